@@ -12,11 +12,11 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from mesh.messages import Cover, Malformed, Page, PageContent, page_digest, past_of, takes_back
-from node.accounting.ledger import Rank, life_rank
+from node.accounting.ledger import Rank, incarnation_rank
 from node.accounting.periods import DAY_UNKNOWN
 from node.units import NodeId
 
-LIVES_MAX = 64
+INCARNATIONS_MAX = 64
 """Streams kept per author: those with the highest pages (see `PagePosition`). An author normally merges its earlier
 incarnations into the newest, which is then the only stream; this is the limit while it does not know of them yet."""
 DAYS_MAX = 62
@@ -99,8 +99,8 @@ class _Author:
         if not of_day:
             del self.rows_of_days[held.day]
 
-    def covers(self, life: str, label: str, seq: int) -> bool:
-        return any(seq <= upto for upto, _ in self.covered.get((life, label), ()))
+    def covers(self, incarnation: str, label: str, seq: int) -> bool:
+        return any(seq <= upto for upto, _ in self.covered.get((incarnation, label), ()))
 
     def places_on(self, day: str) -> Iterator[PagePosition]:
         rank = day_rank(day)
@@ -114,8 +114,8 @@ class _Author:
         return min({place[1]: place for place in self.places}.values())
 
     def held_at(self, place: PagePosition) -> Held:
-        _, (_, life), label = place
-        return self.streams[life].pages[label]
+        _, (_, incarnation), label = place
+        return self.streams[incarnation].pages[label]
 
 
 class PageCollection:
@@ -146,17 +146,17 @@ class PageCollection:
             full = len(stream.days) >= DAYS_MAX and page.period not in stream.days
             return not full or day_rank(page.period) > day_rank(min(stream.days, key=day_rank))
         place = page_position(page)
-        return len(author.streams) < LIVES_MAX or place > author.lowest_life()
+        return len(author.streams) < INCARNATIONS_MAX or place > author.lowest_life()
 
     def is_covered(self, key: StreamKey, label: str, seq: int) -> bool:
         """Whether a later incarnation of the author has merged this page into its own."""
         author = self._authors.get(key[0])
         return author is not None and author.covers(key[1], label, seq)
 
-    def lives(self, author: NodeId) -> list[str]:
+    def incarnations(self, author: NodeId) -> list[str]:
         """Incarnations of the author's ledger with held pages, earliest first."""
         found = self._authors.get(author, _Author())
-        return sorted(found.streams, key=life_rank)
+        return sorted(found.streams, key=incarnation_rank)
 
     def own(self, author: NodeId) -> list[bytes]:
         """All held pages of `author`."""
@@ -194,7 +194,7 @@ class PageCollection:
         digest. Evicts pages of earlier incarnations that it covers, and the author's lowest pages when a limit is
         exceeded. None if it does not fit beside higher pages; then nothing has changed."""
         author = self._authors.setdefault(page.author, _Author())
-        rank = life_rank(page.incarnation)
+        rank = incarnation_rank(page.incarnation)
         held = self.held((page.author, page.incarnation), page.label)
         new = Held(page.seq, page_digest(page), page.period, page.raw, counts_as(page, said))
         if held is not None and (held.seq, held.digest) >= (new.seq, new.digest):
@@ -241,7 +241,7 @@ class PageCollection:
 
 def page_position(page: Page) -> PagePosition:
     """Where a page stands among those of its author."""
-    return day_rank(page.period), life_rank(page.incarnation), page.label
+    return day_rank(page.period), incarnation_rank(page.incarnation), page.label
 
 
 def counts_as(page: Page, said: PageContent) -> int:
@@ -297,8 +297,8 @@ def _put(author: _Author, stream: _Stream, label: str, new: Held) -> None:
 
 def _leave(author: _Author, place: PagePosition) -> str:
     """Evict a page; returns its name without the author."""
-    _, (_, life), label = place
-    stream = author.streams[life]
+    _, (_, incarnation), label = place
+    stream = author.streams[incarnation]
     held = stream.pages.pop(label)
     stream.digest = ""
     del author.places[bisect_left(author.places, place)]
@@ -309,8 +309,8 @@ def _leave(author: _Author, place: PagePosition) -> str:
     if not stream.days[held.day]:
         del stream.days[held.day]
     if not stream.pages:
-        del author.streams[life]
-    return f"{life}/{label}"
+        del author.streams[incarnation]
+    return f"{incarnation}/{label}"
 
 
 def _beyond_limits(author: _Author, stream: _Stream) -> list[str]:
@@ -319,7 +319,7 @@ def _beyond_limits(author: _Author, stream: _Stream) -> list[str]:
     if len(stream.days) > DAYS_MAX:
         oldest = min(stream.days, key=day_rank)
         gone += [_place(stream, label) for label, held in stream.pages.items() if held.day == oldest]
-    if len(author.streams) > LIVES_MAX:
+    if len(author.streams) > INCARNATIONS_MAX:
         lowest = author.streams[author.lowest_life()[1][1]]
         gone += [_place(lowest, label) for label in lowest.pages]
     return [_leave(author, place) for place in dict.fromkeys(gone)]
@@ -328,11 +328,11 @@ def _beyond_limits(author: _Author, stream: _Stream) -> list[str]:
 def _take_in(author: _Author, place: PagePosition, covers: Iterable[Cover]) -> list[str]:
     """Record that the page at `place` covers pages of earlier incarnations, and evict those that are held."""
     gone: list[str] = []
-    for life, label, seq in covers:
-        if life_rank(life) >= place[1]:  # otherwise two incarnations could cover each other
+    for incarnation, label, seq in covers:
+        if incarnation_rank(incarnation) >= place[1]:  # otherwise two incarnations could cover each other
             continue
-        author.covered[life, label] = (*author.covered.get((life, label), ()), (seq, place))
-        stream = author.streams.get(life)
+        author.covered[incarnation, label] = (*author.covered.get((incarnation, label), ()), (seq, place))
+        stream = author.streams.get(incarnation)
         held = stream.pages.get(label) if stream is not None else None
         if stream is not None and held is not None and held.seq <= seq:
             gone.append(_leave(author, _place(stream, label)))
@@ -344,12 +344,12 @@ def _uncover(author: _Author, place: PagePosition, held: Held) -> None:
     past = past_of(held.body, held.day) if place[2].startswith("past/") else None
     if past is None or isinstance(past, Malformed):
         return
-    for life, label, _ in past.covers:
-        others = tuple(each for each in author.covered.get((life, label), ()) if each[1] != place)
+    for incarnation, label, _ in past.covers:
+        others = tuple(each for each in author.covered.get((incarnation, label), ()) if each[1] != place)
         if others:
-            author.covered[life, label] = others
+            author.covered[incarnation, label] = others
         else:
-            author.covered.pop((life, label), None)
+            author.covered.pop((incarnation, label), None)
 
 
 def _place(stream: _Stream, label: str) -> PagePosition:

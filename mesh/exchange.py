@@ -171,7 +171,7 @@ class Exchange:
 
     def lives_of(self, author: NodeId) -> list[str]:
         """Incarnations of the author's ledger with held pages."""
-        return self._collection.lives(author)
+        return self._collection.incarnations(author)
 
     def held_of_day(self, author: NodeId, day: str) -> list[bytes]:
         """The pages of one author for one day, of all incarnations."""

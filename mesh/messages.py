@@ -194,7 +194,9 @@ def past_body(
 ) -> bytes:
     """The second line of a page about earlier incarnations, by incarnation and account; `covers` by incarnation and
     label."""
-    told = [[life, *_row(account, rows[life, account])] for life, account in sorted(rows)]
+    told = [
+        [incarnation, *_row(account, rows[incarnation, account])] for incarnation, account in sorted(rows)
+    ]
     return _canonical({"covers": [[*key, covers[key]] for key in sorted(covers)], "rows": told})
 
 
@@ -244,13 +246,15 @@ def past_of(body: bytes, period: str) -> PageContent | Malformed:
     if rows is None or covers is None or not (rows or covers):
         return Malformed("neither rows nor covers, or too many")
     if not all(_is_past_row(row) for row in rows):
-        return Malformed("a row is not [life, account, down, up, busy down, busy up]")
+        return Malformed("a row is not [incarnation, account, down, up, busy down, busy up]")
     if not all(_is_cover(cover, period) for cover in covers):
-        return Malformed("a cover is not [life, label of this day, seq]")
+        return Malformed("a cover is not [incarnation, label of this day, seq]")
     if not (_each_once(rows) and _each_once(covers)):
         return Malformed("rows or covers are not in order, each once")
     told = tuple((str(row[0]), AccountId(row[1]), _cell(row[1:])) for row in rows)
-    return PageContent(told, tuple((str(life), str(label), int(seq)) for life, label, seq in covers))
+    return PageContent(
+        told, tuple((str(incarnation), str(label), int(seq)) for incarnation, label, seq in covers)
+    )
 
 
 def page_content(page: Page) -> PageContent | Malformed:
@@ -260,7 +264,7 @@ def page_content(page: Page) -> PageContent | Malformed:
     rows = usage_rows(page.body)
     if isinstance(rows, Malformed):
         return rows
-    return PageContent(tuple((page.incarnation, account, cell) for account, cell in rows), ())
+    return PageContent(tuple((page.incarnation, account, bucket) for account, bucket in rows), ())
 
 
 def takes_back(before: bytes, after: bytes) -> bool:
@@ -414,8 +418,8 @@ def _no_key_twice(pairs: Sequence[tuple[str, Any]]) -> dict[str, Any]:
     return found
 
 
-def _row(account: AccountId, cell: UsageBucket) -> list[str | int]:
-    return [account, cell.uplink.down, cell.uplink.up, cell.busy.down, cell.busy.up]
+def _row(account: AccountId, bucket: UsageBucket) -> list[str | int]:
+    return [account, bucket.uplink.down, bucket.uplink.up, bucket.busy.down, bucket.busy.up]
 
 
 def _cell(row: list[Any]) -> UsageBucket:
@@ -433,8 +437,8 @@ def _is_past_row(row: object) -> bool:
 def _is_cover(cover: object, period: str) -> bool:
     if not (isinstance(cover, list) and len(cover) == 3):
         return False
-    life, label, seq = cover
-    is_named = _fits(life, _INCARNATION) and _fits(label, _LABEL)
+    incarnation, label, seq = cover
+    is_named = _fits(incarnation, _INCARNATION) and _fits(label, _LABEL)
     return is_named and label.split("/")[1] == period and is_number(seq)
 
 

@@ -66,41 +66,41 @@ class PastPages:
         """Continue from a page of this stream that was loaded or received, with the same parts."""
         parts = self._days.setdefault(day, [])
         parts += [_PastPart() for _ in range(len(parts), number + 1)]
-        for life, account, cell in past.rows:
+        for incarnation, account, bucket in past.rows:
             places = self._rows.setdefault(day, {})
-            if places.setdefault((life, account), number) == number:
+            if places.setdefault((incarnation, account), number) == number:
                 rows = parts[number].rows
-                rows[life, account] = highest(rows.get((life, account), EMPTY_BUCKET), cell)
-        for life, label, seq in past.covers:
+                rows[incarnation, account] = highest(rows.get((incarnation, account), EMPTY_BUCKET), bucket)
+        for incarnation, label, seq in past.covers:
             places_of_covers = self._covers.setdefault(day, {})
-            if places_of_covers.setdefault((life, label), number) == number:
+            if places_of_covers.setdefault((incarnation, label), number) == number:
                 covers = parts[number].covers
-                covers[life, label] = max(seq, covers.get((life, label), -1))
+                covers[incarnation, label] = max(seq, covers.get((incarnation, label), -1))
 
-    def note(self, day: str, life: str, account: AccountId, cell: UsageBucket) -> None:
+    def note(self, day: str, incarnation: str, account: AccountId, bucket: UsageBucket) -> None:
         """Record a bucket of an earlier incarnation; unchanged buckets are not written."""
         places = self._rows.setdefault(day, {})
-        number = places.get((life, account))
+        number = places.get((incarnation, account))
         if number is None:
             number = self._part_with_room(day)
             if number >= PARTS_MAX:
                 return
-            places[life, account] = number
+            places[incarnation, account] = number
         rows = self._days[day][number].rows
-        grown = highest(rows.get((life, account), EMPTY_BUCKET), cell)
-        if grown != rows.get((life, account)):
-            rows[life, account] = grown
+        grown = highest(rows.get((incarnation, account), EMPTY_BUCKET), bucket)
+        if grown != rows.get((incarnation, account)):
+            rows[incarnation, account] = grown
             self.changed[day, number] = None
         self._forget_oldest_days()
 
-    def cover(self, life: str, label: str, seq: int) -> None:
+    def cover(self, incarnation: str, label: str, seq: int) -> None:
         """Record that all rows of an earlier incarnation's page have been noted."""
         day = label.split("/")[1]
-        number = self._covers.get(day, {}).get((life, label))
-        known = -1 if number is None else self._days[day][number].covers[life, label]
+        number = self._covers.get(day, {}).get((incarnation, label))
+        known = -1 if number is None else self._days[day][number].covers[incarnation, label]
         waiting = self._waiting.setdefault(day, {})
         if seq > known:
-            waiting[life, label] = max(seq, waiting.get((life, label), -1))
+            waiting[incarnation, label] = max(seq, waiting.get((incarnation, label), -1))
 
     def take_changed(self) -> Iterator[PartKey]:
         """The changed parts of the newest day that has any. Each day is completed, with its covers, before the next:
@@ -172,32 +172,32 @@ class UsagePages:
             return
         part = self._parts.setdefault((page.period, page.part), {})
         places = self._part_of.setdefault(page.period, {})
-        for _, account, cell in said.rows:
+        for _, account, bucket in said.rows:
             if account not in places:
                 places[account] = page.part
-                part[account] = cell
+                part[account] = bucket
 
     def take_in(self, page: Page, rows: Iterable[PastRow]) -> None:
         """Merge a page of another incarnation of this node: this incarnation publishes its rows from now on."""
         if page.author != self._author or page.incarnation == self.incarnation:
             return
-        for life, account, cell in rows:
-            self.note_past(page.period, life, account, cell)
+        for incarnation, account, bucket in rows:
+            self.note_past(page.period, incarnation, account, bucket)
         self.past.cover(page.incarnation, page.label, page.seq)
 
-    def note_past(self, day: str, life: str, account: AccountId, cell: UsageBucket) -> None:
+    def note_past(self, day: str, incarnation: str, account: AccountId, bucket: UsageBucket) -> None:
         """Record the current value of a bucket that an earlier incarnation of our ledger counted."""
-        if life == self.incarnation:
-            self.note(day, account, cell)
-        elif is_account(account) and all(map(is_number, _numbers(cell))):
-            self.past.note(day, life, account, cell)
+        if incarnation == self.incarnation:
+            self.note(day, account, bucket)
+        elif is_account(account) and all(map(is_number, _numbers(bucket))):
+            self.past.note(day, incarnation, account, bucket)
 
-    def note(self, day: str, account: AccountId, cell: UsageBucket) -> None:
+    def note(self, day: str, account: AccountId, bucket: UsageBucket) -> None:
         """Record the current value of a bucket of our ledger; unchanged buckets are not written.
 
         An account or number that the format cannot represent is skipped, so that the others are still published.
         """
-        if not (is_account(account) and all(map(is_number, _numbers(cell)))):
+        if not (is_account(account) and all(map(is_number, _numbers(bucket)))):
             return
         places = self._part_of.setdefault(day, {})
         number = places.get(account)
@@ -208,7 +208,7 @@ class UsagePages:
             places[account] = number
         part = self._parts.setdefault((day, number), {})
         known = part.get(account, EMPTY_BUCKET)
-        grown = highest(known, cell)
+        grown = highest(known, bucket)
         if grown != known or account not in part:
             part[account] = grown
             self._changed[day, number] = None
@@ -260,8 +260,8 @@ class UsagePages:
             self._changed.pop((oldest, number), None)
 
 
-def _numbers(cell: UsageBucket) -> tuple[int, ...]:
-    return cell.uplink.down, cell.uplink.up, cell.busy.down, cell.busy.up
+def _numbers(bucket: UsageBucket) -> tuple[int, ...]:
+    return bucket.uplink.down, bucket.uplink.up, bucket.busy.down, bucket.busy.up
 
 
 def changes_record(changes: Iterable[tuple[str, str]]) -> bytes:

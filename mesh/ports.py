@@ -28,21 +28,23 @@ class UsageLedger(Protocol):
     def incarnation(self) -> str:
         """Name of this incarnation of our ledger, 1 to 32 letters, digits, ``-`` or ``_``; empty until it is loaded."""
 
-    async def own_cells(self) -> Iterable[tuple[str, str, AccountId, UsageBucket]]:
+    async def own_buckets(self) -> Iterable[tuple[str, str, AccountId, UsageBucket]]:
         """(incarnation, day, account, bucket) of this node's ledger to publish, including earlier incarnations."""
 
-    def outlive(self, life: str) -> None:
+    def outlive(self, incarnation: str) -> None:
         """Neighbours have newer data of this incarnation than our ledger: start a new incarnation with a greater
         number."""
 
     def merge_page(
-        self, author: NodeId, day: str, cells: Iterable[tuple[str, AccountId, UsageBucket]]
+        self, author: NodeId, day: str, buckets: Iterable[tuple[str, AccountId, UsageBucket]]
     ) -> None:
         """Merge buckets (incarnation, account, bucket) of a member, whose signature was verified; also our own when a
         neighbour returns them."""
 
-    def recount(self, author: NodeId, day: str, cells: Iterable[tuple[str, AccountId, UsageBucket]]) -> None:
-        """Replace another member's usage of that day by `cells`; usage that is not among them no longer counts. Usage
+    def recount(
+        self, author: NodeId, day: str, buckets: Iterable[tuple[str, AccountId, UsageBucket]]
+    ) -> None:
+        """Replace another member's usage of that day by `buckets`; usage that is not among them no longer counts. Usage
         outside all current periods may stay, because some of its pages may be evicted."""
 
     async def kept(self) -> None:

@@ -19,7 +19,7 @@ from mesh.exchange import (
 from mesh.messages import Page, PageContent, PastRow, decode, page_content
 from mesh.pages import UsagePages, changes_record, read_changes, read_reservation, reservation
 from mesh.ports import PageCache, Roster, UsageLedger
-from node.accounting.ledger import EMPTY_BUCKET, UsageBucket, highest, life_rank
+from node.accounting.ledger import EMPTY_BUCKET, UsageBucket, highest, incarnation_rank
 from node.errors import StorageTrouble
 from node.identity import human_form, own_node_id
 from node.units import AccountId, NodeId
@@ -92,7 +92,9 @@ class Replicator:
         if changed is None:
             self._read_all = True
         else:
-            self._noted.update({(life, day, account): cell for life, day, account, cell in changed})
+            self._noted.update(
+                {(incarnation, day, account): bucket for incarnation, day, account, bucket in changed}
+            )
         self._booked.set()
 
     def receive(self, neighbour: NodeId, frame: bytes) -> None:
@@ -218,12 +220,12 @@ class Replicator:
             return True
         pages, found = self.exchange.held_of_day(author, day), dict[tuple[str, AccountId], UsageBucket]()
         for raw in pages:
-            for life, account, cell in _said(raw).rows:
-                found[life, account] = highest(found.get((life, account), EMPTY_BUCKET), cell)
+            for incarnation, account, bucket in _said(raw).rows:
+                found[incarnation, account] = highest(found.get((incarnation, account), EMPTY_BUCKET), bucket)
             await asyncio.sleep(0)
         if pages != self.exchange.held_of_day(author, day):
             return False
-        self._usage_ledger.recount(author, day, [(*key, cell) for key, cell in found.items()])
+        self._usage_ledger.recount(author, day, [(*key, bucket) for key, bucket in found.items()])
         self._on_usage_changed()
         return True
 
@@ -233,7 +235,7 @@ class Replicator:
         already exist elsewhere."""
         if self._takes_in:
             self._pages.take_in(page, rows)
-        is_later = life_rank(page.incarnation) > life_rank(self._pages.incarnation)
+        is_later = incarnation_rank(page.incarnation) > incarnation_rank(self._pages.incarnation)
         is_unknown = page.incarnation == self._pages.incarnation and page.seq > self._reserved
         if is_later or is_unknown:
             self._usage_ledger.outlive(page.incarnation)
@@ -241,16 +243,20 @@ class Replicator:
 
     def _follow(self) -> None:
         """The ledger has started a new incarnation: continue with its pages."""
-        life = self._usage_ledger.incarnation
-        if not life or life == self._pages.incarnation:
+        incarnation = self._usage_ledger.incarnation
+        if not incarnation or incarnation == self._pages.incarnation:
             return
-        self._pages, self._reserved, self._read_all = UsagePages(self._key, self._community, life), 0, True
+        self._pages, self._reserved, self._read_all = (
+            UsagePages(self._key, self._community, incarnation),
+            0,
+            True,
+        )
         self._takes_in = False
 
     def _take_in_all(self) -> None:
         """Merge all earlier incarnations when there are too many in parallel."""
-        lives = {*self.exchange.lives_of(self._own), self._pages.incarnation}
-        if self._takes_in or len(lives) <= LIVES_APART_MAX:
+        incarnations = {*self.exchange.lives_of(self._own), self._pages.incarnation}
+        if self._takes_in or len(incarnations) <= LIVES_APART_MAX:
             return
         self._takes_in = True
         for page, said in self._own_pages():
@@ -269,9 +275,9 @@ class Replicator:
         """Usage already published by pages of our own, by incarnation, day and account."""
         found: dict[tuple[str, str, AccountId], UsageBucket] = {}
         for page, said in self._own_pages():
-            for life, account, cell in said.rows:
-                key = life, page.period, account
-                found[key] = highest(found.get(key, EMPTY_BUCKET), cell)
+            for incarnation, account, bucket in said.rows:
+                key = incarnation, page.period, account
+                found[key] = highest(found.get(key, EMPTY_BUCKET), bucket)
         return found
 
     async def _incarnation(self) -> str:
@@ -306,16 +312,18 @@ class Replicator:
 
     async def _note_cells(self) -> None:
         noted, self._noted = self._noted, {}
-        cells = [(life, day, account, cell) for (life, day, account), cell in noted.items()]
+        buckets = [
+            (incarnation, day, account, bucket) for (incarnation, day, account), bucket in noted.items()
+        ]
         if self._read_all:
             self._read_all = False
             told = self._told()
-            for life, day, account, cell in await self._usage_ledger.own_cells():
-                before = told.get((life, day, account), EMPTY_BUCKET)
-                if life == self._pages.incarnation or highest(before, cell) != before:
-                    cells.append((life, day, account, cell))
-        for number, (life, day, account, cell) in enumerate(cells, start=1):
-            self._pages.note_past(day, life, account, cell)
+            for incarnation, day, account, bucket in await self._usage_ledger.own_buckets():
+                before = told.get((incarnation, day, account), EMPTY_BUCKET)
+                if incarnation == self._pages.incarnation or highest(before, bucket) != before:
+                    buckets.append((incarnation, day, account, bucket))
+        for number, (incarnation, day, account, bucket) in enumerate(buckets, start=1):
+            self._pages.note_past(day, incarnation, account, bucket)
             if number % CELLS_PER_TURN == 0:
                 await asyncio.sleep(0)
 

@@ -110,7 +110,7 @@ class MeshService:
             if configured.address in self._wrong:
                 other = human_form(self._wrong[configured.address])
                 found.append(
-                    f"at {configured.address} lives node {other}: correct the id in mesh.peers if it is the right one"
+                    f"at {configured.address} is node {other}: correct the id in mesh.peers if it is the right one"
                 )
         for peer in self._directory:
             shown = peer.name or human_form(peer.node)

@@ -44,29 +44,29 @@ NOTHING_IS_OPEN = "~"
 class Ledger:
     """Buckets of open days of all nodes, with a running sum for each account and period."""
 
-    def __init__(self, cells: Iterable[tuple[UsageKey, UsageBucket]] = ()) -> None:
+    def __init__(self, buckets: Iterable[tuple[UsageKey, UsageBucket]] = ()) -> None:
         self._cells: dict[UsageKey, UsageBucket] = {}
         self._sums: dict[str, dict[AccountId, UsageBucket]] = {}
         """By period, then by account."""
         self.open_since = ""
         """The first open day. An unknown day is always open."""
-        for key, cell in cells:
-            self.merge(key, cell)
+        for key, bucket in buckets:
+            self.merge(key, bucket)
 
     def add(self, key: UsageKey, used: Usage, *, busy: bool) -> UsageBucket:
         """Add `used` to one of this node's buckets, which must be of an open day. Returns its new value."""
-        assert self.is_open(key.day), f"{key.day} is closed: what its cell holds is not known here"
+        assert self.is_open(key.day), f"{key.day} is closed: what its bucket holds is not known here"
         return self.merge(
             key, _plus(self._cells.get(key, EMPTY_BUCKET), UsageBucket(used, used if busy else NO_USAGE))
         )
 
-    def merge(self, key: UsageKey, cell: UsageBucket) -> UsageBucket:
-        """Raise each of the four numbers of the bucket to at least that of `cell`; never lowers one. A bucket
+    def merge(self, key: UsageKey, bucket: UsageBucket) -> UsageBucket:
+        """Raise each of the four numbers of the bucket to at least that of `bucket`; never lowers one. A bucket
         of a closed day is not kept here but returned, and the database merges it."""
         if not self.is_open(key.day):
-            return cell
+            return bucket
         known = self._cells.get(key, EMPTY_BUCKET)
-        merged = highest(known, cell) if known is not EMPTY_BUCKET else cell
+        merged = highest(known, bucket) if known is not EMPTY_BUCKET else bucket
         if merged == known:
             return known
         self._cells[key] = merged
@@ -80,16 +80,16 @@ class Ledger:
 
     def recount(self, said: Mapping[tuple[NodeId, str], Mapping[UsageKey, UsageBucket]]) -> None:
         """Replace the buckets of these nodes and days; the given ones are complete."""
-        cells = tuple(self._cells.items())
+        buckets = tuple(self._cells.items())
         gone = [
             key
-            for key, cell in cells
-            if (key.node, key.day) in said and said[key.node, key.day].get(key) != cell
+            for key, bucket in buckets
+            if (key.node, key.day) in said and said[key.node, key.day].get(key) != bucket
         ]
         self._drop(gone)
         for of_day in said.values():
-            for key, cell in of_day.items():
-                self.merge(key, cell)
+            for key, bucket in of_day.items():
+                self.merge(key, bucket)
 
     def total(self, account: AccountId, period: str) -> UsageBucket:
         """Usage of `account` on all nodes in an open `period`: a day, ISO week or month, named as in
@@ -99,11 +99,11 @@ class Ledger:
     def is_open(self, day: str) -> bool:
         return is_since(day, self.open_since)
 
-    def open(self, since: str, cells: Iterable[tuple[UsageKey, UsageBucket]]) -> None:
-        """Open the days from `since` on; `cells` are all their stored buckets."""
+    def open(self, since: str, buckets: Iterable[tuple[UsageKey, UsageBucket]]) -> None:
+        """Open the days from `since` on; `buckets` are all their stored buckets."""
         self.open_since = since
-        for key, cell in cells:
-            self.merge(key, cell)
+        for key, bucket in buckets:
+            self.merge(key, bucket)
 
     def close_before(self, day: str) -> None:
         """Close the days before `day`: their buckets leave memory."""
@@ -111,7 +111,7 @@ class Ledger:
             self.forget_before(day)
             self.open_since = day
 
-    def cells(self) -> Iterator[tuple[UsageKey, UsageBucket]]:
+    def buckets(self) -> Iterator[tuple[UsageKey, UsageBucket]]:
         """Buckets of open days of all nodes."""
         # Copied first: the counter thread may add a bucket meanwhile.
         return iter(tuple(self._cells.items()))
@@ -128,10 +128,10 @@ class Ledger:
 
     def _drop(self, keys: Iterable[UsageKey]) -> None:
         for key in keys:
-            cell = self._cells.pop(key)
+            bucket = self._cells.pop(key)
             for period in periods_of(key.day):
                 sums = self._sums[period]
-                rest = _difference(sums[key.account], cell)
+                rest = _difference(sums[key.account], bucket)
                 if rest != EMPTY_BUCKET:
                     sums[key.account] = rest
                     continue
@@ -140,9 +140,9 @@ class Ledger:
                     del self._sums[period]
 
 
-def highest(known: UsageBucket, cell: UsageBucket) -> UsageBucket:
+def highest(known: UsageBucket, bucket: UsageBucket) -> UsageBucket:
     """The maximum of each of the four numbers."""
-    return UsageBucket(_highest(known.uplink, cell.uplink), _highest(known.busy, cell.busy))
+    return UsageBucket(_highest(known.uplink, bucket.uplink), _highest(known.busy, bucket.busy))
 
 
 def _highest(a: Usage, b: Usage) -> Usage:
@@ -172,14 +172,14 @@ other nodes before they are stored."""
 class Booking:
     """Usage buckets, the counter baseline they include, and node state; stored in one transaction."""
 
-    cells: tuple[tuple[UsageKey, UsageBucket], ...]
+    buckets: tuple[tuple[UsageKey, UsageBucket], ...]
     baseline: Baseline | None
     """None if the baseline has not changed."""
     facts: Mapping[str, str]
     tally: Tally | None = None
     """Written to the tally file after this is stored; None if nothing was counted."""
     recounted: frozenset[tuple[NodeId, str]] = frozenset()
-    """Nodes and days for which `cells` is complete: their stored buckets are deleted first."""
+    """Nodes and days for which `buckets` is complete: their stored buckets are deleted first."""
     outlived: frozenset[NodeId] = frozenset()
     """Nodes whose pages of closed days are no longer kept; their oldest stored buckets may be deleted."""
 
@@ -196,21 +196,21 @@ DIGITS_MAX = 15
 type Rank = tuple[int, str]
 
 
-def life_name(number: int, chance: str) -> str:
+def incarnation_name(number: int, chance: str) -> str:
     """Name as used in pages and usage buckets; `chance` is ASCII letters and digits."""
     return f"{number}-{chance}"
 
 
-def life_number(name: str) -> int:
+def incarnation_number(name: str) -> int:
     """0 for a name without a number."""
     digits, dash, _ = name.partition("-")
     is_number = bool(dash) and digits.isascii() and digits.isdigit() and len(digits) <= DIGITS_MAX
     return int(digits) if is_number else 0
 
 
-def life_rank(name: str) -> Rank:
+def incarnation_rank(name: str) -> Rank:
     """Sort key of incarnations, the same on every node."""
-    return life_number(name), name
+    return incarnation_number(name), name
 
 
 # Erasures of personal data: which usage of an erased account must not be stored again.

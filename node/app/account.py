@@ -290,9 +290,9 @@ class AccountService:
             return {}
         first = (date.fromisoformat(today) - timedelta(days=KEEP_USED_DAYS)).isoformat()
         used: dict[str, Usage] = {}
-        for key, cell in (await self._reconciler.persistence.cells(first, account=account)).items():
+        for key, bucket in (await self._reconciler.persistence.buckets(first, account=account)).items():
             if first <= key.day <= today:
-                used[key.day] = used.get(key.day, NO_USAGE) + cell.uplink
+                used[key.day] = used.get(key.day, NO_USAGE) + bucket.uplink
         days = sorted(used, reverse=True)
         return {day: {"down": used[day].down, "up": used[day].up} for day in days if used[day] != NO_USAGE}
 

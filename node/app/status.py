@@ -301,27 +301,31 @@ class MeshUsage:
         """This node's incarnation; empty until the database has been read."""
         return self._reconciler.persistence.writer.incarnation
 
-    async def own_cells(self) -> Iterable[tuple[str, str, AccountId, UsageBucket]]:
+    async def own_buckets(self) -> Iterable[tuple[str, str, AccountId, UsageBucket]]:
         persistence, today = self._reconciler.persistence, self._reconciler.today()
         since = "" if today == DAY_UNKNOWN else str(date.fromisoformat(today) - timedelta(days=DAYS_MAX))
-        cells = await persistence.cells(since, node=persistence.writer.node)
+        buckets = await persistence.buckets(since, node=persistence.writer.node)
         return [
-            (key.incarnation, key.day, key.account, cell)
-            for key, cell in cells.items()
+            (key.incarnation, key.day, key.account, bucket)
+            for key, bucket in buckets.items()
             if persistence.may_be_told(key)
         ]
 
-    def outlive(self, life: str) -> None:
-        self._reconciler.persistence.outlive(life)
+    def outlive(self, incarnation: str) -> None:
+        self._reconciler.persistence.outlive(incarnation)
 
     def merge_page(
-        self, author: NodeId, day: str, cells: Iterable[tuple[str, AccountId, UsageBucket]]
+        self, author: NodeId, day: str, buckets: Iterable[tuple[str, AccountId, UsageBucket]]
     ) -> None:
-        for life, account, cell in cells:
-            self._reconciler.merge(UsageKey(author, life, account, day), cell)
+        for incarnation, account, bucket in buckets:
+            self._reconciler.merge(UsageKey(author, incarnation, account, day), bucket)
 
-    def recount(self, author: NodeId, day: str, cells: Iterable[tuple[str, AccountId, UsageBucket]]) -> None:
-        said = {UsageKey(author, life, account, day): cell for life, account, cell in cells}
+    def recount(
+        self, author: NodeId, day: str, buckets: Iterable[tuple[str, AccountId, UsageBucket]]
+    ) -> None:
+        said = {
+            UsageKey(author, incarnation, account, day): bucket for incarnation, account, bucket in buckets
+        }
         self._reconciler.recount(author, day, said)
 
     async def kept(self) -> None:

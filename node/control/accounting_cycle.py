@@ -37,34 +37,34 @@ class RemoteUsage:
         return self._recounts
 
     def merges(self) -> Iterator[tuple[UsageKey, UsageBucket]]:
-        return (item for cells in self._merges.values() for item in cells.items())
+        return (item for buckets in self._merges.values() for item in buckets.items())
 
-    def merge(self, key: UsageKey, cell: UsageBucket) -> None:
-        cells = self._merges.setdefault((key.node, key.day), {})
-        known = cells.get(key)
-        cells[key] = cell if known is None else highest(known, cell)
+    def merge(self, key: UsageKey, bucket: UsageBucket) -> None:
+        buckets = self._merges.setdefault((key.node, key.day), {})
+        known = buckets.get(key)
+        buckets[key] = bucket if known is None else highest(known, bucket)
 
-    def recount(self, node: NodeId, day: str, cells: Mapping[UsageKey, UsageBucket]) -> None:
+    def recount(self, node: NodeId, day: str, buckets: Mapping[UsageKey, UsageBucket]) -> None:
         """Replaces everything received of that day: these buckets are complete."""
-        self._recounts[node, day] = cells
+        self._recounts[node, day] = buckets
         self._merges.pop((node, day), None)
 
     def without(self, is_erased: Callable[[UsageKey], bool]) -> "RemoteUsage":
         """A copy without erased accounts."""
         left = RemoteUsage()
         left.waiting = self.waiting
-        for (node, day), cells in self._recounts.items():
-            left.recount(node, day, {key: cell for key, cell in cells.items() if not is_erased(key)})
-        for key, cell in self.merges():
+        for (node, day), buckets in self._recounts.items():
+            left.recount(node, day, {key: bucket for key, bucket in buckets.items() if not is_erased(key)})
+        for key, bucket in self.merges():
             if not is_erased(key):
-                left.merge(key, cell)
+                left.merge(key, bucket)
         return left
 
     def give_back(self, earlier: "RemoteUsage") -> None:
         """Queues earlier usage again that could not be applied; newer values take precedence."""
-        for key, cell in earlier.merges():
+        for key, bucket in earlier.merges():
             if (key.node, key.day) not in self._recounts:
-                self.merge(key, cell)
+                self.merge(key, bucket)
         self._recounts = {**earlier.recounts, **self._recounts}
         self.waiting = [*earlier.waiting, *self.waiting]
 
@@ -127,7 +127,7 @@ def run_cycle(kernel: Kernel, ledger: Ledger, question: CycleInput) -> CycleResu
         ledger.erase(account, day)
     reading = kernel.read()  # before anything is booked: if this raises, no usage has changed
     ledger.recount(question.remote_usage.recounts)
-    merged = {key: ledger.merge(key, cell) for key, cell in question.remote_usage.merges()}
+    merged = {key: ledger.merge(key, bucket) for key, bucket in question.remote_usage.merges()}
     accounts = {mark: session_entry.account for mark, session_entry in question.session_entries.items()}
     booked = book(
         ledger,
@@ -177,7 +177,7 @@ def quotas_used(ruleset: Ruleset, ledger: Ledger, account: AccountId, day: str) 
             continue
         period = period_name(rule.effect.period, day)
         if period is not None:
-            cell = ledger.total(account, period)
-            counted = cell.busy if rule.effect.counts == "uplink while busy" else cell.uplink
+            bucket = ledger.total(account, period)
+            counted = bucket.busy if rule.effect.counts == "uplink while busy" else bucket.uplink
             used[rule.id] = counted.total
     return used

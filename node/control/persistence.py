@@ -19,8 +19,8 @@ from node.accounting.ledger import (
     UsageBucket,
     UsageKey,
     highest,
-    life_name,
-    life_number,
+    incarnation_name,
+    incarnation_number,
 )
 from node.accounting.meter import Baseline, Reading, Tally, baseline, deltas, goes_on_from, is_behind
 from node.accounting.periods import DAY_UNKNOWN, first_open_day, is_since
@@ -122,7 +122,7 @@ class PersistenceQueue:
         self._tally: Tally | None = None
         """The note beside the database at start. Counting goes on from it, or a lost database that is put back later
         would seem to be the newest one."""
-        self._stored_life, self._life_number = "", 0
+        self._stored_incarnation, self._incarnation_number = "", 0
         self.stored_day, self._booked_day, self._goes_on_day = "", "", ""
         self.pending = UnsavedChanges()
         self._erasures: deque[Erasure] = deque()
@@ -134,7 +134,7 @@ class PersistenceQueue:
         self.write_buffer = WriteBuffer()
         self.recalled = False
         """True once the database has been read; until then no voucher and no device binding is known."""
-        self._life: int | None = None
+        self._generation: int | None = None
         self._is_unsure = False
         """The database may have removed rows that are still known here, so everything is to be stored again."""
         self._found: Reading | None = None
@@ -154,20 +154,20 @@ class PersistenceQueue:
         wall = int(self._clock.civil().timestamp()) if is_known else None
         return Now(now, self._clock.boot, wall, self._clock.today() if is_known else "")
 
-    def keep(self, cells: Iterable[tuple[UsageKey, UsageBucket]]) -> None:
+    def keep(self, buckets: Iterable[tuple[UsageKey, UsageBucket]]) -> None:
         """Queues usage buckets for the next flush, except erased ones."""
-        for key, cell in cells:
+        for key, bucket in buckets:
             note = self._erased.get(key.account)
             if note is not None and note.bars(key.day):
                 continue
-            self.write_buffer.keep(key, cell)
+            self.write_buffer.keep(key, bucket)
 
     def recount(self, said: Recounts) -> None:
         """Queues complete days of other nodes, which replace what is stored of these days if they are open."""
         is_dated = self._clock.today() != DAY_UNKNOWN
         self.write_buffer.recount(said, self._ledger.is_open, is_dated=is_dated)
-        for cells in said.values():
-            self.keep(cells.items())
+        for buckets in said.values():
+            self.keep(buckets.items())
 
     def opens_since(self) -> str:
         """The first day that the ledger needs today."""
@@ -178,12 +178,12 @@ class PersistenceQueue:
         self, since: str, *, node: NodeId | None = None, account: AccountId | None = None
     ) -> dict[UsageKey, UsageBucket]:
         """Usage buckets of that day, later days and unknown days, both stored and queued. Raises StorageTrouble."""
-        waiting = dict(self.write_buffer.cells)
-        stored = await self._repository.cells(since=since, node=node, account=account)
+        waiting = dict(self.write_buffer.buckets)
+        stored = await self._repository.buckets(since=since, node=node, account=account)
         found = self.write_buffer.without_recounted(stored)
-        return joined(found, (*waiting.items(), *self.write_buffer.cells.items()), since, node, account)
+        return joined(found, (*waiting.items(), *self.write_buffer.buckets.items()), since, node, account)
 
-    async def cells(
+    async def buckets(
         self, since: str, *, node: NodeId | None = None, account: AccountId | None = None
     ) -> dict[UsageKey, UsageBucket]:
         """As `stored_cells`; while the database cannot be read, only those of open days."""
@@ -192,7 +192,7 @@ class PersistenceQueue:
         except StorageTrouble as trouble:
             self.note(trouble)
             found = {}
-        return joined(found, self._ledger.cells(), since, node, account)
+        return joined(found, self._ledger.buckets(), since, node, account)
 
     async def recall(self, now: Monotonic, standing: KernelState | None = None) -> None:
         """Restores the stored state and joins it with the state found in the kernel. Does nothing once it has
@@ -203,7 +203,7 @@ class PersistenceQueue:
             remembered = await self._repository.recall(self.opens_since())
         except StorageTrouble as trouble:
             self.note(trouble)
-            self._begin_books(None, standing)
+            self._begin_ledger(None, standing)
         else:
             self.note(None)
             self.recalled = True
@@ -218,11 +218,11 @@ class PersistenceQueue:
 
     def is_due(self, now: Monotonic, every_ms: int) -> bool:
         """True when the interval has passed, an earlier write failed, or the database file was replaced."""
-        is_other = self.recalled and self._life != self._repository.life
+        is_other = self.recalled and self._generation != self._repository.generation
         # New counters have no history until they are stored: a crash before that would lose their bytes. Usage of a new
         # day is not sent to neighbours before some of that day is stored.
         is_new = self.baseline is not None and self.baseline.counters_id != self._stored.counters_id
-        is_new |= self.recalled and self.writer.incarnation != self._stored_life
+        is_new |= self.recalled and self.writer.incarnation != self._stored_incarnation
         is_new |= self._booked_day not in {"", self.stored_day}
         return now - self._stored_ms >= every_ms or bool(self._troubles.storage) or is_other or is_new
 
@@ -249,17 +249,21 @@ class PersistenceQueue:
 
     def may_be_told(self, key: UsageKey) -> bool:
         """Whether neighbours may get the usage bucket: its value would be the same again after a crash."""
-        is_same = key.day == self.stored_day and key.incarnation == self._stored_life
-        return is_same or key not in self.write_buffer.cells
+        is_same = key.day == self.stored_day and key.incarnation == self._stored_incarnation
+        return is_same or key not in self.write_buffer.buckets
 
-    def outlive(self, life: str) -> None:
+    def outlive(self, incarnation: str) -> None:
         """Starts a new incarnation, numbered above this one; what is counted from now on belongs to it."""
-        self._life_number = max(self._life_number, life_number(life), life_number(self.writer.incarnation))
-        self.writer = replace(self.writer, incarnation=self._new_life())
+        self._incarnation_number = max(
+            self._incarnation_number,
+            incarnation_number(incarnation),
+            incarnation_number(self.writer.incarnation),
+        )
+        self.writer = replace(self.writer, incarnation=self._new_incarnation())
 
-    def _new_life(self) -> str:
-        self._life_number += 1
-        return life_name(self._life_number, self._new_name())
+    def _new_incarnation(self) -> str:
+        self._incarnation_number += 1
+        return incarnation_name(self._incarnation_number, self._new_name())
 
     def erase(self, mac: MacAddress | None, account: AccountId, until_day: str) -> None:
         """Queues an erasure for the next save; see `Repository.erase`."""
@@ -374,10 +378,10 @@ class PersistenceQueue:
         facts[BOOKINGS] = str(tally.bookings)
         try:
             with self.write_buffer.storing() as taken:
-                cells = tuple(taken.cells.items())
+                buckets = tuple(taken.buckets.items())
                 # Made now: the counters may go on while the pages are being stored.
-                booking = Booking(cells, self.baseline, facts, tally, taken.recounted, taken.outlived)
-                if any(key.node != self.writer.node for key in taken.cells):
+                booking = Booking(buckets, self.baseline, facts, tally, taken.recounted, taken.outlived)
+                if any(key.node != self.writer.node for key in taken.buckets):
                     # Pages first: a usage bucket whose page is lost here and at its author could not be sent to any node.
                     await self._keep_pages()
                 await self._repository.book(booking)
@@ -386,9 +390,9 @@ class PersistenceQueue:
             return False
         self.note(None)
         self._stored, self.stored_day = tally, facts[BOOKED_DAY]
-        self._stored_life = facts[INCARNATION]
+        self._stored_incarnation = facts[INCARNATION]
         self._stored_ms = now
-        is_other = self._is_another_life()
+        is_other = self._is_other_database()
         if is_other or self._is_unsure:
             self._store_all(is_other=is_other)
             return await self.flush(now)
@@ -443,7 +447,7 @@ class PersistenceQueue:
         for note in told:
             self._note_erased(note)
         if is_late:
-            counted = {*self.write_buffer.cells, *(key for key, _ in self._ledger.cells())}
+            counted = {*self.write_buffer.buckets, *(key for key, _ in self._ledger.buckets())}
             accounts = {key.account for key in counted if self.is_erased(key)}
             self._keep_out([note for note in told if note.account in accounts])
 
@@ -460,14 +464,14 @@ class PersistenceQueue:
     def _take(self, remembered: StoredState, now: Monotonic, standing: KernelState | None) -> None:
         facts, self._tally = dict(remembered.facts), remembered.tally
         self._recall_erased(remembered.erased, is_late=bool(self.writer.incarnation))
-        self._ledger.open(remembered.cells_since, remembered.cells)
+        self._ledger.open(remembered.cells_since, remembered.buckets)
         self._session_table.remember_marks(remembered.marks)
         self._session_table.remember_minors(remembered.minors)
-        self._life = self._repository.life
+        self._generation = self._repository.generation
         if self.writer.incarnation:
             self._book_found(remembered)
         else:
-            self._begin_books(remembered, standing)
+            self._begin_ledger(remembered, standing)
         self._has_news = True
         kept, at = remembered.registry, self.instant(now)
         boots = {each.lease.boot for each in kept.vouchers if each.lease is not None}
@@ -477,16 +481,16 @@ class PersistenceQueue:
         self._restore_sessions(remembered, facts, now, standing)
         self._date(now)
 
-    def _begin_books(self, remembered: StoredState | None, standing: KernelState | None) -> None:
+    def _begin_ledger(self, remembered: StoredState | None, standing: KernelState | None) -> None:
         if self.writer.incarnation:
             return
         facts = dict(remembered.facts) if remembered is not None else {}
         known = facts.get(INCARNATION)
-        all_lives = remembered.lives if remembered is not None else ()
-        lives = [life for node, life in all_lives if node == self.writer.node]
-        self._life_number = max(map(life_number, (*lives, known or "")), default=0)
-        self.writer = replace(self.writer, incarnation=known or self._new_life())
-        self._stored_life = known or ""
+        all_incarnations = remembered.incarnations if remembered is not None else ()
+        incarnations = [incarnation for node, incarnation in all_incarnations if node == self.writer.node]
+        self._incarnation_number = max(map(incarnation_number, (*incarnations, known or "")), default=0)
+        self.writer = replace(self.writer, incarnation=known or self._new_incarnation())
+        self._stored_incarnation = known or ""
         reading = standing.reading if standing is not None and standing.stands else None
         last = standing.reading if standing is not None and standing.reading.counters_id else None
         self._noted = reading.counters_id if reading is not None else ""
@@ -499,7 +503,7 @@ class PersistenceQueue:
         if known and (reading is None or is_behind(bookings, tally, reading)):
             # Neighbours may have usage of this incarnation that the database lacks: it is an old copy, or the counters
             # were lost in a reboot before the last of them was stored.
-            self.writer = replace(self.writer, incarnation=self._new_life())
+            self.writer = replace(self.writer, incarnation=self._new_incarnation())
         self.baseline = goes_on_from(remembered.baseline, reading, bookings, tally)
         self.stored_day = facts.get(BOOKED_DAY, "")
         if self.baseline is not None and self.baseline is remembered.baseline:
@@ -513,7 +517,7 @@ class PersistenceQueue:
         """Books counters found at start in the stored incarnation and day: neighbours may already have these bytes."""
         found, self._found = self._found, None
         facts = dict(remembered.facts)
-        life = facts.get(INCARNATION) or self.writer.incarnation
+        incarnation = facts.get(INCARNATION) or self.writer.incarnation
         if found is None:
             return
         day = facts.get(BOOKED_DAY) or self._clock.today()
@@ -526,8 +530,8 @@ class PersistenceQueue:
             if session_entry is not None and session_entry.mac != mac:
                 account = session_entry.account  # the mark was reused while nothing could be read
             if account is not None:
-                key = UsageKey(self.writer.node, life, account, day)
-                self.write_buffer.cells[key] = self._ledger.add(key, usage, busy=False)
+                key = UsageKey(self.writer.node, incarnation, account, day)
+                self.write_buffer.buckets[key] = self._ledger.add(key, usage, busy=False)
 
     def _restore_sessions(
         self, remembered: StoredState, facts: dict[str, str], now: Monotonic, standing: KernelState | None
@@ -582,11 +586,11 @@ class PersistenceQueue:
             wall = int((self._clock.civil() + left).timestamp())
         return SavedSession(session, self._clock.boot, wall)
 
-    def _is_another_life(self) -> bool:
+    def _is_other_database(self) -> bool:
         """True once after the database file was replaced: everything has to be stored again."""
-        if self._life == self._repository.life:
+        if self._generation == self._repository.generation:
             return False
-        self._life = self._repository.life
+        self._generation = self._repository.generation
         self._report("the database is another file than before; everything that is known is stored again")
         return True
 
@@ -597,7 +601,7 @@ class PersistenceQueue:
             self._erasures.extend(
                 Erasure(None, each.account, each.until_day) for each in self._erased.values()
             )
-        self.keep(self._ledger.cells())
+        self.keep(self._ledger.buckets())
         self._session_table.unsaved.update(self._session_table.session_entries)
         self.pending.add(self._registry.rows())
 
@@ -625,7 +629,7 @@ def _prolonged(session: Session, standing: KernelState | None) -> Session:
 class WriteBatch:
     """Stored in one transaction, or given back to the buffer."""
 
-    cells: dict[UsageKey, UsageBucket]
+    buckets: dict[UsageKey, UsageBucket]
     recounted: frozenset[tuple[NodeId, str]]
     """Nodes and days whose stored buckets are deleted first."""
     outlived: frozenset[NodeId]
@@ -637,24 +641,24 @@ class WriteBuffer:
     """Keeps everything until it is stored, however long the data folder cannot be used."""
 
     def __init__(self) -> None:
-        self.cells: dict[UsageKey, UsageBucket] = {}
+        self.buckets: dict[UsageKey, UsageBucket] = {}
         self._recounted: set[tuple[NodeId, str]] = set()
         self._outlived: set[NodeId] = set()
         self._being_stored: frozenset[tuple[NodeId, str]] = frozenset()
         self.waiting: list[Callable[[], None]] = []
         """Called when everything now in the buffer is stored."""
 
-    def keep(self, key: UsageKey, cell: UsageBucket) -> None:
-        self.cells[key] = highest(self.cells.get(key, EMPTY_BUCKET), cell)
+    def keep(self, key: UsageKey, bucket: UsageBucket) -> None:
+        self.buckets[key] = highest(self.buckets.get(key, EMPTY_BUCKET), bucket)
 
     def drop(self, is_gone: Callable[[UsageKey], bool]) -> None:
-        self.cells = {key: cell for key, cell in self.cells.items() if not is_gone(key)}
+        self.buckets = {key: bucket for key, bucket in self.buckets.items() if not is_gone(key)}
 
     def recount(self, said: Recounts, is_open: Callable[[str], bool], *, is_dated: bool) -> None:
         """Drops the buffered buckets of these days; the caller then passes the new ones to `keep`. The buckets of a
         closed day stay, up to the limit for each node, because some of its pages may be no longer kept. While the clock
         is not known (`is_dated`), days may only seem closed: then only those without any page stay."""
-        stay = {at for at, cells in said.items() if not is_open(at[1]) and (is_dated or not cells)}
+        stay = {at for at, buckets in said.items() if not is_open(at[1]) and (is_dated or not buckets)}
         replaced = said.keys() - stay
         if replaced:
             self.drop(lambda key: (key.node, key.day) in replaced)
@@ -666,7 +670,7 @@ class WriteBuffer:
     ) -> dict[UsageKey, UsageBucket]:
         """The stored buckets except those that are about to be replaced."""
         going = self._recounted | self._being_stored
-        return {key: cell for key, cell in stored if (key.node, key.day) not in going}
+        return {key: bucket for key, bucket in stored if (key.node, key.day) not in going}
 
     @contextmanager
     def storing(self) -> Iterator[WriteBatch]:
@@ -685,7 +689,7 @@ class WriteBuffer:
     def take(self) -> WriteBatch:
         """Returns everything to be stored; buckets stay buffered until `stored` is called."""
         taken = WriteBatch(
-            dict(self.cells), frozenset(self._recounted), frozenset(self._outlived), tuple(self.waiting)
+            dict(self.buckets), frozenset(self._recounted), frozenset(self._outlived), tuple(self.waiting)
         )
         self._being_stored = taken.recounted
         self._recounted, self._outlived, self.waiting = set(), set(), []
@@ -701,10 +705,10 @@ class WriteBuffer:
     def stored(self, taken: WriteBatch) -> None:
         """Removes the stored buckets, except of days recounted during the write: the next one replaces those."""
         again, self._being_stored = self._recounted, frozenset()
-        self.cells = {
-            key: cell
-            for key, cell in self.cells.items()
-            if taken.cells.get(key) != cell or (key.node, key.day) in again
+        self.buckets = {
+            key: bucket
+            for key, bucket in self.buckets.items()
+            if taken.buckets.get(key) != bucket or (key.node, key.day) in again
         }
         for tell in taken.waiting:
             tell()
@@ -718,9 +722,9 @@ def joined(
     account: AccountId | None,
 ) -> dict[UsageKey, UsageBucket]:
     """`found`, merged by maximum with `more`, limited to that day and later, one node and one account (None: all)."""
-    for key, cell in more:
+    for key, bucket in more:
         if node in {None, key.node} and account in {None, key.account} and is_since(key.day, since):
-            found[key] = highest(found.get(key, EMPTY_BUCKET), cell)
+            found[key] = highest(found.get(key, EMPTY_BUCKET), bucket)
     return found
 
 

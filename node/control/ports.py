@@ -35,10 +35,10 @@ class Clock(Protocol):
 class StoredState:
     """Everything that the node stored, as read at start."""
 
-    cells: tuple[tuple[UsageKey, UsageBucket], ...] = ()
+    buckets: tuple[tuple[UsageKey, UsageBucket], ...] = ()
     """Usage buckets of the day `cells_since` and later."""
     cells_since: str = ""
-    lives: tuple[tuple[NodeId, str], ...] = ()
+    incarnations: tuple[tuple[NodeId, str], ...] = ()
     """Nodes, each with an incarnation, of which there are usage buckets."""
     baseline: Baseline | None = None
     tally: Tally | None = None
@@ -57,13 +57,13 @@ class Repository(Protocol):
     the data folder cannot be used."""
 
     @property
-    def life(self) -> int:
+    def generation(self) -> int:
         """Changes when the database file was replaced; the caller must write everything again."""
 
     async def recall(self, cells_since: str = "") -> StoredState:
         """Reads everything; of usage buckets only those of that day and later, and of the day booked last."""
 
-    async def cells(
+    async def buckets(
         self, *, since: str, node: NodeId | None = None, account: AccountId | None = None
     ) -> tuple[tuple[UsageKey, UsageBucket], ...]:
         """Usage buckets of that day, later days and unknown days; of one node, of one account, or of all."""

@@ -220,13 +220,13 @@ class Reconciler:
         self.persistence.erase(None if is_here else mac, account, self.instant().today if is_last else "")
         await self.persistence.save()
 
-    def merge(self, key: UsageKey, cell: UsageBucket) -> None:
+    def merge(self, key: UsageKey, bucket: UsageBucket) -> None:
         """Queues a usage bucket of another node; it counts from the next reading on."""
-        self._remote_usage.merge(key, cell)
+        self._remote_usage.merge(key, bucket)
 
-    def recount(self, node: NodeId, day: str, cells: Mapping[UsageKey, UsageBucket]) -> None:
+    def recount(self, node: NodeId, day: str, buckets: Mapping[UsageKey, UsageBucket]) -> None:
         """Queues the complete usage of another node on a day, which replaces what it said before."""
-        self._remote_usage.recount(node, day, cells)
+        self._remote_usage.recount(node, day, buckets)
 
     async def kept(self) -> None:
         """Returns when everything merged and recounted so far is stored."""
@@ -446,8 +446,8 @@ class Reconciler:
         """Passes this node's usage buckets on to the mesh. Those of a day that is not stored yet wait until it is:
         after a crash they would be booked again, on another day."""
         waiting = {**self._unpublished, **changed}
-        told = {key: cell for key, cell in waiting.items() if self.persistence.may_be_told(key)}
-        self._unpublished = {key: cell for key, cell in waiting.items() if key not in told}
+        told = {key: bucket for key, bucket in waiting.items() if self.persistence.may_be_told(key)}
+        self._unpublished = {key: bucket for key, bucket in waiting.items() if key not in told}
         if told:
             self._on_booked(told)
 

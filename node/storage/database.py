@@ -79,7 +79,7 @@ class Store:
         """Path to which a corrupt database was moved."""
         self.losses: tuple[str, ...] = ()
         """Sentences about data losses that nobody has acknowledged."""
-        self.life = 0
+        self.generation = 0
         """Increased when a different file is opened: what was stored before may be missing in it."""
         self._file: tuple[int, int] | None = None
         self._opened_last: tuple[tuple[int, int] | None, int] | None = None
@@ -303,7 +303,7 @@ class Store:
         self._file = file_at(self.path)
         opened = self._file, int(db.execute("PRAGMA application_id").fetchone()[0])
         if opened != self._opened_last:
-            self._opened_last, self.life = opened, self.life + 1
+            self._opened_last, self.generation = opened, self.generation + 1
 
     def _rescue(self) -> Loss | None:
         """While the file is open, it can be read even if it was deleted or replaced."""

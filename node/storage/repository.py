@@ -34,13 +34,13 @@ class StoredRepository:
         self._store, self._tally = store, TallyFile(tally or store.path.with_name("bookings"))
 
     @property
-    def life(self) -> int:
-        return self._store.life
+    def generation(self) -> int:
+        return self._store.generation
 
     async def recall(self, cells_since: str = "") -> StoredState:
         return await self._store.run(lambda db: self._recall(db, cells_since))
 
-    async def cells(
+    async def buckets(
         self, *, since: str, node: NodeId | None = None, account: AccountId | None = None
     ) -> tuple[tuple[UsageKey, UsageBucket], ...]:
         return tuple(await self._store.run(lambda db: usage_tables.load_cells(db, since, node, account)))
@@ -104,9 +104,9 @@ class StoredRepository:
         # After a start in another month, counting may continue on the day last booked.
         since = min(cells_since, facts.get(BOOKED_DAY) or cells_since)
         return StoredState(
-            cells=tuple(usage_tables.load_cells(db, since)),
+            buckets=tuple(usage_tables.load_cells(db, since)),
             cells_since=since,
-            lives=tuple(usage_tables.load_lives(db)),
+            incarnations=tuple(usage_tables.load_incarnations(db)),
             baseline=usage_tables.load_baseline(db),
             tally=self._tally.read(),
             facts=tuple(facts.items()),

@@ -38,7 +38,7 @@ def load_cells(
     ]
 
 
-def load_lives(db: Database) -> list[tuple[NodeId, str]]:
+def load_incarnations(db: Database) -> list[tuple[NodeId, str]]:
     """Nodes and incarnations of which there are buckets."""
     rows = db.execute("SELECT DISTINCT node, incarnation FROM cells")
     return [(NodeId(node), incarnation) for node, incarnation in rows]
@@ -69,7 +69,7 @@ def save_booking(db: Database, booking: Booking) -> None:
            ON CONFLICT DO UPDATE SET
            down = max(down, excluded.down), up = max(up, excluded.up),
            busy_down = max(busy_down, excluded.busy_down), busy_up = max(busy_up, excluded.busy_up)""",  # noqa: S608
-        (_cell_row(key, cell) for key, cell in booking.cells),
+        (_cell_row(key, bucket) for key, bucket in booking.buckets),
     )
     facts = dict(booking.facts)
     if booking.baseline is not None:
@@ -184,6 +184,6 @@ _DAYS = (
 )
 
 
-def _cell_row(key: UsageKey, cell: UsageBucket) -> tuple[str | int, ...]:
-    uplink, busy = cell.uplink, cell.busy
+def _cell_row(key: UsageKey, bucket: UsageBucket) -> tuple[str | int, ...]:
+    uplink, busy = bucket.uplink, bucket.busy
     return key.node, key.incarnation, key.account, key.day, uplink.down, uplink.up, busy.down, busy.up

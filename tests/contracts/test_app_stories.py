@@ -363,8 +363,8 @@ class Story:
         await self.fill(0)
         await self.settle()
         booked: Counter[AccountId] = Counter()
-        for key, cell in (await self.here.loop.persistence.cells("")).items():
-            booked[key.account] += cell.uplink.total
+        for key, bucket in (await self.here.loop.persistence.buckets("")).items():
+            booked[key.account] += bucket.uplink.total
         assert sum(booked.values()) <= sum(self.sent.values()), "nothing is counted twice"
         assert sum(booked.values()) >= sum(self.sent.values()) - self.at_risk, "nothing is lost"
         if not self.at_risk and not self.is_blurred:

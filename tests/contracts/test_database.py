@@ -145,7 +145,7 @@ async def test_a_database_damaged_while_the_node_runs_is_reported_and_replaced(
         with sqlite3.connect(store.path) as other:
             other.execute("PRAGMA wal_checkpoint(TRUNCATE)")
         other.close()
-        life = store.life
+        generation = store.generation
         damage(store.path)
         with pytest.raises(StorageTrouble):
             await store.run(
@@ -153,7 +153,7 @@ async def test_a_database_damaged_while_the_node_runs_is_reported_and_replaced(
             )
         await store.run(note("new", "x"))
         assert ["new"] == await store.run(names)
-        assert store.life > life
+        assert store.generation > generation
         assert store.set_aside is not None
     finally:
         store.close()
@@ -163,10 +163,10 @@ async def test_a_data_folder_removed_under_a_running_node_is_made_again(tmp_path
     store = Store(tmp_path / "data" / "procomu.db")
     try:
         await store.run(note("old", "x"))
-        life = store.life
+        generation = store.generation
         shutil.rmtree(store.path.parent)
         await store.run(note("new", "x"))
-        assert store.life > life
+        assert store.generation > generation
         with sqlite3.connect(store.path) as other:
             names_now = other.execute(
                 "SELECT name FROM facts WHERE name != 'commits' ORDER BY rowid"

@@ -375,11 +375,11 @@ async def test_nothing_of_an_erased_person_comes_back_by_a_copy_or_a_later_page(
             app.loop.merge(key, UsageBucket(Usage(Bytes(50), Bytes(0)), NO_USAGE))
         await app.loop.persistence.flush(world.street.clock.now)
         await a_month_ends(world, app)
-        assert {} == await app.loop.persistence.cells("", account=AccountId("guest-0a"))
+        assert {} == await app.loop.persistence.buckets("", account=AccountId("guest-0a"))
     async with world.life() as app:
         key = UsageKey(NodeId("m" * 52), "1-a", AccountId("guest-0a"), "2026-11-24")
         assert app.loop.persistence.is_erased(key)
-        assert {} == await app.loop.persistence.cells("", account=AccountId("guest-0a"))
+        assert {} == await app.loop.persistence.buckets("", account=AccountId("guest-0a"))
 
 
 async def a_month_ends(world: World, app: UseCases) -> None:

@@ -59,7 +59,7 @@ def test_whatever_is_lost_all_nodes_reach_the_same_state(
     village.settle()
     assert 1 == len(village.roots())
     for name in names:
-        month = {account: village.books[name].used(account, "2026-11") for account in truth}
+        month = {account: village.usage_ledger[name].used(account, "2026-11") for account in truth}
         assert dict(truth) == month
 
 

@@ -114,7 +114,7 @@ class HistoryNode:
             await self.loop.admit(mac, "1")
 
     def _booked(self, changed: dict[UsageKey, UsageBucket]) -> None:
-        self.replica.publish((k.incarnation, k.day, k.account, cell) for k, cell in changed.items())
+        self.replica.publish((k.incarnation, k.day, k.account, bucket) for k, bucket in changed.items())
 
     async def _keep_pages(self) -> None:
         await self.replica.persist_pages()
@@ -151,19 +151,19 @@ class HistoryNode:
     async def knows(self) -> Knowledge:
         """Usage in its ledger and in the pages that it holds, which are merged again at its start."""
         await self.settle()
-        found = dict(await self.loop.persistence.cells(""))
+        found = dict(await self.loop.persistence.buckets(""))
         for raw in (raw for name in NAMES for raw in self.replica.exchange.held_of(id_of(name))):
             page = decode(raw)
             assert isinstance(page, Page)
-            for key, cell in cells_of(page):
-                found[key] = highest(found.get(key, EMPTY_BUCKET), cell)
+            for key, bucket in buckets_of(page):
+                found[key] = highest(found.get(key, EMPTY_BUCKET), bucket)
         return found
 
 
-def cells_of(page: Page) -> list[tuple[UsageKey, UsageBucket]]:
+def buckets_of(page: Page) -> list[tuple[UsageKey, UsageBucket]]:
     if page.kind == "past":
         past = past_of(page.body, page.period)
-        return [(UsageKey(page.author, life, who, page.period), cell) for life, who, cell in past.rows]  # type: ignore[union-attr]
+        return [(UsageKey(page.author, life, who, page.period), bucket) for life, who, bucket in past.rows]  # type: ignore[union-attr]
     return [
         (UsageKey(page.author, page.incarnation, who, page.period), c) for who, c in usage_rows(page.body)
     ]  # type: ignore[misc]
@@ -176,16 +176,16 @@ async def _say_nothing(_now: object) -> bool:
 def joined(*knowledge: Knowledge) -> Knowledge:
     found: Knowledge = {}
     for each in knowledge:
-        for key, cell in each.items():
-            found[key] = highest(found.get(key, EMPTY_BUCKET), cell)
+        for key, bucket in each.items():
+            found[key] = highest(found.get(key, EMPTY_BUCKET), bucket)
     return found
 
 
 def counted(knowledge: Knowledge, place: HistoryNode) -> Counter[AccountId]:
     found: Counter[AccountId] = Counter()
-    for key, cell in knowledge.items():
+    for key, bucket in knowledge.items():
         if key.node == place.node:
-            found[key.account] += cell.uplink.total
+            found[key.account] += bucket.uplink.total
     return +found
 
 
@@ -319,7 +319,7 @@ class History:
                 await self.recount(right)
         for origin in self.places:
             expected = +(origin.sent - origin.lost)
-            got = [counted(await place.loop.persistence.cells(""), origin) for place in self.places]
+            got = [counted(await place.loop.persistence.buckets(""), origin) for place in self.places]
             assert all(each == got[0] for each in got), f"all agree about {origin.name}"
             assert got[0] <= origin.sent, f"nothing of {origin.name} is counted twice"
             assert expected == got[0], f"{origin.name} lost {origin.lost}"

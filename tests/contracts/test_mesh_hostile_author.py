@@ -42,7 +42,7 @@ def names(number: int, count: int = NAMES_OF_A_PAGE) -> dict[str, int]:
 
 
 def of_hill(place: HistoryNode) -> set[UsageKey]:
-    return {key for key, _ in place.loop.ledger.cells() if key.node == HILL}
+    return {key for key, _ in place.loop.ledger.buckets() if key.node == HILL}
 
 
 def stored(place: HistoryNode, table: str = "cells", where: str = f"node = '{HILL}'") -> int:
@@ -127,9 +127,9 @@ async def test_two_nodes_count_the_same_in_any_order_of_arrival(tmp_path: Path) 
         await hear(other, pages[::-1])
         for place in (one, other):
             await a_minute(place)
-        cells = [dict(await place.loop.persistence.cells("", node=HILL)) for place in (one, other)]
-        assert cells[0] == cells[1]
-        assert len(cells[0]) == 240
+        buckets = [dict(await place.loop.persistence.buckets("", node=HILL)) for place in (one, other)]
+        assert buckets[0] == buckets[1]
+        assert len(buckets[0]) == 240
 
 
 async def test_a_withdrawal_interrupted_by_a_crash_is_completed_after_it(tmp_path: Path) -> None:

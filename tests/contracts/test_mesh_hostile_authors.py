@@ -26,7 +26,7 @@ from mesh.pages import UsagePages
 from node.accounting.ledger import EMPTY_BUCKET, Ledger, UsageBucket, UsageKey, highest
 from node.identity import sign
 from node.units import AccountId, NodeId
-from tests.fakes.neighbours import TODAY, cell, id_of, key_of
+from tests.fakes.neighbours import TODAY, bucket, id_of, key_of
 
 VILLAGE = "the-village"
 HILL, VALLEY = id_of("hill"), id_of("valley")
@@ -51,16 +51,16 @@ def page(
     head = page_head(
         community=VILLAGE, author=HILL, incarnation=life, period=day, part=part, seq=seq, kind=kind
     )
-    cells = {AccountId(account): cell(down) for account, down in rows.items()}
-    past = {(of_life or "1-a", account): each for account, each in cells.items()}
-    body = usage_body(cells) if kind == "usage" else past_body(past, covers)
+    buckets = {AccountId(account): bucket(down) for account, down in rows.items()}
+    past = {(of_life or "1-a", account): each for account, each in buckets.items()}
+    body = usage_body(buckets) if kind == "usage" else past_body(past, covers)
     signed = head + b"\n" + body
     found = decode(assemble_page(signed, sign(key_of("hill"), PAGE_KIND, signed)))
     assert isinstance(found, Page)
     return found
 
 
-def cells_of(*pages: Page) -> Cells:
+def buckets_of(*pages: Page) -> Cells:
     found: Cells = {}
     for each in pages:
         said = page_content(each)
@@ -83,7 +83,7 @@ class Honest:
             match event:
                 case PageAccepted(accepted, _):
                     self.left.discard(accepted.name)
-                    for key, amount in cells_of(accepted).items():
+                    for key, amount in buckets_of(accepted).items():
                         self.ledger.merge(key, amount)
                 case PagesEvicted(_, names, _):
                     self.left.update(names)
@@ -92,7 +92,7 @@ class Honest:
 
     def recount(self) -> None:
         for author, day, rows in self.exchange.changed():
-            said = cells_of(*map(read, self.exchange.held_of_day(author, day)))
+            said = buckets_of(*map(read, self.exchange.held_of_day(author, day)))
             self.ledger.recount({(author, day): said})
             self.exchange.settle(author, day, rows)
 
@@ -166,7 +166,7 @@ def little_is_kept(monkeypatch: pytest.MonkeyPatch) -> None:
         "ROWS_OF_A_PAGE_MIN": 3,
         "BYTES_OF_A_ROW": 10**6,
     }
-    for name, most in {**limits, "LIVES_MAX": 3, "DAYS_MAX": 3, "CHANGED_ROWS_MAX": 25}.items():
+    for name, most in {**limits, "INCARNATIONS_MAX": 3, "DAYS_MAX": 3, "CHANGED_ROWS_MAX": 25}.items():
         monkeypatch.setattr(collection, name, most)
 
 
@@ -184,7 +184,7 @@ def test_all_nodes_count_the_same_whatever_a_hostile_node_sends(seed: int, pages
     honests.agree()
     assert 1 == len({node.exchange.root() for node in honests.nodes})
     for node in honests.nodes:
-        assert cells_of(*honests.nodes[0].held()) == dict(node.ledger.cells())
+        assert buckets_of(*honests.nodes[0].held()) == dict(node.ledger.buckets())
 
 
 @pytest.mark.usefixtures("little_is_kept")
@@ -192,10 +192,10 @@ def test_a_page_over_the_limit_is_refused_whole_and_its_author_is_named() -> Non
     valley, names = Honests().nodes[0], "abcdefghij"
     for part in (1, 2):
         valley.receive(HILL, page(dict.fromkeys(names, 1), 1, part=part).raw)
-    before = dict(valley.ledger.cells())
+    before = dict(valley.ledger.buckets())
     over = page({"k": 1}, 2)
     assert (PageRefused(HILL, TOO_MUCH),) == valley.exchange.receive(HILL, over)
-    assert before == dict(valley.ledger.cells())
+    assert before == dict(valley.ledger.buckets())
     later = page(dict.fromkeys(names, 1), 1, part=3)
     _, left = valley.exchange.receive(HILL, later)
     assert PagesEvicted(HILL, (page({"a": 1}, 1, part=1).name,), is_full=True) == left
@@ -207,12 +207,12 @@ def test_an_author_that_withdraws_too_much_waits_for_the_recount() -> None:
     for seq in range(1, 6):
         valley.receive(HILL, page({f"{seq}{each}": 1 for each in range(10)}, seq).raw)
     assert [CHANGES_TOO_MUCH] == list(dict.fromkeys(valley.refused))
-    assert len(dict(valley.ledger.cells())) <= collection.CHANGED_ROWS_MAX + 2 * 11
+    assert len(dict(valley.ledger.buckets())) <= collection.CHANGED_ROWS_MAX + 2 * 11
     valley.recount()
     last = page({"y": 1}, 9)
     valley.receive(HILL, last.raw)
     valley.recount()
-    assert cells_of(last) == dict(valley.ledger.cells())
+    assert buckets_of(last) == dict(valley.ledger.buckets())
 
 
 def test_a_thousand_members_and_a_hundred_new_guests_a_day_fit_into_the_longest_month() -> None:
@@ -220,10 +220,10 @@ def test_a_thousand_members_and_a_hundred_new_guests_a_day_fit_into_the_longest_
     pages, valley = UsagePages(key_of("hill"), VILLAGE, "1-a"), Honests().nodes[0]
     for day in (f"2026-12-{number:02d}" for number in range(1, 32)):
         for number in range(1_000):
-            pages.note(day, AccountId(f"household-{number:04d}"), cell(10**9 + number))
+            pages.note(day, AccountId(f"household-{number:04d}"), bucket(10**9 + number))
         for number in range(100):
-            pages.note(day, AccountId(f"guest-{day}-{number:03d}"), cell(10**9 + number))
+            pages.note(day, AccountId(f"guest-{day}-{number:03d}"), bucket(10**9 + number))
     for each in pages.write():
         valley.receive(HILL, each.raw)
     assert ([], set(), []) == (valley.refused, valley.left, valley.exchange.changed())
-    assert 31 * 1_100 == len(dict(valley.ledger.cells()))
+    assert 31 * 1_100 == len(dict(valley.ledger.buckets()))

@@ -17,7 +17,7 @@ from mesh.transport import Dialer, DialFailed, Link, contexts
 from node.errors import NodeError
 from node.identity import human_form
 from node.units import AccountId, Bytes, NodeId, Usage
-from tests.fakes.neighbours import TODAY, Books, FakePageCache, cell, id_of, key_of
+from tests.fakes.neighbours import TODAY, FakePageCache, FakeUsageLedger, bucket, id_of, key_of
 
 WAIT_S = 5.0
 VILLAGE = "the-village"
@@ -33,11 +33,11 @@ class NodeFixture:
         community: str = VILLAGE,
         peers: tuple[Address | ConfiguredPeer, ...] = (),
         page_cache: FakePageCache | None = None,
-        books: Books | None = None,
+        usage_ledger: FakeUsageLedger | None = None,
     ) -> None:
         self.name, self.node = name, id_of(name)
         self.roster = frozenset(map(id_of, (name, *members)))
-        self.books = books or Books(self.node)
+        self.usage_ledger = usage_ledger or FakeUsageLedger(self.node)
         self.page_cache = page_cache or FakePageCache()
         self.changes = 0
         self.mesh = MeshService(
@@ -45,7 +45,7 @@ class NodeFixture:
             community_id=community,
             name=name,
             roster=lambda: self.roster,
-            usage_ledger=self.books,
+            usage_ledger=self.usage_ledger,
             page_cache=self.page_cache,
             on_usage_changed=self._changed,
             port=0,
@@ -76,7 +76,7 @@ class NodeFixture:
         return {peer.name or str(peer.node): peer.state for peer in self.mesh.peers()}
 
     def book(self, account: str, down: int) -> None:
-        self.books.book(account, Usage(Bytes(down), Bytes(0)))
+        self.usage_ledger.book(account, Usage(Bytes(down), Bytes(0)))
         self.mesh.publish()
 
 
@@ -107,9 +107,9 @@ async def test_usage_booked_on_one_node_counts_on_the_other_within_a_second() ->
     async with village("hill", "valley") as (hill, valley):
         await asyncio.sleep(1.1)
         hill.book("ana", 5)
-        took = await until(lambda: valley.books.used("ana") == 5)
+        took = await until(lambda: valley.usage_ledger.used("ana") == 5)
         valley.book("ana", 7)
-        await until(lambda: hill.books.used("ana") == 12)
+        await until(lambda: hill.usage_ledger.used("ana") == 12)
     assert took < 1.0
     assert valley.changes > 0
 
@@ -120,14 +120,14 @@ async def test_usage_is_sent_once_a_second_at_most() -> None:
         for _ in range(50):
             hill.book("ana", 1)
             await asyncio.sleep(0.01)
-        await until(lambda: valley.books.used("ana") == 50)
-    assert valley.books.pages_merged <= 3
+        await until(lambda: valley.usage_ledger.used("ana") == 50)
+    assert valley.usage_ledger.pages_merged <= 3
 
 
 async def test_only_the_buckets_named_to_publish_are_read() -> None:
     async with village("hill", "valley") as (hill, valley):
-        hill.mesh.publish([(hill.books.incarnation, TODAY, AccountId("ana"), cell(9))])
-        await until(lambda: valley.books.used("ana") == 9)
+        hill.mesh.publish([(hill.usage_ledger.incarnation, TODAY, AccountId("ana"), bucket(9))])
+        await until(lambda: valley.usage_ledger.used("ana") == 9)
 
 
 async def test_usage_booked_before_they_met_is_sent_when_they_meet() -> None:
@@ -135,7 +135,7 @@ async def test_usage_booked_before_they_met_is_sent_when_they_meet() -> None:
         hill.book("ana", 5)
         await asyncio.sleep(0.1)
         async with NodeFixture("valley", "hill", peers=(hill.address,)).running() as valley:
-            await until(lambda: valley.books.used("ana") == 5)
+            await until(lambda: valley.usage_ledger.used("ana") == 5)
 
 
 async def test_three_nodes_in_a_row_exchange_through_the_middle() -> None:
@@ -146,7 +146,7 @@ async def test_three_nodes_in_a_row_exchange_through_the_middle() -> None:
     ):
         await until(lambda: {"hill": "trusted", "coast": "trusted"} == valley.states())
         hill.book("ana", 5)
-        await until(lambda: coast.books.used("ana") == 5)
+        await until(lambda: coast.usage_ledger.used("ana") == 5)
 
 
 async def test_a_stranger_is_shown_by_both_and_learns_nothing() -> None:
@@ -161,7 +161,7 @@ async def test_a_stranger_is_shown_by_both_and_learns_nothing() -> None:
         await until(lambda: {id_of("hill"): "heard"} == stranger.states())
         await asyncio.sleep(0.5)
         assert "trusted" not in stranger.states().values()
-        assert (0, 0) == (stranger.books.used("ana"), hill.books.used("ben"))
+        assert (0, 0) == (stranger.usage_ledger.used("ana"), hill.usage_ledger.used("ben"))
 
 
 async def test_a_node_that_is_not_on_our_list_is_sent_nothing_when_we_call_it() -> None:
@@ -183,7 +183,7 @@ async def test_a_member_of_another_community_is_a_stranger_and_the_warning_says_
         await until(lambda: ["stranger"] == list(hill.states().values()))
         await until(lambda: ["stranger"] == list(valley.states().values()))
         assert ["another community" in warning for warning in hill.mesh.warnings()] == [True]
-        assert 0 == valley.books.used("ana")
+        assert 0 == valley.usage_ledger.used("ana")
 
 
 async def test_a_node_put_on_the_list_is_trusted_soon_and_one_taken_off_is_disconnected_at_once() -> None:
@@ -198,7 +198,7 @@ async def test_a_node_put_on_the_list_is_trusted_soon_and_one_taken_off_is_disco
         await until(lambda: {"valley": "stranger"} == hill.states())
         hill.book("ana", 5)
         await asyncio.sleep(1.2)
-        assert 0 == valley.books.used("ana")
+        assert 0 == valley.usage_ledger.used("ana")
 
 
 async def test_a_node_that_calls_itself_closes_the_connection() -> None:
@@ -249,7 +249,7 @@ async def test_nodes_that_discover_each_other_at_once_trust_each_other_and_stay_
         assert {right.name: "trusted"} == left.states()
         assert {left.name: "trusted"} == right.states()
         left.book("ana", 5)
-        await until(lambda: right.books.used("ana") == 5)
+        await until(lambda: right.usage_ledger.used("ana") == 5)
 
 
 async def test_a_neighbour_that_restarts_is_trusted_again_and_counting_goes_on() -> None:
@@ -259,14 +259,14 @@ async def test_a_neighbour_that_restarts_is_trusted_again_and_counting_goes_on()
             "valley", "hill", peers=(hill.address,), page_cache=page_cache
         ).running() as valley:
             valley.book("ana", 5)
-            await until(lambda: hill.books.used("ana") == 5)
+            await until(lambda: hill.usage_ledger.used("ana") == 5)
         await until(lambda: {"valley": "silent"} == hill.states())
         async with NodeFixture(
-            "valley", "hill", peers=(hill.address,), page_cache=page_cache, usage_ledger=valley.books
+            "valley", "hill", peers=(hill.address,), page_cache=page_cache, usage_ledger=valley.usage_ledger
         ).running() as valley:
             await until(lambda: {"valley": "trusted"} == hill.states())
             valley.book("ana", 2)
-            await until(lambda: hill.books.used("ana") == 7)
+            await until(lambda: hill.usage_ledger.used("ana") == 7)
         assert () == hill.mesh.warnings()
 
 
@@ -278,16 +278,16 @@ async def test_a_node_that_lost_pages_in_a_power_cut_never_uses_a_number_twice()
             "valley", "hill", peers=(hill.address,), page_cache=page_cache
         ).running() as valley:
             valley.book("ana", 5)
-            await until(lambda: hill.books.used("ana") == 5)
+            await until(lambda: hill.usage_ledger.used("ana") == 5)
             remembered = dict(page_cache.records)
         assert ["reserved"] == list(remembered)
         page_cache.records = remembered
         async with NodeFixture(
             "valley", "hill", peers=(hill.address,), page_cache=page_cache
         ).running() as valley:
-            await until(lambda: valley.books.used("ana") == 5)
+            await until(lambda: valley.usage_ledger.used("ana") == 5)
             valley.book("ana", 1)
-            await until(lambda: hill.books.used("ana") == 6)
+            await until(lambda: hill.usage_ledger.used("ana") == 6)
         assert () == hill.mesh.warnings()
 
 
@@ -298,11 +298,11 @@ async def test_pages_of_others_survive_a_restart_and_are_passed_on() -> None:
         NodeFixture("valley", "hill", peers=(hill.address,)).running() as valley,
     ):
         valley.book("ana", 5)
-        await until(lambda: hill.books.used("ana") == 5)
+        await until(lambda: hill.usage_ledger.used("ana") == 5)
     async with NodeFixture("hill", "valley", "coast", page_cache=page_cache).running() as hill:
-        assert 5 == hill.books.used("ana")
+        assert 5 == hill.usage_ledger.used("ana")
         async with NodeFixture("coast", "valley", "hill", peers=(hill.address,)).running() as coast:
-            await until(lambda: coast.books.used("ana") == 5)
+            await until(lambda: coast.usage_ledger.used("ana") == 5)
 
 
 async def test_a_full_disk_stops_nothing_and_is_reported() -> None:
@@ -313,17 +313,17 @@ async def test_a_full_disk_stops_nothing_and_is_reported() -> None:
         NodeFixture("valley", "hill", peers=(hill.address,)).running() as valley,
     ):
         hill.book("ana", 5)
-        await until(lambda: valley.books.used("ana") == 5)
+        await until(lambda: valley.usage_ledger.used("ana") == 5)
         assert ["kept in memory only" in warning for warning in hill.mesh.warnings()] == [True]
 
 
 async def test_a_ledger_without_its_incarnation_is_waited_for() -> None:
     hill = NodeFixture("hill")
-    hill.books.incarnation = ""
+    hill.usage_ledger.incarnation = ""
     running = asyncio.get_running_loop().create_task(hill.mesh.run())
     await asyncio.sleep(0.2)
     assert (0, False) == (hill.mesh.listening_port, running.done())
-    hill.books.incarnation = "life-7"
+    hill.usage_ledger.incarnation = "life-7"
     await until(lambda: hill.mesh.listening_port != 0)
     running.cancel()
     await asyncio.wait([running])
@@ -338,7 +338,9 @@ async def test_a_mesh_that_crashed_can_be_run_again() -> None:
         ):
             await until(lambda: {"valley": "trusted"} == hill.states())
             hill.book("ana", 5)
-            await until(lambda valley=valley: valley.books.used("ana") == hill.books.used("ana"))
+            await until(
+                lambda valley=valley: valley.usage_ledger.used("ana") == hill.usage_ledger.used("ana")
+            )
 
 
 async def test_a_port_in_use_is_reported_and_leaves_nothing_behind() -> None:
@@ -433,7 +435,7 @@ async def test_noise_from_a_member_changes_nothing_and_stops_nothing() -> None:
             await asyncio.sleep(0.3)
             assert root == hill.mesh._replica.exchange.root()
         hill.book("ana", 5)
-        await until(lambda: coast.books.used("ana") == 5)
+        await until(lambda: coast.usage_ledger.used("ana") == 5)
 
 
 async def test_replayed_forged_and_foreign_pages_from_a_member_are_all_refused() -> None:
@@ -442,9 +444,9 @@ async def test_replayed_forged_and_foreign_pages_from_a_member_are_all_refused()
         UsagePages(key_of("valley"), "the-city", "life-1"),
     )
     for pages in (stranger, other):
-        pages.note(TODAY, AccountId("ana"), cell(10**9))
+        pages.note(TODAY, AccountId("ana"), bucket(10**9))
     hill_page = UsagePages(key_of("hill"), VILLAGE, "life-1")
-    hill_page.note(TODAY, AccountId("ana"), cell(10**9))
+    hill_page.note(TODAY, AccountId("ana"), bucket(10**9))
     forged = next(hill_page.write()).raw
     forged = forged[:-128] + b"0" * 128
     async with NodeFixture("hill", "valley").running() as hill, rogue(hill) as link:
@@ -455,8 +457,8 @@ async def test_replayed_forged_and_foreign_pages_from_a_member_are_all_refused()
         for page in (frame, frame, next(stranger.write()).raw, next(other.write()).raw, forged):
             await link.send(page)
         await asyncio.sleep(0.3)
-        assert 5 == hill.books.used("ana")
-        assert 0 == hill.books.pages_merged
+        assert 5 == hill.usage_ledger.used("ana")
+        assert 0 == hill.usage_ledger.pages_merged
 
 
 async def test_a_silent_member_is_noticed() -> None:
@@ -476,16 +478,16 @@ async def test_a_member_that_never_reads_costs_little_and_others_go_on() -> None
         hill.roster |= {id_of("valley")}
         async with rogue(hill):
             for number in range(6000):
-                hill.books.book(f"guest-{number:05d}", Usage(Bytes(1), Bytes(0)))
+                hill.usage_ledger.book(f"guest-{number:05d}", Usage(Bytes(1), Bytes(0)))
             hill.book("ana", 5)
-            await until(lambda: coast.books.used("ana") == 5)
+            await until(lambda: coast.usage_ledger.used("ana") == 5)
 
 
 async def test_a_member_that_stopped_reading_is_disconnected_in_time() -> None:
     """Megabytes wait for it; removing it from the list ends the connection and frees everything."""
     async with NodeFixture("hill", "valley").running() as hill, rogue(hill):
         for number in range(20_000):
-            hill.books.book(f"guest-{number:05d}", Usage(Bytes(10**9), Bytes(0)))
+            hill.usage_ledger.book(f"guest-{number:05d}", Usage(Bytes(10**9), Bytes(0)))
             if number % 1_000 == 0:
                 await asyncio.sleep(0)
         hill.mesh.publish()
@@ -511,17 +513,17 @@ async def test_ten_thousand_accounts_never_block_the_loop_for_20_ms() -> None:
     """
     async with village("hill", "valley") as (hill, valley):
         for number in range(10_000):
-            hill.books.book(f"guest-{number:05d}", Usage(Bytes(10**9 + number), Bytes(10**6)))
-        changed = list(await hill.books.own_cells())
+            hill.usage_ledger.book(f"guest-{number:05d}", Usage(Bytes(10**9 + number), Bytes(10**6)))
+        changed = list(await hill.usage_ledger.own_buckets())
         gc.collect()
         gc.freeze()  # keep garbage of other tests out of this measurement
         turns: list[float] = []
         watching = asyncio.get_running_loop().create_task(_watch_turns(turns))
         hill.mesh.publish(changed)
-        took = await until(lambda: valley.books.used("guest-09999") > 0, 10)
+        took = await until(lambda: valley.usage_ledger.used("guest-09999") > 0, 10)
         watching.cancel()
         gc.unfreeze()
-        assert all(valley.books.used(f"guest-{number:05d}") > 0 for number in range(10_000))
+        assert all(valley.usage_ledger.used(f"guest-{number:05d}") > 0 for number in range(10_000))
     print(f"10,000 accounts in {took:.2f} s, longest turn {max(turns) * 1000:.1f} ms")
     assert max(turns) < 0.020
 

@@ -309,7 +309,7 @@ async def test_when_the_data_folder_is_full_people_still_join_and_all_is_stored_
         repository.full = False
         await until(lambda: ANA in repository.sessions)
         await until(lambda: loop.troubles.storage == "")
-    assert 1000 == sum(cell.uplink.total for cell in repository.rows.values())
+    assert 1000 == sum(bucket.uplink.total for bucket in repository.rows.values())
 
 
 async def test_a_database_that_could_not_be_read_at_the_start_books_nothing_twice() -> None:
@@ -330,7 +330,7 @@ async def test_a_database_that_could_not_be_read_at_the_start_books_nothing_twic
         repository.full = False
         await until(lambda: loop.troubles.storage == "")
         await until(lambda: used(loop) == 975)
-    assert 975 == sum(cell.uplink.total for cell in repository.rows.values())
+    assert 975 == sum(bucket.uplink.total for bucket in repository.rows.values())
 
 
 async def test_a_device_that_joins_during_a_reading_keeps_its_class(

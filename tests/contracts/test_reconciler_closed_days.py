@@ -29,13 +29,13 @@ async def turns(loop: Reconciler, count: int = 2) -> None:
 
 
 def in_memory(loop: Reconciler) -> set[str]:
-    return {key.day for key, _ in loop.ledger.cells()}
+    return {key.day for key, _ in loop.ledger.buckets()}
 
 
 async def used_on(loop: Reconciler) -> dict[str, int]:
     found: dict[str, int] = {}
-    for key, cell in (await loop.persistence.cells("", account=AccountId("ana"))).items():
-        found[key.day] = found.get(key.day, 0) + cell.uplink.total
+    for key, bucket in (await loop.persistence.buckets("", account=AccountId("ana"))).items():
+        found[key.day] = found.get(key.day, 0) + bucket.uplink.total
     return found
 
 
@@ -47,8 +47,8 @@ async def test_last_month_leaves_memory_and_is_still_reported(memories: Callable
         await sends(village, loop, 7)
         assert {"2026-12-04"} == in_memory(loop)
         assert {"2026-11-24": 100, "2026-12-04": 7} == await used_on(loop)
-        own = await MeshUsage(loop).own_cells()
-        assert {("2026-11-24", 100)} <= {(day, cell.uplink.total) for _, day, _, cell in own}
+        own = await MeshUsage(loop).own_buckets()
+        assert {("2026-11-24", 100)} <= {(day, bucket.uplink.total) for _, day, _, bucket in own}
     async with village.life() as loop:
         assert {"2026-12-04"} == in_memory(loop)
         await sends(village, loop, 1)
@@ -108,7 +108,7 @@ async def test_days_that_cannot_be_read_when_the_clock_is_set_back_are_counted_l
         village.kernel.send(ANA, down=30)
         repository.full = False
         await until(lambda: loop.ledger.total(AccountId("ana"), "2026-11").uplink.total == 130)
-    assert 135 == sum(cell.uplink.total for cell in repository.rows.values())
+    assert 135 == sum(bucket.uplink.total for bucket in repository.rows.values())
 
 
 async def test_a_clock_synchronized_late_opens_this_month(memories: Callable[[], Repository]) -> None:

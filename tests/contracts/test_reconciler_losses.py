@@ -177,7 +177,7 @@ async def test_a_reading_under_way_at_a_crash_is_booked_once() -> None:
         await until(lambda: kernel.readings_begun > begun + 2)
         assert 1000 == used(reconciler)
         running.cancel()
-    assert 1000 == sum(cell.uplink.total for cell in repository.rows.values())
+    assert 1000 == sum(bucket.uplink.total for bucket in repository.rows.values())
 
 
 async def test_a_join_that_waits_while_the_loop_crashes_is_completed_by_the_restarted_loop() -> None:
@@ -209,8 +209,8 @@ async def test_no_request_waits_without_end_while_the_loop_cannot_start(
 
 async def test_a_clock_that_jumps_a_year_ahead_deletes_nothing() -> None:
     repository = FakeRepository()
-    cells = UsageBucket(Usage(Bytes(5), Bytes(0)), NO_USAGE)
-    repository.rows[UsageKey(NodeId("m" * 52), "x", AccountId("ana"), "2026-01-01")] = cells
+    buckets = UsageBucket(Usage(Bytes(5), Bytes(0)), NO_USAGE)
+    repository.rows[UsageKey(NodeId("m" * 52), "x", AccountId("ana"), "2026-01-01")] = buckets
     village = ReconcilerFixture(lambda: repository)
     async with village.life() as loop:
         for _ in range(3):
@@ -228,8 +228,8 @@ async def test_a_clock_that_jumps_a_year_ahead_deletes_nothing() -> None:
 
 async def test_a_month_that_is_long_over_is_deleted_by_a_clock_that_runs_steadily() -> None:
     repository = FakeRepository()
-    cells = UsageBucket(Usage(Bytes(5), Bytes(0)), NO_USAGE)
-    repository.rows[UsageKey(NodeId("m" * 52), "x", AccountId("ana"), "2025-01-01")] = cells
+    buckets = UsageBucket(Usage(Bytes(5), Bytes(0)), NO_USAGE)
+    repository.rows[UsageKey(NodeId("m" * 52), "x", AccountId("ana"), "2025-01-01")] = buckets
     village = ReconcilerFixture(lambda: repository)
     async with village.life():
         for _ in range(3):

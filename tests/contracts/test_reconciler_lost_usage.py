@@ -73,7 +73,7 @@ async def read_again(loop: Reconciler) -> None:
 
 
 def heard(told: Mapping[UsageKey, UsageBucket], account: str = "ana") -> int:
-    return sum(cell.uplink.total for key, cell in told.items() if key.account == AccountId(account))
+    return sum(bucket.uplink.total for key, bucket in told.items() if key.account == AccountId(account))
 
 
 async def test_a_database_lost_twice_while_the_table_stands_books_nothing_again() -> None:

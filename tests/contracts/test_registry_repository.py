@@ -354,7 +354,7 @@ async def test_pages_of_other_nodes_written_before_the_date_was_known_are_delete
         store.close()
 
 
-def cell(account: str, day: str) -> tuple[UsageKey, UsageBucket]:
+def bucket(account: str, day: str) -> tuple[UsageKey, UsageBucket]:
     used = Usage(Bytes(5), Bytes(0))
     return UsageKey(NodeId("n" * 52), "life", AccountId(account), day), UsageBucket(used, used)
 
@@ -363,14 +363,14 @@ async def test_an_erased_device_leaves_only_this_months_usage_until_the_month_is
     old_things: StoredRepository,
 ) -> None:
     async def days() -> set[str]:
-        return {key.day for key, _ in (await old_things.recall()).cells if key.account == HOUSE}
+        return {key.day for key, _ in (await old_things.recall()).buckets if key.account == HOUSE}
 
     seen = Session(ANA, 2, HOUSE, "expired", "1", Monotonic(0), None)
     await old_things.save_sessions([SavedSession(seen, "boot", None)], [], "2026-11-24", [binding()])
     used = ("2026-10-31", "2026-11-01", "2026-11-24", "2026-11-25")
-    undated = cell(HOUSE, DAY_UNKNOWN)
-    cells = [undated, *(cell(HOUSE, day) for day in used), cell("ana", "2026-10-31")]
-    await old_things.book(Booking(tuple(cells), None, {}))
+    undated = bucket(HOUSE, DAY_UNKNOWN)
+    buckets = [undated, *(bucket(HOUSE, day) for day in used), bucket("ana", "2026-10-31")]
+    await old_things.book(Booking(tuple(buckets), None, {}))
     await old_things.erase(ANA, HOUSE, "2026-11-24")
     remembered = await old_things.recall()
     assert ((), (), ()) == (remembered.sessions, remembered.marks, remembered.registry.bindings)
@@ -379,17 +379,17 @@ async def test_an_erased_device_leaves_only_this_months_usage_until_the_month_is
         forgotten = await old_things.forget(ended_before="2026-10-31", used_before="2025-10-31", today=today)
         assert left == await days()
     assert (ErasureNote(HOUSE, "2026-11-24", is_over=True),) == forgotten.erased
-    assert 1 == len([key for key, _ in (await old_things.recall()).cells if key.account == "ana"])
+    assert 1 == len([key for key, _ in (await old_things.recall()).buckets if key.account == "ana"])
 
 
 async def test_bytes_of_unknown_days_written_after_an_erasure_go_with_the_erased_month(
     old_things: StoredRepository,
 ) -> None:
     await old_things.erase(ANA, HOUSE, "2026-11-24")
-    late = (cell(HOUSE, DAY_UNKNOWN), cell(HOUSE, "2026-11-25"), cell("ana", DAY_UNKNOWN))
+    late = (bucket(HOUSE, DAY_UNKNOWN), bucket(HOUSE, "2026-11-25"), bucket("ana", DAY_UNKNOWN))
     await old_things.book(Booking(late, None, {}))
     await old_things.forget(ended_before="2026-10-31", used_before="2025-10-31", today="2026-12-01")
-    kept = {(key.account, key.day) for key, _ in (await old_things.recall()).cells}
+    kept = {(key.account, key.day) for key, _ in (await old_things.recall()).buckets}
     assert (HOUSE, "2026-11-25") in kept, "of an account that came again, days after the erasure stay"
     assert ("ana", DAY_UNKNOWN) in kept, "nobody else loses anything"
     assert (HOUSE, DAY_UNKNOWN) not in kept
@@ -403,8 +403,8 @@ async def test_erased_days_do_not_come_back_when_their_month_is_over_and_later_o
     assert (ErasureNote(HOUSE, "2026-11-24", is_over=True),) == (await old_things.recall()).erased
     days = ("2026-10-31", "2026-11-24", "2026-11-25", "2026-12-01", DAY_UNKNOWN)
     for _ in range(2):
-        await old_things.book(Booking(tuple(cell(HOUSE, day) for day in days), None, {}))
-        kept = {key.day for key, _ in (await old_things.recall()).cells if key.account == HOUSE}
+        await old_things.book(Booking(tuple(bucket(HOUSE, day) for day in days), None, {}))
+        kept = {key.day for key, _ in (await old_things.recall()).buckets if key.account == HOUSE}
         assert {"2026-11-25", "2026-12-01", DAY_UNKNOWN} == kept, "own bytes of unknown days are new ones"
         again = await old_things.forget(
             ended_before="2026-10-31", used_before="2025-10-31", today="2026-12-02"
@@ -422,10 +422,10 @@ async def test_an_erasure_is_remembered_and_effective_for_thirteen_months(
     ):
         await old_things.forget(ended_before="2027-10-31", used_before=used_before, today=today)
         assert known == [each.is_over for each in (await old_things.recall()).erased]
-    late = (cell(HOUSE, "2026-11-24"), cell(HOUSE, "2027-12-30"))
+    late = (bucket(HOUSE, "2026-11-24"), bucket(HOUSE, "2027-12-30"))
     await old_things.book(Booking(late, None, {}))
     await old_things.forget(ended_before="2027-10-31", used_before="2026-11-25", today="2027-12-30")
-    assert {"2027-12-30"} == {key.day for key, _ in (await old_things.recall()).cells}
+    assert {"2027-12-30"} == {key.day for key, _ in (await old_things.recall()).buckets}
 
 
 async def test_an_account_erased_twice_is_remembered_with_the_later_day(old_things: StoredRepository) -> None:
@@ -449,8 +449,8 @@ async def test_an_erasure_dated_in_the_future_counts_as_one_of_today(
         ended_before="2026-10-31", used_before="2025-10-31", today="2026-11-24"
     )
     assert (ErasureNote(HOUSE, "2026-11-24"),) == forgotten.erased == (await old_things.recall()).erased
-    await old_things.book(Booking((cell(HOUSE, "2026-11-25"),), None, {}))
-    assert {"2026-11-25"} == {key.day for key, _ in (await old_things.recall()).cells}
+    await old_things.book(Booking((bucket(HOUSE, "2026-11-25"),), None, {}))
+    assert {"2026-11-25"} == {key.day for key, _ in (await old_things.recall()).buckets}
 
 
 async def test_of_very_many_erasures_the_latest_are_in_memory_and_all_are_effective(tmp_path: Path) -> None:
@@ -464,9 +464,9 @@ async def test_of_very_many_erasures_the_latest_are_in_memory_and_all_are_effect
         await memory.erase(ANA, HOUSE, "2026-11-24")
         remembered = (await memory.recall()).erased
         assert (ERASED_MAX, HOUSE) == (len(remembered), remembered[-1].account)
-        late = tuple(cell(account, "2026-09-30") for account, _, _ in rows)
+        late = tuple(bucket(account, "2026-09-30") for account, _, _ in rows)
         await memory.book(Booking(late, None, {}))
-        assert () == await memory.cells(since="")
+        assert () == await memory.buckets(since="")
     finally:
         store.close()
 
@@ -524,9 +524,9 @@ async def test_buckets_of_months_before_an_erasure_do_not_come_back_while_it_is_
     old_things: StoredRepository,
 ) -> None:
     await old_things.erase(ANA, HOUSE, "2026-11-24")
-    late = (cell(HOUSE, "2026-10-31"), cell(HOUSE, "2026-11-01"), cell("ana", "2026-10-31"))
+    late = (bucket(HOUSE, "2026-10-31"), bucket(HOUSE, "2026-11-01"), bucket("ana", "2026-10-31"))
     await old_things.book(Booking(late, None, {}))
-    kept = {(key.account, key.day) for key, _ in (await old_things.recall()).cells}
+    kept = {(key.account, key.day) for key, _ in (await old_things.recall()).buckets}
     assert kept >= {(HOUSE, "2026-11-01"), ("ana", "2026-10-31")}
     assert (HOUSE, "2026-10-31") not in kept
 

@@ -71,7 +71,7 @@ def page() -> bytes:
     return assemble_page(signed, sign(KEY, PAGE_KIND, signed))
 
 
-PAST_ROWS = {("1-3f9a", account): cell for account, cell in ROWS.items()}
+PAST_ROWS = {("1-3f9a", account): bucket for account, bucket in ROWS.items()}
 COVERS = {("1-3f9a", "usage/2026-11-24/0000"): 7}
 
 
@@ -88,7 +88,7 @@ def a_page(
     """With `past` the page is about incarnation 1-3f9a."""
     stream = {"community": "la-vall", "author": NODE, "incarnation": life, "kind": kind}
     head = page_head(**stream, period=day, part=0, seq=seq)  # type: ignore[arg-type]
-    past = {("1-3f9a", account): cell for account, cell in rows.items()}
+    past = {("1-3f9a", account): bucket for account, bucket in rows.items()}
     signed = head + b"\n" + (usage_body(rows) if kind == "usage" else past_body(past, {}))
     return assemble_page(signed, sign(KEY, PAGE_KIND, signed))
 
@@ -121,8 +121,8 @@ def vectors() -> dict[str, object]:
     decoded = messages.decode(page())
     assert isinstance(decoded, messages.Page)
     rows = [
-        [account, *asdict(cell)["uplink"].values(), *asdict(cell)["busy"].values()]
-        for account, cell in ROWS.items()
+        [account, *asdict(bucket)["uplink"].values(), *asdict(bucket)["busy"].values()]
+        for account, bucket in ROWS.items()
     ]
     found: dict[str, object] = {
         name: {"frame": encode(message).decode(), "says": asdict(message)}

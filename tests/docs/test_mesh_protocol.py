@@ -27,7 +27,7 @@ LIMITS = {
     "streams in one message": messages.STREAMS_PER_MESSAGE_MAX,
     "pages in one message": messages.PAGES_PER_MESSAGE_MAX,
     "covers of a page": messages.COVERS_MAX,
-    "streams kept of one author": collection.LIVES_MAX,
+    "streams kept of one author": collection.INCARNATIONS_MAX,
     "days kept of one incarnation": collection.DAYS_MAX,
     "rows kept of one author": collection.AUTHOR_ROWS_MAX,
     "rows kept of one author and day": collection.AUTHOR_DAY_ROWS_MAX,

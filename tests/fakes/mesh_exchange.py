@@ -9,7 +9,7 @@ from mesh.messages import Page, assemble_page, decode, page_head, usage_body
 from mesh.pages import UsagePages
 from node.identity import sign
 from node.units import AccountId, Usage
-from tests.fakes.neighbours import TODAY, Books, cell, id_of, key_of
+from tests.fakes.neighbours import TODAY, FakeUsageLedger, bucket, id_of, key_of
 
 VILLAGE = "the-village"
 
@@ -20,13 +20,13 @@ class ExchangeFixture:
     def __init__(self, *names: str, strangers: tuple[str, ...] = ()) -> None:
         self.names = names
         self.roster = frozenset(map(id_of, names))
-        self.books = {name: Books(id_of(name)) for name in (*names, *strangers)}
-        self.pages = {name: UsagePages(key_of(name), VILLAGE, "life-1") for name in self.books}
+        self.usage_ledger = {name: FakeUsageLedger(id_of(name)) for name in (*names, *strangers)}
+        self.pages = {name: UsagePages(key_of(name), VILLAGE, "life-1") for name in self.usage_ledger}
         self.exchange = {name: Exchange(VILLAGE, lambda: self.roster) for name in names}
         self.wire: dict[tuple[str, str], list[bytes]] = defaultdict(list)
         self.refused: list[PageRefused] = []
         self.equivocated: list[Equivocated] = []
-        self.called = {id_of(name): name for name in self.books}
+        self.called = {id_of(name): name for name in self.usage_ledger}
 
     def connect(self, left: str, right: str) -> None:
         self.exchange[left].greet(id_of(right))
@@ -40,8 +40,8 @@ class ExchangeFixture:
                 self.connect(left, right)
 
     def book(self, name: str, account: str, down: int, day: str = TODAY) -> list[Page]:
-        self.books[name].book(account, Usage(down, 0), day)
-        for at, owner, found in self.books[name].cells_now():
+        self.usage_ledger[name].book(account, Usage(down, 0), day)
+        for at, owner, found in self.usage_ledger[name].cells_now():
             self.pages[name].note(at, owner, found)
         written = list(self.pages[name].write())
         if name in self.exchange:
@@ -60,7 +60,7 @@ class ExchangeFixture:
         for event in self.exchange[right].receive(id_of(left), decode(frame)):
             match event:
                 case PageAccepted(page, said):
-                    self.books[right].merge_page(page.author, page.period, said.rows)
+                    self.usage_ledger[right].merge_page(page.author, page.period, said.rows)
                 case PageRefused():
                     self.refused.append(event)
                 case Equivocated():
@@ -90,7 +90,7 @@ def a_part(day: str, part: int, seq: int) -> Page:
     head = page_head(
         community=VILLAGE, author=id_of("hill"), incarnation="life-1", period=day, part=part, seq=seq
     )
-    signed = head + b"\n" + usage_body({AccountId("ana"): cell(1)})
+    signed = head + b"\n" + usage_body({AccountId("ana"): bucket(1)})
     page = decode(assemble_page(signed, sign(key_of("hill"), PAGE_KIND, signed)))
     assert isinstance(page, Page)
     return page
@@ -107,5 +107,5 @@ def a_page(
 ) -> Page:
     pages = UsagePages(key_of(name), community, life)
     pages.seq = seq - 1
-    pages.note(TODAY, AccountId(account), cell(5))
+    pages.note(TODAY, AccountId(account), bucket(5))
     return next(pages.write())

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-from node.accounting.ledger import Ledger, UsageBucket, UsageKey, life_name, life_number
+from node.accounting.ledger import Ledger, UsageBucket, UsageKey, incarnation_name, incarnation_number
 from node.errors import StorageTrouble
 from node.identity import key_from_raw, own_node_id
 from node.units import AccountId, Bytes, NodeId, Usage
@@ -23,11 +23,11 @@ def id_of(name: str) -> NodeId:
     return own_node_id(key_of(name))
 
 
-def cell(down: int, up: int = 0) -> UsageBucket:
+def bucket(down: int, up: int = 0) -> UsageBucket:
     return UsageBucket(Usage(Bytes(down), Bytes(up)), Usage(Bytes(0), Bytes(0)))
 
 
-class Books:
+class FakeUsageLedger:
     """Implements `mesh.directory.UsageBooks` on a ledger in memory."""
 
     def __init__(self, node: NodeId, incarnation: str = "life-1") -> None:
@@ -39,32 +39,34 @@ class Books:
     def book(self, account: str, used: Usage, day: str = TODAY) -> None:
         self.ledger.add(UsageKey(self.node, self.incarnation, AccountId(account), day), used, busy=False)
 
-    async def own_cells(self) -> Iterable[tuple[str, str, AccountId, UsageBucket]]:
-        mine = ((key, found) for key, found in self.ledger.cells() if key.node == self.node)
+    async def own_buckets(self) -> Iterable[tuple[str, str, AccountId, UsageBucket]]:
+        mine = ((key, found) for key, found in self.ledger.buckets() if key.node == self.node)
         return [(key.incarnation, key.day, key.account, found) for key, found in mine]
 
     def cells_now(self) -> Iterable[tuple[str, AccountId, UsageBucket]]:
         """Buckets of this incarnation."""
         own = self.node, self.incarnation
         return [
-            (key.day, key.account, cell)
-            for key, cell in self.ledger.cells()
+            (key.day, key.account, bucket)
+            for key, bucket in self.ledger.buckets()
             if (key.node, key.incarnation) == own
         ]
 
     def outlive(self, life: str) -> None:
-        number = max(map(life_number, (life, self.incarnation))) + 1
-        self.incarnation = life_name(number, secrets.token_hex(4))
+        number = max(map(incarnation_number, (life, self.incarnation))) + 1
+        self.incarnation = incarnation_name(number, secrets.token_hex(4))
 
     def merge_page(
-        self, author: NodeId, day: str, cells: Iterable[tuple[str, AccountId, UsageBucket]]
+        self, author: NodeId, day: str, buckets: Iterable[tuple[str, AccountId, UsageBucket]]
     ) -> None:
         self.pages_merged += 1
-        for life, account, found in cells:
+        for life, account, found in buckets:
             self.ledger.merge(UsageKey(author, life, account, day), found)
 
-    def recount(self, author: NodeId, day: str, cells: Iterable[tuple[str, AccountId, UsageBucket]]) -> None:
-        said = {UsageKey(author, life, account, day): found for life, account, found in cells}
+    def recount(
+        self, author: NodeId, day: str, buckets: Iterable[tuple[str, AccountId, UsageBucket]]
+    ) -> None:
+        said = {UsageKey(author, life, account, day): found for life, account, found in buckets}
         self.ledger.recount({(author, day): said})
 
     async def kept(self) -> None:

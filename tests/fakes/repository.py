@@ -22,7 +22,7 @@ class FakeRepository:
     def __init__(self) -> None:
         self.full = False
         """While true, nothing can be read or written."""
-        self.life = 0
+        self.generation = 0
         self.rows: dict[UsageKey, UsageBucket] = {}
         self.baseline: Baseline | None = None
         self.tally: Tally | None = None
@@ -38,9 +38,9 @@ class FakeRepository:
         self._use()
         since = min(cells_since, self.facts.get(BOOKED_DAY) or cells_since)
         return StoredState(
-            cells=tuple((key, cell) for key, cell in self.rows.items() if is_since(key.day, since)),
+            buckets=tuple((key, bucket) for key, bucket in self.rows.items() if is_since(key.day, since)),
             cells_since=since,
-            lives=tuple({(key.node, key.incarnation) for key in self.rows}),
+            incarnations=tuple({(key.node, key.incarnation) for key in self.rows}),
             baseline=self.baseline,
             tally=self.tally,
             facts=tuple(self.facts.items()),
@@ -51,13 +51,13 @@ class FakeRepository:
             erased=tuple(self.erasures.values()),
         )
 
-    async def cells(
+    async def buckets(
         self, *, since: str, node: NodeId | None = None, account: AccountId | None = None
     ) -> tuple[tuple[UsageKey, UsageBucket], ...]:
         self._use()
         return tuple(
-            (key, cell)
-            for key, cell in self.rows.items()
+            (key, bucket)
+            for key, bucket in self.rows.items()
             if node in {None, key.node} and account in {None, key.account} and is_since(key.day, since)
         )
 
@@ -67,11 +67,13 @@ class FakeRepository:
     async def book(self, booking: Booking) -> None:
         self._use()
         self.rows = {k: c for k, c in self.rows.items() if (k.node, k.day) not in booking.recounted}
-        for key, cell in booking.cells:
+        for key, bucket in booking.buckets:
             if key.account in self.erasures and self.erasures[key.account].bars(key.day):
                 continue
             known = self.rows.get(key, UsageBucket(NO_USAGE, NO_USAGE))
-            self.rows[key] = UsageBucket(_highest(known.uplink, cell.uplink), _highest(known.busy, cell.busy))
+            self.rows[key] = UsageBucket(
+                _highest(known.uplink, bucket.uplink), _highest(known.busy, bucket.busy)
+            )
         self.baseline = booking.baseline or self.baseline
         self.facts.update(booking.facts)
         self.tally = booking.tally or self.tally

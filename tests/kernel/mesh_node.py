@@ -13,7 +13,7 @@ import time
 
 from mesh.service import MeshService
 from node.units import Bytes, Usage
-from tests.fakes.neighbours import Books, FakePageCache, id_of, key_of
+from tests.fakes.neighbours import FakePageCache, FakeUsageLedger, id_of, key_of
 
 LOOK_S = 0.01
 BOOKED = 1_000
@@ -25,26 +25,26 @@ def say(what: str, **more: object) -> None:
 
 async def live(name: str, interfaces: tuple[str, ...], members: frozenset[str]) -> None:
     roster = frozenset(map(id_of, members))
-    books = Books(id_of(name))
+    usage_ledger = FakeUsageLedger(id_of(name))
     mesh = MeshService(
         key=key_of(name),
         community_id="the-village",
         name=name,
         roster=lambda: roster,
-        usage_ledger=books,
+        usage_ledger=usage_ledger,
         page_cache=FakePageCache(),
         interfaces=interfaces,
     )
     running = asyncio.ensure_future(mesh.run())  # noqa: TID251
     asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, running.cancel)
     say("started")
-    watching = asyncio.ensure_future(watch(mesh, books))  # noqa: TID251
+    watching = asyncio.ensure_future(watch(mesh, usage_ledger))  # noqa: TID251
     await asyncio.wait([running])
     watching.cancel()
     say("stopped", error=None if running.cancelled() else repr(running.exception()))
 
 
-async def watch(mesh: MeshService, books: Books) -> None:
+async def watch(mesh: MeshService, usage_ledger: FakeUsageLedger) -> None:
     said: dict[str, object] = {}
     merged = 0
     while True:
@@ -54,11 +54,11 @@ async def watch(mesh: MeshService, books: Books) -> None:
         if now != said:
             said = now
             say("peers", **now)
-        if "trusted" in peers.values() and not books.used_by_own("ana"):
-            books.book("ana", Usage(Bytes(BOOKED), Bytes(0)))
+        if "trusted" in peers.values() and not usage_ledger.used_by_own("ana"):
+            usage_ledger.book("ana", Usage(Bytes(BOOKED), Bytes(0)))
             mesh.publish()
             say("booked")
-        others = books.used("ana") - books.used_by_own("ana")
+        others = usage_ledger.used("ana") - usage_ledger.used_by_own("ana")
         if others != merged:
             merged = others
             say("merged", bytes=merged)

@@ -18,7 +18,7 @@ from mesh.messages import (
 from mesh.pages import UsagePages
 from node.identity import sign
 from node.units import AccountId
-from tests.fakes.neighbours import cell, id_of, key_of
+from tests.fakes.neighbours import bucket, id_of, key_of
 
 HILL = id_of("hill")
 EVERYBODY = frozenset({HILL, id_of("valley")})
@@ -35,7 +35,7 @@ def page(
 ) -> Page:
     pages = UsagePages(key_of(author), "the-village", life)
     pages.seq = seq - 1
-    pages.note(day, AccountId(account), cell(down))
+    pages.note(day, AccountId(account), bucket(down))
     return next(pages.write())
 
 
@@ -105,7 +105,7 @@ def test_pages_without_a_day_are_dropped_first() -> None:
 def test_of_too_many_incarnations_those_with_the_highest_numbers_are_kept(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(collection, "LIVES_MAX", 3)
+    monkeypatch.setattr(collection, "INCARNATIONS_MAX", 3)
     lives = [page(life=f"{number}-x") for number in (2, 3, 9, 10, 11)]
     for order in (lives, lives[::-1]):
         found = PageCollection()
@@ -120,9 +120,9 @@ def past_page(seq: int, *covers: tuple[str, str, int], life: str = "2-b", day: s
     pages.seq = seq - 1
     for cover in covers:
         pages.past.cover(*cover)
-    pages.past.note(day, "1-a", AccountId("ana"), cell(1))
+    pages.past.note(day, "1-a", AccountId("ana"), bucket(1))
     assert 1 == len(list(pages.write()))
-    pages.past.note(day, "1-a", AccountId("ana"), cell(2))
+    pages.past.note(day, "1-a", AccountId("ana"), bucket(2))
     pages.seq = seq - 1
     return next(pages.write())
 
@@ -174,11 +174,11 @@ def test_no_incarnation_absorbs_a_later_one_itself_or_another_nodes() -> None:
 
 
 def part(number: int, rows: int, *, seq: int = 1, day: str = "2026-11-24") -> Page:
-    cells = {AccountId(f"{number:03d}-{row:04d}"): cell(1) for row in range(rows)}
+    buckets = {AccountId(f"{number:03d}-{row:04d}"): bucket(1) for row in range(rows)}
     head = page_head(
         community="the-village", author=HILL, incarnation="life-1", period=day, part=number, seq=seq
     )
-    signed = head + b"\n" + usage_body(cells)
+    signed = head + b"\n" + usage_body(buckets)
     found = decode(assemble_page(signed, sign(key_of("hill"), PAGE_KIND, signed)))
     assert isinstance(found, Page)
     return found

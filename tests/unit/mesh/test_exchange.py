@@ -7,7 +7,7 @@ from mesh.messages import Malformed, Page, Root, assemble_page, decode, encode, 
 from node.identity import sign
 from node.units import NodeId, Usage
 from tests.fakes.mesh_exchange import VILLAGE, ExchangeFixture, a_page
-from tests.fakes.neighbours import TODAY, Books, id_of, key_of
+from tests.fakes.neighbours import TODAY, FakeUsageLedger, id_of, key_of
 
 
 def test_usage_booked_on_one_node_counts_on_all_others_even_through_another() -> None:
@@ -19,7 +19,7 @@ def test_usage_booked_on_one_node_counts_on_all_others_even_through_another() ->
     village.book("coast", "ana", 7)
     village.send()
     village.settle()
-    assert [12, 12, 12] == [village.books[name].used("ana") for name in village.names]
+    assert [12, 12, 12] == [village.usage_ledger[name].used("ana") for name in village.names]
 
 
 def test_a_page_is_pushed_without_being_asked_for() -> None:
@@ -54,7 +54,7 @@ def test_after_a_long_split_little_more_than_the_changed_pages_travels() -> None
     village = ExchangeFixture("hill", "valley")
     village.connect_all()
     for number in range(3000):
-        village.books["hill"].book(f"guest-{number:05d}", Usage(1, 0))
+        village.usage_ledger["hill"].book(f"guest-{number:05d}", Usage(1, 0))
     village.book("hill", "ana", 1)
     village.settle()
     village.wire.clear()
@@ -62,7 +62,7 @@ def test_after_a_long_split_little_more_than_the_changed_pages_travels() -> None
     changed = village.book("hill", "guest-00007", 5) + village.book("hill", "guest-02999", 5)
     village.connect("hill", "valley")
     assert village.settle() < 1.1 * sum(len(page.raw) for page in changed) + 3000
-    assert 6 == village.books["valley"].used("guest-00007")
+    assert 6 == village.usage_ledger["valley"].used("guest-00007")
 
 
 def forged() -> bytes:
@@ -94,7 +94,7 @@ def test_no_false_page_is_ever_accepted(frame: bytes, reason: str) -> None:
     root = village.exchange["hill"].root()
     village.deliver("valley", "hill", frame)
     assert [True] == [reason in refused.reason for refused in village.refused]
-    assert (root, 0) == (village.exchange["hill"].root(), village.books["hill"].pages_merged)
+    assert (root, 0) == (village.exchange["hill"].root(), village.usage_ledger["hill"].pages_merged)
 
 
 def test_a_replayed_page_changes_nothing_and_costs_no_signature_check() -> None:
@@ -103,10 +103,10 @@ def test_a_replayed_page_changes_nothing_and_costs_no_signature_check() -> None:
     [old] = village.book("hill", "ana", 5)
     [new] = village.book("hill", "ana", 5)
     village.settle()
-    before = village.books["valley"].pages_merged
+    before = village.usage_ledger["valley"].pages_merged
     for frame in (old.raw, new.raw, new.raw):
         village.deliver("hill", "valley", frame)
-    assert before == village.books["valley"].pages_merged
+    assert before == village.usage_ledger["valley"].pages_merged
     assert [PageRefused(id_of("hill"), "older than ours")] == village.refused
 
 
@@ -118,7 +118,7 @@ def test_a_signed_page_with_invalid_usage_is_refused() -> None:
     village = ExchangeFixture("hill", "valley")
     village.connect_all()
     village.deliver("hill", "valley", assemble_page(signed, sign(key_of("hill"), PAGE_KIND, signed)))
-    assert 0 == village.books["valley"].pages_merged
+    assert 0 == village.usage_ledger["valley"].pages_merged
     assert 1 == len(village.refused)
 
 
@@ -129,7 +129,7 @@ def test_many_incarnations_of_one_day_are_all_accepted() -> None:
     for number in (3, 1, 2, 5, 4, 6):
         village.deliver("hill", "valley", a_page(life=f"{number}-x").raw)
     assert [] == village.refused
-    assert 30 == village.books["valley"].used("ana")
+    assert 30 == village.usage_ledger["valley"].used("ana")
 
 
 def test_a_node_that_signs_conflicting_pages_is_noticed_and_all_keep_the_same_one() -> None:
@@ -151,7 +151,7 @@ def test_pages_of_a_removed_member_are_not_passed_on() -> None:
     village.roster -= {id_of("hill")}
     village.send()
     village.settle()
-    assert 0 == village.books["coast"].pages_merged
+    assert 0 == village.usage_ledger["coast"].pages_merged
 
 
 def test_our_own_page_that_returns_after_a_loss_is_restored() -> None:
@@ -160,11 +160,11 @@ def test_our_own_page_that_returns_after_a_loss_is_restored() -> None:
     village.connect_all()
     village.book("hill", "ana", 5)
     village.settle()
-    village.books["hill"] = Books(id_of("hill"))
+    village.usage_ledger["hill"] = FakeUsageLedger(id_of("hill"))
     village.exchange["hill"] = Exchange(VILLAGE, lambda: village.roster)
     village.connect_all()
     village.settle()
-    assert 5 == village.books["hill"].used("ana")
+    assert 5 == village.usage_ledger["hill"].used("ana")
 
 
 def test_pages_from_the_page_cache_are_checked_like_any_other() -> None:
@@ -209,9 +209,9 @@ def test_a_page_lost_on_the_way_is_offered_again_by_the_next_round() -> None:
     village.send()
     assert 1 == len(village.wire["hill", "valley"])
     village.wire["hill", "valley"].clear()
-    assert 0 == village.books["valley"].used("ana")
+    assert 0 == village.usage_ledger["valley"].used("ana")
     village.settle()
-    assert 5 == village.books["valley"].used("ana")
+    assert 5 == village.usage_ledger["valley"].used("ana")
 
 
 def test_a_page_lost_again_in_that_round_is_offered_by_the_one_after() -> None:
@@ -228,4 +228,4 @@ def test_a_page_lost_again_in_that_round_is_offered_by_the_one_after() -> None:
                     if not isinstance(decode(frame), Page):
                         village.deliver(left, right, frame)
     village.settle()
-    assert 5 == village.books["valley"].used("ana")
+    assert 5 == village.usage_ledger["valley"].used("ana")

@@ -24,7 +24,7 @@ from mesh.messages import (
 )
 from mesh.pages import UsagePages
 from node.units import AccountId
-from tests.fakes.neighbours import TODAY, cell, id_of, key_of
+from tests.fakes.neighbours import TODAY, bucket, id_of, key_of
 
 HILL = id_of("hill")
 HELLO = Hello(1, "the-village", HILL, "Hill", "0123456789abcdef")
@@ -35,7 +35,7 @@ STREAMS = Streams("", "~", ((HILL, "life-1", "0" * 32),))
 def a_page(**amounts: int) -> Page:
     pages = UsagePages(key_of("hill"), "the-village", "life-1")
     for account, down in (amounts or {"ana": 5}).items():
-        pages.note(TODAY, AccountId(account), cell(down))
+        pages.note(TODAY, AccountId(account), bucket(down))
     return next(pages.write())
 
 
@@ -48,7 +48,7 @@ def test_a_page_keeps_exactly_the_bytes_that_its_author_signed() -> None:
     page = a_page(ana=5, ben=6)
     assert page == decode(page.raw)
     assert page.raw.startswith(page.signed)
-    assert ((AccountId("ana"), cell(5)), (AccountId("ben"), cell(6))) == messages.usage_rows(page.body)
+    assert ((AccountId("ana"), bucket(5)), (AccountId("ben"), bucket(6))) == messages.usage_rows(page.body)
     assert f"{HILL}/life-1/usage/2026-11-24/0000" == page.name
 
 
@@ -61,8 +61,8 @@ def test_a_page_keeps_exactly_the_bytes_that_its_author_signed() -> None:
     )
 )
 def test_any_usage_is_unchanged_by_encoding(amounts: dict[str, int]) -> None:
-    body = messages.usage_body({AccountId(account): cell(down) for account, down in amounts.items()})
-    assert tuple((AccountId(a), cell(d)) for a, d in sorted(amounts.items())) == messages.usage_rows(body)
+    body = messages.usage_body({AccountId(account): bucket(down) for account, down in amounts.items()})
+    assert tuple((AccountId(a), bucket(d)) for a, d in sorted(amounts.items())) == messages.usage_rows(body)
 
 
 def test_a_full_page_of_the_longest_names_and_numbers_fits_into_a_frame() -> None:
@@ -71,7 +71,7 @@ def test_a_full_page_of_the_longest_names_and_numbers_fits_into_a_frame() -> Non
     pages = UsagePages(key_of("hill"), "v" * 64, "i" * 32)
     for number in range(ROWS_PER_PART):
         name = AccountId(f"{number:03d}" + '"' * 61)
-        pages.note(TODAY, name, cell(messages.NUMBER_MAX, messages.NUMBER_MAX))
+        pages.note(TODAY, name, bucket(messages.NUMBER_MAX, messages.NUMBER_MAX))
     [page] = pages.write()
     said = messages.page_content(page)
     assert isinstance(said, messages.PageContent)

@@ -11,7 +11,7 @@ from mesh.pages import ROWS_PER_PART, UsagePages, read_reservation, reservation
 from node.accounting.ledger import UsageBucket
 from node.identity import verify
 from node.units import AccountId, Usage
-from tests.fakes.neighbours import TODAY, cell, id_of, key_of
+from tests.fakes.neighbours import TODAY, bucket, id_of, key_of
 
 HILL = id_of("hill")
 
@@ -21,7 +21,7 @@ def pages_of(life: str = "life-1") -> UsagePages:
 
 
 def note(pages: UsagePages, account: str, down: int, day: str = TODAY) -> None:
-    pages.note(day, AccountId(account), cell(down))
+    pages.note(day, AccountId(account), bucket(down))
 
 
 def rows(page: Page) -> dict[str, UsageBucket]:
@@ -41,7 +41,7 @@ def test_booked_usage_is_signed_and_numbered() -> None:
     note(pages, "ana", 5)
     [page] = pages.write()
     assert (HILL, "life-1", TODAY, 0, 1) == (page.author, page.incarnation, page.period, page.part, page.seq)
-    assert {"ana": cell(5)} == rows(page)
+    assert {"ana": bucket(5)} == rows(page)
     assert verify(HILL, PAGE_KIND, page.signed, page.signature)
 
 
@@ -62,7 +62,7 @@ def test_a_day_of_ten_thousand_accounts_is_split_and_one_change_rewrites_one_pag
     assert -(-10_000 // ROWS_PER_PART) == len(list(pages.write()))
     note(pages, "guest-04321", 2)
     [page] = pages.write()
-    assert cell(2) == rows(page)["guest-04321"]
+    assert bucket(2) == rows(page)["guest-04321"]
 
 
 def test_each_day_has_its_pages() -> None:
@@ -84,7 +84,7 @@ def test_after_a_restart_the_numbers_continue_and_only_changes_are_written() -> 
     note(after, "ben", 7)
     [news] = after.write()
     assert 2 == news.seq
-    assert {"ana": cell(5), "ben": cell(7)} == rows(news)
+    assert {"ana": bucket(5), "ben": bucket(7)} == rows(news)
 
 
 @pytest.mark.parametrize(("author", "life"), [("valley", "life-1"), ("hill", "life-0")])
@@ -97,7 +97,7 @@ def test_pages_of_others_and_of_earlier_incarnations_are_not_continued(author: s
     assert 0 == pages.seq
     note(pages, "ben", 7)
     [own] = pages.write()
-    assert {"ben": cell(7)} == rows(own), "nothing of the other page"
+    assert {"ben": bucket(7)} == rows(own), "nothing of the other page"
 
 
 @pytest.mark.parametrize(
@@ -108,7 +108,7 @@ def test_usage_that_the_format_cannot_hold_does_not_stop_the_rest(account: str, 
     note(pages, account, down)
     note(pages, "ben", 6)
     [page] = pages.write()
-    assert {"ben": cell(6)} == rows(page)
+    assert {"ben": bucket(6)} == rows(page)
 
 
 def test_old_days_leave_memory() -> None:
@@ -124,22 +124,24 @@ def test_the_newest_pages_always_add_up_to_the_ledger(
     steps: list[tuple[str, int]], data: st.DataObject
 ) -> None:
     """However often pages are written in between, and after restarts from its own pages."""
-    books: dict[str, UsageBucket] = {}
+    usage_ledger: dict[str, UsageBucket] = {}
     page_cache: dict[str, Page] = {}
     pages = pages_of()
     for account, down in steps:
-        books[account] = cell(books.get(account, cell(0)).uplink.down + down)
-        pages.note(TODAY, AccountId(account), books[account])
+        usage_ledger[account] = bucket(usage_ledger.get(account, bucket(0)).uplink.down + down)
+        pages.note(TODAY, AccountId(account), usage_ledger[account])
         if data.draw(st.booleans()):
             page_cache.update({page.label: page for page in pages.write()})
         if data.draw(st.booleans()):
             pages = pages_of()
             for page in page_cache.values():
                 pages.adopt(page, said(page))
-            for known, total in books.items():
+            for known, total in usage_ledger.items():
                 pages.note(TODAY, AccountId(known), total)
     page_cache.update({page.label: page for page in pages.write()})
-    assert books == {account: total for page in page_cache.values() for account, total in rows(page).items()}
+    assert usage_ledger == {
+        account: total for page in page_cache.values() for account, total in rows(page).items()
+    }
 
 
 def test_numbers_are_reserved_for_one_incarnation_of_the_ledger() -> None:
@@ -171,23 +173,25 @@ def test_usage_of_earlier_incarnations_is_absorbed_by_this_one_and_declared_so()
     old, pages = pages_of("1-a"), pages_of("2-b")
     note(old, "ana", 5)
     [page] = old.write()
-    pages.take_in(page, [("1-a", AccountId("ana"), cell(5))])
+    pages.take_in(page, [("1-a", AccountId("ana"), bucket(5))])
     first, past = past_page(pages)
     assert ("past", "2-b", TODAY, 1) == (first.kind, first.incarnation, first.period, first.seq)
-    assert PageContent((("1-a", AccountId("ana"), cell(5)),), ()) == past
+    assert PageContent((("1-a", AccountId("ana"), bucket(5)),), ()) == past
     second, past = past_page(pages)
-    assert PageContent((("1-a", AccountId("ana"), cell(5)),), (("1-a", "usage/2026-11-24/0000", 1),)) == past
+    assert (
+        PageContent((("1-a", AccountId("ana"), bucket(5)),), (("1-a", "usage/2026-11-24/0000", 1),)) == past
+    )
     assert (first.label, 2) == (second.label, second.seq)
     assert [] == list(pages.write())
 
 
 def test_after_a_restart_pages_about_earlier_incarnations_continue_in_the_same_parts() -> None:
     before = pages_of("2-b")
-    before.note_past(TODAY, "1-a", AccountId("ana"), cell(5))
+    before.note_past(TODAY, "1-a", AccountId("ana"), bucket(5))
     page, past = past_page(before)
     pages = pages_of("2-b")
     pages.adopt(page, past)
-    pages.note_past(TODAY, "1-a", AccountId("ana"), cell(5))
+    pages.note_past(TODAY, "1-a", AccountId("ana"), bucket(5))
     pages.past.cover("1-a", "usage/2026-11-24/0000", 3)
     assert [] == list(pages.write())
     later, past = past_page(pages)
@@ -214,7 +218,7 @@ def test_old_days_of_earlier_incarnations_leave_memory() -> None:
     pages = pages_of("2-b")
     for month in (8, 9, 10):
         for day in range(1, 29):
-            pages.note_past(f"2026-{month:02d}-{day:02d}", "1-a", AccountId("ana"), cell(1))
+            pages.note_past(f"2026-{month:02d}-{day:02d}", "1-a", AccountId("ana"), bucket(1))
     days = [page.period for _ in range(DAYS_MAX) for page in pages.write()]
     assert DAYS_MAX == len(days)
     assert sorted(days, reverse=True) == days, "one in each writing, the newest first"

@@ -10,8 +10,8 @@ from mesh.replicator import LIVES_APART_MAX, Replicator
 from node.accounting.ledger import UsageKey
 from node.errors import StorageTrouble
 from node.units import AccountId
-from tests.contracts.test_mesh_hostile_authors import VILLAGE, cells_of, page, read
-from tests.fakes.neighbours import Books, FakePageCache, cell, id_of, key_of
+from tests.contracts.test_mesh_hostile_authors import VILLAGE, buckets_of, page, read
+from tests.fakes.neighbours import FakePageCache, FakeUsageLedger, bucket, id_of, key_of
 
 HILL = id_of("hill")
 DAYS = [f"2026-12-{number:02d}" for number in range(1, 32)]
@@ -26,31 +26,31 @@ def just_enough_is_kept(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(collection, "AUTHOR_ROWS_MAX", (len(DAYS) + 4) * ACCOUNTS)
 
 
-def replicator(name: str, books: Books, cache: FakePageCache) -> Replicator:
+def replicator(name: str, usage_ledger: FakeUsageLedger, cache: FakePageCache) -> Replicator:
     return Replicator(
         key=key_of(name),
         community=VILLAGE,
         roster=lambda: frozenset({HILL, id_of("valley")}),
-        usage_ledger=books,
+        usage_ledger=usage_ledger,
         page_cache=cache,
         woken=lambda: None,
         on_usage_changed=lambda: None,
     )
 
 
-def book(books: Books, life: str, days: list[str]) -> None:
-    books.incarnation = life
+def book(usage_ledger: FakeUsageLedger, life: str, days: list[str]) -> None:
+    usage_ledger.incarnation = life
     for day in days:
         for number in range(ACCOUNTS):
             key = UsageKey(HILL, life, AccountId(f"household-{number:04d}"), day)
-            books.ledger.merge(key, cell(10**9 + number))
+            usage_ledger.ledger.merge(key, bucket(10**9 + number))
 
 
-async def a_month_of_lives(books: Books, cache: FakePageCache) -> Replicator:
+async def a_month_of_lives(usage_ledger: FakeUsageLedger, cache: FakePageCache) -> Replicator:
     """Each life counts some days; the last one takes all others in."""
     for number, life in enumerate(LIVES):
-        book(books, life, DAYS[number :: len(LIVES)])
-        hill = replicator("hill", books, cache)
+        book(usage_ledger, life, DAYS[number :: len(LIVES)])
+        hill = replicator("hill", usage_ledger, cache)
         await hill.restore()
         for _ in range(ROUNDS):
             await hill._write_pages()
@@ -58,17 +58,17 @@ async def a_month_of_lives(books: Books, cache: FakePageCache) -> Replicator:
     return hill
 
 
-async def test_lives_are_taken_in_where_there_is_no_room_for_all_of_them_twice() -> None:
-    books = Books(HILL)
-    hill = await a_month_of_lives(books, FakePageCache())
+async def test_incarnations_are_taken_in_where_there_is_no_room_for_all_of_them_twice() -> None:
+    usage_ledger = FakeUsageLedger(HILL)
+    hill = await a_month_of_lives(usage_ledger, FakePageCache())
     assert [LIVES[-1]] == hill.exchange.lives_of(HILL)
-    assert dict(books.ledger.cells()) == cells_of(*map(read, hill.exchange.held_of(HILL)))
+    assert dict(usage_ledger.ledger.buckets()) == buckets_of(*map(read, hill.exchange.held_of(HILL)))
     assert () == hill.warnings()
 
 
 async def test_a_start_finds_what_is_held_among_pages_that_left_before() -> None:
     """A version before kept pages on the disk that had left: they take no room, and nothing is taken back."""
-    books, cache = Books(HILL), FakePageCache()
+    usage_ledger, cache = FakeUsageLedger(HILL), FakePageCache()
 
     class Hoard(FakePageCache):
         async def save(self, pages: Iterable[tuple[str, bytes]], gone: Iterable[str] = ()) -> None:
@@ -76,16 +76,16 @@ async def test_a_start_finds_what_is_held_among_pages_that_left_before() -> None
             await cache.save((name, record) for name, record in records if "/" in name)
             await super().save(records, gone)
 
-    hill = await a_month_of_lives(books, Hoard())
+    hill = await a_month_of_lives(usage_ledger, Hoard())
     cache.records = dict(sorted(cache.records.items()))
     assert len(cache.records) > len(hill.exchange.held_of(HILL)) + len(DAYS) // 2
-    known = Books(id_of("valley"))
+    known = FakeUsageLedger(id_of("valley"))
     valley = replicator("valley", known, cache)
     await valley.restore()
     assert [] == valley.exchange.changed()
     assert hill.exchange.root() == valley.exchange.root()
     await valley.recount()
-    assert dict(books.ledger.cells()) == dict(known.ledger.cells())
+    assert dict(usage_ledger.ledger.buckets()) == dict(known.ledger.buckets())
     await valley.persist_pages()
     assert len(hill.exchange.held_of(HILL)) == len(cache.records)
 
@@ -102,7 +102,7 @@ async def test_a_page_that_could_not_be_kept_does_not_replace_the_one_after_it()
             await super().save(pages, gone)
 
     cache = FullOnce()
-    valley = replicator("valley", Books(id_of("valley")), cache)
+    valley = replicator("valley", FakeUsageLedger(id_of("valley")), cache)
     valley.exchange.greet(HILL)
     valley.receive(HILL, page({"ana": 1}, 1).raw)
     newer = page({"ana": 2}, 2)

@@ -44,8 +44,8 @@ def test_updates_in_any_order_and_repeated_give_the_same_ledger(
 @given(NEWS)
 def test_a_total_is_the_sum_of_its_buckets(news: list[tuple[UsageKey, UsageBucket]]) -> None:
     ledger = Ledger(news)
-    own = [cell for k, cell in ledger.cells() if k.day.startswith("2026-11")]
-    assert sum(cell.uplink.total for cell in own) == ledger.total(ANA, "2026-11").uplink.total
+    own = [bucket for k, bucket in ledger.buckets() if k.day.startswith("2026-11")]
+    assert sum(bucket.uplink.total for bucket in own) == ledger.total(ANA, "2026-11").uplink.total
 
 
 def test_usage_at_two_nodes_counts_once_each() -> None:
@@ -67,7 +67,7 @@ def test_bytes_counted_without_a_date_are_kept_and_count_against_nobody() -> Non
     ledger = Ledger()
     ledger.add(key(day=DAY_UNKNOWN), used(700), busy=False)
     assert EMPTY_BUCKET == ledger.total(ANA, "2026-11")
-    assert 1 == len(list(ledger.cells()))
+    assert 1 == len(list(ledger.buckets()))
 
 
 WEEK_48 = ("2026-11-24", "2026-11-25")
@@ -88,7 +88,7 @@ def test_days_before_the_retention_are_deleted_and_that_day_itself_and_unknown_d
     days = ("2026-11-23", *WEEK_48, DAY_UNKNOWN)
     ledger = Ledger([(key(day=day), UsageBucket(used(1), used(0))) for day in days])
     ledger.forget_before("2026-11-24")
-    assert {*WEEK_48, DAY_UNKNOWN} == {each.day for each, _ in ledger.cells()}
+    assert {*WEEK_48, DAY_UNKNOWN} == {each.day for each, _ in ledger.buckets()}
 
 
 def test_an_erasure_removes_the_accounts_earlier_and_unknown_days_and_nobody_elses() -> None:
@@ -98,7 +98,7 @@ def test_an_erasure_removes_the_accounts_earlier_and_unknown_days_and_nobody_els
         [(ben, UsageBucket(used(9), used(0))), *((key(day=d), UsageBucket(used(4), used(0))) for d in days)]
     )
     ledger.erase(ANA, "2026-11-01")
-    assert {(ANA, "2026-11-01"), ("ben", "2026-10-31")} == {(k.account, k.day) for k, _ in ledger.cells()}
+    assert {(ANA, "2026-11-01"), ("ben", "2026-10-31")} == {(k.account, k.day) for k, _ in ledger.buckets()}
     assert (0, 4) == (
         ledger.total(ANA, "2026-10").uplink.total,
         ledger.total(ANA, "2026-11").uplink.total,
@@ -111,7 +111,7 @@ def test_closed_days_leave_memory_and_later_updates_to_them_are_handed_on() -> N
         [(key(day=day), UsageBucket(used(700), used(0))) for day in ("2026-10-31", *WEEK_48, DAY_UNKNOWN)]
     )
     ledger.close_before("2026-11-01")
-    assert {*WEEK_48, DAY_UNKNOWN} == {each.day for each, _ in ledger.cells()}
+    assert {*WEEK_48, DAY_UNKNOWN} == {each.day for each, _ in ledger.buckets()}
     late = UsageBucket(used(5), used(0))
     assert late == ledger.merge(key("hills", day="2026-10-31"), late)
     assert EMPTY_BUCKET == ledger.total(ANA, "2026-10")
@@ -137,11 +137,11 @@ def test_a_recounted_day_is_what_its_node_reports_now(
 ) -> None:
     """Other days and other nodes are unchanged."""
     day = (NodeId("hills"), "2026-11-30")
-    said = dict(Ledger((k, c) for k, c in after if (k.node, k.day) == day).cells())
+    said = dict(Ledger((k, c) for k, c in after if (k.node, k.day) == day).buckets())
     others = [(k, c) for k, c in before if (k.node, k.day) != day]
     ledger, expected = Ledger(before), Ledger([*others, *said.items()])
     ledger.recount({day: said})
-    assert dict(expected.cells()) == dict(ledger.cells())
+    assert dict(expected.buckets()) == dict(ledger.buckets())
     for period in ("2026-11", "2026-12", "2026-W49", "2026-11-30"):
         assert expected.total(ANA, period) == ledger.total(ANA, period)
 
@@ -151,4 +151,4 @@ def test_a_recounted_closed_day_stays_out_of_memory() -> None:
     ledger.close_before("2026-11-01")
     late = key("hills", day="2026-10-31")
     ledger.recount({(late.node, late.day): {late: UsageBucket(used(5), used(0))}})
-    assert [] == list(ledger.cells())
+    assert [] == list(ledger.buckets())

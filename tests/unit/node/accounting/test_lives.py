@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from node.accounting.ledger import life_name, life_number, life_rank
+from node.accounting.ledger import incarnation_name, incarnation_number, incarnation_rank
 
 
 @pytest.mark.parametrize(
@@ -13,10 +13,10 @@ from node.accounting.ledger import life_name, life_number, life_rank
      ("1234567890123456-x", 0), ("\u0663-x", 0)],
 )  # fmt: skip
 def test_the_number_is_before_the_dash(name: str, number: int) -> None:
-    assert number == life_number(name)
+    assert number == incarnation_number(name)
 
 
 @given(st.integers(0, 10**15 - 1), st.integers(0, 10**15 - 1))
 def test_a_greater_number_is_a_later_incarnation(left: int, right: int) -> None:
-    ranks = life_rank(life_name(left, "a")), life_rank(life_name(right, "b"))
+    ranks = incarnation_rank(incarnation_name(left, "a")), incarnation_rank(incarnation_name(right, "b"))
     assert (ranks[0] < ranks[1]) == (left <= right)

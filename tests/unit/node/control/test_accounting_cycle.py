@@ -11,45 +11,45 @@ def key(account: str, day: str = DAY) -> UsageKey:
     return UsageKey(HILL, "1-a", AccountId(account), day)
 
 
-def cell(down: int) -> UsageBucket:
+def bucket(down: int) -> UsageBucket:
     return UsageBucket(Usage(Bytes(down), Bytes(0)), NO_USAGE)
 
 
 def test_the_highest_value_of_a_repeated_bucket_is_queued() -> None:
     remote = RemoteUsage()
     for down in (5, 9, 7):
-        remote.merge(key("ana"), cell(down))
-    assert [(key("ana"), cell(9))] == list(remote.merges())
+        remote.merge(key("ana"), bucket(down))
+    assert [(key("ana"), bucket(9))] == list(remote.merges())
 
 
 def test_a_recount_replaces_all_earlier_reports_of_its_day() -> None:
     remote = RemoteUsage()
-    remote.merge(key("ana"), cell(5))
-    remote.merge(key("ana", "2026-11-23"), cell(5))
-    remote.recount(HILL, DAY, {key("ben"): cell(1)})
-    remote.merge(key("cem"), cell(2))
-    assert {(HILL, DAY): {key("ben"): cell(1)}} == remote.recounts
+    remote.merge(key("ana"), bucket(5))
+    remote.merge(key("ana", "2026-11-23"), bucket(5))
+    remote.recount(HILL, DAY, {key("ben"): bucket(1)})
+    remote.merge(key("cem"), bucket(2))
+    assert {(HILL, DAY): {key("ben"): bucket(1)}} == remote.recounts
     assert {key("ana", "2026-11-23"), key("cem")} == {each for each, _ in remote.merges()}
 
 
 def test_returned_reports_come_before_newer_ones() -> None:
     earlier, remote = RemoteUsage(), RemoteUsage()
-    earlier.recount(HILL, DAY, {key("ana"): cell(1)})
-    earlier.recount(HILL, "2026-11-23", {key("ana", "2026-11-23"): cell(1)})
-    earlier.merge(key("ben"), cell(2))
-    earlier.merge(key("ben", "2026-11-23"), cell(2))
+    earlier.recount(HILL, DAY, {key("ana"): bucket(1)})
+    earlier.recount(HILL, "2026-11-23", {key("ana", "2026-11-23"): bucket(1)})
+    earlier.merge(key("ben"), bucket(2))
+    earlier.merge(key("ben", "2026-11-23"), bucket(2))
     remote.recount(HILL, DAY, {})
-    remote.merge(key("ben", "2026-11-23"), cell(1))
+    remote.merge(key("ben", "2026-11-23"), bucket(1))
     remote.give_back(earlier)
-    assert {(HILL, DAY): {}, (HILL, "2026-11-23"): {key("ana", "2026-11-23"): cell(1)}} == remote.recounts
-    assert [(key("ben", "2026-11-23"), cell(2))] == list(remote.merges())
+    assert {(HILL, DAY): {}, (HILL, "2026-11-23"): {key("ana", "2026-11-23"): bucket(1)}} == remote.recounts
+    assert [(key("ben", "2026-11-23"), bucket(2))] == list(remote.merges())
 
 
 def test_usage_of_an_erased_account_is_left_out() -> None:
     remote = RemoteUsage()
-    remote.recount(HILL, DAY, {key("ana"): cell(1), key("ben"): cell(2)})
-    remote.merge(key("ana", "2026-11-23"), cell(1))
-    remote.merge(key("cem"), cell(3))
+    remote.recount(HILL, DAY, {key("ana"): bucket(1), key("ben"): bucket(2)})
+    remote.merge(key("ana", "2026-11-23"), bucket(1))
+    remote.merge(key("cem"), bucket(3))
     left = remote.without(lambda each: each.account == "ana")
-    assert {(HILL, DAY): {key("ben"): cell(2)}} == left.recounts
-    assert [(key("cem"), cell(3))] == list(left.merges())
+    assert {(HILL, DAY): {key("ben"): bucket(2)}} == left.recounts
+    assert [(key("cem"), bucket(3))] == list(left.merges())

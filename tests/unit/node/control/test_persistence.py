@@ -56,7 +56,7 @@ async def test_changes_queued_during_a_full_disk_are_stored_once_there_is_room()
     fixture.use(10)
     fixture.repository.full = False
     await fixture.persistence.flush(Monotonic(2))
-    assert [110] == [cell.uplink.down for cell in fixture.repository.rows.values()]
+    assert [110] == [bucket.uplink.down for bucket in fixture.repository.rows.values()]
     assert ["the data folder is full (make room)", "the data folder can be written again"] == fixture.reports
 
 
@@ -90,9 +90,9 @@ async def test_a_replaced_database_is_written_again_from_memory() -> None:
     fixture.use(100)
     await fixture.persistence.flush(Monotonic(1))
     fixture.repository.rows.clear()
-    fixture.repository.life += 1
+    fixture.repository.generation += 1
     await fixture.persistence.flush(Monotonic(2))
-    assert [100] == [cell.uplink.down for cell in fixture.repository.rows.values()]
+    assert [100] == [bucket.uplink.down for bucket in fixture.repository.rows.values()]
 
 
 async def test_counting_that_started_without_a_database_starts_with_the_kernels_counters_and_catches_up_later() -> (
@@ -167,7 +167,7 @@ async def test_a_replaced_database_gets_the_registry_again() -> None:
     fixture.persistence.pending.add(fixture.registry.bindings.bind(binding()))
     await fixture.persistence.save()
     fixture.repository.registry = FakeRegistryRepository()
-    fixture.repository.life += 1
+    fixture.repository.generation += 1
     await fixture.persistence.flush(Monotonic(1))
     assert (binding(),) == fixture.repository.registry.kept.bindings
 
@@ -274,8 +274,8 @@ async def test_an_erasure_known_late_removes_what_pages_brought_meanwhile() -> N
     fixture = PersistenceFixture(repository)
     await fixture.persistence.recall(Monotonic(0))
     for day in ("2026-10-31", "2026-11-24"):
-        cell = UsageBucket(Usage(Bytes(5), Bytes(0)), NO_USAGE)
-        fixture.persistence.keep([(comes_late(day), fixture.ledger.merge(comes_late(day), cell))])
+        bucket = UsageBucket(Usage(Bytes(5), Bytes(0)), NO_USAGE)
+        fixture.persistence.keep([(comes_late(day), fixture.ledger.merge(comes_late(day), bucket))])
     assert () == fixture.persistence.accounts_to_erase()
     repository.full = False
     await fixture.persistence.flush(Monotonic(1))
@@ -291,7 +291,7 @@ async def test_a_replaced_database_gets_the_erasures_again() -> None:
         fixture.persistence.erase(None, account, "2026-11-24")
     await fixture.persistence.flush(Monotonic(1))
     fixture.repository.erasures.clear()
-    fixture.repository.life += 1
+    fixture.repository.generation += 1
     await fixture.persistence.flush(Monotonic(2))
     assert people == list(fixture.repository.erasures)
 
@@ -434,4 +434,4 @@ async def test_what_is_counted_while_pages_are_being_kept_is_not_taken_for_store
     fixture.persistence._keep_pages = meanwhile
     assert await fixture.persistence.flush(Monotonic(1))
     assert before == fixture.repository.baseline
-    assert {5, 100} == {cell.uplink.down for cell in fixture.repository.rows.values()}
+    assert {5, 100} == {bucket.uplink.down for bucket in fixture.repository.rows.values()}

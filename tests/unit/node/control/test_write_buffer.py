@@ -11,31 +11,31 @@ def key(account: str, day: str = DAY) -> UsageKey:
     return UsageKey(HILL, "1-a", AccountId(account), day)
 
 
-def cell(down: int) -> UsageBucket:
+def bucket(down: int) -> UsageBucket:
     return UsageBucket(Usage(Bytes(down), Bytes(0)), NO_USAGE)
 
 
 def test_a_bucket_that_grew_during_the_write_stays_pending() -> None:
     waits = WriteBuffer()
-    waits.keep(key("ana"), cell(5))
-    waits.keep(key("ben"), cell(5))
+    waits.keep(key("ana"), bucket(5))
+    waits.keep(key("ben"), bucket(5))
     taken = waits.take()
-    waits.keep(key("ana"), cell(7))
+    waits.keep(key("ana"), bucket(7))
     waits.stored(taken)
-    assert {key("ana"): cell(7)} == waits.cells
+    assert {key("ana"): bucket(7)} == waits.buckets
 
 
 def test_withdrawn_usage_is_removed_from_the_buffer_and_from_stored_rows() -> None:
     waits = WriteBuffer()
     for each in (key("ana"), key("ana", "2026-11-23")):
-        waits.keep(each, cell(5))
-    waits.recount({(HILL, DAY): {key("ben"): cell(1)}}, lambda _day: True, is_dated=True)
-    assert {key("ana", "2026-11-23"): cell(5)} == waits.cells
-    stored = [(key("ana"), cell(5)), (key("ana", "2026-11-22"), cell(5))]
+        waits.keep(each, bucket(5))
+    waits.recount({(HILL, DAY): {key("ben"): bucket(1)}}, lambda _day: True, is_dated=True)
+    assert {key("ana", "2026-11-23"): bucket(5)} == waits.buckets
+    stored = [(key("ana"), bucket(5)), (key("ana", "2026-11-22"), bucket(5))]
     for step in (waits.take, waits.take):
-        assert {key("ana", "2026-11-22"): cell(5)} == waits.without_recounted(stored)
+        assert {key("ana", "2026-11-22"): bucket(5)} == waits.without_recounted(stored)
         taken = step()
-        assert {key("ana", "2026-11-22"): cell(5)} == waits.without_recounted(stored), (
+        assert {key("ana", "2026-11-22"): bucket(5)} == waits.without_recounted(stored), (
             "while it is being stored"
         )
         assert {(HILL, DAY)} == taken.recounted
@@ -46,36 +46,38 @@ def test_withdrawn_usage_is_removed_from_the_buffer_and_from_stored_rows() -> No
 
 def test_a_bucket_counted_again_during_the_write_is_stored_again() -> None:
     waits = WriteBuffer()
-    waits.keep(key("ana"), cell(5))
+    waits.keep(key("ana"), bucket(5))
     taken = waits.take()
-    waits.recount({(HILL, DAY): {key("ana"): cell(5)}}, lambda _day: True, is_dated=True)
-    waits.keep(key("ana"), cell(5))
+    waits.recount({(HILL, DAY): {key("ana"): bucket(5)}}, lambda _day: True, is_dated=True)
+    waits.keep(key("ana"), bucket(5))
     waits.stored(taken)
-    assert {key("ana"): cell(5)} == waits.cells
+    assert {key("ana"): bucket(5)} == waits.buckets
 
 
 def test_of_a_closed_day_nothing_is_taken_back() -> None:
     """Its pages leave one after the other: those that are still held do not say all of it."""
     waits = WriteBuffer()
-    waits.keep(key("ana"), cell(5))
-    for said in ({}, {key("ben"): cell(1)}):
+    waits.keep(key("ana"), bucket(5))
+    for said in ({}, {key("ben"): bucket(1)}):
         waits.recount({(HILL, DAY): said}, lambda _day: False, is_dated=True)
         taken = waits.take()
         assert (frozenset(), {HILL}) == (taken.recounted, taken.outlived)
-    assert {key("ana"): cell(5)} == waits.cells
+    assert {key("ana"): bucket(5)} == waits.buckets
 
 
 def test_without_a_clock_a_day_that_seems_closed_is_what_its_pages_say_if_it_has_any() -> None:
     waits = WriteBuffer()
     waits.recount({(HILL, DAY): {}}, lambda _day: False, is_dated=False)
     assert frozenset() == waits.take().recounted
-    waits.recount({(HILL, DAY): {key("ben"): cell(1)}}, lambda _day: False, is_dated=False)
+    waits.recount({(HILL, DAY): {key("ben"): bucket(1)}}, lambda _day: False, is_dated=False)
     assert {(HILL, DAY)} == waits.take().recounted
 
 
 def test_buckets_are_joined_with_stored_rows_that_match_the_query() -> None:
-    found = {key("ana"): cell(5)}
-    more = [(key("ana"), cell(3)), (key("ben"), cell(1)), (key("ana", "2026-11-01"), cell(1))]
-    assert {key("ana"): cell(5), key("ben"): cell(1)} == joined(dict(found), more, "2026-11-02", HILL, None)
+    found = {key("ana"): bucket(5)}
+    more = [(key("ana"), bucket(3)), (key("ben"), bucket(1)), (key("ana", "2026-11-01"), bucket(1))]
+    assert {key("ana"): bucket(5), key("ben"): bucket(1)} == joined(
+        dict(found), more, "2026-11-02", HILL, None
+    )
     assert found == joined(dict(found), more, "2026-11-02", NodeId("v" * 52), None)
     assert found == joined(dict(found), more, "2026-11-02", None, AccountId("ana"))

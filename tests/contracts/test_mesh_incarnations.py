@@ -2,14 +2,14 @@
 
 from mesh.messages import Page, decode
 from mesh.replicator import LIVES_APART_MAX
-from node.accounting.ledger import UsageKey, life_name, life_number
+from node.accounting.ledger import UsageKey, incarnation_name, incarnation_number
 from node.units import AccountId, Bytes, Usage
 from tests.contracts.test_mesh_service import NodeFixture, until
-from tests.fakes.neighbours import TODAY, Books, FakePageCache, id_of
+from tests.fakes.neighbours import TODAY, FakePageCache, FakeUsageLedger, id_of
 
 
-def life(number: int, chance: str) -> Books:
-    return Books(id_of("hill"), life_name(number, chance))
+def ledger_of(number: int, chance: str) -> FakeUsageLedger:
+    return FakeUsageLedger(id_of("hill"), incarnation_name(number, chance))
 
 
 def streams_of(node: NodeFixture, author: str = "hill") -> list[str]:
@@ -25,20 +25,22 @@ async def test_ten_incarnations_of_one_day_are_all_counted_and_become_few_stream
     """Each begins without knowing the ones before, as after a lost database: with the same number."""
     async with NodeFixture("valley", "hill", "coast").running() as valley:
         for number in range(10):
-            books = life(1, f"{number:04x}")
+            usage_ledger = ledger_of(1, f"{number:04x}")
             async with NodeFixture(
-                "hill", "valley", "coast", peers=(valley.address,), usage_ledger=books
+                "hill", "valley", "coast", peers=(valley.address,), usage_ledger=usage_ledger
             ).running() as hill:
                 hill.book("ana", 100)
                 hill.book("ben", number + 1)
                 expected = 100 * (number + 1)
-                await until(lambda expected=expected: valley.books.used("ana") == expected, 20)  # type: ignore[misc]
-                await until(lambda hill=hill, expected=expected: hill.books.used("ana") == expected, 20)  # type: ignore[misc]
+                await until(lambda expected=expected: valley.usage_ledger.used("ana") == expected, 20)  # type: ignore[misc]
+                await until(
+                    lambda hill=hill, expected=expected: hill.usage_ledger.used("ana") == expected, 20
+                )  # type: ignore[misc]
                 await until(lambda hill=hill: len(streams_of(valley)) <= LIVES_APART_MAX, 20)  # type: ignore[misc]
                 await until(lambda hill=hill: agree(hill, valley), 20)  # type: ignore[misc]
         async with NodeFixture("coast", "hill", "valley", peers=(valley.address,)).running() as coast:
-            await until(lambda: coast.books.used("ana") == 1_000)
-            assert 55 == coast.books.used("ben")
+            await until(lambda: coast.usage_ledger.used("ana") == 1_000)
+            assert 55 == coast.usage_ledger.used("ben")
             assert streams_of(coast) == streams_of(valley)
 
 
@@ -46,25 +48,25 @@ async def test_a_neighbour_that_was_away_brings_what_only_it_had_received() -> N
     """The coast received the last page of an incarnation, and no other node did; the hill has lost it and goes on."""
     page_cache = FakePageCache()
     async with NodeFixture("coast", "hill", "valley", page_cache=page_cache).running() as coast:
-        books = life(1, "aaaa")
+        usage_ledger = ledger_of(1, "aaaa")
         async with NodeFixture(
-            "hill", "valley", "coast", peers=(coast.address,), usage_ledger=books
+            "hill", "valley", "coast", peers=(coast.address,), usage_ledger=usage_ledger
         ).running() as hill:
             hill.book("ana", 100)
-            await until(lambda: coast.books.used("ana") == 100)
+            await until(lambda: coast.usage_ledger.used("ana") == 100)
     async with NodeFixture("valley", "hill", "coast").running() as valley:
-        books = life(1, "bbbb")
+        usage_ledger = ledger_of(1, "bbbb")
         async with NodeFixture(
-            "hill", "valley", "coast", peers=(valley.address,), usage_ledger=books
+            "hill", "valley", "coast", peers=(valley.address,), usage_ledger=usage_ledger
         ).running() as hill:
             hill.book("ana", 7)
-            await until(lambda: valley.books.used("ana") == 7)
+            await until(lambda: valley.usage_ledger.used("ana") == 7)
             peers = (valley.address,)
             async with NodeFixture(
                 "coast", "hill", "valley", page_cache=page_cache, peers=peers
             ).running() as coast:
                 for node in (hill, valley, coast):
-                    await until(lambda node=node: node.books.used("ana") == 107)  # type: ignore[misc]
+                    await until(lambda node=node: node.usage_ledger.used("ana") == 107)  # type: ignore[misc]
                 await until(
                     lambda: len(streams_of(valley)) <= LIVES_APART_MAX and agree(hill, valley, coast), 20
                 )
@@ -72,20 +74,20 @@ async def test_a_neighbour_that_was_away_brings_what_only_it_had_received() -> N
 
 async def test_a_restored_ledger_begins_another_incarnation_when_a_neighbour_knows_more() -> None:
     async with NodeFixture("valley", "hill").running() as valley:
-        page_cache, books = FakePageCache(), life(4, "aaaa")
+        page_cache, usage_ledger = FakePageCache(), ledger_of(4, "aaaa")
         async with NodeFixture(
-            "hill", "valley", peers=(valley.address,), usage_ledger=books, page_cache=page_cache
+            "hill", "valley", peers=(valley.address,), usage_ledger=usage_ledger, page_cache=page_cache
         ).running() as hill:
             hill.book("ana", 40)
-            await until(lambda: valley.books.used("ana") == 40)
+            await until(lambda: valley.usage_ledger.used("ana") == 40)
         before = dict(page_cache.records)
         async with NodeFixture(
-            "hill", "valley", peers=(valley.address,), usage_ledger=books, page_cache=page_cache
+            "hill", "valley", peers=(valley.address,), usage_ledger=usage_ledger, page_cache=page_cache
         ).running() as hill:
             for amount in (20, 40):
                 hill.book("ana", amount)
-                await until(lambda: valley.books.used("ana") == hill.books.used("ana"))
-        old = life(4, "aaaa")
+                await until(lambda: valley.usage_ledger.used("ana") == hill.usage_ledger.used("ana"))
+        old = ledger_of(4, "aaaa")
         key = UsageKey(old.node, old.incarnation, AccountId("ana"), TODAY)
         old.ledger.add(key, Usage(Bytes(40), Bytes(0)), busy=False)
         put_back = FakePageCache()
@@ -96,8 +98,8 @@ async def test_a_restored_ledger_begins_another_incarnation_when_a_neighbour_kno
         async with NodeFixture(
             "hill", "valley", peers=(valley.address,), usage_ledger=old, page_cache=put_back
         ).running() as hill:
-            await until(lambda: life_number(old.incarnation) == 5)
+            await until(lambda: incarnation_number(old.incarnation) == 5)
             hill.book("ana", 5)
-            await until(lambda: valley.books.used("ana") == 105)
-            await until(lambda: hill.books.used("ana") == 105)
+            await until(lambda: valley.usage_ledger.used("ana") == 105)
+            await until(lambda: hill.usage_ledger.used("ana") == 105)
             await until(lambda: old.incarnation in streams_of(valley) and agree(hill, valley), 20)
