@@ -34,9 +34,9 @@ from node.app.admin import AdminService
 from node.app.admin_sessions import SESSION_LIFE, TOKEN_CHARS_MAX, Signed, csrf_token_for, is_csrf_token
 from node.errors import NodeError
 from node.governance.translations import as_sentence, gettext_lazy
-from node.web.application import application, is_same_origin, serving
+from node.web.application import application, cookie_of, is_same_origin, serving
 from node.web.connections import Caller, ConnectionLimiter, Limits
-from node.web.framing import HEAD_END
+from node.web.framing import ALLOWED, HEAD_END
 from node.web.language_choice import TAG_CHARACTERS_MAX, LanguageChooser, PageLanguage, lookup
 from node.web.rendering import Renderer, SitePage
 from node.web.translations import SOURCE, Translations
@@ -284,12 +284,13 @@ class AdminServer:
 
     def _refusal(self, status: int) -> bytes:
         """A complete HTTP response to data that is not a valid request."""
-        body = self._renderer.render(TROUBLES.get(status, NO_REQUEST), SOURCE)
+        body = self._renderer.render_cached(TROUBLES.get(status, NO_REQUEST), SOURCE)
         fields = {
             **self._headers,
             "Content-Type": "text/html; charset=utf-8",
             "Content-Length": str(len(body)),
             "Connection": "close",
+            **({"Allow": ALLOWED} if status == 405 else {}),
         }
         lines = [f"HTTP/1.1 {status} {HTTPStatus(status).phrase}", *(f"{n}: {v}" for n, v in fields.items())]
         return "\r\n".join(lines).encode() + HEAD_END + body
@@ -335,7 +336,7 @@ class AdminServer:
 
     def _language(self, request: web.Request) -> PageLanguage:
         """The language that was chosen, or that the browser requests; without either that of the community."""
-        chosen = request.cookies.get(LANGUAGE_COOKIE, "")[: TAG_CHARACTERS_MAX + 1]
+        chosen = cookie_of(request, LANGUAGE_COOKIE)[: TAG_CHARACTERS_MAX + 1]
         accepted = request.headers.get("Accept-Language", "")
         own = self._backend.site().languages[0][0]
         return self._languages.language_for(None, accepted, own=own, asked=chosen)
@@ -367,7 +368,7 @@ async def _fields(request: web.Request) -> Mapping[str, str]:
 
 
 def _cookie(request: web.Request) -> str:
-    return request.cookies.get(COOKIE, "")[: TOKEN_CHARS_MAX + 1]
+    return cookie_of(request, COOKIE)[: TOKEN_CHARS_MAX + 1]
 
 
 def _back(request: web.Request) -> str:

@@ -1,16 +1,23 @@
 """The HTTP application of a site: its routes, and what each request passes before it reaches one of them."""
 
+import asyncio
+import re
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping
 from contextlib import asynccontextmanager
 from typing import Protocol
 from urllib.parse import urlsplit
 
 from aiohttp import web
+from aiohttp.http import SERVER_SOFTWARE
 
 from node.errors import NodeError
 from node.web.connections import Connection
 
 SHUTDOWN_S = 1.0
+"""For the requests in progress when a site stops; then they are cancelled."""
+_COOKIE = re.compile(r"[A-Za-z0-9_-]*")
+_RUNNING: web.AppKey[set[asyncio.Task[object]]] = web.AppKey("running", set)
+"""Tasks of the requests in progress. The library forgets them when their connections close."""
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
@@ -43,20 +50,29 @@ def application(site: WebSite, routes: Iterable[web.RouteDef], headers: Mapping[
 
     @web.middleware
     async def serve(request: web.Request, handler: Handler) -> web.StreamResponse:
-        connection = connection_of(request)
+        connection, task = connection_of(request), asyncio.current_task()
+        assert task is not None
         if connection is None:  # the client has disconnected: nobody reads this
             return web.Response(status=400)
+        made[_RUNNING].add(task)
         try:
             response = await _answer(site, request, handler)
         finally:
+            made[_RUNNING].discard(task)
             is_last = connection.answered()
-        for name, value in headers.items():
-            response.headers.setdefault(name, value)
         if is_last:
             response.force_close()
         return response
 
+    async def complete(_request: web.Request, response: web.StreamResponse) -> None:
+        """Also for an error page of the library, after a mistake in a handler."""
+        for name, value in headers.items():
+            if response.headers.get(name, SERVER_SOFTWARE) == SERVER_SOFTWARE:
+                response.headers[name] = value
+
     made = web.Application(middlewares=[serve])
+    made[_RUNNING] = set()
+    made.on_response_prepare.append(complete)
     made.add_routes(routes)
     return made
 
@@ -68,6 +84,17 @@ def connection_of(request: web.BaseRequest) -> Connection | None:
     connection = request.transport.get_protocol()
     assert isinstance(connection, Connection)
     return connection
+
+
+def cookie_of(request: web.BaseRequest, name: str) -> str:
+    """Value of a cookie that this node has set: letters, digits, ``-`` and ``_``. Empty without one; cookies of other
+    services on the same host can have any form."""
+    found = ""
+    for each in request.headers.get("Cookie", "").split(";"):
+        key, _, value = each.strip(" \t").partition("=")
+        if key == name and _COOKIE.fullmatch(value):
+            found = value  # the last one has the shortest path, as this node's own
+    return found
 
 
 async def _answer(site: WebSite, request: web.Request, handler: Handler) -> web.StreamResponse:
@@ -109,7 +136,8 @@ def is_same_origin(
 
 @asynccontextmanager
 async def serving(made: web.Application) -> AsyncIterator[web.Server]:
-    """The protocol factory for the connections of an application, until the block ends."""
+    """The protocol factory for the connections of an application, until the block ends. Then none of its handlers runs
+    any more."""
     runner = web.AppRunner(made, access_log=None, auto_decompress=False, shutdown_timeout=SHUTDOWN_S)
     await runner.setup()
     assert runner.server is not None
@@ -117,3 +145,8 @@ async def serving(made: web.Application) -> AsyncIterator[web.Server]:
         yield runner.server
     finally:
         await runner.cleanup()
+        left = made[_RUNNING].copy()
+        for task in left:
+            task.cancel()
+        if left:
+            await asyncio.wait(left)

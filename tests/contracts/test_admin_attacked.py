@@ -30,6 +30,10 @@ FOREIGN = [
     {"Sec-Fetch-Site": "same-site"},
 ]
 """Headers of a form submitted by another site; another program on the same computer counts as another site."""
+FORM = (
+    b"POST /sign-in HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/x-www-form-urlencoded\r\n"
+    b"Content-Length: 7\r\n\r\ntoken=x"
+)
 LINE = b"GET /sign-in?token=x HTTP/1.1\r\nHost: localhost\r\n\r\n"
 
 
@@ -146,6 +150,7 @@ async def test_bytes_after_a_request_are_not_buffered(browser):
         (b"Host: evil.example\r\n", 400),
         (b"Content-Length: 99999999\r\n", 413),
         (b"X: " + b"y" * 9_000 + b"\r\n", 431),
+        (b"Sec-WebSocket-Key1: x\r\n", 400),
     ],
 )
 async def test_a_request_that_two_parsers_could_read_differently_is_refused(browser, caplog, fields, status):
@@ -197,3 +202,72 @@ async def test_half_a_request_and_an_unread_response_time_out(tmp_path, monkeypa
                 assert len(await reader.read()) < 20_000_000
         finally:
             writer.close()
+
+
+@pytest.mark.parametrize(
+    "cookie", [b"=x", b"==", b"x==y", b"\xff", b"\xc3(", b"\xed\xa0\x80", b"{0.__class__}", b'"\\377"']
+)
+async def test_no_cookie_disturbs_a_page_or_fills_the_log(browser, caplog, cookie):
+    """Each was a page of log and a 500, for anybody who reaches the port."""
+    for name in (b"", b"lang=", COOKIE.encode() + b"="):
+        head = b"GET / HTTP/1.1\r\nHost: localhost\r\nCookie: " + name + cookie + b"\r\n\r\n"
+        assert (await sent(browser.port, head)).startswith(b"HTTP/1.1 401 ")
+    assert [] == caplog.messages
+
+
+async def test_the_session_is_found_among_cookies_of_other_services(browser):
+    await browser.sign_in()
+    (cookie,) = browser.session.cookie_jar
+    own = f"{COOKIE}={cookie.value}"
+    browser.session.cookie_jar.clear()
+    for others in (f"=x; {own}", f'a={{"b": [1, 2]}}; {own}', f"{own}; a[b]=c", f"{COOKIE}=tossed; {own}"):
+        response, _ = await browser.get("/", Cookie=others)
+        assert 200 == response.status, others
+
+
+async def test_a_method_that_no_page_has_is_refused_with_those_there_are(browser):
+    answer = await sent(browser.port, b"PUT / HTTP/1.1\r\nHost: localhost\r\n\r\n")
+    assert answer.startswith(b"HTTP/1.1 405 ")
+    assert b"\r\nAllow: GET, HEAD, POST\r\n" in answer
+
+
+async def test_a_mistake_in_a_page_is_logged_and_shows_nothing_of_it(browser, caplog, monkeypatch):
+    """More of them than requests of one client at once, so a request that is not counted off would block the last."""
+
+    def mistaken(_cookie: str) -> None:
+        raise ZeroDivisionError("a secret")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(browser.app.admin, "who", mistaken)
+        for _ in range(LIMITS.at_work_per_device + 1):
+            answer = await sent(browser.port, LINE)
+            assert answer.startswith(b"HTTP/1.1 500 ")
+            for shown in (b"secret", b"ZeroDivision", b"Traceback", b"aiohttp"):
+                assert shown not in answer
+            for field in (b"no-store", b"frame-ancestors 'none'", b"Server: procomu"):
+                assert field in answer
+    assert LIMITS.at_work_per_device + 1 == len(caplog.records)
+    assert (await sent(browser.port, LINE)).startswith(b"HTTP/1.1 200 ")
+
+
+async def test_no_request_runs_on_after_the_server_has_stopped(tmp_path, monkeypatch):
+    """Its handler would use what is closed after the server; the library leaves it alone."""
+    seen = []
+
+    async def endless(_token: str) -> None:
+        seen.append("begun")
+        try:
+            await asyncio.Event().wait()
+        finally:
+            seen.append("ended")
+
+    async with admin_browser(tmp_path) as browser:
+        monkeypatch.setattr(browser.app.admin, "redeem", endless)
+        reader, writer = await asyncio.open_connection("127.0.0.1", browser.port)
+        writer.write(FORM)
+        while not seen:
+            await asyncio.sleep(0.01)
+    assert ["begun", "ended"] == seen
+    with suppress(ConnectionResetError):
+        await reader.read()
+    writer.close()
