@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from node.accounts.notices import TEXT_CHARS_MAX, TITLE_CHARS_MAX, Notice, NoticeText
 from node.accounts.terms import is_language
-from node.admin.fields import FormView, ListPage, TypedForm, paginate
+from node.admin.fields import LINE_CHARS_MAX, FormView, ListPage, TypedForm, paginate
 from node.admin.routes import (
     AdminRedirect,
     AdminRequest,
@@ -14,10 +14,13 @@ from node.admin.routes import (
     not_there,
     number_in,
     page_layout,
+    refused,
 )
 from node.app.admin import AdminService
+from node.app.admin_content import fingerprint
 from node.characters import is_name
 from node.config.model import SiteInfo
+from node.errors import CONFLICT, Finding
 from node.governance.translations import LazyText, gettext_lazy
 
 GROUP_CHARS_MAX = 40
@@ -40,6 +43,8 @@ class NoticeLine:
     audience: str
     is_shown: bool
     """At this node, today."""
+    replacing: str
+    """Fingerprint of what its button removes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +68,8 @@ class NoticePage:
     frame: PageLayout
     form: FormView
     number: int
+    replacing: str
+    """Fingerprint of the notice that it changes; empty for a new one."""
     languages: tuple[tuple[str, str], ...]
     places: tuple[tuple[str, str], ...]
     preview: Notice | None
@@ -107,6 +114,7 @@ class NoticesViews:
             where=places[notice.where],
             audience=audiences.get(notice.audience) or _group(notice.audience),
             is_shown=self._content.shows_today(notice),
+            replacing=fingerprint(notice),
         )
 
     async def _edit(self, asked: AdminRequest) -> AdminResponse | AdminRedirect:
@@ -116,7 +124,7 @@ class NoticesViews:
         notice = self._find(number)
         if notice is None:
             return _gone()
-        return self._form(asked, FormView(notice_values(notice)), number)
+        return self._form(asked, FormView(notice_values(notice)), number, replacing=fingerprint(notice))
 
     def _find(self, number: int) -> Notice | None:
         return next((each for each in self._content.notices() if each.number == number), None)
@@ -127,6 +135,7 @@ class NoticesViews:
         form: FormView,
         number: int,
         *,
+        replacing: str = "",
         preview: Notice | None = None,
         status: int = 200,
     ) -> AdminResponse:
@@ -135,6 +144,7 @@ class NoticesViews:
             frame=page_layout(asked, site, "/notices"),
             form=form,
             number=number,
+            replacing=replacing or asked.fields.get("replacing", "")[:LINE_CHARS_MAX],
             languages=languages_of(site, form),
             places=places_of(site, form.value("where")),
             preview=preview,
@@ -151,16 +161,20 @@ class NoticesViews:
             return self._form(asked, form.view(), number, status=422)
         if asked.fields.get("do") != "save":
             return self._form(asked, form.view(), number, preview=notice)
-        findings = await self._content.save_notice(asked.signed, notice)
+        findings = await self._content.save_notice(asked.signed, notice, asked.fields.get("replacing", ""))
         if findings:
             form.take(findings, "where")
-            return self._form(asked, form.view(), number, status=422)
+            status = 409 if findings[0].code == CONFLICT else 422
+            return self._form(asked, form.view(), number, status=status)
         return AdminRedirect("/notices?saved")
 
     async def _take_down(self, asked: AdminRequest) -> AdminResponse | AdminRedirect:
-        gone = await self._content.take_down(number_in(asked.fields, "number"))
+        number, replacing = number_in(asked.fields, "number"), asked.fields.get("replacing", "")
+        gone = await self._content.take_down(number, replacing)
         if gone is None:
             return _gone()
+        if isinstance(gone, Finding):
+            return refused(gone)
         return self._notices(asked, taken_down=gone)
 
 

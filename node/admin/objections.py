@@ -14,6 +14,8 @@ from node.admin.routes import (
     page_layout,
 )
 from node.app.admin import AdminService
+from node.app.admin_content import fingerprint
+from node.errors import CONFLICT
 from node.governance.translations import gettext_lazy
 
 OBJECTIONS_A_PAGE = 20
@@ -40,6 +42,10 @@ class ObjectionsPage:
             return FormView({f"text-{objection.number}": objection.answer})
         return self.form
 
+    def replacing(self, objection: Objection) -> str:
+        """What its form answers."""
+        return fingerprint(objection)
+
 
 class ObjectionsViews:
     """Views for objections."""
@@ -57,12 +63,14 @@ class ObjectionsViews:
         number, form = number_in(asked.fields, "number"), TypedForm(asked.fields)
         name = f"text-{number}"
         wanted = gettext_lazy("Write an answer: the person will read it on their page.")
+        status = 422
         text = form.text(name, ANSWER_CHARS_MAX, wanted=wanted)
         if not form.errors:
-            refused = await self._content.answer_objection(number, text)
+            refused = await self._content.answer_objection(number, text, asked.fields.get("replacing", ""))
             form.take((refused,) if refused else (), name)
+            status = 409 if refused and refused.code == CONFLICT else status
         if form.errors:
-            return self._page(asked, form=form.view(), number=number, status=422)
+            return self._page(asked, form=form.view(), number=number, status=status)
         return AdminRedirect("/objections?answered")
 
     def _page(

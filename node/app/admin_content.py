@@ -1,5 +1,6 @@
 """Application service of the admin pages for terms, notices and objections."""
 
+import hashlib
 from collections.abc import Sequence
 from dataclasses import replace
 
@@ -14,7 +15,19 @@ from node.control.reconciler import Reconciler
 from node.errors import CONFLICT, Finding
 from node.governance.translations import gettext_lazy
 
+_CHANGED = Finding(
+    CONFLICT,
+    0,
+    gettext_lazy("This has changed since you opened the page."),
+    gettext_lazy("look at it as it is now, then decide"),
+)
 _OTHER_TERMS = gettext_lazy("Someone else has saved other terms.")
+
+
+def fingerprint(shown: Notice | Objection) -> str:
+    """Identifies a notice or objection with its content, as a form shows it. Its number alone does not: after a restart
+    the number of the newest one, if it was deleted, is used again."""
+    return hashlib.sha256(repr(shown).encode("utf-8", "surrogatepass")).hexdigest()[:32]
 
 
 class AdminContentService:
@@ -61,34 +74,49 @@ class AdminContentService:
         """Whether it is shown at this node today."""
         return notice.where in self._places and is_current(notice, self._reconciler.instant().today)
 
-    async def save_notice(self, signed: Signed, notice: Notice) -> tuple[Finding, ...]:
-        """Saves a notice; number 0 creates a new one."""
+    async def save_notice(self, signed: Signed, notice: Notice, replacing: str = "") -> tuple[Finding, ...]:
+        """Saves a notice if the one with its number still has the fingerprint `replacing`; number 0 creates a new one."""
         if (refused := await unwritable(self._reconciler)) is not None:
             return (refused,)
-        if notice.number and self._registry.notices.get(notice.number) is None:
-            # It was deleted meanwhile: what was written becomes a new notice.
+        current = self._registry.notices.get(notice.number)
+        if current is None:
+            # New, or deleted meanwhile: then what was written becomes a new notice.
             notice = replace(notice, number=0)
+        elif current == replace(notice, by=current.by):
+            return ()  # the same form twice
+        elif fingerprint(current) != replacing:
+            return (_CHANGED,)
         put_up = self._registry.notices.put_up(replace(notice, by=signed.label))
         if not isinstance(put_up, Notice):
             return put_up
         await store(self._reconciler, (put_up,))
         return ()
 
-    async def take_down(self, number: int) -> Notice | None:
-        """Deletes and returns the notice, so that it can be restored."""
+    async def take_down(self, number: int, replacing: str) -> Notice | Finding | None:
+        """Deletes and returns the notice, so that it can be restored, if it still has the fingerprint `replacing`."""
         await require_writable(self._reconciler)
         notice = self._registry.notices.get(number)
-        if notice is not None:
-            await store(self._reconciler, self._registry.notices.take_down(number))
+        if notice is None:
+            return None
+        if fingerprint(notice) != replacing:
+            return _CHANGED
+        await store(self._reconciler, self._registry.notices.take_down(number))
         return notice
 
     def objections(self) -> Sequence[Objection]:
         """Unanswered objections first, then the newest."""
         return self._registry.objections.all()
 
-    async def answer_objection(self, number: int, text: str) -> Finding | None:
+    async def answer_objection(self, number: int, text: str, replacing: str) -> Finding | None:
+        """Answers an objection if it still has the fingerprint `replacing`, so neither another person's objection nor
+        another admin's answer is touched."""
         if (refused := await unwritable(self._reconciler)) is not None:
             return refused
+        objection = self._registry.objections.get(number)
+        if objection is not None and objection.answer == text:
+            return None  # the same form twice
+        if objection is not None and fingerprint(objection) != replacing:
+            return _CHANGED
         answered = self._registry.objections.answer(number, text, self._reconciler.instant().today)
         if answered is None:
             message = gettext_lazy("This objection is gone: its author deleted it.")

@@ -57,6 +57,10 @@ class AdminBrowser:
         assert response.status in {200, 303}, page
         return page
 
+    async def shown(self, path: str, number: int) -> dict[str, str]:
+        """`shown_in` the page at this path."""
+        return shown_in((await self.get(path))[1], number)
+
     async def csrf_token(self) -> str:
         _, page = await self.get("/vouchers")
         return proof_in(page)
@@ -73,6 +77,15 @@ def field_in(page: str, name: str) -> str:
     found = re.search(rf'name="{name}" value="([^"]*)"', page)
     assert found is not None, name
     return found[1]
+
+
+def shown_in(page: str, number: int) -> dict[str, str]:
+    """Fields of a notice's or objection's form that say which one it is, with its content as the page shows it."""
+    found = re.search(
+        rf'name="number" value="{number}">\s*<input type="hidden" name="replacing" value="([^"]*)"', page
+    )
+    assert found is not None, number
+    return {"number": str(number), "replacing": found[1]}
 
 
 @asynccontextmanager

@@ -2,17 +2,19 @@
 
 import re
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
+from node.accounts.objections import Objection
 from node.accounts.passphrases import is_right
 from node.app.admin_members import CardView
 from node.app.admin_sessions import ADMIN
 from node.app.views import CardShown, PassphraseTyped
 from node.config.settings import TERMS
-from node.units import MacAddress
-from tests.contracts.admin_browser import AdminBrowser, admin_browser, field_in
+from node.units import AccountId, MacAddress
+from tests.contracts.admin_browser import AdminBrowser, admin_browser, field_in, shown_in
 from tests.fakes.admin_pages import (
     LAPTOP,
     LINK,
@@ -295,12 +297,13 @@ async def test_a_notice_is_previewed_published_changed_and_removed(browser):
     assert 303 == (await browser.send("/notices/edit", **NOTICE, do="save"))[0].status
     (new,) = (notice for notice in content.notices() if notice.number == 2)
     assert ["en", "ca"] == [text.language for text in new.texts]
+    shown = await browser.shown("/notices/edit?number=2", 2)
     await browser.send(
-        "/notices/edit", **{**NOTICE, "number": "2", "audience": "group", "group": "school"}, do="save"
+        "/notices/edit", **{**NOTICE, **shown, "audience": "group", "group": "school"}, do="save"
     )
     (changed,) = (notice for notice in content.notices() if notice.number == 2)
     assert ("group:school", "admin") == (changed.audience, changed.by)
-    _, page = await browser.send("/notices/remove", number="2")
+    _, page = await browser.send("/notices/remove", **await browser.shown("/notices", 2))
     assert "The notice was removed" in page
     assert [1] == [notice.number for notice in content.notices()]
     undo = dict(
@@ -340,7 +343,38 @@ async def test_objections_are_answered_where_both_sides_read_it(browser):
     assert "I work at night." in page
     response, page = await browser.send("/objections", number="1", **{"text-1": ""})
     assert (422, True) == (response.status, "Write an answer" in page)
-    await browser.send("/objections", number="1", **{"text-1": "We changed the rule."})
+    form = await browser.shown("/objections", 1)
+    await browser.send("/objections", **form, **{"text-1": "We changed the rule."})
     (objection,) = browser.app.portal.guest(PHONE).objections
     assert ("We changed the rule.", TODAY) == (objection.answer, objection.answered_day)
     assert "objection is waiting" not in (await browser.get("/"))[1]
+
+
+THEIRS = Objection(1, AccountId("school"), TODAY, "", "Somebody else.")
+
+
+async def test_an_old_form_answers_no_other_objection_and_keeps_what_was_typed(browser):
+    form = await browser.shown("/objections", 1)
+    objections = browser.app.loop.registry.objections
+    objections.forget([1])
+    objections.take([THEIRS])  # as after a restart, which uses the number again
+    response, page = await browser.send("/objections", **form, **{"text-1": "For Ana only."})
+    assert (409, True) == (response.status, "This has changed since you opened the page" in page)
+    assert "For Ana only." in page
+    assert THEIRS == browser.app.admin.content.objections()[0]
+
+
+async def test_an_old_form_changes_and_removes_no_other_notice(browser):
+    listed = await browser.shown("/notices", 1)
+    (urgent,) = browser.app.admin.content.notices()
+    await browser.app.put_up(replace(urgent, last_day="2026-12-24"))
+    (other,) = browser.app.admin.content.notices()
+    response, page = await browser.send("/notices/edit", **{**NOTICE, **listed}, do="preview")
+    again = shown_in(page, 1)
+    assert (200, listed) == (response.status, again)
+    response, page = await browser.send("/notices/edit", **{**NOTICE, **again}, do="save")
+    assert (409, True) == (response.status, "This has changed since you opened the page" in page)
+    assert ("Divendres." in page, listed) == (True, shown_in(page, 1))
+    response, page = await browser.send("/notices/remove", **listed)
+    assert (404, True) == (response.status, "This has changed since you opened the page" in page)
+    assert [other] == list(browser.app.admin.content.notices())

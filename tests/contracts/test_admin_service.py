@@ -159,14 +159,15 @@ async def test_a_notice_is_shown_at_the_portal_until_it_is_removed(office: Admin
     notice = {"number": "0", "where": "network", "audience": "everyone", "title-en": "Storm", "text-en": ""}
     await office.submit("/notices/edit", **notice, do="save")
     assert ["Storm"] == [each.texts[0].title for each in office.app.portal.notices(None)]
-    await office.submit("/notices/remove", number="1")
+    await office.submit("/notices/remove", **await office.shown("/notices", 1))
     assert () == office.app.portal.notices(None)
 
 
 async def test_an_objection_is_answered_on_the_persons_own_page(office: AdminBrowser) -> None:
     await office.app.join(PHONE, TermsAccepted())
     assert await office.app.portal.add_objection(PHONE, "guest-top", "Why so slow?") is None
-    await office.submit("/objections", number="1", **{"text-1": "It was the storm."})
+    form = await office.shown("/objections", 1)
+    await office.submit("/objections", **form, **{"text-1": "It was the storm."})
     assert ["It was the storm."] == [each.answer for each in office.app.portal.guest(PHONE).objections]
 
 
@@ -263,7 +264,7 @@ async def test_nothing_is_changed_before_the_database_could_be_read(office: Admi
     with pytest.raises(NodeError, match="could not read its stored data yet"):
         await office.app.admin.vouchers.revoke_batch(Signed("admin"), 1, back=False)
     with pytest.raises(NodeError, match="could not read its stored data yet"):
-        await office.app.admin.content.take_down(1)
+        await office.app.admin.content.take_down(1, "")
     response, page = await office.send("/objections", number="1", **{"text-1": "x"})
     assert (503, True) == (response.status, "Make the data folder readable" in page)
 

@@ -1,6 +1,8 @@
 """Terms, notices and objections as admins change them."""
 
+import asyncio
 from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from dataclasses import replace
 from pathlib import Path
 
@@ -8,10 +10,10 @@ import pytest
 
 from node.accounts.notices import Notice, NoticeText
 from node.accounts.terms import Terms, TermsText
-from node.app.admin_content import AdminContentService
+from node.app.admin_content import AdminContentService, fingerprint
 from node.app.admin_sessions import ADMIN, Signed
-from node.errors import CONFLICT
-from tests.fakes.admin_pages import STORM, admin_app, populate
+from node.errors import CONFLICT, Finding
+from tests.fakes.admin_pages import PHONE, STORM, TABLET, admin_app, populate
 from tests.fakes.use_cases import TODAY, UseCases
 
 ANA = Signed("admin", "Ana")
@@ -27,6 +29,14 @@ async def app(tmp_path: Path) -> AsyncIterator[UseCases]:
 @pytest.fixture
 def content(app: UseCases) -> AdminContentService:
     return app.admin.content
+
+
+@asynccontextmanager
+async def restarted(app: UseCases) -> AsyncIterator[UseCases]:
+    """A second run of the daemon on what the first one stored."""
+    async with app.node.life() as again:
+        await asyncio.to_thread(lambda: again.files)  # blocks, as in the daemon before its loop runs
+        yield again
 
 
 async def test_the_terms_of_the_settings_hold_until_others_are_saved(content):
@@ -62,8 +72,9 @@ async def test_urgent_notices_come_first_and_then_the_newest(content):
 
 async def test_a_notice_removed_meanwhile_is_published_again_when_saved(content):
     await content.save_notice(ADMIN, HELLO)
-    assert await content.take_down(1)
-    assert await content.take_down(1) is None
+    (notice,) = content.notices()
+    assert notice == await content.take_down(1, fingerprint(notice))
+    assert await content.take_down(1, fingerprint(notice)) is None
     assert () == await content.save_notice(ADMIN, replace(HELLO, number=1))
     assert {2} == {notice.number for notice in content.notices()}
 
@@ -83,7 +94,68 @@ async def test_a_notice_is_shown_at_its_place_and_time(content):
 
 async def test_an_answer_to_an_objection_is_stored_and_a_missing_objection_is_reported(app):
     await populate(app)
-    assert await app.admin.content.answer_objection(1, "We changed it.") is None
+    (objection,) = app.admin.content.objections()
+    assert await app.admin.content.answer_objection(1, "We changed it.", fingerprint(objection)) is None
     assert "We changed it." == app.admin.content.objections()[0].answer
-    assert await app.admin.content.answer_objection(9, "?") is not None
+    assert await app.admin.content.answer_objection(9, "?", fingerprint(objection)) is not None
     assert ["We changed it."] == [each.answer for each in app.node.repository.registry.kept.objections]
+
+
+async def test_the_reused_number_of_a_deleted_objection_does_not_answer_another_person(app):
+    """Its author deletes the newest one, the node restarts, and somebody else objects: an old page is still open."""
+    await app.join(TABLET)
+    assert await app.portal.add_objection(TABLET, "", "I am a guest.") is None
+    (seen,) = app.admin.content.objections()
+    await app.portal.erase(TABLET)
+    assert () == app.admin.content.objections()
+    async with restarted(app) as again:
+        await again.join_by_card(PHONE)
+        assert await again.portal.add_objection(PHONE, "", "I am Ana.") is None
+        (other,) = again.admin.content.objections()
+        assert (1, 1) == (seen.number, other.number)
+        refused = await again.admin.content.answer_objection(1, "For the guest.", fingerprint(seen))
+        assert refused is not None
+        assert CONFLICT == refused.code
+        assert [""] == [each.answer for each in again.admin.content.objections()]
+        assert [""] == [each.answer for each in app.node.repository.registry.kept.objections]
+
+
+async def test_the_answer_of_another_admin_is_not_replaced_unseen_and_the_same_form_may_come_twice(app):
+    await populate(app)
+    (objection,) = app.admin.content.objections()
+    answer = app.admin.content.answer_objection
+    assert await answer(1, "Yes.", fingerprint(objection)) is None
+    assert await answer(1, "Yes.", fingerprint(objection)) is None
+    refused = await answer(1, "No.", fingerprint(objection))
+    assert refused is not None
+    assert CONFLICT == refused.code
+    assert await answer(1, "No.", fingerprint(app.admin.content.objections()[0])) is None
+    assert "No." == app.admin.content.objections()[0].answer
+
+
+async def test_the_reused_number_of_a_deleted_notice_does_not_change_or_remove_another(app):
+    content = app.admin.content
+    await content.save_notice(ADMIN, HELLO)
+    (seen,) = content.notices()
+    await content.take_down(1, fingerprint(seen))
+    async with restarted(app) as again:
+        content = again.admin.content
+        await content.save_notice(ADMIN, STORM)
+        (other,) = content.notices()
+        assert (1, 1) == (seen.number, other.number)
+        (refused,) = await content.save_notice(ADMIN, replace(seen, first_day=TODAY), fingerprint(seen))
+        assert CONFLICT == refused.code
+        assert isinstance(await content.take_down(1, fingerprint(seen)), Finding)
+        assert (other,) == tuple(content.notices())
+
+
+async def test_a_changed_notice_is_not_replaced_unseen_and_the_same_form_may_come_twice(app):
+    content = app.admin.content
+    await content.save_notice(ADMIN, HELLO)
+    (seen,) = content.notices()
+    changed = replace(seen, first_day=TODAY)
+    assert () == await content.save_notice(ADMIN, changed, fingerprint(seen))
+    assert () == await content.save_notice(ADMIN, changed, fingerprint(seen))
+    (refused,) = await content.save_notice(ADMIN, replace(seen, last_day=TODAY), fingerprint(seen))
+    assert CONFLICT == refused.code
+    assert (changed,) == tuple(content.notices())
