@@ -188,6 +188,11 @@ class Browser:
         """Sets the Accept-Language header, as the language setting of a phone does."""
         self.devtools("Network.setUserAgentOverride", userAgent=self._agent, acceptLanguage=language)
 
+    def set_cookie(self, url: str, name: str, value: str) -> None:
+        self.devtools(
+            "Network.setCookie", url=url, name=name, value=value, path="/", httpOnly=True, sameSite="Strict"
+        )
+
     def without_scripts(self) -> None:
         self.devtools("Emulation.setScriptExecutionDisabled", value=True)
 

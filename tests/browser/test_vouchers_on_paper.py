@@ -17,15 +17,15 @@ pytestmark = pytest.mark.browser
 
 
 @pytest.fixture(scope="module")
-def admins_pages() -> Iterator[str]:
+def admins_pages(browser: Browser) -> Iterator[str]:
     with served(open_admins, HOST) as first_page:
+        signs_in(LINK)(browser, first_page)
         yield first_page
 
 
 def issue(browser: Browser, first_page: str, count: int, **more: str) -> list[str]:
     """A sheet on the screen; its codes as text, in order."""
     browser.look(Look(1280, 800))
-    signs_in(LINK)(browser, first_page)
     browser.open(f"{first_page}/vouchers")
     browser.send("/vouchers", **{**ISSUE, "count": str(count), **more})
     return list(
