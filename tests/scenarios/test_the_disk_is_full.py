@@ -164,6 +164,7 @@ def test_on_a_read_only_disk_the_node_starts_enforces_reports_it_and_stores_late
 def remount(router, how: str, *, is_running: bool = True) -> None:
     """In the daemon's mount namespace too: ``ip netns exec`` gave it a copy of the mounts."""
     argv = ["mount", "-o", f"remount,{how}", str(router.data)]
-    subprocess.run(argv, check=True)
+    # Programs that were just killed have their files open for a moment.
+    assert eventually(lambda: subprocess.run(argv, check=False).returncode == 0)
     if router.daemon is not None and is_running:
         subprocess.run(["nsenter", "--mount", "--target", str(router.daemon.pid), *argv], check=True)
