@@ -13,7 +13,7 @@ from typing import Protocol
 
 from node.client_network import client_network
 from node.units import MacAddress
-from node.web.framing import HEAD_END, REFUSALS, measure
+from node.web.framing import HEAD_END, REFUSALS, measure, without_offers
 
 SWEEP_S = 1.0
 SWEPT_AT_ONCE = 32
@@ -545,7 +545,7 @@ class Connection(asyncio.Protocol):
         if self._inner is None:
             self._inner = limiter.inner()
             self._inner.connection_made(self.transport)
-        self._inner.data_received(request)
+        self._inner.data_received(without_offers(request))
 
     def _end_request(self) -> None:
         if self._waiting:

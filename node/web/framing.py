@@ -14,6 +14,7 @@ _LENGTH = re.compile(rb"\r\ncontent-length:[ \t]*(\d{1,9})[ \t]*(?:\r\n|\Z)")
 _EXPECT_OTHER = re.compile(rb"\r\nexpect:(?![ \t]*100-continue[ \t]*(?:\r\n|\Z))")
 ALLOWED = "GET, HEAD, POST"
 """Value of Allow for a method that no page has."""
+_OFFERS = re.compile(rb"\r\n(?:upgrade|expect):[^\r]*", re.IGNORECASE)
 _METHODS = frozenset(ALLOWED.encode().split(b", "))
 _REASONS = {
     400: b"Bad Request",
@@ -61,3 +62,14 @@ def measure(head: bytes, *, lines_max: int, body_bytes_max: int) -> tuple[int, i
         return 400, 0
     octets = int(length[1])
     return (413, 0) if octets > body_bytes_max else (0, octets)
+
+
+def without_offers(request: bytes) -> bytes:
+    """The measured and complete request without the fields Upgrade and Expect, which a server may ignore (RFC 9110
+    sections 7.8 and 10.1.1). The library would take the body after an Upgrade for another protocol, parse nothing after
+    it, and write "100 Continue" even to a client that has gone."""
+    head, end, body = request.partition(HEAD_END)
+    lower = head.lower()
+    if b"\r\nupgrade:" not in lower and b"\r\nexpect:" not in lower:
+        return request
+    return _OFFERS.sub(b"", head) + end + body

@@ -106,7 +106,7 @@ async def test_one_device_cannot_use_all_connections(
         (b"GET * HTTP/1.1\r\nHost: a\r\n\r\n", {302, 400}),
         (b"GET / HTTP/1.1\r\nHost : a\r\nbroken header\r\n\r\n", {400}),
         (b"GET / HTTP/1.1\r\nHost: a\r\nExpect: the unexpected\r\n\r\n", {417}),
-        (b"GET / HTTP/1.1\r\nHost: a\r\nExpect: 100-continue\r\n\r\n", {100}),
+        (b"GET / HTTP/1.1\r\nHost: a\r\nExpect: 100-continue\r\n\r\n", {302}),
         (b"GET / HTTP/1.1\r\nHost: a\r\n folded: yes\r\n\r\n", {400}),
         (b"GET / HTTP/1.1\r\nAuthorization: Basic %%%%====\r\nHost: a\r\n\r\n", {302}),
         (b"GET / HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\n\r\n", {0}),
@@ -155,6 +155,22 @@ async def test_an_upgrade_to_another_protocol_is_refused(
     raw = f"GET / HTTP/1.1\r\nHost: {HOST}\r\nConnection: Upgrade\r\nUpgrade: {upgrade}\r\n\r\n".encode()
     assert 200 == (await ana.send(raw)).status
     assert await closed_after(server.port, raw + bytes(4_000), drip=b"x" * 1_000) < 3
+
+
+@pytest.mark.parametrize("offer", ["Connection: Upgrade\r\nUpgrade: websocket", "Expect: 100-continue"])
+async def test_a_body_after_an_offer_is_a_body_and_the_next_request_is_answered(
+    ana: PortalBrowser, caplog: pytest.LogCaptureFixture, offer: str
+) -> None:
+    """The library took the body after an Upgrade for another protocol: a page of log for each, and no next response."""
+    token = (await ana.get("/")).field("token")
+    body = f"terms=2&token={token}"
+    head = f"POST /join/terms HTTP/1.1\r\nHost: {HOST}\r\n{offer}\r\nContent-Length: {len(body)}\r\n\r\n"
+    raw = (
+        await ana.send((head + body).encode() + GET.replace(b"\r\n\r\n", b"\r\nConnection: close\r\n\r\n"))
+    ).raw
+    assert raw.startswith(b"HTTP/1.1 303 ")
+    assert 2 == raw.count(b"HTTP/1.1 ")
+    assert [] == caplog.messages
 
 
 async def test_joining_twice_at_once_is_joining_once(server: PortalServer, ana: PortalBrowser) -> None:
