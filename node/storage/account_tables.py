@@ -2,9 +2,8 @@
 
 import json
 from collections.abc import Iterable
+from sqlite3 import Connection
 from typing import Any
-
-from sqlite_utils import Database
 
 from node.accounting.session_leases import Lease, SavedLease
 from node.accounts.changes import (
@@ -28,10 +27,10 @@ from node.storage.tables import storable
 from node.units import AccountId, MacAddress, Milliseconds, Monotonic
 
 
-def load_kept(db: Database) -> StoredAccounts:
+def load_kept(db: Connection) -> StoredAccounts:
     def rows(columns: str, table: str) -> list[tuple[Any, ...]]:
         # In order of insertion: the newest terms are last.
-        return db.execute(f"SELECT {columns} FROM {table} ORDER BY rowid").fetchall()  # type: ignore[no-any-return]  # noqa: S608
+        return db.execute(f"SELECT {columns} FROM {table} ORDER BY rowid").fetchall()  # noqa: S608
 
     return StoredAccounts(
         batches=tuple(_batch(row) for row in rows(BATCH, "batches")),
@@ -45,14 +44,14 @@ def load_kept(db: Database) -> StoredAccounts:
     )
 
 
-def save_changes(db: Database, changes: Iterable[Change]) -> None:
+def save_changes(db: Connection, changes: Iterable[Change]) -> None:
     """Apply the changes in order; an existing row is overwritten."""
     for change in changes:
         statement, values = _statement(change)
         db.execute(statement, [storable(value) for value in values])
 
 
-def forget_before(db: Database, *, ended: str, used: str) -> Forgotten:
+def forget_before(db: Connection, *, ended: str, used: str) -> Forgotten:
     """Retention. Delete rows that ended before the day `ended`, and rows last used, issued or answered before
     the day `used`, except bindings of devices with a current session."""
 

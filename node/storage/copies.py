@@ -8,13 +8,13 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-
-from sqlite_utils import Database
+from sqlite3 import Connection
 
 from node.storage import usage_tables
 from node.storage.integrity import check, lenient
 from node.storage.journal import sync_folder
 from node.storage.migrations import INVENTORY
+from node.storage.tables import table
 
 log = logging.getLogger(__name__)
 
@@ -41,21 +41,21 @@ class Copy:
     """Unix time in seconds."""
 
 
-def commits_of(db: Database) -> int:
+def commits_of(db: Connection) -> int:
     """Number of commits the database has had; 0 if it is not recorded."""
     return _count(db)[0]
 
 
-def committed_at(db: Database) -> int:
+def committed_at(db: Connection) -> int:
     """Unix time of the last commit in seconds; 0 if it is not recorded."""
     return _count(db)[1]
 
 
-def save_commits(db: Database, commits: int, at_s: float) -> None:
+def save_commits(db: Connection, commits: int, at_s: float) -> None:
     usage_tables.save_facts(db, [(usage_tables.COMMITS, f"{commits} {int(at_s)}")])
 
 
-def _count(db: Database) -> tuple[int, int]:
+def _count(db: Connection) -> tuple[int, int]:
     row = db.execute("SELECT value FROM facts WHERE name = ?", [usage_tables.COMMITS]).fetchone()
     fields = str(row[0]).split(" ") if row is not None else []
     return (int(fields[0]), int(fields[1])) if len(fields) == 2 and all(map(str.isdigit, fields)) else (0, 0)
@@ -92,7 +92,7 @@ def _fill(source: Path, target: Path, pause_s: float, is_stopped: Callable[[], b
         reading.execute("PRAGMA cache_size = 64")
         # One snapshot for the whole copy: later commits are not in it.
         reading.execute("BEGIN")
-        commit = commits_of(Database(reading))
+        commit = commits_of(reading)
         handle = os.open(target, os.O_RDONLY | os.O_CLOEXEC)
 
         def rest(_status: int, remaining: int, _total: int) -> None:
@@ -108,7 +108,7 @@ def _fill(source: Path, target: Path, pause_s: float, is_stopped: Callable[[], b
             os.close(handle)
         writing.execute("PRAGMA journal_mode = DELETE")
         writing.text_factory = lenient
-        check(Database(writing))
+        check(writing)
     finally:
         writing.close()
         reading.close()
@@ -123,10 +123,9 @@ def find_copy(path: Path, database: int) -> Copy | None:
         connection = sqlite3.connect(f"file:{path}?mode=ro", uri=True, isolation_level=None)
         connection.text_factory = lenient
         try:
-            db = Database(connection)
-            check(db)
-            number = int(db.execute("PRAGMA application_id").fetchone()[0])
-            return Copy(commits_of(db), path.stat().st_mtime) if database in {0, number} else None
+            check(connection)
+            number = int(connection.execute("PRAGMA application_id").fetchone()[0])
+            return Copy(commits_of(connection), path.stat().st_mtime) if database in {0, number} else None
         finally:
             connection.close()
     except (sqlite3.Error, OSError, UnicodeDecodeError) as error:
@@ -217,7 +216,7 @@ _NOT_BELIEVED = frozenset({"facts", "baselines"})
 """Counter baselines and sign-in state are never taken from a damaged file."""
 
 
-def salvage(damaged: Path, into: Database, *, has_copy: bool, newer_than: int) -> int:
+def salvage(damaged: Path, into: Connection, *, has_copy: bool, newer_than: int) -> int:
     """Insert the readable rows of `damaged` that `into` lacks; returns their number. `damaged` and its log
     are not changed. With `has_copy` (copy and journal are complete), only the tables in
     WORDS_ONLY are read, and only if the file is at least at the commit `newer_than`."""
@@ -227,8 +226,8 @@ def salvage(damaged: Path, into: Database, *, has_copy: bool, newer_than: int) -
     try:
         if has_copy and _commits(connection) < newer_than:
             return 0
-        tables = [kept.table for kept in INVENTORY if kept.table not in _NOT_BELIEVED]
-        return sum(_take(connection, into, table) for table in tables if not has_copy or table in WORDS_ONLY)
+        names = [kept.table for kept in INVENTORY if kept.table not in _NOT_BELIEVED]
+        return sum(_take(connection, into, name) for name in names if not has_copy or name in WORDS_ONLY)
     finally:
         connection.close()
 
@@ -251,31 +250,31 @@ def _connect(path: Path) -> sqlite3.Connection | None:
 
 def _commits(connection: sqlite3.Connection) -> int:
     try:
-        return commits_of(Database(connection))
+        return commits_of(connection)
     except UNREADABLE:
         return 0
 
 
-def _take(connection: sqlite3.Connection, into: Database, table: str) -> int:
-    known = _columns(connection, table)
-    columns = [column.name for column in into[table].columns if column.name in known]
+def _take(connection: sqlite3.Connection, into: Connection, name: str) -> int:
+    known = _columns(connection, name)
+    columns = [column.name for column in table(into, name).columns if column.name in known]
     if not columns:
         return 0
     marks = ", ".join("?" * len(columns))
-    put = f"INSERT OR IGNORE INTO {table} ({', '.join(columns)}) VALUES ({marks})"  # noqa: S608 - names of this schema only
-    before = int(into.conn.total_changes)
-    for row in _rows(connection, table, columns):
+    put = f"INSERT OR IGNORE INTO {name} ({', '.join(columns)}) VALUES ({marks})"  # noqa: S608 - names of this schema only
+    before = into.total_changes
+    for row in _rows(connection, name, columns):
         try:
             into.execute(put, row)
         except (sqlite3.IntegrityError, sqlite3.ProgrammingError):
             continue  # a value of another type than the column's is damage
-    return int(into.conn.total_changes) - before
+    return into.total_changes - before
 
 
-def _columns(connection: sqlite3.Connection, table: str) -> set[str]:
+def _columns(connection: sqlite3.Connection, name: str) -> set[str]:
     """An older schema may have fewer columns; missing ones get their default."""
     try:
-        return {column.name for column in Database(connection)[table].columns}
+        return {column.name for column in table(connection, name).columns}
     except UNREADABLE:
         return set()
 

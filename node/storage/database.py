@@ -14,9 +14,8 @@ from collections.abc import Callable, Iterable
 from concurrent.futures import Future
 from dataclasses import dataclass
 from pathlib import Path
+from sqlite3 import Connection
 from typing import Any
-
-from sqlite_utils import Database
 
 from node.errors import StorageTrouble
 from node.storage.copies import AFTER_ERASURE_S, EVERY_S, Copier, commits_of
@@ -40,8 +39,8 @@ from node.storage.opening import (
 
 log = logging.getLogger(__name__)
 
-type Work[T] = Callable[[Database], T]
-Noting = Callable[[Database, HashedDevices], list[Change]]
+type Work[T] = Callable[[Connection], T]
+Noting = Callable[[Connection, HashedDevices], list[Change]]
 """Called before the work is done; returns its changes for the journal."""
 
 TOGETHER_MAX = 512
@@ -88,7 +87,7 @@ class Store:
         self._queue: queue.SimpleQueue[tuple[Work[Any], Noting | None, Future[Any]] | None] = (
             queue.SimpleQueue()
         )
-        self._db: Database | None = None
+        self._db: Connection | None = None
         self._notes: JournalWriter | None = None
         self._reading: ReadOnlyFolder | None = None
         self._copier = Copier(path, self._files.copy, self._wake)
@@ -222,16 +221,16 @@ class Store:
             _settle(each.future, each.result, each.problem)
 
     def _write(
-        self, db: Database, notes: JournalWriter, together: "list[Waiting]", done: "list[Done]"
+        self, db: Connection, notes: JournalWriter, together: "list[Waiting]", done: "list[Done]"
     ) -> None:
         db.execute("BEGIN IMMEDIATE")
         has_changed = notes.pay(db)
         noted = [noting(db, self._devices) if noting is not None else [] for _, noting, _ in together]
         try:
             for work, _, future in together:
-                before = db.conn.total_changes
+                before = db.total_changes
                 result, problem = _attempt(db, work)
-                done.append(Done(future, result, problem, db.conn.total_changes != before))
+                done.append(Done(future, result, problem, db.total_changes != before))
         except (sqlite3.OperationalError, sqlite3.InternalError):
             # On a full disk, the journal has reserved space for the changes that must not be lost.
             notes.note(change for changes in noted for change in changes)
@@ -265,13 +264,13 @@ class Store:
                 result, problem = _attempt(db, work)
             except sqlite3.Error:
                 result, problem = None, trouble
-            if db.conn.in_transaction:
+            if db.in_transaction:
                 db.execute("ROLLBACK")
             _settle(future, result, problem)
 
     # --- opening and closing ------------------------------------------------------------------
 
-    def _opened(self) -> Database:
+    def _opened(self) -> Connection:
         if self._db is not None and self._file == file_at(self.path):
             return self._db
         if (
@@ -299,7 +298,7 @@ class Store:
         self._note_life(opened.db)
         return opened.db
 
-    def _note_life(self, db: Database) -> None:
+    def _note_life(self, db: Connection) -> None:
         self._file = file_at(self.path)
         opened = self._file, int(db.execute("PRAGMA application_id").fetchone()[0])
         if opened != self._opened_last:
@@ -356,7 +355,7 @@ class Store:
         self._notes = self._reading = None
         if self._db is not None:
             try:
-                self._db.conn.close()
+                self._db.close()
             except sqlite3.Error as error:
                 self._trouble = StorageTrouble(f"closing {self.path}: {error}", fix(self.path))
         self._db = None
@@ -375,7 +374,7 @@ class Done:
     has_changed: bool
 
 
-def _empties_log(db: Database) -> bool:
+def _empties_log(db: Connection) -> bool:
     """Whether the write-ahead log was written back and truncated; impossible while others read or the disk is
     full."""
     try:
@@ -389,7 +388,7 @@ def _new_number() -> int:
     return secrets.randbelow(2**31 - 1) + 1
 
 
-def _attempt(db: Database, work: Work[Any]) -> tuple[Any, BaseException | None]:
+def _attempt(db: Connection, work: Work[Any]) -> tuple[Any, BaseException | None]:
     db.execute("SAVEPOINT work")
     try:
         result = work(db)
@@ -405,7 +404,7 @@ def _attempt(db: Database, work: Work[Any]) -> tuple[Any, BaseException | None]:
     return result, None
 
 
-def _undone(db: Database, error: Exception) -> Exception:
+def _undone(db: Connection, error: Exception) -> Exception:
     db.execute("ROLLBACK TO work")
     db.execute("RELEASE work")
     return error
@@ -446,11 +445,11 @@ class ReadOnlyFolder:
         self.db.execute("PRAGMA query_only = ON")
 
     def close(self) -> None:
-        self.db.conn.close()
+        self.db.close()
         if self._folder is not None:
             self._folder.cleanup()
 
-    def _copied(self, files: DatabaseFiles, devices: HashedDevices, scratch: Path | None) -> Database:
+    def _copied(self, files: DatabaseFiles, devices: HashedDevices, scratch: Path | None) -> Connection:
         """Open a temporary copy, with log and journal, which can be repaired."""
         size = sum(each.stat().st_size for each in files.database.parent.glob(f"{files.database.name}*"))
         if size > COPIED_BYTES_MAX:
@@ -474,17 +473,16 @@ class ReadOnlyFolder:
         return opened.db
 
 
-def _as_it_is(files: DatabaseFiles) -> Database | None:
+def _as_it_is(files: DatabaseFiles) -> Connection | None:
     """Open the file in place, if log and journal hold nothing more and the schema is current; None
     otherwise."""
     log = files.database.with_name(f"{files.database.name}-wal")
     if not files.database.exists() or (log.exists() and log.stat().st_size):
         return None
-    connection = sqlite3.connect(
+    db = sqlite3.connect(
         f"file:{files.database}?immutable=1", uri=True, isolation_level=None, check_same_thread=False
     )
-    connection.text_factory = lenient
-    db = Database(connection)
+    db.text_factory = lenient
     try:
         check(db)
         form = int(db.execute("PRAGMA user_version").fetchone()[0])
@@ -495,5 +493,5 @@ def _as_it_is(files: DatabaseFiles) -> Database | None:
             return db
     except sqlite3.DatabaseError:
         pass  # it may be damaged: `_copied` repairs it
-    connection.close()
+    db.close()
     return None

@@ -10,9 +10,8 @@ erased in one place only.
 import hmac
 import sqlite3
 from collections.abc import Callable, Hashable, Iterable
+from sqlite3 import Connection
 from typing import Any
-
-from sqlite_utils import Database
 
 from node.accounts.changes import Change as RegisterChange
 from node.accounts.changes import NoticeGone, Objection, ObjectionGone, PassphraseGone, SavedVoucher, Unbound
@@ -20,7 +19,7 @@ from node.accounts.device_bindings import Binding
 from node.sessions.stored import SavedSession
 from node.storage import account_tables, session_tables, usage_tables
 from node.storage.journal import Change, Entry
-from node.storage.tables import storable, table
+from node.storage.tables import storable
 from node.units import AccountId, MacAddress
 
 DEVICE_BYTES = 16
@@ -49,12 +48,12 @@ class HashedDevices:
         return hmac.digest(self._key, b"journal device\0" + mac.encode(), "sha256")[:DEVICE_BYTES].hex()
 
 
-def of_register(db: Database, changes: Iterable[RegisterChange], devices: HashedDevices) -> list[Change]:
+def of_register(db: Connection, changes: Iterable[RegisterChange], devices: HashedDevices) -> list[Change]:
     """Journal changes for these registry changes; `db` is in the state before them."""
     return [made for change in changes if (made := _of_register(db, change, devices)) is not None]
 
 
-def _of_register(db: Database, change: RegisterChange, devices: HashedDevices) -> Change | None:
+def _of_register(db: Connection, change: RegisterChange, devices: HashedDevices) -> Change | None:
     match change:
         case Unbound(mac):
             return ["gone", "bindings", devices.hashed(mac)]
@@ -75,7 +74,7 @@ def _of_register(db: Database, change: RegisterChange, devices: HashedDevices) -
             return ["put", name, [storable(value) for value in values]]
 
 
-def _is_known(db: Database, saved: SavedVoucher) -> bool:
+def _is_known(db: Connection, saved: SavedVoucher) -> bool:
     """Whether the row differs only in its boot's time base: after each start, all vouchers in use are stored
     again."""
     before = db.execute(
@@ -92,7 +91,7 @@ def _is_known(db: Database, saved: SavedVoucher) -> bool:
 
 
 def of_sessions(
-    db: Database, saved: Iterable[SavedSession], day: str, devices: HashedDevices
+    db: Connection, saved: Iterable[SavedSession], day: str, devices: HashedDevices
 ) -> list[Change]:
     """Journal changes for devices that an admin blocked or unblocked."""
     removed = {row[0] for row in db.execute("SELECT mac FROM sessions WHERE state = 'removed'")}
@@ -125,7 +124,7 @@ def place_of(change: Change, devices: HashedDevices) -> Hashable:
             raise ValueError(f"no such change: {change[0]}")
 
 
-def apply(db: Database, entries: Iterable[Entry], devices: HashedDevices) -> int:
+def apply(db: Connection, entries: Iterable[Entry], devices: HashedDevices) -> int:
     """Apply the changes in order; applying them twice has no further effect. Returns how many could not be
     applied, for example because the schema differs."""
     known = _KnownDevices(db, devices)
@@ -145,7 +144,7 @@ def apply(db: Database, entries: Iterable[Entry], devices: HashedDevices) -> int
 class _KnownDevices:
     """Devices in the database by their hash; built at first use."""
 
-    def __init__(self, db: Database, devices: HashedDevices) -> None:
+    def __init__(self, db: Connection, devices: HashedDevices) -> None:
         self._db, self._devices = db, devices
         self._by_hash: dict[str, str] | None = None
 
@@ -163,7 +162,7 @@ class _KnownDevices:
         return None if mac is None else MacAddress(mac)
 
 
-def _apply(db: Database, change: Change, known: _KnownDevices) -> None:
+def _apply(db: Connection, change: Change, known: _KnownDevices) -> None:
     match change:
         case ["put", "bindings", values]:
             known.add(values[0])
@@ -171,15 +170,15 @@ def _apply(db: Database, change: Change, known: _KnownDevices) -> None:
         case ["put", name, values]:
             _put(db, name, values)
         case ["gone", "bindings", device]:
-            _with_device(known, device, lambda mac: table(db, "bindings").delete_where("mac = ?", [mac]))
+            _with_device(known, device, lambda mac: db.execute("DELETE FROM bindings WHERE mac = ?", [mac]))
         case ["gone", name, key]:
-            table(db, name).delete_where(f"{_GONE[name]} = ?", [key])
+            db.execute(f"DELETE FROM {name} WHERE {_GONE[name]} = ?", [key])  # noqa: S608
         case ["removed", values]:
             known.add(values[0])
             _put(db, "sessions", values)
         case ["pardoned", device]:
-            is_removed = "mac = ? AND state = 'removed'"
-            _with_device(known, device, lambda mac: table(db, "sessions").delete_where(is_removed, [mac]))
+            pardon = "DELETE FROM sessions WHERE mac = ? AND state = 'removed'"
+            _with_device(known, device, lambda mac: db.execute(pardon, [mac]))
         case ["erased", device, account, until_day]:
             _with_device(known, device, lambda mac: session_tables.erase(db, mac))
             if until_day:
@@ -194,12 +193,12 @@ def _with_device(known: _KnownDevices, device: str, do: Callable[[MacAddress], o
         do(mac)
 
 
-def _put(db: Database, name: str, values: list[Any]) -> None:
+def _put(db: Connection, name: str, values: list[Any]) -> None:
     statement, values = account_tables.put(name, _COLUMNS[name], values)
     db.execute(statement, values)
 
 
-def _put_binding(db: Database, values: list[Any]) -> None:
+def _put_binding(db: Connection, values: list[Any]) -> None:
     """Keep the device's name, which is not in the journal, if the account is the same."""
     db.execute(
         f"INSERT INTO bindings ({account_tables.BINDING}) VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT (mac) DO UPDATE SET "  # noqa: S608

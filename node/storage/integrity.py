@@ -5,14 +5,14 @@ prevent the start or add bytes to someone's usage are searched for in SQL, which
 """
 
 import sqlite3
+from sqlite3 import Connection
 from typing import get_args
-
-from sqlite_utils import Database
 
 from node.accounts.vouchers import voucher_account
 from node.enforcement.plan import CLASS_MINOR_MAX
 from node.governance.rules import WAYS
 from node.sessions.stored import SessionState
+from node.storage.tables import table_names
 
 BYTES_MAX = 2**50
 """For one usage bucket or counter: more than 1 PiB is damage."""
@@ -38,18 +38,18 @@ _SUSPECT = {
 }
 
 
-def check(db: Database) -> None:
+def check(db: Connection) -> None:
     """Raises sqlite3.DatabaseError with the first problem found."""
     problem = db.execute("PRAGMA quick_check(1)").fetchone()[0]
     if problem != "ok":
         raise sqlite3.DatabaseError(problem)
-    tables = set(db.table_names())
+    tables = table_names(db)
     for table in _SUSPECT.keys() & tables:
         if _has_suspects(db, table):
             raise sqlite3.DatabaseError(f"the table {table} has values that no node writes")
 
 
-def _has_suspects(db: Database, table: str) -> bool:
+def _has_suspects(db: Connection, table: str) -> bool:
     try:
         return bool(db.execute(f"SELECT 1 FROM {table} WHERE {suspect(db, table)} LIMIT 1").fetchone())  # noqa: S608
     except sqlite3.OperationalError as error:
@@ -58,15 +58,15 @@ def _has_suspects(db: Database, table: str) -> bool:
         raise
 
 
-def suspect(db: Database, table: str) -> str:
+def suspect(db: Connection, table: str) -> str:
     """SQL condition that is true for damaged rows of the table; ``false`` if there is no check for it."""
-    db.conn.create_function("is_fingerprint_of", 2, _is_fingerprint_of, deterministic=True)
+    db.create_function("is_fingerprint_of", 2, _is_fingerprint_of, deterministic=True)
     return _SUSPECT.get(table, "false")
 
 
-def drop_suspects(db: Database) -> int:
+def drop_suspects(db: Connection) -> int:
     """Delete rows that `check` rejects; returns their number."""
-    tables = sorted(_SUSPECT.keys() & set(db.table_names()))
+    tables = sorted(_SUSPECT.keys() & table_names(db))
     return sum(int(db.execute(f"DELETE FROM {each} WHERE {suspect(db, each)}").rowcount) for each in tables)  # noqa: S608
 
 

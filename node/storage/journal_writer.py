@@ -5,8 +5,7 @@ import logging
 import time
 import zlib
 from collections.abc import Hashable, Iterable
-
-from sqlite_utils import Database
+from sqlite3 import Connection
 
 from node.storage.copies import Copy, save_commits
 from node.storage.durable_changes import HashedDevices, apply, place_of
@@ -54,7 +53,7 @@ class JournalWriter:
         """Whether changes are stored in the database only, until there is a new copy."""
         return self._journal is None or self._journal.is_gone or bool(self._trouble)
 
-    def pay(self, db: Database) -> bool:
+    def pay(self, db: Connection) -> bool:
         """Apply, in the open transaction, what the journal has and the database lacks. Returns whether there
         was any."""
         if self._owed:
@@ -85,7 +84,7 @@ class JournalWriter:
         self._remember((entry,))
         self.erases |= any(change[0] == "erased" for change in fresh)
 
-    def count(self, db: Database) -> None:
+    def count(self, db: Connection) -> None:
         """Store the commit number, inside the transaction."""
         save_commits(db, self.number, time.time())
 

@@ -2,12 +2,11 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
-
-from sqlite_utils import Database
+from sqlite3 import Connection
 
 from node.errors import StorageTrouble
 from node.governance.translations import N_
-from node.storage.tables import table
+from node.storage.tables import schema, table
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,7 +102,7 @@ INVENTORY = (
 )
 
 
-def _first(db: Database) -> None:
+def _first(db: Connection) -> None:
     _create(db, "accounts", "account", {"account": str, "minor": int, "last_used_day": str})
     table(db, "accounts").create_index(["minor"], "accounts_by_minor", unique=True)
     _create(
@@ -134,7 +133,7 @@ def _first(db: Database) -> None:
     _create(db, "facts", "name", {"name": str, "value": str})
 
 
-def _second(db: Database) -> None:
+def _second(db: Connection) -> None:
     _create(
         db,
         "batches",
@@ -185,18 +184,18 @@ def _second(db: Database) -> None:
     _create(db, "terms", "version", {"version": str, "adopted_day": str, "by": str, "texts": str})
 
 
-def _third(db: Database) -> None:
+def _third(db: Connection) -> None:
     """Index for a person's view of their own past usage."""
     table(db, "cells").create_index(["account", "day"], "cells_of_account")
 
 
-def _fourth(db: Database) -> None:
+def _fourth(db: Connection) -> None:
     """An erasure note stays after its month, because pages and copies from before it may arrive later."""
     table(db, "erasures").add_column("is_over", int, not_null_default=0)
 
 
 def _create(
-    db: Database,
+    db: Connection,
     name: str,
     key: str | tuple[str, ...],
     columns: dict[str, type],
@@ -207,15 +206,15 @@ def _create(
     keys = {key} if isinstance(key, str) else set(key)
     # Neither `Table.create` nor strict=True: in sqlite-utils 3.38 both commit the migration's transaction.
     not_null = columns.keys() - keys - may_be_null
-    statement = db.create_table_sql(name, columns, pk=key, not_null=not_null)
+    statement = schema(db).create_table_sql(name, columns, pk=key, not_null=not_null)
     db.execute(f"{statement.rstrip().removesuffix(';')} STRICT")
 
 
-MIGRATIONS: tuple[Callable[[Database], None], ...] = (_first, _second, _third, _fourth)
+MIGRATIONS: tuple[Callable[[Connection], None], ...] = (_first, _second, _third, _fourth)
 """In order; user_version is the number applied. Each runs in one transaction."""
 
 
-def refuse_newer(db: Database) -> int:
+def refuse_newer(db: Connection) -> int:
     """Number of migrations applied. Raises StorageTrouble if a newer version created the database."""
     done = int(db.execute("PRAGMA user_version").fetchone()[0])
     if done > len(MIGRATIONS):
@@ -226,12 +225,12 @@ def refuse_newer(db: Database) -> int:
     return done
 
 
-def migrate(db: Database) -> None:
+def migrate(db: Connection) -> None:
     """Migrate to the newest schema. Raises sqlite3.Error, or StorageTrouble as `refuse_newer`; then nothing
     was changed."""
     done = refuse_newer(db)
     for number, migration in enumerate(MIGRATIONS[done:], start=done + 1):
-        with db.conn:
+        with db:
             db.execute("BEGIN IMMEDIATE")
             migration(db)
             db.execute(f"PRAGMA user_version = {number}")

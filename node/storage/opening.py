@@ -12,8 +12,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-
-from sqlite_utils import Database
+from sqlite3 import Connection
 
 from node.errors import StorageTrouble
 from node.storage.copies import Copy, commits_of, committed_at, find_copy, make_copy, salvage, save_commits
@@ -22,6 +21,7 @@ from node.storage.integrity import check, drop_suspects, lenient
 from node.storage.journal import Entry, JournalContents, read_journal, sync_folder
 from node.storage.losses import LOSSES, MARKER, Loss, Marker, at, read_marker, write_loss, write_marker
 from node.storage.migrations import MIGRATIONS, migrate, refuse_newer
+from node.storage.tables import table_names
 
 log = logging.getLogger(__name__)
 
@@ -64,7 +64,7 @@ class DatabaseFiles:
 class Opened:
     """An intact database with the newest schema."""
 
-    db: Database
+    db: Connection
     journal: JournalContents
     """The journal to continue."""
     owed: tuple[Entry, ...] = ()
@@ -73,21 +73,20 @@ class Opened:
     set_aside: Path | None = None
 
 
-def connect(path: Path) -> Database:
+def connect(path: Path) -> Connection:
     """Open or create a database. Raises sqlite3.Error."""
     path.touch(mode=PRIVATE_MODE)
     path.chmod(PRIVATE_MODE)  # before it is opened: SQLite gives the write-ahead log the mode of the database
-    connection = sqlite3.connect(path, isolation_level=None, timeout=LOCKED_S, check_same_thread=False)
+    db = sqlite3.connect(path, isolation_level=None, timeout=LOCKED_S, check_same_thread=False)
     try:
-        connection.text_factory = lenient
-        db = Database(connection)
+        db.text_factory = lenient
         db.execute("PRAGMA journal_mode = WAL")
         # FULL, not NORMAL: a power cut must not lose a confirmed change.
         db.execute("PRAGMA synchronous = FULL")
         # Overwrite deleted data; Debian's SQLite does this by default, other builds do not.
         db.execute("PRAGMA secure_delete = ON")
     except BaseException:
-        connection.close()
+        db.close()
         raise
     return db
 
@@ -164,7 +163,7 @@ class Opening:
         _leave(db)
         return None, cause
 
-    def _why_unsound(self, db: Database) -> str:
+    def _why_unsound(self, db: Connection) -> str:
         try:
             check(db)
             if _has_facts(db):
@@ -175,7 +174,7 @@ class Opening:
             return f"was damaged ({error})"
         return ""
 
-    def _why_not_this(self, db: Database) -> str:
+    def _why_not_this(self, db: Connection) -> str:
         """Why an intact database is not the expected one, if copy or journal hold a better one; empty if it
         is used."""
         number, form = _pragma(db, "application_id"), _pragma(db, "user_version")
@@ -198,7 +197,7 @@ class Opening:
         copy = find_copy(self._files.copy, expected)
         return copy.commit if copy is not None else 0
 
-    def _adopt_other(self, db: Database) -> str:
+    def _adopt_other(self, db: Connection) -> str:
         since = self._marker.since if self._marker is not None else ""
         self._lose(
             "was another one than before",
@@ -212,13 +211,13 @@ class Opening:
     def _expected(self) -> int:
         return self._marker.database if self._marker is not None else self._journal.database
 
-    def _migrate(self, db: Database) -> None:
+    def _migrate(self, db: Connection) -> None:
         form = _pragma(db, "user_version")
         if 0 < form < len(MIGRATIONS):
             make_copy(self._files.database, self._files.copy, pause_s=0, is_stopped=lambda: False)
         migrate(db)
 
-    def _sound(self, db: Database, *, is_new: bool) -> Opened:
+    def _sound(self, db: Connection, *, is_new: bool) -> Opened:
         number = _pragma(db, "application_id")
         if not number:
             number = self._new_number()
@@ -236,7 +235,7 @@ class Opening:
         owed = tuple(entry for entry in found.entries if entry.commit > commits)
         return Opened(db, replace(found, head=max(found.head, commits)), owed)
 
-    def _gone_back(self, db: Database, found: JournalContents, commits: int) -> None:
+    def _gone_back(self, db: Connection, found: JournalContents, commits: int) -> None:
         """Committed changes are missing: the write-ahead log was damaged or deleted."""
         db.execute("BEGIN IMMEDIATE")
         _forget_facts(db)
@@ -272,7 +271,7 @@ class Opening:
                 "PRAGMA journal_mode = DELETE"
             )  # leave no write-ahead log, whose name would not match after the rename
         finally:
-            db.conn.close()
+            db.close()
         self._tell_restored(
             cause, copy, rows, failed
         )  # before the rename: if the start is killed now, the loss is reported twice rather than never
@@ -290,7 +289,7 @@ class Opening:
         """The entries of the journal, unless it belongs to another database."""
         return self._journal.entries if self._journal.database in {0, self._expected()} else ()
 
-    def _fill(self, db: Database, copy: Copy | None, damaged: Path | None) -> tuple[int, int]:
+    def _fill(self, db: Connection, copy: Copy | None, damaged: Path | None) -> tuple[int, int]:
         """Number of rows salvaged from the damaged file, and of journal changes that could not be applied."""
         migrate(db)
         base = copy.commit if copy is not None else 0
@@ -379,7 +378,7 @@ class Opening:
             second += 1
         return second
 
-    def _mark(self, db: Database) -> None:
+    def _mark(self, db: Connection) -> None:
         number, form = _pragma(db, "application_id"), _pragma(db, "user_version")
         before = self._marker
         since = before.since if before is not None and before.since else at(self._now_s)
@@ -403,7 +402,7 @@ def tell(files: DatabaseFiles, loss: Loss) -> None:
         log.warning("%s cannot be written: %s", files.losses, error)
 
 
-def rescue(gone: Database, files: DatabaseFiles) -> bool:
+def rescue(gone: Connection, files: DatabaseFiles) -> bool:
     """Write the content of an open database, whose file was deleted or replaced, to its path again. False if
     it can no longer be read."""
     building = files.database.with_name(f"{files.database.name}.new")
@@ -411,13 +410,13 @@ def rescue(gone: Database, files: DatabaseFiles) -> bool:
         each.unlink(missing_ok=True)
     db = connect(building)
     try:
-        gone.conn.backup(db.conn)
+        gone.backup(db)
         check(db)
         db.execute("PRAGMA journal_mode = DELETE")
     except sqlite3.Error:
         return False
     finally:
-        db.conn.close()
+        db.close()
     aside = files.database.with_suffix(f".replaced-{int(time.time())}")
     for each in _with_logs(files.database):
         if each.exists():
@@ -473,21 +472,21 @@ def _with_logs(path: Path) -> tuple[Path, ...]:
     return tuple(path.with_name(path.name + suffix) for suffix in ("", "-wal", "-shm"))
 
 
-def _leave(db: Database) -> None:
+def _leave(db: Connection) -> None:
     """Close without a checkpoint: the log may be needed for salvage."""
-    db.conn.setconfig(sqlite3.SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, True)
-    db.conn.close()
+    db.setconfig(sqlite3.SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, True)
+    db.close()
 
 
-def _pragma(db: Database, name: str) -> int:
+def _pragma(db: Connection, name: str) -> int:
     return int(db.execute(f"PRAGMA {name}").fetchone()[0])
 
 
-def _has_facts(db: Database) -> bool:
-    return "facts" in db.table_names()
+def _has_facts(db: Connection) -> bool:
+    return "facts" in table_names(db)
 
 
-def _forget_facts(db: Database) -> None:
+def _forget_facts(db: Connection) -> None:
     marks = ", ".join("?" * len(NOT_RESTORED))
     db.execute(f"DELETE FROM facts WHERE name IN ({marks})", list(NOT_RESTORED))  # noqa: S608
     db.execute("DELETE FROM baselines")
@@ -515,7 +514,7 @@ _FACT = "aside:"
 """Prefix of the rows in `facts` that record, for each file, the day on which it was first found."""
 
 
-def forget_set_aside(db: Database, database: Path, today: str, found_before: str) -> None:
+def forget_set_aside(db: Connection, database: Path, today: str, found_before: str) -> None:
     """Delete files moved aside next to `database` and first found before the day `found_before`.
 
     Call only while the clock is known. The timestamps in the file names are not used, because the clock may

@@ -7,8 +7,7 @@ from collections.abc import Callable, Iterable
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
-
-from sqlite_utils import Database
+from sqlite3 import Connection
 
 from node.accounting.ledger import BOOKED_DAY, Booking, UsageBucket, UsageKey
 from node.accounting.meter import Tally
@@ -21,7 +20,6 @@ from node.storage.database import Store
 from node.storage.durable_changes import HashedDevices
 from node.storage.journal import Change as JournalChange
 from node.storage.opening import forget_set_aside
-from node.storage.tables import table
 from node.units import AccountId, MacAddress, NodeId
 
 
@@ -62,11 +60,11 @@ class StoredRepository:
     ) -> None:
         kept, kept_sessions = tuple(changes), tuple(saved)
 
-        def work(db: Database) -> None:
+        def work(db: Connection) -> None:
             account_tables.save_changes(db, kept)
             session_tables.save_sessions(db, kept_sessions, dict(minors), day)
 
-        def noting(db: Database, devices: HashedDevices) -> list[JournalChange]:
+        def noting(db: Connection, devices: HashedDevices) -> list[JournalChange]:
             return [
                 *durable_changes.of_register(db, kept, devices),
                 *durable_changes.of_sessions(db, kept_sessions, day, devices),
@@ -75,7 +73,7 @@ class StoredRepository:
         await self._store.run(work, noting)
 
     async def erase(self, mac: MacAddress | None, account: AccountId, until_day: str) -> None:
-        def work(db: Database) -> None:
+        def work(db: Connection) -> None:
             if mac is not None:
                 session_tables.erase(db, mac)
             if until_day:
@@ -87,7 +85,7 @@ class StoredRepository:
         )
 
     async def forget(self, *, ended_before: str, used_before: str, today: str) -> Forgotten:
-        def work(db: Database) -> Forgotten:
+        def work(db: Connection) -> Forgotten:
             usage_tables.date_unknown_days(db, today)
             forgotten = account_tables.forget_before(db, ended=ended_before, used=used_before)
             session_tables.forget_ended_before(db, ended_before)
@@ -99,7 +97,7 @@ class StoredRepository:
 
         return await self._store.run(work)
 
-    def _recall(self, db: Database, cells_since: str) -> StoredState:
+    def _recall(self, db: Connection, cells_since: str) -> StoredState:
         marks, facts = session_tables.load_marks(db), usage_tables.load_facts(db)
         # After a start in another month, counting may continue on the day last booked.
         since = min(cells_since, facts.get(BOOKED_DAY) or cells_since)
@@ -167,19 +165,19 @@ class StoredPageCache:
 # Tables of other nodes' signed pages, and of rule files that were in force.
 
 
-def load_pages(db: Database) -> list[bytes]:
-    return [row["page"] for row in table(db, "pages").rows_where(order_by="name")]
+def load_pages(db: Connection) -> list[bytes]:
+    return [page for (page,) in db.execute("SELECT page FROM pages ORDER BY name")]
 
 
-def save_pages(db: Database, pages: Iterable[tuple[str, bytes]], gone: Iterable[str], day: str) -> None:
+def save_pages(db: Connection, pages: Iterable[tuple[str, bytes]], gone: Iterable[str], day: str) -> None:
     for name in gone:
-        table(db, "pages").delete_where("name = ?", [name])
-    db.conn.executemany(
+        db.execute("DELETE FROM pages WHERE name = ?", [name])
+    db.executemany(
         "INSERT OR REPLACE INTO pages VALUES (?, ?, ?)", ((name, page, day) for name, page in pages)
     )
 
 
-def save_rule_version(db: Database, adopted: str, by: str, fingerprint: str, text: str) -> None:
+def save_rule_version(db: Connection, adopted: str, by: str, fingerprint: str, text: str) -> None:
     """Store a rule file that came into force, unless it equals the last one stored."""
     last = db.execute("SELECT fingerprint FROM rule_versions ORDER BY number DESC LIMIT 1").fetchone()
     if last is None or last[0] != fingerprint:
@@ -189,10 +187,11 @@ def save_rule_version(db: Database, adopted: str, by: str, fingerprint: str, tex
         )
 
 
-def load_rule_versions(db: Database) -> list[tuple[int, str, str, str, str]]:
+def load_rule_versions(db: Connection) -> list[tuple[int, str, str, str, str]]:
     """(number, adopted, by, fingerprint, text), newest first."""
-    rows = table(db, "rule_versions").rows_where(order_by="number DESC", limit=50)
-    return [(row["number"], row["adopted"], row["by"], row["fingerprint"], row["text"]) for row in rows]
+    return db.execute(
+        "SELECT number, adopted, by, fingerprint, text FROM rule_versions ORDER BY number DESC LIMIT 50"
+    ).fetchall()
 
 
 # Tally file: how many bookings of the kernel's current counters were stored, outside the database.

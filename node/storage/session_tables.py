@@ -1,12 +1,11 @@
 """Tables of accounts, devices and their sessions."""
 
 from collections.abc import Iterable
+from sqlite3 import Connection
 from typing import Any
 
-from sqlite_utils import Database
-
 from node.sessions.stored import SavedSession, Session
-from node.storage.tables import storable, table
+from node.storage.tables import storable
 from node.units import AccountId, MacAddress, Monotonic
 
 SESSION = (
@@ -14,16 +13,16 @@ SESSION = (
 )
 
 
-def load_minors(db: Database) -> dict[AccountId, int]:
+def load_minors(db: Connection) -> dict[AccountId, int]:
     return {AccountId(account): minor for account, minor in db.execute("SELECT account, minor FROM accounts")}
 
 
-def load_marks(db: Database) -> dict[int, tuple[MacAddress, AccountId]]:
+def load_marks(db: Connection) -> dict[int, tuple[MacAddress, AccountId]]:
     rows = db.execute("SELECT mark, mac, account FROM devices")
     return {mark: (MacAddress(mac), AccountId(account)) for mark, mac, account in rows}
 
 
-def load_sessions(db: Database) -> list[SavedSession]:
+def load_sessions(db: Connection) -> list[SavedSession]:
     rows = db.execute(
         "SELECT mac, mark, account, state, terms, since_boot_ms, ends_boot_ms, because, boot, ends_wall_s FROM sessions"
     )
@@ -41,7 +40,7 @@ def load_sessions(db: Database) -> list[SavedSession]:
 
 
 def save_sessions(
-    db: Database, saved: Iterable[SavedSession], minors: dict[AccountId, int], day: str
+    db: Connection, saved: Iterable[SavedSession], minors: dict[AccountId, int], day: str
 ) -> None:
     """Store sessions with their devices and accounts. `day` is today, or ``unknown``."""
     for each in saved:
@@ -64,17 +63,17 @@ def session_row(saved: SavedSession, day: str) -> list[Any]:
     ]  # fmt: skip
 
 
-def save_minor(db: Database, account: AccountId, minor: int, day: str) -> None:
+def save_minor(db: Connection, account: AccountId, minor: int, day: str) -> None:
     """Store the class id of an account. Another account that had it gets a new one when it returns."""
     db.execute("INSERT OR REPLACE INTO accounts VALUES (?, ?, ?)", [account, minor, day])
 
 
-def forget_ended_before(db: Database, day: str) -> None:
+def forget_ended_before(db: Connection, day: str) -> None:
     """Retention: delete sessions that ended before `day`. A blocked device stays until it is unblocked."""
-    table(db, "sessions").delete_where("state = 'expired' AND changed_day < ?", [day])
+    db.execute("DELETE FROM sessions WHERE state = 'expired' AND changed_day < ?", [day])
 
 
-def erase(db: Database, mac: MacAddress) -> None:
+def erase(db: Connection, mac: MacAddress) -> None:
     """Delete every row of the device."""
     for name in ("sessions", "devices", "bindings"):
-        table(db, name).delete_where("mac = ?", [mac])
+        db.execute(f"DELETE FROM {name} WHERE mac = ?", [mac])  # noqa: S608

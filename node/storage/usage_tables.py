@@ -1,13 +1,11 @@
 """Tables of usage buckets, the counter baseline, and node state."""
 
 from collections.abc import Iterable
-
-from sqlite_utils import Database
+from sqlite3 import Connection
 
 from node.accounting.ledger import ERASED_MAX, Booking, ErasureNote, UsageBucket, UsageKey
 from node.accounting.meter import Baseline
 from node.accounting.periods import DAY_UNKNOWN
-from node.storage.tables import table
 from node.units import AccountId, Bytes, NodeId, Usage
 
 COUNTERS_ID = "counters_id"
@@ -19,7 +17,7 @@ COMMITS = "commits"
 
 
 def load_cells(
-    db: Database, since: str, node: NodeId | None = None, account: AccountId | None = None
+    db: Connection, since: str, node: NodeId | None = None, account: AccountId | None = None
 ) -> list[tuple[UsageKey, UsageBucket]]:
     """Buckets of the day `since` and later, and of unknown days."""
     tests, values = [f"(day >= ? OR day = '{DAY_UNKNOWN}')"], [since]
@@ -38,13 +36,13 @@ def load_cells(
     ]
 
 
-def load_incarnations(db: Database) -> list[tuple[NodeId, str]]:
+def load_incarnations(db: Connection) -> list[tuple[NodeId, str]]:
     """Nodes and incarnations of which there are buckets."""
     rows = db.execute("SELECT DISTINCT node, incarnation FROM cells")
     return [(NodeId(node), incarnation) for node, incarnation in rows]
 
 
-def load_baseline(db: Database) -> Baseline | None:
+def load_baseline(db: Connection) -> Baseline | None:
     facts = load_facts(db)
     if COUNTERS_ID not in facts:
         return None
@@ -52,17 +50,17 @@ def load_baseline(db: Database) -> Baseline | None:
     return Baseline(facts[COUNTERS_ID], {mark: Usage(Bytes(down), Bytes(up)) for mark, down, up in rows})
 
 
-def load_facts(db: Database) -> dict[str, str]:
+def load_facts(db: Connection) -> dict[str, str]:
     """Node state without the row of the storage package."""
-    return {row["name"]: row["value"] for row in table(db, "facts").rows_where("name != ?", [COMMITS])}
+    return dict(db.execute("SELECT name, value FROM facts WHERE name != ?", [COMMITS]))
 
 
-def save_booking(db: Database, booking: Booking) -> None:
+def save_booking(db: Connection, booking: Booking) -> None:
     """Store a booking. Buckets only grow: larger stored values stay, except for `booking.recounted`. Those
     that `ErasureNote.bars` are not stored."""
     for node in {node for node, _ in booking.recounted}:
         _forget_days(db, node, [day for each, day in booking.recounted if each == node])
-    db.conn.executemany(
+    db.executemany(
         f"""INSERT INTO cells SELECT ?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8 WHERE NOT EXISTS (
            SELECT 1 FROM erasures WHERE account = ?3 AND ?4 != '{DAY_UNKNOWN}'
            AND CASE WHEN is_over THEN ?4 <= until_day ELSE ?4 < date(until_day, 'start of month') END)
@@ -75,7 +73,7 @@ def save_booking(db: Database, booking: Booking) -> None:
     if booking.baseline is not None:
         facts[COUNTERS_ID] = booking.baseline.counters_id
         db.execute("DELETE FROM baselines")
-        db.conn.executemany(
+        db.executemany(
             "INSERT INTO baselines VALUES (?, ?, ?)",
             ((m, u.down, u.up) for m, u in booking.baseline.booked.items()),
         )
@@ -84,38 +82,41 @@ def save_booking(db: Database, booking: Booking) -> None:
         _forget_more_than_is_kept(db, node)
 
 
-def _forget_days(db: Database, node: NodeId, days: list[str]) -> None:
-    marks = ", ".join("?" * len(days))
-    table(db, "cells").delete_where(f"node = ? AND day IN ({marks})", [node, *days])
+def _forget_days(db: Connection, node: NodeId, days: list[str]) -> None:
+    db.executemany("DELETE FROM cells WHERE node = ? AND day = ?", ((node, day) for day in days))
 
 
-def _forget_more_than_is_kept(db: Database, node: NodeId) -> None:
+def _forget_more_than_is_kept(db: Connection, node: NodeId) -> None:
     """Delete the oldest days of the node, until it has at most CELLS_OF_A_NODE_MAX buckets."""
     found = db.execute(
         "SELECT day FROM cells WHERE node = ? ORDER BY day DESC LIMIT 1 OFFSET ?", [node, CELLS_OF_A_NODE_MAX]
     ).fetchone()
     if found is not None:
-        table(db, "cells").delete_where("node = ? AND day <= ?", [node, found[0]])
+        db.execute("DELETE FROM cells WHERE node = ? AND day <= ?", [node, found[0]])
 
 
-def save_facts(db: Database, facts: Iterable[tuple[str, str]]) -> None:
-    db.conn.executemany(
+def save_facts(db: Connection, facts: Iterable[tuple[str, str]]) -> None:
+    db.executemany(
         "INSERT INTO facts VALUES (?, ?) ON CONFLICT DO UPDATE SET value = excluded.value", tuple(facts)
     )
 
 
-def forget_before(db: Database, day: str) -> None:
+def forget_before(db: Connection, day: str) -> None:
     """Retention: delete rows last used before `day`, except devices with a current session and their
     accounts."""
-    table(db, "cells").delete_where(f"day < ? AND day != '{DAY_UNKNOWN}'", [day])
-    table(db, "pages").delete_where("day < ?", [day])
-    is_admitted = "mark IN (SELECT mark FROM sessions WHERE state = 'admitted')"
-    table(db, "devices").delete_where(f"last_used_day < ? AND NOT {is_admitted}", [day])
-    has_devices = "account IN (SELECT account FROM devices)"
-    table(db, "accounts").delete_where(f"last_used_day < ? AND NOT {has_devices}", [day])
+    db.execute("DELETE FROM cells WHERE day < ? AND day != ?", [day, DAY_UNKNOWN])
+    db.execute("DELETE FROM pages WHERE day < ?", [day])
+    db.execute(
+        "DELETE FROM devices WHERE last_used_day < ? "
+        "AND NOT mark IN (SELECT mark FROM sessions WHERE state = 'admitted')",
+        [day],
+    )
+    db.execute(
+        "DELETE FROM accounts WHERE last_used_day < ? AND NOT account IN (SELECT account FROM devices)", [day]
+    )
 
 
-def date_unknown_days(db: Database, today: str) -> None:
+def date_unknown_days(db: Connection, today: str) -> None:
     """Set the date of rows written while it was unknown; otherwise retention would never delete them. Usage
     buckets keep their unknown day, because they count towards no quota."""
     for name, column, condition in _DAYS:
@@ -125,20 +126,21 @@ def date_unknown_days(db: Database, today: str) -> None:
         )
 
 
-def load_erased(db: Database) -> list[ErasureNote]:
+def load_erased(db: Connection) -> list[ErasureNote]:
     """The latest ERASED_MAX, in order of day."""
-    rows = list(table(db, "erasures").rows_where(order_by="until_day DESC", limit=ERASED_MAX))
-    return [
-        ErasureNote(AccountId(row["account"]), row["until_day"], bool(row["is_over"]))
-        for row in reversed(rows)
-    ]
+    rows = db.execute(
+        "SELECT account, until_day, is_over FROM erasures ORDER BY until_day DESC LIMIT ?", [ERASED_MAX]
+    ).fetchall()
+    return [ErasureNote(AccountId(account), day, bool(is_over)) for account, day, is_over in reversed(rows)]
 
 
-def erase(db: Database, account: AccountId, until_day: str) -> None:
+def erase(db: Connection, account: AccountId, until_day: str) -> None:
     """Delete usage of earlier months now, and note the erasure; the rest of the month follows when it is
     over."""
-    is_earlier = "day < date(?, 'start of month') OR day = ?"
-    table(db, "cells").delete_where(f"account = ? AND ({is_earlier})", [account, until_day, DAY_UNKNOWN])
+    db.execute(
+        "DELETE FROM cells WHERE account = ? AND (day < date(?, 'start of month') OR day = ?)",
+        [account, until_day, DAY_UNKNOWN],
+    )
     # The journal may repeat an erasure that is already stored and over.
     db.execute(
         """INSERT INTO erasures (account, until_day) VALUES (?, ?) ON CONFLICT DO UPDATE SET
@@ -147,7 +149,7 @@ def erase(db: Database, account: AccountId, until_day: str) -> None:
     )
 
 
-def forget_erased(db: Database, *, used_before: str, today: str) -> tuple[ErasureNote, ...]:
+def forget_erased(db: Connection, *, used_before: str, today: str) -> tuple[ErasureNote, ...]:
     """Finish erasures whose month is over; returns these, and those whose day was corrected.
 
     Bytes of unknown days are deleted too, as in `Ledger.erase`, because they may be from before the erasure.
@@ -163,11 +165,11 @@ def forget_erased(db: Database, *, used_before: str, today: str) -> tuple[Erasur
         f"UPDATE erasures SET is_over = 1 WHERE NOT is_over AND until_day < date(?, 'start of month') {changed}",  # noqa: S608
         [today],
     ).fetchall()
-    db.conn.executemany(
+    db.executemany(
         f"DELETE FROM cells WHERE account = ? AND (day <= ? OR day = '{DAY_UNKNOWN}')",  # noqa: S608
         ((account, day) for account, day, _ in over),
     )
-    table(db, "erasures").delete_where("is_over AND until_day < ?", [used_before])
+    db.execute("DELETE FROM erasures WHERE is_over AND until_day < ?", [used_before])
     return tuple(
         ErasureNote(AccountId(account), day, bool(is_over)) for account, day, is_over in (*early, *over)
     )

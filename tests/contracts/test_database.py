@@ -8,15 +8,16 @@ import stat
 import threading
 from collections.abc import Iterator
 from pathlib import Path
+from sqlite3 import Connection
 
 import pytest
-from sqlite_utils import Database
 
 from node.errors import StorageTrouble
 from node.sessions.stored import SavedSession, Session
 from node.storage import database, migrations, opening
 from node.storage.database import Store
 from node.storage.repository import StoredRepository
+from node.storage.tables import table, table_names
 from node.units import AccountId, MacAddress, Monotonic
 
 
@@ -28,13 +29,13 @@ def store(tmp_path: Path) -> Iterator[Store]:
 
 
 def note(name: str, value: str) -> database.Work[None]:
-    def work(db: Database) -> None:
+    def work(db: Connection) -> None:
         db.execute("INSERT OR REPLACE INTO facts VALUES (?, ?)", [name, value])
 
     return work
 
 
-def names(db: Database) -> list[str]:
+def names(db: Connection) -> list[str]:
     return [row[0] for row in db.execute("SELECT name FROM facts WHERE name != 'commits' ORDER BY rowid")]
 
 
@@ -46,7 +47,7 @@ async def test_queued_writes_are_all_stored_and_in_order(store: Store) -> None:
 
 
 async def test_one_failing_write_does_not_roll_back_others(store: Store) -> None:
-    def bad(db: Database) -> None:
+    def bad(db: Connection) -> None:
         note("half", "done")(db)
         raise ValueError("a bug in this one")
 
@@ -107,7 +108,7 @@ async def test_a_folder_that_cannot_be_used_is_reported_and_used_again_when_it_c
 def test_every_table_states_its_purpose_and_retention(tmp_path: Path) -> None:
     store = Store(tmp_path / "procomu.db")
     try:
-        tables = set(store.run_blocking(lambda db: db.table_names())) - {"sqlite_sequence"}
+        tables = store.run_blocking(table_names) - {"sqlite_sequence"}
     finally:
         store.close()
     assert tables == {kept.table for kept in migrations.INVENTORY}
@@ -118,7 +119,7 @@ def test_no_column_could_hold_a_destination(tmp_path: Path) -> None:
     store = Store(tmp_path / "procomu.db")
     try:
         columns = store.run_blocking(
-            lambda db: {column.name for table in db.table_names() for column in db[table].columns}  # type: ignore[union-attr]
+            lambda db: {column.name for name in table_names(db) for column in table(db, name).columns}
         )
     finally:
         store.close()
@@ -267,7 +268,7 @@ async def test_a_start_killed_during_a_migration_leaves_the_old_schema_whole(
 ) -> None:
     path, before = tmp_path / "procomu.db", migrations.MIGRATIONS
 
-    def half(db: Database) -> None:
+    def half(db: Connection) -> None:
         db.execute("CREATE TABLE half_made (day TEXT)")
         db.execute("DELETE FROM facts")
         raise sqlite3.OperationalError("the power went")

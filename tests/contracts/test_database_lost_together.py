@@ -234,7 +234,7 @@ async def test_a_damaged_file_is_kept_also_when_the_clock_was_not_set_yet(
     goes_back_to_its_copy(world)
     is_garbage(world.path)
     opened = opening.Opening(files_of(world), HashedDevices(b"k" * 32), lambda: 1, 1_000.0).open()
-    opened.db.conn.close()
+    opened.db.close()
     async with world.life():
         await world.copied()
         assert list(world.data.glob("procomu.corrupt-*"))
@@ -246,7 +246,7 @@ async def test_two_losses_in_the_same_second_are_both_kept(world: World) -> None
         goes_back_to_its_copy(world)
         is_garbage(world.path)
         opened = opening.Opening(files_of(world), HashedDevices(b"k" * 32), lambda: 1, 2e9).open()
-        opened.db.conn.close()
+        opened.db.close()
     assert 2 == len(
         [e for e in world.data.glob("procomu.corrupt-*") if not e.name.endswith(("-wal", "-shm"))]
     )

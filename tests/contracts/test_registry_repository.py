@@ -11,7 +11,6 @@ from pathlib import Path
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from sqlite_utils import Database
 
 from node.accounting.ledger import ERASED_MAX, Booking, ErasureNote, UsageBucket, UsageKey
 from node.accounting.periods import DAY_UNKNOWN
@@ -458,9 +457,7 @@ async def test_of_very_many_erasures_the_latest_are_in_memory_and_all_are_effect
     memory = StoredRepository(store)
     try:
         rows = [(f"guest-{number}", "2026-10-01", 1) for number in range(ERASED_MAX)]
-        await store.run(
-            lambda db: db.conn.executemany("INSERT INTO erasures VALUES (?, ?, ?)", rows) and None
-        )
+        await store.run(lambda db: db.executemany("INSERT INTO erasures VALUES (?, ?, ?)", rows) and None)
         await memory.erase(ANA, HOUSE, "2026-11-24")
         remembered = (await memory.recall()).erased
         assert (ERASED_MAX, HOUSE) == (len(remembered), remembered[-1].account)
@@ -492,7 +489,7 @@ async def test_an_erasure_by_an_older_version_is_remembered(
 
 
 def test_erasures_of_an_older_versions_damaged_database_are_read(tmp_path: Path) -> None:
-    damaged, into = tmp_path / "damaged.db", Database(memory=True)
+    damaged, into = tmp_path / "damaged.db", sqlite3.connect(":memory:", isolation_level=None)
     migrations.migrate(into)
     with sqlite3.connect(damaged) as old:
         old.execute("CREATE TABLE erasures (account TEXT PRIMARY KEY, until_day TEXT NOT NULL) STRICT")
@@ -508,7 +505,7 @@ def test_erasures_of_an_older_versions_damaged_database_are_read(tmp_path: Path)
     [("2026-11-24", 2), ("2026-13-24", 0), ("2026-02-30", 0), ("9999-12-31", 1), ("0000-11-24", 0), ("", 0)],
 )
 def test_an_erasure_row_that_no_node_writes_is_damage(day: str, is_over: int) -> None:
-    db = Database(memory=True)
+    db = sqlite3.connect(":memory:", isolation_level=None)
     migrations.migrate(db)
     db.execute("INSERT INTO erasures VALUES ('ana', '1970-01-01', 1)")
     check(db)
