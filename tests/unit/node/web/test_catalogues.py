@@ -139,3 +139,38 @@ def test_every_shipped_language_is_fully_usable() -> None:
     found = read_catalogues()
     assert () == found.problems
     assert {"en", "ca", "es", "fr", "ar"} <= set(found.translations)
+
+
+def test_a_compiled_catalogue_gives_the_same_texts(tmp_path: Path) -> None:
+    written(tmp_path, "eu.po", HEAD + DAYS)
+    read_catalogues(tmp_path)
+    assert (tmp_path / "__pycache__" / "eu.json").exists()
+    basque = read_catalogues(tmp_path).translations["eu"]
+    assert ("Euskara", "bi egun") == (basque.language.name, basque.duration(2 * 86_400))
+
+
+def test_a_changed_file_is_read_again(tmp_path: Path) -> None:
+    read_catalogues(written(tmp_path, "eu.po", HEAD + DAYS))
+    changed = read_catalogues(written(tmp_path, "eu.po", HEAD + DAYS.replace("bi egun", "2 egun")))
+    assert "2 egun" == changed.translations["eu"].duration(2 * 86_400)
+
+
+@pytest.mark.parametrize("content", ["", "{", "[]", "{}", '{"digest": ""}'])
+def test_a_damaged_compiled_catalogue_is_not_used(tmp_path: Path, content: str) -> None:
+    read_catalogues(written(tmp_path, "eu.po", HEAD + DAYS))
+    (tmp_path / "__pycache__" / "eu.json").write_text(content)
+    found = read_catalogues(tmp_path)
+    assert () == found.problems
+    assert "bi egun" == found.translations["eu"].duration(2 * 86_400)
+
+
+def test_problems_are_reported_at_each_start(tmp_path: Path) -> None:
+    written(tmp_path, "eu.po", HEAD + '\nmsgid "Open %(host)s"\nmsgstr "Ireki"\n')
+    assert read_catalogues(tmp_path).problems
+    assert read_catalogues(tmp_path).problems
+
+
+def test_catalogues_are_read_where_none_can_be_kept(tmp_path: Path) -> None:
+    (tmp_path / "__pycache__").write_text("in the way, also for root")
+    found = read_catalogues(written(tmp_path, "eu.po", HEAD + DAYS))
+    assert "bi egun" == found.translations["eu"].duration(2 * 86_400)
