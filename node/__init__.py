@@ -8,3 +8,5 @@ has the services that the captive portal, the admin pages, the console and the m
 Start with `units` and `errors`, then `governance.rules`, `accounting.ledger`,
 `enforcement.plan` and `control.reconciler`.
 """
+
+__version__ = "0.1.0"

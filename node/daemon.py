@@ -13,7 +13,6 @@ import sys
 import threading
 from collections.abc import Mapping
 from functools import partial
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import IO
 
@@ -28,6 +27,7 @@ from captive_portal.senders import FrameSenders
 from captive_portal.server import Portal
 from mesh.announcement import Address, ConfiguredPeer
 from mesh.service import MeshService
+from node import __version__
 from node.accounting.ledger import UsageBucket, UsageKey
 from node.accounts.cards import make_card
 from node.accounts.passphrases import SALT_BYTES
@@ -336,7 +336,7 @@ class Node:
             rules_file=self.config.rules.file,
             budget=self.budget,
             started=self.clock.civil(),
-            version=own_version(),
+            version=__version__,
         )
         commands = ConsoleCommands(self.admin.vouchers, self.admin.members, self.admin.site)
         return Console(self.config.node.console_socket, {**answers.all(), **commands.all()}, self.events)
@@ -468,10 +468,3 @@ def link_callers(config: NodeConfig) -> LinkCallers:
         LeaseFile(lease_file(config)),
         news=partial(NeighbourMonitor, lan),
     )
-
-
-def own_version() -> str:
-    try:
-        return version("procomu")
-    except PackageNotFoundError:
-        return "0+source"

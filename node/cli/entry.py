@@ -4,9 +4,9 @@ import json
 import os
 import sys
 from collections.abc import Mapping, Sequence
-from importlib.metadata import PackageNotFoundError, version
 from typing import Any, TextIO
 
+from node import __version__
 from node.cli.arguments import EXIT_NO, EXIT_NO_NODE, EXIT_WRONG_USE, EXIT_YES, make_parser
 from node.cli.commands import COMMANDS, CommandContext
 from node.cli.terminal import Terminal, clean
@@ -17,7 +17,7 @@ from node.errors import InvalidFile, NodeError
 def main(words: Sequence[str] | None = None) -> int:
     """Runs one command; returns its exit code (see `arguments.EXITS`). Output goes to stdout, errors to
     stderr."""
-    asked = vars(make_parser(_version()).parse_args(words))
+    asked = vars(make_parser(__version__).parse_args(words))
     told = CommandContext(asked, _terminal(sys.stdout), sys.stdout)
     try:
         return COMMANDS[asked["verb"]](told)
@@ -55,10 +55,3 @@ def _terminal(stream: TextIO) -> Terminal:
     return Terminal(
         coloured=stream.isatty() and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
     )
-
-
-def _version() -> str:
-    try:
-        return version("procomu")
-    except PackageNotFoundError:
-        return "from a folder of source files"

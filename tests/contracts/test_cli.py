@@ -15,6 +15,7 @@ from typing import Any
 
 import pytest
 
+from node import __version__
 from node.accounts.vouchers import Batch
 from node.cli import main
 from node.config import parse_config
@@ -375,3 +376,9 @@ def run_apart(words: list[str]) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
         [sys.executable, "-m", "node", *words], capture_output=True, text=True, check=False, timeout=60
     )
+
+
+def test_the_version_is_known_without_an_installation(capsys):
+    with pytest.raises(SystemExit, match="0"):
+        main(["--version"])
+    assert f"procomu {__version__}\n" == capsys.readouterr().out
