@@ -1,13 +1,15 @@
 """Formats a node's answers as text: one function for each command, from the answer to lines."""
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from node.accounts.vouchers import VOUCHER_STATES
 from node.cli.terminal import Column, Terminal, bar, clean, table, width
-from node.doctor.diagnoses import Diagnosis
 from node.errors import Finding
 from node.units import BitsPerSecond, Bytes, show_rate, show_volume
+
+if TYPE_CHECKING:
+    from node.doctor.diagnoses import Diagnosis
 
 Said = Mapping[str, Any]
 _RULE_CHARS_MAX = 60
@@ -195,7 +197,7 @@ def findings(name: str, said: Sequence[Finding], terminal: Terminal) -> list[str
     return [*lines, terminal.good(f"{clean(name)} can be used{advice}.")]
 
 
-def diagnoses(said: Sequence[Diagnosis], terminal: Terminal) -> list[str]:
+def diagnoses(said: "Sequence[Diagnosis]", terminal: Terminal) -> list[str]:
     """Results of ``doctor``, and below each problem its fix."""
     marks = {"ok": terminal.good("✓"), "warn": terminal.warn("!"), "fail": terminal.bad("✗")}
     room = max(width(each.name) for each in said)
