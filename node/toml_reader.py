@@ -7,7 +7,7 @@ checked first, in one pass. It reports no lines and stops at the first error; bo
 
 import re
 import tomllib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -219,3 +219,10 @@ def _statements(text: str) -> Iterator[int]:
             depth = _depth_after(part, depth)
         if part == "\n" and not depth:
             yield line
+
+
+def closest(word: str, known: Iterable[str]) -> str:
+    """The known word that a misspelt one most probably means; empty if none is similar."""
+    import difflib  # noqa: PLC0415 - takes 0.25 MB, and files without mistakes do not need it
+
+    return next(iter(difflib.get_close_matches(word, list(known), n=1)), "")

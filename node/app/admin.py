@@ -1,7 +1,6 @@
 """Application service of the admin pages."""
 
 import asyncio
-import difflib
 import secrets
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -81,6 +80,8 @@ def difference(old: str, new: str) -> tuple[str, ...]:
         return ()
     if max(len(before), len(after)) > LINES_COMPARED_MAX:
         return (f"@@ too long to compare: {len(before)} lines before, {len(after)} lines after @@",)
+    import difflib  # noqa: PLC0415 - takes 0.25 MB, and only somebody who proposes rules needs it
+
     lines = difflib.unified_diff(before, after, "in force", "proposed", lineterm="", n=2)
     shown = [line if len(line) <= CHARACTERS_MAX else f"{line[:CHARACTERS_MAX]}…" for line in lines]
     if len(shown) > LINES_SHOWN_MAX:

@@ -1,6 +1,5 @@
 """Turns ``node.toml`` into a `NodeConfig`, or reports every error at once, each with its line and its fix."""
 
-import difflib
 from collections.abc import Iterable, Mapping
 from ipaddress import IPv4Address, IPv4Interface, ip_address
 from itertools import islice
@@ -23,7 +22,7 @@ from node.config.model import (
 )
 from node.config.settings import SECTIONS, SETTINGS, Setting
 from node.errors import Finding
-from node.toml_reader import TomlDocument, read_toml, read_value
+from node.toml_reader import TomlDocument, closest, read_toml, read_value
 
 FILE_BYTES_MAX = 256 * 1024
 UNKNOWN_MAX = 100
@@ -79,15 +78,15 @@ def _unknown_section(file: TomlDocument, name: str, *, is_table: bool) -> Findin
         homes = [s.section for s in SETTINGS if s.key == name]
         fix = f"move it below [{homes[0]}]" if homes else "remove it, or move it below its section"
         return Finding("config-unknown", file.line("", key=name), f"{name!r} stands in no section.", fix)
-    near = difflib.get_close_matches(name, SECTIONS, 1)
-    fix = f"did you mean [{near[0]}]?" if near else f"the sections are {', '.join(SECTIONS)}"
+    near = closest(name, SECTIONS)
+    fix = f"did you mean [{near}]?" if near else f"the sections are {', '.join(SECTIONS)}"
     return Finding("config-unknown", file.line(name), f"there is no section {name!r}.", fix)
 
 
 def _unknown_key(file: TomlDocument, section: str, key: str) -> Finding:
     fix = f"the settings of [{section}] are {', '.join(_BY_SECTION[section])}"
-    if near := difflib.get_close_matches(key, _BY_SECTION[section], 1):
-        fix = f"did you mean {near[0]}?"
+    if near := closest(key, _BY_SECTION[section]):
+        fix = f"did you mean {near}?"
     elif homes := [s.section for s in SETTINGS if s.key == key]:
         fix = f"move it below [{homes[0]}]"
     return Finding("config-unknown", file.line(section, key=key), f"[{section}] has no setting {key!r}.", fix)

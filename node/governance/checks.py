@@ -6,7 +6,6 @@ E02 a floor or ceiling that its pool cannot have · E03 below a lifeline · E04 
 `rule_warnings`.
 """
 
-import difflib
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
@@ -42,6 +41,7 @@ from node.governance.rules import (
 )
 from node.governance.sentences import rate_words, rates_words
 from node.governance.value_syntax import format_quota, format_rates
+from node.toml_reader import closest
 from node.units import GIGA, KILO, NO_RATES, BitsPerSecond, Bytes, Rates
 
 
@@ -315,7 +315,7 @@ def _unreached(rule: Rule, units: Sequence[Unit], real: Sequence[Situation]) -> 
     if units and not any(selects(rule.who, u.tier, u.groups) for u in [s.kind.unit for s in real]):
         names = sorted(rule.who.groups | rule.who.tiers)
         known = {group for unit in units for group in unit.groups} | {unit.tier for unit in units}
-        near = [close for name in names for close in difflib.get_close_matches(name, sorted(known), n=1)]
+        near = [close for name in names if (close := closest(name, sorted(known)))]
         fix = f"did you mean {near[0]}?" if near else "add people to the roll, or remove the rule"
         return Finding(
             "W01", rule.line, f"{rule.id} is for nobody: the roll has no {' or '.join(names)}.", fix

@@ -1,13 +1,12 @@
 """Reads tables of a TOML file key by key, and describes errors in plain words."""
 
-import difflib
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 from node.characters import hidden_character, mixed_scripts
 from node.errors import Finding
-from node.toml_reader import TomlDocument, read_toml
+from node.toml_reader import TomlDocument, closest, read_toml
 
 TEXT_MAX = 500
 """Characters in one text value."""
@@ -165,9 +164,8 @@ def tables(document: TomlDocument, name: str, most: int, findings: list[Finding]
 def suggestion(word: str, known: Iterable[str]) -> str:
     """What to write instead of an unknown word: the closest known one, otherwise all of them."""
     known = list(known)
-    near = difflib.get_close_matches(word[:60], known, n=1)
-    if near:
-        return f"did you mean {near[0]}?"
+    if near := closest(word[:60], known):
+        return f"did you mean {near}?"
     return f"use one of {', '.join(known)}" if known else "remove it"
 
 
