@@ -35,6 +35,7 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         missing_for_namespaces() if any(item.get_closest_marker("kernel") for item in items) else None
     )
     browser_missing = missing_for_browser()
+    items.sort(key=lambda item: item.get_closest_marker("late") is not None)
     for item in items:
         if browser_missing and item.get_closest_marker("browser"):
             item.add_marker(pytest.mark.skip(reason=browser_missing))

@@ -10,7 +10,7 @@ from tests.lab.people import Person
 from tests.lab.questions import ask, ask_by_tcp, flood, hold_by_tcp, rcode
 from tests.scenarios.conftest import is_captured
 
-pytestmark = pytest.mark.kernel
+pytestmark = [pytest.mark.kernel, pytest.mark.late]
 A_ROUND_S = 16.0
 """dnsmasq keeps a query for 10 s: a full query pool is full for part of a round and free for another."""
 # Names with this prefix are never answered; all others always are.

@@ -15,7 +15,7 @@ from tests.lab.internet import ROOT
 from tests.lab.lab_resources import sweep
 from tests.lab.netns import REGISTERS
 
-pytestmark = pytest.mark.kernel
+pytestmark = [pytest.mark.kernel, pytest.mark.late]
 
 EXACT = ("captured_v4", "captured_v6", "leaked_bytes_before_admission", "kill9_bytes_lost")
 DEMO = [sys.executable, "-m", "tests.lab.demo", "--json"]
