@@ -358,7 +358,9 @@ class AdminServer:
 
 async def _fields(request: web.Request) -> Mapping[str, str]:
     """Fields of a POST form; empty when the body is not a valid form."""
-    if request.method != "POST" or request.content_type != "application/x-www-form-urlencoded":
+    # Not the library's `content_type`, which fails on other than ASCII.
+    media_type = request.headers.get("Content-Type", "").partition(";")[0].strip(" \t").lower()
+    if request.method != "POST" or media_type != "application/x-www-form-urlencoded":
         return {}
     body = await request.read()
     try:

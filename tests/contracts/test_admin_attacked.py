@@ -215,6 +215,17 @@ async def test_no_cookie_disturbs_a_page_or_fills_the_log(browser, caplog, cooki
     assert [] == caplog.messages
 
 
+@pytest.mark.parametrize(
+    "media_type", [b"\xff=\xc2\xb2", b"\xc2\xb2", b";", b"/", b'a/b; charset="', b"=?utf-8?q?x?="]
+)
+async def test_no_media_type_disturbs_a_page_or_fills_the_log(browser, caplog, media_type):
+    for path in (b"/sign-in", b"/language"):
+        head = b"POST " + path + b" HTTP/1.1\r\nHost: localhost\r\nContent-Length: 7\r\nContent-Type: "
+        answer = await sent(browser.port, head + media_type + b"\r\n\r\ntoken=x")
+        assert answer[:13] in {b"HTTP/1.1 403 ", b"HTTP/1.1 303 "}
+    assert [] == caplog.messages
+
+
 async def test_the_session_is_found_among_cookies_of_other_services(browser):
     await browser.sign_in()
     (cookie,) = browser.session.cookie_jar
