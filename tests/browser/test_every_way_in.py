@@ -1,10 +1,8 @@
 """Every join method behind the real node, in every language, with and without JavaScript, and what can follow."""
 
-import json
 import sqlite3
 from collections.abc import Callable
 from contextlib import closing
-from typing import Any
 
 import pytest
 
@@ -20,16 +18,9 @@ FROM_THE_INTERNET = "hello from the Internet"
 Phone = Callable[..., Browser]
 
 
-def told(router: Router, *words: str) -> dict[str, Any]:
-    """Output of a command of the node, which must succeed."""
-    done = router.cli(*words, "--json")
-    assert done.returncode == 0, done.stdout + done.stderr
-    return dict(json.loads(done.stdout))
-
-
 def vouchers(square: Village, count: int = 1, *more: str) -> list[str]:
     words = ("vouchers", "issue", "--count", str(count), "--group", "day-pass", *more)
-    return list(told(square.square, *words)["codes"])
+    return list(square.square.told(*words)["codes"])
 
 
 def is_in(browser: Browser, language: str = "en") -> bool:
@@ -50,8 +41,8 @@ def leaves(browser: Browser, host: str) -> None:
 def come_by_every_way(browser: Browser, square: Village, language: str) -> list[str]:
     """The join methods of one person, one after the other, each from the page of the redirect."""
     code = vouchers(square)[0]
-    passphrase = told(square.square, "members", "passphrase", "nursery")["passphrase"]
-    card = told(square.square, "members", "card", "school")["address"]
+    passphrase = square.square.told("members", "passphrase", "nursery")["passphrase"]
+    card = square.square.told("members", "card", "school")["address"]
     came = []
     browser.open(ELSEWHERE)
     host = browser.host
@@ -87,7 +78,7 @@ def test_a_person_joins_by_terms_by_voucher_by_passphrase_and_by_card(
 def test_a_guest_asks_a_member_who_approves_on_their_own_phone(
     phone: Phone, square: Village, theirs: str, members: str, scripts: bool
 ) -> None:
-    passphrase = told(square.square, "members", "passphrase", "nursery")["passphrase"]
+    passphrase = square.square.told("members", "passphrase", "nursery")["passphrase"]
     member, guest = phone(members, scripts=scripts), phone(theirs, scripts=scripts)
     member.open(ELSEWHERE)
     member.send("/join/passphrase", account="nursery", passphrase=passphrase)
@@ -119,7 +110,7 @@ def test_a_person_over_their_allowance_stays_online_and_reads_which_rule_limits_
     phone: Phone, square: Village
 ) -> None:
     browser = phone()
-    passphrase = told(square.square, "members", "passphrase", "carme")["passphrase"]
+    passphrase = square.square.told("members", "passphrase", "carme")["passphrase"]
     browser.open(ELSEWHERE)
     browser.send("/join/passphrase", account="carme", passphrase=passphrase)
     mine = browser.url
@@ -243,3 +234,6 @@ def time_passes(router: Router, seconds: int) -> None:
                 (seconds * 1000, seconds),
             )
     router.start()
+    router.told("vouchers", "list")  # the stored data is read
+    # The portal listens once the first plan is applied, which `status` does not wait for.
+    assert eventually(lambda: ":2080" in router.place.run("ss", "-Hltn"), 10)
