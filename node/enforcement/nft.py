@@ -219,7 +219,9 @@ def _prerouting(firewall: FirewallConfig) -> str:
             "ct mark set ether saddr map @members accept",
             *(TO_SERVICES if firewall.services else ()),
             *dns_limits.redirection(firewall.captive_dns_port),
-            f"fib daddr type != local tcp dport 80 redirect to :{firewall.portal_port}",
+            # Only the first packet of a connection: a request on one that began before its device lost access is
+            # refused with a reset, so that the browser repeats it on a new connection and reaches the portal.
+            f"fib daddr type != local {SYN_FLAGS} == syn tcp dport 80 redirect to :{firewall.portal_port}",
         ),
     )
 

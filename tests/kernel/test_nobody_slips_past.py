@@ -276,11 +276,27 @@ def test_a_download_stops_with_the_session_and_its_device_gets_an_error(
         place.admit(MEMBER_MAC)
 
 
+@BOTH
+@pytest.mark.parametrize("far_port", [80, 443])
+def test_a_request_on_a_connection_of_an_ended_session_is_answered_with_a_reset(
+    place: KernelTestbed, way: int, far_port: int
+) -> None:
+    """Otherwise a browser that kept the connection waits for half a minute before it reaches the portal."""
+    connection = OpenDownload(place, way, 3300 + far_port, far_port)
+    place.admit()
+    try:
+        time.sleep(0.5)  # the flow is deleted from conntrack meanwhile
+        connection.out(ACK, 101, 501)
+        assert 1 == len(connection.resets(place.member))
+    finally:
+        place.admit(MEMBER_MAC)
+
+
 class OpenDownload:
     """A TCP connection from the member to the far host, built by hand; neither system has a socket for it."""
 
-    def __init__(self, place: KernelTestbed, way: int, port: int) -> None:
-        self.place, self.way, self.port = place, way, port
+    def __init__(self, place: KernelTestbed, way: int, port: int, far_port: int = 443) -> None:
+        self.place, self.way, self.port, self.far_port = place, way, port, far_port
         self.home = (OUTSIDE[0], MEMBER[1])[way]
         for end in (place.member, place.far):
             end.run("nft", "-f", "-", stdin=MUTE)
@@ -292,18 +308,18 @@ class OpenDownload:
 
     def out(self, flags: int, sequence: int, answered: int = 0) -> None:
         me, far = MEMBER[self.way], FAR[self.way]
-        segment = tcp(me, far, self.port, 443, flags, sequence, answered)
+        segment = tcp(me, far, self.port, self.far_port, flags, sequence, answered)
         self.place.send(self.place.member, ip(me, far, TCP, segment), MEMBER_MAC)
         time.sleep(0.03)
 
     def back(self, flags: int, sequence: int, answered: int, payload: bytes = b"") -> None:
         far = FAR[self.way]
-        segment = tcp(far, self.home, 443, self.port, flags, sequence, answered, payload)
+        segment = tcp(far, self.home, self.far_port, self.port, flags, sequence, answered, payload)
         self.place.send(self.place.far, ip(far, self.home, TCP, segment), FAR_MAC, UPLINK_MAC)
         time.sleep(0.03)
 
     def resets(self, end: Namespace) -> list[bytes]:
-        ports = (443, self.port) if end is self.place.member else (self.port, 443)
+        ports = (self.far_port, self.port) if end is self.place.member else (self.port, self.far_port)
         at = 14 + (20, 40)[self.way]
         return [f for f in self.place.heard(end, struct.pack("!HH", *ports)) if f[at + 13] & RST]
 
