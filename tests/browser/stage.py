@@ -3,7 +3,7 @@
 import asyncio
 import threading
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
-from concurrent.futures import Future
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, contextmanager
 
 from tests.fakes.portal_server import HOST, open_portal_server, portal_node
@@ -49,7 +49,8 @@ def served(opening: Opening, host: str = HOST) -> Iterator[str]:
         over = asyncio.Event()
         loop = asyncio.get_running_loop()
         stop.set_result(lambda: loop.call_soon_threadsafe(over.set))
-        # Starts the executor thread of the loop now, for tests that count threads.
+        # One executor thread, started now, for tests that count threads.
+        loop.set_default_executor(ThreadPoolExecutor(1, thread_name_prefix="asyncio"))
         await asyncio.to_thread(int)
         async with opening() as bound:
             port.set_result(bound)
