@@ -30,14 +30,8 @@ def of(pid: int) -> list[str]:
 def started() -> "subprocess.Popen[str]":
     """A demonstration whose router runs. Ctrl-C reaches it, as in a terminal, although a shell that runs the tests in the
     background ignores it for them."""
-    demo = subprocess.Popen(
-        DEMO,
-        cwd=ROOT,
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.PIPE,
-        text=True,
-        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
-    )
+    argv = ["env", "--default-signal=INT", *DEMO]
+    demo = subprocess.Popen(argv, cwd=ROOT, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
     assert demo.stderr is not None
     for line in demo.stderr:
         if "the router runs" in line:
