@@ -33,14 +33,15 @@ SEQ_BLOCK = 1000
 """Sequence numbers reserved in the page cache ahead of use, so that none is used twice after a power failure."""
 RECOUNT_EVERY_S = 60.0
 """Longer than a round, because withdrawn usage may be in other pages that are still on their way."""
-CELLS_PER_TURN = 500
+BUCKETS_PER_TURN = 500
 """Buckets noted before the event loop runs other tasks: about 1 ms."""
 BOOKS_AGAIN_S = 0.1
 LIVES_APART_MAX = 4
 """Own streams that may exist in parallel before the newest merges the others: each reboot starts an incarnation, and
 merging sends everything again."""
 
-type OwnCell = tuple[str, str, AccountId, UsageBucket]
+type BucketKey = tuple[str, str, AccountId]
+type OwnBucket = tuple[str, str, AccountId, UsageBucket]
 """Incarnation of our ledger, day, account, and usage."""
 
 
@@ -78,7 +79,7 @@ class Replicator:
         self._shelved_changes: set[tuple[NodeId, str]] = set()
         self._booked = asyncio.Event()
         self._booked.set()
-        self._noted: dict[tuple[str, str, AccountId], UsageBucket] = {}
+        self._noted: dict[BucketKey, UsageBucket] = {}
         self._read_all = True
         self._takes_in = False
         self._warnings: dict[str, str] = {}
@@ -87,7 +88,7 @@ class Replicator:
         """What prevents pages from being stored or trusted."""
         return tuple(self._warnings.values())
 
-    def publish(self, changed: Iterable[OwnCell] | None) -> None:
+    def publish(self, changed: Iterable[OwnBucket] | None) -> None:
         """Own buckets were booked; None reads all own buckets of the ledger again."""
         if changed is None:
             self._read_all = True
@@ -271,9 +272,9 @@ class Replicator:
             if isinstance(page, Page):
                 yield page, _said(raw)
 
-    def _told(self) -> dict[tuple[str, str, AccountId], UsageBucket]:
+    def _told(self) -> dict[BucketKey, UsageBucket]:
         """Usage already published by pages of our own, by incarnation, day and account."""
-        found: dict[tuple[str, str, AccountId], UsageBucket] = {}
+        found: dict[BucketKey, UsageBucket] = {}
         for page, said in self._own_pages():
             for incarnation, account, bucket in said.rows:
                 key = incarnation, page.period, account
@@ -296,7 +297,7 @@ class Replicator:
         self._booked.clear()
         self._follow()
         self._take_in_all()
-        await self._note_cells()
+        await self._note_buckets()
         await self._reserve(self._pages.seq + self._pages.changed_count)
         for page in self._pages.write():
             self._offer(page)
@@ -310,22 +311,25 @@ class Replicator:
         if self.exchange.holds(page):
             self._unshelved[page.name] = page.raw
 
-    async def _note_cells(self) -> None:
+    async def _note_buckets(self) -> None:
         noted, self._noted = self._noted, {}
-        buckets = [
-            (incarnation, day, account, bucket) for (incarnation, day, account), bucket in noted.items()
-        ]
+        await self._note_in_turns((*key, bucket) for key, bucket in noted.items())
         if self._read_all:
             self._read_all = False
-            told = self._told()
-            for incarnation, day, account, bucket in await self._usage_ledger.own_buckets():
-                before = told.get((incarnation, day, account), EMPTY_BUCKET)
-                if incarnation == self._pages.incarnation or highest(before, bucket) != before:
-                    buckets.append((incarnation, day, account, bucket))
+            told, own = self._told(), await self._usage_ledger.own_buckets()
+            await self._note_in_turns(each for each in own if self._is_untold(each, told))
+
+    async def _note_in_turns(self, buckets: Iterable[OwnBucket]) -> None:
+        """Notes them one by one, so that the event loop runs other tasks in between however many they are."""
         for number, (incarnation, day, account, bucket) in enumerate(buckets, start=1):
             self._pages.note_past(day, incarnation, account, bucket)
-            if number % CELLS_PER_TURN == 0:
+            if number % BUCKETS_PER_TURN == 0:
                 await asyncio.sleep(0)
+
+    def _is_untold(self, own: OwnBucket, told: Mapping[BucketKey, UsageBucket]) -> bool:
+        incarnation, day, account, bucket = own
+        before = told.get((incarnation, day, account), EMPTY_BUCKET)
+        return incarnation == self._pages.incarnation or highest(before, bucket) != before
 
     async def _reserve(self, seq: int) -> None:
         """Make sequence numbers up to `seq` available; after a power failure they are not used again."""

@@ -17,7 +17,7 @@ from mesh.messages import VERSION, Hello, Keepalive, decode, encode
 from mesh.node_certificates import is_member
 from mesh.peering import GREETING_MAX, KEEPALIVE_EVERY
 from mesh.ports import PageCache, PeerView, Roster, UsageLedger
-from mesh.replicator import OwnCell, Replicator
+from mesh.replicator import OwnBucket, Replicator
 from mesh.transport import Dialer, DialFailed, Link, Listener, RefusedByPeer, WrongNode, contexts
 from node.identity import human_form, own_node_id
 from node.units import Monotonic, NodeId
@@ -120,7 +120,7 @@ class MeshService:
                 found.append(f"{shown} serves another community: the community id differs")
         return (*found, *(self._discovery.warnings() if self._discovery else ()))
 
-    def publish(self, changed: Iterable[OwnCell] | None = None) -> None:
+    def publish(self, changed: Iterable[OwnBucket] | None = None) -> None:
         """Own usage was booked: send it, at most once per second. None reads all own buckets again."""
         self._replica.publish(changed)
 

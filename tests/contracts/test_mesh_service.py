@@ -508,14 +508,6 @@ async def test_a_third_connection_over_the_limit_is_not_accepted_by_sending_firs
 
 
 async def test_ten_thousand_accounts_never_block_the_loop_for_20_ms() -> None:
-    """The best of five tries: the speed of a shared machine changes by half from second to second."""
-    longest = [await longest_turn()]
-    while min(longest) >= 0.020 and len(longest) < 5:
-        longest.append(await longest_turn())
-    assert min(longest) < 0.020, longest
-
-
-async def longest_turn() -> float:
     """CPU time of one iteration of the event loop, so that a busy test machine does not count; both nodes share
     it.
     """
@@ -533,7 +525,7 @@ async def longest_turn() -> float:
         gc.unfreeze()
         assert all(valley.usage_ledger.used(f"guest-{number:05d}") > 0 for number in range(10_000))
     print(f"10,000 accounts in {took:.2f} s, longest turn {max(turns) * 1000:.1f} ms")
-    return max(turns)
+    assert max(turns) < 0.020
 
 
 async def _watch_turns(turns: list[float]) -> None:
