@@ -144,7 +144,7 @@ def test_every_shipped_language_is_fully_usable() -> None:
 def test_a_compiled_catalogue_gives_the_same_texts(tmp_path: Path) -> None:
     written(tmp_path, "eu.po", HEAD + DAYS)
     read_catalogues(tmp_path)
-    assert (tmp_path / "__pycache__" / "eu.json").exists()
+    assert (tmp_path / "__pycache__" / "eu.po.compiled").exists()
     basque = read_catalogues(tmp_path).translations["eu"]
     assert ("Euskara", "bi egun") == (basque.language.name, basque.duration(2 * 86_400))
 
@@ -158,7 +158,7 @@ def test_a_changed_file_is_read_again(tmp_path: Path) -> None:
 @pytest.mark.parametrize("content", ["", "{", "[]", "{}", '{"digest": ""}'])
 def test_a_damaged_compiled_catalogue_is_not_used(tmp_path: Path, content: str) -> None:
     read_catalogues(written(tmp_path, "eu.po", HEAD + DAYS))
-    (tmp_path / "__pycache__" / "eu.json").write_text(content)
+    (tmp_path / "__pycache__" / "eu.po.compiled").write_text(content)
     found = read_catalogues(tmp_path)
     assert () == found.problems
     assert "bi egun" == found.translations["eu"].duration(2 * 86_400)
