@@ -17,7 +17,7 @@ from node.app.rule_files import RuleFiles
 from node.app.status import Overview, StatusSnapshot
 from node.config import NodeConfig
 from node.config.model import SiteInfo
-from node.control.active_ruleset import ActiveRuleset, amend, new_strains
+from node.control.active_ruleset import ActiveRuleset, amend, fingerprint, new_strains
 from node.control.ports import Clock
 from node.control.reconciler import Reconciler
 from node.errors import CONFLICT, Finding, NodeError, StorageTrouble
@@ -220,7 +220,8 @@ class AdminService:
         returns findings, with code CONFLICT when the fingerprint differs."""
         text = text.replace("\r\n", "\n")
         async with self._saving:
-            if self._reconciler.active_ruleset.fingerprint != replacing:
+            # Equal to the new text when the same form comes twice.
+            if self._reconciler.active_ruleset.fingerprint not in {replacing, fingerprint(text)}:
                 return (_conflict(),)
             check = await self.check_rules(text)
             if any(finding.is_error for finding in check.findings):

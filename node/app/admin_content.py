@@ -52,6 +52,8 @@ class AdminContentService:
         if (refused := await unwritable(self._reconciler)) is not None:
             return (refused,)
         current = self.terms()[0]
+        if current.version != replacing and current.texts == texts:
+            return current  # the same form twice
         if current.version != replacing:
             return (Finding(CONFLICT, 0, _OTHER_TERMS, gettext_lazy("look at them first")),)
         if current.texts == texts:
@@ -75,13 +77,16 @@ class AdminContentService:
         return notice.where in self._places and is_current(notice, self._reconciler.instant().today)
 
     async def save_notice(self, signed: Signed, notice: Notice, replacing: str = "") -> tuple[Finding, ...]:
-        """Saves a notice if the one with its number still has the fingerprint `replacing`; number 0 creates a new one."""
+        """Saves a notice if the one with its number still has the fingerprint `replacing`; number 0 creates a new one, unless
+        there is one with the same content."""
         if (refused := await unwritable(self._reconciler)) is not None:
             return (refused,)
         current = self._registry.notices.get(notice.number)
         if current is None:
             # New, or deleted meanwhile: then what was written becomes a new notice.
             notice = replace(notice, number=0)
+            if any(each == replace(notice, number=each.number, by=each.by) for each in self.notices()):
+                return ()  # the same form twice
         elif current == replace(notice, by=current.by):
             return ()  # the same form twice
         elif fingerprint(current) != replacing:

@@ -52,6 +52,12 @@ async def test_terms_that_changed_meanwhile_are_not_overwritten(content):
     assert CONFLICT == finding.code
 
 
+async def test_terms_that_are_sent_twice_are_one_version_and_no_conflict(content):
+    for _ in range(2):
+        saved = await content.save_terms(ANA, (TermsText("en", "Share."),), "1")
+        assert Terms("2", (TermsText("en", "Share."),), TODAY, "admin Ana") == saved
+
+
 async def test_unchanged_terms_need_no_new_acceptance(content):
     assert isinstance(await content.save_terms(ANA, content.terms()[0].texts, "1"), tuple)
 
@@ -65,9 +71,15 @@ async def test_new_terms_survive_a_restart(app):
 
 async def test_urgent_notices_come_first_and_then_the_newest(content):
     await content.save_notice(ADMIN, STORM)
-    for _ in range(2):
-        assert () == await content.save_notice(ADMIN, HELLO)
+    for first_day in ("", TODAY):
+        assert () == await content.save_notice(ADMIN, replace(HELLO, first_day=first_day))
     assert [1, 3, 2] == [notice.number for notice in content.notices()]
+
+
+async def test_a_new_notice_that_is_sent_twice_is_published_once(content):
+    assert [(), ()] == await asyncio.gather(*(content.save_notice(ANA, HELLO) for _ in range(2)))
+    assert () == await content.save_notice(ADMIN, HELLO)
+    assert ["admin Ana"] == [notice.by for notice in content.notices()]
 
 
 async def test_a_notice_removed_meanwhile_is_published_again_when_saved(content):
