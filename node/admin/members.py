@@ -1,6 +1,5 @@
 """Members: editor of the members file, new passphrases, and membership cards to print."""
 
-import hashlib
 from dataclasses import dataclass, replace
 
 from node.admin.fields import FormView, ListPage, TypedForm, paginate
@@ -19,6 +18,7 @@ from node.admin.vouchers import qr_svg
 from node.app.admin import AdminService
 from node.app.admin_members import CardView, MemberEntry
 from node.app.admin_people import AdminDeviceRow
+from node.control.active_ruleset import fingerprint
 from node.errors import CONFLICT, Finding
 from node.governance.members import DEVICES_MAX, GROUPS_MAX
 from node.governance.translations import gettext_lazy
@@ -61,7 +61,7 @@ class MemberPage:
     strains: tuple[Finding, ...]
     """Rules that would no longer fit; they are shown for confirmation before saving."""
     knowing: str
-    """Hash of these, which the confirmed form sends back."""
+    """Fingerprint of these, which the confirmed form sends back."""
     is_removal: bool
     """Whether the confirmation is for a removal."""
     tiers: tuple[str, ...]
@@ -237,9 +237,8 @@ class MembersViews:
 
 
 def mark_of(strains: tuple[Finding, ...]) -> str:
-    """Hash of the confirmed findings; other findings must be confirmed separately."""
-    told = "\n".join(str(finding) for finding in strains)
-    return hashlib.sha256(told.encode()).hexdigest()[:16] if strains else ""
+    """Fingerprint of the confirmed findings; other findings must be confirmed separately."""
+    return fingerprint("\n".join(map(str, strains))) if strains else ""
 
 
 def member_values(member: MemberEntry) -> dict[str, str]:

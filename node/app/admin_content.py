@@ -1,6 +1,5 @@
 """Application service of the admin pages for terms, notices and objections."""
 
-import hashlib
 from collections.abc import Sequence
 from dataclasses import replace
 
@@ -11,6 +10,7 @@ from node.app.admin_sessions import Signed
 from node.app.admin_vouchers import require_writable, store, unwritable
 from node.config import NodeConfig
 from node.config.settings import TERMS
+from node.control import active_ruleset
 from node.control.reconciler import Reconciler
 from node.errors import CONFLICT, Finding
 from node.governance.translations import gettext_lazy
@@ -27,7 +27,7 @@ _OTHER_TERMS = gettext_lazy("Someone else has saved other terms.")
 def fingerprint(shown: Notice | Objection) -> str:
     """Identifies a notice or objection with its content, as a form shows it. Its number alone does not: after a restart
     the number of the newest one, if it was deleted, is used again."""
-    return hashlib.sha256(repr(shown).encode("utf-8", "surrogatepass")).hexdigest()[:32]
+    return active_ruleset.fingerprint(repr(shown))
 
 
 class AdminContentService:
