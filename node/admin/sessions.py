@@ -4,9 +4,10 @@ from dataclasses import dataclass, replace
 
 from node.admin.fields import FormView, TypedForm
 from node.admin.routes import AdminRedirect, AdminRequest, AdminResponse, PageLayout, Route, page_layout
-from node.admin.vouchers import qr_svg
+from node.admin.vouchers import UNITS, qr_svg
 from node.app.admin import AdminService
 from node.app.admin_sessions import LINK_LIFE, MARK_CHARS, NAME_CHARS_MAX, AdminSession, Signed, read_signed
+from node.app.admin_vouchers import span
 from node.app.issuer_grants import Grant, read_grant
 from node.governance.translations import as_sentence, gettext_lazy
 
@@ -14,7 +15,8 @@ LIMIT_CHARS_MAX = 200
 _USUAL = {
     "role": "issuer",
     "groups": ", ".join(Grant().groups),
-    "lasts": "7 days",
+    "lasts": str(span(Grant().lasts_max).number),
+    "unit": f"{span(Grant().lasts_max).unit}s",
     "devices": str(Grant().devices_max),
     "per_day": str(Grant().per_day),
 }
@@ -33,6 +35,7 @@ class AccessPage:
     sessions: tuple[AdminSession, ...]
     form: FormView
     roles: tuple[tuple[str, str], ...] = ROLE_WORDS
+    units: tuple[tuple[str, str], ...] = UNITS
 
     def hours(self, session: AdminSession) -> int:
         """Hours until it expires, rounded up."""
@@ -96,6 +99,8 @@ def read_wish(form: TypedForm) -> Signed | None:
     role = form.choice("role", [name for name, _ in ROLE_WORDS], "issuer")
     name = form.line("name", NAME_CHARS_MAX)
     limits = {key: form.line(key, LIMIT_CHARS_MAX) for key in ("groups", "lasts", "devices", "per_day")}
+    unit = form.choice("unit", [unit for unit, _ in UNITS], "days")
+    limits["lasts"] = f"{limits['lasts']} {unit}" if limits["lasts"] else ""
     if form.errors:
         return None
     try:

@@ -77,8 +77,8 @@ class AdminContentService:
         return notice.where in self._places and is_current(notice, self._reconciler.instant().today)
 
     async def save_notice(self, signed: Signed, notice: Notice, replacing: str = "") -> tuple[Finding, ...]:
-        """Saves a notice if the one with its number still has the fingerprint `replacing`; number 0 creates a new one, unless
-        there is one with the same content."""
+        """Saves a notice if the one with its number still has the fingerprint `replacing`; number 0 creates a new one,
+        unless there is one with the same content."""
         if (refused := await unwritable(self._reconciler)) is not None:
             return (refused,)
         current = self._registry.notices.get(notice.number)
