@@ -1,7 +1,7 @@
 """Memory budget: how much memory the node may use, and how many connections and devices fit into it.
 
 The figures were measured with ``deploy/bench`` on 64 bits: an idle connection needs 2.9 kB here and 3.7 kB in the
-kernel (which counts in a control group too); a device needs 2.7 kB here, 1.3 kB of packet filter elements, and the
+kernel (which counts in a control group too); a device needs 3 kB here, 1.3 kB of packet filter elements, and the
 working memory of a control cycle.
 """
 

@@ -377,7 +377,8 @@ SETTINGS: tuple[Setting, ...] = (
         "peers",
         PEERS,
         "[]",
-        "Nodes that no announcement reaches: address, port and node id, with spaces between them.",
+        "Nodes that no announcement reaches: address, port and node id, with spaces between them. A link-local address "
+        "names its interface, as in fe80::7%mesh0.",
         example=_PEER,
     ),
     _may(
