@@ -106,7 +106,7 @@ class NeighbourMonitor:
         self._socket.close()
 
     def read(self) -> Iterator[tuple[str, MacAddress]]:
-        """Up to `NEWS_AT_ONCE` pending changes: an address and the device that now holds it. Notifications
+        """Up to `NOTIFICATIONS_AT_ONCE` pending changes: an address and the device that now holds it. Notifications
         that overflow the receive buffer are lost."""
         try:
             index = socket.if_nametoindex(self._interface)

@@ -106,7 +106,7 @@ def sessions(state: SignIn, cookie: str, now: Monotonic) -> tuple[AdminSession, 
 def read_signed(
     role: str, name: str, *, groups: str = "", lasts: str = "", devices: str = "", per_day: str = ""
 ) -> Signed:
-    """Parses the role, name and grant of a new link (see `grants.read_grant`). Raises ValueError with what to
+    """Parses the role, name and grant of a new link (see `issuer_grants.read_grant`). Raises ValueError with what to
     write instead."""
     for each in ROLES:
         if role == each:

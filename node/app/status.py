@@ -291,7 +291,7 @@ def _warnings(use: TableUse, per_device: int, refused: tuple[str, ...]) -> Itera
 
 
 class MeshUsage:
-    """Implements `mesh.directory.UsageLedger`."""
+    """Implements `mesh.ports.UsageLedger`."""
 
     def __init__(self, reconciler: Reconciler) -> None:
         self._reconciler = reconciler

@@ -3,7 +3,7 @@ cannot resolve.
 
 E02 a floor or ceiling that its pool cannot have · E03 below a lifeline · E04 more guaranteed than the uplink carries
 · E05 a floor above a ceiling · E06 two rules for one thing · E12 a test in the rule file fails. For warnings see
-`rule_warnings`.
+`notes`.
 """
 
 from collections.abc import Iterable, Sequence

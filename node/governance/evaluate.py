@@ -1,6 +1,6 @@
 """What each account may use now, and why: one function for enforcement, previews, tests and ``why``.
 
-Rules are evaluated once per class of units (see `policy_slice`); for each further account only its quotas are
+Rules are evaluated once per class of units (see `PolicySlice`); for each further account only its quotas are
 compared.
 """
 

@@ -149,7 +149,7 @@ class StoredArchive:
 
 
 class StoredPageCache:
-    """Implements `mesh.directory.PageCache`."""
+    """Implements `mesh.ports.PageCache`."""
 
     def __init__(self, store: Store, today: Callable[[], str]) -> None:
         self._store, self._today = store, today

@@ -28,7 +28,7 @@ def bucket(down: int, up: int = 0) -> UsageBucket:
 
 
 class FakeUsageLedger:
-    """Implements `mesh.directory.UsageBooks` on a ledger in memory."""
+    """Implements `mesh.ports.UsageLedger` on a ledger in memory."""
 
     def __init__(self, node: NodeId, incarnation: str = "life-1") -> None:
         self.node = node
@@ -80,7 +80,7 @@ class FakeUsageLedger:
 
 
 class FakePageCache:
-    """Implements `mesh.directory.PageShelf` in memory."""
+    """Implements `mesh.ports.PageCache` in memory."""
 
     def __init__(self) -> None:
         self.records: dict[str, bytes] = {}

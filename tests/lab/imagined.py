@@ -42,7 +42,7 @@ SCENE_S = 6.0
 
 
 class Names:
-    """Implements `node.app.views.Callers`: the browser of this machine is one device of the village."""
+    """Implements `captive_portal.callers.Callers`: the browser of this machine is one device of the village."""
 
     def caller(self, ends: SocketAddresses) -> Caller:
         return Caller(MacAddress(MACS["browser"])) if ends.address in {"127.0.0.1", "::1"} else ELSEWHERE
