@@ -2,7 +2,7 @@
 
 from node.accounts.changes import PassphraseGone, PassphraseHash, Unbound
 from node.accounts.device_bindings import Binding
-from node.control.persistence import UnsavedChanges
+from node.control.write_buffer import UnsavedChanges
 from node.units import AccountId, MacAddress
 
 ANA = MacAddress("02:00:00:00:00:0a")

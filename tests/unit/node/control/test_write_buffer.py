@@ -1,7 +1,7 @@
 """The write buffer: each pending bucket is stored once, and usage withdrawn by another node is not."""
 
 from node.accounting.ledger import UsageBucket, UsageKey
-from node.control.persistence import WriteBuffer, joined
+from node.control.write_buffer import WriteBuffer, joined
 from node.units import NO_USAGE, AccountId, Bytes, NodeId, Usage
 
 HILL, DAY = NodeId("h" * 52), "2026-11-24"

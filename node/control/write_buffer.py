@@ -1,0 +1,176 @@
+"""What is not stored yet: usage buckets with the stored days that they replace, and changes of the account registry."""
+
+from collections.abc import Callable, Hashable, Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+from node.accounting.ledger import EMPTY_BUCKET, UsageBucket, UsageKey, highest
+from node.accounting.periods import is_since
+from node.accounts.changes import (
+    Batch,
+    Binding,
+    CardsVoid,
+    Change,
+    Notice,
+    NoticeGone,
+    Objection,
+    ObjectionGone,
+    PassphraseGone,
+    PassphraseHash,
+    SavedVoucher,
+    Terms,
+    Unbound,
+)
+from node.control.accounting_cycle import Recounts
+from node.units import AccountId, NodeId
+
+
+@dataclass(frozen=True, slots=True)
+class WriteBatch:
+    """Stored in one transaction, or given back to the buffer."""
+
+    buckets: dict[UsageKey, UsageBucket]
+    recounted: frozenset[tuple[NodeId, str]]
+    """Nodes and days whose stored buckets are deleted first."""
+    outlived: frozenset[NodeId]
+    """Nodes whose pages of a closed day are no longer kept."""
+    waiting: tuple[Callable[[], None], ...]
+
+
+class WriteBuffer:
+    """Usage buckets: everything stays until it is stored, however long the data folder cannot be used."""
+
+    def __init__(self) -> None:
+        self.buckets: dict[UsageKey, UsageBucket] = {}
+        self._recounted: set[tuple[NodeId, str]] = set()
+        self._outlived: set[NodeId] = set()
+        self._being_stored: frozenset[tuple[NodeId, str]] = frozenset()
+        self.waiting: list[Callable[[], None]] = []
+        """Called when everything now in the buffer is stored."""
+
+    def keep(self, key: UsageKey, bucket: UsageBucket) -> None:
+        self.buckets[key] = highest(self.buckets.get(key, EMPTY_BUCKET), bucket)
+
+    def drop(self, is_gone: Callable[[UsageKey], bool]) -> None:
+        self.buckets = {key: bucket for key, bucket in self.buckets.items() if not is_gone(key)}
+
+    def recount(self, said: Recounts, is_open: Callable[[str], bool], *, is_dated: bool) -> None:
+        """Drops the buffered buckets of these days; the caller then passes the new ones to `keep`. The buckets of a
+        closed day stay, up to the limit for each node, because some of its pages may be no longer kept. While the clock
+        is not known (`is_dated`), days may only seem closed: then only those without any page stay."""
+        stay = {at for at, buckets in said.items() if not is_open(at[1]) and (is_dated or not buckets)}
+        replaced = said.keys() - stay
+        if replaced:
+            self.drop(lambda key: (key.node, key.day) in replaced)
+        self._recounted |= replaced
+        self._outlived |= {node for node, _ in stay}
+
+    def without_recounted(
+        self, stored: Iterable[tuple[UsageKey, UsageBucket]]
+    ) -> dict[UsageKey, UsageBucket]:
+        """The stored buckets except those that are about to be replaced."""
+        going = self._recounted | self._being_stored
+        return {key: bucket for key, bucket in stored if (key.node, key.day) not in going}
+
+    @contextmanager
+    def storing(self) -> Iterator[WriteBatch]:
+        """Everything to be stored, for a block that stores it. Queued again if that fails or is cancelled, because the
+        loop may run again after a failure."""
+        taken, is_stored = self.take(), False
+        try:
+            yield taken
+            is_stored = True
+        finally:
+            if is_stored:
+                self.stored(taken)
+            else:
+                self.give_back(taken)
+
+    def take(self) -> WriteBatch:
+        """Returns everything to be stored; buckets stay buffered until `stored` is called."""
+        taken = WriteBatch(
+            dict(self.buckets), frozenset(self._recounted), frozenset(self._outlived), tuple(self.waiting)
+        )
+        self._being_stored = taken.recounted
+        self._recounted, self._outlived, self.waiting = set(), set(), []
+        return taken
+
+    def give_back(self, taken: WriteBatch) -> None:
+        """Queues a batch again that could not be stored."""
+        self._being_stored = frozenset()
+        self._recounted |= taken.recounted
+        self._outlived |= taken.outlived
+        self.waiting += taken.waiting
+
+    def stored(self, taken: WriteBatch) -> None:
+        """Removes the stored buckets, except of days recounted during the write: the next one replaces those."""
+        again, self._being_stored = self._recounted, frozenset()
+        self.buckets = {
+            key: bucket
+            for key, bucket in self.buckets.items()
+            if taken.buckets.get(key) != bucket or (key.node, key.day) in again
+        }
+        for tell in taken.waiting:
+            tell()
+
+
+def joined(
+    found: dict[UsageKey, UsageBucket],
+    more: Iterable[tuple[UsageKey, UsageBucket]],
+    since: str,
+    node: NodeId | None,
+    account: AccountId | None,
+) -> dict[UsageKey, UsageBucket]:
+    """`found`, merged by maximum with `more`, limited to that day and later, one node and one account (None: all)."""
+    for key, bucket in more:
+        if node in {None, key.node} and account in {None, key.account} and is_since(key.day, since):
+            found[key] = highest(found.get(key, EMPTY_BUCKET), bucket)
+    return found
+
+
+class UnsavedChanges:
+    """Changes of the account registry: only the latest of each row, however long the data folder cannot be used."""
+
+    def __init__(self) -> None:
+        self._rows: dict[tuple[str, Hashable], Change] = {}
+
+    def __len__(self) -> int:
+        return len(self._rows)
+
+    def add(self, changes: Iterable[Change]) -> None:
+        for change in changes:
+            self._rows[row_of(change)] = change
+
+    def holds(self, changes: Iterable[Change]) -> bool:
+        """Whether any row of these is not yet stored."""
+        return any(row_of(change) in self._rows for change in changes)
+
+    def take(self) -> tuple[Change, ...]:
+        """Removes and returns all changes; the caller passes what it could not store to `give_back`."""
+        taken, self._rows = tuple(self._rows.values()), {}
+        return taken
+
+    def give_back(self, taken: Iterable[Change]) -> None:
+        """Queues these changes again; rows that changed meanwhile keep the newer change."""
+        self._rows = {**{row_of(change): change for change in taken}, **self._rows}
+
+
+def row_of(change: Change) -> tuple[str, Hashable]:
+    """Table and key of the row that a change writes or deletes."""
+    match change:
+        case Binding(mac) | Unbound(mac):
+            return "binding", mac
+        case PassphraseHash(account) | PassphraseGone(account):
+            return "passphrase", account
+        case Objection(number) | ObjectionGone(number):
+            return "contest", number
+        case Notice(number) | NoticeGone(number):
+            return "notice", number
+        case SavedVoucher(voucher):
+            return "voucher", voucher.fingerprint
+        case Batch(number):
+            return "batch", number
+        case CardsVoid(account):
+            return "cards", account
+        case Terms(version):
+            return "terms", version
