@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from captive_portal import page_notices
 from captive_portal.page_notices import PageNotice, Service
 from captive_portal.request_context import SENTENCE_CHARACTERS_MAX, PageContext, RequestContext, paragraphs
+from node.accounts.personal_data import InventoryEntry
 from node.accounts.terms import TERMS_CHARS_MAX
 from node.app import views
-from node.app.views import KeptView
 
 HELP_BYTES_MAX = 4_000
 KEPT_MAX = 60
@@ -63,7 +63,7 @@ class Privacy:
 
     template = "privacy.html"
     place: PageContext
-    kept: tuple[KeptView, ...]
+    kept: tuple[InventoryEntry, ...]
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,8 +7,6 @@ from typing import Protocol
 from node.accounting.ledger import UsageBucket
 from node.units import AccountId, NodeId
 
-# Interfaces of the mesh to the rest of the node.
-
 
 @dataclass(frozen=True, slots=True)
 class PeerView:
@@ -17,6 +15,7 @@ class PeerView:
     node: NodeId
     name: str
     state: str
+    """As `mesh.peering.name_of` returns it; ``stranger`` for a key that is not on the community's node list."""
     addresses: tuple[str, ...]
     heard_seconds_ago: int | None
 

@@ -36,9 +36,9 @@ from node.admin.server import AdminServer
 from node.app.account import AccountService
 from node.app.admin import AdminService
 from node.app.console import ConsoleCommands, ConsoleService
+from node.app.mesh_usage import MeshUsage
 from node.app.rule_files import RuleFiles, read
-from node.app.status import MeshUsage, StatusSnapshot
-from node.app.views import KeptView
+from node.app.status import StatusSnapshot
 from node.clock import SystemClock
 from node.config import NodeConfig, parse_config
 from node.console import Broadcast, Console
@@ -307,7 +307,7 @@ class Node:
             config,
             self.clock,
             new_salt=lambda: secrets.token_bytes(SALT_BYTES),
-            kept=tuple(KeptView(each.table, each.purpose, each.retention) for each in WHOLE_INVENTORY),
+            kept=WHOLE_INVENTORY,
             services=ServiceList(config.services.offered, self.lan_services.found).services,
             portal_url=self.portal_url,
             down_since=lambda: self.dns_fallback.upstream.silent_since,

@@ -1,12 +1,23 @@
-"""Personal data in the account registry: export and erasure (GDPR, articles 15, 17 and 20)."""
+"""Personal data: export and erasure of what the account registry holds, and entries of the data inventory (GDPR, articles
+15, 17, 20 and 30)."""
 
 from collections.abc import Mapping
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 
 from node.accounts.changes import Change
 from node.accounts.registry import AccountRegistry
 from node.accounts.vouchers import voucher_state
 from node.units import AccountId, MacAddress, Now
+
+
+@dataclass(frozen=True, slots=True)
+class InventoryEntry:
+    """What one table or file of the node holds, why, and for how long (GDPR, article 30)."""
+
+    table: str
+    purpose: str
+    """`purpose` and `retention` are message ids of the translation catalogues."""
+    retention: str
 
 
 def own_rows(registry: AccountRegistry, account: AccountId, mac: MacAddress, at: Now) -> Mapping[str, object]:

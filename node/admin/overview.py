@@ -6,6 +6,7 @@ templates escape them.
 
 from dataclasses import dataclass
 
+from mesh.ports import PeerView
 from node.admin.fields import long_ago
 from node.admin.routes import (
     EVERYONE_SIGNED_IN,
@@ -17,7 +18,7 @@ from node.admin.routes import (
     page_layout,
 )
 from node.app.admin import AdminService
-from node.app.status import FlowsRow, OnlineRow, Overview, PeerRow
+from node.app.status import FlowsRow, OnlineRow, Overview
 from node.governance.sentences import amount_lazy, number_lazy
 from node.governance.translations import LazyText, gettext_lazy
 from node.units import BitsPerSecond, show_rate, show_volume
@@ -180,7 +181,7 @@ def _account(row: OnlineRow) -> AccountLine:
     )
 
 
-def _peer(row: PeerRow) -> PeerLine:
+def _peer(row: PeerView) -> PeerLine:
     return PeerLine(
         name=row.name or gettext_lazy("without a name"),
         state=PEER_STATES.get(row.state, row.state),

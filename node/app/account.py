@@ -10,6 +10,7 @@ from node.accounts.changes import Change
 from node.accounts.notices import Notice
 from node.accounts.objections import RULE_CHARS_MAX
 from node.accounts.passphrases import hash_passphrase, is_fit
+from node.accounts.personal_data import InventoryEntry
 from node.accounts.terms import TermsText
 from node.app.admission import AdmissionService, refusal
 from node.app.views import (
@@ -20,7 +21,6 @@ from node.app.views import (
     Entry,
     Full,
     GuestView,
-    KeptView,
     Muting,
     Outage,
     Refused,
@@ -51,7 +51,7 @@ class AccountService:
         clock: Clock,
         *,
         new_salt: Callable[[], bytes],
-        kept: tuple[KeptView, ...] = (),
+        kept: tuple[InventoryEntry, ...] = (),
         services: Callable[[], tuple[ServiceView, ...]] = tuple,
         portal_url: Callable[[], str] = str,
         down_since: Callable[[], Monotonic | None] = lambda: None,
@@ -111,7 +111,7 @@ class AccountService:
     def services(self) -> tuple[ServiceView, ...]:
         return self._services()
 
-    def kept(self) -> tuple[KeptView, ...]:
+    def kept(self) -> tuple[InventoryEntry, ...]:
         return self._kept
 
     # --- sign in and leave ---------------------------------------------------------------

@@ -1,13 +1,11 @@
 """Status of the whole node, for the admin pages and the command line."""
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from datetime import date, timedelta
 
-from mesh.collection import DAYS_MAX
 from mesh.ports import PeerView
-from node.accounting.ledger import EMPTY_BUCKET, UsageBucket, UsageKey
-from node.accounting.periods import DAY_UNKNOWN, period_name
+from node.accounting.ledger import EMPTY_BUCKET
+from node.accounting.periods import period_name
 from node.accounts.registry import AccountRegistry
 from node.app.rule_files import RuleFiles
 from node.config import NodeConfig
@@ -21,6 +19,12 @@ from node.sessions import state as session_state
 from node.sessions.table import SessionTable
 from node.task_supervision import Parts
 from node.units import NO_RATES, AccountId, Bytes, MacAddress, NodeId, Rates, Usage, show_rate
+
+FULL_PERCENT = 75
+"""Of the connection tracking table: guest and unauthorized devices together cannot fill more than this; above it,
+devices of other accounts use the rest."""
+NAMED_MAX = 5
+"""Most devices named in warnings; the rest are only counted."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,18 +60,6 @@ class FlowsRow:
 
 
 @dataclass(frozen=True, slots=True)
-class PeerRow:
-    """One neighbouring node."""
-
-    node: NodeId
-    name: str
-    state: str
-    """As `mesh.peering` names it; ``stranger`` for a key that is not in the community's list."""
-    addresses: tuple[str, ...]
-    heard_seconds_ago: int | None
-
-
-@dataclass(frozen=True, slots=True)
 class Overview:
     """Data of the overview page."""
 
@@ -79,7 +71,7 @@ class Overview:
     waiting: int
     """Number of devices seen without authorization."""
     online: tuple[OnlineRow, ...]
-    peers: tuple[PeerRow, ...]
+    peers: tuple[PeerView, ...]
     sentences: tuple[str, ...]
     warnings: tuple[str, ...]
     """Each says what is wrong and how to fix it."""
@@ -120,9 +112,7 @@ class StatusSnapshot:
             uplink_rate=reconciler.uplink_rate,
             waiting=self._waiting(),
             online=self._online(words),
-            peers=tuple(
-                PeerRow(p.node, p.name, p.state, p.addresses, p.heard_seconds_ago) for p in self._peers()
-            ),
+            peers=self._peers(),
             sentences=describe(ruleset, words),
             warnings=self.warnings(),
             has_lost=bool(self._losses()),
@@ -234,15 +224,6 @@ def shown(rates: Rates) -> str:
     )
 
 
-FULL_PERCENT = 75
-"""Guest and unauthorized devices together cannot fill more than this; above it, devices of
-other accounts use the rest."""
-
-
-NAMED_MAX = 5
-"""Most devices named in warnings; the rest are only counted."""
-
-
 def flows_row(
     use: TableUse, per_device: int, session_table: SessionTable, registry: AccountRegistry
 ) -> FlowsRow:
@@ -285,48 +266,3 @@ def _warnings(use: TableUse, per_device: int, refused: tuple[str, ...]) -> Itera
             number=number_lazy(use.entries),
             percent=percent,
         )
-
-
-# The usage ledger as the mesh sees it.
-
-
-class MeshUsage:
-    """Implements `mesh.ports.UsageLedger`."""
-
-    def __init__(self, reconciler: Reconciler) -> None:
-        self._reconciler = reconciler
-
-    @property
-    def incarnation(self) -> str:
-        """This node's incarnation; empty until the database has been read."""
-        return self._reconciler.persistence.writer.incarnation
-
-    async def own_buckets(self) -> Iterable[tuple[str, str, AccountId, UsageBucket]]:
-        persistence, today = self._reconciler.persistence, self._reconciler.today()
-        since = "" if today == DAY_UNKNOWN else str(date.fromisoformat(today) - timedelta(days=DAYS_MAX))
-        buckets = await persistence.buckets(since, node=persistence.writer.node)
-        return [
-            (key.incarnation, key.day, key.account, bucket)
-            for key, bucket in buckets.items()
-            if persistence.may_be_told(key)
-        ]
-
-    def outlive(self, incarnation: str) -> None:
-        self._reconciler.persistence.outlive(incarnation)
-
-    def merge_page(
-        self, author: NodeId, day: str, buckets: Iterable[tuple[str, AccountId, UsageBucket]]
-    ) -> None:
-        for incarnation, account, bucket in buckets:
-            self._reconciler.merge(UsageKey(author, incarnation, account, day), bucket)
-
-    def recount(
-        self, author: NodeId, day: str, buckets: Iterable[tuple[str, AccountId, UsageBucket]]
-    ) -> None:
-        said = {
-            UsageKey(author, incarnation, account, day): bucket for incarnation, account, bucket in buckets
-        }
-        self._reconciler.recount(author, day, said)
-
-    async def kept(self) -> None:
-        await self._reconciler.kept()

@@ -1,4 +1,4 @@
-"""Views of one device and its account for the person who uses it: usage, remaining quota, devices, requests."""
+"""What the captive portal exchanges with the application services: views, authentication methods and outcomes."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -8,7 +8,7 @@ from node.accounting.ledger import EMPTY_BUCKET
 from node.accounting.periods import period_name
 from node.accounts.auth_result import RejectReason
 from node.accounts.codes import shown
-from node.accounts.notices import Reader
+from node.accounts.notices import NOBODY_YET, Reader
 from node.accounts.objections import Objection
 from node.accounts.registry import AccountRegistry
 from node.accounts.terms import TermsText
@@ -68,9 +68,6 @@ class DeviceCode:
 GuestState = Literal["waiting", "admitted", "expired", "removed"]
 
 
-# --- views ------------------------------------------------------------------------------
-
-
 @dataclass(frozen=True, slots=True)
 class GuestView:
     """One device with its account and limits, for its own user only."""
@@ -111,6 +108,127 @@ class GuestView:
     """Not authorized now, but bound to an account that can join without new credentials."""
 
 
+@dataclass(frozen=True, slots=True)
+class Outage:
+    """The uplink is down; local services still work."""
+
+    since: datetime | None
+    """None while the clock is not synchronized."""
+
+
+@dataclass(frozen=True, slots=True)
+class CommunityView:
+    """What any client may know about the network, before and without authorization."""
+
+    community: str
+    node: str
+    portal_host: str
+    contact: str
+    terms_version: str
+    terms_texts: tuple[TermsText, ...]
+    """The terms in every language in which they were written; the first text is the one that binds."""
+    ruleset: Ruleset
+    """The rules in force."""
+    ways: tuple[Way, ...] = WAYS
+    """Join methods that the rules allow, in the order of the page."""
+    portal_url: str = ""
+    """The https URL such as ``https://login.vall.example`` while there is a certificate; otherwise empty."""
+    help: str = ""
+    """How to help the network, in the community's own words."""
+    language: str = "en"
+    """The community's language (RFC 5646): the fallback when no language of the browser is available."""
+    languages: tuple[str, ...] = ()
+    """Languages to choose from besides its own; empty for all that have a catalogue."""
+    outage: Outage | None = None
+
+
+# --- outcomes of joining -----------------------------------------------------------------
+
+RefusalReason = Literal[
+    RejectReason,
+    "removed",  # blocked by an administrator; `detail` is the stated reason
+    "trouble",  # the node cannot do it now; `detail` says why
+    "memory",  # the node's storage fails now; its log and its admins get the reason
+    "no-passphrase",  # the account has no passphrase, and the first one can only be set with a card
+]
+
+
+@dataclass(frozen=True, slots=True)
+class Admitted:
+    """The device is authorized from now on."""
+
+    seconds_left: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class Refused:
+    """Nothing was done, and why."""
+
+    reason: RefusalReason
+    detail: str = ""
+    wait_s: int = 0
+
+    @property
+    def wait_minutes(self) -> int:
+        """Rounded up."""
+        return -(-self.wait_s // 60)
+
+
+@dataclass(frozen=True, slots=True)
+class Full:
+    """The account has reached its device limit; the user chooses the device to disconnect and sends the
+    request again with `instead_of`."""
+
+    devices: tuple[DeviceView, ...]
+    devices_max: int
+
+
+# --- authentication methods --------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class TermsAccepted:
+    """No identity: the device gets an account of its own."""
+
+
+@dataclass(frozen=True, slots=True)
+class CodeTyped:
+    """A voucher code, or a code that another device of the account shows. As typed."""
+
+    code: str
+
+
+@dataclass(frozen=True, slots=True)
+class PassphraseTyped:
+    """A member's account and passphrase. As typed."""
+
+    account: str
+    passphrase: str
+
+
+@dataclass(frozen=True, slots=True)
+class CardShown:
+    """Text of a membership card's QR code, with or without the URL before it."""
+
+    card: str
+
+
+Entry = TermsAccepted | CodeTyped | PassphraseTyped | CardShown
+
+Muting = Literal["device", "all", "hear"]
+
+
+# --- views -------------------------------------------------------------------------------
+
+
+_STATES: dict[type, GuestState] = {
+    session_state.Unauthorized: "waiting",
+    session_state.Authorized: "admitted",
+    session_state.Expired: "expired",
+    session_state.Blocked: "removed",
+}
+
+
 class AccountViews:
     """Reads the control loop and the account registry; changes nothing."""
 
@@ -127,7 +245,7 @@ class AccountViews:
         """Selects the notices that this device may read."""
         account = None if mac is None else self.account_of(mac)
         if account is None:
-            return Reader()
+            return NOBODY_YET
         groups = self._reconciler.effective_policy.unit(account).groups
         return Reader(True, self._registry.is_member(account), groups)
 
@@ -258,129 +376,3 @@ class AccountViews:
 
     def _seconds_to(self, end: Monotonic, now: Monotonic) -> int:
         return max(0, (end - now) // 1000)
-
-
-_STATES: dict[type, GuestState] = {
-    session_state.Unauthorized: "waiting",
-    session_state.Authorized: "admitted",
-    session_state.Expired: "expired",
-    session_state.Blocked: "removed",
-}
-
-
-RefusalReason = Literal[
-    RejectReason,
-    "removed",  # blocked by an administrator; `detail` is the stated reason
-    "trouble",  # the node cannot do it now; `detail` says why
-    "memory",  # the node's storage fails now; its log and its admins get the reason
-    "no-passphrase",  # the account has no passphrase, and the first one can only be set with a card
-]
-
-
-@dataclass(frozen=True, slots=True)
-class Admitted:
-    """The device is authorized from now on."""
-
-    seconds_left: int | None
-
-
-@dataclass(frozen=True, slots=True)
-class Refused:
-    """Nothing was done, and why."""
-
-    reason: RefusalReason
-    detail: str = ""
-    wait_s: int = 0
-
-    @property
-    def wait_minutes(self) -> int:
-        """Rounded up."""
-        return -(-self.wait_s // 60)
-
-
-@dataclass(frozen=True, slots=True)
-class Full:
-    """The account has reached its device limit; the user chooses the device to disconnect and sends the
-    request again with `instead_of`."""
-
-    devices: tuple[DeviceView, ...]
-    devices_max: int
-
-
-# --- authentication methods --------------------------------------------------------------
-
-
-@dataclass(frozen=True, slots=True)
-class TermsAccepted:
-    """No identity: the device gets an account of its own."""
-
-
-@dataclass(frozen=True, slots=True)
-class CodeTyped:
-    """A voucher code, or a code that another device of the account shows. As typed."""
-
-    code: str
-
-
-@dataclass(frozen=True, slots=True)
-class PassphraseTyped:
-    """A member's account and passphrase. As typed."""
-
-    account: str
-    passphrase: str
-
-
-@dataclass(frozen=True, slots=True)
-class CardShown:
-    """Text of a membership card's QR code, with or without the URL before it."""
-
-    card: str
-
-
-Entry = TermsAccepted | CodeTyped | PassphraseTyped | CardShown
-
-
-Muting = Literal["device", "all", "hear"]
-
-
-@dataclass(frozen=True, slots=True)
-class Outage:
-    """The uplink is down; local services still work."""
-
-    since: datetime | None
-    """None while the clock is not synchronized."""
-
-
-@dataclass(frozen=True, slots=True)
-class CommunityView:
-    """What any client may know about the network, before and without authorization."""
-
-    community: str
-    node: str
-    portal_host: str
-    contact: str
-    terms_version: str
-    terms_texts: tuple[TermsText, ...]
-    """The terms in every language in which they were written; the first text is the one that binds."""
-    ruleset: Ruleset
-    """The rules in force."""
-    ways: tuple[Way, ...] = WAYS
-    """Join methods that the rules allow, in the order of the page."""
-    portal_url: str = ""
-    """The https URL such as ``https://login.vall.example`` while there is a certificate; otherwise empty."""
-    help: str = ""
-    """How to help the network, in the community's own words."""
-    language: str = "en"
-    """The community's language (RFC 5646): the fallback when no language of the browser is available."""
-    languages: tuple[str, ...] = ()
-    """Languages to choose from besides its own; empty for all that have a catalogue."""
-    outage: Outage | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class KeptView:
-    """What one table of the node's database keeps, why, and for how long."""
-
-    table: str
-    purpose: str
-    retention: str

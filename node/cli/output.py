@@ -146,7 +146,7 @@ def void_cards(answer: Said, terminal: Terminal) -> list[str]:
 
 
 def peers(answer: Said, terminal: Terminal) -> list[str]:
-    """Answer to ``peers``: {"node": NodeId, "peers": PeerRow list}."""
+    """Answer to ``peers``: {"node": NodeId, "peers": PeerView list}."""
     lines = [f"this node  {clean(answer['node'])}", ""]
     return lines + (
         _peer_table(answer["peers"], terminal, full_id=True) if answer["peers"] else ["No other node found."]

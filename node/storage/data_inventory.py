@@ -1,8 +1,9 @@
 """Data inventory (GDPR, article 30) of personal data outside the database: files of other programs, and
 memory."""
 
+from node.accounts.personal_data import InventoryEntry
 from node.governance.translations import N_
-from node.storage.migrations import INVENTORY, InventoryEntry
+from node.storage.migrations import INVENTORY
 
 INVENTORY_ELSEWHERE = (
     InventoryEntry(

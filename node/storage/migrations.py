@@ -1,23 +1,12 @@
 """All tables and their data inventory: what is stored, why, and for how long."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from sqlite3 import Connection
 
+from node.accounts.personal_data import InventoryEntry
 from node.errors import StorageTrouble
 from node.governance.translations import N_
 from node.storage.tables import schema, table
-
-
-@dataclass(frozen=True, slots=True)
-class InventoryEntry:
-    """One entry of the data inventory (GDPR, article 30)."""
-
-    table: str
-    purpose: str
-    """`purpose` and `retention` are message ids of the translation catalogues."""
-    retention: str
-
 
 INVENTORY = (
     InventoryEntry(

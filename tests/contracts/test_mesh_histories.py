@@ -22,7 +22,7 @@ from mesh import replicator as replicas
 from mesh.messages import Page, decode, past_of, usage_rows
 from mesh.replicator import Replicator
 from node.accounting.ledger import EMPTY_BUCKET, UsageBucket, UsageKey, highest
-from node.app.status import MeshUsage
+from node.app.mesh_usage import MeshUsage
 from node.control.active_ruleset import ActiveRuleset, load_active_ruleset
 from node.control.reconciler import Reconciler
 from node.enforcement.plan import FirewallConfig

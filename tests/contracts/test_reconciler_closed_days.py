@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 from node.accounting.ledger import UsageBucket, UsageKey
 from node.accounting.periods import DAY_UNKNOWN
-from node.app.status import MeshUsage
+from node.app.mesh_usage import MeshUsage
 from node.control.ports import Repository
 from node.control.reconciler import Reconciler
 from node.units import AccountId, Bytes, MacAddress, NodeId, Usage

@@ -35,7 +35,6 @@ from node.app.views import (
     CodeTyped,
     Entry,
     GuestView,
-    KeptView,
     PassphraseTyped,
     Refused,
     TermsAccepted,
@@ -113,7 +112,7 @@ FIRST_CODE = shown(make_registry(seed=1).vouchers.generate(1)[0].code)
 """Of the voucher that a new `AppFixture` issues first."""
 UNKNOWN_CODE = shown(make_registry(seed=99).vouchers.generate(1)[0].code)
 """Of a voucher of another community."""
-KEPT = tuple(KeptView(each.table, each.purpose, each.retention) for each in WHOLE_INVENTORY)
+KEPT = WHOLE_INVENTORY
 CHEAP = 16, 8, 1
 """Cost parameters of scrypt."""
 DEADLINE_S = 10.0

@@ -2,16 +2,17 @@
 
 from dataclasses import replace
 
+from mesh.ports import PeerView
 from node.admin import overview as pages
 from node.admin.routes import PageLayout
 from node.app.admin_sessions import ADMIN
-from node.app.status import FlowsRow, OnlineRow, Overview, PeerRow
+from node.app.status import FlowsRow, OnlineRow, Overview
 from node.config.model import SiteInfo
 from node.units import AccountId, BitsPerSecond, Bytes, NodeId, Rates
 
 FRAME = PageLayout(SiteInfo("Vall Alta", "library", "login.vall.example"), ADMIN, "csrf_token", "/")
-HILLS = PeerRow(NodeId("h" * 52), "hills", "trusted", ("fd42::2",), 2)
-STRANGER = PeerRow(NodeId("s" * 52), "", "stranger", (), None)
+HILLS = PeerView(NodeId("h" * 52), "hills", "trusted", ("fd42::2",), 2)
+STRANGER = PeerView(NodeId("s" * 52), "", "stranger", (), None)
 
 
 def row(account: str, down: int) -> OnlineRow:

@@ -4,10 +4,11 @@ import json
 from dataclasses import replace
 from typing import Any
 
+from mesh.ports import PeerView
 from node import console
 from node.accounts.vouchers import Batch
 from node.app.admin_vouchers import batch_line
-from node.app.status import FlowsRow, OnlineRow, Overview, PeerRow
+from node.app.status import FlowsRow, OnlineRow, Overview
 from node.cli import output
 from node.cli.terminal import Terminal
 from node.console import DeviceRow
@@ -42,8 +43,8 @@ OVERVIEW = Overview(
         online("guest-7k3m9q2w4x1z", "guest", 1, mbit(3, 0.31), 1_400_000_000),
     ),
     peers=(
-        PeerRow(NodeId("h" * 51 + "q"), "hills", "trusted", ("fe80::2%mesh0", "10.77.9.1"), 2),
-        PeerRow(NodeId("s" * 51 + "a"), "", "stranger", ("fe80::666%mesh0",), 41),
+        PeerView(NodeId("h" * 51 + "q"), "hills", "trusted", ("fe80::2%mesh0", "10.77.9.1"), 2),
+        PeerView(NodeId("s" * 51 + "a"), "", "stranger", ("fe80::666%mesh0",), 41),
     ),
     sentences=("People share 36.8 Mbit/s download and 7.3 Mbit/s upload of the line.",),
     warnings=("Nothing keeps this node's clock right. Let it reach an NTP server.",),
