@@ -1,4 +1,5 @@
-"""The TXT record of a node's mDNS service. It is unauthenticated: a hint, not a proof."""
+"""What nodes announce by mDNS: the TXT record with its address, and the filter of the datagrams. An announcement is not
+authenticated: a hint, not a proof."""
 
 import re
 from collections.abc import Callable, Mapping
@@ -91,23 +92,13 @@ class ConfiguredPeer:
 RECORDS_PER_S, RECORDS_AT_ONCE = 100, 2_000
 """For everything that names no member's node. A node announces itself with five records of about a kilobyte in
 memory."""
-
-
 RECORDS_OF_MEMBER_PER_S, RECORDS_OF_MEMBER_AT_ONCE = 10, 100
 """For datagrams that name a given member's node, from any sender."""
-
-
 RECORDS_WITH_MEMBER_MAX = 16
 """In one answer that names a member's node; an answer with more falls under the general limit."""
-
-
 QUESTIONS_PER_S, QUESTIONS_AT_ONCE = 50, 500
-
-
 _ANSWER, _TRUNCATED = 0x80, 0x02
 """In the third octet (RFC 1035 section 4.1.1)."""
-
-
 _SHORT = re.compile(rb"\x%02x([a-z2-7]{%d})" % (SHORT_CHARS, SHORT_CHARS))
 
 

@@ -60,7 +60,5 @@ class InvalidFile(NodeError):
 
 CONFLICT = "conflict"
 """Code of the finding: another admin has saved meanwhile."""
-
-
 UNSTORED = "unstored"
 """Code of the finding: done, but not stored yet."""

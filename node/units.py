@@ -147,7 +147,5 @@ class Now:
 
 GUEST_PREFIX = "guest-"
 """Prefix of account ids that the node assigns to guests."""
-
-
 VOUCHER_PREFIX = "voucher-"
 """Prefix of account ids that come from vouchers."""

@@ -35,8 +35,6 @@ class UsageBucket:
 
 
 EMPTY_BUCKET = UsageBucket(NO_USAGE, NO_USAGE)
-
-
 NOTHING_IS_OPEN = "~"
 """Sorts after every day: the value of `Ledger.open_since` while today's date is not known."""
 
@@ -191,8 +189,6 @@ class Booking:
 # same number if the later one did not know of the earlier; the random part distinguishes them.
 
 DIGITS_MAX = 15
-
-
 type Rank = tuple[int, str]
 
 

@@ -118,8 +118,6 @@ def _raw(text: str) -> bytes:
 SHOWN_FOR = Milliseconds(10 * 60_000)
 """Long enough to choose a passphrase; short because a device that copies the MAC address is taken for this
 one."""
-
-
 STEP_UPS_MAX = 1_000
 """Devices; at the limit the oldest entry is dropped, and its card must be shown again."""
 

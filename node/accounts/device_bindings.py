@@ -1,4 +1,5 @@
-"""Bindings of devices (MAC addresses) to accounts, with the join method that made them."""
+"""Bindings of devices (MAC addresses) to accounts, with the join method that made them; and device codes, which bind
+one more device."""
 
 import unicodedata
 from collections.abc import Callable, Iterable
@@ -141,12 +142,8 @@ def _remove(index: dict[AccountId, dict[MacAddress, None]], account: AccountId, 
 # Short codes that one device of an account shows and another device types to join the same account.
 
 CODE_LIFE = Milliseconds(10 * 60_000)
-
-
 OPEN_MAX = 2_000
 """Over all accounts; at the limit the oldest guest's code is dropped, or the oldest of all without any."""
-
-
 SPENT_MAX = 2_000
 """Used and expired codes that are still recognized as such."""
 

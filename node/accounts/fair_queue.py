@@ -7,8 +7,6 @@ from node.units import Milliseconds, Monotonic
 
 REMEMBERED = Milliseconds(10 * 60_000)
 """How long a turn is counted."""
-
-
 PARTIES_MAX = 4_096
 """The least recently served party is dropped first."""
 

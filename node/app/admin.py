@@ -29,6 +29,11 @@ BY_ADMIN = N_("an admin, on the admin page")
 """How a rule version came into force, as it is stored."""
 TOKEN_BYTES = 24
 EVERY_ADDRESS = frozenset({"0.0.0.0", "::"})  # noqa: S104 - compared with, never listened on
+LINES_COMPARED_MAX = 4_000
+"""Lines of each of two rule files; comparing more would take too long for a page."""
+LINES_SHOWN_MAX = 400
+CHARACTERS_MAX = 300
+"""Of each line that is shown."""
 
 
 class Archive(Protocol):
@@ -74,7 +79,7 @@ class RuleFile:
 
 
 def difference(old: str, new: str) -> tuple[str, ...]:
-    """Unified diff lines from `old` to `new`; empty when they are equal."""
+    """Unified diff lines from `old` to `new`, limited to what a page can show; empty when they are equal."""
     before, after = old.splitlines(), new.splitlines()
     if before == after:
         return ()
@@ -206,8 +211,8 @@ class AdminService:
         return describe(self._reconciler.active_ruleset.ruleset, words)
 
     async def check_rules(self, text: str, words: Translator = ENGLISH) -> RuleCheck:
-        # Checking evaluates the rules for whole weeks, so it runs in a thread.
         """Checks a rule file; changes nothing."""
+        # Checking evaluates the rules for whole weeks, so it runs in a thread.
         return await asyncio.to_thread(self._check, text, words)
 
     def _check(self, text: str, words: Translator) -> RuleCheck:
@@ -295,16 +300,3 @@ def _conflict() -> Finding:
         gettext_lazy("Someone else has changed the rules."),
         gettext_lazy("copy your text, look at the new rules, and try again"),
     )
-
-
-# Line-by-line difference between two rule files, limited to what a page can show.
-
-LINES_COMPARED_MAX = 4_000
-"""Lines per file; comparing more would take too long for a page."""
-
-
-LINES_SHOWN_MAX = 400
-
-
-CHARACTERS_MAX = 300
-"""Per line."""

@@ -22,15 +22,15 @@ from node.governance.translations import gettext_lazy
 from node.toml_reader import TomlDocument
 from node.units import AccountId, parse_mac
 
+if TYPE_CHECKING:
+    from tomlkit.items import AoT, Table
+
 CARD_LASTS_DAYS = 400
 """A year, and a month to replace the card."""
 LETTERS = "abcdefghijkmnpqrstuvwxyz23456789"
 """Without letters and digits that look alike."""
 PASSPHRASE_LETTERS, PASSPHRASE_GROUP = 15, 5
 """75 bits: cannot be guessed, even from a stolen database."""
-
-
-# --- members ----------------------------------------------------------------------------
 
 
 @dataclass(frozen=True, slots=True)
@@ -227,10 +227,6 @@ _NO_DAY = Finding(
 # Edits the text of a members file, one account at a time; the rest stays as it was written.
 #
 # Only the lines of the account are parsed, so that comments stay and a file of ten thousand accounts is edited quickly.
-
-if TYPE_CHECKING:
-    from tomlkit.items import AoT, Table
-
 
 _BY_HAND = gettext_lazy("change the members’ file by hand; it is in force within two seconds")
 

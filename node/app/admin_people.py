@@ -22,9 +22,8 @@ from node.units import NO_RATES, AccountId, Bytes, MacAddress, Rates, Usage, par
 
 FOUND_MAX = 500
 """Most accounts that one search returns; a longer query returns fewer."""
-
-
-# --- people -----------------------------------------------------------------------------
+BECAUSE_CHARS_MAX = 200
+"""Of the reason that is shown on a blocked device."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -215,7 +214,3 @@ class AdminPeopleService:
 
 def _busy(rate: Rates) -> int:
     return rate.down + rate.up
-
-
-BECAUSE_CHARS_MAX = 200
-"""Of the reason that is shown on a blocked device."""

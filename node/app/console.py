@@ -1,4 +1,4 @@
-"""Queries of the control socket."""
+"""Queries and commands of the control socket."""
 
 from collections.abc import Awaitable, Callable, Mapping
 from datetime import datetime, timedelta
@@ -201,12 +201,8 @@ def _counted(baseline: Baseline | None, mark: int) -> Usage:
 
 TEXT_CHARS_MAX = 400
 """Longest argument, in characters; the services have lower limits of their own."""
-
-
 BATCH_DIGITS_MAX = 6
 """An argument with more digits is a voucher code."""
-
-
 _CONSOLE = Signed("admin", "console")
 
 

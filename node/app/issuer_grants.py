@@ -9,9 +9,9 @@ from node.errors import Finding
 from node.governance.translations import gettext_lazy, in_a_row, ngettext_lazy
 from node.units import Milliseconds, parse_duration
 
+PER_DAY_MAX = 10 * BATCH_MAX
+GROUPS_MAX, GROUP_CHARS_MAX = 10, 40
 _DAY_MS = 86_400_000
-
-
 _WEEK = Milliseconds(7 * _DAY_MS)
 
 
@@ -39,9 +39,6 @@ class Grant:
                 self.devices_max,
             ),
         )
-
-
-PER_DAY_MAX = 10 * BATCH_MAX
 
 
 def read_grant(groups: str, lasts: str, devices: str, per_day: str) -> Grant:
@@ -151,6 +148,3 @@ def span_text(duration: Milliseconds) -> str:
     if duration % 60_000 == 0:
         return ngettext_lazy("{number} minute", "{number} minutes", duration // 60_000)
     return ngettext_lazy("{number} second", "{number} seconds", duration // 1000)
-
-
-GROUPS_MAX, GROUP_CHARS_MAX = 10, 40

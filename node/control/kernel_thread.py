@@ -1,4 +1,5 @@
-"""Worker threads for calls to the kernel: one of each kind at a time, so that the event loop never waits for them."""
+"""Worker threads for calls to the kernel: one of each kind at a time, so that the event loop never waits for
+them; and regular readings of the conntrack table."""
 
 import asyncio
 from collections.abc import AsyncIterator

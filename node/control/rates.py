@@ -1,4 +1,5 @@
-"""Mean rates of accounts, devices and the uplink, in bits per second, over intervals long enough to be meaningful."""
+"""Mean rates of accounts, devices and the uplink, in bits per second, over intervals long enough to be meaningful;
+and whether the uplink is busy."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -56,12 +57,7 @@ def _sum[K](one: Mapping[K, Usage], other: Mapping[K, Usage]) -> dict[K, Usage]:
 # Congestion state of the uplink: busy after some minutes above a threshold, until it falls below a lower one
 # (RFC 6057).
 
-BUSY_ABOVE_PERMILLE = 800
-
-
-QUIET_BELOW_PERMILLE = 600
-
-
+BUSY_ABOVE_PERMILLE, QUIET_BELOW_PERMILLE = 800, 600
 BUSY_AFTER_MS = 5 * 60_000
 
 

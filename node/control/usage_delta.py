@@ -7,8 +7,6 @@ from node.accounting.ledger import Ledger, UsageBucket, UsageKey
 from node.accounting.meter import Baseline, Reading, baseline, deltas
 from node.units import NO_USAGE, AccountId, NodeId, Usage
 
-# Books one reading of the kernel's counters: a pure function from a reading to usage deltas.
-
 
 @dataclass(frozen=True, slots=True)
 class LedgerWriter:

@@ -6,8 +6,6 @@ from dataclasses import dataclass
 from node.governance.rules import WhenFull
 from node.units import MacAddress, Milliseconds
 
-# Device limit (FreeRADIUS `Simultaneous-Use`): which session is evicted for a new device of the same account.
-
 IDLE_MIN = Milliseconds(5 * 60_000)
 """A device that was idle for less is in use: it is evicted only when the person chose it."""
 

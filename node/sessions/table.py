@@ -380,12 +380,8 @@ def _stored_state(
 
 IDLE_OF_ACCOUNT = Milliseconds(2 * 3_600_000)
 """Idle for so long, while a newer device signed in to the account: the older session is superseded."""
-
-
 IDLE_OF_GUEST = Milliseconds(15 * 60_000)
 """Idle for so long, while there are more guests than `guests_comfortable`."""
-
-
 LOOK_EVERY = Milliseconds(60_000)
 
 

@@ -1,4 +1,5 @@
-"""A consistent copy of the database, made in steps in a separate thread so that writers do not wait."""
+"""A consistent copy of the database, made in steps in a separate thread so that writers do not wait; and salvage: the
+rows of a damaged database that are still readable."""
 
 import logging
 import os
@@ -197,21 +198,13 @@ class Copier:
         self._wake()
 
 
-# Reads the rows of a damaged database that are still readable.
-
-# Reads the rows of a damaged database that are still readable.
+# Salvage: the rows of a damaged database that are still readable.
 
 Row = tuple[object, ...]
-
-
 UNREADABLE = (sqlite3.Error, UnicodeDecodeError)
 """UnicodeDecodeError: an error message of SQLite that quotes bytes of the file which are not UTF-8."""
-
-
-WORDS_ONLY = frozenset({"contests"})
+NOT_IN_JOURNAL = frozenset({"contests"})
 """Tables that the journal does not cover. If there is a copy, only these are taken from a damaged file."""
-
-
 _NOT_BELIEVED = frozenset({"facts", "baselines"})
 """Counter baselines and sign-in state are never taken from a damaged file."""
 
@@ -219,7 +212,7 @@ _NOT_BELIEVED = frozenset({"facts", "baselines"})
 def salvage(damaged: Path, into: Connection, *, has_copy: bool, newer_than: int) -> int:
     """Insert the readable rows of `damaged` that `into` lacks; returns their number. `damaged` and its log
     are not changed. With `has_copy` (copy and journal are complete), only the tables in
-    WORDS_ONLY are read, and only if the file is at least at the commit `newer_than`."""
+    NOT_IN_JOURNAL are read, and only if the file is at least at the commit `newer_than`."""
     connection = _connect(damaged)
     if connection is None:
         return 0
@@ -227,7 +220,7 @@ def salvage(damaged: Path, into: Connection, *, has_copy: bool, newer_than: int)
         if has_copy and _commits(connection) < newer_than:
             return 0
         names = [kept.table for kept in INVENTORY if kept.table not in _NOT_BELIEVED]
-        return sum(_take(connection, into, name) for name in names if not has_copy or name in WORDS_ONLY)
+        return sum(_take(connection, into, name) for name in names if not has_copy or name in NOT_IN_JOURNAL)
     finally:
         connection.close()
 

@@ -1,4 +1,4 @@
-"""Journal part of each commit: what is written to it, what the database still lacks, and the commit numbers"""
+"""Journal part of each commit: what is written to it, what the database still lacks, and the commit numbers of both."""
 
 import json
 import logging
@@ -11,9 +11,6 @@ from node.storage.copies import Copy, save_commits
 from node.storage.durable_changes import HashedDevices, apply, place_of
 from node.storage.journal import Change, Entry, Journal, JournalContents
 from node.storage.opening import DatabaseFiles, Opened
-
-# Journal part of each commit: what is written to it, what the database still lacks, and the commit numbers
-# of both.
 
 log = logging.getLogger(__name__)
 

@@ -505,11 +505,7 @@ def fix(path: Path) -> str:
 FIRST_KEPT, LAST_KEPT = 4, 4
 """Number of databases kept, so that a failing disk is not filled by them. The first ones hold the most
 data."""
-
-
 _SET_ASIDE = re.compile(r"\.(corrupt|replaced)-(\d{1,12})(?:-wal|-shm)?")
-
-
 _FACT = "aside:"
 """Prefix of the rows in `facts` that record, for each file, the day on which it was first found."""
 

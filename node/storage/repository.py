@@ -22,6 +22,8 @@ from node.storage.journal import Change as JournalChange
 from node.storage.opening import forget_set_aside
 from node.units import AccountId, MacAddress, NodeId
 
+log = logging.getLogger(__name__)
+
 
 class StoredRepository:
     """Implements `node.control.ports.Repository`."""
@@ -199,10 +201,7 @@ def load_rule_versions(db: Connection) -> list[tuple[int, str, str, str, str]]:
 # It is in a folder that is cleared at boot (such as /run), like the counters themselves. It distinguishes a
 # database that lacks the last booking (an old copy, or a new one) from counters that were never booked.
 
-log = logging.getLogger(__name__)
-
-
-BYTES_MAX = 200
+TALLY_BYTES_MAX = 200
 
 
 class TallyFile:
@@ -216,7 +215,7 @@ class TallyFile:
         booked."""
         try:
             with self._path.open("rb") as file:
-                counters_id, _, bookings = file.read(BYTES_MAX).decode().strip().partition(" ")
+                counters_id, _, bookings = file.read(TALLY_BYTES_MAX).decode().strip().partition(" ")
             return Tally(counters_id, int(bookings))
         except (OSError, ValueError):
             return None
