@@ -102,7 +102,7 @@ _ANSWER, _TRUNCATED = 0x80, 0x02
 _SHORT = re.compile(rb"\x%02x([a-z2-7]{%d})" % (SHORT_CHARS, SHORT_CHARS))
 
 
-class Hearing:
+class MdnsFilter:
     """The filter of one link. `clock` returns monotonic seconds."""
 
     def __init__(self, roster: Roster, clock: Callable[[], float]) -> None:
@@ -112,7 +112,7 @@ class Hearing:
         self._others = TokenBucket.full(RECORDS_AT_ONCE, RECORDS_PER_S, clock())
         self._questions = TokenBucket.full(QUESTIONS_AT_ONCE, QUESTIONS_PER_S, clock())
 
-    def heard(self, datagram: bytes) -> bytes | None:
+    def accept(self, datagram: bytes) -> bytes | None:
         """The datagram to pass on; None to drop it.
 
         The TC bit, by which a query announces more known answers (RFC 6762 section 7.2), is cleared: zeroconf would

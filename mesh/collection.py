@@ -109,7 +109,7 @@ class _Author:
                 return
             yield self.places[at]
 
-    def lowest_life(self) -> PagePosition:
+    def lowest_incarnation(self) -> PagePosition:
         """Of the highest page of each incarnation, the lowest."""
         return min({place[1]: place for place in self.places}.values())
 
@@ -137,7 +137,7 @@ class PageCollection:
 
     def has_room(self, page: Page) -> bool:
         """False for a page that `hold` would drop at once: its day is older than all kept ones, or it is the first
-        page of an incarnation below LIVES_MAX others."""
+        page of an incarnation below INCARNATIONS_MAX others."""
         author = self._authors.get(page.author)
         if author is None:
             return True
@@ -146,7 +146,7 @@ class PageCollection:
             full = len(stream.days) >= DAYS_MAX and page.period not in stream.days
             return not full or day_rank(page.period) > day_rank(min(stream.days, key=day_rank))
         place = page_position(page)
-        return len(author.streams) < INCARNATIONS_MAX or place > author.lowest_life()
+        return len(author.streams) < INCARNATIONS_MAX or place > author.lowest_incarnation()
 
     def is_covered(self, key: StreamKey, label: str, seq: int) -> bool:
         """Whether a later incarnation of the author has merged this page into its own."""
@@ -320,7 +320,7 @@ def _beyond_limits(author: _Author, stream: _Stream) -> list[str]:
         oldest = min(stream.days, key=day_rank)
         gone += [_place(stream, label) for label, held in stream.pages.items() if held.day == oldest]
     if len(author.streams) > INCARNATIONS_MAX:
-        lowest = author.streams[author.lowest_life()[1][1]]
+        lowest = author.streams[author.lowest_incarnation()[1][1]]
         gone += [_place(lowest, label) for label in lowest.pages]
     return [_leave(author, place) for place in dict.fromkeys(gone)]
 

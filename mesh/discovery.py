@@ -36,7 +36,7 @@ from mesh.announcement import (
     SERVICE_TYPE,
     Address,
     Announcement,
-    Hearing,
+    MdnsFilter,
     announce,
     instance_name,
     read_announcement,
@@ -144,7 +144,7 @@ class Discovery:
         names = _Names(lambda: map(instance_name, self._roster()))
         browser: AsyncServiceBrowser | None = None
         try:
-            await _bind(zeroconf, link, Hearing(self._roster, time.monotonic))
+            await _bind(zeroconf, link, MdnsFilter(self._roster, time.monotonic))
             browser = AsyncServiceBrowser(zeroconf.zeroconf, SERVICE_TYPE, handlers=[names.changed])
             async with asyncio.TaskGroup() as tasks:
                 work = [tasks.create_task(self._announce(zeroconf, link))]
@@ -301,14 +301,14 @@ def _pointers(zeroconf: Zeroconf) -> list[DNSPointer]:
     return [record for record in found if isinstance(record, DNSPointer)]
 
 
-async def _bind(zeroconf: AsyncZeroconf, link: _Link, hearing: Hearing) -> None:
-    """Bind the sockets to this link, install the filter `hearing`, and drop what was received before. Raises OSError."""
+async def _bind(zeroconf: AsyncZeroconf, link: _Link, mdns_filter: MdnsFilter) -> None:
+    """Bind the sockets to this link, install the filter, and drop what was received before. Raises OSError."""
     await zeroconf.zeroconf.async_wait_for_start()
     for each in zeroconf.zeroconf.engine.readers:
         own = each.transport.get_extra_info("socket")
         own.setsockopt(socket.SOL_SOCKET, socket.SO_BINDTODEVICE, link.name.encode() + b"\0")
         reader = cast(DatagramReader, each.transport.get_protocol())
-        each.transport.set_protocol(cast(asyncio.BaseProtocol, Filtered(reader, hearing.heard)))
+        each.transport.set_protocol(cast(asyncio.BaseProtocol, Filtered(reader, mdns_filter.accept)))
     cache = zeroconf.zeroconf.cache
     for name in cache.names():
         cache.async_remove_records(cache.entries_with_name(name))

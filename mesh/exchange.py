@@ -169,7 +169,7 @@ class Exchange:
         """The pages of one author, as received."""
         return self._collection.own(author)
 
-    def lives_of(self, author: NodeId) -> list[str]:
+    def incarnations_of(self, author: NodeId) -> list[str]:
         """Incarnations of the author's ledger with held pages."""
         return self._collection.incarnations(author)
 

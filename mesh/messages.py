@@ -233,7 +233,7 @@ def usage_rows(body: bytes) -> tuple[UsageRow, ...] | Malformed:
     accounts = [row[0] for row in rows]
     if any(left >= right for left, right in itertools.pairwise(accounts)):
         return Malformed("accounts are not in order, each once")
-    return tuple((AccountId(row[0]), _cell(row)) for row in rows)
+    return tuple((AccountId(row[0]), _bucket(row)) for row in rows)
 
 
 def past_of(body: bytes, period: str) -> PageContent | Malformed:
@@ -251,7 +251,7 @@ def past_of(body: bytes, period: str) -> PageContent | Malformed:
         return Malformed("a cover is not [incarnation, label of this day, seq]")
     if not (_each_once(rows) and _each_once(covers)):
         return Malformed("rows or covers are not in order, each once")
-    told = tuple((str(row[0]), AccountId(row[1]), _cell(row[1:])) for row in rows)
+    told = tuple((str(row[0]), AccountId(row[1]), _bucket(row[1:])) for row in rows)
     return PageContent(
         told, tuple((str(incarnation), str(label), int(seq)) for incarnation, label, seq in covers)
     )
@@ -422,7 +422,7 @@ def _row(account: AccountId, bucket: UsageBucket) -> list[str | int]:
     return [account, bucket.uplink.down, bucket.uplink.up, bucket.busy.down, bucket.busy.up]
 
 
-def _cell(row: list[Any]) -> UsageBucket:
+def _bucket(row: list[Any]) -> UsageBucket:
     return UsageBucket(Usage(Bytes(row[1]), Bytes(row[2])), Usage(Bytes(row[3]), Bytes(row[4])))
 
 

@@ -35,8 +35,8 @@ RECOUNT_EVERY_S = 60.0
 """Longer than a round, because withdrawn usage may be in other pages that are still on their way."""
 BUCKETS_PER_TURN = 500
 """Buckets noted before the event loop runs other tasks: about 1 ms."""
-BOOKS_AGAIN_S = 0.1
-LIVES_APART_MAX = 4
+LEDGER_AGAIN_S = 0.1
+OWN_STREAMS_MAX = 4
 """Own streams that may exist in parallel before the newest merges the others: each reboot starts an incarnation, and
 merging sends everything again."""
 
@@ -69,14 +69,14 @@ class Replicator:
         self._on_usage_changed = on_usage_changed
         self._pages = UsagePages(key, community, "")
         self._reserved = 0
-        self._unshelved: dict[str, bytes | None] = {}
+        self._unstored: dict[str, bytes | None] = {}
         """Pages to store, by name; None to delete the page."""
-        self._changes_too_much, self._recounting, self._shelving = (
+        self._changes_too_much, self._recounting, self._storing = (
             asyncio.Event(),
             asyncio.Lock(),
             asyncio.Lock(),
         )
-        self._shelved_changes: set[tuple[NodeId, str]] = set()
+        self._stored_changes: set[tuple[NodeId, str]] = set()
         self._booked = asyncio.Event()
         self._booked.set()
         self._noted: dict[BucketKey, UsageBucket] = {}
@@ -115,7 +115,7 @@ class Replicator:
             for author, day in changes:
                 if author in self._roster():
                     self.exchange.recount_later(author, day)
-            self._shelved_changes |= changes
+            self._stored_changes |= changes
             if isinstance(page, Page):
                 pages.append((page_position(page), record))
             await asyncio.sleep(0)
@@ -123,37 +123,37 @@ class Replicator:
         for _, record in sorted(pages, reverse=True):
             self._restore_page(record)
             await asyncio.sleep(0)
-        self._unshelved = {name: None for name, page in self._unshelved.items() if page is None}
+        self._unstored = {name: None for name, page in self._unstored.items() if page is None}
 
     def _restore_page(self, record: bytes) -> None:
         page = decode(record)
         assert isinstance(page, Page), "it was one before"
         self._act(self.exchange.restore(page))
         if page.author in self._roster() and not self.exchange.holds(page):
-            self._unshelved[page.name] = None
+            self._unstored[page.name] = None
 
     async def run(self) -> None:
         """Until cancelled: write our pages as usage is booked, store pages and recount at intervals."""
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(self._write_when_booked())
-            tasks.create_task(self._shelve_now_and_then())
+            tasks.create_task(self._store_now_and_then())
             tasks.create_task(self._recount_now_and_then())
 
     async def persist_pages(self) -> None:
         """Store changes; what cannot be stored now is tried again later."""
-        async with self._shelving:  # or a page that could not be stored could replace a newer one later
+        async with self._storing:  # or a page that could not be stored could replace a newer one later
             changes = {(author, day) for author, day, _ in self.exchange.changed()}
-            unshelved, self._unshelved = self._unshelved, {}
+            unstored, self._unstored = self._unstored, {}
             record = {CHANGES: changes_record(changes) if changes else None}
             is_stored = False
             try:
-                told = unshelved | (record if changes != self._shelved_changes else {})
+                told = unstored | (record if changes != self._stored_changes else {})
                 is_stored = not told or await self._save(told)
             finally:
                 if not is_stored:
-                    self._unshelved = unshelved | self._unshelved
+                    self._unstored = unstored | self._unstored
             if is_stored:
-                self._shelved_changes = changes
+                self._stored_changes = changes
 
     def _act(self, events: tuple[Event, ...]) -> None:
         for event in events:
@@ -162,7 +162,7 @@ class Replicator:
                     self._accept(page, said)
                     self._on_usage_changed()
                 case PagesEvicted(author, names, is_full):
-                    self._unshelved |= dict.fromkeys(names)
+                    self._unstored |= dict.fromkeys(names)
                     if is_full:
                         self._warn(author, TOO_MUCH)
                 case PageRefused(author, reason) if author is not None and reason in {
@@ -182,7 +182,7 @@ class Replicator:
 
     def _accept(self, page: Page, said: PageContent) -> None:
         if self.exchange.holds(page):
-            self._unshelved[page.name] = page.raw
+            self._unstored[page.name] = page.raw
         self._usage_ledger.merge_page(page.author, page.period, said.rows)
         if page.author == self._own:
             self._pages.adopt(page, said)
@@ -256,8 +256,8 @@ class Replicator:
 
     def _take_in_all(self) -> None:
         """Merge all earlier incarnations when there are too many in parallel."""
-        incarnations = {*self.exchange.lives_of(self._own), self._pages.incarnation}
-        if self._takes_in or len(incarnations) <= LIVES_APART_MAX:
+        incarnations = {*self.exchange.incarnations_of(self._own), self._pages.incarnation}
+        if self._takes_in or len(incarnations) <= OWN_STREAMS_MAX:
             return
         self._takes_in = True
         for page, said in self._own_pages():
@@ -285,7 +285,7 @@ class Replicator:
         while True:
             if self._usage_ledger.incarnation:
                 return self._usage_ledger.incarnation
-            await asyncio.sleep(BOOKS_AGAIN_S)
+            await asyncio.sleep(LEDGER_AGAIN_S)
 
     async def _write_when_booked(self) -> None:
         while True:
@@ -309,7 +309,7 @@ class Replicator:
         # Rows of a page just written are already in the ledger and in our pages.
         self._act(tuple(e for e in self.exchange.offer(page) if not isinstance(e, PageAccepted)))
         if self.exchange.holds(page):
-            self._unshelved[page.name] = page.raw
+            self._unstored[page.name] = page.raw
 
     async def _note_buckets(self) -> None:
         noted, self._noted = self._noted, {}
@@ -338,7 +338,7 @@ class Replicator:
             record = reservation(self._pages.incarnation, self._reserved)
             await self._save({"reserved": record})
 
-    async def _shelve_now_and_then(self) -> None:
+    async def _store_now_and_then(self) -> None:
         while True:
             await asyncio.sleep(PERSIST_EVERY_S)
             await self.persist_pages()
@@ -358,11 +358,11 @@ class Replicator:
         except StorageTrouble as trouble:
             self._not_kept(trouble)
             return False
-        self._warnings.pop("shelf", None)
+        self._warnings.pop("page cache", None)
         return True
 
     def _not_kept(self, trouble: StorageTrouble) -> None:
-        self._warnings["shelf"] = f"neighbours' pages are kept in memory only: {trouble}"
+        self._warnings["page cache"] = f"neighbours' pages are kept in memory only: {trouble}"
 
 
 def _said(raw: bytes) -> PageContent:

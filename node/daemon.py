@@ -94,7 +94,7 @@ class Node:
             Path(config.node.data_dir),
             self.archive.last_rules,
         )
-        self.reconciler = self._heart(own_node_id(self.keys.node))
+        self.reconciler = self._control_loop(own_node_id(self.keys.node))
         self.mesh = self._mesh_service()
         self.callers = link_callers(config)
         self.certificate = certificate_files(config, self.clock)
@@ -225,7 +225,9 @@ class Node:
 
     def _booked(self, changed: Mapping[UsageKey, UsageBucket]) -> None:
         if self.mesh is not None:
-            self.mesh.publish((key.incarnation, key.day, key.account, cell) for key, cell in changed.items())
+            self.mesh.publish(
+                (key.incarnation, key.day, key.account, bucket) for key, bucket in changed.items()
+            )
 
     async def _keep_pages(self) -> None:
         if self.mesh is not None:
@@ -242,7 +244,7 @@ class Node:
         """The nodes of the community, including this one."""
         return frozenset(self.config.community.nodes) | {self.reconciler.node}
 
-    def _heart(self, node: NodeId) -> Reconciler:
+    def _control_loop(self, node: NodeId) -> Reconciler:
         active_ruleset, member_directory = self.files.open()
         registry = AccountRegistry(
             key=self.keys.key_for("vouchers"),

@@ -26,16 +26,16 @@ class DatagramReader(Protocol):
 
 
 class Filtered:
-    """A datagram protocol between a socket and `reader`; `heard` returns the datagram to
+    """A datagram protocol between a socket and `reader`; `accept` returns the datagram to
     pass on, or None to drop it."""
 
-    def __init__(self, reader: DatagramReader, heard: Callable[[bytes], bytes | None]) -> None:
-        self._reader, self._heard = reader, heard
+    def __init__(self, reader: DatagramReader, accept: Callable[[bytes], bytes | None]) -> None:
+        self._reader, self._accept = reader, accept
 
     def datagram_received(self, data: bytes, addr: tuple[str, int]) -> None:
-        heard = self._heard(data)
-        if heard is not None:
-            self._reader.datagram_received(heard, addr)
+        passed = self._accept(data)
+        if passed is not None:
+            self._reader.datagram_received(passed, addr)
 
     def error_received(self, exc: Exception) -> None:
         self._reader.error_received(exc)

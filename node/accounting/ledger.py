@@ -43,7 +43,7 @@ class Ledger:
     """Buckets of open days of all nodes, with a running sum for each account and period."""
 
     def __init__(self, buckets: Iterable[tuple[UsageKey, UsageBucket]] = ()) -> None:
-        self._cells: dict[UsageKey, UsageBucket] = {}
+        self._buckets: dict[UsageKey, UsageBucket] = {}
         self._sums: dict[str, dict[AccountId, UsageBucket]] = {}
         """By period, then by account."""
         self.open_since = ""
@@ -55,7 +55,7 @@ class Ledger:
         """Add `used` to one of this node's buckets, which must be of an open day. Returns its new value."""
         assert self.is_open(key.day), f"{key.day} is closed: what its bucket holds is not known here"
         return self.merge(
-            key, _plus(self._cells.get(key, EMPTY_BUCKET), UsageBucket(used, used if busy else NO_USAGE))
+            key, _plus(self._buckets.get(key, EMPTY_BUCKET), UsageBucket(used, used if busy else NO_USAGE))
         )
 
     def merge(self, key: UsageKey, bucket: UsageBucket) -> UsageBucket:
@@ -63,11 +63,11 @@ class Ledger:
         of a closed day is not kept here but returned, and the database merges it."""
         if not self.is_open(key.day):
             return bucket
-        known = self._cells.get(key, EMPTY_BUCKET)
+        known = self._buckets.get(key, EMPTY_BUCKET)
         merged = highest(known, bucket) if known is not EMPTY_BUCKET else bucket
         if merged == known:
             return known
-        self._cells[key] = merged
+        self._buckets[key] = merged
         # To save memory, bucket and sum share one object if they are equal, as most are.
         grown = merged if known is EMPTY_BUCKET else _difference(merged, known)
         for period in periods_of(key.day):
@@ -78,7 +78,7 @@ class Ledger:
 
     def recount(self, said: Mapping[tuple[NodeId, str], Mapping[UsageKey, UsageBucket]]) -> None:
         """Replace the buckets of these nodes and days; the given ones are complete."""
-        buckets = tuple(self._cells.items())
+        buckets = tuple(self._buckets.items())
         gone = [
             key
             for key, bucket in buckets
@@ -112,21 +112,25 @@ class Ledger:
     def buckets(self) -> Iterator[tuple[UsageKey, UsageBucket]]:
         """Buckets of open days of all nodes."""
         # Copied first: the counter thread may add a bucket meanwhile.
-        return iter(tuple(self._cells.items()))
+        return iter(tuple(self._buckets.items()))
 
     def forget_before(self, day: str) -> None:
         """Retention: drop days before `day` from buckets and sums; an unknown day stays."""
-        self._drop([key for key in tuple(self._cells) if key.day != DAY_UNKNOWN and key.day < day])
+        self._drop([key for key in tuple(self._buckets) if key.day != DAY_UNKNOWN and key.day < day])
 
     def erase(self, account: AccountId, day: str) -> None:
         """Drop the account's usage before `day`, and that of unknown days."""
         self._drop(
-            [k for k in tuple(self._cells) if k.account == account and (k.day < day or k.day == DAY_UNKNOWN)]
+            [
+                k
+                for k in tuple(self._buckets)
+                if k.account == account and (k.day < day or k.day == DAY_UNKNOWN)
+            ]
         )
 
     def _drop(self, keys: Iterable[UsageKey]) -> None:
         for key in keys:
-            bucket = self._cells.pop(key)
+            bucket = self._buckets.pop(key)
             for period in periods_of(key.day):
                 sums = self._sums[period]
                 rest = _difference(sums[key.account], bucket)

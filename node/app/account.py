@@ -198,7 +198,7 @@ class AccountService:
                 return refused
         salt = self._new_salt()
         try:
-            hashed = await self._admission.desk.turn(
+            hashed = await self._admission.passphrases.turn(
                 mac, lambda: hash_passphrase(passphrase, salt), is_known=True
             )
         except NodeError as busy:

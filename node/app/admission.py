@@ -37,7 +37,7 @@ class AdmissionService:
 
     def __init__(self, reconciler: Reconciler, registry: AccountRegistry, views: AccountViews) -> None:
         self._reconciler, self._registry, self._views = reconciler, registry, views
-        self.desk = PassphraseQueue()
+        self.passphrases = PassphraseQueue()
         """Shared by all: two hashes at once would need twice the memory."""
         self._choosing: dict[MacAddress, tuple[Monotonic, Binding | None]] = {}
         """By device: end of the choice, and the binding to the account that is at its device limit."""
@@ -163,7 +163,7 @@ class AdmissionService:
     async def _check(self, question: PassphraseQuestion, typed: str) -> bool | Refused:
         passphrase = typed[: PASSPHRASE_CHARS_MAX + 1]
         try:
-            return await self.desk.turn(
+            return await self.passphrases.turn(
                 question.mac,
                 lambda: is_right(passphrase, question.hash),
                 is_known=self._is_known(question.mac),

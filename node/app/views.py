@@ -302,7 +302,7 @@ class AccountViews:
         """All devices of the account: with a session, bound to it, or listed in the member directory."""
         session_table, registry = self._reconciler.session_table, self._registry
         bound = {binding.mac: binding for binding in registry.bindings.of(account)}
-        seated = [
+        with_session = [
             mac
             for mac in session_table.devices_of(account)
             if session_table.is_admitted(mac) or self._reconciler.account_of(mac) == account
@@ -317,7 +317,7 @@ class AccountViews:
                 idle_s=self._idle_s(mac),
                 since_day=bound[mac].bound_day if mac in bound else "",
             )
-            for mac in dict.fromkeys((*bound, *listed, *seated))
+            for mac in dict.fromkeys((*bound, *listed, *with_session))
         )
 
     def seconds_left(self, guest: session_state.Authorized) -> int | None:

@@ -157,7 +157,7 @@ class PersistenceQueue:
         today = self._clock.today()
         return NOTHING_IS_OPEN if today == DAY_UNKNOWN else first_open_day(today)
 
-    async def stored_cells(
+    async def stored_buckets(
         self, since: str, *, node: NodeId | None = None, account: AccountId | None = None
     ) -> dict[UsageKey, UsageBucket]:
         """Usage buckets of that day, later days and unknown days, both stored and queued. Raises StorageTrouble."""
@@ -169,9 +169,9 @@ class PersistenceQueue:
     async def buckets(
         self, since: str, *, node: NodeId | None = None, account: AccountId | None = None
     ) -> dict[UsageKey, UsageBucket]:
-        """As `stored_cells`; while the database cannot be read, only those of open days."""
+        """As `stored_buckets`; while the database cannot be read, only those of open days."""
         try:
-            found = await self.stored_cells(since, node=node, account=account)
+            found = await self.stored_buckets(since, node=node, account=account)
         except StorageTrouble as trouble:
             self.note(trouble)
             found = {}
@@ -447,7 +447,7 @@ class PersistenceQueue:
     def _take(self, remembered: StoredState, now: Monotonic, standing: KernelState | None) -> None:
         facts, self._tally = dict(remembered.facts), remembered.tally
         self._recall_erased(remembered.erased, is_late=bool(self.writer.incarnation))
-        self._ledger.open(remembered.cells_since, remembered.buckets)
+        self._ledger.open(remembered.buckets_since, remembered.buckets)
         self._session_table.remember_marks(remembered.marks)
         self._session_table.remember_minors(remembered.minors)
         self._generation = self._repository.generation

@@ -36,8 +36,8 @@ class StoredState:
     """Everything that the node stored, as read at start."""
 
     buckets: tuple[tuple[UsageKey, UsageBucket], ...] = ()
-    """Usage buckets of the day `cells_since` and later."""
-    cells_since: str = ""
+    """Usage buckets of the day `buckets_since` and later."""
+    buckets_since: str = ""
     incarnations: tuple[tuple[NodeId, str], ...] = ()
     """Nodes, each with an incarnation, of which there are usage buckets."""
     baseline: Baseline | None = None
@@ -60,7 +60,7 @@ class Repository(Protocol):
     def generation(self) -> int:
         """Changes when the database file was replaced; the caller must write everything again."""
 
-    async def recall(self, cells_since: str = "") -> StoredState:
+    async def recall(self, buckets_since: str = "") -> StoredState:
         """Reads everything; of usage buckets only those of that day and later, and of the day booked last."""
 
     async def buckets(

@@ -348,7 +348,7 @@ class Reconciler:
         if since >= self.ledger.open_since:
             return True
         try:
-            self._opened = since, tuple((await self.persistence.stored_cells(since)).items())
+            self._opened = since, tuple((await self.persistence.stored_buckets(since)).items())
         except StorageTrouble as trouble:
             self.persistence.note(trouble)
             return False

@@ -120,7 +120,7 @@ Event = (
 class Effect(Enum):
     """What `SessionTable.handle` does for a transition."""
 
-    TAKE_SEAT = auto()
+    TAKE_ENTRY = auto()
     """The device gets the account, ct mark and traffic class of this event. Comes first: if the table
     is full, nothing has changed."""
     SAVE = auto()
@@ -142,7 +142,7 @@ def step(state: DeviceSession, event: Event, now: Monotonic) -> Outcome:
 
 def _admit(_state: DeviceSession, event: SessionGranted, now: Monotonic) -> Outcome:
     until = None if event.session_ms is None else Monotonic(now + event.session_ms)
-    return Authorized(now, until), (Effect.TAKE_SEAT, Effect.SAVE)
+    return Authorized(now, until), (Effect.TAKE_ENTRY, Effect.SAVE)
 
 
 def _leave(_state: Authorized, _event: LoggedOff, _now: Monotonic) -> Outcome:
@@ -160,7 +160,7 @@ def _shorten(state: Authorized, event: Shortened, _now: Monotonic) -> Outcome:
 
 
 def _remove(_state: DeviceSession, event: BlockedByAdmin, _now: Monotonic) -> Outcome:
-    return Blocked(event.because), (Effect.TAKE_SEAT, Effect.SAVE, Effect.STOP_PASSING)
+    return Blocked(event.because), (Effect.TAKE_ENTRY, Effect.SAVE, Effect.STOP_PASSING)
 
 
 def _wait(_state: Expired | Blocked, _event: LoggedOff | Unblocked, _now: Monotonic) -> Outcome:
@@ -170,12 +170,12 @@ def _wait(_state: Expired | Blocked, _event: LoggedOff | Unblocked, _now: Monoto
 def _restore(_state: Unauthorized, event: Restored, now: Monotonic) -> Outcome:
     # A session that ended while the daemon was not running is over, even if the kernel still has its element.
     if isinstance(event.state, Authorized) and event.state.is_over(now):
-        return Expired(), (Effect.TAKE_SEAT, Effect.SAVE)
-    return event.state, (Effect.TAKE_SEAT,)
+        return Expired(), (Effect.TAKE_ENTRY, Effect.SAVE)
+    return event.state, (Effect.TAKE_ENTRY,)
 
 
 def _adopt(_state: Unauthorized | Expired, event: FoundInKernel, now: Monotonic) -> Outcome:
-    return Authorized(now, event.until), (Effect.TAKE_SEAT, Effect.SAVE)
+    return Authorized(now, event.until), (Effect.TAKE_ENTRY, Effect.SAVE)
 
 
 def _discard(_state: Unauthorized | Expired, _event: Discarded, _now: Monotonic) -> Outcome:

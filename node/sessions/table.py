@@ -297,8 +297,8 @@ class SessionTable:
         self, effect: session_state.Effect, mac: MacAddress, event: session_state.Event, now: Monotonic
     ) -> None:
         match effect:
-            case session_state.Effect.TAKE_SEAT:
-                self._seat(mac, event, now)
+            case session_state.Effect.TAKE_ENTRY:
+                self._enter(mac, event, now)
             case session_state.Effect.SAVE:
                 self.unsaved.add(mac)
             case session_state.Effect.STOP_PASSING:
@@ -306,7 +306,7 @@ class SessionTable:
             case session_state.Effect.DISCARD_ENTRY:
                 self._remove_entry(mac)
 
-    def _seat(self, mac: MacAddress, event: session_state.Event, now: Monotonic) -> None:
+    def _enter(self, mac: MacAddress, event: session_state.Event, now: Monotonic) -> None:
         """Creates or changes the entry as the event says."""
         terms = self.session_entries[mac].terms if mac in self.session_entries else ""
         match event:

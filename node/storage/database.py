@@ -250,7 +250,7 @@ class Store:
         try:
             if self._reading is None:
                 self._reading = ReadOnlyFolder(self._files, self._devices, self._scratch)
-                self._note_life(self._reading.db)
+                self._note_generation(self._reading.db)
             db = self._reading.db
         except (sqlite3.Error, OSError, StorageTrouble) as error:
             log.warning("what stands in %s cannot be read: %s", self.path.parent, error)
@@ -295,10 +295,10 @@ class Store:
         self._notes = JournalWriter(self._files, self._devices, opened)
         self._want_first_copy(opened)
         self._read_losses(opened.losses)
-        self._note_life(opened.db)
+        self._note_generation(opened.db)
         return opened.db
 
-    def _note_life(self, db: Connection) -> None:
+    def _note_generation(self, db: Connection) -> None:
         self._file = file_at(self.path)
         opened = self._file, int(db.execute("PRAGMA application_id").fetchone()[0])
         if opened != self._opened_last:

@@ -13,7 +13,7 @@ from collections.abc import Callable, Hashable, Iterable
 from sqlite3 import Connection
 from typing import Any
 
-from node.accounts.changes import Change as RegisterChange
+from node.accounts.changes import Change as RegistryChange
 from node.accounts.changes import NoticeGone, Objection, ObjectionGone, PassphraseGone, SavedVoucher, Unbound
 from node.accounts.device_bindings import Binding
 from node.sessions.stored import SavedSession
@@ -48,12 +48,12 @@ class HashedDevices:
         return hmac.digest(self._key, b"journal device\0" + mac.encode(), "sha256")[:DEVICE_BYTES].hex()
 
 
-def of_register(db: Connection, changes: Iterable[RegisterChange], devices: HashedDevices) -> list[Change]:
+def of_registry(db: Connection, changes: Iterable[RegistryChange], devices: HashedDevices) -> list[Change]:
     """Journal changes for these registry changes; `db` is in the state before them."""
-    return [made for change in changes if (made := _of_register(db, change, devices)) is not None]
+    return [made for change in changes if (made := _of_registry(db, change, devices)) is not None]
 
 
-def _of_register(db: Connection, change: RegisterChange, devices: HashedDevices) -> Change | None:
+def _of_registry(db: Connection, change: RegistryChange, devices: HashedDevices) -> Change | None:
     match change:
         case Unbound(mac):
             return ["gone", "bindings", devices.hashed(mac)]

@@ -37,13 +37,13 @@ class StoredRepository:
     def generation(self) -> int:
         return self._store.generation
 
-    async def recall(self, cells_since: str = "") -> StoredState:
-        return await self._store.run(lambda db: self._recall(db, cells_since))
+    async def recall(self, buckets_since: str = "") -> StoredState:
+        return await self._store.run(lambda db: self._recall(db, buckets_since))
 
     async def buckets(
         self, *, since: str, node: NodeId | None = None, account: AccountId | None = None
     ) -> tuple[tuple[UsageKey, UsageBucket], ...]:
-        return tuple(await self._store.run(lambda db: usage_tables.load_cells(db, since, node, account)))
+        return tuple(await self._store.run(lambda db: usage_tables.load_buckets(db, since, node, account)))
 
     async def begin_counters(self, counters_id: str) -> None:
         await asyncio.to_thread(self._tally.write, Tally(counters_id, 0))
@@ -68,7 +68,7 @@ class StoredRepository:
 
         def noting(db: Connection, devices: HashedDevices) -> list[JournalChange]:
             return [
-                *durable_changes.of_register(db, kept, devices),
+                *durable_changes.of_registry(db, kept, devices),
                 *durable_changes.of_sessions(db, kept_sessions, day, devices),
             ]
 
@@ -99,13 +99,13 @@ class StoredRepository:
 
         return await self._store.run(work)
 
-    def _recall(self, db: Connection, cells_since: str) -> StoredState:
+    def _recall(self, db: Connection, buckets_since: str) -> StoredState:
         marks, facts = session_tables.load_marks(db), usage_tables.load_facts(db)
         # After a start in another month, counting may continue on the day last booked.
-        since = min(cells_since, facts.get(BOOKED_DAY) or cells_since)
+        since = min(buckets_since, facts.get(BOOKED_DAY) or buckets_since)
         return StoredState(
-            buckets=tuple(usage_tables.load_cells(db, since)),
-            cells_since=since,
+            buckets=tuple(usage_tables.load_buckets(db, since)),
+            buckets_since=since,
             incarnations=tuple(usage_tables.load_incarnations(db)),
             baseline=usage_tables.load_baseline(db),
             tally=self._tally.read(),

@@ -9,14 +9,14 @@ from node.accounting.periods import DAY_UNKNOWN
 from node.units import AccountId, Bytes, NodeId, Usage
 
 COUNTERS_ID = "counters_id"
-CELLS_OF_A_NODE_MAX = 250_000
+BUCKETS_OF_A_NODE_MAX = 250_000
 """Limit for another node whose pages of the oldest days are no longer kept: 13 months of 600 accounts a day,
 66 MB."""
 COMMITS = "commits"
 """Number of commits and time of the last one; used by the storage package only."""
 
 
-def load_cells(
+def load_buckets(
     db: Connection, since: str, node: NodeId | None = None, account: AccountId | None = None
 ) -> list[tuple[UsageKey, UsageBucket]]:
     """Buckets of the day `since` and later, and of unknown days."""
@@ -67,7 +67,7 @@ def save_booking(db: Connection, booking: Booking) -> None:
            ON CONFLICT DO UPDATE SET
            down = max(down, excluded.down), up = max(up, excluded.up),
            busy_down = max(busy_down, excluded.busy_down), busy_up = max(busy_up, excluded.busy_up)""",  # noqa: S608
-        (_cell_row(key, bucket) for key, bucket in booking.buckets),
+        (_bucket_row(key, bucket) for key, bucket in booking.buckets),
     )
     facts = dict(booking.facts)
     if booking.baseline is not None:
@@ -87,9 +87,10 @@ def _forget_days(db: Connection, node: NodeId, days: list[str]) -> None:
 
 
 def _forget_more_than_is_kept(db: Connection, node: NodeId) -> None:
-    """Delete the oldest days of the node, until it has at most CELLS_OF_A_NODE_MAX buckets."""
+    """Delete the oldest days of the node, until it has at most BUCKETS_OF_A_NODE_MAX buckets."""
     found = db.execute(
-        "SELECT day FROM cells WHERE node = ? ORDER BY day DESC LIMIT 1 OFFSET ?", [node, CELLS_OF_A_NODE_MAX]
+        "SELECT day FROM cells WHERE node = ? ORDER BY day DESC LIMIT 1 OFFSET ?",
+        [node, BUCKETS_OF_A_NODE_MAX],
     ).fetchone()
     if found is not None:
         db.execute("DELETE FROM cells WHERE node = ? AND day <= ?", [node, found[0]])
@@ -186,6 +187,6 @@ _DAYS = (
 )
 
 
-def _cell_row(key: UsageKey, bucket: UsageBucket) -> tuple[str | int, ...]:
+def _bucket_row(key: UsageKey, bucket: UsageBucket) -> tuple[str | int, ...]:
     uplink, busy = bucket.uplink, bucket.busy
     return key.node, key.incarnation, key.account, key.day, uplink.down, uplink.up, busy.down, busy.up

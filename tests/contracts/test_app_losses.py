@@ -44,10 +44,10 @@ class Unreadable(FakeRepository):
         super().__init__()
         self.silent = self.lost_batches = False
 
-    async def recall(self, cells_since: str = "") -> StoredState:
+    async def recall(self, buckets_since: str = "") -> StoredState:
         if self.silent:
             raise StorageTrouble("the data folder has not answered", "wait")
-        whole = await super().recall(cells_since)
+        whole = await super().recall(buckets_since)
         return replace(whole, registry=replace(whole.registry, batches=())) if self.lost_batches else whole
 
 

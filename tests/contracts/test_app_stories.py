@@ -33,9 +33,9 @@ class FailingRepository(StoredRepository):
         super().__init__(store)
         self._state = state
 
-    async def recall(self, cells_since: str = "") -> Any:
+    async def recall(self, buckets_since: str = "") -> Any:
         self._state.check()
-        return await super().recall(cells_since)
+        return await super().recall(buckets_since)
 
     async def book(self, booking: Any) -> None:
         self._state.check()

@@ -163,7 +163,10 @@ class HistoryNode:
 def buckets_of(page: Page) -> list[tuple[UsageKey, UsageBucket]]:
     if page.kind == "past":
         past = past_of(page.body, page.period)
-        return [(UsageKey(page.author, life, who, page.period), bucket) for life, who, bucket in past.rows]  # type: ignore[union-attr]
+        return [
+            (UsageKey(page.author, incarnation, who, page.period), bucket)
+            for incarnation, who, bucket in past.rows
+        ]  # type: ignore[union-attr]
     return [
         (UsageKey(page.author, page.incarnation, who, page.period), c) for who, c in usage_rows(page.body)
     ]  # type: ignore[misc]

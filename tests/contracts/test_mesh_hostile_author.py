@@ -87,11 +87,11 @@ async def test_accounts_missing_from_a_newer_page_of_a_day_are_withdrawn(tmp_pat
     "kind",
     [
         lambda n: page(names(n), 1, day=f"2027-{1 + n // 28:02d}-{1 + n % 28:02d}"),
-        lambda n: page(names(n), 1, life=f"{n + 2}-a"),
+        lambda n: page(names(n), 1, incarnation=f"{n + 2}-a"),
         lambda n: page(names(n), 1, part=n % 10, day=f"2027-01-{1 + n // 10:02d}"),
-        lambda n: page(names(n), n + 1, life="2-b", of_life=f"1-{n:04d}", part=n),
+        lambda n: page(names(n), n + 1, incarnation="2-b", of_incarnation=f"1-{n:04d}", part=n),
     ],
-    ids=["days", "lives", "parts", "earlier lives"],
+    ids=["days", "incarnations", "parts", "earlier incarnations"],
 )
 async def test_an_author_costs_no_more_than_the_limit_for_one_author(
     tmp_path: Path, kind: Callable[[int], Page]
@@ -121,7 +121,7 @@ async def test_the_number_of_pages_of_one_author_is_limited(tmp_path: Path) -> N
 
 
 async def test_two_nodes_count_the_same_in_any_order_of_arrival(tmp_path: Path) -> None:
-    pages = [page(names(n, 40), n + 1, part=n % 2, life=f"{1 + n % 3}-a") for n in range(12)]
+    pages = [page(names(n, 40), n + 1, part=n % 2, incarnation=f"{1 + n % 3}-a") for n in range(12)]
     async with valley(tmp_path) as one, valley(tmp_path, "ridge") as other:
         await hear(one, pages)
         await hear(other, pages[::-1])
@@ -150,16 +150,16 @@ async def test_a_withdrawal_interrupted_by_a_crash_is_completed_after_it(tmp_pat
 
 
 async def test_a_closed_day_stays_stored_when_one_of_its_pages_goes(tmp_path: Path) -> None:
-    """The node began another life on that day, and 62 days later that life's page of it left."""
+    """The node began another incarnation on that day, and 62 days later that incarnation's page of it left."""
     days = [f"2026-{month:02d}-{day:02d}" for month in (7, 8, 9) for day in range(1, 29)][
         : collection.DAYS_MAX
     ]
     async with valley(tmp_path) as place:
         await hear(place, [page(names(1, 10), 1, day=days[0])])
-        pages = [page(names(1, 10), n, day=day, life="2-b") for n, day in enumerate(days, start=1)]
+        pages = [page(names(1, 10), n, day=day, incarnation="2-b") for n, day in enumerate(days, start=1)]
         await hear(place, pages)
         await a_minute(place)
-        await hear(place, [page(names(1, 10), 99, day=TODAY, life="2-b")])
+        await hear(place, [page(names(1, 10), 99, day=TODAY, incarnation="2-b")])
         await a_minute(place)
         assert collection.DAYS_MAX + 1 == len(place.replica.exchange.held_of(HILL))
         assert 10 * (collection.DAYS_MAX + 2) == stored(place)
@@ -178,7 +178,7 @@ async def test_closed_days_stay_stored_after_their_pages_are_evicted_up_to_a_lim
         await hear(place, [page(names(1, 10), 99, day=TODAY)])
         await a_minute(place)
         assert 10 * 85 == stored(place)
-        monkeypatch.setattr(usage_tables, "CELLS_OF_A_NODE_MAX", 700)
+        monkeypatch.setattr(usage_tables, "BUCKETS_OF_A_NODE_MAX", 700)
         await hear(place, [page(names(1, 10), 100, day="2026-11-25")])
         await a_minute(place)
         assert 700 == stored(place)

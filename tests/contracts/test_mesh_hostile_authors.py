@@ -32,7 +32,7 @@ VILLAGE = "the-village"
 HILL, VALLEY = id_of("hill"), id_of("valley")
 NAMES = ("valley", "coast", "ridge")
 DAYS = ("unknown", "2026-11-22", "2026-11-23", "2026-11-24", "2026-11-25")
-LIVES = ("1-a", "2-b", "3-c", "4-d")
+INCARNATIONS = ("1-a", "2-b", "3-c", "4-d")
 Cells = dict[UsageKey, UsageBucket]
 
 
@@ -42,17 +42,17 @@ def page(
     *,
     day: str = TODAY,
     part: int = 0,
-    life: str = "1-a",
-    of_life: str = "",
+    incarnation: str = "1-a",
+    of_incarnation: str = "",
     covers: Mapping[tuple[str, str], int] = MappingProxyType({}),
 ) -> Page:
-    """A page of the hill; about an earlier incarnation where `of_life` or `covers` is given."""
-    kind = "past" if of_life or covers else "usage"
+    """A page of the hill; about an earlier incarnation where `of_incarnation` or `covers` is given."""
+    kind = "past" if of_incarnation or covers else "usage"
     head = page_head(
-        community=VILLAGE, author=HILL, incarnation=life, period=day, part=part, seq=seq, kind=kind
+        community=VILLAGE, author=HILL, incarnation=incarnation, period=day, part=part, seq=seq, kind=kind
     )
     buckets = {AccountId(account): bucket(down) for account, down in rows.items()}
-    past = {(of_life or "1-a", account): each for account, each in buckets.items()}
+    past = {(of_incarnation or "1-a", account): each for account, each in buckets.items()}
     body = usage_body(buckets) if kind == "usage" else past_body(past, covers)
     signed = head + b"\n" + body
     found = decode(assemble_page(signed, sign(key_of("hill"), PAGE_KIND, signed)))
@@ -64,8 +64,8 @@ def buckets_of(*pages: Page) -> Cells:
     found: Cells = {}
     for each in pages:
         said = page_content(each)
-        for life, account, amount in said.rows:  # type: ignore[union-attr]
-            key = UsageKey(HILL, life, account, each.period)
+        for incarnation, account, amount in said.rows:  # type: ignore[union-attr]
+            key = UsageKey(HILL, incarnation, account, each.period)
             found[key] = highest(found.get(key, EMPTY_BUCKET), amount)
     return found
 
@@ -151,11 +151,25 @@ def hostile_page(chance: random.Random) -> Page:
     day = chance.choice(DAYS)
     rows = {name: chance.randint(1, 9) for name in chance.sample("abcdefghij", chance.randint(1, 8))}
     covers = {
-        (chance.choice(LIVES), f"{chance.choice(('usage', 'past'))}/{day}/{part:04d}"): chance.randint(0, 6)
+        (chance.choice(INCARNATIONS), f"{chance.choice(('usage', 'past'))}/{day}/{part:04d}"): chance.randint(
+            0, 6
+        )
         for part in range(chance.choice((0, 0, 2)))
     }
-    part, life, of_life = chance.randint(0, 1), chance.choice(LIVES), chance.choice(("", "", *LIVES))
-    return page(rows, chance.randint(1, 6), day=day, part=part, life=life, of_life=of_life, covers=covers)
+    part, incarnation, of_incarnation = (
+        chance.randint(0, 1),
+        chance.choice(INCARNATIONS),
+        chance.choice(("", "", *INCARNATIONS)),
+    )
+    return page(
+        rows,
+        chance.randint(1, 6),
+        day=day,
+        part=part,
+        incarnation=incarnation,
+        of_incarnation=of_incarnation,
+        covers=covers,
+    )
 
 
 @pytest.fixture

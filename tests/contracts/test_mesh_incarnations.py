@@ -1,7 +1,7 @@
 """A ledger that is lost repeatedly on one day: every incarnation is counted on every node, and few streams remain."""
 
 from mesh.messages import Page, decode
-from mesh.replicator import LIVES_APART_MAX
+from mesh.replicator import OWN_STREAMS_MAX
 from node.accounting.ledger import UsageKey, incarnation_name, incarnation_number
 from node.units import AccountId, Bytes, Usage
 from tests.contracts.test_mesh_service import NodeFixture, until
@@ -36,7 +36,7 @@ async def test_ten_incarnations_of_one_day_are_all_counted_and_become_few_stream
                 await until(
                     lambda hill=hill, expected=expected: hill.usage_ledger.used("ana") == expected, 20
                 )  # type: ignore[misc]
-                await until(lambda hill=hill: len(streams_of(valley)) <= LIVES_APART_MAX, 20)  # type: ignore[misc]
+                await until(lambda hill=hill: len(streams_of(valley)) <= OWN_STREAMS_MAX, 20)  # type: ignore[misc]
                 await until(lambda hill=hill: agree(hill, valley), 20)  # type: ignore[misc]
         async with NodeFixture("coast", "hill", "valley", peers=(valley.address,)).running() as coast:
             await until(lambda: coast.usage_ledger.used("ana") == 1_000)
@@ -68,7 +68,7 @@ async def test_a_neighbour_that_was_away_brings_what_only_it_had_received() -> N
                 for node in (hill, valley, coast):
                     await until(lambda node=node: node.usage_ledger.used("ana") == 107)  # type: ignore[misc]
                 await until(
-                    lambda: len(streams_of(valley)) <= LIVES_APART_MAX and agree(hill, valley, coast), 20
+                    lambda: len(streams_of(valley)) <= OWN_STREAMS_MAX and agree(hill, valley, coast), 20
                 )
 
 

@@ -491,7 +491,7 @@ async def test_a_member_that_stopped_reading_is_disconnected_in_time() -> None:
             if number % 1_000 == 0:
                 await asyncio.sleep(0)
         hill.mesh.publish()
-        await until(lambda: len(hill.mesh._replica._unshelved) > 60)
+        await until(lambda: len(hill.mesh._replica._unstored) > 60)
         assert 1 == hill.mesh._listener.links
         hill.roster -= {id_of("valley")}
         await until(lambda: hill.mesh._listener.links == 0)

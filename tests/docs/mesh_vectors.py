@@ -83,10 +83,10 @@ def past_page() -> bytes:
 
 
 def a_page(
-    rows: dict[AccountId, UsageBucket], *, day: str, life: str, seq: int, kind: str = "usage"
+    rows: dict[AccountId, UsageBucket], *, day: str, incarnation: str, seq: int, kind: str = "usage"
 ) -> bytes:
     """With `past` the page is about incarnation 1-3f9a."""
-    stream = {"community": "la-vall", "author": NODE, "incarnation": life, "kind": kind}
+    stream = {"community": "la-vall", "author": NODE, "incarnation": incarnation, "kind": kind}
     head = page_head(**stream, period=day, part=0, seq=seq)  # type: ignore[arg-type]
     past = {("1-3f9a", account): bucket for account, bucket in rows.items()}
     signed = head + b"\n" + (usage_body(rows) if kind == "usage" else past_body(past, {}))
@@ -100,11 +100,11 @@ def room() -> dict[str, object]:
         AccountId(f"{number:064d}"): a_cell(10**15 + number, 10**15, 10**15, 10**15) for number in range(20)
     }
     pages = [
-        a_page(ROWS, day="unknown", life="2-c04b", seq=1),
-        a_page(ROWS, day="2026-11-23", life="10-07d1", seq=1),
-        a_page(many, day="2026-11-24", life="2-c04b", seq=2),
-        a_page(long, day="2026-11-24", life="10-07d1", seq=2, kind="past"),
-        a_page(ROWS, day="2026-11-24", life="10-07d1", seq=3),
+        a_page(ROWS, day="unknown", incarnation="2-c04b", seq=1),
+        a_page(ROWS, day="2026-11-23", incarnation="10-07d1", seq=1),
+        a_page(many, day="2026-11-24", incarnation="2-c04b", seq=2),
+        a_page(long, day="2026-11-24", incarnation="10-07d1", seq=2, kind="past"),
+        a_page(ROWS, day="2026-11-24", incarnation="10-07d1", seq=3),
     ]
     read = [messages.decode(each) for each in pages]
     return {

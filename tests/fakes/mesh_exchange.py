@@ -41,7 +41,7 @@ class ExchangeFixture:
 
     def book(self, name: str, account: str, down: int, day: str = TODAY) -> list[Page]:
         self.usage_ledger[name].book(account, Usage(down, 0), day)
-        for at, owner, found in self.usage_ledger[name].cells_now():
+        for at, owner, found in self.usage_ledger[name].buckets_now():
             self.pages[name].note(at, owner, found)
         written = list(self.pages[name].write())
         if name in self.exchange:
@@ -103,9 +103,13 @@ STEPS = st.lists(
 
 
 def a_page(
-    name: str = "hill", community: str = VILLAGE, account: str = "ana", seq: int = 1, life: str = "life-1"
+    name: str = "hill",
+    community: str = VILLAGE,
+    account: str = "ana",
+    seq: int = 1,
+    incarnation: str = "life-1",
 ) -> Page:
-    pages = UsagePages(key_of(name), community, life)
+    pages = UsagePages(key_of(name), community, incarnation)
     pages.seq = seq - 1
     pages.note(TODAY, AccountId(account), bucket(5))
     return next(pages.write())

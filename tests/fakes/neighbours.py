@@ -43,7 +43,7 @@ class FakeUsageLedger:
         mine = ((key, found) for key, found in self.ledger.buckets() if key.node == self.node)
         return [(key.incarnation, key.day, key.account, found) for key, found in mine]
 
-    def cells_now(self) -> Iterable[tuple[str, AccountId, UsageBucket]]:
+    def buckets_now(self) -> Iterable[tuple[str, AccountId, UsageBucket]]:
         """Buckets of this incarnation."""
         own = self.node, self.incarnation
         return [
@@ -52,21 +52,21 @@ class FakeUsageLedger:
             if (key.node, key.incarnation) == own
         ]
 
-    def outlive(self, life: str) -> None:
-        number = max(map(incarnation_number, (life, self.incarnation))) + 1
+    def outlive(self, incarnation: str) -> None:
+        number = max(map(incarnation_number, (incarnation, self.incarnation))) + 1
         self.incarnation = incarnation_name(number, secrets.token_hex(4))
 
     def merge_page(
         self, author: NodeId, day: str, buckets: Iterable[tuple[str, AccountId, UsageBucket]]
     ) -> None:
         self.pages_merged += 1
-        for life, account, found in buckets:
-            self.ledger.merge(UsageKey(author, life, account, day), found)
+        for incarnation, account, found in buckets:
+            self.ledger.merge(UsageKey(author, incarnation, account, day), found)
 
     def recount(
         self, author: NodeId, day: str, buckets: Iterable[tuple[str, AccountId, UsageBucket]]
     ) -> None:
-        said = {UsageKey(author, life, account, day): found for life, account, found in buckets}
+        said = {UsageKey(author, incarnation, account, day): found for incarnation, account, found in buckets}
         self.ledger.recount({(author, day): said})
 
     async def kept(self) -> None:
@@ -76,7 +76,7 @@ class FakeUsageLedger:
         return self.ledger.total(AccountId(account), period).uplink.total
 
     def used_by_own(self, account: str) -> int:
-        return sum(found.uplink.total for _, owner, found in self.cells_now() if owner == account)
+        return sum(found.uplink.total for _, owner, found in self.buckets_now() if owner == account)
 
 
 class FakePageCache:

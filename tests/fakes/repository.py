@@ -34,12 +34,12 @@ class FakeRepository:
         self.registry = FakeRegistryRepository()
         self.erasures: dict[AccountId, ErasureNote] = {}
 
-    async def recall(self, cells_since: str = "") -> StoredState:
+    async def recall(self, buckets_since: str = "") -> StoredState:
         self._use()
-        since = min(cells_since, self.facts.get(BOOKED_DAY) or cells_since)
+        since = min(buckets_since, self.facts.get(BOOKED_DAY) or buckets_since)
         return StoredState(
             buckets=tuple((key, bucket) for key, bucket in self.rows.items() if is_since(key.day, since)),
-            cells_since=since,
+            buckets_since=since,
             incarnations=tuple({(key.node, key.incarnation) for key in self.rows}),
             baseline=self.baseline,
             tally=self.tally,

@@ -28,12 +28,12 @@ def page(
     down: int = 1,
     *,
     seq: int = 1,
-    life: str = "life-1",
+    incarnation: str = "life-1",
     day: str = "2026-11-24",
     author: str = "hill",
     account: str = "ana",
 ) -> Page:
-    pages = UsagePages(key_of(author), "the-village", life)
+    pages = UsagePages(key_of(author), "the-village", incarnation)
     pages.seq = seq - 1
     pages.note(day, AccountId(account), bucket(down))
     return next(pages.write())
@@ -59,7 +59,7 @@ def hold(found: PageCollection, each: Page, *covers: tuple[str, str, int]) -> Ho
 @pytest.mark.parametrize(
     ("offered", "age"),
     [(page(2, seq=8), "newer"), (page(2, seq=6), "older"), (page(1, seq=7), "same"), (page(2, seq=7), "conflict"),
-     (page(9, seq=1, day="2026-11-25"), "newer"), (page(9, seq=1, life="life-2"), "newer")],
+     (page(9, seq=1, day="2026-11-25"), "newer"), (page(9, seq=1, incarnation="life-2"), "newer")],
 )  # fmt: skip
 def test_a_page_with_a_higher_number_of_the_same_stream_is_newer(offered: Page, age: str) -> None:
     assert age == held(page(1, seq=7)).age(offered)
@@ -106,17 +106,19 @@ def test_of_too_many_incarnations_those_with_the_highest_numbers_are_kept(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(collection, "INCARNATIONS_MAX", 3)
-    lives = [page(life=f"{number}-x") for number in (2, 3, 9, 10, 11)]
-    for order in (lives, lives[::-1]):
+    incarnations = [page(incarnation=f"{number}-x") for number in (2, 3, 9, 10, 11)]
+    for order in (incarnations, incarnations[::-1]):
         found = PageCollection()
         for each in order:
             if found.has_room(each):
                 hold(found, each)
-        assert ["10-x", "11-x", "9-x"] == [life for _, life, _ in found.streams(EVERYBODY)]
+        assert ["10-x", "11-x", "9-x"] == [incarnation for _, incarnation, _ in found.streams(EVERYBODY)]
 
 
-def past_page(seq: int, *covers: tuple[str, str, int], life: str = "2-b", day: str = "2026-11-24") -> Page:
-    pages = UsagePages(key_of("hill"), "the-village", life)
+def past_page(
+    seq: int, *covers: tuple[str, str, int], incarnation: str = "2-b", day: str = "2026-11-24"
+) -> Page:
+    pages = UsagePages(key_of("hill"), "the-village", incarnation)
     pages.seq = seq - 1
     for cover in covers:
         pages.past.cover(*cover)
@@ -129,18 +131,18 @@ def past_page(seq: int, *covers: tuple[str, str, int], life: str = "2-b", day: s
 
 def test_a_page_absorbed_by_a_later_incarnation_is_dropped_and_not_accepted_again() -> None:
     old, newer, other = (
-        page(5, seq=7, life="1-a"),
-        page(6, seq=8, life="1-a"),
-        page(1, life="1-a", day="2026-11-25"),
+        page(5, seq=7, incarnation="1-a"),
+        page(6, seq=8, incarnation="1-a"),
+        page(1, incarnation="1-a", day="2026-11-25"),
     )
     for order in ((old, other), (other, old)):
-        found = held(*order, page(life="2-b"))
+        found = held(*order, page(incarnation="2-b"))
         kept = found.hold(*read(past_page(2, ("1-a", old.label, 7))))
         assert kept == HoldResult((old.name,))
         assert [other.label] == [label for label, _, _ in found.listed((HILL, "1-a"))]
         assert ("older", "newer") == (found.age(old), found.age(newer))
         found.hold(*read(past_page(3, ("1-a", other.label, 1), day="2026-11-25")))
-        assert ["2-b"] == [life for _, life, _ in found.streams(EVERYBODY)]
+        assert ["2-b"] == [incarnation for _, incarnation, _ in found.streams(EVERYBODY)]
         assert ("older", "older", "newer") == (found.age(old), found.age(other), found.age(newer))
 
 
@@ -152,24 +154,26 @@ def read(page: Page) -> tuple[Page, PageContent]:
 
 def test_a_page_may_be_held_again_when_no_page_declares_it_absorbed_any_more() -> None:
     """Otherwise nodes that heard of it would never agree with those that did not."""
-    old = page(5, seq=7, life="1-a")
+    old = page(5, seq=7, incarnation="1-a")
     found = held(old)
     found.hold(*read(past_page(1, ("1-a", old.label, 7))))
-    found.hold(*read(past_page(1, ("1-a", old.label, 7), life="3-c")))
+    found.hold(*read(past_page(1, ("1-a", old.label, 7), incarnation="3-c")))
     assert "older" == found.age(old)
     found.hold(*read(past_page(2)))
     assert "older" == found.age(old)
-    found.hold(*read(past_page(2, life="3-c")))
+    found.hold(*read(past_page(2, incarnation="3-c")))
     assert "newer" == found.age(old)
 
 
 def test_no_incarnation_absorbs_a_later_one_itself_or_another_nodes() -> None:
-    foreign = page(author="valley", life="1-a")
-    pages = [page(life="2-b"), page(life="2-c"), page(life="1-a")]
+    foreign = page(author="valley", incarnation="1-a")
+    pages = [page(incarnation="2-b"), page(incarnation="2-c"), page(incarnation="1-a")]
     found = held(*pages, foreign)
-    covers = [(life, pages[0].label, 100) for life in ("1-a", "2-b", "2-c")]
+    covers = [(incarnation, pages[0].label, 100) for incarnation in ("1-a", "2-b", "2-c")]
     found.hold(*read(past_page(1, *covers)))
-    assert ["2-b", "2-c"] == [life for author, life, _ in found.streams(EVERYBODY) if author == HILL]
+    assert ["2-b", "2-c"] == [
+        incarnation for author, incarnation, _ in found.streams(EVERYBODY) if author == HILL
+    ]
     assert "same" == found.age(foreign)
 
 

@@ -127,7 +127,7 @@ def test_many_incarnations_of_one_day_are_all_accepted() -> None:
     village = ExchangeFixture("hill", "valley")
     village.connect_all()
     for number in (3, 1, 2, 5, 4, 6):
-        village.deliver("hill", "valley", a_page(life=f"{number}-x").raw)
+        village.deliver("hill", "valley", a_page(incarnation=f"{number}-x").raw)
     assert [] == village.refused
     assert 30 == village.usage_ledger["valley"].used("ana")
 

@@ -16,8 +16,8 @@ from tests.fakes.neighbours import TODAY, bucket, id_of, key_of
 HILL = id_of("hill")
 
 
-def pages_of(life: str = "life-1") -> UsagePages:
-    return UsagePages(key_of("hill"), "the-village", life)
+def pages_of(incarnation: str = "life-1") -> UsagePages:
+    return UsagePages(key_of("hill"), "the-village", incarnation)
 
 
 def note(pages: UsagePages, account: str, down: int, day: str = TODAY) -> None:
@@ -87,9 +87,9 @@ def test_after_a_restart_the_numbers_continue_and_only_changes_are_written() -> 
     assert {"ana": bucket(5), "ben": bucket(7)} == rows(news)
 
 
-@pytest.mark.parametrize(("author", "life"), [("valley", "life-1"), ("hill", "life-0")])
-def test_pages_of_others_and_of_earlier_incarnations_are_not_continued(author: str, life: str) -> None:
-    other = UsagePages(key_of(author), "the-village", life)
+@pytest.mark.parametrize(("author", "incarnation"), [("valley", "life-1"), ("hill", "life-0")])
+def test_pages_of_others_and_of_earlier_incarnations_are_not_continued(author: str, incarnation: str) -> None:
+    other = UsagePages(key_of(author), "the-village", incarnation)
     note(other, "ana", 5)
     [page] = other.write()
     pages = pages_of()
@@ -205,9 +205,9 @@ def test_the_largest_pages_about_earlier_incarnations_fit_into_a_frame() -> None
     pages = pages_of("9" * 15 + "-" + "b" * 16)
     most = UsageBucket(Usage(NUMBER_MAX, NUMBER_MAX), Usage(NUMBER_MAX, NUMBER_MAX))
     for number in range(1_000):
-        life = f"{number:015d}-" + "a" * 16
-        pages.note_past(TODAY, life, AccountId(f"{number:04d}".ljust(64, "x")), most)
-        pages.past.cover(life, f"usage/{TODAY}/{number:04d}", NUMBER_MAX)
+        incarnation = f"{number:015d}-" + "a" * 16
+        pages.note_past(TODAY, incarnation, AccountId(f"{number:04d}".ljust(64, "x")), most)
+        pages.past.cover(incarnation, f"usage/{TODAY}/{number:04d}", NUMBER_MAX)
     written = [*pages.write(), *pages.write()]
     assert {1_000} == {len({row[0] for page in written for row in said(page).rows})}
     assert {1_000} == {len({cover[0] for page in written for cover in said(page).covers})}

@@ -1,4 +1,4 @@
-"""An honest node that nearly fills what is kept of one author loses nothing when lives are taken in, or at a start."""
+"""An honest node that nearly fills what is kept of one author loses nothing when incarnations are merged, or at a start."""
 
 import asyncio
 from collections.abc import Iterable
@@ -6,7 +6,7 @@ from collections.abc import Iterable
 import pytest
 
 from mesh import collection
-from mesh.replicator import LIVES_APART_MAX, Replicator
+from mesh.replicator import OWN_STREAMS_MAX, Replicator
 from node.accounting.ledger import UsageKey
 from node.errors import StorageTrouble
 from node.units import AccountId
@@ -16,7 +16,7 @@ from tests.fakes.neighbours import FakePageCache, FakeUsageLedger, bucket, id_of
 HILL = id_of("hill")
 DAYS = [f"2026-12-{number:02d}" for number in range(1, 32)]
 ACCOUNTS = 80
-LIVES = [f"{number}-a" for number in range(1, LIVES_APART_MAX + 2)]
+INCARNATIONS = [f"{number}-a" for number in range(1, OWN_STREAMS_MAX + 2)]
 ROUNDS = 2 * len(DAYS) + 2
 """A writing for the rows of each day, and one for its covers."""
 
@@ -38,18 +38,18 @@ def replicator(name: str, usage_ledger: FakeUsageLedger, cache: FakePageCache) -
     )
 
 
-def book(usage_ledger: FakeUsageLedger, life: str, days: list[str]) -> None:
-    usage_ledger.incarnation = life
+def book(usage_ledger: FakeUsageLedger, incarnation: str, days: list[str]) -> None:
+    usage_ledger.incarnation = incarnation
     for day in days:
         for number in range(ACCOUNTS):
-            key = UsageKey(HILL, life, AccountId(f"household-{number:04d}"), day)
+            key = UsageKey(HILL, incarnation, AccountId(f"household-{number:04d}"), day)
             usage_ledger.ledger.merge(key, bucket(10**9 + number))
 
 
 async def a_month_of_lives(usage_ledger: FakeUsageLedger, cache: FakePageCache) -> Replicator:
-    """Each life counts some days; the last one takes all others in."""
-    for number, life in enumerate(LIVES):
-        book(usage_ledger, life, DAYS[number :: len(LIVES)])
+    """Each incarnation counts some days; the last one takes all others in."""
+    for number, incarnation in enumerate(INCARNATIONS):
+        book(usage_ledger, incarnation, DAYS[number :: len(INCARNATIONS)])
         hill = replicator("hill", usage_ledger, cache)
         await hill.restore()
         for _ in range(ROUNDS):
@@ -61,7 +61,7 @@ async def a_month_of_lives(usage_ledger: FakeUsageLedger, cache: FakePageCache) 
 async def test_incarnations_are_taken_in_where_there_is_no_room_for_all_of_them_twice() -> None:
     usage_ledger = FakeUsageLedger(HILL)
     hill = await a_month_of_lives(usage_ledger, FakePageCache())
-    assert [LIVES[-1]] == hill.exchange.lives_of(HILL)
+    assert [INCARNATIONS[-1]] == hill.exchange.incarnations_of(HILL)
     assert dict(usage_ledger.ledger.buckets()) == buckets_of(*map(read, hill.exchange.held_of(HILL)))
     assert () == hill.warnings()
 

@@ -38,7 +38,7 @@ class PersistenceFixture:
             ledger=self.ledger,
             registry=self.registry,
             troubles=self.troubles,
-            new_name=lambda: "new life",
+            new_name=lambda: "new incarnation",
             report=self.reports.append,
         )
 
@@ -100,7 +100,7 @@ async def test_counting_that_started_without_a_database_starts_with_the_kernels_
 ):
     repository = FakeRepository()
     repository.baseline = Baseline("life", {1: Usage(Bytes(900), Bytes(0))})
-    repository.facts = {"counters_id": "life", "incarnation": "old life"}
+    repository.facts = {"counters_id": "life", "incarnation": "old incarnation"}
     repository.marks = {(ANA, AccountId("ana")): 1}
     repository.full = True
     fixture = PersistenceFixture(repository)
@@ -114,13 +114,13 @@ async def test_counting_that_started_without_a_database_starts_with_the_kernels_
 
 async def test_buckets_of_before_are_restored() -> None:
     repository = FakeRepository()
-    key = UsageKey(NODE, "old life", AccountId("ana"), "2026-11-24")
+    key = UsageKey(NODE, "old incarnation", AccountId("ana"), "2026-11-24")
     repository.rows = {key: UsageBucket(Usage(Bytes(7), Bytes(0)), NO_USAGE)}
-    repository.facts = {"incarnation": "old life"}
+    repository.facts = {"incarnation": "old incarnation"}
     repository.baseline = Baseline("life", {})
     fixture = PersistenceFixture(repository)
     await fixture.persistence.recall(Monotonic(0), KernelState(True, Reading("life", {}), {}, {}))
-    assert "old life" == fixture.persistence.writer.incarnation
+    assert "old incarnation" == fixture.persistence.writer.incarnation
     assert 7 == fixture.ledger.total(AccountId("ana"), "2026-11").uplink.total
 
 
@@ -130,7 +130,7 @@ async def test_counters_lost_with_the_machine_begin_another_incarnation_of_the_l
     repository.facts = {"incarnation": "7-old"}
     fixture = PersistenceFixture(repository)
     await fixture.persistence.recall(Monotonic(0))
-    assert "8-new life" == fixture.persistence.writer.incarnation
+    assert "8-new incarnation" == fixture.persistence.writer.incarnation
 
 
 async def test_the_ledger_is_told_once_what_to_delete_when_the_clock_has_run_steadily() -> None:
@@ -206,7 +206,7 @@ async def test_an_erasure_removes_only_one_accounts_earlier_months_from_the_queu
     fixture = PersistenceFixture(FakeRepository())
     await fixture.persistence.recall(Monotonic(0))
     days = ("2026-10-31", "2026-11-01", DAY_UNKNOWN)
-    keys = [UsageKey(NODE, "new life", AccountId(who), day) for who in ("ana", "ben") for day in days]
+    keys = [UsageKey(NODE, "new incarnation", AccountId(who), day) for who in ("ana", "ben") for day in days]
     fixture.persistence.keep([(key, UsageBucket(Usage(Bytes(5), Bytes(0)), NO_USAGE)) for key in keys])
     fixture.persistence.erase(None, AccountId("ana"), "2026-11-24")
     await fixture.persistence.flush(Monotonic(1))
@@ -214,8 +214,8 @@ async def test_an_erasure_removes_only_one_accounts_earlier_months_from_the_queu
     assert {("ana", "2026-11-01"), *(("ben", day) for day in days)} == kept
 
 
-def waiting_cells(fixture: PersistenceFixture, *days: str) -> None:
-    keys = [UsageKey(NODE, "new life", AccountId("ana"), day) for day in days]
+def waiting_buckets(fixture: PersistenceFixture, *days: str) -> None:
+    keys = [UsageKey(NODE, "new incarnation", AccountId("ana"), day) for day in days]
     fixture.persistence.keep([(key, UsageBucket(Usage(Bytes(5), Bytes(0)), NO_USAGE)) for key in keys])
 
 
@@ -230,7 +230,7 @@ async def month_ends(fixture: PersistenceFixture) -> None:
 
 
 def comes_late(day: str) -> UsageKey:
-    return UsageKey(NodeId("m" * 52), "a life", AccountId("ana"), day)
+    return UsageKey(NodeId("m" * 52), "9-m", AccountId("ana"), day)
 
 
 async def test_when_the_month_of_an_erasure_is_over_its_days_leave_the_queue_and_the_ledger() -> None:
@@ -238,12 +238,12 @@ async def test_when_the_month_of_an_erasure_is_over_its_days_leave_the_queue_and
     await fixture.persistence.recall(Monotonic(0))
     fixture.persistence.erase(None, AccountId("ana"), "2026-11-24")
     await fixture.persistence.save()
-    waiting_cells(fixture, "2026-11-24", "2026-11-25", DAY_UNKNOWN)
+    waiting_buckets(fixture, "2026-11-24", "2026-11-25", DAY_UNKNOWN)
     fixture.persistence.accounts_to_erase()
     await month_ends(fixture)
     assert ((AccountId("ana"), "2026-11-25"),) == fixture.persistence.accounts_to_erase()
-    waiting_cells(fixture, "2026-11-24", "2026-12-04")
-    assert {"2026-11-25", "2026-12-04"} == {key.day for key in await fixture.persistence.stored_cells("")}
+    waiting_buckets(fixture, "2026-11-24", "2026-12-04")
+    assert {"2026-11-25", "2026-12-04"} == {key.day for key in await fixture.persistence.stored_buckets("")}
     await fixture.persistence.flush(Monotonic(1))
     assert {"2026-11-25", "2026-12-04"} == {key.day for key in fixture.repository.rows}
 
@@ -260,7 +260,7 @@ async def test_an_erased_account_that_joins_again_counts_from_the_next_day_on() 
     assert [True, False] == [
         fixture.persistence.is_erased(comes_late(day)) for day in ("2026-11-24", "2026-11-25")
     ]
-    waiting_cells(fixture, "2026-12-04", DAY_UNKNOWN)
+    waiting_buckets(fixture, "2026-12-04", DAY_UNKNOWN)
     await fixture.persistence.flush(Monotonic(1))
     for _ in range(2):
         await month_ends(fixture)
@@ -355,7 +355,7 @@ async def test_usage_withdrawn_by_another_node_is_no_longer_stored() -> None:
     fixture.persistence.recount({(HILL, "2026-11-24"): told("cem", "2026-11-24")})
     assert not await fixture.persistence.flush(Monotonic(2))
     fixture.repository.full = False
-    assert {"ana", "cem"} == {key.account for key in await fixture.persistence.stored_cells("")}
+    assert {"ana", "cem"} == {key.account for key in await fixture.persistence.stored_buckets("")}
     booking = fixture.repository.book
 
     async def meanwhile(found: Any) -> None:

@@ -42,17 +42,17 @@ KICK = BlockedByAdmin("shared a stolen key")
 FOUND, FOUND_FOREVER = FoundInKernel(9, 3, Monotonic(70_000)), FoundInKernel(9, 3, None)
 SHORTER = Shortened(Monotonic(60_000))
 
-TAKE_SEAT, SAVE, STOP, DISCARD = Effect
-ENTERS: Outcome = (admitted(NOW, 110_000), (TAKE_SEAT, SAVE))
-ENTERS_FOREVER: Outcome = (admitted(NOW, None), (TAKE_SEAT, SAVE))
-IS_FOUND: Outcome = (admitted(NOW, 70_000), (TAKE_SEAT, SAVE))
-IS_KICKED: Outcome = (Blocked("shared a stolen key"), (TAKE_SEAT, SAVE, STOP))
+TAKE, SAVE, STOP, DISCARD = Effect
+ENTERS: Outcome = (admitted(NOW, 110_000), (TAKE, SAVE))
+ENTERS_FOREVER: Outcome = (admitted(NOW, None), (TAKE, SAVE))
+IS_FOUND: Outcome = (admitted(NOW, 70_000), (TAKE, SAVE))
+IS_KICKED: Outcome = (Blocked("shared a stolen key"), (TAKE, SAVE, STOP))
 LEAVES: Outcome = (WAITING, (SAVE, STOP))
 WAITS: Outcome = (WAITING, (SAVE,))
 ENDS: Outcome = (EXPIRED, (SAVE, STOP))
 ENDS_EARLIER: Outcome = (admitted(10_000, 60_000), (SAVE,))
 GOES: Outcome = (WAITING, (DISCARD,))
-COMES_BACK_EXPIRED: Outcome = (EXPIRED, (TAKE_SEAT, SAVE))
+COMES_BACK_EXPIRED: Outcome = (EXPIRED, (TAKE, SAVE))
 
 EVENTS: tuple[Event, ...] = (
     JOIN, JOIN_FOREVER, LoggedOff(), TimedOut(), KICK, Unblocked(), SHORTER, FOUND, FOUND_FOREVER, Discarded(),
@@ -65,7 +65,7 @@ TABLE: dict[DeviceSession, tuple[Outcome | None, ...]] = {
     # None: the state does not change.
     WAITING: (
         ENTERS, ENTERS_FOREVER, None, None, IS_KICKED, None, None, IS_FOUND, ENTERS_FOREVER, GOES,
-        (TIMED, (TAKE_SEAT,)), (OPEN, (TAKE_SEAT,)), COMES_BACK_EXPIRED, (EXPIRED, (TAKE_SEAT,)), (REMOVED, (TAKE_SEAT,)),
+        (TIMED, (TAKE,)), (OPEN, (TAKE,)), COMES_BACK_EXPIRED, (EXPIRED, (TAKE,)), (REMOVED, (TAKE,)),
     ),
     OPEN: (ENTERS, ENTERS_FOREVER, LEAVES, ENDS, IS_KICKED, None, ENDS_EARLIER, None, None, None, *STAYS),
     TIMED: (ENTERS, ENTERS_FOREVER, LEAVES, ENDS, IS_KICKED, None, ENDS_EARLIER, None, None, None, *STAYS),
