@@ -6,7 +6,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
 SOURCES = sorted(
-    path for room in ("node", "captive_portal", "mesh", "tests") for path in (ROOT / room).rglob("*.py")
+    path for package in ("node", "captive_portal", "mesh", "tests") for path in (ROOT / package).rglob("*.py")
 )
 CLASSES = Counter(
     node.name

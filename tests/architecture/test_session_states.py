@@ -70,10 +70,10 @@ def test_no_other_place_calls_step() -> None:
 
 def test_the_check_sees_every_kind_of_change() -> None:
     text = """
-presence.guests[mac] = state
-del presence._states[mac]
-presence.guests |= other
-presence._states.pop(mac)
-presence.guests = {}
+table.guests[mac] = state
+del table._states[mac]
+table.guests |= other
+table._states.pop(mac)
+table.guests = {}
 """
     assert [2, 3, 4, 5, 6] == sorted(changes(ast.parse(text)))

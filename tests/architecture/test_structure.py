@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[2]
-ROOMS = ("node", "captive_portal", "mesh")
-SOURCES = sorted(path for room in ROOMS for path in (ROOT / room).rglob("*.py"))
+PACKAGES = ("node", "captive_portal", "mesh")
+SOURCES = sorted(path for package in PACKAGES for path in (ROOT / package).rglob("*.py"))
 NO_NOUN = {"utils", "util", "helpers", "helper", "common", "misc", "base", "core", "manager", "handler"}
 NO_NOUN |= {"processor", "data", "info"}
 MODULE_LINES_MAX = 600

@@ -17,7 +17,7 @@ from node.config.settings import TERMS
 from node.web.translations import FOLDER, SOURCE
 
 ROOT = Path(__file__).parents[2]
-ROOMS = ("captive_portal", "node")
+PACKAGES = ("captive_portal", "node")
 METHODS = [("**/templates/**.html", "jinja2"), ("**.py", "python")]
 OPTIONS = {"**/templates/**.html": {"trimmed": "true", "newstyle_gettext": "true", "silent": "false"}}
 KEYWORDS = {
@@ -79,11 +79,11 @@ def updated(path: Path, found: Catalog) -> bytes:
 
 
 def _extracted() -> Iterator[tuple[str, str | tuple[str, ...], list[str], str | None]]:
-    for room in ROOMS:
+    for package in PACKAGES:
         for file, _, message, comments, context in extract_from_dir(
-            ROOT / room, METHODS, OPTIONS, KEYWORDS, ("Translators:",), strip_comment_tags=True
+            ROOT / package, METHODS, OPTIONS, KEYWORDS, ("Translators:",), strip_comment_tags=True
         ):
-            yield f"{room}/{file}", message, comments, context
+            yield f"{package}/{file}", message, comments, context
 
 
 def main(tags: list[str]) -> None:

@@ -20,7 +20,7 @@ TEMPLATES = [
     for path in sorted((Path(__file__).parents[2] / folder).glob("*.*"))
 ]
 
-MEND = "run: python -m tests.docs.catalogues, then translate what is new"
+FIX = "run: python -m tests.docs.catalogues, then translate what is new"
 FILES = sorted(FOLDER.glob("*.po"))
 TRANSLATED = [path for path in FILES if path.stem != SOURCE]
 SENTENCE_WORDS_MAX = 30
@@ -54,14 +54,14 @@ def test_four_languages_and_a_right_to_left_one_are_here() -> None:
 
 @pytest.mark.parametrize("path", FILES, ids=lambda path: path.stem)
 def test_a_catalogue_has_every_text_that_people_can_read(path: Path, found: Catalog) -> None:
-    assert updated(path, found) == path.read_bytes(), MEND
+    assert updated(path, found) == path.read_bytes(), FIX
 
 
 @pytest.mark.parametrize("path", TRANSLATED, ids=lambda path: path.stem)
 def test_a_catalogue_is_complete_and_not_fuzzy(path: Path) -> None:
     found = messages(path)
     assert len(found) > 200
-    assert [] == [message.id for message in found if message.fuzzy or not all(forms(message.string))], MEND
+    assert [] == [message.id for message in found if message.fuzzy or not all(forms(message.string))], FIX
 
 
 @pytest.mark.parametrize("path", TRANSLATED, ids=lambda path: path.stem)

@@ -4,9 +4,9 @@ import pytest
 
 from tests.docs.generated import GENERATED, ROOT
 
-MEND = "run: python -m tests.docs.generated"
+FIX = "run: python -m tests.docs.generated"
 
 
 @pytest.mark.parametrize("name", GENERATED)
 def test_a_generated_document_is_up_to_date(name):
-    assert GENERATED[name]() == (ROOT / name).read_text(), MEND
+    assert GENERATED[name]() == (ROOT / name).read_text(), FIX

@@ -10,7 +10,7 @@ ROWS = [
     for line in (ROOT / "GLOSSARY.md").read_text().splitlines()
     if line.startswith("| `")
 ]
-SOURCES = [path for room in ("node", "captive_portal", "mesh") for path in (ROOT / room).rglob("*.py")]
+SOURCES = [path for package in ("node", "captive_portal", "mesh") for path in (ROOT / package).rglob("*.py")]
 
 
 def defined(path: Path) -> Iterator[str]:

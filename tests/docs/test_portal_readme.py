@@ -11,8 +11,8 @@ from node.sessions.state import TRANSITIONS
 from node.web.connections import Limits
 from tests.docs.sessions_diagram import ARROWS, diagram
 
-ROOM = Path(__file__).parents[2] / "captive_portal"
-README = (ROOM / "README.md").read_text()
+PACKAGE = Path(__file__).parents[2] / "captive_portal"
+README = (PACKAGE / "README.md").read_text()
 
 
 def test_the_diagram_is_generated_from_the_state_machine() -> None:
@@ -29,7 +29,7 @@ def test_every_address_is_in_the_table() -> None:
 
 def test_every_module_is_in_the_reading_order_once() -> None:
     named = re.findall(r"`(\w+\.py)`", README.partition("## Reading order")[2])
-    assert sorted(named) == sorted(path.name for path in ROOM.glob("*.py") if path.stem != "__init__")
+    assert sorted(named) == sorted(path.name for path in PACKAGE.glob("*.py") if path.stem != "__init__")
 
 
 def test_every_field_is_in_the_table_with_its_limit() -> None:
@@ -55,7 +55,7 @@ def test_the_capacity_table_agrees_with_the_memory_budget() -> None:
         (str(mib), f"{each.connections(0):,}", f"{each.connections(1_000):,}", f"{each.devices:,}")
         for mib, each in found.items()
     ]
-    unit = (ROOM.parent / "deploy/systemd/procomu.service").read_text()
+    unit = (PACKAGE.parent / "deploy/systemd/procomu.service").read_text()
     assert f"MemoryHigh={min(found)}M\n" in unit
 
 

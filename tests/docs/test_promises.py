@@ -36,7 +36,7 @@ NUMBERS = {
     "thirty": 30,
 }
 UNITS = {"second": 1_000, "minute": 60_000, "hour": 3_600_000, "day": 86_400_000}
-GUESSES = "node/accounts/login_throttle.py"
+THROTTLE = "node/accounts/login_throttle.py"
 
 
 def promised(document: str, words: str) -> list[int]:
@@ -73,18 +73,18 @@ def promised(document: str, words: str) -> list[int]:
         ("captive_portal/README.md", "when it was silent for @ and another device", [IDLE_OF_ACCOUNT]),
         ("captive_portal/README.md", "when a guest was silent for @;", [IDLE_OF_GUEST]),
         (
-            GUESSES,
+            THROTTLE,
             "each device alone: # in @, then the device waits @,",
             [CODE_THROTTLE.mistakes, WINDOW, CODE_THROTTLE.first_wait],
         ),
-        (GUESSES, "# in @ make the device wait, too", [MISTYPED_THROTTLE.mistakes, WINDOW]),
+        (THROTTLE, "# in @ make the device wait, too", [MISTYPED_THROTTLE.mistakes, WINDOW]),
         (
-            GUESSES,
+            THROTTLE,
             "over all strangers: # in @, then devices that do not belong to the account wait @,",
             [STRANGERS_THROTTLE.mistakes, WINDOW, STRANGERS_THROTTLE.first_wait],
         ),
         (
-            GUESSES,
+            THROTTLE,
             "after # mistakes in @, @ at first",
             [DEVICE_THROTTLE.mistakes, WINDOW, DEVICE_THROTTLE.first_wait],
         ),
@@ -97,4 +97,4 @@ def test_documented_numbers_are_those_of_the_code(document: str, words: str, kep
 def test_throttle_times_and_odds_are_as_the_module_documents() -> None:
     assert 3_600_000 == WAIT_LONGEST
     assert CODE_THROTTLE == PASSPHRASE_THROTTLE
-    assert "up to an hour" in (ROOT / GUESSES).read_text()
+    assert "up to an hour" in (ROOT / THROTTLE).read_text()

@@ -9,9 +9,9 @@ from node.governance.members import parse_members
 from node.governance.parse import parse_ruleset
 from node.governance.rule_table import EFFECTS, LATER, RULE_KEYS
 
-ROOM = Path(__file__).parents[2] / "node" / "governance"
-README = (ROOM / "README.md").read_text(encoding="utf-8")
-SOURCE = "".join(path.read_text(encoding="utf-8") for path in sorted(ROOM.glob("*.py")))
+PACKAGE = Path(__file__).parents[2] / "node" / "governance"
+README = (PACKAGE / "README.md").read_text(encoding="utf-8")
+SOURCE = "".join(path.read_text(encoding="utf-8") for path in sorted(PACKAGE.glob("*.py")))
 BLOCKS = re.findall(r"```toml\n(.*?)```", README, flags=re.DOTALL)
 HEAD = '[ruleset]\ncommunity = "c"\nversion = 1\ndecision = "D-1"\n'
 
@@ -34,7 +34,7 @@ def test_each_key_of_a_rule_is_named(key):
 
 def test_each_module_of_the_package_is_in_its_table_once():
     listed = re.findall(r"`(\w+\.py)`", README.partition("\n## ")[0])
-    assert sorted(listed) == sorted(path.name for path in ROOM.glob("*.py") if path.stem != "__init__")
+    assert sorted(listed) == sorted(path.name for path in PACKAGE.glob("*.py") if path.stem != "__init__")
 
 
 def test_the_examples_are_read_without_errors():
