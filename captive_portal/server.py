@@ -335,7 +335,7 @@ class Portal:
             accept,
             own=community.language,
             shown=community.languages,
-            asked=query.get("lang", ""),
+            chosen=query.get("lang", ""),
         )
         return RequestContext(
             self._backend,

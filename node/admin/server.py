@@ -339,7 +339,7 @@ class AdminServer:
         chosen = cookie_of(request, LANGUAGE_COOKIE)[: TAG_CHARACTERS_MAX + 1]
         accepted = request.headers.get("Accept-Language", "")
         own = self._backend.site().languages[0][0]
-        return self._languages.language_for(None, accepted, own=own, asked=chosen)
+        return self._languages.language_for(None, accepted, own=own, chosen=chosen)
 
     def _own_page(self, back: str) -> str:
         """`back`, if it is the path of a page; otherwise the path of the overview."""

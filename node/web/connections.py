@@ -237,7 +237,7 @@ class ConnectionLimiter:
             del self._by_device[device]
         self._used(connection, device)
 
-    def may_ask(self, connection: "Connection", device: str) -> bool:
+    def may_begin_request(self, connection: "Connection", device: str) -> bool:
         """Whether a complete request may start now; otherwise the connection is queued and called later."""
         return self._concurrency.may_begin(connection, device)
 
@@ -275,20 +275,20 @@ class ConnectionLimiter:
             connection.abort_unused()
 
     def _used(self, connection: "Connection", device: str) -> None:
-        unasked = self._unused.get(device)
-        if unasked is not None and connection in unasked:
-            unasked.remove(connection)
-            if not unasked:
+        unused = self._unused.get(device)
+        if unused is not None and connection in unused:
+            unused.remove(connection)
+            if not unused:
                 del self._unused[device]
 
-    def is_full(self) -> bool:
-        """Whether no more of an incomplete request may be buffered; with `is_fair`, one connection is closed instead."""
+    def may_buffer(self) -> bool:
+        """Whether the buffers of all connections are within their limit. With `is_fair` always: over the limit, the
+        connection with the largest buffer is closed."""
         if self.buffered <= self.limits.buffered_bytes:
-            return False
-        if not self.is_fair:
             return True
-        max(self._open, key=lambda each: each.buffered).abort()
-        return False
+        if self.is_fair:
+            max(self._open, key=lambda each: each.buffered).abort()
+        return self.is_fair
 
     def _make_room(self) -> bool:
         """Closes one idle connection, if there is any."""
@@ -358,9 +358,13 @@ class Connection(asyncio.Protocol):
         self._whole = 0
         """Octets of the first request in the buffer with its body; 0 until its head is complete."""
         self._waiting = False
+        """A request is in progress; later ones stay in the buffer."""
         self._choked = False
+        """The client does not read its responses as fast as they are written."""
         self._mute = False
+        """Closed, about to be, or with its last request in progress: further data is ignored."""
         self._eof = False
+        """The client has half-closed the connection."""
         self._requests = 0
         self.deadline = 0.0
         self.is_last = False
@@ -488,7 +492,7 @@ class Connection(asyncio.Protocol):
                 self._pass_on(request, rest=rest)
             else:
                 self._answer(answer, rest)
-        elif self._limiter.is_full():
+        elif not self._limiter.may_buffer():
             self._refuse(503)
 
     def _measure(self) -> int:
@@ -529,7 +533,7 @@ class Connection(asyncio.Protocol):
             self._refuse(400)
             return
         assert self._device is not None
-        if not limiter.may_ask(self, self._device):
+        if not limiter.may_begin_request(self, self._device):
             return
         assert self.transport is not None
         if is_last:

@@ -76,21 +76,21 @@ class LanguageChooser:
             self._chosen.pop(next(iter(self._chosen)))
 
     def language_for(
-        self, mac: MacAddress | None, accept: str, *, own: str, shown: tuple[str, ...] = (), asked: str = ""
+        self, mac: MacAddress | None, accept: str, *, own: str, shown: tuple[str, ...] = (), chosen: str = ""
     ) -> PageLanguage:
-        """Page language of one request, in this order: `asked` in the query, for this page only; the
-        remembered choice; `accept`, the ``Accept-Language`` header; `own`, the community's language. Only
-        `shown` languages and `own` are offered; an empty `shown` offers all."""
+        """Page language of one request, in this order: `chosen`, a tag that came with the request; the choice
+        remembered for the device; `accept`, the ``Accept-Language`` header; `own`, the community's language.
+        Only `shown` languages and `own` are offered; an empty `shown` offers all."""
         remembered = self._chosen.get(mac, "") if mac else ""
-        return self._negotiated(accept[: HEADER_CHARACTERS_MAX + 1], own, shown, asked, remembered)
+        return self._negotiated(accept[: HEADER_CHARACTERS_MAX + 1], own, shown, chosen, remembered)
 
     def _negotiate(
-        self, accept: str, own: str, shown: tuple[str, ...], asked: str, remembered: str
+        self, accept: str, own: str, shown: tuple[str, ...], chosen: str, remembered: str
     ) -> PageLanguage:
         offered = self._offered(own, shown)
         tags = [language.tag for language in offered]
         own = lookup(tags, own) or tags[0]
-        tag = negotiate(tags, own, asked, remembered, accept=accept)
+        tag = negotiate(tags, own, chosen, remembered, accept=accept)
         return PageLanguage(next(language for language in offered if language.tag == tag), offered)
 
     def _offered(self, own: str, shown: Sequence[str]) -> tuple[Language, ...]:

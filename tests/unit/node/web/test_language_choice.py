@@ -22,7 +22,7 @@ def test_a_choice_holds_for_its_device_and_for_no_other() -> None:
 def test_a_language_in_the_address_overrides_the_choice() -> None:
     language_chooser = four()
     language_chooser.choose(ANA, "ca")
-    assert language_chooser.language_for(ANA, "fr", own="en", asked="es").language.tag == "es"
+    assert language_chooser.language_for(ANA, "fr", own="en", chosen="es").language.tag == "es"
 
 
 def test_an_unknown_language_changes_nothing() -> None:
