@@ -289,8 +289,8 @@ class Portal:
         response.headers["Allow"] = methods
         return response
 
-    def unavailable(self, request: web.Request, error: NodeError) -> web.Response:  # noqa: ARG002 - the supervisor logs the cause where it occurred
-        """The user only needs to try again."""
+    def unavailable(self, request: web.Request, _error: NodeError) -> web.Response:
+        """The user only needs to try again; the cause is logged where it occurred."""
         context = self._context(request)
         return self._page(context, info_pages.Busy(context.place()), 503, info_pages.RETRY_S)
 

@@ -40,7 +40,7 @@ class WebSite(Protocol):
     def no_page(self, request: web.Request, methods: str) -> web.Response:
         """404; 405 for a path that has other `methods`, which are the value of Allow."""
 
-    def unavailable(self, request: web.Request, error: NodeError) -> web.Response:
+    def unavailable(self, request: web.Request, error: NodeError, /) -> web.Response:
         """503: the node cannot do it now."""
 
 
