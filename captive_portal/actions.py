@@ -198,12 +198,12 @@ async def leave(context: RequestContext, _form: Form) -> Outcome:
 
 
 async def answer(context: RequestContext, form: Form) -> Outcome:
-    said, number = form["yes"], int(form["number"])
-    match said:
+    choice, number = form["yes"], int(form["number"])
+    match choice:
         case "device" | "all" | "hear":
-            refused = await context.backend.mute(context.device, number, said)
+            refused = await context.backend.mute(context.device, number, choice)
         case _:
-            refused = await context.backend.answer(context.device, number, yes=said == "yes")
+            refused = await context.backend.answer(context.device, number, yes=choice == "yes")
     return _mine(context, "requests", refused, "answered")
 
 

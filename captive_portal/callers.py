@@ -14,9 +14,8 @@ CLAIMS_MAX = 256
 TURNS_WITHIN_S = 60.0
 """An address that returns to its previous device within this time is claimed by two; a normal move goes one
 way."""
-TOLD_FOR_S = 600.0
+WARNED_FOR_S = 600.0
 """How long admins see a warning after a claim was last seen."""
-
 
 ELSEWHERE, DISPUTED = Caller(None), Caller(None, is_disputed=True)
 
@@ -71,8 +70,8 @@ class AddressConflicts:
             self._claimed.popitem(last=False)
 
     def lately(self, now: float) -> int:
-        """Number of addresses claimed by two devices within `TOLD_FOR_S`."""
-        return sum(now - at < TOLD_FOR_S for at in self._claimed.values())
+        """Number of addresses claimed by two devices within `WARNED_FOR_S`."""
+        return sum(now - at < WARNED_FOR_S for at in self._claimed.values())
 
 
 def warning(addresses: int) -> str:

@@ -26,7 +26,7 @@ log = logging.getLogger(__name__)
 BUNDLES = ("/etc/ssl/certs/ca-certificates.crt", "/etc/ssl/cert.pem", "/etc/pki/tls/certs/ca-bundle.crt")
 """Usual CA bundles, for systems where OpenSSL's default path does not exist."""
 BUNDLE_BYTES_MAX = 4_000_000
-ASK_AGAIN = timedelta(minutes=1)
+CHECK_AGAIN = timedelta(minutes=1)
 """Interval of trust checks: the certificate can expire, and CA bundles change."""
 SESSIONS_MAX = 4_096
 """OpenSSL caches about a kilobyte for each TLS 1.2 session without a ticket, up to 20,000 of them."""
@@ -47,7 +47,7 @@ class CertificateFiles:
         self.certificate: Certificate | None = None
         self._chain, self._key, self._host, self._now = chain, key, host, now
         self._seen: Signature = _UNSEEN
-        self._asked: datetime | None = None
+        self._checked: datetime | None = None
         self.broken = ""
         """Why the present files cannot be used, and how to fix that; empty when they can."""
         self.distrust = ""
@@ -61,30 +61,30 @@ class CertificateFiles:
     @property
     def warnings(self) -> tuple[str, ...]:
         """For ``status``: what is wrong with the files, and how to fix it."""
-        told = []
+        found = []
         if self.broken:
             still = (
                 " The one before is still in use." if self.certificate else " There is no https until then."
             )
-            told.append(f"The portal's certificate cannot be used: {self.broken}.{still}")
+            found.append(f"The portal's certificate cannot be used: {self.broken}.{still}")
         if self.certificate is None:
-            return tuple(told)
+            return tuple(found)
         if self.distrust:
-            told.append(
+            found.append(
                 f"Devices are not told of the portal, because they would not trust its certificate: {self.distrust}."
             )
         elif is_ending(self.certificate, self._now()):
-            told.append(
+            found.append(
                 f"The portal's certificate ends on {self.certificate.ends:%Y-%m-%d} and was not renewed; see the ACME "
                 "client's log."
             )
-        return tuple(told)
+        return tuple(found)
 
     def look(self) -> None:
         """Reloads the files if they changed since the last call, and repeats the trust check at intervals."""
         seen, now = self._signature(), self._now()
         if seen != self._seen:
-            self._seen, self._asked = seen, None
+            self._seen, self._checked = seen, None
             try:
                 self._load()
                 self.broken = ""
@@ -97,9 +97,9 @@ class CertificateFiles:
         elif self.context is not None and self.context.session_stats()["number"] > SESSIONS_MAX:
             self._forget_sessions()
         # The clock may have been set, in either direction.
-        is_due = self._asked is None or abs(now - self._asked) >= ASK_AGAIN
+        is_due = self._checked is None or abs(now - self._checked) >= CHECK_AGAIN
         if self.certificate is not None and (is_due or self.distrust):
-            self._asked = now
+            self._checked = now
             self.distrust = why_not_trusted(self.certificate, trusted_roots(), now)
 
     def _forget_sessions(self) -> None:

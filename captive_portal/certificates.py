@@ -125,8 +125,8 @@ def _names(certificate: x509.Certificate, host: str) -> bool:
         names = certificate.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
     except x509.ExtensionNotFound:
         return False
-    said = [name.lower() for name in names.get_values_for_type(x509.DNSName)]
-    return host in said or f"*.{host.partition('.')[2]}" in said
+    dns_names = [name.lower() for name in names.get_values_for_type(x509.DNSName)]
+    return host in dns_names or f"*.{host.partition('.')[2]}" in dns_names
 
 
 def _is_address(host: str) -> bool:

@@ -14,10 +14,7 @@ from node.units import MacAddress
 from node.web.connections import Caller, SocketAddresses
 
 LOOK_EVERY_S = 1.0
-
-
 LOGGED_EVERY_S = 600.0
-
 
 log = logging.getLogger(__name__)
 
@@ -31,12 +28,12 @@ class LinkCallers:
         senders: FrameSenders,
         leases: LeaseFile,
         *,
-        news: Callable[[], NeighbourMonitor],
+        monitor: Callable[[], NeighbourMonitor],
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._neighbours, self._senders, self._leases = neighbours, senders, leases
-        self._news, self._clock = news, clock
-        self._heard, self._claims = ActiveDevices(), AddressConflicts()
+        self._monitor, self._clock = monitor, clock
+        self._active, self._claims = ActiveDevices(), AddressConflicts()
         self._logged = -LOGGED_EVERY_S
 
     def caller(self, ends: SocketAddresses) -> Caller:
@@ -53,7 +50,7 @@ class LinkCallers:
             return DISPUTED  # no second claim, but the sender cannot be verified
         if not sends:
             return self._disputed(ends.address)
-        self._heard.add(device)
+        self._active.add(device)
         if self._is_leased_to_another(ends.address, device):
             return self._disputed(ends.address)
         return Caller(device)
@@ -66,41 +63,41 @@ class LinkCallers:
         return True
 
     def warnings(self) -> tuple[str, ...]:
-        told = warning(self._claims.lately(self._clock()))
-        return (told,) if told else ()
+        found = warning(self._claims.lately(self._clock()))
+        return (found,) if found else ()
 
     async def run(self) -> None:
         """Reads leases and neighbour notifications until cancelled."""
-        loop, news = asyncio.get_running_loop(), self._news()
-        loop.add_reader(news.fileno(), self._hear, news)
+        loop, monitor = asyncio.get_running_loop(), self._monitor()
+        loop.add_reader(monitor.fileno(), self._read_monitor, monitor)
         try:
             while True:
                 await asyncio.to_thread(self._leases.look)
                 self._log()
                 await asyncio.sleep(LOOK_EVERY_S)
         finally:
-            loop.remove_reader(news.fileno())
-            news.close()
+            loop.remove_reader(monitor.fileno())
+            monitor.close()
 
     def close(self) -> None:
         self._neighbours.close()
         self._senders.close()
 
     def _is_leased_to_another(self, address: str, device: MacAddress) -> bool:
-        return self._heard.is_lease_of_another(self._leases.holders.get(address), device)
+        return self._active.is_lease_of_another(self._leases.holders.get(address), device)
 
     def _disputed(self, address: str) -> Caller:
         self._claims.claimed(address, self._clock())
         return DISPUTED
 
-    def _hear(self, news: NeighbourMonitor) -> None:
+    def _read_monitor(self, monitor: NeighbourMonitor) -> None:
         now = self._clock()
-        for address, device in news.read():
+        for address, device in monitor.read():
             self._claims.seen(address, device, now)
 
     def _log(self) -> None:
         now = self._clock()
-        told = warning(self._claims.lately(now))
-        if told and now - self._logged >= LOGGED_EVERY_S:
+        found = warning(self._claims.lately(now))
+        if found and now - self._logged >= LOGGED_EVERY_S:
             self._logged = now
-            log.warning("%s", told)
+            log.warning("%s", found)

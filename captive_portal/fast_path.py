@@ -36,10 +36,10 @@ def fast_request(head: bytes) -> FastRequest | None:
 
 def _field(lower: bytes, fields: bytes, name: bytes) -> str:
     """The first field of that name; `lower` is `fields` in lower case after one CRLF."""
-    place = lower.find(b"\r\n" + name + b":")
-    if place < 0:
+    start = lower.find(b"\r\n" + name + b":")
+    if start < 0:
         return ""
-    begin = place + len(name) + 1  # `lower` has a CRLF at its start that `fields` lacks
+    begin = start + len(name) + 1  # `lower` has a CRLF at its start that `fields` lacks
     end = fields.find(b"\r\n", begin)
     return fields[begin : end if end >= 0 else len(fields)].decode().strip(" \t")
 

@@ -56,13 +56,13 @@ class KernelNeighbours:
         known = self._known.get(address)
         if known is not None and now < known[0] and not is_fresh:
             return known[1]
-        mac = self._ask(address)
+        mac = self._look_up(address)
         if len(self._known) >= CACHED_ADDRESSES_MAX:
             self._known.clear()
         self._known[address] = (now + CACHE_MS / 1000, mac)
         return mac
 
-    def _ask(self, address: str) -> MacAddress | None:
+    def _look_up(self, address: str) -> MacAddress | None:
         try:
             index = socket.if_nametoindex(self._interface)
         except OSError:
@@ -114,7 +114,7 @@ class NeighbourMonitor:
             index = 0
         for _ in range(NOTIFICATIONS_AT_ONCE):
             try:
-                told = self._socket.recv(ANSWER_BYTES_MAX)
+                notification = self._socket.recv(ANSWER_BYTES_MAX)
             except BlockingIOError:
                 return
             except OSError as error:
@@ -124,9 +124,9 @@ class NeighbourMonitor:
                         "nothing to do: tried again",
                     ) from error
                 continue
-            news = read_notification(told, index)
-            if news is not None:
-                yield news
+            change = read_notification(notification, index)
+            if change is not None:
+                yield change
 
 
 def neighbour_request(packed: bytes, index: int, sequence: int) -> bytes:
@@ -148,10 +148,10 @@ def read_answer(answer: bytes, packed: bytes, index: int) -> MacAddress | None:
     return MacAddress(hardware.hex(":")) if len(hardware) == 6 and any(hardware) else None
 
 
-def read_notification(told: bytes, index: int) -> tuple[str, MacAddress] | None:
+def read_notification(notification: bytes, index: int) -> tuple[str, MacAddress] | None:
     """Address and device in one RTM_NEWNEIGH for the interface `index`; None when it holds no such pair."""
-    packed = find_attribute(_neighbour(told) or b"", _NDA_DST, _NEIGHBOUR.size) or b""
-    device = read_answer(told, packed, index) if len(packed) in {4, 16} else None
+    packed = find_attribute(_neighbour(notification) or b"", _NDA_DST, _NEIGHBOUR.size) or b""
+    device = read_answer(notification, packed, index) if len(packed) in {4, 16} else None
     return None if device is None else (str(ipaddress.ip_address(packed)), device)
 
 

@@ -64,21 +64,21 @@ def in_language[T: Spoken](texts: Sequence[T], language: str) -> T:
 def terms_text(view: CommunityView, language: str, words: Translator) -> TermsText:
     """The terms in force, in this language if the community wrote them in it or uses the default terms."""
     found = in_language(view.terms_texts, language)
-    said = words.gettext(found.text)
-    return found if said == found.text else TermsText(language, said)
+    translation = words.gettext(found.text)
+    return found if translation == found.text else TermsText(language, translation)
 
 
 def page_notices(notices: Sequence[Notice], language: str) -> tuple[PageNotice, ...]:
     """Complete notices, for the notices page."""
-    return _told(notices[:NOTICES_MAX], language, 4 * TEXT_CHARS_MAX)
+    return _page_notices(notices[:NOTICES_MAX], language, 4 * TEXT_CHARS_MAX)
 
 
 def short_page_notices(notices: Sequence[Notice], language: str) -> tuple[PageNotice, ...]:
     """The most urgent and newest, shortened, for other pages."""
-    return _told(notices[:SHORT_NOTICES_MAX], language, SHORT_TEXT_BYTES_MAX)
+    return _page_notices(notices[:SHORT_NOTICES_MAX], language, SHORT_TEXT_BYTES_MAX)
 
 
-def _told(notices: Sequence[Notice], language: str, bytes_max: int) -> tuple[PageNotice, ...]:
+def _page_notices(notices: Sequence[Notice], language: str, bytes_max: int) -> tuple[PageNotice, ...]:
     spoken = [(notice, in_language(notice.texts, language)) for notice in notices]
     return tuple(
         PageNotice(

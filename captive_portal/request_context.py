@@ -176,25 +176,15 @@ def document_fields(document: Download) -> Fields:
     return (*fields, ("Content-Disposition", f'attachment; filename="{document.file_name}"'))
 
 
-# Header and footer data of every page, and free texts cut to the size that a page may have.
+# --- header and footer of every page, and free texts cut to the size that a page may have ---
 #
 # Texts of the community (names, terms, rules, contact) are passed unchanged: the templates escape them.
 
 NAME_BYTES_MAX = 120
-
-
 CONTACT_BYTES_MAX = 200
-
-
 SENTENCE_CHARACTERS_MAX = 400
-
-
 _MAIL = re.compile(r"[A-Za-z0-9._+-]{1,64}@[A-Za-z0-9-]+(\.[A-Za-z0-9-]+)+")
-
-
 _WEB = re.compile(r"https://[A-Za-z0-9][A-Za-z0-9._~:/?#@!$&()*+,;=%\[\]-]*")
-
-
 CHOICE = "\ue000language\ue000"
 """Placeholder for the device's language token: so pages that are the same for all clients are rendered
 once."""

@@ -61,14 +61,14 @@ class FrameSenders:
             == _NFT_MSG_NEWSETELEM
         ):
             return True
-        is_there = self._answer(lambda number: set_question(self._table, named, number)) == _NFT_MSG_NEWSET
+        is_there = self._answer(lambda number: set_request(self._table, named, number)) == _NFT_MSG_NEWSET
         return False if is_there else None
 
-    def _answer(self, ask: Callable[[int], bytes]) -> int | None:
+    def _answer(self, request: Callable[[int], bytes]) -> int | None:
         """Message type of the kernel's answer; None without an answer."""
         self._sequence = (self._sequence + 1) & SEQUENCE_MASK
         try:
-            self._socket.send(ask(self._sequence))
+            self._socket.send(request(self._sequence))
             while True:  # the kernel answers within the send; earlier answers are skipped
                 for kind, sequence, _ in messages(self._socket.recv(ANSWER_BYTES_MAX)):
                     if sequence == self._sequence:
@@ -102,7 +102,7 @@ def element_request(table: str, name: str, key: bytes, sequence: int) -> bytes:
     return message(_NFT_MSG_GETSETELEM, NLM_F_REQUEST, sequence, body)
 
 
-def set_question(table: str, name: str, sequence: int) -> bytes:
+def set_request(table: str, name: str, sequence: int) -> bytes:
     """One NFT_MSG_GETSET: checks that the set exists."""
     return message(_NFT_MSG_GETSET, NLM_F_REQUEST, sequence, _names(table, name))
 

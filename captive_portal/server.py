@@ -217,21 +217,21 @@ class Portal:
     def _fast_answer(self, head: bytes, connection: Connection) -> FastAnswer | None:
         """Answers probes and the first page like the application, without the HTTP library; None leaves it to the
         application."""
-        asked, transport = fast_request(head), connection.transport
-        if asked is None or transport is None:
+        request, transport = fast_request(head), connection.transport
+        if request is None or transport is None:
             return None
         caller = self._caller(connection)
         guest = None if caller.device is None else self._backend.guest(caller.device)
         if guest is None or guest.state not in {"waiting", "expired"}:
             return None
         community = self._backend.community()
-        if not self._is_own(probes.normal_host(asked.host), community, transport):
+        if not self._is_own(probes.normal_host(request.host), community, transport):
             sent = self._redirect(community)
             fields = (*sent.headers, *HEADERS.items())
             return FastAnswer(self._heads.answer(sent.status, fields, sent.body, self._now()), closes=True)
-        if asked.target != "/" or guest.asked_for is not None:
+        if request.target != "/" or guest.asked_for is not None:
             return None
-        context = self._context_of(caller, community, asked.accept_language)
+        context = self._context_of(caller, community, request.accept_language)
         body = self._splash_cache.body(context, word_for(guest))
         fields = self._fields(context.page_language.language.tag)
         return FastAnswer(self._heads.answer(200, fields, body, self._now()))

@@ -159,15 +159,15 @@ def failure(way: Way, refused: Refused) -> Failure:
 
 def asking(context: RequestContext, guest: GuestView) -> Asking | None:
     """None while the device has no sponsor request."""
-    asked = guest.asked_for
-    if asked is None:
+    request = guest.asked_for
+    if request is None:
         return None
     return Asking(
         context.place(),
-        asked.host,
-        asked.name,
-        asked.sign,
-        asked.seconds_left,
+        request.host,
+        request.name,
+        request.sign,
+        request.seconds_left,
         context.token(forms.LEAVE),
         "still" in context.query,
     )
@@ -187,15 +187,11 @@ def make_room(context: RequestContext, way: Way, form: forms.Form, full: Full) -
     )
 
 
-# Cache of the splash page: rendered once, with placeholders for each device's tokens.
+# --- cache of the splash page: rendered once, with placeholders for each device's tokens ---
 
 SPLASHES_MAX = 64
 """Languages times messages, over http and https."""
-
-
 DEVICES_MAX = 1_024
-
-
 _MARK, _CHOICE = "\ue000token\ue000", CHOICE.encode()
 
 

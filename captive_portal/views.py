@@ -114,8 +114,7 @@ FOR_DEVICES: Mapping[str, View] = {
 """Pages about the requesting device."""
 
 
-# The account page as a JSON document, for programs: the same data, in bytes and seconds.
-
+# --- the account page as a JSON document, for programs: the same data, in bytes and seconds ---
 
 VERSION = 1
 """Increases when a key changes its meaning; new keys do not increase it."""

@@ -468,5 +468,5 @@ def link_callers(config: NodeConfig) -> LinkCallers:
         KernelNeighbours(lan),
         FrameSenders(TABLE_NAME, SENDERS),
         LeaseFile(lease_file(config)),
-        news=partial(NeighbourMonitor, lan),
+        monitor=partial(NeighbourMonitor, lan),
     )

@@ -132,7 +132,7 @@ def long_ago(seconds: int) -> str:
     return ngettext_lazy("{number} day", "{number} days", seconds // 86_400)
 
 
-# Pagination of long lists.
+# --- pagination of long lists ---
 
 ROWS_A_PAGE = 50
 

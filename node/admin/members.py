@@ -114,19 +114,19 @@ class MembersViews:
             Route("POST", "/members/void", self._void),
         )
 
-    async def _list(self, asked: AdminRequest) -> AdminResponse | AdminRedirect:
-        return self._found(asked, notice="saved" if "saved" in asked.query else "")
+    async def _list(self, request: AdminRequest) -> AdminResponse | AdminRedirect:
+        return self._found(request, notice="saved" if "saved" in request.query else "")
 
     def _found(
-        self, asked: AdminRequest, *, notice: str = "", removed: MemberEntry | None = None
+        self, request: AdminRequest, *, notice: str = "", removed: MemberEntry | None = None
     ) -> AdminResponse:
-        form = TypedForm({"q": asked.query.get("q", "")})
+        form = TypedForm({"q": request.query.get("q", "")})
         query = form.line("q", QUERY_CHARS_MAX)
         view = self._members.find(query)
         page = MembersPage(
-            frame=page_layout(asked, self._backend.site(), "/members"),
+            frame=page_layout(request, self._backend.site(), "/members"),
             query=form.view(),
-            members=paginate(view.members, number_in(asked.query, "page"), "/members", q=query),
+            members=paginate(view.members, number_in(request.query, "page"), "/members", q=query),
             findings=view.findings,
             strained=view.strained,
             notice=notice,
@@ -135,18 +135,18 @@ class MembersViews:
         )
         return AdminResponse(page)
 
-    async def _edit(self, asked: AdminRequest) -> AdminResponse | AdminRedirect:
-        account = asked.query.get("id", "")
+    async def _edit(self, request: AdminRequest) -> AdminResponse | AdminRedirect:
+        account = request.query.get("id", "")
         if not account:
-            return self._form(asked, FormView({"tier": "member"}), "")
+            return self._form(request, FormView({"tier": "member"}), "")
         member = self._members.member(account)
         if member is None:
             return _nobody()
-        return self._form(asked, FormView(member_values(member)), member.account)
+        return self._form(request, FormView(member_values(member)), member.account)
 
     def _form(
         self,
-        asked: AdminRequest,
+        request: AdminRequest,
         form: FormView,
         was: str,
         *,
@@ -159,7 +159,7 @@ class MembersViews:
         view = self._members.find("")
         is_conflict = status == 409
         page = MemberPage(
-            frame=page_layout(asked, self._backend.site(), "/members"),
+            frame=page_layout(request, self._backend.site(), "/members"),
             form=form,
             was=was,
             # After a conflict the next attempt is based on the current file, as the page says.
@@ -175,65 +175,65 @@ class MembersViews:
         )
         return AdminResponse(page, status)
 
-    async def _save(self, asked: AdminRequest) -> AdminResponse | AdminRedirect:
-        form, was = TypedForm(asked.fields), asked.fields.get("was", "")[:ACCOUNT_CHARS_MAX]
-        member, replacing = read_member(form), asked.fields.get("replacing", "")
+    async def _save(self, request: AdminRequest) -> AdminResponse | AdminRedirect:
+        form, was = TypedForm(request.fields), request.fields.get("was", "")[:ACCOUNT_CHARS_MAX]
+        member, replacing = read_member(form), request.fields.get("replacing", "")
         if form.errors:
-            return self._form(asked, form.view(), was, replacing=replacing, status=422)
+            return self._form(request, form.view(), was, replacing=replacing, status=422)
         strains = await self._members.strains(member, was, replacing)
-        if strains and asked.fields.get("knowing") != mark_of(strains):
-            return self._form(asked, form.view(), was, replacing=replacing, strains=strains, status=422)
+        if strains and request.fields.get("knowing") != mark_of(strains):
+            return self._form(request, form.view(), was, replacing=replacing, strains=strains, status=422)
         findings = await self._members.save(member, was, replacing)
         wrong = [finding for finding in findings if finding.is_error]
         if not wrong:
             return AdminRedirect("/members?saved")
         if any(finding.code == CONFLICT for finding in wrong):
-            return self._form(asked, form.view(), was, status=409)
+            return self._form(request, form.view(), was, status=409)
         form.take(wrong, "account")
-        return self._form(asked, form.view(), was, replacing=replacing, status=422)
+        return self._form(request, form.view(), was, replacing=replacing, status=422)
 
-    async def _remove(self, asked: AdminRequest) -> AdminResponse | AdminRedirect:
-        account = asked.fields.get("account", "")
+    async def _remove(self, request: AdminRequest) -> AdminResponse | AdminRedirect:
+        account = request.fields.get("account", "")
         member = self._members.member(account)
         if member is None:
             return _nobody()
-        replacing = asked.fields.get("replacing", "")
+        replacing = request.fields.get("replacing", "")
         strains = await self._members.strains(None, account, replacing)
-        if strains and asked.fields.get("knowing") != mark_of(strains):
+        if strains and request.fields.get("knowing") != mark_of(strains):
             form = FormView(member_values(member))
             return self._form(
-                asked, form, account, replacing=replacing, strains=strains, is_removal=True, status=422
+                request, form, account, replacing=replacing, strains=strains, is_removal=True, status=422
             )
         findings = await self._members.remove(account, replacing)
         if wrong := next((finding for finding in findings if finding.is_error), None):
             return refused(wrong)
-        return self._found(replace(asked, query={}), removed=member)
+        return self._found(replace(request, query={}), removed=member)
 
-    async def _passphrase(self, asked: AdminRequest) -> AdminResponse | AdminRedirect:
-        account = asked.fields.get("account", "")
+    async def _passphrase(self, request: AdminRequest) -> AdminResponse | AdminRedirect:
+        account = request.fields.get("account", "")
         made = await self._members.new_passphrase(account)
         if isinstance(made, Finding):
             return refused(made)
         return AdminResponse(
-            PassphrasePage(page_layout(asked, self._backend.site(), "/members"), account, made)
+            PassphrasePage(page_layout(request, self._backend.site(), "/members"), account, made)
         )
 
-    async def _card(self, asked: AdminRequest) -> AdminResponse | AdminRedirect:
-        card = await self._members.new_card(asked.fields.get("account", ""))
+    async def _card(self, request: AdminRequest) -> AdminResponse | AdminRedirect:
+        card = await self._members.new_card(request.fields.get("account", ""))
         if isinstance(card, Finding):
             return refused(card)
         site = self._backend.site()
         return AdminResponse(
-            CardPage(page_layout(asked, site, "/members"), card, site.languages[0][0]), is_heavy=True
+            CardPage(page_layout(request, site, "/members"), card, site.languages[0][0]), is_heavy=True
         )
 
-    async def _void(self, asked: AdminRequest) -> AdminResponse | AdminRedirect:
-        account = asked.fields.get("account", "")
+    async def _void(self, request: AdminRequest) -> AdminResponse | AdminRedirect:
+        account = request.fields.get("account", "")
         member = self._members.member(account)
         wrong = await self._members.void_cards(account)
         if wrong is not None or member is None:
             return _nobody() if wrong is None else refused(wrong)
-        return self._form(asked, FormView(member_values(member)), account, notice="voided")
+        return self._form(request, FormView(member_values(member)), account, notice="voided")
 
 
 def mark_of(strains: tuple[Finding, ...]) -> str:

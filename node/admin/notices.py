@@ -90,15 +90,15 @@ class NoticesViews:
             Route("POST", "/notices/remove", self._take_down),
         )
 
-    async def _list(self, asked: AdminRequest) -> AdminResponse | AdminRedirect:
-        return self._notices(asked, notice="saved" if "saved" in asked.query else "")
+    async def _list(self, request: AdminRequest) -> AdminResponse | AdminRedirect:
+        return self._notices(request, notice="saved" if "saved" in request.query else "")
 
     def _notices(
-        self, asked: AdminRequest, *, notice: str = "", taken_down: Notice | None = None
+        self, request: AdminRequest, *, notice: str = "", taken_down: Notice | None = None
     ) -> AdminResponse:
-        rows = paginate(self._content.notices(), number_in(asked.query, "page"), "/notices", size=20)
+        rows = paginate(self._content.notices(), number_in(request.query, "page"), "/notices", size=20)
         page = NoticesPage(
-            frame=page_layout(asked, self._backend.site(), "/notices"),
+            frame=page_layout(request, self._backend.site(), "/notices"),
             notices=rows.turned(self._line),
             notice=notice,
             taken_down=None if taken_down is None else FormView(notice_values(taken_down)),
@@ -117,21 +117,21 @@ class NoticesViews:
             replacing=fingerprint(notice),
         )
 
-    async def _edit(self, asked: AdminRequest) -> AdminResponse | AdminRedirect:
-        if "number" not in asked.query:
-            return self._form(asked, FormView({"where": "network", "audience": "everyone"}), 0)
-        number = number_in(asked.query, "number")
+    async def _edit(self, request: AdminRequest) -> AdminResponse | AdminRedirect:
+        if "number" not in request.query:
+            return self._form(request, FormView({"where": "network", "audience": "everyone"}), 0)
+        number = number_in(request.query, "number")
         notice = self._find(number)
         if notice is None:
             return _gone()
-        return self._form(asked, FormView(notice_values(notice)), number, replacing=fingerprint(notice))
+        return self._form(request, FormView(notice_values(notice)), number, replacing=fingerprint(notice))
 
     def _find(self, number: int) -> Notice | None:
         return next((each for each in self._content.notices() if each.number == number), None)
 
     def _form(
         self,
-        asked: AdminRequest,
+        request: AdminRequest,
         form: FormView,
         number: int,
         *,
@@ -141,41 +141,43 @@ class NoticesViews:
     ) -> AdminResponse:
         site = self._backend.site()
         page = NoticePage(
-            frame=page_layout(asked, site, "/notices"),
+            frame=page_layout(request, site, "/notices"),
             form=form,
             number=number,
-            replacing=replacing or asked.fields.get("replacing", "")[:LINE_CHARS_MAX],
+            replacing=replacing or request.fields.get("replacing", "")[:LINE_CHARS_MAX],
             languages=languages_of(site, form),
             places=places_of(site, form.value("where")),
             preview=preview,
         )
         return AdminResponse(page, status)
 
-    async def _save(self, asked: AdminRequest) -> AdminResponse | AdminRedirect:
-        form, number = TypedForm(asked.fields), number_in(asked.fields, "number")
+    async def _save(self, request: AdminRequest) -> AdminResponse | AdminRedirect:
+        form, number = TypedForm(request.fields), number_in(request.fields, "number")
         site = self._backend.site()
-        notice = read_notice(form, site, number, asked.signed.label)
+        notice = read_notice(form, site, number, request.signed.label)
         if not form.errors:
             form.take(self._content.check_notice(notice), "where")
         if form.errors:
-            return self._form(asked, form.view(), number, status=422)
-        if asked.fields.get("do") != "save":
-            return self._form(asked, form.view(), number, preview=notice)
-        findings = await self._content.save_notice(asked.signed, notice, asked.fields.get("replacing", ""))
+            return self._form(request, form.view(), number, status=422)
+        if request.fields.get("do") != "save":
+            return self._form(request, form.view(), number, preview=notice)
+        findings = await self._content.save_notice(
+            request.signed, notice, request.fields.get("replacing", "")
+        )
         if findings:
             form.take(findings, "where")
             status = 409 if findings[0].code == CONFLICT else 422
-            return self._form(asked, form.view(), number, status=status)
+            return self._form(request, form.view(), number, status=status)
         return AdminRedirect("/notices?saved")
 
-    async def _take_down(self, asked: AdminRequest) -> AdminResponse | AdminRedirect:
-        number, replacing = number_in(asked.fields, "number"), asked.fields.get("replacing", "")
+    async def _take_down(self, request: AdminRequest) -> AdminResponse | AdminRedirect:
+        number, replacing = number_in(request.fields, "number"), request.fields.get("replacing", "")
         gone = await self._content.take_down(number, replacing)
         if gone is None:
             return _gone()
         if isinstance(gone, Finding):
             return refused(gone)
-        return self._notices(asked, taken_down=gone)
+        return self._notices(request, taken_down=gone)
 
 
 def notice_values(notice: Notice) -> dict[str, str]:

@@ -56,26 +56,26 @@ class ObjectionsViews:
     def routes(self) -> tuple[Route, ...]:
         return Route("GET", "/objections", self._show), Route("POST", "/objections", self._answer)
 
-    async def _show(self, asked: AdminRequest) -> AdminResponse | AdminRedirect:
-        return self._page(asked, notice="answered" if "answered" in asked.query else "")
+    async def _show(self, request: AdminRequest) -> AdminResponse | AdminRedirect:
+        return self._page(request, notice="answered" if "answered" in request.query else "")
 
-    async def _answer(self, asked: AdminRequest) -> AdminResponse | AdminRedirect:
-        number, form = number_in(asked.fields, "number"), TypedForm(asked.fields)
+    async def _answer(self, request: AdminRequest) -> AdminResponse | AdminRedirect:
+        number, form = number_in(request.fields, "number"), TypedForm(request.fields)
         name = f"text-{number}"
         wanted = gettext_lazy("Write an answer: the person will read it on their page.")
         status = 422
         text = form.text(name, ANSWER_CHARS_MAX, wanted=wanted)
         if not form.errors:
-            refused = await self._content.answer_objection(number, text, asked.fields.get("replacing", ""))
+            refused = await self._content.answer_objection(number, text, request.fields.get("replacing", ""))
             form.take((refused,) if refused else (), name)
             status = 409 if refused and refused.code == CONFLICT else status
         if form.errors:
-            return self._page(asked, form=form.view(), number=number, status=status)
+            return self._page(request, form=form.view(), number=number, status=status)
         return AdminRedirect("/objections?answered")
 
     def _page(
         self,
-        asked: AdminRequest,
+        request: AdminRequest,
         *,
         notice: str = "",
         form: FormView | None = None,
@@ -83,9 +83,9 @@ class ObjectionsViews:
         status: int = 200,
     ) -> AdminResponse:
         objections = self._content.objections()
-        turn = number_in(asked.fields, "page") or number_in(asked.query, "page")
+        turn = number_in(request.fields, "page") or number_in(request.query, "page")
         page = ObjectionsPage(
-            frame=page_layout(asked, self._backend.site(), "/objections"),
+            frame=page_layout(request, self._backend.site(), "/objections"),
             objections=paginate(objections, turn, "/objections", size=OBJECTIONS_A_PAGE),
             waiting=sum(not objection.answer for objection in objections),
             notice=notice,

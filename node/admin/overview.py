@@ -204,17 +204,17 @@ class OverviewViews:
             Route("POST", "/losses", self._acknowledge),
         )
 
-    async def _acknowledge(self, _asked: AdminRequest) -> AdminRedirect:
+    async def _acknowledge(self, _request: AdminRequest) -> AdminRedirect:
         await self._backend.acknowledge_losses()
         return AdminRedirect("/")
 
-    async def _show(self, asked: AdminRequest) -> AdminResponse | AdminRedirect:
-        if asked.signed.role != "admin":
+    async def _show(self, request: AdminRequest) -> AdminResponse | AdminRedirect:
+        if request.signed.role != "admin":
             return AdminRedirect("/vouchers")
-        around = page_layout(asked, self._backend.site(), "/")
-        is_live = "live" in asked.query
+        frame = page_layout(request, self._backend.site(), "/")
+        is_live = "live" in request.query
         objections = sum(not objection.answer for objection in self._backend.content.objections())
         page = overview_page(
-            self._backend.overview(asked.translations), around, is_live=is_live, objections=objections
+            self._backend.overview(request.translations), frame, is_live=is_live, objections=objections
         )
         return AdminResponse(page, refresh_s=LIVE_S if is_live else 0)

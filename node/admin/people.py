@@ -76,7 +76,6 @@ class PersonPage:
     form: FormView
     notice: str
     """``blocked``, ``unblocked`` or empty."""
-    ways: tuple[tuple[str, str], ...] = tuple(WAY_WORDS.items())
 
     def way(self, device: AdminDeviceRow) -> str:
         return WAY_WORDS[device.way] if device.way else ""
@@ -98,22 +97,22 @@ class PeopleViews:
             Route("POST", "/people/unblock", self._unblock),
         )
 
-    async def _list(self, asked: AdminRequest) -> AdminResponse | AdminRedirect:
-        return self._found(asked, TypedForm({"q": asked.query.get("q", "")}))
+    async def _list(self, request: AdminRequest) -> AdminResponse | AdminRedirect:
+        return self._found(request, TypedForm({"q": request.query.get("q", "")}))
 
-    async def _search(self, asked: AdminRequest) -> AdminResponse | AdminRedirect:
+    async def _search(self, request: AdminRequest) -> AdminResponse | AdminRedirect:
         """POST, because a voucher code is a secret and must not be in a URL."""
-        return self._found(asked, TypedForm(asked.fields))
+        return self._found(request, TypedForm(request.fields))
 
-    def _found(self, asked: AdminRequest, form: TypedForm) -> AdminResponse:
+    def _found(self, request: AdminRequest, form: TypedForm) -> AdminResponse:
         query = form.line("q", QUERY_CHARS_MAX)
         found = self._people.find(query) if not form.errors else ()
         kept = "" if isinstance(read_code(query), Code) else query
         page = PeoplePage(
-            frame=page_layout(asked, self._backend.site(), "/people"),
+            frame=page_layout(request, self._backend.site(), "/people"),
             query=form.view(),
             is_search=bool(query),
-            people=paginate(found, number_in(asked.query, "page"), "/people", q=kept).turned(self._line),
+            people=paginate(found, number_in(request.query, "page"), "/people", q=kept).turned(self._line),
             blocked=len(self._people.blocked()),
         )
         return AdminResponse(page, 422 if form.errors else 200)
@@ -121,35 +120,35 @@ class PeopleViews:
     def _line(self, account: AccountId) -> PersonLine:
         return person_line(self._people.row(account))
 
-    async def _blocked(self, asked: AdminRequest) -> AdminResponse | AdminRedirect:
-        rows = paginate(self._people.blocked(), number_in(asked.query, "page"), "/people/blocked")
-        return AdminResponse(BlockedPage(page_layout(asked, self._backend.site(), "/people"), rows))
+    async def _blocked(self, request: AdminRequest) -> AdminResponse | AdminRedirect:
+        rows = paginate(self._people.blocked(), number_in(request.query, "page"), "/people/blocked")
+        return AdminResponse(BlockedPage(page_layout(request, self._backend.site(), "/people"), rows))
 
-    async def _show(self, asked: AdminRequest) -> AdminResponse | AdminRedirect:
-        return self._person(asked, asked.query.get("id", ""))
+    async def _show(self, request: AdminRequest) -> AdminResponse | AdminRedirect:
+        return self._person(request, request.query.get("id", ""))
 
     def _person(
         self,
-        asked: AdminRequest,
+        request: AdminRequest,
         account: str,
         *,
         form: FormView | None = None,
         notice: str = "",
         status: int = 200,
     ) -> AdminResponse:
-        person = self._people.person(account[:QUERY_CHARS_MAX], asked.translations)
+        person = self._people.person(account[:QUERY_CHARS_MAX], request.translations)
         if person is None:
             return not_there(
                 gettext_lazy("There is no such account here."),
                 gettext_lazy("Look for them by name or device."),
             )
-        around = page_layout(asked, self._backend.site(), "/people")
+        frame = page_layout(request, self._backend.site(), "/people")
         return AdminResponse(
-            PersonPage(around, person, person_line(person.row), form or FormView(), notice), status
+            PersonPage(frame, person, person_line(person.row), form or FormView(), notice), status
         )
 
-    async def _block(self, asked: AdminRequest) -> AdminResponse | AdminRedirect:
-        account, form = asked.fields.get("account", ""), TypedForm(asked.fields)
+    async def _block(self, request: AdminRequest) -> AdminResponse | AdminRedirect:
+        account, form = request.fields.get("account", ""), TypedForm(request.fields)
         wanted = gettext_lazy("Write a reason: the person will read it.")
         because = form.line("because", BECAUSE_CHARS_MAX, wanted=wanted)
         mac = self._mac(form)
@@ -157,11 +156,11 @@ class PeopleViews:
             wrong = await self._people.block(account, mac, because)
             form.take((wrong,) if wrong else (), "because")
         if form.errors:
-            return self._person(asked, account, form=form.view(), status=422)
-        return self._person(asked, account, notice="blocked")
+            return self._person(request, account, form=form.view(), status=422)
+        return self._person(request, account, notice="blocked")
 
-    async def _unblock(self, asked: AdminRequest) -> AdminResponse | AdminRedirect:
-        form = TypedForm(asked.fields)
+    async def _unblock(self, request: AdminRequest) -> AdminResponse | AdminRedirect:
+        form = TypedForm(request.fields)
         mac = self._mac(form)
         if mac is None:
             return not_there(
@@ -170,9 +169,11 @@ class PeopleViews:
         wrong = await self._people.unblock(mac)
         if wrong is not None:
             return refused(wrong)
-        account = asked.fields.get("account", "")
+        account = request.fields.get("account", "")
         return (
-            self._person(asked, account, notice="unblocked") if account else AdminRedirect("/people/blocked")
+            self._person(request, account, notice="unblocked")
+            if account
+            else AdminRedirect("/people/blocked")
         )
 
     def _mac(self, form: TypedForm) -> MacAddress | None:

@@ -97,6 +97,16 @@ class Route:
 
 
 @dataclass(frozen=True, slots=True)
+class SignInPage:
+    """The button behind a sign-in link, or help when the link no longer works."""
+
+    template = "signin.html"
+    token: str
+    """Empty when there is nothing to redeem."""
+    is_refused: bool
+
+
+@dataclass(frozen=True, slots=True)
 class TroublePage:
     """An error page: what went wrong, and what to do."""
 
@@ -106,9 +116,9 @@ class TroublePage:
     fix: str
 
 
-def page_layout(asked: AdminRequest, site: SiteInfo, here: str) -> PageLayout:
-    """Layout data for the response to `asked`."""
-    return PageLayout(site, asked.signed, asked.csrf_token, here)
+def page_layout(request: AdminRequest, site: SiteInfo, here: str) -> PageLayout:
+    """Layout data for the response to `request`."""
+    return PageLayout(site, request.signed, request.csrf_token, here)
 
 
 def not_there(message: str, fix: str) -> AdminResponse:
@@ -125,13 +135,3 @@ def number_in(query: Mapping[str, str], name: str) -> int:
     """An integer of at most nine digits; 0 without one."""
     text = query.get(name, "")
     return int(text) if text.isascii() and text.isdecimal() and len(text) <= 9 else 0
-
-
-@dataclass(frozen=True, slots=True)
-class SignInPage:
-    """The button behind a sign-in link, or help when the link no longer works."""
-
-    template = "signin.html"
-    token: str
-    """Empty when there is nothing to redeem."""
-    is_refused: bool

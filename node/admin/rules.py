@@ -121,19 +121,19 @@ class RulesViews:
     def routes(self) -> tuple[Route, ...]:
         return Route("GET", "/rules", self._show), Route("POST", "/rules", self._propose)
 
-    async def _show(self, asked: AdminRequest) -> AdminResponse | AdminRedirect:
-        number = number_in(asked.query, "version")
-        if "version" not in asked.query:
-            return self._page(asked, notice="saved" if "saved" in asked.query else "")
+    async def _show(self, request: AdminRequest) -> AdminResponse | AdminRedirect:
+        number = number_in(request.query, "version")
+        if "version" not in request.query:
+            return self._page(request, notice="saved" if "saved" in request.query else "")
         text = self._backend.rule_version_text(number)
         if text is None:
             fix = gettext_lazy("Choose one of the versions on the rules page.")
             return not_there(gettext_lazy("There is no version {number} of the rules.", number=number), fix)
-        return await self._draft(asked, text, notice="version", version=number)
+        return await self._draft(request, text, notice="version", version=number)
 
-    async def _propose(self, asked: AdminRequest) -> AdminResponse | AdminRedirect:
-        text = asked.fields.get("text", "").replace("\r\n", "\n").replace("\r", "\n")
-        replacing = asked.fields.get("replacing", "")
+    async def _propose(self, request: AdminRequest) -> AdminResponse | AdminRedirect:
+        text = request.fields.get("text", "").replace("\r\n", "\n").replace("\r", "\n")
+        replacing = request.fields.get("replacing", "")
         if len(text) > RULE_CHARS_MAX:
             page = TroublePage(
                 gettext_lazy("Too large"),
@@ -141,18 +141,18 @@ class RulesViews:
                 gettext_lazy("Make it shorter."),
             )
             return AdminResponse(page, 413)
-        if asked.fields.get("do") != "save":
-            return await self._draft(asked, text, replacing=replacing)
+        if request.fields.get("do") != "save":
+            return await self._draft(request, text, replacing=replacing)
         findings = await self._backend.save_rules(text, replacing)
         if not any(finding.is_error for finding in findings):
             return AdminRedirect("/rules?saved")
         if any(finding.code == CONFLICT for finding in findings):
-            return await self._draft(asked, text, notice="conflict", status=409)
-        return await self._draft(asked, text, replacing=replacing, status=422)
+            return await self._draft(request, text, notice="conflict", status=409)
+        return await self._draft(request, text, replacing=replacing, status=422)
 
     async def _draft(
         self,
-        asked: AdminRequest,
+        request: AdminRequest,
         text: str,
         *,
         replacing: str | None = None,
@@ -161,14 +161,20 @@ class RulesViews:
         status: int = 200,
     ) -> AdminResponse:
         """The editor with a draft and the result of its check."""
-        check = await self._backend.check_rules(text, asked.translations)
+        check = await self._backend.check_rules(text, request.translations)
         return self._page(
-            asked, draft=text, replacing=replacing, check=check, notice=notice, version=version, status=status
+            request,
+            draft=text,
+            replacing=replacing,
+            check=check,
+            notice=notice,
+            version=version,
+            status=status,
         )
 
     def _page(
         self,
-        asked: AdminRequest,
+        request: AdminRequest,
         *,
         draft: str | None = None,
         replacing: str | None = None,
@@ -178,10 +184,10 @@ class RulesViews:
         status: int = 200,
     ) -> AdminResponse:
         page = rules_page(
-            self._backend.rule_sentences(asked.translations),
+            self._backend.rule_sentences(request.translations),
             self._backend.rule_file(),
             self._backend.rule_versions(),
-            page_layout(asked, self._backend.site(), "/rules"),
+            page_layout(request, self._backend.site(), "/rules"),
             draft=draft,
             replacing=replacing,
             check=check,

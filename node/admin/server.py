@@ -66,7 +66,6 @@ SIGN_IN, SIGN_OUT, LANGUAGE = "/sign-in", "/sign-out", "/language"
 ANYONE = Caller(None)
 """These pages do not know devices."""
 
-
 TROUBLES = {
     413: TroublePage(
         gettext_lazy("Too large"),
@@ -206,14 +205,16 @@ class AdminServer:
         # The Host header was checked before.
         origin = f"http://{request.headers.get('Host', '')}"
         translations = self._renderer.translations_for(self._language(request).language.tag)
-        asked = AdminRequest(request.path, dict(request.query), fields, cookie, signed, origin, translations)
-        response = await self._send(request, await route.answer(asked))
+        admin_request = AdminRequest(
+            request.path, dict(request.query), fields, cookie, signed, origin, translations
+        )
+        response = await self._send(request, await route.answer(admin_request))
         if route.path == SIGN_OUT:
             response.del_cookie(COOKIE, path="/", httponly=True, samesite="Strict")
         return response
 
-    async def _sign_out(self, asked: AdminRequest) -> AdminRedirect:
-        await self._backend.sign_out(asked.cookie)
+    async def _sign_out(self, request: AdminRequest) -> AdminRedirect:
+        await self._backend.sign_out(request.cookie)
         return AdminRedirect(SIGN_IN)
 
     async def _choose_language(self, request: web.Request) -> web.Response:

@@ -71,26 +71,26 @@ class AccessViews:
             Route("POST", "/access/end", self._end),
         )
 
-    async def _show(self, asked: AdminRequest) -> AdminResponse | AdminRedirect:
-        return self._page(asked, FormView(_USUAL))
+    async def _show(self, request: AdminRequest) -> AdminResponse | AdminRedirect:
+        return self._page(request, FormView(_USUAL))
 
-    def _page(self, asked: AdminRequest, form: FormView, status: int = 200) -> AdminResponse:
-        around = page_layout(asked, self._backend.site(), "/access")
-        return AdminResponse(AccessPage(around, self._backend.sessions(asked.cookie), form), status)
+    def _page(self, request: AdminRequest, form: FormView, status: int = 200) -> AdminResponse:
+        frame = page_layout(request, self._backend.site(), "/access")
+        return AdminResponse(AccessPage(frame, self._backend.sessions(request.cookie), form), status)
 
-    async def _make(self, asked: AdminRequest) -> AdminResponse | AdminRedirect:
-        form = TypedForm(asked.fields)
+    async def _make(self, request: AdminRequest) -> AdminResponse | AdminRedirect:
+        form = TypedForm(request.fields)
         signed = read_wish(form)
         if signed is None:
-            return self._page(asked, form.view(), 422)
+            return self._page(request, form.view(), 422)
         token = await self._backend.new_token(signed)
-        link = f"{asked.origin}/sign-in?token={token}"
+        link = f"{request.origin}/sign-in?token={token}"
         return AdminResponse(
-            LinkPage(page_layout(asked, self._backend.site(), "/access"), signed, link), is_heavy=True
+            LinkPage(page_layout(request, self._backend.site(), "/access"), signed, link), is_heavy=True
         )
 
-    async def _end(self, asked: AdminRequest) -> AdminResponse | AdminRedirect:
-        await self._backend.end_session(asked.fields.get("mark", "")[: MARK_CHARS + 1])
+    async def _end(self, request: AdminRequest) -> AdminResponse | AdminRedirect:
+        await self._backend.end_session(request.fields.get("mark", "")[: MARK_CHARS + 1])
         return AdminRedirect("/access")
 
 

@@ -59,26 +59,26 @@ class TermsViews:
     def routes(self) -> tuple[Route, ...]:
         return Route("GET", "/terms", self._show), Route("POST", "/terms", self._save)
 
-    async def _show(self, asked: AdminRequest) -> AdminResponse | AdminRedirect:
+    async def _show(self, request: AdminRequest) -> AdminResponse | AdminRedirect:
         versions, site = self._content.terms(), self._backend.site()
-        if "version" in asked.query:
-            found = next((each for each in versions if each.version == asked.query["version"]), None)
+        if "version" in request.query:
+            found = next((each for each in versions if each.version == request.query["version"]), None)
             if found is None:
                 return not_there(
                     gettext_lazy("There is no such version of the terms."),
                     gettext_lazy("Choose one from the list."),
                 )
-            around = page_layout(asked, site, "/terms")
-            return AdminResponse(TermsVersionPage(around, found, found is versions[0], site.languages))
+            frame = page_layout(request, site, "/terms")
+            return AdminResponse(TermsVersionPage(frame, found, found is versions[0], site.languages))
         values = {f"text-{each.language}": each.text for each in (versions[0].texts if versions else ())}
-        return self._page(asked, FormView(values), notice="saved" if "saved" in asked.query else "")
+        return self._page(request, FormView(values), notice="saved" if "saved" in request.query else "")
 
     def _page(
-        self, asked: AdminRequest, form: FormView, *, notice: str = "", status: int = 200
+        self, request: AdminRequest, form: FormView, *, notice: str = "", status: int = 200
     ) -> AdminResponse:
         versions, site = self._content.terms(), self._backend.site()
         page = TermsPage(
-            frame=page_layout(asked, site, "/terms"),
+            frame=page_layout(request, site, "/terms"),
             form=form,
             languages=languages_of(site, versions),
             current=versions[0] if versions else None,
@@ -88,8 +88,8 @@ class TermsViews:
         )
         return AdminResponse(page, status)
 
-    async def _save(self, asked: AdminRequest) -> AdminResponse | AdminRedirect:
-        form = TypedForm(asked.fields)
+    async def _save(self, request: AdminRequest) -> AdminResponse | AdminRedirect:
+        form = TypedForm(request.fields)
         tags = [tag for tag, _ in languages_of(self._backend.site(), self._content.terms())]
         written = [(tag, form.text(f"text-{tag}", TERMS_CHARS_MAX)) for tag in tags]
         texts = tuple(TermsText(tag, text) for tag, text in written if text)
@@ -99,14 +99,14 @@ class TermsViews:
                 gettext_lazy("Write the terms in this language first: it is the binding one."),
             )
         if form.errors:
-            return self._page(asked, form.view(), status=422)
-        saved = await self._content.save_terms(asked.signed, texts, asked.fields.get("replacing", ""))
+            return self._page(request, form.view(), status=422)
+        saved = await self._content.save_terms(request.signed, texts, request.fields.get("replacing", ""))
         if isinstance(saved, Terms):
             return AdminRedirect("/terms?saved")
         if any(finding.code == CONFLICT for finding in saved):
-            return self._page(asked, form.view(), status=409)
+            return self._page(request, form.view(), status=409)
         form.take(saved, f"text-{tags[0]}")
-        return self._page(asked, form.view(), status=422)
+        return self._page(request, form.view(), status=422)
 
 
 def languages_of(site: SiteInfo, versions: Sequence[Terms]) -> tuple[tuple[str, str], ...]:

@@ -112,61 +112,61 @@ class VouchersViews:
             Route("POST", "/vouchers/code", self._voucher, EVERYONE_SIGNED_IN),
         )
 
-    async def _show(self, asked: AdminRequest) -> AdminResponse | AdminRedirect:
+    async def _show(self, request: AdminRequest) -> AdminResponse | AdminRedirect:
         site = self._backend.site()
         return self._page(
-            asked, FormView({**_FRESH, "lang": site.languages[0][0], "network": site.community})
+            request, FormView({**_FRESH, "lang": site.languages[0][0], "network": site.community})
         )
 
-    async def _issue(self, asked: AdminRequest) -> AdminResponse | AdminRedirect:
+    async def _issue(self, request: AdminRequest) -> AdminResponse | AdminRedirect:
         site = self._backend.site()
-        form, tags = TypedForm(asked.fields), [tag for tag, _ in site.languages]
+        form, tags = TypedForm(request.fields), [tag for tag, _ in site.languages]
         lang = form.choice("lang", tags, tags[0])
         network = form.line("network", NETWORK_CHARS_MAX)
-        idempotency_key, order = asked.fields.get("ticket", ""), read_order(form)
+        idempotency_key, order = request.fields.get("ticket", ""), read_order(form)
         if form.errors:
-            return self._page(asked, form.view(), idempotency_key=idempotency_key, status=422)
-        issued = await self._vouchers.issue(asked.signed, order, asked.cookie, idempotency_key)
+            return self._page(request, form.view(), idempotency_key=idempotency_key, status=422)
+        issued = await self._vouchers.issue(request.signed, order, request.cookie, idempotency_key)
         if isinstance(issued, tuple):
             form.take(issued, "count")
             # An issue that is not stored yet keeps its key, so that a repeated form returns it; otherwise the
             # form gets a new key.
             same = idempotency_key if any(finding.code == UNSTORED for finding in issued) else ""
-            return self._page(asked, form.view(), idempotency_key=same, status=422)
+            return self._page(request, form.view(), idempotency_key=same, status=422)
         sheet = make_sheet(issued, site, network=network, lang=lang)
-        page = SheetPage(page_layout(asked, site, "/vouchers"), sheet, issued.batch, len(issued.codes))
+        page = SheetPage(page_layout(request, site, "/vouchers"), sheet, issued.batch, len(issued.codes))
         return AdminResponse(page, is_heavy=True)
 
-    async def _batch(self, asked: AdminRequest) -> AdminResponse | AdminRedirect:
-        return self._batch_page(asked, number_in(asked.query, "number"))
+    async def _batch(self, request: AdminRequest) -> AdminResponse | AdminRedirect:
+        return self._batch_page(request, number_in(request.query, "number"))
 
-    async def _revoke_batch(self, asked: AdminRequest) -> AdminResponse | AdminRedirect:
-        number, back = number_in(asked.fields, "number"), asked.fields.get("do") == "restore"
-        done = await self._vouchers.revoke_batch(asked.signed, number, back=back)
+    async def _revoke_batch(self, request: AdminRequest) -> AdminResponse | AdminRedirect:
+        number, back = number_in(request.fields, "number"), request.fields.get("do") == "restore"
+        done = await self._vouchers.revoke_batch(request.signed, number, back=back)
         if isinstance(done, Finding):
             return refused(done)
-        return self._batch_page(asked, number, restored=done if back else -1, revoked=-1 if back else done)
+        return self._batch_page(request, number, restored=done if back else -1, revoked=-1 if back else done)
 
-    async def _voucher(self, asked: AdminRequest) -> AdminResponse | AdminRedirect:
+    async def _voucher(self, request: AdminRequest) -> AdminResponse | AdminRedirect:
         """POST, because codes are secrets and must not be in a URL."""
-        form = TypedForm(asked.fields)
+        form = TypedForm(request.fields)
         code = form.line("code", TYPED_CHARS_MAX, wanted=gettext_lazy("Write the code as printed."))
-        do, notice = asked.fields.get("do", ""), ""
+        do, notice = request.fields.get("do", ""), ""
         if do in {"revoke", "restore"} and not form.errors:
-            wrong = await self._vouchers.revoke_voucher(asked.signed, code, back=do == "restore")
+            wrong = await self._vouchers.revoke_voucher(request.signed, code, back=do == "restore")
             notice = "" if wrong else f"{do}d"
             form.take((wrong,) if wrong else (), "code")
-        found = self._vouchers.find(asked.signed, code) if not form.errors else None
+        found = self._vouchers.find(request.signed, code) if not form.errors else None
         if isinstance(found, Finding):
             form.take((found,), "code")
         if not isinstance(found, VoucherView):
-            return self._page(asked, FormView(_FRESH), code=form.view(), status=422)
-        around = page_layout(asked, self._backend.site(), "/vouchers")
-        return AdminResponse(VoucherPage(around, found, span_text(found.batch.lasts_ms), code, notice))
+            return self._page(request, FormView(_FRESH), code=form.view(), status=422)
+        frame = page_layout(request, self._backend.site(), "/vouchers")
+        return AdminResponse(VoucherPage(frame, found, span_text(found.batch.lasts_ms), code, notice))
 
     def _page(
         self,
-        asked: AdminRequest,
+        request: AdminRequest,
         form: FormView,
         *,
         idempotency_key: str = "",
@@ -174,16 +174,16 @@ class VouchersViews:
         status: int = 200,
     ) -> AdminResponse:
         whole = paginate(
-            self._vouchers.batches(asked.signed),
-            number_in(asked.query, "page"),
+            self._vouchers.batches(request.signed),
+            number_in(request.query, "page"),
             "/vouchers",
             size=BATCHES_A_PAGE,
         )
-        grant = asked.signed.may_issue
+        grant = request.signed.may_issue
         page = VouchersPage(
-            frame=page_layout(asked, self._backend.site(), "/vouchers"),
+            frame=page_layout(request, self._backend.site(), "/vouchers"),
             form=form,
-            idempotency_key=idempotency_key or self._vouchers.idempotency_key(asked.cookie),
+            idempotency_key=idempotency_key or self._vouchers.idempotency_key(request.cookie),
             groups=grant.groups if grant else self._vouchers.groups(),
             code=code or FormView(),
             batches=whole.turned(self._line),
@@ -192,16 +192,16 @@ class VouchersViews:
         return AdminResponse(page, status)
 
     def _batch_page(
-        self, asked: AdminRequest, number: int, *, revoked: int = -1, restored: int = -1
+        self, request: AdminRequest, number: int, *, revoked: int = -1, restored: int = -1
     ) -> AdminResponse:
-        batch = next((each for each in self._vouchers.batches(asked.signed) if each.number == number), None)
+        batch = next((each for each in self._vouchers.batches(request.signed) if each.number == number), None)
         if batch is None:
             return not_there(
                 gettext_lazy("You have no batch {number}.", number=number),
                 gettext_lazy("Choose one from the list of vouchers."),
             )
-        around = page_layout(asked, self._backend.site(), "/vouchers")
-        return AdminResponse(BatchPage(around, self._line(batch), revoked, restored))
+        frame = page_layout(request, self._backend.site(), "/vouchers")
+        return AdminResponse(BatchPage(frame, self._line(batch), revoked, restored))
 
     def _line(self, batch: Batch) -> BatchLine:
         return batch_line(batch, self._vouchers.counts(batch.number))
@@ -223,12 +223,10 @@ def read_order(form: TypedForm) -> VoucherOrder:
     return VoucherOrder(count, group, lasts, devices, form.line("note", NOTE_CHARS_MAX))
 
 
-# Voucher sheets for printing: 24 on a page, each with its code as text and as a QR code.
+# --- sheets for printing, each voucher with its code as text and as a QR code ---
 
 SLIPS_A_PAGE = 24
 """Three columns of eight rows on A4."""
-
-
 NETWORK_CHARS_MAX = 32
 """Maximum length of an SSID."""
 

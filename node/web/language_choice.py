@@ -22,7 +22,6 @@ _TAG = re.compile(r"[a-z]{2,8}(-[a-z0-9]{1,8})*", re.IGNORECASE)
 _QUALITY = re.compile(r"[qQ][ \t]*=[ \t]*(0(?:\.\d{0,3})?|1(?:\.0{0,3})?)")
 _ANY = "*"
 
-
 Direction = Literal["ltr", "rtl"]
 
 

@@ -38,8 +38,6 @@ COUNTS_TRIED = 1_000
 
 _MARKS = re.compile(r"%\(\w*\)[sd]|%%|%|\{\w*\}|[{}]")
 _TAGS = re.compile(r"<[^>]*>?|&\w+;|[<>]")
-
-
 _DAYS = (
     N_("%(day)s January %(year)s"),
     N_("%(day)s February %(year)s"),
@@ -54,7 +52,6 @@ _DAYS = (
     N_("%(day)s November %(year)s"),
     N_("%(day)s December %(year)s"),
 )
-
 
 Key = str | tuple[str, str]
 """A msgid, or its context and msgid; for plural texts the singular msgid."""
@@ -82,22 +79,22 @@ class Translations:
         self.language = Language(tag, name, "rtl" if right_to_left else "ltr")
 
     def gettext(self, text: str) -> str:
-        said = self._texts.get(text)
-        return text if said is None else said[0]
+        translation = self._texts.get(text)
+        return text if translation is None else translation[0]
 
     def ngettext(self, one: str, many: str, count: int) -> str:
         return self._numbered(one, one, many, count)
 
     def pgettext(self, context: str, text: str) -> str:
-        said = self._texts.get((context, text))
-        return text if said is None else said[0]
+        translation = self._texts.get((context, text))
+        return text if translation is None else translation[0]
 
     def npgettext(self, context: str, one: str, many: str, count: int) -> str:
         return self._numbered((context, one), one, many, count)
 
     def _numbered(self, key: Key, one: str, many: str, count: int) -> str:
-        said = self._texts.get(key)
-        return (one, many)[english_plural(count)] if said is None else said[self._plural(count)]
+        translation = self._texts.get(key)
+        return (one, many)[english_plural(count)] if translation is None else translation[self._plural(count)]
 
     def number(self, number: str) -> str:
         """A number in digits with a decimal point, in this language's format."""

@@ -98,7 +98,7 @@ class RealLink:
                 KernelNeighbours(self._lan),
                 FrameSenders(TABLE_NAME, SENDERS),
                 self.leases,
-                news=partial(NeighbourMonitor, self._lan),
+                monitor=partial(NeighbourMonitor, self._lan),
             )
             self._doors = [
                 socket.create_server((address, FIREWALL.portal_port), family=family)

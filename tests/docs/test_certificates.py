@@ -4,7 +4,7 @@ import re
 from datetime import timedelta
 from pathlib import Path
 
-from captive_portal.certificate_files import ASK_AGAIN
+from captive_portal.certificate_files import CHECK_AGAIN
 from captive_portal.certificates import RENEW_BEFORE
 from captive_portal.https import (
     HANDSHAKE_S,
@@ -39,7 +39,7 @@ def test_the_settings_in_the_example_are_valid() -> None:
 def test_times_are_those_of_the_code() -> None:
     assert LOOK_EVERY_S == 5
     assert "the node sees new files within five seconds" in PAGE
-    assert timedelta(minutes=1) == ASK_AGAIN
+    assert timedelta(minutes=1) == CHECK_AGAIN
     assert "stops telling devices within a minute" in PAGE
     assert timedelta(days=10) == RENEW_BEFORE
     assert "less than ten days" in PAGE

@@ -123,7 +123,7 @@ PROMISES: tuple[tuple[str, str, object, object], ...] = (
     (DECISIONS, "when it moves by a minute", persistence.CLOCK_SLIP, timedelta(minutes=1)),
     # Certificates.
     (TLS, "the node sees new files within five seconds", https.LOOK_EVERY_S, 5),
-    (TLS, "stops telling devices within a minute", certificate_files.ASK_AGAIN, timedelta(minutes=1)),
+    (TLS, "stops telling devices within a minute", certificate_files.CHECK_AGAIN, timedelta(minutes=1)),
     (TLS, "It ends in less than ten days", certificates.RENEW_BEFORE, timedelta(days=10)),
     # Between nodes.
     (MESH, "every 24 to 36 s each side sends `root`", mesh.service.ROUND_EVERY_S, 30),
