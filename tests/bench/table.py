@@ -186,7 +186,7 @@ def markdown(figures: Mapping[str, Figures]) -> str:
         if found is None:
             continue
         lines.append(
-            f"| {row.says} | {_value(found.get(row.key), row.unit)} | {_wanted(row)} | {_peer(row, found)} |"
+            f"| {row.says} | {_value(found.get(row.key), row.unit)} | {wanted(row)} | {_peer(row, found)} |"
         )
         reasons += [
             f"- `{key}` was not taken: {found.get(f'{key}_reason', 'no reason given')}"
@@ -226,7 +226,7 @@ def _value(value: Figure | str, unit: str) -> str:
     )
 
 
-def _wanted(row: FigureRow) -> str:
+def wanted(row: FigureRow) -> str:
     if row.bound is None:
         return ""
     return f"{'≥' if row.at_least else '≤'} {row.bound:g}"

@@ -1,4 +1,4 @@
-"""The README's first screen shows the demo and two commands, and its commands run."""
+"""The README's first screen shows the demo and two commands, its commands run, and its figures are those of the bench."""
 
 import os
 import re
@@ -6,6 +6,9 @@ import subprocess
 from pathlib import Path
 
 import pytest
+
+from tests.bench.table import ROWS, wanted
+from tests.docs.test_promises import NUMBERS
 
 ROOT = Path(__file__).resolve().parents[2]
 README = (ROOT / "README.md").read_text()
@@ -51,3 +54,26 @@ def test_the_picture_shows_the_demo():
     assert svg.startswith("<svg")
     for word in ("square", "hills", "online", "Mbit/s", "limited by"):
         assert word in svg
+
+
+FIGURES = [
+    [cell.strip() for cell in line.split("|")[1:-1]]
+    for line in README.partition("| what | procomu |")[2].partition("\n\n")[0].splitlines()[2:]
+]
+
+
+def test_the_table_has_the_figures_and_targets_of_the_bench_in_its_order():
+    assert [(row.says, wanted(row)) for row in ROWS] == [(says, target) for says, _, target, _ in FIGURES]
+
+
+def test_as_many_figures_miss_their_target_as_the_text_says():
+    missed = [
+        says
+        for row, (says, value, _, _) in zip(ROWS, FIGURES, strict=True)
+        if row.bound is not None
+        and (found := float(value.split()[0].replace(",", ""))) != row.bound
+        and (found < row.bound) == row.at_least
+    ]
+    said = re.search(r"(\w+) figures miss their target", README)
+    assert said is not None
+    assert NUMBERS[said[1].lower()] == len(missed), missed
