@@ -130,7 +130,15 @@ class AdminMembersService:
         """Writes the account into the file, replacing `instead_of` (empty for a new one), if there are no
         errors and the file in force has fingerprint `replacing`; otherwise returns findings as
         `AdminService.save_rules`."""
-        return await self._edit(replacing, partial(with_member, member=member, instead_of=instead_of))
+        findings = await self._edit(replacing, partial(with_member, member=member, instead_of=instead_of))
+        if findings == (_CHANGED,) and self._is_saved(member, instead_of):
+            return ()  # the same form twice
+        return findings
+
+    def _is_saved(self, member: MemberEntry, instead_of: str) -> bool:
+        saved = self.member(member.account)
+        is_moved = instead_of == member.account or self.member(instead_of) is None
+        return is_moved and saved is not None and _compared(saved) == _compared(member)
 
     async def remove(self, account: str, replacing: str) -> tuple[Finding, ...]:
         return await self._edit(replacing, partial(without_member, account=account))

@@ -52,6 +52,17 @@ async def test_a_change_is_effective_when_it_is_saved(app, members):
     assert MEMBERS == app.files.members.read_text()
 
 
+@pytest.mark.parametrize("instead_of", ["", "ana"])
+async def test_a_form_that_is_sent_twice_is_no_conflict_and_another_one_is(members, instead_of):
+    mark, joan = members.find("").fingerprint, MemberEntry("joan", "Joan", groups=("school", "choir"))
+    for _ in range(2):
+        assert () == await members.save(joan, instead_of, mark)
+    (finding,) = await members.save(MemberEntry("joan", "Joan"), instead_of, mark)
+    assert CONFLICT == finding.code
+    (finding,) = await members.save(joan, "school", mark)
+    assert CONFLICT == finding.code
+
+
 async def test_a_new_passphrase_replaces_the_one_before(app, members):
     first, second = [await members.new_passphrase("ana") for _ in range(2)]
     assert isinstance(first, str)
