@@ -12,7 +12,7 @@ from pathlib import Path
 from sqlite3 import Connection
 
 from node.storage import usage_tables
-from node.storage.integrity import check, lenient
+from node.storage.integrity import UNREADABLE, check, lenient
 from node.storage.journal import sync_folder
 from node.storage.migrations import INVENTORY
 from node.storage.tables import table
@@ -129,7 +129,7 @@ def find_copy(path: Path, database: int) -> Copy | None:
             return Copy(commits_of(connection), path.stat().st_mtime) if database in {0, number} else None
         finally:
             connection.close()
-    except (sqlite3.Error, OSError, UnicodeDecodeError) as error:
+    except (*UNREADABLE, OSError) as error:
         log.warning("the copy %s of the database cannot be used: %s", path, error)
         return None
 
@@ -190,7 +190,7 @@ class Copier:
             self._trouble = ""
         except Stopped:
             self._made = None
-        except (sqlite3.Error, OSError, UnicodeDecodeError) as error:
+        except (*UNREADABLE, OSError) as error:
             if str(error) != self._trouble:
                 self._trouble = str(error)
                 log.warning("no copy of the database could be made: %s; it is tried again by itself", error)
@@ -201,8 +201,6 @@ class Copier:
 # Salvage: the rows of a damaged database that are still readable.
 
 Row = tuple[object, ...]
-UNREADABLE = (sqlite3.Error, UnicodeDecodeError)
-"""UnicodeDecodeError: an error message of SQLite that quotes bytes of the file which are not UTF-8."""
 NOT_IN_JOURNAL = frozenset({"contests"})
 """Tables that the journal does not cover. If there is a copy, only these are taken from a damaged file."""
 _NOT_BELIEVED = frozenset({"facts", "baselines"})

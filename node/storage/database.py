@@ -20,7 +20,7 @@ from typing import Any
 from node.errors import StorageTrouble
 from node.storage.copies import AFTER_ERASURE_S, EVERY_S, Copier, commits_of
 from node.storage.durable_changes import HashedDevices, apply
-from node.storage.integrity import check, lenient
+from node.storage.integrity import UNREADABLE, check, lenient
 from node.storage.journal import COPY_DUE_BYTES, Change, read_journal
 from node.storage.journal_writer import JournalWriter
 from node.storage.losses import Loss, acknowledge, at, read_losses
@@ -491,7 +491,7 @@ def _as_it_is(files: DatabaseFiles) -> Connection | None:
             (e.commit for e in found.entries), default=0
         ):
             return db
-    except sqlite3.DatabaseError:
+    except UNREADABLE:
         pass  # it may be damaged: `_copied` repairs it
     db.close()
     return None

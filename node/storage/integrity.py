@@ -18,6 +18,8 @@ BYTES_MAX = 2**50
 """For one usage bucket or counter: more than 1 PiB is damage."""
 MARK_MAX = 2**31 - 1
 FINGERPRINT_CHARS = 64
+UNREADABLE = (sqlite3.Error, UnicodeDecodeError)
+"""What reading a damaged file raises. UnicodeDecodeError: a message of SQLite quotes bytes of it that are not UTF-8."""
 _MAC = ":".join(["[0-9a-f][0-9a-f]"] * 6)
 _STATES = ", ".join(f"'{state}'" for state in get_args(SessionState))
 _WAYS = ", ".join(f"'{way}'" for way in WAYS)

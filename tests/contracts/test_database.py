@@ -88,6 +88,26 @@ async def test_a_damaged_database_is_set_aside_and_a_new_one_begun(tmp_path: Pat
         store.close()
 
 
+async def test_a_damaged_database_in_a_read_only_folder_is_read_from_a_repaired_copy(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path, scratch = tmp_path / "procomu.db", tmp_path / "run"
+    scratch.mkdir()
+    first = Store(path)
+    await first.run(note("kept", "yes"))
+    first.close()
+    # The first name of a table in the schema is not UTF-8 now, and SQLite's message quotes it.
+    path.write_bytes(path.read_bytes().replace(b"facts", b"\xffacts", 1))
+    monkeypatch.setattr(database, "is_writable", lambda folder: folder != tmp_path)
+    store = Store(path, scratch=scratch)
+    try:
+        assert 0 == await store.run(lambda db: db.execute("SELECT count(*) FROM sessions").fetchone()[0])
+        with pytest.raises(StorageTrouble, match="can only be read"):
+            await store.run(note("new", "no"))
+    finally:
+        store.close()
+
+
 async def test_a_folder_that_cannot_be_used_is_reported_and_used_again_when_it_can(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
