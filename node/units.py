@@ -73,6 +73,12 @@ def parse_duration(text: str) -> Milliseconds:
     return Milliseconds(_parse(singular, _DURATION_UNITS, 10_000 * 86_400_000, wanted))
 
 
+def largest_unit(duration: Milliseconds) -> tuple[int, str]:
+    """The duration as a whole number of its largest exact unit, as (90, "minute"); parts of a second are dropped."""
+    units = reversed(_DURATION_UNITS.items())
+    return next((duration // each, name) for name, each in units if duration % each == 0 or name == "second")
+
+
 def parse_mac(text: str) -> MacAddress:
     """Any usual spelling of a MAC address to the canonical one. Raises ValueError."""
     mac = text.strip().lower().replace("-", ":")

@@ -2,7 +2,6 @@
 
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Literal
 
 from node.accounts.changes import Change
 from node.accounts.codes import Code, read_code, shown
@@ -22,7 +21,7 @@ from node.app.issuer_grants import beyond, span_text
 from node.control.reconciler import Reconciler
 from node.errors import UNSTORED, Finding, StorageTrouble
 from node.governance.translations import gettext_lazy
-from node.units import AccountId, Milliseconds, Monotonic
+from node.units import AccountId, Milliseconds, Monotonic, largest_unit
 
 KEY_BYTES = 32
 
@@ -321,23 +320,14 @@ def batch_line(batch: Batch, counts: Mapping[VoucherState, int]) -> BatchLine:
     )
 
 
-Unit = Literal["day", "hour", "minute"]
-
-
 @dataclass(frozen=True, slots=True)
 class Span:
-    """A duration as a whole number of its largest exact unit."""
+    """A duration as a whole number of its largest exact unit: ``day``, ``hour`` or ``minute``."""
 
     number: int
-    unit: Unit
+    unit: str
 
 
 def span(duration: Milliseconds) -> Span:
     """``90 minutes``, ``4 hours``, ``1 day``; parts of a minute are dropped."""
-    for unit, long in _UNITS:
-        if duration >= long and duration % long == 0:
-            return Span(duration // long, unit)
-    return Span(duration // 60_000, "minute")
-
-
-_UNITS: tuple[tuple[Unit, int], ...] = (("day", 86_400_000), ("hour", 3_600_000), ("minute", 60_000))
+    return Span(*largest_unit(Milliseconds(duration - duration % 60_000)))

@@ -7,12 +7,11 @@ from node.accounts.vouchers import BATCH_MAX, DEVICES_MAX, LASTS_MAX, LASTS_MIN
 from node.characters import is_name
 from node.errors import Finding
 from node.governance.translations import gettext_lazy, in_a_row, ngettext_lazy
-from node.units import Milliseconds, parse_duration
+from node.units import Milliseconds, largest_unit, parse_duration
 
 PER_DAY_MAX = 10 * BATCH_MAX
 GROUPS_MAX, GROUP_CHARS_MAX = 10, 40
-_DAY_MS = 86_400_000
-_WEEK = Milliseconds(7 * _DAY_MS)
+_WEEK = Milliseconds(7 * 86_400_000)
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,10 +140,12 @@ def _whole(typed: str, usual: int, most: int) -> int:
 
 def span_text(duration: Milliseconds) -> str:
     """In the largest unit that is exact; parts of a second are dropped."""
-    if duration % _DAY_MS == 0:
-        return ngettext_lazy("{number} day", "{number} days", duration // _DAY_MS)
-    if duration % 3_600_000 == 0:
-        return ngettext_lazy("{number} hour", "{number} hours", duration // 3_600_000)
-    if duration % 60_000 == 0:
-        return ngettext_lazy("{number} minute", "{number} minutes", duration // 60_000)
-    return ngettext_lazy("{number} second", "{number} seconds", duration // 1000)
+    match largest_unit(duration):
+        case number, "day":
+            return ngettext_lazy("{number} day", "{number} days", number)
+        case number, "hour":
+            return ngettext_lazy("{number} hour", "{number} hours", number)
+        case number, "minute":
+            return ngettext_lazy("{number} minute", "{number} minutes", number)
+        case number, _:
+            return ngettext_lazy("{number} second", "{number} seconds", number)

@@ -115,3 +115,23 @@ def test_rates_are_written_in_the_largest_unit_that_is_exact():
     assert ["0 bit/s", "1 kbit/s", "1001 bit/s", "25 Mbit/s"] == [
         units.format_rate(rate) for rate in (0, 1_000, 1_001, 25_000_000)
     ]
+
+
+@given(st.integers(0, 86_400 * 9_999))
+def test_a_duration_in_its_largest_unit_is_read_back_as_the_same(seconds):
+    number, unit = units.largest_unit(units.Milliseconds(seconds * 1_000 + 999))
+    assert seconds * 1_000 == units.parse_duration(f"{number} {unit}s")
+
+
+@pytest.mark.parametrize(
+    ("text", "largest"),
+    [
+        ("90 seconds", (90, "second")),
+        ("120 seconds", (2, "minute")),
+        ("90 minutes", (90, "minute")),
+        ("24 hours", (1, "day")),
+        ("25 hours", (25, "hour")),
+    ],
+)
+def test_the_largest_unit_is_the_largest_exact_one(text, largest):
+    assert largest == units.largest_unit(units.parse_duration(text))
