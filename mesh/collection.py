@@ -79,7 +79,7 @@ class _Stream:
 @dataclass(slots=True)
 class _Author:
     streams: dict[str, _Stream] = field(default_factory=dict)
-    places: list[PagePosition] = field(default_factory=list)
+    positions: list[PagePosition] = field(default_factory=list)
     """Positions of all pages of the author, sorted."""
     rows: int = 0
     rows_of_days: dict[str, int] = field(default_factory=dict)
@@ -102,19 +102,19 @@ class _Author:
     def covers(self, incarnation: str, label: str, seq: int) -> bool:
         return any(seq <= upto for upto, _ in self.covered.get((incarnation, label), ()))
 
-    def places_on(self, day: str) -> Iterator[PagePosition]:
+    def positions_on(self, day: str) -> Iterator[PagePosition]:
         rank = day_rank(day)
-        for at in range(bisect_left(self.places, (rank,)), len(self.places)):
-            if self.places[at][0] != rank:
+        for at in range(bisect_left(self.positions, (rank,)), len(self.positions)):
+            if self.positions[at][0] != rank:
                 return
-            yield self.places[at]
+            yield self.positions[at]
 
     def lowest_incarnation(self) -> PagePosition:
         """Of the highest page of each incarnation, the lowest."""
-        return min({place[1]: place for place in self.places}.values())
+        return min({position[1]: position for position in self.positions}.values())
 
-    def held_at(self, place: PagePosition) -> Held:
-        _, (_, incarnation), label = place
+    def held_at(self, position: PagePosition) -> Held:
+        _, (_, incarnation), label = position
         return self.streams[incarnation].pages[label]
 
 
@@ -145,8 +145,8 @@ class PageCollection:
         if stream is not None:
             full = len(stream.days) >= DAYS_MAX and page.period not in stream.days
             return not full or day_rank(page.period) > day_rank(min(stream.days, key=day_rank))
-        place = page_position(page)
-        return len(author.streams) < INCARNATIONS_MAX or place > author.lowest_incarnation()
+        position = page_position(page)
+        return len(author.streams) < INCARNATIONS_MAX or position > author.lowest_incarnation()
 
     def is_covered(self, key: StreamKey, label: str, seq: int) -> bool:
         """Whether a later incarnation of the author has merged this page into its own."""
@@ -166,7 +166,7 @@ class PageCollection:
     def of_day(self, author: NodeId, day: str) -> list[bytes]:
         """All held pages of `author` for that day, of all incarnations."""
         found = self._authors.get(author, _Author())
-        return [found.held_at(place).raw for place in found.places_on(day)]
+        return [found.held_at(position).raw for position in found.positions_on(day)]
 
     def changed(self) -> list[tuple[NodeId, str, int]]:
         """(author, day, rows) whose evicted or replaced pages contained usage that held pages may not contain; `rows`
@@ -200,19 +200,19 @@ class PageCollection:
         if held is not None and (held.seq, held.digest) >= (new.seq, new.digest):
             author.changes(page.period, new.rows)
             return HoldResult()
-        place = page_position(page)
-        giving_way = _giving_way(author, place, new, held)
+        position = page_position(page)
+        giving_way = _giving_way(author, position, new, held)
         if giving_way is None:
             return None
         if held is not None:
-            _replaced(author, place, held, page)
+            _replaced(author, position, held, page)
         else:
-            insort(author.places, place)
+            insort(author.positions, position)
         stream = author.streams.setdefault(page.incarnation, _Stream(rank))
         _put(author, stream, page.label, new)
         gone = [_leave(author, each) for each in giving_way]
         gone += _beyond_limits(author, stream)
-        gone += _take_in(author, place, said.covers)
+        gone += _take_in(author, position, said.covers)
         return HoldResult(tuple(f"{page.author}/{name}" for name in gone), is_full=bool(giving_way))
 
     def held(self, key: StreamKey, label: str) -> Held | None:
@@ -250,28 +250,28 @@ def counts_as(page: Page, said: PageContent) -> int:
 
 
 def _giving_way(
-    author: _Author, place: PagePosition, new: Held, held: Held | None
+    author: _Author, position: PagePosition, new: Held, held: Held | None
 ) -> list[PagePosition] | None:
-    """Pages to evict, lowest first, so that `new` at `place` fits the limit of its day and then that of the author;
+    """Pages to evict, lowest first, so that `new` at `position` fits the limit of its day and then that of the author;
     None if the pages below it do not suffice."""
     more = new.rows - (held.rows if held is not None else 0)
     of_day = author.rows_of_days.get(new.day, 0) + more
-    first = _lowest(author, author.places_on(new.day), place, of_day - AUTHOR_DAY_ROWS_MAX)
+    first = _lowest(author, author.positions_on(new.day), position, of_day - AUTHOR_DAY_ROWS_MAX)
     if first is None:
         return None
     over = author.rows + more - AUTHOR_ROWS_MAX - sum(author.held_at(each).rows for each in first)
     gone = set(first)
-    rest = _lowest(author, (each for each in author.places if each not in gone), place, over)
+    rest = _lowest(author, (each for each in author.positions if each not in gone), position, over)
     return None if rest is None else first + rest
 
 
 def _lowest(
-    author: _Author, places: Iterable[PagePosition], place: PagePosition, over: int
+    author: _Author, positions: Iterable[PagePosition], position: PagePosition, over: int
 ) -> list[PagePosition] | None:
-    """The first of `places` that together have at least `over` rows; None if those before `place` do not suffice."""
+    """The first of `positions` that together have at least `over` rows; None if those before `position` do not suffice."""
     found: list[PagePosition] = []
-    for each in places if over > 0 else ():
-        if each >= place:
+    for each in positions if over > 0 else ():
+        if each >= position:
             return None
         found.append(each)
         over -= author.held_at(each).rows
@@ -280,12 +280,12 @@ def _lowest(
     return found if over <= 0 else None
 
 
-def _replaced(author: _Author, place: PagePosition, held: Held, page: Page) -> None:
+def _replaced(author: _Author, position: PagePosition, held: Held, page: Page) -> None:
     """Account for the replacement of a held page by a newer one."""
     if takes_back(held.body, page.body):
         author.changes(held.day, held.rows)
     author.counts(held, -1)
-    _uncover(author, place, held)
+    _uncover(author, position, held)
 
 
 def _put(author: _Author, stream: _Stream, label: str, new: Held) -> None:
@@ -295,16 +295,16 @@ def _put(author: _Author, stream: _Stream, label: str, new: Held) -> None:
     author.counts(new, +1)
 
 
-def _leave(author: _Author, place: PagePosition) -> str:
+def _leave(author: _Author, position: PagePosition) -> str:
     """Evict a page; returns its name without the author."""
-    _, (_, incarnation), label = place
+    _, (_, incarnation), label = position
     stream = author.streams[incarnation]
     held = stream.pages.pop(label)
     stream.digest = ""
-    del author.places[bisect_left(author.places, place)]
+    del author.positions[bisect_left(author.positions, position)]
     author.counts(held, -1)
     author.changes(held.day, held.rows)
-    _uncover(author, place, held)
+    _uncover(author, position, held)
     stream.days[held.day] -= 1
     if not stream.days[held.day]:
         del stream.days[held.day]
@@ -318,41 +318,41 @@ def _beyond_limits(author: _Author, stream: _Stream) -> list[str]:
     gone: list[PagePosition] = []
     if len(stream.days) > DAYS_MAX:
         oldest = min(stream.days, key=day_rank)
-        gone += [_place(stream, label) for label, held in stream.pages.items() if held.day == oldest]
+        gone += [_position(stream, label) for label, held in stream.pages.items() if held.day == oldest]
     if len(author.streams) > INCARNATIONS_MAX:
         lowest = author.streams[author.lowest_incarnation()[1][1]]
-        gone += [_place(lowest, label) for label in lowest.pages]
-    return [_leave(author, place) for place in dict.fromkeys(gone)]
+        gone += [_position(lowest, label) for label in lowest.pages]
+    return [_leave(author, position) for position in dict.fromkeys(gone)]
 
 
-def _take_in(author: _Author, place: PagePosition, covers: Iterable[Cover]) -> list[str]:
-    """Record that the page at `place` covers pages of earlier incarnations, and evict those that are held."""
+def _take_in(author: _Author, position: PagePosition, covers: Iterable[Cover]) -> list[str]:
+    """Record that the page at `position` covers pages of earlier incarnations, and evict those that are held."""
     gone: list[str] = []
     for incarnation, label, seq in covers:
-        if incarnation_rank(incarnation) >= place[1]:  # otherwise two incarnations could cover each other
+        if incarnation_rank(incarnation) >= position[1]:  # otherwise two incarnations could cover each other
             continue
-        author.covered[incarnation, label] = (*author.covered.get((incarnation, label), ()), (seq, place))
+        author.covered[incarnation, label] = (*author.covered.get((incarnation, label), ()), (seq, position))
         stream = author.streams.get(incarnation)
         held = stream.pages.get(label) if stream is not None else None
         if stream is not None and held is not None and held.seq <= seq:
-            gone.append(_leave(author, _place(stream, label)))
+            gone.append(_leave(author, _position(stream, label)))
     return gone
 
 
-def _uncover(author: _Author, place: PagePosition, held: Held) -> None:
-    """Pages that only the page at `place` covered may be held again."""
-    past = past_of(held.body, held.day) if place[2].startswith("past/") else None
+def _uncover(author: _Author, position: PagePosition, held: Held) -> None:
+    """Pages that only the page at `position` covered may be held again."""
+    past = past_of(held.body, held.day) if position[2].startswith("past/") else None
     if past is None or isinstance(past, Malformed):
         return
     for incarnation, label, _ in past.covers:
-        others = tuple(each for each in author.covered.get((incarnation, label), ()) if each[1] != place)
+        others = tuple(each for each in author.covered.get((incarnation, label), ()) if each[1] != position)
         if others:
             author.covered[incarnation, label] = others
         else:
             author.covered.pop((incarnation, label), None)
 
 
-def _place(stream: _Stream, label: str) -> PagePosition:
+def _position(stream: _Stream, label: str) -> PagePosition:
     return day_rank(stream.pages[label].day), stream.rank, label
 
 

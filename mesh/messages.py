@@ -194,10 +194,10 @@ def past_body(
 ) -> bytes:
     """The second line of a page about earlier incarnations, by incarnation and account; `covers` by incarnation and
     label."""
-    told = [
+    listed = [
         [incarnation, *_row(account, rows[incarnation, account])] for incarnation, account in sorted(rows)
     ]
-    return _canonical({"covers": [[*key, covers[key]] for key in sorted(covers)], "rows": told})
+    return _canonical({"covers": [[*key, covers[key]] for key in sorted(covers)], "rows": listed})
 
 
 def assemble_page(signed: bytes, signature: bytes) -> bytes:
@@ -251,9 +251,9 @@ def past_of(body: bytes, period: str) -> PageContent | Malformed:
         return Malformed("a cover is not [incarnation, label of this day, seq]")
     if not (_each_once(rows) and _each_once(covers)):
         return Malformed("rows or covers are not in order, each once")
-    told = tuple((str(row[0]), AccountId(row[1]), _bucket(row[1:])) for row in rows)
+    listed = tuple((str(row[0]), AccountId(row[1]), _bucket(row[1:])) for row in rows)
     return PageContent(
-        told, tuple((str(incarnation), str(label), int(seq)) for incarnation, label, seq in covers)
+        listed, tuple((str(incarnation), str(label), int(seq)) for incarnation, label, seq in covers)
     )
 
 

@@ -147,8 +147,8 @@ class Replicator:
             record = {CHANGES: changes_record(changes) if changes else None}
             is_stored = False
             try:
-                told = unstored | (record if changes != self._stored_changes else {})
-                is_stored = not told or await self._save(told)
+                records = unstored | (record if changes != self._stored_changes else {})
+                is_stored = not records or await self._save(records)
             finally:
                 if not is_stored:
                     self._unstored = unstored | self._unstored
@@ -272,7 +272,7 @@ class Replicator:
             if isinstance(page, Page):
                 yield page, _said(raw)
 
-    def _told(self) -> dict[BucketKey, UsageBucket]:
+    def _published(self) -> dict[BucketKey, UsageBucket]:
         """Usage already published by pages of our own, by incarnation, day and account."""
         found: dict[BucketKey, UsageBucket] = {}
         for page, said in self._own_pages():
@@ -316,8 +316,8 @@ class Replicator:
         await self._note_in_turns((*key, bucket) for key, bucket in noted.items())
         if self._read_all:
             self._read_all = False
-            told, own = self._told(), await self._usage_ledger.own_buckets()
-            await self._note_in_turns(each for each in own if self._is_untold(each, told))
+            published, own = self._published(), await self._usage_ledger.own_buckets()
+            await self._note_in_turns(each for each in own if self._is_unpublished(each, published))
 
     async def _note_in_turns(self, buckets: Iterable[OwnBucket]) -> None:
         """Notes them one by one, so that the event loop runs other tasks in between however many they are."""
@@ -326,9 +326,9 @@ class Replicator:
             if number % BUCKETS_PER_TURN == 0:
                 await asyncio.sleep(0)
 
-    def _is_untold(self, own: OwnBucket, told: Mapping[BucketKey, UsageBucket]) -> bool:
+    def _is_unpublished(self, own: OwnBucket, published: Mapping[BucketKey, UsageBucket]) -> bool:
         incarnation, day, account, bucket = own
-        before = told.get((incarnation, day, account), EMPTY_BUCKET)
+        before = published.get((incarnation, day, account), EMPTY_BUCKET)
         return incarnation == self._pages.incarnation or highest(before, bucket) != before
 
     async def _reserve(self, seq: int) -> None:

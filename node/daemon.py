@@ -136,7 +136,10 @@ class Node:
             tasks.create_task(supervise("reconcile", self.reconciler.run, self.parts))
             tasks.create_task(supervise("console", self.console.run, self.parts))
             await self.reconciler.ready.wait()
-            log.info("the gate stands; %d devices may pass", len(self.reconciler.session_table.admitted()))
+            log.info(
+                "the firewall is in force; %d devices are authorized",
+                len(self.reconciler.session_table.admitted()),
+            )
             log.info("%s", self.budget.sentence)
             tasks.create_task(supervise("callers", self.callers.run, self.parts))
             tasks.create_task(supervise("portal", self.portal.run, self.parts))
@@ -268,7 +271,7 @@ class Node:
             guests_max=self.budget.devices,
             on_booked=self._booked,
             keep_pages=self._keep_pages,
-            tell=self.events.publish,
+            publish_event=self.events.publish,
         )
 
     def _mesh_service(self) -> MeshService | None:
@@ -365,7 +368,7 @@ def main(config_path: Path) -> int:
             sys.stderr.write(f"{trouble.message}\n  fix: {trouble.fix}\n")
             return 2
         try:
-            return asyncio.run(until_told(node))
+            return asyncio.run(run_until_signalled(node))
         finally:
             node.close()
 
@@ -415,7 +418,7 @@ def claim(run_dir: Path) -> IO[str]:
     return lock
 
 
-async def until_told(node: Node) -> int:
+async def run_until_signalled(node: Node) -> int:
     """Runs the node until SIGTERM or SIGINT; then it ends within `STOP_S` seconds, even if something hangs."""
     loop, stop = asyncio.get_running_loop(), asyncio.Event()
     for each in (signal.SIGTERM, signal.SIGINT):
@@ -426,9 +429,9 @@ async def until_told(node: Node) -> int:
         await asyncio.wait({running, waiting}, return_when=asyncio.FIRST_COMPLETED)
         waiting.cancel()
         if not running.done():
-            last_word = threading.Timer(STOP_S, node.give_up)
-            last_word.daemon = True
-            last_word.start()
+            deadline = threading.Timer(STOP_S, node.give_up)
+            deadline.daemon = True
+            deadline.start()
             running.cancel()
     return 0 if running.cancelled() else running.result()
 

@@ -40,7 +40,7 @@ class FairQueue[Party: Hashable]:
         """Enqueue a party. Returns whether it waits now, and the party that was removed for it, if any."""
         if party in self._waiting:
             return False, None
-        same = [each for each, place in self._waiting.items() if place.is_known == is_known]
+        same = [each for each, position in self._waiting.items() if position.is_known == is_known]
         gone = None
         if len(same) >= self._places_max:
             # Among equals remove the one that arrived last; the others have waited longer.
@@ -70,8 +70,8 @@ class FairQueue[Party: Hashable]:
         return chosen
 
     def _rank(self, party: Party, now: Monotonic) -> tuple[bool, int, int]:
-        place = self._waiting[party]
-        return not place.is_known, self._turns(party, now), place.number
+        position = self._waiting[party]
+        return not position.is_known, self._turns(party, now), position.number
 
     def _turns(self, party: Party, now: Monotonic) -> int:
         had = self._had.get(party)

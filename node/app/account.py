@@ -253,7 +253,7 @@ class AccountService:
         return Refused("memory") if self._reconciler.persistence.why_unstored(rows) else None
 
     def _describe(self) -> CommunityView:
-        config, book = self._config, self._reconciler.active_ruleset
+        config, active = self._config, self._reconciler.active_ruleset
         terms = self._registry.terms.current
         language = TERMS_LANGUAGE if config.node.terms == TERMS else config.portal.language
         texts = terms.texts if terms is not None else (TermsText(language, config.node.terms),)
@@ -265,12 +265,14 @@ class AccountService:
             contact=config.node.contact,
             terms_version=terms.version if terms is not None else config.node.terms_version,
             terms_texts=texts,
-            ways=tuple(way for way in book.ruleset.joining.ways if is_village or way not in WAYS_OF_MEMBERS),
+            ways=tuple(
+                way for way in active.ruleset.joining.ways if is_village or way not in WAYS_OF_MEMBERS
+            ),
             portal_url=self._portal_url(),
             help=config.node.help,
             language=config.portal.language,
             languages=config.portal.languages,
-            ruleset=book.ruleset,
+            ruleset=active.ruleset,
             outage=self._outage(),
         )
 

@@ -175,17 +175,17 @@ class AdminService:
         host = f"[{address}]" if ":" in address else address
         return f"http://{host}:{admin.port}/sign-in?token={token}", admin_sessions.LINK_LIFE // 1000
 
-    async def record_rules(self, book: ActiveRuleset, by: str) -> None:
+    async def record_rules(self, active: ActiveRuleset, by: str) -> None:
         """Stores a ruleset that came into force, by whose action, as a rule version."""
         adopted = self._clock.civil().isoformat(timespec="seconds")
         try:
-            await self._archive.save_rules(adopted, by, book.fingerprint, book.text)
+            await self._archive.save_rules(adopted, by, active.fingerprint, active.text)
             await self._recall_versions()
         except StorageTrouble:
             return  # reported by the control loop
 
-    def overview(self, words: Translator = ENGLISH) -> Overview:
-        return self._status_snapshot.overview(words)
+    def overview(self, translator: Translator = ENGLISH) -> Overview:
+        return self._status_snapshot.overview(translator)
 
     async def acknowledge_losses(self) -> None:
         """An admin has read which data the database lost."""
@@ -207,18 +207,18 @@ class AdminService:
             tuple((tag, known.get(tag, tag)) for tag in tags),
         )
 
-    def rule_sentences(self, words: Translator = ENGLISH) -> tuple[str, ...]:
-        return describe(self._reconciler.active_ruleset.ruleset, words)
+    def rule_sentences(self, translator: Translator = ENGLISH) -> tuple[str, ...]:
+        return describe(self._reconciler.active_ruleset.ruleset, translator)
 
-    async def check_rules(self, text: str, words: Translator = ENGLISH) -> RuleCheck:
+    async def check_rules(self, text: str, translator: Translator = ENGLISH) -> RuleCheck:
         """Checks a rule file; changes nothing."""
         # Checking evaluates the rules for whole weeks, so it runs in a thread.
-        return await asyncio.to_thread(self._check, text, words)
+        return await asyncio.to_thread(self._check, text, translator)
 
-    def _check(self, text: str, words: Translator) -> RuleCheck:
+    def _check(self, text: str, translator: Translator) -> RuleCheck:
         ruleset, findings = amend(self._reconciler.active_ruleset, text, self._reconciler.member_directory)
         changed = difference(self._reconciler.active_ruleset.text, text)
-        return RuleCheck(findings, changed, () if ruleset is None else describe(ruleset, words))
+        return RuleCheck(findings, changed, () if ruleset is None else describe(ruleset, translator))
 
     async def save_rules(self, text: str, replacing: str) -> tuple[Finding, ...]:
         """Saves if there are no errors and the file in force still has fingerprint `replacing`; otherwise

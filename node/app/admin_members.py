@@ -98,11 +98,11 @@ class AdminMembersService:
         members = self._members().values()
         text = plain(query)
         found = tuple(each for each in members if _matches(each, text)) if text else tuple(members)
-        book, files = self._reconciler.active_ruleset, self._files
-        named = {tier for rule in book.ruleset.rules for tier in rule.who.tiers}
+        active, files = self._reconciler.active_ruleset, self._files
+        named = {tier for rule in active.ruleset.rules for tier in rule.who.tiers}
         tiers = {MEMBER_TIER, *named, *(each.tier for each in members)}
         return MembersView(
-            found, files.members_fingerprint, tuple(sorted(tiers)), files.members_findings, book.strained
+            found, files.members_fingerprint, tuple(sorted(tiers)), files.members_findings, active.strained
         )
 
     def member(self, account: str) -> MemberEntry | None:
@@ -254,20 +254,20 @@ def with_member(text: str, member: MemberEntry, instead_of: str) -> str | tuple[
     if not instead_of:
         edited = _appended(text, member)
     else:
-        place = _find(text, instead_of)
-        if not isinstance(place, _LineRange):
-            return place
-        block = "".join(f"{line}\n" for line in place.lines[place.start : place.end])
-        edited = _spliced(place, _changed(block, member))
+        block_lines = _find(text, instead_of)
+        if not isinstance(block_lines, _LineRange):
+            return block_lines
+        block = "".join(f"{line}\n" for line in block_lines.lines[block_lines.start : block_lines.end])
+        edited = _spliced(block_lines, _changed(block, member))
     return _proven(text, edited, instead_of, member)
 
 
 def without_member(text: str, account: str) -> str | tuple[Finding, ...]:
     """The file without the account; comments above it stay."""
-    place = _find(text, account)
-    if not isinstance(place, _LineRange):
-        return place
-    return _proven(text, _spliced(place, ""), account, None)
+    block_lines = _find(text, account)
+    if not isinstance(block_lines, _LineRange):
+        return block_lines
+    return _proven(text, _spliced(block_lines, ""), account, None)
 
 
 def members_of(member_directory: MemberDirectory) -> tuple[MemberEntry, ...]:
@@ -317,12 +317,12 @@ def _end(document: TomlDocument, lines: list[str], start: int) -> int:
     return end
 
 
-def _spliced(place: _LineRange, block: str) -> str:
+def _spliced(block_lines: _LineRange, block: str) -> str:
     kept = block.rstrip("\n").split("\n") if block else []
-    after = place.lines[place.end :]
+    after = block_lines.lines[block_lines.end :]
     if not block and after and not after[0].strip():
         after = after[1:]
-    return "\n".join([*place.lines[: place.start], *kept, *after])
+    return "\n".join([*block_lines.lines[: block_lines.start], *kept, *after])
 
 
 def _appended(text: str, member: MemberEntry) -> str:

@@ -112,7 +112,7 @@ class AdminPeopleService:
             ways=tuple(ways),
         )
 
-    def person(self, account: str, words: Translator = ENGLISH) -> PersonDetails | None:
+    def person(self, account: str, translator: Translator = ENGLISH) -> PersonDetails | None:
         name = AccountId(account)
         devices = self.devices(name)
         voucher = self._registry.vouchers.of_account(name)
@@ -120,7 +120,7 @@ class AdminPeopleService:
         if not devices and voucher is None and not is_member:
             return None
         allowance = self._reconciler.allowance(name)
-        rule, sentence = binding(allowance_in(words, allowance, self._reconciler.active_ruleset.ruleset))
+        rule, sentence = binding(allowance_in(translator, allowance, self._reconciler.active_ruleset.ruleset))
         return PersonDetails(
             row=self.row(name),
             groups=tuple(sorted(self._reconciler.effective_policy.unit(name).groups)),

@@ -57,18 +57,18 @@ class ConsoleService:
 
     def status(self, _question: dict[str, Any]) -> Mapping[str, Any]:
         reconciler, overview = self._reconciler, self._status_snapshot.overview()
-        book = reconciler.active_ruleset
+        active = reconciler.active_ruleset
         return {
             "overview": overview,
             "version": self._version,
             "started": self._started,
             "clock": reconciler.moment().clock,
             "uplink_busy": reconciler.load.busy,
-            "rules_fingerprint": book.fingerprint,
-            "rules_version": book.ruleset.version,
-            "rules_decision": book.ruleset.decision,
-            "rules_rejected": book.rejected,
-            "rules_strained": book.strained,
+            "rules_fingerprint": active.fingerprint,
+            "rules_version": active.ruleset.version,
+            "rules_decision": active.ruleset.decision,
+            "rules_rejected": active.rejected,
+            "rules_strained": active.strained,
             "parts": tuple(self._parts.health.values()),
             "kernel": reconciler.features,
             "memory": {
@@ -99,17 +99,17 @@ class ConsoleService:
         return {"devices": tuple(self._device(mac) for mac in sorted(self._reconciler.session_table.guests))}
 
     def rules(self, _question: dict[str, Any]) -> Mapping[str, Any]:
-        book = self._reconciler.active_ruleset
+        active = self._reconciler.active_ruleset
         return {
-            "community": book.ruleset.community,
-            "version": book.ruleset.version,
-            "decision": book.ruleset.decision,
+            "community": active.ruleset.community,
+            "version": active.ruleset.version,
+            "decision": active.ruleset.decision,
             "file": self._rules_file,
-            "text": book.text,
-            "fingerprint": book.fingerprint,
-            "sentences": describe(book.ruleset),
-            "findings": book.rejected,
-            "warnings": book.warnings,
+            "text": active.text,
+            "fingerprint": active.fingerprint,
+            "sentences": describe(active.ruleset),
+            "findings": active.rejected,
+            "warnings": active.warnings,
         }
 
     def peers(self, _question: dict[str, Any]) -> Mapping[str, Any]:

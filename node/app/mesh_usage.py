@@ -28,7 +28,7 @@ class MeshUsage:
         return [
             (key.incarnation, key.day, key.account, bucket)
             for key, bucket in buckets.items()
-            if persistence.may_be_told(key)
+            if persistence.may_be_published(key)
         ]
 
     def outlive(self, incarnation: str) -> None:

@@ -38,7 +38,7 @@ class PassphraseQueue:
             self._queue.enter(mac, _now(), is_known=is_known) if mac != self._at_work else (False, None)
         )
         if gone is not None:
-            self._tell(gone, may_begin=False)
+            self._notify(gone, may_begin=False)
         if not stays:
             raise _busy()
         called = self._called[mac] = asyncio.get_running_loop().create_future()
@@ -59,10 +59,10 @@ class PassphraseQueue:
 
     def _call_next(self) -> None:
         self._at_work = self._queue.next(_now())
-        while self._at_work is not None and not self._tell(self._at_work, may_begin=True):
+        while self._at_work is not None and not self._notify(self._at_work, may_begin=True):
             self._at_work = self._queue.next(_now())
 
-    def _tell(self, mac: MacAddress, *, may_begin: bool) -> bool:
+    def _notify(self, mac: MacAddress, *, may_begin: bool) -> bool:
         """False when that task was cancelled and has not left the queue yet."""
         called = self._called.pop(mac)
         if called.done():

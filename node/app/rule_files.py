@@ -70,12 +70,12 @@ class RuleFiles:
         """Rules and members for a starting node: the files, or what was last in force where a file is invalid. Raises
         NodeError (InvalidFile with every finding) only where nothing was in force before."""
         member_directory = self._first_members()
-        book = self._first_rules(member_directory)
-        self._owed[RULES_COPY] = book.text
-        for finding in book.rejected:
+        active = self._first_rules(member_directory)
+        self._owed[RULES_COPY] = active.text
+        for finding in active.rejected:
             log.error("%s is not in force, the rules adopted before it are: %s", self.rules, finding)
-        self._tell_strained(book)
-        return book, member_directory
+        self._log_strained(active)
+        return active, member_directory
 
     def _first_members(self) -> MemberDirectory:
         before = self._copy(MEMBERS_COPY)
@@ -105,16 +105,16 @@ class RuleFiles:
         if adopted is not None:
             return self._read_rules(adopted, member_directory)
         try:
-            book = load_active_ruleset(read(self.rules), member_directory)
-            if not isinstance(book, ActiveRuleset):
-                raise InvalidFile(str(self.rules), book)
+            active = load_active_ruleset(read(self.rules), member_directory)
+            if not isinstance(active, ActiveRuleset):
+                raise InvalidFile(str(self.rules), active)
         except NodeError:
             recorded = self._recorded()
             adopted = None if recorded is None else reload_active_ruleset(recorded, member_directory)
             if adopted is None:
                 raise
             return self._read_rules(adopted, member_directory)
-        return book
+        return active
 
     def _copy(self, name: str) -> str | None:
         """The text last in force; None when there is no readable copy."""
@@ -163,17 +163,17 @@ class RuleFiles:
         self._seen = await asyncio.to_thread(self._stamps)
         before = reconciler.active_ruleset
         member_directory = await asyncio.to_thread(self._read_members, reconciler.member_directory)
-        book = await asyncio.to_thread(self._read_rules, before, member_directory)
-        await reconciler.adopt(book, member_directory)
-        for finding in book.rejected:
+        active = await asyncio.to_thread(self._read_rules, before, member_directory)
+        await reconciler.adopt(active, member_directory)
+        for finding in active.rejected:
             log.error("%s keeps its old rules: %s", self.rules, finding)
-        if book.strained != before.strained:
-            self._tell_strained(book)
-        self._owed[RULES_COPY] = book.text
+        if active.strained != before.strained:
+            self._log_strained(active)
+        self._owed[RULES_COPY] = active.text
         await asyncio.to_thread(self._write_copies)
-        if book.fingerprint != before.fingerprint:
-            log.info("rules %s are in force", book.fingerprint)
-            await keep(book, by)
+        if active.fingerprint != before.fingerprint:
+            log.info("rules %s are in force", active.fingerprint)
+            await keep(active, by)
 
     async def save(self, text: str) -> None:
         """Replaces the rule file atomically: after a crash it is the old one or the new one."""
@@ -235,16 +235,16 @@ class RuleFiles:
             # Findings may name people and devices, so the full text is shown only by 'procomu status'.
             log.error("%s, line %d: %s; the old members hold", self.members, finding.line, finding.code)
 
-    def _tell_strained(self, book: ActiveRuleset) -> None:
-        for finding in book.strained:
+    def _log_strained(self, active: ActiveRuleset) -> None:
+        for finding in active.strained:
             log.warning("the rules are in force and no longer fit the members: %s", finding)
 
-    def _read_rules(self, book: ActiveRuleset, member_directory: MemberDirectory) -> ActiveRuleset:
+    def _read_rules(self, active: ActiveRuleset, member_directory: MemberDirectory) -> ActiveRuleset:
         """The rules of the file, or the current ones with the reasons; checked against the current members."""
         try:
-            considered = consider(book, read(self.rules), member_directory)
+            considered = consider(active, read(self.rules), member_directory)
         except NodeError as trouble:
-            return replace(book, rejected=(unreadable(trouble),), rejected_fingerprint="")
+            return replace(active, rejected=(unreadable(trouble),), rejected_fingerprint="")
         return considered
 
     def _stamps(self) -> tuple[Stamp, Stamp]:

@@ -100,8 +100,8 @@ class StatusSnapshot:
         self._peers, self._waiting, self._warned = peers, waiting, warned
         self._losses, self._table_use = losses, table_use
 
-    def overview(self, words: Translator = ENGLISH) -> Overview:
-        """`words` translates the sentences of rules."""
+    def overview(self, translator: Translator = ENGLISH) -> Overview:
+        """`translator` translates the sentences of rules."""
         reconciler = self._reconciler
         ruleset = reconciler.active_ruleset.ruleset
         return Overview(
@@ -111,9 +111,9 @@ class StatusSnapshot:
             uplink=ruleset.shaped,
             uplink_rate=reconciler.uplink_rate,
             waiting=self._waiting(),
-            online=self._online(words),
+            online=self._online(translator),
             peers=self._peers(),
-            sentences=describe(ruleset, words),
+            sentences=describe(ruleset, translator),
             warnings=self.warnings(),
             has_lost=bool(self._losses()),
             flows=self._flows(),
@@ -121,39 +121,39 @@ class StatusSnapshot:
 
     def warnings(self) -> tuple[str, ...]:
         """Current problems, each with its fix, most urgent first."""
-        reconciler, told = self._reconciler, []
+        reconciler, found = self._reconciler, []
         troubles = reconciler.troubles
-        told += [text for text in (troubles.kernel, troubles.storage) if text]
-        told += self._losses()
-        told += [
+        found += [text for text in (troubles.kernel, troubles.storage) if text]
+        found += self._losses()
+        found += [
             gettext_lazy("The rule file is not in force: {english}", english=str(finding))
             for finding in reconciler.active_ruleset.rejected
         ]
-        told += [
+        found += [
             gettext_lazy(
                 "The rules are in force, but no longer fit the members: {english}", english=str(finding)
             )
             for finding in reconciler.active_ruleset.strained
         ]
-        told += [
+        found += [
             gettext_lazy("The members file is not in force: {english}", english=str(finding))
             for finding in self._files.members_findings
         ]
-        told += [
+        found += [
             gettext_lazy("{part} stopped: {english}", part=p.name, english=p.last_trouble)
             for p in self._parts.health.values()
             if not p.running and p.last_trouble
         ]
-        told += _promises(reconciler.effective_policy.kept())
+        found += _promises(reconciler.effective_policy.kept())
         if reconciler.moment().clock == "unknown":
-            told.append(
+            found.append(
                 gettext_lazy(
                     "This node does not know the date: limits with times are paused. Set the clock, or let it reach NTP."
                 )
             )
-        told += self._flows().warnings
+        found += self._flows().warnings
         return (
-            *told,
+            *found,
             *self._warned(),
             *(
                 gettext_lazy("The rule file, {english}", english=str(each))
@@ -169,20 +169,20 @@ class StatusSnapshot:
         month = period_name("month", self._reconciler.today())
         return (self._reconciler.ledger.total(account, month) if month else EMPTY_BUCKET).uplink
 
-    def _online(self, words: Translator) -> tuple[OnlineRow, ...]:
+    def _online(self, translator: Translator) -> tuple[OnlineRow, ...]:
         session_table = self._reconciler.session_table
         devices: dict[AccountId, int] = {}
         for mac, session_entry in session_table.session_entries.items():
             if isinstance(session_table.state(mac), session_state.Authorized):
                 devices[session_entry.account] = devices.get(session_entry.account, 0) + 1
-        rows = [self._row(account, count, words) for account, count in devices.items()]
+        rows = [self._row(account, count, translator) for account, count in devices.items()]
         return tuple(sorted(rows, key=lambda row: (-(row.rate.down + row.rate.up), row.account)))
 
-    def _row(self, account: AccountId, devices: int, words: Translator) -> OnlineRow:
+    def _row(self, account: AccountId, devices: int, translator: Translator) -> OnlineRow:
         reconciler = self._reconciler
         allowance = reconciler.allowances.get(account) or reconciler.allowance(account)
-        if words is not ENGLISH:
-            allowance = allowance_in(words, allowance, reconciler.active_ruleset.ruleset)
+        if translator is not ENGLISH:
+            allowance = allowance_in(translator, allowance, reconciler.active_ruleset.ruleset)
         rule, sentence = binding(allowance)
         return OnlineRow(
             account=account,

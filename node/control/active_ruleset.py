@@ -68,29 +68,29 @@ def reload_active_ruleset(adopted: str, member_directory: MemberDirectory) -> Ac
     )
 
 
-def strained(book: ActiveRuleset, member_directory: MemberDirectory) -> ActiveRuleset:
+def strained(active: ActiveRuleset, member_directory: MemberDirectory) -> ActiveRuleset:
     """The same ruleset, with `warnings` and `strained` for these members."""
-    findings = check(book.ruleset, member_directory.units)
+    findings = check(active.ruleset, member_directory.units)
     errors = tuple(f for f in findings if f.is_error)
-    return replace(book, warnings=tuple(f for f in findings if not f.is_error), strained=errors)
+    return replace(active, warnings=tuple(f for f in findings if not f.is_error), strained=errors)
 
 
-def consider(book: ActiveRuleset, text: str, member_directory: MemberDirectory) -> ActiveRuleset:
+def consider(active: ActiveRuleset, text: str, member_directory: MemberDirectory) -> ActiveRuleset:
     """The active ruleset after the file changed to `text`: the new rules, or the old ones
     with the reasons for rejection."""
-    book = strained(replace(book, rejected=(), rejected_fingerprint=""), member_directory)
+    active = strained(replace(active, rejected=(), rejected_fingerprint=""), member_directory)
     mark = fingerprint(text)
-    if mark == book.fingerprint:
-        return book
-    ruleset, findings = amend(book, text, member_directory)
+    if mark == active.fingerprint:
+        return active
+    ruleset, findings = amend(active, text, member_directory)
     if ruleset is None:
         errors = tuple(f for f in findings if f.is_error)
-        return replace(book, rejected=errors, rejected_fingerprint=mark)
+        return replace(active, rejected=errors, rejected_fingerprint=mark)
     return strained(ActiveRuleset(ruleset, text, mark), member_directory)
 
 
 def amend(
-    book: ActiveRuleset, text: str, member_directory: MemberDirectory
+    active: ActiveRuleset, text: str, member_directory: MemberDirectory
 ) -> tuple[Ruleset | None, tuple[Finding, ...]]:
     """As `examine`, for a text that replaces the rules in force. An error about the members that the
     rules in force have too is lowered to warning W14, so that a community with too slow an uplink can
@@ -99,7 +99,7 @@ def amend(
     if ruleset is None:
         return None, findings
     findings += check(ruleset, member_directory.units)
-    standing = {f.code for f in strained(book, member_directory).strained}
+    standing = {f.code for f in strained(active, member_directory).strained}
     own = {f.code for f in check(ruleset, ()) if f.is_error} if standing else set[str]()
     findings = tuple(
         softened(f) if f.is_error and f.code in standing and f.code not in own else f for f in findings
@@ -107,10 +107,10 @@ def amend(
     return (None if any(f.is_error for f in findings) else ruleset), findings
 
 
-def new_strains(book: ActiveRuleset, member_directory: MemberDirectory) -> tuple[Finding, ...]:
+def new_strains(active: ActiveRuleset, member_directory: MemberDirectory) -> tuple[Finding, ...]:
     """Findings that the active ruleset would have with these members and does not have now."""
-    known = {_about(finding) for finding in book.strained}
-    return tuple(f for f in strained(book, member_directory).strained if _about(f) not in known)
+    known = {_about(finding) for finding in active.strained}
+    return tuple(f for f in strained(active, member_directory).strained if _about(f) not in known)
 
 
 def _about(finding: Finding) -> tuple[str, int, str]:

@@ -59,7 +59,7 @@ class PlanApplier:
         """Applies the first plan after a start. Raises KernelRefused."""
         version, loop = self.change(), asyncio.get_running_loop()
         await loop.run_in_executor(applier, self._kernel.apply, self._plan(), self._clock.monotonic())
-        await self._tell(version)
+        await self._notify(version)
 
     async def run(self, applier: ThreadPoolExecutor) -> None:
         """Runs until cancelled. Changes requested while a plan is being applied go together into the next one."""
@@ -78,7 +78,7 @@ class PlanApplier:
             except KernelRefused as refused:
                 trouble = refused
             self.note(trouble)
-            await self._tell(None if trouble is not None else version)
+            await self._notify(None if trouble is not None else version)
 
     async def wait(self, version: int) -> None:
         """Returns when a plan of at least this version is applied. Raises KernelRefused when the kernel rejects
@@ -96,12 +96,12 @@ class PlanApplier:
 
     def note(self, trouble: KernelRefused | None) -> None:
         """Records the result of a call to the kernel; None for success. Logs only when it changes."""
-        told = str(trouble) if trouble is not None else ""
-        if told != self._troubles.kernel:
-            log.error("%s", told) if told else log.info("the kernel agrees with the plan again")
-        self._troubles.kernel = told
+        text = str(trouble) if trouble is not None else ""
+        if text != self._troubles.kernel:
+            log.error("%s", text) if text else log.info("the kernel agrees with the plan again")
+        self._troubles.kernel = text
 
-    async def _tell(self, version: int | None) -> None:
+    async def _notify(self, version: int | None) -> None:
         """Wakes the waiting tasks; `version` is None when the plan was rejected."""
         async with self._stands:
             self._applied = self._applied if version is None else version

@@ -68,7 +68,7 @@ class EffectivePolicy:
         used = quotas_used(self.active_ruleset.ruleset, self._ledger, account, self._clock.today())
         return as_kept(self.evaluator.evaluate(self.unit(account), moment, used), self._kept)
 
-    def visit_end(self, mac: MacAddress, now: Monotonic) -> Monotonic | None:
+    def session_end(self, mac: MacAddress, now: Monotonic) -> Monotonic | None:
         """When a session of this device that starts now ends; None for no end. A session on a voucher lasts as long as
         the voucher, unless a rule sets a shorter session."""
         account = self.account_of(mac)

@@ -230,7 +230,7 @@ class PersistenceQueue:
         before = max((tally.bookings for tally in known if tally.counters_id == counters), default=0)
         return Tally(counters, before + 1 if counters else 0)
 
-    def may_be_told(self, key: UsageKey) -> bool:
+    def may_be_published(self, key: UsageKey) -> bool:
         """Whether neighbours may get the usage bucket: its value would be the same again after a crash."""
         is_same = key.day == self.stored_day and key.incarnation == self._stored_incarnation
         return is_same or key not in self.write_buffer.buckets
@@ -416,9 +416,9 @@ class PersistenceQueue:
     def _take_erased(self, changed: Iterable[ErasureNote]) -> None:
         """Takes over changed erasures. If a wrong clock set the day of one, too much was removed."""
         waiting = {each.account for each in self._erasures if each.until_day}
-        told = [note for note in changed if note.account not in waiting]
-        self._keep_out([note for note in told if note.is_over])
-        for note in told:
+        taken = [note for note in changed if note.account not in waiting]
+        self._keep_out([note for note in taken if note.is_over])
+        for note in taken:
             if not note.is_over:
                 self._note_erased(note)
                 self._is_unsure = True
@@ -426,13 +426,13 @@ class PersistenceQueue:
     def _recall_erased(self, notes: Iterable[ErasureNote], *, is_late: bool) -> None:
         """`is_late`: pages were merged before the list of erasures could be read."""
         waiting = {each.account for each in self._erasures if each.until_day}
-        told = [note for note in notes if note.account not in waiting]
-        for note in told:
+        taken = [note for note in notes if note.account not in waiting]
+        for note in taken:
             self._note_erased(note)
         if is_late:
             counted = {*self.write_buffer.buckets, *(key for key, _ in self._ledger.buckets())}
             accounts = {key.account for key in counted if self.is_erased(key)}
-            self._keep_out([note for note in told if note.account in accounts])
+            self._keep_out([note for note in taken if note.account in accounts])
 
     def days_to_forget(self) -> str:
         """Returned once, to the caller that may change the ledger: earlier days are to leave it; empty for none."""
@@ -590,10 +590,10 @@ class PersistenceQueue:
 
     def note(self, trouble: StorageTrouble | None) -> None:
         """Records the result of a database call; None for success. Reports only when it changes."""
-        told = str(trouble) if trouble is not None else ""
-        if told != self._troubles.storage:
-            self._report(told or "the data folder can be written again")
-        self._troubles.storage = told
+        text = str(trouble) if trouble is not None else ""
+        if text != self._troubles.storage:
+            self._report(text or "the data folder can be written again")
+        self._troubles.storage = text
 
 
 def _prolonged(session: Session, standing: KernelState | None) -> Session:

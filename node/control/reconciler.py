@@ -66,11 +66,11 @@ class Reconciler:
         guests_max: int = GUESTS_MAX,
         on_booked: Callable[[Mapping[UsageKey, UsageBucket]], None] = lambda _changed: None,
         keep_pages: Callable[[], Awaitable[None]] = nothing_to_keep,
-        tell: Callable[[Mapping[str, object]], None] = lambda _event: None,
+        publish_event: Callable[[Mapping[str, object]], None] = lambda _event: None,
         tick_s: float = TICK_S,
     ) -> None:
         self._kernel, self._clock, self._firewall = kernel, clock, firewall
-        self._on_booked, self._tell, self._tick_s = on_booked, tell, tick_s
+        self._on_booked, self._publish_event, self._tick_s = on_booked, publish_event, tick_s
         self.node, self.registry, self.ledger = node, registry, Ledger()
         self.effective_policy = EffectivePolicy(
             active_ruleset=active_ruleset,
@@ -181,12 +181,12 @@ class Reconciler:
             return leaving
         for each in leaving:
             session_table.handle(each, session_state.LoggedOff(), now)
-        ends = self.effective_policy.visit_end(mac, now)
+        ends = self.effective_policy.session_end(mac, now)
         lasts_ms = None if ends is None else Milliseconds(max(0, ends - now))
         session_table.handle(mac, session_state.SessionGranted(terms, lasts_ms), now)
         if session_table.is_admitted(mac):
             await self._after_change((mac, *leaving, *moved))
-            self._tell(
+            self._publish_event(
                 {"event": "admitted", "mac": mac, "account": session_table.session_entries[mac].account}
             )
         return None
@@ -244,7 +244,7 @@ class Reconciler:
         moved = self._reconsider(self._clock.monotonic(), others)
         self.effective_policy.evaluate_all()
         await self._after_change(moved)
-        self._tell(
+        self._publish_event(
             {
                 "event": "rules",
                 "fingerprint": active_ruleset.fingerprint,
@@ -446,16 +446,16 @@ class Reconciler:
         """Passes this node's usage buckets on to the mesh. Those of a day that is not stored yet wait until it is:
         after a crash they would be booked again, on another day."""
         waiting = {**self._unpublished, **changed}
-        told = {key: bucket for key, bucket in waiting.items() if self.persistence.may_be_told(key)}
-        self._unpublished = {key: bucket for key, bucket in waiting.items() if key not in told}
-        if told:
-            self._on_booked(told)
+        published = {key: bucket for key, bucket in waiting.items() if self.persistence.may_be_published(key)}
+        self._unpublished = {key: bucket for key, bucket in waiting.items() if key not in published}
+        if published:
+            self._on_booked(published)
 
     def _end_leases(self, now: Monotonic) -> None:
         ended = self.effective_policy.ended(now)
         for mac in ended:
             self.session_table.handle(mac, session_state.TimedOut(), now)
-            self._tell(
+            self._publish_event(
                 {"event": "expired", "mac": mac, "account": self.session_table.session_entries[mac].account}
             )
         if ended:
@@ -471,7 +471,7 @@ class Reconciler:
         gone = superseded(stays, now, comfortable)
         for mac in gone:
             self.session_table.handle(mac, session_state.LoggedOff(), now)
-            self._tell(
+            self._publish_event(
                 {
                     "event": "superseded",
                     "mac": mac,
@@ -479,7 +479,7 @@ class Reconciler:
                 }
             )
         if gone:
-            log.info("%d visits ended early: another device had taken their place", len(gone))
+            log.info("%d sessions ended early: another device had replaced theirs", len(gone))
             self._released.update(gone)
             self._plan_applier.change()
 
@@ -506,7 +506,7 @@ class Reconciler:
     async def _end(self, mac: MacAddress, event: session_state.Event) -> None:
         if self.session_table.handle(mac, event, self._clock.monotonic()):
             await self._after_change((mac,))
-            self._tell(
+            self._publish_event(
                 {"event": "stopped", "mac": mac, "account": self.session_table.session_entries[mac].account}
             )
 

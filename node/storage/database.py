@@ -32,8 +32,8 @@ from node.storage.opening import (
     file_at,
     fix,
     is_damage,
+    report_loss,
     rescue,
-    tell,
     trouble_of,
 )
 
@@ -209,12 +209,12 @@ class Store:
         except (sqlite3.Error, StorageTrouble) as error:
             trouble = self._fail(error)
             # Reads that succeeded before the failure are valid.
-            told = {id(each.future) for each in done if not each.has_changed and each.problem is None}
+            settled = {id(each.future) for each in done if not each.has_changed and each.problem is None}
             for each in done:
-                if id(each.future) in told:
+                if id(each.future) in settled:
                     _settle(each.future, each.result, None)
             for _, _, future in together:
-                if id(future) not in told:
+                if id(future) not in settled:
                     _settle(future, None, trouble)
             return
         for each in done:
@@ -291,7 +291,7 @@ class Store:
         self._trouble, self._db = None, opened.db
         self.set_aside = opened.set_aside or self.set_aside
         if rescued is not None:
-            tell(self._files, rescued)
+            report_loss(self._files, rescued)
         self._notes = JournalWriter(self._files, self._devices, opened)
         self._want_first_copy(opened)
         self._read_losses(opened.losses)
@@ -327,8 +327,8 @@ class Store:
 
     def _read_losses(self, unwritten: Iterable[Loss] = ()) -> None:
         self._looked = time.monotonic()
-        told = dict.fromkeys((*read_losses(self._files.losses), *unwritten))
-        self.losses = tuple(loss.text for loss in told)
+        losses = dict.fromkeys((*read_losses(self._files.losses), *unwritten))
+        self.losses = tuple(loss.text for loss in losses)
 
     def _acknowledge(self) -> None:
         try:

@@ -72,8 +72,8 @@ def read_losses(path: Path) -> tuple[Loss, ...]:
 
 def write_loss(path: Path, loss: Loss) -> None:
     """Add a loss; it is kept until acknowledged. Raises OSError."""
-    told = (*read_losses(path), loss)[-LOSSES_MAX:]
-    _replace(path, json.dumps([asdict(each) for each in told]))
+    losses = (*read_losses(path), loss)[-LOSSES_MAX:]
+    _replace(path, json.dumps([asdict(each) for each in losses]))
 
 
 def acknowledge(path: Path) -> None:

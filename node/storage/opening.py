@@ -344,7 +344,7 @@ class Opening:
         loss = Loss(at(self._now_s), cause, lost, str(self._set_aside or ""))
         self._losses.append(loss)
         if self._is_lasting:
-            tell(self._files, loss)
+            report_loss(self._files, loss)
 
     def _put_aside(self) -> Path | None:
         """Path of the damaged file until the restored one replaces it; then it gets its final name. If the
@@ -393,7 +393,7 @@ class Opening:
             )
 
 
-def tell(files: DatabaseFiles, loss: Loss) -> None:
+def report_loss(files: DatabaseFiles, loss: Loss) -> None:
     """Log the loss, and report it elsewhere until it is acknowledged."""
     log.warning("%s", loss.text)
     try:

@@ -15,7 +15,7 @@ from node.errors import NodeError
 ROOT = Path(__file__).parents[2]
 A_NODE_THAT_HANGS = """
 import asyncio, os, sys, time
-from node.daemon import until_told
+from node.daemon import run_until_signalled
 
 class Hanging:
     async def run(self):
@@ -29,7 +29,7 @@ class Hanging:
         print("gave up", flush=True)
         os._exit(0)
 
-asyncio.run(until_told(Hanging()))
+asyncio.run(run_until_signalled(Hanging()))
 """
 
 

@@ -62,7 +62,7 @@ def log():
     return subprocess.run(words, capture_output=True, text=True).stdout
 
 def stands():
-    return log().count("the gate stands")
+    return log().count("the firewall is in force")
 
 def end(**seen):
     seen["log"] = log()[-3000:]

@@ -50,5 +50,5 @@ def test_after_sessions_ended_no_log_contains_a_hardware_address(place, comes, o
     person = online("phone")
     assert 303 == person.do("press", url=f"{PORTAL}me", ends="/leave", fields={})["status"]
     said = place.square.daemon.output()
-    assert "the gate stands" in said
+    assert "the firewall is in force" in said
     assert not HARDWARE_ADDRESS.search(said)

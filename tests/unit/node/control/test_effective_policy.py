@@ -49,11 +49,11 @@ class PolicyFixture:
 
     def lasts(self, mac: MacAddress) -> int | None:
         """Length in milliseconds of a session that begins now."""
-        ends = self.standing.visit_end(mac, self.clock.now)
+        ends = self.standing.session_end(mac, self.clock.now)
         return None if ends is None else ends - self.clock.now
 
     def let_in(self, mac: MacAddress) -> None:
-        now, ends = self.clock.now, self.standing.visit_end(mac, self.clock.now)
+        now, ends = self.clock.now, self.standing.session_end(mac, self.clock.now)
         lasts_ms = None if ends is None else Milliseconds(ends - now)
         self.standing.session_table.handle(mac, session_state.SessionGranted("1", lasts_ms), now)
         self.standing.welcome(mac)
