@@ -220,7 +220,10 @@ class Portal:
         request, transport = fast_request(head), connection.transport
         if request is None or transport is None:
             return None
-        caller = self._caller(connection)
+        try:
+            caller = self._caller(connection)
+        except NodeError:
+            return None
         guest = None if caller.device is None else self._backend.guest(caller.device)
         if guest is None or guest.state not in {"waiting", "expired"}:
             return None
@@ -290,8 +293,12 @@ class Portal:
         return response
 
     def unavailable(self, request: web.Request, _error: NodeError) -> web.Response:
-        """The user only needs to try again; the cause is logged where it occurred."""
-        context = self._context(request)
+        """The user only needs to try again; the cause is logged where it occurred. The device is not looked up again: that
+        may be what failed."""
+        connection = connection_of(request)
+        caller = connection.caller if connection is not None and connection.caller is not None else ELSEWHERE
+        accept = request.headers.get("Accept-Language", "")
+        context = self._context_of(caller, self._backend.community(), accept)
         return self._page(context, info_pages.Busy(context.place()), 503, info_pages.RETRY_S)
 
     # --- the client and its responses ---

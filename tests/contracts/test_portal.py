@@ -97,6 +97,25 @@ async def test_a_refusal_of_the_kernel_is_told_with_its_reason(
     assert set() == server.app.passing()
 
 
+async def test_a_device_that_cannot_be_looked_up_now_is_asked_to_try_again(
+    server: PortalServer, ana: PortalBrowser, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lookups = []
+
+    def look_up(_address: str, device: object) -> bool:
+        lookups.append(device)
+        if len(lookups) > 1:  # the first is when the connection opens
+            raise NodeError("the kernel answers no neighbour request", "try again")
+        return False
+
+    monkeypatch.setattr(server.callers, "is_disputed", look_up)
+    reply = await ana.get("/terms")
+    assert (503, "5") == (reply.status, reply.headers["retry-after"])
+    assert "neighbour" not in reply.body
+    monkeypatch.undo()
+    assert 200 == (await ana.get("/terms")).status
+
+
 async def test_what_the_kernel_does_not_do_now_asks_to_try_again(
     server: PortalServer, ana: PortalBrowser
 ) -> None:
