@@ -45,7 +45,7 @@ class DeviceRow:
     """A value of `node.app.views.GuestState`."""
     account: str | None
     down: int
-    """Bytes this month."""
+    """Bytes of its session that are booked; the counter starts again at zero with the packet filter, as after a reboot."""
     up: int
     rate_down: int
     """Bits per second, now."""

@@ -134,7 +134,7 @@ class AdminService:
             generate=lambda count: asyncio.to_thread(reconciler.registry.vouchers.generate, count),
             random=secrets.token_bytes,
         )
-        self.people = AdminPeopleService(reconciler, status_snapshot.used_this_month)
+        self.people = AdminPeopleService(reconciler)
         self.members = AdminMembersService(
             reconciler,
             files,

@@ -1,6 +1,6 @@
 """Application service of the admin pages for accounts and their devices."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -18,7 +18,7 @@ from node.governance.rules import Way
 from node.governance.sentences import allowance_in
 from node.governance.translations import ENGLISH, Translator, gettext_lazy
 from node.sessions import state as session_state
-from node.units import NO_RATES, AccountId, Bytes, MacAddress, Rates, Usage, parse_mac
+from node.units import NO_RATES, AccountId, Bytes, MacAddress, Rates, parse_mac
 
 FOUND_MAX = 500
 """Most accounts that one search returns; a longer query returns fewer."""
@@ -79,8 +79,8 @@ class PersonDetails:
 class AdminPeopleService:
     """Accounts and their devices, and blocking devices."""
 
-    def __init__(self, reconciler: Reconciler, used_this_month: Callable[[AccountId], Usage]) -> None:
-        self._reconciler, self._used = reconciler, used_this_month
+    def __init__(self, reconciler: Reconciler) -> None:
+        self._reconciler = reconciler
         self._registry: AccountRegistry = reconciler.registry
         self._session_table = reconciler.session_table
 
@@ -107,7 +107,7 @@ class AdminPeopleService:
             tier=reconciler.effective_policy.unit(account).tier,
             devices=len(since),
             rate=reconciler.rates.get(account, NO_RATES),
-            used_month=Bytes(self._used(account).total),
+            used_month=reconciler.used_this_month(account).total,
             since_s=max(0, now - min(since)) // 1000 if since else None,
             ways=tuple(ways),
         )

@@ -5,7 +5,7 @@ from dataclasses import replace
 from node.accounts.auth_result import Accepted, Rejected
 from node.accounts.device_bindings import Binding
 from node.accounts.passphrases import PASSPHRASE_CHARS_MAX, is_right
-from node.accounts.registry import AccountRegistry, PassphraseQuestion
+from node.accounts.registry import PassphraseQuestion
 from node.app.passphrase_queue import PassphraseQueue
 from node.app.views import (
     AccountViews,
@@ -35,8 +35,8 @@ CHOOSING_MAX = 1_000
 class AdmissionService:
     """Enforces, for every join method, that closed methods and blocked devices are rejected."""
 
-    def __init__(self, reconciler: Reconciler, registry: AccountRegistry, views: AccountViews) -> None:
-        self._reconciler, self._registry, self._views = reconciler, registry, views
+    def __init__(self, reconciler: Reconciler, views: AccountViews) -> None:
+        self._reconciler, self._registry, self._views = reconciler, reconciler.registry, views
         self.passphrases = PassphraseQueue()
         """Shared by all: two hashes at once would need twice the memory."""
         self._choosing: dict[MacAddress, tuple[Monotonic, Binding | None]] = {}

@@ -166,8 +166,7 @@ class ConsoleService:
         except ValueError:
             account = AccountId(who)
         known = (
-            account in {unit.account for unit in reconciler.member_directory.units}
-            or account in reconciler.session_table.minors
+            account in reconciler.member_directory.by_account or account in reconciler.session_table.minors
         )
         if not known:
             raise NodeError(

@@ -4,8 +4,6 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 from mesh.ports import PeerView
-from node.accounting.ledger import EMPTY_BUCKET
-from node.accounting.periods import period_name
 from node.accounts.registry import AccountRegistry
 from node.app.rule_files import RuleFiles
 from node.config import NodeConfig
@@ -18,7 +16,7 @@ from node.governance.translations import ENGLISH, Translator, gettext_lazy, nget
 from node.sessions import state as session_state
 from node.sessions.table import SessionTable
 from node.task_supervision import Parts
-from node.units import NO_RATES, AccountId, Bytes, MacAddress, NodeId, Rates, Usage, show_rate
+from node.units import NO_RATES, AccountId, Bytes, MacAddress, NodeId, Rates, show_rate
 
 FULL_PERCENT = 75
 """Of the connection tracking table: guest and unauthorized devices together cannot fill more than this; above it,
@@ -165,10 +163,6 @@ class StatusSnapshot:
         reconciler, limit = self._reconciler, self._config.lan.flows_per_device
         return flows_row(self._table_use(), limit, reconciler.session_table, reconciler.registry)
 
-    def used_this_month(self, account: AccountId) -> Usage:
-        month = period_name("month", self._reconciler.today())
-        return (self._reconciler.ledger.total(account, month) if month else EMPTY_BUCKET).uplink
-
     def _online(self, translator: Translator) -> tuple[OnlineRow, ...]:
         session_table = self._reconciler.session_table
         devices: dict[AccountId, int] = {}
@@ -189,7 +183,7 @@ class StatusSnapshot:
             tier=reconciler.member_directory.unit(account).tier,
             devices=devices,
             rate=reconciler.rates.get(account, NO_RATES),
-            used_month=self.used_this_month(account).total,
+            used_month=reconciler.used_this_month(account).total,
             share=allowance.share.value,
             ceiling=shown(allowance.ceiling.value) if allowance.ceiling else "",
             binding_rule=rule,

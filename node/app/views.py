@@ -4,20 +4,17 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal
 
-from node.accounting.ledger import EMPTY_BUCKET
-from node.accounting.periods import period_name
 from node.accounts.auth_result import RejectReason
 from node.accounts.codes import shown
 from node.accounts.notices import NOBODY_YET, Reader
 from node.accounts.objections import Objection
-from node.accounts.registry import AccountRegistry
 from node.accounts.terms import TermsText
 from node.control.ports import Clock
 from node.control.reconciler import Reconciler
 from node.governance.allowance import Allowance
 from node.governance.rules import WAYS, Ruleset, Way
 from node.sessions import state as session_state
-from node.units import AccountId, Bytes, MacAddress, Monotonic, Usage
+from node.units import NO_USAGE, AccountId, Bytes, MacAddress, Monotonic, Usage
 
 
 @dataclass(frozen=True, slots=True)
@@ -232,8 +229,8 @@ _STATES: dict[type, GuestState] = {
 class AccountViews:
     """Reads the control loop and the account registry; changes nothing."""
 
-    def __init__(self, reconciler: Reconciler, registry: AccountRegistry, clock: Clock) -> None:
-        self._reconciler, self._registry, self._clock = reconciler, registry, clock
+    def __init__(self, reconciler: Reconciler, clock: Clock) -> None:
+        self._reconciler, self._registry, self._clock = reconciler, reconciler.registry, clock
 
     def account_of(self, mac: MacAddress) -> AccountId | None:
         """The account of an authorized device, else None: only with a session may a
@@ -258,7 +255,7 @@ class AccountViews:
         return GuestView(
             state=_STATES[type(guest)],
             account=account,
-            used=self._used(account),
+            used=NO_USAGE if account is None else self._reconciler.used_this_month(account),
             allowance=None,
             seconds_left=None,
             bytes_left=None,
@@ -278,7 +275,7 @@ class AccountViews:
         return GuestView(
             state="admitted",
             account=account,
-            used=self._used(account),
+            used=reconciler.used_this_month(account),
             allowance=allowance,
             seconds_left=self.seconds_left(guest),
             bytes_left=min((quota.left for quota in allowance.quotas), default=None),
@@ -367,12 +364,6 @@ class AccountViews:
             return None
         idle_ms = session_table.idle_ms(mac, self._clock.monotonic())
         return None if idle_ms is None else max(0, idle_ms) // 1000
-
-    def _used(self, account: AccountId | None) -> Usage:
-        month = None if account is None else period_name("month", self._reconciler.today())
-        if account is None or month is None:
-            return EMPTY_BUCKET.uplink
-        return self._reconciler.ledger.total(account, month).uplink
 
     def _seconds_to(self, end: Monotonic, now: Monotonic) -> int:
         return max(0, (end - now) // 1000)

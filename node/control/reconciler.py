@@ -13,7 +13,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 from node.accounting.ledger import Ledger, UsageBucket, UsageKey
 from node.accounting.meter import baseline
-from node.accounting.periods import DAY_UNKNOWN
+from node.accounting.periods import DAY_UNKNOWN, period_name
 from node.accounts.changes import Change
 from node.accounts.registry import AccountRegistry
 from node.control import rates
@@ -32,7 +32,18 @@ from node.governance.members import MemberDirectory
 from node.sessions import state as session_state
 from node.sessions.device_limit import ActiveDevice, DeviceLimitReached, device_to_evict
 from node.sessions.table import GUESTS_MAX, LOOK_EVERY, superseded
-from node.units import NO_RATES, AccountId, MacAddress, Milliseconds, Monotonic, NodeId, Now, Rates
+from node.units import (
+    NO_RATES,
+    NO_USAGE,
+    AccountId,
+    MacAddress,
+    Milliseconds,
+    Monotonic,
+    NodeId,
+    Now,
+    Rates,
+    Usage,
+)
 
 log = logging.getLogger(__name__)
 
@@ -152,6 +163,11 @@ class Reconciler:
 
     def today(self) -> str:
         return self._clock.today()
+
+    def used_this_month(self, account: AccountId) -> Usage:
+        """Usage of the account on all nodes; nothing while the date is not known."""
+        month = period_name("month", self.today())
+        return NO_USAGE if month is None else self.ledger.total(account, month).uplink
 
     def allowance(self, account: AccountId) -> Allowance:
         """What the account may use now; it needs no session."""

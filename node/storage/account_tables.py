@@ -36,8 +36,8 @@ def load_kept(db: Connection) -> StoredAccounts:
         batches=tuple(_batch(row) for row in rows(BATCH, "batches")),
         vouchers=tuple(_voucher(row) for row in rows(VOUCHER, "vouchers")),
         bindings=tuple(_binding(row) for row in rows(BINDING, "bindings")),
-        passphrases=tuple(PassphraseHash(AccountId(a), h) for a, h in rows("account, hash", "passphrases")),
-        cards_void=tuple(CardsVoid(AccountId(a), n) for a, n in rows("account, below_serial", "cards_void")),
+        passphrases=tuple(PassphraseHash(AccountId(a), h) for a, h in rows(PASSPHRASE, "passphrases")),
+        cards_void=tuple(CardsVoid(AccountId(a), n) for a, n in rows(CARDS_VOID, "cards_void")),
         objections=tuple(_objection(row) for row in rows(OBJECTION, "contests")),
         notices=tuple(_notice(row) for row in rows(NOTICE, "notices")),
         terms=tuple(_terms(row) for row in rows(TERMS, "terms")),
@@ -77,6 +77,8 @@ def forget_before(db: Connection, *, ended: str, used: str) -> Forgotten:
 BATCH = "number, in_group, lasts_ms, devices_max, issued_day, issued_by, note"
 VOUCHER = "fingerprint, batch, account, is_revoked, used_day, boot, since_boot_ms, ends_boot_ms, ends_wall_s"
 BINDING = "mac, account, way, bound_day, name, introduced_by"
+PASSPHRASE = "account, hash"
+CARDS_VOID = "account, below_serial"
 OBJECTION = "number, account, day, rule, text, answer, answered_day"
 NOTICE = "number, place, audience, first_day, last_day, is_urgent, by, texts"
 TERMS = "version, adopted_day, by, texts"
@@ -102,7 +104,7 @@ def row(
     """Table, columns and values of a row; the first column is the primary key."""
     match change:
         case Notice() | Terms() | Objection():
-            return _told(change)
+            return _written(change)
         case _:
             return _owned(change)
 
@@ -119,12 +121,12 @@ def _owned(
         case Binding(mac, account, way, day, name, introduced_by):
             return "bindings", BINDING, [mac, account, way, day, name, introduced_by]
         case PassphraseHash(account, text):
-            return "passphrases", "account, hash", [account, text]
+            return "passphrases", PASSPHRASE, [account, text]
         case CardsVoid(account, below):
-            return "cards_void", "account, below_serial", [account, below]
+            return "cards_void", CARDS_VOID, [account, below]
 
 
-def _told(change: Objection | Notice | Terms) -> tuple[str, str, list[Any]]:
+def _written(change: Objection | Notice | Terms) -> tuple[str, str, list[Any]]:
     """Table, columns and values of texts written for others to read."""
     match change:
         case Objection(number, account, day, rule, text, answer, answered):

@@ -29,8 +29,8 @@ _COLUMNS = {
     "batches": account_tables.BATCH,
     "vouchers": account_tables.VOUCHER,
     "bindings": account_tables.BINDING,
-    "passphrases": "account, hash",
-    "cards_void": "account, below_serial",
+    "passphrases": account_tables.PASSPHRASE,
+    "cards_void": account_tables.CARDS_VOID,
     "notices": account_tables.NOTICE,
     "terms": account_tables.TERMS,
     "sessions": session_tables.SESSION,
@@ -108,7 +108,7 @@ def of_erasure(mac: MacAddress | None, account: AccountId, until_day: str, devic
     return ["erased", "" if mac is None else devices.hashed(mac), account, until_day]
 
 
-def place_of(change: Change, devices: HashedDevices) -> Hashable:
+def row_key(change: Change, devices: HashedDevices) -> Hashable:
     """Key of the row that a change affects. A change equal to the last one with the same key need not be
     written."""
     match change:

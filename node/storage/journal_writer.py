@@ -8,7 +8,7 @@ from collections.abc import Hashable, Iterable
 from sqlite3 import Connection
 
 from node.storage.copies import Copy, save_commits
-from node.storage.durable_changes import HashedDevices, apply, place_of
+from node.storage.durable_changes import HashedDevices, apply, row_key
 from node.storage.journal import Change, Entry, Journal, JournalContents
 from node.storage.opening import DatabaseFiles, Opened
 
@@ -61,7 +61,7 @@ class JournalWriter:
         """Write the changes of the next commit; synced to disk on return, unless the journal cannot be
         written."""
         fresh = [
-            change for change in changes if self._said.get(place_of(change, self._devices)) != _sum(change)
+            change for change in changes if self._said.get(row_key(change, self._devices)) != _sum(change)
         ]
         self.number += 1
         if not fresh:
@@ -121,7 +121,7 @@ class JournalWriter:
     def _remember(self, entries: Iterable[Entry]) -> None:
         for entry in entries:
             for change in entry.changes:
-                self._said[place_of(change, self._devices)] = _sum(change)
+                self._said[row_key(change, self._devices)] = _sum(change)
 
     def _complain(self, error: OSError) -> None:
         if str(error) != self._trouble:

@@ -8,7 +8,7 @@ import pytest
 from node.accounts.device_bindings import Binding
 from node.app.admin_people import AdminPeopleService
 from node.app.views import Admitted, CodeTyped, TermsAccepted
-from node.units import NO_USAGE, AccountId, MacAddress
+from node.units import AccountId, MacAddress
 from tests.fakes.repository import FakeRepository
 from tests.fakes.use_cases import ANA, BEN, CAI, DOT, LISTED, AppFixture, UseCases
 
@@ -30,7 +30,7 @@ async def people(app: UseCases) -> AdminPeopleService:
         (LISTED, TermsAccepted()),
     ):
         await app.portal.admit(mac, entry, "1")
-    return AdminPeopleService(app.loop, lambda _account: NO_USAGE)
+    return AdminPeopleService(app.loop)
 
 
 def household(app: UseCases) -> AccountId:
