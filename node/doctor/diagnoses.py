@@ -406,7 +406,6 @@ def _named(features: KernelFeatures) -> str:
         "nftables": features.nftables,
         "htb": features.htb,
         "fq_codel": features.fq_codel,
-        "cake": features.cake,
         "IPv6": features.ipv6,
     }
     found = ", ".join(name for name, is_there in names.items() if is_there)

@@ -1,4 +1,5 @@
-"""nftables limits for entries in the connection-tracking table, per device and per group of devices.
+"""Flows: the meaning of their conntrack marks, and nftables limits for their entries in the connection-tracking table,
+per device and per group of devices.
 
 The rules are in the nat prerouting chain, which only the first packet of a flow reaches; running flows are not
 affected. A flow over a limit is refused with a TCP reset or ICMP "administratively prohibited", not dropped silently.
@@ -16,6 +17,14 @@ affected. A flow over a limit is refused with a TCP reset or ICMP "administrativ
 """
 
 from collections.abc import Iterable
+
+STRANGER_FIRST, STRANGER_NUMBERS = 0x4000_0000, 0x3FFF_FFFF
+"""Marks of DNS queries of unauthorized devices: a hash of the hardware address (`dns_limits`). Below the first is the
+device of an admission (`Admission.mark`); 0 means no device."""
+ANSWER_AWAITED = 0x8000_0000
+"""Added to the mark of an admission: a TCP flow whose SYN has not been answered yet (`mss_clamping`)."""
+DEVICE_BITS = ANSWER_AWAITED - 1
+"""All bits except `ANSWER_AWAITED`."""
 
 FLOWS_PER_DEVICE = 1_024
 """Flows at once of an admitted device; configurable. A busy browser has about 100, a file-sharing program several
@@ -52,11 +61,15 @@ QUESTION = "unreplied : 10, replied : 10"
 
 FAMILIES = (("4", "ipv4", "ip"), ("6", "ipv6", "ip6"))
 NODE_ITSELF = "fib daddr type { local, broadcast, multicast }"
-
-
 _TO_SERVICES = tuple(
     f"{ip} daddr . tcp dport @services{number} goto opening_stranger" for number, _, ip in FAMILIES
 )
+
+
+def device_mark(mark: int) -> int:
+    """The admission mark of a flow; 0 when the flow does not belong to an admitted device."""
+    own = mark & DEVICE_BITS
+    return own if own < STRANGER_FIRST else 0
 
 
 def timeouts(table: str) -> str:
@@ -156,26 +169,3 @@ def _counts(limit: int) -> str:
     """Match when one randomly chosen count is over its part of `limit`; all counts together allow `limit` flows."""
     counts = max(1, limit // FLOWS_PER_COUNT)
     return f"numgen random mod {counts} ct count over {limit // counts}"
-
-
-# Meaning of a flow's conntrack mark: 32 bits in three ranges.
-#
-# - below `STRANGER_FIRST`: the device of an admission (`Admission.mark`); 0 means no device;
-# - from `STRANGER_FIRST` to `STRANGER_FIRST + STRANGER_NUMBERS - 1`: DNS queries of an unauthorized device, a hash of
-#   its hardware address (`dns_limits`);
-# - `ANSWER_AWAITED` added to the first range: a TCP flow whose SYN has not been answered yet (`segment_size`).
-
-STRANGER_FIRST, STRANGER_NUMBERS = 0x4000_0000, 0x3FFF_FFFF
-
-
-ANSWER_AWAITED = 0x8000_0000
-
-
-DEVICE_BITS = ANSWER_AWAITED - 1
-"""All bits except `ANSWER_AWAITED`."""
-
-
-def device_mark(mark: int) -> int:
-    """The admission mark of a flow; 0 when the flow does not belong to an admitted device."""
-    own = mark & DEVICE_BITS
-    return own if own < STRANGER_FIRST else 0

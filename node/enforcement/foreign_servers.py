@@ -4,6 +4,8 @@ A home router connected by the wrong port hands out its own addresses, and its d
 limits. nftables records the senders of such answers, by hardware and IP address, in two small sets: no program
 listens, and malformed frames have no effect. Our own broadcasts are seen too, as looped-back packets, and are
 ignored; those of another machine with our address are not.
+
+To make such servers answer, the node sends the requests of a new device to all of them, as raw frames.
 """
 
 import json
@@ -21,6 +23,17 @@ REMEMBERED_S = 1_800
 _NOT_OURS = "meta pkttype != 5"
 """PACKET_LOOPBACK in linux/if_packet.h."""
 DHCP, ROUTERS = "foreign_dhcp", "foreign_routers"
+
+ETHERTYPE_IPV4, ETHERTYPE_IPV6 = 0x0800, 0x86DD
+_BROADCAST = b"\xff" * 6
+_ALL_ROUTERS, _ALL_ROUTERS_MAC = IPv6Address("ff02::2").packed, bytes.fromhex("333300000002")
+_UDP, _ICMPV6, _ROUTER_SOLICITATION = 17, 58, 133
+_COOKIE = bytes.fromhex("63825363")
+_DISCOVER = bytes((53, 1, 1, 255))
+"""Option 53 (RFC 2132 section 9.6), and the end option."""
+_ANSWER_TO_ALL = 0x8000
+"""RFC 2131 section 2, BROADCAST flag."""
+_BOOTP_BYTES_MIN = 300
 
 Kind = Literal["dhcp", "router"]
 
@@ -65,34 +78,6 @@ def listed(kind: Kind, listing: str) -> Iterable[ForeignServer]:
             mac, address = element["elem"]["val"]["concat"]
             ago = max(0, REMEMBERED_S - int(element["elem"]["expires"]))
             yield ForeignServer(kind, MacAddress(mac), address, ago)
-
-
-# Requests to all servers on a link, as raw frames; broadcast answers to them can be recorded.
-
-ETHERTYPE_IPV4, ETHERTYPE_IPV6 = 0x0800, 0x86DD
-
-
-_BROADCAST = b"\xff" * 6
-
-
-_ALL_ROUTERS, _ALL_ROUTERS_MAC = IPv6Address("ff02::2").packed, bytes.fromhex("333300000002")
-
-
-_UDP, _ICMPV6, _ROUTER_SOLICITATION = 17, 58, 133
-
-
-_COOKIE = bytes.fromhex("63825363")
-
-
-_DISCOVER = bytes((53, 1, 1, 255))
-"""Option 53 (RFC 2132 section 9.6), and the end option."""
-
-
-_ANSWER_TO_ALL = 0x8000
-"""RFC 2131 section 2, BROADCAST flag."""
-
-
-_BOOTP_BYTES_MIN = 300
 
 
 def dhcp_discover(mac: bytes, number: int) -> bytes:

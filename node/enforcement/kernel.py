@@ -6,8 +6,8 @@ import json
 import logging
 import os
 import secrets
-import threading
 from collections.abc import Callable, Collection, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -28,6 +28,7 @@ from node.enforcement.plan import (
     ShapedClass,
     TableUse,
     TrafficPlan,
+    account_queue,
 )
 from node.enforcement.rtnetlink import TrafficControl
 from node.enforcement.shares import HtbClass, htb_classes
@@ -75,7 +76,10 @@ class LinuxKernel:
 
     def probe(self) -> KernelFeatures:
         """Try each feature in a temporary network namespace."""
-        return _in_own_namespace(_probe)
+        try:
+            return _in_own_namespace(_probe)
+        except KernelRefused as refused:
+            return KernelFeatures(False, False, False, False, (str(refused),))
 
     def observe(self, now: Monotonic) -> KernelState:
         self._applied, self._shaping, self._shaped = None, {}, None
@@ -291,11 +295,10 @@ class LinuxKernel:
 
     def _leaf_kind(self) -> Leaf:
         if self._leaf is None:
-            features = self.probe()
-            self._leaf = features.leaf
-            missing = (
-                "" if features.fq_codel else ": no fq_codel, so one's own downloads delay one's own calls"
-            )
+            # Not the whole probe, which takes 0.1 s: the table and HTB are tried by applying the plan.
+            has_fq_codel = _tried(partial(_in_own_namespace, partial(_probe_qdisc, "fq_codel")), [])
+            self._leaf = account_queue(has_fq_codel=has_fq_codel)
+            missing = "" if has_fq_codel else ": no fq_codel, so one's own downloads delay one's own calls"
             log.info("each account's queue is %s%s", self._leaf, missing)
         return self._leaf
 
@@ -359,11 +362,11 @@ def _interfaces_of_chains(nftables: Nftables) -> tuple[str, ...]:
 def _probe() -> KernelFeatures:
     reasons: list[str] = []
     nftables = _tried(_probe_nftables, reasons)
-    kinds = {kind: _tried(partial(_probe_qdisc, kind), reasons) for kind in ("htb", "fq_codel", "cake")}
+    htb, fq_codel = (_tried(partial(_probe_qdisc, kind), reasons) for kind in ("htb", "fq_codel"))
     ipv6 = Path("/proc/net/if_inet6").exists()
     if not ipv6:
         reasons.append("IPv6 is off in this kernel")
-    return KernelFeatures(nftables, kinds["htb"], kinds["fq_codel"], kinds["cake"], ipv6, tuple(reasons))
+    return KernelFeatures(nftables, htb, fq_codel, ipv6, tuple(reasons))
 
 
 def _tried(attempt: Callable[[], None], reasons: list[str]) -> bool:
@@ -396,21 +399,18 @@ def _probe_qdisc(kind: str) -> None:
         control.close()
 
 
-def _in_own_namespace(probe: Callable[[], KernelFeatures]) -> KernelFeatures:
-    found: list[KernelFeatures] = []
+def _in_own_namespace[T](attempt: Callable[[], T]) -> T:
+    """In a thread of its own, with which the namespace and all in it end. Raises KernelRefused without the right to it."""
     libc = ctypes.CDLL(None, use_errno=True)
 
-    def run() -> None:
+    def run() -> T:
         if libc.unshare(CLONE_NEWNET):
-            reason = f"no right to make a network namespace: {os.strerror(ctypes.get_errno())}"
-            found.append(KernelFeatures(False, False, False, False, False, (reason,)))
-            return
-        found.append(probe())
+            reason = os.strerror(ctypes.get_errno())
+            raise KernelRefused(f"no right to make a network namespace: {reason}", "run this as root")
+        return attempt()
 
-    thread = threading.Thread(target=run, name="kernel-probe")
-    thread.start()
-    thread.join()
-    return found[0]
+    with ThreadPoolExecutor(1, "kernel-probe") as thread:
+        return thread.submit(run).result()
 
 
 def _is_on(switch: Path) -> bool:

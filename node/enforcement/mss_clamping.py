@@ -12,8 +12,6 @@ from node.enforcement.flows import ANSWER_AWAITED, DEVICE_BITS
 
 _HEADERS4, _HEADERS6 = 40, 60
 """IP and TCP headers without options, in bytes."""
-
-
 SYN = "tcp flags & (syn | rst) == syn"
 
 
@@ -38,7 +36,7 @@ def mss_sent(uplink: str, mtu: int) -> Iterable[str]:
 
 
 def mss_repeated(uplink: str, mtu: int, ride: str) -> tuple[str, tuple[str, ...]]:
-    """A retransmitted SYN, which does not pass `sent`: the rule that jumps to a separate chain, and the rules of that
+    """A retransmitted SYN, which does not pass `mss_sent`: the rule that jumps to a separate chain, and the rules of that
     chain. `ride` counts and accepts it."""
     counted = ride.removesuffix(" accept") + f" ct mark set ct mark | {ANSWER_AWAITED:#x} accept"
     way = f'oifname "{uplink}" {SYN} ct mark & {ANSWER_AWAITED:#x} != 0 goto syn_again'

@@ -96,12 +96,11 @@ class TrafficPlan:
 
 @dataclass(frozen=True, slots=True)
 class KernelFeatures:
-    """Result of the probe. The node runs without the last three and reports that."""
+    """Result of the probe. The node runs without the last two and reports that."""
 
     nftables: bool
     htb: bool
     fq_codel: bool
-    cake: bool
     ipv6: bool
     reasons: tuple[str, ...] = ()
     """One sentence for each missing feature."""
@@ -109,7 +108,12 @@ class KernelFeatures:
     @property
     def leaf(self) -> Leaf:
         """The queue that each account gets."""
-        return "fq_codel" if self.fq_codel else "bfifo"
+        return account_queue(has_fq_codel=self.fq_codel)
+
+
+def account_queue(*, has_fq_codel: bool) -> Leaf:
+    """The queue that each account gets."""
+    return "fq_codel" if has_fq_codel else "bfifo"
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,11 +147,11 @@ class TableUse:
 NO_LIMIT = BitsPerSecond(100_000_000_000)
 
 
-# Interface to the kernel. The Linux implementation and the fake pass the same contract tests.
-
-
 class Kernel(Protocol):
-    """Calls block: run them in a separate thread. They raise KernelRefused; the previous plan then stays in force."""
+    """Interface to the kernel; the Linux implementation and the fake pass the same contract tests.
+
+    Calls block: run them in a separate thread. They raise KernelRefused; the previous plan then stays in force.
+    """
 
     def probe(self) -> KernelFeatures: ...
 

@@ -192,8 +192,6 @@ def _root_attributes(kind: str) -> bytes:
         return _kind(kind) + attribute(TCA_OPTIONS, attribute(TCA_HTB_INIT, init))
     if kind == "fq_codel":
         return leaf_attributes(LeafQueue("fq_codel", FQ_CODEL_MEMORY_MIN, FQ_CODEL_TARGET_US), is_new=True)
-    if kind == "bfifo":
-        return leaf_attributes(LeafQueue("bfifo", BFIFO_BYTES_MIN), is_new=True)
     return _kind(kind)
 
 

@@ -34,7 +34,7 @@ class FakeKernel:
 
     def probe(self) -> KernelFeatures:
         return KernelFeatures(
-            True, True, False, False, True, ("this kernel is a fake: no packet passes through it",)
+            True, True, False, True, ("this kernel is a fake: no packet passes through it",)
         )
 
     def observe(self, now: Monotonic) -> KernelState:

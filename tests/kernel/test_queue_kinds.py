@@ -61,12 +61,11 @@ def leaves(interface: str) -> dict[str, dict[str, object]]:
 
 def test_the_probe_finds_each_kind_that_the_kernel_has(kernel: LinuxKernel) -> None:
     found = kernel.probe()
-    assert {kind: by_tc(kind) for kind in ("htb", "fq_codel", "cake")} == {
+    assert {kind: by_tc(kind) for kind in ("htb", "fq_codel")} == {
         "htb": found.htb,
         "fq_codel": found.fq_codel,
-        "cake": found.cake,
     }
-    assert [f"this kernel has no {kind}" for kind in ("fq_codel", "cake") if not by_tc(kind)] == [
+    assert [f"this kernel has no {kind}" for kind in ("fq_codel",) if not by_tc(kind)] == [
         reason.partition(" (")[0] for reason in found.reasons
     ]
 

@@ -30,7 +30,7 @@ CONFIG, _ = parse_config(
 )
 assert CONFIG is not None
 LINKED = Interface(is_up=True, has_link=True)
-ALL_FEATURES = KernelFeatures(nftables=True, htb=True, fq_codel=True, cake=True, ipv6=True)
+ALL_FEATURES = KernelFeatures(nftables=True, htb=True, fq_codel=True, ipv6=True)
 WELL = Symptoms(
     is_root=True,
     config_file=FileSeen("/etc/procomu/node.toml"),
