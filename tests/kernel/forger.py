@@ -2,6 +2,7 @@
 
 import contextlib
 import re
+import select
 import socket
 import ssl
 import struct
@@ -16,7 +17,8 @@ PORTAL_HOST = "login.procomu.lan"
 FAMILIES = (socket.AF_INET, socket.AF_INET6)
 ARP_LOCK = "net__ipv4__neigh__br-lan__locktime"
 """Linux ignores a new hardware address for an entry younger than `locktime` (1 s by default); 0 avoids the wait."""
-CACHED_S, ANSWERED_S = 0.6, 0.3
+CACHED_S = 0.6
+"""The portal may use an entry of the neighbour table for so long (`captive_portal.neighbours.CACHE_MS`)."""
 ANSWER_S, TRIES = 6.0, 3
 """Long enough for TCP retransmissions: the first response goes to the claimed hardware address."""
 ETH_P_ARP, ETH_P_IPV6 = 0x0806, 0x86DD
@@ -67,8 +69,12 @@ class ForgingDevice:
         """Tells the router that `address` is at `mac`."""
         way = int(":" in address)
         make = (forged_arp, forged_advertisement)[way]
-        with self.place.entered(), contextlib.closing(raw_socket("eth0")) as wire:
+        with contextlib.closing(self.raw_socket()) as wire:
             wire.send(make(self.mac, address, mac, self.router_mac, self.router[way]))
+
+    def raw_socket(self) -> socket.socket:
+        with self.place.entered():
+            return raw_socket("eth0")
 
     def connect(self, way: int, *, secure: bool = False) -> socket.socket:
         with self.place.entered():
@@ -81,6 +87,8 @@ class ForgingDevice:
                 return sock
             context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
             context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+            # With 1.3 the first payload after the handshake can be session tickets and not the response (`ask_as`).
+            context.maximum_version = ssl.TLSVersion.TLSv1_2
             return context.wrap_socket(sock, server_hostname=PORTAL_HOST)
         except OSError:
             sock.close()
@@ -94,22 +102,36 @@ class ForgingDevice:
             return heard(sock)
 
     def ask_as(
-        self, victim: str, way: int, path: str, form: str | None = None, *, secure: bool = False
+        self, victim: "ForgingDevice", way: int, path: str, form: str | None = None, *, secure: bool = False
     ) -> ForgerAnswer:
-        """Connects with its own hardware address, claims the victim's while the portal looks up the sender, and
-        takes its own back before TCP retransmits the response."""
+        """Connects with its own hardware address, claims the victim's until the portal has answered, and takes its own
+        back before TCP retransmits the response."""
         own, answer = self.addresses[way], ForgerAnswer(0, "")
         for _ in range(TRIES):
-            with contextlib.closing(self.connect(way, secure=secure)) as sock:
-                self.claim(own, victim)
+            with (
+                contextlib.closing(self.connect(way, secure=secure)) as sock,
+                contextlib.closing(victim.raw_socket()) as wire,
+            ):
+                self.claim(own, victim.mac)
                 time.sleep(CACHED_S)
                 sock.sendall(request(path, form))
-                time.sleep(ANSWERED_S)
+                wait_for_payload(wire, way, 443 if secure else 80, sock.getsockname()[1])
                 self.claim(own, self.mac)
                 answer = heard(sock)
             if answer.status:
                 break
         return answer
+
+
+def wait_for_payload(wire: socket.socket, way: int, source: int, destination: int) -> None:
+    """Returns when `wire` carries the first TCP segment with payload between these ports, or after `ANSWER_S`."""
+    at, ports = 14 + (20, 40)[way], struct.pack("!HH", source, destination)
+    deadline = time.monotonic() + ANSWER_S
+    while (left := deadline - time.monotonic()) > 0:
+        for _ in select.select([wire], [], [], left)[0]:
+            frame = wire.recv(65_536)
+            if frame[at : at + 4] == ports and len(frame) > at + 4 * (frame[at + 12] >> 4):
+                return
 
 
 def request(path: str, form: str | None) -> bytes:

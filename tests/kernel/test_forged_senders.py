@@ -100,12 +100,12 @@ def test_a_device_that_claims_a_members_hardware_address_reads_none_of_their_pag
     assert 303 == link.member.ask(way, "/devices/code", page.form("/devices/code"), secure=secure).status
     (code,) = re.findall(r'class="big"[^>]*>([^<]+)<', link.member.ask(way, "/me", secure=secure).body)
     for path in ("/me", "/status.json", "/my-data.json", "/captive-portal"):
-        stolen = link.stranger.ask_as(MEMBER_MAC, way, path, secure=secure)
+        stolen = link.stranger.ask_as(link.member, way, path, secure=secure)
         assert 403 == stolen.status, path
         assert code not in stolen.body
         assert "are using the same address" in stolen.body
     # Public pages are still served.
-    assert 200 == link.stranger.ask_as(MEMBER_MAC, way, "/network", secure=secure).status
+    assert 200 == link.stranger.ask_as(link.member, way, "/network", secure=secure).status
     assert_all_is_as_before(link)
 
 
@@ -128,7 +128,7 @@ def test_a_device_that_claims_a_members_hardware_address_changes_nothing(
     typed = {"rule": "", "text": "forged"} if change == "/contest" else {}
     form = link.member.ask(way, page, secure=secure).form(change, **typed)
     before = link.member.ask(way, "/my-data.json", secure=secure).body
-    assert 403 == link.stranger.ask_as(MEMBER_MAC, way, change, form, secure=secure).status
+    assert 403 == link.stranger.ask_as(link.member, way, change, form, secure=secure).status
     assert "forged" not in link.member.ask(way, "/me", secure=secure).body
     assert erased_times(before) == erased_times(link.member.ask(way, "/my-data.json", secure=secure).body)
     assert_all_is_as_before(link)
