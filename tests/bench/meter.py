@@ -23,20 +23,19 @@ from node.memory_tuning import trim_regularly
 from node.storage.database import Store
 from node.storage.repository import StoredRepository
 from node.units import AccountId, MacAddress, Milliseconds, NodeId
-from tests.bench.fairness import RULES
+from tests.bench.fairness import USABLE_PERCENT, rules
 from tests.bench.figures import Figures, say
 from tests.bench.many_clients import VirtualDevice, many_clients
 from tests.bench.topology import FAR, UPLINK, Topology
 from tests.fakes.members import make_registry
 from tests.lab.internet import ROOT
 from tests.lab.netns import Lab
-from tests.lab.village import LINE_BITS
 
 KEYS = ("cpu_ms_10k", "loop_block_ms_max", "slope")
 FEW, MANY = 1_000, 10_000
 TURNS = 8
 LAN = "br-lan"
-UPLINK_TEXT = "10000 Mbit/s"
+UPLINK_BITS = 10_000_000_000
 """Wide enough for five thousand lifelines."""
 QUOTA = """
 [[rule]]
@@ -101,9 +100,7 @@ async def running(lab: Lab, kernel: LinuxKernel, devices: list[VirtualDevice]) -
     """The loop with all devices admitted."""
     member_directory, _ = parse_members(households(devices))
     assert member_directory is not None
-    active_ruleset = load_active_ruleset(
-        RULES.replace(f"{LINE_BITS // 1_000_000} Mbit/s", UPLINK_TEXT) + QUOTA, member_directory
-    )
+    active_ruleset = load_active_ruleset(rules(UPLINK_BITS, USABLE_PERCENT) + QUOTA, member_directory)
     if not isinstance(active_ruleset, ActiveRuleset):
         raise TypeError("; ".join(str(finding) for finding in active_ruleset))
     store = Store(lab.folder / f"{len(devices)}.db")

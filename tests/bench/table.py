@@ -74,9 +74,9 @@ ROWS = (
         at_least=False,
     ),
     FigureRow("latency", "light_added_ms_p95", "the same, 95 of 100", "ms", 5, at_least=False),
-    FigureRow(
-        "latency", "own_added_ms_p95", "added to an account's own calls, 95 of 100", "ms", 60, at_least=False
-    ),
+    FigureRow("latency", "own_added_ms_p50", "added to an account's own calls, median", "ms"),
+    FigureRow("latency", "own_added_ms_p95", "the same, 95 of 100", "ms", 60, at_least=False),
+    FigureRow("latency", "own_lost_percent", "of their packets had no answer", "%"),
     FigureRow("latency", "line_use_percent", "of the line itself in use", "%", 95),
     FigureRow("latency", "weighted_jain", "fairness by weight meanwhile, one with 64 flows", "", 0.98),
     FigureRow("latency", "probes_lost", "packets of the light one that were lost", ""),

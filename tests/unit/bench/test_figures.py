@@ -7,8 +7,8 @@ from tests.bench.__main__ import BENCHES
 from tests.bench.bulk_load import BulkLoad
 from tests.bench.figures import Figures, jain, missing, of_total, of_tries, quantile, ratios, taken
 from tests.bench.forward import turned, worse
-from tests.bench.latency import RoundTrips, added
-from tests.bench.latency_probe import PATIENCE_S, LatencyProbe, bound
+from tests.bench.latency import RoundTrips, added, lost_percent
+from tests.bench.latency_probe import LatencyProbe, bound
 from tests.bench.load import LoadAnswer, Press
 from tests.bench.many_clients import RANGE, ROUTER, device
 from tests.bench.opennds import CannotRun
@@ -159,16 +159,26 @@ def test_the_bulk_load_opens_as_many_connections_as_requested() -> None:
     assert [("a", "x"), ("a", "x"), ("b", "y")] == list(BulkLoad(job)._waiting)
 
 
-def test_the_delay_that_is_added_is_the_worst_of_all_ways_and_a_lost_packet_counts_as_the_whole_wait() -> (
-    None
-):
+def test_the_delay_that_is_added_is_the_worst_of_all_ways() -> None:
     idle = RoundTrips(([1.0] * 20, [2.0] * 20), ([1.0] * 20, [1.0] * 20))
     down = RoundTrips(([3.0] * 18 + [9.0] * 2, [3.0] * 20), ([5.0] * 20, [5.0] * 20))
-    up = RoundTrips(([2.0] * 20, [2.5] * 18 + [None] * 2), ([40.0] * 20, [5.0] * 20))
-    assert 2.0 == added([down, up], idle, 0.5)
-    assert 1000 * PATIENCE_S - 2.0 == added([down, up], idle, 0.95)
-    assert 39.0 == added([down, up], idle, 0.95, own=True)
-    assert [0, 0, 2] == [each.lost for each in (idle, down, up)]
+    up = RoundTrips(([2.0] * 20, [2.5] * 20), ([40.0] * 20, [5.0] * 20))
+    assert {"ms": 2.0} == added("ms", [down, up], idle, 0.5)
+    assert {"ms": 8.0} == added("ms", [down, up], idle, 0.95)
+    assert {"ms": 39.0} == added("ms", [down, up], idle, 0.95, own=True)
+
+
+def test_lost_packets_are_later_than_all_others_and_counted_and_have_no_delay() -> None:
+    idle = RoundTrips(([1.0] * 20, [2.0] * 20), ([1.0] * 20, [1.0] * 20))
+    loaded = RoundTrips(([2.0] * 20, [2.5] * 18 + [None] * 2), ([None] + [5.0] * 19, [5.0] * 20))
+    assert {"ms": 1.0} == added("ms", [idle, loaded], idle, 0.5)
+    gone = added("ms", [idle, loaded], idle, 0.95)
+    assert gone == missing(["ms"], "more than 5 of 100 packets had no answer")
+    assert {"ms": 4.0} == added("ms", [idle, loaded], idle, 0.95, own=True)
+    assert [0, 2] == [each.lost() for each in (idle, loaded)]
+    assert 2.5 == lost_percent([loaded])
+    with pytest.raises(RuntimeError, match="idle"):
+        added("ms", [idle], loaded, 0.95)
 
 
 def test_each_probe_is_answered_once_and_what_came_before_the_measurement_is_left_out(
