@@ -11,8 +11,15 @@ from node.control.reconciler import Reconciler
 from node.enforcement.plan import TableUse
 from node.enforcement.shares import GuaranteedParts
 from node.governance.allowance import binding
-from node.governance.sentences import allowance_in, amount_lazy, describe, number_lazy
-from node.governance.translations import ENGLISH, Translator, gettext_lazy, ngettext_lazy
+from node.governance.sentences import allowance_in, describe
+from node.governance.translations import (
+    ENGLISH,
+    Translator,
+    amount_lazy,
+    gettext_lazy,
+    ngettext_lazy,
+    number_lazy,
+)
 from node.sessions import state as session_state
 from node.sessions.table import SessionTable
 from node.task_supervision import Parts

@@ -1,9 +1,14 @@
 """Checks whether rules can be adopted, for every situation they can meet. Errors are contradictions that a vote
-cannot resolve.
+cannot resolve; warnings are about what people should review before they vote.
 
 E02 a floor or ceiling that its pool cannot have · E03 below a lifeline · E04 more guaranteed than the uplink carries
-· E05 a floor above a ceiling · E06 two rules for one thing · E12 a test in the rule file fails. For warnings see
-`notes`.
+· E05 a floor above a ceiling · E06 two rules for one thing · E12 a test in the rule file fails.
+
+W01 never applies · W02 never changes anything · W04 a share over the charter's ratio · W05 for one household only ·
+W07 needs a clock that the node does not have · W09 more rules than people read · W10 a quota that the lifeline alone
+uses up · W11 so much of the uplink shared that its queue can stay full · W12 join methods for members only, but no
+members · W13 floors of all hours together exceed the uplink · W14 an error that the rules in force have too. (W03, W06
+and W08 need usage data, proposers and concurrency.)
 """
 
 from collections.abc import Iterable, Sequence
@@ -44,6 +49,24 @@ from node.governance.value_syntax import format_quota, format_rates
 from node.toml_reader import closest
 from node.units import GIGA, KILO, NO_RATES, BitsPerSecond, Bytes, Rates
 
+RULES_READ_MAX = 25
+"""Rules that people can still read before an assembly."""
+USABLE_PERMILLE_FAIR = 900
+"""Of the uplink; measured: above this, one account with dozens of downloads gets more than its share."""
+_PERIOD_SECONDS: dict[PeriodKind, int] = {"day": 86_400, "week": 7 * 86_400, "month": 30 * 86_400}
+
+Found = Iterable[tuple[str, Finding]]
+"""Findings with their subject: of several with the same code and subject, one is shown."""
+
+
+@dataclass(frozen=True, slots=True)
+class Excess:
+    """By how many bit/s, in which direction and at which minute of the week, the guarantees exceed the capacity."""
+
+    direction: Direction
+    minute: int
+    rate: int
+
 
 def check_file(
     text: str, units: Sequence[Unit] = (), clock: ClockState = "synced"
@@ -74,10 +97,6 @@ def softened(error: Finding) -> Finding:
     """W14 instead of an error that the active rules have too, because members joined or left since."""
     message = f"{error.code} applies here as it does with the rules in force, because the members changed: {error.message}"
     return replace(error, code="W14", message=message)
-
-
-Found = Iterable[tuple[str, Finding]]
-"""Findings with their subject: of several with the same code and subject, one is shown."""
 
 
 def _situation(situation: Situation, ruleset: Ruleset, among: Sequence[UnitKind]) -> Found:
@@ -176,13 +195,12 @@ def _least(ruleset: Ruleset, pool: Rule | str | None, among: Sequence[UnitKind],
 
 def _lifelines(pool: Rule, ruleset: Ruleset, among: Sequence[UnitKind]) -> Rates:
     """Sum for all households of the directory that are in the pool; at least one."""
-    count = max(1, _households_of(pool, among))
-    one = evaluate.lifeline(ruleset.charter)
-    return Rates(BitsPerSecond(one.down * count), BitsPerSecond(one.up * count))
+    return _times(evaluate.lifeline(ruleset.charter), max(1, _households_of(pool, among)))
 
 
-def _households_of(pool: Rule, among: Sequence[UnitKind]) -> int:
-    return sum(k.count for k in among if is_meant_for(pool, k.unit.tier, k.unit.groups))
+def _households_of(rule: Rule, among: Sequence[UnitKind]) -> int:
+    """How many of the directory the rule is for."""
+    return sum(kind.count for kind in among if is_meant_for(rule, kind.unit.tier, kind.unit.groups))
 
 
 def _is_meant(rule: Rule, pool: Rule | str | None, *, together: bool) -> bool:
@@ -237,29 +255,11 @@ def _examples(ruleset: Ruleset, units: Sequence[Unit]) -> list[Finding]:
     return findings
 
 
-# Warnings: rules that can be adopted, but that people should review before they vote.
-#
-# W01 never applies · W02 never changes anything · W04 a share over the charter's ratio · W05 for one household only ·
-# W07 needs a clock that the node does not have · W09 more rules than people read · W10 a quota that the lifeline alone
-# uses up · W11 so much of the uplink shared that its queue can stay full · W12 join methods for members only, but no
-# members. (W03, W06 and W08 need usage data, proposers and concurrency.)
-
-RULES_READ_MAX = 25
-"""Rules that people can still read before an assembly."""
-
-
-USABLE_PERMILLE_FAIR = 900
-"""Of the uplink; measured: above this, one account with dozens of downloads gets more than its share."""
-
-
-_PERIOD_SECONDS: dict[PeriodKind, int] = {"day": 86_400, "week": 7 * 86_400, "month": 30 * 86_400}
-
-
 def notes(
     ruleset: Ruleset, units: Sequence[Unit], met: Sequence[Situation], clock: ClockState
 ) -> Iterable[Finding]:
-    """All warnings. `units`: the member directory, empty when there is none; `met`: every situation the rules can
-    meet."""
+    """All warnings but W13 and W14. `units`: the member directory, empty when there is none; `met`: every situation the
+    rules can meet."""
     real = [situation for situation in met if situation.kind.exists or not units]
     reached = {rule.id for situation in real for rule in situation.rules}
     binding = _binding(ruleset, real)
@@ -387,31 +387,19 @@ def _closed_door(ruleset: Ruleset, units: Sequence[Unit]) -> Iterable[Finding]:
         yield Finding("W12", 0, message, 'add people to the roll, or open "terms" or "voucher" in [joining]')
 
 
-# Checks that the uplink can carry all lifelines and floors at once, in every hour of the week and while the clock is
-# unknown.
-
-
-@dataclass(frozen=True, slots=True)
-class Excess:
-    """By how many bit/s, in which direction and at which minute of the week, the guarantees exceed the capacity."""
-
-    direction: Direction
-    minute: int
-    rate: int
-
-
 def capacity_findings(ruleset: Ruleset, among: Sequence[UnitKind]) -> Iterable[Finding]:
-    """E04 for the worst hour of each direction, otherwise W13 if only the floors of all hours together are too much;
-    nothing when the uplink's speed is not stated."""
+    """Whether the uplink can carry all lifelines and floors at once: E04 for the worst hour of each direction, otherwise
+    W13 if only the floors of all hours together are too much; nothing when the uplink's speed is not stated."""
     if ruleset.shaped is None:
         return
     promised = [(minute, _promised(ruleset, among, moment_at(minute))) for minute in _minutes(ruleset)]
     for direction in DIRECTIONS:
-        worst, most = max(promised, key=lambda item, d=direction: (rate_in(d, item[1]), -item[0]))  # type: ignore[misc]
-        over = rate_in(direction, most) - rate_in(direction, ruleset.shaped)
+        sums = [(rate_in(direction, rates), minute) for minute, rates in promised]
+        most, minute = min(sums, key=lambda each: (-each[0], each[1]))
+        over = most - rate_in(direction, ruleset.shaped)
         if over > 0:
-            message = _message(ruleset, among, direction, most, worst)
-            yield _with_fix(ruleset, among, Excess(direction, worst, over), message)
+            excess = Excess(direction, minute, over)
+            yield _with_fix(ruleset, among, excess, _message(ruleset, among, excess))
         else:
             yield from _without_a_clock(ruleset, among, direction)
 
@@ -486,14 +474,13 @@ def _counts(among: Sequence[UnitKind]) -> list[tuple[UnitKind, int]]:
     ]
 
 
-def _message(
-    ruleset: Ruleset, among: Sequence[UnitKind], direction: Direction, most: Rates, minute: int
-) -> str:
+def _message(ruleset: Ruleset, among: Sequence[UnitKind], excess: Excess) -> str:
     assert ruleset.shaped is not None, "without a line there is no excess"
+    shared = rate_in(excess.direction, ruleset.shaped)
     return (
-        f"{direction.capitalize()}: lifelines and floors of {_households(among)} {ruleset.unit}s and the guests "
-        f"come to {rate_words(rate_in(direction, most))} ({minute_words(minute)}), and "
-        f"{rate_words(rate_in(direction, ruleset.shaped))} can be shared."
+        f"{excess.direction.capitalize()}: lifelines and floors of {_households(among)} {ruleset.unit}s and the guests "
+        f"come to {rate_words(BitsPerSecond(shared + excess.rate))} ({minute_words(excess.minute)}), and "
+        f"{rate_words(shared)} can be shared."
     )
 
 
@@ -504,7 +491,7 @@ def _with_fix(ruleset: Ruleset, among: Sequence[UnitKind], excess: Excess, messa
     if largest is not None:
         rule, count, rate = largest
         lower = _without(excess, rate, count)
-        if lower > lifeline * (max(1, _selected(rule, among)) if rule.together else 1):
+        if lower > lifeline * (max(1, _households_of(rule, among)) if rule.together else 1):
             fix = f'lower {rule.id} to at most "{rate_words(lower)} {direction}"'
             return Finding("E04", rule.line, message, fix)
     lower = _without(excess, lifeline, max(1, _households(among)))
@@ -514,10 +501,6 @@ def _with_fix(ruleset: Ruleset, among: Sequence[UnitKind], excess: Excess, messa
     return Finding(
         "E04", 0, message, "take out floors, or find a faster line: this one is not enough for all lifelines"
     )
-
-
-def _selected(rule: Rule, among: Sequence[UnitKind]) -> int:
-    return sum(kind.count for kind in among if is_meant_for(rule, kind.unit.tier, kind.unit.groups))
 
 
 def _households(among: Sequence[UnitKind]) -> int:

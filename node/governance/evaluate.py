@@ -1,7 +1,8 @@
 """What each account may use now, and why: one function for enforcement, previews, tests and ``why``.
 
-Rules are evaluated once per class of units (see `PolicySlice`); for each further account only its quotas are
-compared.
+Units with the same tier, groups and exhausted quotas have the same rights: they form one class. Rules are evaluated
+once per class and time slice (`PolicySlice`); for each further account only its quotas are compared. Several rules with
+the same effect are combined into one value with its reason; their order does not matter.
 """
 
 from bisect import bisect_right
@@ -49,6 +50,15 @@ from node.governance.sentences import (
 from node.governance.times import minute_of_week
 from node.units import KILO, BitsPerSecond, Bytes, Milliseconds, Rates
 
+Direction = Literal["down", "up"]
+
+DIRECTIONS: tuple[Direction, ...] = ("down", "up")
+CODE_LIFELINE = Rates(BitsPerSecond(64 * KILO), BitsPerSecond(32 * KILO))
+"""No charter can go below this: enough for messages, mail and public services."""
+SESSION_MIN = Milliseconds(30 * 60_000)
+"""No rule can go below this: long enough to write a letter, and not to join again and again."""
+CLASSES_MAX = 4096
+"""Cached classes per slice; when there are more, the cache is cleared."""
 _NONE: frozenset[str] = frozenset()
 
 
@@ -315,14 +325,6 @@ def _exhausted(counted: tuple[QuotaCounter, ...], used: Mapping[str, Bytes]) -> 
     return frozenset([c.rule.id for c in counted if c.holds and used.get(c.rule.id, 0) >= c.quota.volume])
 
 
-# The policy for one time slice in which no rule starts or ends: what each class of units may use, and why.
-#
-# Units with the same tier, groups and exhausted quotas have the same rights: they form one class.
-
-CLASSES_MAX = 4096
-"""Cached classes per slice; when there are more, the cache is cleared."""
-
-
 def compile_ruleset(ruleset: Ruleset) -> CompiledRuleset:
     return CompiledRuleset(ruleset, {r.id: sentence(r, ruleset) for r in ruleset.rules}, share_cap(ruleset))
 
@@ -382,24 +384,6 @@ def is_of_pool(rule: Rule, pool: Rule | str) -> bool:
         return True
     people = ONLY_GUESTS if isinstance(pool, str) else pool.who
     return rule.together and rule.who == people
-
-
-# Combines several rules with the same effect into one value with its reason. The order of rules does not matter.
-
-# Combines several rules with the same effect into one value with its reason. The order of rules does not matter.
-
-Direction = Literal["down", "up"]
-
-
-DIRECTIONS: tuple[Direction, ...] = ("down", "up")
-
-
-CODE_LIFELINE = Rates(BitsPerSecond(64 * KILO), BitsPerSecond(32 * KILO))
-"""No charter can go below this: enough for messages, mail and public services."""
-
-
-SESSION_MIN = Milliseconds(30 * 60_000)
-"""No rule can go below this: long enough to write a letter, and not to join again and again."""
 
 
 def lifeline(charter: Charter) -> Rates:

@@ -151,12 +151,9 @@ def _others(tested: Unit, units: Sequence[Unit]) -> list[Unit]:
     return [*others, Unit(AccountId("some-guest"), GUEST_TIER)]
 
 
-# Sharing of a congested link: weighted max-min fairness with floors and ceilings, in whole bit/s.
-
-
 @dataclass(frozen=True, slots=True)
 class Demand:
-    """One unit that would use as much as it can get."""
+    """One unit on a congested link that would use as much as it can get."""
 
     weight: int
     """1 and up."""
@@ -239,8 +236,8 @@ def _compare_rate(
 
 
 def fair_rates(demands: Sequence[Demand], capacity: int) -> tuple[BitsPerSecond, ...]:
-    """The rate of each demand, in the same order: floor <= rate <= ceiling, and between these an equal rate per
-    weight.
+    """Weighted max-min fairness in whole bit/s: the rate of each demand, in the same order: floor <= rate <= ceiling, and
+    between these an equal rate per weight.
 
     The sum is exactly `capacity`, or less when all ceilings are reached. Floors that do not fit shrink in proportion;
     a floor above its ceiling counts as the ceiling.
@@ -268,17 +265,6 @@ def fair_rates(demands: Sequence[Demand], capacity: int) -> tuple[BitsPerSecond,
             rates.update((i, demands[i].ceiling or 0) for i in high)
         open_ = [i for i in open_ if i not in rates]
     return tuple(BitsPerSecond(rates[i]) for i in range(len(demands)))
-
-
-def weighted_jain(rates: Sequence[int], weights: Sequence[int]) -> float:
-    """Jain's index of rate per weight: 1.0 when all are served in proportion, 1/n when one unit has everything.
-
-    J = (sum y)^2 / (n sum y^2) with y = rate / weight (Jain, Chiu and Hawe, DEC-TR-301). 1.0 for an empty list or all
-    zeros.
-    """
-    shares = [rate / weight for rate, weight in zip(rates, weights, strict=True)]
-    squares = sum(share * share for share in shares)
-    return sum(shares) ** 2 / (len(shares) * squares) if squares else 1.0
 
 
 def _is_over(demand: Demand, left: int, weight: int) -> bool:

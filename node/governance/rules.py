@@ -1,4 +1,5 @@
-"""The rule model as frozen values: a closed list of effects, and no selector for what people do online."""
+"""The rule model as frozen values: a closed list of effects, and no selector for what people do online; and which rules
+apply to a unit at a minute of the week, and which of them an exception replaces."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -34,6 +35,9 @@ class Who:
     groups: frozenset[str] = frozenset()
     excluded_tiers: frozenset[str] = frozenset()
     excluded_groups: frozenset[str] = frozenset()
+
+
+ONLY_GUESTS = Who(tiers=frozenset({GUEST_TIER}))
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,23 +125,20 @@ class Example:
     line: int = 0
 
 
-# The methods by which people may join: the part of the rule file that comes before shares and limits.
-
 Way = Literal["terms", "voucher", "passphrase", "card", "introduction"]
 """``terms``: accept the terms, no identity. ``voucher``: a printed code. ``passphrase``: of a member. ``card``: a
 signed membership card. ``introduction``: a member approves a guest."""
-
-
 WAYS: tuple[Way, ...] = ("terms", "voucher", "passphrase", "card", "introduction")
-
-
+WAYS_OF_MEMBERS: frozenset[Way] = frozenset({"passphrase", "card", "introduction"})
+"""Methods that need at least one member in the directory."""
 WhenFull = Literal["oldest", "ask"]
 """When an account has reached its number of devices: the longest idle device is removed, or the user is asked."""
+WHEN_FULL: tuple[WhenFull, ...] = ("oldest", "ask")
 
 
 @dataclass(frozen=True, slots=True)
 class JoinMethods:
-    """The methods of this community, in the order in which the page shows them."""
+    """The methods by which people may join this community, in the order in which the page shows them."""
 
     ways: tuple[Way, ...] = WAYS
     when_full: WhenFull = "oldest"
@@ -177,18 +178,6 @@ class Ruleset:
 
 def _permille(rate: BitsPerSecond, permille: int) -> BitsPerSecond:
     return BitsPerSecond(rate * permille // 1000)
-
-
-WAYS_OF_MEMBERS: frozenset[Way] = frozenset({"passphrase", "card", "introduction"})
-"""Methods that need at least one member in the directory."""
-
-
-WHEN_FULL: tuple[WhenFull, ...] = ("oldest", "ask")
-
-
-# Which rules apply to a unit at a minute of the week, and which of them an exception replaces.
-
-ONLY_GUESTS = Who(tiers=frozenset({GUEST_TIER}))
 
 
 def selects(who: Who, tier: str, groups: frozenset[str]) -> bool:

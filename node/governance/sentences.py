@@ -33,7 +33,7 @@ from node.governance.rules import (
     selects,
 )
 from node.governance.times import Times, to_text
-from node.governance.translations import ENGLISH, N_, LazyText, Translator
+from node.governance.translations import ENGLISH, Translator, amount_words
 from node.units import (
     GIGA,
     KILO,
@@ -49,6 +49,10 @@ from node.units import (
 
 BUILT_IN = "built in"
 """`Bound.decision` of the node's own defaults and rights, which need no decision."""
+_MONTHS = (
+    "January", "February", "March", "April", "May", "June",
+    "July", "August", "September", "October", "November", "December",
+)  # fmt: skip
 
 
 def sentence(rule: Rule, ruleset: Ruleset, words: Translator = ENGLISH) -> str:
@@ -356,12 +360,7 @@ def _used(quota: QuotaLeft) -> str:
     return f" {quota.rule}: {used}, {show_volume(quota.left)} left{resets}"
 
 
-# Parts of sentences about rules: rates, people, times, and units.
-
-_MONTHS = (
-    "January", "February", "March", "April", "May", "June",
-    "July", "August", "September", "October", "November", "December",
-)  # fmt: skip
+# --- rates, dates and durations -----------------------------------------------------------
 
 
 def rates_words(rates: Rates, words: Translator = ENGLISH) -> str:
@@ -513,31 +512,26 @@ def _day_words(day: str, words: Translator) -> str:
 
 
 # --- units ------------------------------------------------------------------------------
-# Households and persons have whole phrases of their own: other languages inflect the words around them.
+
+
+def _of_unit(unit: str, household: str, person: str, other: str) -> str:
+    """Households and persons have whole phrases of their own: other languages inflect the words around them."""
+    return {"household": household, "person": person}.get(unit, other)
 
 
 def every_unit(unit: str, words: Translator) -> str:
-    if unit == "household":
-        return words.gettext("every household")
-    if unit == "person":
-        return words.gettext("every person")
-    return words.gettext("every {unit}").format(unit=unit)
+    texts = words.gettext("every household"), words.gettext("every person"), words.gettext("every {unit}")
+    return _of_unit(unit, *texts).format(unit=unit)
 
 
 def one_unit(unit: str, words: Translator) -> str:
-    if unit == "household":
-        return words.gettext("one household")
-    if unit == "person":
-        return words.gettext("one person")
-    return words.gettext("one {unit}").format(unit=unit)
+    texts = words.gettext("one household"), words.gettext("one person"), words.gettext("one {unit}")
+    return _of_unit(unit, *texts).format(unit=unit)
 
 
 def a_unit(unit: str, words: Translator) -> str:
-    if unit == "household":
-        return words.gettext("a household")
-    if unit == "person":
-        return words.gettext("a person")
-    return words.gettext("a {unit}").format(unit=unit)
+    texts = words.gettext("a household"), words.gettext("a person"), words.gettext("a {unit}")
+    return _of_unit(unit, *texts).format(unit=unit)
 
 
 def share_words(weight: int, unit: str, words: Translator) -> str:
@@ -574,70 +568,22 @@ def _number_words(number: int, words: Translator) -> str:
 
 
 def _half(unit: str, words: Translator) -> str:
-    if unit == "household":
-        return words.gettext("half a household")
-    if unit == "person":
-        return words.gettext("half a person")
-    return words.gettext("half a {unit}").format(unit=unit)
+    texts = (
+        words.gettext("half a household"),
+        words.gettext("half a person"),
+        words.gettext("half a {unit}"),
+    )
+    return _of_unit(unit, *texts).format(unit=unit)
 
 
 def _percent(percent: int, unit: str, words: Translator) -> str:
-    if unit == "household":
-        return words.gettext("{percent} percent of a household").format(percent=percent)
-    if unit == "person":
-        return words.gettext("{percent} percent of a person").format(percent=percent)
-    return words.gettext("{percent} percent of a {unit}").format(percent=percent, unit=unit)
+    texts = (
+        words.gettext("{percent} percent of a household"),
+        words.gettext("{percent} percent of a person"),
+        words.gettext("{percent} percent of a {unit}"),
+    )
+    return _of_unit(unit, *texts).format(percent=percent, unit=unit)
 
 
 def capital(text: str) -> str:
     return text[:1].upper() + text[1:]
-
-
-# Formats rates and volumes for each language.
-
-_AMOUNTS = {
-    "B": N_("{number} B"),
-    "kB": N_("{number} kB"),
-    "MB": N_("{number} MB"),
-    "GB": N_("{number} GB"),
-    "TB": N_("{number} TB"),
-    "bit/s": N_("{number} bit/s"),
-    "kbit/s": N_("{number} kbit/s"),
-    "Mbit/s": N_("{number} Mbit/s"),
-    "Gbit/s": N_("{number} Gbit/s"),
-}
-
-# Translators: a number with decimals, as 1.5.
-_DECIMALS = N_("{whole}.{decimals}")
-# Translators: a number of four or more digits, as 65,536.
-_THOUSANDS = N_("{thousands},{units}")
-
-
-def amount_words(text: str, words: Translator = ENGLISH) -> str:
-    """The output of `node.units`, such as ``36.8 Mbit/s`` or ``60 GB``, in another language: ``36,8 Mbit/s``, ``60
-    Go``."""
-    number, _, unit = text.partition(" ")
-    return words.gettext(_AMOUNTS[unit]).format(number=number_words(number, words))
-
-
-def amount_lazy(text: str) -> LazyText:
-    """The same for a language that is known later."""
-    number, _, unit = text.partition(" ")
-    whole, point, decimals = number.partition(".")
-    shown = LazyText(_DECIMALS, {"whole": whole, "decimals": decimals}) if point else number
-    return LazyText(_AMOUNTS[unit], {"number": shown})
-
-
-def number_lazy(number: int) -> str:
-    """``65,536``, for a language that is known later."""
-    if number < 1000:
-        return str(number)
-    return LazyText(_THOUSANDS, {"thousands": number_lazy(number // 1000), "units": f"{number % 1000:03}"})
-
-
-def number_words(number: str, words: Translator = ENGLISH) -> str:
-    """A number in digits, with a decimal point."""
-    whole, point, decimals = number.partition(".")
-    if not point:
-        return number
-    return words.gettext(_DECIMALS).format(whole=whole, decimals=decimals)

@@ -1,5 +1,5 @@
 """Translation of whole messages from a catalogue, English where there is none: at once by a `Translator`, or later, when
-the language is known, as a `LazyText`."""
+the language is known, as a `LazyText`. Numbers, rates and volumes have the format of each language."""
 
 from collections.abc import Callable, Mapping
 from gettext import NullTranslations
@@ -22,6 +22,23 @@ ENGLISH: Translator = NullTranslations()
 def N_(message: str) -> str:  # noqa: N802 - the usual mark
     """Marks a message that is translated elsewhere."""
     return message
+
+
+_AMOUNTS = {
+    "B": N_("{number} B"),
+    "kB": N_("{number} kB"),
+    "MB": N_("{number} MB"),
+    "GB": N_("{number} GB"),
+    "TB": N_("{number} TB"),
+    "bit/s": N_("{number} bit/s"),
+    "kbit/s": N_("{number} kbit/s"),
+    "Mbit/s": N_("{number} Mbit/s"),
+    "Gbit/s": N_("{number} Gbit/s"),
+}
+# Translators: a number with decimals, as 1.5.
+_DECIMALS = N_("{whole}.{decimals}")
+# Translators: a number of four or more digits, as 65,536.
+_THOUSANDS = N_("{thousands},{units}")
 
 
 class LazyText(str):
@@ -115,3 +132,33 @@ def in_a_row(*texts: str, between: str = " ") -> str:
 
 def _sentence(text: str) -> str:
     return text[:1].upper() + text[1:].removesuffix(".") + "."
+
+
+def amount_words(text: str, words: Translator = ENGLISH) -> str:
+    """The output of `node.units`, such as ``36.8 Mbit/s`` or ``60 GB``, in another language: ``36,8 Mbit/s``, ``60
+    Go``."""
+    number, _, unit = text.partition(" ")
+    return words.gettext(_AMOUNTS[unit]).format(number=number_words(number, words))
+
+
+def amount_lazy(text: str) -> LazyText:
+    """The same for a language that is known later."""
+    number, _, unit = text.partition(" ")
+    whole, point, decimals = number.partition(".")
+    shown = LazyText(_DECIMALS, {"whole": whole, "decimals": decimals}) if point else number
+    return LazyText(_AMOUNTS[unit], {"number": shown})
+
+
+def number_lazy(number: int) -> str:
+    """``65,536``, for a language that is known later."""
+    if number < 1000:
+        return str(number)
+    return LazyText(_THOUSANDS, {"thousands": number_lazy(number // 1000), "units": f"{number % 1000:03}"})
+
+
+def number_words(number: str, words: Translator = ENGLISH) -> str:
+    """A number in digits, with a decimal point."""
+    whole, point, decimals = number.partition(".")
+    if not point:
+        return number
+    return words.gettext(_DECIMALS).format(whole=whole, decimals=decimals)

@@ -18,7 +18,6 @@ NO_NOUN |= {"processor", "data", "info"}
 MODULE_LINES_MAX = 600
 LONG_MODULES: dict[str, str] = {
     "node.control.persistence": "the queue and what it restores share their state",
-    "node.governance.sentences": "all sentences about rules and their parts, for one translator",
 }
 """Modules that may exceed the size limit, with the reason."""
 PYPROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())

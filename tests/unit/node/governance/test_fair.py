@@ -2,11 +2,10 @@
 
 from fractions import Fraction
 
-import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from node.governance.rule_tests import Demand, fair_rates, weighted_jain
+from node.governance.rule_tests import Demand, fair_rates
 
 AMOUNT = st.integers(0, 10**7)
 DEMANDS = st.lists(
@@ -52,10 +51,3 @@ def test_half_a_share_is_half_the_rate_and_the_lifeline_raises_it():
 
 def test_floors_that_do_not_fit_shrink_in_proportion():
     assert (75, 25) == fair_rates([Demand(1, 300), Demand(9, 100)], 100)
-
-
-def test_jains_index_is_one_when_rates_follow_weights_and_small_when_one_has_all():
-    assert weighted_jain([846, 423, 1692], [100, 50, 200]) == pytest.approx(1.0)
-    assert weighted_jain([1000, 0, 0, 0], [1, 1, 1, 1]) == pytest.approx(0.25)
-    assert weighted_jain([], []) == 1.0
-    assert weighted_jain([0, 0], [1, 1]) == 1.0

@@ -8,8 +8,16 @@ from dataclasses import replace
 import pytest
 
 from node.governance.evaluate import evaluate
-from node.governance.sentences import allowance_in, amount_lazy, describe, number_lazy, sentence, sentence_of
-from node.governance.translations import as_sentence, gettext_lazy, in_a_row, ngettext_lazy, translate
+from node.governance.sentences import allowance_in, describe, sentence, sentence_of
+from node.governance.translations import (
+    amount_lazy,
+    as_sentence,
+    gettext_lazy,
+    in_a_row,
+    ngettext_lazy,
+    number_lazy,
+    translate,
+)
 from node.web.translations import read_catalogues
 from tests.fakes.rule_files import GUEST, MEMBER, example, on, rule, rules_of, used
 
