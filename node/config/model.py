@@ -185,7 +185,7 @@ class NodeConfig:
 
 @dataclass(frozen=True, slots=True)
 class SiteInfo:
-    """The node and community that these pages belong to."""
+    """The node and community that the pages belong to."""
 
     community: str
     node: str

@@ -45,18 +45,19 @@ SECTIONS = {
     "stop": "What a stopped node leaves in place.",
     "clock": "How far the clock can be trusted.",
 }
+_EXAMPLE_HEAD = """\
+# A node's settings. Lines that begin with "# " and a name show the default value.
+# Generated from the list of settings in the code; 'procomu doctor' checks a written file.
+"""
+_REFERENCE_HEAD = """\
+# Settings
 
-
-def example(written: Mapping[str, str] | None = None) -> str:
-    """A commented ``node.toml`` that is valid as generated; `written` maps names of settings to TOML
-    values."""
-    parts = [_EXAMPLE_HEAD]
-    for section, says in SECTIONS.items():
-        parts.append(f"\n# {says}\n[{section}]\n")
-        parts += [
-            _example_lines(setting, written or {}) for setting in SETTINGS if setting.section == section
-        ]
-    return "".join(parts)
+Everything that `node.toml` may hold. Generated from the list of settings in the code.
+A setting or a section that is not listed here is an error, so a typing mistake never goes unnoticed.
+Durations are written as `"30 minutes"` or `"4 hours"`. `node.example.toml` is this list as a file.
+"""
+_TABLE_HEAD = "| setting | value | when not written | meaning |\n|---|---|---|---|\n"
+_COMMENT_COLUMNS = 100
 
 
 @dataclass(frozen=True, slots=True)
@@ -416,27 +417,16 @@ SETTINGS: tuple[Setting, ...] = (
 )
 
 
-# The example file and the reference, generated from the list of settings.
-
-_EXAMPLE_HEAD = """\
-# A node's settings. Lines that begin with "# " and a name show the default value.
-# Generated from the list of settings in the code; 'procomu doctor' checks a written file.
-"""
-
-
-_REFERENCE_HEAD = """\
-# Settings
-
-Everything that `node.toml` may hold. Generated from the list of settings in the code.
-A setting or a section that is not listed here is an error, so a typing mistake never goes unnoticed.
-Durations are written as `"30 minutes"` or `"4 hours"`. `node.example.toml` is this list as a file.
-"""
-
-
-_TABLE_HEAD = "| setting | value | when not written | meaning |\n|---|---|---|---|\n"
-
-
-_COMMENT_COLUMNS = 100
+def example(written: Mapping[str, str] | None = None) -> str:
+    """A commented ``node.toml`` that is valid as generated; `written` maps names of settings to TOML
+    values."""
+    parts = [_EXAMPLE_HEAD]
+    for section, says in SECTIONS.items():
+        parts.append(f"\n# {says}\n[{section}]\n")
+        parts += [
+            _example_lines(setting, written or {}) for setting in SETTINGS if setting.section == section
+        ]
+    return "".join(parts)
 
 
 def reference() -> str:

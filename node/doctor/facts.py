@@ -48,6 +48,13 @@ _IFF_UP = 0x1
 _ADDRESS_RECORD = 1
 IP_FREEBIND = 15
 """From linux/in.h; the socket module does not define it on every platform."""
+SIZES = (1_500, 1_492, 1_480, 1_460, 1_420, 1_400, 1_280)
+"""Usual MTUs: Ethernet, PPPoE, several kinds of tunnel, and the minimum of IPv6."""
+ECHO_WAIT_S, ECHO_TRIES = 0.7, 2
+_SMALL = 64
+# From linux/in.h: ignore the cached path MTU, and never fragment.
+_IP_MTU_DISCOVER, _IP_PMTUDISC_PROBE = 10, 3
+_IP_HEADER, _ECHO_REQUEST, _ECHO_REPLY = 20, 8, 0
 
 
 def gather(config_path: Path) -> Symptoms:
@@ -408,28 +415,9 @@ def _database(path: Path) -> str:
         return str(error)
 
 
-# Path MTU discovery with ICMP echo requests that must not be fragmented (IPv4).
-
-SIZES = (1_500, 1_492, 1_480, 1_460, 1_420, 1_400, 1_280)
-"""Usual MTUs: Ethernet, PPPoE, several kinds of tunnel, and the minimum of IPv6."""
-
-
-WAIT_S, TRIES = 0.7, 2
-
-
-_SMALL = 64
-
-
-# From linux/in.h: ignore the cached path MTU, and never fragment.
-_IP_MTU_DISCOVER, _IP_PMTUDISC_PROBE = 10, 3
-
-
-_IP_HEADER, _ECHO_REQUEST, _ECHO_REPLY = 20, 8, 0
-
-
 def path_mtu(target: str, most: int) -> int | None:
-    """The largest of `most` and the `SIZES` below it, in bytes, for which `target` answers. None if it never
-    answers, or without permission for raw sockets."""
+    """The largest of `most` and the `SIZES` below it, in bytes, for which `target` answers an ICMP echo request that
+    must not be fragmented (IPv4). None if it never answers, or without permission for raw sockets."""
     try:
         with socket.socket(socket.AF_INET, socket.SOCK_RAW, socket.IPPROTO_ICMP) as line:
             line.setsockopt(socket.IPPROTO_IP, _IP_MTU_DISCOVER, _IP_PMTUDISC_PROBE)
@@ -444,7 +432,7 @@ def path_mtu(target: str, most: int) -> int | None:
 
 def _returns(line: socket.socket, size: int) -> bool:
     """Whether an echo request of `size` bytes, IP header included, is answered."""
-    return any(_echoed(line, size) for _ in range(TRIES))
+    return any(_echoed(line, size) for _ in range(ECHO_TRIES))
 
 
 def _echoed(line: socket.socket, size: int) -> bool:
@@ -455,7 +443,7 @@ def _echoed(line: socket.socket, size: int) -> bool:
         line.send(struct.pack("!BBH", _ECHO_REQUEST, 0, total) + body)
     except OSError:
         return False  # larger than the interface's MTU
-    ends = time.monotonic() + WAIT_S
+    ends = time.monotonic() + ECHO_WAIT_S
     while (left := ends - time.monotonic()) > 0:
         line.settimeout(left)
         try:

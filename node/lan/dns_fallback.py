@@ -13,7 +13,7 @@ from pathlib import Path
 
 from node.config import NodeConfig
 from node.lan.managed_daemon import ManagedDaemon
-from node.lan.server_config import STAND_IN_RESOLVER, dns_fallback_conf
+from node.lan.server_config import FALLBACK_RESOLVER, dns_fallback_conf
 from node.lan.upstream import UpstreamResolvers
 from node.units import Monotonic
 
@@ -33,7 +33,7 @@ class DnsFallback:
             (f"--conf-file={conf_file}",),
             conf_file,
             pid_file,
-            f"see what holds port 53 of {STAND_IN_RESOLVER}: 'ss -lunp' names it",
+            f"see what holds port 53 of {FALLBACK_RESOLVER}: 'ss -lunp' names it",
         )
 
     def warnings(self) -> tuple[str, ...]:

@@ -1,4 +1,5 @@
-"""Keeps one dnsmasq running with the node's configuration, and adopts one that an earlier run of the daemon started."""
+"""Keeps dnsmasq running with the node's configuration, and adopts one that an earlier run of the daemon started: one for
+admitted devices, with DHCP, and one for all others."""
 
 import asyncio
 import os
@@ -20,6 +21,8 @@ from node.lan.managed_daemon import (
 from node.lan.server_config import Names, captive_dns_conf, dnsmasq_conf
 
 LOOK_EVERY_S = 2.0
+CAPTIVE_DNS = "captive-dns"
+"""Base name of the files of the resolver for unauthorized devices, in the run directory."""
 
 
 class Dnsmasq:
@@ -100,14 +103,9 @@ def _holds(address: str) -> bool:
     return True
 
 
-# Builds the LAN's servers from the node's configuration.
-
-CAPTIVE_DNS = "captive-dns"
-"""Base name of its files in the run directory."""
-
-
 def dnsmasq(config: NodeConfig, portal_api: Callable[[], str]) -> Dnsmasq:
-    """`portal_api` returns the captive portal API's URI, or an empty text; the result may change."""
+    """DHCP, and the resolver for admitted devices. `portal_api` returns the captive portal API's URI, or an empty text;
+    the result may change."""
     lan, run_dir = config.lan, Path(config.node.run_dir)
     leases, mtu = str(lease_file(config)), announced_mtu(config)
 

@@ -53,11 +53,13 @@ def read_announced(
     if address is None or not name:
         return None
     scheme, usual = SCHEMES[said.service_type]
-    place = f"[{address}]" if address.version == 6 else str(address)
+    authority = f"[{address}]" if address.version == 6 else str(address)
     port = "" if said.port == usual else f":{said.port}"
     machine = _clean(said.server.rstrip("."))
     host = f"{machine}, {address}" if machine else str(address)
-    return FoundService(name, f"{scheme}://{place}{port}{_path(said.path)}", host, str(address), said.port)
+    return FoundService(
+        name, f"{scheme}://{authority}{port}{_path(said.path)}", host, str(address), said.port
+    )
 
 
 def shown(found: Iterable[FoundService]) -> tuple[FoundService, ...]:
@@ -111,9 +113,6 @@ def _path(path: bytes | None) -> str:
     return text if allowed and text.startswith("/") and len(text) <= PATH_CHARS_MAX else "/"
 
 
-# Services shown to users: configured ones first, then those found by mDNS.
-
-
 @dataclass(frozen=True, slots=True)
 class ServiceView:
     """A local service, reachable with and without authorization."""
@@ -126,7 +125,7 @@ class ServiceView:
 
 
 class ServiceList:
-    """The current list; the same object until it changes."""
+    """Services shown to users: configured ones first, then those found by mDNS. The same object until it changes."""
 
     def __init__(
         self, offered: tuple[OfferedService, ...], found: Callable[[], tuple[FoundService, ...]] = tuple
@@ -145,10 +144,6 @@ class ServiceList:
 def views(offered: Iterable[OfferedService], found: Iterable[FoundService]) -> tuple[ServiceView, ...]:
     """A service that is both configured and found is shown once, as configured."""
     written = tuple(ServiceView(each.name, each.url, each.about, is_configured=True) for each in offered)
-    places = {(str(address), each.port) for each in offered for address in each.addresses}
-    strangers = (each for each in found if _place(each) not in places)
-    return (*written, *(ServiceView(s.name, s.url, s.host, is_configured=False) for s in strangers))
-
-
-def _place(found: FoundService) -> tuple[str, int]:
-    return found.address, found.port
+    configured = {(str(address), each.port) for each in offered for address in each.addresses}
+    others = (each for each in found if (each.address, each.port) not in configured)
+    return (*written, *(ServiceView(each.name, each.url, each.host, is_configured=False) for each in others))

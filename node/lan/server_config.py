@@ -21,7 +21,7 @@ NAMES_CACHED_FOR_STRANGERS = 400
 ASKED_AT_ONCE_BY_STRANGERS_MAX = 2_500
 """All unauthorized devices together may send 200 per second and a burst of 200: 2,200 in 10 s."""
 LEASES_MAX = 65_000
-STAND_IN_RESOLVER = "127.0.77.53"
+FALLBACK_RESOLVER = "127.0.77.53"
 """Loopback address of the fallback resolver."""
 URI_BYTES_MAX = 255
 """RFC 8910 section 2: the limit of DHCPv4 applies to all three."""
@@ -102,7 +102,7 @@ def captive_dns_conf(
         # could fill the log.
         "log-facility=/dev/null",
         # Nothing listens there while an upstream resolver answers; no restart is needed when the fallback starts.
-        f"server={STAND_IN_RESOLVER}",
+        f"server={FALLBACK_RESOLVER}",
     ]
     return "\n".join(lines) + "\n"
 
@@ -141,7 +141,7 @@ def dns_fallback_conf(*, has_ipv6: bool, pid_file: str) -> str:
     Internet" and never show the page."""
     lines = [
         "# Written by procomu: changes here are lost.",
-        f"listen-address={STAND_IN_RESOLVER}",
+        f"listen-address={FALLBACK_RESOLVER}",
         "bind-interfaces",
         f"pid-file={pid_file}",
         "no-hosts",
