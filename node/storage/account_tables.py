@@ -36,7 +36,7 @@ def load_kept(db: Connection) -> StoredAccounts:
         batches=tuple(_batch(row) for row in rows(BATCH, "batches")),
         vouchers=tuple(_voucher(row) for row in rows(VOUCHER, "vouchers")),
         bindings=tuple(_binding(row) for row in rows(BINDING, "bindings")),
-        passphrases=tuple(PassphraseHash(AccountId(a), h) for a, h in rows(PASSPHRASE, "passphrases")),
+        passphrases=tuple(PassphraseHash(AccountId(a), h) for a, h in rows(HASH, "passphrases")),
         cards_void=tuple(CardsVoid(AccountId(a), n) for a, n in rows(CARDS_VOID, "cards_void")),
         objections=tuple(_objection(row) for row in rows(OBJECTION, "contests")),
         notices=tuple(_notice(row) for row in rows(NOTICE, "notices")),
@@ -77,7 +77,7 @@ def forget_before(db: Connection, *, ended: str, used: str) -> Forgotten:
 BATCH = "number, in_group, lasts_ms, devices_max, issued_day, issued_by, note"
 VOUCHER = "fingerprint, batch, account, is_revoked, used_day, boot, since_boot_ms, ends_boot_ms, ends_wall_s"
 BINDING = "mac, account, way, bound_day, name, introduced_by"
-PASSPHRASE = "account, hash"
+HASH = "account, hash"
 CARDS_VOID = "account, below_serial"
 OBJECTION = "number, account, day, rule, text, answer, answered_day"
 NOTICE = "number, place, audience, first_day, last_day, is_urgent, by, texts"
@@ -121,7 +121,7 @@ def _owned(
         case Binding(mac, account, way, day, name, introduced_by):
             return "bindings", BINDING, [mac, account, way, day, name, introduced_by]
         case PassphraseHash(account, text):
-            return "passphrases", PASSPHRASE, [account, text]
+            return "passphrases", HASH, [account, text]
         case CardsVoid(account, below):
             return "cards_void", CARDS_VOID, [account, below]
 

@@ -29,7 +29,7 @@ _COLUMNS = {
     "batches": account_tables.BATCH,
     "vouchers": account_tables.VOUCHER,
     "bindings": account_tables.BINDING,
-    "passphrases": account_tables.PASSPHRASE,
+    "passphrases": account_tables.HASH,
     "cards_void": account_tables.CARDS_VOID,
     "notices": account_tables.NOTICE,
     "terms": account_tables.TERMS,
