@@ -13,6 +13,7 @@ from tests.lab.memory_limit import MIB, MemoryLimit, missing_for_memory_limits
 
 pytestmark = [
     pytest.mark.kernel,
+    pytest.mark.alone,
     pytest.mark.skipif(missing_for_memory_limits() is not None, reason=str(missing_for_memory_limits())),
 ]
 UNIT = (ROOT / "deploy/systemd/procomu.service").read_text()
