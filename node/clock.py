@@ -8,7 +8,7 @@ from typing import Literal
 
 from node.accounting.periods import day_name
 from node.governance.allowance import ClockState
-from node.units import Monotonic
+from node.units import Microseconds, Monotonic
 
 # No node was running before this date: a clock that shows less was never set (boards without one start in 1970).
 EARLIEST = datetime(2026, 1, 1, tzinfo=UTC)
@@ -40,6 +40,9 @@ class SystemClock:
 
     def monotonic(self) -> Monotonic:
         return Monotonic(time.clock_gettime_ns(time.CLOCK_BOOTTIME) // 1_000_000)
+
+    def microseconds(self) -> Microseconds:
+        return Microseconds(time.clock_gettime_ns(time.CLOCK_BOOTTIME) // 1_000)
 
     def civil(self) -> datetime:
         return datetime.now(UTC).astimezone()

@@ -64,6 +64,7 @@ from node.storage.database import Store
 from node.storage.repository import StoredArchive, StoredPageCache, StoredRepository
 from node.task_supervision import Parts, supervise
 from node.units import NodeId
+from node.uplink.prober import UplinkProber
 from node.web.connections import Limits
 
 log = logging.getLogger("procomu")
@@ -261,6 +262,9 @@ class Node:
             kernel=self.kernel,
             repository=StoredRepository(self.store, Path(self.config.node.run_dir) / TALLY),
             clock=self.clock,
+            prober=UplinkProber(
+                self.config.uplink.interface, self.config.uplink.probe, clock=self.clock.microseconds
+            ),
             firewall=firewall_config(self.config, probe_hosts()),
             node=node,
             active_ruleset=active_ruleset,

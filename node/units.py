@@ -9,6 +9,9 @@ BitsPerSecond = NewType("BitsPerSecond", int)
 Monotonic = NewType("Monotonic", int)
 """Milliseconds of CLOCK_BOOTTIME: never steps, starts at zero with each boot."""
 Milliseconds = NewType("Milliseconds", int)
+Microseconds = NewType("Microseconds", int)
+"""Of CLOCK_BOOTTIME, as an instant."""
+BOOT = Microseconds(0)
 MacAddress = NewType("MacAddress", str)
 """Six lower-case hexadecimal octets joined by colons."""
 AccountId = NewType("AccountId", str)

@@ -21,6 +21,7 @@ from node.app.admin import AdminService
 from node.app.status import FlowsRow, OnlineRow, Overview
 from node.governance.translations import LazyText, amount_lazy, gettext_lazy, number_lazy
 from node.units import BitsPerSecond, show_rate, show_volume
+from node.uplink.line import Knowledge
 
 LIVE_S = 5
 ROWS_MAX = 200
@@ -84,6 +85,8 @@ class OverviewPage:
     node_id: str
     bars: tuple[Bar, ...]
     """Empty while the rules do not state the uplink's rate."""
+    known: str
+    """How the measured rate of the uplink is known; empty while the stated rate is shared."""
     rate: str
     accounts: tuple[AccountLine, ...]
     accounts_hidden: int
@@ -105,12 +108,20 @@ class OverviewPage:
     """Whether the page reloads every few seconds."""
 
 
+KNOWLEDGE: dict[Knowledge, str] = {
+    "known": gettext_lazy("Measured: this is what the line carries now."),
+    "guess": gettext_lazy("Not measured yet: it will be when the line is full for the first time."),
+    "blind": gettext_lazy("Cannot be measured at the moment: this is the stated speed."),
+}
+
+
 def overview_page(view: Overview, frame: PageLayout, *, is_live: bool, objections: int = 0) -> OverviewPage:
     """Builds the overview page."""
     return OverviewPage(
         frame=frame,
         node_id=view.node_id,
         bars=_bars(view),
+        known="" if view.uplink_known is None else KNOWLEDGE[view.uplink_known],
         rate=gettext_lazy(
             "{down} download and {up} upload",
             down=amount_lazy(show_rate(view.uplink_rate.down)),

@@ -8,6 +8,7 @@ from node.accounts.registry import AccountRegistry
 from node.app.rule_files import RuleFiles
 from node.config import NodeConfig
 from node.control.reconciler import Reconciler
+from node.control.uplink_rate import UplinkRate
 from node.enforcement.plan import TableUse
 from node.enforcement.shares import GuaranteedParts
 from node.governance.allowance import binding
@@ -24,6 +25,7 @@ from node.sessions import state as session_state
 from node.sessions.table import SessionTable
 from node.task_supervision import Parts
 from node.units import NO_RATES, AccountId, Bytes, MacAddress, NodeId, Rates, show_rate
+from node.uplink.line import Knowledge
 
 FULL_PERCENT = 75
 """Of the connection tracking table: guest and unauthorized devices together cannot fill more than this; above it,
@@ -72,7 +74,11 @@ class Overview:
     node: str
     node_id: NodeId
     uplink: Rates | None
+    """What is shared now; None when the rules do not state the uplink's rate."""
     uplink_rate: Rates
+    """In use."""
+    uplink_known: Knowledge | None
+    """How a measured rate is known; None while the stated rate is shared."""
     waiting: int
     """Number of devices seen without authorization."""
     online: tuple[OnlineRow, ...]
@@ -113,8 +119,9 @@ class StatusSnapshot:
             community=self._config.community.name,
             node=self._config.node.name,
             node_id=reconciler.node,
-            uplink=ruleset.shaped,
+            uplink=reconciler.effective_policy.present,
             uplink_rate=reconciler.uplink_rate,
+            uplink_known=reconciler.uplink.knowledge,
             waiting=self._waiting(),
             online=self._online(translator),
             peers=self._peers(),
@@ -150,6 +157,7 @@ class StatusSnapshot:
             if not p.running and p.last_trouble
         ]
         found += _promises(reconciler.effective_policy.kept())
+        found += line_warnings(reconciler.uplink)
         if reconciler.moment().clock == "unknown":
             found.append(
                 gettext_lazy(
@@ -214,6 +222,26 @@ def _promises(kept: GuaranteedParts) -> list[str]:
                 "Floors do not fit the uplink: everyone keeps the lifeline, and of what floors promise beyond it each "
                 "gets {percent} %. Lower floors.",
                 percent=kept.extras_permille // 10,
+            )
+        ]
+    return []
+
+
+def line_warnings(uplink: UplinkRate) -> list[str]:
+    """Warnings about a line that carries less than the rules say, and about one that cannot be measured."""
+    if uplink.waits_ms is not None:
+        return [
+            gettext_lazy(
+                "The line carries less than the rules say: packets wait {ms} ms in its own queue. Measure its speed and "
+                'correct [uplink.main], or write rate = "measured" there.',
+                ms=number_lazy(uplink.waits_ms),
+            )
+        ]
+    if uplink.knowledge == "blind":
+        return [
+            gettext_lazy(
+                "The speed of the line cannot be measured, so the stated speed is shared. Probes are not answered, or "
+                "delays have another cause: name an address beyond the line as uplink.probe in node.toml."
             )
         ]
     return []

@@ -233,6 +233,13 @@ def span(seconds: int) -> str:
     return f"{_count(days, 'day')} {rest} h" if rest else _count(days, "day")
 
 
+UPLINK_KNOWN = {
+    "known": "measured: what the line carries now",
+    "guess": "not measured yet: it is when the line is full for the first time",
+    "blind": "cannot be measured at the moment: the stated speed",
+}
+
+
 def _uplink(view: Said, terminal: Terminal) -> list[str]:
     now, most = view["uplink_rate"], view["uplink"]
     if most is None:
@@ -245,6 +252,8 @@ def _uplink(view: Said, terminal: Terminal) -> list[str]:
         label = "uplink" if at == 0 else "      "
         drawn = (terminal.warn if used * 10 > whole * 9 else terminal.good)(bar(used, whole))
         lines.append(f"{label}  {direction:4}  {drawn}  {show_rate(used)} of {show_rate(whole)}")
+    if view["uplink_known"] is not None:
+        lines.append(f"        {terminal.dim(UPLINK_KNOWN[view['uplink_known']])}")
     return lines
 
 

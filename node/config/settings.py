@@ -269,6 +269,15 @@ SETTINGS: tuple[Setting, ...] = (
         "that speaks PPPoE. 0: what the interface tells.",
         example="1492",
     ),
+    _may(
+        "uplink",
+        "probe",
+        ADDRESSES,
+        "[]",
+        "Addresses beyond the line that the node may probe for its delay, with at most 2 kbit/s. Without any only the next "
+        "hop is probed; name others where it does not answer, or where it is your own modem, in front of the line.",
+        example='["192.0.2.1"]',
+    ),
     _may("portal", "port", PORT, "2080", "Port of the welcoming page on the LAN side."),
     _from(
         "portal",

@@ -17,7 +17,7 @@ from node.governance.rules import GUEST_TIER
 from node.sessions.state import Authorized, Shortened
 from node.sessions.table import GUESTS_MAX, SessionTable
 from node.sessions.traffic_classes import as_kept, pools, shaped_classes
-from node.units import AccountId, MacAddress, Milliseconds, Monotonic
+from node.units import AccountId, MacAddress, Milliseconds, Monotonic, Rates
 
 
 class EffectivePolicy:
@@ -44,6 +44,8 @@ class EffectivePolicy:
         self.allowances: dict[AccountId, Allowance] = {}
         """Of all accounts with an authorized session, without remaining quotas."""
         self._kept = ALL_GUARANTEED
+        self.measured: Rates | None = None
+        """What the uplink carries now; None where the stated rate is shared."""
 
     def account_of(self, mac: MacAddress) -> AccountId:
         """The account in the member directory, else the one the device is bound to, else the
@@ -193,10 +195,17 @@ class EffectivePolicy:
     def plan(self, firewall: FirewallConfig) -> TrafficPlan:
         """The desired state of firewall and shaping for the sessions authorized now."""
         session_table = self.session_table
-        classes, shared = self._classes(), self.active_ruleset.ruleset.shaped
-        self._kept = promises_kept(classes.values(), shared)
+        classes, ruleset = self._classes(), self.active_ruleset.ruleset
+        self._kept = promises_kept(classes.values(), self.present)
         admitted, retiring = session_table.admitted(), dict(session_table.retiring)
-        return TrafficPlan(firewall, admitted, retiring, shared, classes, session_table.moved())
+        most = ruleset.shaped if ruleset.measured is None else ruleset.measured.most
+        return TrafficPlan(firewall, admitted, retiring, most, classes, session_table.moved())
+
+    @property
+    def present(self) -> Rates | None:
+        """The rate that is shared now; None when the uplink's rate is not stated."""
+        shaped = self.active_ruleset.ruleset.shaped
+        return shaped if self.measured is None else self.measured
 
     def kept(self) -> GuaranteedParts:
         """Which parts of lifelines and floors the uplink could guarantee in the last plan."""

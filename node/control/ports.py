@@ -11,6 +11,7 @@ from node.accounts.changes import Change, Forgotten, StoredAccounts
 from node.governance.allowance import ClockState
 from node.sessions.stored import SavedSession
 from node.units import AccountId, MacAddress, Monotonic, NodeId
+from node.uplink.line import Sample
 
 
 class Clock(Protocol):
@@ -50,6 +51,17 @@ class StoredState:
     registry: StoredAccounts = field(default_factory=StoredAccounts)
     erased: tuple[ErasureNote, ...] = ()
     """The latest last; at most `ERASED_MAX`."""
+
+
+class Prober(Protocol):
+    """Observes the uplink. No call waits."""
+
+    def observe(self, target: int, pace_us: int) -> Sample:
+        """What was seen since the last call, of the target with this number; sends a probe when the last one was sent so
+        long ago."""
+
+    def close(self) -> None:
+        """Stops probing; `observe` may be called again."""
 
 
 class Repository(Protocol):

@@ -23,8 +23,9 @@ from node.control.applier import PlanApplier
 from node.control.effective_policy import EffectivePolicy
 from node.control.kernel_thread import KernelThread
 from node.control.persistence import PersistenceQueue, Troubles, nothing_to_keep
-from node.control.ports import Clock, Repository
+from node.control.ports import Clock, Prober, Repository
 from node.control.rates import Unrated
+from node.control.uplink_rate import UplinkRate
 from node.enforcement.plan import FirewallConfig, Kernel, KernelFeatures, TrafficPlan
 from node.errors import KernelRefused, StorageTrouble
 from node.governance.allowance import Allowance, Moment
@@ -67,6 +68,7 @@ class Reconciler:
         kernel: Kernel,
         repository: Repository,
         clock: Clock,
+        prober: Prober,
         firewall: FirewallConfig,
         node: NodeId,
         active_ruleset: ActiveRuleset,
@@ -111,6 +113,14 @@ class Reconciler:
             plan=lambda: self.effective_policy.plan(firewall),
             remember=self.persistence.save,
             troubles=self.troubles,
+        )
+        self.uplink = UplinkRate(
+            kernel,
+            clock,
+            prober,
+            policy=self.effective_policy,
+            plan_again=self._plan_applier.change,
+            resync=self._plan_applier.resync,
         )
         self._applying, self._reading = KernelThread("kernel-apply"), KernelThread("kernel-read")
         self._keep, self._hurry = asyncio.Event(), asyncio.Event()
@@ -281,6 +291,7 @@ class Reconciler:
                     tasks.create_task(self._plan_applier.run(applier))
                     tasks.create_task(self._tick_loop(reader))
                     tasks.create_task(self._keep_loop())
+                    tasks.create_task(self.uplink.run(applier))
             finally:
                 await self.persistence.flush(self._clock.monotonic())
 
@@ -456,7 +467,7 @@ class Reconciler:
         self._rated_ms, self._unrated = now, Unrated()
         self.rates, self.mark_rates = measured.rates.by_account, measured.rates.by_mark
         self.uplink_rate = measured.rates.uplink
-        self.load = rates.step(self.load, self.uplink_rate, self.active_ruleset.ruleset.shaped, now)
+        self.load = rates.step(self.load, self.uplink_rate, self.effective_policy.present, now)
 
     def _publish(self, changed: Mapping[UsageKey, UsageBucket]) -> None:
         """Passes this node's usage buckets on to the mesh. Those of a day that is not stored yet wait until it is:

@@ -72,7 +72,10 @@ class LinuxKernel:
         self._has_room = False
         self._moved: frozenset[int] = frozenset()
         self._ender = conntrack.FlowEnder()
-        self._shaped: tuple[FirewallConfig, Rates | None, Mapping[int, ShapedClass]] | None = None
+        self._shaped: tuple[FirewallConfig, Rates | None, Mapping[int, ShapedClass], Rates | None] | None = (
+            None
+        )
+        self._measured: Rates | None = None
 
     def probe(self) -> KernelFeatures:
         """Try each feature in a temporary network namespace."""
@@ -112,8 +115,14 @@ class LinuxKernel:
             # Another program may have deleted our table: observe, then try again from the real state.
             self.observe(now)
             self._apply_table(plan, now)
-        self._apply_shaping(plan)
+        self._apply_shaping(plan.firewall, plan.uplink, plan.classes)
         self._open_forwarding(plan.firewall)
+
+    def set_uplink_rate(self, measured: Rates | None) -> None:
+        self._measured = measured
+        if self._shaped is not None:
+            firewall, uplink, classes, _ = self._shaped
+            self._apply_shaping(firewall, uplink, classes)
 
     def read(self) -> Reading:
         """See `Kernel.read`. Also raises KernelRefused when the rules no longer match the interfaces or another
@@ -259,17 +268,16 @@ class LinuxKernel:
             return self._tc.ifindex(firewall.lan_interface), self._tc.ifindex(firewall.uplink_interface)
         return None
 
-    def _apply_shaping(self, plan: TrafficPlan) -> None:
-        if self._shaped == (plan.firewall, plan.uplink, plan.classes):
+    def _apply_shaping(
+        self, firewall: FirewallConfig, uplink: Rates | None, classes: Mapping[int, ShapedClass]
+    ) -> None:
+        if self._shaped == (firewall, uplink, classes, self._measured):
             return
         self._shaped = None
-        for interface, upwards in (
-            (plan.firewall.lan_interface, False),
-            (plan.firewall.uplink_interface, True),
-        ):
+        for interface, upwards in ((firewall.lan_interface, False), (firewall.uplink_interface, True)):
             wanted: Shaping = None
-            if plan.uplink is not None or plan.classes:
-                wanted = htb_classes(plan.classes, plan.uplink, upwards=upwards)
+            if uplink is not None or classes:
+                wanted = htb_classes(classes, uplink, upwards=upwards, measured=self._measured)
             before = (
                 self._shaping[interface] if interface in self._shaping else self._stale_classes(interface)
             )
@@ -279,7 +287,7 @@ class LinuxKernel:
             self._shaping.pop(interface, None)
             self._tc.apply(interface, tc.changes(before, wanted, self._leaf_kind()))
             self._shaping[interface] = wanted
-        self._shaped = (plan.firewall, plan.uplink, plan.classes)
+        self._shaped = (firewall, uplink, classes, self._measured)
 
     def _stale_classes(self, interface: str) -> Shaping:
         """Classes left by an earlier run: their minors are known, their rates are set again, and queues of the kind that

@@ -160,6 +160,10 @@ class Kernel(Protocol):
     def apply(self, plan: TrafficPlan, now: Monotonic) -> None:
         """Make the kernel match `plan`, whatever its state; forwarding is enabled after the table is in place."""
 
+    def set_uplink_rate(self, measured: Rates | None) -> None:
+        """Share this rate from now on where it is less than the plan's, with the queues only: no device and no filter is
+        touched, and no class is made again. None: the plan's. Plans that are applied later keep it."""
+
     def read(self) -> Reading: ...
 
     def table_use(self) -> TableUse:

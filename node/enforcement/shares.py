@@ -56,28 +56,31 @@ UPLINK_MINOR = 0xFFFF
 
 
 def htb_classes(
-    classes: Mapping[int, ShapedClass], uplink: Rates | None, *, upwards: bool
+    classes: Mapping[int, ShapedClass], uplink: Rates | None, *, upwards: bool, measured: Rates | None = None
 ) -> dict[int, HtbClass]:
     """HTB classes for one direction, by minor. Without an uplink rate classes have no common root, only their
-    ceilings."""
-    capacity = None if uplink is None else (uplink.up if upwards else uplink.down)
+    ceilings. `measured` is what the uplink carries now, where that is less: guarantees follow it in steps, so that most
+    changes of it are one class; ceilings do not, because the root has it."""
+    capacity = None if uplink is None else _way(uplink, upwards)
     by_parent: dict[int | None, list[ShapedClass]] = {}
     for each in classes.values():
         by_parent.setdefault(each.parent_minor, []).append(each)
     if capacity is None:
         return _ceilings_only(by_parent, upwards=upwards)
+    present = capacity if measured is None else min(capacity, _way(measured, upwards))
     root = HtbClass(
         UPLINK_MINOR,
         None,
-        capacity,
-        capacity,
-        _burst(capacity),
-        _burst(capacity),
+        present,
+        present,
+        _burst(present),
+        _burst(present),
         QUANTUM_BYTES_MAX,
         is_leaf=False,
     )
     rendered = {UPLINK_MINOR: root}
-    _fill(rendered, by_parent, None, root, _round(classes.values(), capacity), upwards=upwards)
+    turns = _round(classes.values(), capacity if measured is None else BitsPerSecond(_grid(present)))
+    _fill(rendered, by_parent, None, root, replace(turns, capacity=capacity), upwards=upwards)
     return rendered
 
 

@@ -18,6 +18,7 @@ from node.governance.rules import (
     Charter,
     Example,
     JoinMethods,
+    MeasuredUplink,
     Ruleset,
 )
 from node.governance.value_syntax import (
@@ -42,6 +43,10 @@ WAYS_WANTED = 'the ways that are open, such as ways = ["terms", "voucher"]'
 WHEN_FULL_WANTED = '"oldest" (the device that has been idle for longest is disconnected) or "ask"'
 USABLE_PERCENT = 85
 """Part of the uplink that is shared, so that the queue builds up here and not in the modem."""
+RATE_SOURCES = ("stated", "measured")
+RATE_SOURCES_WANTED = '"measured" (the speed follows what the line carries) or "stated"'
+LEAST_PART = 8
+"""Where the rules do not say: a measured uplink carries at least this part of the stated rate, one by so much."""
 
 
 def parse_ruleset(text: str) -> tuple[Ruleset | None, tuple[Finding, ...]]:
@@ -78,13 +83,14 @@ def _ruleset(document: TomlDocument, findings: list[Finding]) -> Ruleset:
         for key in ("community", "version", "decision"):
             if key not in head.data:
                 head.refuse("", f"[ruleset] has no {key}.", f"add {_HEAD_EXAMPLES[key]}")
-    uplink, permille = _uplink(document, findings)
+    uplink, permille, measured = _uplink(document, findings)
     return Ruleset(
         community=head.name_text("community", _HEAD_EXAMPLES["community"]) or "",
         version=head.integer("version", 1, 10**9) or 1,
         decision=head.value("decision", _HEAD_EXAMPLES["decision"], parse_decision) or "",
         uplink=uplink,
         usable_permille=permille,
+        measured=measured,
         charter=_charter(document, findings),
         rules=read_rules(document, findings),
         unit=head.name_text("unit", 'what counts as one, such as "household" or "person"') or "household",
@@ -100,8 +106,10 @@ _HEAD_EXAMPLES = {
 }
 
 
-def _uplink(document: TomlDocument, findings: list[Finding]) -> tuple[Rates | None, int]:
-    default = None, USABLE_PERCENT * 10
+def _uplink(
+    document: TomlDocument, findings: list[Finding]
+) -> tuple[Rates | None, int, MeasuredUplink | None]:
+    default = None, USABLE_PERCENT * 10, None
     if (uplinks := one_table(document, "uplink", findings)) is None:
         return default
     for name in uplinks.data:
@@ -111,7 +119,7 @@ def _uplink(document: TomlDocument, findings: list[Finding]) -> tuple[Rates | No
             findings.append(Finding("E01", line, message, "write one uplink, [uplink.main]"))
     if (main := one_table(document, "uplink.main", findings)) is None:
         return default
-    main.known(("down", "up", "usable_percent"))
+    main.known(("down", "up", "usable_percent", "rate", "least", "most"))
     percent = main.integer("usable_percent", 50, 100) or USABLE_PERCENT
     down = main.value("down", '"40 Mbit/s"', _uplink_rate)
     up = main.value("up", '"8 Mbit/s"', _uplink_rate)
@@ -120,7 +128,43 @@ def _uplink(document: TomlDocument, findings: list[Finding]) -> tuple[Rates | No
             main.refuse(
                 "", f"[uplink.main] has no {key}.", f'add the measured speed, such as {key} = "8 Mbit/s"'
             )
-    return (Rates(down, up) if down and up else None), percent * 10
+    stated = Rates(down, up) if down and up else None
+    return stated, percent * 10, _measured(main, stated)
+
+
+def _measured(main: TomlTable, stated: Rates | None) -> MeasuredUplink | None:
+    rate = main.value("rate", RATE_SOURCES_WANTED, _rate_source)
+    least, most = (main.value(key, RATES_WANTED, parse_rates) for key in ("least", "most"))
+    for key in ("least", "most"):
+        if key in main.data and rate != "measured":
+            main.refuse(
+                key,
+                f'{key} has no effect without rate = "measured".',
+                f'add rate = "measured", or remove {key}',
+            )
+    if rate != "measured" or stated is None:
+        return None
+    least = least or Rates(BitsPerSecond(stated.down // LEAST_PART), BitsPerSecond(stated.up // LEAST_PART))
+    most = most or stated
+    if least.down > stated.down or least.up > stated.up:
+        main.refuse(
+            "least",
+            "least is more than the stated speed.",
+            "write a speed that the line has even on its worst day",
+        )
+    if most.down < stated.down or most.up < stated.up:
+        main.refuse(
+            "most",
+            "most is less than the stated speed.",
+            "write the best speed that the line ever has, or remove most",
+        )
+    return MeasuredUplink(least, most)
+
+
+def _rate_source(text: str) -> str:
+    if text not in RATE_SOURCES:
+        raise ValueError(f"{text!r:.60} is not known; write {RATE_SOURCES_WANTED}")
+    return text
 
 
 def _uplink_rate(text: str) -> BitsPerSecond:

@@ -150,6 +150,15 @@ DEFAULT_JOIN_METHODS = JoinMethods()
 
 
 @dataclass(frozen=True, slots=True)
+class MeasuredUplink:
+    """The uplink's rate follows what it carries, between these; at first, and while nothing can be measured, the usable
+    part of the stated rate is shared."""
+
+    least: Rates
+    most: Rates
+
+
+@dataclass(frozen=True, slots=True)
 class Ruleset:
     """All active rules of one community, and the uplink they share."""
 
@@ -165,10 +174,12 @@ class Ruleset:
     """The unit for sharing and voting."""
     examples: tuple[Example, ...] = ()
     joining: JoinMethods = DEFAULT_JOIN_METHODS
+    measured: MeasuredUplink | None = None
+    """None: the stated rate is shared whatever the uplink carries."""
 
     @property
     def shaped(self) -> Rates | None:
-        """The rate that is shared: the usable part of the uplink."""
+        """The rate that is shared: the usable part of the uplink as stated."""
         if self.uplink is None:
             return None
         return Rates(

@@ -105,6 +105,12 @@ def describe(ruleset: Ruleset, words: Translator = ENGLISH) -> tuple[str, ...]:
     first = words.gettext("The speed of the line is not stated, so only speed limits apply.")
     if (shaped := ruleset.shaped) is not None:
         first = words.gettext("People share {rates} of the line.").format(rates=rates_words(shaped, words))
+    if ruleset.measured is not None:
+        first = words.gettext(
+            "People share what the line carries at the moment: at least {least}, at most {most}."
+        ).format(
+            least=rates_words(ruleset.measured.least, words), most=rates_words(ruleset.measured.most, words)
+        )
     ratio = words.gettext("Nobody’s share is more than {ratio} times someone else’s.")
     return (
         first,

@@ -6,7 +6,19 @@ import sys
 from collections.abc import Callable
 from types import ModuleType
 
-from tests.bench import admit, fairness, footprint, forward, join, latency, meter, portal, siege, table
+from tests.bench import (
+    admit,
+    fairness,
+    footprint,
+    forward,
+    join,
+    latency,
+    meter,
+    portal,
+    siege,
+    table,
+    variable,
+)
 from tests.bench.figures import Figures, missing, say, taken
 from tests.lab.netns import missing_for_namespaces
 
@@ -16,6 +28,7 @@ BENCHES: dict[str, ModuleType] = {
     "admit": admit,
     "fairness": fairness,
     "latency": latency,
+    "variable": variable,
     "portal": portal,
     "join": join,
     "footprint": footprint,

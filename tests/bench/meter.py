@@ -28,6 +28,7 @@ from tests.bench.figures import Figures, say
 from tests.bench.many_clients import VirtualDevice, many_clients
 from tests.bench.topology import FAR, UPLINK, Topology
 from tests.fakes.members import make_registry
+from tests.fakes.prober import FakeProber
 from tests.lab.internet import ROOT
 from tests.lab.netns import Lab
 
@@ -109,6 +110,7 @@ async def running(lab: Lab, kernel: LinuxKernel, devices: list[VirtualDevice]) -
         return AccountId(f"guest-{mac}")
 
     loop = Reconciler(
+        prober=FakeProber(),
         kernel=kernel,
         repository=StoredRepository(store),
         clock=SystemClock("trusted"),

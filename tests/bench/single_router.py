@@ -26,7 +26,8 @@ class SingleRouter:
         self.internet = Internet(lab)
         self.internet.open()
         self.router = Router(lab, SQUARE)
-        _plug_into_internet(lab, self.internet, self.router, modem)
+        self.modem = _plug_into_internet(lab, self.internet, self.router, modem)
+        """Namespace of the modem, if there is one."""
 
     def furnish(
         self,

@@ -83,6 +83,46 @@ ROWS = (
     FigureRow("latency", "none_light_added_ms_p50", "the same line without shaping: added, median", "ms"),
     FigureRow("latency", "none_light_added_ms_p95", "the same, 95 of 100", "ms"),
     FigureRow(
+        "variable",
+        "slow_light_added_ms_p95",
+        "line that changes each 5 s, measured: delay added to a light one, 95 of 100",
+        "ms",
+        30,
+        at_least=False,
+    ),
+    FigureRow("variable", "slow_light_added_ms_p50", "the same, median", "ms"),
+    FigureRow("variable", "slow_use_percent", "used of what it carried", "%", 88),
+    FigureRow(
+        "variable", "fixed_slow_light_added_ms_p95", "the same line with a fixed rate: added, 95 of 100", "ms"
+    ),
+    FigureRow("variable", "fixed_slow_use_percent", "used", "%"),
+    FigureRow("variable", "none_slow_light_added_ms_p95", "without shaping: added, 95 of 100", "ms"),
+    FigureRow(
+        "variable",
+        "hard_light_added_ms_p50",
+        "5 to 20 Mbit/s, another rate each second, measured: added, median",
+        "ms",
+        60,
+        at_least=False,
+    ),
+    FigureRow("variable", "hard_light_added_ms_p95", "the same, 95 of 100", "ms"),
+    FigureRow("variable", "hard_use_percent", "used of what it carried", "%", 75),
+    FigureRow(
+        "variable", "fixed_hard_light_added_ms_p50", "the same line with a fixed rate: added, median", "ms"
+    ),
+    FigureRow("variable", "fixed_hard_use_percent", "used", "%"),
+    FigureRow("variable", "none_hard_light_added_ms_p50", "without shaping: added, median", "ms"),
+    FigureRow("variable", "one_way_light_added_ms_p95", "only the upload changes: added, 95 of 100", "ms"),
+    FigureRow("variable", "one_way_use_percent", "used of what it carried", "%"),
+    FigureRow("variable", "steady_light_added_ms_p95", "a steady line, measured: added, 95 of 100", "ms"),
+    FigureRow("variable", "steady_use_percent", "used of it", "%"),
+    FigureRow("variable", "dead_recovered_s", "after an outage of 3 s, until the line is used again", "s"),
+    FigureRow("variable", "weighted_jain", "fairness by weight on the changing lines", "", 0.95),
+    FigureRow(
+        "variable", "lifeline_held_percent", "household-seconds that kept their lifeline there", "%", 100
+    ),
+    FigureRow("variable", "cpu_percent", "processor time of measuring and following", "%", 2, at_least=False),
+    FigureRow(
         "portal", "redirects_per_s", "redirects, 10 connections, one core", "/s", peer="peer_redirects_per_s"
     ),
     FigureRow(

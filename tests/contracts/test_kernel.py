@@ -56,6 +56,25 @@ def test_applying_a_plan_twice_changes_nothing(kernel: Kernel) -> None:
     assert before == kernel.observe(NOW)
 
 
+def test_a_measured_rate_touches_no_device_and_stays_with_later_plans(kernel: Kernel) -> None:
+    plan = plan_of(ana(), uplink=UPLINK, classes={0x11: ShapedClass(0x11, None, UPLINK, UPLINK, 100)})
+    kernel.apply(plan, NOW)
+    before = kernel.observe(NOW)
+    kernel.apply(plan, NOW)
+    kernel.set_uplink_rate(Rates(BitsPerSecond(5_000_000), BitsPerSecond(700_000)))
+    assert before == kernel.observe(NOW)
+    kernel.apply(plan, NOW)
+    kernel.set_uplink_rate(None)
+    assert before == kernel.observe(NOW)
+
+
+def test_a_rate_that_is_measured_before_the_first_plan_is_kept_for_it(kernel: Kernel) -> None:
+    kernel.set_uplink_rate(Rates(BitsPerSecond(5_000_000), BitsPerSecond(700_000)))
+    assert not kernel.observe(NOW).stands
+    kernel.apply(plan_of(ana(), uplink=UPLINK), NOW)
+    assert kernel.observe(NOW).stands
+
+
 def test_a_session_that_has_ended_is_not_admitted(kernel: Kernel) -> None:
     kernel.apply(plan_of(ana(NOW - 1)), NOW)
     assert {} == dict(kernel.observe(NOW).admitted)

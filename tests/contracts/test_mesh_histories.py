@@ -33,6 +33,7 @@ from tests.contracts.test_reconciler import MEMBER_DIRECTORY, RULES, until
 from tests.fakes.kernel import FakeKernel
 from tests.fakes.members import guest_account, make_registry
 from tests.fakes.neighbours import id_of, key_of
+from tests.fakes.prober import FakeProber
 from tests.fakes.repository import FakeClock
 
 PHONES = [MacAddress(f"02:00:00:00:00:0{number}") for number in (1, 2)]
@@ -82,6 +83,7 @@ class HistoryNode:
         self.stack = AsyncExitStack()
         self.store = Store(self.database)
         self.loop = Reconciler(
+            prober=FakeProber(),
             kernel=self.kernel,
             repository=StoredRepository(self.store, self.folder / "run" / "bookings"),
             clock=self.clock,

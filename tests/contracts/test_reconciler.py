@@ -22,6 +22,7 @@ from node.sessions.table import IDLE_OF_GUEST, LOOK_EVERY
 from node.units import AccountId, Bytes, MacAddress, Monotonic, NodeId, Usage
 from tests.fakes.kernel import FakeKernel
 from tests.fakes.members import guest_account, make_registry
+from tests.fakes.prober import FakeProber
 from tests.fakes.repository import FakeClock, FakeRepository
 
 ANA, BEN = MacAddress("02:00:00:00:00:0a"), MacAddress("02:00:00:00:00:0b")
@@ -73,6 +74,7 @@ class ReconcilerFixture:
         assert MEMBER_DIRECTORY is not None
         self.seed += 1
         reconciler = Reconciler(
+            prober=FakeProber(),
             kernel=self.kernel,
             repository=self._memories(),
             clock=self.clock,

@@ -8,7 +8,7 @@ from node.enforcement import nft
 from node.enforcement.plan import Admission, KernelFeatures, KernelState, TableUse, TrafficPlan
 from node.enforcement.shares import HtbClass, htb_classes
 from node.errors import KernelRefused
-from node.units import NO_USAGE, Bytes, MacAddress, Monotonic, Usage
+from node.units import NO_USAGE, Bytes, MacAddress, Monotonic, Rates, Usage
 
 
 class FakeKernel:
@@ -24,6 +24,8 @@ class FakeKernel:
         self.read_count = 0
         """How often the counters were read, in vain or not: once in each turn of the control loop."""
         self.table = TableUse()
+        self.measured: Rates | None = None
+        """Of the last `set_uplink_rate`."""
         self._counters: dict[int, Usage] = {}
         self._counting = threading.Lock()
         """Tests count packets while another thread applies a plan; the lock keeps any from being lost."""
@@ -57,6 +59,11 @@ class FakeKernel:
             marks = nft.marks_of(plan)
             self._counters = {mark: self._counters.get(mark, NO_USAGE) for mark in marks}
             self.plan, self.applied, self.forwarding = plan, self.applied + 1, (True, True)
+
+    def set_uplink_rate(self, measured: Rates | None) -> None:
+        self.measured = measured
+        if self.refusing:
+            raise KernelRefused(self.refusing, "stop refusing")
 
     def read(self) -> Reading:
         self.read_count += 1
@@ -101,7 +108,9 @@ class FakeKernel:
 
     def classes(self, *, upwards: bool = False) -> dict[int, HtbClass]:
         """The classes that HTB would be given."""
-        return htb_classes(self.plan.classes, self.plan.uplink, upwards=upwards) if self.plan else {}
+        if self.plan is None:
+            return {}
+        return htb_classes(self.plan.classes, self.plan.uplink, upwards=upwards, measured=self.measured)
 
     def as_text(self) -> str:
         """The resulting table as nft statements."""

@@ -53,6 +53,7 @@ from node.task_supervision import Parts
 from node.units import AccountId, MacAddress, Milliseconds, Monotonic, NodeId
 from tests.fakes.kernel import FakeKernel
 from tests.fakes.members import COMMUNITY, guest_account, make_registry
+from tests.fakes.prober import FakeProber
 from tests.fakes.repository import FakeArchive, FakeClock, FakeRepository
 from tests.lab.agreement import Settings, node_toml
 
@@ -434,6 +435,7 @@ class AppFixture:
 
     def _loop(self) -> Reconciler:
         loop = Reconciler(
+            prober=FakeProber(),
             kernel=self.kernel,
             repository=self._memories(),
             clock=self.clock,

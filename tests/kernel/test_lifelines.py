@@ -10,11 +10,12 @@ from dataclasses import replace
 
 import pytest
 from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from node.enforcement.kernel import LinuxKernel
 from node.enforcement.plan import TrafficPlan
 from node.enforcement.shares import UPLINK_MINOR, htb_classes
-from node.units import NO_RATES, Monotonic
+from node.units import NO_RATES, BitsPerSecond, Monotonic, Rates
 from tests.contracts.test_rights import everybody_has_theirs, the_tree_holds, way
 from tests.fakes.communities import ACCEPTED, Community, effective_policy_of, plan_of
 from tests.kernel.kernel_testbed import (
@@ -78,6 +79,40 @@ def test_the_kernel_has_the_computed_tree_with_every_lifeline(
         }
         everybody_has_theirs(standing, stands, upwards=upwards)
         the_tree_holds(wanted, None if shaped is None else way(shaped, upwards))
+
+
+@SAMPLE
+@given(community=ACCEPTED, percent=st.tuples(st.integers(1, 100), st.integers(1, 100)))
+def test_the_kernel_has_the_computed_tree_of_what_the_uplink_carries(
+    kernel: LinuxKernel, community: Community, percent: tuple[int, int]
+) -> None:
+    """Guarantees fit into the measured rate, and the lifelines are what shrinks last."""
+    standing = effective_policy_of(community)
+    plan = plan_of(standing)
+    if plan.uplink is None:
+        return
+    down, up = percent
+    measured = Rates(BitsPerSecond(plan.uplink.down * down // 100), BitsPerSecond(plan.uplink.up * up // 100))
+    kernel.apply(plan, Monotonic(1_000_000))
+    kernel.set_uplink_rate(measured)
+    try:
+        for interface, upwards in (("lan0", False), ("wan0", True)):
+            found = classes_of(interface)
+            wanted = htb_classes(plan.classes, plan.uplink, upwards=upwards, measured=measured)
+            assert found == {
+                minor: {"parent": htb.parent_minor, "rate": htb.rate // 8, "ceil": htb.ceil // 8}
+                for minor, htb in wanted.items()
+            }
+            among = [each for each in plan.classes.values() if each.parent_minor is None]
+            promised = sum(way(each.lifeline, upwards) for each in among)
+            guaranteed = sum(8 * (found[each.minor]["rate"] or 0) for each in among)
+            assert guaranteed <= way(measured, upwards) + 8 * len(among)
+            if promised <= way(measured, upwards):
+                assert all(
+                    8 * (found[each.minor]["rate"] or 0) + 7 >= way(each.lifeline, upwards) for each in among
+                )
+    finally:
+        kernel.set_uplink_rate(None)
 
 
 # --- packets ---------------------------------------------------------------------------------

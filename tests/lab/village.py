@@ -218,24 +218,33 @@ class Modem:
     bits: int
     queue_bytes: int
 
-    def between(self, lab: Lab, router: Namespace, far: Namespace, port: str) -> None:
+    def between(self, lab: Lab, router: Namespace, far: Namespace, port: str) -> Namespace:
+        """Returns the modem's own namespace: what its interface ``near`` sends is download, ``far`` upload."""
         place = lab.namespace("modem")
         lab.veth(router, "wan0", place, "near", offload=False)
         lab.veth(far, port, place, "far", offload=False)
         place.bridge("bridge")
         for end in ("near", "far"):
             place.plug(end, "bridge")
-            tbf = f"tbf rate {self.bits} burst 3100 limit {self.queue_bytes}"
-            place.run(*f"tc qdisc add dev {end} root {tbf}".split())
+            place.run("tc", *self.queue("add", end, self.bits).split())
+        return place
+
+    def queue(self, action: str, end: str, bits: int) -> str:
+        """The tc command that adds the line's queue at one end, or gives it another rate; what is queued stays."""
+        return f"qdisc {action} dev {end} root tbf rate {bits} burst 3100 limit {self.queue_bytes}"
 
 
-def _plug_into_internet(lab: Lab, internet: Internet, router: Router, modem: Modem | None = None) -> None:
-    """The uplink: a veth pair whose far end sends at the rate of the line, or a modem between two."""
+def _plug_into_internet(
+    lab: Lab, internet: Internet, router: Router, modem: Modem | None = None
+) -> Namespace | None:
+    """The uplink: a veth pair whose far end sends at the rate of the line, or a modem between two, whose namespace is
+    returned."""
     site, far, port = router.site, internet.place, f"line{router.site.number}"
+    between = None
     if modem is None:
         lab.veth(router.place, "wan0", far, port, offload=False)
     else:
-        modem.between(lab, router.place, far, port)
+        between = modem.between(lab, router.place, far, port)
     router.place.address("wan0", f"{site.wan_v4}/24", f"{site.wan_v6}/64")
     far_v4, far_v6 = f"10.88.{site.number}.254", f"fd88:{site.number}::fe"
     far.address(port, f"{far_v4}/24", f"{far_v6}/64")
@@ -244,6 +253,7 @@ def _plug_into_internet(lab: Lab, internet: Internet, router: Router, modem: Mod
     far.route(f"{site.lan_v6.removesuffix('1')}/64 via {site.wan_v6}")
     if modem is None:
         far.run(*f"tc qdisc add dev {port} root tbf rate {LINE_BITS} burst 6000 latency 60ms".split())
+    return between
 
 
 @dataclass

@@ -29,6 +29,7 @@ def overview(uplink: Rates | None = None, online: tuple[OnlineRow, ...] = ()) ->
         node_id=NodeId("n" * 52),
         uplink=uplink,
         uplink_rate=Rates(BitsPerSecond(38_000_000), BitsPerSecond(2_000_000)),
+        uplink_known=None,
         waiting=1,
         online=online,
         peers=(HILLS, STRANGER),
@@ -54,6 +55,13 @@ def test_a_bar_is_never_longer_than_the_capacity():
 def test_without_a_stated_speed_there_is_no_bar():
     page = pages.overview_page(overview(), FRAME, is_live=False)
     assert ((), "38 Mbit/s download and 2 Mbit/s upload") == (page.bars, page.rate)
+
+
+def test_a_measured_speed_says_how_it_is_known():
+    assert "" == pages.overview_page(overview(), FRAME, is_live=True).known
+    for knowledge, says in pages.KNOWLEDGE.items():
+        page = pages.overview_page(replace(overview(), uplink_known=knowledge), FRAME, is_live=True)
+        assert says == page.known
 
 
 def test_a_stranger_is_distinguished_from_a_neighbour():

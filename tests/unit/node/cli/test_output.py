@@ -36,6 +36,7 @@ OVERVIEW = Overview(
     node_id=NodeId("jti2obo7s42bttgbrrfzndpkjeli5fmjclrhrsy5ffdgk4zf4esq"),
     uplink=mbit(40, 8),
     uplink_rate=mbit(24.1, 2.3),
+    uplink_known=None,
     waiting=2,
     online=(
         online("ana", "member", 3, mbit(14.2, 1.1), 41_200_000_000),
@@ -112,6 +113,14 @@ def test_an_uplink_of_unknown_speed_is_shown_as_such():
         in lines
     )
     assert "All is well." == lines[-1]
+
+
+def test_a_measured_uplink_says_how_its_speed_is_known():
+    view = as_answered(overview=OVERVIEW, memory=MEMORY)
+    assert "measured" not in "\n".join(output.status(view, PLAIN))
+    for knowledge, says in output.UPLINK_KNOWN.items():
+        view["overview"]["uplink_known"] = knowledge
+        assert f"        {says}" in output.status(view, PLAIN)
 
 
 def test_devices_are_shown_with_their_usage_and_limits():

@@ -1,5 +1,7 @@
 """Shares of the uplink: guarantees fit, weights count, and a new device changes no other class without need."""
 
+from dataclasses import replace
+
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -188,3 +190,48 @@ def test_a_class_knows_the_share_that_it_has_while_all_transfer() -> None:
     shares = classes(one(1, 100), one(2, 300), one(3, 100, ceiling=rates(2_000_000)))
     assert (7_372_800, 22_118_400, 2_000_000) == tuple(shares[m].share for m in (1, 2, 3))
     assert shares[1].rate < shares[1].share
+
+
+MEASURED = st.integers(100_000, 40_000_000)
+
+
+@given(PEOPLE, MEASURED)
+def test_classes_of_a_measured_uplink_fit_into_what_it_carries(
+    people: list[ShapedClass], carries: int
+) -> None:
+    """HTB honours guarantees above its root's rate: lowering the root alone would change nothing."""
+    found = htb_classes(
+        {c.minor: c for c in people}, rates(40_000_000), upwards=False, measured=rates(carries)
+    )
+    root = found.pop(UPLINK_MINOR)
+    assert carries == root.rate == root.ceil
+    assert sum(each.rate for each in found.values()) <= carries + RATE_LEAST * len(people)
+    if sum(p.floor.down for p in people) <= carries:
+        assert all(found[p.minor].rate >= p.floor.down for p in people)
+
+
+@given(PEOPLE, MEASURED)
+def test_lifelines_are_the_last_to_shrink_when_a_measured_uplink_carries_less(
+    people: list[ShapedClass], carries: int
+) -> None:
+    people = [replace(p, lifeline=rates(p.floor.down // 2)) for p in people]
+    found = htb_classes(
+        {c.minor: c for c in people}, rates(40_000_000), upwards=False, measured=rates(carries)
+    )
+    if sum(p.lifeline.down for p in people) <= carries:
+        assert all(found[p.minor].rate >= p.lifeline.down for p in people)
+
+
+def test_a_small_change_of_a_measured_uplink_changes_its_root_only() -> None:
+    """It changes up to ten times a second."""
+    people = {minor: one(minor) for minor in range(1, 25)}
+    before, after = (
+        htb_classes(people, rates(20_000_000), upwards=False, measured=rates(carries))
+        for carries in (13_700_000, 14_600_000)
+    )
+    assert {UPLINK_MINOR} == {minor for minor in after if before[minor] != after[minor]}
+
+
+def test_no_uplink_is_measured_to_carry_more_than_the_plan_shares() -> None:
+    found = htb_classes({1: one(1)}, rates(20_000_000), upwards=False, measured=rates(90_000_000))
+    assert 20_000_000 == found[UPLINK_MINOR].rate

@@ -89,6 +89,51 @@ def test_without_an_uplink_no_shares_are_computed():
     assert ruleset.shaped is None
 
 
+def with_line(*more: str) -> str:
+    text = HEAD.replace("[charter]", "\n".join(more) + "\n[charter]")
+    assert text != HEAD
+    return text
+
+
+def test_a_measured_uplink_has_a_least_and_a_most():
+    ruleset, findings = parse_ruleset(
+        with_line(
+            'rate = "measured"',
+            'least = "2 Mbit/s down, 500 kbit/s up"',
+            'most = "800 Mbit/s down, 900 Mbit/s up"',
+        )
+    )
+    assert () == findings
+    assert (2_000_000, 500_000) == (ruleset.measured.least.down, ruleset.measured.least.up)
+    assert (800_000_000, 900_000_000) == (ruleset.measured.most.down, ruleset.measured.most.up)
+
+
+def test_without_them_they_are_an_eighth_of_the_stated_rate_and_that_rate():
+    ruleset, _ = parse_ruleset(with_line('rate = "measured"'))
+    assert ruleset.uplink == ruleset.measured.most
+    assert ruleset.uplink.down // 8 == ruleset.measured.least.down
+    assert parse_ruleset(with_line('rate = "stated"'))[0].measured is None
+    assert parse_ruleset(HEAD)[0].measured is None
+
+
+@pytest.mark.parametrize(
+    ("lines", "says"),
+    [
+        (['rate = "fast"'], "measured"),
+        (['least = "2 Mbit/s down, 500 kbit/s up"'], "no effect without"),
+        (['rate = "stated"', 'most = "90 Mbit/s down, 9 Mbit/s up"'], "no effect without"),
+        (['rate = "measured"', 'least = "90 Mbit/s down, 500 kbit/s up"'], "more than the stated"),
+        (['rate = "measured"', 'most = "2 Mbit/s down, 500 kbit/s up"'], "less than the stated"),
+        (['rate = "measured"', 'least = "2 Mbit/s"'], "least"),
+        (['rate = "measured"', 'leest = "2 Mbit/s down, 500 kbit/s up"'], "leest"),
+    ],
+)
+def test_a_wrong_measured_uplink_is_an_error_that_says_what_to_write(lines, says):
+    ruleset, findings = parse_ruleset(with_line(*lines))
+    assert ruleset is None
+    assert any(says in f"{finding.message} {finding.fix}" for finding in findings)
+
+
 @given(st.text(alphabet=st.sampled_from("[]=\"'abc\n.#,{}123 -:"), max_size=200))
 def test_any_text_gets_a_result_and_never_raises(text):
     ruleset, findings = parse_ruleset(text)

@@ -1,0 +1,149 @@
+"""Shares what the uplink carries now, where the rules say that its rate is measured; elsewhere watches whether the line
+carries what they state."""
+
+import asyncio
+import logging
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+
+from node.control.effective_policy import EffectivePolicy
+from node.control.ports import Clock, Prober
+from node.enforcement.plan import Kernel
+from node.errors import KernelRefused
+from node.governance.rules import Ruleset
+from node.units import Microseconds, Monotonic, Rates
+from node.uplink import line
+from node.uplink.autorate import UplinkRange
+from node.uplink.line import Knowledge, LineState
+
+log = logging.getLogger(__name__)
+
+STEP_S = 0.1
+"""The queues follow at most ten times a second."""
+LOOK_S = 1.0
+"""How often the rules are looked at while they state no rate."""
+SLOW_US, SLOW_WAIT_US = 10_000_000, 50_000
+"""A line with a stated rate carries less than that when packets have waited in its own queue for so long, each by so
+much."""
+FLOORS_PERMILLE, FLOORS_MS = 100, 5_000
+"""What floors and lifelines get is computed again when the rate has changed by so much, and no more often than this."""
+
+_SAID: dict[Knowledge, str] = {
+    "known": "the uplink's rate is measured",
+    "guess": "the uplink's rate is not known yet: until packets are delayed, the stated rate is the best guess",
+    "blind": "the uplink's rate cannot be measured: no probe is answered, or delays do not follow the rate; the stated rate "
+    "is shared",
+}
+
+
+class UplinkRate:
+    """Owned by the control loop. `run` returns only when it is cancelled."""
+
+    def __init__(
+        self,
+        kernel: Kernel,
+        clock: Clock,
+        prober: Prober,
+        *,
+        policy: EffectivePolicy,
+        plan_again: Callable[[], object],
+        resync: Callable[[], object],
+        step_s: float = STEP_S,
+    ) -> None:
+        """`plan_again` is called when floors may get more or less than before; `resync` when the kernel refused a rate."""
+        self._kernel, self._clock, self._prober = kernel, clock, prober
+        self._policy, self._plan_again, self._resync = policy, plan_again, resync
+        self._step_s = step_s
+        self._line: LineState | None = None
+        self._range: UplinkRange | None = None
+        self._set: Rates | None = None
+        self._planned: tuple[Monotonic, Rates] | None = None
+
+    @property
+    def knowledge(self) -> Knowledge | None:
+        """How the rate is known that is shared now; None while it is the stated one."""
+        return None if self._line is None or self._policy.measured is None else self._line.knowledge
+
+    @property
+    def waits_ms(self) -> int | None:
+        """How long packets wait in the own queue of a line whose rate is stated: it carries less than that. None while
+        nothing shows it."""
+        line_ = self._line
+        if line_ is None or self._policy.measured is not None or line_.waits_since is None:
+            return None
+        if self._now() - line_.waits_since < SLOW_US or line_.waits_us < SLOW_WAIT_US:
+            return None
+        return line_.waits_us // 1000
+
+    async def run(self, applier: ThreadPoolExecutor) -> None:
+        self._set = None
+        try:
+            while True:
+                ruleset = self._policy.active_ruleset.ruleset
+                wanted = uplink_range(ruleset)
+                if wanted != self._range:
+                    self._begin(wanted)
+                if wanted is not None:
+                    self._step(wanted, is_measured=ruleset.measured is not None)
+                await self._follow(applier, is_measured=ruleset.measured is not None)
+                await asyncio.sleep(LOOK_S if wanted is None else self._step_s)
+        finally:
+            self._prober.close()
+
+    def _begin(self, wanted: UplinkRange | None) -> None:
+        self._range, self._planned = wanted, None
+        self._line = None if wanted is None else line.begin(wanted, self._now())
+        if wanted is None:
+            self._prober.close()
+
+    def _step(self, wanted: UplinkRange, *, is_measured: bool) -> None:
+        before = self._line or line.begin(wanted, self._now())
+        sample = self._prober.observe(before.target, before.pace_us)
+        self._line = line.step(before, sample, wanted, self._now())
+        if is_measured and self._line.knowledge != before.knowledge:
+            level = logging.WARNING if self._line.knowledge == "blind" else logging.INFO
+            log.log(level, "%s", _SAID[self._line.knowledge])
+
+    async def _follow(self, applier: ThreadPoolExecutor, *, is_measured: bool) -> None:
+        rates, now = (
+            self._line.rates if self._line is not None and is_measured else None,
+            self._clock.monotonic(),
+        )
+        self._policy.measured = rates
+        if rates != self._set:
+            try:
+                await asyncio.get_running_loop().run_in_executor(applier, self._kernel.set_uplink_rate, rates)
+            except KernelRefused as refused:
+                log.warning("%s", refused)
+                self._resync()
+            self._set = rates
+        if rates is None:
+            if self._planned is not None:
+                self._planned = None
+                self._plan_again()
+        elif self._is_news(rates, now):
+            self._planned = now, rates
+            self._plan_again()
+
+    def _is_news(self, rates: Rates, now: Monotonic) -> bool:
+        if self._planned is None:
+            return True
+        at, before = self._planned
+        changed = max(
+            abs(rates.down - before.down) * 1000 // max(1, before.down),
+            abs(rates.up - before.up) * 1000 // max(1, before.up),
+        )
+        return now - at >= FLOORS_MS and changed >= FLOORS_PERMILLE
+
+    def _now(self) -> Microseconds:
+        return Microseconds(self._clock.monotonic() * 1000)
+
+
+def uplink_range(ruleset: Ruleset) -> UplinkRange | None:
+    """Where the rate is stated, all three are that rate. None where the rules state none."""
+    shaped = ruleset.shaped
+    if shaped is None:
+        return None
+    if ruleset.measured is None:
+        return UplinkRange(shaped, shaped, shaped)
+    return UplinkRange(shaped, ruleset.measured.least, ruleset.measured.most)

@@ -1,0 +1,223 @@
+"""The line as it is now: two rates, how they are known, and when that knowledge is none. Pure.
+
+`known`: packets were delayed within the last minutes, so that the capacity was measured. `guess`: nothing was delayed
+yet, and the line may carry more or less. `blind`: probes are not answered, or the delay stays whatever the rate is; then
+the stated rate is shared.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Literal
+
+from node.units import BOOT, BitsPerSecond, Microseconds, Rates
+from node.uplink import autorate, queueing_delay
+from node.uplink.autorate import (
+    USED_PERMILLE,
+    Autorate,
+    Delay,
+    Direction,
+    Measurement,
+    RateRange,
+    UplinkRange,
+)
+from node.uplink.queueing_delay import NOTHING_SEEN, DelaySensor, QueueingDelay, RoundTrip
+
+Knowledge = Literal["known", "guess", "blind"]
+
+SILENT_US = 3_000_000
+"""Without an answer for so long, the next target is probed."""
+BLIND_US, DRAINED_US = 7_000_000, 1_500_000
+"""Traffic arrives, and for so long no probe was answered, or a queue was not drained in the second time and then for so
+long: blind."""
+TRUSTED_US = 5_000_000
+"""A blind sensor is trusted again when its delays were short for so long."""
+AGAIN_US = 60_000_000
+"""And it is tried again after so long, whatever it shows."""
+ANSWERS_US = 1_500_000
+"""An answer is expected within this time."""
+URGENT_PACE_US, BUSY_PACE_US, IDLE_PACE_US = 90_000, 180_000, 1_000_000
+"""Time between two probes; urgent ones with each step."""
+KNOWN_US = 600_000_000
+"""A capacity counts as known for so long after a queue."""
+ARRIVES_BITS = 16_000
+"""Of downloads: with less, nothing shows whether the line works, and a missing answer is no news."""
+IDLE_PERMILLE = 300
+"""Of the rate; with less in both directions a delay is not ours."""
+SUSPECT_PERMILLE = 600
+"""Of the rate; of a delay without a direction, a direction that uses less is not the cause if the other uses more."""
+
+
+@dataclass(frozen=True, slots=True)
+class Sample:
+    """What was seen in the last tenth of a second."""
+
+    carried: Rates
+    """What passed the uplink's interface."""
+    answers: Sequence[RoundTrip] = ()
+    """Of the present target, in the order in which they were sent."""
+    unanswered: Microseconds | None = None
+    """When the oldest probe was sent that may still be answered; None when there is none."""
+    targets: int = 1
+    """How many addresses can be probed."""
+
+
+@dataclass(frozen=True, slots=True)
+class LineState:
+    down: Autorate
+    up: Autorate
+    sensor: DelaySensor = NOTHING_SEEN
+    knowledge: Knowledge = "guess"
+    target: int = 0
+    """Number of the probed target."""
+    chosen: Microseconds = BOOT
+    """When the target was chosen."""
+    answered: Microseconds = BOOT
+    """When the last answer came."""
+    doubted: Microseconds = BOOT
+    """Since when the signal may be worthless."""
+    blind_since: Microseconds = BOOT
+    short_since: Microseconds | None = None
+    """Since when delays are short, while blind."""
+
+    pace_us: int = IDLE_PACE_US
+    """How long after the last probe the next one is sent."""
+    waits_since: Microseconds | None = None
+    """Since when packets have waited in the line's own queue."""
+
+    @property
+    def rates(self) -> Rates:
+        return Rates(self.down.rate, self.up.rate)
+
+    @property
+    def waits_us(self) -> int:
+        """How long the last probe waited in the line's own queue."""
+        return max(self.down.last.delay_us, self.up.last.delay_us)
+
+
+def begin(line: UplinkRange, now: Microseconds) -> LineState:
+    down, up = (
+        autorate.begin("down", of_direction(line, "down")),
+        autorate.begin("up", of_direction(line, "up")),
+    )
+    return LineState(down, up, chosen=now, answered=now, doubted=now)
+
+
+def step(state: LineState, sample: Sample, line: UplinkRange, now: Microseconds) -> LineState:
+    """The line after one more sample; called ten times a second."""
+    is_busy = max(_used(state.down, sample.carried), _used(state.up, sample.carried)) >= IDLE_PERMILLE
+    sensor, delays = state.sensor, list[QueueingDelay]()
+    for answer in sample.answers:
+        sensor, delay = queueing_delay.take(sensor, answer, is_idle=not is_busy)
+        delays.append(delay)
+    pace_us = _pace_us(state, sample.carried) if is_busy else IDLE_PACE_US
+    state = replace(state, sensor=sensor, pace_us=pace_us, answered=now if delays else state.answered)
+    if state.knowledge == "blind":
+        return _other_target(_while_blind(state, delays, line, now), sample, now)
+    late = None
+    if sample.unanswered is not None and sensor.round_trip.windows:
+        late = Delay(sample.unanswered, now - sample.unanswered - sensor.round_trip.value_us)
+    seen = _Seen(sample.carried, tuple(delays), late)
+    state = replace(
+        state,
+        down=_stepped(state, state.down, seen, line, now),
+        up=_stepped(state, state.up, seen, line, now),
+    )
+    return _other_target(_judged(state, sample, line, now), sample, now)
+
+
+@dataclass(frozen=True, slots=True)
+class _Seen:
+    carried: Rates
+    delays: tuple[QueueingDelay, ...]
+    late: Delay | None
+
+
+def _stepped(state: LineState, way: Autorate, seen: _Seen, line: UplinkRange, now: Microseconds) -> Autorate:
+    is_suspect = _is_suspect(state, way, seen.carried)
+    answered = [
+        Delay(each.sent, _of(each, way.direction) if each.is_by_direction or is_suspect else 0)
+        for each in seen.delays
+    ]
+    measured = Measurement(
+        _carried(way, seen.carried), answered, seen.late if is_suspect else None, state.sensor.noise_us
+    )
+    return autorate.step(way, measured, of_direction(line, way.direction), now)
+
+
+def _pace_us(state: LineState, carried: Rates) -> int:
+    """Urgent while a queue is drained, and when less of a rate that was used up arrives: the line may carry less now."""
+    before = state.down.recent[-1][1] if state.down.recent else carried.down
+    fell = before * 1000 >= state.down.rate * USED_PERMILLE and carried.down * 1000 < before * USED_PERMILLE
+    return URGENT_PACE_US if fell or state.down.is_draining or state.up.is_draining else BUSY_PACE_US
+
+
+def _is_suspect(state: LineState, way: Autorate, carried: Rates) -> bool:
+    """Whether a delay without a direction is put down to this one: it is in use, or none is."""
+    most = max(_used(state.down, carried), _used(state.up, carried))
+    return _used(way, carried) >= SUSPECT_PERMILLE or most < SUSPECT_PERMILLE
+
+
+def _judged(state: LineState, sample: Sample, line: UplinkRange, now: Microseconds) -> LineState:
+    """Whether the signal may still be believed."""
+    ways = (state.down, state.up)
+    waits = any(each.is_draining for each in ways)
+    state = replace(state, waits_since=(state.waits_since or now) if waits else None)
+    is_stuck = any(_is_stuck(each, of_direction(line, each.direction), now) for each in ways)
+    is_answered = now - state.answered < ANSWERS_US
+    if sample.carried.down < ARRIVES_BITS or (is_answered and not is_stuck):
+        state = replace(state, doubted=now)
+    if now - state.doubted > BLIND_US:
+        blind = replace(begin(line, now), knowledge="blind", blind_since=now)
+        return _same_sensor(blind, state)
+    is_known = any(each.capacity is not None and now - each.found < KNOWN_US for each in ways)
+    return replace(state, knowledge="known" if is_known else "guess")
+
+
+def _is_stuck(way: Autorate, line: RateRange, now: Microseconds) -> bool:
+    """A queue that lower rates have not drained; a rate that is never changed shows nothing about the signal."""
+    return way.is_draining and now - way.lowered > DRAINED_US and line.least < line.most
+
+
+def _while_blind(
+    state: LineState, delays: Sequence[QueueingDelay], line: UplinkRange, now: Microseconds
+) -> LineState:
+    limit = autorate.delay_limit_us(min(state.down.rate, state.up.rate), state.sensor.noise_us)
+    if any(max(each.down_us, each.up_us) > limit for each in delays) or now - state.answered > ANSWERS_US:
+        state = replace(state, short_since=None)
+    elif state.short_since is None:
+        state = replace(state, short_since=now)
+    is_trusted = state.short_since is not None and now - state.short_since > TRUSTED_US
+    if is_trusted or (now - state.blind_since > AGAIN_US and now - state.answered < ANSWERS_US):
+        return _same_sensor(begin(line, now), state)
+    return state
+
+
+def _other_target(state: LineState, sample: Sample, now: Microseconds) -> LineState:
+    if now - max(state.answered, state.chosen) < SILENT_US or sample.targets < 2:
+        return state
+    return replace(state, target=(state.target + 1) % sample.targets, chosen=now, sensor=NOTHING_SEEN)
+
+
+def _same_sensor(state: LineState, before: LineState) -> LineState:
+    return replace(
+        state, sensor=before.sensor, target=before.target, chosen=before.chosen, answered=before.answered
+    )
+
+
+def of_direction(line: UplinkRange, way: Direction) -> RateRange:
+    if way == "down":
+        return RateRange(line.stated.down, line.least.down, line.most.down)
+    return RateRange(line.stated.up, line.least.up, line.most.up)
+
+
+def _of(delay: QueueingDelay, way: Direction) -> int:
+    return delay.down_us if way == "down" else delay.up_us
+
+
+def _carried(way: Autorate, carried: Rates) -> BitsPerSecond:
+    return carried.down if way.direction == "down" else carried.up
+
+
+def _used(way: Autorate, carried: Rates) -> int:
+    """Of its rate, per mille."""
+    return _carried(way, carried) * 1000 // max(1, way.rate)

@@ -1,0 +1,190 @@
+"""A line whose rate changes, with a bloated modem, 24 accounts at full rate and a light one: the delay that is added to
+the light one, and how much of what the line carried is used; with the rate measured, with a fixed one, and with none."""
+
+import os
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from tests.bench import fairness
+from tests.bench.fairness import LIFELINE_DOWN, LIFELINE_UP, means, members
+from tests.bench.figures import Figures, say
+from tests.bench.latency import LINE_BITS, MODEM_BYTES, BloatedLine, RoundTrips, added, reported
+from tests.bench.latency import fairness as jain_of
+from tests.bench.line_trace import ChangingModem, LineTrace, read_trace
+from tests.bench.single_router import SingleRouter
+from tests.lab.netns import Lab
+from tests.lab.village import Modem
+
+KEYS = (
+    "slow_light_added_ms_p50",
+    "slow_light_added_ms_p95",
+    "slow_use_percent",
+    "hard_light_added_ms_p50",
+    "hard_light_added_ms_p95",
+    "hard_use_percent",
+    "one_way_light_added_ms_p95",
+    "one_way_use_percent",
+    "steady_light_added_ms_p95",
+    "steady_use_percent",
+    "dead_recovered_s",
+    "weighted_jain",
+    "lifeline_held_percent",
+    "cpu_percent",
+    "fixed_slow_light_added_ms_p95",
+    "fixed_slow_use_percent",
+    "fixed_hard_light_added_ms_p50",
+    "fixed_hard_use_percent",
+    "none_slow_light_added_ms_p95",
+    "none_hard_light_added_ms_p50",
+)
+SETTLE_S, SECONDS, OTHER_SECONDS = 5, 35, 20
+DEAD_SECONDS, DEAD_ENDS_S = 20, 15
+RECOVERED_PERMILLE = 700
+"""Of what the line carries: the outage is over for people when they get so much again."""
+BOTH = (False, True)
+
+
+@dataclass(frozen=True, slots=True)
+class TraceResult:
+    """One direction of one trace."""
+
+    trips: RoundTrips
+    rates: list[list[float]]
+    use_percent: float
+    cpu_percent: float
+    """Of one core, of the daemon."""
+
+
+def rules(*, is_measured: bool) -> str:
+    more = 'rate = "measured"\nleast = "1 Mbit/s down, 1 Mbit/s up"\n' if is_measured else ""
+    return fairness.rules(LINE_BITS).replace("[charter]", f"{more}[charter]")
+
+
+class VariableLine:
+    """A router behind a modem whose rate follows traces."""
+
+    def __init__(self, lab: Lab) -> None:
+        modem = Modem(LINE_BITS, MODEM_BYTES)
+        self.place = SingleRouter(lab, modem)
+        assert self.place.modem is not None
+        self.line = BloatedLine(self.place)
+        self.modem = ChangingModem(self.place.modem, modem)
+        self.place.furnish(rules=rules(is_measured=True), members=members(self.line.people.devices))
+
+    def start(self, *, is_measured: bool) -> None:
+        self.place.router.rules.write_text(rules(is_measured=is_measured))
+        self.place.router.start()
+        time.sleep(1)
+
+    def stop(self) -> None:
+        """The devices stay admitted, and the queues with the last rates."""
+        assert self.place.router.daemon is not None
+        self.place.router.daemon.stop()
+
+    def remove_queues(self) -> None:
+        for interface in ("br-lan", "wan0"):
+            self.place.router.place.run("tc", "qdisc", "delete", "dev", interface, "root")
+
+    def follow(self, trace: LineTrace, *, upwards: bool, seconds: int = SECONDS) -> TraceResult:
+        daemon = self.place.router.daemon
+        self.modem.begin(trace)
+        before = cpu_s(daemon.pid) if daemon is not None and daemon.is_alive() else 0.0
+        trips, rates = self.line.load(upwards=upwards, settle=SETTLE_S, seconds=seconds)
+        after = cpu_s(daemon.pid) if daemon is not None and daemon.is_alive() else 0.0
+        carried = trace.capacity(SETTLE_S, SETTLE_S + seconds, upwards=upwards)
+        use = 100 * sum(means(rates)) / carried
+        reported(f"{trace.name}, {'up' if upwards else 'down'}: {use:.1f} % of what it carried", trips, rates)
+        self.modem.stop()
+        return TraceResult(trips, rates, use, 100 * (after - before) / (SETTLE_S + seconds))
+
+    def close(self) -> None:
+        self.modem.close()
+        self.line.people.close()
+
+
+def cpu_s(pid: int) -> float:
+    """Processor time of a process until now, in seconds."""
+    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(") ")[2].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
+def use_of(results: Sequence[TraceResult]) -> float:
+    return round(min(each.use_percent for each in results), 1)
+
+
+def held_percent(result: TraceResult, lifeline: int) -> float:
+    """Of the household-seconds, with the full lifeline; what the slow trace carries is enough for all of them."""
+    held = [rate >= lifeline for second in result.rates for rate in second]
+    return round(100 * sum(held) / len(held), 2)
+
+
+def recovered_s(result: TraceResult, trace: LineTrace) -> float:
+    """From the end of the outage to the first second with as much as before."""
+    wanted = RECOVERED_PERMILLE * trace.points[-1].down / 1000
+    for number, second in enumerate(result.rates):
+        if SETTLE_S + number >= DEAD_ENDS_S and sum(second) >= wanted:
+            return float(SETTLE_S + number + 1 - DEAD_ENDS_S)
+    raise RuntimeError("the line is not used again after the outage")
+
+
+def _light(key: str, results: Sequence[TraceResult], idle: RoundTrips, part: float) -> Figures:
+    return added(key, [each.trips for each in results], idle, part)
+
+
+def measure() -> Figures:
+    with Lab("bench") as lab:
+        line = VariableLine(lab)
+        line.start(is_measured=True)
+        line.line.let_in()
+        idle = line.line.idle()
+        traces = {name: read_trace(name) for name in ("steady", "slow", "hard", "one_way", "dead")}
+        slow, hard, steady = (
+            [line.follow(traces[name], upwards=upwards) for upwards in BOTH]
+            for name in ("slow", "hard", "steady")
+        )
+        one_way = [line.follow(traces["one_way"], upwards=True)]
+        dead = line.follow(traces["dead"], upwards=False, seconds=DEAD_SECONDS)
+        line.stop()
+        say("a fixed rate")
+        line.start(is_measured=False)
+        fixed_slow, fixed_hard = (
+            [line.follow(traces[name], upwards=upwards, seconds=OTHER_SECONDS) for upwards in BOTH]
+            for name in ("slow", "hard")
+        )
+        line.stop()
+        say("no shaping")
+        line.remove_queues()
+        none_slow, none_hard = (
+            [line.follow(traces[name], upwards=upwards, seconds=OTHER_SECONDS) for upwards in BOTH]
+            for name in ("slow", "hard")
+        )
+        line.close()
+    measured = [*slow, *hard]
+    return {
+        **_light("slow_light_added_ms_p50", slow, idle, 0.5),
+        **_light("slow_light_added_ms_p95", slow, idle, 0.95),
+        "slow_use_percent": use_of(slow),
+        **_light("hard_light_added_ms_p50", hard, idle, 0.5),
+        **_light("hard_light_added_ms_p95", hard, idle, 0.95),
+        "hard_use_percent": use_of(hard),
+        **_light("one_way_light_added_ms_p95", one_way, idle, 0.95),
+        "one_way_use_percent": use_of(one_way),
+        **_light("steady_light_added_ms_p95", steady, idle, 0.95),
+        "steady_use_percent": use_of(steady),
+        "dead_recovered_s": recovered_s(dead, traces["dead"]),
+        "weighted_jain": min(jain_of(each.rates) for each in measured),
+        "lifeline_held_percent": min(map(held_percent, slow, (LIFELINE_DOWN, LIFELINE_UP))),
+        "cpu_percent": round(
+            max(each.cpu_percent for each in measured)
+            - min(each.cpu_percent for each in (*fixed_slow, *fixed_hard)),
+            2,
+        ),
+        **_light("fixed_slow_light_added_ms_p95", fixed_slow, idle, 0.95),
+        "fixed_slow_use_percent": use_of(fixed_slow),
+        **_light("fixed_hard_light_added_ms_p50", fixed_hard, idle, 0.5),
+        "fixed_hard_use_percent": use_of(fixed_hard),
+        **_light("none_slow_light_added_ms_p95", none_slow, idle, 0.95),
+        **_light("none_hard_light_added_ms_p50", none_hard, idle, 0.5),
+    }

@@ -1,0 +1,163 @@
+"""What is known of the line, and that it goes back to the stated rate where nothing can be known."""
+
+from collections.abc import Callable, Iterable
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from node.units import NO_RATES, BitsPerSecond, Microseconds, Rates
+from node.uplink.autorate import UplinkRange
+from node.uplink.line import BLIND_US, SILENT_US, LineState, Sample, begin, step
+from node.uplink.queueing_delay import RoundTrip
+
+
+def both(rate: int) -> Rates:
+    return Rates(BitsPerSecond(rate), BitsPerSecond(rate))
+
+
+RANGE = UplinkRange(stated=both(17_000_000), least=both(1_000_000), most=both(20_000_000))
+STEP_US, BASE_US = 100_000, 4_000
+BUSY = both(17_000_000)
+
+
+def trip(now: int, *, down_us: int = 0, up_us: int = 0, clock: int = 0, is_stamped: bool = True) -> RoundTrip:
+    """Received at `now`."""
+    sent = now - BASE_US - down_us - up_us
+    far = sent + BASE_US // 2 + up_us + clock
+    stamps = (far, far) if is_stamped else (None, None)
+    return RoundTrip(Microseconds(sent), Microseconds(now), *stamps)
+
+
+def after(
+    seconds: float, seen: Callable[[int], Sample], state: LineState | None = None, begins: int = 0
+) -> Iterable[LineState]:
+    state = state or begin(RANGE, Microseconds(begins))
+    for now in range(begins + STEP_US, begins + int(seconds * 1e6) + 1, STEP_US):
+        state = step(state, seen(now), RANGE, Microseconds(now))
+        yield state
+
+
+def answered(
+    carried: Rates, *, down_us: int = 0, up_us: int = 0, is_stamped: bool = True
+) -> Callable[[int], Sample]:
+    return lambda now: Sample(carried, [trip(now, down_us=down_us, up_us=up_us, is_stamped=is_stamped)])
+
+
+def last(states: Iterable[LineState]) -> LineState:
+    *_, state = states
+    return state
+
+
+def test_at_first_the_stated_rate_is_a_guess() -> None:
+    state = begin(RANGE, Microseconds(0))
+    assert RANGE.stated == state.rates
+    assert "guess" == last(after(5, answered(NO_RATES))).knowledge
+
+
+def test_a_queue_of_one_direction_lowers_that_rate_and_makes_it_known() -> None:
+    calm = last(after(2, answered(BUSY)))
+    state = last(after(0.2, answered(both(8_000_000), down_us=80_000), calm, 2_000_000))
+    assert state.rates.down < 10_000_000
+    assert state.rates.up >= RANGE.stated.up
+    assert "known" == state.knowledge
+
+
+@pytest.mark.parametrize(("carried", "falls"), [(Rates(BUSY.down, BitsPerSecond(0)), "down"), (BUSY, "both")])
+def test_a_delay_without_a_direction_is_put_down_to_those_that_are_used(carried: Rates, falls: str) -> None:
+    calm = last(after(2, answered(carried, is_stamped=False)))
+    state = last(after(0.1, answered(carried, up_us=200_000, is_stamped=False), calm, 2_000_000))
+    assert state.rates.down < calm.rates.down
+    assert (state.rates.up < calm.rates.up) == (falls == "both")
+
+
+def test_without_answers_while_traffic_arrives_it_is_blind_and_back_at_the_stated_rate_within_ten_seconds() -> (
+    None
+):
+    slow = last(
+        after(3, answered(both(3_000_000), down_us=90_000), last(after(2, answered(BUSY))), 2_000_000)
+    )
+    assert slow.rates.down < RANGE.stated.down
+    states = list(after(10, lambda _now: Sample(both(3_000_000)), slow, 5_000_000))
+    assert "blind" == states[-1].knowledge
+    assert RANGE.stated == states[-1].rates
+
+
+def test_without_answers_and_without_traffic_nothing_is_known_to_be_wrong() -> None:
+    """Nothing shows whether probes are filtered or the line is dead."""
+    states = list(after(60, lambda _now: Sample(NO_RATES)))
+    assert {"guess"} == {state.knowledge for state in states}
+    assert {RANGE.stated} == {state.rates for state in states}
+
+
+def test_a_delay_that_does_not_fall_at_the_least_rate_is_a_blind_signal() -> None:
+    """Somebody else fills the line, or the far end answers late on purpose."""
+    calm = last(after(2, answered(BUSY)))
+    states = list(after(12, answered(both(2_000_000), down_us=400_000, up_us=400_000), calm, 2_000_000))
+    assert any(state.rates.down < RANGE.stated.down // 8 for state in states)
+    assert "blind" == states[-1].knowledge
+    assert RANGE.stated == states[-1].rates
+
+
+def test_a_blind_sensor_is_trusted_again_when_its_delays_are_short() -> None:
+    blind = last(after(10, lambda _now: Sample(BUSY)))
+    assert "blind" == blind.knowledge
+    states = list(after(7, answered(BUSY), blind, 10_000_000))
+    assert "guess" == states[-1].knowledge
+    assert all(state.knowledge == "blind" for state in states[: (BLIND_US // 2) // STEP_US])
+
+
+def test_a_blind_sensor_is_tried_again_after_a_minute() -> None:
+    calm = last(after(2, answered(BUSY)))
+    late = answered(both(2_000_000), down_us=400_000, up_us=400_000)
+    blind = last(after(12, late, calm, 2_000_000))
+    found = [state.knowledge for state in after(80, late, blind, 14_000_000)]
+    assert {"blind", "guess"} == set(found)
+
+
+def test_a_clock_that_is_set_changes_no_rate() -> None:
+    calm = last(after(2, answered(BUSY)))
+
+    def jumped(now: int) -> Sample:
+        return Sample(BUSY, [trip(now, clock=7_000_000)])
+
+    assert all(state.rates.down >= calm.rates.down for state in after(3, jumped, calm, 2_000_000))
+
+
+def test_the_next_target_is_tried_when_one_is_silent() -> None:
+    silent = list(after(SILENT_US / 1e6 + 0.2, lambda _now: Sample(NO_RATES, targets=3)))
+    assert 1 == silent[-1].target
+    again = last(
+        after(SILENT_US / 1e6 * 2 + 0.5, lambda _now: Sample(NO_RATES, targets=3), silent[-1], 3_200_000)
+    )
+    assert 0 == again.target
+    assert 0 == last(after(60, lambda _now: Sample(NO_RATES))).target
+
+
+def test_a_late_probe_counts_before_it_is_answered() -> None:
+    calm = last(after(2, answered(BUSY)))
+    sent = Microseconds(2_000_000)
+    state = last(after(0.4, lambda _now: Sample(BUSY, unanswered=sent), calm, 2_000_000))
+    assert state.rates.down < calm.rates.down
+
+
+samples = st.builds(
+    lambda down, up, waits: (Rates(BitsPerSecond(down), BitsPerSecond(up)), waits),
+    st.integers(0, 10**9),
+    st.integers(0, 10**9),
+    st.none() | st.tuples(st.integers(0, 3_000_000), st.integers(0, 3_000_000), st.integers(-(10**9), 10**9)),
+)
+
+
+@given(st.lists(samples, max_size=150))
+def test_whatever_is_seen_the_rates_stay_between_least_and_most(
+    seen: list[tuple[Rates, tuple[int, int, int] | None]],
+) -> None:
+    state, now = begin(RANGE, Microseconds(0)), 0
+    for carried, delay in seen:
+        now += STEP_US
+        answers = [] if delay is None else [trip(now, down_us=delay[0], up_us=delay[1], clock=delay[2])]
+        state = step(state, Sample(carried, answers), RANGE, Microseconds(now))
+        assert RANGE.least.down <= state.rates.down <= RANGE.most.down
+        assert RANGE.least.up <= state.rates.up <= RANGE.most.up
+        assert state.knowledge != "blind" or state.rates == RANGE.stated
