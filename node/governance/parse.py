@@ -47,6 +47,8 @@ RATE_SOURCES = ("stated", "measured")
 RATE_SOURCES_WANTED = '"measured" (the speed follows what the line carries) or "stated"'
 LEAST_PART = 8
 """Where the rules do not say: a measured uplink carries at least this part of the stated rate, one by so much."""
+LEAST_MIN = 16_000
+"""In bit/s; that part of the least uplink. With none at all nothing could be shared, nor estimated."""
 
 
 def parse_ruleset(text: str) -> tuple[Ruleset | None, tuple[Finding, ...]]:
@@ -146,6 +148,12 @@ def _measured(main: TomlTable, stated: Rates | None) -> MeasuredUplink | None:
         return None
     least = least or Rates(BitsPerSecond(stated.down // LEAST_PART), BitsPerSecond(stated.up // LEAST_PART))
     most = most or stated
+    if min(least.down, least.up) < LEAST_MIN:
+        main.refuse(
+            "least",
+            "least is too little to share.",
+            "write a speed that the line has even on its worst day, or remove least",
+        )
     if least.down > stated.down or least.up > stated.up:
         main.refuse(
             "least",

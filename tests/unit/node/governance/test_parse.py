@@ -125,6 +125,7 @@ def test_without_them_they_are_an_eighth_of_the_stated_rate_and_that_rate():
         (['rate = "measured"', 'least = "90 Mbit/s down, 500 kbit/s up"'], "more than the stated"),
         (['rate = "measured"', 'most = "2 Mbit/s down, 500 kbit/s up"'], "less than the stated"),
         (['rate = "measured"', 'least = "2 Mbit/s"'], "least"),
+        (['rate = "measured"', 'least = "0 bit/s down, 500 kbit/s up"'], "too little to share"),
         (['rate = "measured"', 'leest = "2 Mbit/s down, 500 kbit/s up"'], "leest"),
     ],
 )
