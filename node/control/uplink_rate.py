@@ -5,6 +5,7 @@ import asyncio
 import logging
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from typing import Literal
 
 from node.control.effective_policy import EffectivePolicy
 from node.control.ports import Clock, Prober
@@ -56,7 +57,8 @@ class UplinkRate:
         self._step_s = step_s
         self._line: LineState | None = None
         self._range: UplinkRange | None = None
-        self._set: Rates | None = None
+        self._set: Rates | Literal["unknown"] | None = "unknown"
+        """What the kernel was told last; it may have been told something else before `run` was called again."""
         self._planned: tuple[Monotonic, Rates] | None = None
 
     @property
@@ -76,7 +78,7 @@ class UplinkRate:
         return line_.waits_us // 1000
 
     async def run(self, applier: ThreadPoolExecutor) -> None:
-        self._set = None
+        self._set = "unknown"
         try:
             while True:
                 ruleset = self._policy.active_ruleset.ruleset

@@ -219,3 +219,11 @@ async def test_admins_read_that_a_line_cannot_be_measured() -> None:
         await line.until(lambda: control.knowledge == "blind")
         (said,) = line_warnings(control)
         assert "uplink.probe" in said
+
+
+async def test_a_rate_that_the_kernel_was_told_in_an_earlier_run_is_taken_back() -> None:
+    """The control loop is started again after a failure, and the rules may have changed meanwhile."""
+    line = MeasuredLine(rules=RULES)
+    line.kernel.measured = BUSY
+    async with line.life():
+        await line.until(lambda: line.kernel.measured is None)
