@@ -168,7 +168,7 @@ class LinuxKernel:
             self._was_disturbed = False  # a program that keeps changing things must not keep us from counting
             return
         now, is_writing = self._generation.now(), self._is_writing
-        shaped = [interface for interface, classes in self._shaping.items() if classes is not None]
+        shaped = [interface for interface, classes in tuple(self._shaping.items()) if classes is not None]
         filtered = not is_writing and None not in {now, self._known} and now != self._known
         if filtered or (not is_writing and any(self._root_look.lost_our_root(name) for name in shaped)):
             self._was_disturbed = True
@@ -273,8 +273,14 @@ class LinuxKernel:
     ) -> None:
         if self._shaped == (firewall, uplink, classes, self._measured):
             return
-        self._shaped = None
+        standing, self._shaped = self._shaped, None
         for interface, upwards in ((firewall.lan_interface, False), (firewall.uplink_interface, True)):
+            if (
+                standing is not None
+                and standing[:3] == (firewall, uplink, classes)
+                and _one_way(standing[3], upwards) == _one_way(self._measured, upwards)
+            ):
+                continue  # a thousand classes take a while, and mostly one direction changes
             wanted: Shaping = None
             if uplink is not None or classes:
                 wanted = htb_classes(classes, uplink, upwards=upwards, measured=self._measured)
@@ -332,6 +338,12 @@ def make_room_for_neighbours(settings: Path = Path("/proc/sys/net")) -> None:
             if limit.exists() and int(limit.read_text()) < least:
                 with contextlib.suppress(OSError):  # read-only in a container, where the host decides
                     _write(limit, str(least))
+
+
+def _one_way(measured: Rates | None, upwards: bool) -> BitsPerSecond | None:
+    if measured is None:
+        return None
+    return measured.up if upwards else measured.down
 
 
 def _of_unknown_rate(minor: int, parent_minor: int | None, *, is_leaf: bool) -> HtbClass:
