@@ -23,6 +23,8 @@ EXPECTED_PERMILLE, AFTER_PERMILLE = 900, 950
 """Of the estimated capacity, when the queue should be empty, and when a probe has shown that it is."""
 USED_PERMILLE = 850
 """A rate of which less is used is not raised: nothing shows whether the line could carry more."""
+LIKELY_PERMILLE = 600
+"""While less of the rate is used, one delay is not put down to a queue: a second one must follow."""
 GROWTH_PPM_MIN, GROWTH_PPM_START_MAX, GROWTH_PPM_CALM, GROWTH_PPM_MAX = 3_000, 50_000, 30_000, 120_000
 """Growth per step in parts per million: at first, at first on a line that changes much, later, and later on such a
 line."""
@@ -139,7 +141,9 @@ def begin(direction: Direction, line: RateRange) -> Autorate:
 def step(state: Autorate, measured: Measurement, line: RateRange, now: Microseconds) -> Autorate:
     """The state after one more measurement; it is called ten times a second."""
     state = replace(state, recent=(*state.recent[1 - STEPS_KEPT :], (now, measured.carried)))
-    limit = delay_limit_us(state.rate, measured.noise_us)
+    # The time of a few frames at what passes is no queue of ours, however long it is: hardly anything passes.
+    passes = state.rate if _is_likely(state) else max(carried for _, carried in state.recent)
+    limit = delay_limit_us(min(state.rate, passes), measured.noise_us)
     for delay in measured.answered:
         state = _on_answer(state, delay, limit, line, now)
     if measured.answered:
@@ -156,7 +160,9 @@ def delay_limit_us(rate: BitsPerSecond, noise_us: int) -> int:
 
 def _on_answer(state: Autorate, delay: Delay, limit: int, line: RateRange, now: Microseconds) -> Autorate:
     if delay.delay_us > limit:
-        return replace(_congested(state, delay, line, now), last=delay)
+        # A link by radio delays a packet now and then.
+        is_shown = _is_likely(state) or state.last.delay_us > limit
+        return replace(_congested(state, delay, line, now) if is_shown else state, last=delay)
     state = replace(state, last=delay)
     return _drained(state, line) if state.is_draining else _raised(state, line, now)
 
@@ -183,9 +189,16 @@ def _congested(state: Autorate, delay: Delay, line: RateRange, now: Microseconds
     )
 
 
+def _is_likely(state: Autorate) -> bool:
+    """A queue, because there is one already or because much of the rate was used lately."""
+    return state.is_draining or any(
+        carried * 1000 >= state.rate * LIKELY_PERMILLE for _, carried in state.recent
+    )
+
+
 def _left_us(state: Autorate, delay: Delay, now: Microseconds) -> int:
     """What is left of a queue that a probe waited in, if it was sent after the rate was lowered."""
-    if not state.is_draining or delay.sent < state.lowered or state.capacity is None:
+    if not state.is_draining or delay.sent < state.lowered or not state.capacity:
         return delay.delay_us
     drained = (now - delay.sent) * max(0, state.capacity - state.rate) // state.capacity
     return max(0, delay.delay_us - drained)

@@ -127,3 +127,34 @@ def test_noise_of_the_line_is_no_queue() -> None:
 
 def test_a_slow_line_may_delay_by_some_of_its_frames() -> None:
     assert delay_limit_us(BitsPerSecond(1_000_000), 0) > 40_000 > delay_limit_us(BitsPerSecond(20_000_000), 0)
+
+
+def seen_by(*measured: Measurement, way: Direction = "down") -> Autorate:
+    state = begin(way, LINE)
+    for number, each in enumerate(measured, 1):
+        state = step(state, each, LINE, Microseconds(100_000 * number))
+    return state
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_one_delayed_answer_while_little_of_the_rate_is_used_is_no_queue(way: Direction) -> None:
+    """A link by radio delays a packet now and then; a second one in a row is a queue."""
+    used = BitsPerSecond(5 * MBIT)
+    late, soon = (Measurement(used, [Delay(BOOT, delay)]) for delay in (60_000, 1_000))
+    assert LINE.stated == seen_by(late, soon, late, soon, way=way).rate
+    assert seen_by(soon, late, late, way=way).rate < LINE.stated
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_a_delay_while_hardly_anything_passes_is_no_queue(way: Direction) -> None:
+    idle = Measurement(BitsPerSecond(20_000), [Delay(BOOT, 200_000)])
+    assert LINE.stated == seen_by(idle, idle, idle, way=way).rate
+
+
+def test_a_rate_of_nothing_is_no_error() -> None:
+    line = RateRange(BitsPerSecond(MBIT), BitsPerSecond(0), BitsPerSecond(2 * MBIT))
+    state = begin("down", line)
+    for number in range(1, 9):
+        now = Microseconds(100_000 * number)
+        state = step(state, Measurement(BitsPerSecond(0), [Delay(now, 10**12)]), line, now)
+    assert 0 <= state.rate
