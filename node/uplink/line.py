@@ -33,6 +33,8 @@ TRUSTED_US = 5_000_000
 """A blind sensor is trusted again when its delays were short for so long."""
 AGAIN_US = 60_000_000
 """And it is tried again after so long, whatever it shows."""
+GAP_US = 1_000_000
+"""Nothing was seen for longer: this computer slept, or the loop stood still. What was missed then is no news."""
 ANSWERS_US = 1_500_000
 """An answer is expected within this time."""
 URGENT_PACE_US, BUSY_PACE_US, IDLE_PACE_US = 90_000, 180_000, 1_000_000
@@ -56,9 +58,11 @@ class Sample:
     answers: Sequence[RoundTrip] = ()
     """Of the present target, in the order in which they were sent."""
     unanswered: Microseconds | None = None
-    """When the oldest probe was sent that may still be answered; None when there is none."""
+    """When a probe was sent that may still be answered, as may one before it; None when there are no two."""
     targets: int = 1
     """How many addresses can be probed."""
+    probed: str = ""
+    """Which address is probed, and how; empty when there is none."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +75,12 @@ class LineState:
     """Number of the probed target."""
     chosen: Microseconds = BOOT
     """When the target was chosen."""
+    preferred: int | None = None
+    """The target that was answered before an outage: it is tried first when another is answered."""
+    probed: str = ""
+    """What the sensor has seen."""
+    looked: Microseconds = BOOT
+    """When the last sample was seen."""
     answered: Microseconds = BOOT
     """When the last answer came."""
     doubted: Microseconds = BOOT
@@ -99,17 +109,22 @@ def begin(line: UplinkRange, now: Microseconds) -> LineState:
         autorate.begin("down", of_direction(line, "down")),
         autorate.begin("up", of_direction(line, "up")),
     )
-    return LineState(down, up, chosen=now, answered=now, doubted=now)
+    return LineState(down, up, chosen=now, answered=now, doubted=now, looked=now)
 
 
 def step(state: LineState, sample: Sample, line: UplinkRange, now: Microseconds) -> LineState:
     """The line after one more sample; called ten times a second."""
+    if now - state.looked > GAP_US:
+        state = replace(state, chosen=now, answered=now, doubted=now, short_since=None, waits_since=None)
+    if sample.probed and sample.probed != state.probed:
+        state = replace(state, probed=sample.probed, sensor=NOTHING_SEEN)
+    state = replace(state, looked=now)
     is_busy = max(_used(state.down, sample.carried), _used(state.up, sample.carried)) >= IDLE_PERMILLE
     sensor, delays = state.sensor, list[QueueingDelay]()
     for answer in sample.answers:
         sensor, delay = queueing_delay.take(sensor, answer, is_idle=not is_busy)
         delays.append(delay)
-    pace_us = _pace_us(state, sample.carried) if is_busy else IDLE_PACE_US
+    pace_us = _pace_us(state, sample.carried) if is_busy or _is_doubtful(state) else IDLE_PACE_US
     state = replace(state, sensor=sensor, pace_us=pace_us, answered=now if delays else state.answered)
     if state.knowledge == "blind":
         return _other_target(_while_blind(state, delays, line, now), sample, now)
@@ -149,6 +164,14 @@ def _pace_us(state: LineState, carried: Rates) -> int:
     before = state.down.recent[-1][1] if state.down.recent else carried.down
     fell = before * 1000 >= state.down.rate * USED_PERMILLE and carried.down * 1000 < before * USED_PERMILLE
     return URGENT_PACE_US if fell or state.down.is_draining or state.up.is_draining else BUSY_PACE_US
+
+
+def _is_doubtful(state: LineState) -> bool:
+    """Whether the last probe was delayed: the next one shows whether there is a queue."""
+    return any(
+        each.last.delay_us > autorate.delay_limit_us(each.rate, state.sensor.noise_us)
+        for each in (state.down, state.up)
+    )
 
 
 def _is_suspect(state: LineState, way: Autorate, carried: Rates) -> bool:
@@ -193,6 +216,11 @@ def _while_blind(
 
 
 def _other_target(state: LineState, sample: Sample, now: Microseconds) -> LineState:
+    if sample.answers and state.preferred in {None, state.target}:
+        return replace(state, preferred=state.target)
+    if sample.answers and state.preferred is not None:
+        # The outage is over, but if the preferred one stays silent the next that is answered is preferred.
+        return replace(state, target=state.preferred, preferred=None, chosen=now, sensor=NOTHING_SEEN)
     if now - max(state.answered, state.chosen) < SILENT_US or sample.targets < 2:
         return state
     return replace(state, target=(state.target + 1) % sample.targets, chosen=now, sensor=NOTHING_SEEN)
@@ -200,7 +228,13 @@ def _other_target(state: LineState, sample: Sample, now: Microseconds) -> LineSt
 
 def _same_sensor(state: LineState, before: LineState) -> LineState:
     return replace(
-        state, sensor=before.sensor, target=before.target, chosen=before.chosen, answered=before.answered
+        state,
+        sensor=before.sensor,
+        target=before.target,
+        chosen=before.chosen,
+        preferred=before.preferred,
+        probed=before.probed,
+        answered=before.answered,
     )
 
 

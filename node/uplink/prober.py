@@ -21,11 +21,16 @@ PROBE_US, SAVED_MAX = 160_000, 6
 """A probe of 40 bytes each 160 ms is 2 kbit/s, which they take at most; so many that were not sent may be sent later, when
 it is urgent."""
 LATE_MIN = 2
-"""One missing answer may be a lost packet."""
+"""One missing answer may be a lost packet: of so many that are waited for, the latest shows how late they are."""
 PATIENCE_US = 5_000_000
 """An answer that takes longer counts as none."""
 ROUTES_US = 10_000_000
 """How often the routes are read."""
+CLOCK_US = 1_000
+"""The real-time clock is compared with ours within this time, or else what the kernel says of an answer is not used; as
+little may it have been set since the last look."""
+CLOCK_TRIES = 4
+COMPLAINTS_MAX = 100
 ANSWERS_MAX = 64
 """Messages read at once: a flood of them must not hold up the rest."""
 SOL_RAW, ICMP_FILTER, ICMP6_FILTER = 255, 1, 1
@@ -65,9 +70,12 @@ class UplinkProber:
         *,
         root: Path = Path("/"),
         clock: Callable[[], Microseconds],
+        real_clock: Callable[[], Microseconds] = lambda: Microseconds(time.time_ns() // 1_000),
     ) -> None:
-        """`more`: addresses that the operator named. `clock` is CLOCK_BOOTTIME."""
+        """`more`: addresses that the operator named. `clock` is CLOCK_BOOTTIME, `real_clock` the one of the
+        kernel's times."""
         self._interface, self._more, self._root, self._clock = interface, more, root, clock
+        self._real_clock = real_clock
         self._targets: tuple[ProbeTarget, ...] = ()
         self._target: ProbeTarget | None = None
         self._socket: socket.socket | None = None
@@ -76,7 +84,11 @@ class UplinkProber:
         self._routes_due = BOOT
         self._last_sent = self._spent = Microseconds(-SAVED_MAX * PROBE_US)
         self._octets: tuple[Microseconds, int, int] | None = None
-        self._trouble = ""
+        self._ahead: int | None = None
+        """By how much the real-time clock was ahead of ours at the last look."""
+        self._was_answered = False
+        """Since the routes were read."""
+        self._complained: set[str] = set()
 
     def observe(self, target: int, pace_us: int) -> Sample:
         """What was seen since the last call; sends the next probe `pace_us` after the last."""
@@ -84,17 +96,26 @@ class UplinkProber:
         if now >= self._routes_due:
             self._routes_due = Microseconds(now + ROUTES_US)
             self._targets = targets(self._next_hops(), self._more)
+            if not self._was_answered:
+                # A socket keeps the interface and the source address that it had when it was made.
+                self._open(None)
+            self._was_answered = False
         wanted = self._targets[target % len(self._targets)] if self._targets else None
         if wanted != self._target:
             self._open(wanted)
-        answers = tuple(self._answers(now))
+        answers = tuple(self._answers())
+        if answers:
+            self._was_answered = True
+            self._complained.clear()
         saved = min(SAVED_MAX * PROBE_US, now - self._spent)
         if now - self._last_sent >= pace_us and saved >= PROBE_US:
             self._last_sent, self._spent = now, Microseconds(now - saved + PROBE_US)
             self._send()
         waiting = [sent for sent in self._sent.values() if now - sent < PATIENCE_US]
-        unanswered = waiting[0] if len(waiting) >= LATE_MIN else None
-        return Sample(self._carried(now), answers, unanswered, len(self._targets))
+        unanswered = waiting[LATE_MIN - 1] if len(waiting) >= LATE_MIN else None
+        return Sample(
+            self._carried(now), answers, unanswered, len(self._targets), "" if wanted is None else str(wanted)
+        )
 
     def close(self) -> None:
         self._open(None)
@@ -104,7 +125,7 @@ class UplinkProber:
 
     def _text(self, path: str) -> str:
         try:
-            return (self._root / path).read_text()
+            return (self._root / path).read_text(errors="replace")  # names of interfaces may be any octets
         except OSError:  # this kernel has no IPv6
             return ""
 
@@ -135,14 +156,29 @@ class UplinkProber:
             self._complain(f"{self._target.address} cannot be probed: {error.strerror or error}")
 
     def _complain(self, trouble: str) -> None:
-        if trouble != self._trouble:
-            self._trouble = trouble
+        """Once, until a probe is answered."""
+        if trouble not in self._complained and len(self._complained) < COMPLAINTS_MAX:
+            self._complained.add(trouble)
             log.warning("%s", trouble)
 
-    def _answers(self, now: Microseconds) -> Iterator[RoundTrip]:
+    def _compared(self) -> int | None:
+        """By how much the real-time clock is ahead of ours. None where the answers that are read now may have come before
+        it was set, or where this thread had to wait in between."""
+        before, found = self._ahead, None
+        for _ in range(CLOCK_TRIES):
+            begins = self._clock()
+            real = self._real_clock()
+            ends = self._clock()
+            if ends - begins < CLOCK_US:
+                found = real - (begins + ends) // 2
+                break
+        self._ahead = found
+        return found if before is not None and found is not None and abs(found - before) < CLOCK_US else None
+
+    def _answers(self) -> Iterator[RoundTrip]:
         if self._socket is None or self._target is None:
             return
-        ahead = time.time_ns() // 1000 - now
+        ahead = self._compared()
         for _ in range(ANSWERS_MAX):
             try:
                 packet, more, _, _ = self._socket.recvmsg(icmp.MESSAGE_BYTES_MAX, 256)
@@ -154,8 +190,11 @@ class UplinkProber:
                 continue
             # A probe that was overtaken is lost, not late.
             self._sent = {number: at for number, at in self._sent.items() if at > sent}
-            received = max(sent, min(now, Microseconds(_received_us(more, now + ahead) - ahead)))
-            yield RoundTrip(sent, received, reply.far_received_us, reply.far_sent_us)
+            if ahead is None:
+                continue
+            real, now = _received_us(more), self._clock()
+            received = now if real is None else Microseconds(real - ahead)
+            yield RoundTrip(sent, max(sent, min(now, received)), reply.far_received_us, reply.far_sent_us)
 
     def _carried(self, now: Microseconds) -> Rates:
         counted = octets_of(self._text("proc/net/dev"), self._interface)
@@ -206,10 +245,10 @@ def _socket_address(address: IPv4Address | IPv6Address) -> tuple[str, int] | tup
     return str(address).partition("%")[0], 0, 0, scope
 
 
-def _received_us(more: list[tuple[int, int, bytes]], now_us: int) -> int:
-    """When the kernel received the message, by the real-time clock."""
+def _received_us(more: list[tuple[int, int, bytes]]) -> int | None:
+    """When the kernel received the message, by the real-time clock; None when it does not say."""
     for level, kind, data in more:
         if (level, kind) == (socket.SOL_SOCKET, SO_TIMESTAMPNS) and len(data) >= _TIMESPEC.size:
             seconds, nanoseconds = _TIMESPEC.unpack_from(data)
             return int(seconds * 1_000_000 + nanoseconds // 1000)
-    return now_us
+    return None

@@ -8,7 +8,16 @@ from hypothesis import strategies as st
 
 from node.units import NO_RATES, BitsPerSecond, Microseconds, Rates
 from node.uplink.autorate import UplinkRange
-from node.uplink.line import BLIND_US, SILENT_US, LineState, Sample, begin, step
+from node.uplink.line import (
+    BLIND_US,
+    BUSY_PACE_US,
+    IDLE_PACE_US,
+    SILENT_US,
+    LineState,
+    Sample,
+    begin,
+    step,
+)
 from node.uplink.queueing_delay import RoundTrip
 
 
@@ -139,6 +148,54 @@ def test_a_late_probe_counts_before_it_is_answered() -> None:
     sent = Microseconds(2_000_000)
     state = last(after(0.4, lambda _now: Sample(BUSY, unanswered=sent), calm, 2_000_000))
     assert state.rates.down < calm.rates.down
+
+
+def test_after_an_outage_the_target_that_was_answered_before_is_probed_again() -> None:
+    """Else a short outage would end the times by direction, which only the first kind of probe tells."""
+
+    def seen(now: int) -> Sample:
+        return Sample(NO_RATES, [trip(now)], targets=3)
+
+    silent = last(
+        after(
+            SILENT_US / 1e6 + 0.2, lambda _now: Sample(NO_RATES, targets=3), last(after(2, seen)), 2_000_000
+        )
+    )
+    assert 1 == silent.target
+    assert 0 == last(after(1, seen, silent, 5_200_000)).target
+
+
+def test_a_target_that_is_not_answered_any_more_is_not_preferred() -> None:
+    state = last(after(2, lambda now: Sample(NO_RATES, [trip(now)], targets=2)))
+    for now in range(2_100_000, 20_000_000, STEP_US):
+        answers = [trip(now)] if state.target == 1 else []
+        state = step(state, Sample(NO_RATES, answers, targets=2), RANGE, Microseconds(now))
+    assert (1, 1) == (state.target, state.preferred)
+
+
+def test_after_a_sleep_of_this_computer_it_is_not_blind() -> None:
+    calm = last(after(2, answered(BUSY)))
+    slept = 3_600_000_000
+    states = list(after(2, lambda _now: Sample(BUSY, targets=2), calm, slept))
+    assert {"guess"} == {state.knowledge for state in states}
+    assert {0} == {state.target for state in states}
+
+
+def test_another_next_hop_that_is_farther_away_is_no_queue() -> None:
+    def seen(probed: str, delay: int) -> Callable[[int], Sample]:
+        return lambda now: Sample(BUSY, [trip(now, down_us=delay)], probed=probed)
+
+    calm = last(after(2, seen("near", 0)))
+    assert all(
+        state.rates.down >= calm.rates.down for state in after(3, seen("far", 90_000), calm, 2_000_000)
+    )
+
+
+def test_an_answer_that_is_delayed_while_the_line_is_idle_is_looked_into_soon() -> None:
+    calm = last(after(2, answered(NO_RATES)))
+    assert IDLE_PACE_US == calm.pace_us
+    states = list(after(0.2, answered(NO_RATES, down_us=5_000_000), calm, 2_000_000))
+    assert BUSY_PACE_US == states[-1].pace_us
 
 
 samples = st.builds(
