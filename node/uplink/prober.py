@@ -137,7 +137,7 @@ class UplinkProber:
             return
         self._identifier = secrets.randbelow(1 << 16)
         try:
-            self._socket = _connected(target)
+            self._socket = _connected(target, self._interface)
         except OSError as error:
             self._complain(f"{target.address} cannot be probed: {error.strerror or error}")
 
@@ -212,8 +212,9 @@ class UplinkProber:
         return Rates(BitsPerSecond(down), BitsPerSecond(up))
 
 
-def _connected(target: ProbeTarget) -> socket.socket:
-    """A raw socket that receives only this kind of answer of this address. Raises OSError."""
+def _connected(target: ProbeTarget, interface: str) -> socket.socket:
+    """A raw socket that receives only this kind of answer of this address, by this interface: neither what a device
+    of the LAN sends in its name, nor the answers of an address that another line leads to. Raises OSError."""
     is_v4 = target.kind != "echo6"
     family, protocol = (
         (socket.AF_INET, socket.IPPROTO_ICMP) if is_v4 else (socket.AF_INET6, socket.IPPROTO_ICMPV6)
@@ -229,6 +230,7 @@ def _connected(target: ProbeTarget) -> socket.socket:
                 for word in range(8)
             ]
             made.setsockopt(socket.IPPROTO_ICMPV6, ICMP6_FILTER, struct.pack("=8I", *blocked))
+        made.setsockopt(socket.SOL_SOCKET, socket.SO_BINDTODEVICE, interface.encode())
         made.setsockopt(socket.SOL_SOCKET, SO_TIMESTAMPNS, 1)
         made.setblocking(False)
         made.connect(_socket_address(target.address))

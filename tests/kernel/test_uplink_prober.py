@@ -173,3 +173,34 @@ def test_answers_of_others_are_not_taken(line: ProbedLine, prober: UplinkProber)
     found = delays(line.watch(prober, 1.5))
     assert found
     assert all(each.sent > Microseconds(0) for each in found)
+
+
+def test_an_address_behind_another_interface_is_not_probed_there(line: ProbedLine) -> None:
+    """That would be the delay of another line."""
+    other = line.router.lab.namespace("other")
+    line.router.lab.veth(line.router, "other0", other, "end", offload=False)
+    line.router.address("other0", "10.99.1.1/24")
+    other.address("end", "10.99.1.254/24")
+    probes = UplinkProber("wan0", ("10.99.1.254",), clock=SystemClock().microseconds)
+    try:
+        assert line.watch(probes, 0.2)[-1].targets == 5
+        assert not delays(line.watch(probes, 1, target=3))
+        assert delays(line.watch(probes, 1, target=0))
+    finally:
+        probes.close()
+
+
+def test_an_interface_that_is_made_again_is_probed_again(line: ProbedLine, prober: UplinkProber) -> None:
+    """A socket stays bound to the interface that is gone."""
+    assert delays(line.watch(prober, 1, target=2))
+    line.router.run("ip", "link", "del", "wan0")
+    line.watch(prober, 0.5, target=2)
+    line.router.run("ip", "link", "add", "wan0", "type", "veth", "peer", "name", "again")
+    line.router.run("ip", "link", "set", "again", "netns", line.far.name)
+    line.router.run("ip", "link", "set", "wan0", "address", "02:00:00:00:00:01")
+    line.router.run("ip", "link", "set", "wan0", "up")
+    line.far.run("ip", "link", "set", "again", "up")
+    line.router.address("wan0", "10.88.1.1/24", "fd88:1::1/64")
+    line.far.address("again", f"{FAR_V4}/24", f"{FAR_V6}/64")
+    line.router.route(f"default via {FAR_V4}", f"default via {FAR_V6}")
+    assert any(delays(line.watch(prober, 1, target=2)) for _ in range(21))

@@ -44,7 +44,7 @@ class Network:
         self.now += self.waits_us
         return Microseconds(self.now + self.ahead)
 
-    def connected(self, _target: ProbeTarget) -> "Network":
+    def connected(self, _target: ProbeTarget, _interface: str) -> "Network":
         self.made += 1
         return self
 
