@@ -50,7 +50,7 @@ async def run_action(context: RequestContext, path: str, body: bytes) -> Outcome
     form = forms.read_form(body, *wanted.fields, also=wanted.also)
     if form is None:
         return PageResponse(info_pages.WrongWay(context.place()), 400)
-    match context.judged(wanted.purpose, form):
+    match context.tokens.judge(wanted.purpose, context.device, form["token"]):
         case "good":
             return await wanted.act(context, form)
         case "old":

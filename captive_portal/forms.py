@@ -113,7 +113,7 @@ def read_query(query: str) -> Mapping[str, str]:
 
     A field with any other content is dropped, so a page never shows text that a link brought.
     """
-    if not query or len(query) > QUERY_CHARACTERS_MAX:
+    if len(query) > QUERY_CHARACTERS_MAX:
         return {}
     try:
         fields = parse_qsl(query, errors="strict", max_num_fields=FIELDS_MAX)

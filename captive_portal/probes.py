@@ -6,18 +6,10 @@ expected answer, byte for byte, closes the sheet. Sources: Android's NetworkMoni
 documents, NetworkManager's nm-connectivity.c, the WBA's list of captive portal behaviour (2019).
 """
 
-import ipaddress
-import re
 from dataclasses import dataclass
-from functools import lru_cache
 from html import escape
 
-HOST_CHARACTERS_MAX = 255
 PATH_CHARACTERS_MAX = 2_048
-HOSTS_REMEMBERED = 1_024
-
-_NAME = re.compile(r"[a-z0-9_]([a-z0-9_-]{0,62})(\.[a-z0-9_]([a-z0-9_-]{0,62}))*")
-_PORT = re.compile(r"\d{1,5}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,38 +144,6 @@ _PROBES = {
     for path in paths
 }
 _HOSTS = frozenset(host for host, _ in _PROBES)
-
-
-def normal_host(header: str) -> str | None:
-    """A Host header without port, trailing dot, brackets and capitals; None when it is not a valid host.
-
-    IPv6 literals come back in their shortest form, IPv4-mapped ones as IPv4.
-    """
-    return None if len(header) > HOST_CHARACTERS_MAX else _normal_host(header)
-
-
-@lru_cache(maxsize=HOSTS_REMEMBERED)
-def _normal_host(header: str) -> str | None:
-    name, port = _split_port(header.strip().lower())
-    if name is None or (port and not _PORT.fullmatch(port)):
-        return None
-    name = name.removesuffix(".")
-    literal = name[1:-1] if name.startswith("[") and name.endswith("]") else name
-    try:
-        address = ipaddress.ip_address(literal)
-    except ValueError:
-        return name if _NAME.fullmatch(name) else None
-    return str(getattr(address, "ipv4_mapped", None) or address)
-
-
-def _split_port(host: str) -> tuple[str | None, str]:
-    if host.startswith("["):
-        literal, bracket, rest = host.partition("]")
-        if not bracket or (rest and not rest.startswith(":")):
-            return None, ""
-        return literal + bracket, rest[1:]
-    name, _, port = host.partition(":")
-    return name, port
 
 
 def recognise(method: str, host: str | None, target: str, user_agent: str = "") -> Probe | None:

@@ -2,8 +2,9 @@
 no caching, and a strict Content-Security-Policy."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Literal, Protocol
 from urllib.parse import urlencode
 
@@ -14,7 +15,7 @@ from node.app.views import CommunityView, GuestView
 from node.governance.sentences import describe
 from node.governance.translations import ENGLISH, Translator
 from node.units import MacAddress
-from node.web.language_choice import ENGLISH_ONLY, Direction, Language, PageLanguage
+from node.web.language_choice import ENGLISH_ONLY, Direction, Language, LanguageChooser, PageLanguage
 from node.web.rendering import SitePage
 
 Fields = tuple[tuple[str, str], ...]
@@ -98,7 +99,7 @@ class LanguageChange:
 Outcome = PageResponse | Redirect | Download | SplashResponse | LanguageChange
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)  # no slots: the language is computed once, and only for a response that has one
 class RequestContext:
     """One request of a device on the LAN, or of another client."""
 
@@ -107,12 +108,14 @@ class RequestContext:
     """None for a client that is not on the LAN; it can only read public pages."""
     community: CommunityView
     tokens: forms.Tokens
+    languages: LanguageChooser
+    accept_language: str = ""
+    """The header field of the browser."""
     path: str = "/"
     """Of the page that is requested; the first page for actions."""
-    page_language: PageLanguage = ENGLISH_ONLY
     query: Mapping[str, str] = field(default_factory=dict)
-    words: Translator = ENGLISH
-    """Translations of the page language."""
+    translations_for: Callable[[str], Translator] = lambda _tag: ENGLISH
+    """Translations of a language tag."""
     is_secure: bool = False
     """The request came over TLS."""
     is_disputed: bool = False
@@ -123,6 +126,22 @@ class RequestContext:
         """The device of the client; only for pages that need one."""
         assert self.mac is not None
         return self.mac
+
+    @cached_property
+    def page_language(self) -> PageLanguage:
+        community = self.community
+        return self.languages.language_for(
+            self.mac,
+            self.accept_language,
+            own=community.language,
+            shown=community.languages,
+            chosen=self.query.get("lang", ""),
+        )
+
+    @property
+    def words(self) -> Translator:
+        """Translations of the page language."""
+        return self.translations_for(self.page_language.language.tag)
 
     def guest(self) -> GuestView:
         return self.backend.guest(self.device)
@@ -144,9 +163,6 @@ class RequestContext:
 
     def token(self, purpose: str) -> str:
         return self.tokens.token(purpose, self.device)
-
-    def judged(self, purpose: str, form: forms.Form) -> forms.Judgement:
-        return self.tokens.judge(purpose, self.device, form["token"])
 
 
 def page_fields(lang: str, policy: str) -> Fields:

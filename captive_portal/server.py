@@ -40,7 +40,7 @@ from node.app.account import AccountService
 from node.app.views import CommunityView
 from node.errors import NodeError
 from node.rate_limit import DeviceRateLimit
-from node.web.application import application, connection_of, is_same_origin, serving
+from node.web.application import application, connection_of, is_same_origin, normal_host, serving
 from node.web.connections import Caller, Connection, ConnectionLimiter, FastAnswer, Limits
 from node.web.language_choice import LanguageChooser
 from node.web.rendering import Renderer
@@ -228,7 +228,7 @@ class Portal:
         if guest is None or guest.state not in {"waiting", "expired"}:
             return None
         community = self._backend.community()
-        if not self._is_own(probes.normal_host(request.host), community, transport):
+        if not self._is_own(normal_host(request.host), community, transport):
             sent = self._redirect(community)
             fields = (*sent.headers, *HEADERS.items())
             return FastAnswer(self._heads.answer(sent.status, fields, sent.body, self._now()), closes=True)
@@ -254,9 +254,9 @@ class Portal:
         return self._is_own(_wanted(request)[0], self._backend.community(), request.transport)
 
     def _is_own(self, host: str | None, community: CommunityView, transport: asyncio.Transport) -> bool:
-        if host in self._addresses or (host and host == probes.normal_host(community.portal_host)):
+        if host in self._addresses or (host and host == normal_host(community.portal_host)):
             return True
-        return host == probes.normal_host(_bracketed(transport.get_extra_info("sockname")[0]))
+        return host == normal_host(_bracketed(transport.get_extra_info("sockname")[0]))
 
     def other_host(self, request: web.Request) -> web.Response:
         """Redirects to the portal. Once its device is admitted, a probe gets the response of the open Internet."""
@@ -278,7 +278,7 @@ class Portal:
     def is_own_origin(self, request: web.Request) -> bool:
         host, _ = _wanted(request)
         # Some mini-browsers send "Origin: null" with every form.
-        return is_same_origin(host or "", request.headers, normal_host=probes.normal_host, allows_null=True)
+        return is_same_origin(host or "", request.headers, normal_host=normal_host, allows_null=True)
 
     def other_origin(self, request: web.Request) -> web.Response:
         context = self._context(request)
@@ -317,13 +317,13 @@ class Portal:
         return caller
 
     def _context(self, request: web.Request, path: str = "/") -> RequestContext:
-        query = forms.read_query(request.raw_path.partition("?")[2])
+        query = request.raw_path.partition("?")[2]
         return self._context_of(
             self._caller(connection_of(request)),
             self._backend.community(),
             request.headers.get("Accept-Language", ""),
             path,
-            query,
+            forms.read_query(query) if query else NO_QUERY,
             is_secure=request.secure,
         )
 
@@ -337,22 +337,16 @@ class Portal:
         *,
         is_secure: bool = False,
     ) -> RequestContext:
-        page_language = self._languages.language_for(
-            caller.device,
-            accept,
-            own=community.language,
-            shown=community.languages,
-            chosen=query.get("lang", ""),
-        )
         return RequestContext(
             self._backend,
             caller.device,
             community,
             self._tokens(),
+            self._languages,
+            accept,
             path,
-            page_language,
             query,
-            self._renderer.translations_for(page_language.language.tag),
+            self._renderer.translations_for,
             is_secure,
             caller.is_disputed,
         )
@@ -370,11 +364,10 @@ class Portal:
                 return web.Response(
                     body=self._splash_cache.body(context, word), headers=CIMultiDict(self._fields(lang))
                 )
-            case Redirect(path):
-                return _see_other(path)
-            case LanguageChange(tag, path):
-                self._languages.choose(context.device, tag)
-                return _see_other(path)
+            case Redirect(path) | LanguageChange(path=path):
+                if isinstance(outcome, LanguageChange):
+                    self._languages.choose(context.device, outcome.tag)
+                return web.Response(status=303, headers=[("Location", path), ("Cache-Control", "no-store")])
             case Download():
                 return web.Response(body=outcome.body, headers=document_fields(outcome))
             case PageResponse(page, status, retry_s, refresh_s):
@@ -431,20 +424,16 @@ def _probe_response(answer: probes.ProbeAnswer) -> web.Response:
     return response
 
 
-def _see_other(path: str) -> web.Response:
-    return web.Response(status=303, headers=[("Location", path), ("Cache-Control", "no-store")])
-
-
 def _wanted(request: web.Request) -> tuple[str | None, str]:
     """Host and target of a request; an absolute target ("GET http://host/path") carries its own host."""
     raw_path = request.raw_path
     if raw_path.startswith("/"):
-        return probes.normal_host(request.headers.get("Host", "")), raw_path
+        return normal_host(request.headers.get("Host", "")), raw_path
     scheme, mark, rest = raw_path.partition("://")
     if not mark or scheme.lower() not in {"http", "https"}:
         return None, raw_path
     authority, slash, path = rest.partition("/")
-    return probes.normal_host(authority), slash + path
+    return normal_host(authority), slash + path
 
 
 def _bracketed(host: str) -> str:

@@ -16,10 +16,6 @@ class TokenBucket:
     left: float
     since: float
 
-    @classmethod
-    def full(cls, at_once: float, per_s: float, now: float) -> "TokenBucket":
-        return cls(at_once, per_s, at_once, now)
-
     def take(self, now: float, tokens: float = 1) -> bool:
         """Takes `tokens` at `now`; False, and nothing is taken, when fewer are left."""
         self.left = min(self.at_once, self.left + (now - self.since) * self.per_s)
@@ -43,7 +39,9 @@ class DeviceRateLimit:
 
     def take(self, device: str, now: float) -> bool:
         """Takes one token at `now`; False when the device's bucket is empty."""
-        bucket = self._buckets.pop(device, None) or TokenBucket.full(self._at_once, self._per_s, now)
+        bucket = self._buckets.pop(device, None)
+        if bucket is None:
+            bucket = TokenBucket(self._at_once, self._per_s, left=self._at_once, since=now)
         if len(self._buckets) >= DEVICES_MAX:
             del self._buckets[next(iter(self._buckets))]
         self._buckets[device] = bucket

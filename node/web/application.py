@@ -1,9 +1,11 @@
 """The HTTP application of a site: its routes, and what each request passes before it reaches one of them."""
 
 import asyncio
+import ipaddress
 import re
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping
 from contextlib import asynccontextmanager
+from functools import lru_cache
 from typing import Protocol
 from urllib.parse import urlsplit
 
@@ -15,6 +17,10 @@ from node.web.connections import Connection
 
 SHUTDOWN_S = 1.0
 """For the requests in progress when a site stops; then they are cancelled."""
+HOST_CHARACTERS_MAX = 255
+HOSTS_REMEMBERED = 1_024
+_NAME = re.compile(r"[a-z0-9_]([a-z0-9_-]{0,62})(\.[a-z0-9_]([a-z0-9_-]{0,62}))*")
+_PORT = re.compile(r"\d{1,5}")
 _COOKIE = re.compile(r"[A-Za-z0-9_-]*")
 _RUNNING: web.AppKey[set[asyncio.Task[object]]] = web.AppKey("running", set)
 """Tasks of the requests in progress. The library forgets them when their connections close."""
@@ -109,6 +115,38 @@ async def _answer(site: WebSite, request: web.Request, handler: Handler) -> web.
         return await handler(request)
     except NodeError as error:
         return site.unavailable(request, error)
+
+
+def normal_host(header: str) -> str | None:
+    """A Host header without port, trailing dot, brackets and capitals; None when it is not a valid host.
+
+    IPv6 literals come back in their shortest form, IPv4-mapped ones as IPv4.
+    """
+    return None if len(header) > HOST_CHARACTERS_MAX else _normal_host(header)
+
+
+@lru_cache(maxsize=HOSTS_REMEMBERED)
+def _normal_host(header: str) -> str | None:
+    name, port = _split_port(header.strip().lower())
+    if name is None or (port and not _PORT.fullmatch(port)):
+        return None
+    name = name.removesuffix(".")
+    literal = name[1:-1] if name.startswith("[") and name.endswith("]") else name
+    try:
+        address = ipaddress.ip_address(literal)
+    except ValueError:
+        return name if _NAME.fullmatch(name) else None
+    return str(getattr(address, "ipv4_mapped", None) or address)
+
+
+def _split_port(host: str) -> tuple[str | None, str]:
+    if host.startswith("["):
+        literal, bracket, rest = host.partition("]")
+        if not bracket or (rest and not rest.startswith(":")):
+            return None, ""
+        return literal + bracket, rest[1:]
+    name, _, port = host.partition(":")
+    return name, port
 
 
 def is_same_origin(

@@ -118,16 +118,14 @@ class ConcurrencyLimit[Party: Hashable]:
         """Number of devices with a running or waiting party."""
         return len(self._at_work.keys() | self._waiting.keys())
 
-    def may_begin(self, party: Party, device: str) -> bool:
-        """Whether the party may start now; otherwise it is queued. It never overtakes queued parties."""
-        has_room = self._at_work[device] < self._at_work_max
+    def begin(self, party: Party, device: str) -> bool:
+        """Whether the party starts now; otherwise it is queued. It never overtakes queued parties."""
+        has_room = self._at_work.get(device, 0) < self._at_work_max
         if party is self._called or (has_room and device not in self._waiting):
+            self._at_work[device] += 1
             return True
         self._waiting.setdefault(device, {})[party] = None
         return False
-
-    def begin(self, device: str) -> None:
-        self._at_work[device] += 1
 
     def end(self, device: str) -> bool:
         """A party of the device has finished; True if others are queued, to be started with `called`."""
@@ -152,7 +150,7 @@ class ConcurrencyLimit[Party: Hashable]:
 
     def leave(self, party: Party, device: str) -> None:
         """Removes the party from the queue."""
-        if self.waits(party, device):
+        if party in self._waiting.get(device, ()):
             self._take_out(party, device)
 
     def _take_out(self, party: Party, device: str) -> None:
@@ -237,19 +235,18 @@ class ConnectionLimiter:
             del self._by_device[device]
         self._used(connection, device)
 
-    def may_begin_request(self, connection: "Connection", device: str) -> bool:
-        """Whether a complete request may start now; otherwise the connection is queued and called later."""
-        return self._concurrency.may_begin(connection, device)
-
     def is_queued(self, connection: "Connection", device: str | None) -> bool:
         """Whether the connection is in the queue of its device."""
         return device is not None and self._concurrency.waits(connection, device)
 
-    def begin_request(self, connection: "Connection", device: str) -> None:
-        """A complete request of the connection is in progress."""
-        self._concurrency.begin(device)
+    def begin_request(self, connection: "Connection", device: str) -> bool:
+        """Whether a complete request of the connection is in progress from now on; otherwise the connection is queued
+        and called later."""
+        if not self._concurrency.begin(connection, device):
+            return False
         self._idle.pop(connection, None)
         self._used(connection, device)
+        return True
 
     def end_request(self, device: str) -> None:
         """The request is answered, or its client has disconnected."""
@@ -377,20 +374,16 @@ class Connection(asyncio.Protocol):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         assert isinstance(transport, asyncio.Transport)
         self.transport, ends = transport, ends_of(transport)
-        if ends is None or not self._may_stay(ends):
-            self._mute = True
-            transport.abort()
-            return
-        self.deadline = self._limiter.clock() + self._limiter.limits.request_s
-
-    def _may_stay(self, ends: SocketAddresses) -> bool:
-        if self.caller is None:
-            self.caller = self._limiter.caller_of(ends)
-        device = counted_as(self.caller, ends)
-        if not self._limiter.accept(self, device):
-            return False
-        self._device = device
-        return True
+        if ends is not None:
+            if self.caller is None:
+                self.caller = self._limiter.caller_of(ends)
+            device = counted_as(self.caller, ends)
+            if self._limiter.accept(self, device):
+                self._device = device
+                self.deadline = self._limiter.clock() + self._limiter.limits.request_s
+                return
+        self._mute = True
+        transport.abort()
 
     def data_received(self, data: bytes) -> None:
         if self._mute:
@@ -427,7 +420,7 @@ class Connection(asyncio.Protocol):
         )
 
     def connection_lost(self, exc: Exception | None) -> None:
-        self._drop_buffer()
+        self._keep(b"")
         if self._inner is not None:
             self._inner.connection_lost(exc)
             self._inner = None
@@ -467,7 +460,7 @@ class Connection(asyncio.Protocol):
 
     def abort(self) -> None:
         self._mute = True
-        self._drop_buffer()
+        self._keep(b"")
         if self.transport is not None:
             self.transport.abort()
 
@@ -523,7 +516,7 @@ class Connection(asyncio.Protocol):
         self.transport.write(answer.octets)
         if answer.closes or self.answered():
             self._mute = True
-            self._drop_buffer()
+            self._keep(b"")
             self.transport.close()
 
     def _pass_on(self, request: bytes, *, rest: bytes) -> None:
@@ -533,17 +526,16 @@ class Connection(asyncio.Protocol):
             self._refuse(400)
             return
         assert self._device is not None
-        if not limiter.may_begin_request(self, self._device):
+        if not limiter.begin_request(self, self._device):
             return
         assert self.transport is not None
         if is_last:
             self._mute = self.is_last = True
-            self._drop_buffer()
+            self._keep(b"")
             self.transport.pause_reading()
         else:
             self._keep(rest)
         self._waiting = True
-        limiter.begin_request(self, self._device)
         self._requests += 1
         self.deadline = limiter.clock() + limits.answer_s
         if self._inner is None:
@@ -561,7 +553,7 @@ class Connection(asyncio.Protocol):
         """Sends an error response and ignores further data; the sweep closes clients that do not
         disconnect."""
         self._mute = True
-        self._drop_buffer()
+        self._keep(b"")
         assert self.transport is not None
         self.transport.write(self._limiter.refusal(status))
         if self.transport.can_write_eof():
@@ -572,10 +564,6 @@ class Connection(asyncio.Protocol):
         """Only `rest` is left in the buffer."""
         self._limiter.buffered += len(rest) - len(self._buffer)
         self._buffer, self._whole = rest, 0
-
-    def _drop_buffer(self) -> None:
-        self._limiter.buffered -= len(self._buffer)
-        self._buffer, self._whole = b"", 0
 
 
 def _untie(transport: asyncio.Transport) -> None:

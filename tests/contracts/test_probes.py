@@ -7,7 +7,7 @@ import json
 from collections.abc import Iterator
 from pathlib import Path
 
-from captive_portal.probes import normal_host
+from node.web.application import normal_host
 from tests.contracts.portal_client import HOST, PortalReply, parse
 from tests.fakes.portal_server import PortalServer, open_portal_server
 from tests.fakes.use_cases import ANA

@@ -1,7 +1,7 @@
 """The real portal with the real use cases behind it: on a real loopback socket, or a single request without one."""
 
 import asyncio
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from functools import cache
@@ -13,7 +13,7 @@ from captive_portal.server import Portal, portal_renderer
 from node.control.reconciler import TICK_S
 from node.units import MacAddress, Milliseconds
 from node.web.connections import Caller, Limits, SocketAddresses
-from node.web.language_choice import ENGLISH_ONLY, PageLanguage
+from node.web.language_choice import ENGLISH, Language, LanguageChooser
 from node.web.rendering import Renderer
 from tests.fakes.repository import FakeClock
 from tests.fakes.use_cases import (
@@ -129,12 +129,13 @@ def context(
     *,
     mac: MacAddress | None = ANA,
     path: str = "/",
-    page_language: PageLanguage = ENGLISH_ONLY,
+    languages: Sequence[Language] = (ENGLISH,),
     query: Mapping[str, str] | None = None,
 ) -> RequestContext:
     """A request without a socket; by default to a node where nobody has joined."""
     portal = (app or portal_node().use_cases()).portal
-    return RequestContext(portal, mac, portal.community(), TOKENS, path, page_language, query=query or {})
+    chooser = LanguageChooser(languages)
+    return RequestContext(portal, mac, portal.community(), TOKENS, chooser, path=path, query=query or {})
 
 
 @asynccontextmanager

@@ -7,7 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from captive_portal.probes import before_admission, is_probe_host, normal_host, recognise
+from captive_portal.probes import before_admission, is_probe_host, recognise
+from node.web.application import normal_host
 
 VECTORS = json.loads((Path(__file__).parents[2] / "vectors" / "probes.json").read_text())
 PORTAL = "http://login.vallverda.example/"
@@ -39,45 +40,6 @@ def test_a_probe_path_with_another_method_is_no_probe(vector: dict) -> None:
     assert ask(vector, "POST") is None
 
 
-@pytest.mark.parametrize(
-    ("header", "expected"),
-    [
-        ("captive.apple.com", "captive.apple.com"),
-        ("Captive.Apple.COM:80", "captive.apple.com"),
-        ("connectivity-check.ubuntu.com.", "connectivity-check.ubuntu.com"),
-        ("connectivity-check.ubuntu.com.:80", "connectivity-check.ubuntu.com"),
-        ("192.0.2.1:2050", "192.0.2.1"),
-        ("[2001:DB8::0:1]", "2001:db8::1"),
-        ("[2001:db8::1]:2050", "2001:db8::1"),
-        ("[::ffff:192.0.2.1]", "192.0.2.1"),
-        ("", None),
-        (".", None),
-        ("..", None),
-        ("a..b", None),
-        ("[2001:db8::1", None),
-        ("[2001:db8::1]x", None),
-        ("host:port", None),
-        ("a b", None),
-        ("evil.example/path", None),
-        ("user@evil.example", None),
-        ("-bad.example", None),
-        ("\x00", None),
-        ("é.example", None),
-        ("a" * 64 + ".example", None),
-        (("a" * 60 + ".") * 5, None),
-    ],
-)
-def test_port_case_and_trailing_dot_of_a_host_are_ignored(header: str, expected: str | None) -> None:
-    assert expected == normal_host(header)
-
-
-@given(st.text(max_size=300))
-def test_no_host_header_raises(header: str) -> None:
-    """The result is a plain name or address, or nothing; normalizing it twice changes nothing."""
-    host = normal_host(header)
-    assert host is None or normal_host(f"[{host}]" if ":" in host else host) == host
-
-
 @given(
     st.sampled_from(["GET", "HEAD", "POST"]), st.text(max_size=40), st.text(max_size=60), st.text(max_size=40)
 )
@@ -100,16 +62,6 @@ def test_before_admission_everything_is_sent_to_the_portal() -> None:
 def test_probe_hosts_are_not_in_the_walled_garden() -> None:
     assert is_probe_host("captive.apple.com")
     assert not is_probe_host("library.example")
-
-
-@pytest.mark.parametrize("host", ["[fd77::1]:x", "[fd77::1]x", "[fd77::1", "fd77::1]", "a:x", "a:123456"])
-def test_a_host_with_an_invalid_port_is_no_host(host: str) -> None:
-    assert normal_host(host) is None
-
-
-def test_an_address_has_one_spelling_with_and_without_a_port() -> None:
-    assert ["fd77::1"] * 2 == [normal_host("[FD77:0::1]"), normal_host("[fd77::1]:80")]
-    assert "10.77.0.1" == normal_host("[::ffff:10.77.0.1]:8080")
 
 
 def test_a_path_longer_than_any_probe_is_no_probe() -> None:

@@ -12,10 +12,10 @@ from tests.fakes.use_cases import BEN
 
 
 def test_a_context_accepts_its_own_tokens_only() -> None:
-    form = {"token": context().token(JOIN)}
-    assert "good" == context().judged(JOIN, form)
-    assert "foreign" == context().judged(LEAVE, form)
-    assert "foreign" == context(mac=BEN).judged(JOIN, form)
+    token, judge = context().token(JOIN), context().tokens.judge
+    assert "good" == judge(JOIN, context().device, token)
+    assert "foreign" == judge(LEAVE, context().device, token)
+    assert "foreign" == judge(JOIN, context(mac=BEN).device, token)
 
 
 def test_a_device_outside_the_client_network_has_no_token() -> None:

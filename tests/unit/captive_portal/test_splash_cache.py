@@ -10,7 +10,7 @@ from node.accounts.notices import Notice, NoticeText
 from node.accounts.terms import TermsText
 from node.lan.mdns_services import ServiceView
 from node.units import MacAddress
-from node.web.language_choice import Language, PageLanguage
+from node.web.language_choice import Language
 from tests.fakes.portal_server import context, joining, portal_node, rendered, renderer
 from tests.fakes.use_cases import BEN, UseCases
 
@@ -62,19 +62,19 @@ def test_many_languages_do_not_fill_the_memory() -> None:
     render = Counted()
     splashes, app = SplashCache(render), portal_node().use_cases()
     for number in range(SPLASHES_MAX + 1):
-        splashes.body(context(app, page_language=PageLanguage(Language(f"x-{number}", ""))), "")
-    splashes.body(context(app, page_language=PageLanguage(Language(f"x-{SPLASHES_MAX}", ""))), "")
+        splashes.body(context(app, languages=(Language(f"x-{number}", ""),)), "")
+    splashes.body(context(app, languages=(Language(f"x-{SPLASHES_MAX}", ""),)), "")
     assert SPLASHES_MAX + 1 == render.made
 
 
-SPOKEN = PageLanguage(Language("en", "English"), (Language("en", "English"), Language("ca", "català")))
+SPOKEN = (Language("en", "English"), Language("ca", "català"))
 
 
 def test_each_device_has_its_own_token_for_the_language_and_a_new_one_each_minute() -> None:
     splashes, app = SplashCache(renderer().render), portal_node().use_cases()
-    now = context(app, page_language=SPOKEN)
+    now = context(app, languages=SPOKEN)
     later = replace(now, tokens=replace(now.tokens, minute=now.tokens.minute + 1))
-    for each in (now, context(app, page_language=SPOKEN, mac=BEN), later, now):
+    for each in (now, context(app, languages=SPOKEN, mac=BEN), later, now):
         body = splashes.body(each, "").decode()
         assert 'name="lang" value="ca"' in body
         for purpose in (JOIN, LANGUAGE):

@@ -10,32 +10,31 @@ ANA, BEN = "ana", "ben"
 
 def test_a_few_run_and_the_others_start_in_order() -> None:
     turns: ConcurrencyLimit[int] = ConcurrencyLimit(2)
-    begun = [number for number in range(5) if turns.may_begin(number, ANA) and turns.begin(ANA) is None]
+    begun = [number for number in range(5) if turns.begin(number, ANA)]
     assert [0, 1] == begun
-    assert turns.may_begin(9, BEN)
+    assert turns.begin(9, BEN)
     assert [False, True] == [turns.waits(1, ANA), turns.waits(2, ANA)]
     assert turns.end(ANA)
     for party in turns.called(ANA):
-        assert turns.may_begin(party, ANA)
-        turns.begin(ANA)
+        assert turns.begin(party, ANA)
         begun.append(party)
     assert [0, 1, 2] == begun
 
 
 def test_a_new_request_does_not_overtake_waiting_ones() -> None:
     turns: ConcurrencyLimit[int] = ConcurrencyLimit(1)
-    turns.begin(ANA)
-    assert not turns.may_begin(1, ANA)
+    assert turns.begin(0, ANA)
+    assert not turns.begin(1, ANA)
     turns.end(ANA)
-    assert not turns.may_begin(2, ANA)
+    assert not turns.begin(2, ANA)
     assert [1, 2] == list(turns.called(ANA))
 
 
 def test_a_cancelled_request_is_not_started_and_leaves_nothing_behind() -> None:
     turns: ConcurrencyLimit[int] = ConcurrencyLimit(1)
-    turns.begin(ANA)
+    assert turns.begin(0, ANA)
     for number in (1, 2):
-        turns.may_begin(number, ANA)
+        assert not turns.begin(number, ANA)
         turns.leave(number, ANA)
     turns.leave(7, ANA)
     assert not turns.end(ANA)
@@ -56,8 +55,7 @@ def test_every_waiting_request_starts_once_there_is_room(events: list[tuple[str,
     for kind, number, device in events:
         party = (device, number)
         if kind == "ask" and party not in working[device] and party not in waiting[device]:
-            if turns.may_begin(party, device):
-                turns.begin(device)
+            if turns.begin(party, device):
                 working[device].append(party)
             else:
                 waiting[device].append(party)
@@ -66,8 +64,7 @@ def test_every_waiting_request_starts_once_there_is_room(events: list[tuple[str,
             turns.end(device)
             for called in turns.called(device):
                 assert called == waiting[device].pop(0)
-                assert turns.may_begin(called, device)
-                turns.begin(device)
+                assert turns.begin(called, device)
                 working[device].append(called)
         elif kind == "leave" and party in waiting[device]:
             waiting[device].remove(party)
