@@ -254,7 +254,7 @@ class Node:
             key=self.keys.key_for("vouchers"),
             community=self.keys.community_id,
             nodes=self.roster,
-            member_directory=lambda: self.reconciler.member_directory,
+            member_directory=lambda: self.reconciler.effective_policy.member_directory,
             guest_account=self.keys.guest_account,
             random=secrets.token_bytes,
         )

@@ -84,10 +84,7 @@ def _is_between(letter: str) -> bool:
 def _check(values: list[int]) -> int:
     total = 0
     for value in values:
-        total = _times_x(total ^ value)
+        total = (total ^ value) << 1  # times x
+        if total & 32:
+            total ^= _FIELD_POLYNOMIAL
     return total
-
-
-def _times_x(value: int) -> int:
-    doubled = value << 1
-    return doubled ^ _FIELD_POLYNOMIAL if doubled & 32 else doubled

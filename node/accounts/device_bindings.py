@@ -80,7 +80,8 @@ class Bindings:
         before = self._by_mac.get(binding.mac)
         if before == binding:
             return ()
-        self.unbind(binding.mac)
+        if before is not None:
+            self.unbind(binding.mac)
         siblings = self._by_account.get(binding.account, ())
         rows: list[Binding | Unbound] = [binding]
         if len(siblings) >= DEVICES_BOUND_MAX:

@@ -35,7 +35,7 @@ def own_rows(registry: AccountRegistry, account: AccountId, mac: MacAddress, at:
         "has_passphrase": registry.has_passphrase(account),
     }
     if voucher is not None:
-        batch = registry.vouchers.batch_of(voucher)
+        batch = registry.vouchers.batches[voucher.batch]
         rows["voucher"] = {
             "group": batch.group,
             "lasts_ms": batch.lasts_ms,

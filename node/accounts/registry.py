@@ -124,11 +124,6 @@ class AccountRegistry:
         binding = self.bindings.get(mac)
         return binding.account if binding is not None and self._is_there(binding) else None
 
-    def groups_of(self, account: AccountId) -> frozenset[str]:
-        """The group of the voucher batch that the account comes from; empty for other accounts, whose groups
-        are in the member directory."""
-        return self.vouchers.groups_of(account)
-
     def way_of(self, mac: MacAddress) -> Way:
         """Join method of the device."""
         binding = self.bindings.get(mac)
@@ -345,7 +340,7 @@ class AccountRegistry:
     # --- internal -----------------------------------------------------------------------------
 
     def _owner(self, mac: MacAddress) -> AccountId | None:
-        return self._member_directory().account_of(mac)
+        return self._member_directory().devices.get(mac)
 
     def _is_own(self, mac: MacAddress, account: AccountId) -> bool:
         return account in {self._owner(mac), self.account_of(mac)}

@@ -39,16 +39,14 @@ class TermsStore:
 
     def __init__(self) -> None:
         self._versions: dict[str, Terms] = {}
+        self.current: Terms | None = None
+        """The version that people accept now; None if no terms were written."""
 
     def take(self, kept: Iterable[Terms]) -> None:
         """Load from storage, in order of adoption."""
         for terms in kept:
             self._versions[terms.version] = terms
-
-    @property
-    def current(self) -> Terms | None:
-        """The version that people accept now; None if no terms were written."""
-        return next(reversed(self._versions.values()), None)
+        self.current = next(reversed(self._versions.values()), None)
 
     def get(self, version: str) -> Terms | None:
         return self._versions.get(version)
@@ -71,12 +69,11 @@ class TermsStore:
             findings = (Finding("terms", 0, message, fix),)
         if findings:
             return findings
-        current = self.current
-        if current is not None and current.texts == texts:
+        if self.current is not None and self.current.texts == texts:
             return (SAME_TERMS,)
         taken = {*self._versions, not_below}
         terms = Terms(next_version(taken), texts, today, by)
-        self._versions[terms.version] = terms
+        self._versions[terms.version] = self.current = terms
         return terms
 
 

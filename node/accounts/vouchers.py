@@ -270,9 +270,6 @@ class VoucherStore:
     def of_account(self, account: AccountId) -> Voucher | None:
         return self._by_fingerprint.get(self._by_account.get(account, ""))
 
-    def batch_of(self, voucher: Voucher) -> Batch:
-        return self.batches[voucher.batch]
-
     def of_batch(self, number: int) -> tuple[Voucher, ...]:
         return tuple(self._by_fingerprint[name] for name in self._by_batch.get(number, ()))
 
@@ -281,7 +278,8 @@ class VoucherStore:
         return Counter(voucher_state(voucher, now) for voucher in self.of_batch(number))
 
     def groups_of(self, account: AccountId) -> frozenset[str]:
-        """The group of the voucher's account; empty for any other account."""
+        """The group of the batch that the voucher's account comes from; empty for other accounts, whose groups are in the
+        member directory."""
         voucher = self.of_account(account)
         return frozenset() if voucher is None else frozenset({self.batches[voucher.batch].group})
 

@@ -59,7 +59,7 @@ class AccountService:
         """`new_salt` returns random bytes for one passphrase hash; `down_since` returns since when
         the uplink is down, or None."""
         self._reconciler, self._config, self._clock = reconciler, config, clock
-        self._registry = reconciler.registry
+        self._registry, self._policy = reconciler.registry, reconciler.effective_policy
         self._new_salt, self._kept, self._services = new_salt, kept, services
         self._portal_url, self._down_since = portal_url, down_since
         self._views = AccountViews(reconciler, clock)
@@ -88,8 +88,8 @@ class AccountService:
     def community(self) -> CommunityView:
         terms, down_since = self._registry.terms.current, self._down_since()
         seen = (
-            self._reconciler.active_ruleset.fingerprint,
-            bool(self._reconciler.member_directory.units),
+            self._policy.active_ruleset.fingerprint,
+            bool(self._policy.member_directory.units),
             terms and terms.version,
             self._portal_url(),
             down_since,
@@ -103,7 +103,7 @@ class AccountService:
         """Notices for this device today, urgent and newest first."""
         if not len(self._registry.notices):  # checked first because every page asks
             return ()
-        node, today = self._config.node, self._reconciler.instant().today
+        node, today = self._config.node, self._reconciler.persistence.instant().today
         zones = (node.zone,) if node.zone else ()
         reader = self._views.reader(mac)
         return self._registry.notices.visible(reader, node=node.name, zones=zones, today=today)
@@ -151,7 +151,7 @@ class AccountService:
             return Refused("not-yours")
         if (refused := self._admission.forgetful()) is not None:
             return refused
-        self._registry.new_device_code(mac, account, self._reconciler.instant())
+        self._registry.new_device_code(mac, account, self._reconciler.persistence.instant())
         return self._views.device_code(account) or Refused("code-used")
 
     async def name_device(self, mac: MacAddress, device: MacAddress, name: str) -> Refused | None:
@@ -159,7 +159,7 @@ class AccountService:
         if account is None:
             return Refused("not-yours")
         return await self._remember(
-            lambda: self._registry.name_device(account, device, name, self._reconciler.instant())
+            lambda: self._registry.name_device(account, device, name, self._reconciler.persistence.instant())
         )
 
     async def remove_device(self, mac: MacAddress, device: MacAddress) -> Refused | None:
@@ -211,34 +211,37 @@ class AccountService:
             return Refused("not-yours")
         return await self._remember(
             lambda: self._registry.add_objection(
-                account, rule[:RULE_CHARS_MAX], text, self._reconciler.instant()
+                account, rule[:RULE_CHARS_MAX], text, self._reconciler.persistence.instant()
             )
         )
 
     async def own_data(self, mac: MacAddress) -> Mapping[str, object]:
         """All personal data about this device and its account, ready for JSON."""
         reconciler = self._reconciler
-        account, session_entry = reconciler.account_of(mac), reconciler.session_table.session_entries.get(mac)
+        account, session_entry = (
+            self._policy.account_of(mac),
+            reconciler.session_table.session_entries.get(mac),
+        )
         view = self._views.view(mac)
         return {
             "device": mac,
             "account": account,
-            "name": reconciler.member_directory.names.get(account, ""),
+            "name": self._policy.member_directory.names.get(account, ""),
             "state": view.state,
             "way": self._registry.way_of(mac),
             "terms_accepted": session_entry.terms if session_entry is not None else "",
             "seconds_left": view.seconds_left,
             "removed_because": view.removed_because,
             "bytes_by_day": await self._bytes_by_day(account),
-            **personal_data.own_rows(self._registry, account, mac, reconciler.instant()),
+            **personal_data.own_rows(self._registry, account, mac, reconciler.persistence.instant()),
         }
 
     async def erase(self, mac: MacAddress) -> None:
         """Ends the session and erases the personal data, except this month's counters: the shares of other
         accounts depend on them until the month ends."""
-        account = self._reconciler.account_of(mac)
+        account = self._policy.account_of(mac)
         is_last = {mac} >= {each.mac for each in self._views.devices(account, mac)}
-        rows = personal_data.erase(self._registry, account, mac, self._reconciler.instant())
+        rows = personal_data.erase(self._registry, account, mac, self._reconciler.persistence.instant())
         await self._reconciler.erase(mac, account, is_last=is_last, changes=rows)
 
     # --- internal ------------------------------------------------------------------------
@@ -253,11 +256,11 @@ class AccountService:
         return Refused("memory") if self._reconciler.persistence.why_unstored(rows) else None
 
     def _describe(self) -> CommunityView:
-        config, active = self._config, self._reconciler.active_ruleset
+        config, active = self._config, self._policy.active_ruleset
         terms = self._registry.terms.current
         language = TERMS_LANGUAGE if config.node.terms == TERMS else config.portal.language
         texts = terms.texts if terms is not None else (TermsText(language, config.node.terms),)
-        is_village = bool(self._reconciler.member_directory.units)
+        is_village = bool(self._policy.member_directory.units)
         return CommunityView(
             community=config.community.name,
             node=config.node.name,

@@ -59,7 +59,10 @@ class AdminContentService:
         if current.texts == texts:
             return (SAME_TERMS,)
         adopted = self._registry.terms.adopt(
-            texts, self._reconciler.instant().today, signed.label, not_below=self._first_terms.version
+            texts,
+            self._reconciler.persistence.instant().today,
+            signed.label,
+            not_below=self._first_terms.version,
         )
         if isinstance(adopted, Terms):
             await store(self._reconciler, (adopted,))
@@ -74,7 +77,9 @@ class AdminContentService:
 
     def shows_today(self, notice: Notice) -> bool:
         """Whether it is shown at this node today."""
-        return notice.where in self._places and is_current(notice, self._reconciler.instant().today)
+        return notice.where in self._places and is_current(
+            notice, self._reconciler.persistence.instant().today
+        )
 
     async def save_notice(self, signed: Signed, notice: Notice, replacing: str = "") -> tuple[Finding, ...]:
         """Saves a notice if the one with its number still has the fingerprint `replacing`; number 0 creates a new one,
@@ -122,7 +127,9 @@ class AdminContentService:
             return None  # the same form twice
         if objection is not None and fingerprint(objection) != replacing:
             return _CHANGED
-        answered = self._registry.objections.answer(number, text, self._reconciler.instant().today)
+        answered = self._registry.objections.answer(
+            number, text, self._reconciler.persistence.instant().today
+        )
         if answered is None:
             message = gettext_lazy("This objection is gone: its author deleted it.")
             return Finding("contest", 0, message, gettext_lazy("answer another one"))

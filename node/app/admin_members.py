@@ -158,7 +158,7 @@ class AdminMembersService:
 
     async def new_card(self, account: str) -> CardView | Finding:
         require_recalled(self._reconciler)
-        member, today = self.member(account), self._reconciler.instant().today
+        member, today = self.member(account), self._reconciler.persistence.instant().today
         if not today:
             return _NO_DAY
         last = (date.fromisoformat(today) + timedelta(days=CARD_LASTS_DAYS)).isoformat()
@@ -170,7 +170,7 @@ class AdminMembersService:
     async def void_cards(self, account: str) -> Finding | None:
         """Revokes all cards made for the account so far."""
         await require_writable(self._reconciler)
-        today = self._reconciler.instant().today
+        today = self._reconciler.persistence.instant().today
         if not today:
             return _NO_DAY
         if account not in self._members():

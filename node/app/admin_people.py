@@ -94,7 +94,7 @@ class AdminPeopleService:
         return sorted(here, key=lambda account: (-_busy(rates.get(account, NO_RATES)), account))
 
     def row(self, account: AccountId) -> PersonRow:
-        reconciler, now = self._reconciler, self._reconciler.instant().now
+        reconciler, now = self._reconciler, self._reconciler.persistence.instant().now
         since, ways = [], dict[Way, None]()
         for mac in self._session_table.devices_of(account):
             guest = self._session_table.state(mac)
@@ -178,7 +178,7 @@ class AdminPeopleService:
         except ValueError:
             return self._search_text(plain(query))
         is_known = mac in self._session_table.guests or self._registry.bindings.get(mac) is not None
-        is_listed = self._reconciler.member_directory.account_of(mac) is not None
+        is_listed = mac in self._reconciler.member_directory.devices
         return (self._reconciler.account_of(mac),) if is_known or is_listed else ()
 
     def _search_text(self, text: str) -> Sequence[AccountId]:
@@ -209,7 +209,7 @@ class AdminPeopleService:
         return self._registry.way_of(mac) if bound is not None or is_online else None
 
     def _view(self, voucher: Voucher) -> VoucherView:
-        return voucher_view(self._registry.vouchers, voucher, self._reconciler.instant().now)
+        return voucher_view(self._registry.vouchers, voucher, self._reconciler.persistence.instant().now)
 
 
 def _busy(rate: Rates) -> int:

@@ -124,7 +124,7 @@ class AdminVouchersService:
     def idempotency_key(self, cookie: str) -> str:
         """A new key for one order form; a form that is sent twice issues once."""
         return self._idempotency.idempotency_key(
-            cookie, self._random(RANDOM_BYTES), self._reconciler.instant().now
+            cookie, self._random(RANDOM_BYTES), self._reconciler.persistence.instant().now
         )
 
     async def issue(
@@ -134,7 +134,10 @@ class AdminVouchersService:
         findings."""
         require_recalled(self._reconciler)
         wish, generated = _wish(signed, order), tuple[GeneratedVoucher, ...]()
-        is_fresh = self._idempotency.state(cookie, idempotency_key, self._reconciler.instant().now) == "fresh"
+        is_fresh = (
+            self._idempotency.state(cookie, idempotency_key, self._reconciler.persistence.instant().now)
+            == "fresh"
+        )
         if is_fresh and (findings := self._beyond(signed, wish, order.count)):
             return findings
         if is_fresh and not self._vouchers.findings(wish, order.count):
@@ -163,7 +166,7 @@ class AdminVouchersService:
         count: int,
     ) -> Fresh | tuple[Finding, ...]:
         """The result of the form with this idempotency key: the first one if it was submitted before."""
-        at = self._reconciler.instant()
+        at = self._reconciler.persistence.instant()
         state = self._idempotency.state(cookie, idempotency_key, at.now)
         if state in {"stale", "crowded"}:
             return (_STALE if state == "stale" else _CROWDED,)
@@ -182,7 +185,7 @@ class AdminVouchersService:
         grant = signed.may_issue
         if grant is None:
             return ()
-        today = self._reconciler.instant().today
+        today = self._reconciler.persistence.instant().today
         issued = sum(
             len(self._vouchers.of_batch(number))
             for number, batch in self._vouchers.batches.items()
@@ -203,7 +206,7 @@ class AdminVouchersService:
         return [batch for batch in whole if _may_see(signed, batch)]
 
     def counts(self, number: int) -> Mapping[VoucherState, int]:
-        return self._vouchers.counts(number, self._reconciler.instant().now)
+        return self._vouchers.counts(number, self._reconciler.persistence.instant().now)
 
     async def revoke_batch(self, signed: Signed, number: int, *, back: bool) -> int | Finding:
         """Number of vouchers revoked now; with `back`, number of revocations undone."""
@@ -218,7 +221,7 @@ class AdminVouchersService:
         voucher = self._find(signed, typed)
         if isinstance(voucher, Finding):
             return voucher
-        return voucher_view(self._vouchers, voucher, self._reconciler.instant().now)
+        return voucher_view(self._vouchers, voucher, self._reconciler.persistence.instant().now)
 
     async def revoke_voucher(self, signed: Signed, typed: str, *, back: bool) -> Finding | None:
         voucher = self._find(signed, typed)
@@ -236,7 +239,7 @@ class AdminVouchersService:
     async def _turn(self, vouchers: Iterable[Voucher], *, back: bool) -> int:
         """Revokes or restores; returns how many changed. Raises as `store`."""
         names = [voucher.fingerprint for voucher in vouchers]
-        now, ours = self._reconciler.instant().now, self._vouchers
+        now, ours = self._reconciler.persistence.instant().now, self._vouchers
         changes = ours.restore(names) if back else ours.revoke(names, now).changes
         await store(self._reconciler, changes)
         return len(changes)
@@ -247,7 +250,7 @@ class AdminVouchersService:
         if not isinstance(code, Code) or code.kind != "voucher":
             return _MISTYPED
         voucher = self._vouchers.find(code)
-        if voucher is None or not _may_see(signed, self._vouchers.batch_of(voucher)):
+        if voucher is None or not _may_see(signed, self._vouchers.batches[voucher.batch]):
             return _UNKNOWN
         return voucher
 
@@ -256,7 +259,7 @@ def voucher_view(vouchers: VoucherStore, voucher: Voucher, now: Monotonic) -> Vo
     """The state of `voucher` for the admin pages."""
     state, lease = voucher_state(voucher, now), voucher.lease
     left = (lease.ends - now) // 1000 if lease is not None and state == "used" else None
-    return VoucherView(vouchers.batch_of(voucher), voucher.account, state, voucher.used_day, left)
+    return VoucherView(vouchers.batches[voucher.batch], voucher.account, state, voucher.used_day, left)
 
 
 def _wish(signed: Signed, order: VoucherOrder) -> Batch:

@@ -37,6 +37,7 @@ class AdmissionService:
 
     def __init__(self, reconciler: Reconciler, views: AccountViews) -> None:
         self._reconciler, self._registry, self._views = reconciler, reconciler.registry, views
+        self._policy = reconciler.effective_policy
         self.passphrases = PassphraseQueue()
         """Shared by all: two hashes at once would need twice the memory."""
         self._choosing: dict[MacAddress, tuple[Monotonic, Binding | None]] = {}
@@ -79,11 +80,11 @@ class AdmissionService:
     def ask(self, mac: MacAddress, host: str, name: str, terms_version: str) -> Refused | None:
         if (refused := self.removed(mac) or self.forgetful()) is not None:
             return refused
-        asked = self._registry.ask(mac, host, name, self._ways(), self._reconciler.instant())
+        asked = self._registry.ask(mac, host, name, self._ways(), self._reconciler.persistence.instant())
         if isinstance(asked, Rejected):
             return refusal(asked)
         waiting = self._registry.sponsorship
-        now = self._reconciler.instant().now
+        now = self._reconciler.persistence.instant().now
         self._accepted = {m: t for m, t in self._accepted.items() if waiting.of_device(m, now) is not None}
         self._accepted[mac] = terms_version
         return None
@@ -96,7 +97,7 @@ class AdmissionService:
             return Refused("way-closed")
         if self._came_otherwise(host, number):
             return None
-        answered = self._registry.answer(host, number, self._reconciler.instant(), yes=yes)
+        answered = self._registry.answer(host, number, self._reconciler.persistence.instant(), yes=yes)
         if answered is None or isinstance(answered, Rejected):
             return None if answered is None else refusal(answered)
         version = self._accepted.pop(answered.mac, "")
@@ -107,7 +108,7 @@ class AdmissionService:
         host = self._views.account_of(mac)
         if host is None or not self._registry.is_member(host):
             return Refused("not-a-member")
-        sponsorship, now = self._registry.sponsorship, self._reconciler.instant().now
+        sponsorship, now = self._registry.sponsorship, self._reconciler.persistence.instant().now
         match muting:
             case "device":
                 return None if sponsorship.mute(host, number, now) else Refused("not-yours")
@@ -120,7 +121,7 @@ class AdmissionService:
     async def _authenticate(
         self, mac: MacAddress, entry: Entry, *, is_choosing: bool
     ) -> Accepted | Rejected | Refused:
-        registry, ways, at = self._registry, self._ways(), self._reconciler.instant()
+        registry, ways, at = self._registry, self._ways(), self._reconciler.persistence.instant()
         if is_choosing and self._may_choose(mac, at.now):
             return self._enter_chosen(mac, ways, at)
         if isinstance(entry, TermsAccepted):
@@ -138,19 +139,23 @@ class AdmissionService:
     async def prove(self, mac: MacAddress, account: AccountId, passphrase: str) -> Refused | None:
         """Checks the account's passphrase for a device with a session (step-up); a failed
         attempt counts as at sign-in."""
-        registry, at = self._registry, self._reconciler.instant()
+        registry, at = self._registry, self._reconciler.persistence.instant()
         question = registry.passphrase_question(mac, account, WAYS, at)
         if isinstance(question, Rejected):
             return refusal(question)
         was_right = await self._check(question, passphrase)
         if isinstance(was_right, Refused):
             return was_right
-        rejected = registry.passphrase_checked(question, self._reconciler.instant(), was_right=was_right)
+        rejected = registry.passphrase_checked(
+            question, self._reconciler.persistence.instant(), was_right=was_right
+        )
         return None if rejected is None else refusal(rejected)
 
     async def _by_passphrase(self, mac: MacAddress, typed: PassphraseTyped) -> Accepted | Rejected | Refused:
         registry = self._registry
-        question = registry.passphrase_question(mac, typed.account, self._ways(), self._reconciler.instant())
+        question = registry.passphrase_question(
+            mac, typed.account, self._ways(), self._reconciler.persistence.instant()
+        )
         if isinstance(question, Rejected):
             return question
         was_right = await self._check(question, typed.passphrase)
@@ -158,7 +163,9 @@ class AdmissionService:
             return was_right
         if "passphrase" not in self._ways():
             return Rejected("way-closed")
-        return registry.enter_by_passphrase(question, self._reconciler.instant(), was_right=was_right)
+        return registry.enter_by_passphrase(
+            question, self._reconciler.persistence.instant(), was_right=was_right
+        )
 
     async def _check(self, question: PassphraseQuestion, typed: str) -> bool | Refused:
         passphrase = typed[: PASSPHRASE_CHARS_MAX + 1]
@@ -173,7 +180,7 @@ class AdmissionService:
 
     def _is_known(self, mac: MacAddress) -> bool:
         """Whether the device belongs to a member or a voucher."""
-        return not self._reconciler.account_of(mac).startswith(GUEST_PREFIX)
+        return not self._policy.account_of(mac).startswith(GUEST_PREFIX)
 
     async def _let_in(
         self, mac: MacAddress, found: Accepted, terms_version: str, instead_of: MacAddress | None
@@ -191,14 +198,13 @@ class AdmissionService:
         if (refused_now := self.removed(mac)) is not None:
             return refused_now
         self._choosing.pop(mac, None)
-        self._registry.sponsorship.withdraw(mac, self._reconciler.instant().now)
-        state = self._reconciler.session_table.state(mac)
-        return Admitted(self._views.seconds_left(state) if isinstance(state, session_state.Authorized) else 0)
+        self._registry.sponsorship.withdraw(mac, self._reconciler.persistence.instant().now)
+        return Admitted()
 
     def _came_otherwise(self, host: AccountId, number: int) -> bool:
         """Whether the guest has meanwhile signed in with a code, a card or a passphrase,
         so that no sponsor is needed."""
-        now, session_table = self._reconciler.instant().now, self._reconciler.session_table
+        now, session_table = self._reconciler.persistence.instant().now, self._reconciler.session_table
         asked = (each.mac for each in self._registry.sponsorship.of_host(host, now) if each.number == number)
         return any(
             session_table.is_admitted(mac)
@@ -210,7 +216,7 @@ class AdmissionService:
         self._choosing.pop(mac, None)
         if len(self._choosing) >= CHOOSING_MAX:
             del self._choosing[next(iter(self._choosing))]
-        ends = Monotonic(self._reconciler.instant().now + CHOOSING)
+        ends = Monotonic(self._reconciler.persistence.instant().now + CHOOSING)
         self._choosing[mac] = ends, self._registry.bindings.get(mac)
 
     def _may_choose(self, mac: MacAddress, now: Monotonic) -> bool:
@@ -227,11 +233,11 @@ class AdmissionService:
         binding, account = self._registry.bindings.get(mac), self._registry.account_of(mac)
         if binding is None or account is None or binding.way == "terms":
             return None
-        end = self._reconciler.effective_policy.voucher_end(account)
-        return binding if end is None or self._reconciler.instant().now < end else None
+        end = self._policy.voucher_end(account)
+        return binding if end is None or self._reconciler.persistence.instant().now < end else None
 
     def _ways(self) -> tuple[Way, ...]:
-        return self._reconciler.active_ruleset.ruleset.joining.ways
+        return self._policy.active_ruleset.ruleset.joining.ways
 
 
 def refusal(rejected: Rejected) -> Refused:

@@ -62,7 +62,7 @@ class ConsoleService:
             "overview": overview,
             "version": self._version,
             "started": self._started,
-            "clock": reconciler.moment().clock,
+            "clock": reconciler.effective_policy.moment().clock,
             "uplink_busy": reconciler.load.busy,
             "rules_fingerprint": active.fingerprint,
             "rules_version": active.ruleset.version,
@@ -83,7 +83,7 @@ class ConsoleService:
     def why(self, question: dict[str, Any]) -> Mapping[str, Any]:
         account = self._account(str(question.get("who", ""))[:WHO_CHARS_MAX])
         moment = self._moment(question.get("at"))
-        allowance = self._reconciler.allowance_at(account, moment)
+        allowance = self._reconciler.effective_policy.allowance_at(account, moment)
         rule, sentence = binding(allowance)
         return {
             "account": account,
@@ -175,7 +175,7 @@ class ConsoleService:
         return account
 
     def _moment(self, at: object) -> Moment:
-        now = self._reconciler.moment()
+        now = self._reconciler.effective_policy.moment()
         if at is None:
             return now
         try:

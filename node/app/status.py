@@ -158,7 +158,7 @@ class StatusSnapshot:
         ]
         found += _promises(reconciler.effective_policy.kept())
         found += line_warnings(reconciler.uplink)
-        if reconciler.moment().clock == "unknown":
+        if reconciler.effective_policy.moment().clock == "unknown":
             found.append(
                 gettext_lazy(
                     "This node does not know the date: limits with times are paused. Set the clock, or let it reach NTP."
@@ -189,7 +189,7 @@ class StatusSnapshot:
 
     def _row(self, account: AccountId, devices: int, translator: Translator) -> OnlineRow:
         reconciler = self._reconciler
-        allowance = reconciler.allowances.get(account) or reconciler.allowance(account)
+        allowance = reconciler.effective_policy.allowances.get(account) or reconciler.allowance(account)
         if translator is not ENGLISH:
             allowance = allowance_in(translator, allowance, reconciler.active_ruleset.ruleset)
         rule, sentence = binding(allowance)

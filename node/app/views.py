@@ -154,8 +154,6 @@ RefusalReason = Literal[
 class Admitted:
     """The device is authorized from now on."""
 
-    seconds_left: int | None
-
 
 @dataclass(frozen=True, slots=True)
 class Refused:
@@ -231,6 +229,7 @@ class AccountViews:
 
     def __init__(self, reconciler: Reconciler, clock: Clock) -> None:
         self._reconciler, self._registry, self._clock = reconciler, reconciler.registry, clock
+        self._policy = reconciler.effective_policy
 
     def account_of(self, mac: MacAddress) -> AccountId | None:
         """The account of an authorized device, else None: only with a session may a
@@ -243,7 +242,7 @@ class AccountViews:
         account = None if mac is None else self.account_of(mac)
         if account is None:
             return NOBODY_YET
-        groups = self._reconciler.effective_policy.unit(account).groups
+        groups = self._policy.unit(account).groups
         return Reader(True, self._registry.is_member(account), groups)
 
     def view(self, mac: MacAddress) -> GuestView:
@@ -277,14 +276,14 @@ class AccountViews:
             account=account,
             used=reconciler.used_this_month(account),
             allowance=allowance,
-            seconds_left=self.seconds_left(guest),
+            seconds_left=None if guest.until is None else self._seconds_to(guest.until, now),
             bytes_left=min((quota.left for quota in allowance.quotas), default=None),
             devices=self.devices(account, mac),
             way=registry.way_of(mac),
-            name=reconciler.member_directory.names.get(account, ""),
-            tier=reconciler.effective_policy.unit(account).tier,
+            name=self._policy.member_directory.names.get(account, ""),
+            tier=self._policy.unit(account).tier,
             terms_version=reconciler.session_table.session_entries[mac].terms,
-            devices_max=reconciler.effective_policy.devices_max(account),
+            devices_max=self._policy.devices_max(account, allowance),
             asked_for=self._asked_for(mac, now),
             requests=self._requests(account, now) if is_member else (),
             unasked_s=self._unasked_s(account, now) if is_member else None,
@@ -302,9 +301,9 @@ class AccountViews:
         with_session = [
             mac
             for mac in session_table.devices_of(account)
-            if session_table.is_admitted(mac) or self._reconciler.account_of(mac) == account
+            if session_table.is_admitted(mac) or self._policy.account_of(mac) == account
         ]
-        listed = self._reconciler.member_directory.devices_of(account)
+        listed = self._policy.member_directory.devices_of(account)
         return tuple(
             DeviceView(
                 mac=mac,
@@ -316,9 +315,6 @@ class AccountViews:
             )
             for mac in dict.fromkeys((*bound, *listed, *with_session))
         )
-
-    def seconds_left(self, guest: session_state.Authorized) -> int | None:
-        return None if guest.until is None else self._seconds_to(guest.until, self._clock.monotonic())
 
     def device_code(self, account: AccountId) -> DeviceCode | None:
         return self._device_code(account, self._clock.monotonic())
@@ -335,17 +331,17 @@ class AccountViews:
 
     def _ended_way(self, mac: MacAddress, now: Monotonic) -> Way | None:
         """None when only the session has ended and the voucher is still valid."""
-        end = self._reconciler.effective_policy.voucher_end(self._reconciler.account_of(mac))
+        end = self._policy.voucher_end(self._policy.account_of(mac))
         return None if end is not None and now < end else self._registry.way_of(mac)
 
     def _comes_back(self, mac: MacAddress, now: Monotonic) -> bool:
-        ways = self._reconciler.active_ruleset.ruleset.joining.ways
+        ways = self._policy.active_ruleset.ruleset.joining.ways
         if "terms" in ways:
             return False
         account = self._registry.account_of(mac)
         if account is None:
-            return self._reconciler.member_directory.account_of(mac) is not None
-        end = self._reconciler.effective_policy.voucher_end(account)
+            return mac in self._policy.member_directory.devices
+        end = self._policy.voucher_end(account)
         return self._registry.way_of(mac) in ways if end is None else now < end
 
     def _requests(self, account: AccountId, now: Monotonic) -> tuple[IntroductionRequest, ...]:

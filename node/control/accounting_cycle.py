@@ -5,16 +5,14 @@ from dataclasses import dataclass
 
 from node.accounting.ledger import Ledger, UsageBucket, UsageKey, highest
 from node.accounting.meter import Baseline
-from node.accounting.periods import period_name
 from node.control.rates import MeanRates, Unrated, mean_rates
 from node.control.usage_delta import LedgerWriter, UsageDelta, book
 from node.enforcement.plan import Kernel
 from node.governance.allowance import Allowance, Moment, Unit
 from node.governance.evaluate import Evaluator
-from node.governance.rules import Quota, Ruleset
 from node.sessions.state import Authorized, DeviceSession
 from node.sessions.table import SessionEntry
-from node.units import AccountId, Bytes, MacAddress, NodeId
+from node.units import AccountId, MacAddress, NodeId
 
 # Usage that other nodes have sent since the last reading.
 
@@ -79,7 +77,6 @@ class CycleInput:
     """By ct mark: every session that may still have uncounted bytes."""
     guests: Mapping[MacAddress, DeviceSession]
     unit: Callable[[AccountId], Unit]
-    ruleset: Ruleset
     evaluator: Evaluator
     moment: Moment
     day: str
@@ -153,31 +150,17 @@ def run_cycle(kernel: Kernel, ledger: Ledger, question: CycleInput) -> CycleResu
 
 def evaluate(ledger: Ledger, question: CycleInput) -> dict[AccountId, Allowance]:
     """The allowance of every account with an authorized session. Accounts with equal rights share one object."""
-    guests, standing = question.guests, question.evaluator.policy_for
+    guests, evaluator = question.guests, question.evaluator
     here = {
         session_entry.account
         for session_entry in question.session_entries.values()
         if isinstance(guests.get(session_entry.mac), Authorized)
     }
     return {
-        account: standing(
+        account: evaluator.policy_for(
             question.unit(account),
             question.moment,
-            quotas_used(question.ruleset, ledger, account, question.day),
+            evaluator.quotas_used(ledger, account, question.day),
         )
         for account in here
     }
-
-
-def quotas_used(ruleset: Ruleset, ledger: Ledger, account: AccountId, day: str) -> dict[str, Bytes]:
-    """Usage in the current period, in bytes, by the id of each quota rule; empty while the day is not known."""
-    used: dict[str, Bytes] = {}
-    for rule in ruleset.rules:
-        if not isinstance(rule.effect, Quota):
-            continue
-        period = period_name(rule.effect.period, day)
-        if period is not None:
-            bucket = ledger.total(account, period)
-            counted = bucket.busy if rule.effect.counts == "uplink while busy" else bucket.uplink
-            used[rule.id] = counted.total
-    return used

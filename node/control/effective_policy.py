@@ -5,10 +5,10 @@ from collections.abc import Callable, Collection, Iterable
 from node.accounting.ledger import Ledger
 from node.accounts.changes import Binding, Change, SavedVoucher, Unbound
 from node.accounts.registry import AccountRegistry
-from node.control.accounting_cycle import CycleResult, quotas_used
+from node.control.accounting_cycle import CycleResult
 from node.control.active_ruleset import ActiveRuleset
 from node.control.ports import Clock
-from node.enforcement.plan import FirewallConfig, ShapedClass, TrafficPlan
+from node.enforcement.plan import FirewallConfig, TrafficPlan
 from node.enforcement.shares import ALL_GUARANTEED, GuaranteedParts, promises_kept
 from node.governance.allowance import Allowance, Moment, Unit
 from node.governance.evaluate import Evaluator
@@ -16,7 +16,7 @@ from node.governance.members import MemberDirectory
 from node.governance.rules import GUEST_TIER
 from node.sessions.state import Authorized, Shortened
 from node.sessions.table import GUESTS_MAX, SessionTable
-from node.sessions.traffic_classes import as_kept, pools, shaped_classes
+from node.sessions.traffic_classes import as_kept, pool_account, pools, shaped_classes
 from node.units import AccountId, MacAddress, Milliseconds, Monotonic, Rates
 
 
@@ -51,7 +51,7 @@ class EffectivePolicy:
         """The account in the member directory, else the one the device is bound to, else the
         device's own guest account."""
         return (
-            self.member_directory.account_of(mac)
+            self.member_directory.devices.get(mac)
             or self._registry.account_of(mac)
             or self._guest_account(mac)
         )
@@ -59,7 +59,7 @@ class EffectivePolicy:
     def unit(self, account: AccountId) -> Unit:
         """The account as the rules see it. Also called by the reader thread."""
         known = self.member_directory.by_account.get(account)
-        return known or Unit(account, GUEST_TIER, self._registry.groups_of(account))
+        return known or Unit(account, GUEST_TIER, self._registry.vouchers.groups_of(account))
 
     def moment(self) -> Moment:
         return Moment(self._clock.civil(), self._clock.state())
@@ -67,14 +67,19 @@ class EffectivePolicy:
     def allowance_at(self, account: AccountId, moment: Moment) -> Allowance:
         """What the account may use at a given moment, with its usage until now; it needs no session. Floors are reduced
         to what the uplink can guarantee to the accounts authorized now."""
-        used = quotas_used(self.active_ruleset.ruleset, self._ledger, account, self._clock.today())
+        used = self.evaluator.quotas_used(self._ledger, account, self._clock.today())
         return as_kept(self.evaluator.evaluate(self.unit(account), moment, used), self._kept)
 
-    def session_end(self, mac: MacAddress, now: Monotonic) -> Monotonic | None:
-        """When a session of this device that starts now ends; None for no end. A session on a voucher lasts as long as
+    def policy_for(self, account: AccountId) -> Allowance:
+        """As the rules say for now, with neither remaining quotas nor reduced floors: one object for all accounts with
+        equal rights."""
+        used = self.evaluator.quotas_used(self._ledger, account, self._clock.today())
+        return self.evaluator.policy_for(self.unit(account), self.moment(), used)
+
+    def session_end(self, account: AccountId, allowance: Allowance, now: Monotonic) -> Monotonic | None:
+        """When a session of this account that starts now ends; None for no end. A session on a voucher lasts as long as
         the voucher, unless a rule sets a shorter session."""
-        account = self.account_of(mac)
-        rule, voucher = self.allowance_at(account, self.moment()).session, self.voucher_end(account)
+        rule, voucher = allowance.session, self.voucher_end(account)
         by_rule = None if rule is None else Monotonic(now + rule.value)
         if voucher is not None:
             return voucher if by_rule is None else min(voucher, by_rule)
@@ -90,13 +95,12 @@ class EffectivePolicy:
             return None
         return Monotonic(0) if voucher.is_revoked else voucher.lease.ends
 
-    def devices_max(self, account: AccountId) -> int | None:
+    def devices_max(self, account: AccountId, allowance: Allowance) -> int | None:
         """Limit of simultaneous devices of the account: the lower of its voucher's and the
         rules' limit; None for no limit."""
-        rule = self.allowance_at(account, self.moment()).devices
-        limits = [] if rule is None else [rule.value]
+        limits = [] if allowance.devices is None else [allowance.devices.value]
         voucher = self._registry.vouchers.of_account(account)
-        if voucher is not None and (most := self._registry.vouchers.batch_of(voucher).devices_max):
+        if voucher is not None and (most := self._registry.vouchers.batches[voucher.batch].devices_max):
             limits.append(most)
         return min(limits, default=None)
 
@@ -137,15 +141,18 @@ class EffectivePolicy:
         return (*sooner, *self.end_vouchers(moved, now)), tuple(moved)
 
     def evaluate_all(self) -> None:
-        self.allowances = {account: self._evaluate(account) for account in self.session_table.accounts_here()}
+        self.allowances = {
+            account: self.policy_for(account) for account in self.session_table.accounts_here()
+        }
         self._make_pools()
 
     def welcome(self, mac: MacAddress) -> None:
         """Gives the device's account an allowance and a traffic class before the next cycle."""
         account = self.session_table.session_entries[mac].account
         if self.session_table.is_admitted(mac) and account not in self.allowances:
-            self.allowances[account] = self._evaluate(account)
-            self._make_pools((self.allowances[account],))
+            allowance = self.allowances[account] = self.policy_for(account)
+            if allowance.pool is not None:
+                self.session_table.minor(pool_account(allowance.pool))
 
     def take(self, measured: CycleResult) -> bool:
         """Takes over the allowances of a cycle; True when some account's limits changed. A result of rules that are no
@@ -194,8 +201,10 @@ class EffectivePolicy:
 
     def plan(self, firewall: FirewallConfig) -> TrafficPlan:
         """The desired state of firewall and shaping for the sessions authorized now."""
-        session_table = self.session_table
-        classes, ruleset = self._classes(), self.active_ruleset.ruleset
+        session_table, ruleset = self.session_table, self.active_ruleset.ruleset
+        here = session_table.accounts_here()
+        allowed = ((account, self.allowances[account]) for account in here if account in self.allowances)
+        classes = shaped_classes(allowed, session_table.minors, shared=ruleset.shaped is not None)
         self._kept = promises_kept(classes.values(), self.present)
         admitted, retiring = session_table.admitted(), dict(session_table.retiring)
         most = ruleset.shaped if ruleset.measured is None else ruleset.measured.most
@@ -212,7 +221,7 @@ class EffectivePolicy:
         return self._kept
 
     def _has_room(self, account: AccountId) -> bool:
-        most = self.devices_max(account)
+        most = self.devices_max(account, self.policy_for(account))
         return most is None or len(self.session_table.admitted_of(account)) < most
 
     def _may_stay(self, mac: MacAddress, account: AccountId, now: Monotonic) -> bool:
@@ -220,16 +229,6 @@ class EffectivePolicy:
         is_there = account in self.member_directory.by_account if end is None else now < end
         return is_there or account == self._guest_account(mac)
 
-    def _classes(self) -> dict[int, ShapedClass]:
-        here = self.session_table.accounts_here()
-        allowed = ((account, self.allowances[account]) for account in here if account in self.allowances)
-        shared = self.active_ruleset.ruleset.shaped is not None
-        return shaped_classes(allowed, self.session_table.minors, shared=shared)
-
-    def _evaluate(self, account: AccountId) -> Allowance:
-        used = quotas_used(self.active_ruleset.ruleset, self._ledger, account, self._clock.today())
-        return self.evaluator.policy_for(self.unit(account), self.moment(), used)
-
-    def _make_pools(self, allowances: tuple[Allowance, ...] | None = None) -> None:
-        for pool in pools(self.allowances.values() if allowances is None else allowances):
+    def _make_pools(self) -> None:
+        for pool in pools(self.allowances.values()):
             self.session_table.minor(pool)

@@ -130,12 +130,12 @@ class PersistenceQueue:
         """Both clocks at the last check of the ends that are stored in civil time."""
         self._days_to_forget = ""
 
-    def instant(self, now: Monotonic) -> Now:
+    def instant(self) -> Now:
         """The current time in the form that the account registry needs."""
         is_known = self._clock.state() != "unknown"
         self._is_undated |= not is_known
         wall = int(self._clock.civil().timestamp()) if is_known else None
-        return Now(now, self._clock.boot, wall, self._clock.today() if is_known else "")
+        return Now(self._clock.monotonic(), self._clock.boot, wall, self._clock.today() if is_known else "")
 
     def keep(self, buckets: Iterable[tuple[UsageKey, UsageBucket]]) -> None:
         """Queues usage buckets for the next flush, except erased ones."""
@@ -315,7 +315,8 @@ class PersistenceQueue:
         }
         saved = tuple(self._saved(session_entry.mac) for session_entry in session_entries)
         try:
-            await self._erase()  # first, so that a device that has come back since is not erased again
+            while self._erasures:  # first, so that a device that has come back since is not erased again
+                await self._erase_some()
             await self._repository.save_sessions(saved, tuple(minors.items()), self._clock.today(), changes)
             is_saved = True
             self.note(None)
@@ -327,15 +328,14 @@ class PersistenceQueue:
                 session_table.unsaved.update(saving)
                 self.pending.give_back(changes)
 
-    async def _erase(self) -> None:
-        while self._erasures:
-            together = tuple(islice(self._erasures, ERASE_TOGETHER))
-            async with asyncio.TaskGroup() as tasks:
-                tried = [tasks.create_task(self._erase_one(each)) for each in together]
-            for trouble in (each.result() for each in tried):
-                if trouble is not None:
-                    raise trouble
-                self._erasures.popleft()
+    async def _erase_some(self) -> None:
+        together = tuple(islice(self._erasures, ERASE_TOGETHER))
+        async with asyncio.TaskGroup() as tasks:
+            tried = [tasks.create_task(self._erase_one(each)) for each in together]
+        for trouble in (each.result() for each in tried):
+            if trouble is not None:
+                raise trouble
+            self._erasures.popleft()
 
     async def _erase_one(self, erasure: Erasure) -> StorageTrouble | None:
         try:
@@ -404,7 +404,7 @@ class PersistenceQueue:
             forgotten = await self._repository.forget(
                 ended_before=ended, used_before=used, today=today.isoformat()
             )
-            self.pending.add(self._registry.forget(forgotten, self.instant(self._clock.monotonic())))
+            self.pending.add(self._registry.forget(forgotten, self.instant()))
             self._take_erased(forgotten.erased)
         except StorageTrouble as trouble:
             self.note(trouble)
@@ -456,7 +456,7 @@ class PersistenceQueue:
         else:
             self._begin_ledger(remembered, standing)
         self._has_news = True
-        kept, at = remembered.registry, self.instant(now)
+        kept, at = remembered.registry, self.instant()
         boots = {each.lease.boot for each in kept.vouchers if each.lease is not None}
         is_of_last = SAVED_AT in facts and boots <= {facts.get(BOOT), self._clock.boot}
         saved_at = Monotonic(int(facts[SAVED_AT])) if is_of_last else None
@@ -524,7 +524,7 @@ class PersistenceQueue:
         # A device that an admin blocked stays blocked even if its owner requests erasure.
         self._erasures = deque(replace(e, mac=None) if e.mac in removed else e for e in self._erasures)
         erased = {each.mac for each in self._erasures if each.mac is not None}
-        self._registry.forget(Forgotten(bindings=tuple(erased)), self.instant(now))
+        self._registry.forget(Forgotten(bindings=tuple(erased)), self.instant())
         for saved in remembered.sessions:
             if self._is_settled(saved.session, erased, now):
                 continue
@@ -556,7 +556,7 @@ class PersistenceQueue:
         )
         if not self._is_undated and abs(slip) < CLOCK_SLIP:
             return
-        at, vouchers = self.instant(now), self._registry.vouchers
+        at, vouchers = self.instant(), self._registry.vouchers
         self.pending.add(vouchers.clock_known(at) if self._is_undated else vouchers.clock_corrected(at))
         self._is_undated, self._has_news = False, True
         self._session_table.unsaved.update(self._session_table.session_entries)

@@ -28,7 +28,7 @@ from node.control.rates import Unrated
 from node.control.uplink_rate import UplinkRate
 from node.enforcement.plan import FirewallConfig, Kernel, KernelFeatures, TrafficPlan
 from node.errors import KernelRefused, StorageTrouble
-from node.governance.allowance import Allowance, Moment
+from node.governance.allowance import Allowance
 from node.governance.members import MemberDirectory
 from node.sessions import state as session_state
 from node.sessions.device_limit import ActiveDevice, DeviceLimitReached, device_to_evict
@@ -41,7 +41,6 @@ from node.units import (
     Milliseconds,
     Monotonic,
     NodeId,
-    Now,
     Rates,
     Usage,
 )
@@ -155,21 +154,10 @@ class Reconciler:
     def member_directory(self) -> MemberDirectory:
         return self.effective_policy.member_directory
 
-    @property
-    def allowances(self) -> Mapping[AccountId, Allowance]:
-        """Of all accounts with an authorized session, without remaining quotas."""
-        return self.effective_policy.allowances
-
     def account_of(self, mac: MacAddress) -> AccountId:
         """The account in the member directory, else the one the device is bound to, else the
         device's own guest account."""
         return self.effective_policy.account_of(mac)
-
-    def moment(self) -> Moment:
-        return self.effective_policy.moment()
-
-    def instant(self) -> Now:
-        return self.persistence.instant(self._clock.monotonic())
 
     def today(self) -> str:
         return self._clock.today()
@@ -181,11 +169,7 @@ class Reconciler:
 
     def allowance(self, account: AccountId) -> Allowance:
         """What the account may use now; it needs no session."""
-        return self.effective_policy.allowance_at(account, self.moment())
-
-    def allowance_at(self, account: AccountId, moment: Moment) -> Allowance:
-        """What the account may use at another moment, with its usage until now."""
-        return self.effective_policy.allowance_at(account, moment)
+        return self.effective_policy.allowance_at(account, self.effective_policy.moment())
 
     async def admit(
         self,
@@ -199,15 +183,18 @@ class Reconciler:
         registry changes are stored and applied, or with DeviceLimitReached when the account has too many
         active devices. Raises KernelRefused."""
         now, session_table, kept = self._clock.monotonic(), self.session_table, tuple(changes)
+        policy = self.effective_policy
         self.persistence.pending.add(kept)
-        moved = self._reconsider(now, [each for each in self.effective_policy.touched(kept) if each != mac])
-        leaving = self._who_leaves(mac, instead_of, now)
+        moved = self._reconsider(now, [each for each in policy.touched(kept) if each != mac])
+        account = policy.account_of(mac)
+        allowance = policy.policy_for(account)
+        leaving = self._who_leaves(mac, account, policy.devices_max(account, allowance), instead_of, now)
         if isinstance(leaving, DeviceLimitReached):
             await (self._after_change(moved) if moved else self.persistence.save())
             return leaving
         for each in leaving:
             session_table.handle(each, session_state.LoggedOff(), now)
-        ends = self.effective_policy.session_end(mac, now)
+        ends = policy.session_end(account, allowance, now)
         lasts_ms = None if ends is None else Milliseconds(max(0, ends - now))
         session_table.handle(mac, session_state.SessionGranted(terms, lasts_ms), now)
         if session_table.is_admitted(mac):
@@ -243,7 +230,9 @@ class Reconciler:
         await self.leave(mac)
         # The device may have been authorized again in the same moment; then its entry stays.
         is_here = not self.session_table.handle(mac, session_state.Discarded(), self._clock.monotonic())
-        self.persistence.erase(None if is_here else mac, account, self.instant().today if is_last else "")
+        self.persistence.erase(
+            None if is_here else mac, account, self.persistence.instant().today if is_last else ""
+        )
         await self.persistence.save()
 
     def merge(self, key: UsageKey, bucket: UsageBucket) -> None:
@@ -430,9 +419,8 @@ class Reconciler:
             session_entries=dict(self.session_table.by_mark),
             guests=dict(self.session_table.guests),
             unit=self.effective_policy.unit,
-            ruleset=self.active_ruleset.ruleset,
             evaluator=self.effective_policy.evaluator,
-            moment=self.moment(),
+            moment=self.effective_policy.moment(),
             day=self.today(),
             booked_day=self.persistence.day_to_book(self.today()),
             writer=self.persistence.writer,
@@ -494,7 +482,7 @@ class Reconciler:
             return
         self._looked_ms = now
         comfortable = self.session_table.guests_max * 3 // 4
-        stays = self.session_table.stays(now, lambda mac: self.member_directory.account_of(mac) is not None)
+        stays = self.session_table.stays(now, lambda mac: mac in self.member_directory.devices)
         gone = superseded(stays, now, comfortable)
         for mac in gone:
             self.session_table.handle(mac, session_state.LoggedOff(), now)
@@ -523,6 +511,8 @@ class Reconciler:
 
     def _reconsider(self, now: Monotonic, macs: Collection[MacAddress]) -> tuple[MacAddress, ...]:
         """After a change of accounts: the devices whose session ends sooner or moved to another account."""
+        if not macs:
+            return ()
         sooner, moved = self.effective_policy.reconsider(macs, now)
         if sooner:
             self._end_leases(now)
@@ -544,12 +534,16 @@ class Reconciler:
         await self._plan_applier.wait(self._plan_applier.change())
 
     def _who_leaves(
-        self, mac: MacAddress, instead_of: MacAddress | None, now: Monotonic
+        self,
+        mac: MacAddress,
+        account: AccountId,
+        most: int | None,
+        instead_of: MacAddress | None,
+        now: Monotonic,
     ) -> tuple[MacAddress, ...] | DeviceLimitReached:
-        account = self.account_of(mac)
-        most, session_table = self.effective_policy.devices_max(account), self.session_table
+        session_table, joining = self.session_table, self.effective_policy.active_ruleset.ruleset.joining
         if most is None or isinstance(session_table.state(mac), session_state.Blocked):
             return ()
         others = (each for each in session_table.admitted_of(account) if each != mac)
         occupants = (ActiveDevice(each, session_table.idle_ms(each, now)) for each in others)
-        return device_to_evict(occupants, most, self.active_ruleset.ruleset.joining.when_full, instead_of)
+        return device_to_evict(occupants, most, joining.when_full, instead_of)

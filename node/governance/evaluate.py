@@ -11,7 +11,8 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Literal
 
-from node.accounting.periods import period_end
+from node.accounting.ledger import Ledger
+from node.accounting.periods import period_end, period_name
 from node.governance.allowance import Allowance, Bound, Moment, QuotaLeft, Unit
 from node.governance.rules import (
     EQUAL_SHARE,
@@ -48,7 +49,7 @@ from node.governance.sentences import (
     sentence,
 )
 from node.governance.times import minute_of_week
-from node.units import KILO, BitsPerSecond, Bytes, Milliseconds, Rates
+from node.units import KILO, AccountId, BitsPerSecond, Bytes, Milliseconds, Rates
 
 Direction = Literal["down", "up"]
 
@@ -282,6 +283,7 @@ class Evaluator:
     def __init__(self, ruleset: Ruleset) -> None:
         self.ruleset = ruleset
         self._agreed = compile_ruleset(ruleset)
+        self._quotas = [(rule.id, rule.effect) for rule in ruleset.rules if isinstance(rule.effect, Quota)]
         self._edges = sorted({m for rule in ruleset.rules if rule.when for m in rule.when.boundaries()})
         # One tuple, replaced as a whole: threads with different moments never mix two slices.
         self._present: tuple[Moment | None, tuple[object, ...], PolicySlice | None] = (None, (), None)
@@ -301,6 +303,17 @@ class Evaluator:
         """As `evaluate` without `quotas`: the same object for all accounts of a class."""
         cell = self._cell(moment)
         return cell.allowance(unit, _exhausted(cell.counted(unit), used))
+
+    def quotas_used(self, ledger: Ledger, account: AccountId, day: str) -> dict[str, Bytes]:
+        """Usage in the period of `day`, in bytes, by the id of each quota rule; empty while the day is not known."""
+        used: dict[str, Bytes] = {}
+        for name, quota in self._quotas:
+            period = period_name(quota.period, day)
+            if period is not None:
+                bucket = ledger.total(account, period)
+                counted = bucket.busy if quota.counts == "uplink while busy" else bucket.uplink
+                used[name] = counted.total
+        return used
 
     def _cell(self, moment: Moment) -> PolicySlice:
         """The slice of `moment`, which depends on the hour, the day and the state of the clock."""

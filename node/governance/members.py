@@ -31,6 +31,7 @@ class MemberDirectory:
     names: Mapping[AccountId, str] = field(default_factory=dict)
     """Display names of accounts, where the file has one."""
     devices: Mapping[MacAddress, AccountId] = field(default_factory=dict)
+    """The account to which the directory assigns each device."""
     by_account: Mapping[AccountId, Unit] = field(default_factory=dict, repr=False, compare=False)
     by_owner: Mapping[AccountId, tuple[MacAddress, ...]] = field(
         default_factory=dict, repr=False, compare=False
@@ -39,10 +40,6 @@ class MemberDirectory:
     def unit(self, account: AccountId) -> Unit:
         """The account's tier and groups; an unknown account is a guest."""
         return self.by_account.get(account) or Unit(account, GUEST_TIER)
-
-    def account_of(self, mac: MacAddress) -> AccountId | None:
-        """The account to which the directory assigns the device."""
-        return self.devices.get(mac)
 
     def devices_of(self, account: AccountId) -> tuple[MacAddress, ...]:
         """The devices that the directory assigns to the account, in file order."""

@@ -3,6 +3,7 @@ apply to a unit at a minute of the week, and which of them an exception replaces
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Literal
 
 from node.accounting.periods import PeriodKind
@@ -158,7 +159,7 @@ class MeasuredUplink:
     most: Rates
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)  # no slots: `shaped` is computed once
 class Ruleset:
     """All active rules of one community, and the uplink they share."""
 
@@ -177,7 +178,7 @@ class Ruleset:
     measured: MeasuredUplink | None = None
     """None: the stated rate is shared whatever the uplink carries."""
 
-    @property
+    @cached_property
     def shaped(self) -> Rates | None:
         """The rate that is shared: the usable part of the uplink as stated."""
         if self.uplink is None:

@@ -97,7 +97,15 @@ class SessionTable:
         unchanged, when the table is full."""
         after, effects = session_state.step(self.state(mac), event, now)
         for effect in effects:
-            self._carry_out(effect, mac, event, now)
+            match effect:
+                case session_state.Effect.TAKE_ENTRY:
+                    self._enter(mac, event, now)
+                case session_state.Effect.SAVE:
+                    self.unsaved.add(mac)
+                case session_state.Effect.STOP_PASSING:
+                    self._retire(mac)
+                case session_state.Effect.DISCARD_ENTRY:
+                    self._remove_entry(mac)
         if mac in self.session_entries:
             self._states[mac] = after
         else:
@@ -142,7 +150,7 @@ class SessionTable:
         ]
         for mac in moved:
             self._retire(mac)
-            self._take_entry(mac, self.session_entries[mac].terms)
+            self._take_entry(mac, self.account_of(mac), self.session_entries[mac].terms)
             self.unsaved.add(mac)
         return tuple(moved)
 
@@ -293,26 +301,17 @@ class SessionTable:
             if self.is_admitted(mac)
         }
 
-    def _carry_out(
-        self, effect: session_state.Effect, mac: MacAddress, event: session_state.Event, now: Monotonic
-    ) -> None:
-        match effect:
-            case session_state.Effect.TAKE_ENTRY:
-                self._enter(mac, event, now)
-            case session_state.Effect.SAVE:
-                self.unsaved.add(mac)
-            case session_state.Effect.STOP_PASSING:
-                self._retire(mac)
-            case session_state.Effect.DISCARD_ENTRY:
-                self._remove_entry(mac)
-
     def _enter(self, mac: MacAddress, event: session_state.Event, now: Monotonic) -> None:
         """Creates or changes the entry as the event says."""
         terms = self.session_entries[mac].terms if mac in self.session_entries else ""
         match event:
             case session_state.SessionGranted(terms_version=accepted):
-                self._keep_room_for_others(self.account_of(mac))
-                self._change_entry(mac, now, accepted or terms)
+                account = self.account_of(mac)
+                self._keep_room_for_others(account)
+                if self.is_admitted(mac) and self.session_entries[mac].account != account:
+                    self._retire(mac)
+                self._take_entry(mac, account, accepted or terms)
+                self.heard[self.session_entries[mac].mark] = now
             case session_state.Restored(account=account, mark=mark, terms_version=accepted):
                 self._add_entry(mac, account, mark, accepted)
             case session_state.FoundInKernel(mark=mark, class_minor=minor):
@@ -322,17 +321,9 @@ class SessionTable:
                 self._add_entry(mac, account, mark, terms)
             case _ if mac not in self.session_entries:
                 # A block of a device without an entry is stored too, and needs one for that.
-                self._take_entry(mac, terms)
+                self._take_entry(mac, self.account_of(mac), terms)
 
-    def _change_entry(self, mac: MacAddress, now: Monotonic, terms: str) -> None:
-        before = self.session_entries.get(mac)
-        if before is not None and self.is_admitted(mac) and self.account_of(mac) != before.account:
-            self._retire(mac)
-        self._take_entry(mac, terms)
-        self.heard[self.session_entries[mac].mark] = now
-
-    def _take_entry(self, mac: MacAddress, terms: str) -> None:
-        account = self.account_of(mac)
+    def _take_entry(self, mac: MacAddress, account: AccountId, terms: str) -> None:
         key = mac, account
         self._add_entry(mac, account, self._marks[key] if key in self._marks else self._mark_last + 1, terms)
 

@@ -34,7 +34,7 @@ class _Pool:
     """Ids of the allowances already counted: accounts with equal rights share one object."""
 
     def take(self, allowance: Allowance, own: Rates) -> None:
-        self.own = _sum(self.own, own)
+        self.own = Rates(BitsPerSecond(self.own.down + own.down), BitsPerSecond(self.own.up + own.up))
         if id(allowance) in self.seen:
             return
         self.seen.add(id(allowance))
@@ -108,7 +108,3 @@ def _permille(part: int, whole: int) -> int:
 def pools(allowances: Iterable[Allowance]) -> frozenset[AccountId]:
     """The pools that need a class of their own."""
     return frozenset(pool_account(a.pool) for a in allowances if a.pool is not None)
-
-
-def _sum(a: Rates, b: Rates) -> Rates:
-    return Rates(BitsPerSecond(a.down + b.down), BitsPerSecond(a.up + b.up))

@@ -141,7 +141,9 @@ async def test_a_revoked_voucher_ends_at_once_and_can_be_restored(street: AppFix
         (code,) = await backend.codes()
         await comes_in(backend, ANA, CodeTyped(code))
         (voucher,) = backend.loop.registry.vouchers.of_batch(1)
-        gone = backend.loop.registry.vouchers.revoke([voucher.fingerprint], backend.loop.instant().now)
+        gone = backend.loop.registry.vouchers.revoke(
+            [voucher.fingerprint], backend.loop.persistence.instant().now
+        )
         await backend.loop.remember(gone.changes)
         assert not street.kernel.send(ANA, up=1)
         assert "expired" == backend.portal.guest(ANA).state

@@ -106,7 +106,9 @@ class World:
         code = read_code(self.codes[name])
         found = vouchers.find(code)  # type: ignore[arg-type]
         assert found is not None
-        await app.loop.remember(vouchers.revoke([found.fingerprint], app.loop.instant().now).changes)
+        await app.loop.remember(
+            vouchers.revoke([found.fingerprint], app.loop.persistence.instant().now).changes
+        )
 
 
 @pytest.fixture
@@ -570,7 +572,7 @@ async def test_what_the_journal_stored_while_the_database_could_not_is_known_aft
             if is_full:
                 full.setattr(JournalWriter, "count", _full)
             async with world.life() as app:
-                counts = app.loop.registry.vouchers.counts(1, app.loop.instant().now)
+                counts = app.loop.registry.vouchers.counts(1, app.loop.persistence.instant().now)
                 assert {"used": 1, "unused": 1} == dict(counts)
     assert () == world.store.losses
 

@@ -120,7 +120,7 @@ async def test_a_second_loss_before_the_next_copy_brings_nothing_back(
     for _ in range(2):
         async with world.life() as app:
             assert "code-revoked" == await is_refused(app, BEN, CodeTyped(world.codes["second"]))
-            counts = app.loop.registry.vouchers.counts(1, app.loop.instant().now)
+            counts = app.loop.registry.vouchers.counts(1, app.loop.persistence.instant().now)
             assert 1 == counts["used"]
             assert EXACT not in world.store.losses[-1]
         is_deleted(world.path)
@@ -141,7 +141,7 @@ async def test_lines_of_a_journal_with_a_damaged_first_line_count_where_the_log_
     async with world.life() as app:
         for name in ("first", "second"):
             assert "code-revoked" == await is_refused(app, BEN, CodeTyped(world.codes[name])), name
-        assert 1 == app.loop.registry.vouchers.counts(1, app.loop.instant().now)["used"]
+        assert 1 == app.loop.registry.vouchers.counts(1, app.loop.persistence.instant().now)["used"]
         assert "Nothing else is known to be lost" not in world.store.losses[-1]
 
 
@@ -191,7 +191,7 @@ async def test_restoring_a_database_beside_the_log_of_a_newer_one_brings_nothing
         world.path.write_bytes(put_back)
         async with world.life() as app:
             assert "code-revoked" == await is_refused(app, BEN, CodeTyped(world.codes["first"]))
-            assert 1 == app.loop.registry.vouchers.counts(1, app.loop.instant().now)["used"]
+            assert 1 == app.loop.registry.vouchers.counts(1, app.loop.persistence.instant().now)["used"]
 
 
 async def test_a_start_killed_while_it_restores_saves_the_same_from_the_damaged_file(

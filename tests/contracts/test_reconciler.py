@@ -267,7 +267,7 @@ async def test_usage_at_another_node_counts_here(village: ReconcilerFixture) -> 
         loop.merge(
             UsageKey(NodeId("m" * 52), "x", AccountId("ana"), "2026-11-24"), UsageBucket(elsewhere, elsewhere)
         )
-        await until(lambda: loop.allowances[AccountId("ana")].share.value == 50)
+        await until(lambda: loop.effective_policy.allowances[AccountId("ana")].share.value == 50)
         assert village.kernel.plan is not None
         await until(lambda: [50] == [c.weight for c in village.kernel.plan.classes.values()])
 
@@ -289,13 +289,13 @@ async def test_a_bad_rule_file_changes_nothing_and_the_reason_is_kept(village: R
             consider(loop.active_ruleset, RULES.replace("share = 100", "shore = 100"), MEMBER_DIRECTORY),
             MEMBER_DIRECTORY,
         )
-        assert 100 == loop.allowances[AccountId("ana")].share.value
+        assert 100 == loop.effective_policy.allowances[AccountId("ana")].share.value
         assert loop.active_ruleset.rejected
         await loop.adopt(
             consider(loop.active_ruleset, RULES.replace("share = 100", "share = 80"), MEMBER_DIRECTORY),
             MEMBER_DIRECTORY,
         )
-        assert 80 == loop.allowances[AccountId("ana")].share.value
+        assert 80 == loop.effective_policy.allowances[AccountId("ana")].share.value
         assert not loop.active_ruleset.rejected
 
 
@@ -374,7 +374,7 @@ async def test_a_full_uplink_is_busy_and_usage_then_is_counted_separately(
         village.kernel.send(ANA, down=2_000_000)
         await until(lambda: month().uplink.total == 2_000_000)
         assert 0 == month().busy.total
-        assert 100 == loop.allowances[AccountId("ana")].share.value
+        assert 100 == loop.effective_policy.allowances[AccountId("ana")].share.value
         async with asyncio.timeout(30):
             while not loop.load.busy:  # 34 of 36 Mbit/s down
                 read = loop.persistence.baseline
@@ -385,7 +385,7 @@ async def test_a_full_uplink_is_busy_and_usage_then_is_counted_separately(
         assert loop.uplink_rate.down > 30_000_000
         village.kernel.send(ANA, down=2_000_000)
         await until(lambda: month().busy.total >= 2_000_000)
-        await until(lambda: loop.allowances[AccountId("ana")].share.value == 50)
+        await until(lambda: loop.effective_policy.allowances[AccountId("ana")].share.value == 50)
 
 
 class SlowKernel(FakeKernel):

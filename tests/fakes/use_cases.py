@@ -444,7 +444,9 @@ class AppFixture:
             active_ruleset=self.book,
             member_directory=self.member_directory,
             registry=make_registry(
-                lambda: loop.member_directory, nodes=frozenset({own_node_id(KEY)}), seed=next(self._lives)
+                lambda: loop.effective_policy.member_directory,
+                nodes=frozenset({own_node_id(KEY)}),
+                seed=next(self._lives),
             ),
             guest_account=guest_account,
             session_ms=self._session_ms,

@@ -76,7 +76,7 @@ def test_a_voucher_starts_when_it_is_first_used(town):
     accepted = town.came(town.code(PHONE, shown(code).lower(), at(5_000)))
     assert 5_000 + DAY_MS == town.ends(accepted.account)
     assert accepted.account == town.registry.account_of(PHONE)
-    assert {"day-pass"} == town.registry.groups_of(accepted.account)
+    assert {"day-pass"} == town.registry.vouchers.groups_of(accepted.account)
     assert "voucher" == town.registry.way_of(PHONE)
 
 
@@ -631,4 +631,4 @@ def test_stored_rows_restore_exactly_which_device_is_in_which_account(events):
 def test_a_batch_of_another_group_gets_other_rules(town):
     (code,) = town.issue(1, replace(DAY_PASS, group="helpers", devices_max=0))
     accepted = town.came(town.code(PHONE, code.text))
-    assert {"helpers"} == town.registry.groups_of(accepted.account)
+    assert {"helpers"} == town.registry.vouchers.groups_of(accepted.account)

@@ -47,13 +47,17 @@ class PolicyFixture:
         self.registry.enter_by_code(mac, issued.codes[0].text, ("voucher",), self.now())
         return self.standing.account_of(mac)
 
+    def session_end(self, mac: MacAddress) -> Monotonic | None:
+        account = self.standing.account_of(mac)
+        return self.standing.session_end(account, self.standing.policy_for(account), self.clock.now)
+
     def lasts(self, mac: MacAddress) -> int | None:
         """Length in milliseconds of a session that begins now."""
-        ends = self.standing.session_end(mac, self.clock.now)
+        ends = self.session_end(mac)
         return None if ends is None else ends - self.clock.now
 
     def let_in(self, mac: MacAddress) -> None:
-        now, ends = self.clock.now, self.standing.session_end(mac, self.clock.now)
+        now, ends = self.clock.now, self.session_end(mac)
         lasts_ms = None if ends is None else Milliseconds(ends - now)
         self.standing.session_table.handle(mac, session_state.SessionGranted("1", lasts_ms), now)
         self.standing.welcome(mac)
@@ -84,7 +88,7 @@ def test_the_lower_device_limit_applies() -> None:
     for rule, voucher, most in ((0, 0, None), (3, 0, 3), (0, 2, 2), (3, 2, 2), (2, 3, 2)):
         place = PolicyFixture(DEVICES.format(rule) if rule else "")
         account = place.use_voucher(ANA, HOUR_MS, voucher)
-        assert most == place.standing.devices_max(account)
+        assert most == place.standing.devices_max(account, place.standing.policy_for(account))
 
 
 def test_a_vouchers_account_is_in_the_group_of_its_batch() -> None:

@@ -26,7 +26,7 @@ def test_a_member_has_a_tier_groups_and_devices():
         "household-17"
     )
     assert "service" == member_directory.unit("clinic").tier
-    assert "household-17" == member_directory.account_of(MacAddress("02:11:22:33:44:aa"))
+    assert "household-17" == member_directory.devices.get(MacAddress("02:11:22:33:44:aa"))
     assert ["clinic", "household-17"] == [unit.account for unit in member_directory.units]
     assert {"household-17": "Ana and Pere"} == member_directory.names
 
@@ -37,17 +37,15 @@ def test_each_account_has_the_devices_listed_for_it_and_no_others():
     )
     assert ("02:00:00:00:00:0a", "02:00:00:00:00:0c") == member_directory.devices_of("ana")
     assert () == member_directory.devices_of("pere")
-    assert {
-        mac: member_directory.account_of(mac)
-        for owner in ("ana", "ben")
-        for mac in member_directory.devices_of(owner)
-    } == dict(member_directory.devices)
+    assert {mac: owner for owner in ("ana", "ben") for mac in member_directory.devices_of(owner)} == dict(
+        member_directory.devices
+    )
 
 
 def test_an_account_that_is_not_listed_is_a_guest():
     member_directory, _ = parse_members(MEMBER_DIRECTORY)
     assert Unit(AccountId("stranger"), "guest") == member_directory.unit(AccountId("stranger"))
-    assert member_directory.account_of(MacAddress("02:00:00:00:00:01")) is None
+    assert member_directory.devices.get(MacAddress("02:00:00:00:00:01")) is None
 
 
 def test_an_empty_file_has_no_members():

@@ -1,5 +1,7 @@
 """Tests that are part of the rule file."""
 
+from dataclasses import replace
+
 import pytest
 
 from node.governance.evaluate import Evaluator
@@ -78,7 +80,7 @@ def test_an_expectation_that_cannot_be_tested_is_reported(expect):
 
 def test_speeds_cannot_be_tested_while_the_uplink_is_not_stated():
     ruleset = rules_of(rule("a", "share = 100"))
-    without = type(ruleset)(**{f: getattr(ruleset, f) for f in ruleset.__slots__} | {"uplink": None})
+    without = replace(ruleset, uplink=None)
     assert "not stated" in outcome("member, fri 21:00", "down >= 1 Mbit/s", without)
     assert "" == outcome("member, fri 21:00", "share = 100", without)
 
