@@ -6,8 +6,8 @@ Sizes are limited here, so that no setting makes a page which a mini-browser ref
 from dataclasses import dataclass
 
 from captive_portal import page_notices
-from captive_portal.page_notices import PageNotice, Service
-from captive_portal.request_context import SENTENCE_CHARACTERS_MAX, PageContext, RequestContext, paragraphs
+from captive_portal.page_notices import PageNotice, Service, paragraphs
+from captive_portal.request_context import SENTENCE_CHARACTERS_MAX, PageContext, RequestContext
 from node.accounts.personal_data import InventoryEntry
 from node.accounts.terms import TERMS_CHARS_MAX
 from node.app import views

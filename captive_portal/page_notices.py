@@ -1,11 +1,14 @@
-"""Notices of the community and local services, prepared for a page."""
+"""Texts of the community, its notices and local services, prepared for a page: in one language, and cut to the size that
+a page may have.
+
+They are passed unchanged otherwise: the templates escape them.
+"""
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Protocol
 
-from captive_portal.request_context import shortened
 from node.accounts.notices import TEXT_CHARS_MAX, TITLE_CHARS_MAX, Notice
 from node.accounts.terms import TermsText
 from node.app.views import CommunityView
@@ -110,3 +113,37 @@ def services(found: Sequence[ServiceView], most: int = SERVICES_MAX) -> tuple[Se
         )
         for service in ordered
     )
+
+
+@dataclass(frozen=True, slots=True)
+class Text:
+    """Paragraphs of a free text, complete or cut."""
+
+    paragraphs: tuple[str, ...] = field(default=())
+    cut: bool = False
+
+
+def shortened(text: str, bytes_max: int) -> str:
+    """The beginning of a text with an ellipsis, cut between words where possible."""
+    if len(text.encode()) <= bytes_max:
+        return text
+    cut = text.encode()[:bytes_max].decode(errors="ignore")
+    return f"{cut.rpartition(' ')[0] or cut} …"
+
+
+def paragraphs(text: str, bytes_max: int) -> Text:
+    """Splits a text at blank lines; cuts between words where the language has spaces.
+
+    The limit is in bytes of UTF-8, because a page must be small in every script.
+    """
+    kept: list[str] = []
+    room = bytes_max
+    for block in text.split("\n\n"):
+        words = " ".join(block.split())
+        if not words:
+            continue
+        if len(words.encode()) > room:
+            return Text((*kept, shortened(words, room)), cut=True)
+        kept.append(words)
+        room -= len(words.encode())
+    return Text(tuple(kept))

@@ -10,6 +10,7 @@ from urllib.parse import urlencode
 
 from captive_portal import forms
 from captive_portal.capport import CACHE_CONTROL
+from captive_portal.page_notices import shortened
 from node.app.account import AccountService
 from node.app.views import CommunityView, GuestView
 from node.governance.sentences import describe
@@ -192,9 +193,7 @@ def document_fields(document: Download) -> Fields:
     return (*fields, ("Content-Disposition", f'attachment; filename="{document.file_name}"'))
 
 
-# --- header and footer of every page, and free texts cut to the size that a page may have ---
-#
-# Texts of the community (names, terms, rules, contact) are passed unchanged: the templates escape them.
+# --- header and footer of every page ---
 
 NAME_BYTES_MAX = 120
 CONTACT_BYTES_MAX = 200
@@ -204,14 +203,6 @@ _WEB = re.compile(r"https://[A-Za-z0-9][A-Za-z0-9._~:/?#@!$&()*+,;=%\[\]-]*")
 CHOICE = "\ue000language\ue000"
 """Placeholder for the device's language token: so pages that are the same for all clients are rendered
 once."""
-
-
-@dataclass(frozen=True, slots=True)
-class Text:
-    """Paragraphs of a free text, complete or cut."""
-
-    paragraphs: tuple[str, ...] = field(default=())
-    cut: bool = False
 
 
 def page_context(
@@ -237,29 +228,3 @@ def contact_link(contact: str) -> str:
     if _WEB.fullmatch(contact):
         return contact
     return f"mailto:{contact}" if _MAIL.fullmatch(contact) else ""
-
-
-def shortened(text: str, bytes_max: int) -> str:
-    """The beginning of a text with an ellipsis, cut between words where possible."""
-    if len(text.encode()) <= bytes_max:
-        return text
-    cut = text.encode()[:bytes_max].decode(errors="ignore")
-    return f"{cut.rpartition(' ')[0] or cut} …"
-
-
-def paragraphs(text: str, bytes_max: int) -> Text:
-    """Splits a text at blank lines; cuts between words where the language has spaces.
-
-    The limit is in bytes of UTF-8, because a page must be small in every script.
-    """
-    kept: list[str] = []
-    room = bytes_max
-    for block in text.split("\n\n"):
-        words = " ".join(block.split())
-        if not words:
-            continue
-        if len(words.encode()) > room:
-            return Text((*kept, shortened(words, room)), cut=True)
-        kept.append(words)
-        room -= len(words.encode())
-    return Text(tuple(kept))

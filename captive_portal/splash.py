@@ -5,8 +5,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 
 from captive_portal import forms, page_notices
-from captive_portal.page_notices import PageNotice, Service
-from captive_portal.request_context import CHOICE, PageContext, PortalPage, RequestContext, Word, paragraphs
+from captive_portal.page_notices import PageNotice, Service, paragraphs
+from captive_portal.request_context import CHOICE, PageContext, PortalPage, RequestContext, Word
 from node.accounts.notices import Notice
 from node.app.views import CommunityView, DeviceView, Full, GuestView, Outage, RefusalReason, Refused
 from node.governance.rules import Way

@@ -161,3 +161,9 @@ _NAME = re.compile(r"[a-z0-9][a-z0-9-]{0,39}")
 def is_name(text: str) -> bool:
     """Whether `text` can be the name of a rule, tier or group: lower-case ASCII letters, digits and hyphens."""
     return _NAME.fullmatch(text) is not None
+
+
+def plain(typed: str) -> str:
+    """Normalized form: equal for different spellings of one name (Unicode NFKC, case folded, single
+    spaces)."""
+    return " ".join(unicodedata.normalize("NFKC", typed).casefold().split())

@@ -38,6 +38,9 @@ EMPTY_BUCKET = UsageBucket(NO_USAGE, NO_USAGE)
 NOTHING_IS_OPEN = "~"
 """Sorts after every day: the value of `Ledger.open_since` while today's date is not known."""
 
+type Recounts = Mapping[tuple[NodeId, str], Mapping[UsageKey, UsageBucket]]
+"""By node and day: the complete usage buckets of that node on that day."""
+
 
 class Ledger:
     """Buckets of open days of all nodes, with a running sum for each account and period."""
@@ -76,7 +79,7 @@ class Ledger:
             sums[key.account] = grown if before is None else _plus(before, grown)
         return merged
 
-    def recount(self, said: Mapping[tuple[NodeId, str], Mapping[UsageKey, UsageBucket]]) -> None:
+    def recount(self, said: Recounts) -> None:
         """Replace the buckets of these nodes and days; the given ones are complete."""
         buckets = tuple(self._buckets.items())
         gone = [

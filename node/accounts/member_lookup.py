@@ -1,8 +1,8 @@
 """Finds members by account, or by name if the member directory has it and it is unique."""
 
-import unicodedata
 from collections import Counter
 
+from node.characters import plain
 from node.governance.members import MemberDirectory
 from node.units import AccountId
 
@@ -24,12 +24,6 @@ class MemberLookup:
         if member_directory is not self._member_directory:
             self._member_directory, self._accounts = member_directory, _index(member_directory)
         return self._accounts.get(plain(typed))
-
-
-def plain(typed: str) -> str:
-    """Normalized form: equal for different spellings of one name (Unicode NFKC, case folded, single
-    spaces)."""
-    return " ".join(unicodedata.normalize("NFKC", typed).casefold().split())
 
 
 def _index(member_directory: MemberDirectory) -> dict[str, AccountId]:

@@ -12,7 +12,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Literal
 
-from node.accounts.member_lookup import plain
+from node.characters import plain
 from node.units import AccountId, MacAddress, Milliseconds, Monotonic
 
 REQUEST_LIFETIME = Milliseconds(10 * 60_000)

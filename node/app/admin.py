@@ -17,8 +17,8 @@ from node.app.rule_files import RuleFiles
 from node.app.status import Overview, StatusSnapshot
 from node.config import NodeConfig
 from node.config.model import SiteInfo
-from node.control.active_ruleset import ActiveRuleset, amend, fingerprint, new_strains
-from node.control.ports import Clock
+from node.control.active_ruleset import amend, fingerprint, new_strains
+from node.control.ports import ActiveRuleset, Clock
 from node.control.reconciler import Reconciler
 from node.errors import CONFLICT, Finding, NodeError, StorageTrouble
 from node.governance.sentences import describe

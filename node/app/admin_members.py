@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING, cast
 
 from node.accounts.auth_result import Rejected
 from node.accounts.cards import Card
-from node.accounts.member_lookup import plain
 from node.accounts.passphrases import SALT_BYTES
 from node.app.admin_people import AdminDeviceRow, AdminPeopleService
 from node.app.admin_vouchers import require_recalled, require_writable, store
 from node.app.rule_files import Edit, RuleFiles
+from node.characters import plain
 from node.control.reconciler import Reconciler
 from node.errors import CONFLICT, Finding
 from node.governance.document import read_document

@@ -6,11 +6,11 @@ from typing import Literal
 
 from node.accounts.codes import Code, read_code
 from node.accounts.device_bindings import Binding
-from node.accounts.member_lookup import plain
 from node.accounts.objections import Objection
 from node.accounts.registry import AccountRegistry
 from node.accounts.vouchers import Voucher
 from node.app.admin_vouchers import VoucherView, voucher_view
+from node.characters import plain
 from node.control.reconciler import Reconciler
 from node.errors import Finding
 from node.governance.allowance import binding
@@ -107,7 +107,7 @@ class AdminPeopleService:
             tier=reconciler.effective_policy.unit(account).tier,
             devices=len(since),
             rate=reconciler.rates.get(account, NO_RATES),
-            used_month=reconciler.used_this_month(account).total,
+            used_month=reconciler.effective_policy.used_this_month(account).total,
             since_s=max(0, now - min(since)) // 1000 if since else None,
             ways=tuple(ways),
         )

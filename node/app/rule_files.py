@@ -16,12 +16,12 @@ from pathlib import Path
 from node.control.active_ruleset import (
     MEMBERS_COPY,
     RULES_COPY,
-    ActiveRuleset,
     consider,
     fingerprint,
     load_active_ruleset,
     reload_active_ruleset,
 )
+from node.control.ports import ActiveRuleset
 from node.control.reconciler import Reconciler
 from node.errors import Finding, InvalidFile, NodeError
 from node.governance.members import FILE_BYTES_MAX as MEMBERS_BYTES_MAX

@@ -198,7 +198,7 @@ class StatusSnapshot:
             tier=reconciler.member_directory.unit(account).tier,
             devices=devices,
             rate=reconciler.rates.get(account, NO_RATES),
-            used_month=reconciler.used_this_month(account).total,
+            used_month=reconciler.effective_policy.used_this_month(account).total,
             share=allowance.share.value,
             ceiling=shown(allowance.ceiling.value) if allowance.ceiling else "",
             binding_rule=rule,

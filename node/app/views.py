@@ -8,9 +8,10 @@ from node.accounts.auth_result import RejectReason
 from node.accounts.codes import shown
 from node.accounts.notices import NOBODY_YET, Reader
 from node.accounts.objections import Objection
+from node.accounts.registry import AccountRegistry
 from node.accounts.terms import TermsText
+from node.control.effective_policy import EffectivePolicy
 from node.control.ports import Clock
-from node.control.reconciler import Reconciler
 from node.governance.allowance import Allowance
 from node.governance.rules import WAYS, Ruleset, Way
 from node.sessions import state as session_state
@@ -225,16 +226,16 @@ _STATES: dict[type, GuestState] = {
 
 
 class AccountViews:
-    """Reads the control loop and the account registry; changes nothing."""
+    """Reads the effective policy and the account registry; changes nothing."""
 
-    def __init__(self, reconciler: Reconciler, clock: Clock) -> None:
-        self._reconciler, self._registry, self._clock = reconciler, reconciler.registry, clock
-        self._policy = reconciler.effective_policy
+    def __init__(self, policy: EffectivePolicy, registry: AccountRegistry, clock: Clock) -> None:
+        self._policy, self._registry, self._clock = policy, registry, clock
+        self._session_table = policy.session_table
 
     def account_of(self, mac: MacAddress) -> AccountId | None:
         """The account of an authorized device, else None: only with a session may a
         device change or see the account."""
-        session_table = self._reconciler.session_table
+        session_table = self._session_table
         return session_table.session_entries[mac].account if session_table.is_admitted(mac) else None
 
     def reader(self, mac: MacAddress | None) -> Reader:
@@ -246,7 +247,7 @@ class AccountViews:
         return Reader(True, self._registry.is_member(account), groups)
 
     def view(self, mac: MacAddress) -> GuestView:
-        session_table, now = self._reconciler.session_table, self._clock.monotonic()
+        session_table, now = self._session_table, self._clock.monotonic()
         guest, session_entry = session_table.state(mac), session_table.session_entries.get(mac)
         if session_entry is not None and isinstance(guest, session_state.Authorized):
             return self._inside(mac, guest, session_entry.account, now)
@@ -254,7 +255,7 @@ class AccountViews:
         return GuestView(
             state=_STATES[type(guest)],
             account=account,
-            used=NO_USAGE if account is None else self._reconciler.used_this_month(account),
+            used=NO_USAGE if account is None else self._policy.used_this_month(account),
             allowance=None,
             seconds_left=None,
             bytes_left=None,
@@ -268,22 +269,22 @@ class AccountViews:
     def _inside(
         self, mac: MacAddress, guest: session_state.Authorized, account: AccountId, now: Monotonic
     ) -> GuestView:
-        reconciler, registry = self._reconciler, self._registry
-        allowance = reconciler.allowance(account)
+        policy, registry = self._policy, self._registry
+        allowance = policy.allowance_at(account, policy.moment())
         is_member = registry.is_member(account)
         return GuestView(
             state="admitted",
             account=account,
-            used=reconciler.used_this_month(account),
+            used=policy.used_this_month(account),
             allowance=allowance,
             seconds_left=None if guest.until is None else self._seconds_to(guest.until, now),
             bytes_left=min((quota.left for quota in allowance.quotas), default=None),
             devices=self.devices(account, mac),
             way=registry.way_of(mac),
-            name=self._policy.member_directory.names.get(account, ""),
-            tier=self._policy.unit(account).tier,
-            terms_version=reconciler.session_table.session_entries[mac].terms,
-            devices_max=self._policy.devices_max(account, allowance),
+            name=policy.member_directory.names.get(account, ""),
+            tier=policy.unit(account).tier,
+            terms_version=self._session_table.session_entries[mac].terms,
+            devices_max=policy.devices_max(account, allowance),
             asked_for=self._asked_for(mac, now),
             requests=self._requests(account, now) if is_member else (),
             unasked_s=self._unasked_s(account, now) if is_member else None,
@@ -296,7 +297,7 @@ class AccountViews:
 
     def devices(self, account: AccountId, asker: MacAddress) -> tuple[DeviceView, ...]:
         """All devices of the account: with a session, bound to it, or listed in the member directory."""
-        session_table, registry = self._reconciler.session_table, self._registry
+        session_table, registry = self._session_table, self._registry
         bound = {binding.mac: binding for binding in registry.bindings.of(account)}
         with_session = [
             mac
@@ -355,7 +356,7 @@ class AccountViews:
         return None if until is None else self._seconds_to(until, now)
 
     def _idle_s(self, mac: MacAddress) -> int | None:
-        session_table = self._reconciler.session_table
+        session_table = self._session_table
         if not session_table.is_admitted(mac):
             return None
         idle_ms = session_table.idle_ms(mac, self._clock.monotonic())

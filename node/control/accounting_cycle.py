@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 
-from node.accounting.ledger import Ledger, UsageBucket, UsageKey, highest
+from node.accounting.ledger import Ledger, Recounts, UsageBucket, UsageKey, highest
 from node.accounting.meter import Baseline
 from node.control.rates import MeanRates, Unrated, mean_rates
 from node.control.usage_delta import LedgerWriter, UsageDelta, book
@@ -14,14 +14,10 @@ from node.sessions.state import Authorized, DeviceSession
 from node.sessions.table import SessionEntry
 from node.units import AccountId, MacAddress, NodeId
 
-# Usage that other nodes have sent since the last reading.
-
-type Recounts = Mapping[tuple[NodeId, str], Mapping[UsageKey, UsageBucket]]
-"""By node and day: the complete usage buckets of that node on that day."""
-
 
 class RemoteUsage:
-    """Usage buckets to merge, and complete days that replace earlier ones. Keeps only the highest value of each bucket."""
+    """Usage that other nodes have sent since the last reading: buckets to merge, of which only the highest values stay,
+    and complete days that replace earlier ones."""
 
     def __init__(self) -> None:
         self._recounts: dict[tuple[NodeId, str], Mapping[UsageKey, UsageBucket]] = {}

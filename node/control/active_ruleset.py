@@ -5,8 +5,9 @@ rules out of force: what no longer fits is reported in `ActiveRuleset.strained` 
 """
 
 import hashlib
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
+from node.control.ports import ActiveRuleset
 from node.errors import Finding
 from node.governance.checks import check, softened
 from node.governance.members import MemberDirectory
@@ -15,26 +16,6 @@ from node.governance.rules import Ruleset
 
 RULES_COPY, MEMBERS_COPY = "adopted.rules.toml", "adopted.members.toml"
 """File names in the data folder: copies of the rules and the member directory last in force."""
-
-
-@dataclass(frozen=True, slots=True)
-class ActiveRuleset:
-    """The rules in force, and the state of the rule file if it differs from them."""
-
-    ruleset: Ruleset
-    text: str
-    fingerprint: str
-    warnings: tuple[Finding, ...] = ()
-    strained: tuple[Finding, ...] = ()
-    """Rules in force that no longer fit the members, each with its fix."""
-    rejected: tuple[Finding, ...] = ()
-    """Why the current file is not in force; empty when it is."""
-    rejected_fingerprint: str = ""
-
-    @property
-    def seen(self) -> str:
-        """Fingerprint of the file read last, valid or not."""
-        return self.rejected_fingerprint or self.fingerprint
 
 
 def fingerprint(text: str) -> str:

@@ -5,8 +5,7 @@ import logging
 from collections.abc import Awaitable, Callable
 from concurrent.futures import ThreadPoolExecutor
 
-from node.control.persistence import Troubles
-from node.control.ports import Clock
+from node.control.ports import Clock, Troubles
 from node.enforcement.plan import Kernel, TrafficPlan
 from node.errors import KernelRefused
 

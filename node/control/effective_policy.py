@@ -3,11 +3,11 @@
 from collections.abc import Callable, Collection, Iterable
 
 from node.accounting.ledger import Ledger
+from node.accounting.periods import period_name
 from node.accounts.changes import Binding, Change, SavedVoucher, Unbound
 from node.accounts.registry import AccountRegistry
 from node.control.accounting_cycle import CycleResult
-from node.control.active_ruleset import ActiveRuleset
-from node.control.ports import Clock
+from node.control.ports import ActiveRuleset, Clock
 from node.enforcement.plan import FirewallConfig, TrafficPlan
 from node.enforcement.shares import ALL_GUARANTEED, GuaranteedParts, promises_kept
 from node.governance.allowance import Allowance, Moment, Unit
@@ -17,7 +17,7 @@ from node.governance.rules import GUEST_TIER
 from node.sessions.state import Authorized, Shortened
 from node.sessions.table import GUESTS_MAX, SessionTable
 from node.sessions.traffic_classes import as_kept, pool_account, pools, shaped_classes
-from node.units import AccountId, MacAddress, Milliseconds, Monotonic, Rates
+from node.units import NO_USAGE, AccountId, MacAddress, Milliseconds, Monotonic, Rates, Usage
 
 
 class EffectivePolicy:
@@ -75,6 +75,11 @@ class EffectivePolicy:
         equal rights."""
         used = self.evaluator.quotas_used(self._ledger, account, self._clock.today())
         return self.evaluator.policy_for(self.unit(account), self.moment(), used)
+
+    def used_this_month(self, account: AccountId) -> Usage:
+        """Usage of the account on all nodes; nothing while the date is not known."""
+        month = period_name("month", self._clock.today())
+        return NO_USAGE if month is None else self._ledger.total(account, month).uplink
 
     def session_end(self, account: AccountId, allowance: Allowance, now: Monotonic) -> Monotonic | None:
         """When a session of this account that starts now ends; None for no end. A session on a voucher lasts as long as

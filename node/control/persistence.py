@@ -14,6 +14,7 @@ from node.accounting.ledger import (
     Booking,
     ErasureNote,
     Ledger,
+    Recounts,
     UsageBucket,
     UsageKey,
     incarnation_name,
@@ -23,8 +24,7 @@ from node.accounting.meter import Baseline, Reading, Tally, baseline, deltas, go
 from node.accounting.periods import DAY_UNKNOWN, first_open_day
 from node.accounts.changes import Change, Forgotten
 from node.accounts.registry import AccountRegistry
-from node.control.accounting_cycle import Recounts
-from node.control.ports import Clock, Repository, StoredState
+from node.control.ports import Clock, Repository, StoredState, Troubles
 from node.control.usage_delta import LedgerWriter
 from node.control.write_buffer import UnsavedChanges, WriteBuffer, joined
 from node.enforcement.plan import KernelState
@@ -46,14 +46,6 @@ BOOKINGS = "bookings"
 """Key of the node state: how many times the current counters were booked."""
 ERASE_TOGETHER = 256
 """Erasures sent to the database at once, so that they share a few commits."""
-
-
-@dataclass(slots=True)
-class Troubles:
-    """Current warnings about storage and kernel; an empty text means no problem."""
-
-    storage: str = ""
-    kernel: str = ""
 
 
 @dataclass(frozen=True, slots=True)

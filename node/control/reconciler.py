@@ -13,17 +13,16 @@ from concurrent.futures import ThreadPoolExecutor
 
 from node.accounting.ledger import Ledger, UsageBucket, UsageKey
 from node.accounting.meter import baseline
-from node.accounting.periods import DAY_UNKNOWN, period_name
+from node.accounting.periods import DAY_UNKNOWN
 from node.accounts.changes import Change
 from node.accounts.registry import AccountRegistry
 from node.control import rates
 from node.control.accounting_cycle import CycleInput, CycleResult, RemoteUsage, run_cycle
-from node.control.active_ruleset import ActiveRuleset
 from node.control.applier import PlanApplier
 from node.control.effective_policy import EffectivePolicy
 from node.control.kernel_thread import KernelThread
-from node.control.persistence import PersistenceQueue, Troubles, nothing_to_keep
-from node.control.ports import Clock, Prober, Repository
+from node.control.persistence import PersistenceQueue, nothing_to_keep
+from node.control.ports import ActiveRuleset, Clock, Prober, Repository, Troubles
 from node.control.rates import Unrated
 from node.control.uplink_rate import UplinkRate
 from node.enforcement.plan import FirewallConfig, Kernel, KernelFeatures, TrafficPlan
@@ -35,14 +34,12 @@ from node.sessions.device_limit import ActiveDevice, DeviceLimitReached, device_
 from node.sessions.table import GUESTS_MAX, LOOK_EVERY, superseded
 from node.units import (
     NO_RATES,
-    NO_USAGE,
     AccountId,
     MacAddress,
     Milliseconds,
     Monotonic,
     NodeId,
     Rates,
-    Usage,
 )
 
 log = logging.getLogger(__name__)
@@ -161,11 +158,6 @@ class Reconciler:
 
     def today(self) -> str:
         return self._clock.today()
-
-    def used_this_month(self, account: AccountId) -> Usage:
-        """Usage of the account on all nodes; nothing while the date is not known."""
-        month = period_name("month", self.today())
-        return NO_USAGE if month is None else self.ledger.total(account, month).uplink
 
     def allowance(self, account: AccountId) -> Allowance:
         """What the account may use now; it needs no session."""

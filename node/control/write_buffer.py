@@ -4,7 +4,7 @@ from collections.abc import Callable, Hashable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
-from node.accounting.ledger import EMPTY_BUCKET, UsageBucket, UsageKey, highest
+from node.accounting.ledger import EMPTY_BUCKET, Recounts, UsageBucket, UsageKey, highest
 from node.accounting.periods import is_since
 from node.accounts.changes import (
     Batch,
@@ -21,7 +21,6 @@ from node.accounts.changes import (
     Terms,
     Unbound,
 )
-from node.control.accounting_cycle import Recounts
 from node.units import AccountId, NodeId
 
 

@@ -8,8 +8,7 @@ from node.enforcement.plan import CLASS_MINOR_MAX, Admission
 from node.errors import KernelRefused
 from node.sessions import state as session_state
 from node.sessions.stored import Session
-from node.sessions.traffic_classes import POOL_PREFIX
-from node.units import GUEST_PREFIX, AccountId, MacAddress, Milliseconds, Monotonic
+from node.units import GUEST_PREFIX, POOL_PREFIX, AccountId, MacAddress, Milliseconds, Monotonic
 
 GUESTS_MAX = CLASS_MINOR_MAX * 3 // 4
 """Most guest accounts at once: MAC addresses cost nothing, and one person who keeps changing theirs must not use up the

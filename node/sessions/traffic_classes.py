@@ -7,11 +7,10 @@ from node.enforcement.plan import NO_LIMIT, ShapedClass
 from node.enforcement.shares import ALL_GUARANTEED, GuaranteedParts
 from node.governance.allowance import Allowance
 from node.governance.evaluate import highest
-from node.units import NO_RATES, AccountId, BitsPerSecond, Rates
+from node.units import NO_RATES, POOL_PREFIX, AccountId, BitsPerSecond, Rates
 
 NO_FLOOR = NO_RATES
 UNLIMITED = Rates(NO_LIMIT, NO_LIMIT)
-POOL_PREFIX = "pool:"
 
 
 def pool_account(rule: str) -> AccountId:

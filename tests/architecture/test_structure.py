@@ -17,7 +17,6 @@ NO_NOUN = {"utils", "util", "helpers", "helper", "common", "misc", "base", "core
 NO_NOUN |= {"processor", "data", "info"}
 MODULE_LINES_MAX = 600
 LONG_MODULES: dict[str, str] = {
-    "node.control.persistence": "the queue and what it restores share their state",
 }
 """Modules that may exceed the size limit, with the reason."""
 PYPROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())

@@ -23,8 +23,8 @@ from node.app.views import (
     Refused,
     TermsAccepted,
 )
-from node.control.active_ruleset import ActiveRuleset, load_active_ruleset
-from node.control.ports import Repository
+from node.control.active_ruleset import load_active_ruleset
+from node.control.ports import ActiveRuleset, Repository
 from node.governance.members import parse_members
 from node.sessions.device_limit import IDLE_MIN
 from node.sessions.stored import SavedSession

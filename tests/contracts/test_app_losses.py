@@ -12,9 +12,9 @@ from node.accounts.changes import Batch, Forgotten
 from node.accounts.device_bindings import DEVICES_BOUND_MAX
 from node.accounts.vouchers import IssueResult
 from node.app.views import Admitted, CodeTyped, Full, PassphraseTyped, Refused, TermsAccepted
-from node.control.active_ruleset import ActiveRuleset, load_active_ruleset
+from node.control.active_ruleset import load_active_ruleset
 from node.control.persistence import FORGET_EVERY_MS
-from node.control.ports import StoredState
+from node.control.ports import ActiveRuleset, StoredState
 from node.errors import StorageTrouble
 from node.governance.members import MemberDirectory, parse_members
 from node.storage.database import Store

@@ -23,7 +23,8 @@ from mesh.messages import Page, decode, past_of, usage_rows
 from mesh.replicator import Replicator
 from node.accounting.ledger import EMPTY_BUCKET, UsageBucket, UsageKey, highest
 from node.app.mesh_usage import MeshUsage
-from node.control.active_ruleset import ActiveRuleset, load_active_ruleset
+from node.control.active_ruleset import load_active_ruleset
+from node.control.ports import ActiveRuleset
 from node.control.reconciler import Reconciler
 from node.enforcement.plan import FirewallConfig
 from node.storage.database import Store

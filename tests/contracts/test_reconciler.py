@@ -12,8 +12,8 @@ import pytest
 
 from node.accounting.ledger import UsageBucket, UsageKey
 from node.accounting.meter import Reading
-from node.control.active_ruleset import ActiveRuleset, consider, load_active_ruleset
-from node.control.ports import Repository
+from node.control.active_ruleset import consider, load_active_ruleset
+from node.control.ports import ActiveRuleset, Repository
 from node.control.reconciler import Reconciler
 from node.enforcement.plan import FirewallConfig, TrafficPlan
 from node.errors import KernelRefused

@@ -10,7 +10,8 @@ import pytest
 
 from node.app import rule_files
 from node.app.rule_files import MEMBERS_BYTES_MAX, RuleFiles
-from node.control.active_ruleset import MEMBERS_COPY, RULES_COPY, ActiveRuleset, fingerprint
+from node.control.active_ruleset import MEMBERS_COPY, RULES_COPY, fingerprint
+from node.control.ports import ActiveRuleset
 from node.control.reconciler import Reconciler
 from node.errors import InvalidFile, NodeError
 from node.governance.members import MemberDirectory

@@ -8,8 +8,9 @@ from hypothesis import strategies as st
 
 from node.accounting.ledger import Ledger, UsageBucket, UsageKey
 from node.accounts.vouchers import Batch, IssueResult
-from node.control.active_ruleset import ActiveRuleset, load_active_ruleset
+from node.control.active_ruleset import load_active_ruleset
 from node.control.effective_policy import EffectivePolicy
+from node.control.ports import ActiveRuleset
 from node.enforcement.plan import FirewallConfig, TrafficPlan
 from node.governance.allowance import Moment
 from node.governance.members import MemberDirectory, parse_members

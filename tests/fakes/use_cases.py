@@ -40,8 +40,8 @@ from node.app.views import (
     TermsAccepted,
 )
 from node.config import NodeConfig, parse_config
-from node.control.active_ruleset import ActiveRuleset, load_active_ruleset
-from node.control.ports import Repository
+from node.control.active_ruleset import load_active_ruleset
+from node.control.ports import ActiveRuleset, Repository
 from node.control.reconciler import Reconciler
 from node.enforcement.plan import FirewallConfig
 from node.governance.members import MemberDirectory, parse_members

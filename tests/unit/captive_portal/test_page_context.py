@@ -6,7 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from captive_portal.request_context import Text, contact_link, page_context, paragraphs
+from captive_portal.page_notices import Text, paragraphs
+from captive_portal.request_context import contact_link, page_context
 from node.web.language_choice import ENGLISH, Language, PageLanguage
 from tests.fakes.portal_server import portal_node
 

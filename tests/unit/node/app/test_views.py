@@ -20,7 +20,7 @@ async def app(tmp_path: Path) -> AsyncIterator[UseCases]:
 
 @pytest.fixture
 def views(app: UseCases) -> AccountViews:
-    return AccountViews(app.loop, app.portal._clock)
+    return AccountViews(app.loop.effective_policy, app.loop.registry, app.portal._clock)
 
 
 async def test_a_device_that_is_not_admitted_has_no_account_to_change(

@@ -3,7 +3,6 @@
 import pytest
 
 from node.control.active_ruleset import (
-    ActiveRuleset,
     amend,
     consider,
     fingerprint,
@@ -12,6 +11,7 @@ from node.control.active_ruleset import (
     reload_active_ruleset,
     strained,
 )
+from node.control.ports import ActiveRuleset
 from node.errors import Finding
 from node.governance.members import MemberDirectory, make_member_directory
 from tests.fakes.rule_files import EXAMPLE, file_with, rule, village

@@ -4,7 +4,7 @@ import asyncio
 from concurrent.futures import ThreadPoolExecutor
 
 from node.control.applier import PlanApplier
-from node.control.persistence import Troubles
+from node.control.ports import Troubles
 from node.enforcement.plan import FirewallConfig, TrafficPlan
 from tests.fakes.kernel import FakeKernel
 from tests.fakes.repository import FakeClock

@@ -5,8 +5,9 @@ from hypothesis import strategies as st
 
 from node.accounting.ledger import Ledger
 from node.accounts.vouchers import Batch, IssueResult
-from node.control.active_ruleset import ActiveRuleset, load_active_ruleset
+from node.control.active_ruleset import load_active_ruleset
 from node.control.effective_policy import EffectivePolicy
+from node.control.ports import ActiveRuleset
 from node.enforcement.plan import FirewallConfig
 from node.enforcement.shares import ALL_GUARANTEED
 from node.governance.members import NO_MEMBERS

@@ -7,7 +7,8 @@ from node.accounting.ledger import Ledger, UsageBucket, UsageKey
 from node.accounting.meter import Baseline, Reading
 from node.accounting.periods import DAY_UNKNOWN
 from node.accounts.device_bindings import Binding
-from node.control.persistence import FORGET_EVERY_MS, PersistenceQueue, Troubles
+from node.control.persistence import FORGET_EVERY_MS, PersistenceQueue
+from node.control.ports import Troubles
 from node.enforcement.plan import KernelState
 from node.sessions import state as session_state
 from node.sessions.stored import SavedSession, Session
