@@ -7,9 +7,8 @@ never 200: sign-in sheets show these pages as any other.
 
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, replace
-from urllib.parse import urlencode
 
-from captive_portal import account_page, forms, info_pages, splash, views
+from captive_portal import account_page, forms, info_pages, splash
 from captive_portal.forms import Form
 from captive_portal.request_context import (
     LanguageChange,
@@ -104,8 +103,7 @@ def _old_mine(
 
 def _old_language(_context: RequestContext, form: Form) -> Outcome:
     """One page in this language; its language form has a new token."""
-    path = _own_page(form.get("back", ""))
-    return Redirect(f"{path}{'&' if '?' in path else '?'}lang={form['lang']}")
+    return LanguageChange(form["lang"], form.get("back", ""), is_remembered=False)
 
 
 OLD: Mapping[str, Callable[[RequestContext, Form], Outcome]] = {
@@ -274,16 +272,7 @@ def _my_page(context: RequestContext, trouble: account_page.Trouble, status: int
 
 
 async def choose_language(_context: RequestContext, form: Form) -> Outcome:
-    return LanguageChange(form["lang"], _own_page(form.get("back", "")))
-
-
-def _own_page(back: str) -> str:
-    """`back` if it is a page of the portal, with the allowed query fields; otherwise the first page."""
-    path, _, query = back.partition("?")
-    if path not in views.FOR_ALL and path not in views.FOR_DEVICES:
-        return "/"
-    brought = {name: value for name, value in forms.read_query(query).items() if name in {"code", "card"}}
-    return f"{path}?{urlencode(brought)}" if brought else path
+    return LanguageChange(form["lang"], form.get("back", ""))
 
 
 _INSTEAD = ("instead_of",)

@@ -91,10 +91,12 @@ class SplashResponse:
 
 @dataclass(frozen=True, slots=True)
 class LanguageChange:
-    """Remembers the language for the device, then redirects to `path`."""
+    """Redirects to `back`, or to the first page when that is no page of the portal, in this language."""
 
     tag: str
-    path: str
+    back: str
+    is_remembered: bool = True
+    """For the device; else the language is that of one page."""
 
 
 Outcome = PageResponse | Redirect | Download | SplashResponse | LanguageChange

@@ -35,7 +35,7 @@ from captive_portal.request_context import (
     page_fields,
 )
 from captive_portal.splash import SplashCache, word_for
-from captive_portal.views import FOR_ALL, FOR_DEVICES, View
+from captive_portal.views import FOR_ALL, FOR_DEVICES, View, own_page
 from node.app.account import AccountService
 from node.app.views import CommunityView
 from node.errors import NodeError
@@ -364,14 +364,23 @@ class Portal:
                 return web.Response(
                     body=self._splash_cache.body(context, word), headers=CIMultiDict(self._fields(lang))
                 )
-            case Redirect(path) | LanguageChange(path=path):
-                if isinstance(outcome, LanguageChange):
-                    self._languages.choose(context.device, outcome.tag)
+            case Redirect() | LanguageChange():
+                path = (
+                    outcome.path if isinstance(outcome, Redirect) else self._language_path(context, outcome)
+                )
                 return web.Response(status=303, headers=[("Location", path), ("Cache-Control", "no-store")])
             case Download():
                 return web.Response(body=outcome.body, headers=document_fields(outcome))
             case PageResponse(page, status, retry_s, refresh_s):
                 return self._page(context, page, status, retry_s, refresh_s)
+
+    def _language_path(self, context: RequestContext, language: LanguageChange) -> str:
+        """Changes the language, and returns the path to redirect to."""
+        path = own_page(language.back)
+        if not language.is_remembered:
+            return f"{path}{'&' if '?' in path else '?'}lang={language.tag}"
+        self._languages.choose(context.device, language.tag)
+        return path
 
     def _page(
         self, context: RequestContext, page: PortalPage, status: int, retry_s: int = 0, refresh_s: int = 0

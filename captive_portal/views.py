@@ -2,8 +2,9 @@
 
 import json
 from collections.abc import Awaitable, Callable, Mapping
+from urllib.parse import urlencode
 
-from captive_portal import account_page, info_pages, splash
+from captive_portal import account_page, forms, info_pages, splash
 from captive_portal.request_context import (
     Download,
     Outcome,
@@ -112,6 +113,15 @@ FOR_DEVICES: Mapping[str, View] = {
     "/status.json": state,
 }
 """Pages about the requesting device."""
+
+
+def own_page(back: str) -> str:
+    """`back` if it is a page of the portal, with the allowed query fields; otherwise the first page."""
+    path, _, query = back.partition("?")
+    if path not in FOR_ALL and path not in FOR_DEVICES:
+        return "/"
+    brought = {name: value for name, value in forms.read_query(query).items() if name in {"code", "card"}}
+    return f"{path}?{urlencode(brought)}" if brought else path
 
 
 # --- the account page as a JSON document, for programs: the same data, in bytes and seconds ---

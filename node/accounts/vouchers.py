@@ -64,6 +64,18 @@ class Voucher:
 
 
 @dataclass(frozen=True, slots=True)
+class VoucherView:
+    """Status of one voucher."""
+
+    batch: Batch
+    account: AccountId
+    state: VoucherState
+    used_day: str
+    seconds_left: int | None
+    """None unless it is in use."""
+
+
+@dataclass(frozen=True, slots=True)
 class SavedVoucher:
     """A voucher as stored. The lease is converted to this boot's time on load, so `voucher.lease` is None
     here."""
@@ -276,6 +288,11 @@ class VoucherStore:
     def counts(self, number: int, now: Monotonic) -> Mapping[VoucherState, int]:
         """Number of vouchers of a batch in each state."""
         return Counter(voucher_state(voucher, now) for voucher in self.of_batch(number))
+
+    def view(self, voucher: Voucher, now: Monotonic) -> VoucherView:
+        state, lease = voucher_state(voucher, now), voucher.lease
+        left = (lease.ends - now) // 1000 if lease is not None and state == "used" else None
+        return VoucherView(self.batches[voucher.batch], voucher.account, state, voucher.used_day, left)
 
     def groups_of(self, account: AccountId) -> frozenset[str]:
         """The group of the batch that the voucher's account comes from; empty for other accounts, whose groups are in the

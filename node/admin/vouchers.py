@@ -11,6 +11,7 @@ from node.accounts.vouchers import (
     NOTE_CHARS_MAX,
     Batch,
     VoucherState,
+    VoucherView,
 )
 from node.admin.fields import FormView, ListPage, TypedForm, paginate
 from node.admin.routes import (
@@ -26,7 +27,7 @@ from node.admin.routes import (
     refused,
 )
 from node.app.admin import AdminService
-from node.app.admin_vouchers import BatchLine, IssuedBatch, Span, VoucherOrder, VoucherView, batch_line, span
+from node.app.admin_vouchers import BatchLine, IssuedBatch, Span, VoucherOrder, batch_line, span
 from node.app.issuer_grants import span_text
 from node.characters import is_name
 from node.config.model import SiteInfo

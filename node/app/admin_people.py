@@ -8,8 +8,7 @@ from node.accounts.codes import Code, read_code
 from node.accounts.device_bindings import Binding
 from node.accounts.objections import Objection
 from node.accounts.registry import AccountRegistry
-from node.accounts.vouchers import Voucher
-from node.app.admin_vouchers import VoucherView, voucher_view
+from node.accounts.vouchers import Voucher, VoucherView
 from node.characters import plain
 from node.control.reconciler import Reconciler
 from node.errors import Finding
@@ -209,7 +208,7 @@ class AdminPeopleService:
         return self._registry.way_of(mac) if bound is not None or is_online else None
 
     def _view(self, voucher: Voucher) -> VoucherView:
-        return voucher_view(self._registry.vouchers, voucher, self._reconciler.persistence.instant().now)
+        return self._registry.vouchers.view(voucher, self._reconciler.persistence.instant().now)
 
 
 def _busy(rate: Rates) -> int:

@@ -11,8 +11,7 @@ from node.accounts.vouchers import (
     GeneratedVoucher,
     Voucher,
     VoucherState,
-    VoucherStore,
-    voucher_state,
+    VoucherView,
 )
 from node.accounts.vouchers import IssueResult as Fresh
 from node.app.admin_sessions import Signed
@@ -21,7 +20,7 @@ from node.app.issuer_grants import beyond, span_text
 from node.control.reconciler import Reconciler
 from node.errors import UNSTORED, Finding, StorageTrouble
 from node.governance.translations import gettext_lazy
-from node.units import AccountId, Milliseconds, Monotonic, largest_unit
+from node.units import Milliseconds, largest_unit
 
 KEY_BYTES = 32
 
@@ -92,18 +91,6 @@ class IssuedBatch:
     batch: Batch
     codes: tuple[str, ...]
     """In groups, for reading."""
-
-
-@dataclass(frozen=True, slots=True)
-class VoucherView:
-    """Status of one voucher."""
-
-    batch: Batch
-    account: AccountId
-    state: VoucherState
-    used_day: str
-    seconds_left: int | None
-    """None unless it is in use."""
 
 
 class AdminVouchersService:
@@ -221,7 +208,7 @@ class AdminVouchersService:
         voucher = self._find(signed, typed)
         if isinstance(voucher, Finding):
             return voucher
-        return voucher_view(self._vouchers, voucher, self._reconciler.persistence.instant().now)
+        return self._vouchers.view(voucher, self._reconciler.persistence.instant().now)
 
     async def revoke_voucher(self, signed: Signed, typed: str, *, back: bool) -> Finding | None:
         voucher = self._find(signed, typed)
@@ -253,13 +240,6 @@ class AdminVouchersService:
         if voucher is None or not _may_see(signed, self._vouchers.batches[voucher.batch]):
             return _UNKNOWN
         return voucher
-
-
-def voucher_view(vouchers: VoucherStore, voucher: Voucher, now: Monotonic) -> VoucherView:
-    """The state of `voucher` for the admin pages."""
-    state, lease = voucher_state(voucher, now), voucher.lease
-    left = (lease.ends - now) // 1000 if lease is not None and state == "used" else None
-    return VoucherView(vouchers.batches[voucher.batch], voucher.account, state, voucher.used_day, left)
 
 
 def _wish(signed: Signed, order: VoucherOrder) -> Batch:

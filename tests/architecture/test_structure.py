@@ -16,8 +16,7 @@ SOURCES = sorted(path for package in PACKAGES for path in (ROOT / package).rglob
 NO_NOUN = {"utils", "util", "helpers", "helper", "common", "misc", "base", "core", "manager", "handler"}
 NO_NOUN |= {"processor", "data", "info"}
 MODULE_LINES_MAX = 600
-LONG_MODULES: dict[str, str] = {
-}
+LONG_MODULES: dict[str, str] = {}
 """Modules that may exceed the size limit, with the reason."""
 PYPROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())
 

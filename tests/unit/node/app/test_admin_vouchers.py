@@ -6,8 +6,9 @@ from pathlib import Path
 
 import pytest
 
+from node.accounts.vouchers import VoucherView
 from node.app.admin_sessions import ADMIN, Signed
-from node.app.admin_vouchers import AdminVouchersService, IssuedBatch, VoucherOrder, VoucherView
+from node.app.admin_vouchers import AdminVouchersService, IssuedBatch, VoucherOrder
 from node.app.idempotency import SHOWN_MS
 from node.app.issuer_grants import Grant
 from node.app.views import CodeTyped
