@@ -33,7 +33,7 @@ class PassphraseQuestion:
     mac: MacAddress
     account: AccountId
     called: str
-    """The account or member name as typed, normalized by `member_lookup.plain`."""
+    """The account or member name as typed, normalized by `characters.plain`."""
     hash: str
     """Stored scrypt hash; `DUMMY_HASH` if there is no such account or it has no passphrase."""
 
