@@ -18,9 +18,10 @@ from node.app.status import Overview, StatusSnapshot
 from node.config import NodeConfig
 from node.config.model import SiteInfo
 from node.control.active_ruleset import amend, fingerprint, new_strains
-from node.control.ports import ActiveRuleset, Clock
+from node.control.ports import Clock
 from node.control.reconciler import Reconciler
 from node.errors import CONFLICT, Finding, NodeError, StorageTrouble
+from node.governance.rules import ActiveRuleset
 from node.governance.sentences import describe
 from node.governance.translations import ENGLISH, N_, Translator, gettext_lazy
 

@@ -21,11 +21,11 @@ from node.control.active_ruleset import (
     load_active_ruleset,
     reload_active_ruleset,
 )
-from node.control.ports import ActiveRuleset
 from node.control.reconciler import Reconciler
 from node.errors import Finding, InvalidFile, NodeError
 from node.governance.members import FILE_BYTES_MAX as MEMBERS_BYTES_MAX
 from node.governance.members import MemberDirectory, parse_members
+from node.governance.rules import ActiveRuleset
 from node.governance.translations import N_, gettext_lazy
 
 log = logging.getLogger(__name__)

@@ -7,12 +7,11 @@ rules out of force: what no longer fits is reported in `ActiveRuleset.strained` 
 import hashlib
 from dataclasses import replace
 
-from node.control.ports import ActiveRuleset
 from node.errors import Finding
 from node.governance.checks import check, softened
 from node.governance.members import MemberDirectory
 from node.governance.parse import parse_ruleset
-from node.governance.rules import Ruleset
+from node.governance.rules import ActiveRuleset, Ruleset
 
 RULES_COPY, MEMBERS_COPY = "adopted.rules.toml", "adopted.members.toml"
 """File names in the data folder: copies of the rules and the member directory last in force."""

@@ -7,13 +7,13 @@ from node.accounting.periods import period_name
 from node.accounts.changes import Binding, Change, SavedVoucher, Unbound
 from node.accounts.registry import AccountRegistry
 from node.control.accounting_cycle import CycleResult
-from node.control.ports import ActiveRuleset, Clock
+from node.control.ports import Clock
 from node.enforcement.plan import FirewallConfig, TrafficPlan
 from node.enforcement.shares import ALL_GUARANTEED, GuaranteedParts, promises_kept
 from node.governance.allowance import Allowance, Moment, Unit
 from node.governance.evaluate import Evaluator
 from node.governance.members import MemberDirectory
-from node.governance.rules import GUEST_TIER
+from node.governance.rules import GUEST_TIER, ActiveRuleset
 from node.sessions.state import Authorized, Shortened
 from node.sessions.table import GUESTS_MAX, SessionTable
 from node.sessions.traffic_classes import as_kept, pool_account, pools, shaped_classes

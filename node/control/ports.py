@@ -1,4 +1,4 @@
-"""Ports of the control loop: the clock and the repository, and the rules in force that it is given."""
+"""Ports of the control loop: the clock and the repository."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
@@ -8,9 +8,7 @@ from typing import Protocol
 from node.accounting.ledger import Booking, ErasureNote, UsageBucket, UsageKey
 from node.accounting.meter import Baseline, Tally
 from node.accounts.changes import Change, Forgotten, StoredAccounts
-from node.errors import Finding
 from node.governance.allowance import ClockState
-from node.governance.rules import Ruleset
 from node.sessions.stored import SavedSession
 from node.units import AccountId, MacAddress, Monotonic, NodeId
 from node.uplink.line import Sample
@@ -114,23 +112,3 @@ class Troubles:
 
     storage: str = ""
     kernel: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class ActiveRuleset:
-    """The rules in force, and the state of the rule file if it differs from them."""
-
-    ruleset: Ruleset
-    text: str
-    fingerprint: str
-    warnings: tuple[Finding, ...] = ()
-    strained: tuple[Finding, ...] = ()
-    """Rules in force that no longer fit the members, each with its fix."""
-    rejected: tuple[Finding, ...] = ()
-    """Why the current file is not in force; empty when it is."""
-    rejected_fingerprint: str = ""
-
-    @property
-    def seen(self) -> str:
-        """Fingerprint of the file read last, valid or not."""
-        return self.rejected_fingerprint or self.fingerprint

@@ -22,13 +22,14 @@ from node.control.applier import PlanApplier
 from node.control.effective_policy import EffectivePolicy
 from node.control.kernel_thread import KernelThread
 from node.control.persistence import PersistenceQueue, nothing_to_keep
-from node.control.ports import ActiveRuleset, Clock, Prober, Repository, Troubles
+from node.control.ports import Clock, Prober, Repository, Troubles
 from node.control.rates import Unrated
 from node.control.uplink_rate import UplinkRate
 from node.enforcement.plan import FirewallConfig, Kernel, KernelFeatures, TrafficPlan
 from node.errors import KernelRefused, StorageTrouble
 from node.governance.allowance import Allowance
 from node.governance.members import MemberDirectory
+from node.governance.rules import ActiveRuleset
 from node.sessions import state as session_state
 from node.sessions.device_limit import ActiveDevice, DeviceLimitReached, device_to_evict
 from node.sessions.table import GUESTS_MAX, LOOK_EVERY, superseded

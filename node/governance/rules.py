@@ -7,6 +7,7 @@ from functools import cached_property
 from typing import Literal
 
 from node.accounting.periods import PeriodKind
+from node.errors import Finding
 from node.governance.times import Times
 from node.units import BitsPerSecond, Bytes, Milliseconds, Rates
 
@@ -190,6 +191,26 @@ class Ruleset:
 
 def _permille(rate: BitsPerSecond, permille: int) -> BitsPerSecond:
     return BitsPerSecond(rate * permille // 1000)
+
+
+@dataclass(frozen=True, slots=True)
+class ActiveRuleset:
+    """The rules in force, and the state of the rule file if it differs from them."""
+
+    ruleset: Ruleset
+    text: str
+    fingerprint: str
+    warnings: tuple[Finding, ...] = ()
+    strained: tuple[Finding, ...] = ()
+    """Rules in force that no longer fit the members, each with its fix."""
+    rejected: tuple[Finding, ...] = ()
+    """Why the current file is not in force; empty when it is."""
+    rejected_fingerprint: str = ""
+
+    @property
+    def seen(self) -> str:
+        """Fingerprint of the file read last, valid or not."""
+        return self.rejected_fingerprint or self.fingerprint
 
 
 def selects(who: Who, tier: str, groups: frozenset[str]) -> bool:

@@ -24,8 +24,9 @@ from node.app.views import (
     TermsAccepted,
 )
 from node.control.active_ruleset import load_active_ruleset
-from node.control.ports import ActiveRuleset, Repository
+from node.control.ports import Repository
 from node.governance.members import parse_members
+from node.governance.rules import ActiveRuleset
 from node.sessions.device_limit import IDLE_MIN
 from node.sessions.stored import SavedSession
 from node.storage.database import Store

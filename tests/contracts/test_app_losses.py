@@ -14,9 +14,10 @@ from node.accounts.vouchers import IssueResult
 from node.app.views import Admitted, CodeTyped, Full, PassphraseTyped, Refused, TermsAccepted
 from node.control.active_ruleset import load_active_ruleset
 from node.control.persistence import FORGET_EVERY_MS
-from node.control.ports import ActiveRuleset, StoredState
+from node.control.ports import StoredState
 from node.errors import StorageTrouble
 from node.governance.members import MemberDirectory, parse_members
+from node.governance.rules import ActiveRuleset
 from node.storage.database import Store
 from node.storage.repository import StoredRepository
 from node.units import AccountId, Bytes, MacAddress, Milliseconds

@@ -24,9 +24,9 @@ from mesh.replicator import Replicator
 from node.accounting.ledger import EMPTY_BUCKET, UsageBucket, UsageKey, highest
 from node.app.mesh_usage import MeshUsage
 from node.control.active_ruleset import load_active_ruleset
-from node.control.ports import ActiveRuleset
 from node.control.reconciler import Reconciler
 from node.enforcement.plan import FirewallConfig
+from node.governance.rules import ActiveRuleset
 from node.storage.database import Store
 from node.storage.repository import StoredPageCache, StoredRepository
 from node.units import AccountId, MacAddress

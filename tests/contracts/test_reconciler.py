@@ -13,11 +13,12 @@ import pytest
 from node.accounting.ledger import UsageBucket, UsageKey
 from node.accounting.meter import Reading
 from node.control.active_ruleset import consider, load_active_ruleset
-from node.control.ports import ActiveRuleset, Repository
+from node.control.ports import Repository
 from node.control.reconciler import Reconciler
 from node.enforcement.plan import FirewallConfig, TrafficPlan
 from node.errors import KernelRefused
 from node.governance.members import parse_members
+from node.governance.rules import ActiveRuleset
 from node.sessions.table import IDLE_OF_GUEST, LOOK_EVERY
 from node.units import AccountId, Bytes, MacAddress, Monotonic, NodeId, Usage
 from tests.fakes.kernel import FakeKernel

@@ -11,10 +11,10 @@ import pytest
 from node.app import rule_files
 from node.app.rule_files import MEMBERS_BYTES_MAX, RuleFiles
 from node.control.active_ruleset import MEMBERS_COPY, RULES_COPY, fingerprint
-from node.control.ports import ActiveRuleset
 from node.control.reconciler import Reconciler
 from node.errors import InvalidFile, NodeError
 from node.governance.members import MemberDirectory
+from node.governance.rules import ActiveRuleset
 from node.storage.database import Store
 from node.storage.repository import StoredArchive
 from tests.contracts.test_reconciler import RULES

@@ -10,12 +10,11 @@ from node.accounting.ledger import Ledger, UsageBucket, UsageKey
 from node.accounts.vouchers import Batch, IssueResult
 from node.control.active_ruleset import load_active_ruleset
 from node.control.effective_policy import EffectivePolicy
-from node.control.ports import ActiveRuleset
 from node.enforcement.plan import FirewallConfig, TrafficPlan
 from node.governance.allowance import Moment
 from node.governance.members import MemberDirectory, parse_members
 from node.governance.rule_tests import moment_at
-from node.governance.rules import Ruleset
+from node.governance.rules import ActiveRuleset, Ruleset
 from node.sessions import state as session_state
 from node.units import AccountId, BitsPerSecond, Bytes, MacAddress, Milliseconds, NodeId, Rates, Usage
 from tests.fakes.members import guest_account, make_registry

@@ -41,10 +41,11 @@ from node.app.views import (
 )
 from node.config import NodeConfig, parse_config
 from node.control.active_ruleset import load_active_ruleset
-from node.control.ports import ActiveRuleset, Repository
+from node.control.ports import Repository
 from node.control.reconciler import Reconciler
 from node.enforcement.plan import FirewallConfig
 from node.governance.members import MemberDirectory, parse_members
+from node.governance.rules import ActiveRuleset
 from node.identity import own_node_id
 from node.lan.mdns_services import ServiceView
 from node.sessions import state as session_state

@@ -11,9 +11,9 @@ from node.control.active_ruleset import (
     reload_active_ruleset,
     strained,
 )
-from node.control.ports import ActiveRuleset
 from node.errors import Finding
 from node.governance.members import MemberDirectory, make_member_directory
+from node.governance.rules import ActiveRuleset
 from tests.fakes.rule_files import EXAMPLE, file_with, rule, village
 
 

@@ -7,10 +7,10 @@ from node.accounting.ledger import Ledger
 from node.accounts.vouchers import Batch, IssueResult
 from node.control.active_ruleset import load_active_ruleset
 from node.control.effective_policy import EffectivePolicy
-from node.control.ports import ActiveRuleset
 from node.enforcement.plan import FirewallConfig
 from node.enforcement.shares import ALL_GUARANTEED
 from node.governance.members import NO_MEMBERS
+from node.governance.rules import ActiveRuleset
 from node.sessions import state as session_state
 from node.units import AccountId, MacAddress, Milliseconds, Monotonic, Now
 from tests.fakes.members import guest_account, make_registry
