@@ -181,7 +181,8 @@ class Reconciler:
         moved = self._reconsider(now, [each for each in policy.touched(kept) if each != mac])
         account = policy.account_of(mac)
         allowance = policy.policy_for(account)
-        leaving = self._who_leaves(mac, account, policy.devices_max(account, allowance), instead_of, now)
+        most = policy.devices_max(account, allowance)
+        leaving = () if most is None else self._who_leaves(mac, account, most, instead_of, now)
         if isinstance(leaving, DeviceLimitReached):
             await (self._after_change(moved) if moved else self.persistence.save())
             return leaving
@@ -530,12 +531,12 @@ class Reconciler:
         self,
         mac: MacAddress,
         account: AccountId,
-        most: int | None,
+        most: int,
         instead_of: MacAddress | None,
         now: Monotonic,
     ) -> tuple[MacAddress, ...] | DeviceLimitReached:
         session_table, joining = self.session_table, self.effective_policy.active_ruleset.ruleset.joining
-        if most is None or isinstance(session_table.state(mac), session_state.Blocked):
+        if isinstance(session_table.state(mac), session_state.Blocked):
             return ()
         others = (each for each in session_table.admitted_of(account) if each != mac)
         occupants = (ActiveDevice(each, session_table.idle_ms(each, now)) for each in others)
