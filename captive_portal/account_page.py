@@ -14,7 +14,7 @@ from node.app.views import DeviceCode, DeviceView, IntroductionRequest, Outage, 
 from node.governance.allowance import Allowance, Bound
 from node.governance.rules import Ceiling, Quota, Ruleset, Way
 from node.governance.sentences import BUILT_IN, allowance_in
-from node.governance.translations import ENGLISH, N_, Translator
+from node.governance.translator import ENGLISH, N_, Translator
 from node.units import Bytes, Rates, Usage
 
 DEVICES_MAX = 100

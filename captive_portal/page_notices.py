@@ -12,7 +12,7 @@ from typing import Protocol
 from node.accounts.notices import TEXT_CHARS_MAX, TITLE_CHARS_MAX, Notice
 from node.accounts.terms import TermsText
 from node.app.views import CommunityView
-from node.governance.translations import Translator
+from node.governance.translator import Translator
 from node.lan.mdns_services import ServiceView
 from node.web.language_choice import lookup
 

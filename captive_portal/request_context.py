@@ -14,7 +14,7 @@ from captive_portal.page_notices import shortened
 from node.app.account import AccountService
 from node.app.views import CommunityView, GuestView
 from node.governance.sentences import describe
-from node.governance.translations import ENGLISH, Translator
+from node.governance.translator import ENGLISH, Translator
 from node.units import MacAddress
 from node.web.language_choice import ENGLISH_ONLY, Direction, Language, LanguageChooser, PageLanguage
 from node.web.rendering import SitePage

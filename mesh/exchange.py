@@ -12,7 +12,6 @@ from collections import deque
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
-from mesh.collection import AUTHOR_DAY_ROWS_MAX, AUTHOR_ROWS_MAX, PageCollection, StreamKey
 from mesh.messages import (
     LABEL_END,
     PAGES_PER_MESSAGE_MAX,
@@ -27,6 +26,7 @@ from mesh.messages import (
     encode,
     page_content,
 )
+from mesh.newest_pages import AUTHOR_DAY_ROWS_MAX, AUTHOR_ROWS_MAX, PageCollection, StreamKey
 from mesh.ports import Roster
 from node.identity import verify
 from node.units import NodeId

@@ -7,7 +7,6 @@ from typing import Any
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-from mesh.collection import DAYS_MAX, day_rank
 from mesh.exchange import PAGE_KIND
 from mesh.messages import (
     PARTS_MAX,
@@ -23,6 +22,7 @@ from mesh.messages import (
     past_body,
     usage_body,
 )
+from mesh.newest_pages import DAYS_MAX, day_rank
 from node.accounting.ledger import EMPTY_BUCKET, UsageBucket, highest
 from node.accounting.periods import DAY_UNKNOWN
 from node.identity import own_node_id, sign

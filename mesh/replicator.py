@@ -5,7 +5,6 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-from mesh.collection import PagePosition, page_position
 from mesh.exchange import (
     CHANGES_TOO_MUCH,
     TOO_MUCH,
@@ -17,6 +16,7 @@ from mesh.exchange import (
     PagesEvicted,
 )
 from mesh.messages import Page, PageContent, PastRow, decode, page_content
+from mesh.newest_pages import PagePosition, page_position
 from mesh.pages import UsagePages, changes_record, read_changes, read_reservation, reservation
 from mesh.ports import PageCache, Roster, UsageLedger
 from node.accounting.ledger import EMPTY_BUCKET, UsageBucket, highest, incarnation_rank

@@ -18,7 +18,7 @@ from mesh.node_certificates import is_member
 from mesh.peering import GREETING_MAX, KEEPALIVE_EVERY
 from mesh.ports import PageCache, PeerView, Roster, UsageLedger
 from mesh.replicator import OwnBucket, Replicator
-from mesh.transport import Dialer, DialFailed, Link, Listener, RefusedByPeer, WrongNode, contexts
+from mesh.tls_transport import Dialer, DialFailed, Link, Listener, RefusedByPeer, WrongNode, contexts
 from node.identity import human_form, own_node_id
 from node.units import Monotonic, NodeId
 

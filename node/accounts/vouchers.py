@@ -16,7 +16,7 @@ from node.accounting.session_leases import Lease, SavedLease, rebased_lease
 from node.accounts.codes import RANDOM_BYTES, Code, make_code
 from node.characters import is_name
 from node.errors import Finding
-from node.governance.translations import gettext_lazy
+from node.governance.translator import gettext_lazy
 from node.units import VOUCHER_PREFIX, AccountId, Milliseconds, Monotonic, Now
 
 VoucherState = Literal["unused", "used", "ended", "revoked"]

@@ -21,7 +21,7 @@ from node.app.admin_people import AdminDeviceRow
 from node.control.active_ruleset import fingerprint
 from node.errors import CONFLICT, Finding
 from node.governance.members import DEVICES_MAX, GROUPS_MAX
-from node.governance.translations import gettext_lazy
+from node.governance.translator import gettext_lazy
 from node.units import parse_mac
 
 QUERY_CHARS_MAX = 80

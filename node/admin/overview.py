@@ -19,7 +19,7 @@ from node.admin.routes import (
 )
 from node.app.admin import AdminService
 from node.app.status import FlowsRow, OnlineRow, Overview
-from node.governance.translations import LazyText, amount_lazy, gettext_lazy, number_lazy
+from node.governance.translator import LazyText, amount_lazy, gettext_lazy, number_lazy
 from node.units import BitsPerSecond, show_rate, show_volume
 from node.uplink.line import Knowledge
 

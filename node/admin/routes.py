@@ -7,7 +7,7 @@ from typing import Literal
 from node.app.admin_sessions import ROLES, Role, Signed, csrf_token_for, label_text
 from node.config.model import SiteInfo
 from node.errors import Finding
-from node.governance.translations import ENGLISH, Translator, as_sentence, gettext_lazy
+from node.governance.translator import ENGLISH, Translator, as_sentence, gettext_lazy
 from node.web.language_choice import Language
 from node.web.rendering import SitePage
 

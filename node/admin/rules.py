@@ -18,7 +18,7 @@ from node.admin.routes import (
 from node.app.admin import BY_ADMIN, AdminService, RuleCheck, RuleFile, RuleVersion
 from node.app.rule_files import BY_EDIT, BY_START
 from node.errors import CONFLICT, Finding
-from node.governance.translations import gettext_lazy
+from node.governance.translator import gettext_lazy
 
 RULE_CHARS_MAX = 256 * 1024
 SENTENCES_MAX = 200

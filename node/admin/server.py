@@ -33,7 +33,7 @@ from node.admin.vouchers import VouchersViews
 from node.app.admin import AdminService
 from node.app.admin_sessions import SESSION_LIFE, TOKEN_CHARS_MAX, Signed, csrf_token_for, is_csrf_token
 from node.errors import NodeError
-from node.governance.translations import as_sentence, gettext_lazy
+from node.governance.translator import as_sentence, gettext_lazy
 from node.web.application import application, cookie_of, is_same_origin, serving
 from node.web.connections import Caller, ConnectionLimiter, Limits
 from node.web.framing import ALLOWED, HEAD_END

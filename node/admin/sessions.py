@@ -9,7 +9,7 @@ from node.app.admin import AdminService
 from node.app.admin_sessions import LINK_LIFE, MARK_CHARS, NAME_CHARS_MAX, AdminSession, Signed, read_signed
 from node.app.admin_vouchers import span
 from node.app.issuer_grants import Grant, read_grant
-from node.governance.translations import as_sentence, gettext_lazy
+from node.governance.translator import as_sentence, gettext_lazy
 
 LIMIT_CHARS_MAX = 200
 _USUAL = {

@@ -32,7 +32,7 @@ from node.app.issuer_grants import span_text
 from node.characters import is_name
 from node.config.model import SiteInfo
 from node.errors import UNSTORED, Finding
-from node.governance.translations import gettext_lazy
+from node.governance.translator import gettext_lazy
 from node.units import Milliseconds
 
 BATCHES_A_PAGE = 20

@@ -23,7 +23,7 @@ from node.control.reconciler import Reconciler
 from node.errors import CONFLICT, Finding, NodeError, StorageTrouble
 from node.governance.rules import ActiveRuleset
 from node.governance.sentences import describe
-from node.governance.translations import ENGLISH, N_, Translator, gettext_lazy
+from node.governance.translator import ENGLISH, N_, Translator, gettext_lazy
 
 SIGN_IN = "admin_sign_in"
 BY_ADMIN = N_("an admin, on the admin page")

@@ -13,7 +13,7 @@ from node.config.settings import TERMS
 from node.control import active_ruleset
 from node.control.reconciler import Reconciler
 from node.errors import CONFLICT, Finding
-from node.governance.translations import gettext_lazy
+from node.governance.translator import gettext_lazy
 
 _CHANGED = Finding(
     CONFLICT,

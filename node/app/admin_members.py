@@ -18,7 +18,7 @@ from node.errors import CONFLICT, Finding
 from node.governance.document import read_document
 from node.governance.members import FILE_BYTES_MAX, MemberDirectory, parse_members
 from node.governance.rules import MEMBER_TIER
-from node.governance.translations import gettext_lazy
+from node.governance.translator import gettext_lazy
 from node.toml_reader import TomlDocument
 from node.units import AccountId, parse_mac
 

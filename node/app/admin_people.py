@@ -15,7 +15,7 @@ from node.errors import Finding
 from node.governance.allowance import binding
 from node.governance.rules import Way
 from node.governance.sentences import allowance_in
-from node.governance.translations import ENGLISH, Translator, gettext_lazy
+from node.governance.translator import ENGLISH, Translator, gettext_lazy
 from node.sessions import state as session_state
 from node.units import NO_RATES, AccountId, Bytes, MacAddress, Rates, parse_mac
 

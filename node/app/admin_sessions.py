@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 from node.app.issuer_grants import Grant, from_list, read_grant, to_list
-from node.governance.translations import gettext_lazy
+from node.governance.translator import gettext_lazy
 from node.units import Milliseconds, Monotonic
 
 LINK_LIFE = Milliseconds(10 * 60_000)

@@ -19,7 +19,7 @@ from node.app.idempotency import RANDOM_BYTES, IdempotencyKeys
 from node.app.issuer_grants import beyond, span_text
 from node.control.reconciler import Reconciler
 from node.errors import UNSTORED, Finding, StorageTrouble
-from node.governance.translations import gettext_lazy
+from node.governance.translator import gettext_lazy
 from node.units import Milliseconds, largest_unit
 
 KEY_BYTES = 32

@@ -26,7 +26,7 @@ from node.errors import Finding, InvalidFile, NodeError
 from node.governance.members import FILE_BYTES_MAX as MEMBERS_BYTES_MAX
 from node.governance.members import MemberDirectory, parse_members
 from node.governance.rules import ActiveRuleset
-from node.governance.translations import N_, gettext_lazy
+from node.governance.translator import N_, gettext_lazy
 
 log = logging.getLogger(__name__)
 

@@ -9,11 +9,11 @@ from node.app.rule_files import RuleFiles
 from node.config import NodeConfig
 from node.control.reconciler import Reconciler
 from node.control.uplink_rate import UplinkRate
+from node.enforcement.htb_classes import GuaranteedParts
 from node.enforcement.plan import TableUse
-from node.enforcement.shares import GuaranteedParts
 from node.governance.allowance import binding
 from node.governance.sentences import allowance_in, describe
-from node.governance.translations import (
+from node.governance.translator import (
     ENGLISH,
     Translator,
     amount_lazy,

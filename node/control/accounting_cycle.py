@@ -6,10 +6,10 @@ from dataclasses import dataclass
 from node.accounting.ledger import Ledger, Recounts, UsageBucket, UsageKey, highest
 from node.accounting.meter import Baseline
 from node.control.rates import MeanRates, Unrated, mean_rates
-from node.control.usage_delta import LedgerWriter, UsageDelta, book
+from node.control.usage_booking import LedgerWriter, UsageDelta, book
 from node.enforcement.plan import Kernel
 from node.governance.allowance import Allowance, Moment, Unit
-from node.governance.evaluate import Evaluator
+from node.governance.rule_evaluation import Evaluator
 from node.sessions.state import Authorized, DeviceSession
 from node.sessions.table import SessionEntry
 from node.units import AccountId, MacAddress, NodeId

@@ -8,11 +8,11 @@ from node.accounts.changes import Binding, Change, SavedVoucher, Unbound
 from node.accounts.registry import AccountRegistry
 from node.control.accounting_cycle import CycleResult
 from node.control.ports import Clock
+from node.enforcement.htb_classes import ALL_GUARANTEED, GuaranteedParts, promises_kept
 from node.enforcement.plan import FirewallConfig, TrafficPlan
-from node.enforcement.shares import ALL_GUARANTEED, GuaranteedParts, promises_kept
 from node.governance.allowance import Allowance, Moment, Unit
-from node.governance.evaluate import Evaluator
 from node.governance.members import MemberDirectory
+from node.governance.rule_evaluation import Evaluator
 from node.governance.rules import GUEST_TIER, ActiveRuleset
 from node.sessions.state import Authorized, Shortened
 from node.sessions.table import GUESTS_MAX, SessionTable

@@ -25,7 +25,7 @@ from node.accounting.periods import DAY_UNKNOWN, first_open_day
 from node.accounts.changes import Change, Forgotten
 from node.accounts.registry import AccountRegistry
 from node.control.ports import Clock, Repository, StoredState, Troubles
-from node.control.usage_delta import LedgerWriter
+from node.control.usage_booking import LedgerWriter
 from node.control.write_buffer import UnsavedChanges, WriteBuffer, joined
 from node.enforcement.plan import KernelState
 from node.errors import StorageTrouble

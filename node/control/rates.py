@@ -4,7 +4,7 @@ and whether the uplink is busy."""
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from node.control.usage_delta import UsageDelta
+from node.control.usage_booking import UsageDelta
 from node.units import NO_USAGE, AccountId, BitsPerSecond, Monotonic, Rates, Usage
 
 RATES_OVER_MS = 500

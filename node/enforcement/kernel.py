@@ -17,6 +17,7 @@ from node.enforcement import arrivals, conntrack, counters, nft, tc
 from node.enforcement.arrivals import NEIGHBOURS_MAX
 from node.enforcement.counter_dump import CounterDump
 from node.enforcement.flows import CROWDED
+from node.enforcement.htb_classes import HtbClass, htb_classes
 from node.enforcement.libnftables import Nftables
 from node.enforcement.nft_monitor import GenerationId, NftMonitor
 from node.enforcement.plan import (
@@ -31,7 +32,6 @@ from node.enforcement.plan import (
     account_queue,
 )
 from node.enforcement.rtnetlink import TrafficControl
-from node.enforcement.shares import HtbClass, htb_classes
 from node.errors import KernelRefused
 from node.units import BitsPerSecond, MacAddress, Monotonic, Rates
 

@@ -9,8 +9,8 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Literal
 
+from node.enforcement.htb_classes import FRAME_BYTES, HtbClass
 from node.enforcement.plan import Leaf
-from node.enforcement.shares import FRAME_BYTES, HtbClass
 from node.netlink import (
     NLM_F_ACK,
     NLM_F_CREATE,

@@ -16,11 +16,12 @@ from dataclasses import dataclass, replace
 
 from node.accounting.periods import PeriodKind
 from node.errors import Finding
-from node.governance import evaluate
+from node.governance import rule_evaluation
 from node.governance.allowance import Allowance, ClockState, Moment, Unit
 from node.governance.coverage import Situation, UnitKind, kinds, minute_words, situations, stretches
 from node.governance.document import FINDINGS_MAX
-from node.governance.evaluate import (
+from node.governance.parse import parse_ruleset
+from node.governance.rule_evaluation import (
     DIRECTIONS,
     Direction,
     Evaluator,
@@ -29,7 +30,6 @@ from node.governance.evaluate import (
     pool_has_guests,
     rate_in,
 )
-from node.governance.parse import parse_ruleset
 from node.governance.rule_tests import failure, moment_at
 from node.governance.rules import (
     GUEST_TIER,
@@ -167,17 +167,17 @@ def _outside_pool(situation: Situation, pool: Rule | str | None) -> Found:
 def _pooled_lifelines(situation: Situation, pool: Rule, ruleset: Ruleset, among: Sequence[UnitKind]) -> Found:
     """E03: a pool's floor must cover the lifelines of its households."""
     count, all_of_them = _households_of(pool, among), _lifelines(pool, ruleset, among)
-    has = evaluate.lifeline(ruleset.charter)
+    has = rule_evaluation.lifeline(ruleset.charter)
     for rule in situation.rules:
         if isinstance(rule.effect, Floor) and is_of_pool(rule, pool):
-            has = evaluate.highest(has, rule.effect.rates)
-    if evaluate.highest(has, all_of_them) == has:
+            has = rule_evaluation.highest(has, rule.effect.rates)
+    if rule_evaluation.highest(has, all_of_them) == has:
         return
     message = (
         f"{pool.id} makes one of {count} {ruleset.unit}s, which each have a lifeline ({situation.words})."
     )
     fix = (
-        f'add a floor together of "{format_rates(evaluate.highest(has, all_of_them))}" for them, '
+        f'add a floor together of "{format_rates(rule_evaluation.highest(has, all_of_them))}" for them, '
         "or make them devices of one account in the roll"
     )
     yield pool.id, Finding("E03", pool.line, message, fix)
@@ -187,15 +187,15 @@ def _least(ruleset: Ruleset, pool: Rule | str | None, among: Sequence[UnitKind],
     """The lifeline that applies: of one household, of all households of a pool, of all guests together, or the
     minimum in code for one guest."""
     if pool is not None and pool_has_guests(pool):
-        return evaluate.guest_lifeline(ruleset.charter) if together else evaluate.CODE_LIFELINE
+        return rule_evaluation.guest_lifeline(ruleset.charter) if together else rule_evaluation.CODE_LIFELINE
     if together and isinstance(pool, Rule):
         return _lifelines(pool, ruleset, among)
-    return evaluate.lifeline(ruleset.charter)
+    return rule_evaluation.lifeline(ruleset.charter)
 
 
 def _lifelines(pool: Rule, ruleset: Ruleset, among: Sequence[UnitKind]) -> Rates:
     """Sum for all households of the directory that are in the pool; at least one."""
-    return _times(evaluate.lifeline(ruleset.charter), max(1, _households_of(pool, among)))
+    return _times(rule_evaluation.lifeline(ruleset.charter), max(1, _households_of(pool, among)))
 
 
 def _households_of(rule: Rule, among: Sequence[UnitKind]) -> int:
@@ -216,7 +216,7 @@ def _below_lifeline(rules: Iterable[Rule], least: Rates) -> Found:
         if rates is None or (rates.down >= least.down and rates.up >= least.up):
             continue
         message = f"{rule.id} leaves {rates_words(rates)}, less than the lifeline of {rates_words(least)}."
-        fix = f'write at least "{format_rates(evaluate.highest(rates, least))}"'
+        fix = f'write at least "{format_rates(rule_evaluation.highest(rates, least))}"'
         yield rule.id, Finding("E03", rule.line, message, fix)
 
 
@@ -234,7 +234,7 @@ def _floor_above_ceiling(situation: Situation, rules: Sequence[Rule]) -> Found:
                 f"{floor.id} promises {rates_words(rates)}, but {other.id} (line {other.line}) allows "
                 f"no more than {rates_words(top)} ({situation.words})."
             )
-            fix = f'lower the floor to "{format_rates(evaluate.lowest(rates, top))}", or write an exception'
+            fix = f'lower the floor to "{format_rates(rule_evaluation.lowest(rates, top))}", or write an exception'
             yield f"{floor.id} {other.id}", Finding("E05", floor.line, message, fix)
 
 
@@ -339,7 +339,7 @@ def _without_effect(rule: Rule, ruleset: Ruleset) -> Finding:
 
 
 def _share(rule: Rule, ruleset: Ruleset) -> Iterable[Finding]:
-    cap = evaluate.share_cap(ruleset)
+    cap = rule_evaluation.share_cap(ruleset)
     if isinstance(rule.effect, Share) and rule.effect.weight > cap:
         ratio = ruleset.charter.max_weight_ratio
         message = (
@@ -363,7 +363,7 @@ def _small_quota(rule: Rule, ruleset: Ruleset) -> Iterable[Finding]:
     """Only where the whole uplink counts: the busy part of a period is not known here."""
     if not isinstance(rule.effect, Quota) or rule.effect.counts != "uplink":
         return
-    lifeline = evaluate.lifeline(ruleset.charter)
+    lifeline = rule_evaluation.lifeline(ruleset.charter)
     least = (lifeline.down + lifeline.up) * _PERIOD_SECONDS[rule.effect.period] // 8
     if rule.effect.volume < least:
         message = f"{rule.id} can be used up by the lifeline alone."
@@ -445,9 +445,9 @@ def _promised(
         if allowance.pool is None:
             alone.append(_times(floor, count))
             continue
-        floors[allowance.pool] = evaluate.highest(floors.get(allowance.pool, floor), floor)
+        floors[allowance.pool] = rule_evaluation.highest(floors.get(allowance.pool, floor), floor)
         inside.setdefault(allowance.pool, []).append(_times(_kept(allowance), count))
-    pools = [evaluate.highest(floor, _sum(inside[name])) for name, floor in floors.items()]
+    pools = [rule_evaluation.highest(floor, _sum(inside[name])) for name, floor in floors.items()]
     return _sum([*alone, *pools])
 
 
@@ -486,7 +486,10 @@ def _message(ruleset: Ruleset, among: Sequence[UnitKind], excess: Excess) -> str
 
 def _with_fix(ruleset: Ruleset, among: Sequence[UnitKind], excess: Excess, message: str) -> Finding:
     """The finding, with a fix: lower the largest floor, otherwise the lifeline, to the value that fits."""
-    direction, lifeline = excess.direction, rate_in(excess.direction, evaluate.lifeline(ruleset.charter))
+    direction, lifeline = (
+        excess.direction,
+        rate_in(excess.direction, rule_evaluation.lifeline(ruleset.charter)),
+    )
     largest = _largest_floor(ruleset, among, excess)
     if largest is not None:
         rule, count, rate = largest
@@ -495,7 +498,7 @@ def _with_fix(ruleset: Ruleset, among: Sequence[UnitKind], excess: Excess, messa
             fix = f'lower {rule.id} to at most "{rate_words(lower)} {direction}"'
             return Finding("E04", rule.line, message, fix)
     lower = _without(excess, lifeline, max(1, _households(among)))
-    if lower >= rate_in(direction, evaluate.CODE_LIFELINE):
+    if lower >= rate_in(direction, rule_evaluation.CODE_LIFELINE):
         fix = f'lower the lifeline in [charter] to "{rate_words(lower)} {direction}", or take out floors'
         return Finding("E04", 0, message, fix)
     return Finding(

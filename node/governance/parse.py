@@ -9,7 +9,7 @@ from node.governance.document import (
     suggestion,
     tables,
 )
-from node.governance.evaluate import CODE_LIFELINE, highest
+from node.governance.rule_evaluation import CODE_LIFELINE, highest
 from node.governance.rule_table import read_rules
 from node.governance.rules import (
     DEFAULT_JOIN_METHODS,

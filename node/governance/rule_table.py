@@ -5,7 +5,7 @@ from dataclasses import replace
 
 from node.errors import Finding
 from node.governance.document import TomlTable, suggestion, tables
-from node.governance.evaluate import SESSION_MIN
+from node.governance.rule_evaluation import SESSION_MIN
 from node.governance.rules import (
     GUEST_TIER,
     GUESTS,

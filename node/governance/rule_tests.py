@@ -20,7 +20,7 @@ from datetime import UTC, datetime, timedelta
 
 from node.characters import is_name
 from node.governance.allowance import Allowance, Moment, Unit
-from node.governance.evaluate import Direction, Evaluator, rate_in
+from node.governance.rule_evaluation import Direction, Evaluator, rate_in
 from node.governance.rules import GUEST_TIER, MEMBER_TIER, Example, Quota, Ruleset
 from node.governance.sentences import duration_words, rate_words
 from node.governance.times import DAYS

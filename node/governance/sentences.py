@@ -33,7 +33,7 @@ from node.governance.rules import (
     selects,
 )
 from node.governance.times import Times, to_text
-from node.governance.translations import ENGLISH, Translator, amount_words
+from node.governance.translator import ENGLISH, Translator, amount_words
 from node.units import (
     GIGA,
     KILO,

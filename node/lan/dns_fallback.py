@@ -12,8 +12,8 @@ from collections.abc import Callable
 from pathlib import Path
 
 from node.config import NodeConfig
+from node.lan.dnsmasq_config import FALLBACK_RESOLVER, dns_fallback_conf
 from node.lan.managed_daemon import ManagedDaemon
-from node.lan.server_config import FALLBACK_RESOLVER, dns_fallback_conf
 from node.lan.upstream import UpstreamResolvers
 from node.units import Monotonic
 

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from node.config import NodeConfig
 from node.errors import NodeError
+from node.lan.dnsmasq_config import Names, captive_dns_conf, dnsmasq_conf
 from node.lan.managed_daemon import (
     ManagedDaemon,
     announced_mtu,
@@ -18,7 +19,6 @@ from node.lan.managed_daemon import (
     numbered,
     run,
 )
-from node.lan.server_config import Names, captive_dns_conf, dnsmasq_conf
 
 LOOK_EVERY_S = 2.0
 CAPTIVE_DNS = "captive-dns"

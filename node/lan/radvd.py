@@ -7,7 +7,7 @@ from pathlib import Path
 
 from node.config import NodeConfig
 from node.lan.managed_daemon import ManagedDaemon, announced_mtu, installed, interface_index, numbered
-from node.lan.server_config import radvd_conf
+from node.lan.radvd_config import radvd_conf
 
 LOOK_EVERY_S = 2.0
 

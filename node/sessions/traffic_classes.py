@@ -3,10 +3,10 @@
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 
+from node.enforcement.htb_classes import ALL_GUARANTEED, GuaranteedParts
 from node.enforcement.plan import NO_LIMIT, ShapedClass
-from node.enforcement.shares import ALL_GUARANTEED, GuaranteedParts
 from node.governance.allowance import Allowance
-from node.governance.evaluate import highest
+from node.governance.rule_evaluation import highest
 from node.units import NO_RATES, POOL_PREFIX, AccountId, BitsPerSecond, Rates
 
 NO_FLOOR = NO_RATES

@@ -2,7 +2,7 @@
 memory."""
 
 from node.accounts.personal_data import InventoryEntry
-from node.governance.translations import N_
+from node.governance.translator import N_
 from node.storage.migrations import INVENTORY
 
 INVENTORY_ELSEWHERE = (

@@ -5,7 +5,7 @@ from sqlite3 import Connection
 
 from node.accounts.personal_data import InventoryEntry
 from node.errors import StorageTrouble
-from node.governance.translations import N_
+from node.governance.translator import N_
 from node.storage.tables import schema, table
 
 INVENTORY = (

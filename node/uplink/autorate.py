@@ -29,7 +29,7 @@ GROWTH_PPM_MIN, GROWTH_PPM_START_MAX, GROWTH_PPM_CALM, GROWTH_PPM_MAX = 3_000, 5
 """Growth per step in parts per million: at first, at first on a line that changes much, later, and later on such a
 line."""
 GROWTH_PPM_NEAR, NEAR_PERMILLE = 10_000, 1_060
-"""Near the capacity that was found last it grows by less: the line is likely to carry that and no more."""
+"""Near the capacity that was found last it grows by less: the line probably carries just that."""
 GROWTH_FACTOR_PERMILLE = 1_250
 """By which growth grows with each step."""
 SAME_PERMILLE = 100

@@ -18,7 +18,7 @@ from jinja2.bccache import Bucket
 from jinja2.runtime import Context
 from markupsafe import Markup, escape
 
-from node.governance.translations import LazyText, translate
+from node.governance.translator import LazyText, translate
 from node.web.compiled_files import load_compiled, save_compiled
 from node.web.translations import SOURCE, Translations
 

@@ -19,7 +19,7 @@ from io import BytesIO
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
-from node.governance.translations import N_, amount_words, number_words
+from node.governance.translator import N_, amount_words, number_words
 from node.units import BitsPerSecond, Bytes, Rates, show_rate, show_volume
 from node.web.compiled_files import load_compiled, save_compiled
 from node.web.language_choice import Language, is_tag

@@ -13,7 +13,7 @@ from mesh.announcement import Address, ConfiguredPeer
 from mesh.messages import VERSION, Hello, Keepalive, decode, encode
 from mesh.pages import UsagePages
 from mesh.service import MeshService
-from mesh.transport import Dialer, DialFailed, Link, contexts
+from mesh.tls_transport import Dialer, DialFailed, Link, contexts
 from node.errors import NodeError
 from node.identity import human_form
 from node.units import AccountId, Bytes, NodeId, Usage

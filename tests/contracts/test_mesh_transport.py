@@ -11,10 +11,10 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 import aiohttp
 import pytest
 
-from mesh import transport
+from mesh import tls_transport
 from mesh.announcement import Address
 from mesh.messages import FRAME_BYTES_MAX
-from mesh.transport import Dialer, DialFailed, Link, Listener, RefusedByPeer, WrongNode, contexts
+from mesh.tls_transport import Dialer, DialFailed, Link, Listener, RefusedByPeer, WrongNode, contexts
 from node.errors import NodeError
 from node.units import NodeId
 from tests.fakes.neighbours import id_of, key_of
@@ -275,7 +275,7 @@ async def test_a_long_exchange_is_not_mistaken_for_one_large_frame() -> None:
     frame = bytes(60_000)
     async with ListeningNode("hill").open() as address, dialer("valley") as valley:
         link = await valley.dial(id_of("hill"), address)
-        for _ in range(2 * transport.UNREAD_BYTES_MAX // len(frame)):
+        for _ in range(2 * tls_transport.UNREAD_BYTES_MAX // len(frame)):
             await link.send(frame)
             assert frame == await link.receive()
         await link.close("done")

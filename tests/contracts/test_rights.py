@@ -5,7 +5,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from node.control.effective_policy import EffectivePolicy
-from node.enforcement.shares import UPLINK_MINOR, HtbClass, htb_classes
+from node.enforcement.htb_classes import UPLINK_MINOR, HtbClass, htb_classes
 from node.governance.rules import GUEST_TIER
 from node.sessions.traffic_classes import pool_account
 from node.units import AccountId, Rates

@@ -11,8 +11,8 @@ from node.app.status import line_warnings
 from node.control.active_ruleset import ActiveRuleset, load_active_ruleset
 from node.control.effective_policy import EffectivePolicy
 from node.control.uplink_rate import UplinkRate
+from node.enforcement.htb_classes import UPLINK_MINOR
 from node.enforcement.plan import FirewallConfig
-from node.enforcement.shares import UPLINK_MINOR
 from node.governance.members import MemberDirectory, parse_members
 from node.units import NO_RATES, BitsPerSecond, Microseconds, Monotonic, Rates
 from node.uplink.line import BUSY_PACE_US, Sample

@@ -10,7 +10,6 @@ from dataclasses import asdict
 from pathlib import Path
 
 from mesh import messages
-from mesh.collection import counts_as
 from mesh.exchange import PAGE_KIND
 from mesh.messages import (
     Have,
@@ -27,6 +26,7 @@ from mesh.messages import (
     past_body,
     usage_body,
 )
+from mesh.newest_pages import counts_as
 from mesh.node_certificates import community_mark, leaf_certificate, wrapper_ca
 from node.accounting.ledger import UsageBucket
 from node.identity import human_form, key_from_raw, own_node_id, sign

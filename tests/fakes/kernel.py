@@ -5,8 +5,8 @@ from dataclasses import replace
 
 from node.accounting.meter import Reading
 from node.enforcement import nft
+from node.enforcement.htb_classes import HtbClass, htb_classes
 from node.enforcement.plan import Admission, KernelFeatures, KernelState, TableUse, TrafficPlan
-from node.enforcement.shares import HtbClass, htb_classes
 from node.errors import KernelRefused
 from node.units import NO_USAGE, Bytes, MacAddress, Monotonic, Rates, Usage
 

@@ -12,9 +12,9 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from node.enforcement.htb_classes import UPLINK_MINOR, htb_classes
 from node.enforcement.kernel import LinuxKernel
 from node.enforcement.plan import TrafficPlan
-from node.enforcement.shares import UPLINK_MINOR, htb_classes
 from node.units import NO_RATES, BitsPerSecond, Monotonic, Rates
 from tests.contracts.test_rights import everybody_has_theirs, the_tree_holds, way
 from tests.fakes.communities import ACCEPTED, Community, effective_policy_of, plan_of

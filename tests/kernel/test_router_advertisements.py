@@ -15,9 +15,10 @@ from node.config import parse_config
 from node.lan import dnsmasq as dnsmasq_module
 from node.lan import radvd as radvd_module
 from node.lan.dnsmasq import Dnsmasq
+from node.lan.dnsmasq_config import dnsmasq_conf
 from node.lan.managed_daemon import interface_mtu
 from node.lan.radvd import Radvd
-from node.lan.server_config import dnsmasq_conf, radvd_conf
+from node.lan.radvd_config import radvd_conf
 from node.units import Milliseconds
 from tests.lab.netns import Lab, Namespace
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from node.lan.dnsmasq import LOOK_EVERY_S, Dnsmasq
-from node.lan.server_config import dnsmasq_conf
+from node.lan.dnsmasq_config import dnsmasq_conf
 from node.units import Milliseconds
 from tests.lab.netns import Lab, Namespace
 

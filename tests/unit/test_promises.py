@@ -10,12 +10,12 @@ from pathlib import Path
 
 import pytest
 
-import mesh.collection
 import mesh.directory
 import mesh.discovery
 import mesh.messages
+import mesh.newest_pages
 import mesh.service
-import mesh.transport
+import mesh.tls_transport
 from captive_portal import certificate_files, certificates, client_identification, forms, https, server
 from node import toml_reader
 from node.accounts import (
@@ -35,8 +35,8 @@ from node.app import admin_sessions, admission, idempotency, rule_files
 from node.config.settings import SETTINGS
 from node.control import persistence, rates
 from node.enforcement import announcements, arrivals, dns_limits, flows, nft
-from node.governance import evaluate, parse, rule_table
-from node.lan import server_config, upstream
+from node.governance import parse, rule_evaluation, rule_table
+from node.lan import dnsmasq_config, upstream
 from node.memory_budget import Allowed, budget
 from node.sessions import device_limit
 from node.storage import copies, journal
@@ -61,7 +61,7 @@ PROMISES: tuple[tuple[str, str, object, object], ...] = (
     # Admission and session length.
     (SETTINGS_LIST, "How long people stay online before they are asked again", setting("portal.session"), '"4 hours"'),
     (SETTINGS_LIST, "How long a device keeps its address.", setting("lan.dhcp_lease"), '"1 hour"'),
-    (RULES, "30 minutes at least", evaluate.SESSION_MIN, 30 * MINUTE),
+    (RULES, "30 minutes at least", rule_evaluation.SESSION_MIN, 30 * MINUTE),
     (RULES, "at least 1 and at most 50", rule_table.DEVICES_MAX, 50),
     (README, "`usable_percent = 85`, the default", parse.USABLE_PERCENT, 85),
     (README, "24 on a sheet", voucher_pages.SLIPS_A_PAGE, 24),
@@ -99,8 +99,8 @@ PROMISES: tuple[tuple[str, str, object, object], ...] = (
      (setting("lan.flows_per_device"), flows.FLOWS_PER_DEVICE), ("1024", 1_024)),
     (DECISIONS, "Silent flows live 2 h 4 min", "established : 7440" in flows.TCP_OF_DEVICES, True),
     (DECISIONS, "a second dnsmasq (0.6 MB of its own) with its own cache and 2,500 places",
-     server_config.ASKED_AT_ONCE_BY_STRANGERS_MAX, 2_500),
-    (DECISIONS, "8,000 and 50 questions a second each", server_config.ASKED_AT_ONCE_MAX, 8_000),
+     dnsmasq_config.ASKED_AT_ONCE_BY_STRANGERS_MAX, 2_500),
+    (DECISIONS, "8,000 and 50 questions a second each", dnsmasq_config.ASKED_AT_ONCE_MAX, 8_000),
     (DECISIONS, "after two rounds of real questions without an answer", upstream.SILENT_ROUNDS, 2),
     (PORTAL, "A token is good for 24 hours", forms.TOKEN_MINUTES, 24 * 60),
     (DECISIONS, "each device has 1,024 flows (a setting), a stranger 64",
@@ -135,15 +135,15 @@ PROMISES: tuple[tuple[str, str, object, object], ...] = (
     (MESH, "| names of accounts | 64 bytes |", mesh.messages.ACCOUNT_BYTES_MAX, 64),
     (MESH, "| streams in one message | 400 |", mesh.messages.STREAMS_PER_MESSAGE_MAX, 400),
     (MESH, "| pages in one message | 800 |", mesh.messages.PAGES_PER_MESSAGE_MAX, 800),
-    (MESH, "| days kept of one incarnation | 62 |", mesh.collection.DAYS_MAX, 62),
-    (MESH, "| rows kept of one author | 40000 |", mesh.collection.AUTHOR_ROWS_MAX, 40_000),
-    (MESH, "| rows kept of one author and day | 12000 |", mesh.collection.AUTHOR_DAY_ROWS_MAX, 12_000),
+    (MESH, "| days kept of one incarnation | 62 |", mesh.newest_pages.DAYS_MAX, 62),
+    (MESH, "| rows kept of one author | 40000 |", mesh.newest_pages.AUTHOR_ROWS_MAX, 40_000),
+    (MESH, "| rows kept of one author and day | 12000 |", mesh.newest_pages.AUTHOR_DAY_ROWS_MAX, 12_000),
     (MESH, "| nodes known | 512 |", mesh.directory.PEERS_MAX, 512),
     (MESH, "| addresses known of one node | 4 |", mesh.directory.ADDRESSES_MAX, 4),
-    (MESH, "| connections | 64 |", mesh.transport.CONNECTIONS_MAX, 64),
-    (MESH, "| connections whose key is not proven | 32 |", mesh.transport.UNPROVEN_MAX, 32),
-    (MESH, "| of these from one address | 3 |", mesh.transport.UNPROVEN_PER_ADDRESS_MAX, 3),
-    (MESH, "| time to prove a key and ask | 10 s |", mesh.transport.HANDSHAKE_S, 10),
+    (MESH, "| connections | 64 |", mesh.tls_transport.CONNECTIONS_MAX, 64),
+    (MESH, "| connections whose key is not proven | 32 |", mesh.tls_transport.UNPROVEN_MAX, 32),
+    (MESH, "| of these from one address | 3 |", mesh.tls_transport.UNPROVEN_PER_ADDRESS_MAX, 3),
+    (MESH, "| time to prove a key and ask | 10 s |", mesh.tls_transport.HANDSHAKE_S, 10),
     (DECISIONS, "strangers take 10 leases a second, 500 at once", (arrivals.LEASES_PER_SECOND, arrivals.LEASES_AT_ONCE),
      (10, 500)),
     (DECISIONS, "room for 65,536 neighbours", arrivals.NEIGHBOURS_MAX, 65_536),
@@ -154,7 +154,7 @@ UNWRITTEN: tuple[tuple[str, object, object], ...] = (
     ("an uplink is busy from 80 % on, for five minutes, until below 60 % (RFC 6057)",
      (rates.BUSY_ABOVE_PERMILLE, rates.QUIET_BELOW_PERMILLE, rates.BUSY_AFTER_MS), (800, 600, 5 * MINUTE)),
     ("no charter takes less than this for everybody's lifeline, down and up",
-     (evaluate.CODE_LIFELINE.down, evaluate.CODE_LIFELINE.up), (64_000, 32_000)),
+     (rule_evaluation.CODE_LIFELINE.down, rule_evaluation.CODE_LIFELINE.up), (64_000, 32_000)),
     ("a code for one more device lives ten minutes", device_bindings.CODE_LIFE, 10 * MINUTE),
     ("a voucher lasts from ten minutes to 400 days",
      (vouchers.LASTS_MIN, vouchers.LASTS_MAX), (10 * MINUTE, 400 * DAY)),

@@ -7,7 +7,7 @@ from node.accounts.notices import Notice, NoticeText
 from node.accounts.terms import TermsText
 from node.app.views import CommunityView
 from node.config.settings import TERMS
-from node.governance.translations import ENGLISH
+from node.governance.translator import ENGLISH
 from node.lan.mdns_services import ServiceView
 from tests.fakes.portal_server import portal_node, renderer
 

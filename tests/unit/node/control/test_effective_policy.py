@@ -7,8 +7,8 @@ from node.accounting.ledger import Ledger
 from node.accounts.vouchers import Batch, IssueResult
 from node.control.active_ruleset import load_active_ruleset
 from node.control.effective_policy import EffectivePolicy
+from node.enforcement.htb_classes import ALL_GUARANTEED
 from node.enforcement.plan import FirewallConfig
-from node.enforcement.shares import ALL_GUARANTEED
 from node.governance.members import NO_MEMBERS
 from node.governance.rules import ActiveRuleset
 from node.sessions import state as session_state

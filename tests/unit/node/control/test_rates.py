@@ -5,7 +5,7 @@ from hypothesis import strategies as st
 
 from node.accounting.meter import Baseline
 from node.control.rates import RATES_OVER_MS, Unrated, mean_rates
-from node.control.usage_delta import UsageDelta
+from node.control.usage_booking import UsageDelta
 from node.units import AccountId, Bytes, Usage
 
 ANA = AccountId("ana")

@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from node.enforcement.htb_classes import HtbClass
 from node.enforcement.plan import Leaf
-from node.enforcement.shares import HtbClass
 from node.enforcement.tc import TCMSG, LeafQueue, TcChange, as_message, as_text, changes, leaf_queue
 from node.netlink import HEADER, find_attribute, messages
 from node.units import BitsPerSecond

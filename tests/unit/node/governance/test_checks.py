@@ -4,7 +4,7 @@ from time import perf_counter
 
 from node.governance.allowance import Unit
 from node.governance.checks import check_file
-from node.governance.evaluate import evaluate
+from node.governance.rule_evaluation import evaluate
 from node.units import AccountId
 from tests.fakes.rule_files import EXAMPLE, example, file_with, on, rule, village
 

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from node.governance.allowance import Bound
-from node.governance.evaluate import (
+from node.governance.rule_evaluation import (
     CODE_LIFELINE,
     Claim,
     base_share,

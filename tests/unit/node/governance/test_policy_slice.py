@@ -3,7 +3,7 @@
 from collections import UserDict
 
 from node.governance.allowance import Unit
-from node.governance.evaluate import (
+from node.governance.rule_evaluation import (
     CLASSES_MAX,
     Evaluator,
     PolicySlice,

@@ -7,7 +7,14 @@ from hypothesis import strategies as st
 
 from node.governance.allowance import Unit
 from node.governance.checks import check
-from node.governance.evaluate import CODE_LIFELINE, SESSION_MIN, Evaluator, evaluate, guest_lifeline, lifeline
+from node.governance.rule_evaluation import (
+    CODE_LIFELINE,
+    SESSION_MIN,
+    Evaluator,
+    evaluate,
+    guest_lifeline,
+    lifeline,
+)
 from node.governance.rule_tests import moment_at
 from node.governance.rules import (
     Ceiling,
@@ -23,7 +30,7 @@ from node.governance.rules import (
 )
 from node.governance.sentences import allowance_in
 from node.governance.times import MINUTES_PER_WEEK, parse_times
-from node.governance.translations import ENGLISH
+from node.governance.translator import ENGLISH
 from node.units import AccountId, BitsPerSecond, Bytes, Milliseconds, Rates
 
 RATE = st.sampled_from([10, 64, 96, 256, 500, 1_000, 3_000, 40_000]).map(lambda k: BitsPerSecond(k * 1000))

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from node.governance.evaluate import Evaluator
+from node.governance.rule_evaluation import Evaluator
 from node.governance.rule_tests import failure, parse_given
 from node.governance.rules import Example
 from tests.fakes.rule_files import example, rule, rules_of, village

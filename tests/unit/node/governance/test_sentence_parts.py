@@ -11,7 +11,7 @@ from node.governance.sentences import (
     who_words,
 )
 from node.governance.times import parse_times
-from node.governance.translations import ENGLISH
+from node.governance.translator import ENGLISH
 from node.governance.value_syntax import parse_who
 from node.units import BitsPerSecond
 from tests.fakes.rule_files import on

@@ -2,7 +2,7 @@
 
 import pytest
 
-from node.governance.evaluate import evaluate
+from node.governance.rule_evaluation import evaluate
 from node.governance.rules import JoinMethods
 from node.governance.sentences import describe, explain, joining_sentence, sentence
 from tests.fakes.rule_files import GUEST, MEMBER, SCHOOL, example, on, rule, rules_of, used

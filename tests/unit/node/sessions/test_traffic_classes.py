@@ -4,8 +4,8 @@ from dataclasses import replace
 
 import pytest
 
+from node.enforcement.htb_classes import ALL_GUARANTEED, GuaranteedParts
 from node.enforcement.plan import NO_LIMIT, ShapedClass
-from node.enforcement.shares import ALL_GUARANTEED, GuaranteedParts
 from node.governance.allowance import Allowance, Bound
 from node.sessions.traffic_classes import NO_FLOOR, as_kept, pool_account, pools, shaped_classes
 from node.units import AccountId, BitsPerSecond, Rates

@@ -7,9 +7,9 @@ from dataclasses import replace
 
 import pytest
 
-from node.governance.evaluate import evaluate
+from node.governance.rule_evaluation import evaluate
 from node.governance.sentences import allowance_in, describe, sentence, sentence_of
-from node.governance.translations import (
+from node.governance.translator import (
     amount_lazy,
     as_sentence,
     gettext_lazy,

@@ -6,7 +6,7 @@ from time import process_time
 import pytest
 
 from node.governance.allowance import Moment, Unit
-from node.governance.evaluate import Evaluator, evaluate, next_change
+from node.governance.rule_evaluation import Evaluator, evaluate, next_change
 from node.units import AccountId, Bytes
 from tests.fakes.rule_files import GUEST, MEMBER, SCHOOL, SUMMER, example, on, rule, rules_of, used
 

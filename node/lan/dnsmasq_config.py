@@ -1,4 +1,4 @@
-"""Generates the configuration files for DHCP, router advertisements and DNS on the LAN.
+"""Generates the configuration files of dnsmasq, for DHCP, router advertisements and DNS on the LAN.
 
 The captive portal URI (RFC 8910) is the same in DHCPv4, DHCPv6 and router advertisements. dnsmasq cannot send option
 37 in router advertisements, so radvd sends them when there is a URI, with the same prefix, resolver and lifetimes.
@@ -73,7 +73,7 @@ def dnsmasq_conf(
                 f"ra-param={interface},mtu:{mtu},{ADVERTISED_EVERY_SECONDS}",
             ]
         if address6 is not None:
-            lines += _dhcp6(interface, address6, _advertised_seconds(lease), portal_api, has_radvd=has_radvd)
+            lines += _dhcp6(interface, address6, advertised_seconds(lease), portal_api, has_radvd=has_radvd)
     return "\n".join(lines) + "\n"
 
 
@@ -155,39 +155,6 @@ def dns_fallback_conf(*, has_ipv6: bool, pid_file: str) -> str:
     return "\n".join(lines) + "\n"
 
 
-def radvd_conf(
-    *, interface: str, address6: IPv6Interface, lease: Milliseconds, portal_api: str, mtu: int
-) -> str:
-    """Configuration of radvd: the same router advertisements as dnsmasq would send, plus the captive portal option
-    (RFC 8910 section 2.3) and the flag that makes devices request it by DHCPv6 too."""
-    assert portal_api
-    assert len(portal_api.encode()) <= URI_BYTES_MAX
-    # Like dnsmasq, whose lifetime is at least three advertisement intervals.
-    seconds = max(ROUTER_SECONDS, _advertised_seconds(lease))
-    return f"""\
-# Written by procomu from node.toml: changes here are lost.
-interface {interface} {{
-  AdvSendAdvert on;
-  IgnoreIfMissing on;
-  MaxRtrAdvInterval {ADVERTISED_EVERY_SECONDS};
-  AdvDefaultLifetime {ROUTER_SECONDS};
-  AdvLinkMTU {mtu};
-  AdvManagedFlag off;
-  AdvOtherConfigFlag on;
-  AdvCaptivePortalAPI "{portal_api}";
-  prefix {address6.network} {{
-    AdvOnLink on;
-    AdvAutonomous on;
-    AdvValidLifetime {seconds};
-    AdvPreferredLifetime {seconds};
-  }};
-  RDNSS {address6.ip} {{
-    AdvRDNSSLifetime {seconds};
-  }};
-}};
-"""
-
-
 def _dhcp4(address4: IPv4Interface, lease_file: str, portal_api: str) -> list[str]:
     lines = [
         f"dhcp-option=option:router,{address4.ip}",
@@ -220,5 +187,6 @@ def _dhcp6(
     return [*lines, f"dhcp-option-force=option6:103,{portal_api}"] if portal_api else lines
 
 
-def _advertised_seconds(lease: Milliseconds) -> int:
+def advertised_seconds(lease: Milliseconds) -> int:
+    """Lifetime of what router advertisements announce."""
     return max(300, lease // 1000)

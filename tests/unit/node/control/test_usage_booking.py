@@ -2,7 +2,7 @@
 
 from node.accounting.ledger import Ledger
 from node.accounting.meter import Baseline, Reading
-from node.control.usage_delta import LedgerWriter, book
+from node.control.usage_booking import LedgerWriter, book
 from node.units import AccountId, Bytes, NodeId, Usage
 
 WRITER = LedgerWriter(NodeId("n" * 52), "1-a")

@@ -3,7 +3,7 @@
 from ipaddress import IPv4Address, IPv4Interface, IPv6Address, IPv6Interface, ip_address
 from typing import Any
 
-from node.lan.server_config import captive_dns_conf, dns_fallback_conf, dnsmasq_conf, radvd_conf
+from node.lan.dnsmasq_config import captive_dns_conf, dns_fallback_conf, dnsmasq_conf
 from node.units import Milliseconds
 
 
@@ -110,12 +110,6 @@ def test_no_device_takes_the_portals_or_a_services_name_as_its_host_name() -> No
 PORTAL = "https://login.vall.example/captive-portal"
 
 
-def test_all_three_options_announce_the_identical_portal_url() -> None:
-    lines = conf(portal_api=PORTAL)
-    assert {f"dhcp-option-force=114,{PORTAL}", f"dhcp-option-force=option6:103,{PORTAL}"} <= set(lines)
-    assert f'  AdvCaptivePortalAPI "{PORTAL}";' in advertised()
-
-
 def test_only_one_server_sends_router_advertisements() -> None:
     assert [] == [line for line in conf(portal_api=PORTAL) if line == "enable-ra" or "ra-" in line]
     assert "dhcp-range=fd77::,static,64,3600" in conf(portal_api=PORTAL)
@@ -136,24 +130,6 @@ def test_a_network_without_ipv6_announces_the_portal_by_ipv4_only() -> None:
     lines = conf(portal_api=PORTAL, address6=None)
     assert f"dhcp-option-force=114,{PORTAL}" in lines
     assert [] == [line for line in lines if "option6" in line]
-
-
-def test_both_servers_name_the_same_network_resolver_and_lifetimes() -> None:
-    lines, said = conf(), advertised()
-    assert "dhcp-option=option6:dns-server,[fd77::1]" in lines
-    assert "  RDNSS fd77::1 {" in said
-    assert "  prefix fd77::/64 {" in said
-    assert 3 == "\n".join(said).count("3600;")
-
-
-def advertised() -> list[str]:
-    return radvd_conf(
-        interface="br-lan",
-        address6=IPv6Interface("fd77::1/64"),
-        lease=Milliseconds(3_600_000),
-        portal_api=PORTAL,
-        mtu=1_500,
-    ).splitlines()
 
 
 def test_services_with_names_of_our_own_are_resolved_here() -> None:

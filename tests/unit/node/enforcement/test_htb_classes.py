@@ -5,8 +5,7 @@ from dataclasses import replace
 from hypothesis import given
 from hypothesis import strategies as st
 
-from node.enforcement.plan import NO_LIMIT, ShapedClass
-from node.enforcement.shares import (
+from node.enforcement.htb_classes import (
     CALL,
     FRAME_BYTES,
     RATE_LEAST,
@@ -17,6 +16,7 @@ from node.enforcement.shares import (
     htb_classes,
     promises_kept,
 )
+from node.enforcement.plan import NO_LIMIT, ShapedClass
 from node.units import BitsPerSecond, Rates
 
 OPEN = Rates(NO_LIMIT, NO_LIMIT)
