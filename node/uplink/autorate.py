@@ -34,8 +34,9 @@ GROWTH_FACTOR_PERMILLE = 1_250
 """By which growth grows with each step."""
 SAME_PERMILLE = 100
 """Two estimates that differ by less are the same capacity."""
-CALM_PPM = 20_000
-CHANGE_PPM = 4_000_000
+CALM_PPM, CHANGE_PPM = 20_000, 4_000_000
+"""A line whose capacity changes by less than the first in a second is calm. Growth begins with the square of that change,
+divided by the second."""
 HOLD_DOUBLINGS_MAX = 3
 SLOPE_PERMILLE_MIN, SLOPE_PERMILLE_MAX = -600, 4_000
 """A queue grows by at most this per time: the capacity is estimated as at least a fifth of what was sent."""
@@ -46,7 +47,6 @@ STEPS_KEPT = 20
 ARRIVED_STEPS, ARRIVED_MORE_PERMILLE, ARRIVED_PERMILLE = 2, 1_080, 970
 """When so much more than the rate arrived of downloads in each of so many steps, the rate becomes this part of the least
 of them; smaller differences are bursts."""
-
 
 Direction = Literal["down", "up"]
 
