@@ -26,7 +26,7 @@ from mesh.messages import (
     encode,
     page_content,
 )
-from mesh.newest_pages import AUTHOR_DAY_ROWS_MAX, AUTHOR_ROWS_MAX, PageCollection, StreamKey
+from mesh.page_versions import AUTHOR_DAY_ROWS_MAX, AUTHOR_ROWS_MAX, PageCollection, StreamKey
 from mesh.ports import Roster
 from node.identity import verify
 from node.units import NodeId

@@ -22,7 +22,7 @@ from mesh.messages import (
     past_body,
     usage_body,
 )
-from mesh.newest_pages import DAYS_MAX, day_rank
+from mesh.page_versions import DAYS_MAX, day_rank
 from node.accounting.ledger import EMPTY_BUCKET, UsageBucket, highest
 from node.accounting.periods import DAY_UNKNOWN
 from node.identity import own_node_id, sign

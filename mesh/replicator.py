@@ -16,7 +16,7 @@ from mesh.exchange import (
     PagesEvicted,
 )
 from mesh.messages import Page, PageContent, PastRow, decode, page_content
-from mesh.newest_pages import PagePosition, page_position
+from mesh.page_versions import PagePosition, page_position
 from mesh.pages import UsagePages, changes_record, read_changes, read_reservation, reservation
 from mesh.ports import PageCache, Roster, UsageLedger
 from node.accounting.ledger import EMPTY_BUCKET, UsageBucket, highest, incarnation_rank

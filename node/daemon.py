@@ -30,7 +30,7 @@ from mesh.service import MeshService
 from node import __version__
 from node.accounting.ledger import UsageBucket, UsageKey
 from node.accounts.cards import make_card
-from node.accounts.passphrases import SALT_BYTES
+from node.accounts.member_passphrases import SALT_BYTES
 from node.accounts.registry import AccountRegistry
 from node.admin.server import AdminServer
 from node.app.account import AccountService

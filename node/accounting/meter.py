@@ -81,3 +81,9 @@ def _since(booked: Usage, now: Usage) -> Usage:
         Bytes(now.down - booked.down if now.down >= booked.down else now.down),
         Bytes(now.up - booked.up if now.up >= booked.up else now.up),
     )
+
+
+def joined(counters_id: str, up: Mapping[int, int], down: Mapping[int, int]) -> Reading:
+    """Bytes of each mark in both directions; a missing counter means 0."""
+    marks = up.keys() | down.keys()
+    return Reading(counters_id, {m: Usage(Bytes(down.get(m, 0)), Bytes(up.get(m, 0))) for m in marks})

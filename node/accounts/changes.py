@@ -5,9 +5,9 @@ from dataclasses import dataclass
 from node.accounting.ledger import ErasureNote
 from node.accounts.cards import CardsVoid
 from node.accounts.device_bindings import Binding, Unbound
+from node.accounts.member_passphrases import PassphraseGone, PassphraseHash
 from node.accounts.notices import Notice, NoticeGone
 from node.accounts.objections import Objection, ObjectionGone
-from node.accounts.passphrases import PassphraseGone, PassphraseHash
 from node.accounts.terms import Terms
 from node.accounts.vouchers import Batch, SavedVoucher
 from node.units import MacAddress

@@ -14,9 +14,9 @@ from node.accounts.codes import Code, Mistyped, read_code
 from node.accounts.device_bindings import Binding, Bindings, DeviceCodes, OpenCode, Unbound, clean_name
 from node.accounts.login_throttle import LoginThrottle
 from node.accounts.member_lookup import MemberLookup
+from node.accounts.member_passphrases import DUMMY_HASH, PassphraseGone, PassphraseHash
 from node.accounts.notices import NoticeBoard
 from node.accounts.objections import OBJECTION_CHARS_MAX, RULE_CHARS_MAX, Objection, Objections
-from node.accounts.passphrases import DUMMY_HASH, PassphraseGone, PassphraseHash
 from node.accounts.sponsorship import HOST_CHARS_MAX, SponsorRequest, Sponsorship
 from node.accounts.terms import TermsStore
 from node.accounts.vouchers import Voucher, VoucherStore, voucher_state

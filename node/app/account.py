@@ -7,9 +7,9 @@ from node.accounting.periods import DAY_UNKNOWN
 from node.accounts import personal_data
 from node.accounts.auth_result import Rejected
 from node.accounts.changes import Change
+from node.accounts.member_passphrases import hash_passphrase, is_fit
 from node.accounts.notices import Notice
 from node.accounts.objections import RULE_CHARS_MAX
-from node.accounts.passphrases import hash_passphrase, is_fit
 from node.accounts.personal_data import InventoryEntry
 from node.accounts.terms import TermsText
 from node.app.admission import AdmissionService, refusal

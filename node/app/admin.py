@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from node.accounts.cards import Card
-from node.accounts.passphrases import hash_passphrase
+from node.accounts.member_passphrases import hash_passphrase
 from node.app import admin_sessions
 from node.app.admin_content import AdminContentService
 from node.app.admin_members import AdminMembersService

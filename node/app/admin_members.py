@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, cast
 
 from node.accounts.auth_result import Rejected
 from node.accounts.cards import Card
-from node.accounts.passphrases import SALT_BYTES
+from node.accounts.member_passphrases import SALT_BYTES
 from node.app.admin_people import AdminDeviceRow, AdminPeopleService
 from node.app.admin_vouchers import require_recalled, require_writable, store
 from node.app.rule_files import Edit, RuleFiles

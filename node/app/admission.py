@@ -4,7 +4,7 @@ from dataclasses import replace
 
 from node.accounts.auth_result import Accepted, Rejected
 from node.accounts.device_bindings import Binding
-from node.accounts.passphrases import PASSPHRASE_CHARS_MAX, is_right
+from node.accounts.member_passphrases import PASSPHRASE_CHARS_MAX, is_right
 from node.accounts.registry import PassphraseQuestion
 from node.app.passphrase_queue import PassphraseQueue
 from node.app.views import (

@@ -12,8 +12,8 @@ from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
-from node.accounting.meter import Reading
-from node.enforcement import arrivals, conntrack, counters, nft, tc
+from node.accounting.meter import Reading, joined
+from node.enforcement import arrivals, conntrack, nft, table_listing, tc
 from node.enforcement.arrivals import NEIGHBOURS_MAX
 from node.enforcement.counter_dump import CounterDump
 from node.enforcement.flows import CROWDED
@@ -92,9 +92,9 @@ class LinuxKernel:
             listed = [self._writer.run(f"list {kind} table {nft.TABLE}") for kind in ("maps", "counters")]
             with contextlib.suppress(KernelRefused):  # older layouts have no such set
                 listed.append(self._writer.run(f"list set {nft.TABLE} guests"))
-            state = counters.observed(listed, now)
+            state = table_listing.observed(listed, now)
         except KernelRefused:
-            return counters.NOTHING_STANDS
+            return table_listing.NOTHING_STANDS
         self._forwarding_before = state.forwarding_before
         if state.stands:
             self._counters_id = state.reading.counters_id
@@ -137,7 +137,7 @@ class LinuxKernel:
             raise KernelRefused(
                 "an interface was recreated", "nothing to do: the plan is applied again at once"
             )
-        return counters.joined(self._counters_id, *self._reader.read())
+        return joined(self._counters_id, *self._reader.read())
 
     def table_use(self) -> TableUse:
         """See `Kernel.table_use`. Each call opens its own nftables context, so it may run in any thread."""
@@ -148,7 +148,7 @@ class LinuxKernel:
             listed = ""  # while the table is being replaced no device is refused
         finally:
             reader.close()
-        refused = counters.devices_in(listed)
+        refused = table_listing.devices_in(listed)
         try:
             return replace(conntrack.table_use(), refused=refused)
         except OSError as error:

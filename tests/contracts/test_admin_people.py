@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from node.accounts.member_passphrases import is_right
 from node.accounts.objections import Objection
-from node.accounts.passphrases import is_right
 from node.app.admin_members import CardView
 from node.app.admin_sessions import ADMIN
 from node.app.views import CardShown, PassphraseTyped

@@ -11,10 +11,10 @@ from pathlib import Path
 
 import pytest
 
-from mesh import newest_pages
+from mesh import page_versions
 from mesh.exchange import CHANGES_TOO_MUCH, TOO_MUCH
 from mesh.messages import Page
-from mesh.newest_pages import AUTHOR_ROWS_MAX, CHANGED_ROWS_MAX, ROWS_OF_A_PAGE_MIN
+from mesh.page_versions import AUTHOR_ROWS_MAX, CHANGED_ROWS_MAX, ROWS_OF_A_PAGE_MIN
 from node.accounting.ledger import UsageKey
 from node.storage import usage_tables
 from tests.contracts.test_mesh_histories import HistoryNode
@@ -152,7 +152,7 @@ async def test_a_withdrawal_interrupted_by_a_crash_is_completed_after_it(tmp_pat
 async def test_a_closed_day_stays_stored_when_one_of_its_pages_goes(tmp_path: Path) -> None:
     """The node began another incarnation on that day, and 62 days later that incarnation's page of it left."""
     days = [f"2026-{month:02d}-{day:02d}" for month in (7, 8, 9) for day in range(1, 29)][
-        : newest_pages.DAYS_MAX
+        : page_versions.DAYS_MAX
     ]
     async with valley(tmp_path) as place:
         await hear(place, [page(names(1, 10), 1, day=days[0])])
@@ -161,8 +161,8 @@ async def test_a_closed_day_stays_stored_when_one_of_its_pages_goes(tmp_path: Pa
         await a_minute(place)
         await hear(place, [page(names(1, 10), 99, day=TODAY, incarnation="2-b")])
         await a_minute(place)
-        assert newest_pages.DAYS_MAX + 1 == len(place.replica.exchange.held_of(HILL))
-        assert 10 * (newest_pages.DAYS_MAX + 2) == stored(place)
+        assert page_versions.DAYS_MAX + 1 == len(place.replica.exchange.held_of(HILL))
+        assert 10 * (page_versions.DAYS_MAX + 2) == stored(place)
 
 
 async def test_closed_days_stay_stored_after_their_pages_are_evicted_up_to_a_limit(
@@ -174,7 +174,7 @@ async def test_closed_days_stay_stored_after_their_pages_are_evicted_up_to_a_lim
         for some in (pages[:42], pages[42:]):
             await hear(place, some)
             await a_minute(place)
-        assert newest_pages.DAYS_MAX == len(place.replica.exchange.held_of(HILL))
+        assert page_versions.DAYS_MAX == len(place.replica.exchange.held_of(HILL))
         await hear(place, [page(names(1, 10), 99, day=TODAY)])
         await a_minute(place)
         assert 10 * 85 == stored(place)

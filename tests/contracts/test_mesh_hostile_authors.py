@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mesh import newest_pages
+from mesh import page_versions
 from mesh.exchange import (
     CHANGES_TOO_MUCH,
     PAGE_KIND,
@@ -181,7 +181,7 @@ def little_is_kept(monkeypatch: pytest.MonkeyPatch) -> None:
         "BYTES_OF_A_ROW": 10**6,
     }
     for name, most in {**limits, "INCARNATIONS_MAX": 3, "DAYS_MAX": 3, "CHANGED_ROWS_MAX": 25}.items():
-        monkeypatch.setattr(newest_pages, name, most)
+        monkeypatch.setattr(page_versions, name, most)
 
 
 @pytest.mark.usefixtures("little_is_kept")
@@ -221,7 +221,7 @@ def test_an_author_that_withdraws_too_much_waits_for_the_recount() -> None:
     for seq in range(1, 6):
         valley.receive(HILL, page({f"{seq}{each}": 1 for each in range(10)}, seq).raw)
     assert [CHANGES_TOO_MUCH] == list(dict.fromkeys(valley.refused))
-    assert len(dict(valley.ledger.buckets())) <= newest_pages.CHANGED_ROWS_MAX + 2 * 11
+    assert len(dict(valley.ledger.buckets())) <= page_versions.CHANGED_ROWS_MAX + 2 * 11
     valley.recount()
     last = page({"y": 1}, 9)
     valley.receive(HILL, last.raw)

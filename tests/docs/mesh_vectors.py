@@ -26,8 +26,8 @@ from mesh.messages import (
     past_body,
     usage_body,
 )
-from mesh.newest_pages import counts_as
 from mesh.node_certificates import community_mark, leaf_certificate, wrapper_ca
+from mesh.page_versions import counts_as
 from node.accounting.ledger import UsageBucket
 from node.identity import human_form, key_from_raw, own_node_id, sign
 from node.units import AccountId, Bytes, Usage

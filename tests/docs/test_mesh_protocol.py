@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from mesh import directory, messages, newest_pages, peering, tls_transport
+from mesh import directory, messages, page_versions, peering, tls_transport
 from mesh.announcement import SERVICE_TYPE
 from mesh.exchange import PAGE_KIND
 from mesh.messages import Malformed, Page, PageContent, decode, page_content, page_digest, past_of, usage_rows
@@ -27,11 +27,11 @@ LIMITS = {
     "streams in one message": messages.STREAMS_PER_MESSAGE_MAX,
     "pages in one message": messages.PAGES_PER_MESSAGE_MAX,
     "covers of a page": messages.COVERS_MAX,
-    "streams kept of one author": newest_pages.INCARNATIONS_MAX,
-    "days kept of one incarnation": newest_pages.DAYS_MAX,
-    "rows kept of one author": newest_pages.AUTHOR_ROWS_MAX,
-    "rows kept of one author and day": newest_pages.AUTHOR_DAY_ROWS_MAX,
-    "rows of one author that wait to be taken back": newest_pages.CHANGED_ROWS_MAX,
+    "streams kept of one author": page_versions.INCARNATIONS_MAX,
+    "days kept of one incarnation": page_versions.DAYS_MAX,
+    "rows kept of one author": page_versions.AUTHOR_ROWS_MAX,
+    "rows kept of one author and day": page_versions.AUTHOR_DAY_ROWS_MAX,
+    "rows of one author that wait to be taken back": page_versions.CHANGED_ROWS_MAX,
     "nodes known": directory.PEERS_MAX,
     "addresses known of one node": directory.ADDRESSES_MAX,
     "connections": tls_transport.CONNECTIONS_MAX,
@@ -80,7 +80,7 @@ def test_the_page_about_earlier_incarnations_of_the_vectors_is_accepted() -> Non
 
 
 def test_two_nodes_with_the_same_pages_send_as_many_bytes_as_the_specification_says() -> None:
-    root = newest_pages.PageCollection().root(frozenset())
+    root = page_versions.PageCollection().root(frozenset())
     assert f"sending {len(messages.encode(messages.Root(root)))} bytes each" in " ".join(PAGE.split())
 
 
@@ -92,13 +92,13 @@ def test_pages_have_the_row_counts_and_the_eviction_order_of_the_vectors(
     pages = [decode(each["frame"].encode()) for each in found["lowest_first"]]
     for page, each in zip(pages, found["lowest_first"], strict=True):
         assert isinstance(page, Page)
-        assert each["counts_as"] == newest_pages.counts_as(page, _said(page))
+        assert each["counts_as"] == page_versions.counts_as(page, _said(page))
         assert each["name"] == page.name
     counts = [each["counts_as"] for each in found["lowest_first"]]
     for left in range(len(pages)):
-        monkeypatch.setattr(newest_pages, "AUTHOR_ROWS_MAX", sum(counts[left:]))
+        monkeypatch.setattr(page_versions, "AUTHOR_ROWS_MAX", sum(counts[left:]))
         for order in (pages, pages[::-1]):
-            kept = newest_pages.PageCollection()
+            kept = page_versions.PageCollection()
             for page in order:
                 assert isinstance(page, Page)
                 kept.hold(page, _said(page))
@@ -150,8 +150,8 @@ def test_the_document_names_the_service_the_version_and_the_times() -> None:
     assert f"for {peering.SILENT_AFTER // 1000} s is silent" in PAGE.replace("\n", " ")
     assert f"`{tls_transport.PATH}`" not in PAGE
     assert f"`GET {tls_transport.PATH}`" in PAGE
-    assert f"bytes\ndivided by {newest_pages.BYTES_OF_A_ROW}" in PAGE
-    assert f"no fewer than {newest_pages.ROWS_OF_A_PAGE_MIN}." in PAGE
+    assert f"bytes\ndivided by {page_versions.BYTES_OF_A_ROW}" in PAGE
+    assert f"no fewer than {page_versions.ROWS_OF_A_PAGE_MIN}." in PAGE
 
 
 def test_every_kind_of_message_is_in_the_document() -> None:

@@ -19,7 +19,7 @@ from node.accounts.changes import (
 )
 from node.accounts.codes import Code
 from node.accounts.device_bindings import Binding, Unbound
-from node.accounts.passphrases import hash_passphrase, is_right
+from node.accounts.member_passphrases import hash_passphrase, is_right
 from node.accounts.registry import AccountRegistry, PassphraseQuestion
 from node.accounts.vouchers import IssueResult
 from node.governance.allowance import Unit

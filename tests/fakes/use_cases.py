@@ -18,7 +18,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.kdf.scrypt import Scrypt
 
 from mesh.ports import PeerView
-from node.accounts import passphrases
+from node.accounts import member_passphrases
 from node.accounts.auth_result import Rejected
 from node.accounts.cards import Card, make_card, next_serial
 from node.accounts.codes import shown
@@ -483,12 +483,12 @@ def ruleset_of(rules: str, members: str = MEMBERS) -> ActiveRuleset:
 
 def make_passphrases_cheap(monkeypatch: pytest.MonkeyPatch) -> None:
     """Every hash costs as little as those of `cheap_hash`."""
-    real = passphrases._scrypt
-    monkeypatch.setattr(passphrases, "_scrypt", lambda text, salt, *_cost: real(text, salt, *CHEAP))
+    real = member_passphrases._scrypt
+    monkeypatch.setattr(member_passphrases, "_scrypt", lambda text, salt, *_cost: real(text, salt, *CHEAP))
 
 
 def cheap_hash(passphrase: str) -> str:
-    """As `node.accounts.passphrases.hash_passphrase` makes it, at a thousandth of its cost."""
+    """As `node.accounts.member_passphrases.hash_passphrase` makes it, at a thousandth of its cost."""
     salt, (n, r, p) = b"s" * 16, CHEAP
     raw = Scrypt(salt=salt, length=32, n=n, r=r, p=p).derive(passphrase.encode())
     return f"scrypt:{n}:{r}:{p}:{b64encode(salt).decode()}:{b64encode(raw).decode()}"

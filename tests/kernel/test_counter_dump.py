@@ -6,7 +6,8 @@ import threading
 
 import pytest
 
-from node.enforcement import counters, nft
+from node.accounting.meter import joined
+from node.enforcement import nft, table_listing
 from node.enforcement.kernel import LinuxKernel
 from node.enforcement.libnftables import Nftables
 from node.enforcement.plan import Admission, FirewallConfig, TrafficPlan
@@ -49,9 +50,9 @@ def test_the_dump_equals_what_libnftables_lists():
         asked = Nftables()
         asked.run(f"add counter {nft.TABLE} u900001 {{ packets 7 bytes 9007199254740993 }}")
         asked.run(f"add counter {nft.TABLE} d900001 {{ packets 7 bytes 1 }}")
-        wanted = counters.reading("", asked.run(f"list counters table {nft.TABLE}")).counted
+        wanted = table_listing.reading("", asked.run(f"list counters table {nft.TABLE}")).counted
         asked.close()
-        found = counters.joined("", *kernel._reader.read()).counted
+        found = joined("", *kernel._reader.read()).counted
         assert wanted == found
         assert 701 == len(found)
         assert 9007199254740993 == found[900001].up

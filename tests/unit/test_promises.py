@@ -13,7 +13,7 @@ import pytest
 import mesh.directory
 import mesh.discovery
 import mesh.messages
-import mesh.newest_pages
+import mesh.page_versions
 import mesh.service
 import mesh.tls_transport
 from captive_portal import certificate_files, certificates, client_identification, forms, https, server
@@ -23,8 +23,8 @@ from node.accounts import (
     codes,
     device_bindings,
     login_throttle,
+    member_passphrases,
     objections,
-    passphrases,
     sponsorship,
     terms,
     vouchers,
@@ -71,7 +71,7 @@ PROMISES: tuple[tuple[str, str, object, object], ...] = (
     (ADMIN, "for 15 minutes whenever the same form is sent again", idempotency.SHOWN_MS, 15 * MINUTE),
     (DECISIONS, "a card that was shown within ten minutes", cards.SHOWN_FOR, 10 * MINUTE),
     (DECISIONS, "A device makes room when it was silent for five minutes", device_limit.IDLE_MIN, 5 * MINUTE),
-    (ME, "At least 8 characters.", passphrases.PASSPHRASE_CHARS_MIN, 8),
+    (ME, "At least 8 characters.", member_passphrases.PASSPHRASE_CHARS_MIN, 8),
     # Limits of one device.
     (DECISIONS, "one device may change 120 things at once and one more each second",
      (server.CHANGES_AT_ONCE, server.CHANGES_PER_S), (120, 1)),
@@ -135,9 +135,9 @@ PROMISES: tuple[tuple[str, str, object, object], ...] = (
     (MESH, "| names of accounts | 64 bytes |", mesh.messages.ACCOUNT_BYTES_MAX, 64),
     (MESH, "| streams in one message | 400 |", mesh.messages.STREAMS_PER_MESSAGE_MAX, 400),
     (MESH, "| pages in one message | 800 |", mesh.messages.PAGES_PER_MESSAGE_MAX, 800),
-    (MESH, "| days kept of one incarnation | 62 |", mesh.newest_pages.DAYS_MAX, 62),
-    (MESH, "| rows kept of one author | 40000 |", mesh.newest_pages.AUTHOR_ROWS_MAX, 40_000),
-    (MESH, "| rows kept of one author and day | 12000 |", mesh.newest_pages.AUTHOR_DAY_ROWS_MAX, 12_000),
+    (MESH, "| days kept of one incarnation | 62 |", mesh.page_versions.DAYS_MAX, 62),
+    (MESH, "| rows kept of one author | 40000 |", mesh.page_versions.AUTHOR_ROWS_MAX, 40_000),
+    (MESH, "| rows kept of one author and day | 12000 |", mesh.page_versions.AUTHOR_DAY_ROWS_MAX, 12_000),
     (MESH, "| nodes known | 512 |", mesh.directory.PEERS_MAX, 512),
     (MESH, "| addresses known of one node | 4 |", mesh.directory.ADDRESSES_MAX, 4),
     (MESH, "| connections | 64 |", mesh.tls_transport.CONNECTIONS_MAX, 64),
@@ -191,7 +191,7 @@ UNWRITTEN: tuple[tuple[str, object, object], ...] = (
     ("mDNS on the people's side: 20 a second of everything together, 5 of a device",
      (announcements.PER_SECOND, announcements.OF_ONE_PER_SECOND), (20, 5)),
     ("a passphrase costs whoever tries one 16 MiB, five times",
-     (passphrases._N, passphrases._R, passphrases._P), (2**14, 8, 5)),
+     (member_passphrases._N, member_passphrases._R, member_passphrases._P), (2**14, 8, 5)),
     ("a line of a TOML file is looked at before it is parsed", toml_reader.LINE_CHARS_MAX, 16_384),
 )  # fmt: skip
 """Numbers that pages and reasons rely on without naming them in a text."""

@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from mesh.exchange import PAGE_KIND
 from mesh.messages import FRAME_BYTES_MAX, NUMBER_MAX, Page, PageContent, decode, page_content, usage_rows
-from mesh.newest_pages import DAYS_MAX
+from mesh.page_versions import DAYS_MAX
 from mesh.pages import ROWS_PER_PART, UsagePages, read_reservation, reservation
 from node.accounting.ledger import UsageBucket
 from node.identity import verify

@@ -5,7 +5,7 @@ from collections.abc import Iterable
 
 import pytest
 
-from mesh import newest_pages
+from mesh import page_versions
 from mesh.replicator import OWN_STREAMS_MAX, Replicator
 from node.accounting.ledger import UsageKey
 from node.errors import StorageTrouble
@@ -23,7 +23,7 @@ ROUNDS = 2 * len(DAYS) + 2
 
 @pytest.fixture(autouse=True)
 def just_enough_is_kept(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(newest_pages, "AUTHOR_ROWS_MAX", (len(DAYS) + 4) * ACCOUNTS)
+    monkeypatch.setattr(page_versions, "AUTHOR_ROWS_MAX", (len(DAYS) + 4) * ACCOUNTS)
 
 
 def replicator(name: str, usage_ledger: FakeUsageLedger, cache: FakePageCache) -> Replicator:

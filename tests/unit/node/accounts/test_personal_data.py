@@ -6,7 +6,7 @@ import pytest
 
 from node.accounts.codes import shown
 from node.accounts.device_bindings import Binding
-from node.accounts.passphrases import PassphraseHash
+from node.accounts.member_passphrases import PassphraseHash
 from node.accounts.personal_data import erase, own_rows
 from node.accounts.sponsorship import SponsorRequest
 from node.accounts.vouchers import SavedVoucher

@@ -10,9 +10,9 @@ from node.accounts.auth_result import Accepted, Rejected
 from node.accounts.cards import CardsVoid, make_card
 from node.accounts.changes import Forgotten
 from node.accounts.codes import make_code, shown
+from node.accounts.member_passphrases import DUMMY_HASH, PassphraseHash
 from node.accounts.notices import Notice, NoticeText
 from node.accounts.objections import OBJECTION_CHARS_MAX
-from node.accounts.passphrases import DUMMY_HASH, PassphraseHash
 from node.accounts.registry import PassphraseQuestion, SponsorApproval
 from node.accounts.sponsorship import SponsorRequest
 from node.accounts.terms import Terms, TermsText

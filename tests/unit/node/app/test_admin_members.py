@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from node.accounts.cards import CARD_CHARS_MAX, read_card
-from node.accounts.passphrases import is_fit
+from node.accounts.member_passphrases import is_fit
 from node.app.admin_members import (
     LETTERS,
     PASSPHRASE_LETTERS,

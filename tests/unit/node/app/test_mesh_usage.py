@@ -2,7 +2,7 @@
 
 from datetime import date, timedelta
 
-from mesh.newest_pages import DAYS_MAX
+from mesh.page_versions import DAYS_MAX
 from node.accounting.ledger import UsageBucket, UsageKey
 from node.accounting.periods import DAY_UNKNOWN
 from node.app.mesh_usage import MeshUsage

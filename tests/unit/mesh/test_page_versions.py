@@ -2,7 +2,7 @@
 
 import pytest
 
-from mesh import newest_pages
+from mesh import page_versions
 from mesh.exchange import PAGE_KIND
 from mesh.messages import (
     Page,
@@ -14,7 +14,7 @@ from mesh.messages import (
     page_head,
     usage_body,
 )
-from mesh.newest_pages import HoldResult, PageCollection
+from mesh.page_versions import HoldResult, PageCollection
 from mesh.pages import UsagePages
 from node.identity import sign
 from node.units import AccountId
@@ -87,7 +87,7 @@ def test_of_two_pages_with_one_number_every_node_keeps_the_same() -> None:
 def test_the_newest_days_of_a_stream_are_kept() -> None:
     pages = [page(seq=n, day=day) for n, day in enumerate(days_of(8) + days_of(9) + days_of(10), start=1)]
     found = held(*pages)
-    assert newest_pages.DAYS_MAX == len(found.listed((HILL, "life-1")))
+    assert page_versions.DAYS_MAX == len(found.listed((HILL, "life-1")))
     assert not found.has_room(pages[0])
     assert found.has_room(pages[-1])
 
@@ -105,7 +105,7 @@ def test_pages_without_a_day_are_dropped_first() -> None:
 def test_of_too_many_incarnations_those_with_the_highest_numbers_are_kept(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(newest_pages, "INCARNATIONS_MAX", 3)
+    monkeypatch.setattr(page_versions, "INCARNATIONS_MAX", 3)
     incarnations = [page(incarnation=f"{number}-x") for number in (2, 3, 9, 10, 11)]
     for order in (incarnations, incarnations[::-1]):
         found = PageCollection()
@@ -194,8 +194,8 @@ def labels(found: PageCollection) -> list[str]:
 
 @pytest.fixture
 def a_hundred_rows(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(newest_pages, "AUTHOR_ROWS_MAX", 100)
-    monkeypatch.setattr(newest_pages, "AUTHOR_DAY_ROWS_MAX", 70)
+    monkeypatch.setattr(page_versions, "AUTHOR_ROWS_MAX", 100)
+    monkeypatch.setattr(page_versions, "AUTHOR_DAY_ROWS_MAX", 70)
 
 
 @pytest.mark.usefixtures("a_hundred_rows")
@@ -229,13 +229,13 @@ def test_a_page_that_does_not_fit_does_not_replace_its_predecessor() -> None:
 
 def test_small_and_padded_pages_count_as_more_rows_than_they_have(monkeypatch: pytest.MonkeyPatch) -> None:
     small = [part(number, 1) for number in range(3)]
-    monkeypatch.setattr(newest_pages, "AUTHOR_DAY_ROWS_MAX", 2 * newest_pages.ROWS_OF_A_PAGE_MIN)
+    monkeypatch.setattr(page_versions, "AUTHOR_DAY_ROWS_MAX", 2 * page_versions.ROWS_OF_A_PAGE_MIN)
     assert 2 == len(labels(held(*small)))
     head, body, _ = part(3, 1).raw.split(b"\n")
     signed = head + b"\n" + body.replace(b"{", b"{" + b" " * 60_000)
     padded = decode(assemble_page(signed, sign(key_of("hill"), PAGE_KIND, signed)))
     assert isinstance(padded, Page)
-    monkeypatch.setattr(newest_pages, "AUTHOR_DAY_ROWS_MAX", 400)
+    monkeypatch.setattr(page_versions, "AUTHOR_DAY_ROWS_MAX", 400)
     assert hold(held(), padded) is None
 
 

@@ -2,13 +2,13 @@
 
 import json
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
-from node.accounting.meter import Reading
+from node.accounting.meter import Reading, joined
 from node.enforcement.nft import FACT_COUNTERS_ID, FACT_FORWARDING4, FACT_FORWARDING6, FACT_LAYOUT, LAYOUT
 from node.enforcement.plan import Admission, KernelState
-from node.units import Bytes, MacAddress, Monotonic, Usage
+from node.units import MacAddress, Monotonic
 
 # Matched one by one with a regular expression: other threads can run in between, while json.loads would block them
 # for the whole list.
@@ -25,12 +25,6 @@ def reading(counters_id: str, text: str) -> Reading:
     for match in _COUNTED.finditer(text):
         ways[match[1]][int(match[2])] = int(match[3])
     return joined(counters_id, ways["u"], ways["d"])
-
-
-def joined(counters_id: str, up: Mapping[int, int], down: Mapping[int, int]) -> Reading:
-    """Bytes of each mark in both directions; a missing counter means 0."""
-    marks = up.keys() | down.keys()
-    return Reading(counters_id, {m: Usage(Bytes(down.get(m, 0)), Bytes(up.get(m, 0))) for m in marks})
 
 
 def observed(listed: Sequence[str], now: Monotonic) -> KernelState:

@@ -2,16 +2,16 @@
 
 import json
 
-from node.enforcement import counters
-from node.enforcement.counters import KernelState
+from node.enforcement import table_listing
 from node.enforcement.nft import LAYOUT
+from node.enforcement.table_listing import KernelState
 from node.units import MacAddress, Monotonic, Usage
 
 MAC = "02:00:00:00:00:0a"
 
 
 def listing(layout: int = LAYOUT) -> str:
-    counters = [
+    table_listing = [
         {
             "counter": {
                 "family": "inet",
@@ -29,7 +29,7 @@ def listing(layout: int = LAYOUT) -> str:
             "nftables": [
                 {"metainfo": {"version": "1.1.3", "json_schema_version": 1}},
                 {"table": {"family": "inet", "name": "procomu", "handle": 2}},
-                *counters,
+                *table_listing,
                 {"map": {"name": "facts", "elem": [[1, layout], [2, 77], [3, 0], [4, 1]]}},
                 {
                     "map": {
@@ -55,7 +55,7 @@ def listing(layout: int = LAYOUT) -> str:
 
 
 def test_a_whole_table_is_read_as_it_stands() -> None:
-    state = counters.observed([listing()], Monotonic(1_000))
+    state = table_listing.observed([listing()], Monotonic(1_000))
     assert state.stands
     assert (False, True) == state.forwarding_before
     assert {1: 0x1F, 2: 0} == state.marks
@@ -68,7 +68,7 @@ def test_a_whole_table_is_read_as_it_stands() -> None:
 
 
 def test_a_table_of_another_layout_gives_only_its_facts_and_its_counters() -> None:
-    state = counters.observed([listing(layout=99)], Monotonic(0))
+    state = table_listing.observed([listing(layout=99)], Monotonic(0))
     assert not state.stands
     assert (False, True) == state.forwarding_before
     assert "77" == state.reading.counters_id
@@ -77,7 +77,7 @@ def test_a_table_of_another_layout_gives_only_its_facts_and_its_counters() -> No
 
 
 def test_counters_are_found_in_the_text_as_printed() -> None:
-    found = counters.reading("77", listing())
+    found = table_listing.reading("77", listing())
     assert {1: Usage(4500, 4500), 2: Usage(0, 4500)} == dict(found.counted)
 
 
@@ -99,7 +99,7 @@ def standing(
         for name in ("u1", "d1", "u2", "d3")
     ]
     listed = [*names, *({"map": {"name": name, "elem": elem}} for name, elem in maps.items())]
-    return counters.observed(
+    return table_listing.observed(
         [json.dumps({"nftables": [*listed, {"set": {"name": "guests"}}]})], Monotonic(1_000)
     )
 
@@ -126,5 +126,5 @@ def test_a_mark_without_a_class_or_without_a_counter_has_no_class_and_no_bytes()
 
 
 def test_without_a_table_there_is_no_applied_state_and_forwarding_was_not_ours() -> None:
-    assert not counters.NOTHING_STANDS.stands
-    assert (False, False) == counters.NOTHING_STANDS.forwarding_before
+    assert not table_listing.NOTHING_STANDS.stands
+    assert (False, False) == table_listing.NOTHING_STANDS.forwarding_before

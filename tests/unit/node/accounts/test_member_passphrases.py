@@ -2,12 +2,7 @@
 
 import pytest
 
-from node.accounts.passphrases import (
-    PASSPHRASE_CHARS_MAX,
-    hash_passphrase,
-    is_fit,
-    is_right,
-)
+from node.accounts.member_passphrases import PASSPHRASE_CHARS_MAX, hash_passphrase, is_fit, is_right
 
 SALT = bytes(range(16))
 KEPT = hash_passphrase("three goats on a hill", SALT)
