@@ -26,6 +26,8 @@ LOOK_S = 1.0
 SLOW_US, SLOW_WAIT_US = 10_000_000, 50_000
 """A line with a stated rate carries less than that when packets have waited in its own queue for so long, each by so
 much."""
+CHANGE_PERMILLE = 10
+"""Smaller changes of a rate wait until there are more of them: each costs a call of the kernel."""
 FLOORS_PERMILLE, FLOORS_MS = 100, 5_000
 """What floors and lifelines get is computed again when the rate has changed by so much, and no more often than this."""
 
@@ -112,7 +114,7 @@ class UplinkRate:
             self._clock.monotonic(),
         )
         self._policy.measured = rates
-        if rates != self._set:
+        if self._differs(rates):
             try:
                 await asyncio.get_running_loop().run_in_executor(applier, self._kernel.set_uplink_rate, rates)
             except KernelRefused as refused:
@@ -127,18 +129,28 @@ class UplinkRate:
             self._planned = now, rates
             self._plan_again()
 
+    def _differs(self, rates: Rates | None) -> bool:
+        """From what the kernel has."""
+        if rates is None or not isinstance(self._set, Rates):
+            return rates != self._set
+        return _change(rates, self._set) >= CHANGE_PERMILLE
+
     def _is_news(self, rates: Rates, now: Monotonic) -> bool:
         if self._planned is None:
             return True
         at, before = self._planned
-        changed = max(
-            abs(rates.down - before.down) * 1000 // max(1, before.down),
-            abs(rates.up - before.up) * 1000 // max(1, before.up),
-        )
-        return now - at >= FLOORS_MS and changed >= FLOORS_PERMILLE
+        return now - at >= FLOORS_MS and _change(rates, before) >= FLOORS_PERMILLE
 
     def _now(self) -> Microseconds:
         return Microseconds(self._clock.monotonic() * 1000)
+
+
+def _change(rates: Rates, before: Rates) -> int:
+    """The larger of both directions, per mille."""
+    return max(
+        abs(rates.down - before.down) * 1000 // max(1, before.down),
+        abs(rates.up - before.up) * 1000 // max(1, before.up),
+    )
 
 
 def uplink_range(ruleset: Ruleset) -> UplinkRange | None:

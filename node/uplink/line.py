@@ -59,6 +59,8 @@ class Sample:
     """Of the present target, in the order in which they were sent."""
     unanswered: Microseconds | None = None
     """When a probe was sent that may still be answered, as may one before it; None when there are no two."""
+    oldest: Microseconds | None = None
+    """When the oldest of them was sent, also when there is only one."""
     targets: int = 1
     """How many addresses can be probed."""
     probed: str = ""
@@ -124,7 +126,10 @@ def step(state: LineState, sample: Sample, line: UplinkRange, now: Microseconds)
     for answer in sample.answers:
         sensor, delay = queueing_delay.take(sensor, answer, is_idle=not is_busy)
         delays.append(delay)
-    pace_us = _pace_us(state, sample.carried) if is_busy or _is_doubtful(state) else IDLE_PACE_US
+    is_doubtful = _is_doubtful(state, sample, now)
+    pace_us = (
+        _pace_us(state, sample.carried, is_doubtful=is_doubtful) if is_busy or is_doubtful else IDLE_PACE_US
+    )
     state = replace(state, sensor=sensor, pace_us=pace_us, answered=now if delays else state.answered)
     if state.knowledge == "blind":
         return _other_target(_while_blind(state, delays, line, now), sample, now)
@@ -159,19 +164,22 @@ def _stepped(state: LineState, way: Autorate, seen: _Seen, line: UplinkRange, no
     return autorate.step(way, measured, of_direction(line, way.direction), now)
 
 
-def _pace_us(state: LineState, carried: Rates) -> int:
-    """Urgent while a queue is drained, and when less of a rate that was used up arrives: the line may carry less now."""
+def _pace_us(state: LineState, carried: Rates, *, is_doubtful: bool) -> int:
+    """Urgent while a queue is drained or doubtful, and when less of a rate that was used up arrives: the line may carry
+    less now."""
     before = state.down.recent[-1][1] if state.down.recent else carried.down
     fell = before * 1000 >= state.down.rate * USED_PERMILLE and carried.down * 1000 < before * USED_PERMILLE
-    return URGENT_PACE_US if fell or state.down.is_draining or state.up.is_draining else BUSY_PACE_US
+    is_urgent = fell or is_doubtful or state.down.is_draining or state.up.is_draining
+    return URGENT_PACE_US if is_urgent else BUSY_PACE_US
 
 
-def _is_doubtful(state: LineState) -> bool:
-    """Whether the last probe was delayed: the next one shows whether there is a queue."""
-    return any(
-        each.last.delay_us > autorate.delay_limit_us(each.rate, state.sensor.noise_us)
-        for each in (state.down, state.up)
-    )
+def _is_doubtful(state: LineState, sample: Sample, now: Microseconds) -> bool:
+    """Whether the last probe was delayed, or the oldest is: the next one shows whether there is a queue."""
+    waits = [state.down.last.delay_us, state.up.last.delay_us]
+    if sample.oldest is not None and state.sensor.round_trip.windows:
+        waits.append(now - sample.oldest - state.sensor.round_trip.value_us)
+    rate = min(state.down.rate, state.up.rate)
+    return max(waits) > autorate.delay_limit_us(rate, state.sensor.noise_us)
 
 
 def _is_suspect(state: LineState, way: Autorate, carried: Rates) -> bool:

@@ -114,7 +114,12 @@ class UplinkProber:
         waiting = [sent for sent in self._sent.values() if now - sent < PATIENCE_US]
         unanswered = waiting[LATE_MIN - 1] if len(waiting) >= LATE_MIN else None
         return Sample(
-            self._carried(now), answers, unanswered, len(self._targets), "" if wanted is None else str(wanted)
+            self._carried(now),
+            answers,
+            unanswered,
+            waiting[0] if waiting else None,
+            len(self._targets),
+            "" if wanted is None else str(wanted),
         )
 
     def close(self) -> None:

@@ -1,6 +1,7 @@
 """What the queues get while the rules say that the uplink is measured, and what is said where they do not."""
 
 import asyncio
+import itertools
 from collections.abc import AsyncIterator, Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
@@ -227,3 +228,14 @@ async def test_a_rate_that_the_kernel_was_told_in_an_earlier_run_is_taken_back()
     line.kernel.measured = BUSY
     async with line.life():
         await line.until(lambda: line.kernel.measured is None)
+
+
+async def test_the_kernel_is_not_called_for_each_small_change() -> None:
+    """While a line is used up its rate rises by a few thousandths at each step."""
+    line = MeasuredLine(carried=BUSY)
+    async with line.life():
+        await line.seconds(5)
+        rates = [rate for _, rate in line.roots]
+        changes = [(before, after) for before, after in itertools.pairwise(rates) if before != after]
+        assert changes
+        assert all(abs(after - before) * 100 >= min(before, after) for before, after in changes)

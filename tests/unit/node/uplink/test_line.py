@@ -10,9 +10,9 @@ from node.units import NO_RATES, BitsPerSecond, Microseconds, Rates
 from node.uplink.autorate import UplinkRange
 from node.uplink.line import (
     BLIND_US,
-    BUSY_PACE_US,
     IDLE_PACE_US,
     SILENT_US,
+    URGENT_PACE_US,
     LineState,
     Sample,
     begin,
@@ -195,7 +195,7 @@ def test_an_answer_that_is_delayed_while_the_line_is_idle_is_looked_into_soon() 
     calm = last(after(2, answered(NO_RATES)))
     assert IDLE_PACE_US == calm.pace_us
     states = list(after(0.2, answered(NO_RATES, down_us=5_000_000), calm, 2_000_000))
-    assert BUSY_PACE_US == states[-1].pace_us
+    assert URGENT_PACE_US == states[-1].pace_us
 
 
 samples = st.builds(
@@ -218,3 +218,12 @@ def test_whatever_is_seen_the_rates_stay_between_least_and_most(
         assert RANGE.least.down <= state.rates.down <= RANGE.most.down
         assert RANGE.least.up <= state.rates.up <= RANGE.most.up
         assert state.knowledge != "blind" or state.rates == RANGE.stated
+
+
+def test_a_probe_that_is_late_is_followed_by_the_next_at_once() -> None:
+    calm = last(after(2, answered(BUSY)))
+    assert URGENT_PACE_US < calm.pace_us
+    sent = Microseconds(2_000_000)
+    state = last(after(0.2, lambda _now: Sample(BUSY, oldest=sent), calm, 2_000_000))
+    assert URGENT_PACE_US == state.pace_us
+    assert calm.rates.down <= state.rates.down, "one may be lost"
