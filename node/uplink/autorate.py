@@ -16,11 +16,8 @@ from node.units import BOOT, NO_RATES, BitsPerSecond, Microseconds, Rates
 FRAME_BITS = 1514 * 8
 DELAY_LIMIT_US, DELAY_FRAMES = 8_000, 3
 """A delay counts as a queue when it is longer than this and so many frames at the present rate."""
-DRAIN_US = 90_000
-"""A queue of this length is drained with the smallest part of the capacity, a shorter one with more."""
-DRAIN_PERMILLE_MIN = 250
-EXPECTED_PERMILLE, AFTER_PERMILLE = 900, 950
-"""Of the estimated capacity, when the queue should be empty, and when a probe has shown that it is."""
+DRAIN_PERMILLE_MIN, EXPECTED_PERMILLE = 250, 900
+"""Of the estimated capacity, while a long queue is drained, and when it should be empty."""
 USED_PERMILLE = 850
 """A rate of which less is used is not raised: nothing shows whether the line could carry more."""
 LIKELY_PERMILLE = 600
@@ -50,9 +47,24 @@ of them; smaller differences are bursts."""
 
 Direction = Literal["down", "up"]
 
-HOLD_US: dict[Direction, int] = {"down": 1_200_000, "up": 600_000}
-"""How long the rate stays after the same capacity was found twice in a row; each further time doubles it. It may be longer
-where a line that carries more is noticed by what arrives."""
+
+@dataclass(frozen=True, slots=True)
+class Tuning:
+    """What differs by direction. Senders of downloads notice a lower rate only a round trip later, and lose speed for
+    longer when it was too low; a line that carries more is noticed by what arrives."""
+
+    drain_us: int
+    """A queue of this length is drained with the smallest part of the capacity, a shorter one with more."""
+    after_permille: int
+    """Of the estimated capacity, when a probe has shown that the queue is empty."""
+    hold_us: int
+    """How long the rate stays after the same capacity was found twice in a row; each further time doubles it."""
+
+
+TUNING: dict[Direction, Tuning] = {
+    "down": Tuning(100_000, 960, 1_200_000),
+    "up": Tuning(90_000, 950, 600_000),
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -174,10 +186,10 @@ def _congested(state: Autorate, delay: Delay, line: RateRange, now: Microseconds
         found = BitsPerSecond((known + found) // 2)
     else:
         state = _noted(state, found, now)
-    capacity = line.clip(found)
+    capacity, tuning = line.clip(found), TUNING[state.direction]
     left = _left_us(state, delay, now)
-    rate = line.clip(capacity * max(DRAIN_PERMILLE_MIN, 1000 - 1000 * left // DRAIN_US) // 1000)
-    drains = left * capacity // (capacity - rate) if rate < capacity else DRAIN_US
+    rate = line.clip(capacity * max(DRAIN_PERMILLE_MIN, 1000 - 1000 * left // tuning.drain_us) // 1000)
+    drains = left * capacity // (capacity - rate) if rate < capacity else tuning.drain_us
     return replace(
         state,
         capacity=capacity,
@@ -233,7 +245,7 @@ def _noted(state: Autorate, found: BitsPerSecond, now: Microseconds) -> Autorate
     per_second = change * 1_000_000 // max(300_000, now - state.found)
     same = state.same + 1 if change < SAME_PERMILLE * 1000 else 0
     doublings = min(same - 1, HOLD_DOUBLINGS_MAX) if state.change_ppm < CALM_PPM else 0
-    hold = HOLD_US[state.direction] << doublings if same else 0
+    hold = TUNING[state.direction].hold_us << doublings if same else 0
     return replace(
         state,
         found=now,
@@ -248,7 +260,7 @@ def _noted(state: Autorate, found: BitsPerSecond, now: Microseconds) -> Autorate
 def _drained(state: Autorate, line: RateRange) -> Autorate:
     capacity = state.capacity or state.rate
     before = state.before // 2 if state.longest_us > OUTAGE_US else 0
-    rate = line.clip(max(capacity * AFTER_PERMILLE // 1000, before))
+    rate = line.clip(max(capacity * TUNING[state.direction].after_permille // 1000, before))
     growth = max(GROWTH_PPM_MIN, min(GROWTH_PPM_START_MAX, state.change_ppm**2 // CHANGE_PPM))
     return replace(state, rate=rate, is_draining=False, empty_at=None, growth_ppm=growth)
 

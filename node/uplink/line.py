@@ -37,7 +37,7 @@ GAP_US = 1_000_000
 """Nothing was seen for longer: this computer slept, or the loop stood still. What was missed then is no news."""
 ANSWERS_US = 1_500_000
 """An answer is expected within this time."""
-URGENT_PACE_US, BUSY_PACE_US, IDLE_PACE_US = 90_000, 180_000, 1_000_000
+URGENT_PACE_US, BUSY_PACE_US, IDLE_PACE_US = 90_000, 200_000, 1_000_000
 """Time between two probes; urgent ones with each step."""
 KNOWN_US = 600_000_000
 """A capacity counts as known for so long after a queue."""
@@ -127,9 +127,9 @@ def step(state: LineState, sample: Sample, line: UplinkRange, now: Microseconds)
         sensor, delay = queueing_delay.take(sensor, answer, is_idle=not is_busy)
         delays.append(delay)
     is_doubtful = _is_doubtful(state, sample, now)
-    pace_us = (
-        _pace_us(state, sample.carried, is_doubtful=is_doubtful) if is_busy or is_doubtful else IDLE_PACE_US
-    )
+    pace_us = IDLE_PACE_US
+    if is_busy or is_doubtful:
+        pace_us = _pace_us(state, sample.carried, now, is_doubtful=is_doubtful)
     state = replace(state, sensor=sensor, pace_us=pace_us, answered=now if delays else state.answered)
     if state.knowledge == "blind":
         return _other_target(_while_blind(state, delays, line, now), sample, now)
@@ -164,13 +164,14 @@ def _stepped(state: LineState, way: Autorate, seen: _Seen, line: UplinkRange, no
     return autorate.step(way, measured, of_direction(line, way.direction), now)
 
 
-def _pace_us(state: LineState, carried: Rates, *, is_doubtful: bool) -> int:
-    """Urgent while a queue is drained or doubtful, and when less of a rate that was used up arrives: the line may carry
-    less now."""
+def _pace_us(state: LineState, carried: Rates, now: Microseconds, *, is_doubtful: bool) -> int:
+    """Urgent when there may be a queue, when one should be drained by now, and when less of a rate that was used up
+    arrives: the line may carry less now."""
     before = state.down.recent[-1][1] if state.down.recent else carried.down
     fell = before * 1000 >= state.down.rate * USED_PERMILLE and carried.down * 1000 < before * USED_PERMILLE
-    is_urgent = fell or is_doubtful or state.down.is_draining or state.up.is_draining
-    return URGENT_PACE_US if is_urgent else BUSY_PACE_US
+    draining = [each for each in (state.down, state.up) if each.is_draining]
+    is_due = any(each.empty_at is None or now >= each.empty_at for each in draining)
+    return URGENT_PACE_US if (is_due if draining else fell or is_doubtful) else BUSY_PACE_US
 
 
 def _is_doubtful(state: LineState, sample: Sample, now: Microseconds) -> bool:
