@@ -15,7 +15,7 @@ from node.units import BOOT, NO_RATES, BitsPerSecond, Microseconds, Rates
 
 FRAME_BITS = 1514 * 8
 DELAY_LIMIT_US, DELAY_FRAMES = 8_000, 3
-"""A delay counts as a queue when it is longer than this and so many frames at the present rate."""
+"""A delay that is not longer than this and so many frames at the present rate is no queue."""
 DRAIN_PERMILLE_MIN, EXPECTED_PERMILLE = 250, 900
 """Of the estimated capacity, while a long queue is drained, and when it should be empty."""
 USED_PERMILLE = 850
@@ -51,8 +51,10 @@ Direction = Literal["down", "up"]
 @dataclass(frozen=True, slots=True)
 class Tuning:
     """What differs by direction. Senders of downloads notice a lower rate only a round trip later, and lose speed for
-    longer when it was too low; a line that carries more is noticed by what arrives."""
+    longer when it was too low."""
 
+    delay_limit_us: int
+    """A delay counts as a queue when it is longer than this, some frames and the noise."""
     drain_us: int
     """A queue of this length is drained with the smallest part of the capacity, a shorter one with more."""
     after_permille: int
@@ -62,8 +64,8 @@ class Tuning:
 
 
 TUNING: dict[Direction, Tuning] = {
-    "down": Tuning(100_000, 960, 1_200_000),
-    "up": Tuning(90_000, 950, 600_000),
+    "down": Tuning(10_000, 100_000, 960, 600_000),
+    "up": Tuning(DELAY_LIMIT_US, 90_000, 950, 600_000),
 }
 
 
@@ -155,7 +157,7 @@ def step(state: Autorate, measured: Measurement, line: RateRange, now: Microseco
     state = replace(state, recent=(*state.recent[1 - STEPS_KEPT :], (now, measured.carried)))
     # The time of a few frames at what passes is no queue of ours, however long it is: hardly anything passes.
     passes = state.rate if _is_likely(state) else max(carried for _, carried in state.recent)
-    limit = delay_limit_us(min(state.rate, passes), measured.noise_us)
+    limit = delay_limit_us(min(state.rate, passes), measured.noise_us, TUNING[state.direction].delay_limit_us)
     for delay in measured.answered:
         state = _on_answer(state, delay, limit, line, now)
     if measured.answered:
@@ -165,9 +167,9 @@ def step(state: Autorate, measured: Measurement, line: RateRange, now: Microseco
     return _expected(state, line, now) if state.is_draining else _raised(state, line, now)
 
 
-def delay_limit_us(rate: BitsPerSecond, noise_us: int) -> int:
+def delay_limit_us(rate: BitsPerSecond, noise_us: int, limit_us: int = DELAY_LIMIT_US) -> int:
     """The longest delay that does not count as a queue."""
-    return DELAY_LIMIT_US + 2 * noise_us + DELAY_FRAMES * FRAME_BITS * 1_000_000 // max(1, rate)
+    return limit_us + 2 * noise_us + DELAY_FRAMES * FRAME_BITS * 1_000_000 // max(1, rate)
 
 
 def _on_answer(state: Autorate, delay: Delay, limit: int, line: RateRange, now: Microseconds) -> Autorate:
