@@ -3,13 +3,13 @@
 import ast
 import re
 import stat
-import subprocess
 from pathlib import Path
 
 import pytest
 
 from node.cli.init import InitOptions, create_files
 from tests.architecture.test_structure import ROOT, SOURCES, name_of
+from tests.architecture.tree_files import tree_files
 
 SHELLS = {"system", "popen", "create_subprocess_shell", "getoutput", "getstatusoutput"}
 PRIVATE = re.compile(rb"-----BEGIN (?:[A-Z]+ )?PRIVATE KEY-----\s+[A-Za-z0-9+/]{40}")
@@ -39,9 +39,7 @@ def test_the_search_finds_a_shell_where_there_is_one(tmp_path: Path) -> None:
 
 
 def test_no_private_key_is_in_the_repository() -> None:
-    listed = subprocess.run(["git", "ls-files", "-z"], cwd=ROOT, capture_output=True, check=True).stdout
-    files = [ROOT / name for name in listed.decode().split("\0") if name]
-    assert [] == [path for path in files if path.is_file() and PRIVATE.search(path.read_bytes())]
+    assert [] == [path for path in tree_files() if PRIVATE.search((ROOT / path).read_bytes())]
 
 
 def test_two_new_nodes_have_no_key_in_common(tmp_path: Path) -> None:

@@ -3,7 +3,6 @@
 import ast
 import io
 import re
-import subprocess
 import tokenize
 from collections.abc import Iterator
 from pathlib import Path
@@ -14,13 +13,11 @@ from node.cli.arguments import VERBS
 from node.config.settings import SECTIONS, SETTINGS
 from tests.architecture.test_prose import comments, docstrings
 from tests.architecture.test_structure import name_of
+from tests.architecture.tree_files import tree_files
 from tests.docs.test_glossary import defined
 
 ROOT = Path(__file__).parents[2]
-LISTED = subprocess.run(
-    ["git", "ls-files", "-co", "--exclude-standard"], cwd=ROOT, capture_output=True, check=True
-)
-FILES = {name for name in LISTED.stdout.decode().splitlines() if (ROOT / name).is_file()}
+FILES = {str(file) for file in tree_files()}
 FILE_NAMES = {Path(name).name for name in FILES}
 PYTHON = sorted(name for name in FILES if name.endswith(".py"))
 DOCUMENTS = sorted(name for name in FILES if name.endswith(".md"))
