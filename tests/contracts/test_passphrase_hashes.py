@@ -3,9 +3,8 @@
 import statistics
 import time
 
-from tests.unit.node.accounts.test_passphrases import KEPT, SALT
-
 from node.accounts.member_passphrases import DUMMY_HASH, hash_passphrase, is_right
+from tests.unit.node.accounts.test_member_passphrases import KEPT, SALT
 
 
 def test_the_right_passphrase_is_right_and_another_is_not():
