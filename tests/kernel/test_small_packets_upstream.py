@@ -167,6 +167,7 @@ def segments(place: Line, who: Namespace, way: int) -> list[int]:
         return [*seen, _segment(sock)]
 
 
+@pytest.mark.alone
 @BOTH
 def test_behind_an_uplink_of_1492_bytes_downloads_and_uploads_start_at_once(way: int) -> None:
     with line(own_mtu=1492) as place:
