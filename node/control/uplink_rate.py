@@ -23,13 +23,15 @@ STEP_S = 0.1
 """The queues follow at most ten times a second."""
 LOOK_S = 1.0
 """How often the rules are looked at while they state no rate."""
+WATCH_STEPS = 5
+"""A line with a stated rate is looked at once in so many steps: nothing follows it."""
 SLOW_US, SLOW_WAIT_US = 10_000_000, 50_000
 """A line with a stated rate carries less than that when packets have waited in its own queue for so long, each by so
 much."""
 CHANGE_PERMILLE = 10
 """Smaller changes of a rate wait until there are more of them: each costs a call of the kernel."""
 FLOORS_PERMILLE, FLOORS_MS = 100, 5_000
-"""What floors and lifelines get is computed again when the rate has changed by so much, and no more often than this."""
+"""Floors and lifelines are computed again when the rate has changed by so much, and at most once in this time."""
 
 _SAID: dict[Knowledge, str] = {
     "known": "the uplink's rate is measured",
@@ -84,13 +86,14 @@ class UplinkRate:
         try:
             while True:
                 ruleset = self._policy.active_ruleset.ruleset
-                wanted = uplink_range(ruleset)
+                wanted, is_measured = uplink_range(ruleset), ruleset.measured is not None
                 if wanted != self._range:
                     self._begin(wanted)
                 if wanted is not None:
-                    self._step(wanted, is_measured=ruleset.measured is not None)
-                await self._follow(applier, is_measured=ruleset.measured is not None)
-                await asyncio.sleep(LOOK_S if wanted is None else self._step_s)
+                    self._step(wanted, is_measured=is_measured)
+                await self._follow(applier, is_measured=is_measured)
+                pause = self._step_s if is_measured else self._step_s * WATCH_STEPS
+                await asyncio.sleep(LOOK_S if wanted is None else pause)
         finally:
             self._prober.close()
 

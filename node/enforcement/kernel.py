@@ -72,9 +72,10 @@ class LinuxKernel:
         self._has_room = False
         self._moved: frozenset[int] = frozenset()
         self._ender = conntrack.FlowEnder()
-        self._shaped: tuple[FirewallConfig, Rates | None, Mapping[int, ShapedClass], Rates | None] | None = (
-            None
-        )
+        self._shaped: dict[str, tuple[Rates | None, Mapping[int, ShapedClass], BitsPerSecond | None]] = {}
+        """By interface: what its classes were computed from, with the measured rate of its direction."""
+        self._plan: TrafficPlan | None = None
+        """The last whose queues stand."""
         self._measured: Rates | None = None
 
     def probe(self) -> KernelFeatures:
@@ -85,7 +86,7 @@ class LinuxKernel:
             return KernelFeatures(False, False, False, False, (str(refused),))
 
     def observe(self, now: Monotonic) -> KernelState:
-        self._applied, self._shaping, self._shaped = None, {}, None
+        self._applied, self._shaping, self._shaped, self._plan = None, {}, {}, None
         self._known = self._generation.now()
         try:
             # Not the whole table: sets that are filled by packets of unauthorized devices can be long.
@@ -115,14 +116,13 @@ class LinuxKernel:
             # Another program may have deleted our table: observe, then try again from the real state.
             self.observe(now)
             self._apply_table(plan, now)
-        self._apply_shaping(plan.firewall, plan.uplink, plan.classes)
+        self._apply_shaping(plan)
         self._open_forwarding(plan.firewall)
 
     def set_uplink_rate(self, measured: Rates | None) -> None:
         self._measured = measured
-        if self._shaped is not None:
-            firewall, uplink, classes, _ = self._shaped
-            self._apply_shaping(firewall, uplink, classes)
+        if self._plan is not None:
+            self._apply_shaping(self._plan)
 
     def read(self) -> Reading:
         """See `Kernel.read`. Also raises KernelRefused when the rules no longer match the interfaces or another
@@ -196,7 +196,7 @@ class LinuxKernel:
         for interface in listed:
             if self._tc.exists(interface) and self._tc.has_our_root(interface):
                 self._tc.apply(interface, [tc.TcChange("delete-root")])
-        self._applied, self._shaping, self._shaped = None, {}, None
+        self._applied, self._shaping, self._shaped, self._plan = None, {}, {}, None
         self._forwarding_before = None
 
     def close(self) -> None:
@@ -268,32 +268,27 @@ class LinuxKernel:
             return self._tc.ifindex(firewall.lan_interface), self._tc.ifindex(firewall.uplink_interface)
         return None
 
-    def _apply_shaping(
-        self, firewall: FirewallConfig, uplink: Rates | None, classes: Mapping[int, ShapedClass]
-    ) -> None:
-        if self._shaped == (firewall, uplink, classes, self._measured):
+    def _apply_shaping(self, plan: TrafficPlan) -> None:
+        self._plan = None
+        self._shape(plan.firewall.lan_interface, plan, upwards=False)
+        self._shape(plan.firewall.uplink_interface, plan, upwards=True)
+        self._plan = plan
+
+    def _shape(self, interface: str, plan: TrafficPlan, *, upwards: bool) -> None:
+        """Computes nothing when nothing changed in this direction: a thousand classes take a while."""
+        source = (plan.uplink, plan.classes, _one_way(self._measured, upwards))
+        if self._shaped.get(interface) == source:
             return
-        standing, self._shaped = self._shaped, None
-        for interface, upwards in ((firewall.lan_interface, False), (firewall.uplink_interface, True)):
-            if (
-                standing is not None
-                and standing[:3] == (firewall, uplink, classes)
-                and _one_way(standing[3], upwards) == _one_way(self._measured, upwards)
-            ):
-                continue  # a thousand classes take a while, and mostly one direction changes
-            wanted: Shaping = None
-            if uplink is not None or classes:
-                wanted = htb_classes(classes, uplink, upwards=upwards, measured=self._measured)
-            before = (
-                self._shaping[interface] if interface in self._shaping else self._stale_classes(interface)
-            )
-            if before == wanted:
-                self._shaping[interface] = wanted
-                continue
+        self._shaped.pop(interface, None)
+        wanted: Shaping = None
+        if plan.uplink is not None or plan.classes:
+            wanted = htb_classes(plan.classes, plan.uplink, upwards=upwards, measured=self._measured)
+        before = self._shaping[interface] if interface in self._shaping else self._stale_classes(interface)
+        if before != wanted:
             self._shaping.pop(interface, None)
             self._tc.apply(interface, tc.changes(before, wanted, self._leaf_kind()))
-            self._shaping[interface] = wanted
-        self._shaped = (firewall, uplink, classes, self._measured)
+        self._shaping[interface] = wanted
+        self._shaped[interface] = source
 
     def _stale_classes(self, interface: str) -> Shaping:
         """Classes left by an earlier run: their minors are known, their rates are set again, and queues of the kind that

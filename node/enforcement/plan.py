@@ -88,7 +88,7 @@ class TrafficPlan:
     retiring: Mapping[int, int] = field(default_factory=dict)
     """Marks that are no longer admitted but whose last counter is not booked yet, with their class minor."""
     uplink: Rates | None = None
-    """Rate to share; None: shape only classes with a ceiling."""
+    """Rate to share, of a measured uplink the most that it may be; None: shape only classes with a ceiling."""
     classes: Mapping[int, ShapedClass] = field(default_factory=dict)
     moved: frozenset[int] = frozenset()
     """Retiring marks whose device is admitted under another mark: its flows are kept."""

@@ -36,9 +36,10 @@ AGAIN_US = 60_000_000
 GAP_US = 1_000_000
 """Nothing was seen for longer: this computer slept, or the loop stood still. What was missed then is no news."""
 ANSWERS_US = 1_500_000
-"""An answer is expected within this time."""
-URGENT_PACE_US, BUSY_PACE_US, IDLE_PACE_US = 90_000, 200_000, 1_000_000
-"""Time between two probes; urgent ones with each step."""
+"""An answer is expected within this time after the next probe."""
+URGENT_PACE_US, BUSY_PACE_US, FIRST_PACE_US, IDLE_PACE_US = 90_000, 200_000, 2_000_000, 10_000_000
+"""Time between two probes: urgent ones with each step; the third until a target is answered. While little passes the line,
+one for each window of `queueing_delay` is enough: some hosts pay for what they send."""
 KNOWN_US = 600_000_000
 """A capacity counts as known for so long after a queue."""
 ARRIVES_BITS = 16_000
@@ -90,8 +91,7 @@ class LineState:
     blind_since: Microseconds = BOOT
     short_since: Microseconds | None = None
     """Since when delays are short, while blind."""
-
-    pace_us: int = IDLE_PACE_US
+    pace_us: int = FIRST_PACE_US
     """How long after the last probe the next one is sent."""
     waits_since: Microseconds | None = None
     """Since when packets have waited in the line's own queue."""
@@ -127,7 +127,7 @@ def step(state: LineState, sample: Sample, line: UplinkRange, now: Microseconds)
         sensor, delay = queueing_delay.take(sensor, answer, is_idle=not is_busy)
         delays.append(delay)
     is_doubtful = _is_doubtful(state, sample, now)
-    pace_us = IDLE_PACE_US
+    pace_us = IDLE_PACE_US if sensor.round_trip.windows else FIRST_PACE_US
     if is_busy or is_doubtful:
         pace_us = _pace_us(state, sample.carried, now, is_doubtful=is_doubtful)
     state = replace(state, sensor=sensor, pace_us=pace_us, answered=now if delays else state.answered)
@@ -195,7 +195,7 @@ def _judged(state: LineState, sample: Sample, line: UplinkRange, now: Microsecon
     waits = any(each.is_draining for each in ways)
     state = replace(state, waits_since=(state.waits_since or now) if waits else None)
     is_stuck = any(_is_stuck(each, of_direction(line, each.direction), now) for each in ways)
-    is_answered = now - state.answered < ANSWERS_US
+    is_answered = _is_answered(state, now)
     if sample.carried.down < ARRIVES_BITS or (is_answered and not is_stuck):
         state = replace(state, doubted=now)
     if now - state.doubted > BLIND_US:
@@ -210,16 +210,21 @@ def _is_stuck(way: Autorate, line: RateRange, now: Microseconds) -> bool:
     return way.is_draining and now - way.lowered > DRAINED_US and line.least < line.most
 
 
+def _is_answered(state: LineState, now: Microseconds) -> bool:
+    """Whether the last answer came as lately as the pace of the probes lets expect."""
+    return now - state.answered < state.pace_us + ANSWERS_US
+
+
 def _while_blind(
     state: LineState, delays: Sequence[QueueingDelay], line: UplinkRange, now: Microseconds
 ) -> LineState:
     limit = autorate.delay_limit_us(min(state.down.rate, state.up.rate), state.sensor.noise_us)
-    if any(max(each.down_us, each.up_us) > limit for each in delays) or now - state.answered > ANSWERS_US:
+    if any(max(each.down_us, each.up_us) > limit for each in delays) or not _is_answered(state, now):
         state = replace(state, short_since=None)
     elif state.short_since is None:
         state = replace(state, short_since=now)
     is_trusted = state.short_since is not None and now - state.short_since > TRUSTED_US
-    if is_trusted or (now - state.blind_since > AGAIN_US and now - state.answered < ANSWERS_US):
+    if is_trusted or (now - state.blind_since > AGAIN_US and _is_answered(state, now)):
         return _same_sensor(begin(line, now), state)
     return state
 
@@ -230,7 +235,7 @@ def _other_target(state: LineState, sample: Sample, now: Microseconds) -> LineSt
     if sample.answers and state.preferred is not None:
         # The outage is over, but if the preferred one stays silent the next that is answered is preferred.
         return replace(state, target=state.preferred, preferred=None, chosen=now, sensor=NOTHING_SEEN)
-    if now - max(state.answered, state.chosen) < SILENT_US or sample.targets < 2:
+    if now - max(state.answered, state.chosen) < state.pace_us + SILENT_US or sample.targets < 2:
         return state
     return replace(state, target=(state.target + 1) % sample.targets, chosen=now, sensor=NOTHING_SEEN)
 

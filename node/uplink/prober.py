@@ -107,11 +107,12 @@ class UplinkProber:
         if answers:
             self._was_answered = True
             self._complained.clear()
+        self._sent = {number: sent for number, sent in self._sent.items() if now - sent < PATIENCE_US}
         saved = min(SAVED_MAX * PROBE_US, now - self._spent)
         if now - self._last_sent >= pace_us and saved >= PROBE_US:
             self._last_sent, self._spent = now, Microseconds(now - saved + PROBE_US)
             self._send()
-        waiting = [sent for sent in self._sent.values() if now - sent < PATIENCE_US]
+        waiting = list(self._sent.values())
         unanswered = waiting[LATE_MIN - 1] if len(waiting) >= LATE_MIN else None
         return Sample(
             self._carried(now),
@@ -150,9 +151,6 @@ class UplinkProber:
         if self._socket is None or self._target is None:
             return
         self._sequence = (self._sequence + 1) & 0xFFFF
-        self._sent = {
-            number: sent for number, sent in self._sent.items() if self._clock() - sent < PATIENCE_US
-        }
         self._sent[self._sequence] = self._clock()
         try:
             self._socket.send(icmp.request(self._target.kind, self._identifier, self._sequence))

@@ -10,6 +10,8 @@ from node.units import NO_RATES, BitsPerSecond, Microseconds, Rates
 from node.uplink.autorate import UplinkRange
 from node.uplink.line import (
     BLIND_US,
+    BUSY_PACE_US,
+    FIRST_PACE_US,
     IDLE_PACE_US,
     SILENT_US,
     URGENT_PACE_US,
@@ -134,13 +136,27 @@ def test_a_clock_that_is_set_changes_no_rate() -> None:
 
 
 def test_the_next_target_is_tried_when_one_is_silent() -> None:
-    silent = list(after(SILENT_US / 1e6 + 0.2, lambda _now: Sample(NO_RATES, targets=3)))
-    assert 1 == silent[-1].target
-    again = last(
-        after(SILENT_US / 1e6 * 2 + 0.5, lambda _now: Sample(NO_RATES, targets=3), silent[-1], 3_200_000)
-    )
+    """One probe may be on its way before the silence begins."""
+    silent_s = (FIRST_PACE_US + SILENT_US) / 1e6 + 0.2
+    silent = last(after(silent_s, lambda _now: Sample(NO_RATES, targets=3)))
+    assert 1 == silent.target
+    again = last(after(2 * silent_s, lambda _now: Sample(NO_RATES, targets=3), silent, round(silent_s * 1e6)))
     assert 0 == again.target
     assert 0 == last(after(60, lambda _now: Sample(NO_RATES))).target
+
+
+def test_while_the_line_is_idle_few_probes_are_sent() -> None:
+    """Some hosts pay for what they send; a queue builds up only in a line that is used."""
+    idle = last(after(5, answered(NO_RATES)))
+    assert IDLE_PACE_US == idle.pace_us
+    states = list(
+        after(
+            120, lambda now: Sample(NO_RATES, [trip(now)] if now % IDLE_PACE_US == 0 else []), idle, 5_000_000
+        )
+    )
+    assert {("guess", 0)} == {(state.knowledge, state.target) for state in states}
+    used = last(after(0.2, answered(BUSY), states[-1], 125_000_000))
+    assert BUSY_PACE_US == used.pace_us
 
 
 def test_a_late_probe_counts_before_it_is_answered() -> None:
@@ -158,16 +174,19 @@ def test_after_an_outage_the_target_that_was_answered_before_is_probed_again() -
 
     silent = last(
         after(
-            SILENT_US / 1e6 + 0.2, lambda _now: Sample(NO_RATES, targets=3), last(after(2, seen)), 2_000_000
+            (IDLE_PACE_US + SILENT_US) / 1e6 + 0.2,
+            lambda _now: Sample(NO_RATES, targets=3),
+            last(after(2, seen)),
+            2_000_000,
         )
     )
     assert 1 == silent.target
-    assert 0 == last(after(1, seen, silent, 5_200_000)).target
+    assert 0 == last(after(1, seen, silent, 15_200_000)).target
 
 
 def test_a_target_that_is_not_answered_any_more_is_not_preferred() -> None:
     state = last(after(2, lambda now: Sample(NO_RATES, [trip(now)], targets=2)))
-    for now in range(2_100_000, 20_000_000, STEP_US):
+    for now in range(2_100_000, 40_000_000, STEP_US):
         answers = [trip(now)] if state.target == 1 else []
         state = step(state, Sample(NO_RATES, answers, targets=2), RANGE, Microseconds(now))
     assert (1, 1) == (state.target, state.preferred)
