@@ -8,7 +8,7 @@ from node.accounts.registry import AccountRegistry
 from node.app.rule_files import RuleFiles
 from node.config import NodeConfig
 from node.control.reconciler import Reconciler
-from node.control.uplink_rate import UplinkRate
+from node.control.uplink_rate_control import UplinkRateControl
 from node.enforcement.htb_classes import GuaranteedParts
 from node.enforcement.plan import TableUse
 from node.governance.allowance import binding
@@ -121,7 +121,7 @@ class StatusSnapshot:
             node_id=reconciler.node,
             uplink=reconciler.effective_policy.present,
             uplink_rate=reconciler.uplink_rate,
-            uplink_known=reconciler.uplink.knowledge,
+            uplink_known=reconciler.uplink_rate_control.knowledge,
             waiting=self._waiting(),
             online=self._online(translator),
             peers=self._peers(),
@@ -157,7 +157,7 @@ class StatusSnapshot:
             if not p.running and p.last_trouble
         ]
         found += _promises(reconciler.effective_policy.kept())
-        found += line_warnings(reconciler.uplink)
+        found += line_warnings(reconciler.uplink_rate_control)
         if reconciler.effective_policy.moment().clock == "unknown":
             found.append(
                 gettext_lazy(
@@ -227,7 +227,7 @@ def _promises(kept: GuaranteedParts) -> list[str]:
     return []
 
 
-def line_warnings(uplink: UplinkRate) -> list[str]:
+def line_warnings(uplink: UplinkRateControl) -> list[str]:
     """Warnings about a line that carries less than the rules say, and about one that cannot be measured."""
     if uplink.waits_ms is not None:
         return [

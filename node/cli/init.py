@@ -12,12 +12,13 @@ from node.cli.terminal import Terminal
 from node.config import NodeConfig, example, parse_config
 from node.errors import InvalidFile, NodeError
 from node.identity import key_from_pem, key_to_pem, own_node_id
+from node.uplink.proc_net import default_routes
 
 SECRET_MODE = 0o600
 READABLE_MODE = 0o644
 PEOPLE_MODE = 0o640
 """Names and devices of people must not be readable by every program of the machine."""
-_ROUTES = Path("/proc/net/route")
+_ROUTES = (Path("/proc/net/route"), Path("/proc/net/ipv6_route"))
 _INTERFACES = Path("/sys/class/net")
 _MEMBERS = """\
 # Members, their tiers, groups and devices. Anyone not listed is a guest.
@@ -137,11 +138,8 @@ def _sides(wishes: InitOptions) -> tuple[str, str]:
 
 
 def _default_route() -> str | None:
-    if not _ROUTES.exists():
-        return None
-    rows = [line.split() for line in _ROUTES.read_text().splitlines()[1:]]
-    # Columns of /proc/net/route: interface, destination, gateway, ...
-    return next((row[0] for row in rows if len(row) > 1 and row[1] == "00000000"), None)
+    ipv4, ipv6 = (table.read_text() if table.exists() else "" for table in _ROUTES)
+    return next((each.interface for each in default_routes(ipv4, ipv6)), None)
 
 
 def _named(names: list[str]) -> str:

@@ -24,7 +24,7 @@ from node.control.kernel_thread import KernelThread
 from node.control.persistence import PersistenceQueue, nothing_to_keep
 from node.control.ports import Clock, Prober, Repository, Troubles
 from node.control.rates import Unrated
-from node.control.uplink_rate import UplinkRate
+from node.control.uplink_rate_control import UplinkRateControl
 from node.enforcement.plan import FirewallConfig, Kernel, KernelFeatures, TrafficPlan
 from node.errors import KernelRefused, StorageTrouble
 from node.governance.allowance import Allowance
@@ -111,7 +111,7 @@ class Reconciler:
             remember=self.persistence.save,
             troubles=self.troubles,
         )
-        self.uplink = UplinkRate(
+        self.uplink_rate_control = UplinkRateControl(
             kernel,
             clock,
             prober,
@@ -274,7 +274,7 @@ class Reconciler:
                     tasks.create_task(self._plan_applier.run(applier))
                     tasks.create_task(self._tick_loop(reader))
                     tasks.create_task(self._keep_loop())
-                    tasks.create_task(self.uplink.run(applier))
+                    tasks.create_task(self.uplink_rate_control.run(applier))
             finally:
                 await self.persistence.flush(self._clock.monotonic())
 

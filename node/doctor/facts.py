@@ -40,6 +40,7 @@ from node.lan.foreign_servers import ForeignServers
 from node.lan.managed_daemon import installed, interface_mtu
 from node.lan.upstream import SILENT_ROUNDS, ResolverReply, UpstreamResolvers, system_resolvers
 from node.storage.losses import LOSSES, MARKER, acknowledge, read_losses, read_marker
+from node.uplink.proc_net import default_routes
 
 FILE_BYTES_MAX = 2_000_000
 DNS_WAIT_S = 2.0
@@ -219,18 +220,9 @@ def _interface(path: Path) -> Interface:
 
 
 def _default_routes() -> tuple[str, ...]:
-    """Parses the kernel's tables: interface, destination, ... for IPv4; destination, ..., interface for
-    IPv6."""
-    found: list[str] = []
-    for line in _lines("/proc/net/route")[1:]:
-        row = line.split()
-        if len(row) > 1 and row[1] == "00000000":
-            found.append(row[0])
-    for line in _lines("/proc/net/ipv6_route"):
-        row = line.split()
-        if len(row) == 10 and row[0] == "0" * 32 and row[1] == "00" and row[9] != "lo":
-            found.append(row[9])
-    return tuple(dict.fromkeys(found))
+    """Interfaces that lead to the Internet."""
+    tables = ("\n".join(_lines(f"/proc/net/{name}")) for name in ("route", "ipv6_route"))
+    return tuple(dict.fromkeys(each.interface for each in default_routes(*tables)))
 
 
 def _lines(path: str) -> list[str]:

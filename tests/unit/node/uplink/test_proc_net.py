@@ -2,7 +2,7 @@
 
 from ipaddress import IPv4Address, IPv6Address
 
-from node.uplink.proc_net import next_hops, octets_of
+from node.uplink.proc_net import DefaultRoute, default_routes, next_hops, octets_of
 
 ROUTE = """\
 Iface\tDestination\tGateway \tFlags\tRefCnt\tUse\tMetric\tMask\t\tMTU\tWindow\tIRTT
@@ -23,6 +23,18 @@ fd770000000000000000000000000000 40 {NONE} 00 {NONE} 00000100 00000001 00000000 
 def test_the_next_hops_of_one_interface_ipv4_first() -> None:
     expected = (IPv4Address("10.88.1.254"), IPv6Address("fd88:1::fe"), IPv6Address("fe80::fe%wan0"))
     assert expected == next_hops(ROUTE, IPV6, "wan0")
+
+
+def test_the_default_routes_of_all_interfaces_in_the_order_of_the_tables() -> None:
+    assert [
+        ("wan0", IPv4Address("10.88.1.254")),
+        ("ppp0", None),
+        ("mesh0", IPv4Address("10.3.2.1")),
+        ("wan0", IPv6Address("fd88:1::fe")),
+        ("wan0", IPv6Address("fe80::fe%wan0")),
+    ] == [(each.interface, each.next_hop) for each in default_routes(ROUTE, IPV6)]
+    assert DefaultRoute("ppp0", None) in default_routes(ROUTE, "")
+    assert () == default_routes("", "")
 
 
 def test_a_line_without_next_hops_has_none() -> None:

@@ -11,7 +11,7 @@ from node.accounting.ledger import Ledger
 from node.app.status import line_warnings
 from node.control.active_ruleset import ActiveRuleset, load_active_ruleset
 from node.control.effective_policy import EffectivePolicy
-from node.control.uplink_rate import UplinkRate
+from node.control.uplink_rate_control import UplinkRateControl
 from node.enforcement.htb_classes import UPLINK_MINOR
 from node.enforcement.plan import FirewallConfig
 from node.governance.members import MemberDirectory, parse_members
@@ -74,7 +74,7 @@ class MeasuredLine:
         self.resynced += 1
 
     @asynccontextmanager
-    async def life(self) -> AsyncIterator[UplinkRate]:
+    async def life(self) -> AsyncIterator[UplinkRateControl]:
         directory = members()
         self.policy = EffectivePolicy(
             active_ruleset=ruleset(self.rules),
@@ -86,7 +86,7 @@ class MeasuredLine:
             session_ms=None,
         )
         self.prober = FakeProber(self.seen)
-        control = UplinkRate(
+        control = UplinkRateControl(
             self.kernel,
             self.clock,
             self.prober,

@@ -41,7 +41,7 @@ _SAID: dict[Knowledge, str] = {
 }
 
 
-class UplinkRate:
+class UplinkRateControl:
     """Owned by the control loop. `run` returns only when it is cancelled."""
 
     def __init__(
