@@ -109,10 +109,8 @@ class MdnsFilter:
         self._roster, self._clock = roster, clock
         self._known: frozenset[NodeId] = frozenset()
         self._members: dict[bytes, TokenBucket] = {}
-        self._others = TokenBucket(RECORDS_AT_ONCE, RECORDS_PER_S, left=RECORDS_AT_ONCE, since=clock())
-        self._questions = TokenBucket(
-            QUESTIONS_AT_ONCE, QUESTIONS_PER_S, left=QUESTIONS_AT_ONCE, since=clock()
-        )
+        self._others = TokenBucket(RECORDS_AT_ONCE, RECORDS_PER_S, clock())
+        self._questions = TokenBucket(QUESTIONS_AT_ONCE, QUESTIONS_PER_S, clock())
 
     def accept(self, datagram: bytes) -> bytes | None:
         """The datagram to pass on; None to drop it.
@@ -141,9 +139,4 @@ class MdnsFilter:
         return self._others
 
     def _of_member(self) -> TokenBucket:
-        return TokenBucket(
-            RECORDS_OF_MEMBER_AT_ONCE,
-            RECORDS_OF_MEMBER_PER_S,
-            left=RECORDS_OF_MEMBER_AT_ONCE,
-            since=self._clock(),
-        )
+        return TokenBucket(RECORDS_OF_MEMBER_AT_ONCE, RECORDS_OF_MEMBER_PER_S, self._clock())

@@ -1,5 +1,6 @@
 """Rate limits by token buckets: a burst, and a steady rate after it (RFC 2697)."""
 
+import math
 from dataclasses import dataclass
 
 DEVICES_MAX = 4_096
@@ -8,13 +9,14 @@ DEVICES_MAX = 4_096
 
 @dataclass(slots=True)
 class TokenBucket:
-    """At most `at_once` tokens; `per_s` more come each second. `since` is when `left` was right, in seconds of the
-    caller's clock."""
+    """At most `at_once` tokens, as many at first; `per_s` more come each second. `since` is when `left` was right, in
+    seconds of the caller's clock."""
 
     at_once: float
     per_s: float
-    left: float
     since: float
+    left: float = math.inf
+    """`take` limits it to `at_once`."""
 
     def take(self, now: float, tokens: float = 1) -> bool:
         """Takes `tokens` at `now`; False, and nothing is taken, when fewer are left."""
@@ -41,7 +43,7 @@ class DeviceRateLimit:
         """Takes one token at `now`; False when the device's bucket is empty."""
         bucket = self._buckets.pop(device, None)
         if bucket is None:
-            bucket = TokenBucket(self._at_once, self._per_s, left=self._at_once, since=now)
+            bucket = TokenBucket(self._at_once, self._per_s, now)
         if len(self._buckets) >= DEVICES_MAX:
             del self._buckets[next(iter(self._buckets))]
         self._buckets[device] = bucket
