@@ -293,12 +293,13 @@ class Portal:
         return response
 
     def unavailable(self, request: web.Request, _error: NodeError) -> web.Response:
-        """The user only needs to try again; the cause is logged where it occurred. The device is not looked up again: that
-        may be what failed."""
-        connection = connection_of(request)
-        caller = connection.caller if connection is not None and connection.caller is not None else ELSEWHERE
-        accept = request.headers.get("Accept-Language", "")
-        context = self._context_of(caller, self._backend.community(), accept)
+        """The user only needs to try again; the cause is logged where it occurred. If the device cannot be looked up, the
+        page is that of no device."""
+        try:
+            context = self._context(request)
+        except NodeError:
+            accept = request.headers.get("Accept-Language", "")
+            context = self._context_of(ELSEWHERE, self._backend.community(), accept)
         return self._page(context, info_pages.Busy(context.place()), 503, info_pages.RETRY_S)
 
     # --- the client and its responses ---

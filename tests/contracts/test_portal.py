@@ -100,6 +100,7 @@ async def test_a_refusal_of_the_kernel_is_told_with_its_reason(
 async def test_a_device_that_cannot_be_looked_up_now_is_asked_to_try_again(
     server: PortalServer, ana: PortalBrowser, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    """The page has no token of the device, because another one may claim its address."""
     lookups = []
 
     def look_up(_address: str, device: object) -> bool:
@@ -112,6 +113,7 @@ async def test_a_device_that_cannot_be_looked_up_now_is_asked_to_try_again(
     reply = await ana.get("/terms")
     assert (503, "5") == (reply.status, reply.headers["retry-after"])
     assert "neighbour" not in reply.body
+    assert 'name="token"' not in reply.body
     monkeypatch.undo()
     assert 200 == (await ana.get("/terms")).status
 
