@@ -365,11 +365,10 @@ class Portal:
                 return web.Response(
                     body=self._splash_cache.body(context, word), headers=CIMultiDict(self._fields(lang))
                 )
-            case Redirect() | LanguageChange():
-                path = (
-                    outcome.path if isinstance(outcome, Redirect) else self._language_path(context, outcome)
-                )
+            case Redirect(path):
                 return web.Response(status=303, headers=[("Location", path), ("Cache-Control", "no-store")])
+            case LanguageChange():
+                return self._response(context, Redirect(self._language_path(context, outcome)))
             case Download():
                 return web.Response(body=outcome.body, headers=document_fields(outcome))
             case PageResponse(page, status, retry_s, refresh_s):
