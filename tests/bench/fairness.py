@@ -112,11 +112,16 @@ def judged(seconds: list[list[float]], lifeline: int) -> tuple[float, float, flo
     percent."""
     rates = means(seconds)
     fair = jain([rate / weight for rate, weight in zip(rates, WEIGHTS, strict=True)])
-    held = [rate >= lifeline for second in seconds for rate in second]
     say(
         f"fair {fair}, use {100 * sum(rates) / USABLE:.1f} %, rates in kbit/s {[int(r / 1000) for r in rates]}"
     )
-    return fair, round(100 * sum(rates) / USABLE, 2), round(100 * sum(held) / len(held), 2)
+    return fair, round(100 * sum(rates) / USABLE, 2), held_percent(seconds, lifeline)
+
+
+def held_percent(seconds: list[list[float]], lifeline: int) -> float:
+    """Of the household-seconds, with the full lifeline."""
+    held = [rate >= lifeline for second in seconds for rate in second]
+    return round(100 * sum(held) / len(held), 2)
 
 
 def means(seconds: list[list[float]]) -> list[float]:

@@ -106,6 +106,11 @@ class BloatedLine:
         if came["let_in"] < ACCOUNTS:
             raise RuntimeError(f"not everybody was let in: {came}")
 
+    def remove_queues(self) -> None:
+        """What ends the shaping: a node that has ended leaves the devices admitted, and its queues."""
+        for interface in ("br-lan", "wan0"):
+            self.place.router.place.run("tc", "qdisc", "delete", "dev", interface, "root")
+
     def idle(self) -> RoundTrips:
         return self._answer(self._begin_probe(1, IDLE_S))
 
@@ -202,10 +207,8 @@ def measure() -> Figures:
             trips.append(found)
             uses.append(100 * sum(means(rates)) / LINE_BITS)
             fair.append(fairness(rates))
-        # The node leaves the devices admitted; only the queues go.
         daemon.stop()
-        for interface in ("br-lan", "wan0"):
-            place.router.place.run("tc", "qdisc", "delete", "dev", interface, "root")
+        line.remove_queues()
         none = []
         for upwards in (False, True):
             found, rates = line.load(upwards=upwards, settle=NONE_SETTLE_S, seconds=NONE_SECONDS)

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from tests.bench import fairness
-from tests.bench.fairness import LIFELINE_DOWN, LIFELINE_UP, means, members
-from tests.bench.figures import Figures, say
+from tests.bench.fairness import LIFELINE_DOWN, LIFELINE_UP, held_percent, means, members
+from tests.bench.figures import Figures, missing, say
 from tests.bench.latency import LINE_BITS, MODEM_BYTES, BloatedLine, RoundTrips, added, reported
 from tests.bench.latency import fairness as jain_of
 from tests.bench.line_trace import ChangingModem, LineTrace, read_trace
@@ -40,7 +40,7 @@ KEYS = (
     "none_hard_light_added_ms_p50",
 )
 SETTLE_S, SECONDS, OTHER_SECONDS = 5, 35, 20
-DEAD_SECONDS, DEAD_ENDS_S = 20, 15
+DEAD_SECONDS = 20
 RECOVERED_PERMILLE = 700
 """Of what the line carries: the outage is over for people when they get so much again."""
 BOTH = (False, True)
@@ -83,21 +83,20 @@ class VariableLine:
         assert self.place.router.daemon is not None
         self.place.router.daemon.stop()
 
-    def remove_queues(self) -> None:
-        for interface in ("br-lan", "wan0"):
-            self.place.router.place.run("tc", "qdisc", "delete", "dev", interface, "root")
-
     def follow(self, trace: LineTrace, *, upwards: bool, seconds: int = SECONDS) -> TraceResult:
-        daemon = self.place.router.daemon
         self.modem.begin(trace)
-        before = cpu_s(daemon.pid) if daemon is not None and daemon.is_alive() else 0.0
+        before = self._cpu_s()
         trips, rates = self.line.load(upwards=upwards, settle=SETTLE_S, seconds=seconds)
-        after = cpu_s(daemon.pid) if daemon is not None and daemon.is_alive() else 0.0
+        after = self._cpu_s()
         carried = trace.capacity(SETTLE_S, SETTLE_S + seconds, upwards=upwards)
         use = 100 * sum(means(rates)) / carried
         reported(f"{trace.name}, {'up' if upwards else 'down'}: {use:.1f} % of what it carried", trips, rates)
         self.modem.stop()
         return TraceResult(trips, rates, use, 100 * (after - before) / (SETTLE_S + seconds))
+
+    def _cpu_s(self) -> float:
+        daemon = self.place.router.daemon
+        return cpu_s(daemon.pid) if daemon is not None and daemon.is_alive() else 0.0
 
     def close(self) -> None:
         self.modem.close()
@@ -114,19 +113,15 @@ def use_of(results: Sequence[TraceResult]) -> float:
     return round(min(each.use_percent for each in results), 1)
 
 
-def held_percent(result: TraceResult, lifeline: int) -> float:
-    """Of the household-seconds, with the full lifeline; what the slow trace carries is enough for all of them."""
-    held = [rate >= lifeline for second in result.rates for rate in second]
-    return round(100 * sum(held) / len(held), 2)
-
-
-def recovered_s(result: TraceResult, trace: LineTrace) -> float:
-    """From the end of the outage to the first second with as much as before."""
-    wanted = RECOVERED_PERMILLE * trace.points[-1].down / 1000
-    for number, second in enumerate(result.rates):
-        if SETTLE_S + number >= DEAD_ENDS_S and sum(second) >= wanted:
-            return float(SETTLE_S + number + 1 - DEAD_ENDS_S)
-    raise RuntimeError("the line is not used again after the outage")
+def recovered(key: str, rates: list[list[float]], trace: LineTrace) -> Figures:
+    """From the beginning of the trace's last rate, which ends the outage, to the end of the first second that carried
+    enough: a whole number of seconds, so up to one too many."""
+    ended = trace.points[-1]
+    for number, second in enumerate(rates):
+        begins = SETTLE_S + number
+        if begins >= ended.at_s and 1000 * sum(second) >= RECOVERED_PERMILLE * ended.down:
+            return {key: begins + 1 - ended.at_s}
+    return missing([key], "the line was not used again after the outage")
 
 
 def _light(key: str, results: Sequence[TraceResult], idle: RoundTrips, part: float) -> Figures:
@@ -155,7 +150,7 @@ def measure() -> Figures:
         )
         line.stop()
         say("no shaping")
-        line.remove_queues()
+        line.line.remove_queues()
         none_slow, none_hard = (
             [line.follow(traces[name], upwards=upwards, seconds=OTHER_SECONDS) for upwards in BOTH]
             for name in ("slow", "hard")
@@ -173,9 +168,14 @@ def measure() -> Figures:
         "one_way_use_percent": use_of(one_way),
         **_light("steady_light_added_ms_p95", steady, idle, 0.95),
         "steady_use_percent": use_of(steady),
-        "dead_recovered_s": recovered_s(dead, traces["dead"]),
+        **recovered("dead_recovered_s", dead.rates, traces["dead"]),
         "weighted_jain": min(jain_of(each.rates) for each in measured),
-        "lifeline_held_percent": min(map(held_percent, slow, (LIFELINE_DOWN, LIFELINE_UP))),
+        # What the slow trace carries is always enough for all lifelines; the hard one's is not.
+        "lifeline_held_percent": min(
+            held_percent(each.rates, lifeline)
+            for each, lifeline in zip(slow, (LIFELINE_DOWN, LIFELINE_UP), strict=True)
+        ),
+        # A fixed rate is watched by probes too: this is what following the line takes beyond that, at most.
         "cpu_percent": round(
             max(each.cpu_percent for each in measured)
             - min(each.cpu_percent for each in (*fixed_slow, *fixed_hard)),

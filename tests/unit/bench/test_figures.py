@@ -9,10 +9,12 @@ from tests.bench.figures import Figures, jain, missing, of_total, of_tries, quan
 from tests.bench.forward import turned, worse
 from tests.bench.latency import RoundTrips, added, lost_percent
 from tests.bench.latency_probe import LatencyProbe, bound
+from tests.bench.line_trace import LineTrace, TracePoint, read_trace
 from tests.bench.load import LoadAnswer, Press
 from tests.bench.many_clients import RANGE, ROUTER, device
 from tests.bench.opennds import CannotRun
 from tests.bench.table import ROWS, markdown
+from tests.bench.variable import DEAD_SECONDS, SECONDS, SETTLE_S, recovered
 
 
 def test_equal_parts_are_fair_and_all_for_one_is_not() -> None:
@@ -190,3 +192,43 @@ def test_each_probe_is_answered_once_and_what_came_before_the_measurement_is_lef
         (trips,) = LatencyProbe([("127.0.0.1", "127.0.0.1")]).run(0.05, 0.15)
     assert set(trips) == {None}
     assert 4 <= len(trips) <= 6
+
+
+FALLS = LineTrace("falls", (TracePoint(0.0, 20, 8), TracePoint(6.0, 10, 4), TracePoint(9.0, 20, 2)))
+
+
+def test_what_a_line_carried_is_the_mean_of_its_trace_between_two_times() -> None:
+    assert 20 == FALLS.capacity(0, 6, upwards=False)
+    assert 15 == FALLS.capacity(5, 7, upwards=False)
+    assert 3.2 == pytest.approx(FALLS.capacity(5, 15, upwards=True))
+
+
+@pytest.mark.parametrize("name", ["slow", "hard", "one_way"])
+def test_a_changing_trace_changes_until_the_end_of_what_is_measured(name: str) -> None:
+    times = [point.at_s for point in read_trace(name).points]
+    assert (0, sorted(set(times))) == (times[0], times)
+    assert times[-1] >= SETTLE_S + SECONDS
+
+
+def test_the_outage_begins_and_ends_while_the_line_is_measured() -> None:
+    before, outage, after = read_trace("dead").points
+    assert SETTLE_S < outage.at_s < after.at_s < SETTLE_S + DEAD_SECONDS
+    assert outage.down * 1000 < before.down == after.down
+
+
+def test_an_outage_is_over_at_the_end_of_the_first_second_that_carried_enough() -> None:
+    # Seconds 5 to 12 of a trace that ends its outage at 9; what came before that does not count.
+    seconds = [
+        [10.0, 10.0],
+        [5.0, 5.0],
+        [0.0, 0.0],
+        [9.0, 9.0],
+        [1.0, 2.0],
+        [6.0, 7.9],
+        [6.0, 8.0],
+        [10.0, 10.0],
+    ]
+    assert {"s": 3.0} == recovered("s", seconds, FALLS)
+    assert recovered("s", seconds[:6], FALLS) == missing(
+        ["s"], "the line was not used again after the outage"
+    )
