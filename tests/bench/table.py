@@ -85,7 +85,7 @@ ROWS = (
     FigureRow(
         "variable",
         "slow_light_added_ms_p95",
-        "line that changes each 5 s, measured: delay added to a light one, 95 of 100",
+        "line that changes each 5 s, rate measured: delay added to a light one, 95 of 100",
         "ms",
         30,
         at_least=False,
@@ -95,7 +95,7 @@ ROWS = (
     FigureRow(
         "variable", "fixed_slow_light_added_ms_p95", "the same line with a fixed rate: added, 95 of 100", "ms"
     ),
-    FigureRow("variable", "fixed_slow_use_percent", "used", "%"),
+    FigureRow("variable", "fixed_slow_use_percent", "used of what it carried", "%"),
     FigureRow("variable", "none_slow_light_added_ms_p95", "without shaping: added, 95 of 100", "ms"),
     FigureRow(
         "variable",
@@ -110,18 +110,31 @@ ROWS = (
     FigureRow(
         "variable", "fixed_hard_light_added_ms_p50", "the same line with a fixed rate: added, median", "ms"
     ),
-    FigureRow("variable", "fixed_hard_use_percent", "used", "%"),
+    FigureRow("variable", "fixed_hard_use_percent", "used of what it carried", "%"),
     FigureRow("variable", "none_hard_light_added_ms_p50", "without shaping: added, median", "ms"),
     FigureRow("variable", "one_way_light_added_ms_p95", "only the upload changes: added, 95 of 100", "ms"),
     FigureRow("variable", "one_way_use_percent", "used of what it carried", "%"),
     FigureRow("variable", "steady_light_added_ms_p95", "a steady line, measured: added, 95 of 100", "ms"),
-    FigureRow("variable", "steady_use_percent", "used of it", "%"),
-    FigureRow("variable", "dead_recovered_s", "after an outage of 3 s, until the line is used again", "s"),
+    FigureRow("variable", "steady_use_percent", "used of what it carried", "%"),
+    FigureRow(
+        "variable", "dead_recovered_s", "after an outage of 3 s, until 70 % of the line is used again", "s"
+    ),
     FigureRow("variable", "weighted_jain", "fairness by weight on the changing lines", "", 0.95),
     FigureRow(
-        "variable", "lifeline_held_percent", "household-seconds that kept their lifeline there", "%", 100
+        "variable",
+        "lifeline_held_percent",
+        "household-seconds that kept their lifeline on the first of them",
+        "%",
+        100,
     ),
-    FigureRow("variable", "cpu_percent", "processor time of measuring and following", "%", 2, at_least=False),
+    FigureRow(
+        "variable",
+        "cpu_percent",
+        "processor time, of one core, beyond that with a fixed rate",
+        "%",
+        2,
+        at_least=False,
+    ),
     FigureRow(
         "portal", "redirects_per_s", "redirects, 10 connections, one core", "/s", peer="peer_redirects_per_s"
     ),
