@@ -1,6 +1,7 @@
 """Structure of the source tree: file names, sizes, task ownership, tests for pure modules, import directions."""
 
 import ast
+import re
 import subprocess
 import sys
 import tomllib
@@ -128,6 +129,26 @@ def test_every_pure_module_has_a_test_file(path):
 
 def test_exceptions_name_existing_pure_modules_that_have_no_test_file():
     assert set() == (VALUES_ONLY | AWAITED) - {name_of(path) for path in PURE if not mirror(path).exists()}
+
+
+def runs_of_tests() -> list[tuple[str, set[str]]]:
+    """Each command of `deploy/check` that runs tests, and their folders."""
+    script = (ROOT / "deploy" / "check").read_text()
+    commands = re.findall(r"^ *(pytest (?!\(\)).*)$", script, flags=re.MULTILINE)
+    return [(each, set(re.findall(r"tests/\w+", each.partition("||")[0]))) for each in commands]
+
+
+def test_deploy_check_runs_every_folder_of_tests():
+    folders = {
+        f"tests/{path.relative_to(ROOT / 'tests').parts[0]}" for path in ROOT.glob("tests/**/test_*.py")
+    }
+    assert folders == set().union(*(run for _, run in runs_of_tests()))
+
+
+def test_deploy_check_runs_alone_what_it_leaves_out_elsewhere():
+    (left_out,) = [run for command, run in runs_of_tests() if '-m "not alone"' in command]
+    (alone,) = [run for command, run in runs_of_tests() if "-m alone" in command]
+    assert left_out == alone
 
 
 def test_imports_follow_the_import_contracts():
