@@ -27,14 +27,16 @@ def fast_request(head: bytes) -> FastRequest | None:
     if not first.startswith(b"GET /") or not first.endswith(_LINE_END) or not head.isascii():
         return None
     lower = b"\r\n" + fields.lower()
-    keeps = _field(lower, fields, b"connection").lower()
+    keeps = head_field(lower, fields, b"connection").lower()
     if keeps not in {"", "keep-alive"} or b"\r\nupgrade:" in lower or b"\r\nexpect:" in lower:
         return None
-    host = _field(lower, fields, b"host")
-    return FastRequest(first[4 : -len(_LINE_END)].decode(), host, _field(lower, fields, b"accept-language"))
+    host = head_field(lower, fields, b"host")
+    return FastRequest(
+        first[4 : -len(_LINE_END)].decode(), host, head_field(lower, fields, b"accept-language")
+    )
 
 
-def _field(lower: bytes, fields: bytes, name: bytes) -> str:
+def head_field(lower: bytes, fields: bytes, name: bytes) -> str:
     """The first field of that name; `lower` is `fields` in lower case after one CRLF."""
     start = lower.find(b"\r\n" + name + b":")
     if start < 0:

@@ -14,7 +14,7 @@ from captive_portal.certificate_files import CertificateFiles
 from node.errors import NodeError
 from node.rate_limit import DeviceRateLimit
 from node.web.application import serving
-from node.web.connections import Connection, ConnectionLimiter, Limits, counted_as, ends_of
+from node.web.connections import Connection, ConnectionLimiter, Limits, StreamOpener, counted_as, ends_of
 
 BACKLOG = 256
 HANDSHAKES_MAX = 128
@@ -49,17 +49,20 @@ class HttpsListener:
         port: int,
         limits: Limits = LIMITS,
         clock: Callable[[], float] = time.monotonic,
+        streams: StreamOpener | None = None,
     ) -> None:
         self.bound: tuple[tuple[str, int], ...] = ()
         self.ready = asyncio.Event()
         self._files, self._application, self._callers = files, application, callers
-        self._port, self._limits, self._clock = port, limits, clock
+        self._port, self._limits, self._clock, self._streams = port, limits, clock, streams
 
     async def run(self) -> None:
         """Listens until cancelled. Raises NodeError when the port cannot be bound."""
         limit_tls_read_buffers()
         async with serving(self._application()) as server:
-            limiter = ConnectionLimiter(server, self._callers.caller, clock=self._clock, limits=self._limits)
+            limiter = ConnectionLimiter(
+                server, self._callers.caller, clock=self._clock, limits=self._limits, streams=self._streams
+            )
             try:
                 async with asyncio.TaskGroup() as tasks:
                     handshakes = HandshakeLimiter(self._files, limiter, tasks, self._clock)

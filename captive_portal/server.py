@@ -16,7 +16,7 @@ from pathlib import Path
 from aiohttp import web
 from multidict import CIMultiDict
 
-from captive_portal import capport, forms, info_pages, probes
+from captive_portal import capport, forms, info_pages, probes, responsiveness
 from captive_portal.actions import ACTIONS, run_action
 from captive_portal.callers import DISPUTED, ELSEWHERE, Callers
 from captive_portal.fast_path import FastPath, fast_request
@@ -34,6 +34,7 @@ from captive_portal.request_context import (
     document_fields,
     page_fields,
 )
+from captive_portal.responsiveness import ResponsivenessTests, Transfer
 from captive_portal.splash import SplashCache, word_for
 from captive_portal.views import FOR_ALL, FOR_DEVICES, View, own_page
 from node.app.account import AccountService
@@ -48,7 +49,13 @@ from node.web.translations import FOLDER, read_catalogues
 
 CAPPORT_PATH = capport.API_PATH
 """Captive portal API (RFC 8908)."""
-ADDRESSES = frozenset({CAPPORT_PATH, *FOR_ALL, *FOR_DEVICES, *ACTIONS})
+TEST_PATHS = (
+    responsiveness.CONFIG_PATH,
+    responsiveness.SMALL_PATH,
+    responsiveness.LARGE_PATH,
+    responsiveness.UPLOAD_PATH,
+)
+ADDRESSES = frozenset({CAPPORT_PATH, *TEST_PATHS, *FOR_ALL, *FOR_DEVICES, *ACTIONS})
 """All paths that the portal serves under its own host names."""
 BACKLOG = 1_024
 TAKEN_AT_ONCE = 16
@@ -119,6 +126,7 @@ class Portal:
         self._heads = FastPath()
         self._date = (0, b"")
         self._rate_limit = DeviceRateLimit(CHANGES_AT_ONCE, CHANGES_PER_S)
+        self._tests = ResponsivenessTests()
         self._close_unused: Callable[[str], None] = lambda _device: None
 
     async def run(self) -> None:
@@ -135,6 +143,7 @@ class Portal:
                 limits=self._limits,
                 connections_max=self._connections_max,
                 fast_path=self._fast_answer,
+                streams=self.open_transfer,
             )
             self._close_unused = limiter.close_unused
             listener = await self._listen(limiter)
@@ -169,6 +178,8 @@ class Portal:
             web.get(path, partial(self._device_page, path, view)) for path, view in FOR_DEVICES.items()
         ]
         routes += [web.post(path, partial(self._action, path)) for path in ACTIONS]
+        routes += [web.get(path, self._test, allow_head=False) for path in TEST_PATHS[:3]]
+        routes += [web.post(responsiveness.UPLOAD_PATH, self._test)]
         return application(self, routes, HEADERS)
 
     # --- routes ---
@@ -211,6 +222,53 @@ class Portal:
         if not self._rate_limit.take(context.mac, self._clock()):
             return self._page(context, info_pages.Busy(context.place()), 429, info_pages.RETRY_S)
         return self._response(context, await run_action(context, path, await request.read()))
+
+    # --- the responsiveness test ---
+
+    async def _test(self, request: web.Request) -> web.Response:
+        """For admitted devices: the configuration, and the small download. The transfers of other devices come here too."""
+        context = self._context(request)
+        if context.mac is None:
+            return self._no_device(context, 403)
+        if not self._backend.is_admitted(context.mac):
+            return _probe_response(self._redirect(context.community))
+        later = self._tests.take(context.mac, self._clock())
+        if later is not None:
+            headers = {"Retry-After": str(later.retry_s), "Cache-Control": "no-store"}
+            return web.Response(status=503, text=f"{later.reason}\n", headers=headers)
+        headers = {"Cache-Control": "no-store"}
+        if request.path == responsiveness.CONFIG_PATH:
+            origin = f"{'https' if request.secure else 'http'}://{_authority(request)}"
+            body = responsiveness.document(origin)
+            return web.Response(body=body, headers={"Content-Type": "application/json", **headers})
+        if request.path != responsiveness.SMALL_PATH:  # a transfer that another site began, or with an error
+            return self.other_origin(request)
+        return web.Response(
+            body=responsiveness.SMALL, content_type="application/octet-stream", headers=headers
+        )
+
+    def open_transfer(self, head: bytes, connection: Connection) -> Transfer | bytes | None:
+        """The large download or an upload of an admitted device; a refusal while it may not test. None for any other
+        request, which the application answers."""
+        request, transport = responsiveness.transfer_request(head), connection.transport
+        if request is None or transport is None:
+            return None
+        try:
+            device = self._caller(connection).device
+        except NodeError:
+            return None
+        host = normal_host(request.host)
+        if (
+            device is None
+            or not self._backend.is_admitted(device)
+            or not self._is_own(host, self._backend.community(), transport)
+            or not is_same_origin(host or "", request.headers, normal_host=normal_host)
+        ):
+            return None
+        later = self._tests.begin_transfer(device, self._clock())
+        if later is not None:
+            return responsiveness.refusal(later)
+        return Transfer(self._tests, device, request, connection, self._clock)
 
     # --- the fast path ---
 
@@ -431,6 +489,13 @@ def _probe_response(answer: probes.ProbeAnswer) -> web.Response:
     response = web.Response(status=answer.status, headers=answer.headers, body=answer.body)
     response.force_close()
     return response
+
+
+def _authority(request: web.Request) -> str:
+    """Host and port of a request that `_wanted` accepts, as the client wrote them."""
+    if request.raw_path.startswith("/"):
+        return request.headers.get("Host", "").strip().lower()
+    return request.raw_path.partition("://")[2].partition("/")[0].lower()
 
 
 def _wanted(request: web.Request) -> tuple[str | None, str]:

@@ -241,7 +241,11 @@ class Node:
         if self.certificate is None:
             return None
         return HttpsListener(
-            self.certificate, self.portal.application, self.callers, port=self.config.portal.https_port
+            self.certificate,
+            self.portal.application,
+            self.callers,
+            port=self.config.portal.https_port,
+            streams=self.portal.open_transfer,
         )
 
     def roster(self) -> frozenset[NodeId]:

@@ -6,12 +6,13 @@ client costs a small buffer and no task.
 
 import asyncio
 from collections import Counter
-from collections.abc import Callable, Hashable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from itertools import islice
 from typing import Protocol
 
 from node.client_network import client_network
+from node.rate_limit import ConcurrencyLimit
 from node.units import MacAddress
 from node.web.framing import HEAD_END, REFUSALS, measure, without_offers
 
@@ -91,6 +92,9 @@ class FastAnswer:
 
 FastAnswerer = Callable[[bytes, "Connection"], FastAnswer | None]
 """From the head of a request without a body to its response; None leaves it to the HTTP library."""
+StreamOpener = Callable[[bytes, "Connection"], Inner | bytes | None]
+"""From the head of a request to what reads its body and writes its response as they come, until the connection ends,
+within the `deadline` that it sets; or to a complete refusal. None for any other request."""
 
 
 def ends_of(transport: asyncio.BaseTransport) -> SocketAddresses | None:
@@ -102,62 +106,6 @@ def ends_of(transport: asyncio.BaseTransport) -> SocketAddresses | None:
 def counted_as(caller: Caller, ends: SocketAddresses) -> str:
     """Key under which a connection counts: its device, or its client's network when the device is unknown."""
     return caller.device or client_network(ends.address)
-
-
-class ConcurrencyLimit[Party: Hashable]:
-    """At most `at_work_max` parties of each device run at once; the others wait in FIFO order, and other devices are not
-    affected."""
-
-    def __init__(self, at_work_max: int) -> None:
-        self._at_work_max = at_work_max
-        self._at_work: Counter[str] = Counter()
-        self._waiting: dict[str, dict[Party, None]] = {}
-        self._called: Party | None = None
-
-    def __len__(self) -> int:
-        """Number of devices with a running or waiting party."""
-        return len(self._at_work.keys() | self._waiting.keys())
-
-    def begin(self, party: Party, device: str) -> bool:
-        """Whether the party starts now; otherwise it is queued. It never overtakes queued parties."""
-        has_room = self._at_work.get(device, 0) < self._at_work_max
-        if party is self._called or (has_room and device not in self._waiting):
-            self._at_work[device] += 1
-            return True
-        self._waiting.setdefault(device, {})[party] = None
-        return False
-
-    def end(self, device: str) -> bool:
-        """A party of the device has finished; True if others are queued, to be started with `called`."""
-        self._at_work[device] -= 1
-        if not self._at_work[device]:
-            del self._at_work[device]
-        return device in self._waiting
-
-    def called(self, device: str) -> Iterator[Party]:
-        """Parties that may start now; each starts, or turns out to be closed, before the next is taken."""
-        waiting = self._waiting.get(device, {})
-        try:
-            while waiting and self._at_work[device] < self._at_work_max:
-                self._called = next(iter(waiting))
-                self._take_out(self._called, device)
-                yield self._called
-        finally:
-            self._called = None
-
-    def waits(self, party: Party, device: str) -> bool:
-        return party in self._waiting.get(device, ())
-
-    def leave(self, party: Party, device: str) -> None:
-        """Removes the party from the queue."""
-        if party in self._waiting.get(device, ()):
-            self._take_out(party, device)
-
-    def _take_out(self, party: Party, device: str) -> None:
-        waiting = self._waiting[device]
-        del waiting[party]
-        if not waiting:
-            del self._waiting[device]
 
 
 class ConnectionLimiter:
@@ -180,6 +128,7 @@ class ConnectionLimiter:
         refusal: Callable[[int], bytes] = REFUSALS.__getitem__,
         is_fair: bool = False,
         fast_path: FastAnswerer | None = None,
+        streams: StreamOpener | None = None,
     ) -> None:
         """`connections_max` is called often: how many connections fit into memory now. The smaller of it and
         `limits` applies. `refusal` returns the response to data that is not a valid request, by status."""
@@ -191,6 +140,7 @@ class ConnectionLimiter:
         self.refusal = refusal
         self.is_fair = is_fair
         self.fast_path = fast_path
+        self.streams = streams
         self._connections_max = connections_max or (lambda: limits.connections)
         self._open: set[Connection] = set()
         self._idle: dict[Connection, str] = {}
@@ -244,9 +194,13 @@ class ConnectionLimiter:
         and called later."""
         if not self._concurrency.begin(connection, device):
             return False
+        self.begin_stream(connection, device)
+        return True
+
+    def begin_stream(self, connection: "Connection", device: str) -> None:
+        """The connection is in use, and is not closed to make room. A stream is no concurrent request."""
         self._idle.pop(connection, None)
         self._used(connection, device)
-        return True
 
     def end_request(self, device: str) -> None:
         """The request is answered, or its client has disconnected."""
@@ -323,8 +277,7 @@ class ConnectionLimiter:
 
 
 class Connection(asyncio.Protocol):
-    """One connection: buffers a complete request, passes it on, and waits for the response before the next
-    one."""
+    """One connection: buffers a complete request, passes it on, and waits for the response before the next one."""
 
     __slots__ = (
         "_buffer",
@@ -335,6 +288,7 @@ class Connection(asyncio.Protocol):
         "_limiter",
         "_mute",
         "_requests",
+        "_stream",
         "_waiting",
         "_whole",
         "caller",
@@ -344,8 +298,7 @@ class Connection(asyncio.Protocol):
     )
 
     def __init__(self, limiter: ConnectionLimiter, caller: Caller | None = None) -> None:
-        """`caller` if already known; otherwise the limiter's `caller_of` is called when the connection
-        opens."""
+        """`caller` if already known; otherwise the limiter's `caller_of` is called when the connection opens."""
         self.caller = caller
         self._limiter = limiter
         self.transport: asyncio.Transport | None = None
@@ -363,6 +316,8 @@ class Connection(asyncio.Protocol):
         self._eof = False
         """The client has half-closed the connection."""
         self._requests = 0
+        self._stream: Inner | None = None
+        """Takes all further data; the library does not know of it."""
         self.deadline = 0.0
         self.is_last = False
         """The connection closes after the present response."""
@@ -387,6 +342,9 @@ class Connection(asyncio.Protocol):
 
     def data_received(self, data: bytes) -> None:
         if self._mute:
+            return
+        if self._stream is not None:
+            self._stream.data_received(data)
             return
         limits = self._limiter.limits
         if not self._buffer and not self._waiting and self._requests:
@@ -415,15 +373,18 @@ class Connection(asyncio.Protocol):
         while len(self._buffer) != left:
             left = len(self._buffer)
             self._hand_in()
-        return self._waiting or (
-            bool(self._buffer) and (self._choked or self._limiter.is_queued(self, self._device))
+        return (
+            self._waiting
+            or self._stream is not None
+            or (bool(self._buffer) and (self._choked or self._limiter.is_queued(self, self._device)))
         )
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._keep(b"")
-        if self._inner is not None:
-            self._inner.connection_lost(exc)
-            self._inner = None
+        for each in (self._stream, self._inner):
+            if each is not None:
+                each.connection_lost(exc)
+        self._stream = self._inner = None
         if self._device is not None:
             self._limiter.remove(self, self._device)
             self._end_request()
@@ -433,13 +394,15 @@ class Connection(asyncio.Protocol):
 
     def pause_writing(self) -> None:
         self._choked = True
-        if self._inner is not None:
-            self._inner.pause_writing()
+        for each in (self._stream, self._inner):
+            if each is not None:
+                each.pause_writing()
 
     def resume_writing(self) -> None:
         self._choked = False
-        if self._inner is not None:
-            self._inner.resume_writing()
+        for each in (self._stream, self._inner):
+            if each is not None:
+                each.resume_writing()
         self._hand_in()
 
     def take_turn(self) -> None:
@@ -476,8 +439,10 @@ class Connection(asyncio.Protocol):
         if self.transport.is_closing():  # the library must not start a request that it cannot answer
             return
         status = 0 if self._whole else self._measure()
+        if self._stream is not None or self._mute:
+            return
         if status:
-            self._refuse(status)
+            self._refuse(self._limiter.refusal(status))
         elif self._whole and len(self._buffer) >= self._whole:
             request, rest = bytes(self._buffer[: self._whole]), bytes(self._buffer[self._whole :])
             answer = self._fast_answer(request)
@@ -486,7 +451,7 @@ class Connection(asyncio.Protocol):
             else:
                 self._answer(answer, rest)
         elif not self._limiter.may_buffer():
-            self._refuse(503)
+            self._refuse(self._limiter.refusal(503))
 
     def _measure(self) -> int:
         """Measures the request head: the status of a refusal; 0 when the head is valid or incomplete."""
@@ -497,9 +462,27 @@ class Connection(asyncio.Protocol):
                 return 0
             return 414 if b"\r\n" not in buffer else 431
         head = bytes(buffer[:end])
+        if self._limiter.streams is not None:
+            stream = self._limiter.streams(head, self)
+            if stream is not None:
+                self._open_stream(stream, bytes(buffer[end + len(HEAD_END) :]))
+                return 0
         status, octets = measure(head, lines_max=limits.head_lines, body_bytes_max=limits.body_bytes)
         self._whole = end + len(HEAD_END) + octets
         return status
+
+    def _open_stream(self, stream: Inner | bytes, begun: bytes) -> None:
+        if isinstance(stream, bytes):
+            self._refuse(stream)
+            return
+        assert self.transport is not None
+        assert self._device is not None
+        self._keep(b"")
+        self._limiter.begin_stream(self, self._device)
+        self._stream = stream
+        stream.connection_made(self.transport)
+        if begun:
+            stream.data_received(begun)
 
     def _fast_answer(self, request: bytes) -> FastAnswer | None:
         # The last response of a connection must carry "Connection: close", which the library writes.
@@ -523,7 +506,7 @@ class Connection(asyncio.Protocol):
         limiter, limits = self._limiter, self._limiter.limits
         is_last = self._requests + 1 >= limits.requests
         if len(rest) > limits.head_bytes and not is_last:
-            self._refuse(400)
+            self._refuse(self._limiter.refusal(400))
             return
         assert self._device is not None
         if not limiter.begin_request(self, self._device):
@@ -549,13 +532,12 @@ class Connection(asyncio.Protocol):
             self._limiter.end_request(self._device)
         self._waiting = False
 
-    def _refuse(self, status: int) -> None:
-        """Sends an error response and ignores further data; the sweep closes clients that do not
-        disconnect."""
+    def _refuse(self, answer: bytes) -> None:
+        """Sends an error response and ignores further data; the sweep closes clients that do not disconnect."""
         self._mute = True
         self._keep(b"")
         assert self.transport is not None
-        self.transport.write(self._limiter.refusal(status))
+        self.transport.write(answer)
         if self.transport.can_write_eof():
             self.transport.write_eof()
         self.deadline = self._limiter.clock() + SWEEP_S

@@ -4,6 +4,7 @@ import re
 from dataclasses import fields
 from pathlib import Path
 
+from captive_portal import responsiveness
 from captive_portal.forms import CHARACTERS_MAX
 from captive_portal.server import ADDRESSES
 from node.memory_budget import Allowed, allowed_memory, budget
@@ -45,6 +46,22 @@ def test_every_limit_is_in_the_table_with_its_value() -> None:
         match[1]: match[2] for match in re.finditer(r"^\| `(\w+)`[^|]*\| ([\d.]+) \|$", README, re.MULTILINE)
     }
     assert {field.name: str(field.default) for field in fields(Limits)} == rows
+
+
+def test_the_limits_of_the_responsiveness_test_are_as_in_the_code() -> None:
+    rows = README.partition("| limit of the test | value |")[2].partition("\n\n")[0]
+    documented = [float(value) for row in rows.splitlines()[2:] for value in row.split("|")[2].split(";")]
+    assert documented == [
+        responsiveness.TEST_S,
+        responsiveness.IDLE_S,
+        responsiveness.PAUSE_S,
+        responsiveness.TEST_BYTES,
+        responsiveness.LARGE_BYTES,
+        responsiveness.TRANSFERS_MAX,
+        responsiveness.CHUNK_BYTES,
+        1000 * responsiveness.CHUNK_S,
+        responsiveness.SOCKET_BYTES,
+    ]
 
 
 def test_the_capacity_table_agrees_with_the_memory_budget() -> None:

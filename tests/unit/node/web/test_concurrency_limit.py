@@ -3,7 +3,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from node.web.connections import ConcurrencyLimit
+from node.rate_limit import ConcurrencyLimit
 
 ANA, BEN = "ana", "ben"
 

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from node.web.framing import REFUSALS, measure
+from node.web.framing import REFUSALS, measure, measure_stream
 
 LINES_MAX, BODY_BYTES_MAX = 64, 16_384
 
@@ -73,3 +73,26 @@ def test_an_error_is_a_complete_response_and_allow_is_sent_with_405_only() -> No
         assert int(fields["Content-Length"]) == len(body)
         assert ("GET, HEAD, POST" if status == 405 else None) == fields.get("Allow")
         assert "close" == fields["Connection"]
+
+
+@pytest.mark.parametrize(
+    ("fields", "expected"),
+    [
+        (b"", (0, 0)),
+        (b"\r\nContent-Length: 8000000000", (0, 8_000_000_000)),
+        (b"\r\nTransfer-Encoding: chunked", (0, None)),
+        (b"\r\nTransfer-Encoding:  Chunked ", (0, None)),
+        (b"\r\nTransfer-Encoding: gzip", (400, 0)),
+        (b"\r\nTransfer-Encoding: chunked\r\nTransfer-Encoding: chunked", (400, 0)),
+        (b"\r\nTransfer-Encoding: chunked\r\nContent-Length: 4", (400, 0)),
+        (b"\r\nContent-Length: 4\r\nContent-Length: 4", (400, 0)),
+        (b"\r\nContent-Length: 9999999999999999", (400, 0)),
+        (b"\r\nExpect: 200-maybe", (417, 0)),
+        (b"\r\nhost: b", (400, 0)),
+    ],
+)
+def test_the_body_of_a_stream_has_one_length_or_is_chunked(
+    fields: bytes, expected: tuple[int, int | None]
+) -> None:
+    head = b"POST /upload HTTP/1.1\r\nHost: a" + fields
+    assert expected == measure_stream(head, lines_max=LINES_MAX)
