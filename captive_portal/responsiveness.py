@@ -225,8 +225,8 @@ class Transfer:
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         assert isinstance(transport, asyncio.Transport)
         self._transport = transport
-        # More than nothing in the transport's own buffer means that the socket is full.
-        transport.set_write_buffer_limits(high=0)
+        # Anything in the transport's own buffer means that the socket is full. With 0, TLS pauses an empty buffer.
+        transport.set_write_buffer_limits(high=1, low=0)
         sock = transport.get_extra_info("socket")
         if sock is not None:
             for option in (socket.SO_SNDBUF, socket.SO_RCVBUF):

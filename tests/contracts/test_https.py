@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import json
 import socket
 import ssl
 from asyncio.sslproto import SSLProtocol
@@ -29,7 +30,7 @@ from captive_portal.server import Portal
 from node.errors import NodeError
 from node.units import MacAddress
 from node.web.application import Handler, application, connection_of
-from node.web.connections import Caller, Limits, SocketAddresses
+from node.web.connections import Caller, Limits, SocketAddresses, StreamOpener
 from tests.contracts.portal_client import PortalBrowser, parse
 from tests.fakes.authority import DAY, NOW, Authority
 from tests.fakes.portal_server import SECRET, FakeCallers, portal_node
@@ -93,9 +94,12 @@ async def server(
     handle: Handler = hello,
     callers: Callers = NOBODY,
     site: Callable[[], web.Application] | None = None,
+    streams: StreamOpener | None = None,
 ) -> AsyncIterator[int]:
     """The port of a running listener."""
-    made = HttpsListener(files, site or FakeSite(handle).application, callers, port=0, limits=limits)
+    made = HttpsListener(
+        files, site or FakeSite(handle).application, callers, port=0, limits=limits, streams=streams
+    )
     async with asyncio.TaskGroup() as group:
         task = group.create_task(made.run())
         await made.ready.wait()
@@ -214,8 +218,36 @@ def test_a_certificate_that_expires_while_in_use_is_no_longer_advertised(folder:
 async def secured(app: UseCases, folder: Path, devices: FakeCallers) -> AsyncIterator[tuple[Portal, int]]:
     """A portal that is not running, and the port at which its pages are there by https."""
     portal = Portal(app.portal, devices, port=0, secret=SECRET, addresses=("127.0.0.1",))
-    async with server(files_in(folder), site=portal.application, callers=devices) as port:
+    async with server(
+        files_in(folder), site=portal.application, callers=devices, streams=portal.open_transfer
+    ) as port:
         yield portal, port
+
+
+async def test_the_responsiveness_test_is_there_by_https_too(folder: Path) -> None:
+    node, devices = portal_node(), FakeCallers({"127.0.0.1": ANA})
+    node.configure("portal", host=HOST)
+    async with node.life() as app, secured(app, folder, devices) as (_, port):
+        await app.join(ANA)
+        answer, _ = await ask(port, device(folder), path="/.well-known/nq")
+        urls = json.loads(answer.partition("\r\n\r\n")[2])["urls"]
+        assert f"https://{HOST}/responsiveness/large" == urls["large_https_download_url"]
+        body = "x" * 3_000_000
+        answer, _ = await ask(
+            port,
+            device(folder),
+            path="/responsiveness/upload",
+            method="POST",
+            more=f"Content-Length: {len(body)}",
+            body=body,
+        )
+        assert answer.startswith("HTTP/1.1 200 OK")
+        reader, writer = await asyncio.open_connection(
+            "127.0.0.1", port, ssl=device(folder), server_hostname=HOST
+        )
+        writer.write(f"GET /responsiveness/large HTTP/1.1\r\nHost: {HOST}\r\n\r\n".encode())
+        assert 3_000_000 == len(await reader.readexactly(3_000_000))
+        writer.transport.abort()
 
 
 async def test_joining_works_on_the_same_pages_by_https(folder: Path) -> None:

@@ -1,6 +1,8 @@
 """An unauthorized device on the LAN impersonates the portal or a member, or looks for personal data."""
 
+import json
 import re
+import sys
 import time
 
 import pytest
@@ -43,6 +45,33 @@ def test_a_device_that_takes_an_address_leased_to_another_is_shown_nothing(place
     phone.place.ip("link set eth0 up")
     phone.place.route("default via 10.77.0.1")
     assert eventually(lambda: phone.do("knock", url=PORTAL)["status"] == 200)
+
+
+LARGE_FOR_TWO_SECONDS = """
+import sys, time, urllib.request
+began, came = time.monotonic(), 0
+with urllib.request.urlopen(sys.argv[1]) as large:
+    while time.monotonic() < began + 2:
+        came += len(large.read(65536))
+print(came)
+"""
+
+
+def test_only_an_admitted_device_measures_its_path_to_the_node(place, online, prowler):
+    place.square.start()
+    phone, config = online("phone"), f"{PORTAL}.well-known/nq"
+    for v6 in (False, True):
+        shown = phone.do("knock", v6=v6, url=config)
+        assert 200 == shown["status"]
+        assert f"{PORTAL}responsiveness/large" == json.loads(shown["body"])["urls"]["large_download_url"]
+        refused = prowler.do("knock", v6=v6, url=config)
+        assert (302, PORTAL) == (refused["status"], refused["location"])
+    large = "http://10.77.0.1/responsiveness/large"
+    came = phone.place.run(sys.executable, "-c", LARGE_FOR_TWO_SECONDS, large)
+    assert int(came) > 10_000_000
+    tablet = online("tablet")
+    assert 503 == tablet.do("knock", url=config)["status"]
+    assert eventually(lambda: tablet.do("knock", url=config)["status"] == 200, 8)
 
 
 def test_after_sessions_ended_no_log_contains_a_hardware_address(place, comes, online):

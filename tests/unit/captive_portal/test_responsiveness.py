@@ -175,7 +175,7 @@ class TransferTransport(asyncio.Transport):
             self.transfer.pause_writing()
 
     def set_write_buffer_limits(self, high: int | None = None, low: int | None = None) -> None:
-        assert 0 == high
+        assert (1, 0) == (high, low)
 
     def pause_reading(self) -> None:
         self.is_read = False
