@@ -199,7 +199,7 @@ def transfer_request(head: bytes) -> TransferRequest | None:
 
 
 class Transfer:
-    """One transfer of a test, on a connection that ends with it; `tests.begin_transfer` was called for it.
+    """One transfer of a test, on a connection that ends with it; `begin_transfer` was called for it.
 
     What it costs does not depend on its size or on its peer: it holds no data but what waits in its socket, and between
     two chunks the event loop serves others.
