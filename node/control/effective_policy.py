@@ -13,7 +13,7 @@ from node.enforcement.plan import FirewallConfig, TrafficPlan
 from node.governance.allowance import Allowance, Moment, Unit
 from node.governance.members import MemberDirectory
 from node.governance.rule_evaluation import Evaluator
-from node.governance.rules import GUEST_TIER, ActiveRuleset
+from node.governance.rules import GUEST_TIER, ActiveRuleset, guaranteeable
 from node.sessions.state import Authorized, Shortened
 from node.sessions.table import GUESTS_MAX, SessionTable
 from node.sessions.traffic_classes import as_kept, pool_account, pools, shaped_classes
@@ -210,7 +210,8 @@ class EffectivePolicy:
         here = session_table.accounts_here()
         allowed = ((account, self.allowances[account]) for account in here if account in self.allowances)
         classes = shaped_classes(allowed, session_table.minors, shared=ruleset.shaped is not None)
-        self._kept = promises_kept(classes.values(), self.present)
+        line = ruleset.guaranteeable if self.measured is None else guaranteeable(self.measured)
+        self._kept = promises_kept(classes.values(), line)
         admitted, retiring = session_table.admitted(), dict(session_table.retiring)
         most = ruleset.shaped if ruleset.measured is None else ruleset.measured.most
         return TrafficPlan(firewall, admitted, retiring, most, classes, session_table.moved())

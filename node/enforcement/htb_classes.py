@@ -13,7 +13,8 @@ as many turns as it has classes.
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 
-from node.enforcement.plan import NO_LIMIT, ShapedClass
+from node.enforcement.plan import CONTROL_MINOR, DNS_MINOR, NO_LIMIT, OWN_MINOR, ShapedClass
+from node.governance.rules import control_reserve
 from node.units import BitsPerSecond, Rates
 
 FRAME_BYTES = 1514
@@ -34,6 +35,8 @@ RATE_LEAST = BitsPerSecond(8)
 BURST_MS = 5
 BURST_BYTES_MIN = 3 * FRAME_BYTES
 BURST_BYTES_MAX = 16_000_000
+OWN_BURST_BYTES = 20 * FRAME_BYTES
+"""What control traffic and names may send at once on a line that is otherwise full: 300 queries."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +53,8 @@ class HtbClass:
     is_leaf: bool = True
     share: BitsPerSecond = RATE_LEAST
     """What it gets while all its siblings transfer at full rate."""
+    prio: int = 1
+    """Of two classes within their guaranteed rates, or of two that borrow, the one with the lower number goes first."""
 
 
 UPLINK_MINOR = 0xFFFF
@@ -78,10 +83,19 @@ def htb_classes(
         QUANTUM_BYTES_MAX,
         is_leaf=False,
     )
+    steady = capacity if measured is None else BitsPerSecond(_grid(present))
+    reserve = control_reserve(steady)
+    turns = replace(_round(classes.values(), steady), capacity=capacity)
     rendered = {UPLINK_MINOR: root}
-    turns = _round(classes.values(), capacity if measured is None else BitsPerSecond(_grid(present)))
-    _fill(rendered, by_parent, None, root, replace(turns, capacity=capacity), upwards=upwards)
-    return rendered
+    _fill(
+        rendered,
+        by_parent,
+        None,
+        replace(root, rate=BitsPerSecond(present - reserve)),
+        turns,
+        upwards=upwards,
+    )
+    return rendered | _own_classes(reserve, turns, upwards=upwards)
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,6 +116,41 @@ def _round(classes: Iterable[ShapedClass], capacity: BitsPerSecond) -> Borrowing
     return BorrowingRound(
         capacity, max(FRAME_BYTES, int(ROUND_US * per_us), min(wanted, int(ROUND_US_MAX * per_us)))
     )
+
+
+def _own_classes(reserve: BitsPerSecond, turns: BorrowingRound, *, upwards: bool) -> dict[int, HtbClass]:
+    """Classes of the node itself. Packets of the node to its LAN pass no line: there only services that are open to
+    everyone have a class, and what has none waits for nobody.
+
+    What keeps the line alive goes first and cannot take more than the reserve, whatever makes the node send it. Names go
+    first as well, but may borrow: `dns_limits` bounds each device's queries, and on a slow line a few devices would
+    otherwise take everyone's. The rest of the node's traffic borrows as an account with share 100 does.
+    """
+    one = BitsPerSecond(reserve // 4)
+    own = HtbClass(
+        OWN_MINOR,
+        UPLINK_MINOR,
+        one,
+        turns.capacity,
+        _burst(one),
+        _burst(turns.capacity),
+        turns.quantum(100),
+        share=reserve,
+    )
+    if not upwards:
+        return {OWN_MINOR: own}
+    names = replace(
+        own, minor=DNS_MINOR, rate=BitsPerSecond(reserve // 2), burst_bytes=OWN_BURST_BYTES, prio=0
+    )
+    control = replace(
+        own,
+        minor=CONTROL_MINOR,
+        ceil=reserve,
+        burst_bytes=OWN_BURST_BYTES,
+        cburst_bytes=OWN_BURST_BYTES,
+        prio=0,
+    )
+    return {CONTROL_MINOR: control, DNS_MINOR: names, OWN_MINOR: own}
 
 
 def _ceilings_only(
@@ -132,9 +181,9 @@ class GuaranteedParts:
 ALL_GUARANTEED = GuaranteedParts(1000, 1000)
 
 
-def promises_kept(classes: Iterable[ShapedClass], uplink: Rates | None) -> GuaranteedParts:
+def promises_kept(classes: Iterable[ShapedClass], guaranteeable: Rates | None) -> GuaranteedParts:
     """Lifelines are served first, then the rest of the floors, as in `guaranteed_rates`."""
-    if uplink is None:
+    if guaranteeable is None:
         return ALL_GUARANTEED
     down = up = lifelines_down = lifelines_up = 0
     for each in classes:
@@ -142,7 +191,7 @@ def promises_kept(classes: Iterable[ShapedClass], uplink: Rates | None) -> Guara
             down, up = down + each.floor.down, up + each.floor.up
             lifelines_down += each.lifeline.down
             lifelines_up += each.lifeline.up
-    ways = (_kept(down, lifelines_down, uplink.down), _kept(up, lifelines_up, uplink.up))
+    ways = (_kept(down, lifelines_down, guaranteeable.down), _kept(up, lifelines_up, guaranteeable.up))
     return GuaranteedParts(min(k.lifelines_permille for k in ways), min(k.extras_permille for k in ways))
 
 

@@ -25,7 +25,14 @@ from dataclasses import dataclass
 
 from node.enforcement import announcements, arrivals, dns_limits, flows, foreign_servers
 from node.enforcement.mss_clamping import mss_answered, mss_repeated, mss_sent
-from node.enforcement.plan import Admission, FirewallConfig, TrafficPlan
+from node.enforcement.plan import (
+    CONTROL_MINOR,
+    DNS_MINOR,
+    OWN_MINOR,
+    Admission,
+    FirewallConfig,
+    TrafficPlan,
+)
 from node.units import MacAddress, Monotonic
 
 TABLE_NAME = "procomu"
@@ -156,7 +163,7 @@ def rules(layout: ChainLayout) -> str:
         _opening(layout),
         _prerouting(firewall),
         _input(firewall),
-        _output(firewall),
+        _output(layout),
         _postrouting(firewall),
     )
     sets = (flows.sets(TABLE, firewall.flows_per_device), arrivals.sets(TABLE), announcements.sets(TABLE))
@@ -266,7 +273,7 @@ def _forward(layout: ChainLayout) -> str:
     # incoming interface: only flows from the LAN carry a mark that is in the map together with their sender.
     fast = (f"iif {wan} {arrive}", f"oif {wan} {ride}") if layout.links is not None else ()
     leaving = (f"oifname {wan} {ride}", *stay)
-    to_services, from_services = (TO_SERVICES, FROM_SERVICES) if firewall.services else ((), ())
+    to_services, from_services = _services_passed(layout)
     own_use = (
         (f"iifname {mesh} oifname {wan} goto refuse",)
         if firewall.mesh_interfaces and not firewall.transit
@@ -298,9 +305,42 @@ def _forward(layout: ChainLayout) -> str:
         + _chain(
             "forward",
             "{ type filter hook forward priority filter; policy accept; }",
-            (*fast, f"iifname {lan} goto leaving", f"oifname {lan} goto arriving", *own_use, *transit),
+            (
+                *fast,
+                f"iifname {lan} goto leaving",
+                f"oifname {lan} goto arriving",
+                *own_use,
+                *transit,
+                *_class_of_others(layout),
+            ),
         )
     )
+
+
+def _services_passed(layout: ChainLayout) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """Rules for packets to and from services that are open to everyone: on the uplink they have the node's own class."""
+    firewall = layout.firewall
+    if not firewall.services:
+        return (), ()
+    own = (f"meta priority set {class_text(OWN_MINOR)}",) if layout.shaped else ()
+    uplink = f'"{firewall.uplink_interface}"'
+    return (
+        (*(f"oifname {uplink} {each}" for each in own), *TO_SERVICES),
+        (*(f"iifname {uplink} {each}" for each in own), *FROM_SERVICES),
+    )
+
+
+def _class_of_others(layout: ChainLayout) -> Iterable[str]:
+    """Forwarded packets that are nobody's here. Those of other nodes' people are limited there, and wait for nobody;
+    what the administrator forwards besides (a second LAN, a container) shares the node's own class."""
+    if not layout.shaped:
+        return
+    firewall = layout.firewall
+    leaves = f'oifname "{firewall.uplink_interface}"'
+    if firewall.transit and firewall.mesh_interfaces:
+        mesh = ", ".join(f'"{name}"' for name in firewall.mesh_interfaces)
+        yield f"iifname {{ {mesh} }} {leaves} meta priority set {class_text(0)} accept"
+    yield f"{leaves} meta priority set {class_text(OWN_MINOR)}"
 
 
 def _input(firewall: FirewallConfig) -> str:
@@ -394,12 +434,31 @@ def _portal_ports(firewall: FirewallConfig) -> str:
     )
 
 
-def _output(firewall: FirewallConfig) -> str:
+def _output(layout: ChainLayout) -> str:
     """The kernel sends ICMP "time exceeded" before these rules see the packet, even to a spoofed source address."""
+    firewall = layout.firewall
     complaint = f'oifname "{firewall.uplink_interface}" meta l4proto {{ icmp, ipv6-icmp }} {INVALID}'
     answers = dns_limits.answered(firewall.lan_interface, firewall.captive_dns_port)
     rules = (complaint, answers, *flows.own_questions(firewall.uplink_interface))
-    return _chain("output", "{ type filter hook output priority filter; policy accept; }", rules)
+    if layout.shaped:
+        rules = (*rules, f'oifname "{firewall.uplink_interface}" jump own_class')
+    return _chain("own_class", "", _own_class(firewall)) + _chain(
+        "output", "{ type filter hook output priority filter; policy accept; }", rules
+    )
+
+
+def _own_class(firewall: FirewallConfig) -> Iterable[str]:
+    """Traffic classes of what the node itself sends to the uplink. Answers to pings are not control traffic, so that a
+    flood of them does not take its class."""
+    yield f"meta l4proto {{ tcp, udp }} th dport 53 meta priority set {class_text(DNS_MINOR)} return"
+    control = f"meta priority set {class_text(CONTROL_MINOR)} return"
+    yield f"udp dport {{ 67, 123, 547 }} {control}"
+    yield f"icmp type {{ echo-request, timestamp-request }} {control}"
+    yield f"icmpv6 type {{ {', '.join(CONTROL_ICMPV6)} }} {control}"
+    if firewall.mesh_port:
+        yield f"tcp dport {firewall.mesh_port} {control}"
+        yield f"tcp sport {firewall.mesh_port} {control}"
+    yield f"meta priority set {class_text(OWN_MINOR)}"
 
 
 def _postrouting(firewall: FirewallConfig) -> str:
@@ -412,6 +471,18 @@ def _postrouting(firewall: FirewallConfig) -> str:
     return _chain(
         "postrouting", "{ type nat hook postrouting priority srcnat; policy accept; }", (*sizes, *hide)
     )
+
+
+CONTROL_ICMPV6 = (
+    "echo-request",
+    "nd-router-solicit",
+    "nd-router-advert",
+    "nd-neighbor-solicit",
+    "nd-neighbor-advert",
+    "mld-listener-query",
+    "mld-listener-report",
+    "mld2-listener-report",
+)
 
 
 def class_text(minor: int) -> str:

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from node.enforcement.htb_classes import FRAME_BYTES, HtbClass
-from node.enforcement.plan import Leaf
+from node.enforcement.plan import CONTROL_MINOR, Leaf
 from node.netlink import (
     NLM_F_ACK,
     NLM_F_CREATE,
@@ -137,7 +137,7 @@ def _children_first(gone: Iterable[int], before: Mapping[int, HtbClass]) -> list
 def as_text(change: TcChange, interface: str) -> str:
     """The change as a line for ``tc -batch``, for logs and golden files."""
     if change.action == "add-root":
-        return f"qdisc replace dev {interface} root handle {HTB_MAJOR}: htb"
+        return f"qdisc replace dev {interface} root handle {HTB_MAJOR}: htb default {CONTROL_MINOR:x}"
     if change.action == "delete-root":
         return f"qdisc delete dev {interface} root"
     classid = f"{HTB_MAJOR}:{change.minor:x}"
@@ -151,7 +151,7 @@ def as_text(change: TcChange, interface: str) -> str:
     parent = f"{HTB_MAJOR}:" if htb.parent_minor is None else f"{HTB_MAJOR}:{htb.parent_minor:x}"
     return (
         f"class replace dev {interface} parent {parent} classid {classid} htb rate {htb.rate}bit ceil {htb.ceil}bit "
-        f"burst {htb.burst_bytes} cburst {htb.cburst_bytes} quantum {htb.quantum_bytes}"
+        f"burst {htb.burst_bytes} cburst {htb.cburst_bytes} prio {htb.prio} quantum {htb.quantum_bytes}"
     )
 
 
@@ -179,7 +179,8 @@ def as_message(change: TcChange, ifindex: int, sequence: int) -> bytes:
 
 def root_message(ifindex: int, kind: str, sequence: int = 0, *, only_if_none: bool = False) -> bytes:
     """Replace the root queueing discipline, or with `only_if_none` add it, which the kernel refuses with EEXIST where
-    one was added before. HTB sends unclassified packets without shaping."""
+    one was added before. Unclassified packets are control traffic; where HTB has no class for it, it sends them without
+    shaping."""
     flags = NLM_F_CREATE | (NLM_F_EXCL if only_if_none else NLM_F_REPLACE)
     return _message(
         RTM_NEWQDISC, flags, sequence, ifindex, HTB_MAJOR << 16, TC_H_ROOT, _root_attributes(kind)
@@ -188,7 +189,7 @@ def root_message(ifindex: int, kind: str, sequence: int = 0, *, only_if_none: bo
 
 def _root_attributes(kind: str) -> bytes:
     if kind == "htb":
-        init = struct.pack("=IIIII", HTB_VERSION, HTB_RATE_TO_QUANTUM, 0, 0, 0)
+        init = struct.pack("=IIIII", HTB_VERSION, HTB_RATE_TO_QUANTUM, CONTROL_MINOR, 0, 0)
         return _kind(kind) + attribute(TCA_OPTIONS, attribute(TCA_HTB_INIT, init))
     if kind == "fq_codel":
         return leaf_attributes(LeafQueue("fq_codel", FQ_CODEL_MEMORY_MIN, FQ_CODEL_TARGET_US), is_new=True)
@@ -231,7 +232,7 @@ def _htb_options(htb: HtbClass) -> bytes:
             _ticks(htb.cburst_bytes, htb.ceil),
             htb.quantum_bytes,
             0,
-            0,
+            htb.prio,
         )
     )
     return (

@@ -388,15 +388,17 @@ def _closed_door(ruleset: Ruleset, units: Sequence[Unit]) -> Iterable[Finding]:
 
 
 def capacity_findings(ruleset: Ruleset, among: Sequence[UnitKind]) -> Iterable[Finding]:
-    """Whether the uplink can carry all lifelines and floors at once: E04 for the worst hour of each direction, otherwise
-    W13 if only the floors of all hours together are too much; nothing when the uplink's speed is not stated."""
-    if ruleset.shaped is None:
+    """Whether the uplink can carry all lifelines and floors at once, beside its control traffic: E04 for the worst hour of
+    each direction, otherwise W13 if only the floors of all hours together are too much; nothing when the uplink's speed
+    is not stated."""
+    line = ruleset.guaranteeable
+    if line is None:
         return
     promised = [(minute, _promised(ruleset, among, moment_at(minute))) for minute in _minutes(ruleset)]
     for direction in DIRECTIONS:
         sums = [(rate_in(direction, rates), minute) for minute, rates in promised]
         most, minute = min(sums, key=lambda each: (-each[0], each[1]))
-        over = most - rate_in(direction, ruleset.shaped)
+        over = most - rate_in(direction, line)
         if over > 0:
             excess = Excess(direction, minute, over)
             yield _with_fix(ruleset, among, excess, _message(ruleset, among, excess))
@@ -407,16 +409,17 @@ def capacity_findings(ruleset: Ruleset, among: Sequence[UnitKind]) -> Iterable[F
 def _without_a_clock(ruleset: Ruleset, among: Sequence[UnitKind], direction: Direction) -> Iterable[Finding]:
     """W13: while the clock is unknown, every floor with times applies. Lifelines still fit, as in every hour; only
     the part of the floors above them shrinks, so this is not an error."""
-    assert ruleset.shaped is not None, "without a line there is no excess"
+    guaranteeable = ruleset.guaranteeable
+    assert guaranteeable is not None, "without a line there is no excess"
     unknown = replace(moment_at(0), clock="unknown")
-    most, line = _promised(ruleset, among, unknown), rate_in(direction, ruleset.shaped)
+    most, line = _promised(ruleset, among, unknown), rate_in(direction, guaranteeable)
     if rate_in(direction, most) <= line:
         return
     lifelines = rate_in(direction, _promised(ruleset, among, unknown, lifelines_only=True))
     percent = max(0, line - lifelines) * 100 // (rate_in(direction, most) - lifelines)
     message = (
         f"{direction.capitalize()}: while a node does not know the time, floors of all hours hold at once and come to "
-        f"{rate_words(rate_in(direction, most))}; {rate_words(BitsPerSecond(line))} can be shared. Everyone keeps the "
+        f"{rate_words(rate_in(direction, most))}; {rate_words(BitsPerSecond(line))} can be guaranteed. Everyone keeps the "
         f"lifeline, and each floor gives {percent} % of what it promises beyond that."
     )
     yield Finding(
@@ -475,12 +478,13 @@ def _counts(among: Sequence[UnitKind]) -> list[tuple[UnitKind, int]]:
 
 
 def _message(ruleset: Ruleset, among: Sequence[UnitKind], excess: Excess) -> str:
-    assert ruleset.shaped is not None, "without a line there is no excess"
-    shared = rate_in(excess.direction, ruleset.shaped)
+    guaranteeable = ruleset.guaranteeable
+    assert guaranteeable is not None, "without a line there is no excess"
+    line = rate_in(excess.direction, guaranteeable)
     return (
         f"{excess.direction.capitalize()}: lifelines and floors of {_households(among)} {ruleset.unit}s and the guests "
-        f"come to {rate_words(BitsPerSecond(shared + excess.rate))} ({minute_words(excess.minute)}), and "
-        f"{rate_words(shared)} can be shared."
+        f"come to {rate_words(BitsPerSecond(line + excess.rate))} ({minute_words(excess.minute)}), and "
+        f"{rate_words(line)} can be guaranteed."
     )
 
 

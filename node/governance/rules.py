@@ -188,6 +188,29 @@ class Ruleset:
             _permille(self.uplink.down, self.usable_permille), _permille(self.uplink.up, self.usable_permille)
         )
 
+    @cached_property
+    def guaranteeable(self) -> Rates | None:
+        """What lifelines and floors can have."""
+        return None if self.shaped is None else guaranteeable(self.shaped)
+
+
+CONTROL_PERMILLE, CONTROL_MIN, CONTROL_PERMILLE_MAX = 20, BitsPerSecond(32_000), 250
+"""Part of a shared rate, the least in bit/s, and the most that this least may be."""
+
+
+def control_reserve(shared: BitsPerSecond) -> BitsPerSecond:
+    """Of a rate that is shared in one direction, what is guaranteed to the node's own traffic: neighbour discovery, DHCP,
+    DNS, the mesh, and services open to everyone. Without it a full line loses its addresses and names."""
+    return min(_permille(shared, CONTROL_PERMILLE_MAX), max(CONTROL_MIN, _permille(shared, CONTROL_PERMILLE)))
+
+
+def guaranteeable(shared: Rates) -> Rates:
+    """Of a rate that is shared, what lifelines and floors can have: all but the reserve for control traffic."""
+    return Rates(
+        BitsPerSecond(shared.down - control_reserve(shared.down)),
+        BitsPerSecond(shared.up - control_reserve(shared.up)),
+    )
+
 
 def _permille(rate: BitsPerSecond, permille: int) -> BitsPerSecond:
     return BitsPerSecond(rate * permille // 1000)

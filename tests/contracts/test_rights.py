@@ -6,9 +6,9 @@ from hypothesis import strategies as st
 
 from node.control.effective_policy import EffectivePolicy
 from node.enforcement.htb_classes import UPLINK_MINOR, HtbClass, htb_classes
-from node.governance.rules import GUEST_TIER
+from node.governance.rules import GUEST_TIER, control_reserve
 from node.sessions.traffic_classes import pool_account
-from node.units import AccountId, Rates
+from node.units import AccountId, BitsPerSecond, Rates
 from tests.fakes.communities import (
     ACCEPTED,
     TIERS,
@@ -127,7 +127,8 @@ def test_whichever_members_join_later_all_have_the_lifeline_or_the_same_part_of_
         the_tree_holds(classes, None if ruleset.shaped is None else way(ruleset.shaped, upwards))
         if ruleset.shaped is None:
             continue
-        own, line = way(lifeline_of(ruleset), upwards), way(ruleset.shaped, upwards)
+        assert ruleset.guaranteeable is not None
+        own, line = way(lifeline_of(ruleset), upwards), way(ruleset.guaranteeable, upwards)
         households = [
             a for a in standing.session_table.accounts_here() if standing.unit(a).tier != GUEST_TIER
         ]
@@ -216,8 +217,8 @@ def test_while_the_hour_is_unknown_floors_of_all_hours_shrink_and_no_lifeline_do
     found = rates_down(standing)
     assert 256_000 == min(found.values())
     assert found["a0"] == found["a1"] > 1_500_000
-    assert sum(found.values()) <= 4_000_000
-    for name, kept in (("a0", 673), ("a4", 1000)):
+    assert sum(found.values()) <= 4_000_000 - control_reserve(BitsPerSecond(4_000_000))
+    for name, kept in (("a0", 656), ("a4", 1000)):
         told = standing.allowance_at(AccountId(name), standing.moment())
         assert (kept, True) == (told.kept_permille, told.floor.value.down <= found[name])
 

@@ -14,7 +14,8 @@ from hypothesis import strategies as st
 
 from node.enforcement.htb_classes import UPLINK_MINOR, htb_classes
 from node.enforcement.kernel import LinuxKernel
-from node.enforcement.plan import TrafficPlan
+from node.enforcement.plan import CONTROL_MINOR, DNS_MINOR, OWN_MINOR, TrafficPlan
+from node.governance.rules import guaranteeable
 from node.units import NO_RATES, BitsPerSecond, Monotonic, Rates
 from tests.contracts.test_rights import everybody_has_theirs, the_tree_holds, way
 from tests.fakes.communities import ACCEPTED, Community, effective_policy_of, plan_of
@@ -107,7 +108,7 @@ def test_the_kernel_has_the_computed_tree_of_what_the_uplink_carries(
             promised = sum(way(each.lifeline, upwards) for each in among)
             guaranteed = sum(8 * (found[each.minor]["rate"] or 0) for each in among)
             assert guaranteed <= way(measured, upwards) + 8 * len(among)
-            if promised <= way(measured, upwards):
+            if promised <= way(guaranteeable(measured), upwards):
                 assert all(
                     8 * (found[each.minor]["rate"] or 0) + 7 >= way(each.lifeline, upwards) for each in among
                 )
@@ -251,4 +252,7 @@ def test_every_class_has_the_right_parent(place: KernelTestbed) -> None:
     with place.router.entered():
         for interface in ("lan0", "wan0"):
             parents = {minor: each["parent"] for minor, each in classes_of(interface).items()}
-            assert parents == {UPLINK_MINOR: None, pool: UPLINK_MINOR, **dict.fromkeys(people, pool)}
+            upwards = interface == "wan0"
+            own = {OWN_MINOR, CONTROL_MINOR, DNS_MINOR} if upwards else {OWN_MINOR}
+            top = {UPLINK_MINOR: None, **dict.fromkeys({pool, *own}, UPLINK_MINOR)}
+            assert parents == {**top, **dict.fromkeys(people, pool)}

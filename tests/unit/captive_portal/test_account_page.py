@@ -152,7 +152,7 @@ async def test_where_the_uplink_has_no_room_for_a_guarantee_the_page_says_how_mu
         assert 100 == my_page(app, BEN).floor_percent
         await app.join_by_card(CAI, "carme")
         await app.join(ANA)
-        assert 94 == my_page(app, BEN).floor_percent
+        assert 87 == my_page(app, BEN).floor_percent
 
 
 async def test_a_member_without_limits_reads_of_none() -> None:

@@ -16,7 +16,8 @@ from node.enforcement.htb_classes import (
     htb_classes,
     promises_kept,
 )
-from node.enforcement.plan import NO_LIMIT, ShapedClass
+from node.enforcement.plan import CONTROL_MINOR, DNS_MINOR, NO_LIMIT, OWN_MINOR, ShapedClass
+from node.governance.rules import control_reserve
 from node.units import BitsPerSecond, Rates
 
 OPEN = Rates(NO_LIMIT, NO_LIMIT)
@@ -152,14 +153,14 @@ def test_a_pools_ceiling_is_for_all_of_it_when_the_uplinks_speed_is_unknown() ->
 def test_where_nobody_is_in_a_pool_half_of_a_share_is_guaranteed_but_a_call_at_least() -> None:
     """Households that transfer at full rate then borrow most of the time, and one that uses less does not wait for them."""
     few = classes(*(one(m) for m in range(1, 5)))
-    assert {4_915_200} == {few[m].rate for m in range(1, 5)}
+    assert {4_505_600} == {few[m].rate for m in range(1, 5)}
     many = classes(*(one(m) for m in range(1, 101)))
     assert {CALL} == {many[m].rate for m in range(1, 101)}
     crowded = classes(*(one(m) for m in range(1, 401)))
     assert {96_000} == {crowded[m].rate for m in range(1, 401)}
     pooled = classes(one(0x99), *(one(m, parent=0x99) for m in (5, 6)), *(one(m) for m in range(1, 4)))
-    assert {9_830_400} == {pooled[m].rate for m in (0x99, 1, 2, 3)}
-    assert {4_915_200} == {pooled[m].rate for m in (5, 6)}
+    assert {9_011_200} == {pooled[m].rate for m in (0x99, 1, 2, 3)}
+    assert {4_505_600} == {pooled[m].rate for m in (5, 6)}
 
 
 @given(PEOPLE, st.integers(1_000_000, 1_000_000_000))
@@ -192,6 +193,27 @@ def test_a_class_knows_the_share_that_it_has_while_all_transfer() -> None:
     assert shares[1].rate < shares[1].share
 
 
+@given(PEOPLE, st.integers(100_000, 1_000_000_000), st.booleans())
+def test_beside_all_guarantees_the_nodes_own_traffic_has_its_reserve(
+    people: list[ShapedClass], capacity: int, upwards: bool
+) -> None:
+    found = htb_classes({c.minor: c for c in people}, rates(capacity), upwards=upwards)
+    reserve = control_reserve(BitsPerSecond(capacity))
+    guaranteed = sum(each.rate for each in found.values() if each.parent_minor == UPLINK_MINOR)
+    assert guaranteed <= capacity + RATE_LEAST * len(people)
+    own = {minor: found[minor] for minor in (CONTROL_MINOR, DNS_MINOR, OWN_MINOR) if minor in found}
+    assert sum(each.rate for each in own.values()) <= reserve
+    assert upwards == (CONTROL_MINOR in own) == (DNS_MINOR in own)
+    if upwards:
+        assert reserve == own[CONTROL_MINOR].ceil
+        assert max(own[CONTROL_MINOR].prio, own[DNS_MINOR].prio) < min(found[p.minor].prio for p in people)
+
+
+def test_the_reserve_is_two_percent_of_the_shared_rate_but_at_least_a_few_queries() -> None:
+    reserves = [control_reserve(BitsPerSecond(rate)) for rate in (17_000_000, 1_000_000, 64_000)]
+    assert [340_000, 32_000, 16_000] == reserves
+
+
 MEASURED = st.integers(100_000, 40_000_000)
 
 
@@ -206,7 +228,7 @@ def test_classes_of_a_measured_uplink_fit_into_what_it_carries(
     root = found.pop(UPLINK_MINOR)
     assert carries == root.rate == root.ceil
     assert sum(each.rate for each in found.values()) <= carries + RATE_LEAST * len(people)
-    if sum(p.floor.down for p in people) <= carries:
+    if sum(p.floor.down for p in people) <= carries - control_reserve(BitsPerSecond(carries)):
         assert all(found[p.minor].rate >= p.floor.down for p in people)
 
 
@@ -218,7 +240,7 @@ def test_lifelines_are_the_last_to_shrink_when_a_measured_uplink_carries_less(
     found = htb_classes(
         {c.minor: c for c in people}, rates(40_000_000), upwards=False, measured=rates(carries)
     )
-    if sum(p.lifeline.down for p in people) <= carries:
+    if sum(p.lifeline.down for p in people) <= carries - control_reserve(BitsPerSecond(carries)):
         assert all(found[p.minor].rate >= p.lifeline.down for p in people)
 
 
@@ -227,7 +249,7 @@ def test_a_small_change_of_a_measured_uplink_changes_its_root_only() -> None:
     people = {minor: one(minor) for minor in range(1, 25)}
     before, after = (
         htb_classes(people, rates(20_000_000), upwards=False, measured=rates(carries))
-        for carries in (13_700_000, 14_600_000)
+        for carries in (13_800_000, 14_600_000)
     )
     assert {UPLINK_MINOR} == {minor for minor in after if before[minor] != after[minor]}
 

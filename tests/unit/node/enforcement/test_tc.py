@@ -29,11 +29,11 @@ def told(before: dict[int, HtbClass] | None, after: dict[int, HtbClass] | None) 
 
 def test_the_first_plan_adds_the_root_then_parents_then_children_with_their_queues() -> None:
     assert [
-        "qdisc replace dev lan0 root handle 1: htb",
+        "qdisc replace dev lan0 root handle 1: htb default fffe",
         "class replace dev lan0 parent 1: classid 1:ffff htb rate 40000000bit ceil 40000000bit"
-        " burst 4542 cburst 25000 quantum 20000",
+        " burst 4542 cburst 25000 prio 1 quantum 20000",
         "class replace dev lan0 parent 1:ffff classid 1:11 htb rate 1000000bit ceil 40000000bit"
-        " burst 4542 cburst 25000 quantum 20000",
+        " burst 4542 cburst 25000 prio 1 quantum 20000",
         "qdisc replace dev lan0 parent 1:11 bfifo limit 62500",
     ] == told(None, {0xFFFF: ROOT, 0x11: htb(0x11)})
 

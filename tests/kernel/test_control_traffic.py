@@ -1,0 +1,273 @@
+"""Traffic classes of what the node itself sends to the uplink: what keeps the line alive passes a full line, and nothing
+else of the node takes more of the line than its share."""
+
+import json
+import socket
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from ipaddress import ip_address
+
+import pytest
+
+from node.enforcement.plan import CONTROL_MINOR, DNS_MINOR, OWN_MINOR, FirewallConfig, ShapedClass
+from node.governance.rules import control_reserve
+from node.units import NO_RATES, BitsPerSecond, Rates
+from tests.kernel.frames import SYN, TCP, UDP, echo_request, frame, ip, raw_socket, tcp, udp
+from tests.kernel.kernel_testbed import (
+    FAR,
+    FIREWALL,
+    HILL,
+    HILL_MAC,
+    MEMBER,
+    MEMBER_MAC,
+    MESH_MAC,
+    OUTSIDE,
+    ROUTER_MAC,
+    SETTLE_S,
+    STRANGER,
+    STRANGER_MAC,
+    KernelTestbed,
+    kernel_testbed,
+)
+from tests.lab.netns import Namespace
+
+pytestmark = pytest.mark.kernel
+LINE = Rates(BitsPerSecond(2_000_000), BitsPerSecond(1_000_000))
+RESERVE = control_reserve(LINE.up)
+PERSON = 0x11
+PEOPLE = {PERSON: ShapedClass(PERSON, None, NO_RATES, LINE, 100)}
+SERVICES = replace(FIREWALL, services=tuple((ip_address(each), 8080) for each in FAR))
+NTP, WIREGUARD = 123, 51_820
+FLOOD_BYTES, FLOOD_S = 1_200, 2.0
+
+
+@pytest.fixture(scope="module")
+def place() -> Iterator[KernelTestbed]:
+    with kernel_testbed("control") as made:
+        yield made
+
+
+def shaped(place: KernelTestbed, firewall: FirewallConfig = SERVICES) -> None:
+    """Waits until nothing of an earlier test is queued."""
+    place.admit(MEMBER_MAC, firewall=firewall, uplink=LINE, classes=PEOPLE)
+    deadline = time.monotonic() + 20
+    while queued(place):
+        assert time.monotonic() < deadline, "the queues do not drain"
+        time.sleep(0.1)
+
+
+def queued(place: KernelTestbed) -> int:
+    shown = json.loads(place.router.run("tc", "-s", "-j", "class", "show", "dev", "wan0"))
+    return sum(each["stats"]["backlog"] for each in shown if each["class"] == "htb")
+
+
+def sent(place: KernelTestbed, interface: str = "wan0") -> dict[int, int]:
+    """Bytes by class since the class was made; those beside all classes under 0, in packets."""
+    shown = json.loads(place.router.run("tc", "-s", "-j", "class", "show", "dev", interface))
+    root = json.loads(place.router.run("tc", "-s", "-j", "qdisc", "show", "dev", interface, "root"))
+    found = {
+        int(each["handle"].partition(":")[2], 16): each["stats"]["bytes"]
+        for each in shown
+        if each["class"] == "htb"
+    }
+    return {**found, 0: root[0]["options"]["direct_packets_stat"]}
+
+
+def from_router(
+    port: int, kind: int = socket.SOCK_DGRAM, to: str = FAR[0]
+) -> Callable[[KernelTestbed], None]:
+    def send(place: KernelTestbed) -> None:
+        family = socket.AF_INET6 if ":" in to else socket.AF_INET
+        with place.router.entered(), socket.socket(family, kind) as each:
+            each.setblocking(False)
+            if kind == socket.SOCK_STREAM:
+                each.connect_ex((to, port))
+            else:
+                each.sendto(b"x" * 40, (to, port))
+
+    return send
+
+
+def from_packet_socket(place: KernelTestbed) -> None:
+    """As DHCP clients send: the packet filter does not see it."""
+    with place.router.entered(), raw_socket("wan0") as each:
+        discover = ip(
+            "0.0.0.0", "255.255.255.255", UDP, udp("0.0.0.0", "255.255.255.255", 68, 67, b"x" * 240)
+        )
+        each.send(frame("ff:ff:ff:ff:ff:ff", ROUTER_MAC, discover))
+
+
+def ping(to: str) -> Callable[[KernelTestbed], None]:
+    def send(place: KernelTestbed) -> None:
+        place.router.run("ping", "-c", "1", "-W", "1", to)
+
+    return send
+
+
+def resolution(to: str) -> Callable[[KernelTestbed], None]:
+    """A neighbour is looked for: ARP, or neighbour discovery."""
+
+    def send(place: KernelTestbed) -> None:
+        from_router(9, to=to)(place)
+        time.sleep(0.1)
+
+    return send
+
+
+def pinged(place: KernelTestbed) -> None:
+    place.far.run("ping", "-c", "1", "-W", "1", OUTSIDE[0])
+
+
+def open_service(place: KernelTestbed) -> None:
+    segment = tcp(STRANGER[0], FAR[0], 40_000, 8080, SYN)
+    place.send(place.stranger, ip(STRANGER[0], FAR[0], TCP, segment), STRANGER_MAC)
+
+
+def member(place: KernelTestbed) -> None:
+    datagram = udp(MEMBER[0], FAR[0], 40_000, 9, b"x" * 40)
+    place.send(place.member, ip(MEMBER[0], FAR[0], UDP, datagram), MEMBER_MAC)
+
+
+@pytest.mark.parametrize(
+    ("minor", "send"),
+    [
+        pytest.param(DNS_MINOR, from_router(53), id="DNS"),
+        pytest.param(DNS_MINOR, from_router(53, to=FAR[1]), id="DNS-IPv6"),
+        pytest.param(DNS_MINOR, from_router(53, socket.SOCK_STREAM), id="DNS-TCP"),
+        pytest.param(CONTROL_MINOR, from_packet_socket, id="DHCP-client"),
+        pytest.param(CONTROL_MINOR, from_router(67), id="DHCP-renewal"),
+        pytest.param(CONTROL_MINOR, from_router(547, to=FAR[1]), id="DHCPv6"),
+        pytest.param(CONTROL_MINOR, from_router(NTP), id="NTP"),
+        pytest.param(CONTROL_MINOR, from_router(FIREWALL.mesh_port, socket.SOCK_STREAM), id="mesh"),
+        pytest.param(CONTROL_MINOR, ping(FAR[0]), id="probe"),
+        pytest.param(CONTROL_MINOR, ping(FAR[1]), id="probe-IPv6"),
+        pytest.param(CONTROL_MINOR, resolution("10.88.0.77"), id="ARP"),
+        pytest.param(CONTROL_MINOR, resolution("fd88::77"), id="neighbour-discovery"),
+        pytest.param(OWN_MINOR, from_router(443, socket.SOCK_STREAM), id="upgrade"),
+        pytest.param(OWN_MINOR, from_router(WIREGUARD), id="tunnel"),
+        pytest.param(OWN_MINOR, pinged, id="answer-to-a-ping"),
+        pytest.param(OWN_MINOR, open_service, id="open-service"),
+        pytest.param(PERSON, member, id="member"),
+    ],
+)
+def test_every_packet_to_the_uplink_is_in_its_class(
+    place: KernelTestbed, minor: int, send: Callable[[KernelTestbed], None]
+) -> None:
+    shaped(place)
+    before = sent(place)
+    send(place)
+    time.sleep(SETTLE_S)
+    after = sent(place)
+    used = {each for each in after if after[each] != before[each]}
+    # Neighbours are looked for again now and then, whatever was sent.
+    assert minor in used
+    assert used - {minor, CONTROL_MINOR, 0xFFFF} == set()
+
+
+def forwarded(place: KernelTestbed, firewall: FirewallConfig) -> set[int]:
+    shaped(place, firewall)
+    before = sent(place)
+    datagram = udp(HILL[0], FAR[0], 40_000, 9, b"x" * 40)
+    place.send(place.hill, ip(HILL[0], FAR[0], UDP, datagram), HILL_MAC, MESH_MAC)
+    time.sleep(SETTLE_S)
+    after = sent(place)
+    return {each for each in after if after[each] != before[each]} - {CONTROL_MINOR, 0xFFFF}
+
+
+def test_people_of_other_nodes_are_not_limited_to_the_nodes_own_share(place: KernelTestbed) -> None:
+    assert {0} == forwarded(place, replace(FIREWALL, transit=True))
+
+
+def test_what_the_administrator_forwards_besides_shares_the_nodes_own_class(place: KernelTestbed) -> None:
+    assert {OWN_MINOR} == forwarded(place, replace(FIREWALL, mesh_interfaces=()))
+
+
+def test_answers_of_an_open_service_pass_the_lan_in_the_nodes_own_class(place: KernelTestbed) -> None:
+    """The far host refuses the connection: that is an answer too."""
+    shaped(place)
+    before = sent(place, "lan0")
+    open_service(place)
+    time.sleep(SETTLE_S)
+    after = sent(place, "lan0")
+    assert after[OWN_MINOR] > before[OWN_MINOR]
+
+
+def flood(place: Namespace, port: int, *, to: str = FAR[0], bits_per_second: int) -> int:
+    """Datagrams for two seconds; returns how many the socket took."""
+    pause = FLOOD_BYTES * 8 / bits_per_second
+    with place.entered(), socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as each:
+        each.setblocking(False)
+        begun, number = time.monotonic(), 0
+        while (now := time.monotonic() - begun) < FLOOD_S:
+            while number * pause <= now:
+                number += 1
+                try:
+                    each.sendto(bytes(FLOOD_BYTES - 28), (to, port))
+                except BlockingIOError:
+                    break
+            time.sleep(0.002)
+        return number
+
+
+@pytest.mark.parametrize(
+    ("port", "minor", "most"),
+    [
+        pytest.param(NTP, CONTROL_MINOR, RESERVE, id="control"),
+        pytest.param(443, OWN_MINOR, LINE.up, id="own"),
+        pytest.param(53, DNS_MINOR, LINE.up, id="DNS"),
+    ],
+)
+def test_the_node_itself_cannot_fill_more_of_the_line_than_its_class_has(
+    place: KernelTestbed, port: int, minor: int, most: int
+) -> None:
+    shaped(place)
+    time.sleep(1)
+    before = sent(place)
+    flood(place.router, port, bits_per_second=4 * LINE.up)
+    after = sent(place)
+    # What the class may send at once, and the frames' own headers.
+    assert (after[minor] - before[minor]) * 8 <= most * FLOOD_S * 1.05 + 2 * 8 * 30_280
+    assert after[minor] > before[minor]
+    assert after[0] == before[0], "nothing passes beside the classes"
+
+
+def test_what_keeps_the_line_alive_waits_for_nobody_on_a_full_line(place: KernelTestbed) -> None:
+    """While the member and the node itself send four times the line, every ping is answered soon."""
+    shaped(place)
+    sender = place.member.popen(
+        "python3",
+        "-c",
+        "import socket,time;s=socket.socket(socket.AF_INET,socket.SOCK_DGRAM);e=time.time()+6\n"
+        f"while time.time()<e: s.sendto(bytes(1172),('{FAR[0]}',9)); time.sleep(.0024)",
+    )
+    own = place.router.popen(
+        "python3",
+        "-c",
+        "import socket,time;s=socket.socket(socket.AF_INET,socket.SOCK_DGRAM);e=time.time()+6\n"
+        f"while time.time()<e: s.sendto(bytes(1172),('{FAR[0]}',{WIREGUARD})); time.sleep(.0024)",
+    )
+    try:
+        time.sleep(1)
+        before = sent(place)
+        answers = place.router.run("ping", "-c", "40", "-i", "0.1", "-W", "1", FAR[0])
+        after = sent(place)
+    finally:
+        sender.wait()
+        own.wait()
+    carried = sum(after[minor] - before[minor] for minor in (PERSON, OWN_MINOR)) * 8 / 4
+    assert carried >= 0.85 * LINE.up, "the line was full"
+    assert after[PERSON] - before[PERSON] >= 0.8 * (after[OWN_MINOR] - before[OWN_MINOR])
+    assert " 0% packet loss" in answers
+    # A frame that is being sent is waited for: 12 ms at this rate, and another that borrowed.
+    assert float(answers.rsplit("/", 3)[2]) <= 60
+
+
+def test_a_ping_request_of_a_device_is_the_devices_own(place: KernelTestbed) -> None:
+    """Only what the node itself sends is control traffic."""
+    shaped(place)
+    before = sent(place)
+    place.send(place.member, ip(MEMBER[0], FAR[0], 1, echo_request(MEMBER[0], FAR[0], b"x" * 40)), MEMBER_MAC)
+    time.sleep(SETTLE_S)
+    after = sent(place)
+    assert after[PERSON] > before[PERSON]
