@@ -16,7 +16,7 @@ from node.governance.rule_evaluation import Evaluator
 from node.governance.rules import GUEST_TIER, ActiveRuleset, guaranteeable
 from node.sessions.state import Authorized, Shortened
 from node.sessions.table import GUESTS_MAX, SessionTable
-from node.sessions.traffic_classes import as_kept, pool_account, pools, shaped_classes
+from node.sessions.traffic_classes import as_kept, class_of_idle_accounts, pool_account, pools, shaped_classes
 from node.units import NO_USAGE, AccountId, MacAddress, Milliseconds, Monotonic, Rates, Usage
 
 
@@ -207,12 +207,16 @@ class EffectivePolicy:
     def plan(self, firewall: FirewallConfig) -> TrafficPlan:
         """The desired state of firewall and shaping for the sessions authorized now."""
         session_table, ruleset = self.session_table, self.active_ruleset.ruleset
-        here = session_table.accounts_here()
-        allowed = ((account, self.allowances[account]) for account in here if account in self.allowances)
-        classes = shaped_classes(allowed, session_table.minors, shared=ruleset.shaped is not None)
+        is_shared = ruleset.shaped is not None
+        here = session_table.accounts_here() & self.allowances.keys()
+        idle = here & session_table.idle if is_shared else set[AccountId]()
+        allowed = ((account, self.allowances[account]) for account in here - idle)
+        classes = shaped_classes(allowed, session_table.minors, shared=is_shared)
+        if idle:
+            classes |= class_of_idle_accounts(self.allowances[account] for account in idle)
         line = ruleset.guaranteeable if self.measured is None else guaranteeable(self.measured)
         self._kept = promises_kept(classes.values(), line)
-        admitted, retiring = session_table.admitted(), dict(session_table.retiring)
+        admitted, retiring = session_table.admitted(idle), dict(session_table.retiring)
         most = ruleset.shaped if ruleset.measured is None else ruleset.measured.most
         return TrafficPlan(firewall, admitted, retiring, most, classes, session_table.moved())
 

@@ -434,8 +434,8 @@ class Reconciler:
         self.persistence.keep(booked.changed.items())
         self._take_rates(measured, now)
         self.session_table.read_last |= read_last
-        self.session_table.hear(booked.by_mark, now)
-        if self.effective_policy.take(measured) or self.troubles.kernel:
+        woke, slept = self.session_table.hear(booked.by_mark, now), self.session_table.find_idle(now)
+        if self.effective_policy.take(measured) or self.troubles.kernel or woke or slept:
             self._plan_applier.change()
         self._publish(booked.changed)
 

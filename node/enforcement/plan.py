@@ -13,7 +13,9 @@ Leaf = Literal["fq_codel", "bfifo"]
 """Queue of a class: fq_codel where the kernel has it, otherwise bfifo and not pfifo, to which a merged segment of 64 kB
 is one packet. Never cake: 1,000 of them take a gigabyte."""
 CLASS_MINOR_MAX = 0xFFEF
-"""Classes from 1:fff0 up are reserved for the uplink and the node's own traffic."""
+"""Classes from 1:fff0 up are reserved: for the uplink, for the node's own traffic, and for idle accounts."""
+IDLE_MINOR = 0xFFFB
+"""Class of all accounts that sent and received nothing for some minutes: until they are counted again they share one."""
 CONTROL_MINOR, DNS_MINOR, OWN_MINOR = 0xFFFE, 0xFFFD, 0xFFFC
 """Classes of what the node itself sends to the uplink: what keeps the line alive (neighbour discovery, DHCP, the mesh,
 probes), DNS queries, and all else with services that are open to everyone. The first is HTB's default: the kernel sends

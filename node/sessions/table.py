@@ -1,10 +1,10 @@
 """The session table: each device's state, its account, and its ids in the kernel."""
 
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass
 
-from node.enforcement.plan import CLASS_MINOR_MAX, Admission
+from node.enforcement.plan import CLASS_MINOR_MAX, IDLE_MINOR, Admission
 from node.errors import KernelRefused
 from node.sessions import state as session_state
 from node.sessions.stored import Session
@@ -13,6 +13,11 @@ from node.units import GUEST_PREFIX, POOL_PREFIX, AccountId, MacAddress, Millise
 GUESTS_MAX = CLASS_MINOR_MAX * 3 // 4
 """Most guest accounts at once: MAC addresses cost nothing, and one person who keeps changing theirs must not use up the
 traffic classes of members and of people with vouchers."""
+
+
+CLASS_IDLE_MS, CLASSES_EVERY_MS = Milliseconds(10 * 60_000), Milliseconds(60_000)
+"""An account whose devices sent and received nothing for so long has no traffic class of its own, and how often that is
+looked at. Each class takes memory in the kernel, and a part of what can be guaranteed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +65,9 @@ class SessionTable:
         """ct marks whose traffic is stopped and whose last bytes are not stored yet, with their class id."""
         self.heard: dict[int, Monotonic] = {}
         """When a mark's counters last grew; no entry for one that has been idle since the daemon started."""
+        self.idle: frozenset[AccountId] = frozenset()
+        """Accounts that are idle for `CLASS_IDLE_MS`."""
+        self._idle_at = Monotonic(0)
         self.read_last: set[int] = set()
         """Retiring marks whose last bytes have been read; once those are stored the kernel may delete the counter."""
         self._marks: dict[tuple[MacAddress, AccountId], int] = {}
@@ -153,13 +161,13 @@ class SessionTable:
             self.unsaved.add(mac)
         return tuple(moved)
 
-    def admitted(self) -> dict[MacAddress, Admission]:
-        """All authorized sessions in the form of the plan."""
+    def admitted(self, idle: Collection[AccountId] = ()) -> dict[MacAddress, Admission]:
+        """All authorized sessions in the form of the plan; those of `idle` accounts share one class."""
         return {
             mac: Admission(
                 mac,
                 session_entry.mark,
-                self.minors[session_entry.account],
+                IDLE_MINOR if session_entry.account in idle else self.minors[session_entry.account],
                 guest.until,
                 is_guest=session_entry.account.startswith(GUEST_PREFIX),
             )
@@ -283,9 +291,27 @@ class SessionTable:
     def is_admitted(self, mac: MacAddress) -> bool:
         return isinstance(self.guests.get(mac), session_state.Authorized)
 
-    def hear(self, marks: Iterable[int], now: Monotonic) -> None:
-        """Records that packets of these marks were counted."""
-        self.heard |= {mark: now for mark in marks if mark in self.by_mark}
+    def hear(self, marks: Iterable[int], now: Monotonic) -> bool:
+        """Records that packets of these marks were counted. True when the account of one of them was idle."""
+        heard = {mark: now for mark in marks if mark in self.by_mark}
+        self.heard |= heard
+        woken = self.idle.intersection(self.by_mark[mark].account for mark in heard) if self.idle else None
+        if woken:
+            self.idle -= woken
+        return bool(woken)
+
+    def find_idle(self, now: Monotonic) -> bool:
+        """Looks for idle accounts, once in `CLASSES_EVERY_MS`. True when any has become idle."""
+        if now - self._idle_at < CLASSES_EVERY_MS:
+            return False
+        self._idle_at = now
+        used = {
+            each.account
+            for mac, each in self.session_entries.items()
+            if now - self.heard.get(each.mark, now) < CLASS_IDLE_MS and self.is_admitted(mac)
+        }
+        before, self.idle = self.idle, frozenset(self.accounts_here() - used)
+        return not self.idle <= before
 
     def idle_ms(self, mac: MacAddress, now: Monotonic) -> int | None:
         """Milliseconds since the last packet of a device with an entry; None when not known."""
@@ -315,7 +341,7 @@ class SessionTable:
                 self._add_entry(mac, account, mark, accepted)
             case session_state.FoundInKernel(mark=mark, class_minor=minor):
                 account = self.account_of(mac)
-                if minor not in self.minors.values():
+                if minor <= CLASS_MINOR_MAX and minor not in self.minors.values():
                     self.minors.setdefault(account, minor)
                 self._add_entry(mac, account, mark, terms)
             case _ if mac not in self.session_entries:
@@ -338,6 +364,8 @@ class SessionTable:
         self._of.setdefault(account, {})[mac] = None
         self.retiring.pop(mark, None)
         self.read_last.discard(mark)
+        if account in self.idle:
+            self.idle -= {account}
 
     def _remove_entry(self, mac: MacAddress) -> None:
         session_entry = self.session_entries.pop(mac, None)

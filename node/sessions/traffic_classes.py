@@ -2,9 +2,10 @@
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
+from functools import reduce
 
 from node.enforcement.htb_classes import ALL_GUARANTEED, GuaranteedParts
-from node.enforcement.plan import NO_LIMIT, ShapedClass
+from node.enforcement.plan import IDLE_MINOR, NO_LIMIT, ShapedClass
 from node.governance.allowance import Allowance
 from node.governance.rule_evaluation import highest
 from node.units import NO_RATES, POOL_PREFIX, AccountId, BitsPerSecond, Rates
@@ -73,6 +74,16 @@ def shaped_classes(
         elif allowance.ceiling is not None:
             classes[minor] = ShapedClass(minor, None, NO_FLOOR, ceiling, allowance.share.value)
     return classes | {minor: pool.shaped(minor, shared=shared) for minor, pool in found.items()}
+
+
+def class_of_idle_accounts(allowances: Iterable[Allowance]) -> dict[int, ShapedClass]:
+    """The class that idle accounts share until they are counted again: the first of them has a lifeline at once. Empty when
+    there are none."""
+    lifelines = [allowance.lifeline for allowance in allowances]
+    if not lifelines:
+        return {}
+    lifeline = reduce(highest, lifelines)
+    return {IDLE_MINOR: ShapedClass(IDLE_MINOR, None, lifeline, UNLIMITED, 100, lifeline)}
 
 
 def as_kept(allowance: Allowance, kept: GuaranteedParts) -> Allowance:

@@ -15,11 +15,11 @@ from node.accounting.meter import Reading
 from node.control.active_ruleset import consider, load_active_ruleset
 from node.control.ports import Repository
 from node.control.reconciler import Reconciler
-from node.enforcement.plan import FirewallConfig, TrafficPlan
+from node.enforcement.plan import IDLE_MINOR, FirewallConfig, TrafficPlan
 from node.errors import KernelRefused
 from node.governance.members import parse_members
 from node.governance.rules import ActiveRuleset
-from node.sessions.table import IDLE_OF_GUEST, LOOK_EVERY
+from node.sessions.table import CLASS_IDLE_MS, IDLE_OF_GUEST, LOOK_EVERY
 from node.units import AccountId, Bytes, MacAddress, Monotonic, NodeId, Usage
 from tests.fakes.kernel import FakeKernel
 from tests.fakes.members import guest_account, make_registry
@@ -209,6 +209,57 @@ async def test_leaving_ends_the_session_at_once(village: ReconcilerFixture) -> N
         assert not village.kernel.send(ANA, up=1)
         await loop.admit(ANA, "1")
         assert village.kernel.send(ANA, up=1)
+
+
+def class_of(village: ReconcilerFixture, mac: MacAddress) -> int:
+    assert village.kernel.plan is not None
+    return village.kernel.plan.admitted[mac].class_minor
+
+
+async def become_idle(village: ReconcilerFixture, mac: MacAddress) -> None:
+    village.clock.pass_time(CLASS_IDLE_MS)
+    village.kernel.pass_time(CLASS_IDLE_MS)
+    await until(lambda: class_of(village, mac) == IDLE_MINOR)
+
+
+async def test_an_account_that_is_idle_for_ten_minutes_has_no_class_until_it_is_counted_again(
+    village: ReconcilerFixture,
+) -> None:
+    async with village.life() as loop:
+        await loop.admit(ANA, "1")
+        await loop.admit(BEN, "1")
+        own = class_of(village, ANA)
+        await become_idle(village, ANA)
+        await until(lambda: class_of(village, BEN) == IDLE_MINOR)
+        classes = village.kernel.classes()
+        assert own not in classes
+        assert classes[IDLE_MINOR].rate >= 256_000, "the first of them has a lifeline at once"
+        assert village.kernel.send(ANA, down=1000)
+        await until(lambda: class_of(village, ANA) == own)
+        assert village.kernel.classes()[own].rate >= 256_000
+        assert class_of(village, BEN) == IDLE_MINOR
+        await until(lambda: used(loop) == 1000)
+
+
+async def test_a_device_that_joins_again_while_idle_has_a_class_at_once(village: ReconcilerFixture) -> None:
+    async with village.life() as loop:
+        await loop.admit(ANA, "1")
+        own = class_of(village, ANA)
+        await become_idle(village, ANA)
+        await loop.admit(ANA, "1")
+        await until(lambda: class_of(village, ANA) == own)
+
+
+async def test_after_a_restart_an_idle_account_does_not_keep_the_class_that_all_of_them_share(
+    village: ReconcilerFixture,
+) -> None:
+    async with village.life(killed=True) as loop:
+        await loop.admit(BEN, "1")
+        await become_idle(village, BEN)
+    async with village.life() as loop:
+        await until(lambda: village.kernel.plan is not None and class_of(village, BEN) != IDLE_MINOR)
+        assert IDLE_MINOR not in loop.session_table.minors.values()
+        assert village.kernel.send(BEN, up=1)
 
 
 async def test_a_flushed_table_is_restored_within_a_tick(village: ReconcilerFixture) -> None:

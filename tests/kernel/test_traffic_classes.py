@@ -1,5 +1,6 @@
-"""Traffic classes of what the node itself sends to the uplink: what keeps the line alive passes a full line, and nothing
-else of the node takes more of the line than its share."""
+"""Traffic classes on real packets. Of what the node itself sends to the uplink: what keeps the line alive passes a full
+line, and nothing else of the node takes more of the line than its share. Of accounts that are idle: they share one class
+until they are counted again, and no byte is lost on the way."""
 
 import json
 import socket
@@ -10,9 +11,18 @@ from ipaddress import ip_address
 
 import pytest
 
-from node.enforcement.plan import CONTROL_MINOR, DNS_MINOR, OWN_MINOR, FirewallConfig, ShapedClass
+from node.enforcement.plan import (
+    CONTROL_MINOR,
+    DNS_MINOR,
+    IDLE_MINOR,
+    OWN_MINOR,
+    Admission,
+    FirewallConfig,
+    ShapedClass,
+    TrafficPlan,
+)
 from node.governance.rules import control_reserve
-from node.units import NO_RATES, BitsPerSecond, Rates
+from node.units import NO_RATES, BitsPerSecond, MacAddress, Rates
 from tests.kernel.frames import SYN, TCP, UDP, echo_request, frame, ip, raw_socket, tcp, udp
 from tests.kernel.kernel_testbed import (
     FAR,
@@ -22,6 +32,7 @@ from tests.kernel.kernel_testbed import (
     MEMBER,
     MEMBER_MAC,
     MESH_MAC,
+    NOW,
     OUTSIDE,
     ROUTER_MAC,
     SETTLE_S,
@@ -271,3 +282,21 @@ def test_a_ping_request_of_a_device_is_the_devices_own(place: KernelTestbed) -> 
     time.sleep(SETTLE_S)
     after = sent(place)
     assert after[PERSON] > before[PERSON]
+
+
+def test_an_idle_account_passes_in_the_shared_class_and_then_in_its_own(place: KernelTestbed) -> None:
+    shaped(place)
+    counted = place.used(1)
+    idle = {IDLE_MINOR: ShapedClass(IDLE_MINOR, None, NO_RATES, LINE, 100)}
+    for minor, classes in ((IDLE_MINOR, idle), (PERSON, PEOPLE), (IDLE_MINOR, idle), (PERSON, PEOPLE)):
+        device = MacAddress(MEMBER_MAC)
+        admission = Admission(device, 1, minor, None)
+        with place.router.entered():
+            place.kernel.apply(TrafficPlan(SERVICES, {device: admission}, uplink=LINE, classes=classes), NOW)
+        before = sent(place)
+        member(place)
+        time.sleep(SETTLE_S)
+        after = sent(place)
+        assert after[minor] > before[minor]
+        assert place.used(1) - counted == 68 + 96, "the datagram, and the answer that nothing listens there"
+        counted = place.used(1)
