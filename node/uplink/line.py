@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
 
-from node.units import BOOT, BitsPerSecond, Microseconds, Rates
+from node.units import BOOT, NO_RATES, BitsPerSecond, Microseconds, Rates
 from node.uplink import autorate, queueing_delay
 from node.uplink.autorate import (
     USED_PERMILLE,
@@ -46,6 +46,11 @@ ARRIVES_BITS = 16_000
 """Of downloads: with less, nothing shows whether the line works, and a missing answer is no news."""
 IDLE_PERMILLE = 300
 """Of the rate; with less in both directions a delay is not ours."""
+LULL_US, LULL_PERMILLE = 2_000_000, 20
+"""How long less than `IDLE_PERMILLE` of the rate, and either so much less than before or less than the second, must pass
+until a queue that nothing drains would be empty."""
+FADE_PARTS = 1_000
+"""What passed without a queue counts less with each answered probe, by one of so many parts."""
 SUSPECT_PERMILLE = 600
 """Of the rate; of a delay without a direction, a direction that uses less is not the cause if the other uses more."""
 
@@ -66,6 +71,22 @@ class Sample:
     """How many addresses can be probed."""
     probed: str = ""
     """Which address is probed, and how; empty when there is none."""
+
+
+@dataclass(frozen=True, slots=True)
+class StandingQueue:
+    """Packets have waited in the line's own queue since then, and no probe has found it empty; or the path became longer."""
+
+    since: Microseconds
+    most: Rates = NO_RATES
+    """The most that passed meanwhile."""
+    shortest_us: int | None = None
+    longest_us: int = 0
+    """Of the delays meanwhile; the first is None before an answer."""
+    lull_since: Microseconds | None = None
+    """Since when so little passes that a queue would drain."""
+    is_path: bool = False
+    """Packets were as late after a lull: they do not wait, their path is longer."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,12 +114,18 @@ class LineState:
     """Since when delays are short, while blind."""
     pace_us: int = FIRST_PACE_US
     """How long after the last probe the next one is sent."""
-    waits_since: Microseconds | None = None
-    """Since when packets have waited in the line's own queue."""
+    queue: StandingQueue | None = None
+    without_queue: Rates = NO_RATES
+    """The most that passed lately while there was none."""
 
     @property
     def rates(self) -> Rates:
         return Rates(self.down.rate, self.up.rate)
+
+    @property
+    def waits_since(self) -> Microseconds | None:
+        """Since when packets have waited in the line's own queue; None while they do not."""
+        return None if self.queue is None or self.queue.is_path else self.queue.since
 
     @property
     def waits_us(self) -> int:
@@ -117,14 +144,14 @@ def begin(line: UplinkRange, now: Microseconds) -> LineState:
 def step(state: LineState, sample: Sample, line: UplinkRange, now: Microseconds) -> LineState:
     """The line after one more sample; called ten times a second."""
     if now - state.looked > GAP_US:
-        state = replace(state, chosen=now, answered=now, doubted=now, short_since=None, waits_since=None)
+        state = replace(state, chosen=now, answered=now, doubted=now, short_since=None, queue=None)
     if sample.probed and sample.probed != state.probed:
         state = replace(state, probed=sample.probed, sensor=NOTHING_SEEN)
     state = replace(state, looked=now)
     is_busy = max(_used(state.down, sample.carried), _used(state.up, sample.carried)) >= IDLE_PERMILLE
-    sensor, delays = state.sensor, list[QueueingDelay]()
+    sensor, delays, standing = state.sensor, list[QueueingDelay](), _standing(state, line)
     for answer in sample.answers:
-        sensor, delay = queueing_delay.take(sensor, answer, is_idle=not is_busy)
+        sensor, delay = queueing_delay.take(sensor, answer, is_idle=not is_busy, standing=standing)
         delays.append(delay)
     is_doubtful = _is_doubtful(state, sample, now)
     pace_us = IDLE_PACE_US if sensor.round_trip.windows else FIRST_PACE_US
@@ -142,6 +169,7 @@ def step(state: LineState, sample: Sample, line: UplinkRange, now: Microseconds)
         down=_stepped(state, state.down, seen, line, now),
         up=_stepped(state, state.up, seen, line, now),
     )
+    state = _queued(state, seen, now)
     return _other_target(_judged(state, sample, line, now), sample, now)
 
 
@@ -189,11 +217,61 @@ def _is_suspect(state: LineState, way: Autorate, carried: Rates) -> bool:
     return _used(way, carried) >= SUSPECT_PERMILLE or most < SUSPECT_PERMILLE
 
 
+def _standing(state: LineState, line: UplinkRange) -> tuple[Direction, ...]:
+    """Directions whose queue stays, because their rate is stated; a rate that is measured drains it."""
+    if line.least != line.most or state.waits_since is None:
+        return ()
+    return tuple(each.direction for each in (state.down, state.up) if each.is_draining)
+
+
+def _queued(state: LineState, seen: _Seen, now: Microseconds) -> LineState:
+    """Whether a queue stands: what is as late after a lull does not wait, its path is longer."""
+    ways, carried = [each for each in (state.down, state.up) if each.is_draining], seen.carried
+    if not ways:
+        limit = autorate.delay_limit_us(min(state.down.rate, state.up.rate), state.sensor.noise_us)
+        is_free = any(max(each.down_us, each.up_us) <= limit for each in seen.delays)
+        most = _highest(_faded(state.without_queue), carried) if is_free else state.without_queue
+        return replace(state, queue=None, without_queue=most)
+    queue = state.queue or StandingQueue(now)
+    lull = now if queue.lull_since is None else queue.lull_since
+    waits = [max(_of(delay, each.direction) for each in ways) for delay in seen.delays]
+    # A queue of which less than a third is refilled is empty after one and a half times its length.
+    is_path = any(delay.sent > lull + LULL_US + 2 * queue.longest_us for delay in seen.delays)
+    queue = replace(
+        queue,
+        most=_highest(queue.most, carried),
+        shortest_us=min([*waits, *([] if queue.shortest_us is None else [queue.shortest_us])], default=None),
+        longest_us=max([*waits, queue.longest_us]),
+        is_path=queue.is_path or is_path,
+    )
+    is_lull = all(_is_lull(state, queue, each, carried) for each in ways)
+    return replace(state, queue=replace(queue, lull_since=lull if is_lull else None))
+
+
+def _is_lull(state: LineState, queue: StandingQueue, way: Autorate, carried: Rates) -> bool:
+    """Whether a queue would drain. A line that carries little of a stated rate may be full with that little, unless as much
+    passed before without a delay, and the delay was the same from the first."""
+    passes, most = _carried(way, carried), _carried(way, queue.most)
+    longer_us = queue.longest_us - (queue.shortest_us or 0)
+    was_usual = most * USED_PERMILLE <= _carried(way, state.without_queue) * 1000
+    is_usual = was_usual and longer_us <= autorate.delay_limit_us(way.rate, state.sensor.noise_us)
+    fell = passes * 1000 < max(most * IDLE_PERMILLE, way.rate * LULL_PERMILLE)
+    return passes * 1000 < way.rate * IDLE_PERMILLE and (fell or is_usual)
+
+
+def _faded(most: Rates) -> Rates:
+    return Rates(
+        BitsPerSecond(most.down - most.down // FADE_PARTS), BitsPerSecond(most.up - most.up // FADE_PARTS)
+    )
+
+
+def _highest(one: Rates, other: Rates) -> Rates:
+    return Rates(max(one.down, other.down), max(one.up, other.up))
+
+
 def _judged(state: LineState, sample: Sample, line: UplinkRange, now: Microseconds) -> LineState:
     """Whether the signal may still be believed."""
     ways = (state.down, state.up)
-    waits = any(each.is_draining for each in ways)
-    state = replace(state, waits_since=(state.waits_since or now) if waits else None)
     is_stuck = any(_is_stuck(each, of_direction(line, each.direction), now) for each in ways)
     is_answered = _is_answered(state, now)
     if sample.carried.down < ARRIVES_BITS or (is_answered and not is_stuck):

@@ -1,14 +1,15 @@
 """Queueing delay of each direction of the uplink, from the round trips of probes: what is longer than the shortest of the
-last minute. Pure.
+last minute, or of longer ago while a queue stands. Pure.
 
 The far end of a probe stamps it with its own clock (RFC 792, timestamp), which need not be right: only differences count.
 A clock that is set, or an answer whose stamps contradict its round trip, never becomes a delay of one direction.
 """
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field, replace
 
 from node.units import Microseconds
+from node.uplink.autorate import Direction
 
 WINDOW_US, WINDOWS = 10_000_000, 6
 """The shortest time is that of six windows of ten seconds: longer than a queue stays, shorter than a route does."""
@@ -48,8 +49,11 @@ class Shortest:
 
     windows: Mapping[int, int] = field(default_factory=dict)
 
-    def with_one(self, value_us: int, at: Microseconds) -> "Shortest":
+    def with_one(self, value_us: int, at: Microseconds, *, is_held: bool = False) -> "Shortest":
+        """`is_held`: what was shortest before still is, however long ago that was."""
         number = at // WINDOW_US
+        if is_held and self.windows:
+            value_us = min(value_us, self.value_us)
         kept = {each: least for each, least in self.windows.items() if number - WINDOWS < each <= number}
         return Shortest({**kept, number: min(value_us, kept.get(number, value_us))})
 
@@ -75,10 +79,15 @@ class DelaySensor:
 NOTHING_SEEN = DelaySensor()
 
 
-def take(sensor: DelaySensor, answer: RoundTrip, *, is_idle: bool) -> tuple[DelaySensor, QueueingDelay]:
-    """`is_idle`: little passes the line, so that a delay is none of ours."""
+def take(
+    sensor: DelaySensor, answer: RoundTrip, *, is_idle: bool, standing: Collection[Direction] = ()
+) -> tuple[DelaySensor, QueueingDelay]:
+    """`is_idle`: little passes the line, so that a delay is none of ours. `standing`: directions with a queue that nothing
+    drains; meanwhile no round trip is that of the empty line, so the shortest one stays. The shortest times of one direction
+    do not, because the far clock drifts: what they miss of the delay is put down to the directions with a queue."""
     trip = max(0, answer.received - answer.sent)
-    sensor = replace(sensor, round_trip=sensor.round_trip.with_one(trip, answer.received))
+    round_trip = sensor.round_trip.with_one(trip, answer.received, is_held=bool(standing))
+    sensor = replace(sensor, round_trip=round_trip)
     longer = trip - sensor.round_trip.value_us
     if is_idle:
         noise = sensor.noise_us + (min(longer, 10 * STAMP_US) - sensor.noise_us) // NOISE_PARTS
@@ -96,13 +105,21 @@ def take(sensor: DelaySensor, answer: RoundTrip, *, is_idle: bool) -> tuple[Dela
     longer_up, longer_down = up - stamped.up.value_us, down - stamped.down.value_us
     if max(longer_up, longer_down) > longer + TOLERANCE_US:
         # A clock was set: what was shortest before means nothing any more.
-        afresh = replace(
+        stamped = replace(
             sensor,
             up=NONE_YET.with_one(up, answer.received),
             down=NONE_YET.with_one(down, answer.received),
         )
-        return afresh, either
-    return stamped, QueueingDelay(answer.sent, longer_down, longer_up, is_by_direction=True)
+        if not standing:
+            return stamped, either
+        longer_up = longer_down = 0
+    missing = max(0, longer - longer_up - longer_down)
+    return stamped, QueueingDelay(
+        answer.sent,
+        longer_down + (missing if "down" in standing else 0),
+        longer_up + (missing if "up" in standing else 0),
+        is_by_direction=True,
+    )
 
 
 def _within_a_day(difference_us: int) -> int:

@@ -191,6 +191,20 @@ async def test_a_stated_rate_that_the_line_does_not_carry_is_reported_and_kept()
         assert control.waits_ms is None
 
 
+async def test_the_report_stays_as_long_as_the_queue_does() -> None:
+    line = MeasuredLine(rules=RULES, carried=BUSY)
+    async with line.life() as control:
+        await line.seconds(2)
+        line.down_us = 269_000
+        await line.seconds(11)
+        for _ in range(30):
+            await line.seconds(10)
+            assert 265 <= (control.waits_ms or 0) <= 273
+        line.down_us = 0
+        await line.seconds(1)
+        assert control.waits_ms is None
+
+
 async def test_a_rate_that_the_kernel_refuses_makes_it_look_again() -> None:
     line = MeasuredLine(carried=BUSY)
     line.kernel.refusing = ""

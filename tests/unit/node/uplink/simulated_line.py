@@ -1,12 +1,15 @@
 """A line with a queue of its own, as a fluid: what it carries follows a trace, and probes wait in its queue."""
 
+import math
 import random
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from node.units import BitsPerSecond, Microseconds
-from node.uplink import autorate
-from node.uplink.autorate import Delay, Direction, Measurement, RateRange
+from node.units import BitsPerSecond, Microseconds, Rates
+from node.uplink import autorate, line
+from node.uplink.autorate import Delay, Direction, Measurement, RateRange, UplinkRange
+from node.uplink.line import LineState, Sample
+from node.uplink.queueing_delay import RoundTrip
 
 Trace = Callable[[float], int]
 """What the line carries at a time, in bit/s."""
@@ -42,8 +45,18 @@ GREEDY = steady(10**9)
 
 
 class SimulatedLine:
-    def __init__(self, trace: Trace, direction: Direction, *, demand: Trace, is_mute: bool = False) -> None:
+    def __init__(
+        self,
+        trace: Trace,
+        direction: Direction,
+        *,
+        demand: Trace,
+        is_mute: bool = False,
+        queue_s: float = math.inf,
+    ) -> None:
+        """`queue_s`: the longest that its queue becomes; what comes then is dropped."""
         self._trace, self._direction, self._demand, self._is_mute = trace, direction, demand, is_mute
+        self._queue_s = queue_s
         self._queued = 0.0
         self._waiting: list[list[float]] = []
         """Of each probe in the queue: when it was sent, and the bits before it."""
@@ -55,7 +68,7 @@ class SimulatedLine:
     def turn(self, at: float, rate: int, *, sends_probe: bool) -> None:
         capacity = self._trace(at)
         coming = min(rate, self._demand(at)) * TURN_S
-        self._queued += coming
+        self._queued = min(self._queued + coming, capacity * self._queue_s + coming)
         left = min(self._queued, capacity * TURN_S)
         self._queued -= left
         for probe in self._waiting:
@@ -116,3 +129,53 @@ def run(
         100 * simulated.used / simulated.possible,
         tuple(rates),
     )
+
+
+DRIFT_PPM = 50
+"""Of the far clock."""
+
+
+def watched(
+    trace: Trace,
+    direction: Direction,
+    *,
+    stated: int,
+    seconds: float,
+    demand: Trace = GREEDY,
+    longer_s: Callable[[float], float] = lambda _at: 0.0,
+    queue_s: float = math.inf,
+    is_stamped: bool = True,
+) -> list[tuple[float, LineState]]:
+    """What is known of a line whose rate is stated, at each step. `longer_s`: the path beyond the line at a time."""
+    simulated = SimulatedLine(trace, direction, demand=demand, queue_s=queue_s)
+    rates = Rates(BitsPerSecond(stated), BitsPerSecond(stated))
+    uplink = UplinkRange(rates, rates, rates)
+    state, found, probed = line.begin(uplink, Microseconds(0)), list[tuple[float, LineState]](), 0.0
+    for number in range(1, round(seconds / TURN_S)):
+        at = number * TURN_S
+        is_due = (at - probed) * 1e6 >= state.pace_us
+        probed = at if is_due else probed
+        simulated.turn(at, stated, sends_probe=is_due)
+        if number % round(STEP_S / TURN_S) == 0:
+            measured, now = simulated.measured(at), Microseconds(round(at * 1e6))
+            none = BitsPerSecond(0)
+            carried = Rates(
+                measured.carried if direction == "down" else none,
+                measured.carried if direction == "up" else none,
+            )
+            answers = [_trip(each, direction, longer_s, is_stamped=is_stamped) for each in measured.answered]
+            state = line.step(state, Sample(carried, answers), uplink, now)
+            found.append((at, state))
+    return found
+
+
+def _trip(
+    waited: Delay, direction: Direction, longer_s: Callable[[float], float], *, is_stamped: bool
+) -> RoundTrip:
+    """The path is longer in both directions alike."""
+    way_us = round((BASE_S + longer_s(waited.sent / 1e6)) * 1e6 / 2)
+    far = waited.sent + way_us + (waited.delay_us if direction == "up" else 0)
+    far += 7_000_000 + far * DRIFT_PPM // 1_000_000
+    stamps = (far // 1_000 * 1_000,) * 2 if is_stamped else (None, None)
+    received = waited.sent + 2 * way_us + waited.delay_us
+    return RoundTrip(waited.sent, Microseconds(received), *stamps)

@@ -21,6 +21,7 @@ from node.uplink.line import (
     step,
 )
 from node.uplink.queueing_delay import RoundTrip
+from tests.unit.node.uplink.simulated_line import Direction, steady, watched
 
 
 def both(rate: int) -> Rates:
@@ -246,3 +247,94 @@ def test_a_probe_that_is_late_is_followed_by_the_next_at_once() -> None:
     state = last(after(0.2, lambda _now: Sample(BUSY, oldest=sent), calm, 2_000_000))
     assert URGENT_PACE_US == state.pace_us
     assert calm.rates.down <= state.rates.down, "one may be lost"
+
+
+MBIT = 1_000_000
+SLOW_US = 50_000
+"""So long packets wait, and longer, when the line carries less than the rules state; as in `uplink_rate_control`."""
+
+
+def waits(found: list[tuple[float, LineState]], begins: float, ends: float) -> list[bool]:
+    return [
+        state.waits_since is not None and state.waits_us >= SLOW_US
+        for at, state in found
+        if begins <= at < ends
+    ]
+
+
+@pytest.mark.parametrize("direction", ["down", "up"])
+@pytest.mark.parametrize("carries", [18 * MBIT, 12 * MBIT, 4 * MBIT])
+@pytest.mark.parametrize("is_stamped", [True, False])
+def test_a_queue_that_stands_for_minutes_stays_known(
+    direction: Direction, carries: int, is_stamped: bool
+) -> None:
+    """The line carries less than is stated, down to a fifth of it, and is full all the time."""
+    found = watched(
+        steady(carries),
+        direction,
+        stated=20 * MBIT,
+        seconds=300,
+        demand=lambda at: 10**9 if at > 5 else 100_000,
+        queue_s=0.25,
+        is_stamped=is_stamped,
+    )
+    assert all(waits(found, 15, 300))
+    ways = (found[-1][1].down, found[-1][1].up)
+    late = [way.last.delay_us for way in ways if way.direction == direction]
+    assert 240_000 <= late[0] <= 256_000
+    if is_stamped:
+        assert all(way.last.delay_us < SLOW_US for way in ways if way.direction != direction)
+
+
+def test_a_queue_that_is_empty_now_and_then_is_known_again_each_time() -> None:
+    def by_turns(at: float) -> int:
+        return 10**9 if 5 < at % 100 < 80 else 100_000
+
+    found = watched(steady(12 * MBIT), "down", stated=20 * MBIT, seconds=300, demand=by_turns, queue_s=0.25)
+    for begins in (0, 100, 200):
+        assert all(waits(found, begins + 15, begins + 80))
+        assert not any(waits(found, begins + 85, begins + 100))
+
+
+@pytest.mark.parametrize(
+    "demand",
+    [
+        steady(0),
+        steady(3 * MBIT),
+        lambda at: (14 if at % 20 < 15 else 1) * MBIT,
+        lambda at: round((1 + at % 7) * MBIT),
+    ],
+    ids=["idle", "a little", "much with a lull", "varies"],
+)
+@pytest.mark.parametrize("is_stamped", [True, False])
+def test_a_path_that_becomes_longer_is_learnt_within_two_minutes(
+    demand: Callable[[float], int], is_stamped: bool
+) -> None:
+    """Nothing waits in the line, whatever passes it."""
+    found = watched(
+        steady(20 * MBIT),
+        "down",
+        stated=17 * MBIT,
+        seconds=240,
+        demand=demand,
+        longer_s=lambda at: 0.2 if at > 60 else 0.0,
+        is_stamped=is_stamped,
+    )
+    assert not any(waits(found, 0, 60))
+    assert not any(waits(found, 180, 240))
+    assert max(found[-1][1].down.last.delay_us, found[-1][1].up.last.delay_us) < SLOW_US
+
+
+def test_a_path_that_becomes_longer_on_a_line_that_is_used_up_is_learnt_at_the_next_lull() -> None:
+    """Until then nothing distinguishes it from a queue."""
+    found = watched(
+        steady(20 * MBIT),
+        "down",
+        stated=17 * MBIT,
+        seconds=400,
+        demand=lambda at: 10**9 if at < 200 else 100_000,
+        longer_s=lambda at: 0.2 if at > 60 else 0.0,
+    )
+    assert all(waits(found, 70, 200))
+    assert not any(waits(found, 205, 400)), "what is as late after a lull does not wait"
+    assert found[-1][1].queue is None

@@ -7,6 +7,7 @@ from node.units import Microseconds
 from node.uplink.queueing_delay import (
     DAY_US,
     NOTHING_SEEN,
+    STAMP_US,
     TOLERANCE_US,
     WINDOW_US,
     WINDOWS,
@@ -98,3 +99,14 @@ def test_noise_is_what_delays_differ_by_while_the_line_is_idle() -> None:
     for n in range(200, 400):
         sensor, _ = take(sensor, stamped(n * 200_000, 900_000, 2_000), is_idle=False)
     assert sensor.noise_us < 8_000
+
+
+def test_while_a_queue_stands_the_shortest_stays_and_the_far_clock_may_drift() -> None:
+    """Two hours of 50 millionths are 360 ms in each direction."""
+    step = 200_000
+    sensor = after([stamped(n * step, 2_000, 2_000) for n in range(10)])[0]
+    for n in range(10, 36_000, 5):
+        late = stamped(n * step, 2_000, 102_000, clock=n * step * 50 // 1_000_000)
+        sensor, delay = take(sensor, late, is_idle=False, standing=("down",))
+        assert abs(delay.down_us - 100_000) <= TOLERANCE_US + STAMP_US
+        assert delay.up_us <= TOLERANCE_US + STAMP_US
