@@ -1,6 +1,6 @@
 """Effective policy (RFC 2753): the rules in force, applied to the account of each device."""
 
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Callable, Collection, Iterable, Mapping
 
 from node.accounting.ledger import Ledger
 from node.accounting.periods import period_name
@@ -9,11 +9,12 @@ from node.accounts.registry import AccountRegistry
 from node.control.accounting_cycle import CycleResult
 from node.control.ports import Clock
 from node.enforcement.htb_classes import ALL_GUARANTEED, GuaranteedParts, promises_kept
-from node.enforcement.plan import FirewallConfig, TrafficPlan
+from node.enforcement.plan import FirewallConfig, ShapedClass, TrafficPlan
 from node.governance.allowance import Allowance, Moment, Unit
 from node.governance.members import MemberDirectory
 from node.governance.rule_evaluation import Evaluator
 from node.governance.rules import GUEST_TIER, ActiveRuleset, guaranteeable
+from node.sessions.present_shares import PresentShares
 from node.sessions.state import Authorized, Shortened
 from node.sessions.table import GUESTS_MAX, SessionTable
 from node.sessions.traffic_classes import as_kept, class_of_idle_accounts, pool_account, pools, shaped_classes
@@ -46,6 +47,12 @@ class EffectivePolicy:
         self._kept = ALL_GUARANTEED
         self.measured: Rates | None = None
         """What the uplink carries now; None where the stated rate is shared."""
+        self.in_use: Mapping[AccountId, Rates] = {}
+        """Mean rate of each account that transferred anything in the last reading."""
+        self._classes: Mapping[int, ShapedClass] = {}
+        """Of the last plan."""
+        self._shares: tuple[tuple[object, object, Rates], PresentShares] | None = None
+        """The last ones, and what they were computed from."""
 
     def account_of(self, mac: MacAddress) -> AccountId:
         """The account in the member directory, else the one the device is bound to, else the
@@ -215,7 +222,7 @@ class EffectivePolicy:
         if idle:
             classes |= class_of_idle_accounts(self.allowances[account] for account in idle)
         line = ruleset.guaranteeable if self.measured is None else guaranteeable(self.measured)
-        self._kept = promises_kept(classes.values(), line)
+        self._kept, self._classes = promises_kept(classes.values(), line), classes
         admitted, retiring = session_table.admitted(idle), dict(session_table.retiring)
         most = ruleset.shaped if ruleset.measured is None else ruleset.measured.most
         return TrafficPlan(firewall, admitted, retiring, most, classes, session_table.moved())
@@ -225,6 +232,21 @@ class EffectivePolicy:
         """The rate that is shared now; None when the uplink's rate is not stated."""
         shaped = self.active_ruleset.ruleset.shaped
         return shaped if self.measured is None else self.measured
+
+    def present_share(self, account: AccountId) -> Rates | None:
+        """What the account could have now if it began to transfer, given who does; None without a session, and when the
+        uplink is not shared. Computed once for each reading and plan, and each change of a measured rate."""
+        present, minor = self.present, self.session_table.minors.get(account)
+        if present is None or minor is None or minor not in self._classes:
+            return None
+        seen = (self._classes, self.in_use, present)
+        if self._shares is None or any(
+            old is not new for old, new in zip(self._shares[0], seen, strict=True)
+        ):
+            minors = self.session_table.minors
+            in_use = {minors[each]: rates for each, rates in self.in_use.items() if each in minors}
+            self._shares = seen, PresentShares(self._classes, in_use, present)
+        return self._shares[1].of(minor)
 
     def kept(self) -> GuaranteedParts:
         """Which parts of lifelines and floors the uplink could guarantee in the last plan."""

@@ -93,7 +93,6 @@ class Reconciler:
             guests_max=guests_max,
         )
         self.session_table = self.effective_policy.session_table
-        self.rates: Mapping[AccountId, Rates] = {}
         self.mark_rates: Mapping[int, Rates] = {}
         self.uplink_rate = NO_RATES
         self.load = rates.UplinkLoad()
@@ -151,6 +150,10 @@ class Reconciler:
     @property
     def member_directory(self) -> MemberDirectory:
         return self.effective_policy.member_directory
+
+    @property
+    def rates(self) -> Mapping[AccountId, Rates]:
+        return self.effective_policy.in_use
 
     def account_of(self, mac: MacAddress) -> AccountId:
         """The account in the member directory, else the one the device is bound to, else the
@@ -447,7 +450,7 @@ class Reconciler:
         if measured.rates is None:
             return
         self._rated_ms, self._unrated = now, Unrated()
-        self.rates, self.mark_rates = measured.rates.by_account, measured.rates.by_mark
+        self.effective_policy.in_use, self.mark_rates = measured.rates.by_account, measured.rates.by_mark
         self.uplink_rate = measured.rates.uplink
         self.load = rates.step(self.load, self.uplink_rate, self.effective_policy.present, now)
 

@@ -20,12 +20,13 @@ from datetime import UTC, datetime, timedelta
 
 from node.characters import is_name
 from node.governance.allowance import Allowance, Moment, Unit
+from node.governance.fair_shares import Demand, fair_rates
 from node.governance.rule_evaluation import Direction, Evaluator, rate_in
 from node.governance.rules import GUEST_TIER, MEMBER_TIER, Example, Quota, Ruleset
 from node.governance.sentences import duration_words, rate_words
 from node.governance.times import DAYS
 from node.governance.value_syntax import parse_session
-from node.units import AccountId, BitsPerSecond, Bytes, Milliseconds, Rates, parse_rate
+from node.units import AccountId, Bytes, Milliseconds, Rates, parse_rate
 
 GIVEN_WANTED = '"member, fri 21:00, everyone busy" or "member with busy-volume used up, fri 21:00, alone"'
 EXPECT_WANTED = (
@@ -151,17 +152,6 @@ def _others(tested: Unit, units: Sequence[Unit]) -> list[Unit]:
     return [*others, Unit(AccountId("some-guest"), GUEST_TIER)]
 
 
-@dataclass(frozen=True, slots=True)
-class Demand:
-    """One unit on a congested link that would use as much as it can get."""
-
-    weight: int
-    """1 and up."""
-    floor: int
-    ceiling: int | None = None
-    """Or its demand, if that is lower; None for no limit."""
-
-
 def _demand(allowance: Allowance, direction: Direction) -> Demand:
     top = allowance.ceiling if allowance.pool is None else allowance.pool_ceiling
     ceiling = None if top is None else rate_in(direction, top.value)
@@ -233,48 +223,3 @@ def _compare_rate(
         return "the speed of the line is not stated in [uplink.main]"
     value = rate_in(direction, found)
     return None if _COMPARE[sign](value, rate) else f"{direction} is {rate_words(value)}"
-
-
-def fair_rates(demands: Sequence[Demand], capacity: int) -> tuple[BitsPerSecond, ...]:
-    """Weighted max-min fairness in whole bit/s: the rate of each demand, in the same order: floor <= rate <= ceiling, and
-    between these an equal rate per weight.
-
-    The sum is exactly `capacity`, or less when all ceilings are reached. Floors that do not fit shrink in proportion;
-    a floor above its ceiling counts as the ceiling.
-    """
-    floors = [d.floor if d.ceiling is None else min(d.floor, d.ceiling) for d in demands]
-    if sum(floors) >= capacity:
-        return _exact([floor * capacity for floor in floors], sum(floors) or 1, capacity)
-    rates: dict[int, int] = {}
-    open_ = list(range(len(demands)))
-    while open_:
-        left, weight = capacity - sum(rates.values()), sum(demands[i].weight for i in open_)
-        low = [i for i in open_ if demands[i].weight * left < floors[i] * weight]
-        high = [i for i in open_ if _is_over(demands[i], left, weight)]
-        if not low and not high:
-            shares = _exact([demands[i].weight * left for i in open_], weight, left)
-            rates.update(zip(open_, shares, strict=True))
-            break
-        # Fixing the side that moves the level more is safe: after that the level can only move further in the same
-        # direction.
-        lacking = sum(floors[i] * weight - demands[i].weight * left for i in low)
-        passing = sum(demands[i].weight * left - (demands[i].ceiling or 0) * weight for i in high)
-        if lacking >= passing:
-            rates.update((i, floors[i]) for i in low)
-        if passing >= lacking:
-            rates.update((i, demands[i].ceiling or 0) for i in high)
-        open_ = [i for i in open_ if i not in rates]
-    return tuple(BitsPerSecond(rates[i]) for i in range(len(demands)))
-
-
-def _is_over(demand: Demand, left: int, weight: int) -> bool:
-    return demand.ceiling is not None and demand.weight * left > demand.ceiling * weight
-
-
-def _exact(numerators: Sequence[int], denominator: int, total: int) -> tuple[BitsPerSecond, ...]:
-    """Integer parts of the fractions; the remaining bits go to the first ones that were rounded down."""
-    parts = [numerator // denominator for numerator in numerators]
-    cut = [index for index, numerator in enumerate(numerators) if numerator % denominator]
-    for index in cut[: max(0, total - sum(parts))]:
-        parts[index] += 1
-    return tuple(BitsPerSecond(part) for part in parts)

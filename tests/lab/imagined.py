@@ -24,7 +24,7 @@ from captive_portal.callers import ELSEWHERE
 from node import console
 from node.app.views import TermsAccepted
 from node.daemon import Node, load_config
-from node.governance.rule_tests import Demand, fair_rates
+from node.governance.fair_shares import Demand, fair_rates
 from node.identity import key_to_pem
 from node.units import AccountId, MacAddress
 from node.web.connections import Caller, SocketAddresses

@@ -5,7 +5,7 @@ from fractions import Fraction
 from hypothesis import given
 from hypothesis import strategies as st
 
-from node.governance.rule_tests import Demand, fair_rates
+from node.governance.fair_shares import Demand, equal_parts, fair_rates
 
 AMOUNT = st.integers(0, 10**7)
 DEMANDS = st.lists(
@@ -51,3 +51,20 @@ def test_half_a_share_is_half_the_rate_and_the_lifeline_raises_it():
 
 def test_floors_that_do_not_fit_shrink_in_proportion():
     assert (75, 25) == fair_rates([Demand(1, 300), Demand(9, 100)], 100)
+
+
+def test_lifelines_shrink_only_when_nothing_else_is_left():
+    demands = [Demand(100, 6_000, lifeline=256), Demand(100, 256, lifeline=256)]
+    assert (1_744, 256) == fair_rates(demands, 2_000)
+    assert (128, 128) == fair_rates(demands, 256)
+
+
+@given(st.lists(st.tuples(DEMANDS.map(lambda each: each[0]), st.integers(1, 50)), max_size=6), AMOUNT)
+def test_equal_units_have_equal_parts_of_what_each_would_have_alone(groups, capacity):
+    counts = dict(groups)
+    parts = equal_parts(counts, capacity)
+    alone = fair_rates([demand for demand, count in counts.items() for _ in range(count)], capacity)
+    assert sum(part * counts[demand] for demand, part in parts.items()) <= capacity
+    expected = iter(alone)
+    for demand, count in counts.items():
+        assert all(abs(next(expected) - parts[demand]) <= 1 for _ in range(count))
