@@ -7,8 +7,9 @@ E02 a floor or ceiling that its pool cannot have · E03 below a lifeline · E04 
 W01 never applies · W02 never changes anything · W04 a share over the charter's ratio · W05 for one household only ·
 W07 needs a clock that the node does not have · W09 more rules than people read · W10 a quota that the lifeline alone
 uses up · W11 so much of the uplink shared that its queue can stay full · W12 join methods for members only, but no
-members · W13 floors of all hours together exceed the uplink · W14 an error that the rules in force have too. (W03, W06
-and W08 need usage data, proposers and concurrency.)
+members · W13 floors of all hours together exceed the uplink · W14 an error that the rules in force have too · W15 lifelines
+and floors exceed the least that a measured uplink carries. (W03, W06 and W08 need usage data, proposers and
+concurrency.)
 """
 
 from collections.abc import Iterable, Sequence
@@ -41,8 +42,10 @@ from node.governance.rules import (
     Rule,
     Ruleset,
     Share,
+    guaranteeable,
     is_meant_for,
     selects,
+    shared_for,
 )
 from node.governance.sentences import rate_words, rates_words
 from node.governance.value_syntax import format_quota, format_rates
@@ -258,7 +261,7 @@ def _examples(ruleset: Ruleset, units: Sequence[Unit]) -> list[Finding]:
 def notes(
     ruleset: Ruleset, units: Sequence[Unit], met: Sequence[Situation], clock: ClockState
 ) -> Iterable[Finding]:
-    """All warnings but W13 and W14. `units`: the member directory, empty when there is none; `met`: every situation the
+    """All warnings but W13 to W15. `units`: the member directory, empty when there is none; `met`: every situation the
     rules can meet."""
     real = [situation for situation in met if situation.kind.exists or not units]
     reached = {rule.id for situation in real for rule in situation.rules}
@@ -389,8 +392,8 @@ def _closed_door(ruleset: Ruleset, units: Sequence[Unit]) -> Iterable[Finding]:
 
 def capacity_findings(ruleset: Ruleset, among: Sequence[UnitKind]) -> Iterable[Finding]:
     """Whether the uplink can carry all lifelines and floors at once, beside its control traffic: E04 for the worst hour of
-    each direction, otherwise W13 if only the floors of all hours together are too much; nothing when the uplink's speed
-    is not stated."""
+    each direction, otherwise W13 if only the floors of all hours together are too much, and W15 if a measured uplink may
+    carry less; nothing when the uplink's speed is not stated."""
     line = ruleset.guaranteeable
     if line is None:
         return
@@ -401,18 +404,22 @@ def capacity_findings(ruleset: Ruleset, among: Sequence[UnitKind]) -> Iterable[F
         over = most - rate_in(direction, line)
         if over > 0:
             excess = Excess(direction, minute, over)
-            yield _with_fix(ruleset, among, excess, _message(ruleset, among, excess))
+            at, fix = _fix(ruleset, among, excess)
+            yield Finding("E04", at, _message(ruleset, among, excess), fix)
         else:
             yield from _without_a_clock(ruleset, among, direction)
+            if ruleset.measured is not None:
+                over = most - rate_in(direction, guaranteeable(ruleset.measured.least))
+                fits = _enough(ruleset.measured.least, [rates for _, rates in promised])
+                yield from _at_its_slowest(ruleset, among, Excess(direction, minute, over), fits)
 
 
 def _without_a_clock(ruleset: Ruleset, among: Sequence[UnitKind], direction: Direction) -> Iterable[Finding]:
     """W13: while the clock is unknown, every floor with times applies. Lifelines still fit, as in every hour; only
     the part of the floors above them shrinks, so this is not an error."""
-    guaranteeable = ruleset.guaranteeable
-    assert guaranteeable is not None, "without a line there is no excess"
+    assert ruleset.guaranteeable is not None, "without a line there is no excess"
     unknown = replace(moment_at(0), clock="unknown")
-    most, line = _promised(ruleset, among, unknown), rate_in(direction, guaranteeable)
+    most, line = _promised(ruleset, among, unknown), rate_in(direction, ruleset.guaranteeable)
     if rate_in(direction, most) <= line:
         return
     lifelines = rate_in(direction, _promised(ruleset, among, unknown, lifelines_only=True))
@@ -424,6 +431,41 @@ def _without_a_clock(ruleset: Ruleset, among: Sequence[UnitKind], direction: Dir
     )
     yield Finding(
         "W13", 0, message, "give the node a clock, or lower floors so that all of them fit together"
+    )
+
+
+def _at_its_slowest(
+    ruleset: Ruleset, among: Sequence[UnitKind], excess: Excess, fits: Rates
+) -> Iterable[Finding]:
+    """W15: what is left of lifelines and floors while the line carries no more than `least`. `fits`: a `least` that is
+    enough."""
+    if excess.rate <= 0 or ruleset.measured is None:
+        return
+    direction = excess.direction
+    least, line = (
+        rate_in(direction, ruleset.measured.least),
+        rate_in(direction, guaranteeable(ruleset.measured.least)),
+    )
+    lifelines = rate_in(direction, _promised(ruleset, among, moment_at(excess.minute), lifelines_only=True))
+    left = f"each {ruleset.unit} gets {line * 100 // max(1, lifelines)} % of its lifeline, and floors nothing beyond it"
+    if lifelines <= line:
+        percent = (line - lifelines) * 100 // max(1, line + excess.rate - lifelines)
+        left = f"everyone keeps the lifeline, and floors give {percent} % of what they promise beyond it"
+    message = (
+        f"{direction.capitalize()}: lifelines and floors of {_households(among)} {ruleset.unit}s and the guests come to "
+        f"{rate_words(BitsPerSecond(line + excess.rate))} ({minute_words(excess.minute)}), but while the line carries its "
+        f"least, {rate_words(least)}, only {rate_words(line)} can be guaranteed: {left}."
+    )
+    at, fix = _fix(ruleset, among, excess)
+    enough = f'write least = "{format_rates(fits)}" if the line always carries that'
+    yield Finding("W15", at, message, f"{enough}; else {fix}, or adopt the rules with this in mind")
+
+
+def _enough(least: Rates, promised: Sequence[Rates]) -> Rates:
+    """The lowest rates, at least these, of which all that is promised can be guaranteed."""
+    return Rates(
+        max(least.down, shared_for(max(each.down for each in promised))),
+        max(least.up, shared_for(max(each.up for each in promised))),
     )
 
 
@@ -478,9 +520,8 @@ def _counts(among: Sequence[UnitKind]) -> list[tuple[UnitKind, int]]:
 
 
 def _message(ruleset: Ruleset, among: Sequence[UnitKind], excess: Excess) -> str:
-    guaranteeable = ruleset.guaranteeable
-    assert guaranteeable is not None, "without a line there is no excess"
-    line = rate_in(excess.direction, guaranteeable)
+    assert ruleset.guaranteeable is not None, "without a line there is no excess"
+    line = rate_in(excess.direction, ruleset.guaranteeable)
     return (
         f"{excess.direction.capitalize()}: lifelines and floors of {_households(among)} {ruleset.unit}s and the guests "
         f"come to {rate_words(BitsPerSecond(line + excess.rate))} ({minute_words(excess.minute)}), and "
@@ -488,8 +529,8 @@ def _message(ruleset: Ruleset, among: Sequence[UnitKind], excess: Excess) -> str
     )
 
 
-def _with_fix(ruleset: Ruleset, among: Sequence[UnitKind], excess: Excess, message: str) -> Finding:
-    """The finding, with a fix: lower the largest floor, otherwise the lifeline, to the value that fits."""
+def _fix(ruleset: Ruleset, among: Sequence[UnitKind], excess: Excess) -> tuple[int, str]:
+    """The line to change, and how: lower the largest floor, otherwise the lifeline, to the value that fits."""
     direction, lifeline = (
         excess.direction,
         rate_in(excess.direction, rule_evaluation.lifeline(ruleset.charter)),
@@ -500,14 +541,12 @@ def _with_fix(ruleset: Ruleset, among: Sequence[UnitKind], excess: Excess, messa
         lower = _without(excess, rate, count)
         if lower > lifeline * (max(1, _households_of(rule, among)) if rule.together else 1):
             fix = f'lower {rule.id} to at most "{rate_words(lower)} {direction}"'
-            return Finding("E04", rule.line, message, fix)
+            return rule.line, fix
     lower = _without(excess, lifeline, max(1, _households(among)))
     if lower >= rate_in(direction, rule_evaluation.CODE_LIFELINE):
         fix = f'lower the lifeline in [charter] to "{rate_words(lower)} {direction}", or take out floors'
-        return Finding("E04", 0, message, fix)
-    return Finding(
-        "E04", 0, message, "take out floors, or find a faster line: this one is not enough for all lifelines"
-    )
+        return 0, fix
+    return 0, "take out floors, or find a faster line: this one is not enough for all lifelines"
 
 
 def _households(among: Sequence[UnitKind]) -> int:

@@ -416,7 +416,9 @@ def lifeline_bound(ruleset: Ruleset) -> Bound[Rates]:
 
 def guest_lifeline_bound(ruleset: Ruleset) -> Bound[Rates]:
     rates = guest_lifeline(ruleset.charter)
-    return Bound(rates, LIFELINE, ruleset.decision, guest_lifeline_sentence(rates), reasons=(GUEST_LIFELINE,))
+    return Bound(
+        rates, LIFELINE, ruleset.decision, guest_lifeline_sentence(ruleset, rates), reasons=(GUEST_LIFELINE,)
+    )
 
 
 def code_lifeline_bound() -> Bound[Rates]:

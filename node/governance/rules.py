@@ -9,7 +9,7 @@ from typing import Literal
 from node.accounting.periods import PeriodKind
 from node.errors import Finding
 from node.governance.times import Times
-from node.units import BitsPerSecond, Bytes, Milliseconds, Rates
+from node.units import KILO, BitsPerSecond, Bytes, Milliseconds, Rates
 
 SHARE_DEFAULT = 100
 GUEST_TIER = "guest"
@@ -193,6 +193,13 @@ class Ruleset:
         """What lifelines and floors can have."""
         return None if self.shaped is None else guaranteeable(self.shaped)
 
+    @property
+    def may_carry_less(self) -> bool:
+        """Whether the uplink is expected to carry less at times than the rate that all promises fit."""
+        if self.measured is None or self.shaped is None:
+            return False
+        return not _covers(self.measured.least, self.shaped)
+
 
 CONTROL_PERMILLE, CONTROL_MIN, CONTROL_PERMILLE_MAX = 20, BitsPerSecond(32_000), 250
 """Part of a shared rate, the least in bit/s, and the most that this least may be."""
@@ -210,6 +217,18 @@ def guaranteeable(shared: Rates) -> Rates:
         BitsPerSecond(shared.down - control_reserve(shared.down)),
         BitsPerSecond(shared.up - control_reserve(shared.up)),
     )
+
+
+def shared_for(promised: BitsPerSecond) -> BitsPerSecond:
+    """The least rate in whole kbit/s that is enough to share for these lifelines and floors, in one direction."""
+    enough = (
+        promised * 1000 // (1000 - CONTROL_PERMILLE_MAX),
+        promised + CONTROL_MIN,
+        promised * 1000 // (1000 - CONTROL_PERMILLE),
+    )
+    rounded = [BitsPerSecond(-(-each // KILO) * KILO) for each in enough]
+    rounded += [BitsPerSecond(each + KILO) for each in rounded]
+    return min(each for each in rounded if each - control_reserve(each) >= promised)
 
 
 def _permille(rate: BitsPerSecond, permille: int) -> BitsPerSecond:

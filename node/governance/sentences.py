@@ -78,11 +78,19 @@ def sentence(rule: Rule, ruleset: Ruleset, words: Translator = ENGLISH) -> str:
 
 def lifeline_sentence(ruleset: Ruleset, lifeline: Rates, words: Translator = ENGLISH) -> str:
     text = words.gettext("{every} always has at least {rates}. No rule can take this away.")
+    if ruleset.may_carry_less:
+        text = words.gettext(
+            "{every} has at least {rates} while the line carries it. No rule can take this away."
+        )
     return capital(text.format(every=every_unit(ruleset.unit, words), rates=rates_words(lifeline, words)))
 
 
-def guest_lifeline_sentence(lifeline: Rates, words: Translator = ENGLISH) -> str:
+def guest_lifeline_sentence(ruleset: Ruleset, lifeline: Rates, words: Translator = ENGLISH) -> str:
     text = words.gettext("All guests together always have at least {rates}. No rule can take this away.")
+    if ruleset.may_carry_less:
+        text = words.gettext(
+            "All guests together have at least {rates} while the line carries it. No rule can take this away."
+        )
     return text.format(rates=rates_words(lifeline, words))
 
 
@@ -115,7 +123,7 @@ def describe(ruleset: Ruleset, words: Translator = ENGLISH) -> tuple[str, ...]:
     return (
         first,
         lifeline_sentence(ruleset, charter.lifeline, words),
-        guest_lifeline_sentence(charter.guest_lifeline, words),
+        guest_lifeline_sentence(ruleset, charter.guest_lifeline, words),
         ratio.format(ratio=charter.max_weight_ratio),
         joining_sentence(ruleset.joining, words),
         *(sentence(rule, ruleset, words) for rule in ruleset.rules),
@@ -159,7 +167,7 @@ def sentence_of(ruleset: Ruleset, reason: str, words: Translator = ENGLISH) -> s
     if reason == LIFELINE:
         return lifeline_sentence(ruleset, ruleset.charter.lifeline, words)
     if reason == GUEST_LIFELINE:
-        return guest_lifeline_sentence(ruleset.charter.guest_lifeline, words)
+        return guest_lifeline_sentence(ruleset, ruleset.charter.guest_lifeline, words)
     if reason == LIFELINE_IN_CODE:
         return code_lifeline_sentence(words)
     if reason.partition(":")[0] == EQUAL_SHARE:
@@ -207,6 +215,8 @@ def _effect(rule: Rule, ruleset: Ruleset, words: Translator) -> str:
             return _share(weight, rule, who, ruleset, words)
         case Floor(rates):
             text = words.gettext("{who} have at least {rates} whenever they need it.")
+            if ruleset.may_carry_less:
+                text = words.gettext("{who} have at least {rates} when they need it and the line carries it.")
             return text.format(who=who, rates=rates_words(rates, words))
         case Ceiling(rates):
             if rates is None:
@@ -393,16 +403,12 @@ def date_words(at: datetime) -> str:
 def duration_words(length: Milliseconds, words: Translator = ENGLISH) -> str:
     """Exact, in the largest unit that fits: ``4 hours``, ``90 minutes``. `length` must be whole minutes."""
     minutes = length // 60_000
+    days, hours = minutes // 1440, minutes // 60
     if minutes % 1440 == 0:
-        number = minutes // 1440
-        text = words.ngettext("{number} day", "{number} days", number)
-    elif minutes % 60 == 0:
-        number = minutes // 60
-        text = words.ngettext("{number} hour", "{number} hours", number)
-    else:
-        number = minutes
-        text = words.ngettext("{number} minute", "{number} minutes", number)
-    return text.format(number=number)
+        return words.ngettext("{number} day", "{number} days", days).format(number=days)
+    if minutes % 60 == 0:
+        return words.ngettext("{number} hour", "{number} hours", hours).format(number=hours)
+    return words.ngettext("{number} minute", "{number} minutes", minutes).format(number=minutes)
 
 
 # --- people -----------------------------------------------------------------------------
@@ -557,8 +563,7 @@ def _many(number: int, unit: str, words: Translator) -> str:
         text = words.ngettext("{number} person", "{number} people", number)
     else:
         # In digits: a number word may have to agree with the gender of a word that the community chose.
-        text = words.ngettext("{number} {unit}", "{number} {unit}s", number)
-        return text.format(number=number, unit=unit)
+        return words.ngettext("{number} {unit}", "{number} {unit}s", number).format(number=number, unit=unit)
     return text.format(number=_number_words(number, words))
 
 

@@ -1,8 +1,13 @@
 """Capacity checks: whether the uplink is enough for all guarantees."""
 
+from hypothesis import given
+from hypothesis import strategies as st
+
+from node.errors import Finding
 from node.governance.allowance import Unit
 from node.governance.checks import check, check_file
-from node.units import AccountId
+from node.governance.rules import control_reserve, shared_for
+from node.units import AccountId, BitsPerSecond
 from tests.fakes.rule_files import HEAD, file_with, rule, rules_of, village
 
 
@@ -98,3 +103,59 @@ def test_floors_that_only_coincide_while_the_hour_is_unknown_are_a_warning_that_
     assert "come to 45.24 Mbit/s; 36.064 Mbit/s can be guaranteed" in finding.message
     assert "each floor gives 72 % of what it promises" in finding.message
     assert [] == [f.code for f in check_file(file_with(morning), one_host)[1] if f.code in {"E04", "W13"}]
+
+
+MEASURED = 'rate = "measured"\nleast = "{}"\n[charter]'
+
+
+def at_its_slowest(least: str, *rules: str) -> list[Finding]:
+    text = file_with(*rules).replace("[charter]", MEASURED.format(least))
+    return [finding for finding in found(text) if finding.code == "W15"]
+
+
+def test_a_line_that_may_carry_less_than_is_promised_is_a_warning_with_what_would_fit():
+    """44 lifelines of 256 and 96 kbit/s and the guests' 1,000 and 256 are 12.264 and 4.48 Mbit/s; 2 % is for the node."""
+    down, up = at_its_slowest("5 Mbit/s down, 2 Mbit/s up")
+    assert "Down: lifelines and floors of 44 households and the guests come to 12.264 Mbit/s" in down.message
+    assert (
+        "its least, 5 Mbit/s, only 4.9 Mbit/s can be guaranteed: each household gets 39 % of its lifeline"
+        in down.message
+    )
+    assert (
+        "its least, 2 Mbit/s, only 1.96 Mbit/s can be guaranteed: each household gets 43 % of its lifeline"
+        in up.message
+    )
+    enough = 'write least = "12515 kbit/s down, 4572 kbit/s up" if the line always carries that; else '
+    assert down.fix.startswith(
+        f'{enough}lower the lifeline in [charter] to "88 kbit/s down", or take out floors'
+    )
+    assert not down.is_error
+    assert [] == at_its_slowest("12515 kbit/s down, 4572 kbit/s up")
+    assert ["W15"] == [each.code for each in at_its_slowest("12515 kbit/s down, 4571 kbit/s up")]
+
+
+def test_where_only_floors_do_not_fit_the_warning_says_what_is_left_of_them():
+    school = rule(
+        "school", 'floor = "8256 kbit/s down, 96 kbit/s up"\nwhen = "mon-fri 08:00-16:00"', '"group:school"'
+    )
+    (finding,) = at_its_slowest("14556 kbit/s down, 4572 kbit/s up", school)
+    assert "come to 20.264 Mbit/s (mon 08:00)" in finding.message
+    assert (
+        "everyone keeps the lifeline, and floors give 25 % of what they promise beyond it" in finding.message
+    )
+    assert 'lower school to at most "2.256 Mbit/s down"' in finding.fix
+    fits = school.replace("8256 kbit/s", "2256 kbit/s")
+    assert [] == at_its_slowest("14556 kbit/s down, 4572 kbit/s up", fits)
+
+
+def test_a_line_with_a_stated_rate_has_no_slowest():
+    assert [] == [finding.code for finding in found(HEAD) if finding.code == "W15"]
+
+
+@given(st.integers(1, 10**10).map(BitsPerSecond))
+def test_the_rate_that_is_enough_is_the_lowest_in_whole_kbit(promised):
+    rate = shared_for(promised)
+    assert rate % 1000 == 0
+    assert rate - control_reserve(rate) >= promised
+    lower = BitsPerSecond(rate - 1000)
+    assert lower - control_reserve(lower) < promised

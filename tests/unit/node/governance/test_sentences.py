@@ -2,10 +2,11 @@
 
 import pytest
 
+from node.governance.parse import parse_ruleset
 from node.governance.rule_evaluation import evaluate
 from node.governance.rules import JoinMethods
 from node.governance.sentences import describe, explain, joining_sentence, sentence
-from tests.fakes.rule_files import GUEST, MEMBER, SCHOOL, example, on, rule, rules_of, used
+from tests.fakes.rule_files import GUEST, MEMBER, SCHOOL, example, file_with, on, rule, rules_of, used
 
 EXPECTED = (
     "People share 34 Mbit/s download and 6.8 Mbit/s upload of the line.",
@@ -114,3 +115,34 @@ def test_why_says_how_long_and_with_how_many_devices():
 def test_a_built_in_guarantee_says_so():
     lines = explain(evaluate(MEMBER, on("fri 21:00"), {}, rules_of()))
     assert " share 100: by equal-share (built into the node)" in lines
+
+
+def measured(least: str) -> str:
+    body = 'floor = "4 Mbit/s down, 1 Mbit/s up"'
+    text = file_with(rule("school", body, '"group:school"')).replace(
+        "[charter]", f'rate = "measured"\nleast = "{least}"\n[charter]'
+    )
+    ruleset, findings = parse_ruleset(text)
+    assert ruleset is not None, findings
+    return "\n".join(describe(ruleset))
+
+
+def test_where_the_line_may_carry_less_nothing_is_promised_for_always():
+    """36.8 and 7.36 Mbit/s are the usable part of the stated speed, into which all promises fit."""
+    text = measured("36799 kbit/s down, 7360 kbit/s up")
+    assert (
+        "Every household has at least 256 kbit/s download and 96 kbit/s upload while the line carries it."
+        in text
+    )
+    assert (
+        "All guests together have at least 1 Mbit/s download and 256 kbit/s upload while the line carries"
+        in text
+    )
+    assert (
+        "have at least 4 Mbit/s download and 1 Mbit/s upload when they need it and the line carries it."
+        in text
+    )
+    assert "always ha" not in text
+    text = measured("36800 kbit/s down, 7360 kbit/s up")
+    assert "while the line carries" not in text
+    assert "All guests together always have at least" in text
