@@ -10,7 +10,16 @@ from captive_portal import forms, page_notices
 from captive_portal.page_notices import PageNotice
 from captive_portal.request_context import PageContext, RequestContext
 from node.accounts.objections import Objection
-from node.app.views import DeviceCode, DeviceView, IntroductionRequest, Outage, RefusalReason, Refused
+from node.app.views import (
+    LINE_KNOWN,
+    DeviceCode,
+    DeviceView,
+    IntroductionRequest,
+    LineView,
+    Outage,
+    RefusalReason,
+    Refused,
+)
 from node.governance.allowance import Allowance, Bound
 from node.governance.rules import Ceiling, Quota, Ruleset, Way
 from node.governance.sentences import BUILT_IN, allowance_in
@@ -142,6 +151,12 @@ class AccountPage:
     """Whether `floor` is shared by all guests rather than given to each."""
     floor_percent: int
     """Percentage of the guaranteed rate that is granted; below 100 while the uplink cannot give all of it."""
+    floor_is_certain: bool
+    """Whether the uplink always carries all that is promised, as far as the rules say."""
+    line: LineView | None
+    """None while the uplink is not shared."""
+    line_known: str
+    """How its speed is known; empty while it is not shared."""
     devices: tuple[DeviceView, ...]
     devices_max: int | None
     device_code: DeviceCode | None
@@ -215,6 +230,9 @@ def account_page(context: RequestContext, deed: str = "", trouble: Trouble | Non
         (allowance.own_floor or allowance.floor).value,
         allowance.pool is not None and allowance.own_floor is None,
         allowance.kept_permille // 10,
+        not context.community.ruleset.may_carry_less,
+        guest.line,
+        "" if guest.line is None else LINE_KNOWN[guest.line.known],
         guest.devices[:DEVICES_MAX],
         guest.devices_max,
         guest.device_code,

@@ -13,7 +13,7 @@ from captive_portal.request_context import (
     RequestContext,
     SplashResponse,
 )
-from node.app.views import DeviceView, GuestView
+from node.app.views import DeviceView, GuestView, LineView
 from node.governance.allowance import Allowance, Bound
 from node.units import Rates
 
@@ -145,6 +145,7 @@ def status_document(guest: GuestView) -> bytes:
         "devices_max": guest.devices_max,
         "device_list": [_device(device) for device in guest.devices],
         "removed_because": guest.removed_because,
+        "line": None if guest.line is None else _line(guest.line),
         "limits": _limits(guest.allowance),
         "quotas": _quotas(guest.allowance),
     }
@@ -159,6 +160,11 @@ def _device(device: DeviceView) -> dict[str, object]:
         "is_online": device.is_online,
         "idle_s": device.idle_s,
     }
+
+
+def _line(line: LineView) -> dict[str, object]:
+    could_have = None if line.could_have is None else _rates(line.could_have)
+    return {"now": _rates(line.rates), "known": line.known, "could_have": could_have}
 
 
 def _limits(allowance: Allowance | None) -> list[dict[str, object]]:

@@ -19,9 +19,9 @@ from node.admin.routes import (
 )
 from node.app.admin import AdminService
 from node.app.status import FlowsRow, OnlineRow, Overview
+from node.app.views import LINE_KNOWN
 from node.governance.translator import LazyText, amount_lazy, gettext_lazy, number_lazy
 from node.units import BitsPerSecond, show_rate, show_volume
-from node.uplink.line import Knowledge
 
 LIVE_S = 5
 ROWS_MAX = 200
@@ -62,6 +62,9 @@ class AccountLine:
     ceiling: str
     rule: str
     sentence: str
+    most_down: str
+    most_up: str
+    """What it could have now; empty while the uplink is not shared."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,7 +89,7 @@ class OverviewPage:
     bars: tuple[Bar, ...]
     """Empty while the rules do not state the uplink's rate."""
     known: str
-    """How the measured rate of the uplink is known; empty while the stated rate is shared."""
+    """How the rate of the uplink is known; empty while the rules do not state it."""
     rate: str
     accounts: tuple[AccountLine, ...]
     accounts_hidden: int
@@ -108,20 +111,13 @@ class OverviewPage:
     """Whether the page reloads every few seconds."""
 
 
-KNOWLEDGE: dict[Knowledge, str] = {
-    "known": gettext_lazy("Measured: this is what the line carries now."),
-    "guess": gettext_lazy("Not measured yet: it will be when the line is full for the first time."),
-    "blind": gettext_lazy("Cannot be measured at the moment: this is the stated speed."),
-}
-
-
 def overview_page(view: Overview, frame: PageLayout, *, is_live: bool, objections: int = 0) -> OverviewPage:
     """Builds the overview page."""
     return OverviewPage(
         frame=frame,
         node_id=view.node_id,
         bars=_bars(view),
-        known="" if view.uplink_known is None else KNOWLEDGE[view.uplink_known],
+        known="" if view.uplink_known is None else LINE_KNOWN[view.uplink_known],
         rate=gettext_lazy(
             "{down} download and {up} upload",
             down=amount_lazy(show_rate(view.uplink_rate.down)),
@@ -188,6 +184,8 @@ def _account(row: OnlineRow) -> AccountLine:
         ceiling=row.ceiling,
         rule=row.binding_rule,
         sentence=row.sentence,
+        most_down="" if row.could_have is None else amount_lazy(show_rate(row.could_have.down)),
+        most_up="" if row.could_have is None else amount_lazy(show_rate(row.could_have.up)),
     )
 
 

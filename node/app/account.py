@@ -62,7 +62,7 @@ class AccountService:
         self._registry, self._policy = reconciler.registry, reconciler.effective_policy
         self._new_salt, self._kept, self._services = new_salt, kept, services
         self._portal_url, self._down_since = portal_url, down_since
-        self._views = AccountViews(self._policy, self._registry, clock)
+        self._views = AccountViews(self._policy, self._registry, clock, reconciler.uplink_rate_control)
         self._admission = AdmissionService(reconciler, self._views)
         self._described: tuple[tuple[object, ...], CommunityView] | None = None
         self._seen: dict[MacAddress, Monotonic] = {}

@@ -9,7 +9,7 @@ from node.app.admin_members import AdminMembersService
 from node.app.admin_sessions import Signed, read_signed
 from node.app.admin_vouchers import AdminVouchersService, VoucherOrder, batch_line
 from node.app.status import StatusSnapshot
-from node.app.views import GuestView
+from node.app.views import LINE_KNOWN, GuestView, LineView, line_view
 from node.config.model import SiteInfo
 from node.console import Answer, DeviceRow
 from node.control.reconciler import Reconciler
@@ -20,7 +20,17 @@ from node.governance.times import parse_times
 from node.memory_budget import Budget
 from node.sessions import state as session_state
 from node.task_supervision import Parts
-from node.units import NO_RATES, NO_USAGE, AccountId, MacAddress, Usage, parse_duration, parse_mac
+from node.units import (
+    NO_RATES,
+    NO_USAGE,
+    AccountId,
+    MacAddress,
+    Rates,
+    Usage,
+    parse_duration,
+    parse_mac,
+    show_rate,
+)
 
 WHO_CHARS_MAX = 200
 
@@ -85,6 +95,10 @@ class ConsoleService:
         moment = self._moment(question.get("at"))
         allowance = self._reconciler.effective_policy.allowance_at(account, moment)
         rule, sentence = binding(allowance)
+        reconciler, line, lines = self._reconciler, None, explain(allowance)
+        if question.get("at") is None:
+            line = line_view(reconciler.effective_policy, reconciler.uplink_rate_control, account)
+            lines = (lines[0], *_line_now(line), *lines[1:])
         return {
             "account": account,
             "tier": self._reconciler.member_directory.unit(account).tier,
@@ -92,7 +106,8 @@ class ConsoleService:
             "at": f"{moment.at:%a %H:%M}",
             "binding_rule": rule,
             "sentence": sentence,
-            "explain": explain(allowance),
+            "explain": lines,
+            "line": line,
         }
 
     def devices(self, _question: dict[str, Any]) -> Mapping[str, Any]:
@@ -313,3 +328,18 @@ def _no(*findings: Finding) -> NodeError:
     return NodeError(
         " ".join(finding.message for finding in findings), "; ".join(finding.fix for finding in findings)
     )
+
+
+def _line_now(line: LineView | None) -> list[str]:
+    if line is None:
+        return []
+    lines = [f" the line now: {_shown(line.rates)}. {LINE_KNOWN[line.known]}"]
+    if line.could_have is not None:
+        lines.append(
+            f" you could have now: {_shown(line.could_have)}, beside those who use the line at the moment"
+        )
+    return lines
+
+
+def _shown(rates: Rates) -> str:
+    return f"{show_rate(rates.down)} download and {show_rate(rates.up)} upload"

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from mesh.ports import PeerView
 from node.accounts.registry import AccountRegistry
 from node.app.rule_files import RuleFiles
+from node.app.views import LineKnowledge, line_view
 from node.config import NodeConfig
 from node.control.reconciler import Reconciler
 from node.control.uplink_rate_control import UplinkRateControl
@@ -25,7 +26,6 @@ from node.sessions import state as session_state
 from node.sessions.table import SessionTable
 from node.task_supervision import Parts
 from node.units import NO_RATES, AccountId, Bytes, MacAddress, NodeId, Rates, show_rate
-from node.uplink.line import Knowledge
 
 FULL_PERCENT = 75
 """Of the connection tracking table: guest and unauthorized devices together cannot fill more than this; above it,
@@ -48,6 +48,8 @@ class OnlineRow:
     """Readable, or empty."""
     binding_rule: str
     sentence: str
+    could_have: Rates | None = None
+    """If it began to transfer now, given who does; None while the uplink is not shared."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,8 +79,8 @@ class Overview:
     """What is shared now; None when the rules do not state the uplink's rate."""
     uplink_rate: Rates
     """In use."""
-    uplink_known: Knowledge | None
-    """How a measured rate is known; None while the stated rate is shared."""
+    uplink_known: LineKnowledge | None
+    """How that is known; None when the rules do not state it."""
     waiting: int
     """Number of devices seen without authorization."""
     online: tuple[OnlineRow, ...]
@@ -115,13 +117,14 @@ class StatusSnapshot:
         """`translator` translates the sentences of rules."""
         reconciler = self._reconciler
         ruleset = reconciler.active_ruleset.ruleset
+        line = line_view(reconciler.effective_policy, reconciler.uplink_rate_control)
         return Overview(
             community=self._config.community.name,
             node=self._config.node.name,
             node_id=reconciler.node,
-            uplink=reconciler.effective_policy.present,
+            uplink=None if line is None else line.rates,
             uplink_rate=reconciler.uplink_rate,
-            uplink_known=reconciler.uplink_rate_control.knowledge,
+            uplink_known=None if line is None else line.known,
             waiting=self._waiting(),
             online=self._online(translator),
             peers=self._peers(),
@@ -203,6 +206,7 @@ class StatusSnapshot:
             ceiling=shown(allowance.ceiling.value) if allowance.ceiling else "",
             binding_rule=rule,
             sentence=sentence,
+            could_have=reconciler.effective_policy.present_share(account),
         )
 
 

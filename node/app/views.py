@@ -1,5 +1,6 @@
 """What the captive portal exchanges with the application services: views, authentication methods and outcomes."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal
@@ -12,10 +13,13 @@ from node.accounts.registry import AccountRegistry
 from node.accounts.terms import TermsText
 from node.control.effective_policy import EffectivePolicy
 from node.control.ports import Clock
+from node.control.uplink_rate_control import UplinkRateControl
 from node.governance.allowance import Allowance
 from node.governance.rules import WAYS, Ruleset, Way
+from node.governance.translator import gettext_lazy
 from node.sessions import state as session_state
-from node.units import NO_USAGE, AccountId, Bytes, MacAddress, Monotonic, Usage
+from node.units import NO_USAGE, AccountId, Bytes, MacAddress, Monotonic, Rates, Usage
+from node.uplink.line import Knowledge
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +67,41 @@ class DeviceCode:
     seconds_left: int
 
 
+LineKnowledge = Knowledge | Literal["stated", "less"]
+"""``stated``: the rate is not measured; ``less``: and packets wait in the line's own queue, so it carries less than that."""
+LINE_KNOWN: Mapping[LineKnowledge, str] = {
+    "known": gettext_lazy("Measured: this is what the line carries now."),
+    "guess": gettext_lazy(
+        "This is the best guess. The line was not full lately, so it may carry more or less."
+    ),
+    "blind": gettext_lazy("It cannot be measured right now, so this is the stated speed."),
+    "stated": gettext_lazy("This is the stated speed. It is not measured."),
+    "less": gettext_lazy("This is the stated speed, but the line carries less right now."),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class LineView:
+    """The uplink as it is shared now."""
+
+    rates: Rates
+    known: LineKnowledge
+    could_have: Rates | None = None
+    """What the account could have if it began to transfer, given who does; None without a session."""
+
+
+def line_view(
+    policy: EffectivePolicy, uplink: UplinkRateControl, account: AccountId | None = None
+) -> LineView | None:
+    """None while the rules do not state the uplink's rate."""
+    present = policy.present
+    if present is None:
+        return None
+    stated: LineKnowledge = "stated" if uplink.waits_ms is None else "less"
+    could_have = None if account is None else policy.present_share(account)
+    return LineView(present, uplink.knowledge or stated, could_have)
+
+
 GuestState = Literal["waiting", "admitted", "expired", "removed"]
 
 
@@ -102,6 +141,8 @@ class GuestView:
     has_passphrase: bool = False
     has_shown_card: bool = False
     """Shortly before, on this device: a new passphrase can be set without the current one."""
+    line: LineView | None = None
+    """None while the device is not authorized, and while the uplink is not shared."""
     comes_back: bool = False
     """Not authorized now, but bound to an account that can join without new credentials."""
 
@@ -228,8 +269,10 @@ _STATES: dict[type, GuestState] = {
 class AccountViews:
     """Reads the effective policy and the account registry; changes nothing."""
 
-    def __init__(self, policy: EffectivePolicy, registry: AccountRegistry, clock: Clock) -> None:
-        self._policy, self._registry, self._clock = policy, registry, clock
+    def __init__(
+        self, policy: EffectivePolicy, registry: AccountRegistry, clock: Clock, uplink: UplinkRateControl
+    ) -> None:
+        self._policy, self._registry, self._clock, self._uplink = policy, registry, clock, uplink
         self._session_table = policy.session_table
 
     def account_of(self, mac: MacAddress) -> AccountId | None:
@@ -293,6 +336,7 @@ class AccountViews:
             is_member=is_member,
             has_passphrase=is_member and registry.has_passphrase(account),
             has_shown_card=is_member and registry.step_up.has_shown(mac, account, now),
+            line=line_view(policy, self._uplink, account),
         )
 
     def devices(self, account: AccountId, asker: MacAddress) -> tuple[DeviceView, ...]:

@@ -23,7 +23,7 @@ def status(answer: Said, terminal: Terminal) -> list[str]:
     ]
     lines += ["", *_uplink(view, terminal), _people(view), *_flows(view["flows"])]
     if view["online"]:
-        lines += ["", *_online(view["online"], terminal)]
+        lines += ["", *_online(view["online"], terminal, is_shared=view["uplink"] is not None)]
     if view["peers"]:
         lines += ["", *_peer_table(view["peers"], terminal)]
     lines += ["", terminal.dim(clean(answer["memory"]["sentence"]))]
@@ -235,8 +235,10 @@ def span(seconds: int) -> str:
 
 UPLINK_KNOWN = {
     "known": "measured: what the line carries now",
-    "guess": "not measured yet: it is when the line is full for the first time",
+    "guess": "the best guess: the line has not been full lately",
     "blind": "cannot be measured at the moment: the stated speed",
+    "stated": "the stated speed, not measured",
+    "less": "the stated speed, but the line carries less at the moment",
 }
 
 
@@ -274,13 +276,14 @@ def _flows(flows: Said) -> list[str]:
     ]
 
 
-def _online(rows: Sequence[Said], terminal: Terminal) -> list[str]:
+def _online(rows: Sequence[Said], terminal: Terminal, *, is_shared: bool) -> list[str]:
+    """Where the uplink is shared, what each could have now, which is at most its ceiling; else the ceiling."""
     columns = [Column("ACCOUNT"), Column("TIER"), Column("DEVICES", True), Column("DOWNLOAD NOW", True)]
     columns += [
         Column("UPLOAD NOW", True),
+        Column("COULD HAVE NOW", True) if is_shared else Column("CEILING"),
         Column("THIS MONTH", True),
         Column("SHARE", True),
-        Column("CEILING"),
     ]
     columns += [Column("LIMITED BY")]
     return table(
@@ -291,15 +294,24 @@ def _online(rows: Sequence[Said], terminal: Terminal) -> list[str]:
                 row["tier"],
                 row["devices"],
                 *_now(row["rate"]["down"], row["rate"]["up"]),
+                _could_have(row["could_have"]) if is_shared else row["ceiling"] or "-",
                 show_volume(Bytes(row["used_month"])),
                 row["share"],
-                row["ceiling"] or "-",
                 _short(row["binding_rule"]) or "-",
             )
             for row in rows
         ],
         terminal,
     )
+
+
+def _could_have(rates: Said | None) -> str:
+    """Both directions, with one unit if it is the same."""
+    if rates is None:
+        return "-"
+    down, up = _now(rates["down"], rates["up"])
+    number, unit = down.split(" ")
+    return f"{number} / {up}" if up.endswith(f" {unit}") else f"{down} / {up}"
 
 
 def _peer_table(rows: Sequence[Said], terminal: Terminal, *, full_id: bool = False) -> list[str]:

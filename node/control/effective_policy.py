@@ -8,7 +8,7 @@ from node.accounts.changes import Binding, Change, SavedVoucher, Unbound
 from node.accounts.registry import AccountRegistry
 from node.control.accounting_cycle import CycleResult
 from node.control.ports import Clock
-from node.enforcement.htb_classes import ALL_GUARANTEED, GuaranteedParts, promises_kept
+from node.enforcement.htb_classes import GuaranteedParts, Promises, promises
 from node.enforcement.plan import FirewallConfig, ShapedClass, TrafficPlan
 from node.governance.allowance import Allowance, Moment, Unit
 from node.governance.members import MemberDirectory
@@ -44,14 +44,15 @@ class EffectivePolicy:
         self.session_table = SessionTable(self.account_of, guests_max)
         self.allowances: dict[AccountId, Allowance] = {}
         """Of all accounts with an authorized session, without remaining quotas."""
-        self._kept = ALL_GUARANTEED
+        self._promises = Promises()
+        """Of the last plan."""
         self.measured: Rates | None = None
         """What the uplink carries now; None where the stated rate is shared."""
         self.in_use: Mapping[AccountId, Rates] = {}
         """Mean rate of each account that transferred anything in the last reading."""
         self._classes: Mapping[int, ShapedClass] = {}
         """Of the last plan."""
-        self._shares: tuple[tuple[object, object, Rates], PresentShares] | None = None
+        self._shares: tuple[object, object, PresentShares] | None = None
         """The last ones, and what they were computed from."""
 
     def account_of(self, mac: MacAddress) -> AccountId:
@@ -75,7 +76,7 @@ class EffectivePolicy:
         """What the account may use at a given moment, with its usage until now; it needs no session. Floors are reduced
         to what the uplink can guarantee to the accounts authorized now."""
         used = self.evaluator.quotas_used(self._ledger, account, self._clock.today())
-        return as_kept(self.evaluator.evaluate(self.unit(account), moment, used), self._kept)
+        return as_kept(self.evaluator.evaluate(self.unit(account), moment, used), self.kept())
 
     def policy_for(self, account: AccountId) -> Allowance:
         """As the rules say for now, with neither remaining quotas nor reduced floors: one object for all accounts with
@@ -221,8 +222,7 @@ class EffectivePolicy:
         classes = shaped_classes(allowed, session_table.minors, shared=is_shared)
         if idle:
             classes |= class_of_idle_accounts(self.allowances[account] for account in idle)
-        line = ruleset.guaranteeable if self.measured is None else guaranteeable(self.measured)
-        self._kept, self._classes = promises_kept(classes.values(), line), classes
+        self._promises, self._classes = promises(classes.values()), classes
         admitted, retiring = session_table.admitted(idle), dict(session_table.retiring)
         most = ruleset.shaped if ruleset.measured is None else ruleset.measured.most
         return TrafficPlan(firewall, admitted, retiring, most, classes, session_table.moved())
@@ -235,22 +235,24 @@ class EffectivePolicy:
 
     def present_share(self, account: AccountId) -> Rates | None:
         """What the account could have now if it began to transfer, given who does; None without a session, and when the
-        uplink is not shared. Computed once for each reading and plan, and each change of a measured rate."""
-        present, minor = self.present, self.session_table.minors.get(account)
-        if present is None or minor is None or minor not in self._classes:
+        uplink is not shared. As of the last reading and plan, and at most what the uplink carries now."""
+        present, allowance, minors = self.present, self.allowances.get(account), self.session_table.minors
+        if present is None or allowance is None:
             return None
-        seen = (self._classes, self.in_use, present)
-        if self._shares is None or any(
-            old is not new for old, new in zip(self._shares[0], seen, strict=True)
-        ):
-            minors = self.session_table.minors
+        if self._shares is None or self._shares[0] is not self._classes or self._shares[1] is not self.in_use:
             in_use = {minors[each]: rates for each, rates in self.in_use.items() if each in minors}
-            self._shares = seen, PresentShares(self._classes, in_use, present)
-        return self._shares[1].of(minor)
+            self._shares = self._classes, self.in_use, PresentShares(self._classes, in_use, present)
+        minor, planned = minors[account], self._classes
+        # An idle account has no class in the plan, and perhaps no pool.
+        own = planned if minor in planned else shaped_classes([(account, allowance)], minors, shared=True)
+        parent = own[minor].parent_minor
+        share = self._shares[2].of(own[minor], None if parent is None else planned.get(parent) or own[parent])
+        return Rates(min(share.down, present.down), min(share.up, present.up))
 
     def kept(self) -> GuaranteedParts:
-        """Which parts of lifelines and floors the uplink could guarantee in the last plan."""
-        return self._kept
+        """Which parts of lifelines and floors the uplink can guarantee now to those of the last plan."""
+        stated = self.active_ruleset.ruleset.guaranteeable
+        return self._promises.kept(stated if self.measured is None else guaranteeable(self.measured))
 
     def _has_room(self, account: AccountId) -> bool:
         most = self.devices_max(account, self.policy_for(account))

@@ -15,7 +15,7 @@ from dataclasses import dataclass, replace
 
 from node.enforcement.plan import CONTROL_MINOR, DNS_MINOR, NO_LIMIT, OWN_MINOR, ShapedClass
 from node.governance.rules import control_reserve
-from node.units import BitsPerSecond, Rates
+from node.units import NO_RATES, BitsPerSecond, Rates
 
 FRAME_BYTES = 1514
 QUANTUM_BYTES_MAX = 200_000
@@ -181,18 +181,35 @@ class GuaranteedParts:
 ALL_GUARANTEED = GuaranteedParts(1000, 1000)
 
 
-def promises_kept(classes: Iterable[ShapedClass], guaranteeable: Rates | None) -> GuaranteedParts:
-    """Lifelines are served first, then the rest of the floors, as in `guaranteed_rates`."""
-    if guaranteeable is None:
-        return ALL_GUARANTEED
+@dataclass(frozen=True, slots=True)
+class Promises:
+    """Sums over all accounts and pools."""
+
+    floors: Rates = NO_RATES
+    lifelines: Rates = NO_RATES
+
+    def kept(self, guaranteeable: Rates | None) -> GuaranteedParts:
+        """Lifelines are served first, then the rest of the floors, as in `guaranteed_rates`."""
+        if guaranteeable is None:
+            return ALL_GUARANTEED
+        ways = (
+            _kept(self.floors.down, self.lifelines.down, guaranteeable.down),
+            _kept(self.floors.up, self.lifelines.up, guaranteeable.up),
+        )
+        return GuaranteedParts(min(k.lifelines_permille for k in ways), min(k.extras_permille for k in ways))
+
+
+def promises(classes: Iterable[ShapedClass]) -> Promises:
     down = up = lifelines_down = lifelines_up = 0
     for each in classes:
         if each.parent_minor is None:
             down, up = down + each.floor.down, up + each.floor.up
             lifelines_down += each.lifeline.down
             lifelines_up += each.lifeline.up
-    ways = (_kept(down, lifelines_down, guaranteeable.down), _kept(up, lifelines_up, guaranteeable.up))
-    return GuaranteedParts(min(k.lifelines_permille for k in ways), min(k.extras_permille for k in ways))
+    return Promises(
+        Rates(BitsPerSecond(down), BitsPerSecond(up)),
+        Rates(BitsPerSecond(lifelines_down), BitsPerSecond(lifelines_up)),
+    )
 
 
 def _kept(floors: int, lifelines: int, available: int) -> GuaranteedParts:

@@ -27,10 +27,10 @@ class PresentShares:
             classes, {minor: each.up for minor, each in in_use.items()}, uplink.up, is_upwards=True
         )
 
-    def of(self, minor: int) -> Rates:
+    def of(self, each: ShapedClass, pool: ShapedClass | None = None) -> Rates:
         """Never above the ceiling, the pool's or the line. Not below a lifeline while the line carries all of them; where
-        floors do not fit, they shrink first."""
-        return Rates(self._down.of(minor), self._up.of(minor))
+        floors do not fit, they shrink first. `pool`: its parent. Neither need be in the plan."""
+        return Rates(self._down.of(each, pool), self._up.of(each, pool))
 
 
 class _Way:
@@ -62,13 +62,12 @@ class _Way:
             else:
                 self._others_use[each.parent_minor] += used
 
-    def of(self, minor: int) -> BitsPerSecond:
-        each = self._classes[minor]
-        demand, is_active = self._demand(each), minor in self._active
-        own_use = 0 if is_active else self._in_use.get(minor, 0)
+    def of(self, each: ShapedClass, pool: ShapedClass | None) -> BitsPerSecond:
+        demand, is_active = self._demand(each), each.minor in self._active
+        own_use = 0 if is_active or each.minor not in self._classes else self._in_use.get(each.minor, 0)
         key = (each.parent_minor, demand, is_active, own_use)
         if key not in self._known:
-            self._known[key] = self._part(each.parent_minor, demand, own_use, is_active=is_active)
+            self._known[key] = self._part(pool, demand, own_use, is_active=is_active)
         return self._known[key]
 
     def _everybody(self) -> dict[Level, dict[Demand, BitsPerSecond]]:
@@ -83,18 +82,21 @@ class _Way:
             if pool is not None
         }
 
-    def _part(self, level: Level, mine: Demand, own_use: int, *, is_active: bool) -> BitsPerSecond:
+    def _part(
+        self, pool: ShapedClass | None, mine: Demand, own_use: int, *, is_active: bool
+    ) -> BitsPerSecond:
+        level = None if pool is None else pool.minor
         inside = self._transferring[level].copy()
         if not is_active:
             inside[mine] += 1
         tops = {
-            pool: self._of_pool(pool, children)
-            for pool, children in self._transferring.items()
-            if pool is not None and children
+            each: self._of_pool(self._classes[each], children)
+            for each, children in self._transferring.items()
+            if each is not None and children
         }
         room, idle = self._capacity, self._others_use[level] - own_use
-        if level is not None:
-            tops[level] = self._of_pool(level, inside)
+        if pool is not None and level is not None:
+            tops[level] = self._of_pool(pool, inside)
             alone = self._transferring[None] + Counter(tops.values())
             room = self._divided(alone, room, self._idle_outside(tops))[tops[level]]
         else:
@@ -107,11 +109,11 @@ class _Way:
         promised = sum(demand.floor * count for demand, count in counts.items())
         return equal_parts(counts, max(room - idle, min(room, promised)))
 
-    def _of_pool(self, pool: int, children: Counter[Demand]) -> Demand:
+    def _of_pool(self, pool: ShapedClass, children: Counter[Demand]) -> Demand:
         """A pool needs no more than its accounts may have together."""
-        own = self._demand(self._classes[pool])
+        own = self._demand(pool)
         most = sum((child.ceiling or 0) * count for child, count in children.items())
-        ceiling = min(own.ceiling or 0, most + self._others_use[pool])
+        ceiling = min(own.ceiling or 0, most + self._others_use[pool.minor])
         return Demand(own.weight, min(own.floor, ceiling), ceiling, min(own.lifeline, ceiling))
 
     def _idle_outside(self, pools: Mapping[int, Demand]) -> int:

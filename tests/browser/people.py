@@ -6,7 +6,7 @@ from node.accounts.sponsorship import OPEN_PER_NAME_MAX
 from node.accounts.terms import TermsText
 from node.app.views import CodeTyped, Refused
 from node.lan.mdns_services import ServiceView
-from node.units import GIGA, AccountId, MacAddress
+from node.units import GIGA, AccountId, BitsPerSecond, MacAddress, Rates
 from tests.browser.stage import Event
 from tests.fakes.portal_server import (
     ASK_WHEN_FULL,
@@ -23,6 +23,8 @@ from tests.fakes.use_cases import (
     GUEST_RULES,
     HOUR_MS,
     KEY,
+    MEMBERS,
+    RULES,
     TODAY,
     UNKNOWN_CODE,
     AppFixture,
@@ -111,6 +113,19 @@ def secured() -> AppFixture:
     return node
 
 
+def measured() -> AppFixture:
+    """The line is measured, and carries less than a floor promises at times. Carme is the school."""
+    rules_text = RULES.replace(
+        "[charter]", 'rate = "measured"\nleast = "2 Mbit/s down, 1 Mbit/s up"\n[charter]'
+    )
+    floor = (
+        '[[rule]]\nid = "school"\nfloor = "10 Mbit/s down, 1 Mbit/s up"\nwho = "group:school"\nby = "D-9"\n'
+    )
+    return portal_node(
+        rules=GUEST_RULES + floor, rules_text=rules_text, members=f'{MEMBERS}groups = ["school"]\n'
+    )
+
+
 def few_devices() -> AppFixture:
     """At most three devices of an account, and the person chooses which one leaves."""
     return portal_node(ASK_WHEN_FULL, GUEST_RULES + devices_rule(3))
@@ -156,6 +171,14 @@ async def comes_in(app: UseCases) -> None:
 async def uses_everything(app: UseCases) -> None:
     await app.join(ANA)
     await app.use(ANA, down=61 * GIGA)
+
+
+async def a_floor_does_not_fit(app: UseCases) -> None:
+    """Ana's device is the school's, and Ben transfers too."""
+    await app.join_by_card(ANA, "carme")
+    await app.join(BEN)
+    await app.slow_down(Rates(BitsPerSecond(6_000_000), BitsPerSecond(2_000_000)))
+    await app.transfer({BEN: (300_000, 60_000)})
 
 
 async def has_a_voucher(app: UseCases) -> None:

@@ -136,6 +136,7 @@ MINE = (
     _mine("in while the line is down", people.comes_in, people.the_line_breaks),
     _mine("online by voucher", people.has_a_voucher),
     _mine("over quota", people.uses_everything),
+    _mine("a line too slow for a floor", people.a_floor_does_not_fit, node=people.measured),
     _mine("a member with everything", people.a_member_has_everything, after=opens_everything),
     _mine("a member without a passphrase", people.a_member_brings_a_second_device),
     _mine("a member with the card in hand", people.a_member_shows_the_card, after=opens_everything),

@@ -86,6 +86,36 @@ def test_no_accepted_file_leaves_anybody_below_the_lifeline(community: Community
     nobody_is_under_the_lifeline(community)
 
 
+@FEW
+@given(ACCEPTED, st.lists(st.sampled_from([0, 10_000, 500_000, 5_000_000]), min_size=16, max_size=16))
+def test_what_each_could_have_now_is_within_line_and_ceiling_and_not_below_the_lifeline(
+    community: Community, used: list[int]
+) -> None:
+    standing = effective_policy_of(community)
+    here = sorted(standing.session_table.accounts_here())
+    plan_of(standing)
+    shaped = standing.active_ruleset.ruleset.shaped
+    standing.in_use = {
+        account: Rates(BitsPerSecond(each), BitsPerSecond(each))
+        for account, each in zip(here, used, strict=False)
+        if each
+    }
+    for account in here:
+        could_have, allowance = standing.present_share(account), standing.allowances[account]
+        if could_have is None:
+            assert shaped is None
+            continue
+        assert shaped is not None
+        for upwards in WAYS:
+            share = way(could_have, upwards)
+            top = way(shaped, upwards)
+            if allowance.ceiling is not None:
+                top = min(top, way(allowance.ceiling.value, upwards))
+            assert share <= top
+            is_household = standing.unit(account).tier != GUEST_TIER
+            assert share >= way(lifeline_of(standing.active_ruleset.ruleset), upwards) * is_household
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("thousand", range(10))
 @MANY

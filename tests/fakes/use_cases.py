@@ -51,7 +51,18 @@ from node.lan.mdns_services import ServiceView
 from node.sessions import state as session_state
 from node.storage.data_inventory import WHOLE_INVENTORY
 from node.task_supervision import Parts
-from node.units import AccountId, MacAddress, Milliseconds, Monotonic, NodeId
+from node.units import (
+    AccountId,
+    BitsPerSecond,
+    MacAddress,
+    Microseconds,
+    Milliseconds,
+    Monotonic,
+    NodeId,
+    Rates,
+)
+from node.uplink.line import Sample
+from node.uplink.queueing_delay import RoundTrip
 from tests.fakes.kernel import FakeKernel
 from tests.fakes.members import COMMUNITY, guest_account, make_registry
 from tests.fakes.prober import FakeProber
@@ -319,6 +330,36 @@ class UseCases:
             assert self.node.kernel.send(mac, down=down, up=up)
         await self._rated()
 
+    async def slow_down(self, rates: Rates) -> None:
+        """The line carries only that: packets wait in it until less is shared, and what is shared is planned again. The
+        rules say that its rate is measured."""
+        control, policy = self.loop.uplink_rate_control, self.loop.effective_policy
+        assert policy.present is not None
+        control._step_s = 0.001
+        await self._look_at_line(policy.present, 0)
+        for _ in range(20):
+            await self._look_at_line(rates, 100_000)
+        half = Rates(BitsPerSecond(rates.down // 2), BitsPerSecond(rates.up // 2))
+        for _ in range(60):
+            await self._look_at_line(half, 0)
+        control._step_s = 0.05
+        await self.settle()
+
+    async def _look_at_line(self, carried: Rates, waits_us: int) -> None:
+        """A tenth of a second passes, in which a probe waits so long in each direction."""
+        prober, clock = self.node.prober, self.node.clock
+
+        def seen(_target: int) -> Sample:
+            now, trip = clock.monotonic() * 1_000, 4_000 + 2 * waits_us
+            far = now - trip + 2_000 + waits_us
+            return Sample(carried, [RoundTrip(Microseconds(now - trip), Microseconds(now), far, far)])
+
+        self.node.pass_time(100)
+        before, prober.seen = prober.observed, seen
+        async with asyncio.timeout(DEADLINE_S):
+            while prober.observed <= before:
+                await asyncio.sleep(0.001)
+
     async def _rated(self) -> None:
         """A second passes, at whose end the counters are read."""
         self.node.pass_time(1_000)
@@ -387,6 +428,7 @@ class AppFixture:
         self.services: tuple[ServiceView, ...] = ()
         self._session_ms, self._tick_s = session_ms, tick_s
         self._lives = itertools.count(1)
+        self.prober = FakeProber()
         self.config: NodeConfig = parsed_settings()
         self.member_directory: MemberDirectory = directory_of(members)
         self.book = ruleset_of(self.rules_text, members)
@@ -436,7 +478,7 @@ class AppFixture:
 
     def _loop(self) -> Reconciler:
         loop = Reconciler(
-            prober=FakeProber(),
+            prober=self.prober,
             kernel=self.kernel,
             repository=self._memories(),
             clock=self.clock,

@@ -9,8 +9,9 @@ from hypothesis import strategies as st
 
 from captive_portal import account_page
 from captive_portal.account_page import DataTable, Limit, QuotaLine
-from node.app.views import Refused
+from node.app.views import LineView, Refused
 from node.control.active_ruleset import strained
+from node.governance.rules import guaranteeable
 from node.units import GIGA, MEGA, NO_USAGE, AccountId, MacAddress, Rates, Usage
 from tests.fakes.portal_server import SECRET, context, portal_node, rendered
 from tests.fakes.use_cases import ANA, BEN, CAI, MEMBERS, RULES, UseCases, directory_of
@@ -153,6 +154,116 @@ async def test_where_the_uplink_has_no_room_for_a_guarantee_the_page_says_how_mu
         await app.join_by_card(CAI, "carme")
         await app.join(ANA)
         assert 87 == my_page(app, BEN).floor_percent
+
+
+MEASURED = RULES.replace(
+    "[charter]", 'rate = "measured"\nleast = "500 kbit/s down, 250 kbit/s up"\n[charter]'
+)
+SCHOOL_HOURS = (
+    '[[rule]]\nid = "school"\nfloor = "10 Mbit/s down, 1 Mbit/s up"\nwho = "group:school"\nby = "D-1"\n'
+)
+SCHOOL = MEMBERS + 'groups = ["school"]\n'
+"""Carme is the school."""
+
+
+def text_of(page: account_page.AccountPage) -> str:
+    return " ".join(rendered(page).decode().replace("\u00a0", " ").split())
+
+
+def guaranteed(app: UseCases) -> Rates:
+    present = app.loop.effective_policy.present
+    assert present is not None
+    return guaranteeable(present)
+
+
+async def test_where_the_line_carries_less_extra_floors_shrink_first_and_lifelines_last() -> None:
+    """On the page of each, by what was measured."""
+    async with portal_node(rules_text=MEASURED, rules=SCHOOL_HOURS, members=SCHOOL).life() as app:
+        await app.join_by_card(BEN, "carme")
+        await app.join_by_card(CAI, "ana")
+        await app.join(ANA)
+        assert (
+            "You keep at least <b>10 Mbit/s download and 1 Mbit/s upload</b> while the line carries it"
+            in (text_of(my_page(app, BEN)))
+        )
+        await app.slow_down(Rates(4 * MEGA, 4 * MEGA))
+        school, household, guest = (my_page(app, mac) for mac in (BEN, CAI, ANA))
+        line = guaranteed(app)
+        assert 3 * MEGA < line.down < 4 * MEGA
+        due, extra = 2 * LIFELINE.down + GUESTS_FLOOR.down, 10 * MEGA - LIFELINE.down
+        left = (line.down - due) * 1000 // extra
+        assert school.floor.down == LIFELINE.down + extra * left // 1000
+        assert 20 < school.floor_percent < 30
+        assert (LIFELINE, 100) == (household.floor, household.floor_percent)
+        assert (GUESTS_FLOOR, 100) == (guest.floor, guest.floor_percent)
+        assert f"You get {school.floor_percent} % of what was promised to you" in text_of(school)
+        assert "You always keep" not in text_of(school)
+        assert "shrink first" not in text_of(household)
+
+        await app.slow_down(Rates(MEGA, MEGA))
+        school, household, guest = (my_page(app, mac) for mac in (BEN, CAI, ANA))
+        line = guaranteed(app)
+        assert line.down < due
+        permille = line.down * 1000 // due
+        assert school.floor.down == household.floor.down == LIFELINE.down * permille // 1000
+        assert guest.floor.down == GUESTS_FLOOR.down * permille // 1000
+        assert permille // 10 == household.floor_percent == guest.floor_percent
+        assert "Right now all guests together keep at least" in text_of(guest)
+
+
+async def test_the_page_says_the_speed_of_the_line_and_what_one_could_have_of_it() -> None:
+    async with portal_node(rules_text=MEASURED).life() as app:
+        await app.join_by_card(BEN, "ana")
+        await app.join(ANA)
+        page = my_page(app, BEN)
+        assert page.line == LineView(Rates(34 * MEGA, 6_800_000), "guess", Rates(34 * MEGA, 6_800_000))
+        assert "The whole line: 34 Mbit/s download and 6.8 Mbit/s upload. This is the best guess." in (
+            text_of(page)
+        )
+        await app.transfer({ANA: (1_200_000, 240_000)})
+        page, guest = my_page(app, BEN), my_page(app, ANA)
+        assert page.line == LineView(Rates(34 * MEGA, 6_800_000), "guess", Rates(24 * MEGA, 4_800_000))
+        assert guest.line == LineView(Rates(34 * MEGA, 6_800_000), "guess", Rates(10 * MEGA, 2 * MEGA))
+        assert "<dt>Download</dt><dd>24 Mbit/s</dd>" in text_of(page)
+        await app.slow_down(Rates(4 * MEGA, 4 * MEGA))
+        page = my_page(app, BEN)
+        assert page.line is not None
+        assert "known" == page.line.known
+        assert page.line.rates == app.loop.effective_policy.present
+        assert "Measured: this is what the line carries now." in text_of(page)
+
+
+async def test_an_account_that_was_idle_for_long_reads_what_it_could_have_too() -> None:
+    async with portal_node().life() as app:
+        await app.join_by_card(BEN)
+        await app.join(ANA)
+        await app.use(BEN, down=1)
+        await app.use(ANA, down=1)
+        await app.pass_time(12 * 60_000)
+        assert {AccountId("ana"), AccountId("guest-0a")} == app.loop.session_table.idle
+        for mac in (ANA, BEN):
+            line = my_page(app, mac).line
+            assert line is not None
+            assert line.could_have is not None
+        await app.transfer({ANA: (3_000_000, 600_000)})
+        assert my_page(app, BEN).line == LineView(
+            Rates(34 * MEGA, 6_800_000), "stated", Rates(24 * MEGA, 4_800_000)
+        )
+
+
+async def test_with_a_stated_rate_promises_hold_always_and_without_one_no_speed_is_shown() -> None:
+    async with portal_node().life() as app:
+        await app.join_by_card(BEN)
+        page = my_page(app, BEN)
+        assert page.line is not None
+        assert "stated" == page.line.known
+        assert "You always keep at least" in text_of(page)
+    unstated = RULES.replace('[uplink.main]\ndown = "40 Mbit/s"\nup = "8 Mbit/s"\n', "")
+    async with portal_node(rules_text=unstated).life() as app:
+        await app.join_by_card(BEN)
+        page = my_page(app, BEN)
+        assert page.line is None
+        assert "Your speed right now" not in text_of(page)
 
 
 async def test_a_member_without_limits_reads_of_none() -> None:

@@ -4,7 +4,7 @@ import json
 from datetime import datetime
 
 from captive_portal import views
-from node.app.views import DeviceView, GuestView
+from node.app.views import DeviceView, GuestView, LineView
 from node.governance.allowance import Allowance, Bound, QuotaLeft
 from node.units import NO_USAGE, Rates, Usage
 
@@ -37,9 +37,22 @@ def test_an_admitted_guest_reads_every_limit_with_its_rule() -> None:
     assert expected == facts["quotas"]
 
 
+def test_the_line_is_shown_with_what_the_account_could_have_of_it():
+    line = LineView(Rates(9_000_000, 2_000_000), "known", Rates(3_000_000, 500_000))
+    facts = json.loads(
+        views.status_document(GuestView("admitted", "a", NO_USAGE, None, None, None, line=line))
+    )
+    assert {
+        "now": {"down_bit_s": 9_000_000, "up_bit_s": 2_000_000},
+        "known": "known",
+        "could_have": {"down_bit_s": 3_000_000, "up_bit_s": 500_000},
+    } == facts["line"]
+
+
 def test_a_captive_device_reads_that_it_is_not_admitted() -> None:
     facts = json.loads(views.status_document(GuestView("waiting", None, NO_USAGE, None, None, None)))
     assert ("waiting", None, [], []) == (facts["state"], facts["account"], facts["limits"], facts["quotas"])
+    assert facts["line"] is None
 
 
 def test_no_device_reads_another_ones_hardware_address() -> None:

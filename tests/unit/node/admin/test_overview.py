@@ -7,6 +7,7 @@ from node.admin import overview as pages
 from node.admin.routes import PageLayout
 from node.app.admin_sessions import ADMIN
 from node.app.status import FlowsRow, OnlineRow, Overview
+from node.app.views import LINE_KNOWN
 from node.config.model import SiteInfo
 from node.units import AccountId, BitsPerSecond, Bytes, NodeId, Rates
 
@@ -59,9 +60,17 @@ def test_without_a_stated_speed_there_is_no_bar():
 
 def test_a_measured_speed_says_how_it_is_known():
     assert "" == pages.overview_page(overview(), FRAME, is_live=True).known
-    for knowledge, says in pages.KNOWLEDGE.items():
+    for knowledge, says in LINE_KNOWN.items():
         page = pages.overview_page(replace(overview(), uplink_known=knowledge), FRAME, is_live=True)
         assert says == page.known
+
+
+def test_each_account_is_shown_with_what_it_could_have():
+    most = Rates(BitsPerSecond(30_000_000), BitsPerSecond(500_000))
+    rows = replace(row("ana", 9_000_000), could_have=most), row("ben", 1_000)
+    ana, ben = pages.overview_page(overview(online=rows), FRAME, is_live=True).accounts
+    assert ("9 Mbit/s", "30 Mbit/s", "500 kbit/s") == (ana.down, ana.most_down, ana.most_up)
+    assert ("", "") == (ben.most_down, ben.most_up)
 
 
 def test_a_stranger_is_distinguished_from_a_neighbour():

@@ -1,14 +1,18 @@
 """Vouchers, passphrases and cards from the console, and errors that say what to do."""
 
 from collections.abc import AsyncIterator
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 
 from node.accounts.codes import read_code
-from node.app.console import ConsoleCommands
-from node.app.views import CardShown, CodeTyped, PassphraseTyped
+from node.app.console import ConsoleCommands, ConsoleService
+from node.app.views import CardShown, CodeTyped, LineView, PassphraseTyped
 from node.errors import NodeError
+from node.memory_budget import Allowed, budget
+from node.task_supervision import Parts
+from node.units import Bytes, Rates
 from tests.fakes.admin_pages import PHONE, TABLET, admin_app
 from tests.fakes.use_cases import UseCases
 
@@ -24,6 +28,60 @@ async def app(tmp_path: Path) -> AsyncIterator[UseCases]:
 @pytest.fixture
 def commands(app: UseCases) -> ConsoleCommands:
     return ConsoleCommands(app.admin.vouchers, app.admin.members, app.admin.site)
+
+
+@pytest.fixture
+def answers(app: UseCases) -> ConsoleService:
+    async def no_link(_signed: object) -> tuple[str, int]:
+        return "", 0
+
+    return ConsoleService(
+        reconciler=app.loop,
+        status_snapshot=app.admin._status_snapshot,
+        parts=Parts(),
+        guest=app.guest,
+        admin_link=no_link,
+        rules_file="rules.toml",
+        budget=budget(Allowed(Bytes(100_000_000), "a test")),
+        started=datetime(2026, 11, 24, tzinfo=UTC),
+        version="1",
+    )
+
+
+async def test_why_says_the_speed_of_the_line_and_what_the_account_could_have(app, answers):
+    await app.join_by_card(PHONE)
+    await app.join_by_card(TABLET, "school")
+    await app.transfer({TABLET: (4_000_000, 800_000)})
+    answer = answers.why({"who": "ana"})
+    line = answer["line"]
+    assert isinstance(line, LineView)
+    assert "stated" == line.known
+    assert line.rates == Rates(34_000_000, 6_800_000)
+    assert (11_333_333, 2_266_666) == (line.could_have.down, line.could_have.up), "the school has two shares"
+    assert (
+        " the line now: 34 Mbit/s download and 6.8 Mbit/s upload. This is the stated speed. It is not measured."
+        == answer["explain"][1]
+    )
+    assert answer["explain"][2].startswith(
+        " you could have now: 11.3 Mbit/s download and 2.2 Mbit/s upload, beside"
+    )
+
+
+async def test_why_says_nothing_of_now_for_another_moment_or_somebody_who_is_not_online(app, answers):
+    await app.join_by_card(PHONE)
+    at_night = answers.why({"who": "ana", "at": "fri 03:00"})
+    assert at_night["line"] is None
+    assert not any("now:" in line for line in at_night["explain"])
+    offline = answers.why({"who": "school"})
+    assert offline["line"].could_have is None
+    assert not any("you could have" in line for line in offline["explain"])
+
+
+async def test_the_status_says_what_each_could_have(app, answers):
+    await app.join_by_card(PHONE)
+    overview = answers.status({})["overview"]
+    assert ("stated", Rates(34_000_000, 6_800_000)) == (overview.uplink_known, overview.uplink)
+    assert [Rates(34_000_000, 6_800_000)] == [row.could_have for row in overview.online]
 
 
 async def test_the_printed_codes_admit_people(app, commands):

@@ -20,7 +20,8 @@ async def app(tmp_path: Path) -> AsyncIterator[UseCases]:
 
 @pytest.fixture
 def views(app: UseCases) -> AccountViews:
-    return AccountViews(app.loop.effective_policy, app.loop.registry, app.portal._clock)
+    loop = app.loop
+    return AccountViews(loop.effective_policy, loop.registry, app.portal._clock, loop.uplink_rate_control)
 
 
 async def test_a_device_that_is_not_admitted_has_no_account_to_change(

@@ -25,8 +25,10 @@ def mbit(down: float, up: float) -> Rates:
 
 def online(account: str, tier: str, devices: int, rate: Rates, used: int) -> OnlineRow:
     ceiling, rule = ("3 Mbit/s down, 1 Mbit/s up", "guest-top") if tier == "guest" else ("", "equal-share")
+    could_have = mbit(3, 1.5) if tier == "guest" else mbit(15.7, 3.2)
+    sentence = "A limit, as a sentence."
     return OnlineRow(
-        AccountId(account), tier, devices, rate, Bytes(used), 100, ceiling, rule, "A limit, as a sentence."
+        AccountId(account), tier, devices, rate, Bytes(used), 100, ceiling, rule, sentence, could_have
     )
 
 
@@ -72,10 +74,10 @@ uplink  down  ████████████░░░░░░░░  24.1
 online  3 accounts with 16 devices; 2 devices not online yet
 flows   2,310 of 65,536 connections, 1,024 per device; most: Kitchen tablet (02:00:00:00:00:0b) of ana, 214
 
-ACCOUNT             TIER    DEVICES  DOWNLOAD NOW  UPLOAD NOW  THIS MONTH  SHARE  CEILING                     LIMITED BY
-ana                 member        3   14.2 Mbit/s  1.1 Mbit/s     41.2 GB    100  -                           equal-share
-school              member       12    6.9 Mbit/s  900 kbit/s     18.7 GB    100  -                           equal-share
-guest-7k3m9q2w4x1z  guest         1      3 Mbit/s  310 kbit/s      1.4 GB    100  3 Mbit/s down, 1 Mbit/s up  guest-top
+ACCOUNT             TIER    DEVICES  DOWNLOAD NOW  UPLOAD NOW     COULD HAVE NOW  THIS MONTH  SHARE  LIMITED BY
+ana                 member        3   14.2 Mbit/s  1.1 Mbit/s  15.7 / 3.2 Mbit/s     41.2 GB    100  equal-share
+school              member       12    6.9 Mbit/s  900 kbit/s  15.7 / 3.2 Mbit/s     18.7 GB    100  equal-share
+guest-7k3m9q2w4x1z  guest         1      3 Mbit/s  310 kbit/s     3 / 1.5 Mbit/s      1.4 GB    100  guest-top
 
 NODE   STATE     LAST SEEN  ADDRESSES                ID
 hills  trusted     2 s ago  fe80::2%mesh0 10.77.9.1  hhhhhhhhhhhhhhhh…
@@ -85,6 +87,15 @@ hills  trusted     2 s ago  fe80::2%mesh0 10.77.9.1  hhhhhhhhhhhhhhhh…
 
 ! Nothing keeps this node's clock right. Let it reach an NTP server."""
     assert expected == "\n".join(output.status(as_answered(overview=OVERVIEW, memory=MEMORY), PLAIN))
+
+
+def test_without_a_shared_uplink_the_ceiling_is_shown():
+    view = as_answered(overview=replace(OVERVIEW, uplink=None), memory=MEMORY)
+    shown = "\n".join(output.status(view, PLAIN))
+    assert "COULD HAVE NOW" not in shown
+    assert "310 kbit/s  3 Mbit/s down, 1 Mbit/s up      1.4 GB    100  guest-top" in shown
+    view = as_answered(overview=replace(OVERVIEW, online=(replace(OVERVIEW.online[0], could_have=None),)))
+    assert "1.1 Mbit/s               -" in "\n".join(output.status({**view, "memory": MEMORY}, PLAIN))
 
 
 def test_connections_are_shown_with_the_device_that_has_the_most():

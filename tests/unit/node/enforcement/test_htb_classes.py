@@ -14,7 +14,7 @@ from node.enforcement.htb_classes import (
     GuaranteedParts,
     guaranteed_rates,
     htb_classes,
-    promises_kept,
+    promises,
 )
 from node.enforcement.plan import CONTROL_MINOR, DNS_MINOR, NO_LIMIT, OWN_MINOR, ShapedClass
 from node.governance.rules import control_reserve
@@ -64,8 +64,8 @@ def test_floors_that_do_not_fit_shrink_alike_and_are_reported() -> None:
     people = [one(1, floor=6_000_000), one(2, floor=2_000_000)]
     promised = guaranteed_rates(people, 4_000_000, upwards=False)
     assert {1: 3_000_000, 2: 1_000_000} == promised
-    assert GuaranteedParts(1000, 500) == promises_kept(people, rates(4_000_000))
-    assert GuaranteedParts(1000, 1000) == promises_kept(people, rates(8_000_000))
+    assert GuaranteedParts(1000, 500) == promises(people).kept(rates(4_000_000))
+    assert GuaranteedParts(1000, 1000) == promises(people).kept(rates(8_000_000))
 
 
 def test_floors_above_the_lifelines_shrink_before_the_lifelines_do() -> None:
@@ -75,8 +75,8 @@ def test_floors_above_the_lifelines_shrink_before_the_lifelines_do() -> None:
     ]
     promised = guaranteed_rates(people, 1_768_000, upwards=False)
     assert {1: 1_256_000, 2: 256_000, 3: 256_000} == promised
-    assert GuaranteedParts(1000, 174) == promises_kept(people, rates(1_768_000))
-    assert GuaranteedParts(1000, 0) == promises_kept(people, rates(768_000))
+    assert GuaranteedParts(1000, 174) == promises(people).kept(rates(1_768_000))
+    assert GuaranteedParts(1000, 0) == promises(people).kept(rates(768_000))
 
 
 def test_lifelines_that_do_not_fit_shrink_alike_when_nothing_else_is_left() -> None:
@@ -85,7 +85,7 @@ def test_lifelines_that_do_not_fit_shrink_alike_when_nothing_else_is_left() -> N
         *(one(m, floor=256_000, lifeline=256_000) for m in (2, 3)),
     ]
     assert {1: 128_000, 2: 128_000, 3: 128_000} == guaranteed_rates(people, 384_000, upwards=False)
-    assert GuaranteedParts(500, 0) == promises_kept(people, rates(384_000))
+    assert GuaranteedParts(500, 0) == promises(people).kept(rates(384_000))
 
 
 def test_a_thousand_people_without_a_floor_are_guaranteed_no_more_than_their_pool_has() -> None:

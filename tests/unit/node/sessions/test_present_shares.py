@@ -28,7 +28,13 @@ def one(
 
 def could_have(minor: int, line: int, in_use: dict[int, int], *classes: ShapedClass) -> int:
     rates = {each: both(used) for each, used in in_use.items()}
-    return PresentShares({each.minor: each for each in classes}, rates, both(line)).of(minor).down
+    by_minor = {each.minor: each for each in classes}
+    return of(PresentShares(by_minor, rates, both(line)), by_minor, minor).down
+
+
+def of(shares: PresentShares, classes: dict[int, ShapedClass], minor: int) -> Rates:
+    parent = classes[minor].parent_minor
+    return shares.of(classes[minor], None if parent is None else classes[parent])
 
 
 def test_alone_an_account_could_have_the_whole_line_or_its_ceiling() -> None:
@@ -46,13 +52,13 @@ def test_beside_others_it_could_have_its_weighted_part() -> None:
     )
 
 
-def test_who_uses_little_leaves_the_rest() -> None:
+def test_an_account_that_uses_little_leaves_the_rest() -> None:
     """A call, beside 20 Mbit/s for two: the rest of its half is the other's."""
     assert 19_800_000 == could_have(1, 20 * MBIT, {2: 200_000}, one(1), one(2))
     assert 20 * MBIT == could_have(1, 20 * MBIT, {1: 200_000}, one(1), one(2)), "what it uses itself"
 
 
-def test_who_is_held_back_by_others_counts_as_transferring() -> None:
+def test_an_account_that_others_hold_back_counts_as_transferring() -> None:
     """On a line that is much too narrow, everybody's part is small."""
     people = [one(n) for n in range(1, 41)]
     assert 100_000 == could_have(40, 4 * MBIT, dict.fromkeys(range(1, 40), 102_000), *people)
@@ -83,6 +89,13 @@ def test_floors_shrink_before_lifelines() -> None:
     busy = {1: MBIT, 2: MBIT}
     assert (1_744_000, 256_000) == tuple(could_have(n, 2 * MBIT, busy, *people) for n in (1, 2))
     assert (128_000, 128_000) == tuple(could_have(n, 256_000, busy, *people) for n in (1, 2))
+
+
+def test_an_account_without_a_class_of_its_own_is_answered_too() -> None:
+    pool = one(9, floor=MBIT, lifeline=MBIT)
+    guest = one(10, parent=9)
+    shares = PresentShares({1: one(1)}, {1: both(20 * MBIT)}, both(20 * MBIT))
+    assert both(10 * MBIT) == shares.of(one(2)) == shares.of(guest, pool)
 
 
 AMOUNTS = st.sampled_from([0, 64_000, 256_000, MBIT, 4 * MBIT])
@@ -117,9 +130,9 @@ def test_within_line_and_ceiling_and_not_below_a_lifeline_that_fits(people: list
     accounts = [minor for minor in classes if minor in in_use]
     due = sum(each.lifeline.down for each in classes.values() if each.parent_minor is None)
     for minor in accounts:
-        could = shares.of(minor)
+        could = of(shares, classes, minor)
         assert could.down == could.up
         assert could.down <= min(line, classes[minor].ceiling.down)
         assert could.down >= classes[minor].lifeline.down or due > line
     active = [minor for minor in accounts if minor in shares._down._active]
-    assert sum(shares.of(minor).down for minor in active) <= line
+    assert sum(of(shares, classes, minor).down for minor in active) <= line
