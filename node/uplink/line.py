@@ -47,8 +47,8 @@ ARRIVES_BITS = 16_000
 IDLE_PERMILLE = 300
 """Of the rate; with less in both directions a delay is not ours."""
 LULL_US, LULL_PERMILLE = 2_000_000, 20
-"""How long less than `IDLE_PERMILLE` of the rate, and either so much less than before or less than the second, must pass
-until a queue that nothing drains would be empty."""
+"""A queue that nothing drains is empty when a lull has lasted for so long and twice its length. With less than the second
+of a rate there is a lull, however little passed before."""
 FADE_PARTS = 1_000
 """What passed without a queue counts less with each answered probe, by one of so many parts."""
 SUSPECT_PERMILLE = 600
