@@ -8,6 +8,7 @@ from types import ModuleType
 
 from tests.bench import (
     admit,
+    churn,
     fairness,
     footprint,
     forward,
@@ -24,6 +25,7 @@ from tests.lab.netns import missing_for_namespaces
 
 BENCHES: dict[str, ModuleType] = {
     "forward": forward,
+    "churn": churn,
     "meter": meter,
     "admit": admit,
     "fairness": fairness,

@@ -36,6 +36,14 @@ ROWS = (
     FigureRow("forward", "ratio_1500_shaped", "1500 bytes, the same", "", 0.70),
     FigureRow("forward", "ratio_pps_shaped", "64 bytes, the same", "", 0.78),
     FigureRow(
+        "churn",
+        "churn_ratio_pps",
+        "64 bytes, after 100,000 devices came and went, to a new table",
+        "",
+        0.97,
+    ),
+    FigureRow("churn", "churn_exact", "and every byte of theirs was counted (1: yes)", "", 1),
+    FigureRow(
         "meter", "cpu_ms_10k", "read, book and evaluate 10,000 devices once", "ms CPU", 400, at_least=False
     ),
     FigureRow(
