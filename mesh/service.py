@@ -335,20 +335,24 @@ class MeshService:
     async def _write(self, link: Link) -> None:
         loop = asyncio.get_running_loop()
         round_at = loop.time() + ROUND_EVERY_S * random.uniform(0.8, 1.2)  # noqa: S311
+        keepalive_at = loop.time() + KEEPALIVE_EVERY / 1000
         while True:
             if loop.time() >= round_at:
                 self._replica.exchange.begin_round(link.node)
                 round_at = loop.time() + ROUND_EVERY_S * random.uniform(0.8, 1.2)  # noqa: S311
             frame = self._replica.exchange.next_frame(link.node)
             if frame is None:
-                frame = await self._keepalive_unless_woken(link)
-            if frame is not None and not await link.send(frame):
-                return
+                frame = await self._keepalive_unless_woken(link, keepalive_at)
+            if frame is not None:
+                if not await link.send(frame):
+                    return
+                keepalive_at = loop.time() + KEEPALIVE_EVERY / 1000
             await asyncio.sleep(0)
 
-    async def _keepalive_unless_woken(self, link: Link) -> bytes | None:
+    async def _keepalive_unless_woken(self, link: Link, at: float) -> bytes | None:
+        """A keepalive `at` this time of the loop; None when there may be something else to send before."""
         try:
-            async with asyncio.timeout(KEEPALIVE_EVERY / 1000):
+            async with asyncio.timeout_at(at):
                 await link.wake.wait()
         except TimeoutError:
             return encode(Keepalive())

@@ -542,3 +542,14 @@ async def test_a_neighbours_first_message_must_be_its_hello() -> None:
         first = await link.receive()
         assert first is not None
         assert isinstance(decode(first), Hello)
+
+
+async def test_a_node_that_is_woken_often_with_nothing_to_send_still_sends_keepalives(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("mesh.service.KEEPALIVE_EVERY", 200)
+    async with village("hill", "valley") as (hill, valley):
+        for _ in range(125):
+            hill.mesh._wake()
+            await asyncio.sleep(0.02)
+            assert [0] == [peer.heard_seconds_ago for peer in valley.mesh.peers()]
