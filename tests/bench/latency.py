@@ -1,7 +1,10 @@
 """Delay that downloads and uploads of others add, and one's own: a line with a bloated modem, 24 accounts that transfer
 at full rate and a light one with a small packet each 20 ms. "Added" is a percentile under load less the same percentile
 while the line is idle, in the same run. A packet that was not answered was later than all others: a percentile that falls
-on one is no figure, and their part of all packets is a figure of its own."""
+on one is no figure, and their part of all packets is a figure of its own.
+
+Also the responsiveness of one account while the others transfer (`tests.bench.rpm`), and how many packets that keep the
+line alive have no answer while all transfer in both directions at once (`tests.bench.control_packets`)."""
 
 import json
 import math
@@ -14,10 +17,11 @@ from dataclasses import dataclass
 from tests.bench.fairness import WEIGHTS, far, means, members, rates_of_seconds, rules
 from tests.bench.figures import Figures, jain, missing, quantile, say
 from tests.bench.many_clients import VirtualDevice
-from tests.bench.single_router import PORTAL, SingleRouter
+from tests.bench.single_router import PORTAL, ClientProcess, SingleRouter
 from tests.lab.internet import ROOT
 from tests.lab.netns import Lab, Namespace
-from tests.lab.village import Modem
+from tests.lab.people import Person, settle
+from tests.lab.village import SQUARE, Modem, Router
 
 KEYS = (
     "light_added_ms_p50",
@@ -30,6 +34,9 @@ KEYS = (
     "probes_lost",
     "none_light_added_ms_p50",
     "none_light_added_ms_p95",
+    "rpm",
+    "none_rpm",
+    "control_packets_lost",
 )
 LINE_BITS = 20_000_000
 MODEM_BYTES = 2_500_000
@@ -37,8 +44,16 @@ MODEM_BYTES = 2_500_000
 ACCOUNTS, LIGHT, OWN = 25, 0, 3
 """The first device is the light one; the one at OWN has a probe beside its own two transfers."""
 FLOWS = (64, *(1 + number % 3 for number in range(ACCOUNTS - 2)))
+BOTH = (False, True)
 IDLE_S, SETTLE_S, SECONDS = 8, 9, 14
 NONE_SETTLE_S, NONE_SECONDS = 5, 7
+RPM_SETTLE_S, RPM_SECONDS, NONE_RPM_SECONDS, RPM_PATIENCE_S = 4, 11, 9, 3
+CONTROL_SETTLE_S, CONTROL_SECONDS, CONTROL_SECONDS_LONG = 3, 120, 600
+RESIDENT_NUMBER, RESIDENT_MAC = 40, "02:aa:00:00:00:28"
+"""A device with a lease of its own, which does what keeps the line alive."""
+NEXT_HOP, NEXT_HOP6 = "10.88.1.254", "fd88:1::fe"
+KEEPALIVE_S, KEEPALIVE_LATE_S = 6, 8
+"""Of the mesh: between two of them, and when one has not come."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,6 +114,10 @@ class BloatedLine:
         place.internet.place.start(
             sys.executable, "-m", "tests.bench.latency_probe", "echo", *addresses, cwd=ROOT
         )
+        self._tested = devices[OWN]
+        place.internet.place.start(
+            sys.executable, "-m", "tests.bench.rpm", "serve", far(self._tested), cwd=ROOT
+        )
 
     def let_in(self) -> None:
         devices = self.people.devices
@@ -116,22 +135,85 @@ class BloatedLine:
 
     def load(self, *, upwards: bool, settle: int, seconds: int) -> tuple[RoundTrips, list[list[float]]]:
         """Round trips, and bit/s of each greedy device for each second. Half of the devices use IPv6."""
-        sources = [d.address6 if self._is_v6(d) else d.address for d in self._greedy]
-        self.people.begin(
-            "greed",
-            [],
-            addresses=sources,
-            fars=[self._far(device) for device in self._greedy],
-            flows=FLOWS,
-            upwards=upwards,
-            seconds=settle + seconds + 1,
-        )
+        self._begin_transfers(self.people, self._greedy, upwards=upwards, seconds=settle + seconds + 1)
         probe = self._begin_probe(settle, settle + seconds)
         time.sleep(settle)
         rates = rates_of_seconds(lambda: self._arrived(upwards), seconds)
         trips = self._answer(probe)
         say(f"{'up' if upwards else 'down'}: {self.people.answer()}")
         return trips, rates
+
+    def _begin_transfers(
+        self, people: ClientProcess, devices: Sequence[VirtualDevice], *, upwards: bool, seconds: float
+    ) -> None:
+        people.begin(
+            "greed",
+            [],
+            addresses=[d.address6 if self._is_v6(d) else d.address for d in devices],
+            fars=[self._far(device) for device in devices],
+            flows=[FLOWS[self._greedy.index(device)] for device in devices],
+            upwards=upwards,
+            seconds=seconds,
+        )
+
+    def rpm(self, *, upwards: bool, settle: int, seconds: int) -> float:
+        """Round trips per minute of one account, while the other 23 transfer in the same direction."""
+        others = [device for device in self._greedy if device is not self._tested]
+        self._begin_transfers(
+            self.people, others, upwards=upwards, seconds=settle + seconds + RPM_PATIENCE_S + 1
+        )
+        time.sleep(settle)
+        source, target = self._tested.address, far(self._tested)
+        job = json.dumps({"source": source, "far": target, "upwards": upwards, "seconds": seconds})
+        argv = (sys.executable, "-m", "tests.bench.rpm", "measure", job)
+        with self.people.place.entered():
+            done = subprocess.run(argv, cwd=ROOT, capture_output=True, text=True, check=False, timeout=60)
+        say(f"{'up' if upwards else 'down'}: {self.people.answer()}")
+        if done.returncode:
+            raise RuntimeError(f"the responsiveness test: {done.stderr.strip()[-300:]}")
+        say(f"responsiveness, {'up' if upwards else 'down'}: {done.stdout.strip()}")
+        return float(json.loads(done.stdout)["rpm"])
+
+    def control_packets(self, resident: Person, seconds: int) -> dict[str, tuple[int, int]]:
+        """By kind how many were sent, and how many had no answer, while everybody transfers both ways at once."""
+        uploads = ClientProcess(self.people.place, self.people.devices)
+        lasts = CONTROL_SETTLE_S + seconds + 1
+        for people, upwards in ((self.people, False), (uploads, True)):
+            self._begin_transfers(people, self._greedy, upwards=upwards, seconds=lasts)
+        time.sleep(CONTROL_SETTLE_S)
+        node, site = self.place.router, SQUARE
+        lan = {
+            "interface": resident.interface,
+            "address": resident.address_v4,
+            "address6": resident.addresses_v6()[0],
+            "mac": resident.mac,
+            "node": site.lan_v4,
+            "node6": site.lan_v6,
+        }
+        uplink = {
+            "interface": "wan0",
+            "address": site.wan_v4,
+            "address6": site.wan_v6,
+            "mac": node.place.run("cat", "/sys/class/net/wan0/address").strip(),
+            "node": NEXT_HOP,
+            "node6": NEXT_HOP6,
+            "is_uplink": True,
+        }
+        programs = [
+            place.popen(
+                sys.executable, "-m", "tests.bench.control_packets", json.dumps({**job, "seconds": seconds}),
+                stdout=subprocess.PIPE, cwd=ROOT,
+            )
+            for place, job in ((resident.place, lan), (node.place, uplink))
+        ]  # fmt: skip
+        counted = {"mesh keepalives": _keepalives(node, seconds)}
+        for name, program in zip(("", "uplink: "), programs, strict=True):
+            found = json.loads(program.communicate(timeout=60)[0])
+            counted |= {f"{name}{kind}": (sent, unanswered) for kind, (sent, unanswered) in found.items()}
+        for people in (self.people, uploads):
+            say(f"transfers: {people.answer()}")
+        uploads.close()
+        return counted
 
     def _begin_probe(self, begins: float, ends: float) -> "subprocess.Popen[bytes]":
         pairs = [pair for d in self._probed for pair in ((d.address, far(d)), (d.address6, far6(d)))]
@@ -162,6 +244,19 @@ class BloatedLine:
         return [came.get(d.address6 if self._is_v6(d) else d.address, 0) for d in self._greedy]
 
 
+def _keepalives(node: Router, seconds: int) -> tuple[int, int]:
+    """Of the neighbour on the mesh link: how many were due, and how many had not come in time."""
+    began, late = time.monotonic(), 0
+    due = seconds // KEEPALIVE_S
+    for number in range(1, due + 1):
+        time.sleep(max(0.0, began + number * KEEPALIVE_S - time.monotonic()))
+        peers = {peer["state"]: peer["heard_seconds_ago"] for peer in node.peers()}
+        if peers.get("trusted", KEEPALIVE_LATE_S + 1) > KEEPALIVE_LATE_S:
+            say(f"keepalive {number} is late: {peers}")
+            late += 1
+    return due, late
+
+
 def use_cubic(place: Namespace) -> None:
     """Congestion control that most servers use, whatever this machine's default is; as an attribute of the routes,
     because a namespace may not choose among all that the kernel has."""
@@ -190,30 +285,63 @@ def reported(name: str, trips: RoundTrips, rates: list[list[float]] | None = Non
     say(f"{name}: {'; '.join(shown)}; lost {trips.lost()} own {trips.lost(own=True)}{use}")
 
 
-def measure() -> Figures:
+def responsiveness(key: str, line: BloatedLine, settle: int, seconds: int) -> Figures:
+    """The worse of both directions."""
+    try:
+        return {key: int(min(line.rpm(upwards=upwards, settle=settle, seconds=seconds) for upwards in BOTH))}
+    except RuntimeError as failure:
+        return missing([key], str(failure))
+
+
+def settle_resident(place: SingleRouter) -> Person:
+    """A member's device with a lease, online."""
+    resident = settle(place.lab, place.router.place, "resident", RESIDENT_NUMBER, RESIDENT_MAC)
+    resident.join()
+    if resident.do("accept")["first_packet_ms"] is None:
+        raise RuntimeError("the resident was not let in")
+    return resident
+
+
+def control_packets_lost(counted: dict[str, tuple[int, int]]) -> int:
+    for kind, (sent, unanswered) in counted.items():
+        say(f"control packets, {kind}: {sent} sent, {unanswered} without an answer")
+    return sum(unanswered for _, unanswered in counted.values())
+
+
+def measure(*, is_long: bool = False) -> Figures:
+    """`is_long`: ten minutes of control packets instead of two."""
     with Lab("bench") as lab:
         place = SingleRouter(lab, Modem(LINE_BITS, MODEM_BYTES))
+        place.add_neighbour()
         line = BloatedLine(place)
-        place.furnish(rules=rules(LINE_BITS), members=members(line.people.devices))
+        resident = f'\n[[account]]\nid = "resident"\ndevices = ["{RESIDENT_MAC}"]\n'
+        place.furnish(rules=rules(LINE_BITS), members=members(line.people.devices) + resident)
         daemon = place.router.start()
         time.sleep(1)
         line.let_in()
         idle = line.idle()
         reported("idle", idle)
         trips, uses, fair = [], [], []
-        for upwards in (False, True):
+        for upwards in BOTH:
             found, rates = line.load(upwards=upwards, settle=SETTLE_S, seconds=SECONDS)
             reported("shaped, " + ("up" if upwards else "down"), found, rates)
             trips.append(found)
             uses.append(100 * sum(means(rates)) / LINE_BITS)
             fair.append(fairness(rates))
+        assert place.neighbour is not None
+        neighbour = place.neighbour.start()
+        rpm = responsiveness("rpm", line, RPM_SETTLE_S, RPM_SECONDS)
+        seconds = CONTROL_SECONDS_LONG if is_long else CONTROL_SECONDS
+        lost = control_packets_lost(line.control_packets(settle_resident(place), seconds))
+        neighbour.stop()
         daemon.stop()
         line.remove_queues()
         none = []
-        for upwards in (False, True):
+        for upwards in BOTH:
             found, rates = line.load(upwards=upwards, settle=NONE_SETTLE_S, seconds=NONE_SECONDS)
             reported("no shaping, " + ("up" if upwards else "down"), found, rates)
             none.append(found)
+        rpm |= responsiveness("none_rpm", line, NONE_SETTLE_S, NONE_RPM_SECONDS)
         line.people.close()
     return {
         **added("light_added_ms_p50", trips, idle, 0.5),
@@ -226,4 +354,6 @@ def measure() -> Figures:
         "probes_lost": sum(each.lost() for each in trips),
         **added("none_light_added_ms_p50", none, idle, 0.5),
         **added("none_light_added_ms_p95", none, idle, 0.95),
+        **rpm,
+        "control_packets_lost": lost,
     }

@@ -13,7 +13,7 @@ from tests.bench.namespaces import keep_to_core
 from tests.bench.topology import PLAIN
 from tests.lab.internet import ROOT, Internet
 from tests.lab.netns import Lab, Namespace
-from tests.lab.village import SQUARE, Modem, Router, _plug_into_internet
+from tests.lab.village import HILLS, SQUARE, Modem, Router, _plug_into_internet
 
 PORTAL = "10.77.0.1"
 FAR = "203.0.113.10"
@@ -28,6 +28,14 @@ class SingleRouter:
         self.router = Router(lab, SQUARE)
         self.modem = _plug_into_internet(lab, self.internet, self.router, modem)
         """Namespace of the modem, if there is one."""
+        self.neighbour: Router | None = None
+        """A second node, on a mesh link."""
+
+    def add_neighbour(self) -> None:
+        """Before `furnish`, which writes its files too."""
+        self.neighbour = Router(self.lab, HILLS)
+        _plug_into_internet(self.lab, self.internet, self.neighbour)
+        self.lab.veth(self.router.place, "mesh0", self.neighbour.place, "mesh0")
 
     def furnish(
         self,
@@ -40,7 +48,11 @@ class SingleRouter:
         """The node's files; by default those of the demonstration's village."""
         key = self.lab.folder / "community.key"
         key.write_text(secrets.token_hex(32))
-        self.router.furnish([self.router.make_key()], key, mesh=mesh, more=more)
+        routers = [self.router, *([] if self.neighbour is None else [self.neighbour])]
+        nodes = [router.make_key() for router in routers]
+        mesh = mesh if self.neighbour is None else ("mesh0",)
+        for router in routers:
+            router.furnish(nodes, key, mesh=mesh, more=more)
         if rules is not None:
             self.router.rules.write_text(rules)
         if members is not None:

@@ -91,6 +91,22 @@ ROWS = (
     FigureRow("latency", "none_light_added_ms_p50", "the same line without shaping: added, median", "ms"),
     FigureRow("latency", "none_light_added_ms_p95", "the same, 95 of 100", "ms"),
     FigureRow(
+        "latency",
+        "rpm",
+        "responsiveness of one account while 23 transfer (IETF draft, HTTP/2)",
+        "round trips/min",
+        2_000,
+    ),
+    FigureRow("latency", "none_rpm", "the same without shaping", "round trips/min"),
+    FigureRow(
+        "latency",
+        "control_packets_lost",
+        "packets that keep the line alive, while all transfer both ways: not answered",
+        "",
+        0,
+        at_least=False,
+    ),
+    FigureRow(
         "variable",
         "slow_light_added_ms_p95",
         "line that changes each 5 s, rate measured: delay added to a light one, 95 of 100",

@@ -1,18 +1,21 @@
 """The arithmetic of the benches, and that no figure is missing from the report."""
 
+import asyncio
+
 import pytest
 
-from tests.bench import latency_probe, load, opennds
+from tests.bench import latency_probe, load, opennds, rpm
 from tests.bench.__main__ import BENCHES
 from tests.bench.bulk_load import BulkLoad
 from tests.bench.figures import Figures, jain, missing, of_total, of_tries, quantile, ratios, taken
 from tests.bench.forward import turned, worse
-from tests.bench.latency import RoundTrips, added, lost_percent
+from tests.bench.latency import RoundTrips, added, control_packets_lost, lost_percent
 from tests.bench.latency_probe import LatencyProbe, bound
 from tests.bench.line_trace import LineTrace, TracePoint, read_trace
 from tests.bench.load import LoadAnswer, Press
 from tests.bench.many_clients import RANGE, ROUTER, device
 from tests.bench.opennds import CannotRun
+from tests.bench.rpm import ProbeTimes, is_stable, round_trips_per_minute, trimmed_mean
 from tests.bench.table import ROWS, markdown
 from tests.bench.variable import DEAD_SECONDS, SECONDS, SETTLE_S, recovered
 
@@ -232,3 +235,44 @@ def test_an_outage_is_over_at_the_end_of_the_first_second_that_carried_enough() 
     assert recovered("s", seconds[:6], FALLS) == missing(
         ["s"], "the line was not used again after the outage"
     )
+
+
+def test_round_trips_per_minute_weigh_new_connections_and_transfers_equally() -> None:
+    times = ProbeTimes([(0.0, 9.0), (5.0, 0.1)], [(5.0, 0.1)], [(5.0, 0.1), (5.0, 0.1)])
+    assert round(round_trips_per_minute(times, since=1.0)) == 600
+    slow = ProbeTimes([(5.0, 0.1)], [(5.0, 0.1)], [(5.0, 0.3)])
+    assert round(round_trips_per_minute(slow, since=1.0)) == 300
+    with pytest.raises(ValueError, match="no probe"):
+        round_trips_per_minute(times, since=6.0)
+
+
+def test_the_slowest_probes_of_a_hundred_do_not_count() -> None:
+    assert trimmed_mean([0.1] * 95 + [9.0] * 5) == pytest.approx(0.1)
+    assert trimmed_mean([2.0]) == 2.0
+
+
+def test_goodput_is_stable_when_its_moving_averages_are() -> None:
+    assert not is_stable([100.0] * 6)
+    assert is_stable([100.0] * 7)
+    assert not is_stable([10.0, 20.0, 40.0, 80.0, 160.0, 320.0, 640.0])
+
+
+@pytest.mark.parametrize("upwards", [False, True])
+async def test_responsiveness_is_measured_over_multiplexed_connections(
+    monkeypatch: pytest.MonkeyPatch, upwards: bool
+) -> None:
+    monkeypatch.setattr(rpm, "PATIENCE_S", 0.5)
+    serving = asyncio.get_running_loop().create_task(rpm.serve("127.0.0.1"))
+    await asyncio.sleep(0.1)
+    job = {"source": "127.0.0.1", "far": "127.0.0.1", "upwards": upwards, "seconds": 1.5}
+    found = await rpm.Measurement(job).run()
+    serving.cancel()
+    await asyncio.wait([serving])
+    assert found["rpm"] > 0
+    assert found["connections"] == 2
+    assert found["kbit_s"] > 1_000
+    assert all(found[key] for key in ("connect_ms", "request_ms", "on_transfer_ms"))
+
+
+def test_control_packets_without_an_answer_are_added_up() -> None:
+    assert control_packets_lost({"arp": (10, 1), "pages": (5, 0), "mesh keepalives": (20, 2)}) == 3
