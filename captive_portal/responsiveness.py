@@ -37,8 +37,8 @@ TRANSFERS_MAX = 16
 CHUNK_BYTES, CHUNK_S = 65_536, 0.001
 """A transfer sends or takes one chunk, then lets the event loop serve others for so long: at most half a gigabit a second
 each."""
-SOCKET_BYTES = 262_144
-"""Of a transfer's socket in the kernel, each way: a device that does not read fills no more than that."""
+SOCKET_BYTES = 131_072
+"""Of a transfer's socket in the kernel, which takes twice as much: all of them fill 4 MB at most, if nobody reads."""
 HEAD_LINES_MAX = 64
 RESTED_MAX = 64
 """Devices whose pause is remembered; a pause is short, and a test takes some time."""
