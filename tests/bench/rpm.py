@@ -42,7 +42,7 @@ TRIMMED = 0.95
 """The draft's TMP: without the slowest 5 %."""
 COUNTED_S, PATIENCE_S = 6.0, 3.0
 BYTES_ACKED = struct.Struct("=120xQ")
-"""``tcpi_bytes_acked`` of struct tcp_info."""
+"""The field of struct tcp_info with the bytes that were acknowledged."""
 
 _BLOCK = bytes(FRAME_BYTES)
 
@@ -174,7 +174,7 @@ def is_stable(goodputs: Sequence[float]) -> bool:
     return pstdev(averages) < STABLE_PART * averages[-1]
 
 
-class Measurement:
+class ResponsivenessClient:
     def __init__(self, job: dict[str, Any]) -> None:
         self._source, self._far = job["source"], job["far"]
         self._upwards, self._seconds = bool(job["upwards"]), float(job["seconds"])
@@ -285,7 +285,7 @@ def main() -> None:
     if role == "serve":
         asyncio.run(serve(what))
         return
-    print(json.dumps(asyncio.run(Measurement(json.loads(what)).run())), flush=True)
+    print(json.dumps(asyncio.run(ResponsivenessClient(json.loads(what)).run())), flush=True)
 
 
 if __name__ == "__main__":

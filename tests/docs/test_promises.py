@@ -34,6 +34,7 @@ NUMBERS = {
     "six": 6,
     "seven": 7,
     "eight": 8,
+    "nine": 9,
     "ten": 10,
     "twelve": 12,
     "twenty": 20,

@@ -265,7 +265,7 @@ async def test_responsiveness_is_measured_over_multiplexed_connections(
     serving = asyncio.get_running_loop().create_task(rpm.serve("127.0.0.1"))
     await asyncio.sleep(0.1)
     job = {"source": "127.0.0.1", "far": "127.0.0.1", "upwards": upwards, "seconds": 1.5}
-    found = await rpm.Measurement(job).run()
+    found = await rpm.ResponsivenessClient(job).run()
     serving.cancel()
     await asyncio.wait([serving])
     assert found["rpm"] > 0
