@@ -178,7 +178,7 @@ class Portal:
             web.get(path, partial(self._device_page, path, view)) for path, view in FOR_DEVICES.items()
         ]
         routes += [web.post(path, partial(self._action, path)) for path in ACTIONS]
-        routes += [web.get(path, self._test, allow_head=False) for path in TEST_PATHS[:3]]
+        routes += [web.get(path, self._test) for path in TEST_PATHS[:3]]
         routes += [web.post(responsiveness.UPLOAD_PATH, self._test)]
         return application(self, routes, HEADERS)
 
@@ -231,7 +231,7 @@ class Portal:
         if context.mac is None:
             return self._no_device(context, 403)
         if not self._backend.is_admitted(context.mac):
-            return _probe_response(self._redirect(context.community))
+            return self._response(context, Redirect("/"))
         later = self._tests.take(context.mac, self._clock())
         if later is not None:
             headers = {"Retry-After": str(later.retry_s), "Cache-Control": "no-store"}
@@ -241,6 +241,8 @@ class Portal:
             origin = f"{'https' if request.secure else 'http'}://{_authority(request)}"
             body = responsiveness.document(origin)
             return web.Response(body=body, headers={"Content-Type": "application/json", **headers})
+        if request.path == responsiveness.LARGE_PATH and request.method == "HEAD":
+            return web.Response(headers={"Content-Length": str(responsiveness.LARGE_BYTES), **headers})
         if request.path != responsiveness.SMALL_PATH:  # a transfer that another site began, or with an error
             return self.other_origin(request)
         return web.Response(

@@ -8,6 +8,7 @@ from html.parser import HTMLParser
 import pytest
 
 from captive_portal.actions import ACTIONS
+from captive_portal.responsiveness import LARGE_PATH, UPLOAD_PATH
 from captive_portal.server import ADDRESSES, Portal
 from captive_portal.splash import SPLASH_BYTES_MAX
 from node.accounts.notices import TEXT_CHARS_MAX, TITLE_CHARS_MAX, Notice, NoticeText
@@ -19,7 +20,8 @@ from tests.fakes.portal_server import BENS_ADDRESS, SECRET, PortalServer, open_p
 from tests.fakes.use_cases import ANA, BEN, SESSION_MS
 
 PORTAL_URL = f"http://{HOST}/"
-OUR_PATHS = tuple(sorted(ADDRESSES - ACTIONS.keys()))
+OUR_PATHS = tuple(sorted(ADDRESSES - ACTIONS.keys() - {LARGE_PATH, UPLOAD_PATH}))
+"""Without the transfers of the responsiveness test, which have tests of their own."""
 
 
 async def join(browser: PortalBrowser) -> PortalReply:

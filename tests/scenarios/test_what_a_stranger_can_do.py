@@ -65,7 +65,7 @@ def test_only_an_admitted_device_measures_its_path_to_the_node(place, online, pr
         assert 200 == shown["status"]
         assert f"{PORTAL}responsiveness/large" == json.loads(shown["body"])["urls"]["large_download_url"]
         refused = prowler.do("knock", v6=v6, url=config)
-        assert (302, PORTAL) == (refused["status"], refused["location"])
+        assert (303, "/") == (refused["status"], refused["location"])
     large = "http://10.77.0.1/responsiveness/large"
     came = phone.place.run(sys.executable, "-c", LARGE_FOR_TWO_SECONDS, large)
     assert int(came) > 10_000_000
