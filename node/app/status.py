@@ -160,6 +160,13 @@ class StatusSnapshot:
             if not p.running and p.last_trouble
         ]
         found += _promises(reconciler.effective_policy.kept())
+        if reconciler.active_ruleset.ruleset.uplink is None:
+            found.append(
+                gettext_lazy(
+                    "The rules do not say how fast the line is, so nothing is shared: one download can take all of it. "
+                    "Measure the line, and write its speed in [uplink.main]."
+                )
+            )
         found += line_warnings(reconciler.uplink_rate_control)
         if reconciler.effective_policy.moment().clock == "unknown":
             found.append(

@@ -2,11 +2,20 @@
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from ipaddress import IPv4Interface
 from typing import Literal
 
 from captive_portal.probes import is_probe_host
 from node.config import NodeConfig
-from node.doctor.symptoms import CertificateSeen, DnsSeen, FileSeen, FolderSeen, PortSeen, Symptoms
+from node.doctor.symptoms import (
+    CertificateSeen,
+    DnsSeen,
+    FileSeen,
+    FolderSeen,
+    ForeignChain,
+    PortSeen,
+    Symptoms,
+)
 from node.enforcement.arrivals import NEIGHBOURS_MAX
 from node.enforcement.plan import KernelFeatures
 from node.units import Bytes, show_volume
@@ -17,6 +26,8 @@ FREE_BYTES_LEAST = 20_000_000
 _PRIVATE = 0o077
 FLOWS_OF_A_DEVICE, DEVICES_OF_AN_ACCOUNT, GUESTS = 64, 4, 100
 """Generous estimate for a community's conntrack table; packets of untracked connections are dropped."""
+_OTHER_NETWORKS = ("10.78.0.1/16", "172.29.0.1/16", "192.168.78.1/24")
+"""Proposed for the LAN, from RFC 1918."""
 _MEND_INIT = "procomu init --config {config}"
 
 Verdict = Literal["ok", "warn", "fail"]
@@ -115,6 +126,49 @@ def _route(seen: Symptoms) -> Iterator[Diagnosis]:
         return
     fix = f"ip route show default; then start its DHCP client, or: ip route add default via GATEWAY dev {uplink}"
     yield Diagnosis("way out", "warn", "none", f"no route leads to the Internet through {uplink}", fix)
+
+
+def _networks(seen: Symptoms) -> Iterator[Diagnosis]:
+    """The same addresses on both sides: nothing is routed between them."""
+    if seen.config is None or seen.uplink_network is None:
+        return
+    lan, uplink = seen.config.lan.address4, seen.uplink_network
+    found = f"{seen.config.uplink.interface} has {uplink}, people have {lan.network}"
+    if not lan.network.overlaps(uplink.network):
+        yield _ok("networks", found)
+        return
+    wrong = "the Internet's side and people's side have the same addresses, so nothing is routed between them"
+    other = next(each for each in _OTHER_NETWORKS if not IPv4Interface(each).network.overlaps(uplink.network))
+    yield Diagnosis(
+        "networks",
+        "fail",
+        found,
+        wrong,
+        f'write address4 = "{other}" below [lan] in node.toml, and restart the node',
+    )
+
+
+def _foreign_filters(seen: Symptoms) -> Iterator[Diagnosis]:
+    for each in seen.foreign_chains if seen.config is not None else ():
+        found = f"table {each.family} {each.table}, chain {each.chain}"
+        owner = f" of {each.owner}" if each.owner else ""
+        wrong = f"this chain{owner} drops what it does not know, so admitted people get no Internet"
+        yield Diagnosis("other filters", "fail", found, wrong, _fix_of(each, seen))
+
+
+def _fix_of(chain: ForeignChain, seen: Symptoms) -> str:
+    assert seen.config is not None
+    lan, uplink = seen.config.lan.interface, seen.config.uplink.interface
+    match chain.owner:
+        case "Docker":
+            program = "ip6tables" if chain.family == "ip6" else "iptables"
+            return f"{program} -I DOCKER-USER -i {lan} -j ACCEPT; {program} -I DOCKER-USER -o {lan} -j ACCEPT"
+        case "ufw":
+            return f"ufw route allow in on {lan} out on {uplink}"
+        case "firewalld":
+            return f"firewall-cmd --permanent --zone=trusted --add-interface={lan}; firewall-cmd --reload"
+    rule = f"nft insert rule {chain.family} {chain.table} {chain.chain}"
+    return f"{rule} iifname {lan} accept; {rule} oifname {lan} accept; and write the same where that table comes from"
 
 
 def _forwarding(seen: Symptoms) -> Iterator[Diagnosis]:
@@ -237,6 +291,8 @@ def _folder(seen: Symptoms) -> Iterator[Diagnosis]:
 def _database(folder: FolderSeen) -> Diagnosis:
     if folder.database == "ok":
         return _ok("database", "whole")
+    if folder.database == "private":
+        return _ok("database", "only root can read it")
     if folder.database == "none" and not folder.since:
         return _ok("database", "none yet; the node creates it")
     wrong = f"it is damaged: {folder.database}"
@@ -281,6 +337,12 @@ def _rules(seen: Symptoms) -> Iterator[Diagnosis]:
         for each in seen.rules.strained:
             wrong = f"in force, but no longer fits the members: {each.code}: {each.message}"
             yield Diagnosis("rules", "warn", seen.rules.path, wrong, each.fix)
+    if seen.config is not None and seen.states_line is False:
+        wrong = (
+            "the rules do not say how fast the line is, so nothing is shared: one download can take all of it"
+        )
+        fix = f"measure the line, and write [uplink.main] with down and up in {seen.config.rules.file}"
+        yield Diagnosis("line", "warn", "speed not stated", wrong, fix)
     if seen.members is not None:
         yield from _file("members", seen.members, _MEND_INIT.format(config=config))
 
@@ -429,6 +491,8 @@ _LOOKS: tuple[Callable[[Symptoms], Iterator[Diagnosis]], ...] = (
     _settings,
     _kernel,
     _interfaces,
+    _networks,
+    _foreign_filters,
     _route,
     _packets,
     _foreign,

@@ -1,6 +1,8 @@
 """Collects the state of the machine and the node. Reads only, apart from `acknowledge_losses`."""
 
 import asyncio
+import fcntl
+import logging
 import os
 import secrets
 import socket
@@ -9,6 +11,7 @@ import stat
 import struct
 import time
 from collections.abc import Callable, Mapping
+from ipaddress import IPv4Address, IPv4Interface
 from pathlib import Path
 from typing import Any
 
@@ -18,18 +21,21 @@ from node import console
 from node.clock import SystemClock
 from node.config import NodeConfig, parse_config
 from node.control.active_ruleset import RULES_COPY, consider, examine, reload_active_ruleset
+from node.doctor.foreign_chains import foreign_chains
 from node.doctor.symptoms import (
     CertificateSeen,
     DnsSeen,
     FileSeen,
     FlowsSeen,
     FolderSeen,
+    ForeignChain,
     Interface,
     PacketsSeen,
     PortSeen,
     Symptoms,
 )
 from node.enforcement.kernel import LinuxKernel
+from node.enforcement.libnftables import Nftables
 from node.enforcement.plan import KernelFeatures
 from node.errors import Finding, NodeError
 from node.governance.members import NO_MEMBERS, MemberDirectory, parse_members
@@ -42,10 +48,14 @@ from node.lan.upstream import SILENT_ROUNDS, ResolverReply, UpstreamResolvers, s
 from node.storage.losses import LOSSES, MARKER, acknowledge, read_losses, read_marker
 from node.uplink.proc_net import default_routes
 
+log = logging.getLogger(__name__)
+
 FILE_BYTES_MAX = 2_000_000
 DNS_WAIT_S = 2.0
 _INTERFACES = Path("/sys/class/net")
 _IFF_UP = 0x1
+_SIOCGIFADDR, _SIOCGIFNETMASK = 0x8915, 0x891B
+"""From linux/sockios.h."""
 _ADDRESS_RECORD = 1
 IP_FREEBIND = 15
 """From linux/in.h; the socket module does not define it on every platform."""
@@ -70,6 +80,7 @@ def gather(config_path: Path) -> Symptoms:
     status = _status(config)
     is_running = status is not None
     members, member_directory = _members(Path(config.members.file))
+    rules, states_line = _rules(config, member_directory)
     clock = SystemClock(config.clock.source)
     return Symptoms(
         is_root=is_root,
@@ -77,11 +88,14 @@ def gather(config_path: Path) -> Symptoms:
         config=config,
         kernel=kernel,
         kernel_trouble=kernel_trouble,
-        rules=_rules(config, member_directory),
+        rules=rules,
+        states_line=states_line,
         members=members,
         node_key=_checked(Path(config.node.key_file), _node_key_findings),
         community_key=_checked(Path(config.community.key_file), _community_key_findings),
         interfaces=_interfaces(),
+        uplink_network=_network_of(config.uplink.interface),
+        foreign_chains=_foreign_chains(config.lan.interface) if is_root else (),
         default_routes=_default_routes(),
         resolver_answers=_resolver_answers(config, clock),
         forwarding=(_is_on("ipv4/ip_forward"), _is_on("ipv6/conf/all/forwarding")),
@@ -118,18 +132,22 @@ def _checked(path: Path, find: Callable[[str], tuple[Finding, ...]]) -> FileSeen
     return seen if text is None else FileSeen(seen.path, "", find(text), seen.mode)
 
 
-def _rules(config: NodeConfig, member_directory: MemberDirectory) -> FileSeen:
-    """Findings as for a node that starts now: compared with the rules adopted before, if there are any."""
+def _rules(config: NodeConfig, member_directory: MemberDirectory) -> tuple[FileSeen, bool | None]:
+    """Findings as for a node that starts now: compared with the rules adopted before, if there are any. And whether the
+    rules that it would use state how fast the line is."""
     adopted, _ = _read(Path(config.node.data_dir) / RULES_COPY)
     book = None if adopted is None else reload_active_ruleset(adopted, member_directory)
-    if book is None:
-        return _checked(Path(config.rules.file), lambda text: examine(text, member_directory)[1])
     text, seen = _read(Path(config.rules.file))
     if text is None:
-        return seen
+        return seen, None
+    if book is None:
+        ruleset, findings = examine(text, member_directory)
+        states_line = None if ruleset is None else ruleset.uplink is not None
+        return FileSeen(seen.path, "", findings, seen.mode), states_line
     considered = consider(book, text, member_directory)
     findings = (*considered.rejected, *considered.warnings)
-    return FileSeen(seen.path, "", findings, seen.mode, considered.strained)
+    file = FileSeen(seen.path, "", findings, seen.mode, considered.strained)
+    return file, considered.ruleset.uplink is not None
 
 
 def _members(path: Path) -> tuple[FileSeen, MemberDirectory]:
@@ -225,6 +243,34 @@ def _default_routes() -> tuple[str, ...]:
     return tuple(dict.fromkeys(each.interface for each in default_routes(*tables)))
 
 
+def _network_of(interface: str) -> IPv4Interface | None:
+    """Address and netmask by netdevice(7)."""
+    request = struct.pack("256s", interface[:15].encode())
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as any_socket:
+        try:
+            address, mask = (
+                IPv4Address(fcntl.ioctl(any_socket, which, request)[20:24])
+                for which in (_SIOCGIFADDR, _SIOCGIFNETMASK)
+            )
+        except OSError:
+            return None
+    return IPv4Interface(f"{address}/{mask}")
+
+
+def _foreign_chains(lan: str) -> tuple[ForeignChain, ...]:
+    try:
+        nftables = Nftables()
+    except OSError:
+        return ()
+    try:
+        return foreign_chains(nftables.run("list ruleset"), lan)
+    except NodeError as error:
+        log.warning("the rules of other programs cannot be read: %s", error)
+        return ()
+    finally:
+        nftables.close()
+
+
 def _lines(path: str) -> list[str]:
     try:
         return Path(path).read_text().splitlines()
@@ -260,6 +306,7 @@ def _flows(status: Mapping[str, Any]) -> FlowsSeen:
 def _ports(config: NodeConfig, *, is_running: bool) -> tuple[PortSeen, ...]:
     """If the node is running, the ports are its own, and its status reports those it could not bind."""
     lan = str(config.lan.address4.ip)
+    own = _own_ports(config)
     wanted = [
         ("the welcoming page", lan, config.portal.port, "portal.port", socket.SOCK_STREAM),
         ("the admins' pages", config.admin.address, config.admin.port, "admin.port", socket.SOCK_STREAM),
@@ -274,9 +321,22 @@ def _ports(config: NodeConfig, *, is_running: bool) -> tuple[PortSeen, ...]:
     if config.lan.dhcp == "managed":
         wanted.append(("names", lan, 53, "lan.dhcp", socket.SOCK_DGRAM))
     return tuple(
-        PortSeen(purpose, where, number, setting, "" if is_running else _port_trouble(where, number, kind))
+        PortSeen(
+            purpose,
+            where,
+            number,
+            setting,
+            "" if is_running or number in own else _port_trouble(where, number, kind),
+        )
         for purpose, where, number, setting, kind in wanted
     )
+
+
+def _own_ports(config: NodeConfig) -> frozenset[int]:
+    """Ports of this node's resolvers that have outlived it, after a crash: it takes them over when it starts."""
+    programs = {"dnsmasq": 53, CAPTIVE_DNS: config.portal.dns_port}
+    run_dir = Path(config.node.run_dir)
+    return frozenset(port for name, port in programs.items() if Dnsmasq(str, run_dir, (), name=name).pid())
 
 
 def _port_trouble(where: str, number: int, kind: socket.SocketKind) -> str:
@@ -395,8 +455,11 @@ def _mode(path: Path) -> int:
 
 
 def _database(path: Path) -> str:
-    if not path.exists() or not path.stat().st_size:
-        return "none"
+    try:
+        if not path.exists() or not path.stat().st_size:
+            return "none"
+    except PermissionError:
+        return "private"
     try:
         db = sqlite3.connect(f"file:{path}?mode=ro", uri=True, timeout=5)
         try:

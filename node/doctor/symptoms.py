@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from ipaddress import IPv4Interface
 from typing import Literal
 
 from node.config import NodeConfig
@@ -56,7 +57,7 @@ class FolderSeen:
     """Why it cannot be written; empty if it can."""
     free_bytes: int
     database: str
-    """``ok``, ``none`` if it does not exist yet, or what is wrong with it."""
+    """``ok``, ``none`` if it does not exist yet, ``private`` if only root can read it, or what is wrong with it."""
     mode: int = 0
     """Permission bits of the folder, and below of the database; 0 if it does not exist yet."""
     database_mode: int = 0
@@ -107,6 +108,17 @@ class CertificateSeen:
 
 
 @dataclass(frozen=True, slots=True)
+class ForeignChain:
+    """A chain of another program that forwarded packets pass, and that drops or rejects what none of its rules accept."""
+
+    family: str
+    table: str
+    chain: str
+    owner: str = ""
+    """The program that it belongs to, by its names; empty if unknown."""
+
+
+@dataclass(frozen=True, slots=True)
 class FlowsSeen:
     """Tracked connections. The device with the most is known from the running node."""
 
@@ -128,11 +140,17 @@ class Symptoms:
     kernel: KernelFeatures | None = None
     kernel_trouble: str = ""
     rules: FileSeen | None = None
+    states_line: bool | None = None
+    """Whether the rules state how fast the line is; None if they cannot be read."""
     members: FileSeen | None = None
     node_key: FileSeen | None = None
     community_key: FileSeen | None = None
     interfaces: Mapping[str, Interface] = field(default_factory=dict)
     """Every interface of the machine."""
+    uplink_network: IPv4Interface | None = None
+    """The uplink's first IPv4 address; None if it has none."""
+    foreign_chains: tuple[ForeignChain, ...] = ()
+    """Of other programs; those with a rule for the LAN's interface are not among them."""
     default_routes: tuple[str, ...] = ()
     """Interfaces with a default route."""
     resolver_answers: bool | None = None

@@ -1,6 +1,7 @@
 """The doctor: from observed symptoms to what is wrong and the command that fixes it."""
 
 from dataclasses import replace
+from ipaddress import IPv4Interface
 
 import pytest
 
@@ -13,6 +14,7 @@ from node.doctor.symptoms import (
     FileSeen,
     FlowsSeen,
     FolderSeen,
+    ForeignChain,
     Interface,
     PacketsSeen,
     PortSeen,
@@ -347,3 +349,42 @@ def test_a_neighbour_table_that_is_too_small_is_reported_with_its_fix():
     (inside,) = (d for d in diagnose(replace(WELL, neighbours_max=None)) if d.name == "neighbours")
     assert "ok" == inside.verdict
     assert "this container's host" in inside.found
+
+
+def test_the_same_addresses_on_both_sides_are_named_with_others() -> None:
+    assert [] == troubles(replace(WELL, uplink_network=IPv4Interface("192.168.1.20/24")))
+    verdict, name, _, fix = only(replace(WELL, uplink_network=IPv4Interface("10.77.3.4/24")))
+    assert ("fail", "networks") == (verdict, name)
+    assert fix.startswith('write address4 = "10.78.0.1/16" below [lan]')
+    _, _, _, fix = only(replace(WELL, uplink_network=IPv4Interface("10.1.3.4/8")))
+    assert fix.startswith('write address4 = "172.29.0.1/16"')
+
+
+def test_rules_that_do_not_state_the_speed_of_the_line_share_nothing() -> None:
+    assert [] == troubles(replace(WELL, states_line=True))
+    verdict, name, wrong, fix = only(replace(WELL, states_line=False))
+    assert ("warn", "line") == (verdict, name)
+    assert "nothing is shared" in wrong
+    assert "[uplink.main]" in fix
+
+
+@pytest.mark.parametrize(
+    ("chain", "fix"),
+    [
+        (ForeignChain("ip", "filter", "FORWARD", "Docker"), "iptables -I DOCKER-USER -i br-lan -j ACCEPT"),
+        (ForeignChain("ip6", "filter", "FORWARD", "Docker"), "ip6tables -I DOCKER-USER -i br-lan -j ACCEPT"),
+        (ForeignChain("ip", "filter", "FORWARD", "ufw"), "ufw route allow in on br-lan out on eth0"),
+        (ForeignChain("inet", "firewalld", "filter_FORWARD", "firewalld"), "firewall-cmd --permanent"),
+        (
+            ForeignChain("inet", "filter", "forward"),
+            "nft insert rule inet filter forward iifname br-lan accept",
+        ),
+    ],
+)
+def test_a_foreign_chain_that_drops_is_an_error_with_the_command_of_its_program(
+    chain: ForeignChain, fix: str
+) -> None:
+    verdict, name, wrong, found = only(replace(WELL, foreign_chains=(chain,)))
+    assert ("fail", "other filters") == (verdict, name)
+    assert "no Internet" in wrong
+    assert found.startswith(fix)
