@@ -47,6 +47,8 @@ _CHUNK = memoryview(bytes(CHUNK_BYTES))
 _LAST_CHUNK = b"\r\n0\r\n\r\n"
 _HEADERS = b"Server: procomu\r\nCache-Control: no-store\r\nConnection: close\r\n"
 _DOWNLOAD, _UPLOAD = f"GET {LARGE_PATH} HTTP/1.".encode(), f"POST {UPLOAD_PATH} HTTP/1.".encode()
+TRANSFERS = (_DOWNLOAD, _UPLOAD)
+"""Beginnings of the requests that `transfer_request` parses."""
 _CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
 _TAKEN = b"HTTP/1.1 200 OK\r\n" + _HEADERS + b"Content-Length: 0\r\n\r\n"
 _LARGE = b"HTTP/1.1 200 OK\r\n%bContent-Type: application/octet-stream\r\nContent-Length: %d\r\n\r\n" % (

@@ -42,7 +42,7 @@ from node.app.views import CommunityView
 from node.errors import NodeError
 from node.rate_limit import DeviceRateLimit
 from node.web.application import application, connection_of, is_same_origin, normal_host, serving
-from node.web.connections import Caller, Connection, ConnectionLimiter, FastAnswer, Limits
+from node.web.connections import Caller, Connection, ConnectionLimiter, FastAnswer, Limits, StreamOpener
 from node.web.language_choice import LanguageChooser
 from node.web.rendering import Renderer
 from node.web.translations import FOLDER, read_catalogues
@@ -143,7 +143,7 @@ class Portal:
                 limits=self._limits,
                 connections_max=self._connections_max,
                 fast_path=self._fast_answer,
-                streams=self.open_transfer,
+                streams=self.streams,
             )
             self._close_unused = limiter.close_unused
             listener = await self._listen(limiter)
@@ -249,7 +249,12 @@ class Portal:
             body=responsiveness.SMALL, content_type="application/octet-stream", headers=headers
         )
 
-    def open_transfer(self, head: bytes, connection: Connection) -> Transfer | bytes | None:
+    @property
+    def streams(self) -> StreamOpener:
+        """For the listeners of both ports."""
+        return StreamOpener(responsiveness.TRANSFERS, self._open_transfer)
+
+    def _open_transfer(self, head: bytes, connection: Connection) -> Transfer | bytes | None:
         """The large download or an upload of an admitted device; a refusal while it may not test. None for any other
         request, which the application answers."""
         request, transport = responsiveness.transfer_request(head), connection.transport

@@ -245,7 +245,7 @@ class Node:
             self.portal.application,
             self.callers,
             port=self.config.portal.https_port,
-            streams=self.portal.open_transfer,
+            streams=self.portal.streams,
         )
 
     def roster(self) -> frozenset[NodeId]:

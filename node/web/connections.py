@@ -92,9 +92,17 @@ class FastAnswer:
 
 FastAnswerer = Callable[[bytes, "Connection"], FastAnswer | None]
 """From the head of a request without a body to its response; None leaves it to the HTTP library."""
-StreamOpener = Callable[[bytes, "Connection"], Inner | bytes | None]
-"""From the head of a request to what reads its body and writes its response as they come, until the connection ends,
-within the `deadline` that it sets; or to a complete refusal. None for any other request."""
+
+
+@dataclass(frozen=True, slots=True)
+class StreamOpener:
+    """Takes requests whose body is read, or whose response is written, as they come."""
+
+    beginnings: tuple[bytes, ...]
+    """Of the request lines that `open` is called for."""
+    open: Callable[[bytes, "Connection"], Inner | bytes | None]
+    """From the head of a request to what reads and writes until the connection ends, within the `deadline` that it sets;
+    or to a complete refusal. None leaves the request to the HTTP library."""
 
 
 def ends_of(transport: asyncio.BaseTransport) -> SocketAddresses | None:
@@ -194,7 +202,8 @@ class ConnectionLimiter:
         and called later."""
         if not self._concurrency.begin(connection, device):
             return False
-        self.begin_stream(connection, device)
+        self._idle.pop(connection, None)
+        self._used(connection, device)
         return True
 
     def begin_stream(self, connection: "Connection", device: str) -> None:
@@ -462,8 +471,9 @@ class Connection(asyncio.Protocol):
                 return 0
             return 414 if b"\r\n" not in buffer else 431
         head = bytes(buffer[:end])
-        if self._limiter.streams is not None:
-            stream = self._limiter.streams(head, self)
+        streams = self._limiter.streams
+        if streams is not None and head.startswith(streams.beginnings):
+            stream = streams.open(head, self)
             if stream is not None:
                 self._open_stream(stream, bytes(buffer[end + len(HEAD_END) :]))
                 return 0

@@ -219,7 +219,7 @@ async def secured(app: UseCases, folder: Path, devices: FakeCallers) -> AsyncIte
     """A portal that is not running, and the port at which its pages are there by https."""
     portal = Portal(app.portal, devices, port=0, secret=SECRET, addresses=("127.0.0.1",))
     async with server(
-        files_in(folder), site=portal.application, callers=devices, streams=portal.open_transfer
+        files_in(folder), site=portal.application, callers=devices, streams=portal.streams
     ) as port:
         yield portal, port
 

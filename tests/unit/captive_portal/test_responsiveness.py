@@ -23,7 +23,7 @@ from captive_portal.responsiveness import (
     transfer_request,
 )
 from node.units import MacAddress
-from node.web.connections import Caller, Connection, ConnectionLimiter, Limits
+from node.web.connections import Caller, Connection, ConnectionLimiter, Limits, StreamOpener
 
 ANA, BEN = MacAddress("02:00:00:00:00:0a"), MacAddress("02:00:00:00:00:0b")
 HEAD = b"HTTP/1.1\r\nHost: login.example\r\n"
@@ -205,7 +205,7 @@ class TransferFixture:
             lambda ends: Caller(ANA),
             clock=lambda: self.now,
             limits=Limits(),
-            streams=self.open,
+            streams=StreamOpener(responsiveness.TRANSFERS, self.open),
         )
         self.transport = TransferTransport(room)
         self.connection = limiter()
