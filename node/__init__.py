@@ -10,5 +10,3 @@ finds local services, `config` parses `node.toml`, and `daemon` creates all part
 Start with `units` and `errors`, then `governance.rules`, `accounting.ledger`,
 `enforcement.plan` and `control.reconciler`.
 """
-
-__version__ = "0.1.0"

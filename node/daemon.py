@@ -27,7 +27,6 @@ from captive_portal.senders import FrameSenders
 from captive_portal.server import Portal
 from mesh.announcement import Address, ConfiguredPeer
 from mesh.service import MeshService
-from node import __version__
 from node.accounting.ledger import UsageBucket, UsageKey
 from node.accounts.cards import make_card
 from node.accounts.member_passphrases import SALT_BYTES
@@ -81,8 +80,8 @@ RUN_DIR_MODE = 0o755
 class Node:
     """All parts of one running node."""
 
-    def __init__(self, config: NodeConfig, kernel: Kernel) -> None:
-        self.config, self.kernel, self.parts = config, kernel, Parts()
+    def __init__(self, config: NodeConfig, kernel: Kernel, version: str = "") -> None:
+        self.config, self.kernel, self.version, self.parts = config, kernel, version, Parts()
         self.budget = budget(memory_allowed(), has_https=config.portal.certificate is not None)
         self.clock = SystemClock(config.clock.source)
         self.events = Broadcast()
@@ -349,14 +348,14 @@ class Node:
             rules_file=self.config.rules.file,
             budget=self.budget,
             started=self.clock.civil(),
-            version=__version__,
+            version=self.version,
         )
         commands = ConsoleCommands(self.admin.vouchers, self.admin.members, self.admin.site)
         return Console(self.config.node.console_socket, {**answers.all(), **commands.all()}, self.events)
 
 
-def main(config_path: Path) -> int:
-    """Runs a node until SIGTERM or SIGINT. Returns 0 after a normal stop, 2 when the files are
+def main(config_path: Path, version: str = "") -> int:
+    """Runs a node, which shows `version`, until SIGTERM or SIGINT. Returns 0 after a normal stop, 2 when the files are
     invalid, 1 after a failure."""
     logging.basicConfig(
         level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s", stream=sys.stderr
@@ -368,7 +367,7 @@ def main(config_path: Path) -> int:
             keep_private(Path(config.node.data_dir))
             find_interfaces(config)
             held.enter_context(claim(Path(config.node.run_dir)))
-            node = Node(config, LinuxKernel())
+            node = Node(config, LinuxKernel(), version)
         except InvalidFile as invalid:
             sys.stderr.write(f"{invalid}\n")
             return 2

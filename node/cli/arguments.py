@@ -1,6 +1,7 @@
 """The list of commands (verbs): argument parser, help and reference are generated from it."""
 
 import argparse
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 EXIT_YES = 0
@@ -42,8 +43,8 @@ class Verb:
 
 
 _JSON = Argument("--json", "print one JSON object instead of text")
-_CONFIG_HELP = f"the node's settings; {CONFIG_DEFAULT} when not given"
-_ABOUT = "A community network's node: welcomes people, shares the line by rules, and counts what is used."
+CONFIG_HELP = f"the node's settings; {CONFIG_DEFAULT} when not given"
+ABOUT = "A community network's node: welcomes people, shares the line by rules, and counts what is used."
 
 VERBS: tuple[Verb, ...] = (
     Verb(
@@ -184,13 +185,25 @@ VERBS: tuple[Verb, ...] = (
 )
 
 
-def make_parser(version: str) -> argparse.ArgumentParser:
+class _VersionOption(argparse.Action):
+    """``--version``: finding the version can take a moment, so that only this option does it."""
+
+    def __init__(self, option_strings: Sequence[str], dest: str, find: Callable[[], str]) -> None:
+        super().__init__(option_strings, dest, nargs=0, default=argparse.SUPPRESS, help="show the version")
+        self._find = find
+
+    def __call__(self, parser: argparse.ArgumentParser, *_: object) -> None:
+        print(f"procomu {self._find()}")
+        parser.exit()
+
+
+def make_parser(version: Callable[[], str]) -> argparse.ArgumentParser:
     """The argument parser. ``verb`` holds the command's name; option names have underscores."""
     parser = argparse.ArgumentParser(
-        "procomu", description=_ABOUT, epilog="'procomu VERB --help' shows an example."
+        "procomu", description=ABOUT, epilog="'procomu VERB --help' shows an example."
     )
-    parser.add_argument("--version", action="version", version=f"procomu {version}")
-    parser.add_argument("--config", default=CONFIG_DEFAULT, metavar="FILE", help=_CONFIG_HELP)
+    parser.add_argument("--version", action=_VersionOption, find=version)
+    parser.add_argument("--config", default=CONFIG_DEFAULT, metavar="FILE", help=CONFIG_HELP)
     verbs = parser.add_subparsers(metavar="VERB", required=True, title="verbs")
     groups: dict[str, argparse._SubParsersAction[argparse.ArgumentParser]] = {}
     for verb in VERBS:
@@ -223,7 +236,7 @@ _REFERENCE_HEAD = f"""\
 # Commands
 
 Everything that `procomu` can do. Generated from the list of verbs in the code.
-Every verb also takes `--config FILE`: {_CONFIG_HELP}.
+Every verb also takes `--config FILE`: {CONFIG_HELP}.
 With `--json` the last line of the output is one JSON object. Colour is left out when the output is not a
 terminal, or when `NO_COLOR` is set.
 """
@@ -238,7 +251,7 @@ def _add_verb(verbs: "argparse._SubParsersAction[argparse.ArgumentParser]", verb
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.set_defaults(verb=verb.name)
-    parser.add_argument("--config", default=argparse.SUPPRESS, metavar="FILE", help=_CONFIG_HELP)
+    parser.add_argument("--config", default=argparse.SUPPRESS, metavar="FILE", help=CONFIG_HELP)
     for argument in verb.arguments:
         if argument.metavar:
             parser.add_argument(argument.name, metavar=argument.metavar, help=argument.help)

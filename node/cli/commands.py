@@ -4,6 +4,7 @@ import contextlib
 import json
 import os
 import re
+import subprocess
 import sys
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict, dataclass
@@ -19,8 +20,30 @@ from node.config import NodeConfig, parse_config
 from node.errors import Finding, InvalidFile, NodeError
 
 FILE_BYTES_MAX = 1_000_000
+ROOT = Path(__file__).parents[2]
+"""Of the checkout; where the node is installed, the folder of its packages."""
 _AT = re.compile(r"(mon|tue|wed|thu|fri|sat|sun) ([01]?\d|2[0-3]):[0-5]\d")
 _Shown = Callable[[Mapping[str, Any], Terminal], list[str]]
+
+
+def version() -> str:
+    """Number and commit, such as "0.1.0 (238c5c8f)". `deploy/package` writes both into what it builds; a checkout has
+    the number in pyproject.toml, and its commit in git."""
+    with contextlib.suppress(OSError):
+        return (ROOT / "node" / "release").read_text().strip()
+    with contextlib.suppress(OSError):
+        number = re.search(r'^version = "(.+)"$', (ROOT / "pyproject.toml").read_text(), re.MULTILINE)
+        return f"{number[1] if number else 'unknown'} ({_commit()})"
+    return "unknown"
+
+
+def _commit() -> str:
+    words = ["git", "-C", str(ROOT), "-c", f"safe.directory={ROOT}", "rev-parse", "--short=8", "HEAD"]
+    try:
+        done = subprocess.run(words, capture_output=True, text=True, timeout=5, check=False)  # noqa: S603
+    except (OSError, subprocess.TimeoutExpired):
+        return "unknown commit"
+    return done.stdout.strip() or "unknown commit"
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,7 +137,7 @@ def run(context: CommandContext) -> int:
         # The daemon imports every other package; no other command should wait for that.
         from node import daemon  # noqa: PLC0415
 
-    return daemon.main(context.config_path)
+    return daemon.main(context.config_path, version())
 
 
 @contextlib.contextmanager

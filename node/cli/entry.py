@@ -6,9 +6,8 @@ import sys
 from collections.abc import Mapping, Sequence
 from typing import Any, TextIO
 
-from node import __version__
 from node.cli.arguments import EXIT_NO, EXIT_NO_NODE, EXIT_WRONG_USE, EXIT_YES, make_parser
-from node.cli.commands import COMMANDS, CommandContext
+from node.cli.commands import COMMANDS, CommandContext, version
 from node.cli.terminal import Terminal, clean
 from node.console import NoRunningNode
 from node.errors import InvalidFile, NodeError
@@ -17,7 +16,7 @@ from node.errors import InvalidFile, NodeError
 def main(words: Sequence[str] | None = None) -> int:
     """Runs one command; returns its exit code (see `arguments.EXITS`). Output goes to stdout, errors to
     stderr."""
-    asked = vars(make_parser(__version__).parse_args(words))
+    asked = vars(make_parser(version).parse_args(words))
     told = CommandContext(asked, _terminal(sys.stdout), sys.stdout)
     try:
         return COMMANDS[asked["verb"]](told)

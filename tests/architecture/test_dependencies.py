@@ -66,6 +66,16 @@ def test_debian_packages_of_the_node_are_what_production_code_imports() -> None:
     assert imported(*PACKAGES) == debian("RUN_PACKAGES")
 
 
+def test_the_debian_package_depends_on_what_pyproject_declares_in_the_same_versions() -> None:
+    control = (ROOT / "deploy" / "debian" / "control").read_text()
+    depends = control.partition("\nDepends:")[2].partition("\nRecommends:")[0]
+    libraries = re.findall(r"^ (?:python3-([a-z0-9]+)|(sqlite-utils)) \(>= ([\d.]+)\)", depends, re.MULTILINE)
+    assert sorted(PROJECT["dependencies"]) == sorted(f"{a or b}>={least}" for a, b, least in libraries)
+    assert (
+        PROJECT["requires-python"] == f">={re.search(r'^ python3 .>= ([0-9.]+)', depends, re.MULTILINE)[1]}"
+    )
+
+
 def test_what_only_tests_import_is_declared_for_development_or_installed_for_the_browser() -> None:
     only_tests = imported("tests") - imported(*PACKAGES)
     assert only_tests == (declared(PROJECT["optional-dependencies"]["dev"]) - RUN_AS.keys()) | (

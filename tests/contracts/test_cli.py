@@ -2,11 +2,13 @@
 
 import asyncio
 import json
+import re
 import socket
 import stat
 import subprocess
 import sys
 import time
+import tomllib
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -15,9 +17,9 @@ from typing import Any
 
 import pytest
 
-from node import __version__
 from node.accounts.vouchers import Batch
-from node.cli import main
+from node.cli import commands, main
+from node.cli.commands import ROOT
 from node.config import parse_config
 from node.config.model import SiteInfo
 from node.console import Broadcast, Console
@@ -381,4 +383,20 @@ def run_apart(words: list[str]) -> subprocess.CompletedProcess[str]:
 def test_the_version_is_known_without_an_installation(capsys):
     with pytest.raises(SystemExit, match="0"):
         main(["--version"])
-    assert f"procomu {__version__}\n" == capsys.readouterr().out
+    number = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["version"]
+    assert re.fullmatch(rf"procomu {re.escape(number)} \(\w+\)\n", capsys.readouterr().out)
+
+
+def test_an_installed_node_has_the_version_that_was_written_into_it(tmp_path, monkeypatch):
+    (tmp_path / "node").mkdir()
+    (tmp_path / "node/release").write_text("2.0.1 (0123abcd)\n")
+    monkeypatch.setattr(commands, "ROOT", tmp_path)
+    assert "2.0.1 (0123abcd)" == commands.version()
+    (tmp_path / "node/release").unlink()
+    assert "unknown" == commands.version()
+
+
+def test_a_checkout_without_git_still_has_a_number(tmp_path, monkeypatch):
+    (tmp_path / "pyproject.toml").write_text('[project]\nversion = "2.0.1"\n')
+    monkeypatch.setattr(commands, "ROOT", tmp_path)
+    assert "2.0.1 (unknown commit)" == commands.version()

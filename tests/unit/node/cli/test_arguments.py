@@ -5,7 +5,7 @@ import pytest
 from node.cli.arguments import VERBS, make_parser, reference
 from node.cli.commands import COMMANDS
 
-PARSER = make_parser("1")
+PARSER = make_parser(lambda: "1")
 
 
 def test_every_command_has_an_implementation():
