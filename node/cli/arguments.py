@@ -49,14 +49,17 @@ ABOUT = "A community network's node: welcomes people, shares the line by rules, 
 VERBS: tuple[Verb, ...] = (
     Verb(
         ("init",),
-        "Make a new node's keys and files. Existing files are never overwritten.",
+        "Make a new node's keys and files. Existing files are never overwritten. On a terminal it asks what is not given.",
         'procomu init --name library --community "Vall Alta" --lan br-lan --uplink eth0',
         (
             Argument("--name", "what people call this node", "NAME"),
             Argument("--community", "the community's name", "NAME"),
             Argument("--lan", "the interface where people are", "INTERFACE"),
             Argument("--uplink", "the interface towards the Internet; detected when not given", "INTERFACE"),
+            Argument("--down", "the measured speed of the line, downwards", '"40 Mbit/s"'),
+            Argument("--up", "the measured speed of the line, upwards", '"8 Mbit/s"'),
             Argument("--data-dir", "where the node keeps its database and key", "FOLDER"),
+            Argument("--yes", "ask nothing: take what was found where an option is not given"),
             _JSON,
         ),
     ),

@@ -160,7 +160,7 @@ def without_certificate_authorities() -> Iterator[None]:
 
 
 def init(context: CommandContext) -> int:
-    from node.cli.init import InitOptions, create_files  # noqa: PLC0415
+    from node.cli.init import InitOptions, complete, create_files, look_at_interfaces  # noqa: PLC0415
 
     asked = context.asked
     wishes = InitOptions(
@@ -168,10 +168,14 @@ def init(context: CommandContext) -> int:
         community=asked["community"],
         lan=asked["lan"],
         uplink=asked["uplink"],
+        down=asked["down"],
+        up=asked["up"],
         data_dir=Path(asked["data_dir"]) if asked["data_dir"] else None,
         config=context.config_path,
     )
-    begun = create_files(wishes)
+    seen = look_at_interfaces()
+    is_asked = sys.stdin.isatty() and context.out.isatty() and not context.wants_json and not asked["yes"]
+    begun = create_files(complete(wishes, seen, input) if is_asked else wishes, seen)
     context.answer({"ok": True, **asdict(begun)}, begun.lines(context.terminal))
     return EXIT_YES
 

@@ -3,7 +3,9 @@
 import json
 import os
 import secrets
-from dataclasses import dataclass
+import socket
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
@@ -12,6 +14,7 @@ from node.cli.terminal import Terminal
 from node.config import NodeConfig, example, parse_config
 from node.errors import InvalidFile, NodeError
 from node.identity import key_from_pem, key_to_pem, own_node_id
+from node.units import parse_rate, show_rate
 from node.uplink.proc_net import default_routes
 
 SECRET_MODE = 0o600
@@ -19,7 +22,8 @@ READABLE_MODE = 0o644
 PEOPLE_MODE = 0o640
 """Names and devices of people must not be readable by every program of the machine."""
 _ROUTES = (Path("/proc/net/route"), Path("/proc/net/ipv6_route"))
-_INTERFACES = Path("/sys/class/net")
+INTERFACES = Path("/sys/class/net")
+_IFF_UP = 0x1
 _MEMBERS = """\
 # Members, their tiers, groups and devices. Anyone not listed is a guest.
 #
@@ -40,10 +44,15 @@ version = 1
 decision = "D-0001"
 
 # The measured speed of the line. Without it the node cannot share the line.
+{line}
+"""
+_LINE_UNKNOWN = """\
 # [uplink.main]
 # down = "40 Mbit/s"
-# up = "8 Mbit/s"
-"""
+# up = "8 Mbit/s\""""
+_COMMUNITY = "Our community"
+TRIES = 3
+"""For each question."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +65,22 @@ class InitOptions:
     uplink: str | None
     data_dir: Path | None
     config: Path
+    down: str | None = None
+    up: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class InterfacesSeen:
+    """This machine's interfaces, without the loopback interface and the ports of bridges."""
+
+    names: tuple[str, ...]
+    default_route: str | None
+    """The interface that leads to the Internet now."""
+
+    def other_than(self, name: str | None) -> str | None:
+        """The only one beside `name`; None if there are several."""
+        others = [each for each in self.names if each != name]
+        return others[0] if len(others) == 1 else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,17 +104,74 @@ class InitResult:
         ]
 
 
-def create_files(wishes: InitOptions) -> InitResult:
+def complete(wishes: InitOptions, seen: InterfacesSeen, ask: Callable[[str], str]) -> InitOptions:
+    """Asks for what is not given, each with a proposal that an empty answer takes. `ask` shows a question and returns a
+    line. Nothing is asked when the settings exist. Raises NodeError for an answer that cannot be used three times."""
+    if wishes.config.exists():
+        return wishes
+    uplink = seen.default_route or (seen.other_than(wishes.lan) if wishes.lan else None)
+    uplink = wishes.uplink or _answer(ask, "Interface towards the Internet", uplink, _one_of(seen.names))
+    others = tuple(name for name in seen.names if name != uplink)
+    lan = wishes.lan or _answer(ask, "Interface where people are", seen.other_than(uplink), _one_of(others))
+    return replace(
+        wishes,
+        uplink=uplink,
+        lan=lan,
+        name=wishes.name or _answer(ask, "Name of this node", _host_name(), _name),
+        community=wishes.community or _answer(ask, "Name of the community", _COMMUNITY, _name),
+        down=wishes.down or _answer(ask, "Measured speed of the line, down", "", _speed),
+        up=wishes.up or _answer(ask, "Measured speed of the line, up", "", _speed),
+    )
+
+
+def _answer(
+    ask: Callable[[str], str], question: str, proposal: str | None, check: Callable[[str], str]
+) -> str:
+    shown = f" [{proposal}]" if proposal else (" [not known yet]" if proposal == "" else "")
+    wrong = ""
+    for _ in range(TRIES):
+        text = ask(f"{wrong}{question}{shown}: ").strip() or proposal
+        try:
+            return check(text or "")
+        except ValueError as error:
+            wrong = f"{error}\n"
+    raise NodeError(wrong.strip(), "see 'procomu init --help' for the options")
+
+
+def _one_of(names: tuple[str, ...]) -> Callable[[str], str]:
+    def check(text: str) -> str:
+        if text not in names:
+            raise ValueError(
+                f"write one of {', '.join(names) or 'none: this machine has no other interface'}"
+            )
+        return text
+
+    return check
+
+
+def _name(text: str) -> str:
+    if not text or not text.isprintable():
+        raise ValueError("write a name")
+    return text
+
+
+def _speed(text: str) -> str:
+    """Empty while it is not known."""
+    return show_rate(parse_rate(text)) if text else ""
+
+
+def create_files(wishes: InitOptions, seen: InterfacesSeen) -> InitResult:
     """Creates missing files and keeps existing ones. Raises NodeError for a bad option before anything is
     written."""
     made: list[str] = []
     kept: list[str] = []
-    config_text = _read(wishes.config) or _config_text(wishes)
+    config_text = _read(wishes.config) or _config_text(wishes, seen)
+    line = _line(wishes)
     config, findings = parse_config(config_text)
     if config is None:
         raise InvalidFile(str(wishes.config), findings)
     _put(wishes.config, config_text, READABLE_MODE, made, kept)
-    rules = _RULES.format(community=_quoted(config.community.name))
+    rules = _RULES.format(community=_quoted(config.community.name), line=line)
     _put(Path(config.rules.file), rules, READABLE_MODE, made, kept)
     _put(Path(config.members.file), _MEMBERS, PEOPLE_MODE, made, kept)
     _put(Path(config.community.key_file), secrets.token_hex(32) + "\n", SECRET_MODE, made, kept)
@@ -97,12 +179,24 @@ def create_files(wishes: InitOptions) -> InitResult:
     return InitResult(node, str(wishes.config), tuple(made), tuple(kept))
 
 
-def _config_text(wishes: InitOptions) -> str:
+def _line(wishes: InitOptions) -> str:
+    if not wishes.down and not wishes.up:
+        return _LINE_UNKNOWN
+    if not wishes.down or not wishes.up:
+        raise NodeError("the line has two speeds", "give both --down and --up, or neither")
+    try:
+        down, up = parse_rate(wishes.down), parse_rate(wishes.up)
+    except ValueError as error:
+        raise NodeError(str(error), 'give for example --down "40 Mbit/s" --up "8 Mbit/s"') from error
+    return f'[uplink.main]\ndown = "{show_rate(down)}"\nup = "{show_rate(up)}"'
+
+
+def _config_text(wishes: InitOptions, seen: InterfacesSeen) -> str:
     folder = wishes.config.resolve().parent
-    lan, uplink = _sides(wishes)
+    lan, uplink = _sides(wishes, seen)
     written = {
         "node.name": _quoted(wishes.name or "node"),
-        "community.name": _quoted(wishes.community or "Our community"),
+        "community.name": _quoted(wishes.community or _COMMUNITY),
         "community.key_file": _quoted(str(folder / "community.key")),
         "lan.interface": _quoted(lan),
         "uplink.interface": _quoted(uplink),
@@ -114,35 +208,55 @@ def _config_text(wishes: InitOptions) -> str:
     return example(written)
 
 
-def _sides(wishes: InitOptions) -> tuple[str, str]:
+def _sides(wishes: InitOptions, seen: InterfacesSeen) -> tuple[str, str]:
     """LAN and uplink interfaces: as given, or detected if there is only one choice. Raises NodeError
     otherwise."""
-    there = (
-        sorted(path.name for path in _INTERFACES.iterdir() if path.name != "lo")
-        if _INTERFACES.is_dir()
-        else []
-    )
-    uplink = wishes.uplink or _default_route()
+    for option, name in (("--lan", wishes.lan), ("--uplink", wishes.uplink)):
+        if name is not None and name not in seen.names:
+            raise NodeError(
+                f"there is no interface {name} of its own", f"choose one with {option}: {_named(seen.names)}"
+            )
+    uplink = wishes.uplink or seen.default_route or (seen.other_than(wishes.lan) if wishes.lan else None)
     if uplink is None:
         raise NodeError(
-            "no interface leads to the Internet right now", f"choose one with --uplink: {_named(there)}"
+            "no interface leads to the Internet right now", f"choose one with --uplink: {_named(seen.names)}"
         )
-    if wishes.lan is not None:
-        return wishes.lan, uplink
-    others = [name for name in there if name != uplink]
-    if len(others) != 1:
+    lan = wishes.lan or seen.other_than(uplink)
+    if lan is None:
+        others = tuple(name for name in seen.names if name != uplink)
         raise NodeError(
             "it is not clear which interface people are on", f"choose one with --lan: {_named(others)}"
         )
-    return others[0], uplink
+    if lan == uplink:
+        raise NodeError(
+            "people and the Internet cannot be on one interface", "give two with --lan and --uplink"
+        )
+    return lan, uplink
 
 
-def _default_route() -> str | None:
+def look_at_interfaces() -> InterfacesSeen:
+    names = sorted(path.name for path in INTERFACES.glob("*") if _may_be_a_side(path))
     ipv4, ipv6 = (table.read_text() if table.exists() else "" for table in _ROUTES)
-    return next((each.interface for each in default_routes(ipv4, ipv6)), None)
+    route = next((each.interface for each in default_routes(ipv4, ipv6) if each.interface in names), None)
+    return InterfacesSeen(tuple(names), route)
 
 
-def _named(names: list[str]) -> str:
+def _may_be_a_side(path: Path) -> bool:
+    """Hardware, a bridge, or what is up; of a bridge its ports are no side of their own."""
+    if path.name == "lo" or (path / "brport").exists():
+        return False
+    try:
+        is_up = bool(int((path / "flags").read_text(), 16) & _IFF_UP)
+    except (OSError, ValueError):
+        is_up = False  # it is gone already
+    return is_up or (path / "device").exists() or (path / "bridge").exists()
+
+
+def _host_name() -> str:
+    return socket.gethostname().partition(".")[0] or "node"
+
+
+def _named(names: tuple[str, ...]) -> str:
     return f"here are {', '.join(names)}" if names else "'ip link' lists interfaces, and there is none here"
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from node.cli.init import InitOptions, create_files
+from node.cli.init import InitOptions, InterfacesSeen, create_files
 from tests.architecture.test_structure import ROOT, SOURCES, name_of
 from tests.architecture.tree_files import tree_files
 
@@ -54,7 +54,7 @@ def test_two_new_nodes_have_no_key_in_common(tmp_path: Path) -> None:
             uplink="up0",
             data_dir=folder / "data",
         )
-        create_files(wishes)
+        create_files(wishes, InterfacesSeen(("lan0", "up0"), None))
         secrets = [folder / "community.key", folder / "data" / "node.key"]
         assert [0o600] * 2 == [stat.S_IMODE(path.stat().st_mode) for path in secrets]
         keys += [path.read_text() for path in secrets]

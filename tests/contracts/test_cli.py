@@ -34,8 +34,11 @@ BAD = GOOD + '\n[[rule]]\nid = "a"\nceiling = "3"\nwho = "tier:guest"\nby = "D-1
 
 
 @pytest.fixture
-def config(tmp_path: Path) -> Path:
-    """The files of a new node."""
+def config(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The files of a new node on a machine with two interfaces."""
+    for name in ("lan0", "up0"):
+        (tmp_path / "interfaces" / name / "bridge").mkdir(parents=True)
+    monkeypatch.setattr("node.cli.init.INTERFACES", tmp_path / "interfaces")
     path = tmp_path / "etc" / "node.toml"
     words = ["--name", "library", "--lan", "lan0", "--uplink", "up0", "--data-dir", str(tmp_path / "data")]
     assert 0 == main(["--config", str(path), "init", *words])
