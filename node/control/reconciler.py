@@ -326,7 +326,8 @@ class Reconciler:
         while True:
             self._hurry.clear()
             await self._tick(reader)
-            due = max(due + self._tick_s, loop.time() - self._tick_s)
+            # After a hurried turn the next one is at most an interval away, however many there were.
+            due = min(max(due, loop.time() - 2 * self._tick_s), loop.time()) + self._tick_s
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(self._hurry.wait(), max(0.0, due - loop.time()))
 

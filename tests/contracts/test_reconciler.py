@@ -262,6 +262,22 @@ async def test_after_a_restart_an_idle_account_does_not_keep_the_class_that_all_
         assert village.kernel.send(BEN, up=1)
 
 
+async def test_many_changes_by_other_programs_do_not_delay_the_next_reading(
+    village: ReconcilerFixture,
+) -> None:
+    """Each change hurries a turn; the pause after them is one interval, not one for each of them."""
+    async with village.life() as loop:
+        loop._tick_s = 0.2
+        for _ in range(50):
+            before = village.kernel.read_count
+            loop._hurry.set()
+            await until(lambda: village.kernel.read_count > before)  # noqa: B023
+        before = village.kernel.read_count
+        async with asyncio.timeout(2):
+            while village.kernel.read_count < before + 3:
+                await asyncio.sleep(0.01)
+
+
 async def test_a_flushed_table_is_restored_within_a_tick(village: ReconcilerFixture) -> None:
     async with village.life() as loop:
         await loop.admit(ANA, "1")

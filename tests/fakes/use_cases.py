@@ -361,10 +361,12 @@ class UseCases:
                 await asyncio.sleep(0.001)
 
     async def _rated(self) -> None:
-        """A second passes, at whose end the counters are read."""
+        """A second passes, at whose end the counters are read and the plan that follows is applied."""
         self.node.pass_time(1_000)
+        applier = self.loop._plan_applier
         async with asyncio.timeout(DEADLINE_S):
-            while self.loop._rated_ms != self.node.clock.monotonic():
+            while self.loop._rated_ms != self.node.clock.monotonic() or not applier.is_done:
+                self.loop._hurry.set()  # the next turn need not wait for the interval
                 await asyncio.sleep(0.001)
 
     async def write_rules(self, text: str) -> None:
