@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import faulthandler
 import fcntl
 import logging
 import os
@@ -141,6 +142,7 @@ class Node:
                 len(self.reconciler.session_table.admitted()),
             )
             log.info("%s", self.budget.sentence)
+            notify_systemd("READY=1")
             tasks.create_task(supervise("callers", self.callers.run, self.parts))
             tasks.create_task(supervise("portal", self.portal.run, self.parts))
             tasks.create_task(supervise("admin", self._serve_admin, self.parts))
@@ -279,6 +281,7 @@ class Node:
             on_booked=self._booked,
             keep_pages=self._keep_pages,
             publish_event=self.events.publish,
+            report_alive=partial(notify_systemd, "WATCHDOG=1"),
         )
 
     def _mesh_service(self) -> MeshService | None:
@@ -360,6 +363,7 @@ def main(config_path: Path, version: str = "") -> int:
     logging.basicConfig(
         level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s", stream=sys.stderr
     )
+    faulthandler.enable()  # where it hung, when systemd's watchdog aborts it
     os.umask(PRIVATE_UMASK)
     with contextlib.ExitStack() as held:
         try:
@@ -378,6 +382,18 @@ def main(config_path: Path, version: str = "") -> int:
             return asyncio.run(run_until_signalled(node))
         finally:
             node.close()
+
+
+def notify_systemd(state: str) -> None:
+    """Reports a state to systemd, as sd_notify(3) does, where systemd started the node. Never waits: a report that is
+    lost is followed by another one."""
+    name = os.environ.get("NOTIFY_SOCKET")
+    if not name:
+        return
+    address = "\0" + name[1:] if name.startswith("@") else name
+    with contextlib.suppress(OSError), socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as sender:
+        sender.setblocking(False)
+        sender.sendto(state.encode(), address)
 
 
 def find_interfaces(config: NodeConfig) -> None:

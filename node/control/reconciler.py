@@ -77,10 +77,12 @@ class Reconciler:
         on_booked: Callable[[Mapping[UsageKey, UsageBucket]], None] = lambda _changed: None,
         keep_pages: Callable[[], Awaitable[None]] = nothing_to_keep,
         publish_event: Callable[[Mapping[str, object]], None] = lambda _event: None,
+        report_alive: Callable[[], None] = lambda: None,
         tick_s: float = TICK_S,
     ) -> None:
         self._kernel, self._clock, self._firewall = kernel, clock, firewall
         self._on_booked, self._publish_event, self._tick_s = on_booked, publish_event, tick_s
+        self._report_alive = report_alive
         self.node, self.registry, self.ledger = node, registry, Ledger()
         self.effective_policy = EffectivePolicy(
             active_ruleset=active_ruleset,
@@ -267,7 +269,9 @@ class Reconciler:
     # --- the loop ------------------------------------------------------------------------
 
     async def run(self) -> None:
-        """Runs until cancelled; on exit everything booked so far is stored."""
+        """Runs until cancelled; on exit everything booked so far is stored. Calls `report_alive` here and on each
+        tick, for a watchdog."""
+        self._report_alive()
         if self._applying.is_busy or self._reading.is_busy:
             self._plan_applier.note(KERNEL_HANGS)
         async with self._applying.open() as applier, self._reading.open() as reader:
@@ -326,6 +330,7 @@ class Reconciler:
         while True:
             self._hurry.clear()
             await self._tick(reader)
+            self._report_alive()
             # After a hurried turn the next one is at most an interval away, however many there were.
             due = min(max(due, loop.time() - 2 * self._tick_s), loop.time()) + self._tick_s
             with contextlib.suppress(TimeoutError):

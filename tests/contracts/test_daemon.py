@@ -1,6 +1,7 @@
 """Start and stop: one node at a time, and a stop within three seconds whatever hangs."""
 
 import signal
+import socket
 import stat
 import subprocess
 import sys
@@ -9,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from node.daemon import claim, keep_private
+from node.daemon import claim, keep_private, notify_systemd
 from node.errors import NodeError
 
 ROOT = Path(__file__).parents[2]
@@ -84,3 +85,26 @@ daemon.main(Path("none"))
         check=True,
     )
     assert 0o600 == stat.S_IMODE(made.stat().st_mode)
+
+
+@pytest.mark.parametrize("name", ["{}/notify", "@{}/notify"])
+def test_systemd_reads_what_is_reported(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+    """By a path, or by an abstract name (unix(7))."""
+    address = name.format(tmp_path)
+    monkeypatch.setenv("NOTIFY_SOCKET", address)
+    notify_systemd("READY=1")  # nobody listens yet
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as systemd:
+        systemd.bind(address.replace("@", "\0"))
+        systemd.settimeout(5)
+        notify_systemd("WATCHDOG=1")
+        assert b"WATCHDOG=1" == systemd.recv(100)
+
+
+def test_a_report_never_waits_for_systemd(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("NOTIFY_SOCKET", str(tmp_path / "notify"))
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as systemd:
+        systemd.bind(str(tmp_path / "notify"))
+        started = time.monotonic()
+        for _ in range(5_000):
+            notify_systemd("WATCHDOG=1")
+        assert time.monotonic() - started < 10

@@ -65,7 +65,7 @@ class ReconcilerFixture:
 
     def __init__(self, memories: Callable[[], Repository]) -> None:
         self.kernel, self.clock, self.seed = FakeKernel(), FakeClock(), 0
-        self._memories = memories
+        self._memories, self.reports = memories, 0
         assert MEMBER_DIRECTORY is not None
         book = load_active_ruleset(RULES, MEMBER_DIRECTORY)
         assert isinstance(book, ActiveRuleset)
@@ -86,9 +86,13 @@ class ReconcilerFixture:
             registry=make_registry(lambda: reconciler.member_directory, seed=self.seed),
             guest_account=guest_account,
             session_ms=HOUR_MS,
+            report_alive=self._report_alive,
             tick_s=tick_s,
         )
         return reconciler
+
+    def _report_alive(self) -> None:
+        self.reports += 1
 
     @asynccontextmanager
     async def life(self, *, killed: bool = False) -> AsyncIterator[Reconciler]:
@@ -127,6 +131,21 @@ async def test_a_device_may_pass_when_admit_returns(village: ReconcilerFixture) 
         assert not village.kernel.send(ANA, up=1)
         await loop.admit(ANA, "1")
         assert village.kernel.send(ANA, up=1)
+
+
+async def test_the_watchdog_is_served_on_each_tick_unless_the_kernel_hangs(
+    village: ReconcilerFixture,
+) -> None:
+    answers, read = threading.Event(), village.kernel.read
+    async with village.life():
+        await until(lambda: village.reports > 3)
+        village.kernel.read = lambda: answers.wait(20) and read()  # type: ignore[assignment, method-assign, return-value]
+        await asyncio.sleep(0.1)
+        before = village.reports
+        await asyncio.sleep(0.1)
+        assert before == village.reports
+        answers.set()
+        await until(lambda: village.reports > before)
 
 
 async def test_after_a_kill_nobody_joins_again_and_no_byte_is_lost_or_booked_twice(

@@ -27,6 +27,7 @@ pytestmark = [
     ),
 ]
 KILLS = 6
+WATCHDOG_S = 4
 BOOT_S_MAX = 180
 LOOKS = """
 import glob, json, os, signal, subprocess, time
@@ -93,8 +94,36 @@ for number in range({KILLS}):
     os.kill(int(unit("MainPID")), signal.SIGKILL)
     until(lambda: int(unit("NRestarts")) == number + 1 and int(unit("MainPID")) > 0, 30)
     time.sleep(0.2)
-came_back = until(lambda: log().rstrip().endswith("at most"), 40)
+came_back = until(lambda: unit("ActiveState") == "active", 40)
 end(came_back=came_back, state=unit("ActiveState"), restarts=int(unit("NRestarts")))
+"""
+)
+LOOK_AT_A_HANG = (
+    LOOKS
+    + """
+until(lambda: stands() == 1, 40)
+ready = until(lambda: unit("ActiveState") == "active", 10)
+time.sleep(2 * WATCHDOG_S)
+restarts = int(unit("NRestarts"))
+hung = int(unit("MainPID"))
+servers = processes("dnsmasq.conf")
+os.kill(hung, signal.SIGSTOP)
+came_back = until(lambda: stands() == 2, 40)
+end(ready=ready, restarts=restarts, came_back=came_back, hung=hung, node=int(unit("MainPID")), result=log(),
+    kept=servers == processes("dnsmasq.conf"))
+""".replace("WATCHDOG_S", str(WATCHDOG_S))
+)
+LOOK_AT_LIMITS = (
+    LOOKS
+    + """
+until(lambda: stands() == 1, 40)
+time.sleep(5)
+words = ["procomu", "doctor", "--json"]
+told = json.loads(subprocess.run(words, capture_output=True, text=True).stdout)["diagnoses"]
+node = int(unit("MainPID"))
+limits = dict(line.split(":\t", 1) for line in open(f"/proc/{node}/status").read().splitlines() if ":\t" in line)
+forwarding = [open(f"/proc/sys/net/{name}").read().strip() for name in ("ipv4/ip_forward", "ipv6/conf/all/forwarding")]
+end(doctor=told, limits=limits, devices=os.listdir(f"/proc/{node}/root/dev"), forwarding=forwarding)
 """
 )
 
@@ -126,7 +155,7 @@ def furnish(folder: Path) -> None:
         file.chmod(0o600)
 
 
-def boot(lab: Lab, look: str) -> dict[str, Any]:
+def boot(lab: Lab, look: str, watchdog_s: int | None = None) -> dict[str, Any]:
     """What the program `look` saw inside the unit, from /seen.json."""
     place, disk = lab.namespace("machine"), lab.folder / "disk"
     place.bridge("br-lan")
@@ -154,6 +183,9 @@ def boot(lab: Lab, look: str) -> dict[str, Any]:
     (root / "code").mkdir()
     (root / "look.py").write_text(look)
     shutil.copy(ROOT / "deploy/systemd/procomu.service", system)
+    if watchdog_s is not None:
+        (system / "procomu.service.d").mkdir()
+        (system / "procomu.service.d/watchdog.conf").write_text(f"[Service]\nWatchdogSec={watchdog_s}\n")
     (system / "look.service").write_text("[Service]\nExecStart=/usr/bin/python3 /look.py\nTimeoutSec=150\n")
     wanted = system / "multi-user.target.wants"
     wanted.mkdir()
@@ -180,15 +212,15 @@ def boot(lab: Lab, look: str) -> dict[str, Any]:
 
 
 @pytest.fixture
-def booted() -> "Callable[[str], dict[str, Any]]":
-    def run(look: str) -> dict[str, Any]:
+def booted() -> "Callable[..., dict[str, Any]]":
+    def run(look: str, watchdog_s: int | None = None) -> dict[str, Any]:
         with Lab("unit") as lab:
-            return boot(lab, look)
+            return boot(lab, look, watchdog_s)
 
     return run
 
 
-def test_dnsmasq_is_outside_the_units_memory_and_outlives_it(booted: Callable[[str], dict[str, Any]]) -> None:
+def test_dnsmasq_is_outside_the_units_memory_and_outlives_it(booted: Callable[..., dict[str, Any]]) -> None:
     seen = booted(LOOK_AROUND)
     assert seen["came"], seen["log"]
     assert "/procomu.service" in seen["own"]
@@ -198,9 +230,34 @@ def test_dnsmasq_is_outside_the_units_memory_and_outlives_it(booted: Callable[[s
     assert seen["servers"] == seen["after"]
 
 
-def test_the_unit_is_restarted_without_limit(booted: Callable[[str], dict[str, Any]]) -> None:
+def test_the_unit_is_restarted_without_limit(booted: Callable[..., dict[str, Any]]) -> None:
     """Five failures within ten seconds (systemd's default) had stopped it until an operator logged in."""
     seen = booted(LOOK_AT_KILLS)
     assert seen["came_back"], seen["log"]
     assert "active" == seen["state"]
     assert seen["restarts"] >= KILLS
+
+
+def test_a_node_that_hangs_is_restarted(booted: Callable[..., dict[str, Any]]) -> None:
+    """The control loop reports to systemd on each tick; dnsmasq and the packet filter stay meanwhile."""
+    seen = booted(LOOK_AT_A_HANG, WATCHDOG_S)
+    assert seen["ready"], seen["log"]
+    assert 0 == seen["restarts"], "a node that works is left alone"
+    assert seen["came_back"], seen["log"]
+    assert seen["hung"] != seen["node"]
+    assert seen["kept"]
+    assert "Fatal Python error: Aborted" in seen["result"], "the log has where it hung"
+
+
+def test_the_node_works_within_the_limits_of_its_unit(booted: Callable[..., dict[str, Any]]) -> None:
+    seen = booted(LOOK_AT_LIMITS)
+    assert "2" == seen["limits"]["Seccomp"]
+    assert "1" == seen["limits"]["NoNewPrivs"]
+    assert set() == {"net", "kmsg", "fuse"} & set(seen["devices"])
+    assert ["1", "1"] == seen["forwarding"]
+    failed = [each for each in seen["doctor"] if each["verdict"] == "fail"]
+    assert [] == failed
+    assert {"node", "forwarding", "dnsmasq"} <= {
+        each["name"] for each in seen["doctor"] if each["verdict"] == "ok"
+    }
+    assert "not permitted" not in seen["log"]
