@@ -15,6 +15,7 @@ EXITS = {
     EXIT_NO_NODE: "no node is running, or you are not allowed to ask it",
 }
 CONFIG_DEFAULT = "/etc/procomu/node.toml"
+RUN_DIR_DEFAULT = "/run/procomu"
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,7 +14,7 @@ from typing import Any, BinaryIO, TextIO
 
 from node import console
 from node.cli import output
-from node.cli.arguments import EXIT_NO, EXIT_WRONG_USE, EXIT_YES
+from node.cli.arguments import EXIT_NO, EXIT_WRONG_USE, EXIT_YES, RUN_DIR_DEFAULT
 from node.cli.terminal import Terminal
 from node.config import NodeConfig, parse_config
 from node.errors import Finding, InvalidFile, NodeError
@@ -324,15 +324,18 @@ def doctor(context: CommandContext) -> int:
 
 
 def cleanup(context: CommandContext) -> int:
-    """Kernel cleanup needs no settings; where there are settings, the node's DNS and DHCP servers are stopped
-    too."""
+    """Kernel cleanup needs no settings. Without them the node's DNS and DHCP servers and its LAN addresses are looked
+    for where they are by default."""
     from node.enforcement.kernel import LinuxKernel  # noqa: PLC0415
     from node.lan import managed_daemon  # noqa: PLC0415
+    from node.lan.dnsmasq import remove_added_addresses  # noqa: PLC0415
 
+    run_dir = Path(RUN_DIR_DEFAULT)
     with contextlib.suppress(InvalidFile):
         run_dir = Path(read_config(context.config_path).node.run_dir)
-        for name in ("dns-fallback", "captive-dns", "dnsmasq", "radvd"):
-            managed_daemon.end(run_dir / f"{name}.pid", run_dir / f"{name}.conf")
+    for name in ("dns-fallback", "captive-dns", "dnsmasq", "radvd"):
+        managed_daemon.end(run_dir / f"{name}.pid", run_dir / f"{name}.conf")
+    remove_added_addresses(run_dir)
     kernel = LinuxKernel()
     try:
         kernel.remove()

@@ -23,6 +23,8 @@ from node.lan.managed_daemon import (
 LOOK_EVERY_S = 2.0
 CAPTIVE_DNS = "captive-dns"
 """Base name of the files of the resolver for unauthorized devices, in the run directory."""
+ADDED_ADDRESSES = "added-addresses"
+"""File in the run directory: the addresses that the node added to an interface, one on a line."""
 
 
 class Dnsmasq:
@@ -44,7 +46,7 @@ class Dnsmasq:
     ) -> None:
         """`name` separates this dnsmasq's files in `run_dir` from those of another; `fix` is the fix shown when it
         cannot start."""
-        self._text, self._addresses = text, addresses
+        self._text, self._addresses, self._run_dir = text, addresses, run_dir
         self.conf_file = run_dir / f"{name}.conf"
         self.pid_file = run_dir / f"{name}.pid"
         self._program = ManagedDaemon(
@@ -78,7 +80,11 @@ class Dnsmasq:
 
     def _prepare(self) -> None:
         for interface, address in self._addresses:
-            run([installed("ip") or "ip", "address", "replace", address, "dev", interface])
+            if not _ip("-o", "address", "show", "dev", interface, "to", address):
+                self._run_dir.mkdir(parents=True, exist_ok=True)
+                with (self._run_dir / ADDED_ADDRESSES).open("a") as added:
+                    added.write(f"{address} {interface}\n")
+            _ip("address", "replace", address, "dev", interface)
         self._program.keep(self._wanted())
 
     def _wanted(self) -> str:
@@ -90,6 +96,20 @@ class Dnsmasq:
             return False
         lost = not all(_holds(address) for _, address in self._addresses)
         return lost or self._program.says() != self._wanted()
+
+
+def remove_added_addresses(run_dir: Path) -> None:
+    """Removes the addresses that a node added to interfaces; those that were there before it stay."""
+    file = run_dir / ADDED_ADDRESSES
+    for line in file.read_text().splitlines() if file.exists() else ():
+        address, _, interface = line.partition(" ")
+        _ip("address", "del", address, "dev", interface)
+    file.unlink(missing_ok=True)
+
+
+def _ip(*words: str) -> str:
+    """Output of ip(8); empty where it fails, for example because there is no such interface now."""
+    return run([installed("ip") or "ip", *words]).stdout
 
 
 def _holds(address: str) -> bool:

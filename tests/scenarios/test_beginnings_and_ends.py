@@ -27,6 +27,12 @@ def queues(router) -> list[str]:
     return [router.place.run("tc", "qdisc", "show", "dev", name) for name in ("br-lan", "wan0")]
 
 
+def addresses(router) -> list[str]:
+    """Of the LAN's interface, with their prefixes."""
+    shown = router.place.run("ip", "-o", "address", "show", "dev", "br-lan", "scope", "global")
+    return sorted(line.split()[3] for line in shown.splitlines())
+
+
 def test_an_invalid_file_is_refused_with_all_errors_and_nothing_changes(place):
     square = place.square
     before = ruleset(square)
@@ -77,13 +83,17 @@ def test_sigterm_stops_within_three_seconds_also_with_people_online(place, onlin
 def test_cleanup_removes_everything_of_the_node_and_nothing_else(place, online):
     square = place.square
     square.place.run("nft", "-f", "-", stdin=OTHERS_TABLE)
-    before, queues_before = ruleset(square), queues(square)
+    before, queues_before, all_addresses = ruleset(square), queues(square), addresses(square)
+    assert 2 == len(all_addresses)
+    square.place.run("ip", "address", "del", all_addresses[1], "dev", "br-lan")
     square.start()
     online("phone")
+    eventually(lambda: addresses(square) == all_addresses)
     assert "procomu" in ruleset(square)
     square.daemon.kill9()
     done = square.cli("cleanup")
     assert 0 == done.returncode, done.stderr
     assert before == ruleset(square)
     assert queues_before == queues(square)
+    assert all_addresses[:1] == addresses(square), "those that were there before the node stay"
     assert "0" == square.place.run("cat", "/proc/sys/net/ipv4/ip_forward").strip()
