@@ -205,7 +205,7 @@ def _call(
                 yield iter(lambda: answers.readline(ANSWER_BYTES_MAX), b"")
         except PermissionError as error:
             raise NoRunningNode(
-                f"you are not allowed to ask the node at {path}", "run this as root, with sudo"
+                f"you are not allowed to ask the node at {path}", "run this as root"
             ) from error
         except OSError as error:
             raise _nobody(path) from error

@@ -430,9 +430,7 @@ def claim(run_dir: Path) -> IO[str]:
             run_dir.chmod(RUN_DIR_MODE)
         lock = (run_dir / "lock").open("w")
     except OSError as error:
-        raise NodeError(
-            f"{run_dir} cannot be used: {error.strerror}", "run this as root, with sudo"
-        ) from error
+        raise NodeError(f"{run_dir} cannot be used: {error.strerror}", "run this as root") from error
     try:
         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except OSError as error:

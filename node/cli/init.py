@@ -289,7 +289,7 @@ def _put(path: Path, text: str, mode: int, made: list[str], kept: list[str]) -> 
         unfinished.replace(path)
     except OSError as error:
         raise NodeError(
-            f"{path} cannot be written: {(error.strerror or str(error)).lower()}", "run it with sudo"
+            f"{path} cannot be written: {(error.strerror or str(error)).lower()}", "run it as root"
         ) from error
     made.append(str(path))
 
@@ -299,7 +299,7 @@ def _read(path: Path) -> str | None:
         return path.read_text() if path.exists() else None
     except OSError as error:
         raise NodeError(
-            f"{path} cannot be read: {(error.strerror or str(error)).lower()}", "run it with sudo"
+            f"{path} cannot be read: {(error.strerror or str(error)).lower()}", "run it as root"
         ) from error
 
 

@@ -316,7 +316,7 @@ SETTINGS: tuple[Setting, ...] = (
         PATH_OR_NONE,
         '"none"',
         "The portal's certificate and those of the authorities between, as PEM: the page is then served by https too. "
-        "A new file is used without a restart (see deploy/CERTIFICATES.md).",
+        "A new file is used without a restart (see CERTIFICATES.md).",
         example='"/etc/procomu/portal.crt"',
     ),
     _may(

@@ -60,7 +60,7 @@ def _root(seen: Symptoms) -> Iterator[Diagnosis]:
         yield _ok("rights", "you are root")
     else:
         wrong = "only root can check everything that the node needs; the rest of this list may be incomplete"
-        yield Diagnosis("rights", "warn", "you are not root", wrong, "sudo procomu doctor")
+        yield Diagnosis("rights", "warn", "you are not root", wrong, "run as root: procomu doctor")
 
 
 def _settings(seen: Symptoms) -> Iterator[Diagnosis]:
@@ -71,7 +71,7 @@ def _kernel(seen: Symptoms) -> Iterator[Diagnosis]:
     features = seen.kernel
     if features is None:
         verdict: Verdict = "fail" if seen.is_root else "warn"
-        yield Diagnosis("kernel", verdict, "not tried", seen.kernel_trouble, "sudo procomu doctor")
+        yield Diagnosis("kernel", verdict, "not tried", seen.kernel_trouble, "run as root: procomu doctor")
         return
     found = _named(features)
     if features.nftables and features.htb and not features.reasons:
@@ -365,10 +365,14 @@ def _certificate(seen: Symptoms) -> Iterator[Diagnosis]:
     if found is None:
         yield _ok("certificate", "none: no https, and devices find the portal by their own checks")
     elif found.trouble:
-        yield Diagnosis("certificate", "warn", found.path, found.trouble, "see deploy/CERTIFICATES.md")
+        yield Diagnosis(
+            "certificate", "warn", found.path, found.trouble, "see /usr/share/doc/procomu/CERTIFICATES.md"
+        )
     elif found.distrust:
         wrong = f"devices are not told about the portal, because they would not trust it: {found.distrust}"
-        yield Diagnosis("certificate", "warn", found.path, wrong, "see deploy/CERTIFICATES.md")
+        yield Diagnosis(
+            "certificate", "warn", found.path, wrong, "see /usr/share/doc/procomu/CERTIFICATES.md"
+        )
     elif found.is_ending:
         wrong = f"it ends on {found.ends} and was not renewed"
         yield Diagnosis(

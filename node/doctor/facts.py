@@ -417,9 +417,7 @@ def acknowledge_losses(config_path: Path) -> None:
     try:
         acknowledge(path)
     except OSError as error:
-        raise NodeError(
-            f"{path} cannot be deleted: {error.strerror}", "run this as root, with sudo"
-        ) from error
+        raise NodeError(f"{path} cannot be deleted: {error.strerror}", "run this as root") from error
 
 
 def _folder(path: Path, keys: Path) -> FolderSeen:

@@ -228,7 +228,7 @@ def _compile(path: Path, text: bytes) -> tuple[CompiledCatalogue, list[str]]:
     try:
         catalogue = read_po(BytesIO(text), ignore_obsolete=True, abort_invalid=True)
     except PoFileError as error:
-        raise ValueError(f"it cannot be read; check it with: msgfmt --check {path.name} ({error})") from error
+        raise ValueError(f"it cannot be read: {error}, where 0 is its first line") from error
     problems = [
         f"{path.name}: {message.id!r} is said in English, because its translation has other marks or tags"
         for message in unsound(catalogue)
