@@ -40,9 +40,10 @@ PROGRAMS = {
 """The package of each program that a message or a document tells somebody to run."""
 OF_EVERY_DEBIAN = {"apt", "coreutils", "findutils", "grep", "mount", "systemd"}
 """Essential packages, and the service manager that the unit is for."""
-NO_PROGRAMS = set(
-    "arp as cut free groups head host join less link look make more node open size su tc time timeout true which who write".split()
-)
+NO_PROGRAMS = {  # fmt: skip
+    *("arp", "as", "cut", "free", "groups", "head", "host", "join", "less", "link", "look", "make"),
+    *("more", "node", "open", "size", "su", "tc", "time", "timeout", "true", "which", "who", "write"),
+}
 """Names of programs that are words in the messages."""
 ACME_CLIENTS = {"lego", "certbot", "acme.sh"}
 """Programs of other projects; the document about certificates shows how each is set up."""
