@@ -40,7 +40,7 @@ PROGRAMS = {
 """The package of each program that a message or a document tells somebody to run."""
 OF_EVERY_DEBIAN = {"apt", "coreutils", "findutils", "grep", "mount", "systemd"}
 """Essential packages, and the service manager that the unit is for."""
-NO_PROGRAMS = {  # fmt: skip
+NO_PROGRAMS = {
     *("arp", "as", "cut", "free", "groups", "head", "host", "join", "less", "link", "look", "make"),
     *("more", "node", "open", "size", "su", "tc", "time", "timeout", "true", "which", "who", "write"),
 }
