@@ -1,6 +1,7 @@
 """The live view on a terminal: which devices are captive or online, their rates, and the rule that limits each. Plain
 lines without a terminal."""
 
+import re
 import shutil
 import sys
 import threading
@@ -9,6 +10,7 @@ from collections import deque
 from dataclasses import dataclass
 from typing import Any, TextIO
 
+from node.cli.terminal import width
 from node.console import NoRunningNode
 from tests.lab.village import Router, Village
 
@@ -16,6 +18,7 @@ BOLD, DIM, RESET = "\x1b[1m", "\x1b[2m", "\x1b[0m"
 GREEN, YELLOW, BLUE, RED = "\x1b[32m", "\x1b[33m", "\x1b[36m", "\x1b[31m"
 COLOURS = {"waiting": YELLOW, "admitted": GREEN, "expired": DIM, "removed": RED}
 WORDS = {"waiting": "captured", "admitted": "online", "expired": "time is up", "removed": "removed"}
+COLOUR = re.compile(r"(\x1b\[[0-9;]*m)")
 REFRESH_S = 0.5
 LINES_KEPT = 8
 BAR_BITS = 25_000_000
@@ -91,22 +94,71 @@ class Screen:
     def show_windows(self, urls: dict[str, str]) -> None:
         self._urls = urls
 
-    def frame(self) -> list[str]:
-        """The lines of the current view, with colours."""
-        lines = [f"{BOLD}procomú{RESET}  a village shares one line to the Internet by its own rules", ""]
+    def frame(self, columns: int, rows: int) -> list[str]:
+        """The lines of the current view, with colours, for a terminal of this size."""
+        routers: list[list[str]] = []
         if self._village is not None:
-            for router in self._village.routers.values():
-                lines += [*router_lines(router, names_of(self._village)), ""]
-        lines += [*self._told, ""]
-        lines += [f"{BOLD}{name}{RESET}  {url}" for name, url in self._urls.items()]
-        return [*lines, f"{DIM}Ctrl-C ends the village and leaves nothing behind{RESET}"]
+            names = names_of(self._village)
+            routers = [router_lines(router, names) for router in self._village.routers.values()]
+        return fitted(routers, list(self._told), self._urls, columns, rows)
 
     def _paint_on(self) -> None:
         while not self._over.wait(REFRESH_S):
-            rows = shutil.get_terminal_size().lines
-            body = "\x1b[K\n".join(self.frame()[: rows - 1])
+            size = shutil.get_terminal_size()
+            body = "\x1b[K\n".join(self.frame(size.columns, size.lines - 1))
             self._out.write(f"\x1b[H{body}\x1b[K\n\x1b[J")
             self._out.flush()
+
+
+TITLE = f"{BOLD}procomú{RESET}  a village shares one line to the Internet by its own rules"
+END = f"{DIM}Ctrl-C ends the village and leaves nothing behind{RESET}"
+
+
+def fitted(
+    routers: list[list[str]], events: list[str], urls: dict[str, str], columns: int, rows: int
+) -> list[str]:
+    """At most `rows` lines of at most `columns` cells. The title, the last event, the addresses (broken over lines where
+    they are longer) and how to end it are always there; then come the routers, and earlier events."""
+    addresses = [part for name, url in urls.items() for part in _address_lines(name, url, columns)]
+    last = events[-1:]
+    room = rows - 2 - len(addresses) - len(last)
+    village = _village_lines(routers, max(0, room - 1))
+    earlier = events[:-1][-max(0, room - len(village) - 2) :] if room - len(village) > 2 else []
+    spaced = [[TITLE], village, [*earlier, *last], [*addresses, END]]
+    lines = [line for part in spaced if part for line in (*part, "")][:-1]
+    while len(lines) > rows and "" in lines:
+        lines.remove("")
+    return [cut(line, columns) for line in lines[:rows]]
+
+
+def _village_lines(routers: list[list[str]], room: int) -> list[str]:
+    """Each router's own line, then as many of their tables as there is room for, shared between them."""
+    each = max(1, room // max(1, len(routers)))
+    shown = [lines if len(lines) <= each else [*lines[: each - 1], f"  {DIM}…{RESET}"] for lines in routers]
+    if each == 1:
+        shown = [lines[:1] for lines in routers]
+    return [line for lines in shown for line in lines][:room]
+
+
+def _address_lines(name: str, url: str, columns: int) -> list[str]:
+    """The address on the line of its name if it fits, otherwise below it, in full."""
+    if len(name) + 2 + len(url) <= columns:
+        return [f"{BOLD}{name}{RESET}  {url}"]
+    return [f"{BOLD}{name}{RESET}", *(url[at : at + columns] for at in range(0, len(url), columns))]
+
+
+def cut(line: str, columns: int) -> str:
+    """The beginning of a line that fits; colours take no cell."""
+    shown, used = "", 0
+    for part in COLOUR.split(line):
+        if COLOUR.fullmatch(part):
+            shown += part
+            continue
+        for char in part:
+            if used + width(char) > columns:
+                return shown + RESET
+            shown, used = shown + char, used + width(char)
+    return shown
 
 
 def names_of(village: Village) -> dict[str, str]:
@@ -121,6 +173,8 @@ def router_lines(router: Router, names: dict[str, str]) -> list[str]:
     try:
         status, devices = router.overview(), router.ask("devices")["devices"]
     except NoRunningNode:
+        if not router.was_ready:
+            return [f"{title}  {DIM}starting{RESET}"]
         return [f"{title}  {RED}the daemon is not running; the kernel keeps people online{RESET}"]
     rates = status["uplink_rate"]
     line = f"{title}  line {_rate(rates['down'])} down, {_rate(rates['up'])} up  {_bar(rates['down'])}"

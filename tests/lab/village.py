@@ -85,6 +85,8 @@ class Router:
         self.folder.mkdir()
         self.python = python
         self.daemon: LabProgram | None = None
+        self.was_ready = False
+        """Whether it has answered since it was made."""
         self.environment: dict[str, str] = {}
         """Environment variables of the daemon besides those of the tests."""
         self.memory: MemoryLimit | None = None
@@ -155,6 +157,7 @@ class Router:
         while time.monotonic() - began < seconds and self.daemon.is_alive():
             with contextlib.suppress(console.NoRunningNode):
                 self.ask("status")
+                self.was_ready = True
                 return time.monotonic() - began
             time.sleep(0.02)
         raise RuntimeError(f"{self.site.name} is not ready: {self.daemon.output()[-3000:]}")
