@@ -74,6 +74,8 @@ class LinuxKernel:
         self._ender = conntrack.FlowEnder()
         self._shaped: dict[str, tuple[Rates | None, Mapping[int, ShapedClass], BitsPerSecond | None]] = {}
         """By interface: what its classes were computed from, with the measured rate of its direction."""
+        self._wanted: dict[str, Shaping] = {}
+        """By interface: the classes that stay when those are removed that no mark chooses any more."""
         self._plan: TrafficPlan | None = None
         """The last whose queues stand."""
         self._measured: Rates | None = None
@@ -86,7 +88,7 @@ class LinuxKernel:
             return KernelFeatures(False, False, False, False, (str(refused),))
 
     def observe(self, now: Monotonic) -> KernelState:
-        self._applied, self._shaping, self._shaped, self._plan = None, {}, {}, None
+        self._applied, self._shaping, self._shaped, self._wanted, self._plan = None, {}, {}, {}, None
         self._known = self._generation.now()
         try:
             # Not the whole table: sets that are filled by packets of unauthorized devices can be long.
@@ -110,19 +112,32 @@ class LinuxKernel:
             self._is_writing = False
 
     def _apply_all(self, plan: TrafficPlan, now: Monotonic) -> None:
+        """Classes exist before the marks that choose them, and until no mark does: on the uplink a packet of a class that
+        does not exist would be control traffic."""
+        if self._applied is None:
+            self.observe(now)
+        try:
+            self._add_classes(plan)
+        finally:  # who is admitted does not depend on the queues
+            self._apply_table_twice(plan, now)
+        self._remove_classes(plan)
+        self._open_forwarding(plan.firewall)
+
+    def _apply_table_twice(self, plan: TrafficPlan, now: Monotonic) -> None:
         try:
             self._apply_table(plan, now)
         except KernelRefused:
             # Another program may have deleted our table: observe, then try again from the real state.
             self.observe(now)
             self._apply_table(plan, now)
-        self._apply_shaping(plan)
-        self._open_forwarding(plan.firewall)
+            self._add_classes(plan)
 
     def set_uplink_rate(self, measured: Rates | None) -> None:
         self._measured = measured
         if self._plan is not None:
-            self._apply_shaping(self._plan)
+            plan = self._plan
+            self._add_classes(plan)
+            self._remove_classes(plan)
 
     def read(self) -> Reading:
         """See `Kernel.read`. Also raises KernelRefused when the rules no longer match the interfaces or another
@@ -196,7 +211,7 @@ class LinuxKernel:
         for interface in listed:
             if self._tc.exists(interface) and self._tc.has_our_root(interface):
                 self._tc.apply(interface, [tc.TcChange("delete-root")])
-        self._applied, self._shaping, self._shaped, self._plan = None, {}, {}, None
+        self._applied, self._shaping, self._shaped, self._wanted, self._plan = None, {}, {}, {}, None
         self._forwarding_before = None
 
     def close(self) -> None:
@@ -209,8 +224,6 @@ class LinuxKernel:
         self._news.close()
 
     def _apply_table(self, plan: TrafficPlan, now: Monotonic) -> None:
-        if self._applied is None:
-            self.observe(now)
         before, counters_id, commands = self._applied, self._counters_id, ""
         if before is None:
             fresh = secrets.randbelow(2**31 - 1) + 1
@@ -268,10 +281,16 @@ class LinuxKernel:
             return self._tc.ifindex(firewall.lan_interface), self._tc.ifindex(firewall.uplink_interface)
         return None
 
-    def _apply_shaping(self, plan: TrafficPlan) -> None:
+    def _add_classes(self, plan: TrafficPlan) -> None:
+        """Classes that are not wanted stay until `_remove_classes`."""
         self._plan = None
         self._shape(plan.firewall.lan_interface, plan, upwards=False)
         self._shape(plan.firewall.uplink_interface, plan, upwards=True)
+
+    def _remove_classes(self, plan: TrafficPlan) -> None:
+        for interface, wanted in tuple(self._wanted.items()):
+            self._change_classes(interface, self._shaping[interface], wanted)
+            del self._wanted[interface]
         self._plan = plan
 
     def _shape(self, interface: str, plan: TrafficPlan, *, upwards: bool) -> None:
@@ -280,15 +299,20 @@ class LinuxKernel:
         if self._shaped.get(interface) == source:
             return
         self._shaped.pop(interface, None)
+        self._wanted.pop(interface, None)
         wanted: Shaping = None
         if plan.uplink is not None or plan.classes:
             wanted = htb_classes(plan.classes, plan.uplink, upwards=upwards, measured=self._measured)
         before = self._shaping[interface] if interface in self._shaping else self._stale_classes(interface)
-        if before != wanted:
-            self._shaping.pop(interface, None)
-            self._tc.apply(interface, tc.changes(before, wanted, self._leaf_kind()))
-        self._shaping[interface] = wanted
+        self._change_classes(interface, before, tc.with_former(before, wanted))
+        self._wanted[interface] = wanted
         self._shaped[interface] = source
+
+    def _change_classes(self, interface: str, before: Shaping, after: Shaping) -> None:
+        if before != after:
+            self._shaping.pop(interface, None)
+            self._tc.apply(interface, tc.changes(before, after, self._leaf_kind()))
+        self._shaping[interface] = after
 
     def _stale_classes(self, interface: str) -> Shaping:
         """Classes left by an earlier run: their minors are known, their rates are set again, and queues of the kind that

@@ -103,6 +103,20 @@ def changes(
             yield TcChange("resize-leaf", minor, None, queue)
 
 
+def with_former(
+    before: Mapping[int, HtbClass] | None, after: Mapping[int, HtbClass] | None
+) -> Mapping[int, HtbClass] | None:
+    """`after` with those that are only in `before`, as far as they can stay beside it; these come last."""
+    if before is None or after is None:
+        return before if after is None else after
+    leaves = {minor for minor, htb in after.items() if htb.is_leaf}
+    former = {
+        minor: htb for minor, htb in before.items() if minor not in after and htb.parent_minor not in leaves
+    }
+    gone = _gone(before, {**after, **former})
+    return {**after, **{minor: htb for minor, htb in former.items() if minor not in gone}}
+
+
 def leaf_queue(kind: Leaf, htb: HtbClass) -> LeafQueue:
     """The queue of a class by its share and its ceiling."""
     if kind == "bfifo":

@@ -286,6 +286,8 @@ def test_a_ping_request_of_a_device_is_the_devices_own(place: KernelTestbed) -> 
 
 def test_an_idle_account_passes_in_the_shared_class_and_then_in_its_own(place: KernelTestbed) -> None:
     shaped(place)
+    # The far host answers each datagram, however many it refused in earlier tests.
+    place.far.run("sysctl", "-qw", "net.ipv4.icmp_ratelimit=0")
     counted = place.used(1)
     idle = {IDLE_MINOR: ShapedClass(IDLE_MINOR, None, NO_RATES, LINE, 100)}
     for minor, classes in ((IDLE_MINOR, idle), (PERSON, PEOPLE), (IDLE_MINOR, idle), (PERSON, PEOPLE)):
@@ -300,3 +302,31 @@ def test_an_idle_account_passes_in_the_shared_class_and_then_in_its_own(place: K
         assert after[minor] > before[minor]
         assert place.used(1) - counted == 68 + 96, "the datagram, and the answer that nothing listens there"
         counted = place.used(1)
+
+
+def test_a_transfer_that_wakes_an_account_is_never_taken_for_control_traffic(place: KernelTestbed) -> None:
+    """Also on a large node, where the classes take a while: its packets would delay what keeps the line alive."""
+    others = {n: ShapedClass(n, None, NO_RATES, LINE, 100) for n in range(0x100, 0x100 + 3_000)}
+    idle = {IDLE_MINOR: ShapedClass(IDLE_MINOR, None, NO_RATES, LINE, 100)}
+    device = MacAddress(MEMBER_MAC)
+    shaped(place)
+    sender = place.member.popen(
+        "python3",
+        "-c",
+        "import socket,time;s=socket.socket(socket.AF_INET,socket.SOCK_DGRAM);e=time.time()+8\n"
+        f"while time.time()<e: s.sendto(bytes(1000),('{FAR[0]}',9)); time.sleep(.01)",
+    )
+    try:
+        for minor, own in ((IDLE_MINOR, idle), (PERSON, PEOPLE)):
+            before = sent(place)[CONTROL_MINOR]
+            with place.router.entered():
+                admitted = {device: Admission(device, 1, minor, None)}
+                place.kernel.apply(
+                    TrafficPlan(SERVICES, admitted, uplink=LINE, classes={**own, **others}), NOW
+                )
+            assert sent(place)[CONTROL_MINOR] - before < 1_000, "neighbours may be looked for, nothing else"
+        assert sent(place)[PERSON]
+    finally:
+        sender.terminate()
+        sender.wait()
+        shaped(place)

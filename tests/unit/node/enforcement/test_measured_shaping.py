@@ -26,7 +26,7 @@ def both(down: int, up: int) -> Rates:
 
 def test_a_rate_of_one_direction_is_work_for_that_direction_only(monkeypatch) -> None:
     made, queues = object.__new__(LinuxKernel), RecordedQueues()
-    made._shaping, made._shaped, made._plan, made._measured = {}, {}, None, None
+    made._shaping, made._shaped, made._wanted, made._measured = {}, {}, {}, None
     made._leaf, made._tc = "bfifo", queues
     most, rendered = both(20_000_000, 5_000_000), []
     classes = {0x11: ShapedClass(0x11, None, both(0, 0), most, 100)}
@@ -39,7 +39,7 @@ def test_a_rate_of_one_direction_is_work_for_that_direction_only(monkeypatch) ->
 
     original = kernel.htb_classes
     monkeypatch.setattr(kernel, "htb_classes", counted)
-    made._apply_shaping(TrafficPlan(FirewallConfig("lan0", "wan0", 2080), uplink=most, classes=classes))
+    made._plan = TrafficPlan(FirewallConfig("lan0", "wan0", 2080), uplink=most, classes=classes)
     made.set_uplink_rate(both(10_000_000, 5_000_000))
     for clear in (queues.touched, rendered):
         clear.clear()

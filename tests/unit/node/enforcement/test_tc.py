@@ -9,7 +9,16 @@ from hypothesis import strategies as st
 
 from node.enforcement.htb_classes import HtbClass
 from node.enforcement.plan import Leaf
-from node.enforcement.tc import TCMSG, LeafQueue, TcChange, as_message, as_text, changes, leaf_queue
+from node.enforcement.tc import (
+    TCMSG,
+    LeafQueue,
+    TcChange,
+    as_message,
+    as_text,
+    changes,
+    leaf_queue,
+    with_former,
+)
 from node.netlink import HEADER, find_attribute, messages
 from node.units import BitsPerSecond
 
@@ -117,6 +126,37 @@ def test_the_kernel_accepts_every_transition_between_two_trees(wanted: list[dict
         assert {m: each.parent_minor for m, each in after.items()} == kernel.parents
         assert {m for m, each in after.items() if each.is_leaf} == kernel.queues
         before = after
+
+
+@given(st.lists(trees(), min_size=2, max_size=5))
+def test_the_kernel_accepts_every_transition_in_two_steps_and_the_first_deletes_only_what_is_made_again(
+    wanted: list[dict[int, HtbClass]],
+) -> None:
+    kernel, before = Htb(), None
+    for after in wanted:
+        both = with_former(before, after)
+        assert both is not None
+        assert both | after == both
+        for change in changes(before, both, "bfifo"):
+            kernel.take(change)
+            assert change.action != "delete-class" or change.minor in after or change.minor not in both
+        for change in changes(both, after, "bfifo"):
+            kernel.take(change)
+            assert change.action == "delete-class"
+        assert {m: each.parent_minor for m, each in after.items()} == kernel.parents
+        assert {m for m, each in after.items() if each.is_leaf} == kernel.queues
+        before = after
+
+
+def test_a_class_that_is_not_wanted_stays_in_the_first_step() -> None:
+    before, after = {0xFFFF: ROOT, 0x11: htb(0x11)}, {0xFFFF: ROOT, 0x12: htb(0x12)}
+    both = with_former(before, after)
+    assert [0xFFFF, 0x12, 0x11] == list(both or {})
+    assert not any("delete" in line for line in told(before, both))
+    assert ["class delete dev lan0 classid 1:11"] == told(both, after)
+    assert None is with_former(None, None)
+    assert before == with_former(before, None)
+    assert after == with_former(None, after)
 
 
 def test_no_shaping_removes_the_root() -> None:
