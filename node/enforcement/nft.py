@@ -448,8 +448,8 @@ def _output(layout: ChainLayout) -> str:
 
 
 def _own_class(firewall: FirewallConfig) -> Iterable[str]:
-    """Traffic classes of what the node itself sends to the uplink. Answers to pings are not control traffic, so that a
-    flood of them does not take its class."""
+    """Traffic classes of what the node itself sends to the uplink. Answers to pings, and refusals of connections to the
+    mesh port, are not control traffic, so that a flood of them does not take its class."""
     yield f"meta l4proto {{ tcp, udp }} th dport 53 meta priority set {class_text(DNS_MINOR)} return"
     control = f"meta priority set {class_text(CONTROL_MINOR)} return"
     yield f"udp dport {{ 67, 123, 547 }} {control}"
@@ -457,7 +457,7 @@ def _own_class(firewall: FirewallConfig) -> Iterable[str]:
     yield f"icmpv6 type {{ {', '.join(CONTROL_ICMPV6)} }} {control}"
     if firewall.mesh_port:
         yield f"tcp dport {firewall.mesh_port} {control}"
-        yield f"tcp sport {firewall.mesh_port} {control}"
+        yield f"tcp sport {firewall.mesh_port} ct state established {control}"
     yield f"meta priority set {class_text(OWN_MINOR)}"
 
 

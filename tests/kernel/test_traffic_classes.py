@@ -26,6 +26,7 @@ from node.units import NO_RATES, BitsPerSecond, MacAddress, Rates
 from tests.kernel.frames import SYN, TCP, UDP, echo_request, frame, ip, raw_socket, tcp, udp
 from tests.kernel.kernel_testbed import (
     FAR,
+    FAR_MAC,
     FIREWALL,
     HILL,
     HILL_MAC,
@@ -38,6 +39,7 @@ from tests.kernel.kernel_testbed import (
     SETTLE_S,
     STRANGER,
     STRANGER_MAC,
+    UPLINK_MAC,
     KernelTestbed,
     kernel_testbed,
 )
@@ -130,6 +132,12 @@ def pinged(place: KernelTestbed) -> None:
     place.far.run("ping", "-c", "1", "-W", "1", OUTSIDE[0])
 
 
+def mesh_port_scanned(place: KernelTestbed) -> None:
+    """By somebody on the uplink who is no other node: the node refuses."""
+    segment = tcp(FAR[0], OUTSIDE[0], 40_000, FIREWALL.mesh_port, SYN)
+    place.send(place.far, ip(FAR[0], OUTSIDE[0], TCP, segment), FAR_MAC, UPLINK_MAC)
+
+
 def open_service(place: KernelTestbed) -> None:
     segment = tcp(STRANGER[0], FAR[0], 40_000, 8080, SYN)
     place.send(place.stranger, ip(STRANGER[0], FAR[0], TCP, segment), STRANGER_MAC)
@@ -158,6 +166,7 @@ def member(place: KernelTestbed) -> None:
         pytest.param(OWN_MINOR, from_router(443, socket.SOCK_STREAM), id="upgrade"),
         pytest.param(OWN_MINOR, from_router(WIREGUARD), id="tunnel"),
         pytest.param(OWN_MINOR, pinged, id="answer-to-a-ping"),
+        pytest.param(OWN_MINOR, mesh_port_scanned, id="refusal-of-the-mesh-port"),
         pytest.param(OWN_MINOR, open_service, id="open-service"),
         pytest.param(PERSON, member, id="member"),
     ],
@@ -330,3 +339,19 @@ def test_a_transfer_that_wakes_an_account_is_never_taken_for_control_traffic(pla
         sender.terminate()
         sender.wait()
         shaped(place)
+
+
+def test_what_the_node_answers_to_another_node_on_the_uplink_is_control_traffic(place: KernelTestbed) -> None:
+    shaped(place, replace(SERVICES, mesh_peers=(ip_address(FAR[0]),)))
+    with place.router.entered():
+        listener = socket.create_server(("0.0.0.0", FIREWALL.mesh_port))
+    with listener:
+        with place.far.entered():
+            peer = socket.create_connection((OUTSIDE[0], FIREWALL.mesh_port), 5, (FAR[0], 0))
+        with peer, listener.accept()[0] as answering:
+            before = sent(place)
+            answering.sendall(bytes(1_000))
+            assert peer.recv(1_000)
+            after = sent(place)
+    assert after[CONTROL_MINOR] - before[CONTROL_MINOR] >= 1_000
+    assert after[OWN_MINOR] == before[OWN_MINOR]
