@@ -218,10 +218,10 @@ class EffectivePolicy:
         is_shared = ruleset.shaped is not None
         here = session_table.accounts_here() & self.allowances.keys()
         idle = here & session_table.idle if is_shared else set[AccountId]()
-        allowed = ((account, self.allowances[account]) for account in here - idle)
-        classes = shaped_classes(allowed, session_table.minors, shared=is_shared)
+        awake = {account: self.allowances[account] for account in here - idle}
+        classes = shaped_classes(awake.items(), session_table.minors, shared=is_shared)
         if idle:
-            classes |= class_of_idle_accounts(self.allowances[account] for account in idle)
+            classes |= class_of_idle_accounts((self.allowances[each] for each in idle), awake.values())
         self._promises, self._classes = promises(classes.values()), classes
         admitted, retiring = session_table.admitted(idle), dict(session_table.retiring)
         most = ruleset.shaped if ruleset.measured is None else ruleset.measured.most

@@ -76,13 +76,15 @@ def shaped_classes(
     return classes | {minor: pool.shaped(minor, shared=shared) for minor, pool in found.items()}
 
 
-def class_of_idle_accounts(allowances: Iterable[Allowance]) -> dict[int, ShapedClass]:
-    """The class that idle accounts share until they are counted again: the first of them has a lifeline at once. Empty when
-    there are none."""
-    lifelines = [allowance.lifeline for allowance in allowances]
-    if not lifelines:
+def class_of_idle_accounts(idle: Iterable[Allowance], awake: Iterable[Allowance]) -> dict[int, ShapedClass]:
+    """The class that idle accounts share until they are counted again: the first of them has a lifeline at once, unless
+    its pool has a class, which is guaranteed that lifeline already. Empty when there are none."""
+    allowances = list(idle)
+    if not allowances:
         return {}
-    lifeline = reduce(highest, lifelines)
+    standing = {allowance.pool for allowance in awake if allowance.pool is not None}
+    lifelines = [allowance.lifeline for allowance in allowances if allowance.pool not in standing]
+    lifeline = reduce(highest, lifelines, NO_RATES)
     return {IDLE_MINOR: ShapedClass(IDLE_MINOR, None, lifeline, UNLIMITED, 100, lifeline)}
 
 

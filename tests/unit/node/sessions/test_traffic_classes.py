@@ -1,14 +1,23 @@
 """Traffic classes computed from allowances."""
 
+from collections.abc import Callable
 from dataclasses import replace
+from itertools import product
 
 import pytest
 
-from node.enforcement.htb_classes import ALL_GUARANTEED, GuaranteedParts
+from node.enforcement.htb_classes import ALL_GUARANTEED, GuaranteedParts, promises
 from node.enforcement.plan import NO_LIMIT, ShapedClass
 from node.governance.allowance import Allowance, Bound
-from node.sessions.traffic_classes import NO_FLOOR, as_kept, pool_account, pools, shaped_classes
-from node.units import AccountId, BitsPerSecond, Rates
+from node.sessions.traffic_classes import (
+    NO_FLOOR,
+    as_kept,
+    class_of_idle_accounts,
+    pool_account,
+    pools,
+    shaped_classes,
+)
+from node.units import NO_RATES, AccountId, BitsPerSecond, Rates
 
 ANA, GUEST = AccountId("ana"), AccountId("guest-1")
 LIFELINE = Rates(BitsPerSecond(256_000), BitsPerSecond(96_000))
@@ -100,3 +109,49 @@ def test_nobody_is_told_a_guarantee_larger_than_the_uplink_allows() -> None:
     one = as_kept(pooled(LIFELINE, TOP), GuaranteedParts(750, 0))
     assert one.own_floor is not None
     assert (192_000, 750) == (one.own_floor.value.down, one.kept_permille)
+
+
+def guest() -> Allowance:
+    """Its lifeline is that of all guests together."""
+    return replace(allowance(pool="guests"), lifeline=LIFELINE)
+
+
+def household() -> Allowance:
+    return replace(allowance(), lifeline=LIFELINE)
+
+
+def member_of_choir() -> Allowance:
+    return pooled(LIFELINE, Rates(BitsPerSecond(6 * 256_000), BitsPerSecond(6 * 96_000)))
+
+
+def test_no_more_is_promised_while_some_accounts_are_idle_than_while_all_are_awake() -> None:
+    """The rules were adopted because all of it fits: otherwise those who are awake would get less than promised."""
+    kinds = [guest, household, member_of_choir]
+    for counts in product(range(3), repeat=2 * len(kinds)):
+        of_each = zip([*kinds, *kinds], [False] * 3 + [True] * 3, counts, strict=True)
+        not_more_while_some_are_idle([(kind, idle) for kind, idle, count in of_each for _ in range(count)])
+
+
+def not_more_while_some_are_idle(drawn: list[tuple[Callable[[], Allowance], bool]]) -> None:
+    everybody = [(AccountId(f"a{n}"), make(), is_idle) for n, (make, is_idle) in enumerate(drawn)]
+    minors = {account: n for n, (account, _, _) in enumerate(everybody, 1)}
+    minors |= {pool_account("guests"): 90, pool_account("choir"): 91}
+    all_awake = shaped_classes([(name, each) for name, each, _ in everybody], minors, shared=True)
+    awake = [(name, each) for name, each, is_idle in everybody if not is_idle]
+    some = shaped_classes(awake, minors, shared=True) | class_of_idle_accounts(
+        [each for _, each, is_idle in everybody if is_idle], [each for _, each in awake]
+    )
+    now, most = promises(some.values()), promises(all_awake.values())
+    assert now.lifelines.down <= most.lifelines.down
+    assert now.floors.up <= most.floors.up
+
+
+def test_the_first_idle_account_that_wakes_has_a_lifeline_unless_its_pool_has_one() -> None:
+    def lifeline(idle: Allowance, *awake: Allowance) -> Rates:
+        (made,) = class_of_idle_accounts([idle], awake).values()
+        return made.lifeline
+
+    assert LIFELINE == lifeline(household(), guest(), household())
+    assert LIFELINE == lifeline(guest(), household())
+    assert NO_RATES == lifeline(guest(), guest())
+    assert {} == class_of_idle_accounts([], [guest()])
