@@ -64,7 +64,7 @@ class SessionTable:
         self.retiring: dict[int, int] = {}
         """ct marks whose traffic is stopped and whose last bytes are not stored yet, with their class id."""
         self.heard: dict[int, Monotonic] = {}
-        """When a mark's counters last grew; no entry for one that has been idle since the daemon started."""
+        """When a mark's counters last grew, or when its session or the daemon started if they have not since."""
         self.idle: frozenset[AccountId] = frozenset()
         """Accounts that are idle for `CLASS_IDLE_MS`."""
         self._idle_at = Monotonic(0)
@@ -156,8 +156,11 @@ class SessionTable:
             if self.is_admitted(mac) and self.account_of(mac) != self.session_entries[mac].account
         ]
         for mac in moved:
+            former = self.session_entries[mac]
             self._retire(mac)
-            self._take_entry(mac, self.account_of(mac), self.session_entries[mac].terms)
+            self._take_entry(mac, self.account_of(mac), former.terms)
+            if former.mark in self.heard:
+                self.heard[self.session_entries[mac].mark] = self.heard[former.mark]
             self.unsaved.add(mac)
         return tuple(moved)
 

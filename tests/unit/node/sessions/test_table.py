@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from node.errors import KernelRefused
 from node.sessions import state as session_state
 from node.sessions import table as presences
-from node.sessions.table import SessionTable
+from node.sessions.table import CLASS_IDLE_MS, SessionTable
 from node.units import AccountId, MacAddress, Milliseconds, Monotonic
 
 ANA = MacAddress("02:00:00:00:00:0a")
@@ -74,6 +74,18 @@ def test_a_device_that_returns_before_that_keeps_its_mark_and_later_gets_a_new_o
     session_table.forget_marks([1])
     session_table.handle(ANA, ACCEPT, NOW)
     assert 2 == session_table.session_entries[ANA].mark
+
+
+def test_a_device_that_moves_to_another_account_is_as_idle_there_as_before() -> None:
+    """Otherwise an account that is never used again would keep its traffic class."""
+    accounts: dict[str, str] = {}
+    session_table = app(accounts)
+    session_table.handle(ANA, ACCEPT, NOW)
+    accounts[ANA] = "full"
+    assert (ANA,) == session_table.rebind([ANA])
+    assert CLASS_IDLE_MS == session_table.idle_ms(ANA, Monotonic(NOW + CLASS_IDLE_MS))
+    assert session_table.find_idle(Monotonic(NOW + CLASS_IDLE_MS))
+    assert {AccountId("full")} == session_table.idle
 
 
 def test_a_device_that_joins_a_household_counts_there_from_then_on() -> None:
