@@ -29,6 +29,7 @@ pytestmark = [
 KILLS = 6
 WATCHDOG_S = 4
 BOOT_S_MAX = 180
+NSPAWN_ENVIRONMENT = {"SYSTEMD_NSPAWN_API_VFS_WRITABLE": "network", "SYSTEMD_NSPAWN_UNIFIED_HIERARCHY": "1"}
 LOOKS = """
 import glob, json, os, signal, subprocess, time
 
@@ -155,6 +156,14 @@ def furnish(folder: Path) -> None:
         file.chmod(0o600)
 
 
+def nspawn_words(root: Path, network: Path, *more: str) -> list[str]:
+    """Command line that boots the Debian in `root` with a network namespace."""
+    words = ["systemd-nspawn", "--register=no", "--keep-unit", "--resolv-conf=off", f"--directory={root}"]
+    words += [f"--network-namespace-path={network}", "--console=pipe", *more]
+    words += ["--capability=CAP_NET_ADMIN,CAP_NET_RAW,CAP_SYS_ADMIN"]
+    return [*words, "--boot", "systemd.unit=multi-user.target"]
+
+
 def boot(lab: Lab, look: str, watchdog_s: int | None = None) -> dict[str, Any]:
     """What the program `look` saw inside the unit, from /seen.json."""
     place, disk = lab.namespace("machine"), lab.folder / "disk"
@@ -191,14 +200,11 @@ def boot(lab: Lab, look: str, watchdog_s: int | None = None) -> dict[str, Any]:
     wanted.mkdir()
     for name in ("procomu.service", "look.service"):
         (wanted / name).symlink_to(f"../{name}")
-    words = ["systemd-nspawn", "--register=no", "--keep-unit", "--resolv-conf=off", f"--directory={root}"]
-    words += [f"--network-namespace-path={place.path}", f"--bind-ro={ROOT}:/code", "--console=pipe"]
-    words += ["--capability=CAP_NET_ADMIN,CAP_NET_RAW,CAP_SYS_ADMIN"]
-    environment = {"SYSTEMD_NSPAWN_API_VFS_WRITABLE": "network", "SYSTEMD_NSPAWN_UNIFIED_HIERARCHY": "1"}
-    words += [f"--bind-ro={venv}" for venv in {sys.prefix} if not Path(venv).is_relative_to(ROOT)]
+    shown = [f"--bind-ro={ROOT}:/code"]
+    shown += [f"--bind-ro={venv}" for venv in {sys.prefix} if not Path(venv).is_relative_to(ROOT)]
     done = subprocess.run(
-        [*words, "--boot", "systemd.unit=multi-user.target"],
-        env={**os.environ, **environment},
+        nspawn_words(root, place.path, *shown),
+        env={**os.environ, **NSPAWN_ENVIRONMENT},
         capture_output=True,
         text=True,
         errors="replace",

@@ -88,7 +88,7 @@ def test_cleanup_removes_everything_of_the_node_and_nothing_else(place, online):
     square.place.run("ip", "address", "del", all_addresses[1], "dev", "br-lan")
     square.start()
     online("phone")
-    eventually(lambda: addresses(square) == all_addresses)
+    assert eventually(lambda: addresses(square) == all_addresses)
     assert "procomu" in ruleset(square)
     square.daemon.kill9()
     done = square.cli("cleanup")
