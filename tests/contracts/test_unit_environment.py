@@ -2,12 +2,14 @@
 
 import ctypes
 import os
+import re
+import shutil
 import subprocess
 import sys
 
 import pytest
 
-from tests.lab.unit_environment import unit_environment
+from tests.lab.unit_environment import UNIT, unit_environment
 
 ALLOCATE = """
 import ctypes, threading
@@ -50,3 +52,17 @@ def test_threads_share_one_heap() -> None:
     plain = {name: value for name, value in os.environ.items() if not name.startswith("MALLOC_")}
     assert 1 < heaps(plain)
     assert 1 == heaps(plain | unit_environment())
+
+
+@pytest.mark.skipif(
+    shutil.which("systemd-analyze") is None, reason="systemd-analyze missing (apt-get install systemd)"
+)
+def test_the_unit_is_exposed_as_little_as_its_documents_say() -> None:
+    words = ["systemd-analyze", "security", "--offline=true", "--no-pager", str(UNIT)]
+    done = subprocess.run(words, capture_output=True, text=True, check=False)
+    found = re.search(r"Overall exposure level for procomu.service: ([0-9.]+)", done.stdout)
+    assert found is not None, done.stdout + done.stderr
+    for text in (UNIT.read_text(), (UNIT.parents[1] / "README.md").read_text()):
+        said = re.search(r"(?:EXPOSURE|exposure\s+of|gives it) ([0-9.]+)[ ;]", text)
+        assert said is not None
+        assert found[1] == said[1]

@@ -33,7 +33,15 @@ FOREIGN = {
     "test_who_does",
 }
 """Names of other programs and libraries, and two patterns of names."""
-MADE_LATER = {"sheet.html", "FILE.html", "portal.crt", "portal.key", "node.toml", "node/web/languages/TAG.po"}
+MADE_LATER = {
+    "sheet.html",
+    "FILE.html",
+    "portal.crt",
+    "portal.key",
+    "node.toml",
+    "node/web/languages/TAG.po",
+    "node/release",
+}
 """Files that people or a command in a document write."""
 NO_COMMANDS = {"procomu public key wrapper v1"}
 
