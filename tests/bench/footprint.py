@@ -70,7 +70,7 @@ def _start_once(place: SingleRouter, people: ClientProcess) -> None:
 def _wait_until_captured(people: ClientProcess) -> None:
     """Seconds until a request for the Internet is redirected to the portal."""
     began = time.monotonic()
-    while people.do("locate", people.devices[:1], policy=ASK_AGAIN_S)["status"] not in {302, 303, 307}:
+    while people.do("locate", people.devices[:1], patience=ASK_AGAIN_S)["status"] not in {302, 303, 307}:
         if time.monotonic() - began > READY_S_MAX:
             raise RuntimeError("the node captures nobody")
         time.sleep(0.005)

@@ -41,7 +41,7 @@ def started(place: SingleRouter, size: int) -> ClientProcess:
     people = place.crowd(size)
     place.router.start()
     ends = time.monotonic() + 10
-    while people.do("locate", people.devices[:1], policy=0.2)["status"] not in {302, 303, 307}:
+    while people.do("locate", people.devices[:1], patience=0.2)["status"] not in {302, 303, 307}:
         assert time.monotonic() < ends, place.router.daemon.output()[-2000:]
         time.sleep(0.05)
     return people
