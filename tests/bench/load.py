@@ -24,9 +24,10 @@ from urllib.parse import urlencode, urljoin, urlsplit
 from tests.bench.bulk_load import BulkLoad
 from tests.bench.figures import quantile
 from tests.bench.slowloris import Slowloris
+from tests.lab import PATIENCE
 from tests.lab.wire import PageForm, forms
 
-PATIENCE_S = 20.0
+PATIENCE_S = 20.0 * PATIENCE
 ECHO_PORT = 7
 FIRST_PORT, LAST_PORT = 10_000, 65_000
 _GET_FORM = re.compile(r" method=\"?get\"?", re.IGNORECASE)

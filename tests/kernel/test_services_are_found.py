@@ -21,10 +21,11 @@ from tests.kernel.kernel_testbed import (
     kernel_testbed,
 )
 from tests.kernel.mdns import GROUP4, PORT, crowded, mouth4
+from tests.lab import PATIENCE
 from tests.lab.netns import LabProgram, Namespace
 
 pytestmark = pytest.mark.kernel
-WAIT_SECONDS = 15.0
+WAIT_SECONDS = 15.0 * PATIENCE
 WIKI = ["Wiki", f"http://{STRANGER[0]}:8080/here", f"machine-8080.local, {STRANGER[0]}"]
 
 

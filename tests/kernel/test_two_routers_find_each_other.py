@@ -7,11 +7,12 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
+from tests.lab import PATIENCE
 from tests.lab.netns import Lab, LabProgram, Namespace
 
 pytestmark = pytest.mark.kernel
 
-WAIT_SECONDS = 12.0
+WAIT_SECONDS = 12.0 * PATIENCE
 Line = dict[str, object]
 
 

@@ -24,6 +24,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import IO, Any
 
+from tests.lab import PATIENCE
 from tests.lab.lab_resources import (
     REGISTERS,
     LabResources,
@@ -94,7 +95,9 @@ class Namespace:
     def path(self) -> Path:
         return Path("/run/netns") / self.name
 
-    def run(self, *argv: str, check: bool = True, timeout: float = 30, stdin: str | None = None) -> str:
+    def run(
+        self, *argv: str, check: bool = True, timeout: float = 30 * PATIENCE, stdin: str | None = None
+    ) -> str:
         """Runs a program to its end; returns stdout. With `check` a failure raises with both outputs."""
         done = subprocess.run(
             ["ip", "netns", "exec", self.name, *argv],

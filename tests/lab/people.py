@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from tests.lab import PATIENCE
 from tests.lab.internet import ROOT
 from tests.lab.netns import Lab, Namespace
 
@@ -150,7 +151,7 @@ class Person:
             stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
         )  # fmt: skip
 
-    def finish_dhcp(self, process: "subprocess.Popen[bytes]", seconds: float = 15) -> None:
+    def finish_dhcp(self, process: "subprocess.Popen[bytes]", seconds: float = 15 * PATIENCE) -> None:
         process.wait(seconds)
         if not self._lease_file().exists():
             raise WishFailed(f"{self.name} got no address by DHCP")
@@ -162,7 +163,7 @@ class Person:
         self.finish_dhcp(self.begin_dhcp())
         self.addresses_v6()
 
-    def addresses_v6(self, seconds: float = 8) -> list[str]:
+    def addresses_v6(self, seconds: float = 8 * PATIENCE) -> list[str]:
         """Global IPv6 addresses of the device; waits for the first. Raises WishFailed if none appears."""
         deadline = time.monotonic() + seconds
         while time.monotonic() < deadline:
@@ -180,7 +181,7 @@ class Person:
         more.setdefault("far", self.far_v6 if v6 else self.far_v4)
         return self.agent.wish(do, v6=v6, resolver=self.resolver, interface=self.interface, **more)
 
-    def do(self, do: str, *, v6: bool = False, timeout: float = 30, **more: Any) -> dict[str, Any]:
+    def do(self, do: str, *, v6: bool = False, timeout: float = 30 * PATIENCE, **more: Any) -> dict[str, Any]:
         return self.wish(do, v6=v6, **more).result(timeout)
 
     def _lease_file(self) -> Path:

@@ -18,6 +18,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from node import console
 from node.identity import key_to_pem, own_node_id
+from tests.lab import PATIENCE
 from tests.lab.agreement import MEMBERS, RULES, Settings, node_toml
 from tests.lab.internet import DNS_V4, DNS_V6, ROOT, Internet
 from tests.lab.memory_limit import MemoryLimit
@@ -27,7 +28,7 @@ from tests.lab.unit_environment import unit_environment
 
 LINE_BITS = 25_000_000
 """Rate of the village's uplink in each direction."""
-READY_SECONDS = 10.0
+READY_SECONDS = 10.0 * PATIENCE
 
 # After the node's own filter: only packets that it accepted are counted here.
 METER = """

@@ -9,8 +9,10 @@ from dataclasses import dataclass
 from html.parser import HTMLParser
 from urllib.parse import urlencode, urljoin, urlsplit
 
+from tests.lab import PATIENCE
+
 BODY_BYTES_MAX = 1_000_000
-SECONDS_MAX = 10.0
+SECONDS_MAX = 10.0 * PATIENCE
 SO_BINDTODEVICE = 25
 
 
