@@ -16,7 +16,7 @@ import pytest
 ROOT = Path(__file__).parents[2]
 PYTHON_ROOTS = ("node", "captive_portal", "mesh", "tests")
 TEMPLATES = ("node/admin/templates", "captive_portal/templates")
-SCRIPT_ROOTS = (".ci", "deploy", "tests/lab")
+SCRIPT_ROOTS = (".ci", "deploy", "tests/lab", "tests/vm")
 
 NOT_AN_AMOUNT = "".join(
     rf"(?<!{verb}\s)" for verb in ("costs", "cost", "takes", "take", "needs", "gets", "asks")

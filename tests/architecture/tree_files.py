@@ -14,6 +14,7 @@ NOT_OURS = (
     ".hypothesis",
     ".import_linter_cache",
     "dist",
+    "build",
 )
 """Folders that programs make; `.gitignore` has them too."""
 

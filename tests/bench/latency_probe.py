@@ -1,7 +1,8 @@
 """Round trips of small UDP packets, sent at a steady rate; standard library only.
 
 ``python -m tests.bench.latency_probe echo ADDRESS...`` answers at these addresses. ``... probe JSON`` sends to them:
-``pairs`` of a source and a far address, ``begins`` and ``ends`` of what is measured, in seconds from the start. It prints
+``pairs`` of a source and a far address, ``begins`` and ``ends`` of what is measured, in seconds from the start, and
+``apart``, the seconds between two packets, 0.02 by default. It prints
 one JSON object: for each pair the round trips in ms in the order in which they were sent, None for those that no answer
 came to within two seconds after the end.
 """
@@ -49,7 +50,8 @@ def echo(addresses: list[str]) -> None:
 
 
 class LatencyProbe:
-    def __init__(self, pairs: list[tuple[str, str]]) -> None:
+    def __init__(self, pairs: list[tuple[str, str]], apart: float = APART_S) -> None:
+        self._apart = apart
         self._sockets = [bound(source, 0) for source, _ in pairs]
         for sock, (_, far) in zip(self._sockets, pairs, strict=True):
             sock.connect((far, PORT))
@@ -61,7 +63,7 @@ class LatencyProbe:
         while (now := time.monotonic()) < began + ends + PATIENCE_S:
             if due <= now < began + ends:
                 self._send()
-                due += APART_S
+                due += self._apart
             until = due if due < began + ends else began + ends + PATIENCE_S
             self._receive(max(0.0, until - time.monotonic()))
         for sock in self._sockets:
@@ -95,7 +97,8 @@ def main() -> None:
         echo(rest)
         return
     job: dict[str, Any] = json.loads(rest[0])
-    print(json.dumps(LatencyProbe(job["pairs"]).run(job["begins"], job["ends"])), flush=True)
+    probe = LatencyProbe(job["pairs"], float(job.get("apart", APART_S)))
+    print(json.dumps(probe.run(job["begins"], job["ends"])), flush=True)
 
 
 if __name__ == "__main__":

@@ -69,7 +69,7 @@ def names_in(name: str) -> Iterator[str]:
 
 MODULES = {name_of(ROOT / name).removesuffix(".__init__"): set(defined(ROOT / name)) for name in PYTHON}
 FOLDERS = {str(parent).replace("/", ".") for name in PYTHON for parent in Path(name).parents}
-CODE = (".py", ".html", ".css", ".toml", ".service", "/setup", "/check", "/demo", "/bench")
+CODE = (".py", ".html", ".css", ".toml", ".service", "/setup", "/check", "/demo", "/bench", "/lab")
 NAMES = {Path(name).stem for name in PYTHON} | {
     word
     for name in FILES - {str(Path(__file__).relative_to(ROOT))}

@@ -14,7 +14,7 @@ from node.lan import dnsmasq, foreign_servers
 from node.lan.foreign_servers import ForeignServers
 from tests.kernel.frames import ICMPV6, UDP, checksum, ip, udp
 from tests.kernel.kernel_testbed import MEMBER_MAC, ROUTER, STRANGER_MAC, KernelTestbed, kernel_testbed
-from tests.lab import rogue_dhcp_server
+from tests.lab import PATIENCE, rogue_dhcp_server
 from tests.lab.netns import Namespace
 from tests.lab.questions import ask
 
@@ -95,7 +95,7 @@ def test_a_second_node_with_the_same_address_is_foreign(
     rogue.ip("addr flush dev eth0")
     rogue.address("eth0", f"{ROUTER[0]}/16")
     rogue_dhcp_server.start(rogue, tmp_path / "rogue", "10.77.3.1,10.77.3.9")
-    time.sleep(0.5)
+    time.sleep(0.5 * PATIENCE)
     assert [("dhcp", ROGUE_MAC, ROUTER[0])] == found(place)
 
 

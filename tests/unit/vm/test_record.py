@@ -1,0 +1,124 @@
+"""How results of the virtual machine are judged, stored and shown."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.vm.record import (
+    CIRCUMSTANCES,
+    PARTS,
+    circumstances,
+    read_record,
+    result,
+    rows,
+    store,
+    unmet,
+)
+
+GOOD: dict[str, dict[str, float]] = {
+    "kernel": {"passed": 200, "failed": 0, "skipped": 3, "left_out": 9},
+    "demo": {"weighted_jain": 0.9991, "uplink_use_percent": 98.5},
+    "latency": {
+        "own_added_ms_p50": 4.2,
+        "own_added_ms_p95": 12.0,
+        "own_lost": 0,
+        "other_added_ms_p95": 3.1,
+        "use_percent": 99.0,
+        "memory_mb_1000_shaped": 1_100.5,
+    },
+}
+
+
+def made(part: str, **other: Any) -> dict[str, Any]:
+    return result(
+        part,
+        {**GOOD[part], **other},
+        date="2026-11-29",
+        commit="abc1234",
+        linux="6.12.1-amd64",
+        accelerator="tcg",
+        seconds=119,
+    )
+
+
+@pytest.mark.parametrize("part", PARTS)
+def test_every_part_has_figures_with_targets(part: str) -> None:
+    assert any(figure.met for figure in PARTS[part])
+    assert all(bool(figure.met) == bool(figure.wanted) for figure in PARTS[part])
+    assert GOOD[part].keys() == {figure.key for figure in PARTS[part]}
+
+
+def test_a_figure_beyond_its_target_is_named_with_it() -> None:
+    assert [] == unmet("demo", GOOD["demo"])
+    assert ["weighted_jain is 0.97 (wanted: ≥ 0.98)"] == unmet(
+        "demo", {**GOOD["demo"], "weighted_jain": 0.97}
+    )
+    assert ["memory_mb_1000_shaped is 1100.5 (wanted: ≤ 160)"] == unmet("latency", GOOD["latency"])
+
+
+def test_a_figure_that_is_missing_is_not_met_even_without_a_target() -> None:
+    assert ["skipped was not measured"] == unmet("kernel", {"passed": 1, "failed": 0, "left_out": 0})
+    assert made("kernel", failed=None)["ok"] is False
+
+
+def test_a_part_without_any_test_that_passed_has_not_passed() -> None:
+    assert made("kernel", passed=0)["ok"] is False
+
+
+def test_the_result_of_one_part_leaves_those_of_the_others(tmp_path: Path) -> None:
+    file = tmp_path / "lab.json"
+    store("latency", made("latency"), file)
+    store("kernel", made("kernel"), file)
+    store("kernel", made("kernel", passed=201), file)
+    record = read_record(file.read_text())
+    assert ["kernel", "latency"] == list(record)
+    assert 201 == record["kernel"]["figures"]["passed"]
+    assert [file] == list(tmp_path.iterdir())
+
+
+def test_what_another_part_printed_beside_is_not_stored() -> None:
+    assert list(GOOD["demo"]) == list(made("demo", admit_ms_p50=300)["figures"])
+
+
+@pytest.mark.parametrize(
+    ("change", "reason"),
+    [
+        ({"commit": 7}, "commit is no str"),
+        ({"ok": 1}, "ok is no bool"),
+        ({"ok": False}, "ok says something else"),
+        ({"figures": {}}, "other figures"),
+        ({"figures": {**GOOD["demo"], "weighted_jain": "fair"}}, "no number"),
+        ({"figures": {**GOOD["demo"], "weighted_jain": True}}, "no number"),
+        ({"figures": None}, "other figures"),
+        ({"host": "x"}, "other keys"),
+    ],
+)
+def test_a_record_of_another_shape_is_refused_with_the_reason(change: dict[str, Any], reason: str) -> None:
+    with pytest.raises(ValueError, match=reason):
+        read_record(json.dumps({"demo": {**made("demo"), **change}}))
+
+
+@pytest.mark.parametrize("text", ["", "[]", '{"wifi": {}}', '{"demo": []}', '{"demo": {}}'])
+def test_other_documents_are_refused(text: str) -> None:
+    with pytest.raises(ValueError, match=r"the parts are|other keys|Expecting value"):
+        read_record(text)
+
+
+def test_the_rows_show_each_figure_with_its_unit_and_target() -> None:
+    record = {"latency": made("latency", own_added_ms_p95=None)}
+    shown = rows(record)
+    assert len(PARTS["latency"]) == len(shown)
+    assert shown[0].endswith("| 4.2 ms | ≤ 10 |")
+    assert shown[1].endswith("| not measured | ≤ 30 |")
+    assert shown[-1].endswith("| 1,100.5 MB | ≤ 160 |")
+
+
+def test_the_circumstances_say_what_was_tested_where() -> None:
+    record = {"demo": made("demo"), "kernel": {**made("kernel"), "accelerator": "kvm", "seconds": 5}}
+    assert [
+        "- `demo`: 2026-11-29, commit abc1234, Linux 6.12.1-amd64, 119 seconds, emulated",
+        "- `kernel`: 2026-11-29, commit abc1234, Linux 6.12.1-amd64, 5 seconds, with KVM",
+    ] == circumstances(record)
+    assert [*CIRCUMSTANCES, "figures"] == list(record["demo"])
