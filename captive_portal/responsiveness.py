@@ -6,6 +6,7 @@ transfers bypass the HTTP library: one constant buffer is sent again and again, 
 """
 
 import asyncio
+import contextlib
 import json
 import math
 import socket
@@ -13,6 +14,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from captive_portal.fast_path import head_field
+from node.enforcement.plan import TEST_MINOR
+from node.enforcement.tc import class_priority
 from node.units import MacAddress
 from node.web.connections import Connection
 from node.web.framing import measure_stream
@@ -233,6 +236,9 @@ class Transfer:
         if sock is not None:
             for option in (socket.SO_SNDBUF, socket.SO_RCVBUF):
                 sock.setsockopt(socket.SOL_SOCKET, option, SOCKET_BYTES)
+            # What the node sends to its LAN goes first, but a test would leave others nothing of a link that it fills.
+            with contextlib.suppress(PermissionError):
+                sock.setsockopt(socket.SOL_SOCKET, socket.SO_PRIORITY, class_priority(TEST_MINOR))
         if not self._may_go_on(0):
             return
         if self._is_download:

@@ -13,7 +13,15 @@ as many turns as it has classes.
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 
-from node.enforcement.plan import CONTROL_MINOR, DNS_MINOR, NO_LIMIT, OWN_MINOR, ShapedClass
+from node.enforcement.plan import (
+    CONTROL_MINOR,
+    DNS_MINOR,
+    LAN_MINOR,
+    NO_LIMIT,
+    OWN_MINOR,
+    TEST_MINOR,
+    ShapedClass,
+)
 from node.governance.rules import control_reserve
 from node.units import NO_RATES, BitsPerSecond, Rates
 
@@ -35,6 +43,7 @@ RATE_LEAST = BitsPerSecond(8)
 BURST_MS = 5
 BURST_BYTES_MIN = 3 * FRAME_BYTES
 BURST_BYTES_MAX = 16_000_000
+PRIO_LAST = 7
 OWN_BURST_BYTES = 20 * FRAME_BYTES
 """What control traffic and names may send at once on a line that is otherwise full: 300 queries."""
 
@@ -120,7 +129,8 @@ def _round(classes: Iterable[ShapedClass], capacity: BitsPerSecond) -> Borrowing
 
 def _own_classes(reserve: BitsPerSecond, turns: BorrowingRound, *, upwards: bool) -> dict[int, HtbClass]:
     """Classes of the node itself. Packets of the node to its LAN pass no line: there only services that are open to
-    everyone have a class, and what has none waits for nobody.
+    everyone have a class, and the responsiveness test, which fills the LAN: it has no limit, and goes after all others.
+    What has no class waits for nobody.
 
     What keeps the line alive goes first and cannot take more than the reserve, whatever makes the node send it. Names go
     first as well, but may borrow: `dns_limits` bounds each device's queries, and on a slow line a few devices would
@@ -138,7 +148,7 @@ def _own_classes(reserve: BitsPerSecond, turns: BorrowingRound, *, upwards: bool
         share=reserve,
     )
     if not upwards:
-        return {OWN_MINOR: own}
+        return {OWN_MINOR: own, **_lan_classes()}
     names = replace(
         own, minor=DNS_MINOR, rate=BitsPerSecond(reserve // 2), burst_bytes=OWN_BURST_BYTES, prio=0
     )
@@ -153,10 +163,23 @@ def _own_classes(reserve: BitsPerSecond, turns: BorrowingRound, *, upwards: bool
     return {CONTROL_MINOR: control, DNS_MINOR: names, OWN_MINOR: own}
 
 
+def _lan_classes() -> dict[int, HtbClass]:
+    """The class of the responsiveness test below one that does not pass the uplink, and that no device's traffic is in."""
+    burst = _burst(NO_LIMIT)
+    lan = HtbClass(
+        LAN_MINOR, None, NO_LIMIT, NO_LIMIT, burst, burst, QUANTUM_BYTES_MAX, is_leaf=False, prio=PRIO_LAST
+    )
+    # It always borrows: what is within its rate would go before those who borrow of the uplink.
+    test = replace(
+        lan, minor=TEST_MINOR, parent_minor=LAN_MINOR, rate=RATE_LEAST, burst_bytes=FRAME_BYTES, is_leaf=True
+    )
+    return {LAN_MINOR: lan, TEST_MINOR: test}
+
+
 def _ceilings_only(
     by_parent: Mapping[int | None, list[ShapedClass]], *, upwards: bool
 ) -> dict[int, HtbClass]:
-    rendered: dict[int, HtbClass] = {}
+    rendered: dict[int, HtbClass] = {} if upwards else _lan_classes()
     for each in by_parent.get(None, ()):
         leaf = each.minor not in by_parent
         turns = _round((each,), NO_LIMIT)

@@ -191,6 +191,11 @@ def as_message(change: TcChange, ifindex: int, sequence: int) -> bytes:
     return _message(RTM_NEWTCLASS, replace, sequence, ifindex, classid, above, body)
 
 
+def class_priority(minor: int) -> int:
+    """The socket priority (SO_PRIORITY) that chooses this class; where nothing is shaped it means nothing."""
+    return HTB_MAJOR << 16 | minor
+
+
 def root_message(ifindex: int, kind: str, sequence: int = 0, *, only_if_none: bool = False) -> bytes:
     """Replace the root queueing discipline, or with `only_if_none` add it, which the kernel refuses with EEXIST where
     one was added before. Unclassified packets are control traffic; where HTB has no class for it, it sends them without

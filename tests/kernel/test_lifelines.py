@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from node.enforcement.htb_classes import UPLINK_MINOR, htb_classes
 from node.enforcement.kernel import LinuxKernel
-from node.enforcement.plan import CONTROL_MINOR, DNS_MINOR, OWN_MINOR, TrafficPlan
+from node.enforcement.plan import CONTROL_MINOR, DNS_MINOR, LAN_MINOR, OWN_MINOR, TEST_MINOR, TrafficPlan
 from node.governance.rules import guaranteeable
 from node.units import NO_RATES, BitsPerSecond, Monotonic, Rates
 from tests.contracts.test_rights import everybody_has_theirs, the_tree_holds, way
@@ -255,4 +255,5 @@ def test_every_class_has_the_right_parent(place: KernelTestbed) -> None:
             upwards = interface == "wan0"
             own = {OWN_MINOR, CONTROL_MINOR, DNS_MINOR} if upwards else {OWN_MINOR}
             top = {UPLINK_MINOR: None, **dict.fromkeys({pool, *own}, UPLINK_MINOR)}
+            top |= {} if upwards else {LAN_MINOR: None, TEST_MINOR: LAN_MINOR}
             assert parents == {**top, **dict.fromkeys(people, pool)}

@@ -9,7 +9,16 @@ import pytest
 from node.accounting.meter import Reading
 from node.enforcement import nft
 from node.enforcement.kernel import FORWARDING4, FORWARDING6, LinuxKernel
-from node.enforcement.plan import NO_LIMIT, OWN_MINOR, Admission, FirewallConfig, ShapedClass, TrafficPlan
+from node.enforcement.plan import (
+    LAN_MINOR,
+    NO_LIMIT,
+    OWN_MINOR,
+    TEST_MINOR,
+    Admission,
+    FirewallConfig,
+    ShapedClass,
+    TrafficPlan,
+)
 from node.errors import KernelRefused
 from node.units import BitsPerSecond, MacAddress, Monotonic, Rates
 from tests.lab.router import real_kernel_in_namespace
@@ -72,6 +81,7 @@ def test_any_sequence_of_plans_ends_in_the_state_of_the_last(kernel: LinuxKernel
             ["tc", "class", "show", "dev", "lan0"], capture_output=True, text=True, check=True
         )
         wanted = set(plan.classes) | ({0xFFFF, OWN_MINOR} if plan.uplink else set())
+        wanted |= {LAN_MINOR, TEST_MINOR} if wanted else set()
         assert wanted == {int(line.split()[2].partition(":")[2], 16) for line in told.stdout.splitlines()}
 
 

@@ -11,16 +11,19 @@ from ipaddress import ip_address
 
 import pytest
 
+from node.enforcement.htb_classes import htb_classes
 from node.enforcement.plan import (
     CONTROL_MINOR,
     DNS_MINOR,
     IDLE_MINOR,
     OWN_MINOR,
+    TEST_MINOR,
     Admission,
     FirewallConfig,
     ShapedClass,
     TrafficPlan,
 )
+from node.enforcement.tc import as_text, changes, class_priority
 from node.governance.rules import control_reserve
 from node.units import NO_RATES, BitsPerSecond, MacAddress, Rates
 from tests.kernel.frames import SYN, TCP, UDP, echo_request, frame, ip, raw_socket, tcp, udp
@@ -79,12 +82,20 @@ def sent(place: KernelTestbed, interface: str = "wan0") -> dict[int, int]:
     """Bytes by class since the class was made; those beside all classes under 0, in packets."""
     shown = json.loads(place.router.run("tc", "-s", "-j", "class", "show", "dev", interface))
     root = json.loads(place.router.run("tc", "-s", "-j", "qdisc", "show", "dev", interface, "root"))
-    found = {
+    return {**by_class(shown), 0: root[0]["options"]["direct_packets_stat"]}
+
+
+def by_class(shown: list[dict]) -> dict[int, int]:
+    return {
         int(each["handle"].partition(":")[2], 16): each["stats"]["bytes"]
         for each in shown
         if each["class"] == "htb"
     }
-    return {**found, 0: root[0]["options"]["direct_packets_stat"]}
+
+
+def sent_below(place: KernelTestbed) -> dict[int, int]:
+    """Like `sent`, on the LAN where HTB is not the root."""
+    return by_class(json.loads(place.router.run("tc", "-s", "-j", "class", "show", "dev", "lan0")))
 
 
 def from_router(
@@ -355,3 +366,59 @@ def test_what_the_node_answers_to_another_node_on_the_uplink_is_control_traffic(
             after = sent(place)
     assert after[CONTROL_MINOR] - before[CONTROL_MINOR] >= 1_000
     assert after[OWN_MINOR] == before[OWN_MINOR]
+
+
+LINK_BITS = 8_000_000
+
+
+def behind_a_slow_link(place: KernelTestbed) -> None:
+    """The LAN's classes, at the same rates, below a queue as slow as a link of 8 Mbit/s."""
+    wanted = htb_classes(PEOPLE, LINE, upwards=False)
+    lines = [as_text(each, "lan0") for each in changes(None, wanted, "bfifo")]
+    place.router.run("tc", "qdisc", "replace", "dev", "lan0", "root", "handle", "2:", *SLOW.split())
+    assert lines[0].startswith("qdisc replace dev lan0 root handle 1:")
+    lines[0] = "qdisc replace dev lan0 parent 2:1 handle 1: htb"
+    for line in lines:
+        place.router.run("tc", *line.split())
+
+
+SLOW = f"tbf rate {LINK_BITS}bit burst 5kb limit 100kb"
+
+
+@pytest.mark.parametrize("is_test", [True, False], ids=["test", "without-a-class"])
+def test_a_responsiveness_test_that_fills_the_lan_leaves_everyone_what_the_line_brings(
+    place: KernelTestbed, is_test: bool
+) -> None:
+    """What has no class shows that the link is full: it goes before everyone."""
+    shaped(place)
+    behind_a_slow_link(place)
+    program = (
+        "import socket,time;s=socket.socket(socket.AF_INET,socket.SOCK_DGRAM);e=time.time()+4\n"
+        "s.setsockopt(socket.SOL_SOCKET,socket.SO_SNDBUF,40000)\n"
+        "{}\n"
+        "while time.time()<e: s.sendto(bytes(1172),('{}',9))"
+    )
+    priority = in_class(TEST_MINOR) if is_test else ""
+    filling = place.router.popen("python3", "-c", program.format(priority, STRANGER[0]))
+    paced = program.replace("9))", "9)); time.sleep(.002)")
+    downloading = place.router.popen("python3", "-c", paced.format(in_class(PERSON), MEMBER[0]))
+    try:
+        time.sleep(1)
+        before, begun = sent_below(place), time.monotonic()
+        time.sleep(2)
+        after, took = sent_below(place), time.monotonic() - begun
+    finally:
+        for each in (filling, downloading):
+            each.terminate()
+            each.wait()
+        place.router.run("tc", "qdisc", "del", "dev", "lan0", "root")
+    person, test = ((after[minor] - before[minor]) * 8 / took for minor in (PERSON, TEST_MINOR))
+    if not is_test:
+        assert person < 0.2 * LINE.down
+        return
+    assert person >= 0.9 * LINE.down
+    assert test >= 0.8 * (LINK_BITS - LINE.down)
+
+
+def in_class(minor: int) -> str:
+    return f"s.setsockopt(socket.SOL_SOCKET, socket.SO_PRIORITY, {class_priority(minor)})"

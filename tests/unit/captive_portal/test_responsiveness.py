@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import socket
 from collections.abc import Callable
 
 import pytest
@@ -22,6 +23,7 @@ from captive_portal.responsiveness import (
     TransferRequest,
     transfer_request,
 )
+from node.enforcement.plan import TEST_MINOR
 from node.units import MacAddress
 from node.web.connections import Caller, Connection, ConnectionLimiter, Limits, StreamOpener
 
@@ -162,8 +164,8 @@ def test_no_bytes_raise(tail: bytes) -> None:
 class TransferTransport(asyncio.Transport):
     """Takes `room` bytes before it is full, as a peer that reads so much."""
 
-    def __init__(self, room: int) -> None:
-        super().__init__({"peername": ("192.0.2.1", 5), "sockname": ("192.0.2.80", 80)})
+    def __init__(self, room: int, sock: socket.socket | None = None) -> None:
+        super().__init__({"peername": ("192.0.2.1", 5), "sockname": ("192.0.2.80", 80), "socket": sock})
         self.room, self.taken, self.starts = room, 0, b""
         self.transfer: Transfer | None = None
         self.is_open, self.is_read = True, True
@@ -197,7 +199,7 @@ class TransferTransport(asyncio.Transport):
 class TransferFixture:
     """One transfer of Ana's test on a transport that takes `room` bytes."""
 
-    def __init__(self, head: bytes, room: int = 1_000) -> None:
+    def __init__(self, head: bytes, room: int = 1_000, sock: socket.socket | None = None) -> None:
         self.now = 0.0
         self.tests = ResponsivenessTests()
         limiter = ConnectionLimiter(
@@ -207,7 +209,7 @@ class TransferFixture:
             limits=Limits(),
             streams=StreamOpener(responsiveness.TRANSFERS, self.open),
         )
-        self.transport = TransferTransport(room)
+        self.transport = TransferTransport(room, sock)
         self.connection = limiter()
         self.connection.connection_made(self.transport)
         self.connection.data_received(head + b"\r\n")
@@ -305,3 +307,14 @@ async def test_the_whole_large_download_is_as_long_as_it_says() -> None:
     head = len(responsiveness._LARGE)
     assert 3 * CHUNK_BYTES // 2 == scene.transport.taken - head
     assert b"Content-Length: %d\r\n" % LARGE_BYTES in responsiveness._LARGE
+
+
+@pytest.mark.kernel
+@pytest.mark.parametrize("head", [DOWNLOAD, UPLOAD + b"Content-Length: 5\r\n"])
+async def test_a_transfers_packets_are_in_the_class_that_goes_last_on_the_lan(head: bytes) -> None:
+    """That needs the rights of the node."""
+    here, there = socket.socketpair()
+    with here, there:
+        fixture = TransferFixture(head, sock=here)
+        assert fixture.transport.is_open
+        assert 1 << 16 | TEST_MINOR == here.getsockopt(socket.SOL_SOCKET, socket.SO_PRIORITY)

@@ -16,7 +16,15 @@ from node.enforcement.htb_classes import (
     htb_classes,
     promises,
 )
-from node.enforcement.plan import CONTROL_MINOR, DNS_MINOR, NO_LIMIT, OWN_MINOR, ShapedClass
+from node.enforcement.plan import (
+    CONTROL_MINOR,
+    DNS_MINOR,
+    LAN_MINOR,
+    NO_LIMIT,
+    OWN_MINOR,
+    TEST_MINOR,
+    ShapedClass,
+)
 from node.governance.rules import control_reserve
 from node.units import BitsPerSecond, Rates
 
@@ -209,6 +217,20 @@ def test_beside_all_guarantees_the_nodes_own_traffic_has_its_reserve(
         assert max(own[CONTROL_MINOR].prio, own[DNS_MINOR].prio) < min(found[p.minor].prio for p in people)
 
 
+@given(PEOPLE, st.none() | st.integers(100_000, 1_000_000_000))
+def test_the_responsiveness_test_goes_after_all_others_and_takes_nothing_of_the_uplink(
+    people: list[ShapedClass], capacity: int | None
+) -> None:
+    uplink, mine = None if capacity is None else rates(capacity), {c.minor: c for c in people}
+    found = htb_classes(mine, uplink, upwards=False)
+    test = found.pop(TEST_MINOR)
+    lan = found.pop(LAN_MINOR)
+    assert (LAN_MINOR, None, NO_LIMIT) == (test.parent_minor, lan.parent_minor, test.ceil)
+    assert RATE_LEAST == test.rate, "it always borrows"
+    assert all(each.prio < test.prio for each in found.values())
+    assert not htb_classes(mine, uplink, upwards=True).keys() & {TEST_MINOR, LAN_MINOR}
+
+
 def test_the_reserve_is_two_percent_of_the_shared_rate_but_at_least_a_few_queries() -> None:
     reserves = [control_reserve(BitsPerSecond(rate)) for rate in (17_000_000, 1_000_000, 64_000)]
     assert [340_000, 32_000, 16_000] == reserves
@@ -227,6 +249,7 @@ def test_classes_of_a_measured_uplink_fit_into_what_it_carries(
     )
     root = found.pop(UPLINK_MINOR)
     assert carries == root.rate == root.ceil
+    del found[TEST_MINOR], found[LAN_MINOR]  # which do not pass the uplink
     assert sum(each.rate for each in found.values()) <= carries + RATE_LEAST * len(people)
     if sum(p.floor.down for p in people) <= carries - control_reserve(BitsPerSecond(carries)):
         assert all(found[p.minor].rate >= p.floor.down for p in people)
