@@ -1,4 +1,4 @@
-"""The figures as the README shows them: description, result, target, and the result of openNDS."""
+"""The figures as the benchmarks show them: description, result, target, and the result of openNDS."""
 
 import datetime
 import os

@@ -1,10 +1,10 @@
-"""The stored result of ``deploy/lab`` has its shape, and the README shows its figures."""
+"""The stored result of ``deploy/lab`` has its shape, and the benchmarks show its figures."""
 
-from tests.docs.test_readme import README
+from tests.docs.test_readme import BENCHMARKS
 from tests.vm.record import FILE, PARTS, circumstances, read_record, rows
 
 RECORD = read_record(FILE.read_text())
-TABLE = README.partition("| on Debian's own kernel | measured |")[2].partition("\n\n")[0].splitlines()[2:]
+TABLE = BENCHMARKS.partition("| on Debian's own kernel | measured |")[2].partition("\n\n")[0].splitlines()[2:]
 
 
 def test_every_part_has_a_result():
@@ -16,4 +16,4 @@ def test_the_readme_shows_all_figures_and_targets():
 
 
 def test_the_readme_says_what_was_measured_when_and_how_long_it_took():
-    assert [] == [line for line in circumstances(RECORD) if line not in README.splitlines()]
+    assert [] == [line for line in circumstances(RECORD) if line not in BENCHMARKS.splitlines()]

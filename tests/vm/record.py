@@ -1,5 +1,5 @@
 """The last result of each part of ``deploy/lab``: its figures with their targets, how they are stored in
-``deploy/lab.json``, and the rows of the README's table."""
+``deploy/lab.json``, and the rows of the table in the benchmarks."""
 
 import json
 from collections.abc import Callable, Mapping
@@ -140,7 +140,7 @@ def store(part: str, made: Mapping[str, Any], file: Path = FILE) -> None:
 
 
 def rows(record: Mapping[str, Mapping[str, Any]]) -> list[str]:
-    """The lines of the README's table."""
+    """The lines of the table in the benchmarks."""
     return [
         f"| {figure.says} | {_shown(record[part]['figures'][figure.key], figure.unit)} | {figure.wanted} |"
         for part, figures in PARTS.items()
