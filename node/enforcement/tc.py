@@ -5,6 +5,7 @@ queue.
 """
 
 import struct
+import sys
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Literal
@@ -22,7 +23,16 @@ from node.netlink import (
 )
 from node.units import BitsPerSecond
 
-Action = Literal["add-root", "delete-root", "set-class", "delete-class", "set-leaf", "resize-leaf"]
+Action = Literal[
+    "add-root",
+    "delete-root",
+    "set-class",
+    "delete-class",
+    "set-leaf",
+    "resize-leaf",
+    "choose-arp",
+    "choose-dhcp",
+]
 
 HTB_MAJOR = 1
 BFIFO_MS, BFIFO_AT_CEILING_US = 100, 12_500
@@ -44,7 +54,7 @@ packets that are not even late. Its `interval` is its default and what `target` 
 
 TCMSG = struct.Struct("=BBHiIII")
 """struct tcmsg of linux/rtnetlink.h: family, two of padding, interface, handle, parent, info."""
-RTM_NEWQDISC, RTM_DELQDISC, RTM_NEWTCLASS, RTM_DELTCLASS = 36, 37, 40, 41
+RTM_NEWQDISC, RTM_DELQDISC, RTM_NEWTCLASS, RTM_DELTCLASS, RTM_NEWTFILTER = 36, 37, 40, 41, 44
 TC_H_ROOT = 0xFFFFFFFF
 TCA_KIND, TCA_OPTIONS = 1, 2
 TCA_FQ_CODEL_TARGET, TCA_FQ_CODEL_LIMIT, TCA_FQ_CODEL_INTERVAL, TCA_FQ_CODEL_FLOWS = 1, 2, 3, 5
@@ -52,6 +62,8 @@ TCA_FQ_CODEL_MEMORY_LIMIT = 9
 TCA_HTB_PARMS, TCA_HTB_INIT, TCA_HTB_RATE64, TCA_HTB_CEIL64 = 1, 2, 6, 7
 HTB_VERSION, HTB_RATE_TO_QUANTUM = 3, 10
 TC_LINKLAYER_ETHERNET = 1
+TCA_U32_CLASSID, TCA_U32_SEL, TC_U32_TERMINAL = 1, 5, 1
+ETH_P_IP, ETH_P_ARP = 0x0800, 0x0806
 PSCHED_TICK_NS = 64
 
 
@@ -76,6 +88,32 @@ class TcChange:
     leaf: LeafQueue | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class ChosenPackets:
+    """Packets that pass beside the packet filter, which could choose their class."""
+
+    text: str
+    """As `tc filter` takes it."""
+    protocol: int
+    """EtherType."""
+    preference: int
+    keys: tuple[tuple[int, int, int], ...]
+    """Octets from the start of the network header, mask, value."""
+
+
+CHOSEN: Mapping[str, ChosenPackets] = {
+    "choose-arp": ChosenPackets("protocol arp prio 1 u32 match u32 0 0", ETH_P_ARP, 1, ((0, 0, 0),)),
+    "choose-dhcp": ChosenPackets(
+        "protocol ip prio 2 u32 match ip protocol 17 0xff match ip dport 67 0xffff",
+        ETH_P_IP,
+        2,
+        ((8, 0x00FF0000, 17 << 16), (20, 0x0000FFFF, 67)),
+    ),
+}
+"""By action. The kernel sends ARP, and DHCP clients send their packets, where nftables does not see them. All else
+without a class is not the node's own: it passes the uplink's port from an interface on top of it (VLAN, macvlan)."""
+
+
 def changes(
     before: Mapping[int, HtbClass] | None, after: Mapping[int, HtbClass] | None, leaf: Leaf
 ) -> Iterator[TcChange]:
@@ -85,7 +123,7 @@ def changes(
             yield TcChange("delete-root")
         return
     if before is None:
-        yield TcChange("add-root")
+        yield from _new_root(after)
         before = {}
     gone = _gone(before, after)
     for minor in _children_first(gone, before):
@@ -101,6 +139,13 @@ def changes(
             yield TcChange("set-leaf", minor, None, queue)
         elif leaf_queue(leaf, before[minor]) != queue or not before[minor].ceil:
             yield TcChange("resize-leaf", minor, None, queue)
+
+
+def _new_root(after: Mapping[int, HtbClass]) -> Iterator[TcChange]:
+    yield TcChange("add-root")
+    if CONTROL_MINOR in after:
+        yield TcChange("choose-arp", CONTROL_MINOR)
+        yield TcChange("choose-dhcp", CONTROL_MINOR)
 
 
 def with_former(
@@ -151,10 +196,13 @@ def _children_first(gone: Iterable[int], before: Mapping[int, HtbClass]) -> list
 def as_text(change: TcChange, interface: str) -> str:
     """The change as a line for ``tc -batch``, for logs and golden files."""
     if change.action == "add-root":
-        return f"qdisc replace dev {interface} root handle {HTB_MAJOR}: htb default {CONTROL_MINOR:x}"
+        return f"qdisc replace dev {interface} root handle {HTB_MAJOR}: htb"
     if change.action == "delete-root":
         return f"qdisc delete dev {interface} root"
     classid = f"{HTB_MAJOR}:{change.minor:x}"
+    if change.action in CHOSEN:
+        chosen = CHOSEN[change.action]
+        return f"filter add dev {interface} parent {HTB_MAJOR}: {chosen.text} flowid {classid}"
     if change.action == "delete-class":
         return f"class delete dev {interface} classid {classid}"
     if change.leaf is not None:
@@ -178,6 +226,8 @@ def as_message(change: TcChange, ifindex: int, sequence: int) -> bytes:
     if change.action == "delete-root":
         return _message(RTM_DELQDISC, 0, sequence, ifindex, 0, parent, b"")
     classid = handle | change.minor
+    if change.action in CHOSEN:
+        return _filter_message(CHOSEN[change.action], classid, ifindex, sequence)
     if change.action == "delete-class":
         return _message(RTM_DELTCLASS, 0, sequence, ifindex, classid, 0, b"")
     if change.leaf is not None:
@@ -191,6 +241,26 @@ def as_message(change: TcChange, ifindex: int, sequence: int) -> bytes:
     return _message(RTM_NEWTCLASS, replace, sequence, ifindex, classid, above, body)
 
 
+def _filter_message(chosen: ChosenPackets, classid: int, ifindex: int, sequence: int) -> bytes:
+    """A filter of kind u32 (tc-u32(8)), whose keys are looked for from the network header on."""
+    keys = b"".join(
+        struct.pack("!II", mask, value) + struct.pack("=ii", at, 0) for at, mask, value in chosen.keys
+    )
+    selector = struct.pack("=BBBxHHhhI", TC_U32_TERMINAL, 0, len(chosen.keys), 0, 0, 0, 0, 0) + keys
+    options = attribute(TCA_U32_CLASSID, struct.pack("=I", classid)) + attribute(TCA_U32_SEL, selector)
+    head = TCMSG.pack(
+        0,
+        0,
+        0,
+        ifindex,
+        0,
+        HTB_MAJOR << 16,
+        chosen.preference << 16 | int.from_bytes(chosen.protocol.to_bytes(2), sys.byteorder),
+    )
+    flags = NLM_F_REQUEST | NLM_F_ACK | NLM_F_CREATE | NLM_F_EXCL
+    return message(RTM_NEWTFILTER, flags, sequence, head + _kind("u32") + attribute(TCA_OPTIONS, options))
+
+
 def class_priority(minor: int) -> int:
     """The socket priority (SO_PRIORITY) that chooses this class; where nothing is shaped it means nothing."""
     return HTB_MAJOR << 16 | minor
@@ -198,8 +268,7 @@ def class_priority(minor: int) -> int:
 
 def root_message(ifindex: int, kind: str, sequence: int = 0, *, only_if_none: bool = False) -> bytes:
     """Replace the root queueing discipline, or with `only_if_none` add it, which the kernel refuses with EEXIST where
-    one was added before. Unclassified packets are control traffic; where HTB has no class for it, it sends them without
-    shaping."""
+    one was added before. HTB sends unclassified packets without shaping."""
     flags = NLM_F_CREATE | (NLM_F_EXCL if only_if_none else NLM_F_REPLACE)
     return _message(
         RTM_NEWQDISC, flags, sequence, ifindex, HTB_MAJOR << 16, TC_H_ROOT, _root_attributes(kind)
@@ -208,7 +277,7 @@ def root_message(ifindex: int, kind: str, sequence: int = 0, *, only_if_none: bo
 
 def _root_attributes(kind: str) -> bytes:
     if kind == "htb":
-        init = struct.pack("=IIIII", HTB_VERSION, HTB_RATE_TO_QUANTUM, CONTROL_MINOR, 0, 0)
+        init = struct.pack("=IIIII", HTB_VERSION, HTB_RATE_TO_QUANTUM, 0, 0, 0)
         return _kind(kind) + attribute(TCA_OPTIONS, attribute(TCA_HTB_INIT, init))
     if kind == "fq_codel":
         return leaf_attributes(LeafQueue("fq_codel", FQ_CODEL_MEMORY_MIN, FQ_CODEL_TARGET_US), is_new=True)

@@ -114,7 +114,7 @@ def test_each_account_gets_the_queue_that_the_probe_chose(kernel: LinuxKernel) -
     wanted = "fq_codel" if by_tc("fq_codel") else "bfifo"
     for interface in ("lan0", "wan0"):
         found = leaves(interface)
-        own = {"1:fffc"} if interface == "lan0" else {"1:fffc", "1:fffd", "1:fffe"}
+        own = {"1:fffc", "1:fff9"} if interface == "lan0" else {"1:fffc", "1:fffd", "1:fffe"}
         assert dict.fromkeys({"1:11", "1:12"} | own, wanted) == {
             parent: each["kind"] for parent, each in found.items()
         }

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from node.enforcement.htb_classes import HtbClass
-from node.enforcement.plan import Leaf
+from node.enforcement.plan import CONTROL_MINOR, Leaf
 from node.enforcement.tc import (
     TCMSG,
     LeafQueue,
@@ -38,13 +38,23 @@ def told(before: dict[int, HtbClass] | None, after: dict[int, HtbClass] | None) 
 
 def test_the_first_plan_adds_the_root_then_parents_then_children_with_their_queues() -> None:
     assert [
-        "qdisc replace dev lan0 root handle 1: htb default fffe",
+        "qdisc replace dev lan0 root handle 1: htb",
         "class replace dev lan0 parent 1: classid 1:ffff htb rate 40000000bit ceil 40000000bit"
         " burst 4542 cburst 25000 prio 1 quantum 20000",
         "class replace dev lan0 parent 1:ffff classid 1:11 htb rate 1000000bit ceil 40000000bit"
         " burst 4542 cburst 25000 prio 1 quantum 20000",
         "qdisc replace dev lan0 parent 1:11 bfifo limit 62500",
     ] == told(None, {0xFFFF: ROOT, 0x11: htb(0x11)})
+
+
+def test_what_passes_beside_the_packet_filter_is_control_traffic_where_there_is_such_a_class() -> None:
+    lines = told(None, {0xFFFF: ROOT, CONTROL_MINOR: htb(CONTROL_MINOR)})
+    assert [
+        "qdisc replace dev lan0 root handle 1: htb",
+        "filter add dev lan0 parent 1: protocol arp prio 1 u32 match u32 0 0 flowid 1:fffe",
+        "filter add dev lan0 parent 1: protocol ip prio 2 u32 match ip protocol 17 0xff match ip dport 67 0xffff"
+        " flowid 1:fffe",
+    ] == lines[:3]
 
 
 def test_a_new_rate_keeps_the_existing_queue() -> None:
