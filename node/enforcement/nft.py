@@ -449,15 +449,17 @@ def _output(layout: ChainLayout) -> str:
 
 def _own_class(firewall: FirewallConfig) -> Iterable[str]:
     """Traffic classes of what the node itself sends to the uplink. Answers to pings, and refusals of connections to the
-    mesh port, are not control traffic, so that a flood of them does not take its class."""
-    yield f"meta l4proto {{ tcp, udp }} th dport 53 meta priority set {class_text(DNS_MINOR)} return"
+    mesh port, have no class that goes first, so that a flood of them does not take it. Neighbours' usage data is more than
+    the control class carries at once on a slow line."""
+    first = f"meta priority set {class_text(DNS_MINOR)} return"
+    yield f"meta l4proto {{ tcp, udp }} th dport 53 {first}"
     control = f"meta priority set {class_text(CONTROL_MINOR)} return"
     yield f"udp dport {{ 67, 123, 547 }} {control}"
     yield f"icmp type {{ echo-request, timestamp-request }} {control}"
     yield f"icmpv6 type {{ {', '.join(CONTROL_ICMPV6)} }} {control}"
     if firewall.mesh_port:
-        yield f"tcp dport {firewall.mesh_port} {control}"
-        yield f"tcp sport {firewall.mesh_port} ct state established {control}"
+        yield f"tcp dport {firewall.mesh_port} {first}"
+        yield f"tcp sport {firewall.mesh_port} ct state established {first}"
     yield f"meta priority set {class_text(OWN_MINOR)}"
 
 

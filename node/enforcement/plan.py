@@ -17,8 +17,8 @@ CLASS_MINOR_MAX = 0xFFEF
 IDLE_MINOR = 0xFFFB
 """Class of all accounts that sent and received nothing for some minutes: until they are counted again they share one."""
 CONTROL_MINOR, DNS_MINOR, OWN_MINOR = 0xFFFE, 0xFFFD, 0xFFFC
-"""Classes of what the node itself sends to the uplink: what keeps the line alive (neighbour discovery, DHCP, the mesh,
-probes), DNS queries, and all else with services that are open to everyone. ARP, and what DHCP
+"""Classes of what the node itself sends to the uplink: what keeps the line alive (neighbour discovery, DHCP,
+probes), DNS queries and the mesh, and all else with services that are open to everyone. ARP, and what DHCP
 clients send, pass beside the packet filter: for them the queue has filters of its own."""
 LAN_MINOR, TEST_MINOR = 0xFFFA, 0xFFF9
 """On the LAN: a class beside the uplink's for what does not pass it, and in that the responsiveness test's, which chooses
