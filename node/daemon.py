@@ -209,7 +209,7 @@ class Node:
             "stopping took longer than %g s; what is not stored yet is booked at the next start", STOP_S
         )
         if self.config.stop.sessions == "close":
-            self.shut(LinuxKernel())
+            self.shut(linux_kernel(self.config))
         os._exit(0)
 
     async def _watch_rules(self) -> None:
@@ -371,7 +371,7 @@ def main(config_path: Path, version: str = "") -> int:
             keep_private(Path(config.node.data_dir))
             find_interfaces(config)
             held.enter_context(claim(Path(config.node.run_dir)))
-            node = Node(config, LinuxKernel(), version)
+            node = Node(config, linux_kernel(config), version)
         except InvalidFile as invalid:
             sys.stderr.write(f"{invalid}\n")
             return 2
@@ -394,6 +394,10 @@ def notify_systemd(state: str) -> None:
     with contextlib.suppress(OSError), socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as sender:
         sender.setblocking(False)
         sender.sendto(state.encode(), address)
+
+
+def linux_kernel(config: NodeConfig) -> LinuxKernel:
+    return LinuxKernel("probe" if config.uplink.flow_offload else None)
 
 
 def find_interfaces(config: NodeConfig) -> None:

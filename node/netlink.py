@@ -19,7 +19,7 @@ _ATTRIBUTE = struct.Struct("=HH")
 
 # linux/netfilter/nfnetlink.h
 NETLINK_NETFILTER = 12
-NFPROTO_UNSPEC, NFPROTO_INET = 0, 1
+NFPROTO_UNSPEC, NFPROTO_INET, NFPROTO_NETDEV = 0, 1, 5
 _NFGENMSG = struct.Struct("!BBH")
 NFGENMSG_BYTES = _NFGENMSG.size
 

@@ -61,6 +61,8 @@ class UplinkSection:
     masquerade: bool
     mtu: int
     """MTU of the link in bytes; 0 uses the MTU of the interface."""
+    flow_offload: bool
+    """Use flowtables where the kernel has them."""
     probe: tuple[str, ...]
     """Addresses beyond the line that are probed for its delay when the next hop does not answer."""
 

@@ -271,6 +271,14 @@ SETTINGS: tuple[Setting, ...] = (
     ),
     _may(
         "uplink",
+        "flow_offload",
+        FLAG,
+        "true",
+        "Let the packets of running connections pass beside the rules where the kernel can do that (flowtables); they are "
+        "counted and shaped all the same. false: every packet passes all rules.",
+    ),
+    _may(
+        "uplink",
         "probe",
         ADDRESSES,
         "[]",

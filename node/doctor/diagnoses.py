@@ -473,6 +473,7 @@ def _named(features: KernelFeatures) -> str:
         "htb": features.htb,
         "fq_codel": features.fq_codel,
         "IPv6": features.ipv6,
+        "flow offload": features.flow_offload,
     }
     found = ", ".join(name for name, is_there in names.items() if is_there)
     return (

@@ -73,7 +73,9 @@ def gather(config_path: Path) -> Symptoms:
     text, config_file = _read(config_path)
     config, findings = parse_config(text) if text is not None else (None, ())
     is_root = os.geteuid() == 0
-    kernel, kernel_trouble = _kernel() if is_root else (None, "only root may try what the kernel can do")
+    kernel, kernel_trouble = (
+        _kernel(config) if is_root else (None, "only root may try what the kernel can do")
+    )
     if config is None:
         file = FileSeen(str(config_path), config_file.trouble, findings, config_file.mode)
         return Symptoms(is_root, file, kernel=kernel, kernel_trouble=kernel_trouble)
@@ -210,9 +212,9 @@ def _connections_max() -> int | None:
     return int(lines[0]) if lines else None
 
 
-def _kernel() -> tuple[KernelFeatures | None, str]:
+def _kernel(config: NodeConfig | None) -> tuple[KernelFeatures | None, str]:
     try:
-        kernel = LinuxKernel()
+        kernel = LinuxKernel("probe" if config is None or config.uplink.flow_offload else None)
         try:
             return kernel.probe(), ""
         finally:

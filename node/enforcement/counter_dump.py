@@ -37,8 +37,8 @@ BLOCK_BYTES = 32_768
 """The kernel's maximum for one block."""
 TRIES_MAX = 8
 _PAD = attribute(3, b"")
-# NFTA_OBJ_NAME, and later in the same message NFTA_OBJ_DATA (newer kernels set the nested flag), which begins with
-# NFTA_COUNTER_BYTES. Processors without unaligned access get up to two NFTA_COUNTER_PAD in between.
+# NFTA_OBJ_NAME, and later in the same message NFTA_OBJ_DATA (newer kernels set the nested flag), which has
+# NFTA_COUNTER_BYTES and NFTA_COUNTER_PACKETS. Processors without unaligned access get NFTA_COUNTER_PAD in between.
 _COUNTED = re.compile(
     re.escape(attribute_header(2, 0)[2:])
     + rb"([ud])([0-9]{1,10})\0.{0,96}?"
@@ -50,6 +50,8 @@ _COUNTED = re.compile(
     )
     + b"(?:%b)?" % re.escape(_PAD)
     + re.escape(attribute_header(1, 8))
+    + b"(.{8})(?:%b)?" % re.escape(_PAD)
+    + re.escape(attribute_header(2, 8))
     + b"(.{8})",
     re.DOTALL,
 )
@@ -61,8 +63,9 @@ Counted = dict[int, int]
 class CounterDump:
     """For the network namespace in which it is created. Not thread-safe."""
 
-    def __init__(self, table: str) -> None:
-        self._table = table.encode() + b"\0"
+    def __init__(self, table: str, family: int = NFPROTO_INET, header_bytes: int = 0) -> None:
+        """`header_bytes` of each packet are not counted."""
+        self._table, self._family, self._header_bytes = table.encode() + b"\0", family, header_bytes
         self._sequence = 0
         self._socket = _connected()
 
@@ -112,7 +115,7 @@ class CounterDump:
             is_whole = True
             while True:
                 block = self._socket.recv(BLOCK_BYTES)
-                take_counters(block, up, down)
+                take_counters(block, up, down, self._header_bytes)
                 _, first, flags, _, _ = HEADER.unpack_from(block)
                 is_whole = is_whole and not flags & NLM_F_DUMP_INTR
                 if first in {NLMSG_DONE, NLMSG_ERROR}:
@@ -126,7 +129,7 @@ class CounterDump:
 
     def _ask(self, kind: int, flags: int, attributes: bytes) -> None:
         self._sequence += 1
-        body = nfgenmsg(NFPROTO_INET) + attributes
+        body = nfgenmsg(self._family) + attributes
         self._socket.send(message(kind, NLM_F_REQUEST | flags, self._sequence, body))
 
     def _restart(self) -> None:
@@ -135,10 +138,11 @@ class CounterDump:
         self._socket = _connected()
 
 
-def take_counters(block: bytes, up: Counted, down: Counted) -> None:
-    """Add all our counters in these NFT_MSG_NEWOBJ messages."""
-    for way, mark, counted in _COUNTED.findall(block):
-        (up if way == b"u" else down)[int(mark)] = int.from_bytes(counted, "big")
+def take_counters(block: bytes, up: Counted, down: Counted, header_bytes: int = 0) -> None:
+    """Add all our counters in these NFT_MSG_NEWOBJ messages, without the headers of their packets."""
+    for way, mark, counted, packets in _COUNTED.findall(block):
+        without = int.from_bytes(counted, "big") - header_bytes * int.from_bytes(packets, "big")
+        (up if way == b"u" else down)[int(mark)] = without
 
 
 def _connected() -> socket.socket:

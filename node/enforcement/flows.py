@@ -48,7 +48,10 @@ CROWDED = "crowded"
 """Set of devices that were refused a flow within `RECENT_SECONDS`."""
 RECENT_SECONDS = 60
 
-TCP_OF_DEVICES = "syn_sent : 30, syn_recv : 30, established : 7440, fin_wait : 30, time_wait : 15, close : 5"
+ESTABLISHED_S = 7_440
+TCP_OF_DEVICES = (
+    f"syn_sent : 30, syn_recv : 30, established : {ESTABLISHED_S}, fin_wait : 30, time_wait : 15, close : 5"
+)
 """Timeouts in seconds. Established: 2 h 4 min, the minimum that RFC 5382 (REQ-5) allows a NAT (Linux's default is
 five days). The device's next packet picks up an expired flow, as is Linux's default. Closing states are shorter than
 the default: the rates above times these seconds bound the entries of closed flows."""

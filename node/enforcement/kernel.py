@@ -11,12 +11,14 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
+from typing import Literal
 
 from node.accounting.meter import Reading, joined
-from node.enforcement import arrivals, conntrack, nft, table_listing, tc
+from node.enforcement import arrivals, conntrack, flow_offload, nft, table_listing, tc
 from node.enforcement.arrivals import NEIGHBOURS_MAX
 from node.enforcement.counter_dump import CounterDump
-from node.enforcement.flows import CROWDED
+from node.enforcement.flow_offload import ETHERNET_HEADER_BYTES, FlowOffload
+from node.enforcement.flows import CROWDED, ESTABLISHED_S
 from node.enforcement.htb_classes import HtbClass, htb_classes
 from node.enforcement.libnftables import Nftables
 from node.enforcement.nft_monitor import GenerationId, NftMonitor
@@ -33,6 +35,7 @@ from node.enforcement.plan import (
 )
 from node.enforcement.rtnetlink import TrafficControl
 from node.errors import KernelRefused
+from node.netlink import NFPROTO_NETDEV
 from node.units import BitsPerSecond, MacAddress, Monotonic, Rates
 
 log = logging.getLogger(__name__)
@@ -44,6 +47,8 @@ LEASE_TOLERANCE_MS = 2_000
 NEIGHBOURS_MIN = {"gc_thresh1": 1_024, "gc_thresh2": 8_192, "gc_thresh3": NEIGHBOURS_MAX}
 """Linux's default is 1,024 entries per family: a large network has more devices, and a flood of new addresses would
 lock out new devices."""
+ESTABLISHED = Path("/proc/sys/net/netfilter/nf_conntrack_tcp_timeout_established")
+"""A flow that comes back from a flowtable gets this timeout, not the one of the table's rules."""
 CLONE_NEWNET = 0x40000000
 
 Shaping = Mapping[int, HtbClass] | None
@@ -55,9 +60,12 @@ class LinuxKernel:
     `apply`, `observe` and `remove` must be called from one thread; `read` may run in another.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, offload: FlowOffload | Literal["probe"] | None = "probe") -> None:
+        """`offload`: "probe" to use flowtables where the kernel has them; None to use none."""
+        self._offload: FlowOffload | Literal["probe"] | None = offload
         self._writer = Nftables()
         self._reader = CounterDump(nft.TABLE_NAME)
+        self._offload_reader = CounterDump(flow_offload.TABLE_NAME, NFPROTO_NETDEV, ETHERNET_HEADER_BYTES)
         self._tc = TrafficControl()
         self._root_look = TrafficControl()
         self._generation, self._news = GenerationId(), NftMonitor()
@@ -66,6 +74,10 @@ class LinuxKernel:
         self._is_writing = self._was_disturbed = False
         self._counters_id = ""
         self._forwarding_before: tuple[bool, bool] | None = None
+        self._established_before = 0
+        self._offloads = False
+        """Whether the table of flow offload counts too. Another thread reads it, also while a plan is applied."""
+        self._offload_refused = False
         self._applied: nft.AppliedState | None = None
         self._shaping: dict[str, Shaping] = {}
         self._leaf: Leaf | None = None
@@ -80,10 +92,16 @@ class LinuxKernel:
         """The last whose queues stand."""
         self._measured: Rates | None = None
 
+    @property
+    def offloads(self) -> bool:
+        """Whether running flows are handed over to a flowtable now."""
+        return self._offloads
+
     def probe(self) -> KernelFeatures:
         """Try each feature in a temporary network namespace."""
         try:
-            return _in_own_namespace(_probe)
+            found = _in_own_namespace(_probe)
+            return replace(found, flow_offload=self._flow_offload() is not None)
         except KernelRefused as refused:
             return KernelFeatures(False, False, False, False, (str(refused),))
 
@@ -93,15 +111,24 @@ class LinuxKernel:
         try:
             # Not the whole table: sets that are filled by packets of unauthorized devices can be long.
             listed = [self._writer.run(f"list {kind} table {nft.TABLE}") for kind in ("maps", "counters")]
-            with contextlib.suppress(KernelRefused):  # older layouts have no such set
-                listed.append(self._writer.run(f"list set {nft.TABLE} guests"))
-            state = table_listing.observed(listed, now)
         except KernelRefused:
             return table_listing.NOTHING_STANDS
+        offloaded: list[str] = []
+        with contextlib.suppress(KernelRefused):  # older layouts have no such set
+            listed.append(self._writer.run(f"list set {nft.TABLE} guests"))
+        with contextlib.suppress(KernelRefused):  # there is no such table
+            kinds = ("maps", "counters")
+            offloaded = [self._writer.run(f"list {kind} table {flow_offload.TABLE}") for kind in kinds]
+        offloads = self._flow_offload() is not None
+        state = table_listing.observed(listed, now, offloaded, offloads=offloads)
         self._forwarding_before = state.forwarding_before
+        self._established_before = state.established_before
         if state.stands:
             self._counters_id = state.reading.counters_id
-            self._applied = nft.AppliedState(None, state.admitted, state.marks)
+            flowtables = json.loads(self._writer.run(f"list flowtables table {nft.TABLE}"))["nftables"]
+            has_flowtable = any("flowtable" in item for item in flowtables)
+            self._applied = nft.AppliedState(None, state.admitted, state.marks, offloads, has_flowtable)
+            self._offloads = offloads
         return state
 
     def apply(self, plan: TrafficPlan, now: Monotonic) -> None:
@@ -129,8 +156,23 @@ class LinuxKernel:
         except KernelRefused:
             # Another program may have deleted our table: observe, then try again from the real state.
             self.observe(now)
-            self._apply_table(plan, now)
+            self._apply_table_somehow(plan, now)
             self._add_classes(plan)
+
+    def _apply_table_somehow(self, plan: TrafficPlan, now: Monotonic) -> None:
+        """Without a flowtable where these interfaces can have none."""
+        try:
+            self._apply_table(plan, now)
+        except KernelRefused as refused:
+            if self._offload_refused or self._flow_offload() is None:
+                raise
+            self._offload_refused = True
+            try:
+                self._apply_table(plan, now)
+            except KernelRefused:
+                self._offload_refused = False
+                raise
+            log.warning("running flows pass all rules: %s", refused.message)
 
     def set_uplink_rate(self, measured: Rates | None) -> None:
         self._measured = measured
@@ -152,7 +194,10 @@ class LinuxKernel:
             raise KernelRefused(
                 "an interface was recreated", "nothing to do: the plan is applied again at once"
             )
-        return joined(self._counters_id, *self._reader.read())
+        up, down = self._reader.read()
+        if self._offloads:
+            up, down = map(_added, (up, down), self._offload_reader.read())
+        return joined(self._counters_id, up, down)
 
     def table_use(self) -> TableUse:
         """See `Kernel.table_use`. Each call opens its own nftables context, so it may run in any thread."""
@@ -205,7 +250,11 @@ class LinuxKernel:
         if state.stands or listed:
             _write(FORWARDING4, "1" if state.forwarding_before[0] else "0")
             _write(FORWARDING6, "1" if state.forwarding_before[1] else "0")
+            if state.established_before:
+                _write(ESTABLISHED, str(state.established_before))
         self._writer.run(nft.remove())
+        with contextlib.suppress(KernelRefused):  # a kernel without the family netdev never had this table
+            self._writer.run(flow_offload.remove())
         with contextlib.suppress(KernelRefused):  # a kernel without nftables for ARP never had this table
             self._writer.run(arrivals.remove_arp_table())
         for interface in listed:
@@ -218,6 +267,7 @@ class LinuxKernel:
         self._ender.close()
         self._writer.close()
         self._reader.close()
+        self._offload_reader.close()
         self._tc.close()
         self._root_look.close()
         self._generation.close()
@@ -230,31 +280,58 @@ class LinuxKernel:
             # When another program flushed our table, the remembered state of forwarding is the only record.
             forwarding = self._forwarding_before or (_is_on(FORWARDING4), _is_on(FORWARDING6))
             self._forwarding_before = forwarding
-            commands, before, counters_id = nft.create(fresh, forwarding), nft.EMPTY, str(fresh)
+            offloads = self._flow_offload() is not None
+            self._established_before = self._established_before or (_number(ESTABLISHED) if offloads else 0)
+            commands = self._without_offload() + nft.create(
+                fresh, forwarding, offloads=offloads, established_before=self._established_before
+            )
+            before, counters_id = replace(nft.EMPTY, offloads=offloads), str(fresh)
         before = replace(before, admitted=_with_same_leases(before.admitted, plan.admitted))
         shaped, links = bool(plan.uplink or plan.classes), self._links(plan.firewall)
-        layout = nft.ChainLayout(plan.firewall, shaped, links, conntrack.table_size())
+        has_headers = links is not None and all(map(self._tc.is_ethernet, links))
+        may = before.offloads and has_headers and not self._offload_refused
+        offload = self._flow_offload() if may else None
+        layout = nft.ChainLayout(plan.firewall, shaped, links, conntrack.table_size(), offload)
         commands += nft.transition(before, plan, layout, now)
         if commands:
             self._say(commands)
         if before.layout != layout:
             self._guard_neighbours(plan.firewall)
-        self._counters_id = counters_id
+            if offload is not None and _number(ESTABLISHED) > ESTABLISHED_S:
+                _write(ESTABLISHED, str(ESTABLISHED_S))
+        self._counters_id, self._offloads = counters_id, before.offloads
         wanted = nft.marks_of(plan)
         ended = {mark: minor for mark, minor in before.marks.items() if mark not in wanted}
-        kept = self._forget(ended)
+        kept = self._forget(ended, offloads=before.offloads)
         self._end_flows(ended.keys() - kept.keys() - self._moved)
         self._moved = plan.moved | (self._moved & kept.keys())
-        self._applied = nft.AppliedState(layout, dict(plan.admitted), {**wanted, **kept})
+        self._applied = nft.AppliedState(
+            layout, dict(plan.admitted), {**wanted, **kept}, before.offloads, offload == "flowtable"
+        )
 
-    def _forget(self, marks: Mapping[int, int]) -> dict[int, int]:
+    def _without_offload(self) -> str:
+        """Commands that delete the table of flow offload, which the plan before may have made."""
+        try:
+            self._writer.run(f"list maps table {flow_offload.TABLE}")
+        except KernelRefused:
+            return ""
+        return flow_offload.remove()
+
+    def _flow_offload(self) -> FlowOffload | None:
+        if self._offload == "probe":
+            has_it = _tried(partial(_in_own_namespace, _probe_flow_offload), [])
+            self._offload = "flowtable" if has_it else None
+            log.info("running flows %s", "are handed over to a flowtable" if has_it else "pass all rules")
+        return self._offload
+
+    def _forget(self, marks: Mapping[int, int], *, offloads: bool) -> dict[int, int]:
         """Delete counters. Those that are still referenced are returned, and tried again with a later plan."""
         if not marks:
             return {}
         try:
-            self._say(nft.forget(marks))
+            self._say(nft.forget(marks, offloads=offloads))
         except KernelRefused:
-            return {mark: minor for mark, minor in marks.items() if not self._forgot(mark)}
+            return {mark: minor for mark, minor in marks.items() if not self._forgot(mark, offloads=offloads)}
         return {}
 
     def _guard_neighbours(self, firewall: FirewallConfig) -> None:
@@ -269,9 +346,9 @@ class LinuxKernel:
         again and continue its flows."""
         self._ender.end(marks)
 
-    def _forgot(self, mark: int) -> bool:
+    def _forgot(self, mark: int, *, offloads: bool) -> bool:
         try:
-            self._say(nft.forget((mark,)))
+            self._say(nft.forget((mark,), offloads=offloads))
         except KernelRefused:
             return False
         return True
@@ -346,6 +423,12 @@ class LinuxKernel:
         for switch in (FORWARDING4, FORWARDING6):
             if not _is_on(switch):
                 _write(switch, "1")
+
+
+def _added(rules: Mapping[int, int], past: Mapping[int, int]) -> dict[int, int]:
+    """Bytes by mark that the rules and the chains of flow offload counted. A mark that one of both readings lacks was
+    added or deleted between them: its part would look like a counter that began again."""
+    return {mark: counted + past[mark] for mark, counted in rules.items() if mark in past}
 
 
 def make_room_for_neighbours(settings: Path = Path("/proc/sys/net")) -> None:
@@ -430,6 +513,20 @@ def _probe_nftables() -> None:
         nftables.close()
 
 
+def _probe_flow_offload() -> None:
+    nftables = Nftables()
+    firewall = FirewallConfig("lo", "lo", 2080)
+    layout = nft.ChainLayout(firewall, shaped=True, links=(1, 1), offload="flowtable")
+    before = replace(nft.EMPTY, offloads=True)
+    table = nft.create(1, (False, False), offloads=True) + nft.transition(
+        before, TrafficPlan(firewall), layout, Monotonic(0)
+    )
+    try:
+        nftables.run(table)
+    finally:
+        nftables.close()
+
+
 def _probe_qdisc(kind: str) -> None:
     control = TrafficControl()
     try:
@@ -450,6 +547,11 @@ def _in_own_namespace[T](attempt: Callable[[], T]) -> T:
 
     with ThreadPoolExecutor(1, "kernel-probe") as thread:
         return thread.submit(run).result()
+
+
+def _number(file: Path) -> int:
+    """0 if there is none."""
+    return int(file.read_text()) if file.exists() else 0
 
 
 def _is_on(switch: Path) -> bool:

@@ -23,7 +23,8 @@ index.
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
-from node.enforcement import announcements, arrivals, dns_limits, flows, foreign_servers
+from node.enforcement import announcements, arrivals, dns_limits, flow_offload, flows, foreign_servers
+from node.enforcement.flow_offload import FlowOffload
 from node.enforcement.mss_clamping import mss_answered, mss_repeated, mss_sent
 from node.enforcement.plan import (
     CONTROL_MINOR,
@@ -35,12 +36,13 @@ from node.enforcement.plan import (
 )
 from node.units import MacAddress, Monotonic
 
-TABLE_NAME = "procomu"
+TABLE_NAME = flow_offload.TABLE_NAME
 TABLE = f"inet {TABLE_NAME}"
 LAYOUT = 3
 """Increase it whenever the type of a set changes: a table with another number is rebuilt."""
 
 FACT_LAYOUT, FACT_COUNTERS_ID, FACT_FORWARDING4, FACT_FORWARDING6 = 1, 2, 3, 4
+FACT_OFFLOAD, FACT_ESTABLISHED = 5, 6
 NO_PORT = 1
 """tcpmux, which is no longer in use (RFC 7805). The kernel's sockets refuse what is redirected here; a reject rule
 would not work, because its answer does not pass through the address translation of the flow."""
@@ -79,6 +81,8 @@ class ChainLayout:
     """Interface indexes of the LAN and the uplink; None while one is missing, then rules match by name only."""
     table_size: int = flows.TABLE_SIZE_DEFAULT
     """Maximum number of entries in the kernel's connection-tracking table."""
+    offload: FlowOffload | None = None
+    """What takes running flows past these rules; only while the table for it stands and both links are there."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,18 +93,30 @@ class AppliedState:
     """None when the rules are unknown and must be written again."""
     admitted: Mapping[MacAddress, Admission]
     marks: Mapping[int, int]
+    offloads: bool = False
+    """Whether the table of `flow_offload` stands."""
+    has_flowtable: bool = False
 
 
 EMPTY = AppliedState(None, {}, {})
 
 
-def create(counters_id: int, forwarding_before: tuple[bool, bool]) -> str:
-    """Replace any existing table by an empty one with its sets; no device is admitted."""
+def create(
+    counters_id: int,
+    forwarding_before: tuple[bool, bool],
+    *,
+    offloads: bool = False,
+    established_before: int = 0,
+) -> str:
+    """Replace any existing table by an empty one with its sets; no device is admitted. `offloads`: with the table of
+    `flow_offload`."""
     facts = {
         FACT_LAYOUT: LAYOUT,
         FACT_COUNTERS_ID: counters_id,
         FACT_FORWARDING4: int(forwarding_before[0]),
         FACT_FORWARDING6: int(forwarding_before[1]),
+        FACT_OFFLOAD: int(offloads),
+        FACT_ESTABLISHED: established_before,
     }
     elements = ", ".join(f"{key} : {value}" for key, value in facts.items())
     return f"""\
@@ -115,7 +131,8 @@ add map {TABLE} down {{ type mark : counter; flags timeout; }}
 add map {TABLE} classes {{ type mark : classid; size {MARKS_MAX}; }}
 add set {TABLE} guests {{ type ether_addr; flags timeout; }}
 {flows.timeouts(TABLE)}\
-{dns_limits.sets(TABLE)}{foreign_servers.sets(TABLE)}{_senders(4)}{_senders(6)}"""
+{dns_limits.sets(TABLE)}{foreign_servers.sets(TABLE)}{_senders(4)}{_senders(6)}\
+{flow_offload.create() if offloads else ""}"""
 
 
 def _senders(version: int) -> str:
@@ -134,19 +151,37 @@ def transition(before: AppliedState, plan: TrafficPlan, layout: ChainLayout, now
     wanted = marks_of(plan)
     gone = [a for mac, a in before.admitted.items() if plan.admitted.get(mac) != a]
     new = [a for mac, a in plan.admitted.items() if before.admitted.get(mac) != a]
-    parts = _counters("add", [mark for mark in wanted if mark not in before.marks])
+    parts = _counters("add", [mark for mark in wanted if mark not in before.marks], offloads=before.offloads)
     parts += _class_changes(before.marks, wanted)
-    parts += _end_sessions(gone)
-    parts += _begin_sessions([a for a in new if a.ends is None or a.ends > now], now)
+    if before.offloads and before.layout is None:
+        # Those of leases that ended in the kernel are still there, and an element is not replaced by adding another.
+        parts += [flow_offload.flush_classes(), *flow_offload.classes("add", list(before.admitted.values()))]
+    parts += _end_sessions(gone, offloads=before.offloads)
+    new = [a for a in new if a.ends is None or a.ends > now]
+    parts += _sessions("add", new, [_timeout(a, now) for a in new], offloads=before.offloads)
     if before.layout != layout:
-        parts.append(rules(layout))
+        parts += _rules_after(before, layout)
     return "".join(parts)
 
 
-def forget(marks: Iterable[int]) -> str:
+def _rules_after(before: AppliedState, layout: ChainLayout) -> Iterable[str]:
+    """A flowtable is recreated: then every flow passes the new rules once."""
+    lan, uplink = layout.firewall.lan_interface, layout.firewall.uplink_interface
+    if before.has_flowtable:
+        yield f"flush chain {TABLE} counted\ndelete flowtable {TABLE} {flow_offload.FLOWTABLE}\n"
+    if layout.offload is not None:
+        yield flow_offload.handed_over(TABLE, layout.offload, lan, uplink)
+    yield rules(layout)
+    if layout.offload is not None:
+        yield flow_offload.chains(layout.firewall, shaped=layout.shaped)
+    elif before.offloads:
+        yield flow_offload.without_chains()
+
+
+def forget(marks: Iterable[int], *, offloads: bool = False) -> str:
     """Delete the counters of `marks`. The kernel refuses this until expired map elements have been collected; try
     again later."""
-    return "".join(_counters("delete", marks))
+    return "".join(_counters("delete", marks, offloads=offloads))
 
 
 def marks_of(plan: TrafficPlan) -> dict[int, int]:
@@ -263,8 +298,10 @@ def _forward(layout: ChainLayout) -> str:
     firewall = layout.firewall
     lan, wan = f'"{firewall.lan_interface}"', f'"{firewall.uplink_interface}"'
     shape = " meta priority set ct mark map @classes" if layout.shaped else ""
-    ride = f"counter name {SENDER} . ct mark map @up{shape} accept"
-    arrive = f"counter name ct mark map @down{shape} accept"
+    passes = "accept" if layout.offload is None else "goto counted"
+    counts_up = f"counter name {SENDER} . ct mark map @up{shape}"
+    ride = f"{counts_up} {passes}"
+    arrive = f"counter name ct mark map @down{shape} {passes}"
     mesh = "{ " + ", ".join(f'"{name}"' for name in firewall.mesh_interfaces) + " }"
     # The lookup alone neither counts nor shapes: traffic inside the community does not use the uplink.
     stay = (f"oifname {mesh} {SENDER} . ct mark @up accept",) if firewall.mesh_interfaces else ()
@@ -279,11 +316,17 @@ def _forward(layout: ChainLayout) -> str:
         if firewall.mesh_interfaces and not firewall.transit
         else ()
     )
-    syn_again, opening = mss_repeated(firewall.uplink_interface, firewall.uplink_mtu, ride)
+    counted: tuple[str, ...] = ("accept",)
+    unmarked: tuple[str, ...] = ()
+    if layout.offload is not None and layout.links is not None:
+        counted = tuple(flow_offload.counted(layout.offload, layout.links))
+        unmarked = tuple(flow_offload.unmarked(layout.offload))
+    syn_again, opening = mss_repeated(firewall.uplink_interface, firewall.uplink_mtu, f"{counts_up} accept")
     answers = mss_answered(firewall.uplink_interface, firewall.uplink_mtu)
     transit = mss_answered(firewall.uplink_interface, firewall.uplink_mtu) if firewall.transit else ()
     return (
         _chain("refuse", "", (INVALID, SPOOFED_SOURCE, *REFUSE))
+        + _chain("counted", "", counted)
         + _chain("syn_again", "", opening)
         + _chain(
             "leaving",
@@ -306,6 +349,7 @@ def _forward(layout: ChainLayout) -> str:
             "forward",
             "{ type filter hook forward priority filter; policy accept; }",
             (
+                *unmarked,
                 *fast,
                 f"iifname {lan} goto leaving",
                 f"oifname {lan} goto arriving",
@@ -491,8 +535,10 @@ def class_text(minor: int) -> str:
     return f"1:{minor:x}"
 
 
-def _counters(action: str, marks: Iterable[int]) -> list[str]:
-    return [f"{action} counter {TABLE} {way}{mark}\n" for mark in marks for way in "ud"]
+def _counters(action: str, marks: Iterable[int], *, offloads: bool) -> list[str]:
+    marks = tuple(marks)
+    more = flow_offload.counters(action, marks) if offloads else []
+    return [f"{action} counter {TABLE} {way}{mark}\n" for mark in marks for way in "ud"] + more
 
 
 def _class_changes(before: Mapping[int, int], after: Mapping[int, int]) -> list[str]:
@@ -502,29 +548,27 @@ def _class_changes(before: Mapping[int, int], after: Mapping[int, int]) -> list[
     return _elements("delete", "classes", gone) + _elements("add", "classes", new)
 
 
-def _end_sessions(gone: list[Admission]) -> list[str]:
+def _end_sessions(gone: list[Admission], *, offloads: bool) -> list[str]:
     # An element may just have timed out, and deleting a missing element fails the whole transaction. So it is added
     # first, which does nothing when it exists. "destroy" needs Linux 6.3.
     return (
-        _sessions("add", gone, [" timeout 1s"] * len(gone))
+        _sessions("add", gone, [" timeout 1s"] * len(gone), offloads=offloads)
         + _elements("delete", "members", [f"{a.mac}" for a in gone])
         + _elements("delete", "guests", [f"{a.mac}" for a in gone if a.is_guest])
         + _elements("delete", "up", [_place(a) for a in gone])
         + _elements("delete", "down", [f"{a.mark}" for a in gone])
+        + (flow_offload.end_sessions(gone) if offloads else [])
     )
 
 
-def _begin_sessions(new: list[Admission], now: Monotonic) -> list[str]:
-    return _sessions("add", new, [_timeout(a, now) for a in new])
-
-
-def _sessions(action: str, people: list[Admission], timeouts: list[str]) -> list[str]:
+def _sessions(action: str, people: list[Admission], timeouts: list[str], *, offloads: bool) -> list[str]:
     both = list(zip(people, timeouts, strict=True))
     return (
         _elements(action, "members", [f"{a.mac}{ends} : {a.mark}" for a, ends in both])
         + _elements(action, "guests", [f"{a.mac}{ends}" for a, ends in both if a.is_guest])
         + _elements(action, "up", [f'{_place(a)}{ends} : "u{a.mark}"' for a, ends in both])
         + _elements(action, "down", [f'{a.mark}{ends} : "d{a.mark}"' for a, ends in both])
+        + (flow_offload.sessions(action, people, timeouts) if offloads else [])
     )
 
 

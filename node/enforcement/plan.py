@@ -105,14 +105,16 @@ class TrafficPlan:
 
 @dataclass(frozen=True, slots=True)
 class KernelFeatures:
-    """Result of the probe. The node runs without the last two and reports that."""
+    """Result of the probe. The node runs without fq_codel, IPv6 and flow offload."""
 
     nftables: bool
     htb: bool
     fq_codel: bool
     ipv6: bool
     reasons: tuple[str, ...] = ()
-    """One sentence for each missing feature."""
+    """One sentence for each missing feature, except flow offload, which is only faster."""
+    flow_offload: bool = False
+    """Whether running flows are handed over to a flowtable (`node.enforcement.flow_offload`)."""
 
     @property
     def leaf(self) -> Leaf:
@@ -138,6 +140,8 @@ class KernelState:
     """Every mark with a counter and its class minor, admitted or not."""
     forwarding_before: tuple[bool, bool] = (False, False)
     """IPv4 and IPv6 forwarding before our table was first created, stored in the table's map `facts`."""
+    established_before: int = 0
+    """Seconds after which conntrack forgot an established connection before; 0 when that was not changed."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,6 +3,7 @@
 import errno
 import os
 import socket
+import struct
 from collections.abc import Iterable
 
 from node.enforcement.tc import (
@@ -31,7 +32,11 @@ from node.netlink import (
     messages,
 )
 
+RTM_NEWLINK, RTM_GETLINK = 16, 18
 RTM_GETQDISC, RTM_GETTCLASS = 38, 42
+_IFINFOMSG = struct.Struct("=BxHiII")
+"""struct ifinfomsg: family, type of the link, index, flags, changed flags."""
+ARPHRD_ETHER = 1
 BATCH = 64
 """Messages sent before their acknowledgements are read; well below the socket's buffer."""
 TOLERATED = {
@@ -151,6 +156,19 @@ class TrafficControl:
                 f"there is no interface {interface}",
                 "correct node.toml, or plug the interface in; 'ip link' lists them",
             ) from error
+
+    def is_ethernet(self, ifindex: int) -> bool:
+        """Whether packets on this interface have an Ethernet header; False when it does not exist."""
+        self._socket.send(
+            message(RTM_GETLINK, NLM_F_REQUEST | NLM_F_ACK, 0, _IFINFOMSG.pack(0, 0, ifindex, 0, 0))
+        )
+        found = False
+        while True:
+            for kind, _, body in messages(self._socket.recv(1 << 16)):
+                if kind == NLMSG_ERROR:
+                    return found
+                if kind == RTM_NEWLINK:
+                    found = _IFINFOMSG.unpack_from(body)[1] == ARPHRD_ETHER
 
     def close(self) -> None:
         self._socket.close()

@@ -3,7 +3,7 @@ host."""
 
 import contextlib
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 
 from node.enforcement.kernel import LinuxKernel
@@ -11,6 +11,7 @@ from node.enforcement.plan import Admission, FirewallConfig, TrafficPlan
 from node.units import MacAddress, Monotonic
 from tests.kernel.frames import frame, raw_socket
 from tests.lab.netns import Lab, Namespace
+from tests.lab.router import linux_kernel
 
 ROUTER_MAC, UPLINK_MAC, MESH_MAC = "02:77:00:00:00:01", "02:77:00:00:00:02", "02:77:00:00:00:03"
 MEMBER_MAC, STRANGER_MAC, HILL_MAC = "02:77:00:00:00:0a", "02:77:00:00:00:0b", "02:77:00:00:00:0c"
@@ -36,6 +37,15 @@ class KernelTestbed:
     far: Namespace
     kernel: LinuxKernel
     sockets: dict[str, object] = field(default_factory=dict)
+
+    @property
+    def offloads(self) -> bool:
+        """Whether running flows go past the rules."""
+        return self.kernel.offloads
+
+    @property
+    def has_flowtable(self) -> bool:
+        return "flowtable" in self.router.run("nft", "list", "flowtables")
 
     def admit(
         self, *macs: str, ends: Monotonic | None = None, firewall: FirewallConfig = FIREWALL, **more: object
@@ -73,7 +83,9 @@ class KernelTestbed:
 
 
 @contextlib.contextmanager
-def kernel_testbed(word: str = "street") -> Iterator[KernelTestbed]:
+def kernel_testbed(
+    word: str = "street", adapter: Callable[[], LinuxKernel] = linux_kernel
+) -> Iterator[KernelTestbed]:
     """The table is installed and no device is admitted."""
     with Lab(word) as lab:
         router, member, stranger = lab.namespace("router"), lab.namespace("member"), lab.namespace("stranger")
@@ -104,7 +116,7 @@ def kernel_testbed(word: str = "street") -> Iterator[KernelTestbed]:
         for place in (member, stranger):
             place.ip(*(f"neigh replace {a} lladdr {ROUTER_MAC} dev eth0" for a in ROUTER))
         with router.entered():
-            kernel = LinuxKernel()
+            kernel = adapter()
         made = KernelTestbed(lab, router, member, stranger, hill, far, kernel)
         try:
             made.admit()

@@ -244,14 +244,15 @@ def test_a_stray_segment_does_not_reset_a_members_connection(place: KernelTestbe
 
 @BOTH
 def test_a_running_download_survives_the_move_to_another_account(place: KernelTestbed, way: int) -> None:
-    """The far end's next segment may arrive before a packet of the device has set the new mark."""
+    """The far end's next segment may arrive before a packet of the device has set the new mark. It is sent again, unless
+    the flow was handed over: then it is its device's, whatever the mark."""
     connection = OpenDownload(place, way, 3100)
     moved = Admission(MacAddress(MEMBER_MAC), 2, 0x12, None)
     with place.router.entered():
         place.kernel.apply(TrafficPlan(FIREWALL, {moved.mac: moved}, retiring={1: 0x11}), NOW)
     try:
         connection.back(ACK, 501, 101, b"first try")
-        assert [] == place.heard(place.member, b"first try")
+        assert int(place.offloads) == len(place.heard(place.member, b"first try"))
         assert [] == connection.resets(place.far)
         connection.out(ACK, 101, 501)
         connection.back(ACK, 501, 101, b"once more")

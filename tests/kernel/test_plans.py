@@ -21,7 +21,7 @@ from node.enforcement.plan import (
 )
 from node.errors import KernelRefused
 from node.units import BitsPerSecond, MacAddress, Monotonic, Rates
-from tests.lab.router import real_kernel_in_namespace
+from tests.lab.router import linux_kernel, real_kernel_in_namespace
 
 pytestmark = pytest.mark.kernel
 NOW = Monotonic(1_000_000)
@@ -90,7 +90,7 @@ def test_a_daemon_without_state_adopts_the_tables_that_exist(kernel: LinuxKernel
     plan = some_plan(random.Random(3))
     kernel.apply(plan, NOW)
     before: Reading = kernel.read()
-    newcomer = LinuxKernel()
+    newcomer = linux_kernel()
     try:
         newcomer.observe(NOW)
         newcomer.apply(plan, NOW)
@@ -118,7 +118,7 @@ def test_cleanup_from_another_process_restores_forwarding_and_leaves_no_qdisc(ke
     FORWARDING6.write_text("1")
     kernel.apply(some_plan(random.Random(5)), NOW)
     assert ("1", "1") == (FORWARDING4.read_text().strip(), FORWARDING6.read_text().strip())
-    stranger = LinuxKernel()
+    stranger = linux_kernel()
     try:
         stranger.remove()
     finally:

@@ -14,7 +14,7 @@ from node.enforcement.rtnetlink import TrafficControl
 from node.enforcement.tc import FQ_CODEL_FLOWS
 from node.errors import KernelRefused
 from node.units import NO_RATES, BitsPerSecond, Monotonic, Rates
-from tests.lab.router import real_kernel_in_namespace
+from tests.lab.router import linux_kernel, real_kernel_in_namespace
 
 pytestmark = pytest.mark.kernel
 NOW = Monotonic(1_000_000)
@@ -134,7 +134,7 @@ def test_a_queue_is_resized_in_place_and_stays_when_the_daemon_starts_again(kern
     resized = leaves("lan0")
     assert [each["handle"] for each in before.values()] == [each["handle"] for each in resized.values()]
     assert before != resized
-    newcomer = LinuxKernel()
+    newcomer = linux_kernel()
     try:
         newcomer.observe(NOW)
         newcomer.apply(PLAN, NOW)
@@ -149,7 +149,7 @@ def test_a_queue_of_another_kind_is_replaced_when_the_daemon_starts_again(kernel
     wanted = {parent: each["kind"] for parent, each in leaves("lan0").items()}
     for parent in wanted:
         subprocess.run(f"tc qdisc replace dev lan0 parent {parent} pfifo limit 32".split(), check=True)
-    newcomer = LinuxKernel()
+    newcomer = linux_kernel()
     try:
         newcomer.observe(NOW)
         newcomer.apply(PLAN, NOW)

@@ -16,6 +16,7 @@ from node.enforcement.plan import Admission, TrafficPlan
 from node.units import MacAddress
 from tests.kernel.kernel_testbed import FIREWALL, MEMBER, MEMBER_MAC, NOW, ROUTER
 from tests.lab.netns import Lab, Namespace
+from tests.lab.router import linux_kernel
 
 pytestmark = pytest.mark.kernel
 BOTH = pytest.mark.parametrize("way", [0, 1], ids=["IPv4", "IPv6"])
@@ -93,7 +94,7 @@ def line(own_mtu: int) -> Iterator[Line]:
         router.ip(f"link set wan0 mtu {own_mtu}")
         exchange.ip("link set in0 mtu 1492")
         with router.entered():
-            kernel = LinuxKernel()
+            kernel = linux_kernel()
         try:
             made = Line(router, member, hill, server, kernel)
             made.stand()

@@ -1,11 +1,22 @@
 """A router's kernel in a namespace of its own, for tests that need no other part of the village."""
 
+import os
 import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import cast
 
+from node.enforcement.flow_offload import FlowOffload
 from node.enforcement.kernel import LinuxKernel
 from tests.lab.netns import entered_namespace
+
+
+def linux_kernel() -> LinuxKernel:
+    """With flow offload as the environment says (`PROCOMU_FLOW_OFFLOAD`): ``flowtable``, ``emulated`` or ``off``; otherwise
+    as a node has it."""
+    wanted = os.environ.get("PROCOMU_FLOW_OFFLOAD", "probe")
+    return LinuxKernel(None if wanted == "off" else cast("FlowOffload", wanted))
+
 
 INTERFACES = ("lan0", "wan0", "mesh0")
 
@@ -22,7 +33,7 @@ def real_kernel_in_namespace() -> Iterator[LinuxKernel]:
             if name + end != "lop"
         ]
         subprocess.run(["ip", "-batch", "-"], input="\n".join(lines), text=True, check=True)
-        kernel = LinuxKernel()
+        kernel = linux_kernel()
         try:
             yield kernel
         finally:

@@ -227,6 +227,11 @@ def test_a_kernel_without_fair_queueing_still_works_and_one_without_nftables_doe
     for features, queue in ((ALL_FEATURES, "fq_codel"), (less, "bfifo")):
         (found,) = [each.found for each in diagnose(replace(WELL, kernel=features)) if each.name == "kernel"]
         assert found.endswith(f"queue of each account: {queue}")
+    for has_it in (True, False):
+        seen = replace(WELL, kernel=replace(ALL_FEATURES, flow_offload=has_it))
+        (found,) = [each.found for each in diagnose(seen) if each.name == "kernel"]
+        assert has_it == ("flow offload" in found)
+        assert [] == troubles(seen)
     none = replace(ALL_FEATURES, nftables=False, reasons=("no nftables",))
     assert ("fail", "kernel", "no nftables") == only(replace(WELL, kernel=none))[:3]
 
