@@ -273,9 +273,9 @@ SETTINGS: tuple[Setting, ...] = (
         "uplink",
         "flow_offload",
         FLAG,
-        "true",
-        "Let the packets of running connections pass beside the rules where the kernel can do that (flowtables); they are "
-        "counted and shaped all the same. false: every packet passes all rules.",
+        "false",
+        "true: let the packets of running connections pass beside the rules where the kernel can do that (flowtables). They are "
+        "counted and shaped all the same, and a slow processor forwards more of them. It is off until it has met more routers.",
     ),
     _may(
         "uplink",
