@@ -12,6 +12,7 @@ import pytest
 
 from tests.fakes.authority import Authority
 from tests.kernel.forger import ARP_LOCK, PORTAL_HOST, ForgingDevice
+from tests.lab import PATIENCE
 from tests.lab.agreement import MACS
 from tests.lab.netns import Lab
 from tests.lab.village import SQUARE, Router
@@ -76,7 +77,7 @@ def is_open(device: ForgingDevice, way: int, secure: bool) -> bool:
     return False
 
 
-def eventually(holds: Callable[[], object], seconds: float = 10.0) -> bool:
+def eventually(holds: Callable[[], object], seconds: float = 10.0 * PATIENCE) -> bool:
     deadline = time.monotonic() + seconds
     while time.monotonic() < deadline:
         if holds():

@@ -53,6 +53,7 @@ LEFT_OUT: Mapping[str, str] = {
 }
 """Files and functions of tests/kernel that are not run here, each with the reason."""
 SUMMARY = re.compile(r"=* ?(?:.* in \d[\d.]*s)(?: \(.*\))? ?=*")
+FAILED = re.compile(r"^(?:FAILED|ERROR) (tests/.+?)(?: - .*)?$", re.MULTILINE)
 COUNT = re.compile(r"(\d+) (passed|failed|errors?|skipped)")
 
 LINE_BITS = 4_000_000
@@ -68,10 +69,12 @@ APART_S = 0.1
 
 
 def pytest_figures(output: str) -> dict[str, int]:
-    """From the last line of pytest; nothing has passed if it was ended before that."""
+    """From the last line of pytest. Raises RuntimeError if it ended before that, or ran nothing."""
     last = output.strip().rpartition("\n")[2]
     found = COUNT.findall(last) if SUMMARY.fullmatch(last) else []
     counts = {word.removesuffix("s"): int(number) for number, word in found}
+    if not counts:
+        raise RuntimeError(f"pytest has no result: {last!r}")
     return {
         "passed": counts.get("passed", 0),
         "failed": counts.get("failed", 0) + counts.get("error", 0),
@@ -111,15 +114,34 @@ def kernel() -> Figures:
         raise RuntimeError(f"this kernel has no {', '.join(missing)}")
     say(f"this kernel has {', '.join(FEATURES)}")
     left_out = [f"--deselect=tests/kernel/{name}" for name in LEFT_OUT]
-    options = ["-v", "-rfEs", "--tb=short", "-p", "no:cacheprovider", *left_out]
     # Most of the time they wait, and each file has namespaces of its own; those marked "alone" take all of the machine.
-    runs = (["-m", "not alone", "-n", "3", "--dist", "loadfile"], ["-m", "alone"])
-    parts = [
-        pytest_figures("".join(lines_of([sys.executable, "-m", "pytest", *options, *more, "tests/kernel"])))
-        for more in runs
+    runs = [
+        tested("-m", "not alone", "-n", "3", "--dist", "loadfile", *left_out, "tests/kernel"),
+        tested("-m", "alone", *left_out, "tests/kernel"),
     ]
+    failed = [name for output in runs for name in failed_tests(output)]
+    again = [tested(*failed)] if failed else []
+    return kernel_figures([pytest_figures(output) for output in runs], list(map(pytest_figures, again)))
+
+
+def tested(*options: str) -> str:
+    """Output of pytest."""
+    argv = [sys.executable, "-m", "pytest", "-v", "-rfEs", "--tb=short", "-p", "no:cacheprovider", *options]
+    return "".join(lines_of(argv))
+
+
+def failed_tests(output: str) -> list[str]:
+    """Those that the summary names, each once."""
+    return list(dict.fromkeys(FAILED.findall(output)))
+
+
+def kernel_figures(runs: Sequence[Mapping[str, int]], again: Sequence[Mapping[str, int]]) -> Figures:
+    """Of the runs, and of another one with those that failed: a test has failed if it fails with nothing beside it, too."""
     return {
-        **{key: sum(part[key] for part in parts) for key in parts[0]},
+        "passed": sum(run["passed"] for run in (*runs, *again)),
+        "failed": sum(run["failed"] for run in again),
+        "repeated": sum(run["passed"] for run in again),
+        "skipped": sum(run["skipped"] for run in runs),
         "left_out": len(LEFT_OUT),
     }
 

@@ -37,6 +37,7 @@ PARTS: Mapping[str, tuple[LabFigure, ...]] = {
     "kernel": (
         LabFigure("passed", "tests on real packets that passed", "", "≥ 1", at_least(1)),
         LabFigure("failed", "that failed", "", "≤ 0", at_most(0)),
+        LabFigure("repeated", "that passed only the second time, with nothing beside them"),
         LabFigure("skipped", "that this machine skips"),
         LabFigure("left_out", "left out, because they measure time"),
     ),

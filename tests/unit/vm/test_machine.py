@@ -8,7 +8,14 @@ from tests.bench.latency import RoundTrips
 from tests.lab.internet import ROOT
 from tests.vm.__main__ import MINUTES_MAX, report_of
 from tests.vm.machine import EMULATED, EXIT, MORE_PACKAGES, packages, qemu, stamp
-from tests.vm.parts import LEFT_OUT, RUNS, added_ms, pytest_figures
+from tests.vm.parts import (
+    LEFT_OUT,
+    RUNS,
+    added_ms,
+    failed_tests,
+    kernel_figures,
+    pytest_figures,
+)
 from tests.vm.record import PARTS
 
 
@@ -54,13 +61,43 @@ def test_the_exit_code_is_a_line_of_its_own() -> None:
         ("===== 200 passed, 3 skipped, 4 deselected in 512.01s (0:08:32) =====", (200, 0, 3)),
         ("= 2 failed, 198 passed, 1 error in 9.00s =", (198, 3, 0)),
         ("= 198 passed, 2 errors in 9.00s =", (198, 2, 0)),
-        ("no tests ran in 0.01s", (0, 0, 0)),
-        ("", (0, 0, 0)),
     ],
 )
 def test_counts_of_tests_are_those_of_the_last_line(last: str, counts: tuple[int, int, int]) -> None:
     output = f"PASSED 7 passed\n\n{last}\n"
     assert dict(zip(("passed", "failed", "skipped"), counts, strict=True)) == pytest_figures(output)
+
+
+@pytest.mark.parametrize(
+    "last", ["no tests ran in 0.01s", "", "[gw0] [ 9%] PASSED tests/kernel/test_a.py::test_b"]
+)
+def test_tests_that_were_not_run_to_their_end_have_no_result(last: str) -> None:
+    with pytest.raises(RuntimeError, match="no result"):
+        pytest_figures(f"PASSED 7 passed\n\n{last}\n")
+
+
+def test_failed_tests_are_those_of_the_summary() -> None:
+    output = """\
+[gw0] [  1%] FAILED tests/kernel/test_a.py::test_b[IPv4]
+ERROR    node.control.applier:applier.py:100 another program changed the packet filter
+FAILED tests/kernel/test_a.py::test_b[IPv4] - assert 1 <= 0
+FAILED tests/kernel/test_a.py::test_c[nft flush ruleset]
+ERROR tests/kernel/test_a.py::test_b[IPv4] - Exception: unclosed
+"""
+    assert [
+        "tests/kernel/test_a.py::test_b[IPv4]",
+        "tests/kernel/test_a.py::test_c[nft flush ruleset]",
+    ] == failed_tests(output)
+
+
+def test_a_test_has_failed_if_it_fails_with_nothing_beside_it_too() -> None:
+    runs = [{"passed": 300, "failed": 3, "skipped": 6}, {"passed": 17, "failed": 0, "skipped": 1}]
+    again = [{"passed": 1, "failed": 1, "skipped": 0}]
+    few = {"skipped": 7, "left_out": len(LEFT_OUT)}
+    assert {"passed": 318, "failed": 1, "repeated": 1, **few} == kernel_figures(runs, again)
+    assert {"passed": 317, "failed": 0, "repeated": 0, **few} == kernel_figures(
+        [{**run, "failed": 0} for run in runs], []
+    )
 
 
 @pytest.mark.parametrize("name", LEFT_OUT)
