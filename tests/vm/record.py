@@ -131,8 +131,9 @@ def result(
 
 
 def store(part: str, made: Mapping[str, Any], file: Path = FILE) -> None:
-    """Replaces the last result of one part; those of the others stay."""
-    before = read_record(file.read_text()) if file.exists() else {}
+    """Replaces the last result of one part; those of the others stay, if they still have the figures of today."""
+    before = json.loads(file.read_text()) if file.exists() else {}
+    before = {name: each for name, each in before.items() if name in PARTS and not _wrong(name, each)}
     results = {**before, part: made}
     ordered = {name: results[name] for name in PARTS if name in results}
     draft = file.with_suffix(".new")
@@ -157,6 +158,14 @@ def circumstances(record: Mapping[str, Mapping[str, Any]]) -> list[str]:
         + ("with KVM" if each["accelerator"] == "kvm" else "emulated")
         for part, each in record.items()
     ]
+
+
+def _wrong(part: str, result: Any) -> bool:
+    try:
+        _check(part, result)
+    except ValueError:
+        return True
+    return False
 
 
 def _shown(value: float | None, unit: str) -> str:

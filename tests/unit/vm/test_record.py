@@ -79,6 +79,14 @@ def test_the_result_of_one_part_leaves_those_of_the_others(tmp_path: Path) -> No
     assert [file] == list(tmp_path.iterdir())
 
 
+def test_results_with_figures_of_an_earlier_version_are_dropped(tmp_path: Path) -> None:
+    file = tmp_path / "lab.json"
+    old = {**made("latency"), "figures": {"own_lost": 0}}
+    file.write_text(json.dumps({"kernel": {}, "latency": old, "wifi": {}}))
+    store("demo", made("demo"), file)
+    assert {"demo": made("demo")} == read_record(file.read_text())
+
+
 def test_what_another_part_printed_beside_is_not_stored() -> None:
     assert list(GOOD["demo"]) == list(made("demo", admit_ms_p50=300)["figures"])
 
