@@ -4,6 +4,7 @@ kept in ``deploy/lab.json``. Exit code 0 if all targets are met."""
 import argparse
 import datetime
 import json
+import os
 import subprocess
 import sys
 import time
@@ -43,6 +44,7 @@ def report_of(output: list[str]) -> dict[str, Any] | None:
 def checked(part: str, *, rebuild: bool, accelerator: str) -> bool:
     """Runs a part, stores its result, and says whether it met its targets. Raises LabFailed."""
     tested, began, output = commit(), time.monotonic(), list[str]()
+    load = round(os.getloadavg()[0], 1)
 
     def show(line: str) -> None:
         print(line, flush=True)
@@ -60,6 +62,7 @@ def checked(part: str, *, rebuild: bool, accelerator: str) -> bool:
         commit=tested,
         linux=found["linux"],
         accelerator=accelerator,
+        load=load,
         seconds=round(time.monotonic() - began),
     )
     record.store(part, made)

@@ -66,8 +66,16 @@ PARTS: Mapping[str, tuple[LabFigure, ...]] = {
         ),
     ),
 }
-CIRCUMSTANCES = {"date": str, "commit": str, "linux": str, "accelerator": str, "seconds": int, "ok": bool}
-"""Of each part's result, beside its figures."""
+CIRCUMSTANCES = {
+    "date": str,
+    "commit": str,
+    "linux": str,
+    "accelerator": str,
+    "load": float,
+    "seconds": int,
+    "ok": bool,
+}
+"""Of each part's result, beside its figures; `load` is the machine's load average before it, which is other work."""
 
 
 def unmet(part: str, figures: Mapping[str, Any]) -> list[str]:
@@ -116,6 +124,7 @@ def result(
     commit: str,
     linux: str,
     accelerator: str,
+    load: float,
     seconds: int,
 ) -> dict[str, Any]:
     """As it is stored; figures that the part did not measure are None."""
@@ -124,6 +133,7 @@ def result(
         "commit": commit,
         "linux": linux,
         "accelerator": accelerator,
+        "load": load,
         "seconds": seconds,
         "ok": not unmet(part, figures),
         "figures": {figure.key: figures.get(figure.key) for figure in PARTS[part]},
@@ -155,7 +165,7 @@ def circumstances(record: Mapping[str, Mapping[str, Any]]) -> list[str]:
     """A line of the README for each part: when, of which commit, on which kernel, and how long it took."""
     return [
         f"- `{part}`: {each['date']}, commit {each['commit']}, Linux {each['linux']}, {each['seconds']} seconds, "
-        + ("with KVM" if each["accelerator"] == "kvm" else "emulated")
+        f"{'with KVM' if each['accelerator'] == 'kvm' else 'emulated'}, beside a load of {each['load']}"
         for part, each in record.items()
     ]
 

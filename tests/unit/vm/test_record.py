@@ -39,6 +39,7 @@ def made(part: str, **other: Any) -> dict[str, Any]:
         commit="abc1234",
         linux="6.12.1-amd64",
         accelerator="tcg",
+        load=0.5,
         seconds=119,
     )
 
@@ -127,7 +128,7 @@ def test_the_rows_show_each_figure_with_its_unit_and_target() -> None:
 def test_the_circumstances_say_what_was_tested_where() -> None:
     record = {"demo": made("demo"), "kernel": {**made("kernel"), "accelerator": "kvm", "seconds": 5}}
     assert [
-        "- `demo`: 2026-11-29, commit abc1234, Linux 6.12.1-amd64, 119 seconds, emulated",
-        "- `kernel`: 2026-11-29, commit abc1234, Linux 6.12.1-amd64, 5 seconds, with KVM",
+        "- `demo`: 2026-11-29, commit abc1234, Linux 6.12.1-amd64, 119 seconds, emulated, beside a load of 0.5",
+        "- `kernel`: 2026-11-29, commit abc1234, Linux 6.12.1-amd64, 5 seconds, with KVM, beside a load of 0.5",
     ] == circumstances(record)
     assert [*CIRCUMSTANCES, "figures"] == list(record["demo"])
