@@ -274,8 +274,9 @@ SETTINGS: tuple[Setting, ...] = (
         "flow_offload",
         FLAG,
         "false",
-        "true: let the packets of running connections pass beside the rules where the kernel can do that (flowtables). They are "
-        "counted and shaped all the same, and a slow processor forwards more of them. It is off until it has met more routers.",
+        "true: let the packets of running connections pass beside the rules where the kernel can do that (flowtables). They "
+        "are counted and shaped all the same, and a slow processor forwards more of them. It is off until it has met more "
+        "routers.",
     ),
     _may(
         "uplink",
