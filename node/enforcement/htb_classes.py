@@ -73,8 +73,9 @@ def htb_classes(
     classes: Mapping[int, ShapedClass], uplink: Rates | None, *, upwards: bool, measured: Rates | None = None
 ) -> dict[int, HtbClass]:
     """HTB classes for one direction, by minor. Without an uplink rate classes have no common root, only their
-    ceilings. `measured` is what the uplink carries now, where that is less: guarantees follow it in steps, so that most
-    changes of it are one class; ceilings do not, because the root has it."""
+    ceilings; none where there is neither a rate nor a ceiling. `measured` is what the uplink carries now, where that is
+    less: guarantees follow it in steps, so that most changes of it are one class; ceilings do not, because the root has
+    it."""
     capacity = None if uplink is None else _way(uplink, upwards)
     by_parent: dict[int | None, list[ShapedClass]] = {}
     for each in classes.values():
@@ -179,7 +180,7 @@ def _lan_classes() -> dict[int, HtbClass]:
 def _ceilings_only(
     by_parent: Mapping[int | None, list[ShapedClass]], *, upwards: bool
 ) -> dict[int, HtbClass]:
-    rendered: dict[int, HtbClass] = {} if upwards else _lan_classes()
+    rendered: dict[int, HtbClass] = {} if upwards or not by_parent else _lan_classes()
     for each in by_parent.get(None, ()):
         leaf = each.minor not in by_parent
         turns = _round((each,), NO_LIMIT)

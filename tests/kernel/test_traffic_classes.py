@@ -273,6 +273,7 @@ def test_the_node_itself_cannot_fill_more_of_the_line_than_its_class_has(
     assert after[0] == before[0], "nothing passes beside the classes"
 
 
+@pytest.mark.alone
 def test_what_keeps_the_line_alive_waits_for_nobody_on_a_full_line(place: KernelTestbed) -> None:
     """While the member and the node itself send four times the line, every ping is answered soon."""
     shaped(place)

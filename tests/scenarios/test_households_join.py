@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from node.enforcement.plan import LAN_MINOR, TEST_MINOR
 from tests.bench.many_clients import VirtualDevice
 from tests.bench.single_router import PORTAL, ClientProcess, SingleRouter, single_router
 from tests.lab.internet import ROOT
@@ -79,11 +80,16 @@ class Town:
         return {a["account"]: a["allowance"]["floor"]["value"] for a in answers}
 
     def stands(self, interface: str) -> dict[str, int]:
-        """The guaranteed rate of each class in the kernel, in bit/s."""
+        """The guaranteed rate of each class of the uplink in the kernel, in bit/s. The LAN has one beside it."""
         import json
 
         rows = json.loads(self.router.place.run("tc", "-j", "class", "show", "dev", interface))
-        return {row["handle"]: row["rate"] * 8 for row in rows if row["class"] == "htb"}
+        beside = {f"1:{minor:x}" for minor in (LAN_MINOR, TEST_MINOR)}
+        return {
+            row["handle"]: row["rate"] * 8
+            for row in rows
+            if row["class"] == "htb" and row["handle"] not in beside
+        }
 
 
 def everything_is_as_it_was_told(town: Town) -> None:

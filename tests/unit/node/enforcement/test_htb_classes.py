@@ -138,6 +138,10 @@ def test_accounts_in_a_pool_share_what_the_pool_has() -> None:
     assert found[1].rate + found[2].rate <= found[9].rate
 
 
+def test_where_nothing_is_shaped_there_are_no_classes() -> None:
+    assert {} == htb_classes({}, None, upwards=True) == htb_classes({}, None, upwards=False)
+
+
 def test_an_uplink_of_unknown_speed_shapes_only_ceilings() -> None:
     found = htb_classes({1: one(1, ceiling=rates(5_000_000))}, None, upwards=True)
     assert {1} == set(found)
