@@ -7,7 +7,7 @@ from tests.bench.field import Force
 from tests.bench.siege import measured
 from tests.bench.single_router import single_router
 
-pytestmark = [pytest.mark.kernel, pytest.mark.late]
+pytestmark = [pytest.mark.kernel, pytest.mark.late, pytest.mark.alone]
 
 FORCE = Force(
     seconds=8.0,
