@@ -13,8 +13,9 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from node.cli.terminal import Terminal
 from node.config import NodeConfig, example, parse_config
 from node.errors import InvalidFile, NodeError
+from node.governance.sentences import rate_words
 from node.identity import key_from_pem, key_to_pem, own_node_id
-from node.units import parse_rate, show_rate
+from node.units import parse_rate
 from node.uplink.proc_net import default_routes
 
 SECRET_MODE = 0o600
@@ -50,7 +51,7 @@ _LINE_UNKNOWN = """\
 # [uplink.main]
 # down = "40 Mbit/s"
 # up = "8 Mbit/s\""""
-_COMMUNITY = "Our community"
+_COMMUNITY, _SPEED = "Our community", "Measured speed of the line"
 TRIES = 3
 """For each question."""
 
@@ -106,22 +107,21 @@ class InitResult:
 
 def complete(wishes: InitOptions, seen: InterfacesSeen, ask: Callable[[str], str]) -> InitOptions:
     """Asks for what is not given, each with a proposal that an empty answer takes. `ask` shows a question and returns a
-    line. Nothing is asked when the settings exist. Raises NodeError for an answer that cannot be used three times."""
+    line. Nothing is asked when the settings exist. Raises NodeError for an answer that cannot be used three times, for
+    no answer, and before the first question where the settings could not be written."""
     if wishes.config.exists():
         return wishes
+    _check_writable(wishes.config)
     uplink = seen.default_route or (seen.other_than(wishes.lan) if wishes.lan else None)
     uplink = wishes.uplink or _answer(ask, "Interface towards the Internet", uplink, _one_of(seen.names))
     others = tuple(name for name in seen.names if name != uplink)
     lan = wishes.lan or _answer(ask, "Interface where people are", seen.other_than(uplink), _one_of(others))
-    return replace(
-        wishes,
-        uplink=uplink,
-        lan=lan,
-        name=wishes.name or _answer(ask, "Name of this node", _host_name(), _name),
-        community=wishes.community or _answer(ask, "Name of the community", _COMMUNITY, _name),
-        down=wishes.down or _answer(ask, "Measured speed of the line, down", "", _speed),
-        up=wishes.up or _answer(ask, "Measured speed of the line, up", "", _speed),
-    )
+    name = wishes.name or _answer(ask, "Name of this node", _host_name(), _name)
+    community = wishes.community or _answer(ask, "Name of the community", _COMMUNITY, _name)
+    # Where one direction is known, the other is needed too.
+    down = wishes.down or _answer(ask, f"{_SPEED}, down", None if wishes.up else "", _speed)
+    up = wishes.up or (_answer(ask, f"{_SPEED}, up", None, _speed) if down else "")
+    return replace(wishes, uplink=uplink, lan=lan, name=name, community=community, down=down, up=up)
 
 
 def _answer(
@@ -130,12 +130,23 @@ def _answer(
     shown = f" [{proposal}]" if proposal else (" [not known yet]" if proposal == "" else "")
     wrong = ""
     for _ in range(TRIES):
-        text = ask(f"{wrong}{question}{shown}: ").strip() or proposal
         try:
-            return check(text or "")
+            text = ask(f"{wrong}{question}{shown}: ").strip()
+        except (EOFError, KeyboardInterrupt) as ended:
+            raise NodeError("nothing was written", "start again; with --yes nothing is asked") from ended
+        if not text and proposal is not None:
+            return proposal
+        try:
+            return check(text)
         except ValueError as error:
             wrong = f"{error}\n"
     raise NodeError(wrong.strip(), "see 'procomu init --help' for the options")
+
+
+def _check_writable(path: Path) -> None:
+    there = next(each for each in path.absolute().parents if each.exists())
+    if not os.access(there, os.W_OK, effective_ids=True):
+        raise NodeError(f"{path} cannot be written", "run it as root")
 
 
 def _one_of(names: tuple[str, ...]) -> Callable[[str], str]:
@@ -156,8 +167,7 @@ def _name(text: str) -> str:
 
 
 def _speed(text: str) -> str:
-    """Empty while it is not known."""
-    return show_rate(parse_rate(text)) if text else ""
+    return rate_words(parse_rate(text))
 
 
 def create_files(wishes: InitOptions, seen: InterfacesSeen) -> InitResult:
@@ -185,10 +195,10 @@ def _line(wishes: InitOptions) -> str:
     if not wishes.down or not wishes.up:
         raise NodeError("the line has two speeds", "give both --down and --up, or neither")
     try:
-        down, up = parse_rate(wishes.down), parse_rate(wishes.up)
+        down, up = _speed(wishes.down), _speed(wishes.up)
     except ValueError as error:
         raise NodeError(str(error), 'give for example --down "40 Mbit/s" --up "8 Mbit/s"') from error
-    return f'[uplink.main]\ndown = "{show_rate(down)}"\nup = "{show_rate(up)}"'
+    return f'[uplink.main]\ndown = "{down}"\nup = "{up}"'
 
 
 def _config_text(wishes: InitOptions, seen: InterfacesSeen) -> str:

@@ -59,7 +59,7 @@ def test_ports_of_a_bridge_are_not_proposed_and_the_bridge_is(tmp_path: Path) ->
             "--data-dir",
             str(tmp_path / "data"),
         ]
-        code, shown = talk(argv, namespace=router.name, lines=["", "", "hill", "Vall", "", ""])
+        code, shown = talk(argv, namespace=router.name, lines=["", "", "hill", "Vall", ""])
     assert 0 == code, shown
     assert "Interface towards the Internet [eth0]: " in shown
     assert "Interface where people are [br-lan]: " in shown

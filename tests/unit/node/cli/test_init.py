@@ -1,5 +1,6 @@
 """The first files of a node: what is asked, what is proposed, and what is refused before anything is written."""
 
+import os
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -12,6 +13,7 @@ from node.errors import NodeError
 from node.governance.parse import parse_ruleset
 
 TWO = InterfacesSeen(("br-lan", "eth0"), "eth0")
+NOBODY = 65_534
 THREE = InterfacesSeen(("br-lan", "eth0", "wlan1"), "eth0")
 
 
@@ -31,7 +33,7 @@ def answers(*lines: str) -> tuple[Callable[[str], str], list[str]]:
 
 
 def test_empty_answers_take_what_was_found(tmp_path: Path) -> None:
-    ask, questions = answers(*[""] * 6)
+    ask, questions = answers(*[""] * 5)
     asked = complete(options(tmp_path), TWO, ask)
     assert ("eth0", "br-lan", "Our community") == (asked.uplink, asked.lan, asked.community)
     assert questions[0] == "Interface towards the Internet [eth0]: "
@@ -65,6 +67,46 @@ def test_a_wrong_answer_is_asked_again_with_what_is_possible(tmp_path: Path) -> 
     assert ("eth0", "40 Mbit/s") == (asked.uplink, asked.down)
     assert questions[1].startswith("write one of br-lan, eth0, wlan1\n")
     assert "such as" in questions[6]
+
+
+def test_a_speed_is_written_as_it_was_measured(tmp_path: Path) -> None:
+    ask, _ = answers("", "", "", "", "12.345 Mbit/s", "1234 kbit/s")
+    create_files(complete(options(tmp_path), TWO, ask), TWO)
+    ruleset, _ = parse_ruleset((tmp_path / "rules.toml").read_text())
+    assert ruleset is not None
+    assert ruleset.uplink is not None
+    assert (12_345_000, 1_234_000) == (ruleset.uplink.down, ruleset.uplink.up)
+
+
+def test_where_one_speed_is_known_the_other_is_asked_for_until_it_is_given(tmp_path: Path) -> None:
+    ask, questions = answers("", "", "", "", "40 Mbit/s", "", "8 Mbit/s")
+    asked = complete(options(tmp_path), TWO, ask)
+    assert ("40 Mbit/s", "8 Mbit/s") == (asked.down, asked.up)
+    assert questions[-1].endswith("up: ")
+
+
+@pytest.mark.parametrize("ended", [EOFError, KeyboardInterrupt])
+def test_no_answer_ends_it_and_nothing_is_written(tmp_path: Path, ended: type[BaseException]) -> None:
+    def ask(_question: str) -> str:
+        raise ended
+
+    with pytest.raises(NodeError, match="nothing was written"):
+        complete(options(tmp_path), TWO, ask)
+    assert [] == list(tmp_path.iterdir())
+
+
+def test_nothing_is_asked_where_nothing_could_be_written() -> None:
+    ask, questions = answers()
+    is_root = os.geteuid() == 0
+    if is_root:
+        os.seteuid(NOBODY)
+    try:
+        with pytest.raises(NodeError, match="cannot be written"):
+            complete(options(Path("/etc/none")), TWO, ask)
+    finally:
+        if is_root:
+            os.seteuid(0)
+    assert [] == questions
 
 
 def test_three_wrong_answers_end_it_and_nothing_is_written(tmp_path: Path) -> None:
