@@ -138,7 +138,8 @@ def _networks(seen: Symptoms) -> Iterator[Diagnosis]:
         yield _ok("networks", found)
         return
     wrong = "the Internet's side and people's side have the same addresses, so nothing is routed between them"
-    other = next(each for each in _OTHER_NETWORKS if not IPv4Interface(each).network.overlaps(uplink.network))
+    free = [each for each in _OTHER_NETWORKS if not IPv4Interface(each).network.overlaps(uplink.network)]
+    other = free[0] if free else _OTHER_NETWORKS[-1]
     yield Diagnosis(
         "networks",
         "fail",

@@ -21,7 +21,7 @@ from node import console
 from node.clock import SystemClock
 from node.config import NodeConfig, parse_config
 from node.control.active_ruleset import RULES_COPY, consider, examine, reload_active_ruleset
-from node.doctor.foreign_chains import foreign_chains
+from node.doctor.foreign_chains import foreign_chains, tables_of_forwarding
 from node.doctor.symptoms import (
     CertificateSeen,
     DnsSeen,
@@ -265,7 +265,10 @@ def _foreign_chains(lan: str) -> tuple[ForeignChain, ...]:
     except OSError:
         return ()
     try:
-        return foreign_chains(nftables.run("list ruleset"), lan)
+        # Not the whole ruleset: the node's own sets can be long.
+        tables = tables_of_forwarding(nftables.run("list chains"))
+        listings = (nftables.run(f"list table {family} {name}") for family, name in tables)
+        return tuple(chain for listing in listings for chain in foreign_chains(listing, lan))
     except NodeError as error:
         log.warning("the rules of other programs cannot be read: %s", error)
         return ()

@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from node.doctor.foreign_chains import foreign_chains
+from node.doctor.foreign_chains import foreign_chains, tables_of_forwarding
 from node.doctor.symptoms import ForeignChain
 
 Item = dict[str, dict[str, object]]
@@ -69,8 +69,43 @@ def test_a_rule_of_another_interface_or_to_drop_lets_nobody_pass() -> None:
         assert 1 == len(found(drops, other))
 
 
-def test_other_hooks_and_the_nodes_own_table_are_not_foreign() -> None:
-    assert () == found(
+VMAP = {
+    "key": {"meta": {"key": "iifname"}},
+    "data": {"set": [[LAN, {"jump": {"target": "people"}}], ["x", {"drop": None}]]},
+}
+
+
+@pytest.mark.parametrize(
+    "expression",
+    [
+        pytest.param((iifname("br-*"), {"accept": None}), id="wildcard"),
+        pytest.param((iifname("@lans"), {"accept": None}), id="named-set"),
+        pytest.param(({"vmap": VMAP},), id="verdict-map"),
+        pytest.param(
+            ({"match": {"op": "==", "left": {"meta": {"key": "iif"}}, "right": LAN}}, {"accept": None}),
+            id="iif",
+        ),
+    ],
+)
+def test_all_ways_to_name_the_interface_are_known(expression: tuple[object, ...]) -> None:
+    drops = chain("filter", "FORWARD", policy="drop")
+    lans: Item = {"set": {"family": "ip", "table": "filter", "name": "lans", "elem": ["eth7", LAN]}}
+    assert () == found(drops, lans, rule("filter", "FORWARD", *expression))
+
+
+def test_a_verdict_map_that_drops_the_interface_lets_nobody_pass() -> None:
+    drops = {"key": {"meta": {"key": "iifname"}}, "data": {"set": [[LAN, {"drop": None}]]}}
+    assert 1 == len(
+        found(chain("filter", "FORWARD", policy="drop"), rule("filter", "FORWARD", {"vmap": drops}))
+    )
+
+
+def test_tables_without_a_chain_of_forwarding_and_the_nodes_own_are_not_read() -> None:
+    chains = [
+        {"metainfo": {}},
         chain("filter", "INPUT", policy="drop", hook="input"),
         chain("procomu", "forward", policy="drop", family="inet"),
-    )
+        chain("filter", "FORWARD"),
+        chain("filter", "FORWARD", family="ip6"),
+    ]
+    assert (("ip", "filter"), ("ip6", "filter")) == tables_of_forwarding(json.dumps({"nftables": chains}))
