@@ -38,8 +38,8 @@ TEST_BYTES = LARGE_BYTES
 TRANSFERS_MAX = 16
 """At once. The draft adds one each second until the path is full, for less than 16 seconds."""
 CHUNK_BYTES, CHUNK_S = 65_536, 0.001
-"""A transfer sends or takes one chunk, then lets the event loop serve others for so long: at most half a gigabit a second
-each."""
+"""A transfer that has sent or taken one chunk lets the event loop serve others for so long, and for longer after more: at
+most half a gigabit a second each."""
 SOCKET_BYTES = 131_072
 """Of a transfer's socket in the kernel, which takes twice as much: all of them fill 4 MB at most, if nobody reads."""
 HEAD_LINES_MAX = 64
@@ -223,6 +223,8 @@ class Transfer:
         self._left = LARGE_BYTES if request.is_download else request.length
         self._tail = b"\r\n"
         """The last octets of a chunked upload."""
+        self._taken = 0
+        """Of an upload since the last pause: TLS hands over less than a chunk at once, a socket may hand over more."""
         self._transport: asyncio.Transport | None = None
         self._is_choked = False
         self._next: asyncio.TimerHandle | None = None
@@ -255,16 +257,19 @@ class Transfer:
             return
         if self._left is None:
             # The chunks are not parsed: the connection ends after this request, so nothing can hide behind it.
-            self._tail = (self._tail + data)[-len(_LAST_CHUNK) :]
+            self._tail = (self._tail + data[-len(_LAST_CHUNK) :])[-len(_LAST_CHUNK) :]
             is_whole = self._tail == _LAST_CHUNK
         else:
             self._left -= len(data)
             is_whole = self._left <= 0
+        self._taken += len(data)
         if is_whole:
             self._answer()
-        elif len(data) >= CHUNK_BYTES:
+        elif self._taken >= CHUNK_BYTES:
             self._transport.pause_reading()
-            self._next = asyncio.get_running_loop().call_later(CHUNK_S, self._transport.resume_reading)
+            pause = CHUNK_S * self._taken / CHUNK_BYTES
+            self._next = asyncio.get_running_loop().call_later(pause, self._transport.resume_reading)
+            self._taken = 0
 
     def pause_writing(self) -> None:
         self._is_choked = True
@@ -274,7 +279,7 @@ class Transfer:
         if self._is_download:
             self._send_soon()
 
-    def connection_lost(self, exc: BaseException | None) -> None:  # noqa: ARG002 - the reason does not matter
+    def connection_lost(self, _exc: BaseException | None) -> None:
         if self._next is not None:
             self._next.cancel()
         self._transport = self._next = None
