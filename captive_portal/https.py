@@ -185,7 +185,7 @@ class TlsHandshake(asyncio.Protocol):
         the loop."""
         self._early += data
 
-    def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002 - the reason does not matter
+    def connection_lost(self, _exc: Exception | None) -> None:
         self._is_lost = True
 
     def pass_on(self, secured: asyncio.Transport) -> None:

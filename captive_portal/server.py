@@ -232,11 +232,11 @@ class Portal:
             return self._no_device(context, 403)
         if not self._backend.is_admitted(context.mac):
             return self._response(context, Redirect("/"))
+        headers = {"Cache-Control": "no-store"}
         later = self._tests.take(context.mac, self._clock())
         if later is not None:
-            headers = {"Retry-After": str(later.retry_s), "Cache-Control": "no-store"}
+            headers["Retry-After"] = str(later.retry_s)
             return web.Response(status=503, text=f"{later.reason}\n", headers=headers)
-        headers = {"Cache-Control": "no-store"}
         if request.path == responsiveness.CONFIG_PATH:
             origin = f"{'https' if request.secure else 'http'}://{_authority(request)}"
             body = responsiveness.document(origin)

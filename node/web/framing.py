@@ -62,7 +62,7 @@ def measure_stream(head: bytes, *, lines_max: int) -> tuple[int, int | None]:
 
 
 def _checked(head: bytes, lines_max: int) -> tuple[int, bytes]:
-    """The status of an error in what is no length, 0 without one; and the head in lower case."""
+    """Checks all but the length of the body. Returns (0, the head in lower case), or (error status, nothing)."""
     if head.count(b"\n") > lines_max:
         return 431, b""
     first, _, fields = head.partition(b"\r\n")
@@ -83,6 +83,7 @@ def _checked(head: bytes, lines_max: int) -> tuple[int, bytes]:
 
 
 def _length(lower: bytes, form: re.Pattern[bytes]) -> tuple[int, int]:
+    """(0, the length that Content-Length states, 0 without it), or (error status, 0)."""
     lengths = lower.count(b"\r\ncontent-length:")
     if not lengths:
         return 0, 0
