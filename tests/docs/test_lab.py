@@ -11,9 +11,9 @@ def test_every_part_has_a_result():
     assert list(PARTS) == list(RECORD)
 
 
-def test_the_readme_shows_all_figures_and_targets():
+def test_the_benchmarks_show_all_figures_and_targets():
     assert rows(RECORD) == TABLE
 
 
-def test_the_readme_says_what_was_measured_when_and_how_long_it_took():
+def test_the_benchmarks_say_what_was_measured_when_and_how_long_it_took():
     assert [] == [line for line in circumstances(RECORD) if line not in BENCHMARKS.splitlines()]

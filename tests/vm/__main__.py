@@ -77,7 +77,11 @@ def main() -> int:
     parser.add_argument(
         "--rebuild", action="store_true", help="make the image again, with the newest packages"
     )
-    parser.add_argument("--kvm", action="store_true", help="use KVM instead of emulating the processor")
+    parser.add_argument(
+        "--kvm",
+        action="store_true",
+        help="use KVM instead of emulating the processor (not run to its end anywhere yet)",
+    )
     asked = parser.parse_args()
     if reason := missing_for_machine():
         say(reason)

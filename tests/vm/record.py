@@ -162,7 +162,7 @@ def rows(record: Mapping[str, Mapping[str, Any]]) -> list[str]:
 
 
 def circumstances(record: Mapping[str, Mapping[str, Any]]) -> list[str]:
-    """A line of the README for each part: when, of which commit, on which kernel, and how long it took."""
+    """A line of the benchmarks for each part: when, of which commit, on which kernel, and how long it took."""
     return [
         f"- `{part}`: {each['date']}, commit {each['commit']}, Linux {each['linux']}, {each['seconds']} seconds, "
         f"{'with KVM' if each['accelerator'] == 'kvm' else 'emulated'}, beside a load of {each['load']}"
