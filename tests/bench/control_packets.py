@@ -24,7 +24,7 @@ from tests.bench.attacks.ethernet import ETH_P_ARP, REPLY, REQUEST, SOLICITATION
 from tests.bench.figures import say
 from tests.bench.latency_probe import ahead_of_other_programs
 from tests.kernel.frames import octets
-from tests.lab.wire import SO_BINDTODEVICE, device_socket
+from tests.lab.wire import SO_BINDTODEVICE, device_socket, dns_query
 
 PATIENCE_S, NAME_PATIENCE_S, PAGE_PATIENCE_S = 3.0, 4.0, 5.0
 RENEWAL_EVERY_S = 8.0
@@ -46,7 +46,7 @@ class ControlTraffic:
         self._address, self._address6 = job["address"], job["address6"]
         self._node, self._node6 = job["node"], job["node6"]
         self._names = itertools.count()
-        self._word = secrets.token_hex(4)
+        self._prefix = secrets.token_hex(4)
         self._kinds: dict[str, tuple[Exchange, float]] = {
             "arp": (self.arp, 0.5),
             "neighbour solicitations": (self.neighbour_solicitation, 0.5),
@@ -152,17 +152,15 @@ class ControlTraffic:
                     return bytes([53, 1, DHCP_ACK]) in answer[236:]
 
     async def dns_query(self) -> bool:
-        """A name that was never asked for, so that the answer comes from the Internet."""
-        name = f"{self._word}-{next(self._names)}.example"
-        number = secrets.token_bytes(2)
-        labels = b"".join(bytes([len(part)]) + part.encode() for part in name.split("."))
-        query = number + struct.pack("!5H", 0x0100, 1, 0, 0, 0) + labels + struct.pack("!BHH", 0, 1, 1)
+        """For a new name each time, so that the answer comes from the Internet."""
+        query = dns_query(secrets.randbelow(65536), f"{self._prefix}-{next(self._names)}.example", 1)
         sock = device_socket(socket.AF_INET, socket.SOCK_DGRAM, self._interface)
         async with _closing(sock, NAME_PATIENCE_S) as loop:
             await loop.sock_connect(sock, (self._node, 53))
             await loop.sock_sendall(sock, query)
             answer = await loop.sock_recv(sock, 1500)
-            return answer[:2] == number and answer[3] & 15 == 0 and struct.unpack_from("!H", answer, 6)[0] > 0
+            number_of_answers = struct.unpack_from("!H", answer, 6)[0]
+            return answer[:2] == query[:2] and answer[3] & 15 == 0 and number_of_answers > 0
 
     async def page(self) -> bool:
         """The portal's page on a new connection."""

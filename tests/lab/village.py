@@ -71,6 +71,14 @@ class Site:
     def wan_v6(self) -> str:
         return f"fd88:{self.number}::1"
 
+    @property
+    def next_hop_v4(self) -> str:
+        return f"10.88.{self.number}.254"
+
+    @property
+    def next_hop_v6(self) -> str:
+        return f"fd88:{self.number}::fe"
+
 
 SQUARE, HILLS = Site("square", 1), Site("hills", 2)
 
@@ -250,9 +258,8 @@ def _plug_into_internet(
     else:
         between = modem.between(lab, router.place, far, port)
     router.place.address("wan0", f"{site.wan_v4}/24", f"{site.wan_v6}/64")
-    far_v4, far_v6 = f"10.88.{site.number}.254", f"fd88:{site.number}::fe"
-    far.address(port, f"{far_v4}/24", f"{far_v6}/64")
-    router.place.route(f"default via {far_v4}", f"default via {far_v6}")
+    far.address(port, f"{site.next_hop_v4}/24", f"{site.next_hop_v6}/64")
+    router.place.route(f"default via {site.next_hop_v4}", f"default via {site.next_hop_v6}")
     # IPv6 without address translation: the far side has a route to the LAN.
     far.route(f"{site.lan_v6.removesuffix('1')}/64 via {site.wan_v6}")
     if modem is None:

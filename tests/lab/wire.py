@@ -80,6 +80,12 @@ def family_of(address: str) -> int:
     return socket.AF_INET6 if ":" in address else socket.AF_INET
 
 
+def dns_query(number: int, name: str, kind: int) -> bytes:
+    """For the records of this kind (RFC 1035 section 4.1), with recursion."""
+    labels = b"".join(bytes([len(part)]) + part.encode() for part in name.rstrip(".").split("."))
+    return struct.pack("!6H", number, 0x0100, 1, 0, 0, 0) + labels + struct.pack("!BHH", 0, kind, 1)
+
+
 async def resolve(name: str, *, server: str, wants_v6: bool, interface: str | None = None) -> str:
     """The first address of `name` from the resolver `server`. Raises OSError if there is none."""
     with contextlib.suppress(OSError):
@@ -88,13 +94,12 @@ async def resolve(name: str, *, server: str, wants_v6: bool, interface: str | No
         return name.strip("[]")
     number = secrets.randbelow(65536)
     kind = 28 if wants_v6 else 1
-    labels = b"".join(bytes([len(part)]) + part.encode() for part in name.rstrip(".").split("."))
-    question = struct.pack("!6H", number, 0x0100, 1, 0, 0, 0) + labels + struct.pack("!BHH", 0, kind, 1)
+    query = dns_query(number, name, kind)
     loop = asyncio.get_running_loop()
     with contextlib.closing(device_socket(family_of(server), socket.SOCK_DGRAM, interface)) as sock:
         await loop.sock_connect(sock, (server, 53))
         for _ in range(3):
-            await loop.sock_sendall(sock, question)
+            await loop.sock_sendall(sock, query)
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(1):
                     return _first_address(await loop.sock_recv(sock, 1500), number, kind, name)

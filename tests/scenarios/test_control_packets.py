@@ -7,11 +7,12 @@ import sys
 import pytest
 
 from tests.lab.internet import ROOT
+from tests.lab.village import SQUARE
 
 pytestmark = pytest.mark.kernel
-LAN = {"node": "10.77.0.1", "node6": "fd77::1"}
+LAN = {"node": SQUARE.lan_v4, "node6": SQUARE.lan_v6}
 NOBODY = {"node": "10.77.31.250", "node6": "fd77::dead"}
-NEXT_HOP = {"node": "10.88.1.254", "node6": "fd88:1::fe"}
+NEXT_HOP = {"node": SQUARE.next_hop_v4, "node6": SQUARE.next_hop_v6}
 SECONDS = 3
 
 
@@ -47,7 +48,7 @@ def test_everything_is_answered_on_an_idle_line_and_what_nobody_answers_is_count
         silent
     )
     mac = place.square.place.run("cat", "/sys/class/net/wan0/address").strip()
-    uplink = {"address": "10.88.1.1", "address6": "fd88:1::1", "mac": mac, "is_uplink": True}
+    uplink = {"address": SQUARE.wan_v4, "address6": SQUARE.wan_v6, "mac": mac, "is_uplink": True}
     found = counted(place.square.place, **uplink, **NEXT_HOP, interface="wan0")
     assert {"arp", "neighbour solicitations"} == set(found)
     assert all(sent >= SECONDS and not unanswered for sent, unanswered in found.values()), found
