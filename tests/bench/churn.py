@@ -3,9 +3,8 @@ counted to the byte, and afterwards the router must forward as fast as one whose
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 
-from node.accounting.meter import Reading
 from node.enforcement.kernel import LinuxKernel
 from node.enforcement.plan import Admission, TrafficPlan
 from node.units import MacAddress, Monotonic, Usage
@@ -31,20 +30,6 @@ table ip counted {{
 """
 
 
-@dataclass
-class Books:
-    """What was counted of each mark: the last reading that had it."""
-
-    counted: dict[int, Usage] = field(default_factory=dict)
-
-    def take(self, reading: Reading) -> None:
-        self.counted |= {mark: usage for mark, usage in reading.counted.items() if mark >= MARK_FIRST}
-
-    @property
-    def total_up(self) -> int:
-        return sum(usage.up for usage in self.counted.values())
-
-
 def generation(number: int) -> dict[MacAddress, Admission]:
     first = MARK_FIRST + number * AT_ONCE
     macs = [
@@ -59,7 +44,9 @@ class ChurningRouter:
     """A router whose devices come and go, and the bytes that they sent."""
 
     def __init__(self, road: Topology) -> None:
-        self.road, self.standing, self.books = road, plan(STANDING, shaped=False), Books()
+        self.road, self.standing = road, plan(STANDING, shaped=False)
+        self._counted: dict[int, Usage] = {}
+        """Of each mark: the last reading that had it."""
         with road.router.entered():
             self.kernel = LinuxKernel()
         road.internet.run("nft", "-f", "-", stdin=COUNTED)
@@ -79,15 +66,23 @@ class ChurningRouter:
                 admitted = {**self.standing.admitted, **here}
                 retiring = {each.mark: each.class_minor for each in gone.values()}
                 self.kernel.apply(replace(self.standing, admitted=admitted, retiring=retiring), NOW)
-                self.books.take(self.kernel.read())
+                self._read()
                 self._send(number, here)
                 gone = here
                 if number % 20 == 19:
                     say(f"churn: {(number + 1) * AT_ONCE} devices came and went")
             retiring = {each.mark: each.class_minor for each in gone.values()}
             self.kernel.apply(replace(self.standing, retiring=retiring), NOW)
-            self.books.take(self.kernel.read())
+            self._read()
             self.kernel.apply(self.standing, NOW)
+
+    def _read(self) -> None:
+        counted = self.kernel.read().counted
+        self._counted |= {mark: usage for mark, usage in counted.items() if mark >= MARK_FIRST}
+
+    def counted_up(self) -> int:
+        """Bytes that the devices of all generations have sent, as their router counted them."""
+        return sum(usage.up for usage in self._counted.values())
 
     def _send(self, number: int, here: Mapping[MacAddress, Admission]) -> None:
         for n, mac in enumerate(list(here)[:: AT_ONCE // SENDERS]):
@@ -151,13 +146,13 @@ def measure() -> Figures:
             router.churn()
             router.stop_sending()
             sent = router.arrived()
-            say(f"churn: counted {router.books.total_up} bytes, arrived {sent}")
+            say(f"churn: counted {router.counted_up()} bytes, arrived {sent}")
             repeats = [_ratio(churned, fresh, router.standing, 6200 + n) for n in range(REPEATS)]
             say(f"churn: {repeats}")
         finally:
             router.close()
     expected = GENERATIONS * sum(48 + 7 * size + n for size in range(FRAMES) for n in range(SENDERS))
-    exact = router.books.total_up == sent == expected
+    exact = router.counted_up() == sent == expected
     return {
         "churn_ratio_pps": sorted(repeats)[REPEATS // 2],
         "churn_exact": int(exact),

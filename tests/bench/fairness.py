@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from tests.bench import opennds
 from tests.bench.figures import Figures, jain, of_total, say
 from tests.bench.many_clients import VirtualDevice
-from tests.bench.single_router import PORTAL, ClientProcess, SingleRouter, single_router
+from tests.bench.single_router import ClientProcess, SingleRouter, single_router
 from tests.lab.village import LINE_BITS
 
 KEYS = ("weighted_jain", "use_percent", "lifeline_held_percent", "peer_jain")
@@ -133,9 +133,7 @@ def _ours(place: SingleRouter) -> Figures:
     place.furnish(rules=rules(LINE_BITS, USABLE_PERCENT), members=members(people.devices))
     place.router.start()
     time.sleep(1)
-    came = people.do("flows", people.devices, to=PORTAL, port=80, at_once=ACCOUNTS)
-    if came["let_in"] < ACCOUNTS:
-        raise RuntimeError(f"not everybody was let in: {came}")
+    people.let_in(ACCOUNTS)
     ways = [
         judged(watch(place, people, upwards=up, settle=SETTLE_S), lifeline)
         for up, lifeline in ((False, LIFELINE_DOWN), (True, LIFELINE_UP))

@@ -61,19 +61,10 @@ def _start(place: SingleRouter) -> int:
 def _start_once(place: SingleRouter, people: ClientProcess) -> None:
     """The first start makes the database, for which it imports sqlite-utils; all later ones find it."""
     pid = _start(place)
-    _wait_until_captured(people)
+    people.wait_until_captured(READY_S_MAX, ASK_AGAIN_S)
     os.kill(pid, signal.SIGTERM)
     while Path(f"/proc/{pid}").exists():
         time.sleep(0.05)
-
-
-def _wait_until_captured(people: ClientProcess) -> None:
-    """Seconds until a request for the Internet is redirected to the portal."""
-    began = time.monotonic()
-    while people.do("locate", people.devices[:1], patience=ASK_AGAIN_S)["status"] not in {302, 303, 307}:
-        if time.monotonic() - began > READY_S_MAX:
-            raise RuntimeError("the node captures nobody")
-        time.sleep(0.005)
 
 
 def _started_by(people: ClientProcess, counter: Counter) -> Figures:
@@ -97,7 +88,7 @@ def measure() -> Figures:
         _start_once(place, people)
         began = time.monotonic()
         pid = _start(place)
-        _wait_until_captured(people)
+        people.wait_until_captured(READY_S_MAX, ASK_AGAIN_S)
         ready = time.monotonic() - began
         time.sleep(SETTLE_S)
         idle = rss_mb(pid)

@@ -14,10 +14,11 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from mesh.peering import KEEPALIVE_EVERY
 from tests.bench.fairness import WEIGHTS, far, means, members, rates_of_seconds, rules
 from tests.bench.figures import Figures, jain, missing, quantile, say
 from tests.bench.many_clients import VirtualDevice
-from tests.bench.single_router import PORTAL, ClientProcess, SingleRouter
+from tests.bench.single_router import ClientProcess, SingleRouter
 from tests.lab.internet import ROOT
 from tests.lab.netns import Lab, Namespace
 from tests.lab.people import Person, settle
@@ -51,8 +52,7 @@ RPM_SETTLE_S, RPM_SECONDS, NONE_RPM_SECONDS, RPM_PATIENCE_S = 4, 11, 9, 3
 CONTROL_SETTLE_S, CONTROL_SECONDS, CONTROL_SECONDS_LONG = 3, 120, 600
 RESIDENT_NUMBER, RESIDENT_MAC = 40, "02:aa:00:00:00:28"
 """A device with a lease of its own, which does what keeps the line alive."""
-NEXT_HOP, NEXT_HOP6 = "10.88.1.254", "fd88:1::fe"
-KEEPALIVE_S, KEEPALIVE_LATE_S = 6, 8
+KEEPALIVE_S, KEEPALIVE_LATE_S = KEEPALIVE_EVERY // 1_000, 8
 """Of the mesh: between two of them, and when one has not come."""
 
 
@@ -118,12 +118,6 @@ class BloatedLine:
         place.internet.place.start(
             sys.executable, "-m", "tests.bench.rpm", "serve", far(self._tested), cwd=ROOT
         )
-
-    def let_in(self) -> None:
-        devices = self.people.devices
-        came = self.people.do("flows", devices, to=PORTAL, port=80, at_once=ACCOUNTS)
-        if came["let_in"] < ACCOUNTS:
-            raise RuntimeError(f"not everybody was let in: {came}")
 
     def remove_queues(self) -> None:
         """What ends the shaping: a node that has ended leaves the devices admitted, and its queues."""
@@ -195,8 +189,8 @@ class BloatedLine:
             "address": site.wan_v4,
             "address6": site.wan_v6,
             "mac": node.place.run("cat", "/sys/class/net/wan0/address").strip(),
-            "node": NEXT_HOP,
-            "node6": NEXT_HOP6,
+            "node": site.next_hop_v4,
+            "node6": site.next_hop_v6,
             "is_uplink": True,
         }
         programs = [
@@ -217,10 +211,7 @@ class BloatedLine:
 
     def _begin_probe(self, begins: float, ends: float) -> "subprocess.Popen[bytes]":
         pairs = [pair for d in self._probed for pair in ((d.address, far(d)), (d.address6, far6(d)))]
-        job = json.dumps({"pairs": pairs, "begins": begins, "ends": ends})
-        return self.people.place.popen(
-            sys.executable, "-m", "tests.bench.latency_probe", "probe", job, stdout=subprocess.PIPE, cwd=ROOT
-        )
+        return self.people.begin_probe(pairs, begins, ends)
 
     @staticmethod
     def _answer(probe: "subprocess.Popen[bytes]") -> RoundTrips:
@@ -318,7 +309,7 @@ def measure(*, is_long: bool = False) -> Figures:
         place.furnish(rules=rules(LINE_BITS), members=members(line.people.devices) + resident)
         daemon = place.router.start()
         time.sleep(1)
-        line.let_in()
+        line.people.let_in(ACCOUNTS)
         idle = line.idle()
         reported("idle", idle)
         trips, uses, fair = [], [], []

@@ -4,10 +4,12 @@ import json
 import secrets
 import subprocess
 import sys
+import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
+from tests.bench.latency_probe import APART_S
 from tests.bench.many_clients import VirtualDevice, arrived, many_clients
 from tests.bench.namespaces import keep_to_core
 from tests.bench.topology import PLAIN
@@ -94,6 +96,29 @@ class ClientProcess:
         if not line:
             raise RuntimeError("the crowd's program ended")
         return dict(json.loads(line))
+
+    def wait_until_captured(self, seconds: float, patience: float) -> None:
+        """Waits until a request for the Internet, to which `patience` gives so many seconds, is redirected to the portal.
+        Raises RuntimeError after `seconds`."""
+        ends = time.monotonic() + seconds
+        while self.do("locate", self.devices[:1], patience=patience)["status"] not in {302, 303, 307}:
+            if time.monotonic() > ends:
+                raise RuntimeError("the node captures nobody")
+            time.sleep(0.005)
+
+    def let_in(self, at_once: int) -> None:
+        """Admits all devices. Raises RuntimeError unless every one was."""
+        came = self.do("flows", self.devices, to=PORTAL, port=80, at_once=at_once)
+        if came["let_in"] < len(self.devices):
+            raise RuntimeError(f"not everybody was let in: {came}")
+
+    def begin_probe(
+        self, pairs: Sequence[tuple[str, str]], begins: float, ends: float, apart: float = APART_S
+    ) -> "subprocess.Popen[bytes]":
+        """`tests.bench.latency_probe`, with these arguments; its output is a pipe."""
+        job = json.dumps({"pairs": pairs, "begins": begins, "ends": ends, "apart": apart})
+        argv = (sys.executable, "-m", "tests.bench.latency_probe", "probe", job)
+        return self.place.popen(*argv, stdout=subprocess.PIPE, cwd=ROOT)
 
     def arrived(self) -> dict[str, int]:
         """IP bytes that reached each device's address: packets dropped by a queue do not count."""

@@ -10,7 +10,16 @@ from pathlib import Path
 from tests.bench import fairness
 from tests.bench.fairness import LIFELINE_DOWN, LIFELINE_UP, held_percent, means, members
 from tests.bench.figures import Figures, missing, say
-from tests.bench.latency import LINE_BITS, MODEM_BYTES, BloatedLine, RoundTrips, added, reported
+from tests.bench.latency import (
+    ACCOUNTS,
+    BOTH,
+    LINE_BITS,
+    MODEM_BYTES,
+    BloatedLine,
+    RoundTrips,
+    added,
+    reported,
+)
 from tests.bench.latency import fairness as jain_of
 from tests.bench.line_trace import ChangingModem, LineTrace, read_trace
 from tests.bench.single_router import SingleRouter
@@ -43,7 +52,6 @@ SETTLE_S, SECONDS, OTHER_SECONDS = 5, 35, 20
 DEAD_SECONDS = 20
 RECOVERED_PERMILLE = 700
 """Of what the line carries: the outage is over for people when they get so much again."""
-BOTH = (False, True)
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,7 +140,7 @@ def measure() -> Figures:
     with Lab("bench") as lab:
         line = VariableLine(lab)
         line.start(is_measured=True)
-        line.line.let_in()
+        line.line.people.let_in(ACCOUNTS)
         idle = line.line.idle()
         traces = {name: read_trace(name) for name in ("steady", "slow", "hard", "one_way", "dead")}
         slow, hard, steady = (

@@ -13,11 +13,11 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from tests.bench.fairness import far, rules
+from tests.bench.fairness import USABLE_PERCENT, far, rules
 from tests.bench.figures import Figures, say
 from tests.bench.latency import RoundTrips, use_cubic
 from tests.bench.many_clients import VirtualDevice
-from tests.bench.single_router import PORTAL, ClientProcess, SingleRouter
+from tests.bench.single_router import ClientProcess, SingleRouter
 from tests.lab.internet import ROOT
 from tests.lab.netns import Lab, entered_namespace
 from tests.vm.record import FEATURES, unmet
@@ -101,7 +101,8 @@ def missing_features() -> list[str]:
 
 
 def lines_of(argv: Sequence[str]) -> Iterator[str]:
-    """Output of a program, line by line while it runs."""
+    """Output of a program, line by line while it runs. Its exit code does not matter: without its last line there are no
+    figures."""
     with subprocess.Popen(argv, cwd=ROOT, stdout=subprocess.PIPE, text=True) as program:
         assert program.stdout is not None
         for line in program.stdout:
@@ -169,11 +170,9 @@ class DownloadLine:
     def downloader(self) -> VirtualDevice:
         return self.people.devices[0]
 
-    def probed(self, begins: float, ends: float) -> "subprocess.Popen[bytes]":
+    def begin_probe(self, begins: float, ends: float) -> "subprocess.Popen[bytes]":
         pairs = [(device.address, far(device)) for device in self.people.devices]
-        job = json.dumps({"pairs": pairs, "begins": begins, "ends": ends, "apart": APART_S})
-        argv = [sys.executable, "-m", "tests.bench.latency_probe", "probe", job]
-        return self.people.place.popen(*argv, stdout=subprocess.PIPE, cwd=ROOT)
+        return self.people.begin_probe(pairs, begins, ends, APART_S)
 
     def loaded(self) -> tuple[RoundTrips, float]:
         """Round trips while the device downloads, and its bit/s."""
@@ -181,7 +180,7 @@ class DownloadLine:
             "greed", [], addresses=[self.downloader.address], fars=[far(self.downloader)], flows=[DOWNLOADS],
             upwards=False, seconds=SETTLE_S + SECONDS + 1,
         )  # fmt: skip
-        probe = self.probed(SETTLE_S, SETTLE_S + SECONDS)
+        probe = self.begin_probe(SETTLE_S, SETTLE_S + SECONDS)
         # Counters are read only twice: each time takes a third of a second of the emulated processor.
         time.sleep(SETTLE_S)
         began, before = time.monotonic(), self._received()
@@ -202,13 +201,8 @@ def answered(probe: "subprocess.Popen[bytes]") -> RoundTrips:
 
 def let_in(people: ClientProcess, at_once: int) -> None:
     """Waits until the portal answers, then admits everybody."""
-    ends = time.monotonic() + CAPTURED_S_MAX
-    while people.do("locate", people.devices[:1], patience=1.0)["status"] not in {302, 303, 307}:
-        if time.monotonic() > ends:
-            raise RuntimeError("the node captures nobody")
-    came = people.do("flows", people.devices, to=PORTAL, port=80, at_once=at_once)
-    if came["let_in"] < len(people.devices):
-        raise RuntimeError(f"not everybody was let in: {came}")
+    people.wait_until_captured(CAPTURED_S_MAX, patience=1.0)
+    people.let_in(at_once)
 
 
 def added_ms(loaded: RoundTrips, idle: RoundTrips, part: float, *, own: bool) -> float | None:
@@ -224,12 +218,12 @@ def latency() -> Figures:
 def _own_calls() -> Figures:
     with Lab("bench") as lab:
         line = DownloadLine(lab)
-        line.place.furnish(rules=rules(LINE_BITS))
+        line.place.furnish(rules=rules(LINE_BITS, USABLE_PERCENT))
         line.place.router.start()
         let_in(line.people, 1)
         queues = line.place.router.place.run("tc", "qdisc", "show", "dev", "br-lan")
         say(f"queues: {queues}")
-        idle = answered(line.probed(2, 2 + IDLE_S))
+        idle = answered(line.begin_probe(2, 2 + IDLE_S))
         trips, rate = line.loaded()
         line.people.close()
     if "fq_codel" not in queues:
@@ -240,7 +234,7 @@ def _own_calls() -> Figures:
             for part in (0.5, 0.95, 0.99)
         ]
         say(f"{name}: {'; '.join(shown)}; lost {each.lost(own=True)} other {each.lost()}")
-    usable = 0.85 * LINE_BITS
+    usable = LINE_BITS * USABLE_PERCENT / 100
     return {
         "own_added_ms_p50": added_ms(trips, idle, 0.5, own=True),
         "own_added_ms_p95": added_ms(trips, idle, 0.95, own=True),
