@@ -19,6 +19,8 @@ GREEN, YELLOW, BLUE, RED = "\x1b[32m", "\x1b[33m", "\x1b[36m", "\x1b[31m"
 COLOURS = {"waiting": YELLOW, "admitted": GREEN, "expired": DIM, "removed": RED}
 WORDS = {"waiting": "captured", "admitted": "online", "expired": "time is up", "removed": "removed"}
 COLOUR = re.compile(r"(\x1b\[[0-9;]*m)")
+TITLE = f"{BOLD}procomú{RESET}  a village shares one line to the Internet by its own rules"
+END = f"{DIM}Ctrl-C ends the village and leaves nothing behind{RESET}"
 REFRESH_S = 0.5
 LINES_KEPT = 8
 BAR_BITS = 25_000_000
@@ -68,7 +70,7 @@ class Screen:
     def __init__(self, out: TextIO = sys.stdout) -> None:
         self._out = out
         self._began = time.monotonic()
-        self._told: deque[str] = deque(maxlen=LINES_KEPT)
+        self._events: deque[str] = deque(maxlen=LINES_KEPT)
         self._village: Village | None = None
         self._urls: dict[str, str] = {}
         self._over = threading.Event()
@@ -86,7 +88,7 @@ class Screen:
         self._out.flush()
 
     def say(self, text: str) -> None:
-        self._told.append(f"{DIM}{time.monotonic() - self._began:6.1f} s{RESET}  {text}")
+        self._events.append(f"{DIM}{time.monotonic() - self._began:6.1f} s{RESET}  {text}")
 
     def show_village(self, village: Village) -> None:
         self._village = village
@@ -100,7 +102,7 @@ class Screen:
         if self._village is not None:
             names = names_of(self._village)
             routers = [router_lines(router, names) for router in self._village.routers.values()]
-        return fitted(routers, list(self._told), self._urls, columns, rows)
+        return fitted(routers, list(self._events), self._urls, columns, rows)
 
     def _paint_on(self) -> None:
         while not self._over.wait(REFRESH_S):
@@ -110,22 +112,17 @@ class Screen:
             self._out.flush()
 
 
-TITLE = f"{BOLD}procomú{RESET}  a village shares one line to the Internet by its own rules"
-END = f"{DIM}Ctrl-C ends the village and leaves nothing behind{RESET}"
-
-
 def fitted(
     routers: list[list[str]], events: list[str], urls: dict[str, str], columns: int, rows: int
 ) -> list[str]:
     """At most `rows` lines of at most `columns` cells. The title, the last event, the addresses (broken over lines where
     they are longer) and how to end it are always there; then come the routers, and earlier events."""
     addresses = [part for name, url in urls.items() for part in _address_lines(name, url, columns)]
-    last = events[-1:]
-    room = rows - 2 - len(addresses) - len(last)
+    room = rows - 2 - len(addresses) - len(events[-1:])
     village = _village_lines(routers, max(0, room - 1))
-    earlier = events[:-1][-max(0, room - len(village) - 2) :] if room - len(village) > 2 else []
-    spaced = [[TITLE], village, [*earlier, *last], [*addresses, END]]
-    lines = [line for part in spaced if part for line in (*part, "")][:-1]
+    earlier = max(0, room - len(village) - 2)
+    parts = [[TITLE], village, events[-1 - earlier :], [*addresses, END]]
+    lines = [line for part in parts if part for line in (*part, "")][:-1]
     while len(lines) > rows and "" in lines:
         lines.remove("")
     return [cut(line, columns) for line in lines[:rows]]
@@ -134,9 +131,10 @@ def fitted(
 def _village_lines(routers: list[list[str]], room: int) -> list[str]:
     """Each router's own line, then as many of their tables as there is room for, shared between them."""
     each = max(1, room // max(1, len(routers)))
-    shown = [lines if len(lines) <= each else [*lines[: each - 1], f"  {DIM}…{RESET}"] for lines in routers]
-    if each == 1:
-        shown = [lines[:1] for lines in routers]
+    ellipsis = [f"  {DIM}…{RESET}"] if each > 1 else []
+    shown = [
+        lines if len(lines) <= each else [*lines[: each - len(ellipsis)], *ellipsis] for lines in routers
+    ]
     return [line for lines in shown for line in lines][:room]
 
 
