@@ -49,6 +49,16 @@ async def whole(reader: asyncio.StreamReader) -> PortalReply:
         return parse(await reader.read(-1))
 
 
+async def read_to_end(reader: asyncio.StreamReader) -> int:
+    """Bytes that came before the server ended the connection."""
+    came = 0
+    with suppress(ConnectionError):
+        async with asyncio.timeout(5):
+            while block := await reader.read(1 << 20):
+                came += len(block)
+    return came
+
+
 async def test_an_admitted_device_reads_where_to_test(server: PortalServer, ana: PortalBrowser) -> None:
     await join(ana)
     reply = await ana.get(CONFIG)
@@ -169,10 +179,7 @@ async def test_a_device_that_never_reads_loses_its_test(
         await asyncio.sleep(3.5)
         assert 200 == (await ben.get(CONFIG)).status
         writer.transport.resume_reading()
-        with suppress(ConnectionError):
-            async with asyncio.timeout(5):
-                while await reader.read(1 << 20):
-                    pass
+        await read_to_end(reader)
         assert 503 == (await ana.get(CONFIG)).status
 
 
@@ -184,10 +191,7 @@ async def test_a_test_ends_after_its_time_however_busy(
     await join(ben)
     began = time.monotonic()
     async with connection(server.port, get_large()) as (reader, _):
-        with suppress(ConnectionError):
-            async with asyncio.timeout(5):
-                while await reader.read(1 << 20):
-                    pass
+        await read_to_end(reader)
     assert 0.9 < time.monotonic() - began < 3
     assert "just tested" in (await ana.get(CONFIG)).body
     assert 200 == (await ben.get(CONFIG)).status
@@ -201,13 +205,8 @@ async def test_a_test_ends_after_its_bytes(
     assert tests.take(ANA, time.monotonic()) is None
     assert tests._current is not None
     tests._current.left = 1_000_000
-    came = 0
     async with connection(server.port, get_large()) as (reader, _):
-        with suppress(ConnectionError):
-            async with asyncio.timeout(5):
-                while block := await reader.read(1 << 20):
-                    came += len(block)
-    assert came < 1_001_000
+        assert await read_to_end(reader) < 1_001_000
 
 
 @pytest.mark.late
