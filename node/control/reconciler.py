@@ -117,7 +117,6 @@ class Reconciler:
             clock,
             prober,
             policy=self.effective_policy,
-            plan_again=self._plan_applier.change,
             resync=self._plan_applier.resync,
         )
         self._applying, self._reading = KernelThread("kernel-apply"), KernelThread("kernel-read")

@@ -12,7 +12,7 @@ from node.control.ports import Clock, Prober
 from node.enforcement.plan import Kernel
 from node.errors import KernelRefused
 from node.governance.rules import Ruleset
-from node.units import Microseconds, Monotonic, Rates
+from node.units import Microseconds, Rates
 from node.uplink import line
 from node.uplink.autorate import UplinkRange
 from node.uplink.line import Knowledge, LineState
@@ -30,8 +30,6 @@ SLOW_US, SLOW_WAIT_US = 10_000_000, 50_000
 much."""
 CHANGE_PERMILLE = 10
 """Smaller changes of a rate wait until there are more of them: each costs a call of the kernel."""
-FLOORS_PERMILLE, FLOORS_MS = 100, 5_000
-"""Floors and lifelines are computed again when the rate has changed by so much, and at most once in this time."""
 
 _SAID: dict[Knowledge, str] = {
     "known": "the uplink's rate is measured",
@@ -51,19 +49,17 @@ class UplinkRateControl:
         prober: Prober,
         *,
         policy: EffectivePolicy,
-        plan_again: Callable[[], object],
         resync: Callable[[], object],
         step_s: float = STEP_S,
     ) -> None:
-        """`plan_again` is called when floors may get more or less than before; `resync` when the kernel refused a rate."""
+        """`resync` is called when the kernel refused a rate."""
         self._kernel, self._clock, self._prober = kernel, clock, prober
-        self._policy, self._plan_again, self._resync = policy, plan_again, resync
+        self._policy, self._resync = policy, resync
         self._step_s = step_s
         self._line: LineState | None = None
         self._range: UplinkRange | None = None
         self._set: Rates | Literal["unknown"] | None = "unknown"
         """What the kernel was told last; it may have been told something else before `run` was called again."""
-        self._planned: tuple[Monotonic, Rates] | None = None
 
     @property
     def knowledge(self) -> Knowledge | None:
@@ -98,7 +94,7 @@ class UplinkRateControl:
             self._prober.close()
 
     def _begin(self, wanted: UplinkRange | None) -> None:
-        self._range, self._planned = wanted, None
+        self._range = wanted
         self._line = None if wanted is None else line.begin(wanted, self._now())
         if wanted is None:
             self._prober.close()
@@ -112,10 +108,7 @@ class UplinkRateControl:
             log.log(level, "%s", _SAID[self._line.knowledge])
 
     async def _follow(self, applier: ThreadPoolExecutor, *, is_measured: bool) -> None:
-        rates, now = (
-            self._line.rates if self._line is not None and is_measured else None,
-            self._clock.monotonic(),
-        )
+        rates = self._line.rates if self._line is not None and is_measured else None
         self._policy.measured = rates
         if self._differs(rates):
             try:
@@ -124,25 +117,12 @@ class UplinkRateControl:
                 log.warning("%s", refused)
                 self._resync()
             self._set = rates
-        if rates is None:
-            if self._planned is not None:
-                self._planned = None
-                self._plan_again()
-        elif self._is_news(rates, now):
-            self._planned = now, rates
-            self._plan_again()
 
     def _differs(self, rates: Rates | None) -> bool:
         """From what the kernel has."""
         if rates is None or not isinstance(self._set, Rates):
             return rates != self._set
         return _change(rates, self._set) >= CHANGE_PERMILLE
-
-    def _is_news(self, rates: Rates, now: Monotonic) -> bool:
-        if self._planned is None:
-            return True
-        at, before = self._planned
-        return now - at >= FLOORS_MS and _change(rates, before) >= FLOORS_PERMILLE
 
     def _now(self) -> Microseconds:
         return Microseconds(self._clock.monotonic() * 1000)

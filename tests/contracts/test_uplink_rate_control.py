@@ -52,7 +52,6 @@ class MeasuredLine:
     clock: FakeClock = field(default_factory=FakeClock)
     roots: list[tuple[Monotonic, int]] = field(default_factory=list)
     """The rate of the uplink's class at each look."""
-    planned: int = 0
     resynced: int = 0
 
     def seen(self, _target: int) -> Sample:
@@ -65,10 +64,6 @@ class MeasuredLine:
         return Sample(
             self.carried, [RoundTrip(Microseconds(sent), Microseconds(now), sent + 2_000, sent + 2_000)]
         )
-
-    def plan(self) -> None:
-        self.planned += 1
-        self.kernel.apply(self.policy.plan(FirewallConfig("lan0", "wan0", 2080)), self.clock.now)
 
     def resync(self) -> None:
         self.resynced += 1
@@ -91,11 +86,10 @@ class MeasuredLine:
             self.clock,
             self.prober,
             policy=self.policy,
-            plan_again=self.plan,
             resync=self.resync,
             step_s=0.0,
         )
-        self.plan()
+        self.kernel.apply(self.policy.plan(FirewallConfig("lan0", "wan0", 2080)), self.clock.now)
         with ThreadPoolExecutor(1) as applier:
             async with asyncio.TaskGroup() as tasks:
                 running = tasks.create_task(control.run(applier))
@@ -124,17 +118,15 @@ async def test_the_stated_rate_is_shared_until_something_is_delayed() -> None:
         assert line.policy.present == line.kernel.measured
 
 
-async def test_the_queues_follow_a_line_that_carries_less_and_floors_are_planned_again() -> None:
+async def test_the_queues_follow_a_line_that_carries_less() -> None:
     line = MeasuredLine(carried=BUSY)
     async with line.life() as control:
         await line.seconds(2)
-        planned = line.planned
         line.carried, line.down_us = Rates(BitsPerSecond(9_000_000), BitsPerSecond(7_000_000)), 60_000
         await line.until(lambda: line.root() < 9_000_000)
         assert "known" == control.knowledge
         line.down_us = 0
         await line.seconds(6)
-        assert line.planned > planned
         assert BUSY_PACE_US == line.prober.pace_us
         assert line.policy.present is not None
         assert line.policy.present.down < 12_000_000

@@ -331,8 +331,7 @@ class UseCases:
         await self._rated()
 
     async def slow_down(self, rates: Rates) -> None:
-        """The line carries only that: packets wait in it until less is shared, and what is shared is planned again. The
-        rules say that its rate is measured."""
+        """The line carries only that: packets wait in it until less is shared. The rules say that its rate is measured."""
         control, policy = self.loop.uplink_rate_control, self.loop.effective_policy
         assert policy.present is not None
         control._step_s = 0.001
@@ -340,7 +339,7 @@ class UseCases:
         for _ in range(20):
             await self._look_at_line(rates, 100_000)
         half = Rates(BitsPerSecond(rates.down // 2), BitsPerSecond(rates.up // 2))
-        for _ in range(60):
+        for _ in range(10):
             await self._look_at_line(half, 0)
         control._step_s = 0.05
         await self.settle()
