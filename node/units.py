@@ -41,6 +41,16 @@ class Rates:
 NO_RATES = Rates(BitsPerSecond(0), BitsPerSecond(0))
 
 
+def highest(a: Rates, b: Rates) -> Rates:
+    """Of each direction the higher rate."""
+    return Rates(max(a.down, b.down), max(a.up, b.up))
+
+
+def lowest(a: Rates, b: Rates) -> Rates:
+    """Of each direction the lower rate."""
+    return Rates(min(a.down, b.down), min(a.up, b.up))
+
+
 @dataclass(frozen=True, slots=True)
 class Usage:
     """Bytes at the IP layer for each direction; `down` is towards the client."""

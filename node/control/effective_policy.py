@@ -13,12 +13,12 @@ from node.enforcement.plan import FirewallConfig, ShapedClass, TrafficPlan
 from node.governance.allowance import Allowance, Moment, Unit
 from node.governance.members import MemberDirectory
 from node.governance.rule_evaluation import Evaluator
-from node.governance.rules import GUEST_TIER, ActiveRuleset, guaranteeable
+from node.governance.rules import GUEST_TIER, ActiveRuleset, without_reserve
 from node.sessions.present_shares import PresentShares
 from node.sessions.state import Authorized, Shortened
 from node.sessions.table import GUESTS_MAX, SessionTable
 from node.sessions.traffic_classes import as_kept, class_of_idle_accounts, pool_account, pools, shaped_classes
-from node.units import NO_USAGE, AccountId, MacAddress, Milliseconds, Monotonic, Rates, Usage
+from node.units import NO_USAGE, AccountId, MacAddress, Milliseconds, Monotonic, Rates, Usage, lowest
 
 
 class EffectivePolicy:
@@ -52,8 +52,8 @@ class EffectivePolicy:
         """Mean rate of each account that transferred anything in the last reading."""
         self._classes: Mapping[int, ShapedClass] = {}
         """Of the last plan."""
-        self._shares: tuple[object, object, PresentShares] | None = None
-        """The last ones, and what they were computed from."""
+        self._shares: PresentShares | None = None
+        """Of the last plan and reading, once somebody wants to know."""
 
     def account_of(self, mac: MacAddress) -> AccountId:
         """The account in the member directory, else the one the device is bound to, else the
@@ -181,6 +181,10 @@ class EffectivePolicy:
         self._make_pools()
         return changed
 
+    def take_rates(self, in_use: Mapping[AccountId, Rates]) -> None:
+        """Takes over the rates of a reading."""
+        self.in_use, self._shares = in_use, None
+
     def ended(self, now: Monotonic) -> tuple[MacAddress, ...]:
         """Devices whose session has timed out and is still authorized."""
         return tuple(
@@ -222,7 +226,7 @@ class EffectivePolicy:
         classes = shaped_classes(awake.items(), session_table.minors, shared=is_shared)
         if idle:
             classes |= class_of_idle_accounts((self.allowances[each] for each in idle), awake.values())
-        self._promises, self._classes = promises(classes.values()), classes
+        self._promises, self._classes, self._shares = promises(classes.values()), classes, None
         admitted, retiring = session_table.admitted(idle), dict(session_table.retiring)
         most = ruleset.shaped if ruleset.measured is None else ruleset.measured.most
         return TrafficPlan(firewall, admitted, retiring, most, classes, session_table.moved())
@@ -239,20 +243,20 @@ class EffectivePolicy:
         present, allowance, minors = self.present, self.allowances.get(account), self.session_table.minors
         if present is None or allowance is None:
             return None
-        if self._shares is None or self._shares[0] is not self._classes or self._shares[1] is not self.in_use:
+        if self._shares is None:
             in_use = {minors[each]: rates for each, rates in self.in_use.items() if each in minors}
-            self._shares = self._classes, self.in_use, PresentShares(self._classes, in_use, present)
+            self._shares = PresentShares(self._classes, in_use, present)
         minor, planned = minors[account], self._classes
         # An idle account has no class in the plan, and perhaps no pool.
         own = planned if minor in planned else shaped_classes([(account, allowance)], minors, shared=True)
         parent = own[minor].parent_minor
-        share = self._shares[2].of(own[minor], None if parent is None else planned.get(parent) or own[parent])
-        return Rates(min(share.down, present.down), min(share.up, present.up))
+        share = self._shares.of(own[minor], None if parent is None else planned.get(parent) or own[parent])
+        return lowest(share, present)
 
     def kept(self) -> GuaranteedParts:
         """Which parts of lifelines and floors the uplink can guarantee now to those of the last plan."""
         stated = self.active_ruleset.ruleset.guaranteeable
-        return self._promises.kept(stated if self.measured is None else guaranteeable(self.measured))
+        return self._promises.kept(stated if self.measured is None else without_reserve(self.measured))
 
     def _has_room(self, account: AccountId) -> bool:
         most = self.devices_max(account, self.policy_for(account))

@@ -455,7 +455,8 @@ class Reconciler:
         if measured.rates is None:
             return
         self._rated_ms, self._unrated = now, Unrated()
-        self.effective_policy.in_use, self.mark_rates = measured.rates.by_account, measured.rates.by_mark
+        self.effective_policy.take_rates(measured.rates.by_account)
+        self.mark_rates = measured.rates.by_mark
         self.uplink_rate = measured.rates.uplink
         self.load = rates.step(self.load, self.uplink_rate, self.effective_policy.present, now)
 

@@ -14,6 +14,7 @@ concurrency.)
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
+from functools import reduce
 
 from node.accounting.periods import PeriodKind
 from node.errors import Finding
@@ -42,15 +43,15 @@ from node.governance.rules import (
     Rule,
     Ruleset,
     Share,
-    guaranteeable,
     is_meant_for,
     selects,
     shared_for,
+    without_reserve,
 )
 from node.governance.sentences import rate_words, rates_words
 from node.governance.value_syntax import format_quota, format_rates
 from node.toml_reader import closest
-from node.units import GIGA, KILO, NO_RATES, BitsPerSecond, Bytes, Rates
+from node.units import GIGA, KILO, NO_RATES, BitsPerSecond, Bytes, Rates, highest, lowest
 
 RULES_READ_MAX = 25
 """Rules that people can still read before an assembly."""
@@ -173,14 +174,14 @@ def _pooled_lifelines(situation: Situation, pool: Rule, ruleset: Ruleset, among:
     has = rule_evaluation.lifeline(ruleset.charter)
     for rule in situation.rules:
         if isinstance(rule.effect, Floor) and is_of_pool(rule, pool):
-            has = rule_evaluation.highest(has, rule.effect.rates)
-    if rule_evaluation.highest(has, all_of_them) == has:
+            has = highest(has, rule.effect.rates)
+    if highest(has, all_of_them) == has:
         return
     message = (
         f"{pool.id} makes one of {count} {ruleset.unit}s, which each have a lifeline ({situation.words})."
     )
     fix = (
-        f'add a floor together of "{format_rates(rule_evaluation.highest(has, all_of_them))}" for them, '
+        f'add a floor together of "{format_rates(highest(has, all_of_them))}" for them, '
         "or make them devices of one account in the roll"
     )
     yield pool.id, Finding("E03", pool.line, message, fix)
@@ -219,7 +220,7 @@ def _below_lifeline(rules: Iterable[Rule], least: Rates) -> Found:
         if rates is None or (rates.down >= least.down and rates.up >= least.up):
             continue
         message = f"{rule.id} leaves {rates_words(rates)}, less than the lifeline of {rates_words(least)}."
-        fix = f'write at least "{format_rates(rule_evaluation.highest(rates, least))}"'
+        fix = f'write at least "{format_rates(highest(rates, least))}"'
         yield rule.id, Finding("E03", rule.line, message, fix)
 
 
@@ -237,7 +238,7 @@ def _floor_above_ceiling(situation: Situation, rules: Sequence[Rule]) -> Found:
                 f"{floor.id} promises {rates_words(rates)}, but {other.id} (line {other.line}) allows "
                 f"no more than {rates_words(top)} ({situation.words})."
             )
-            fix = f'lower the floor to "{format_rates(rule_evaluation.lowest(rates, top))}", or write an exception'
+            fix = f'lower the floor to "{format_rates(lowest(rates, top))}", or write an exception'
             yield f"{floor.id} {other.id}", Finding("E05", floor.line, message, fix)
 
 
@@ -409,7 +410,7 @@ def capacity_findings(ruleset: Ruleset, among: Sequence[UnitKind]) -> Iterable[F
         else:
             yield from _without_a_clock(ruleset, among, direction)
             if ruleset.measured is not None:
-                over = most - rate_in(direction, guaranteeable(ruleset.measured.least))
+                over = most - rate_in(direction, without_reserve(ruleset.measured.least))
                 fits = _enough(ruleset.measured.least, [rates for _, rates in promised])
                 yield from _at_its_slowest(ruleset, among, Excess(direction, minute, over), fits)
 
@@ -444,7 +445,7 @@ def _at_its_slowest(
     direction = excess.direction
     least, line = (
         rate_in(direction, ruleset.measured.least),
-        rate_in(direction, guaranteeable(ruleset.measured.least)),
+        rate_in(direction, without_reserve(ruleset.measured.least)),
     )
     lifelines = rate_in(direction, _promised(ruleset, among, moment_at(excess.minute), lifelines_only=True))
     left = f"each {ruleset.unit} gets {line * 100 // max(1, lifelines)} % of its lifeline, and floors nothing beyond it"
@@ -463,10 +464,8 @@ def _at_its_slowest(
 
 def _enough(least: Rates, promised: Sequence[Rates]) -> Rates:
     """The lowest rates, at least these, of which all that is promised can be guaranteed."""
-    return Rates(
-        max(least.down, shared_for(max(each.down for each in promised))),
-        max(least.up, shared_for(max(each.up for each in promised))),
-    )
+    most = reduce(highest, promised)
+    return highest(least, Rates(shared_for(most.down), shared_for(most.up)))
 
 
 def _minutes(ruleset: Ruleset) -> list[int]:
@@ -490,9 +489,9 @@ def _promised(
         if allowance.pool is None:
             alone.append(_times(floor, count))
             continue
-        floors[allowance.pool] = rule_evaluation.highest(floors.get(allowance.pool, floor), floor)
+        floors[allowance.pool] = highest(floors.get(allowance.pool, floor), floor)
         inside.setdefault(allowance.pool, []).append(_times(_kept(allowance), count))
-    pools = [rule_evaluation.highest(floor, _sum(inside[name])) for name, floor in floors.items()]
+    pools = [highest(floor, _sum(inside[name])) for name, floor in floors.items()]
     return _sum([*alone, *pools])
 
 

@@ -9,7 +9,7 @@ from node.governance.document import (
     suggestion,
     tables,
 )
-from node.governance.rule_evaluation import CODE_LIFELINE, highest
+from node.governance.rule_evaluation import CODE_LIFELINE
 from node.governance.rule_table import read_rules
 from node.governance.rules import (
     DEFAULT_JOIN_METHODS,
@@ -29,7 +29,7 @@ from node.governance.value_syntax import (
     parse_rates,
 )
 from node.toml_reader import TomlDocument
-from node.units import BitsPerSecond, Rates, parse_rate
+from node.units import BitsPerSecond, Rates, highest, parse_rate
 
 FILE_BYTES_MAX = 256 * 1024
 EXAMPLES_MAX = 50

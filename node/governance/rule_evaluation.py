@@ -49,7 +49,7 @@ from node.governance.sentences import (
     sentence,
 )
 from node.governance.times import minute_of_week
-from node.units import KILO, AccountId, BitsPerSecond, Bytes, Milliseconds, Rates
+from node.units import KILO, AccountId, BitsPerSecond, Bytes, Milliseconds, Rates, highest, lowest
 
 Direction = Literal["down", "up"]
 
@@ -507,14 +507,6 @@ def smallest_limit[N: int](claims: Sequence[Claim[N]], least: N) -> Bound[N] | N
 
 def rate_in(direction: Direction, rates: Rates) -> BitsPerSecond:
     return rates.down if direction == "down" else rates.up
-
-
-def highest(a: Rates, b: Rates) -> Rates:
-    return Rates(max(a.down, b.down), max(a.up, b.up))
-
-
-def lowest(a: Rates, b: Rates) -> Rates:
-    return Rates(min(a.down, b.down), min(a.up, b.up))
 
 
 def earliest(ends: Sequence[datetime | None]) -> datetime | None:

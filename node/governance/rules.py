@@ -191,7 +191,7 @@ class Ruleset:
     @cached_property
     def guaranteeable(self) -> Rates | None:
         """What lifelines and floors can have."""
-        return None if self.shaped is None else guaranteeable(self.shaped)
+        return None if self.shaped is None else without_reserve(self.shaped)
 
     @property
     def may_carry_less(self) -> bool:
@@ -211,7 +211,7 @@ def control_reserve(shared: BitsPerSecond) -> BitsPerSecond:
     return min(_permille(shared, CONTROL_PERMILLE_MAX), max(CONTROL_MIN, _permille(shared, CONTROL_PERMILLE)))
 
 
-def guaranteeable(shared: Rates) -> Rates:
+def without_reserve(shared: Rates) -> Rates:
     """Of a rate that is shared, what lifelines and floors can have: all but the reserve for control traffic."""
     return Rates(
         BitsPerSecond(shared.down - control_reserve(shared.down)),

@@ -7,8 +7,7 @@ from functools import reduce
 from node.enforcement.htb_classes import ALL_GUARANTEED, GuaranteedParts
 from node.enforcement.plan import IDLE_MINOR, NO_LIMIT, ShapedClass
 from node.governance.allowance import Allowance
-from node.governance.rule_evaluation import highest
-from node.units import NO_RATES, POOL_PREFIX, AccountId, BitsPerSecond, Rates
+from node.units import NO_RATES, POOL_PREFIX, AccountId, BitsPerSecond, Rates, highest
 
 NO_FLOOR = NO_RATES
 UNLIMITED = Rates(NO_LIMIT, NO_LIMIT)

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
 
-from node.units import BOOT, NO_RATES, BitsPerSecond, Microseconds, Rates
+from node.units import BOOT, NO_RATES, BitsPerSecond, Microseconds, Rates, highest
 from node.uplink import autorate, queueing_delay
 from node.uplink.autorate import (
     USED_PERMILLE,
@@ -230,7 +230,7 @@ def _queued(state: LineState, seen: _Seen, now: Microseconds) -> LineState:
     if not ways:
         limit = autorate.delay_limit_us(min(state.down.rate, state.up.rate), state.sensor.noise_us)
         is_free = any(max(each.down_us, each.up_us) <= limit for each in seen.delays)
-        most = _highest(_faded(state.without_queue), carried) if is_free else state.without_queue
+        most = highest(_faded(state.without_queue), carried) if is_free else state.without_queue
         return replace(state, queue=None, without_queue=most)
     queue = state.queue or StandingQueue(now)
     lull = now if queue.lull_since is None else queue.lull_since
@@ -239,7 +239,7 @@ def _queued(state: LineState, seen: _Seen, now: Microseconds) -> LineState:
     is_path = any(delay.sent > lull + LULL_US + 2 * queue.longest_us for delay in seen.delays)
     queue = replace(
         queue,
-        most=_highest(queue.most, carried),
+        most=highest(queue.most, carried),
         shortest_us=min([*waits, *([] if queue.shortest_us is None else [queue.shortest_us])], default=None),
         longest_us=max([*waits, queue.longest_us]),
         is_path=queue.is_path or is_path,
@@ -263,10 +263,6 @@ def _faded(most: Rates) -> Rates:
     return Rates(
         BitsPerSecond(most.down - most.down // FADE_PARTS), BitsPerSecond(most.up - most.up // FADE_PARTS)
     )
-
-
-def _highest(one: Rates, other: Rates) -> Rates:
-    return Rates(max(one.down, other.down), max(one.up, other.up))
 
 
 def _judged(state: LineState, sample: Sample, line: UplinkRange, now: Microseconds) -> LineState:

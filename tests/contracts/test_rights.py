@@ -95,11 +95,13 @@ def test_what_each_could_have_now_is_within_line_and_ceiling_and_not_below_the_l
     here = sorted(standing.session_table.accounts_here())
     plan_of(standing)
     shaped = standing.active_ruleset.ruleset.shaped
-    standing.in_use = {
-        account: Rates(BitsPerSecond(each), BitsPerSecond(each))
-        for account, each in zip(here, used, strict=False)
-        if each
-    }
+    standing.take_rates(
+        {
+            account: Rates(BitsPerSecond(each), BitsPerSecond(each))
+            for account, each in zip(here, used, strict=False)
+            if each
+        }
+    )
     for account in here:
         could_have, allowance = standing.present_share(account), standing.allowances[account]
         if could_have is None:

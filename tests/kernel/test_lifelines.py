@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from node.enforcement.htb_classes import UPLINK_MINOR, htb_classes
 from node.enforcement.kernel import LinuxKernel
 from node.enforcement.plan import CONTROL_MINOR, DNS_MINOR, LAN_MINOR, OWN_MINOR, TEST_MINOR, TrafficPlan
-from node.governance.rules import guaranteeable
+from node.governance.rules import without_reserve
 from node.units import NO_RATES, BitsPerSecond, Monotonic, Rates
 from tests.contracts.test_rights import everybody_has_theirs, the_tree_holds, way
 from tests.fakes.communities import ACCEPTED, Community, effective_policy_of, plan_of
@@ -108,7 +108,7 @@ def test_the_kernel_has_the_computed_tree_of_what_the_uplink_carries(
             promised = sum(way(each.lifeline, upwards) for each in among)
             guaranteed = sum(8 * (found[each.minor]["rate"] or 0) for each in among)
             assert guaranteed <= way(measured, upwards) + 8 * len(among)
-            if promised <= way(guaranteeable(measured), upwards):
+            if promised <= way(without_reserve(measured), upwards):
                 assert all(
                     8 * (found[each.minor]["rate"] or 0) + 7 >= way(each.lifeline, upwards) for each in among
                 )

@@ -11,7 +11,7 @@ from captive_portal import account_page
 from captive_portal.account_page import DataTable, Limit, QuotaLine
 from node.app.views import LineView, Refused
 from node.control.active_ruleset import strained
-from node.governance.rules import guaranteeable
+from node.governance.rules import without_reserve
 from node.units import GIGA, MEGA, NO_USAGE, AccountId, MacAddress, Rates, Usage
 from tests.fakes.portal_server import SECRET, context, portal_node, rendered
 from tests.fakes.use_cases import ANA, BEN, CAI, MEMBERS, RULES, UseCases, directory_of
@@ -173,7 +173,7 @@ def text_of(page: account_page.AccountPage) -> str:
 def guaranteed(app: UseCases) -> Rates:
     present = app.loop.effective_policy.present
     assert present is not None
-    return guaranteeable(present)
+    return without_reserve(present)
 
 
 async def test_where_the_line_carries_less_extra_floors_shrink_first_and_lifelines_last() -> None:
