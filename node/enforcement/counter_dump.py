@@ -141,8 +141,8 @@ class CounterDump:
 def take_counters(block: bytes, up: Counted, down: Counted, header_bytes: int = 0) -> None:
     """Add all our counters in these NFT_MSG_NEWOBJ messages, without the headers of their packets."""
     for way, mark, counted, packets in _COUNTED.findall(block):
-        without = int.from_bytes(counted, "big") - header_bytes * int.from_bytes(packets, "big")
-        (up if way == b"u" else down)[int(mark)] = without
+        headers = header_bytes and header_bytes * int.from_bytes(packets, "big")
+        (up if way == b"u" else down)[int(mark)] = int.from_bytes(counted, "big") - headers
 
 
 def _connected() -> socket.socket:

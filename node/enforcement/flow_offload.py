@@ -21,7 +21,7 @@ from collections.abc import Iterable, Sequence
 from typing import Literal
 
 from node.enforcement.flows import STRANGER_NUMBERS
-from node.enforcement.plan import Admission, FirewallConfig
+from node.enforcement.plan import Admission, FirewallConfig, class_text
 
 FlowOffload = Literal["flowtable", "emulated"]
 """``emulated``: running flows pass the forward hook without its rules; for tests of the chains here on a kernel that has
@@ -143,8 +143,8 @@ def classes(action: str, people: Sequence[Admission]) -> list[str]:
     """The class of each device; a device whose class is not known has none. These stay when a lease ends in the kernel."""
     classed = [a for a in people if a.class_minor]
     return _elements(
-        action, "classes_up", [f"{MARKED | a.mark:#x} : 1:{a.class_minor:x}" for a in classed]
-    ) + _elements(action, "classes_down", [f"{a.mac} : 1:{a.class_minor:x}" for a in classed])
+        action, "classes_up", [f"{MARKED | a.mark:#x} : {class_text(a.class_minor)}" for a in classed]
+    ) + _elements(action, "classes_down", [f"{a.mac} : {class_text(a.class_minor)}" for a in classed])
 
 
 def flush_classes() -> str:

@@ -60,12 +60,16 @@ class LinuxKernel:
     `apply`, `observe` and `remove` must be called from one thread; `read` may run in another.
     """
 
-    def __init__(self, offload: FlowOffload | Literal["probe"] | None = "probe") -> None:
+    def __init__(self, offload: FlowOffload | Literal["probe"] | None = None) -> None:
         """`offload`: "probe" to use flowtables where the kernel has them; None to use none."""
-        self._offload: FlowOffload | Literal["probe"] | None = offload
+        self._offload = offload
         self._writer = Nftables()
         self._reader = CounterDump(nft.TABLE_NAME)
-        self._offload_reader = CounterDump(flow_offload.TABLE_NAME, NFPROTO_NETDEV, ETHERNET_HEADER_BYTES)
+        self._offload_reader = (
+            None
+            if offload is None
+            else CounterDump(flow_offload.TABLE_NAME, NFPROTO_NETDEV, ETHERNET_HEADER_BYTES)
+        )
         self._tc = TrafficControl()
         self._root_look = TrafficControl()
         self._generation, self._news = GenerationId(), NftMonitor()
@@ -91,11 +95,6 @@ class LinuxKernel:
         self._plan: TrafficPlan | None = None
         """The last whose queues stand."""
         self._measured: Rates | None = None
-
-    @property
-    def offloads(self) -> bool:
-        """Whether running flows are handed over to a flowtable now."""
-        return self._offloads
 
     def probe(self) -> KernelFeatures:
         """Try each feature in a temporary network namespace."""
@@ -125,8 +124,7 @@ class LinuxKernel:
         self._established_before = state.established_before
         if state.stands:
             self._counters_id = state.reading.counters_id
-            flowtables = json.loads(self._writer.run(f"list flowtables table {nft.TABLE}"))["nftables"]
-            has_flowtable = any("flowtable" in item for item in flowtables)
+            has_flowtable = offloads and self._has_flowtable()
             self._applied = nft.AppliedState(None, state.admitted, state.marks, offloads, has_flowtable)
             self._offloads = offloads
         return state
@@ -156,10 +154,10 @@ class LinuxKernel:
         except KernelRefused:
             # Another program may have deleted our table: observe, then try again from the real state.
             self.observe(now)
-            self._apply_table_somehow(plan, now)
+            self._apply_table_with_fallback(plan, now)
             self._add_classes(plan)
 
-    def _apply_table_somehow(self, plan: TrafficPlan, now: Monotonic) -> None:
+    def _apply_table_with_fallback(self, plan: TrafficPlan, now: Monotonic) -> None:
         """Without a flowtable where these interfaces can have none."""
         try:
             self._apply_table(plan, now)
@@ -195,7 +193,7 @@ class LinuxKernel:
                 "an interface was recreated", "nothing to do: the plan is applied again at once"
             )
         up, down = self._reader.read()
-        if self._offloads:
+        if self._offloads and self._offload_reader is not None:
             up, down = map(_added, (up, down), self._offload_reader.read())
         return joined(self._counters_id, up, down)
 
@@ -267,7 +265,8 @@ class LinuxKernel:
         self._ender.close()
         self._writer.close()
         self._reader.close()
-        self._offload_reader.close()
+        if self._offload_reader is not None:
+            self._offload_reader.close()
         self._tc.close()
         self._root_look.close()
         self._generation.close()
@@ -288,9 +287,7 @@ class LinuxKernel:
             before, counters_id = replace(nft.EMPTY, offloads=offloads), str(fresh)
         before = replace(before, admitted=_with_same_leases(before.admitted, plan.admitted))
         shaped, links = bool(plan.uplink or plan.classes), self._links(plan.firewall)
-        has_headers = links is not None and all(map(self._tc.is_ethernet, links))
-        may = before.offloads and has_headers and not self._offload_refused
-        offload = self._flow_offload() if may else None
+        offload = self._offload_between(links)
         layout = nft.ChainLayout(plan.firewall, shaped, links, conntrack.table_size(), offload)
         commands += nft.transition(before, plan, layout, now)
         if commands:
@@ -302,7 +299,7 @@ class LinuxKernel:
         self._counters_id, self._offloads = counters_id, before.offloads
         wanted = nft.marks_of(plan)
         ended = {mark: minor for mark, minor in before.marks.items() if mark not in wanted}
-        kept = self._forget(ended, offloads=before.offloads)
+        kept = self._forget(ended)
         self._end_flows(ended.keys() - kept.keys() - self._moved)
         self._moved = plan.moved | (self._moved & kept.keys())
         self._applied = nft.AppliedState(
@@ -324,14 +321,23 @@ class LinuxKernel:
             log.info("running flows %s", "are handed over to a flowtable" if has_it else "pass all rules")
         return self._offload
 
-    def _forget(self, marks: Mapping[int, int], *, offloads: bool) -> dict[int, int]:
+    def _offload_between(self, links: tuple[int, int] | None) -> FlowOffload | None:
+        """What takes running flows past the rules; None where these interfaces cannot have it."""
+        kind = None if links is None or self._offload_refused else self._flow_offload()
+        return kind if kind is not None and all(map(self._tc.is_ethernet, links or ())) else None
+
+    def _has_flowtable(self) -> bool:
+        listed = json.loads(self._writer.run(f"list flowtables table {nft.TABLE}"))["nftables"]
+        return any("flowtable" in item for item in listed)
+
+    def _forget(self, marks: Mapping[int, int]) -> dict[int, int]:
         """Delete counters. Those that are still referenced are returned, and tried again with a later plan."""
         if not marks:
             return {}
         try:
-            self._say(nft.forget(marks, offloads=offloads))
+            self._say(nft.forget(marks, offloads=self._offloads))
         except KernelRefused:
-            return {mark: minor for mark, minor in marks.items() if not self._forgot(mark, offloads=offloads)}
+            return {mark: minor for mark, minor in marks.items() if not self._forgot(mark)}
         return {}
 
     def _guard_neighbours(self, firewall: FirewallConfig) -> None:
@@ -346,9 +352,9 @@ class LinuxKernel:
         again and continue its flows."""
         self._ender.end(marks)
 
-    def _forgot(self, mark: int, *, offloads: bool) -> bool:
+    def _forgot(self, mark: int) -> bool:
         try:
-            self._say(nft.forget((mark,), offloads=offloads))
+            self._say(nft.forget((mark,), offloads=self._offloads))
         except KernelRefused:
             return False
         return True

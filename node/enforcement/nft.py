@@ -33,6 +33,7 @@ from node.enforcement.plan import (
     Admission,
     FirewallConfig,
     TrafficPlan,
+    class_text,
 )
 from node.units import MacAddress, Monotonic
 
@@ -529,10 +530,6 @@ CONTROL_ICMPV6 = (
     "mld-listener-report",
     "mld2-listener-report",
 )
-
-
-def class_text(minor: int) -> str:
-    return f"1:{minor:x}"
 
 
 def _counters(action: str, marks: Iterable[int], *, offloads: bool) -> list[str]:

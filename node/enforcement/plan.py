@@ -25,6 +25,11 @@ LAN_MINOR, TEST_MINOR = 0xFFFA, 0xFFF9
 it with its sockets' priority."""
 
 
+def class_text(minor: int) -> str:
+    """As nft and tc write it."""
+    return f"1:{minor:x}"
+
+
 @dataclass(frozen=True, slots=True)
 class FirewallConfig:
     """The static part: interfaces, ports, and where unauthorized devices are redirected."""

@@ -32,7 +32,7 @@ from tests.kernel.kernel_testbed import (
     KernelTestbed,
     kernel_testbed,
 )
-from tests.lab.netns import entered_namespace
+from tests.lab.router import offloading_kernel, real_kernel_in_namespace
 
 pytestmark = pytest.mark.kernel
 BOTH = pytest.mark.parametrize("way", [0, 1], ids=["IPv4", "IPv6"])
@@ -45,19 +45,9 @@ ANA = Admission(MacAddress(MEMBER_MAC), 1, 0x11, None)
 BEN = Admission(MacAddress(STRANGER_MAC), 2, 0x12, None)
 
 
-def has_flowtables() -> bool:
-    with entered_namespace():
-        table = "add table inet t; add flowtable inet t f { hook ingress priority 0; devices = { lo }; }"
-        return subprocess.run(["nft", table], capture_output=True, check=False).returncode == 0
-
-
-def with_offload() -> LinuxKernel:
-    return LinuxKernel("probe" if has_flowtables() else "emulated")
-
-
 @pytest.fixture
 def place() -> Iterator[KernelTestbed]:
-    with kernel_testbed("offload", with_offload) as made, echo_servers(made):
+    with kernel_testbed("offload", offloading_kernel) as made, echo_servers(made):
         apply(made, plan(ANA))
         yield made
 
@@ -385,7 +375,7 @@ def test_a_daemon_that_starts_again_goes_on_with_counters_and_flows(place: Kerne
         time.sleep(0.3)
         used = reading(place)
         with place.router.entered():
-            newcomer = with_offload()
+            newcomer = offloading_kernel()
             try:
                 state = newcomer.observe(NOW)
                 assert state.stands
@@ -429,6 +419,25 @@ def test_nothing_of_it_is_left_after_removal(place: KernelTestbed) -> None:
             stranger.close()
         assert "" == place.router.run("nft", "list", "ruleset")
         assert int(ESTABLISHED.read_text()) > ESTABLISHED_S
+
+
+def test_nothing_of_it_is_there_unless_it_is_wanted() -> None:
+    with real_kernel_in_namespace():
+        before = ESTABLISHED.read_text()
+        kernel = LinuxKernel()
+        try:
+            assert not kernel.probe().flow_offload
+            kernel.apply(plan(ANA), NOW)
+            assert kernel.observe(NOW).stands
+            shown = subprocess.run(
+                ["nft", "list", "ruleset"], capture_output=True, text=True, check=True
+            ).stdout
+        finally:
+            kernel.close()
+        assert "table inet procomu" in shown
+        assert "netdev" not in shown
+        assert "flowtable" not in shown
+        assert before == ESTABLISHED.read_text()
 
 
 def test_marks_of_other_programs_are_no_devices(place: KernelTestbed) -> None:

@@ -4,21 +4,29 @@ import os
 import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import cast
+from functools import cache
 
-from node.enforcement.flow_offload import FlowOffload
 from node.enforcement.kernel import LinuxKernel
 from tests.lab.netns import entered_namespace
 
+INTERFACES = ("lan0", "wan0", "mesh0")
+
 
 def linux_kernel() -> LinuxKernel:
-    """With flow offload as the environment says (`PROCOMU_FLOW_OFFLOAD`): ``flowtable``, ``emulated`` or ``off``; otherwise
-    as a node has it."""
-    wanted = os.environ.get("PROCOMU_FLOW_OFFLOAD", "probe")
-    return LinuxKernel(None if wanted == "off" else cast("FlowOffload", wanted))
+    """Without flow offload, as a node is by default, unless the environment says PROCOMU_FLOW_OFFLOAD=1."""
+    return offloading_kernel() if os.environ.get("PROCOMU_FLOW_OFFLOAD") == "1" else LinuxKernel()
 
 
-INTERFACES = ("lan0", "wan0", "mesh0")
+def offloading_kernel() -> LinuxKernel:
+    """With a flowtable where the kernel has them, otherwise with an emulated one."""
+    return LinuxKernel("probe" if has_flowtables() else "emulated")
+
+
+@cache
+def has_flowtables() -> bool:
+    with entered_namespace():
+        table = "add table inet t; add flowtable inet t f { hook ingress priority 0; devices = { lo }; }"
+        return subprocess.run(["nft", table], capture_output=True, check=False).returncode == 0
 
 
 @contextmanager
