@@ -22,6 +22,7 @@ from node.enforcement.plan import (
     TEST_MINOR,
     ShapedClass,
 )
+from node.governance.fair_shares import Demand, fair_rates
 from node.governance.rules import control_reserve
 from node.units import NO_RATES, BitsPerSecond, Rates
 
@@ -275,7 +276,9 @@ def guaranteed_rates(
     floors = {c.minor: _way(c.floor, upwards) for c in siblings}
     promised = sum(floors.values())
     if promised > available:
-        return _shrunk(siblings, available, upwards=upwards)
+        demands = [Demand(c.weight, floors[c.minor], lifeline=_way(c.lifeline, upwards)) for c in siblings]
+        shrunk = zip(siblings, fair_rates(demands, available), strict=True)
+        return {c.minor: max(RATE_LEAST, rate) for c, rate in shrunk}
     least = max(RATE_LEAST, min(RATE_MIN, (available - promised) // max(1, len(siblings))))
     weights = sum(c.weight for c in siblings) or 1
     unit = _grid(available // weights)
@@ -290,20 +293,6 @@ def guaranteed_rates(
         rates = {c.minor: max(least, floors[c.minor], c.weight * unit) for c in siblings}
     return {
         c.minor: BitsPerSecond(max(least, min(rates[c.minor], _way(c.ceiling, upwards)))) for c in siblings
-    }
-
-
-def _shrunk(siblings: list[ShapedClass], available: int, *, upwards: bool) -> dict[int, BitsPerSecond]:
-    """Floors that do not fit: the parts above the lifelines shrink in proportion; lifelines shrink only when nothing
-    else is left."""
-    lifelines = {c.minor: min(_way(c.lifeline, upwards), _way(c.floor, upwards)) for c in siblings}
-    extras = {c.minor: _way(c.floor, upwards) - lifelines[c.minor] for c in siblings}
-    due, beyond = sum(lifelines.values()), sum(extras.values())
-    if due > available:
-        return {m: BitsPerSecond(max(RATE_LEAST, rate * available // due)) for m, rate in lifelines.items()}
-    left = available - due
-    return {
-        m: BitsPerSecond(max(RATE_LEAST, rate + extras[m] * left // beyond)) for m, rate in lifelines.items()
     }
 
 
