@@ -71,6 +71,18 @@ SENDERS: Mapping[int, str] = {4: "senders4", 6: "senders6"}
 # is always Ethernet.
 SENDER = "@ll,48,48"
 
+CONTROL_ICMPV6 = (
+    "echo-request",
+    "nd-router-solicit",
+    "nd-router-advert",
+    "nd-neighbor-solicit",
+    "nd-neighbor-advert",
+    "mld-listener-query",
+    "mld-listener-report",
+    "mld2-listener-report",
+)
+"""ICMPv6 types of the class that keeps the line alive."""
+
 
 @dataclass(frozen=True, slots=True)
 class ChainLayout:
@@ -299,7 +311,11 @@ def _forward(layout: ChainLayout) -> str:
     firewall = layout.firewall
     lan, wan = f'"{firewall.lan_interface}"', f'"{firewall.uplink_interface}"'
     shape = " meta priority set ct mark map @classes" if layout.shaped else ""
-    passes = "accept" if layout.offload is None else "goto counted"
+    passes, counted, unmarked = "accept", "", tuple[str, ...]()
+    if layout.offload is not None and layout.links is not None:
+        passes = "goto counted"
+        counted = _chain("counted", "", flow_offload.counted(layout.offload, layout.links))
+        unmarked = tuple(flow_offload.unmarked(layout.offload))
     counts_up = f"counter name {SENDER} . ct mark map @up{shape}"
     ride = f"{counts_up} {passes}"
     arrive = f"counter name ct mark map @down{shape} {passes}"
@@ -317,17 +333,12 @@ def _forward(layout: ChainLayout) -> str:
         if firewall.mesh_interfaces and not firewall.transit
         else ()
     )
-    counted: tuple[str, ...] = ("accept",)
-    unmarked: tuple[str, ...] = ()
-    if layout.offload is not None and layout.links is not None:
-        counted = tuple(flow_offload.counted(layout.offload, layout.links))
-        unmarked = tuple(flow_offload.unmarked(layout.offload))
     syn_again, opening = mss_repeated(firewall.uplink_interface, firewall.uplink_mtu, f"{counts_up} accept")
     answers = mss_answered(firewall.uplink_interface, firewall.uplink_mtu)
     transit = mss_answered(firewall.uplink_interface, firewall.uplink_mtu) if firewall.transit else ()
     return (
         _chain("refuse", "", (INVALID, SPOOFED_SOURCE, *REFUSE))
-        + _chain("counted", "", counted)
+        + counted
         + _chain("syn_again", "", opening)
         + _chain(
             "leaving",
@@ -518,18 +529,6 @@ def _postrouting(firewall: FirewallConfig) -> str:
     return _chain(
         "postrouting", "{ type nat hook postrouting priority srcnat; policy accept; }", (*sizes, *hide)
     )
-
-
-CONTROL_ICMPV6 = (
-    "echo-request",
-    "nd-router-solicit",
-    "nd-router-advert",
-    "nd-neighbor-solicit",
-    "nd-neighbor-advert",
-    "mld-listener-query",
-    "mld-listener-report",
-    "mld2-listener-report",
-)
 
 
 def _counters(action: str, marks: Iterable[int], *, offloads: bool) -> list[str]:
