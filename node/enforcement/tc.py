@@ -144,6 +144,7 @@ def changes(
 def _new_root(after: Mapping[int, HtbClass]) -> Iterator[TcChange]:
     yield TcChange("add-root")
     if CONTROL_MINOR in after:
+        # Before that class: a filter that finds its class holds it, and then it could never be deleted.
         yield TcChange("choose-arp", CONTROL_MINOR)
         yield TcChange("choose-dhcp", CONTROL_MINOR)
 

@@ -13,8 +13,6 @@ from node.units import GUEST_PREFIX, POOL_PREFIX, AccountId, MacAddress, Millise
 GUESTS_MAX = CLASS_MINOR_MAX * 3 // 4
 """Most guest accounts at once: MAC addresses cost nothing, and one person who keeps changing theirs must not use up the
 traffic classes of members and of people with vouchers."""
-
-
 CLASS_IDLE_MS, CLASSES_EVERY_MS = Milliseconds(10 * 60_000), Milliseconds(60_000)
 """An account whose devices sent and received nothing for so long has no traffic class of its own, and how often that is
 looked at. Each class takes memory in the kernel, and a part of what can be guaranteed."""
