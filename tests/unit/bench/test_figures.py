@@ -274,5 +274,12 @@ async def test_responsiveness_is_measured_over_multiplexed_connections(
     assert all(found[key] for key in ("connect_ms", "request_ms", "on_transfer_ms"))
 
 
+async def test_a_refused_connection_is_a_probe_without_an_answer() -> None:
+    job = {"source": "127.0.0.1", "far": "127.0.0.2", "upwards": False, "seconds": 1}
+    client = rpm.ResponsivenessClient(job)
+    await client._foreign_probe()
+    assert [rpm.PATIENCE_S] == [seconds for _, seconds in client._times.connect]
+
+
 def test_control_packets_without_an_answer_are_added_up() -> None:
     assert control_packets_lost({"arp": (10, 1), "pages": (5, 0), "mesh keepalives": (20, 2)}) == 3
