@@ -214,7 +214,7 @@ def _connections_max() -> int | None:
 
 def _kernel(config: NodeConfig | None) -> tuple[KernelFeatures | None, str]:
     try:
-        kernel = LinuxKernel("probe" if config is None or config.uplink.flow_offload else None)
+        kernel = LinuxKernel("probe" if config is not None and config.uplink.flow_offload else None)
         try:
             return kernel.probe(), ""
         finally:
