@@ -3,7 +3,7 @@
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import date, datetime
 from typing import Literal
 
 from captive_portal import forms, page_notices
@@ -22,8 +22,8 @@ from node.app.views import (
 )
 from node.governance.allowance import Allowance, Bound
 from node.governance.rules import Ceiling, Quota, Ruleset, Way
-from node.governance.sentences import BUILT_IN, allowance_in
-from node.governance.translator import ENGLISH, N_, Translator
+from node.governance.sentences import BUILT_IN, allowance_in, sentence_of
+from node.translator import ENGLISH, N_, Translator
 from node.units import Bytes, Rates, Usage
 
 DEVICES_MAX = 100
@@ -46,17 +46,21 @@ EXPORT_LABELS: Mapping[str, str] = {
     "answered_day": N_("Date of the answer"),
     "asked": N_("Request to a member"),
     "bound_day": N_("Date joined"),
+    "begun": N_("Five minutes from"),
     "bytes_by_day": N_("Bytes each day"),
+    "bytes_by_interval": N_("Bytes in each five minutes"),
     "objections": N_("My objections to limits"),
     "day": N_("Day"),
     "device": N_("Device"),
     "devices": N_("Devices"),
     "devices_max": N_("Devices at once"),
     "group": N_("Group"),
+    "down": N_("Bytes down"),
     "guests": N_("Guests I let in"),
     "has_passphrase": N_("Has a passphrase"),
     "host": N_("Member asked"),
     "introduced_by": N_("Let in by"),
+    "is_busy": N_("The line was busy"),
     "issued_day": N_("Date issued"),
     "lasts_ms": N_("Lasts (milliseconds)"),
     "left_ms": N_("Time left (milliseconds)"),
@@ -68,7 +72,9 @@ EXPORT_LABELS: Mapping[str, str] = {
     "seconds_left": N_("Seconds left"),
     "state": N_("State"),
     "terms_accepted": N_("Accepted terms"),
+    "paid_until": N_("Dues are paid until"),
     "text": N_("Text"),
+    "up": N_("Bytes up"),
     "used_day": N_("Date of first use"),
     "voucher": N_("Printed code"),
     "way": N_("How it joined"),
@@ -99,9 +105,15 @@ class QuotaLine:
     left: Bytes
     used_percent: int
     resets: datetime | None
-    """None while the clock is not synchronized."""
+    """None while the clock is not synchronized; see `QuotaLeft`."""
     ceiling: Rates | None
     """The highest speed once it is used up; None: others go first while the line is busy."""
+    is_alert: bool = False
+    """Nothing is limited once it is used up."""
+    sentence: str = ""
+    """The rule, while a person who used it up is asked to use less."""
+    days: int | None = None
+    """It counts so many last days; None for a day, week or month."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -173,6 +185,8 @@ class AccountPage:
     can_extend: bool
     """Accepting the terms again starts a new session."""
     outage: Outage | None = None
+    late_dues: date | None = None
+    """The last day for which dues are paid, while rules for late dues apply."""
     pool: str = ""
     """Rule under which the account shares limits with others."""
     not_binding: tuple[str, ...] = ()
@@ -225,12 +239,12 @@ def account_page(context: RequestContext, deed: str = "", trouble: Trouble | Non
         guest.used,
         guest.bytes_left,
         guest.seconds_left,
-        _quotas(allowance, context.community.ruleset),
+        _quotas(allowance, context.community.ruleset, context.words),
         _limits(allowance),
         (allowance.own_floor or allowance.floor).value,
         allowance.pool is not None and allowance.own_floor is None,
         allowance.kept_permille // 10,
-        not context.community.ruleset.may_carry_less,
+        not context.community.ruleset.floors_may_shrink,
         guest.line,
         "" if guest.line is None else LINE_KNOWN[guest.line.known],
         guest.devices[:DEVICES_MAX],
@@ -249,6 +263,7 @@ def account_page(context: RequestContext, deed: str = "", trouble: Trouble | Non
         context.community.terms_version,
         guest.seconds_left is not None and guest.way == "terms" and "terms" in context.community.ways,
         context.community.outage,
+        guest.late_dues,
         allowance.pool or "",
         allowance.not_binding,
         next((each for each in DEEDS if each == deed), ""),
@@ -328,7 +343,7 @@ def _limit(kind: Literal["ceiling", "share"], rates: Rates | None, bound: Bound[
     return Limit(kind, rates, bound.sentence, bound.rule, bound.decision, bound.until, is_own_right)
 
 
-def _quotas(allowance: Allowance, ruleset: Ruleset) -> tuple[QuotaLine, ...]:
+def _quotas(allowance: Allowance, ruleset: Ruleset, words: Translator) -> tuple[QuotaLine, ...]:
     effects = {rule.id: rule.effect.then for rule in ruleset.rules if isinstance(rule.effect, Quota)}
     return tuple(
         QuotaLine(
@@ -338,6 +353,9 @@ def _quotas(allowance: Allowance, ruleset: Ruleset) -> tuple[QuotaLine, ...]:
             min(100, quota.used * 100 // max(1, quota.allowed)),
             quota.resets,
             then.rates if isinstance(then := effects.get(quota.rule), Ceiling) else None,
+            quota.is_alert,
+            sentence_of(ruleset, quota.rule, words) if quota.rule in allowance.alerts else "",
+            quota.days,
         )
         for quota in allowance.quotas
     )

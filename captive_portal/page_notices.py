@@ -9,11 +9,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
+from node.accounts.appearance import WelcomeText
 from node.accounts.notices import TEXT_CHARS_MAX, TITLE_CHARS_MAX, Notice
 from node.accounts.terms import TermsText
 from node.app.views import CommunityView
-from node.governance.translator import Translator
 from node.lan.mdns_services import ServiceView
+from node.translator import Translator
 from node.web.language_choice import lookup
 
 SHORT_NOTICES_MAX = 2
@@ -69,6 +70,14 @@ def terms_text(view: CommunityView, language: str, words: Translator) -> TermsTe
     found = in_language(view.terms_texts, language)
     translation = words.gettext(found.text)
     return found if translation == found.text else TermsText(language, translation)
+
+
+def welcome_text(view: CommunityView, language: str) -> WelcomeText | None:
+    """The community's sentence of welcome in this language, if it wrote one: a sentence in another language would welcome
+    fewer people than the translated one of Procomú."""
+    texts = view.appearance.welcome
+    found = lookup([text.language for text in texts], language)
+    return next((text for text in texts if text.language == found), None)
 
 
 def page_notices(notices: Sequence[Notice], language: str) -> tuple[PageNotice, ...]:

@@ -2,6 +2,7 @@
 no caching, and a strict Content-Security-Policy."""
 
 import re
+import zlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -11,10 +12,11 @@ from urllib.parse import urlencode
 from captive_portal import forms
 from captive_portal.capport import CACHE_CONTROL
 from captive_portal.page_notices import shortened
+from node.accounts.appearance import Appearance
 from node.app.account import AccountService
 from node.app.views import CommunityView, GuestView
 from node.governance.sentences import describe
-from node.governance.translator import ENGLISH, Translator
+from node.translator import ENGLISH, Translator
 from node.units import MacAddress
 from node.web.language_choice import ENGLISH_ONLY, Direction, Language, LanguageChooser, PageLanguage
 from node.web.rendering import SitePage
@@ -46,6 +48,18 @@ class PageContext:
     choice: str = ""
     """`CHOICE` for a device on the LAN, whose choice is remembered; empty for other clients, which get
     links."""
+    wifi: str = ""
+    """Name of the Wi-Fi; empty while the community has not stated one."""
+    style: str = ""
+    """A style sheet with the community's accent colours; empty for Procomú's own."""
+    logo: str = ""
+    """Path of the community's logo; empty for Procomú's own."""
+    logo_width: int = 0
+    """At the height of `LOGO_HEIGHT`, in CSS pixels."""
+
+
+LOGO_PATH, LOGO_HEIGHT, LOGO_WIDTH_MAX = "/logo", 44, 176
+"""A wider logo is shown less high."""
 
 
 class PortalPage(SitePage, Protocol):
@@ -75,11 +89,13 @@ class Redirect:
 
 @dataclass(frozen=True, slots=True)
 class Download:
-    """A document for programs; with `file_name` it is saved as a file."""
+    """A document for programs, or a picture; with `file_name` it is saved as a file."""
 
     body: bytes
     content_type: str
     file_name: str = ""
+    is_lasting: bool = False
+    """Its URL changes with its content: browsers may keep it for a year."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -168,6 +184,10 @@ class RequestContext:
         return self.tokens.token(purpose, self.device)
 
 
+LASTING = "public, max-age=31536000, immutable"
+"""Value of Cache-Control (RFC 9111, RFC 8246): one year."""
+
+
 def page_fields(lang: str, policy: str) -> Fields:
     """Header fields of a page in this language; `policy` is its Content-Security-Policy."""
     return (
@@ -184,10 +204,10 @@ def page_fields(lang: str, policy: str) -> Fields:
 
 
 def document_fields(document: Download) -> Fields:
-    """Header fields of a document for programs, or of a file to save."""
+    """Header fields of a document for programs, of a picture, or of a file to save."""
     fields: Fields = (
         ("Content-Type", document.content_type),
-        ("Cache-Control", CACHE_CONTROL),
+        ("Cache-Control", LASTING if document.is_lasting else CACHE_CONTROL),
         ("X-Content-Type-Options", "nosniff"),
     )
     if not document.file_name:
@@ -210,7 +230,7 @@ once."""
 def page_context(
     view: CommunityView, page_language: PageLanguage = ENGLISH_ONLY, path: str = "/", *, choice: str = ""
 ) -> PageContext:
-    contact = shortened(view.contact, CONTACT_BYTES_MAX)
+    contact, logo = shortened(view.contact, CONTACT_BYTES_MAX), view.logo
     return PageContext(
         shortened(view.community, NAME_BYTES_MAX),
         shortened(view.node, NAME_BYTES_MAX),
@@ -222,7 +242,24 @@ def page_context(
         page_language.offered if len(page_language.offered) > 1 else (),
         path,
         choice,
+        view.appearance.wifi_name,
+        view.style,
+        logo_path(view.appearance),
+        0 if logo is None else min(LOGO_WIDTH_MAX, round(logo.width * LOGO_HEIGHT / logo.height)),
     )
+
+
+def logo_path(appearance: Appearance) -> str:
+    """With a part that changes with the logo, so that browsers may keep it; empty without a logo."""
+    return f"{LOGO_PATH}?v={zlib.crc32(appearance.logo.encode()):08x}" if appearance.logo else ""
+
+
+def logo_at(target: str, view: CommunityView) -> Download | None:
+    """The community's logo, if this is its URL."""
+    is_logo = target.startswith(LOGO_PATH) and target == logo_path(view.appearance)
+    if view.logo is None or not is_logo:
+        return None
+    return Download(view.logo.data, view.logo.content_type, is_lasting=True)
 
 
 def contact_link(contact: str) -> str:

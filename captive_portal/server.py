@@ -22,6 +22,7 @@ from captive_portal.callers import DISPUTED, ELSEWHERE, Callers
 from captive_portal.fast_path import FastPath, fast_request
 from captive_portal.request_context import (
     CHOICE,
+    LOGO_PATH,
     Download,
     Fields,
     LanguageChange,
@@ -32,6 +33,7 @@ from captive_portal.request_context import (
     RequestContext,
     SplashResponse,
     document_fields,
+    logo_at,
     page_fields,
 )
 from captive_portal.responsiveness import ResponsivenessTests, Transfer
@@ -55,7 +57,7 @@ TEST_PATHS = (
     responsiveness.LARGE_PATH,
     responsiveness.UPLOAD_PATH,
 )
-ADDRESSES = frozenset({CAPPORT_PATH, *TEST_PATHS, *FOR_ALL, *FOR_DEVICES, *ACTIONS})
+ADDRESSES = frozenset({CAPPORT_PATH, LOGO_PATH, *TEST_PATHS, *FOR_ALL, *FOR_DEVICES, *ACTIONS})
 """All paths that the portal serves under its own host names."""
 BACKLOG = 1_024
 TAKEN_AT_ONCE = 16
@@ -63,6 +65,9 @@ TAKEN_AT_ONCE = 16
 FILES_WANTED = 16_384
 CHANGES_AT_ONCE, CHANGES_PER_S = 120, 1
 """Per device, in requests: each change is one write to flash or disk."""
+
+FIELDS_MAX = 64
+"""Languages times accent colours whose header fields are cached."""
 
 HEADERS = {"Server": "procomu"}
 """Of every response."""
@@ -121,7 +126,7 @@ class Portal:
         """By language tag."""
         self._languages = LanguageChooser(each.language for each in self.translations.values())
         self._splash_cache = SplashCache(self._renderer.render)
-        self._fields_by_language: dict[str, Fields] = {}
+        self._page_fields: dict[tuple[str, str], Fields] = {}
         self._made_redirect: tuple[str, probes.ProbeAnswer] = ("", probes.before_admission("/"))
         self._heads = FastPath()
         self._date = (0, b"")
@@ -172,7 +177,7 @@ class Portal:
 
     def application(self) -> web.Application:
         """All pages of the portal, for one of its listeners, with or without TLS."""
-        routes = [web.get(CAPPORT_PATH, self._capport)]
+        routes = [web.get(CAPPORT_PATH, self._capport), web.get(LOGO_PATH, self._logo)]
         routes += [web.get(path, partial(self._public_page, path, view)) for path, view in FOR_ALL.items()]
         routes += [
             web.get(path, partial(self._device_page, path, view)) for path, view in FOR_DEVICES.items()
@@ -201,6 +206,18 @@ class Portal:
             is_open=bool(community.ways),
         )
         return web.Response(body=body, headers={"Content-Type": capport.CONTENT_TYPE, **headers})
+
+    async def _logo(self, request: web.Request) -> web.Response:
+        """The community's logo, for every client. Under the URL of another logo, as on a page that is older than this one,
+        it is not kept."""
+        community = self._backend.community()
+        if community.logo is None:
+            return self.no_page(request, "")
+        picture = logo_at(request.path_qs, community)
+        return self._response(
+            self._context(request),
+            picture or Download(community.logo.data, community.logo.content_type),
+        )
 
     async def _public_page(self, path: str, view: View, request: web.Request) -> web.Response:
         context = self._context(request, path)
@@ -297,11 +314,15 @@ class Portal:
             sent = self._redirect(community)
             fields = (*sent.headers, *HEADERS.items())
             return FastAnswer(self._heads.answer(sent.status, fields, sent.body, self._now()), closes=True)
+        picture = logo_at(request.target, community)
+        if picture is not None:
+            fields = (*document_fields(picture), *HEADERS.items())
+            return FastAnswer(self._heads.answer(200, fields, picture.body, self._now()))
         if request.target != "/" or guest.asked_for is not None:
             return None
         context = self._context_of(caller, community, request.accept_language)
         body = self._splash_cache.body(context, word_for(guest))
-        fields = self._fields(context.page_language.language.tag)
+        fields = self._fields(context.page_language.language.tag, community.style)
         return FastAnswer(self._heads.answer(200, fields, body, self._now()))
 
     def _now(self) -> bytes:
@@ -428,7 +449,8 @@ class Portal:
             case SplashResponse(word):
                 lang = context.page_language.language.tag
                 return web.Response(
-                    body=self._splash_cache.body(context, word), headers=CIMultiDict(self._fields(lang))
+                    body=self._splash_cache.body(context, word),
+                    headers=CIMultiDict(self._fields(lang, context.community.style)),
                 )
             case Redirect(path):
                 return web.Response(status=303, headers=[("Location", path), ("Cache-Control", "no-store")])
@@ -455,19 +477,22 @@ class Portal:
         body = render(page, page.place.lang)
         if context.mac is not None:
             body = body.replace(CHOICE.encode(), self._tokens().token(forms.LANGUAGE, context.mac).encode())
-        headers = CIMultiDict(self._fields(page.place.lang))
+        headers = CIMultiDict(self._fields(page.place.lang, page.place.style))
         if retry_s:
             headers["Retry-After"] = str(retry_s)
         if refresh_s:
             headers["Refresh"] = str(refresh_s)
         return web.Response(status=status, headers=headers, body=body)
 
-    def _fields(self, lang: str) -> Fields:
-        """Header fields of every page in this language, cached."""
-        fields = self._fields_by_language.get(lang)
+    def _fields(self, lang: str, style: str) -> Fields:
+        """Header fields of every page in this language and with this style sheet, cached."""
+        fields = self._page_fields.get((lang, style))
         if fields is None:
-            fields = (*page_fields(lang, self._renderer.content_security_policy), *HEADERS.items())
-            self._fields_by_language[lang] = fields
+            policy = self._renderer.content_security_policy(style)
+            fields = (*page_fields(lang, policy), *HEADERS.items())
+            if len(self._page_fields) >= FIELDS_MAX:
+                self._page_fields.clear()
+            self._page_fields[lang, style] = fields
         return fields
 
     def _portal_url(self, community: CommunityView, path: str = "/") -> str:

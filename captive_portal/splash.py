@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from captive_portal import forms, page_notices
 from captive_portal.page_notices import PageNotice, Service, paragraphs
 from captive_portal.request_context import CHOICE, PageContext, PortalPage, RequestContext, Word
+from node.accounts.appearance import WelcomeText
 from node.accounts.notices import Notice
 from node.app.views import CommunityView, DeviceView, Full, GuestView, Outage, RefusalReason, Refused
 from node.governance.rules import Way
@@ -15,6 +16,8 @@ from node.units import MacAddress
 
 SPLASH_TERMS_BYTES_MAX = 640
 """Longer terms have a page of their own; the first page shows the beginning."""
+SPLASH_TEXTS_BYTES_MAX = 720
+"""Of the terms and the sentence of welcome together: after a long one the terms are cut earlier."""
 SPLASH_BYTES_MAX = 14_000
 """HTML and CSS together: fits into the initial congestion window of ten packets, and captive mini-browsers
 accept it."""
@@ -62,6 +65,8 @@ class Splash:
     word: Word = ""
     typed: Typed = NOTHING
     failure: Failure | None = None
+    welcome: WelcomeText | None = None
+    """The community's sentence in the language of the page; None for that of Procomú."""
     notices: tuple[PageNotice, ...] = ()
     services: tuple[Service, ...] = ()
     is_admitted: bool = False
@@ -117,7 +122,9 @@ def splash(
 ) -> Splash:
     view, language = context.community, context.page_language.language.tag
     found = page_notices.terms_text(view, language, context.words)
-    text = paragraphs(found.text, SPLASH_TERMS_BYTES_MAX)
+    welcome = page_notices.welcome_text(view, language)
+    room = SPLASH_TEXTS_BYTES_MAX - (0 if welcome is None else len(welcome.text.encode()))
+    text = paragraphs(found.text, min(SPLASH_TERMS_BYTES_MAX, room))
     return Splash(
         context.place(),
         view.ways,
@@ -129,6 +136,7 @@ def splash(
         word,
         typed,
         failure,
+        welcome,
         page_notices.short_page_notices(context.backend.notices(context.mac), language),
         page_notices.services_shortly(context.backend.services()),
         context.guest().state == "admitted",

@@ -141,6 +141,7 @@ def status_document(guest: GuestView) -> bytes:
         "seconds_left": guest.seconds_left,
         "way": guest.way,
         "tier": guest.tier,
+        "late_dues": None if guest.late_dues is None else guest.late_dues.isoformat(),
         "devices": len(guest.devices),
         "devices_max": guest.devices_max,
         "device_list": [_device(device) for device in guest.devices],
@@ -200,6 +201,8 @@ def _quotas(allowance: Allowance | None) -> list[dict[str, object]]:
             "allowed_bytes": quota.allowed,
             "left_bytes": quota.left,
             "resets": quota.resets.isoformat() if quota.resets else None,
+            "limits": not quota.is_alert,
+            "days": quota.days,
         }
         for quota in (allowance.quotas if allowance else ())
     ]

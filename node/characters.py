@@ -8,6 +8,8 @@ import re
 import unicodedata
 from collections.abc import Iterator
 
+from node.translator import gettext_lazy
+
 # Cheap first check: a text without any of these has no hidden character.
 _SUSPECT = re.compile(
     "[\x00-\x08\x0b-\x1f\x7f-\x9f\u00ad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180b-\u180f\u200b-\u200f\u2028-\u202e"
@@ -82,7 +84,12 @@ def mixed_scripts(text: str, *, alike_only: bool = False) -> str:
             continue
         first = dict(reversed(letters))
         one, other = sorted(scripts, key=lambda script: (script != "LATIN", script))[:2]
-        return f"{word!r:.60} mixes {character_name(first[one])} and {character_name(first[other])}"
+        return gettext_lazy(
+            "{word} mixes {one} and {other}",
+            word=f"{word!r:.60}",
+            one=character_name(first[one]),
+            other=character_name(first[other]),
+        )
     return ""
 
 

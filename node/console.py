@@ -18,7 +18,8 @@ from typing import Any
 
 from node.errors import Fatal, NodeError
 
-QUESTION_BYTES_MAX = 65_536
+QUESTION_BYTES_MAX = 600_000
+"""A rule file of 256 KiB, with what JSON adds to it."""
 ANSWER_BYTES_MAX = 64_000_000
 """Ten thousand devices need about four million."""
 ASKERS_MAX = 32
@@ -109,6 +110,7 @@ class Console:
                     await asyncio.Event().wait()
                 finally:
                     server.close()
+                    server.close_clients()
         finally:
             listening.close()
             self._path.unlink(missing_ok=True)

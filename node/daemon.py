@@ -3,25 +3,19 @@
 import asyncio
 import contextlib
 import faulthandler
-import fcntl
 import logging
 import os
 import secrets
-import signal
 import socket
-import stat
 import sys
 import threading
 from collections.abc import Mapping
 from functools import partial
 from pathlib import Path
-from typing import IO
 
 from captive_portal.capport import api_uri
-from captive_portal.certificate_files import CertificateFiles
 from captive_portal.client_identification import LinkCallers
 from captive_portal.dhcp_leases import LeaseFile
-from captive_portal.https import HttpsListener
 from captive_portal.neighbours import KernelNeighbours, NeighbourMonitor
 from captive_portal.probes import probe_hosts
 from captive_portal.senders import FrameSenders
@@ -32,13 +26,17 @@ from node.accounting.ledger import UsageBucket, UsageKey
 from node.accounts.cards import make_card
 from node.accounts.member_passphrases import SALT_BYTES
 from node.accounts.registry import AccountRegistry
-from node.admin.server import AdminServer
+from node.admin.server import LIMITS, AdminServer
 from node.app.account import AccountService
 from node.app.admin import AdminService
-from node.app.console import ConsoleCommands, ConsoleService
+from node.app.admin_access import AdminAccessService
+from node.app.console import ConsoleCommands, ConsoleService, RuleCommands
 from node.app.mesh_usage import MeshUsage
+from node.app.rule_adoption import RuleAdoption
 from node.app.rule_files import RuleFiles, read
 from node.app.status import StatusSnapshot
+from node.backup.offline import claim, discard_staged, finish_changes
+from node.backup.service import NodeBackups
 from node.clock import SystemClock
 from node.config import NodeConfig, parse_config
 from node.console import Broadcast, Console
@@ -52,36 +50,46 @@ from node.errors import Fatal, InvalidFile, NodeError
 from node.identity import own_node_id
 from node.keyring import open_keyring
 from node.lan.dns_fallback import dns_fallback
-from node.lan.dnsmasq import captive_dns, dnsmasq, lease_file
+from node.lan.dnsmasq import captive_dns, dnsmasq, end_setup, lease_file
 from node.lan.foreign_servers import ForeignServers
 from node.lan.mdns_browser import MdnsBrowser
 from node.lan.mdns_services import ServiceList
 from node.lan.radvd import radvd
 from node.memory_budget import budget
 from node.memory_tuning import memory_allowed, trim_regularly
+from node.process import PRIVATE_UMASK, keep_private, notify_systemd, run_until_signalled
+from node.setup.first_files import forget_code
 from node.storage.data_inventory import WHOLE_INVENTORY
 from node.storage.database import Store
-from node.storage.repository import StoredArchive, StoredPageCache, StoredRepository
+from node.storage.repository import IntervalArchive, StoredArchive, StoredPageCache, StoredRepository
 from node.task_supervision import Parts, supervise
 from node.units import NodeId
 from node.uplink.prober import UplinkProber
+from node.web.certificate_files import AdminCertificate, CertificateFiles, admin_certificate_file
 from node.web.connections import Limits
+from node.web.https import HttpsListener
 
 log = logging.getLogger("procomu")
 
 TALLY = "bookings"
 """File name in node.run_dir: how many times the counters of this boot were stored."""
+SETUP_ENDS_S = 60.0
+"""Longer than the set-up takes to end once there are settings: it gives addresses back, and stops its dnsmasq."""
 STOP_S = 2.5
 """Time limit of a shutdown, in seconds; what is not stored by then is still in the kernel's counters."""
-PRIVATE_UMASK = 0o077
-RUN_DIR_MODE = 0o755
-"""Of the folder of the control socket; the socket has a mode of its own."""
 
 
 class Node:
     """All parts of one running node."""
 
-    def __init__(self, config: NodeConfig, kernel: Kernel, version: str = "") -> None:
+    def __init__(
+        self,
+        config: NodeConfig,
+        kernel: Kernel,
+        version: str = "",
+        config_path: Path = Path("/etc/procomu/node.toml"),
+    ) -> None:
+        self.backups = NodeBackups(config_path, config, version)
         self.config, self.kernel, self.version, self.parts = config, kernel, version, Parts()
         self.budget = budget(memory_allowed(), has_https=config.portal.certificate is not None)
         self.clock = SystemClock(config.clock.source)
@@ -115,14 +123,25 @@ class Node:
         )
         self.secure = self._https_listener()
         self.flow_watch = FlowWatch(kernel)
+        self.adoption = RuleAdoption(
+            self.reconciler,
+            self.files,
+            self.archive,
+            self.clock,
+            confirm_timeout=config.rules.confirm_timeout,
+            portal_runs=lambda: self.parts.of("portal").running,
+        )
         status_snapshot = self._status_snapshot()
+        self.admin_certificate = self._admin_certificate()
         self.admin = self._admin_service(status_snapshot)
         self.admin_server = AdminServer(
             self.admin,
             address=config.admin.address,
             port=config.admin.port,
+            hosts=frozenset({config.portal.host}),
             translations=self.portal.translations,
         )
+        self.admin_https = self._admin_https()
         self.console = self._console(status_snapshot)
         self.dnsmasq = dnsmasq(config, self.advertised)
         self.captive_dns = captive_dns(config)
@@ -146,7 +165,10 @@ class Node:
             tasks.create_task(supervise("callers", self.callers.run, self.parts))
             tasks.create_task(supervise("portal", self.portal.run, self.parts))
             tasks.create_task(supervise("admin", self._serve_admin, self.parts))
+            if self.config.admin.lan:
+                tasks.create_task(supervise("admin by https", self._serve_admin_https, self.parts))
             tasks.create_task(supervise("rules", self._watch_rules, self.parts))
+            tasks.create_task(supervise("trial of rules", self.adoption.run, self.parts))
             if self.secure is not None:
                 tasks.create_task(supervise("portal by https", self.secure.run, self.parts))
             tasks.create_task(supervise("addresses", self.dnsmasq.run, self.parts))
@@ -189,6 +211,7 @@ class Node:
         return (
             *self.callers.warnings(),
             *certificate,
+            *self.admin_certificate.warnings,
             *self.dns_fallback.warnings(),
             *self.foreign.warnings(),
             *services,
@@ -213,11 +236,31 @@ class Node:
         os._exit(0)
 
     async def _watch_rules(self) -> None:
-        await self.files.watch(self.reconciler, self.admin.record_rules)
+        await self.files.watch(self.reconciler, self.adoption.record)
 
     async def _serve_admin(self) -> None:
         await self.admin.recall()
         await self.admin_server.run()
+
+    async def _serve_admin_https(self) -> None:
+        await asyncio.to_thread(self.admin_certificate.look)
+        await self.admin_server.ready.wait()
+        await self.admin_https.run()
+
+    def _admin_certificate(self) -> AdminCertificate:
+        return AdminCertificate(self.certificate, admin_certificate_file(self.config))
+
+    def _admin_https(self) -> HttpsListener:
+        return HttpsListener(
+            self.admin_certificate,
+            self.admin_server.application,
+            self.callers.caller,
+            port=self.config.admin.https_port,
+            setting="admin.https_port",
+            limits=LIMITS,
+            refusal=self.admin_server.refusal,
+            is_fair=True,
+        )
 
     def _store(self) -> Store:
         node = self.config.node
@@ -244,7 +287,7 @@ class Node:
         return HttpsListener(
             self.certificate,
             self.portal.application,
-            self.callers,
+            self.callers.caller,
             port=self.config.portal.https_port,
             streams=self.portal.streams,
         )
@@ -277,6 +320,7 @@ class Node:
             registry=registry,
             guest_account=self.keys.guest_account,
             session_ms=self.config.portal.session,
+            node_name=self.config.node.name,
             guests_max=self.budget.devices,
             on_booked=self._booked,
             keep_pages=self._keep_pages,
@@ -307,6 +351,7 @@ class Node:
             config=self.config,
             reconciler=self.reconciler,
             files=self.files,
+            adoption=self.adoption,
             parts=self.parts,
             peers=self.mesh.peers if self.mesh else tuple,
             waiting=self.app.waiting,
@@ -326,6 +371,7 @@ class Node:
             services=ServiceList(config.services.offered, self.lan_services.found).services,
             portal_url=self.portal_url,
             down_since=lambda: self.dns_fallback.upstream.silent_since,
+            intervals_of=IntervalArchive(self.store.path).of_account,
         )
 
     def _admin_service(self, status_snapshot: StatusSnapshot) -> AdminService:
@@ -336,25 +382,40 @@ class Node:
             self.archive,
             self.clock,
             self.config,
+            access=AdminAccessService(
+                self.archive,
+                self.clock,
+                passphrases=self.app.passphrases,
+                key=self.keys.key_for("browsers of admins"),
+                random=secrets.token_bytes,
+            ),
+            adoption=self.adoption,
+            fingerprint=lambda: self.admin_certificate.fingerprint,
+            backups=self.backups,
             sign_card=partial(make_card, self.keys.node, self.keys.community_id),
             portal_url=self.portal_url,
             languages=lambda: {tag: each.language.name for tag, each in self.portal.translations.items()},
+            read_intervals=IntervalArchive(self.store.path).read_local,
         )
 
     def _console(self, status_snapshot: StatusSnapshot) -> Console:
         answers = ConsoleService(
             reconciler=self.reconciler,
             status_snapshot=status_snapshot,
+            adoption=self.adoption,
             parts=self.parts,
             guest=self.app.guest,
             admin_link=self.admin.new_link,
+            fingerprint=lambda: self.admin_certificate.fingerprint,
             rules_file=self.config.rules.file,
             budget=self.budget,
             started=self.clock.civil(),
             version=self.version,
         )
         commands = ConsoleCommands(self.admin.vouchers, self.admin.members, self.admin.site)
-        return Console(self.config.node.console_socket, {**answers.all(), **commands.all()}, self.events)
+        rules = RuleCommands(self.adoption)
+        every = {**answers.all(), **commands.all(), **rules.all()}
+        return Console(self.config.node.console_socket, every, self.events)
 
 
 def main(config_path: Path, version: str = "") -> int:
@@ -367,11 +428,16 @@ def main(config_path: Path, version: str = "") -> int:
     os.umask(PRIVATE_UMASK)
     with contextlib.ExitStack() as held:
         try:
+            finish_changes(config_path)
             config = load_config(config_path)
             keep_private(Path(config.node.data_dir))
             find_interfaces(config)
-            held.enter_context(claim(Path(config.node.run_dir)))
-            node = Node(config, linux_kernel(config), version)
+            held.enter_context(claim(Path(config.node.run_dir), patience_s=SETUP_ENDS_S))
+            with contextlib.suppress(OSError):
+                discard_staged(config_path, Path(config.node.data_dir))
+                forget_code(config_path.parent)
+            end_setup(config)
+            node = Node(config, linux_kernel(config), version, config_path)
         except InvalidFile as invalid:
             sys.stderr.write(f"{invalid}\n")
             return 2
@@ -379,21 +445,9 @@ def main(config_path: Path, version: str = "") -> int:
             sys.stderr.write(f"{trouble.message}\n  fix: {trouble.fix}\n")
             return 2
         try:
-            return asyncio.run(run_until_signalled(node))
+            return asyncio.run(run_node(node))
         finally:
             node.close()
-
-
-def notify_systemd(state: str) -> None:
-    """Reports a state to systemd, as sd_notify(3) does, where systemd started the node. Never waits: a report that is
-    lost is followed by another one."""
-    name = os.environ.get("NOTIFY_SOCKET")
-    if not name:
-        return
-    address = "\0" + name[1:] if name.startswith("@") else name
-    with contextlib.suppress(OSError), socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as sender:
-        sender.setblocking(False)
-        sender.sendto(state.encode(), address)
 
 
 def linux_kernel(config: NodeConfig) -> LinuxKernel:
@@ -412,55 +466,11 @@ def find_interfaces(config: NodeConfig) -> None:
         )
 
 
-def keep_private(folder: Path) -> None:
-    """Removes group and other permissions from the data folder; logs a warning where that is not possible."""
-    try:
-        mode = stat.S_IMODE(folder.stat().st_mode)
-        if mode & PRIVATE_UMASK:
-            folder.chmod(mode & ~PRIVATE_UMASK)
-            log.warning("%s had mode %03o; now only its owner may use it", folder, mode)
-    except FileNotFoundError:
-        return  # created on first use, with mode 0700
-    except OSError as error:
-        log.warning("others may read %s: %s; run 'chmod 700 %s'", folder, error.strerror, folder)
-
-
-def claim(run_dir: Path) -> IO[str]:
-    """Locks the folder, so that no other node starts with it; the kernel releases the lock when the
-    process ends. Raises NodeError."""
-    try:
-        if not run_dir.exists():
-            run_dir.mkdir(parents=True)
-            run_dir.chmod(RUN_DIR_MODE)
-        lock = (run_dir / "lock").open("w")
-    except OSError as error:
-        raise NodeError(f"{run_dir} cannot be used: {error.strerror}", "run this as root") from error
-    try:
-        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError as error:
-        lock.close()
-        raise NodeError(
-            f"another node runs with {run_dir}", "stop it first, or give this one its own node.run_dir"
-        ) from error
-    return lock
-
-
-async def run_until_signalled(node: Node) -> int:
+async def run_node(node: Node) -> int:
     """Runs the node until SIGTERM or SIGINT; then it ends within `STOP_S` seconds, even if something hangs."""
-    loop, stop = asyncio.get_running_loop(), asyncio.Event()
-    for each in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(each, stop.set)
-    async with asyncio.TaskGroup() as tasks:
-        running = tasks.create_task(_outcome(node))
-        waiting = tasks.create_task(stop.wait())
-        await asyncio.wait({running, waiting}, return_when=asyncio.FIRST_COMPLETED)
-        waiting.cancel()
-        if not running.done():
-            deadline = threading.Timer(STOP_S, node.give_up)
-            deadline.daemon = True
-            deadline.start()
-            running.cancel()
-    return 0 if running.cancelled() else running.result()
+    deadline = threading.Timer(STOP_S, node.give_up)
+    deadline.daemon = True
+    return await run_until_signalled(_outcome(node), deadline.start)
 
 
 async def _outcome(node: Node) -> int:

@@ -6,6 +6,8 @@ assertion or any other exception.
 
 from dataclasses import dataclass
 
+from node.translator import LazyText, gettext_lazy
+
 
 @dataclass(frozen=True, slots=True)
 class Finding:
@@ -17,15 +19,38 @@ class Finding:
     line: int
     """1 is the first line; 0 when the finding is about the file as a whole."""
     message: str
+    """A sentence, as a `LazyText` where other languages have it."""
     fix: str
+    """What to do, without a full stop."""
+    addition: str = ""
+    """A line of text for the table at `line` that puts this right, if that is what was meant; empty for none."""
 
     @property
     def is_error(self) -> bool:
         return not self.code.startswith("W")
 
+    @property
+    def text(self) -> LazyText:
+        """All of it, for a list of warnings."""
+        fields = {"code": self.code, "finding": self.message, "fix": self.fix}
+        if not self.line:
+            return gettext_lazy("{code}: {finding} Fix: {fix}", **fields)
+        return gettext_lazy("line {line}: {code}: {finding} Fix: {fix}", line=self.line, **fields)
+
     def __str__(self) -> str:
-        where = f"line {self.line}: " if self.line else ""
-        return f"{where}{self.code}: {self.message} Fix: {self.fix}"
+        return str(self.text)
+
+
+class InvalidValue(ValueError):
+    """A text that a person wrote and that cannot be read as a value: what is wrong with it, and what to do instead. Both
+    are parts of sentences, as lazy texts; without a fix the message says what is wanted."""
+
+    def __init__(self, message: LazyText, fix: LazyText | None = None, *, wanted: str = "") -> None:
+        """`wanted`: what to write instead, in place of a fix."""
+        if wanted:
+            fix = gettext_lazy("write {wanted}", wanted=wanted)
+        super().__init__(f"{message}; {fix}" if fix else str(message))
+        self.message, self.fix = message, fix
 
 
 class NodeError(Exception):

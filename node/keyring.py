@@ -43,17 +43,25 @@ def open_keyring(community_file: Path, node_file: Path) -> Keyring:
     return Keyring(_community_key(community_file), _node_key(node_file))
 
 
+def community_key_from(content: bytes) -> bytes:
+    """The secret in the content of its file. Raises ValueError for any other content."""
+    try:
+        secret = bytes.fromhex(content.decode().strip())
+    except ValueError as error:
+        raise ValueError("it is not a key in hexadecimal") from error
+    if len(secret) < SECRET_BYTES_MIN:
+        raise ValueError("it is too short for a key")
+    return secret
+
+
 def _community_key(path: Path) -> bytes:
     fix = "copy it from another node, or run 'procomu init'"
     try:
-        secret = bytes.fromhex(path.read_text().strip())
+        return community_key_from(path.read_bytes())
     except OSError as error:
         raise NodeError(f"{path} cannot be read: {error.strerror}", fix) from error
     except ValueError as error:
-        raise NodeError(f"{path} is not a key in hexadecimal", fix) from error
-    if len(secret) < SECRET_BYTES_MIN:
-        raise NodeError(f"{path} is too short for a key", fix)
-    return secret
+        raise NodeError(f"{path} cannot be used: {error}", fix) from error
 
 
 def _node_key(path: Path) -> Ed25519PrivateKey:

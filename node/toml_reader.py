@@ -13,6 +13,7 @@ from typing import Any
 
 from node.characters import hidden_character
 from node.errors import Finding
+from node.translator import gettext_lazy
 
 LINE_CHARS_MAX = 16_384
 """Enough for a list of several hundred names on one line."""
@@ -39,17 +40,26 @@ _KEY = re.compile(r"\s*([A-Za-z0-9_-]+|\"[^\"]*\"|'[^']*')\s*[=.]")
 _AT_LINE = re.compile(r"\s*\((?:at line (\d+), column \d+|at end of document)\)")
 _CURES = (
     (
-        ("Cannot overwrite", "Cannot declare", "Cannot mutate"),
-        "this key or table is there twice; keep one of them",
+        ("Cannot overwrite", "Cannot declare", "Cannot mutate", "Duplicate"),
+        gettext_lazy("this key or table is there twice; keep one of them"),
     ),
-    (("Invalid value",), 'put text in double quotes, such as name = "library"'),
     (
-        ("Expected '='",),
-        'write key = value, such as name = "library"; a name in brackets is alone on its line',
+        ("Invalid value",),
+        gettext_lazy("put text in double quotes, such as {example}", example='name = "library"'),
     ),
+    (
+        ("Expected '='", "Invalid statement", "Invalid initial character"),
+        gettext_lazy(
+            "write key = value, such as {example}; a name in brackets is alone on its line",
+            example='name = "library"',
+        ),
+    ),
+    (("Unescaped", "hex value", "Escaped"), gettext_lazy("write {example} for one backslash", example=r"\\")),
     (
         ("newline or end", "Illegal character", "Unterminated"),
-        "put text in double quotes that close on the same line, and each key on a line of its own",
+        gettext_lazy(
+            "put text in double quotes that close on the same line, and each key on a line of its own"
+        ),
     ),
 )
 """Messages of tomllib, and the fix for each."""
@@ -100,18 +110,25 @@ def flaw(text: str, code: str, bytes_max: int) -> Finding | None:
         size = len(text.encode())
     except UnicodeEncodeError as error:
         line = text.count("\n", 0, error.start) + 1
-        return Finding(code, line, "This file is not text in UTF-8.", "save it again as UTF-8")
+        message = gettext_lazy("This file is not text in UTF-8.")
+        return Finding(code, line, message, gettext_lazy("save it again as UTF-8"))
     if size > bytes_max:
-        message = f"This file has {size} bytes; at most {bytes_max} are read."
-        return Finding(code, 0, message, "remove what is no longer in force")
+        message = gettext_lazy(
+            "This file has {number} bytes; at most {most} are read.", number=size, most=bytes_max
+        )
+        return Finding(code, 0, message, gettext_lazy("remove what is no longer in force"))
     return _long_line(text, code) or _hidden(text, code) or _misshapen(text, code)
 
 
 def _long_line(text: str, code: str) -> Finding | None:
     for number, line in enumerate(text.split("\n"), 1):
         if len(line) > LINE_CHARS_MAX:
-            message = f"This line has {len(line)} characters; at most {LINE_CHARS_MAX} are read."
-            return Finding(code, number, message, "write a long list on several lines")
+            message = gettext_lazy(
+                "This line has {number} characters; at most {most} are read.",
+                number=len(line),
+                most=LINE_CHARS_MAX,
+            )
+            return Finding(code, number, message, gettext_lazy("write a long list on several lines"))
     return None
 
 
@@ -121,8 +138,10 @@ def _hidden(text: str, code: str) -> Finding | None:
         return None
     at, name = found
     line = text.count("\n", 0, at) + 1
-    message = f"This line holds the invisible character {name}, which can hide what it says."
-    return Finding(code, line, message, "type the line again by hand")
+    message = gettext_lazy(
+        "This line holds the invisible character {name}, which can hide what it says.", name=name
+    )
+    return Finding(code, line, message, gettext_lazy("type the line again by hand"))
 
 
 def _misshapen(text: str, code: str) -> Finding | None:
@@ -135,11 +154,14 @@ def _misshapen(text: str, code: str) -> Finding | None:
         elif len(part) > WORD_CHARS_MAX and part[0] not in "#\"'":
             return _long_word(code, line, len(part))
         if dots >= KEY_PARTS_MAX:
-            message = f"A key on this line has more than {KEY_PARTS_MAX} parts with dots between."
-            return Finding(code, line, message, "write flat tables, such as [uplink.main]")
+            message = gettext_lazy(
+                "A key on this line has more than {most} parts with dots between.", most=KEY_PARTS_MAX
+            )
+            fix = gettext_lazy("write flat tables, such as {example}", example="[uplink.main]")
+            return Finding(code, line, message, fix)
         if depth > DEPTH_MAX:
-            message = f"Brackets stand inside brackets, more than {DEPTH_MAX} deep."
-            return Finding(code, line, message, "write flat tables and short lists")
+            message = gettext_lazy("Brackets are inside brackets, more than {most} deep.", most=DEPTH_MAX)
+            return Finding(code, line, message, gettext_lazy("write flat tables and short lists"))
     return None
 
 
@@ -166,22 +188,27 @@ def _end_of_text(text: str, at: int, closing: re.Pattern[str]) -> int:
 
 
 def _long_word(code: str, line: int, length: int) -> Finding:
-    message = (
-        f"A word on this line has {length} characters without quotes; at most {WORD_CHARS_MAX} are read."
+    message = gettext_lazy(
+        "A word on this line has {number} characters without quotes; at most {most} are read.",
+        number=length,
+        most=WORD_CHARS_MAX,
     )
-    return Finding(code, line, message, "write a shorter name, or put text in double quotes")
+    fix = gettext_lazy("write a shorter name, or put text in double quotes")
+    return Finding(code, line, message, fix)
 
 
 def _syntax_finding(said: str, rows: list[str], code: str) -> Finding:
     found = _AT_LINE.search(said)
     line = int(found[1]) if found is not None and found[1] else 0
-    reason = _AT_LINE.sub("" if line else " at the end of the file", said).strip()
-    shown = rows[line - 1].strip()[:60] if line else ""
     cure = next(
-        (cure for words, cure in _CURES if any(each in reason for each in words)),
-        "compare the line with those around it: brackets closed, text in double quotes, one key on a line",
+        (cure for words, cure in _CURES if any(each in said for each in words)),
+        gettext_lazy(
+            "compare the line with those around it: brackets closed, text in double quotes, one key on a line"
+        ),
     )
-    message = f"This is not TOML: {reason}{f' in {shown!r}' if shown else ''}."
+    message = gettext_lazy("The file ends before something in it is closed.")
+    if line:
+        message = gettext_lazy("This line cannot be read: {text}.", text=repr(rows[line - 1].strip()[:60]))
     return Finding(code, line or len(rows), message, cure)
 
 

@@ -4,6 +4,9 @@ import re
 from dataclasses import dataclass
 from typing import NewType
 
+from node.errors import InvalidValue
+from node.translator import LazyText, gettext_lazy
+
 Bytes = NewType("Bytes", int)
 BitsPerSecond = NewType("BitsPerSecond", int)
 Monotonic = NewType("Monotonic", int)
@@ -26,6 +29,9 @@ VOLUME_MAX = Bytes(1000 * TERA)
 _RATE_UNITS = {"bit/s": 1, "kbit/s": KILO, "Mbit/s": MEGA, "Gbit/s": GIGA}
 _VOLUME_UNITS = {"B": 1, "kB": KILO, "MB": MEGA, "GB": GIGA, "TB": TERA}
 _DURATION_UNITS = {"second": 1_000, "minute": 60_000, "hour": 3_600_000, "day": 86_400_000}
+_RATE_WANTED = gettext_lazy("a speed such as {one} or {other}", one='"5 Mbit/s"', other='"256 kbit/s"')
+_VOLUME_WANTED = gettext_lazy("a volume such as {one} or {other}", one='"60 GB"', other='"500 MB"')
+_DURATION_WANTED = gettext_lazy("a duration such as {one} or {other}", one='"30 minutes"', other='"4 hours"')
 _QUANTITY = re.compile(r"(\d{1,15})(?:\.(\d{1,6}))? ?([A-Za-z/]{1,8})")
 _MAC = re.compile(r"[0-9a-f]{2}(:[0-9a-f]{2}){5}")
 
@@ -70,20 +76,19 @@ NO_USAGE = Usage(Bytes(0), Bytes(0))
 
 
 def parse_rate(text: str) -> BitsPerSecond:
-    """``"5 Mbit/s"`` to bits per second (decimal). Raises ValueError with what to write instead."""
-    return BitsPerSecond(_parse(text, _RATE_UNITS, RATE_MAX, 'a speed such as "5 Mbit/s" or "256 kbit/s"'))
+    """``"5 Mbit/s"`` to bits per second (decimal). Raises InvalidValue."""
+    return BitsPerSecond(_parse(text, _RATE_UNITS, RATE_MAX, _RATE_WANTED))
 
 
 def parse_volume(text: str) -> Bytes:
-    """``"60 GB"`` to bytes (decimal). Raises ValueError with what to write instead."""
-    return Bytes(_parse(text, _VOLUME_UNITS, VOLUME_MAX, 'a volume such as "60 GB" or "500 MB"'))
+    """``"60 GB"`` to bytes (decimal). Raises InvalidValue."""
+    return Bytes(_parse(text, _VOLUME_UNITS, VOLUME_MAX, _VOLUME_WANTED))
 
 
 def parse_duration(text: str) -> Milliseconds:
-    """``"4 hours"`` to milliseconds. Raises ValueError with what to write instead."""
+    """``"4 hours"`` to milliseconds. Raises InvalidValue."""
     singular = text.removesuffix("s")
-    wanted = 'a duration such as "30 minutes" or "4 hours"'
-    return Milliseconds(_parse(singular, _DURATION_UNITS, 10_000 * 86_400_000, wanted))
+    return Milliseconds(_parse(singular, _DURATION_UNITS, 10_000 * 86_400_000, _DURATION_WANTED))
 
 
 def largest_unit(duration: Milliseconds) -> tuple[int, str]:
@@ -93,10 +98,15 @@ def largest_unit(duration: Milliseconds) -> tuple[int, str]:
 
 
 def parse_mac(text: str) -> MacAddress:
-    """Any usual spelling of a MAC address to the canonical one. Raises ValueError."""
+    """Any usual spelling of a MAC address to the canonical one. Raises InvalidValue."""
     mac = text.strip().lower().replace("-", ":")
     if not _MAC.fullmatch(mac):
-        raise ValueError(f"{text!r} is not a hardware address such as 02:11:22:33:44:55")
+        example = "02:11:22:33:44:55"
+        raise InvalidValue(
+            gettext_lazy(
+                "{text} is not a hardware address such as {example}", text=repr(text), example=example
+            )
+        )
     return MacAddress(mac)
 
 
@@ -120,17 +130,18 @@ def show_volume(volume: Bytes) -> str:
     return _show(volume, _VOLUME_UNITS)
 
 
-def _parse(text: str, units: dict[str, int], most: int, wanted: str) -> int:
+def _parse(text: str, units: dict[str, int], most: int, wanted: LazyText) -> int:
     match = _QUANTITY.fullmatch(text.strip())
     if match is None or match[3] not in units:
-        raise ValueError(f"{text!r} is not {wanted}")
+        raise InvalidValue(gettext_lazy("{text} is not {wanted}", text=repr(text), wanted=wanted))
     scale = units[match[3]]
     fraction = (match[2] or "").rstrip("0")
     if fraction and scale % 10 ** len(fraction):
-        raise ValueError(f"{text!r} is finer than one {next(iter(units))}; write {wanted}")
+        finer = gettext_lazy("{text} is finer than one {unit}", text=repr(text), unit=next(iter(units)))
+        raise InvalidValue(finer, wanted=wanted)
     value = int(match[1]) * scale + (int(fraction) * (scale // 10 ** len(fraction)) if fraction else 0)
     if value > most:
-        raise ValueError(f"{text!r} is too large; write {wanted}")
+        raise InvalidValue(gettext_lazy("{text} is too large", text=repr(text)), wanted=wanted)
     return value
 
 

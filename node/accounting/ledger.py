@@ -1,14 +1,16 @@
 """Usage ledger: a grow-only counter (CRDT) for each node, account and day, merged by maximum, summed over
 nodes.
 
-Holds open days only: those in a day, week or month that includes today. Closed days are only in the database.
+Holds open days only: those in a day, week or month that includes today, and the last days that the rules count. Closed days
+are only in the database.
 """
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date, timedelta
 from typing import NamedTuple
 
+from node.accounting.intervals import Intervals
 from node.accounting.meter import Baseline, Tally
 from node.accounting.periods import DAY_UNKNOWN, is_since, periods_of
 from node.units import NO_USAGE, AccountId, Bytes, NodeId, Usage
@@ -121,15 +123,17 @@ class Ledger:
         """Retention: drop days before `day` from buckets and sums; an unknown day stays."""
         self._drop([key for key in tuple(self._buckets) if key.day != DAY_UNKNOWN and key.day < day])
 
-    def erase(self, account: AccountId, day: str) -> None:
-        """Drop the account's usage before `day`, and that of unknown days."""
-        self._drop(
-            [
-                k
-                for k in tuple(self._buckets)
-                if k.account == account and (k.day < day or k.day == DAY_UNKNOWN)
-            ]
-        )
+    def erase(self, account: AccountId, day: str, later: str = "") -> dict[UsageKey, UsageBucket]:
+        """Drop the account's usage before `day`, and that of unknown days. What was counted in the incarnation `later`,
+        which began after the erasure, becomes usage of the unknown day; its bucket is returned."""
+        gone = {
+            key: bucket
+            for key, bucket in tuple(self._buckets.items())
+            if key.account == account and (key.day < day or key.day == DAY_UNKNOWN)
+        }
+        self._drop(gone)
+        stays = of_unknown_day((key, bucket) for key, bucket in gone.items() if key.incarnation == later)
+        return {key: self.merge(key, bucket) for key, bucket in stays.items()}
 
     def _drop(self, keys: Iterable[UsageKey]) -> None:
         for key in keys:
@@ -143,6 +147,15 @@ class Ledger:
                 del sums[key.account]
                 if not sums:
                     del self._sums[period]
+
+
+def of_unknown_day(buckets: Iterable[tuple[UsageKey, UsageBucket]]) -> dict[UsageKey, UsageBucket]:
+    """The same usage, of the unknown day."""
+    found: dict[UsageKey, UsageBucket] = {}
+    for key, bucket in buckets:
+        at = key._replace(day=DAY_UNKNOWN)
+        found[at] = _plus(found.get(at, EMPTY_BUCKET), bucket)
+    return found
 
 
 def highest(known: UsageBucket, bucket: UsageBucket) -> UsageBucket:
@@ -187,6 +200,8 @@ class Booking:
     """Nodes and days for which `buckets` is complete: their stored buckets are deleted first."""
     outlived: frozenset[NodeId] = frozenset()
     """Nodes whose pages of closed days are no longer kept; their oldest stored buckets may be deleted."""
+    intervals: Intervals = field(default_factory=dict)
+    """What is counted of these intervals so far."""
 
 
 # Names for the incarnations of a node's usage records: an increasing number and a random part, so that they
@@ -249,3 +264,43 @@ class ErasureNote:
         """Whether a bucket of this day from another node is rejected. That of an unknown day is, because it
         may be from before the erasure."""
         return day == DAY_UNKNOWN or day < self.kept_since
+
+
+class ErasureNotes:
+    """The erasures that are in memory, by account, the latest last."""
+
+    def __init__(self) -> None:
+        self._notes: dict[AccountId, ErasureNote] = {}
+
+    def __iter__(self) -> Iterator[ErasureNote]:
+        return iter(self._notes.values())
+
+    def take(self, note: ErasureNote) -> None:
+        self._notes.pop(note.account, None)
+        self._notes[note.account] = note
+        if len(self._notes) > ERASED_MAX:
+            del self._notes[next(iter(self._notes))]
+
+    def requested(self, account: AccountId, day: str) -> ErasureNote:
+        """The note that an erasure on this day leads to. One of a later day is known if the clock was set back since; it
+        stays in force, as in the database."""
+        known = self._notes.get(account)
+        return known if known is not None and known.until_day >= day else ErasureNote(account, day)
+
+    def forget_before(self, day: str) -> None:
+        self._notes = {note.account: note for note in self if note.until_day >= day}
+
+    def bars(self, account: AccountId, day: str) -> bool:
+        """As `ErasureNote.bars`, for usage that was counted here."""
+        note = self._notes.get(account)
+        return note is not None and note.bars(day)
+
+    def bars_late(self, key: UsageKey) -> bool:
+        """As `ErasureNote.bars_late`, for a usage bucket from another node."""
+        note = self._notes.get(key.account)
+        return note is not None and note.bars_late(key.day)
+
+    def undated(self, accounts: Iterable[AccountId], day: str) -> frozenset[AccountId]:
+        """Those of these accounts that were erased on a later day: usage of `day` is not stored again, so the clock was
+        wrong then or is wrong now, and what is counted now is of an unknown day."""
+        return frozenset(account for account in accounts if self.bars(account, day))

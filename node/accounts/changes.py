@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 from node.accounting.ledger import ErasureNote
+from node.accounts.appearance import Appearance
 from node.accounts.cards import CardsVoid
 from node.accounts.device_bindings import Binding, Unbound
 from node.accounts.member_passphrases import PassphraseGone, PassphraseHash
@@ -13,6 +14,7 @@ from node.accounts.vouchers import Batch, SavedVoucher
 from node.units import MacAddress
 
 __all__ = [
+    "Appearance",
     "Batch",
     "Binding",
     "CardsVoid",
@@ -43,6 +45,7 @@ Change = (
     | Notice
     | NoticeGone
     | Terms
+    | Appearance
 )
 """One row to store or delete. Storing one twice has no further effect."""
 
@@ -59,6 +62,8 @@ class StoredAccounts:
     objections: tuple[Objection, ...] = ()
     notices: tuple[Notice, ...] = ()
     terms: tuple[Terms, ...] = ()
+    appearance: tuple[Appearance, ...] = ()
+    """At most one."""
 
 
 @dataclass(frozen=True, slots=True)

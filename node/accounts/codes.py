@@ -18,8 +18,9 @@ TYPED_CHARS_MAX = 300
 """Of the typed or scanned text, including a URL around the code."""
 RANDOM_BYTES: dict[CodeKind, int] = {"voucher": 7, "device": 6}
 
-_ALPHABET = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
-_VALUE = {letter: value for value, letter in enumerate(_ALPHABET)}
+ALPHABET = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
+"""Of all codes: no I, L, O and U."""
+_VALUE = {letter: value for value, letter in enumerate(ALPHABET)}
 # Characters outside the alphabet, read as the character they resemble.
 _VALUE |= {"O": _VALUE["0"], "I": _VALUE["1"], "L": _VALUE["1"], "U": _VALUE["V"]}
 _GROUPS: dict[CodeKind, int] = {"voucher": 4, "device": 5}
@@ -49,36 +50,45 @@ def make_code(random_bytes: bytes, kind: CodeKind) -> Code:
     assert len(random_bytes) == RANDOM_BYTES[kind], "a code needs its own number of random bytes"
     number = int.from_bytes(random_bytes, "big")
     values = [number >> 5 * place & 31 for place in range(CODE_CHARS[kind] - 1)]
-    return Code(kind, "".join(_ALPHABET[value] for value in [*values, _check(values)]))
+    return Code(kind, "".join(ALPHABET[value] for value in [*values, _check(values)]))
 
 
 def read_code(typed: str) -> Code | Mistyped:
     """Read a typed or scanned code: any case, spaces and dashes ignored, O read as 0, I and L as 1; alone or
     in a URL as ``?code=``. Never raises."""
-    if len(typed) > TYPED_CHARS_MAX:
-        return Mistyped("length")
-    found = _IN_ADDRESS.search(typed)
-    plain = unicodedata.normalize("NFKC", unquote(found[1]) if found else typed).upper()
-    letters = [letter for letter in plain if not _is_between(letter)]
-    if any(letter not in _VALUE for letter in letters):
-        return Mistyped("characters")
+    letters = read_letters(typed)
+    if isinstance(letters, Mistyped):
+        return letters
     kind = _KINDS.get(len(letters))
     if kind is None:
         return Mistyped("length")
     values = [_VALUE[letter] for letter in letters]
     if _check(values[:-1]) != values[-1]:
         return Mistyped("check")
-    return Code(kind, "".join(_ALPHABET[value] for value in values))
+    return Code(kind, letters)
+
+
+def read_letters(typed: str) -> str | Mistyped:
+    """The characters of a typed or scanned code in canonical spelling, of any number and without a check. Never
+    raises."""
+    if len(typed) > TYPED_CHARS_MAX:
+        return Mistyped("length")
+    found = _IN_ADDRESS.search(typed)
+    plain = unicodedata.normalize("NFKC", unquote(found[1]) if found else typed).upper()
+    letters = [
+        letter
+        for letter in plain
+        if not letter.isspace() and letter not in "_.+" and unicodedata.category(letter) not in {"Pd", "Cf"}
+    ]
+    if any(letter not in _VALUE for letter in letters):
+        return Mistyped("characters")
+    return "".join(ALPHABET[_VALUE[letter]] for letter in letters)
 
 
 def shown(code: Code) -> str:
     """In groups for reading: ``7K3M-9Q2W-4X1Z`` is a voucher, ``K7M2Q-9XW4T`` a device code."""
     size = _GROUPS[code.kind]
     return "-".join(code.text[at : at + size] for at in range(0, len(code.text), size))
-
-
-def _is_between(letter: str) -> bool:
-    return letter.isspace() or letter in "_.+" or unicodedata.category(letter) in {"Pd", "Cf"}
 
 
 def _check(values: list[int]) -> int:

@@ -7,7 +7,7 @@ from datetime import date
 from node.accounts.terms import LANGUAGES_MAX, is_language
 from node.characters import is_name
 from node.errors import Finding
-from node.governance.translator import gettext_lazy
+from node.translator import gettext_lazy
 
 NOTICES_MAX = 100
 TITLE_CHARS_MAX = 80

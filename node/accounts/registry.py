@@ -7,6 +7,7 @@ The caller stores them before it confirms the change to the person; storing a ro
 from collections.abc import Callable, Collection, Container
 from dataclasses import dataclass, replace
 
+from node.accounts.appearance import NO_APPEARANCE
 from node.accounts.auth_result import Accepted, Rejected
 from node.accounts.cards import Card, CardsVoid, StepUp, next_serial, next_void, read_card
 from node.accounts.changes import Change, Forgotten, StoredAccounts
@@ -76,6 +77,8 @@ class AccountRegistry:
         self.objections = Objections()
         self.notices = NoticeBoard()
         self.terms = TermsStore()
+        self.appearance = NO_APPEARANCE
+        """Of the community's pages and sheets."""
         self.login_throttle = LoginThrottle()
         self._hosts = MemberLookup()
         self._passphrases: dict[AccountId, str] = {}
@@ -89,6 +92,7 @@ class AccountRegistry:
         self.objections.take(kept.objections)
         self.notices.take(kept.notices)
         self.terms.take(kept.terms)
+        self.appearance = next(iter(kept.appearance), self.appearance)
         self._passphrases = {each.account: each.hash for each in kept.passphrases}
         self._void = {each.account: each.below_serial for each in kept.cards_void}
         return self.vouchers.take(kept.batches, kept.vouchers, at, saved_at)
@@ -114,6 +118,7 @@ class AccountRegistry:
             *self.objections.all(),
             *self.notices.all(),
             *reversed(self.terms.all()),
+            *((self.appearance,) if self.appearance != NO_APPEARANCE else ()),
         )
 
     # --- accounts and their devices -----------------------------------------------------------

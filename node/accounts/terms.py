@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from node.errors import Finding
-from node.governance.translator import gettext_lazy
+from node.translator import gettext_lazy
 
 TERMS_CHARS_MAX = 20_000
 """For each language."""

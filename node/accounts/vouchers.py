@@ -16,7 +16,7 @@ from node.accounting.session_leases import Lease, SavedLease, rebased_lease
 from node.accounts.codes import RANDOM_BYTES, Code, make_code
 from node.characters import is_name
 from node.errors import Finding
-from node.governance.translator import gettext_lazy
+from node.translator import gettext_lazy
 from node.units import VOUCHER_PREFIX, AccountId, Milliseconds, Monotonic, Now
 
 VoucherState = Literal["unused", "used", "ended", "revoked"]
@@ -317,14 +317,14 @@ class VoucherStore:
             if (voucher := self._by_fingerprint.get(name)) is not None
             and voucher_state(voucher, now) in {"unused", "used"}
         ]
-        rows = tuple(self._replace(replace(voucher, is_revoked=True)) for voucher in living)
+        rows = tuple(self._put(replace(voucher, is_revoked=True)) for voucher in living)
         accounts = tuple(voucher.account for voucher in living if voucher.lease is not None)
         return Revoked(tuple(voucher.fingerprint for voucher in living), accounts, rows)
 
     def restore(self, fingerprints: Iterable[str]) -> tuple[SavedVoucher, ...]:
         """Undo a revocation. The time of a voucher in use has continued to run."""
         return tuple(
-            self._replace(replace(voucher, is_revoked=False))
+            self._put(replace(voucher, is_revoked=False))
             for name in fingerprints
             if (voucher := self._by_fingerprint.get(name)) is not None and voucher.is_revoked
         )
@@ -370,21 +370,19 @@ class VoucherStore:
             ends_wall_s = at.wall_s + (lease.ends - at.now) // 1000
         self._saved[voucher.fingerprint] = SavedLease(lease, at.boot, ends_wall_s)
         self._await_clock(voucher, at)
-        return self._replace(voucher)
+        return self._put(voucher)
 
     def _await_clock(self, voucher: Voucher, at: Now) -> None:
         if at.wall_s is None and voucher_state(voucher, at.now) == "used":
             self._awaiting_clock.add(voucher.fingerprint)
 
-    def _replace(self, voucher: Voucher) -> SavedVoucher:
-        self._put(voucher)
-        return self._row(voucher)
-
     def _row(self, voucher: Voucher) -> SavedVoucher:
         return SavedVoucher(replace(voucher, lease=None), self._saved.get(voucher.fingerprint))
 
-    def _put(self, voucher: Voucher) -> None:
+    def _put(self, voucher: Voucher) -> SavedVoucher:
+        """Adds or replaces it, and returns its row."""
         if voucher.fingerprint not in self._by_fingerprint:
             self._by_account[voucher.account] = voucher.fingerprint
             self._by_batch.setdefault(voucher.batch, []).append(voucher.fingerprint)
         self._by_fingerprint[voucher.fingerprint] = voucher
+        return self._row(voucher)

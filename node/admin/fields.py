@@ -8,7 +8,7 @@ from datetime import date
 from urllib.parse import urlencode
 
 from node.errors import Finding
-from node.governance.translator import as_sentence, gettext_lazy, in_a_row, ngettext_lazy
+from node.translator import as_sentence, gettext_lazy, in_a_row, ngettext_lazy
 
 LINE_CHARS_MAX = 200
 """Limit of a one-line field without a limit of its own."""

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass, replace
 
+from node.accounts.appearance import wifi_qr_text
 from node.admin.fields import FormView, ListPage, TypedForm, paginate
 from node.admin.routes import (
     AdminRedirect,
@@ -21,7 +22,7 @@ from node.app.admin_people import AdminDeviceRow
 from node.control.active_ruleset import fingerprint
 from node.errors import CONFLICT, Finding
 from node.governance.members import DEVICES_MAX, GROUPS_MAX
-from node.governance.translator import gettext_lazy
+from node.translator import gettext_lazy
 from node.units import parse_mac
 
 QUERY_CHARS_MAX = 80
@@ -40,6 +41,8 @@ class MembersPage:
     findings: tuple[Finding, ...]
     strained: tuple[Finding, ...]
     """Rules that no longer fit the members."""
+    late: frozenset[str]
+    """Accounts whose dues are late."""
     notice: str
     """``saved`` or empty."""
     removed: MemberEntry | None
@@ -96,6 +99,12 @@ class CardPage:
         """The QR code, made when it is shown."""
         return qr_svg(f"{self.frame.site.portal}/?card={self.card.text}")
 
+    @property
+    def wifi_svg(self) -> str:
+        """QR code that joins the Wi-Fi."""
+        site = self.frame.site
+        return qr_svg(wifi_qr_text(site.wifi, site.wifi_passphrase))
+
 
 class MembersViews:
     """Views for members."""
@@ -129,6 +138,7 @@ class MembersViews:
             members=paginate(view.members, number_in(request.query, "page"), "/members", q=query),
             findings=view.findings,
             strained=view.strained,
+            late=view.late,
             notice=notice,
             removed=removed,
             replacing=view.fingerprint,
@@ -249,6 +259,7 @@ def member_values(member: MemberEntry) -> dict[str, str]:
         "tier": member.tier,
         "groups": ", ".join(member.groups),
         "devices": "\n".join(member.devices),
+        "paid_until": member.paid_until,
     }
 
 
@@ -267,7 +278,7 @@ def read_member(form: TypedForm) -> MemberEntry:
         except ValueError:
             wrong = gettext_lazy("“{text}” is not a device address such as 02:11:22:33:44:55.", text=text)
             form.refuse("devices", wrong)
-    return MemberEntry(account, name, tier, groups, tuple(dict.fromkeys(devices)))
+    return MemberEntry(account, name, tier, groups, tuple(dict.fromkeys(devices)), form.day("paid_until"))
 
 
 def _words(text: str) -> tuple[str, ...]:

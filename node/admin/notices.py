@@ -21,7 +21,7 @@ from node.app.admin_content import fingerprint
 from node.characters import is_name
 from node.config.model import SiteInfo
 from node.errors import CONFLICT, Finding
-from node.governance.translator import LazyText, gettext_lazy
+from node.translator import LazyText, gettext_lazy
 
 GROUP_CHARS_MAX = 40
 AUDIENCES = (

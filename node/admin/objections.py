@@ -16,7 +16,7 @@ from node.admin.routes import (
 from node.app.admin import AdminService
 from node.app.admin_content import fingerprint
 from node.errors import CONFLICT
-from node.governance.translator import gettext_lazy
+from node.translator import gettext_lazy
 
 OBJECTIONS_A_PAGE = 20
 

@@ -20,7 +20,7 @@ from node.admin.routes import (
 from node.app.admin import AdminService
 from node.app.status import FlowsRow, OnlineRow, Overview
 from node.app.views import LINE_KNOWN
-from node.governance.translator import LazyText, amount_lazy, gettext_lazy, number_lazy
+from node.translator import LazyText, amount_lazy, gettext_lazy, number_lazy
 from node.units import BitsPerSecond, show_rate, show_volume
 
 LIVE_S = 5
@@ -107,11 +107,14 @@ class OverviewPage:
     """The device with the most connections; empty without one."""
     objections: int
     """Number of unanswered objections."""
+    is_backup_overdue: bool
     is_live: bool
     """Whether the page reloads every few seconds."""
 
 
-def overview_page(view: Overview, frame: PageLayout, *, is_live: bool, objections: int = 0) -> OverviewPage:
+def overview_page(
+    view: Overview, frame: PageLayout, *, is_live: bool, objections: int = 0, is_backup_overdue: bool = False
+) -> OverviewPage:
     """Builds the overview page."""
     return OverviewPage(
         frame=frame,
@@ -135,6 +138,7 @@ def overview_page(view: Overview, frame: PageLayout, *, is_live: bool, objection
         flows=_of(view.flows.entries, view.flows.size) if view.flows.size else "",
         heaviest=heaviest(view.flows),
         objections=objections,
+        is_backup_overdue=is_backup_overdue,
         is_live=is_live,
     )
 
@@ -223,6 +227,10 @@ class OverviewViews:
         is_live = "live" in request.query
         objections = sum(not objection.answer for objection in self._backend.content.objections())
         page = overview_page(
-            self._backend.overview(request.translations), frame, is_live=is_live, objections=objections
+            self._backend.overview(request.translations),
+            frame,
+            is_live=is_live,
+            objections=objections,
+            is_backup_overdue=await self._backend.backup.is_overdue(),
         )
         return AdminResponse(page, refresh_s=LIVE_S if is_live else 0)

@@ -17,7 +17,7 @@ from node.admin.routes import (
 )
 from node.app.admin import AdminService
 from node.app.admin_people import BECAUSE_CHARS_MAX, AdminDeviceRow, PersonDetails, PersonRow
-from node.governance.translator import amount_lazy, gettext_lazy, in_a_row
+from node.translator import amount_lazy, gettext_lazy, in_a_row
 from node.units import AccountId, MacAddress, parse_mac, show_rate, show_volume
 
 QUERY_CHARS_MAX = 300

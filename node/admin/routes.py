@@ -1,13 +1,16 @@
 """Requests, responses and routes of the admin pages, and the roles that each route allows."""
 
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass
-from typing import Literal
+from dataclasses import dataclass, field
+from typing import IO, Literal
 
-from node.app.admin_sessions import ROLES, Role, Signed, csrf_token_for, label_text
+from node.app.admin_access import UNKNOWN_CLIENT, SignedIn, SignInClient
+from node.app.admin_accounts import PAIRING_DAYS
+from node.app.admin_sessions import ROLES, SESSION_LIFE, Role, Signed, csrf_token_for, label_text
+from node.app.rule_adoption import TrialView
 from node.config.model import SiteInfo
 from node.errors import Finding
-from node.governance.translator import ENGLISH, Translator, as_sentence, gettext_lazy
+from node.translator import ENGLISH, Translator, as_sentence, gettext_lazy
 from node.web.language_choice import Language
 from node.web.rendering import SitePage
 
@@ -32,6 +35,11 @@ class AdminRequest:
     """Origin in the browser's address bar: ``http://192.0.2.7:2081``."""
     translations: Translator = ENGLISH
     """In the language of the page."""
+    client: SignInClient = UNKNOWN_CLIENT
+    files: Mapping[str, bytes] = field(default_factory=dict)
+    """Fields of the form in which a file was chosen."""
+    trial: TrialView | None = None
+    """Rules that nobody has confirmed yet."""
 
     @property
     def csrf_token(self) -> str:
@@ -48,6 +56,8 @@ class PageLayout:
     """CSRF token for every form."""
     here: str
     """Path of the navigation entry that the page belongs to."""
+    trial: TrialView | None = None
+    """Rules that nobody has confirmed yet; None for who is no admin."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,9 +90,22 @@ class AdminRedirect:
 
     where: str
     """Path of an admin page, with its query."""
+    signed_in: SignedIn | None = None
+    """A session that replaces the present one."""
 
 
-Answerer = Callable[[AdminRequest], Awaitable[AdminResponse | AdminRedirect]]
+@dataclass(frozen=True, slots=True)
+class AdminDownload:
+    """A file for the browser to save (RFC 6266)."""
+
+    name: str
+    """In ASCII, without quotes."""
+    content: IO[bytes]
+    """Closed when it was sent."""
+
+
+Answer = AdminResponse | AdminRedirect | AdminDownload
+Answerer = Callable[[AdminRequest], Awaitable[Answer]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,12 +121,18 @@ class Route:
 
 @dataclass(frozen=True, slots=True)
 class SignInPage:
-    """The button behind a sign-in link, or help when the link no longer works."""
+    """The button behind a sign-in link, or the form for name and passphrase."""
 
     template = "signin.html"
-    token: str
+    token: str = ""
     """Empty when there is nothing to redeem."""
-    is_refused: bool
+    is_refused: bool = False
+    """The link no longer works."""
+    name: str = ""
+    error: str = ""
+    """Why signing in by name and passphrase failed."""
+    days: int = PAIRING_DAYS
+    hours: int = SESSION_LIFE // 3_600_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,7 +147,8 @@ class TroublePage:
 
 def page_layout(request: AdminRequest, site: SiteInfo, here: str) -> PageLayout:
     """Layout data for the response to `request`."""
-    return PageLayout(site, request.signed, request.csrf_token, here)
+    trial = request.trial if request.signed.role == "admin" else None
+    return PageLayout(site, request.signed, request.csrf_token, here, trial)
 
 
 def not_there(message: str, fix: str) -> AdminResponse:

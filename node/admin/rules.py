@@ -1,9 +1,10 @@
 """Rules in force, and the editor: check a draft, show its difference, save, restore an earlier version."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
+from node.admin.preview_charts import Chart, charts
 from node.admin.routes import (
     AdminRedirect,
     AdminRequest,
@@ -15,15 +16,31 @@ from node.admin.routes import (
     number_in,
     page_layout,
 )
-from node.app.admin import BY_ADMIN, AdminService, RuleCheck, RuleFile, RuleVersion
+from node.app.admin import BY_ADMIN, AdminService, RuleCheck, RuleFile
+from node.app.admin_sessions import label_text
+from node.app.rule_adoption import BY_NODE, AdoptionOutcome, NothingToDo, WaitingView, WrongTime, became
 from node.app.rule_files import BY_EDIT, BY_START
-from node.errors import CONFLICT, Finding
-from node.governance.translator import gettext_lazy
+from node.app.rule_preview import RulePreview
+from node.errors import CONFLICT, UNSTORED, Finding
+from node.governance.adoption import RuleVersion
+from node.governance.change_sentences import ChangeSentence
+from node.governance.document import with_addition
+from node.translator import as_sentence, gettext_lazy
 
 RULE_CHARS_MAX = 256 * 1024
 SENTENCES_MAX = 200
 VERSIONS_MAX = 200
+CHANGES_MAX = 100
 DIFFERENCE_LINES_MAX = 2_000
+LINES_BEFORE, LINES_AFTER = 2, 6
+"""Lines shown around one with a finding, as far as no empty line is between."""
+LINE_CHARS_MAX = 300
+"""Characters shown of one line of the text."""
+NOTICES = ("saved", "scheduled", "confirmed", "ended")
+"""Of an action that is done; names of the query."""
+
+_NOBODY = frozenset({BY_ADMIN, BY_START, BY_EDIT, BY_NODE})
+"""Values of `RuleVersion.by` that are no label of an admin."""
 
 LineKind = Literal["added", "removed", "header", "same"]
 
@@ -37,13 +54,30 @@ class DifferenceLine:
 
 
 @dataclass(frozen=True, slots=True)
+class NumberedLine:
+    """One line of a draft, with what was found in it."""
+
+    number: int
+    text: str
+    findings: tuple[Finding, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Verdict:
     """Result of checking a draft."""
 
     errors: tuple[Finding, ...]
     second_looks: tuple[Finding, ...]
+    passages: tuple[tuple[NumberedLine, ...], ...]
+    """The lines in which something was found, each with those around it."""
     difference: tuple[DifferenceLine, ...]
     sentences: tuple[str, ...]
+    summary: str
+    """What changes for people; empty when there are errors."""
+    changes: tuple[ChangeSentence, ...]
+    more_changes: int
+    """How many are not shown."""
+    exceptions: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,20 +87,30 @@ class RulesPage:
     template = "rules.html"
     frame: PageLayout
     sentences: tuple[str, ...]
+    exceptions: tuple[str, ...]
     text: str
     replacing: str
     """Fingerprint of the file that the draft would replace."""
     verdict: Verdict | None
     notice: str
-    """``saved``, ``conflict``, ``version`` or empty."""
+    """``saved``, ``scheduled``, ``confirmed``, ``ended``, ``conflict``, ``version``, ``added`` or empty."""
     version: int
     """Number of the earlier version in the editor; 0 for none."""
     versions: tuple[RuleVersion, ...]
     fingerprint: str
+    waiting: WaitingView | None = None
+    due: str = ""
+    """What was entered as the time of a schedule and refused."""
+    preview: RulePreview | None = None
+    charts: tuple[Chart, ...] = ()
 
     def by(self, version: RuleVersion) -> str:
-        """How the version came into force."""
-        return gettext_lazy(version.by) if version.by in {BY_ADMIN, BY_START, BY_EDIT} else version.by
+        """The person who adopted the version, or how it came into force."""
+        return gettext_lazy(version.by) if version.by in _NOBODY else label_text(version.by)
+
+    def became(self, version: RuleVersion) -> str:
+        """What became of the version, translatable."""
+        return became(version)
 
 
 def rules_page(
@@ -75,34 +119,70 @@ def rules_page(
     versions: Sequence[RuleVersion],
     frame: PageLayout,
     *,
+    exceptions: tuple[str, ...] = (),
     draft: str | None = None,
     replacing: str | None = None,
     check: RuleCheck | None = None,
     notice: str = "",
     version: int = 0,
+    waiting: WaitingView | None = None,
 ) -> RulesPage:
     """Builds the page for the rules in force, or for a draft with its check."""
     return RulesPage(
         frame=frame,
         sentences=sentences[:SENTENCES_MAX],
+        exceptions=exceptions[:SENTENCES_MAX],
         text=file.text if draft is None else draft,
         replacing=file.fingerprint if replacing is None else replacing,
-        verdict=None if check is None else verdict(check),
+        verdict=None if check is None else verdict(check, draft or ""),
         notice=notice,
         version=version,
         versions=tuple(sorted(versions, key=lambda each: -each.number)[:VERSIONS_MAX]),
         fingerprint=file.fingerprint,
+        waiting=waiting,
     )
 
 
-def verdict(check: RuleCheck) -> Verdict:
-    """Errors, warnings, difference and meaning of a draft."""
+def verdict(check: RuleCheck, text: str = "") -> Verdict:
+    """Errors, warnings, difference and meaning of the draft `text`."""
     return Verdict(
         errors=tuple(each for each in check.findings if each.is_error),
         second_looks=tuple(each for each in check.findings if not each.is_error),
+        passages=passages(text, check.findings),
         difference=tuple(_difference_line(line) for line in check.difference[:DIFFERENCE_LINES_MAX]),
         sentences=check.sentences[:SENTENCES_MAX],
+        summary=check.verdict,
+        changes=check.changes[:CHANGES_MAX],
+        more_changes=max(0, len(check.changes) - CHANGES_MAX),
+        exceptions=check.exceptions[:SENTENCES_MAX],
     )
+
+
+def passages(text: str, findings: Sequence[Finding]) -> tuple[tuple[NumberedLine, ...], ...]:
+    """The lines of `text` with findings, and those around them; lines that follow one another are one passage."""
+    lines = text.split("\n")
+    shown: set[int] = set()
+    for each in findings:
+        shown.update(_around(lines, each.line) if 0 < each.line <= len(lines) else ())
+    found: list[list[NumberedLine]] = []
+    for number in sorted(shown):
+        line = lines[number - 1]
+        if not found or found[-1][-1].number != number - 1:
+            found.append([])
+        here = tuple(each for each in findings if each.line == number)
+        cut = line if len(line) <= LINE_CHARS_MAX else f"{line[:LINE_CHARS_MAX]}…"
+        found[-1].append(NumberedLine(number, cut, here))
+    return tuple(tuple(passage) for passage in found)
+
+
+def _around(lines: Sequence[str], number: int) -> range:
+    """Numbers of the lines around this one; a rule is seldom longer, and stands between empty lines."""
+    first = last = number
+    while first > max(1, number - LINES_BEFORE) and lines[first - 2].strip():
+        first -= 1
+    while last < min(len(lines), number + LINES_AFTER) and lines[last].strip():
+        last += 1
+    return range(first, last + 1)
 
 
 def _difference_line(line: str) -> DifferenceLine:
@@ -119,13 +199,18 @@ class RulesViews:
         self._backend = backend
 
     def routes(self) -> tuple[Route, ...]:
-        return Route("GET", "/rules", self._show), Route("POST", "/rules", self._propose)
+        return (
+            Route("GET", "/rules", self._show),
+            Route("POST", "/rules", self._propose),
+            Route("POST", "/rules/confirm", self._confirm),
+            Route("POST", "/rules/rollback", self._roll_back),
+        )
 
     async def _show(self, request: AdminRequest) -> AdminResponse | AdminRedirect:
         number = number_in(request.query, "version")
         if "version" not in request.query:
-            return self._page(request, notice="saved" if "saved" in request.query else "")
-        text = self._backend.rule_version_text(number)
+            return self._page(request, notice=next((each for each in NOTICES if each in request.query), ""))
+        text = await self._backend.adoption.version_text(number)
         if text is None:
             fix = gettext_lazy("Choose one of the versions on the rules page.")
             return not_there(gettext_lazy("There is no version {number} of the rules.", number=number), fix)
@@ -141,14 +226,90 @@ class RulesViews:
                 gettext_lazy("Make it shorter."),
             )
             return AdminResponse(page, 413)
+        if line := number_in(request.fields, "add"):
+            return await self._add(request, text, replacing, line)
+        if request.fields.get("do") == "preview":
+            return await self._preview(request, text, replacing)
+        if request.fields.get("do") == "schedule":
+            return await self._schedule(request, text, replacing)
         if request.fields.get("do") != "save":
             return await self._draft(request, text, replacing=replacing)
-        findings = await self._backend.save_rules(text, replacing)
-        if not any(finding.is_error for finding in findings):
-            return AdminRedirect("/rules?saved")
-        if any(finding.code == CONFLICT for finding in findings):
+        outcome = await self._backend.adoption.adopt(text, request.signed.label, replacing=replacing)
+        return await self._after(request, outcome, text, replacing)
+
+    async def _add(self, request: AdminRequest, text: str, replacing: str, line: int) -> AdminResponse:
+        """Takes the proposal for the table at `line` into the draft, as long as a check still makes it."""
+        check = await self._backend.check_rules(text, request.translations)
+        added = with_addition(text, check.findings, line)
+        return await self._draft(request, added, replacing=replacing, notice="added" if added != text else "")
+
+    async def _schedule(
+        self, request: AdminRequest, text: str, replacing: str
+    ) -> AdminResponse | AdminRedirect:
+        due = request.fields.get("due", "")
+        try:
+            outcome = await self._backend.adoption.adopt(
+                text,
+                request.signed.label,
+                replacing=replacing,
+                due=due or "?",
+                is_trial="no_trial" not in request.fields,
+            )
+        except WrongTime as wrong:
+            finding = Finding("time", 0, as_sentence(wrong.message), wrong.fix)
+            response = await self._draft(request, text, replacing=replacing, status=422, refused=(finding,))
+            assert isinstance(response.page, RulesPage), "the editor"
+            return replace(response, page=replace(response.page, due=due))
+        return await self._after(request, outcome, text, replacing)
+
+    async def _preview(self, request: AdminRequest, text: str, replacing: str) -> AdminResponse:
+        check = await self._backend.preview_rules(text, request.translations)
+        response = self._page(request, draft=text, replacing=replacing, check=check)
+        assert isinstance(response.page, RulesPage), "the editor"
+        found = check.preview
+        if found is None:
+            return response
+        drawn = () if found.replay is None else charts(found.replay, request.translations)
+        return replace(response, page=replace(response.page, preview=found, charts=drawn))
+
+    async def _confirm(self, request: AdminRequest) -> AdminResponse | AdminRedirect:
+        """Confirming again, as by a form that is sent twice, changes nothing."""
+        number = number_in(request.fields, "trial")
+        if not number:
+            return _no_version_named()
+        try:
+            await self._backend.adoption.confirm(request.signed.label, number)
+        except NothingToDo as nothing:
+            return _nothing_to_do(nothing)
+        return AdminRedirect("/rules?confirmed")
+
+    async def _roll_back(self, request: AdminRequest) -> AdminResponse | AdminRedirect:
+        """Ends the trial or the schedule of a version, or adopts an earlier version. Every form names the version, so
+        that one that is sent twice or too late takes nothing else back."""
+        ending, number = (number_in(request.fields, name) for name in ("trial", "number"))
+        if not (ending or number):
+            return _no_version_named()
+        try:
+            if ending:
+                outcome = await self._backend.adoption.end(request.signed.label, ending)
+            else:
+                outcome = await self._backend.adoption.roll_back(request.signed.label, number)
+        except NothingToDo as nothing:
+            return _nothing_to_do(nothing)
+        if outcome.kind in {"ended", "withdrawn"}:
+            return AdminRedirect("/rules?ended")
+        text = await self._backend.adoption.version_text(outcome.number) or ""
+        return await self._after(request, outcome, text, self._backend.rule_file().fingerprint)
+
+    async def _after(
+        self, request: AdminRequest, outcome: AdoptionOutcome, text: str, replacing: str
+    ) -> AdminResponse | AdminRedirect:
+        if not outcome.is_refused:
+            return AdminRedirect("/rules?scheduled" if outcome.kind == "scheduled" else "/rules?saved")
+        if any(finding.code == CONFLICT for finding in outcome.findings):
             return await self._draft(request, text, notice="conflict", status=409)
-        return await self._draft(request, text, replacing=replacing, status=422)
+        unstored = tuple(finding for finding in outcome.findings if finding.code == UNSTORED)
+        return await self._draft(request, text, replacing=replacing, status=422, refused=unstored)
 
     async def _draft(
         self,
@@ -159,9 +320,11 @@ class RulesViews:
         notice: str = "",
         version: int = 0,
         status: int = 200,
+        refused: tuple[Finding, ...] = (),
     ) -> AdminResponse:
-        """The editor with a draft and the result of its check."""
+        """The editor with a draft and the result of its check, and what else it was refused for."""
         check = await self._backend.check_rules(text, request.translations)
+        check = replace(check, findings=refused + check.findings)
         return self._page(
             request,
             draft=text,
@@ -186,12 +349,24 @@ class RulesViews:
         page = rules_page(
             self._backend.rule_sentences(request.translations),
             self._backend.rule_file(),
-            self._backend.rule_versions(),
+            self._backend.adoption.versions(),
             page_layout(request, self._backend.site(), "/rules"),
+            exceptions=self._backend.rule_exceptions(),
             draft=draft,
             replacing=replacing,
             check=check,
             notice=notice,
             version=version,
+            waiting=self._backend.adoption.waiting(),
         )
         return AdminResponse(page, status)
+
+
+def _no_version_named() -> AdminResponse:
+    fix = gettext_lazy("Choose one of the versions on the rules page.")
+    return not_there(gettext_lazy("There is no version {number} of the rules.", number=0), fix)
+
+
+def _nothing_to_do(nothing: NothingToDo) -> AdminResponse:
+    page = TroublePage(gettext_lazy("Nothing to do"), as_sentence(nothing.message), as_sentence(nothing.fix))
+    return AdminResponse(page, 409)

@@ -5,11 +5,14 @@ import ipaddress
 import time
 from collections.abc import Mapping
 from functools import partial
-from http import HTTPStatus
 from urllib.parse import parse_qsl, urlencode, urlsplit
 
-from aiohttp import web
+from aiohttp import BodyPartReader, web
+from aiohttp.http_exceptions import HttpProcessingError
 
+from node.accounts.member_passphrases import PASSPHRASE_CHARS_MAX
+from node.admin.appearance import AppearanceViews
+from node.admin.backups import BackupsViews
 from node.admin.members import MembersViews
 from node.admin.notices import NoticesViews
 from node.admin.objections import ObjectionsViews
@@ -18,26 +21,46 @@ from node.admin.people import PeopleViews
 from node.admin.routes import (
     EVERYONE_SIGNED_IN,
     FILTERS,
+    AdminDownload,
     AdminRedirect,
     AdminRequest,
-    AdminResponse,
+    Answer,
     LanguageSwitch,
     Route,
     SignInPage,
     TroublePage,
 )
 from node.admin.rules import RulesViews
-from node.admin.sessions import AccessViews
+from node.admin.sessions import OWN_PAGE, AccessViews, browser_text, wrong_passphrase
 from node.admin.terms import TermsViews
 from node.admin.vouchers import VouchersViews
 from node.app.admin import AdminService
-from node.app.admin_sessions import SESSION_LIFE, TOKEN_CHARS_MAX, Signed, csrf_token_for, is_csrf_token
+from node.app.admin_access import SignedIn, SignInClient, SignInRefused
+from node.app.admin_sessions import (
+    NAME_CHARS_MAX,
+    SESSION_LIFE,
+    TOKEN_CHARS_MAX,
+    Signed,
+    csrf_token_for,
+    is_csrf_token,
+)
 from node.errors import NodeError
-from node.governance.translator import as_sentence, gettext_lazy
-from node.web.application import application, cookie_of, is_same_origin, serving
+from node.translator import as_sentence, gettext_lazy
+from node.web.application import application, connection_of, cookie_of, is_same_origin, serving
 from node.web.connections import Caller, ConnectionLimiter, Limits
-from node.web.framing import ALLOWED, HEAD_END
-from node.web.language_choice import TAG_CHARACTERS_MAX, LanguageChooser, PageLanguage, lookup
+from node.web.form_site import (
+    FIELDS_MAX,
+    choose_language,
+    form_fields,
+    html,
+    media_type,
+    page_language,
+    refusal_bytes,
+    see_other,
+    set_cookie,
+    site_headers,
+)
+from node.web.language_choice import LanguageChooser, PageLanguage
 from node.web.rendering import Renderer, SitePage
 from node.web.translations import SOURCE, Translations
 
@@ -56,12 +79,13 @@ LIMITS = Limits(
     requests=1,
 )
 """One request on each connection. A device is an IPv4 address or IPv6 /64."""
-FIELDS_MAX = 60
-"""Enough for a notice in every language of the node."""
-COOKIE = "procomu_admin"
-LANGUAGE_COOKIE = "lang"
-LANGUAGE_S = 400 * 86_400
-"""Seconds that a choice of language is kept: the longest that browsers allow."""
+COOKIE, SECURE_COOKIE = "procomu_admin", "__Host-procomu_admin"
+"""Of the session; the second by https."""
+KNOWN_COOKIE = "procomu_known"
+"""Shows that somebody has signed in with this browser before; it signs nobody in."""
+LONGEST_S = 400 * 86_400
+"""The longest that browsers keep a cookie."""
+USER_AGENT_CHARS_MAX = 300
 SIGN_IN, SIGN_OUT, LANGUAGE = "/sign-in", "/sign-out", "/language"
 ANYONE = Caller(None)
 """These pages do not know devices."""
@@ -70,7 +94,7 @@ TROUBLES = {
     413: TroublePage(
         gettext_lazy("Too large"),
         gettext_lazy("What was sent is too large."),
-        gettext_lazy("Make it shorter."),
+        gettext_lazy("Make it shorter, or choose a smaller file."),
     ),
     431: TroublePage(
         gettext_lazy("Too large"),
@@ -94,13 +118,15 @@ VIEWS = (
     ObjectionsViews,
     RulesViews,
     TermsViews,
+    AppearanceViews,
+    BackupsViews,
     AccessViews,
 )
 
 
 class AdminServer:
     """Serves admin pages on `address` and `port` (0 takes any free one). Host must be an IP address,
-    ``localhost`` or one of `hosts`."""
+    ``localhost``, or by https one of `hosts`."""
 
     def __init__(
         self,
@@ -115,17 +141,12 @@ class AdminServer:
         self.bound: tuple[str, int] | None = None
         """Address and port that it listens on, once `ready`."""
         self.ready = asyncio.Event()
-        self._backend = backend
+        self._backend, self._access = backend, backend.access
         self._address, self._port, self._hosts, self._limits = address, port, hosts, limits
         self._renderer = Renderer("node.admin", translations, FILTERS)
         self._languages = LanguageChooser(each.language for each in self._renderer.translations.values())
         self._headers = {
-            "Server": "procomu",
-            "Cache-Control": "no-store",
-            "Content-Security-Policy": self._renderer.content_security_policy,
-            "X-Content-Type-Options": "nosniff",
-            # The sign-in token is in a URL; it must not leak to other sites.
-            "Referrer-Policy": "same-origin",
+            **site_headers(self._renderer.content_security_policy()),
             "Cross-Origin-Opener-Policy": "same-origin",
         }
         self.routes: tuple[Route, ...] = (
@@ -142,7 +163,7 @@ class AdminServer:
                 lambda _ends: ANYONE,
                 clock=time.monotonic,
                 limits=self._limits,
-                refusal=self._refusal,
+                refusal=self.refusal,
                 is_fair=True,
             )
             try:
@@ -165,7 +186,7 @@ class AdminServer:
         """All admin pages."""
         routes = [
             web.get(SIGN_IN, self._sign_in, allow_head=False),
-            web.post(SIGN_IN, self._redeem),
+            web.post(SIGN_IN, self._begin),
             web.post(LANGUAGE, self._choose_language),
         ]
         routes += [web.route(each.method, each.path, partial(self._page_of, each)) for each in self.routes]
@@ -176,60 +197,92 @@ class AdminServer:
     async def _sign_in(self, request: web.Request) -> web.Response:
         """A button: a program that previews links must not use them up."""
         if self._signed(request) is not None:
-            return _see_other("/")
+            return see_other("/")
         token = request.query.get("token", "")[: TOKEN_CHARS_MAX + 1]
-        return self._page(request, SignInPage(token, is_refused=False), 200 if token else 401)
+        return self._page(request, SignInPage(token), 200)
 
-    async def _redeem(self, request: web.Request) -> web.Response:
-        fields = await _fields(request)
-        cookie = await self._backend.redeem(fields.get("token", "")[: TOKEN_CHARS_MAX + 1])
-        if cookie is None:
-            return self._page(request, SignInPage(token="", is_refused=True), 403)
-        response = _see_other("/")
-        life_s = SESSION_LIFE // 1000
-        response.set_cookie(COOKIE, cookie, max_age=life_s, path="/", httponly=True, samesite="Strict")
+    async def _begin(self, request: web.Request) -> web.Response:
+        """Signs in, by the token of a link or by name and passphrase."""
+        fields = await form_fields(request)
+        if "token" in fields:
+            signed_in = await self._access.redeem(fields["token"][: TOKEN_CHARS_MAX + 1])
+            if signed_in is None:
+                return self._page(request, SignInPage(is_refused=True), 403)
+            signed = self._access.who(signed_in.cookie)
+            has_account = signed is None or self._access.has_account(signed)
+            return self._with_session(request, signed_in, "/" if has_account else OWN_PAGE)
+        name = fields.get("name", "")[:NAME_CHARS_MAX]
+        result = await self._access.sign_in(
+            name,
+            fields.get("passphrase", "")[: PASSPHRASE_CHARS_MAX + 1],
+            _client(request),
+            stays="stays" in fields,
+        )
+        if isinstance(result, SignInRefused):
+            page = SignInPage(name=name, error=wrong_passphrase(result.wait_s))
+            response = self._page(request, page, 429 if result.wait_s else 403)
+            if result.wait_s:
+                response.headers["Retry-After"] = str(result.wait_s)
+            return response
+        return self._with_session(request, result, "/")
+
+    def _with_session(self, request: web.Request, signed_in: SignedIn, where: str) -> web.Response:
+        response = see_other(where)
+        life_s = signed_in.days * 86_400 or SESSION_LIFE // 1000
+        set_cookie(request, response, _cookie_name(request), signed_in.cookie, life_s)
+        if signed_in.known:
+            set_cookie(request, response, KNOWN_COOKIE, signed_in.known, LONGEST_S)
         return response
 
     async def _page_of(self, route: Route, request: web.Request) -> web.Response:
         """A page or a change, for a person whose role allows it."""
         signed = self._signed(request)
         if signed is None:
-            return self._page(request, SignInPage(token="", is_refused=False), 401)
+            return self._page(request, SignInPage(), 401)
         if signed.role not in route.roles:
             message = gettext_lazy("You are signed in to issue vouchers only.")
             fix = gettext_lazy("Ask an admin to do it or to give you another link.")
             return self._trouble(request, 403, gettext_lazy("Not allowed"), message, fix)
-        cookie, fields = _cookie(request), await _fields(request)
+        cookie, (fields, files) = _cookie(request), await _form(request)
         if request.method == "POST" and not is_csrf_token(cookie, fields.get("csrf_token", "")):
             return self.other_origin(request)
+        await self._access.used(cookie)
         # The Host header was checked before.
-        origin = f"http://{request.headers.get('Host', '')}"
+        origin = f"{request.scheme}://{request.headers.get('Host', '')}"
         translations = self._renderer.translations_for(self._language(request).language.tag)
         admin_request = AdminRequest(
-            request.path, dict(request.query), fields, cookie, signed, origin, translations
+            request.path,
+            dict(request.query),
+            fields,
+            cookie,
+            signed,
+            origin,
+            translations,
+            _client(request),
+            files,
+            self._backend.adoption.trial(),
         )
         response = await self._send(request, await route.answer(admin_request))
+        if request.method == "POST":
+            self._backend.vouchers.drop_codes()
         if route.path == SIGN_OUT:
-            response.del_cookie(COOKIE, path="/", httponly=True, samesite="Strict")
+            response.del_cookie(
+                _cookie_name(request), path="/", secure=request.secure, httponly=True, samesite="Strict"
+            )
         return response
 
     async def _sign_out(self, request: AdminRequest) -> AdminRedirect:
-        await self._backend.sign_out(request.cookie)
+        await self._access.sign_out(request.cookie)
         return AdminRedirect(SIGN_IN)
 
     async def _choose_language(self, request: web.Request) -> web.Response:
         """Also before signing in, when there is no session and so no token."""
-        fields, cookie = await _fields(request), _cookie(request)
-        is_signed_in = self._backend.who(cookie) is not None
+        fields, cookie = await form_fields(request), _cookie(request)
+        is_signed_in = self._access.who(cookie) is not None
         if is_signed_in and not is_csrf_token(cookie, fields.get("csrf_token", "")):
             return self.other_origin(request)
-        response = _see_other(self._own_page(fields.get("back", "")))
-        offered = [language.tag for language in self._language(request).offered]
-        tag = lookup(offered, fields.get("lang", "")[: TAG_CHARACTERS_MAX + 1])
-        if tag is not None:
-            response.set_cookie(
-                LANGUAGE_COOKIE, tag, max_age=LANGUAGE_S, path="/", httponly=True, samesite="Strict"
-            )
+        response = see_other(self._own_page(fields.get("back", "")))
+        choose_language(request, response, fields.get("lang", ""), self._language(request), LONGEST_S)
         return response
 
     # --- what the application leaves to the site ---
@@ -238,7 +291,8 @@ class AdminServer:
         """Only IP addresses and configured names: any other name can be DNS rebinding by another site."""
         try:
             name = urlsplit(f"//{request.headers.get('Host', '')}").hostname or ""
-            if name == "localhost" or name in self._hosts:
+            # By http another machine could give the portal's name an address of its own.
+            if name == "localhost" or (name in self._hosts and request.secure):
                 return True
             ipaddress.ip_address(name)
         except ValueError:
@@ -260,7 +314,7 @@ class AdminServer:
 
     def no_page(self, request: web.Request, methods: str) -> web.Response:
         if self._signed(request) is None:
-            return self._page(request, SignInPage(token="", is_refused=False), 401)
+            return self._page(request, SignInPage(), 401)
         if not methods:
             return self._trouble(
                 request,
@@ -283,40 +337,37 @@ class AdminServer:
         title = gettext_lazy("That did not work")
         return self._trouble(request, 503, title, as_sentence(error.message), as_sentence(error.fix))
 
-    def _refusal(self, status: int) -> bytes:
+    def refusal(self, status: int) -> bytes:
         """A complete HTTP response to data that is not a valid request."""
         body = self._renderer.render_cached(TROUBLES.get(status, NO_REQUEST), SOURCE)
-        fields = {
-            **self._headers,
-            "Content-Type": "text/html; charset=utf-8",
-            "Content-Length": str(len(body)),
-            "Connection": "close",
-            **({"Allow": ALLOWED} if status == 405 else {}),
-        }
-        lines = [f"HTTP/1.1 {status} {HTTPStatus(status).phrase}", *(f"{n}: {v}" for n, v in fields.items())]
-        return "\r\n".join(lines).encode() + HEAD_END + body
+        return refusal_bytes(status, self._headers, body)
 
     # --- responses ---
 
     def _signed(self, request: web.Request) -> Signed | None:
-        return self._backend.who(_cookie(request))
+        return self._access.who(_cookie(request))
 
-    async def _send(self, request: web.Request, answer: AdminResponse | AdminRedirect) -> web.Response:
+    async def _send(self, request: web.Request, answer: Answer) -> web.Response:
+        if isinstance(answer, AdminDownload):
+            headers = {"Content-Disposition": f'attachment; filename="{answer.name}"'}
+            return web.Response(body=answer.content, content_type="application/octet-stream", headers=headers)
         if isinstance(answer, AdminRedirect):
-            return _see_other(answer.where)
+            if answer.signed_in is not None:
+                return self._with_session(request, answer.signed_in, answer.where)
+            return see_other(answer.where)
         if not answer.is_heavy:
             response = self._page(request, answer.page, answer.status)
             if answer.refresh_s:
                 response.headers["Refresh"] = str(answer.refresh_s)
             return response
         body = await asyncio.to_thread(self._rendered, request, answer.page)
-        return self._html(request, body, answer.status)
+        return html(body, self._language(request).language.tag, answer.status)
 
     def _trouble(self, request: web.Request, status: int, title: str, message: str, fix: str) -> web.Response:
         return self._page(request, TroublePage(title, message, fix), status)
 
     def _page(self, request: web.Request, page: SitePage, status: int = 200) -> web.Response:
-        return self._html(request, self._rendered(request, page), status)
+        return html(self._rendered(request, page), self._language(request).language.tag, status)
 
     def _rendered(self, request: web.Request, page: SitePage) -> bytes:
         chosen, cookie = self._language(request), _cookie(request)
@@ -324,23 +375,10 @@ class AdminServer:
         switch = LanguageSwitch(chosen.offered, _back(request), csrf_token)
         return self._renderer.render(page, chosen.language.tag, switch=switch)
 
-    def _html(self, request: web.Request, body: bytes, status: int) -> web.Response:
-        headers = {
-            "Content-Language": self._language(request).language.tag,
-            "Vary": "Accept-Language, Cookie",
-        }
-        return web.Response(
-            body=body, status=status, content_type="text/html", charset="utf-8", headers=headers
-        )
-
     # --- language ---
 
     def _language(self, request: web.Request) -> PageLanguage:
-        """The language that was chosen, or that the browser requests; without either that of the community."""
-        chosen = cookie_of(request, LANGUAGE_COOKIE)[: TAG_CHARACTERS_MAX + 1]
-        accepted = request.headers.get("Accept-Language", "")
-        own = self._backend.site().languages[0][0]
-        return self._languages.language_for(None, accepted, own=own, chosen=chosen)
+        return page_language(request, self._languages, self._backend.site().languages[0][0])
 
     def _own_page(self, back: str) -> str:
         """`back`, if it is the path of a page; otherwise the path of the overview."""
@@ -357,27 +395,46 @@ class AdminServer:
         return f"{where.path}?{query}" if query else where.path
 
 
-async def _fields(request: web.Request) -> Mapping[str, str]:
-    """Fields of a POST form; empty when the body is not a valid form."""
-    # Not the library's `content_type`, which fails on other than ASCII.
-    media_type = request.headers.get("Content-Type", "").partition(";")[0].strip(" \t").lower()
-    if request.method != "POST" or media_type != "application/x-www-form-urlencoded":
-        return {}
-    body = await request.read()
+async def _form(request: web.Request) -> tuple[Mapping[str, str], Mapping[str, bytes]]:
+    """Fields of a POST form, and those in which a file was chosen; both empty when the body is not a valid form."""
+    if request.method != "POST" or media_type(request) != "multipart/form-data":
+        return await form_fields(request), {}
+    fields: dict[str, str] = {}
+    files: dict[str, bytes] = {}
     try:
-        return dict(parse_qsl(body.decode("ascii"), keep_blank_values=True, max_num_fields=FIELDS_MAX))
-    except ValueError:
-        return {}
+        # The whole body is here already, within the limit of `LIMITS`.
+        parts = await request.multipart()
+        while (part := await parts.next()) is not None:
+            if not isinstance(part, BodyPartReader) or len(fields) + len(files) >= FIELDS_MAX:
+                return {}, {}
+            content = bytes(await part.read())
+            if part.filename is None:
+                fields[part.name or ""] = content.decode()
+            elif content:
+                files[part.name or ""] = content
+    except (ValueError, HttpProcessingError):
+        return {}, {}
+    return fields, files
 
 
 def _cookie(request: web.Request) -> str:
-    return cookie_of(request, COOKIE)[: TOKEN_CHARS_MAX + 1]
+    return cookie_of(request, _cookie_name(request))[: TOKEN_CHARS_MAX + 1]
+
+
+def _cookie_name(request: web.Request) -> str:
+    return SECURE_COOKIE if request.secure else COOKIE
+
+
+def _client(request: web.Request) -> SignInClient:
+    """Counted as its device, which it cannot choose, or as its network where the device is unknown."""
+    connection = connection_of(request)
+    return SignInClient(
+        connection.party if connection is not None else "",
+        cookie_of(request, KNOWN_COOKIE),
+        browser_text(request.headers.get("User-Agent", "")[:USER_AGENT_CHARS_MAX]),
+    )
 
 
 def _back(request: web.Request) -> str:
     """Where to return to from the choice of language: the page, or after a form its entry in the navigation."""
     return request.path_qs if request.method == "GET" else f"/{request.path.split('/')[1]}"
-
-
-def _see_other(where: str) -> web.Response:
-    return web.Response(status=303, headers={"Location": where})

@@ -1,17 +1,49 @@
-"""Access: sessions of admins and issuers, new sign-in links, and ending a session."""
+"""Access: accounts and sessions of admins and issuers, new sign-in links, and the own passphrase."""
 
 from dataclasses import dataclass, replace
 
+from node.accounts.member_passphrases import PASSPHRASE_CHARS_MAX
 from node.admin.fields import FormView, TypedForm
-from node.admin.routes import AdminRedirect, AdminRequest, AdminResponse, PageLayout, Route, page_layout
+from node.admin.routes import (
+    EVERYONE_SIGNED_IN,
+    AdminRedirect,
+    AdminRequest,
+    AdminResponse,
+    PageLayout,
+    Route,
+    page_layout,
+)
 from node.admin.vouchers import UNITS, qr_svg
 from node.app.admin import AdminService
-from node.app.admin_sessions import LINK_LIFE, MARK_CHARS, NAME_CHARS_MAX, AdminSession, Signed, read_signed
+from node.app.admin_access import AdminSession, SignedIn, SignInRefused
+from node.app.admin_accounts import PAIRING_DAYS, PASSPHRASE_CHARS_MIN, AdminAccount
+from node.app.admin_sessions import LINK_LIFE, MARK_CHARS, NAME_CHARS_MAX, Signed, read_signed
 from node.app.admin_vouchers import span
 from node.app.issuer_grants import Grant, read_grant
-from node.governance.translator import as_sentence, gettext_lazy
+from node.translator import as_sentence, gettext_lazy, ngettext_lazy
 
 LIMIT_CHARS_MAX = 200
+OWN_PAGE = "/passphrase"
+# The first that fits: each browser also names those that it wants to be taken for.
+_BROWSERS = (
+    ("Firefox/", "Firefox"),
+    ("FxiOS/", "Firefox"),
+    ("Edg", "Edge"),
+    ("OPR/", "Opera"),
+    ("SamsungBrowser/", "Samsung Internet"),
+    ("Chrome/", "Chrome"),
+    ("CriOS/", "Chrome"),
+    ("Safari/", "Safari"),
+)
+_SYSTEMS = (
+    ("Android", "Android"),
+    ("iPhone", "iPhone"),
+    ("iPad", "iPad"),
+    ("Windows", "Windows"),
+    ("Mac OS X", "macOS"),
+    ("CrOS", "ChromeOS"),
+    ("Linux", "Linux"),
+)
 _USUAL = {
     "role": "issuer",
     "groups": ", ".join(Grant().groups),
@@ -28,18 +60,30 @@ ROLE_WORDS = (
 
 @dataclass(frozen=True, slots=True)
 class AccessPage:
-    """All sessions, and the form for a new link."""
+    """All accounts and sessions, and the form for a new link."""
 
     template = "access.html"
     frame: PageLayout
     sessions: tuple[AdminSession, ...]
+    accounts: tuple[AdminAccount, ...]
     form: FormView
+    fingerprint: str
+    """Of a self-signed certificate; empty without one."""
     roles: tuple[tuple[str, str], ...] = ROLE_WORDS
     units: tuple[tuple[str, str], ...] = UNITS
 
-    def hours(self, session: AdminSession) -> int:
-        """Hours until it expires, rounded up."""
-        return -(-session.left // 3_600_000)
+
+@dataclass(frozen=True, slots=True)
+class OwnPassphrasePage:
+    """The form with which a person chooses the passphrase to sign in with."""
+
+    template = "own_passphrase.html"
+    frame: PageLayout
+    form: FormView
+    has_account: bool
+    needs_current: bool
+    days: int = PAIRING_DAYS
+    chars_min: int = PASSPHRASE_CHARS_MIN
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,39 +103,112 @@ class LinkPage:
 
 
 class AccessViews:
-    """Views for sessions and links."""
+    """Views for accounts, sessions and links."""
 
     def __init__(self, backend: AdminService) -> None:
-        self._backend = backend
+        self._backend, self._access = backend, backend.access
 
     def routes(self) -> tuple[Route, ...]:
         return (
             Route("GET", "/access", self._show),
             Route("POST", "/access", self._make),
             Route("POST", "/access/end", self._end),
+            Route("POST", "/access/remove", self._remove),
+            Route("GET", OWN_PAGE, self._own, EVERYONE_SIGNED_IN),
+            Route("POST", OWN_PAGE, self._choose, EVERYONE_SIGNED_IN),
         )
 
     async def _show(self, request: AdminRequest) -> AdminResponse | AdminRedirect:
         return self._page(request, FormView(_USUAL))
 
     def _page(self, request: AdminRequest, form: FormView, status: int = 200) -> AdminResponse:
-        frame = page_layout(request, self._backend.site(), "/access")
-        return AdminResponse(AccessPage(frame, self._backend.sessions(request.cookie), form), status)
+        page = AccessPage(
+            page_layout(request, self._backend.site(), "/access"),
+            self._access.sessions(request.cookie),
+            self._access.accounts(),
+            form,
+            self._backend.fingerprint(),
+        )
+        return AdminResponse(page, status)
 
     async def _make(self, request: AdminRequest) -> AdminResponse | AdminRedirect:
         form = TypedForm(request.fields)
         signed = read_wish(form)
-        if signed is None:
+        refused = None if signed is None else self._access.why_no_link(signed)
+        if refused is not None:
+            form.take([refused], "name")
+        if signed is None or form.errors:
             return self._page(request, form.view(), 422)
-        token = await self._backend.new_token(signed)
+        token, _ = await self._access.new_token(signed)
         link = f"{request.origin}/sign-in?token={token}"
         return AdminResponse(
             LinkPage(page_layout(request, self._backend.site(), "/access"), signed, link), is_heavy=True
         )
 
     async def _end(self, request: AdminRequest) -> AdminResponse | AdminRedirect:
-        await self._backend.end_session(request.fields.get("mark", "")[: MARK_CHARS + 1])
+        await self._access.end_session(request.fields.get("mark", "")[: MARK_CHARS + 1])
         return AdminRedirect("/access")
+
+    async def _remove(self, request: AdminRequest) -> AdminResponse | AdminRedirect:
+        refused = await self._access.remove_account(request.fields.get("name", "")[: NAME_CHARS_MAX + 1])
+        if refused is None:
+            return AdminRedirect("/access")
+        form = TypedForm({})
+        form.take([refused], "accounts")
+        return self._page(request, FormView(_USUAL, form.errors), 422)
+
+    async def _own(self, request: AdminRequest) -> AdminResponse | AdminRedirect:
+        return self._own_page(request, FormView({"stays": "yes"}))
+
+    def _own_page(self, request: AdminRequest, form: FormView, status: int = 200) -> AdminResponse:
+        has_account = self._access.has_account(request.signed)
+        page = OwnPassphrasePage(
+            page_layout(request, self._backend.site(), OWN_PAGE),
+            FormView({name: form.value(name) for name in ("name", "stays")}, form.errors),
+            has_account,
+            has_account and not self._access.is_by_link(request.cookie),
+        )
+        return AdminResponse(page, status)
+
+    async def _choose(self, request: AdminRequest) -> AdminResponse | AdminRedirect:
+        form = TypedForm(request.fields)
+        stays, name = form.flag("stays"), form.line("name", NAME_CHARS_MAX)
+        passphrase, current = (
+            request.fields.get(each, "")[: PASSPHRASE_CHARS_MAX + 1] for each in ("passphrase", "current")
+        )
+        if not form.errors:
+            result = await self._access.set_passphrase(
+                request.cookie, passphrase, current, name, request.client, stays=stays
+            )
+            if result is None:
+                return AdminRedirect("/sign-in")
+            if isinstance(result, SignedIn):
+                return AdminRedirect("/", result)
+            if isinstance(result, SignInRefused):
+                form.refuse("current", wrong_passphrase(result.wait_s))
+            else:
+                form.take([result], result.code)
+        return self._own_page(request, form.view(), 422)
+
+
+def wrong_passphrase(wait_s: int) -> str:
+    """Error for a name and passphrase that do not fit, or for too many attempts."""
+    if not wait_s:
+        return gettext_lazy("That name and passphrase do not belong together. Check both.")
+    return ngettext_lazy(
+        "Too many wrong attempts. Try again in {number} minute.",
+        "Too many wrong attempts. Try again in {number} minutes.",
+        -(-wait_s // 60),
+    )
+
+
+def browser_text(user_agent: str) -> str:
+    """What a person recognizes a browser by, from its User-Agent (RFC 9110), such as ``Firefox, Android``; empty when
+    it is none of the usual ones."""
+    kinds = (
+        next((name for mark, name in names if mark in user_agent), "") for names in (_BROWSERS, _SYSTEMS)
+    )
+    return ", ".join(kind for kind in kinds if kind)
 
 
 def read_wish(form: TypedForm) -> Signed | None:

@@ -17,7 +17,7 @@ from node.admin.routes import (
 from node.app.admin import AdminService
 from node.config.model import SiteInfo
 from node.errors import CONFLICT
-from node.governance.translator import gettext_lazy
+from node.translator import gettext_lazy
 
 
 @dataclass(frozen=True, slots=True)

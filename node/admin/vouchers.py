@@ -1,7 +1,9 @@
 """Vouchers: issue, print, look up and revoke."""
 
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
+from node.accounts.appearance import WIFI_NAME_BYTES_MAX, Logo, logo_in, wifi_qr_text
 from node.accounts.codes import TYPED_CHARS_MAX
 from node.accounts.vouchers import (
     BATCH_MAX,
@@ -32,7 +34,7 @@ from node.app.issuer_grants import span_text
 from node.characters import is_name
 from node.config.model import SiteInfo
 from node.errors import UNSTORED, Finding
-from node.governance.translator import gettext_lazy
+from node.translator import gettext_lazy
 from node.units import Milliseconds
 
 BATCHES_A_PAGE = 20
@@ -43,7 +45,22 @@ UNITS = (
     ("hours", gettext_lazy("hours")),
     ("minutes", gettext_lazy("minutes")),
 )
-_FRESH = {"count": "24", "lasts": "1", "unit": "days", "devices": "3", "group": "day-pass"}
+SIZES = (
+    ("8", gettext_lazy("8 on a page, large")),
+    ("12", gettext_lazy("12 on a page")),
+    ("24", gettext_lazy("24 on a page, small")),
+)
+SLIPS_A_PAGE: Mapping[str, int] = {size: int(size) for size, _ in SIZES}
+"""Sizes of a sheet of A4: two columns of four or six rows, or three columns of eight rows."""
+SIZE_DEFAULT = "12"
+_FRESH = {
+    "count": "24",
+    "lasts": "1",
+    "unit": "days",
+    "devices": "3",
+    "group": "day-pass",
+    "per_page": SIZE_DEFAULT,
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,13 +71,14 @@ class VouchersPage:
     frame: PageLayout
     form: FormView
     idempotency_key: str
-    groups: tuple[str, ...]
+    groups: tuple[tuple[str, str], ...]
     code: FormView
     """The form to look up one voucher."""
     batches: ListPage[BatchLine]
     limits: str = ""
     """What an issuer may issue; empty for an admin."""
     count_max: int = BATCH_MAX
+    sizes: tuple[tuple[str, str], ...] = SIZES
     units: tuple[tuple[str, str], ...] = UNITS
 
 
@@ -75,6 +93,8 @@ class BatchPage:
     """Number of vouchers just revoked; -1 without a revocation."""
     restored: int
     """Number of vouchers just restored; -1 without a restoration."""
+    is_printable: bool
+    """By this session."""
 
     def count(self, state: VoucherState) -> int:
         return dict(self.line.counts)[state]
@@ -110,20 +130,18 @@ class VouchersViews:
             Route("POST", "/vouchers", self._issue, EVERYONE_SIGNED_IN),
             Route("GET", "/vouchers/batch", self._batch, EVERYONE_SIGNED_IN),
             Route("POST", "/vouchers/batch", self._revoke_batch, EVERYONE_SIGNED_IN),
+            Route("GET", "/vouchers/sheet", self._print_again, EVERYONE_SIGNED_IN),
             Route("POST", "/vouchers/code", self._voucher, EVERYONE_SIGNED_IN),
         )
 
     async def _show(self, request: AdminRequest) -> AdminResponse | AdminRedirect:
         site = self._backend.site()
-        return self._page(
-            request, FormView({**_FRESH, "lang": site.languages[0][0], "network": site.community})
-        )
+        return self._page(request, FormView({**_FRESH, "lang": site.languages[0][0], "network": site.wifi}))
 
     async def _issue(self, request: AdminRequest) -> AdminResponse | AdminRedirect:
         site = self._backend.site()
-        form, tags = TypedForm(request.fields), [tag for tag, _ in site.languages]
-        lang = form.choice("lang", tags, tags[0])
-        network = form.line("network", NETWORK_CHARS_MAX)
+        form = TypedForm(request.fields)
+        layout = read_layout(form, site)
         idempotency_key, order = request.fields.get("ticket", ""), read_order(form)
         if form.errors:
             return self._page(request, form.view(), idempotency_key=idempotency_key, status=422)
@@ -134,8 +152,33 @@ class VouchersViews:
             # form gets a new key.
             same = idempotency_key if any(finding.code == UNSTORED for finding in issued) else ""
             return self._page(request, form.view(), idempotency_key=same, status=422)
-        sheet = make_sheet(issued, site, network=network, lang=lang)
-        page = SheetPage(page_layout(request, site, "/vouchers"), sheet, issued.batch, len(issued.codes))
+        return self._sheet(request, site, issued, layout, form)
+
+    async def _print_again(self, request: AdminRequest) -> AdminResponse | AdminRedirect:
+        """GET, so that a reload, and another layout or language, need no form that issues."""
+        site = self._backend.site()
+        form, number = TypedForm(request.query), number_in(request.query, "number")
+        layout = read_layout(form, site)
+        found = self._vouchers.print_again(request.cookie, number)
+        return (
+            refused(found) if isinstance(found, Finding) else self._sheet(request, site, found, layout, form)
+        )
+
+    def _sheet(
+        self,
+        request: AdminRequest,
+        site: SiteInfo,
+        issued: IssuedBatch,
+        layout: "SheetLayout",
+        form: TypedForm,
+    ) -> AdminResponse:
+        page = SheetPage(
+            frame=page_layout(request, site, "/vouchers"),
+            sheet=make_sheet(issued, site, layout),
+            batch=issued.batch,
+            count=len(issued.codes),
+            form=form.view(),
+        )
         return AdminResponse(page, is_heavy=True)
 
     async def _batch(self, request: AdminRequest) -> AdminResponse | AdminRedirect:
@@ -185,7 +228,9 @@ class VouchersViews:
             frame=page_layout(request, self._backend.site(), "/vouchers"),
             form=form,
             idempotency_key=idempotency_key or self._vouchers.idempotency_key(request.cookie),
-            groups=grant.groups if grant else self._vouchers.groups(),
+            groups=groups_for(
+                grant.groups if grant else self._vouchers.groups(), form, is_open=grant is None
+            ),
             code=code or FormView(),
             batches=whole.turned(self._line),
             limits=grant.sentence if grant else "",
@@ -202,7 +247,8 @@ class VouchersViews:
                 gettext_lazy("Choose one from the list of vouchers."),
             )
         frame = page_layout(request, self._backend.site(), "/vouchers")
-        return AdminResponse(BatchPage(frame, self._line(batch), revoked, restored))
+        printable = self._vouchers.is_printable(request.cookie, number)
+        return AdminResponse(BatchPage(frame, self._line(batch), revoked, restored, printable))
 
     def _line(self, batch: Batch) -> BatchLine:
         return batch_line(batch, self._vouchers.counts(batch.number))
@@ -211,11 +257,13 @@ class VouchersViews:
 def read_order(form: TypedForm) -> VoucherOrder:
     """Parses an order; `form.errors` says what is wrong."""
     count = form.whole("count", 1, BATCH_MAX)
-    group = form.line(
-        "group", GROUP_CHARS_MAX, wanted=gettext_lazy("Write the name of the group that these people are in.")
-    ).lower()
-    if group and not is_name(group):
-        form.refuse("group", gettext_lazy("Write small letters a-z, digits and hyphens, such as day-pass."))
+    other = form.line("other_group", GROUP_CHARS_MAX).lower()
+    listed = form.line("group", GROUP_CHARS_MAX).lower()
+    group, field = (other, "other_group") if other else (listed, "group")
+    if not group:
+        form.refuse(field, gettext_lazy("Write the name of the group that these people are in."))
+    elif not is_name(group):
+        form.refuse(field, gettext_lazy("Write small letters a-z, digits and hyphens, such as day-pass."))
     number, unit = form.whole("lasts", 1, 100_000), form.choice("unit", _UNIT_MS, "days")
     lasts = Milliseconds(number * _UNIT_MS[unit])
     if not LASTS_MIN <= lasts <= LASTS_MAX:
@@ -226,10 +274,32 @@ def read_order(form: TypedForm) -> VoucherOrder:
 
 # --- sheets for printing, each voucher with its code as text and as a QR code ---
 
-SLIPS_A_PAGE = 24
-"""Three columns of eight rows on A4."""
-NETWORK_CHARS_MAX = 32
-"""Maximum length of an SSID."""
+
+@dataclass(frozen=True, slots=True)
+class SheetLayout:
+    """How a batch is printed."""
+
+    per_page: int
+    network: str
+    """Name of the Wi-Fi; empty for the community's."""
+    lang: str
+
+
+def read_layout(form: TypedForm, site: SiteInfo) -> SheetLayout:
+    """Parses a layout; `form.errors` says what is wrong."""
+    tags = [tag for tag, _ in site.languages]
+    size = form.choice("per_page", tuple(SLIPS_A_PAGE), SIZE_DEFAULT)
+    lang = form.choice("lang", tags, tags[0])
+    network = form.line("network", WIFI_NAME_BYTES_MAX) or site.wifi
+    form.values |= {"per_page": size, "lang": lang, "network": network} if not form.errors else {}
+    return SheetLayout(SLIPS_A_PAGE[size], network, lang)
+
+
+def groups_for(groups: Iterable[str], form: FormView, *, is_open: bool) -> tuple[tuple[str, str], ...]:
+    """Groups to choose from: those of the rules or of a link; with `is_open` also that of a new form."""
+    known = {*groups, *((_FRESH["group"],) if is_open else ())}
+    chosen = {form.value("group")} - {""} if is_open else set()
+    return tuple((group, group) for group in sorted(known | chosen))
 
 
 @dataclass(frozen=True, slots=True)
@@ -250,24 +320,36 @@ class Sheet:
     """All pages of one batch, in the language of its users."""
 
     pages: tuple[tuple[VoucherSlip, ...], ...]
+    per_page: int
     network: str
+    passphrase: str
+    """Of the Wi-Fi; empty for an open one."""
     portal: str
     """URL to type by hand, without ``http://``."""
     lasts: Span
     devices_max: int
     community: str
     lang: str
+    logo: Logo | None
+
+    @property
+    def wifi_svg(self) -> str:
+        """QR code that joins the Wi-Fi."""
+        return qr_svg(wifi_qr_text(self.network, self.passphrase), css_class="")
 
 
 @dataclass(frozen=True, slots=True)
 class SheetPage:
-    """The voucher codes, shown once, as an admin page. Only the slips are printed."""
+    """The voucher codes as an admin page, for the session that issued them. Only the slips are printed."""
 
     template = "sheet.html"
     frame: PageLayout
     sheet: Sheet
     batch: Batch
     count: int
+    form: FormView
+    """Another layout of the same vouchers."""
+    sizes: tuple[tuple[str, str], ...] = SIZES
 
 
 @dataclass(frozen=True, slots=True)
@@ -280,24 +362,30 @@ class PrintedSheet:
     count: int
 
 
-def make_sheet(issued: IssuedBatch, site: SiteInfo, *, network: str, lang: str) -> Sheet:
+def make_sheet(issued: IssuedBatch, site: SiteInfo, layout: SheetLayout) -> Sheet:
     """Lays out `issued` on pages. Rendering a slip takes 3 ms."""
     slips = [VoucherSlip(code, f"{site.portal}/?code={code}") for code in issued.codes]
+    network, size = layout.network or site.wifi, layout.per_page
     return Sheet(
-        pages=tuple(tuple(slips[at : at + SLIPS_A_PAGE]) for at in range(0, len(slips), SLIPS_A_PAGE)),
-        network=network or site.community,
+        pages=tuple(tuple(slips[at : at + size]) for at in range(0, len(slips), size)),
+        per_page=size,
+        network=network,
+        # Another Wi-Fi, as at another access point, has another password or none.
+        passphrase=site.wifi_passphrase if network == site.wifi else "",
         portal=site.portal.partition("://")[2],
         lasts=span(issued.batch.lasts_ms),
         devices_max=issued.batch.devices_max,
         community=site.community,
-        lang=lang,
+        lang=layout.lang,
+        logo=logo_in(site.logo),
     )
 
 
-def qr_svg(text: str) -> str:
+def qr_svg(text: str, css_class: str = "square") -> str:
     """A QR code as SVG that fills its container; dark on light regardless of the page's colours."""
     # Imported only when needed: a small board prints vouchers once a week, and has little memory.
     import segno  # noqa: PLC0415
 
     code = segno.make(text, error="m", micro=False)
-    return str(code.svg_inline(omitsize=True, border=2, dark="#000", light="#fff", svgclass="square"))
+    picture = code.svg_inline(omitsize=True, border=2, dark="#000", light="#fff", svgclass=css_class or None)
+    return str(picture)

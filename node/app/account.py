@@ -1,10 +1,12 @@
 """Application service of the captive portal."""
 
-from collections.abc import Callable, Mapping
-from datetime import date, timedelta
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from datetime import date, datetime, timedelta
 
+from node.accounting.intervals import IntervalUsage, kept_times
 from node.accounting.periods import DAY_UNKNOWN
 from node.accounts import personal_data
+from node.accounts.appearance import accent_style, logo_in
 from node.accounts.auth_result import Rejected
 from node.accounts.changes import Change
 from node.accounts.member_passphrases import hash_passphrase, is_fit
@@ -13,6 +15,7 @@ from node.accounts.objections import RULE_CHARS_MAX
 from node.accounts.personal_data import InventoryEntry
 from node.accounts.terms import TermsText
 from node.app.admission import AdmissionService, refusal
+from node.app.passphrase_queue import PassphraseQueue
 from node.app.views import (
     AccountViews,
     Admitted,
@@ -40,6 +43,10 @@ SEEN_MS = 10 * 60_000
 SEEN_MAX = 4_096
 
 
+async def _no_intervals(_account: AccountId, _since: int, _until: int) -> tuple[()]:
+    return ()
+
+
 class AccountService:
     """The node, as far as the portal may use it. The node limits each text that people type; the portal
     limits the whole form."""
@@ -55,17 +62,27 @@ class AccountService:
         services: Callable[[], tuple[ServiceView, ...]] = tuple,
         portal_url: Callable[[], str] = str,
         down_since: Callable[[], Monotonic | None] = lambda: None,
+        intervals_of: Callable[
+            [AccountId, int, int], Awaitable[Sequence[tuple[int, IntervalUsage]]]
+        ] = _no_intervals,
     ) -> None:
         """`new_salt` returns random bytes for one passphrase hash; `down_since` returns since when
-        the uplink is down, or None."""
+        the uplink is down, or None; `intervals_of` an account's usage in intervals between two Unix times, oldest
+        first."""
         self._reconciler, self._config, self._clock = reconciler, config, clock
         self._registry, self._policy = reconciler.registry, reconciler.effective_policy
         self._new_salt, self._kept, self._services = new_salt, kept, services
         self._portal_url, self._down_since = portal_url, down_since
+        self._intervals_of = intervals_of
         self._views = AccountViews(self._policy, self._registry, clock, reconciler.uplink_rate_control)
         self._admission = AdmissionService(reconciler, self._views)
         self._described: tuple[tuple[object, ...], CommunityView] | None = None
         self._seen: dict[MacAddress, Monotonic] = {}
+
+    @property
+    def passphrases(self) -> PassphraseQueue:
+        """The queue of all passphrase checks of the node."""
+        return self._admission.passphrases
 
     def waiting(self) -> int:
         """Number of devices that used the portal in the last SEEN_MS and are not authorized."""
@@ -91,6 +108,7 @@ class AccountService:
             self._policy.active_ruleset.fingerprint,
             bool(self._policy.member_directory.units),
             terms and terms.version,
+            self._registry.appearance,
             self._portal_url(),
             down_since,
             down_since is None or self._clock.state(),
@@ -222,17 +240,20 @@ class AccountService:
             self._policy.account_of(mac),
             reconciler.session_table.session_entries.get(mac),
         )
-        view = self._views.view(mac)
+        view, directory = self._views.view(mac), self._policy.member_directory
+        paid = None if account is None else directory.paid_until.get(account)
         return {
             "device": mac,
             "account": account,
-            "name": self._policy.member_directory.names.get(account, ""),
+            "name": "" if account is None else directory.names.get(account, ""),
+            "paid_until": "" if paid is None else paid.isoformat(),
             "state": view.state,
             "way": self._registry.way_of(mac),
             "terms_accepted": session_entry.terms if session_entry is not None else "",
             "seconds_left": view.seconds_left,
             "removed_because": view.removed_because,
             "bytes_by_day": await self._bytes_by_day(account),
+            "bytes_by_interval": await self._bytes_by_interval(account),
             **personal_data.own_rows(self._registry, account, mac, reconciler.persistence.instant()),
         }
 
@@ -277,6 +298,9 @@ class AccountService:
             languages=config.portal.languages,
             ruleset=active.ruleset,
             outage=self._outage(),
+            appearance=self._registry.appearance,
+            logo=logo_in(self._registry.appearance.logo),
+            style=accent_style(self._registry.appearance),
         )
 
     def _outage(self) -> Outage | None:
@@ -300,6 +324,22 @@ class AccountService:
                 used[key.day] = used.get(key.day, NO_USAGE) + bucket.uplink
         days = sorted(used, reverse=True)
         return {day: {"down": used[day].down, "up": used[day].up} for day in days if used[day] != NO_USAGE}
+
+    async def _bytes_by_interval(self, account: AccountId) -> list[Mapping[str, object]]:
+        """Usage of the account on this node in each interval of five minutes that is kept, newest first."""
+        if self._clock.state() == "unknown":
+            return []
+        now = self._clock.civil()
+        found = await self._intervals_of(account, *kept_times(int(now.timestamp())))
+        return [
+            {
+                "begun": datetime.fromtimestamp(begun, now.tzinfo).isoformat(" ", "minutes"),
+                "down": used.down,
+                "up": used.up,
+                "is_busy": is_busy,
+            }
+            for begun, (used, is_busy) in reversed(found)
+        ]
 
     def _see(self, mac: MacAddress) -> None:
         self._seen.pop(mac, None)

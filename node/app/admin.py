@@ -3,32 +3,38 @@
 import asyncio
 import secrets
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Protocol
 
+from node.accounting.intervals import kept_times
 from node.accounts.cards import Card
 from node.accounts.member_passphrases import hash_passphrase
-from node.app import admin_sessions
+from node.app.admin_access import AdminAccessService, StateArchive
+from node.app.admin_backup import AdminBackupService
 from node.app.admin_content import AdminContentService
 from node.app.admin_members import AdminMembersService
 from node.app.admin_people import AdminPeopleService
+from node.app.admin_sessions import ADMIN, Signed
 from node.app.admin_vouchers import AdminVouchersService
-from node.app.rule_files import RuleFiles
+from node.app.rule_adoption import RuleAdoption, RuleLog
+from node.app.rule_files import BY_EDIT, RuleFiles
+from node.app.rule_preview import ReadIntervals, RulePreview, preview
 from node.app.status import Overview, StatusSnapshot
+from node.backup.ports import BackupPort
 from node.config import NodeConfig
 from node.config.model import SiteInfo
-from node.control.active_ruleset import amend, fingerprint, new_strains
+from node.control.active_ruleset import amend, new_strains
 from node.control.ports import Clock
 from node.control.reconciler import Reconciler
-from node.errors import CONFLICT, Finding, NodeError, StorageTrouble
-from node.governance.rules import ActiveRuleset
+from node.errors import Finding, NodeError, StorageTrouble
+from node.governance.change_impact import change_impact
+from node.governance.change_sentences import ChangeSentence, change_sentences, verdict_sentence
+from node.governance.rules import exception_chains
 from node.governance.sentences import describe
-from node.governance.translator import ENGLISH, N_, Translator, gettext_lazy
+from node.translator import ENGLISH, N_, Translator
 
-SIGN_IN = "admin_sign_in"
 BY_ADMIN = N_("an admin, on the admin page")
-"""How a rule version came into force, as it is stored."""
-TOKEN_BYTES = 24
+"""The person who adopted a version, as it was stored before admins had names."""
 EVERY_ADDRESS = frozenset({"0.0.0.0", "::"})  # noqa: S104 - compared with, never listened on
 LINES_COMPARED_MAX = 4_000
 """Lines of each of two rule files; comparing more would take too long for a page."""
@@ -37,38 +43,11 @@ CHARACTERS_MAX = 300
 """Of each line that is shown."""
 
 
-class Archive(Protocol):
-    """Rule versions and node state in the database. Every method raises StorageTrouble while the data folder cannot be
-    used."""
-
-    async def save_rules(self, adopted: str, by: str, fingerprint: str, text: str) -> None:
-        """Stores a rule file that came into force, unless it equals the newest one."""
-
-    async def rule_versions(self) -> list[tuple[int, str, str, str, str]]:
-        """(number, adopted, by, fingerprint, text), newest first."""
-
-    async def state(self, name: str) -> str:
-        """A value of the node state; empty if it is not set."""
-
-    async def save_state(self, name: str, value: str) -> None: ...
+class Archive(StateArchive, RuleLog, Protocol):
+    """The log of adoptions and node state in the database. Every method raises StorageTrouble while the data folder
+    cannot be used."""
 
     async def acknowledge_losses(self) -> None: ...
-
-
-@dataclass(frozen=True, slots=True)
-class RuleVersion:
-    """One rule file that was in force."""
-
-    number: int
-    adopted: str
-    by: str
-    fingerprint: str
-
-
-@dataclass(frozen=True, slots=True)
-class _Version:
-    about: RuleVersion
-    text: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,6 +84,13 @@ class RuleCheck:
     """Unified diff lines against the file in force."""
     sentences: tuple[str, ...]
     """The proposed rules in plain language; empty when there are errors."""
+    verdict: str = ""
+    """What changes for people, in one sentence; empty when there are errors."""
+    changes: tuple[ChangeSentence, ...] = ()
+    exceptions: tuple[str, ...] = ()
+    """The tree of exceptions of the proposed rules."""
+    preview: RulePreview | None = None
+    """None if it was not asked for, or the rules have errors."""
 
 
 class AdminService:
@@ -119,21 +105,27 @@ class AdminService:
         clock: Clock,
         config: NodeConfig,
         *,
+        access: AdminAccessService,
+        adoption: RuleAdoption,
+        backups: BackupPort,
         sign_card: Callable[[Card], str],
         portal_url: Callable[[], str],
         languages: Callable[[], Mapping[str, str]],
+        fingerprint: Callable[[], str],
+        read_intervals: ReadIntervals,
     ) -> None:
-        """`sign_card` returns the text of a card; `languages` the portal's languages, each with its own name."""
+        """`sign_card` returns the text of a card; `languages` the portal's languages, each with its own name;
+        `fingerprint` that of the self-signed certificate of these pages, or an empty text."""
         self._reconciler, self._status_snapshot, self._files = reconciler, status_snapshot, files
         self._archive, self._clock, self._config = archive, clock, config
-        self._signed = admin_sessions.SignIn()
-        self._versions: dict[int, _Version] = {}
-        self._saving, self._hashing = asyncio.Lock(), asyncio.Lock()
+        self.access, self.adoption, self.fingerprint = access, adoption, fingerprint
+        self._hashing, self._previewing, self._read_intervals = asyncio.Lock(), asyncio.Lock(), read_intervals
         self._portal_url, self._languages = portal_url, languages
         self.vouchers = AdminVouchersService(
             reconciler,
             generate=lambda count: asyncio.to_thread(reconciler.registry.vouchers.generate, count),
             random=secrets.token_bytes,
+            sessions=access.sessions,
         )
         self.people = AdminPeopleService(reconciler)
         self.members = AdminMembersService(
@@ -147,10 +139,11 @@ class AdminService:
             strains=lambda directory: asyncio.to_thread(new_strains, reconciler.active_ruleset, directory),
         )
         self.content = AdminContentService(reconciler, config)
+        self.backup = AdminBackupService(backups, clock, secrets.token_bytes)
 
     async def _adopt(self) -> None:
         """Puts changed files in force."""
-        await self._files.look(self._reconciler, self.record_rules, BY_ADMIN)
+        await self._files.look(self._reconciler, self.adoption.record, BY_EDIT)
 
     def _zones(self) -> tuple[str, ...]:
         return (self._config.node.zone,) if self._config.node.zone else ()
@@ -160,30 +153,28 @@ class AdminService:
             return await asyncio.to_thread(hash_passphrase, passphrase, salt)
 
     async def recall(self) -> None:
-        """Restores sign-ins and rule versions; without the data folder there are none."""
+        """Restores sign-ins; without the data folder there are none."""
         try:
-            self._signed = admin_sessions.from_text(await self._archive.state(SIGN_IN), self._clock.boot)
-            await self._recall_versions()
+            await self.access.recall()
         except StorageTrouble:
-            return  # reported by the control loop, which writes to the same folder every 30 seconds
+            return  # reported by the control loop, which writes to the same folder each minute
 
-    async def new_link(self, signed: admin_sessions.Signed = admin_sessions.ADMIN) -> tuple[str, int]:
-        """(URL that signs in once as `signed`, seconds that it is valid)."""
-        token = await self.new_token(signed)
-        admin = self._config.admin
+    async def new_link(self, signed: Signed = ADMIN) -> tuple[str, int]:
+        """(URL that signs in once as `signed`, seconds that it is valid). Raises NodeError when there can be none."""
+        refused = self.access.why_no_link(signed)
+        if refused is not None:
+            raise NodeError(refused.message, refused.fix)
+        token, seconds = await self.access.new_token(signed)
+        return f"{self._address()}/sign-in?token={token}", seconds
+
+    def _address(self) -> str:
+        """URL of the admin pages without a path: by https where the LAN can open them."""
+        admin, lan = self._config.admin, str(self._config.lan.address4.ip)
+        if admin.lan:
+            return f"https://{lan}:{admin.https_port}"
         # A wildcard address cannot be opened in a browser.
-        address = str(self._config.lan.address4.ip) if admin.address in EVERY_ADDRESS else admin.address
-        host = f"[{address}]" if ":" in address else address
-        return f"http://{host}:{admin.port}/sign-in?token={token}", admin_sessions.LINK_LIFE // 1000
-
-    async def record_rules(self, active: ActiveRuleset, by: str) -> None:
-        """Stores a ruleset that came into force, by whose action, as a rule version."""
-        adopted = self._clock.civil().isoformat(timespec="seconds")
-        try:
-            await self._archive.save_rules(adopted, by, active.fingerprint, active.text)
-            await self._recall_versions()
-        except StorageTrouble:
-            return  # reported by the control loop
+        address = lan if admin.address in EVERY_ADDRESS else admin.address
+        return f"http://{f'[{address}]' if ':' in address else address}:{admin.port}"
 
     def overview(self, translator: Translator = ENGLISH) -> Overview:
         return self._status_snapshot.overview(translator)
@@ -196,7 +187,7 @@ class AdminService:
         return RuleFile(self._reconciler.active_ruleset.text, self._reconciler.active_ruleset.fingerprint)
 
     def site(self) -> SiteInfo:
-        config, known = self._config, self._languages()
+        config, known, appearance = self._config, self._languages(), self.content.appearance()
         own, shown = config.portal.language, config.portal.languages or tuple(known)
         tags = [tag for tag in dict.fromkeys((own, *shown)) if tag in known or tag == own]
         return SiteInfo(
@@ -206,10 +197,33 @@ class AdminService:
             self._portal_url(),
             self._zones(),
             tuple((tag, known.get(tag, tag)) for tag in tags),
+            appearance.wifi_name,
+            appearance.wifi_passphrase,
+            appearance.logo,
         )
+
+    def rule_exceptions(self) -> tuple[str, ...]:
+        return exception_chains(self._reconciler.active_ruleset.ruleset.rules)
 
     def rule_sentences(self, translator: Translator = ENGLISH) -> tuple[str, ...]:
         return describe(self._reconciler.active_ruleset.ruleset, translator)
+
+    async def preview_rules(self, text: str, translator: Translator = ENGLISH) -> RuleCheck:
+        """As `check_rules`, with what the file would have changed in the last days."""
+        check = await self.check_rules(text, translator)
+        if not check.sentences:
+            return check
+        async with self._previewing:  # each takes some seconds of the processor
+            return replace(check, preview=await asyncio.to_thread(self._preview, text, translator))
+
+    def _preview(self, text: str, translator: Translator) -> RulePreview | None:
+        active, members = self._reconciler.active_ruleset, self._reconciler.member_directory
+        ruleset, _ = amend(active, text, members)
+        if ruleset is None:
+            return None
+        days = self._read_intervals(*kept_times(int(self._clock.civil().timestamp())))
+        rulesets = active.ruleset, ruleset
+        return preview(days, rulesets, members, self._config.node.name, translator)
 
     async def check_rules(self, text: str, translator: Translator = ENGLISH) -> RuleCheck:
         """Checks a rule file; changes nothing."""
@@ -217,87 +231,17 @@ class AdminService:
         return await asyncio.to_thread(self._check, text, translator)
 
     def _check(self, text: str, translator: Translator) -> RuleCheck:
-        ruleset, findings = amend(self._reconciler.active_ruleset, text, self._reconciler.member_directory)
-        changed = difference(self._reconciler.active_ruleset.text, text)
-        return RuleCheck(findings, changed, () if ruleset is None else describe(ruleset, translator))
-
-    async def save_rules(self, text: str, replacing: str) -> tuple[Finding, ...]:
-        """Saves if there are no errors and the file in force still has fingerprint `replacing`; otherwise
-        returns findings, with code CONFLICT when the fingerprint differs."""
-        text = text.replace("\r\n", "\n")
-        async with self._saving:
-            # Equal to the new text when the same form comes twice.
-            if self._reconciler.active_ruleset.fingerprint not in {replacing, fingerprint(text)}:
-                return (_conflict(),)
-            check = await self.check_rules(text)
-            if any(finding.is_error for finding in check.findings):
-                return check.findings
-            try:
-                await self._files.save(text)
-            except OSError as error:
-                raise NodeError(
-                    gettext_lazy("the rule file cannot be written: {english}", english=error.strerror),
-                    gettext_lazy("free some space or make its folder writable"),
-                ) from error
-            await self._adopt()
-        return check.findings
-
-    def rule_versions(self) -> tuple[RuleVersion, ...]:
-        return tuple(version.about for version in self._versions.values())
-
-    def rule_version_text(self, number: int) -> str | None:
-        version = self._versions.get(number)
-        return None if version is None else version.text
-
-    async def new_token(self, signed: admin_sessions.Signed) -> str:
-        """Token of a one-time link that signs in as `signed`."""
-        token = secrets.token_urlsafe(TOKEN_BYTES)
-        self._signed = admin_sessions.offer(self._signed, token, self._clock.monotonic(), signed)
-        await self._save_signed()
-        return token
-
-    def sessions(self, cookie: str) -> tuple[admin_sessions.AdminSession, ...]:
-        """All sessions; the one of `cookie` has `is_own` set."""
-        return admin_sessions.sessions(self._signed, cookie, self._clock.monotonic())
-
-    async def end_session(self, mark: str) -> None:
-        self._signed = admin_sessions.end(self._signed, mark)
-        await self._save_signed()
-
-    async def redeem(self, link_token: str) -> str | None:
-        """Exchanges a one-time link's token for the cookie of a new session; None when used, expired or
-        unknown."""
-        cookie = secrets.token_urlsafe(TOKEN_BYTES)
-        after = admin_sessions.redeem(self._signed, link_token, cookie, self._clock.monotonic())
-        if after is None:
-            return None
-        self._signed = after
-        await self._save_signed()
-        return cookie
-
-    def who(self, cookie: str) -> admin_sessions.Signed | None:
-        """The identity of a session cookie; None without a valid session."""
-        return admin_sessions.who(self._signed, cookie, self._clock.monotonic())
-
-    async def sign_out(self, cookie: str) -> None:
-        self._signed = admin_sessions.sign_out(self._signed, cookie)
-        await self._save_signed()
-
-    async def _save_signed(self) -> None:
-        try:
-            await self._archive.save_state(SIGN_IN, admin_sessions.to_text(self._signed, self._clock.boot))
-        except StorageTrouble:
-            return  # the sign-in is valid until the node restarts; the control loop reports the folder
-
-    async def _recall_versions(self) -> None:
-        rows = await self._archive.rule_versions()
-        self._versions = {n: _Version(RuleVersion(n, at, by, mark), text) for n, at, by, mark, text in rows}
-
-
-def _conflict() -> Finding:
-    return Finding(
-        CONFLICT,
-        0,
-        gettext_lazy("Someone else has changed the rules."),
-        gettext_lazy("copy your text, look at the new rules, and try again"),
-    )
+        active, members = self._reconciler.active_ruleset, self._reconciler.member_directory
+        ruleset, findings = amend(active, text, members)
+        changed = difference(active.text, text)
+        if ruleset is None:
+            return RuleCheck(findings, changed, ())
+        impact = change_impact(active.ruleset, ruleset, members.units)
+        return RuleCheck(
+            findings,
+            changed,
+            describe(ruleset, translator),
+            verdict_sentence(impact, translator),
+            change_sentences(impact, translator),
+            exception_chains(ruleset.rules),
+        )

@@ -1,8 +1,9 @@
-"""Application service of the admin pages for terms, notices and objections."""
+"""Application service of the admin pages for terms, notices, objections and the appearance of the community's pages."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
+from node.accounts.appearance import Appearance, appearance_findings
 from node.accounts.notices import Notice, is_current, notice_findings
 from node.accounts.objections import Objection
 from node.accounts.terms import SAME_TERMS, Terms, TermsText
@@ -13,7 +14,7 @@ from node.config.settings import TERMS
 from node.control import active_ruleset
 from node.control.reconciler import Reconciler
 from node.errors import CONFLICT, Finding
-from node.governance.translator import gettext_lazy
+from node.translator import gettext_lazy
 
 _CHANGED = Finding(
     CONFLICT,
@@ -24,14 +25,14 @@ _CHANGED = Finding(
 _OTHER_TERMS = gettext_lazy("Someone else has saved other terms.")
 
 
-def fingerprint(shown: Notice | Objection) -> str:
-    """Identifies a notice or objection with its content, as a form shows it. Its number alone does not: after a restart
-    the number of the newest one, if it was deleted, is used again."""
+def fingerprint(shown: Notice | Objection | Appearance) -> str:
+    """Identifies a notice, an objection or the appearance with its content, as a form shows it. A number alone does not:
+    after a restart the number of the newest one, if it was deleted, is used again."""
     return active_ruleset.fingerprint(repr(shown))
 
 
 class AdminContentService:
-    """Terms, notices and objections. A change that cannot be stored is refused."""
+    """Terms, notices, objections and appearance. A change that cannot be stored is refused."""
 
     def __init__(self, reconciler: Reconciler, config: NodeConfig) -> None:
         self._reconciler, self._registry = reconciler, reconciler.registry
@@ -67,6 +68,27 @@ class AdminContentService:
         if isinstance(adopted, Terms):
             await store(self._reconciler, (adopted,))
         return adopted
+
+    def appearance(self) -> Appearance:
+        return self._registry.appearance
+
+    async def save_appearance(
+        self, signed: Signed, wanted: Appearance, replacing: str
+    ) -> Mapping[str, Finding]:
+        """Puts an appearance in force if the present one still has the fingerprint `replacing`. Returns what is wrong, by
+        form field as `appearance_findings`; empty for the field if somebody else has changed it."""
+        if (refused := await unwritable(self._reconciler)) is not None:
+            return {"": refused}
+        current = self._registry.appearance
+        if current == replace(wanted, by=current.by):
+            return {}  # the same form twice
+        if fingerprint(current) != replacing:
+            return {"": _CHANGED}
+        if findings := appearance_findings(wanted):
+            return findings
+        self._registry.appearance = replace(wanted, by=signed.label)
+        await store(self._reconciler, (self._registry.appearance,))
+        return {}
 
     def notices(self) -> Sequence[Notice]:
         """Urgent and new ones first, including past and future ones."""

@@ -18,8 +18,8 @@ from node.errors import CONFLICT, Finding
 from node.governance.document import read_document
 from node.governance.members import FILE_BYTES_MAX, MemberDirectory, parse_members
 from node.governance.rules import MEMBER_TIER
-from node.governance.translator import gettext_lazy
 from node.toml_reader import TomlDocument
+from node.translator import gettext_lazy
 from node.units import AccountId, parse_mac
 
 if TYPE_CHECKING:
@@ -42,6 +42,8 @@ class MemberEntry:
     tier: str = ""
     groups: tuple[str, ...] = ()
     devices: tuple[str, ...] = ()
+    paid_until: str = ""
+    """ISO date; empty where the file says none."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +57,8 @@ class MembersView:
     """Why the file on disk is not in force."""
     strained: tuple[Finding, ...] = ()
     """Rules that do not fit these members; the rules are in force all the same."""
+    late: frozenset[str] = frozenset()
+    """Accounts whose dues are late, if a rule is for them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,8 +105,17 @@ class AdminMembersService:
         active, files = self._reconciler.active_ruleset, self._files
         named = {tier for rule in active.ruleset.rules for tier in rule.who.tiers}
         tiers = {MEMBER_TIER, *named, *(each.tier for each in members)}
+        policy = self._reconciler.effective_policy
+        late = frozenset(
+            each.account for each in found if each.paid_until and policy.is_late(AccountId(each.account))
+        )
         return MembersView(
-            found, files.members_fingerprint, tuple(sorted(tiers)), files.members_findings, active.strained
+            found,
+            files.members_fingerprint,
+            tuple(sorted(tiers)),
+            files.members_findings,
+            active.strained,
+            late,
         )
 
     def member(self, account: str) -> MemberEntry | None:
@@ -129,7 +142,7 @@ class AdminMembersService:
     async def save(self, member: MemberEntry, instead_of: str, replacing: str) -> tuple[Finding, ...]:
         """Writes the account into the file, replacing `instead_of` (empty for a new one), if there are no
         errors and the file in force has fingerprint `replacing`; otherwise returns findings as
-        `AdminService.save_rules`."""
+        `RuleAdoption.adopt`."""
         findings = await self._edit(replacing, partial(with_member, member=member, instead_of=instead_of))
         if findings == (_CHANGED,) and self._is_saved(member, instead_of):
             return ()  # the same form twice
@@ -279,6 +292,7 @@ def members_of(member_directory: MemberDirectory) -> tuple[MemberEntry, ...]:
             tier=unit.tier,
             groups=tuple(sorted(unit.groups)),
             devices=member_directory.devices_of(unit.account),
+            paid_until=paid.isoformat() if (paid := member_directory.paid_until.get(unit.account)) else "",
         )
         for unit in member_directory.units
     )
@@ -355,6 +369,7 @@ def _write(table: "Table", member: MemberEntry) -> None:
         _write_text(table, "tier", member.tier if member.tier != MEMBER_TIER else "")
     _write_list(table, "groups", member.groups)
     _write_list(table, "devices", member.devices)
+    _write_text(table, "paid_until", member.paid_until)
 
 
 def _write_text(table: "Table", key: str, text: str) -> None:
@@ -402,7 +417,8 @@ def _proven(before: str, after: str, gone: str, wanted: MemberEntry | None) -> s
 
 
 def _compared(member: MemberEntry) -> tuple[object, ...]:
-    return (member.name, member.tier or MEMBER_TIER, frozenset(member.groups), frozenset(member.devices))
+    tier, groups, devices = member.tier or MEMBER_TIER, frozenset(member.groups), frozenset(member.devices)
+    return (member.name, tier, groups, devices, member.paid_until)
 
 
 def _unusual() -> Finding:

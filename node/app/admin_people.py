@@ -15,8 +15,8 @@ from node.errors import Finding
 from node.governance.allowance import binding
 from node.governance.rules import Way
 from node.governance.sentences import allowance_in
-from node.governance.translator import ENGLISH, Translator, gettext_lazy
 from node.sessions import state as session_state
+from node.translator import ENGLISH, Translator, gettext_lazy
 from node.units import NO_RATES, AccountId, Bytes, MacAddress, Rates, parse_mac
 
 FOUND_MAX = 500
@@ -40,6 +40,8 @@ class PersonRow:
     """Seconds since its oldest present session began; None when offline."""
     ways: tuple[Way, ...]
     """How its devices joined."""
+    alerts: tuple[str, ...] = ()
+    """Ids of the used-up quotas that limit nothing: the page of this account asks to use less."""
 
 
 DeviceState = Literal["online", "off", "blocked"]
@@ -109,6 +111,7 @@ class AdminPeopleService:
             used_month=reconciler.effective_policy.used_this_month(account).total,
             since_s=max(0, now - min(since)) // 1000 if since else None,
             ways=tuple(ways),
+            alerts=reconciler.effective_policy.policy_for(account).alerts,
         )
 
     def person(self, account: str, translator: Translator = ENGLISH) -> PersonDetails | None:

@@ -7,12 +7,13 @@ import hashlib
 import hmac
 import json
 import re
+import unicodedata
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 from node.app.issuer_grants import Grant, from_list, read_grant, to_list
-from node.governance.translator import gettext_lazy
+from node.translator import gettext_lazy
 from node.units import Milliseconds, Monotonic
 
 LINK_LIFE = Milliseconds(10 * 60_000)
@@ -73,17 +74,8 @@ class StoredToken:
     hash: str
     ends: Monotonic
     signed: Signed = ADMIN
-
-
-@dataclass(frozen=True, slots=True)
-class AdminSession:
-    """One session, as other admins see it."""
-
-    mark: str
-    """Start of the cookie's hash; it cannot be used to sign in."""
-    signed: Signed
-    left: Milliseconds
-    is_own: bool
+    is_by_link: bool = True
+    """False for a session that began with a passphrase."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,13 +86,9 @@ class SignIn:
     sessions: tuple[StoredToken, ...] = ()
 
 
-def sessions(state: SignIn, cookie: str, now: Monotonic) -> tuple[AdminSession, ...]:
-    """All sessions, the newest first; the one of `cookie` has `is_own` set."""
-    own = _hash(cookie)
-    return tuple(
-        AdminSession(each.hash[:MARK_CHARS], each.signed, Milliseconds(each.ends - now), each.hash == own)
-        for each in reversed(_valid(state.sessions, now))
-    )
+def valid_sessions(state: SignIn, now: Monotonic) -> tuple[StoredToken, ...]:
+    """Sessions that have not expired, the newest first."""
+    return tuple(reversed(_valid(state.sessions, now)))
 
 
 def read_signed(
@@ -136,7 +124,7 @@ def read_signed(
 def offer(state: SignIn, token: str, now: Monotonic, signed: Signed = ADMIN) -> SignIn:
     """Adds a link: `token` can be redeemed once within LINK_LIFE, to sign in as `signed`."""
     assert TOKEN_CHARS_MIN <= len(token) <= TOKEN_CHARS_MAX, "a token needs 128 bits"
-    links = (*_valid(state.links, now), StoredToken(_hash(token), Monotonic(now + LINK_LIFE), signed))
+    links = (*_valid(state.links, now), StoredToken(token_hash(token), Monotonic(now + LINK_LIFE), signed))
     return replace(state, links=links[-LINKS_MAX:])
 
 
@@ -148,14 +136,26 @@ def redeem(state: SignIn, token: str, cookie: str, now: Monotonic) -> SignIn | N
     link = _find(links, token)
     if link is None:
         return None
-    session = StoredToken(_hash(cookie), Monotonic(now + SESSION_LIFE), link.signed)
+    session = StoredToken(token_hash(cookie), Monotonic(now + SESSION_LIFE), link.signed)
     sessions = (*_valid(state.sessions, now), session)
     return SignIn(_without(links, token), sessions[-SESSIONS_MAX:])
 
 
+def begin(state: SignIn, cookie: str, signed: Signed, now: Monotonic) -> SignIn:
+    """Adds a session with `cookie`, for a person who typed the right passphrase."""
+    assert TOKEN_CHARS_MIN <= len(cookie) <= TOKEN_CHARS_MAX, "a cookie needs 128 bits"
+    session = StoredToken(token_hash(cookie), Monotonic(now + SESSION_LIFE), signed, is_by_link=False)
+    return replace(state, sessions=(*_valid(state.sessions, now), session)[-SESSIONS_MAX:])
+
+
+def session_of(state: SignIn, cookie: str, now: Monotonic) -> StoredToken | None:
+    """The session of `cookie`; None when there is no such session or it has expired."""
+    return _find(_valid(state.sessions, now), cookie)
+
+
 def who(state: SignIn, cookie: str, now: Monotonic) -> Signed | None:
     """Identity of the session of `cookie`; None when there is no such session or it has expired."""
-    session = _find(_valid(state.sessions, now), cookie)
+    session = session_of(state, cookie, now)
     return None if session is None else session.signed
 
 
@@ -169,6 +169,20 @@ def end(state: SignIn, mark: str) -> SignIn:
     if len(mark) != MARK_CHARS:
         return state
     return replace(state, sessions=tuple(each for each in state.sessions if not each.hash.startswith(mark)))
+
+
+def end_of(state: SignIn, name: str) -> SignIn:
+    """Ends all links and sessions of this name."""
+
+    def others(tokens: Iterable[StoredToken]) -> tuple[StoredToken, ...]:
+        return tuple(each for each in tokens if name_key(each.signed.name) != name_key(name))
+
+    return SignIn(others(state.links), others(state.sessions))
+
+
+def name_key(name: str) -> str:
+    """What two spellings of one name have in common."""
+    return " ".join(unicodedata.normalize("NFKC", name).casefold().split())
 
 
 def csrf_token_for(cookie: str) -> str:
@@ -185,8 +199,14 @@ def to_text(state: SignIn, boot: str) -> str:
     """Serializes for storage, with the boot id: monotonic times are meaningless after a reboot."""
     passes = {
         name: [
-            [each.hash, each.ends, each.signed.role, each.signed.name]
-            + ([to_list(grant)] if (grant := each.signed.may_issue) is not None else [])
+            {
+                "hash": each.hash,
+                "ends": each.ends,
+                "role": each.signed.role,
+                "name": each.signed.name,
+                "grant": None if each.signed.may_issue is None else to_list(each.signed.may_issue),
+                "is_by_link": each.is_by_link,
+            }
             for each in kept
         ]
         for name, kept in (("links", state.links), ("sessions", state.sessions))
@@ -216,18 +236,23 @@ def _stored_tokens(stored: Any) -> tuple[StoredToken, ...]:
 
 def _stored_token(stored: Any) -> StoredToken | None:
     match stored:
-        case [str(mark), int(ends)] if _HASH.fullmatch(mark) and type(ends) is int:
-            return StoredToken(mark, Monotonic(ends))  # stored by a version that had no roles
-        case [str(mark), int(ends), str(role), str(name), *limits] if (
-            _HASH.fullmatch(mark) and type(ends) is int and len(limits) <= 1
-        ):
+        case {
+            "hash": str(mark),
+            "ends": int(ends),
+            "role": str(role),
+            "name": str(name),
+            "grant": grant,
+            "is_by_link": bool(is_by_link),
+        } if _HASH.fullmatch(mark) and type(ends) is int:
             # Without limits, or with damaged ones, the default grant applies.
             try:
                 signed = read_signed(role, name)
             except ValueError:
                 return None
-            grant = from_list(limits[0]) if limits and signed.grant is not None else None
-            return StoredToken(mark, Monotonic(ends), replace(signed, grant=grant or signed.grant))
+            limits = from_list(grant) if signed.grant is not None else None
+            return StoredToken(
+                mark, Monotonic(ends), replace(signed, grant=limits or signed.grant), is_by_link
+            )
     return None
 
 
@@ -238,13 +263,14 @@ def _valid(passes: Iterable[StoredToken], now: Monotonic) -> tuple[StoredToken, 
 def _find(passes: Iterable[StoredToken], token: str) -> StoredToken | None:
     if len(token) > TOKEN_CHARS_MAX:
         return None
-    wanted = _hash(token)
+    wanted = token_hash(token)
     return next((each for each in passes if hmac.compare_digest(each.hash, wanted)), None)
 
 
 def _without(passes: Iterable[StoredToken], token: str) -> tuple[StoredToken, ...]:
-    return tuple(each for each in passes if each.hash != _hash(token))
+    return tuple(each for each in passes if each.hash != token_hash(token))
 
 
-def _hash(token: str) -> str:
+def token_hash(token: str) -> str:
+    """Hash by which a token or cookie is stored."""
     return hashlib.sha256(token.encode("utf-8", "surrogatepass")).hexdigest()

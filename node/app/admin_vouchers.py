@@ -1,6 +1,6 @@
 """Application service of the admin pages for vouchers."""
 
-from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from node.accounts.changes import Change
@@ -12,14 +12,17 @@ from node.accounts.vouchers import (
     Voucher,
     VoucherState,
     VoucherView,
+    voucher_state,
 )
 from node.accounts.vouchers import IssueResult as Fresh
+from node.app.admin_access import AdminSession
 from node.app.admin_sessions import Signed
 from node.app.idempotency import RANDOM_BYTES, IdempotencyKeys
 from node.app.issuer_grants import beyond, span_text
 from node.control.reconciler import Reconciler
 from node.errors import UNSTORED, Finding, StorageTrouble
-from node.governance.translator import gettext_lazy
+from node.governance.rules import LATE_DUES
+from node.translator import gettext_lazy
 from node.units import Milliseconds, largest_unit
 
 KEY_BYTES = 32
@@ -69,6 +72,32 @@ async def store(reconciler: Reconciler, changes: Iterable[Change]) -> None:
         )
 
 
+# --- codes that can be printed again ------------------------------------------------------
+
+PRINTABLE_MAX = 4_000
+"""Codes kept for printing again, of all sessions; the oldest batches are dropped first, the newest never."""
+
+
+class PrintableCodes:
+    """Codes of batches for the sessions that issued them, in memory only."""
+
+    def __init__(self) -> None:
+        self._codes: dict[tuple[str, int], tuple[str, ...]] = {}
+
+    def keep(self, session: str, batch: int, codes: tuple[str, ...]) -> None:
+        self._codes[session, batch] = codes
+        while len(self._codes) > 1 and sum(map(len, self._codes.values())) > PRINTABLE_MAX:
+            del self._codes[next(iter(self._codes))]
+
+    def of(self, session: str, batch: int) -> tuple[str, ...]:
+        """Empty for another session, and when they were dropped."""
+        return self._codes.get((session, batch), ())
+
+    def keep_only(self, sessions: Container[str]) -> None:
+        """Drops the codes of all other sessions."""
+        self._codes = {key: codes for key, codes in self._codes.items() if key[0] in sessions}
+
+
 # --- vouchers ---------------------------------------------------------------------------
 
 
@@ -86,7 +115,7 @@ class VoucherOrder:
 
 @dataclass(frozen=True, slots=True)
 class IssuedBatch:
-    """New vouchers; their codes cannot be shown again later."""
+    """Vouchers with their codes, which only the session that issued them can see."""
 
     batch: Batch
     codes: tuple[str, ...]
@@ -102,11 +131,14 @@ class AdminVouchersService:
         *,
         generate: Callable[[int], Awaitable[tuple[GeneratedVoucher, ...]]],
         random: Callable[[int], bytes],
+        sessions: Callable[[str], tuple[AdminSession, ...]],
     ) -> None:
-        """`generate` makes that many codes in a thread, because a thousand would block the event loop."""
+        """`generate` makes that many codes in a thread, because a thousand would block the event loop; `sessions` are all
+        sessions, for a cookie that marks its own."""
         self._reconciler, self._vouchers = reconciler, reconciler.registry.vouchers
         self._generate, self._random = generate, random
         self._idempotency = IdempotencyKeys[Fresh](random(KEY_BYTES))
+        self._sessions, self._printable = sessions, PrintableCodes()
 
     def idempotency_key(self, cookie: str) -> str:
         """A new key for one order form; a form that is sent twice issues once."""
@@ -140,7 +172,38 @@ class AdminVouchersService:
         if trouble := self._reconciler.persistence.why_unstored(fresh.changes):
             message = gettext_lazy("The vouchers cannot be stored yet: {english}.", english=trouble)
             return (Finding(UNSTORED, 0, message, _TRY_AGAIN),)
-        return IssuedBatch(fresh.batch, tuple(map(shown, fresh.codes)))
+        issued = IssuedBatch(fresh.batch, tuple(map(shown, fresh.codes)))
+        if session := self._session(cookie):
+            self._printable.keep(session, issued.batch.number, issued.codes)
+        return issued
+
+    def is_printable(self, cookie: str, number: int) -> bool:
+        """Whether this session can print the batch again."""
+        return bool(self._printable.of(self._session(cookie), number))
+
+    def print_again(self, cookie: str, number: int) -> IssuedBatch | Finding:
+        """The vouchers of a batch that this session issued, without those that somebody has used or that were revoked."""
+        batch, codes = (
+            self._vouchers.batches.get(number),
+            self._printable.of(self._session(cookie), number),
+        )
+        if batch is None or not codes:
+            return _NOT_PRINTABLE
+        now, kept = self._reconciler.persistence.instant().now, []
+        for text in codes:
+            code = read_code(text)
+            voucher = self._vouchers.find(code) if isinstance(code, Code) else None
+            if voucher is not None and voucher_state(voucher, now) == "unused":
+                kept.append(text)
+        return IssuedBatch(batch, tuple(kept)) if kept else _ALL_USED
+
+    def drop_codes(self) -> None:
+        """Drops the codes of sessions that have ended."""
+        self._printable.keep_only({each.mark for each in self._sessions("")})
+
+    def _session(self, cookie: str) -> str:
+        """The mark of the session of `cookie`; empty without one."""
+        return next((each.mark for each in self._sessions(cookie) if each.is_own), "")
 
     def _issue(
         self,
@@ -221,7 +284,7 @@ class AdminVouchersService:
         """Groups that the rules mention, and those of earlier batches."""
         issued = {batch.group for batch in self._vouchers.batches.values()}
         named = {group for rule in self._reconciler.active_ruleset.ruleset.rules for group in rule.who.groups}
-        return tuple(sorted(named | issued))
+        return tuple(sorted((named | issued) - {LATE_DUES}))
 
     async def _turn(self, vouchers: Iterable[Voucher], *, back: bool) -> int:
         """Revokes or restores; returns how many changed. Raises as `store`."""
@@ -268,6 +331,18 @@ _SHOWN_BEFORE = Finding(
     0,
     gettext_lazy("These vouchers were issued already, and their codes are no longer shown."),
     gettext_lazy("find their batch in the list; to issue more, send the form again"),
+)
+_NOT_PRINTABLE = Finding(
+    "voucher",
+    0,
+    gettext_lazy("The codes of this batch are no longer known here."),
+    gettext_lazy("if its sheet is lost, revoke the batch and issue a new one"),
+)
+_ALL_USED = Finding(
+    "voucher",
+    0,
+    gettext_lazy("Every voucher of this batch is used or revoked."),
+    gettext_lazy("issue new ones"),
 )
 _MISTYPED = Finding(
     "voucher",

@@ -1,13 +1,15 @@
 """Queries and commands of the control socket."""
 
 from collections.abc import Awaitable, Callable, Mapping
-from datetime import datetime, timedelta
+from dataclasses import asdict
+from datetime import datetime, time, timedelta
 from typing import Any
 
 from node.accounting.meter import Baseline
 from node.app.admin_members import AdminMembersService
 from node.app.admin_sessions import Signed, read_signed
 from node.app.admin_vouchers import AdminVouchersService, VoucherOrder, batch_line
+from node.app.rule_adoption import AdoptionOutcome, RuleAdoption, became
 from node.app.status import StatusSnapshot
 from node.app.views import LINE_KNOWN, GuestView, LineView, line_view
 from node.config.model import SiteInfo
@@ -15,8 +17,9 @@ from node.console import Answer, DeviceRow
 from node.control.reconciler import Reconciler
 from node.errors import UNSTORED, Finding, NodeError
 from node.governance.allowance import Moment, binding
+from node.governance.rules import exception_chains
 from node.governance.sentences import describe, explain
-from node.governance.times import parse_times
+from node.governance.times import parse_day, parse_times
 from node.memory_budget import Budget
 from node.sessions import state as session_state
 from node.task_supervision import Parts
@@ -43,15 +46,18 @@ class ConsoleService:
         *,
         reconciler: Reconciler,
         status_snapshot: StatusSnapshot,
+        adoption: RuleAdoption,
         parts: Parts,
         guest: Callable[[MacAddress], GuestView],
         admin_link: Callable[[Signed], Awaitable[tuple[str, int]]],
+        fingerprint: Callable[[], str],
         rules_file: str,
         budget: Budget,
         started: datetime,
         version: str,
     ) -> None:
         self._reconciler, self._status_snapshot, self._parts = reconciler, status_snapshot, parts
+        self._fingerprint, self._adoption = fingerprint, adoption
         self._guest, self._admin_link, self._rules_file = guest, admin_link, rules_file
         self._budget, self._started, self._version = budget, started, version
 
@@ -79,6 +85,8 @@ class ConsoleService:
             "rules_decision": active.ruleset.decision,
             "rules_rejected": active.rejected,
             "rules_strained": active.strained,
+            "rules_trial": self._adoption.trial(),
+            "rules_waiting": self._adoption.waiting(),
             "parts": tuple(self._parts.health.values()),
             "kernel": reconciler.features,
             "memory": {
@@ -123,8 +131,10 @@ class ConsoleService:
             "text": active.text,
             "fingerprint": active.fingerprint,
             "sentences": describe(active.ruleset),
+            "exceptions": exception_chains(active.ruleset.rules),
             "findings": active.rejected,
             "warnings": active.warnings,
+            "trial": self._adoption.trial(),
         }
 
     def peers(self, _question: dict[str, Any]) -> Mapping[str, Any]:
@@ -145,7 +155,14 @@ class ConsoleService:
             raise NodeError(message, fix) from error
         url, seconds = await self._admin_link(signed)
         may = signed.may_issue.sentence if signed.may_issue else ""
-        return {"url": url, "expires_seconds": seconds, "who": signed.label, "may": may}
+        fingerprint = self._fingerprint()
+        return {
+            "url": url,
+            "expires_seconds": seconds,
+            "who": signed.label,
+            "may": may,
+            "fingerprint": fingerprint,
+        }
 
     def _device(self, mac: MacAddress) -> DeviceRow:
         reconciler = self._reconciler
@@ -194,17 +211,31 @@ class ConsoleService:
         if at is None:
             return now
         try:
-            return Moment(moment_at(str(at)[:WHO_CHARS_MAX], now.at), "synced")
+            when, _, load = str(at)[:WHO_CHARS_MAX].partition(",")
+            return Moment(moment_at(when, now.at), "synced", _is_busy(load.strip()), now.node)
         except ValueError as error:
-            raise NodeError(str(error), 'write a day and a time, as --at "fri 21:00"') from error
+            fix = 'write a day and a time, as --at "fri 21:00", --at "2026-12-25 21:00" or --at "fri 21:00, everyone busy"'
+            raise NodeError(str(error), fix) from error
 
 
 def moment_at(text: str, now: datetime) -> datetime:
-    """The next time that matches, for example, ``fri 21:00``. Raises ValueError."""
+    """The next time that matches, for example, ``fri 21:00``, or ``2026-12-25 21:00``. Raises ValueError."""
+    day, _, hour = text.partition(" ")
+    if day[:1].isdigit():
+        date = parse_day(day)
+        start, _ = parse_times(f"mon {hour}-24:00").spans[0]
+        return datetime.combine(date, time(), now.tzinfo) + timedelta(minutes=start)
     start, _ = parse_times(f"{text}-24:00").spans[0]
     monday = now.replace(hour=0, minute=0, second=0, microsecond=0) - timedelta(days=now.weekday())
     at = monday + timedelta(minutes=start)
     return at if at >= now else at + timedelta(days=7)
+
+
+def _is_busy(text: str) -> bool:
+    """Whether the uplink is busy at the moment that is meant, in the words of tests in rule files. Raises ValueError."""
+    if text not in ("", "alone", "everyone busy"):
+        raise ValueError(f"{text!r} is neither everyone busy nor alone")
+    return text == "everyone busy"
 
 
 def _counted(baseline: Baseline | None, mark: int) -> Usage:
@@ -217,6 +248,7 @@ TEXT_CHARS_MAX = 400
 """Longest argument, in characters; the services have lower limits of their own."""
 BATCH_DIGITS_MAX = 6
 """An argument with more digits is a voucher code."""
+VERSION_DIGITS_MAX = 9
 _CONSOLE = Signed("admin", "console")
 
 
@@ -313,6 +345,56 @@ class ConsoleCommands:
         return {"account": account}
 
 
+class RuleCommands:
+    """Each method runs one command about the adoption of rules. Raises NodeError when it is refused."""
+
+    def __init__(self, adoption: RuleAdoption) -> None:
+        self._adoption = adoption
+
+    def all(self) -> Mapping[str, Answer]:
+        return {
+            "rules-adopt": self.adopt,
+            "rules-confirm": self.confirm,
+            "rules-rollback": self.roll_back,
+            "rules-log": self.history,
+        }
+
+    async def adopt(self, question: dict[str, Any]) -> Mapping[str, Any]:
+        outcome = await self._adoption.adopt(
+            str(question.get("text") or ""),
+            _CONSOLE.label,
+            due=_text(question, "at"),
+            is_trial=not question.get("no_trial"),
+        )
+        return self._said(outcome)
+
+    async def confirm(self, question: dict[str, Any]) -> Mapping[str, Any]:
+        return self._said(await self._adoption.confirm(_CONSOLE.label, _version(question)))
+
+    async def roll_back(self, question: dict[str, Any]) -> Mapping[str, Any]:
+        return self._said(await self._adoption.roll_back(_CONSOLE.label, _version(question)))
+
+    def history(self, _question: dict[str, Any]) -> Mapping[str, Any]:
+        versions = self._adoption.versions()
+        return {
+            "versions": [{**asdict(each), "became": became(each)} for each in versions],
+            "trial": self._adoption.trial(),
+            "waiting": self._adoption.waiting(),
+            "damaged": self._adoption.damaged,
+        }
+
+    def _said(self, outcome: AdoptionOutcome) -> Mapping[str, Any]:
+        return {
+            "outcome": outcome.kind,
+            "number": outcome.number,
+            "put_back": outcome.put_back,
+            "in_force": self._adoption.in_force,
+            "findings": outcome.findings,
+            "trial": self._adoption.trial(),
+            "waiting": self._adoption.waiting(),
+        }
+
+
 def _text(question: dict[str, Any], name: str) -> str:
     return str(question.get(name) or "")[:TEXT_CHARS_MAX].strip()
 
@@ -322,6 +404,15 @@ def _number(question: dict[str, Any], name: str) -> int:
     if not (text.isascii() and text.isdecimal()) or len(text) > BATCH_DIGITS_MAX:
         raise NodeError(f"{text!r:.40} is not a number of {name}", f"write a whole number, as --{name} 3")
     return int(text)
+
+
+def _version(question: dict[str, Any]) -> int:
+    """The number of a version of the rules; 0 where none is given."""
+    text = _text(question, "version")
+    if text and not (text.isascii() and text.isdecimal() and len(text) <= VERSION_DIGITS_MAX and int(text)):
+        fix = "write the number of a version, as 'procomu rules log' lists them"
+        raise NodeError(f"{text!r:.40} is not the number of a version", fix)
+    return int(text or "0")
 
 
 def _no(*findings: Finding) -> NodeError:

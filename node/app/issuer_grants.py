@@ -6,7 +6,7 @@ from typing import Any
 from node.accounts.vouchers import BATCH_MAX, DEVICES_MAX, LASTS_MAX, LASTS_MIN
 from node.characters import is_name
 from node.errors import Finding
-from node.governance.translator import gettext_lazy, in_a_row, ngettext_lazy
+from node.translator import gettext_lazy, in_a_row, ngettext_lazy
 from node.units import Milliseconds, largest_unit, parse_duration
 
 PER_DAY_MAX = 10 * BATCH_MAX

@@ -9,7 +9,7 @@ import itertools
 import logging
 import os
 import stat
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Collection
 from dataclasses import replace
 from pathlib import Path
 
@@ -20,13 +20,15 @@ from node.control.active_ruleset import (
     fingerprint,
     load_active_ruleset,
     reload_active_ruleset,
+    strained,
 )
 from node.control.reconciler import Reconciler
-from node.errors import Finding, InvalidFile, NodeError
+from node.errors import Finding, InvalidFile, KernelRefused, NodeError
 from node.governance.members import FILE_BYTES_MAX as MEMBERS_BYTES_MAX
 from node.governance.members import MemberDirectory, parse_members
 from node.governance.rules import ActiveRuleset
-from node.governance.translator import N_, gettext_lazy
+from node.synced_files import replace_synced
+from node.translator import N_, gettext_lazy
 
 log = logging.getLogger(__name__)
 
@@ -34,6 +36,8 @@ LOOK_EVERY_S = 0.3
 COPY_EVERY_LOOKS = 100
 """A copy that could not be written is retried after this many looks."""
 FILE_BYTES_MAX = 256 * 1024
+REJECTED = ".rejected"
+"""Added to the name of the rule file: the last edit with errors that confirmed rules have replaced."""
 BY_START, BY_EDIT = N_("the node's start"), N_("an edit of the file")
 """How a rule version came into force, as it is stored."""
 
@@ -63,6 +67,8 @@ class RuleFiles:
         """Copies still to be written: text by file name."""
         self._is_copy_told = False
         """Whether the log already says that they cannot be written."""
+        self._confirmed: ActiveRuleset | None = None
+        """The rules confirmed last, while others are on trial."""
         self._seen = self._stamps()
         self._looking, self._editing = asyncio.Lock(), asyncio.Lock()
 
@@ -141,7 +147,7 @@ class RuleFiles:
     async def watch(self, reconciler: Reconciler, keep: Keep) -> None:
         """Runs until cancelled: a change on disk is in force, or reported as invalid, within two seconds. A file is
         read when it has not changed between two looks, so that a half-written one is not taken."""
-        await keep(reconciler.active_ruleset, BY_START)
+        await keep(self.confirmed(reconciler), BY_START)
         await asyncio.to_thread(self._write_copies)
         before = self._seen
         for number in itertools.count(1):
@@ -155,29 +161,118 @@ class RuleFiles:
                 await self.look(reconciler, keep, BY_EDIT)
 
     async def look(self, reconciler: Reconciler, keep: Keep, by: str) -> None:
-        """Reads both files now and puts the valid ones in force."""
+        """Reads both files now and puts the valid ones in force. An edit of the rules ends a trial. Raises KernelRefused
+        when the kernel refuses; they are in force as soon as it does not."""
+        refused: KernelRefused | None = None
         async with self._looking:
-            await self._look(reconciler, keep, by)
+            active, edited = await self._read_both(reconciler)
+            try:
+                await reconciler.adopt(*active)
+            except KernelRefused as error:
+                refused = error
+        if edited is not None:
+            log.info("rules %s are in force", edited.fingerprint)
+            await keep(edited, by)
+        if refused is not None:
+            raise refused
 
-    async def _look(self, reconciler: Reconciler, keep: Keep, by: str) -> None:
+    async def _read_both(
+        self, reconciler: Reconciler
+    ) -> tuple[tuple[ActiveRuleset, MemberDirectory], ActiveRuleset | None]:
+        """What is to be in force, and the rules of the file if they are others than those confirmed last."""
         self._seen = await asyncio.to_thread(self._stamps)
         before = reconciler.active_ruleset
+        confirmed = self.confirmed(reconciler)
         member_directory = await asyncio.to_thread(self._read_members, reconciler.member_directory)
-        active = await asyncio.to_thread(self._read_rules, before, member_directory)
-        await reconciler.adopt(active, member_directory)
+        active = await asyncio.to_thread(self._read_rules, confirmed, member_directory)
         for finding in active.rejected:
             log.error("%s keeps its old rules: %s", self.rules, finding)
-        if active.strained != before.strained:
-            self._log_strained(active)
         self._owed[RULES_COPY] = active.text
         await asyncio.to_thread(self._write_copies)
-        if active.fingerprint != before.fingerprint:
-            log.info("rules %s are in force", active.fingerprint)
-            await keep(active, by)
+        edited = active if active.fingerprint != confirmed.fingerprint else None
+        if self._confirmed is not None:
+            self._confirmed = active if edited is None else None
+        if self._confirmed is not None:
+            trial = await asyncio.to_thread(strained, before, member_directory)
+            active = replace(
+                trial, rejected=active.rejected, rejected_fingerprint=active.rejected_fingerprint
+            )
+        if active.strained != before.strained:
+            self._log_strained(active)
+        return (active, member_directory), edited
 
-    async def save(self, text: str) -> None:
-        """Replaces the rule file atomically: after a crash it is the old one or the new one."""
-        await asyncio.to_thread(_replace, self.rules, text)
+    @property
+    def is_on_trial(self) -> bool:
+        """Whether the rules in force are others than those confirmed last."""
+        return self._confirmed is not None
+
+    def confirmed(self, reconciler: Reconciler) -> ActiveRuleset:
+        """The rules confirmed last: those in force, or those that come back after a trial."""
+        return self._confirmed or reconciler.active_ruleset
+
+    # --- rules on trial: in force, while the file has those confirmed last ---
+
+    async def begin_trial(self, reconciler: Reconciler, text: str) -> None:
+        """Puts rules in force that were checked before, instead of those in force. Raises KernelRefused as `look`."""
+        async with self._looking:
+            trial = await asyncio.to_thread(reload_active_ruleset, text, reconciler.member_directory)
+            assert trial is not None, "checked before"
+            self._confirmed = self.confirmed(reconciler)
+            await reconciler.adopt(trial, reconciler.member_directory)
+
+    async def end_trial(self, reconciler: Reconciler) -> None:
+        """Puts the rules confirmed last in force again; without a trial it does nothing. Raises KernelRefused as
+        `look`."""
+        async with self._looking:
+            if self._confirmed is None:
+                return
+            active = await asyncio.to_thread(strained, self._confirmed, reconciler.member_directory)
+            self._confirmed = (
+                None  # not before: a caller that is cancelled meanwhile leaves a trial that can be ended
+            )
+            await reconciler.adopt(active, reconciler.member_directory)
+
+    async def keep_trial(self, reconciler: Reconciler) -> bool:
+        """Makes the rules on trial those of the file, atomically: after a crash it has the old ones or the new ones.
+        False without a trial, as after an edit of the file. Raises NodeError when it cannot be written, or was edited
+        and not read since."""
+        async with self._looking:
+            if self._confirmed is None:
+                return False
+            text = reconciler.active_ruleset.text
+            confirmed = self._confirmed.fingerprint
+            rejected = {self._confirmed.seen, reconciler.active_ruleset.seen} - {confirmed}
+            try:
+                await asyncio.to_thread(self._replace_rules, text, confirmed, rejected)
+            except OSError as error:
+                raise NodeError(
+                    gettext_lazy("the rule file cannot be written: {english}", english=error.strerror),
+                    gettext_lazy("free some space or make its folder writable"),
+                ) from error
+            self._confirmed = None
+            self._owed[RULES_COPY] = text
+            await asyncio.to_thread(self._write_copies)
+            return True
+
+    def _replace_rules(self, text: str, confirmed: str, rejected: Collection[str]) -> None:
+        """`confirmed`, `rejected`: fingerprints of a file that may be replaced; one with errors, which was rejected, is kept
+        beside it. Raises NodeError for another one, and OSError."""
+        try:
+            before = read(self.rules)
+        except NodeError:
+            _replace(self.rules, text)  # missing or unreadable: nobody's rules are lost
+            return
+        mark = fingerprint(before)
+        if mark not in {confirmed, *rejected}:
+            raise NodeError(
+                gettext_lazy("the rule file was edited at the same time"),
+                gettext_lazy("look at the rules in force, and try again"),
+            )
+        if mark != confirmed and before != text:
+            kept = self.rules.with_name(self.rules.name + REJECTED)
+            _replace(kept, before)
+            log.warning("the edit of %s that had errors is kept as %s", self.rules, kept)
+        _replace(self.rules, text)
 
     async def edit_members(self, replacing: str, edit: Edit) -> tuple[Finding, ...] | None:
         """Replaces the members file by the result of `edit` if its fingerprint is still `replacing`; else returns None
@@ -285,20 +380,8 @@ def read_copy(folder: Path, name: str) -> str | None:
 
 
 def _replace(path: Path, text: str, mode: int = 0o640) -> None:
-    """Replaces a file atomically; `mode` is for a file that did not exist."""
-    temporary = path.with_name(f".{path.name}.new")
-    with temporary.open("w", encoding="utf-8") as file:
-        file.write(text)
-        file.flush()
-        os.fsync(file.fileno())
-    temporary.chmod(path.stat().st_mode & 0o777 if path.exists() else mode)
-    temporary.replace(path)
-    # Sync the directory too: a file reported as saved must be there after a power cut.
-    folder = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    try:
-        os.fsync(folder)
-    finally:
-        os.close(folder)
+    """Replaces a file; `mode` is for one that did not exist."""
+    replace_synced(path, text.encode(), path.stat().st_mode & 0o777 if path.exists() else mode)
 
 
 def _stamp(path: Path) -> Stamp:

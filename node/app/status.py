@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from mesh.ports import PeerView
 from node.accounts.registry import AccountRegistry
+from node.app.rule_adoption import RuleAdoption, became
 from node.app.rule_files import RuleFiles
 from node.app.views import LineKnowledge, line_view
 from node.config import NodeConfig
@@ -14,17 +15,10 @@ from node.enforcement.htb_classes import GuaranteedParts
 from node.enforcement.plan import TableUse
 from node.governance.allowance import binding
 from node.governance.sentences import allowance_in, describe
-from node.governance.translator import (
-    ENGLISH,
-    Translator,
-    amount_lazy,
-    gettext_lazy,
-    ngettext_lazy,
-    number_lazy,
-)
 from node.sessions import state as session_state
 from node.sessions.table import SessionTable
 from node.task_supervision import Parts
+from node.translator import ENGLISH, Translator, amount_lazy, gettext_lazy, ngettext_lazy, number_lazy
 from node.units import NO_RATES, AccountId, Bytes, MacAddress, NodeId, Rates, show_rate
 
 FULL_PERCENT = 75
@@ -102,6 +96,7 @@ class StatusSnapshot:
         config: NodeConfig,
         reconciler: Reconciler,
         files: RuleFiles,
+        adoption: RuleAdoption,
         parts: Parts,
         peers: Callable[[], tuple[PeerView, ...]],
         waiting: Callable[[], int],
@@ -110,6 +105,7 @@ class StatusSnapshot:
         table_use: Callable[[], TableUse] = TableUse,
     ) -> None:
         self._config, self._reconciler, self._files, self._parts = config, reconciler, files, parts
+        self.adoption = adoption
         self._peers, self._waiting, self._warned = peers, waiting, warned
         self._losses, self._table_use = losses, table_use
 
@@ -141,17 +137,18 @@ class StatusSnapshot:
         found += [text for text in (troubles.kernel, troubles.storage) if text]
         found += self._losses()
         found += [
-            gettext_lazy("The rule file is not in force: {english}", english=str(finding))
+            gettext_lazy("The rule file is not in force: {finding}", finding=finding.text)
             for finding in reconciler.active_ruleset.rejected
         ]
         found += [
             gettext_lazy(
-                "The rules are in force, but no longer fit the members: {english}", english=str(finding)
+                "The rules are in force, but no longer fit the members: {finding}", finding=finding.text
             )
             for finding in reconciler.active_ruleset.strained
         ]
+        found += adoption_warnings(self.adoption)
         found += [
-            gettext_lazy("The members file is not in force: {english}", english=str(finding))
+            gettext_lazy("The members file is not in force: {finding}", finding=finding.text)
             for finding in self._files.members_findings
         ]
         found += [
@@ -179,7 +176,7 @@ class StatusSnapshot:
             *found,
             *self._warned(),
             *(
-                gettext_lazy("The rule file, {english}", english=str(each))
+                gettext_lazy("The rule file, {finding}", finding=each.text)
                 for each in reconciler.active_ruleset.warnings
             ),
         )
@@ -236,6 +233,30 @@ def _promises(kept: GuaranteedParts) -> list[str]:
             )
         ]
     return []
+
+
+def adoption_warnings(adoption: RuleAdoption) -> list[str]:
+    """Warnings about rules that the node took back, and about a log of adoptions that was changed."""
+    found: list[str] = []
+    ended = adoption.last_ended()
+    if ended is not None:
+        found.append(
+            gettext_lazy(
+                "The rules from before are in force. Version {number}: {became}. Adopt it again if it is still "
+                "wanted.",
+                number=ended.number,
+                became=became(ended),
+            )
+        )
+    if adoption.damaged:
+        found.append(
+            gettext_lazy(
+                "The log of adopted rules is damaged: record {number} is missing or was changed. The rules in force are "
+                "not touched by it; a backup from before has the whole log.",
+                number=adoption.damaged,
+            )
+        )
+    return found
 
 
 def line_warnings(uplink: UplinkRateControl) -> list[str]:

@@ -2,9 +2,10 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import date, datetime
 from typing import Literal
 
+from node.accounts.appearance import NO_APPEARANCE, Appearance, Logo
 from node.accounts.auth_result import RejectReason
 from node.accounts.codes import shown
 from node.accounts.notices import NOBODY_YET, Reader
@@ -16,8 +17,8 @@ from node.control.ports import Clock
 from node.control.uplink_rate_control import UplinkRateControl
 from node.governance.allowance import Allowance
 from node.governance.rules import WAYS, Ruleset, Way
-from node.governance.translator import gettext_lazy
 from node.sessions import state as session_state
+from node.translator import gettext_lazy
 from node.units import NO_USAGE, AccountId, Bytes, MacAddress, Monotonic, Rates, Usage
 from node.uplink.line import Knowledge
 
@@ -143,6 +144,8 @@ class GuestView:
     """Shortly before, on this device: a new passphrase can be set without the current one."""
     line: LineView | None = None
     """None while the device is not authorized, and while the uplink is not shared."""
+    late_dues: date | None = None
+    """The last day for which dues are paid, while rules for late dues apply."""
     comes_back: bool = False
     """Not authorized now, but bound to an account that can join without new credentials."""
 
@@ -179,6 +182,11 @@ class CommunityView:
     languages: tuple[str, ...] = ()
     """Languages to choose from besides its own; empty for all that have a catalogue."""
     outage: Outage | None = None
+    appearance: Appearance = NO_APPEARANCE
+    logo: Logo | None = None
+    """That of `appearance`, decoded."""
+    style: str = ""
+    """Style sheet with the accent colours of `appearance`."""
 
 
 # --- outcomes of joining -----------------------------------------------------------------
@@ -321,7 +329,7 @@ class AccountViews:
             used=policy.used_this_month(account),
             allowance=allowance,
             seconds_left=None if guest.until is None else self._seconds_to(guest.until, now),
-            bytes_left=min((quota.left for quota in allowance.quotas), default=None),
+            bytes_left=min((quota.left for quota in allowance.quotas if not quota.is_alert), default=None),
             devices=self.devices(account, mac),
             way=registry.way_of(mac),
             name=policy.member_directory.names.get(account, ""),
@@ -337,6 +345,7 @@ class AccountViews:
             has_passphrase=is_member and registry.has_passphrase(account),
             has_shown_card=is_member and registry.step_up.has_shown(mac, account, now),
             line=line_view(policy, self._uplink, account),
+            late_dues=policy.member_directory.paid_until.get(account) if policy.is_late(account) else None,
         )
 
     def devices(self, account: AccountId, asker: MacAddress) -> tuple[DeviceView, ...]:

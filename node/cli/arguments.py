@@ -23,7 +23,7 @@ class Argument:
     """A positional argument or an option of a command."""
 
     name: str
-    """``WHO`` for a positional argument, ``--at`` for an option."""
+    """``WHO`` for a positional argument, ``[WHO]`` if it can be left out, ``--at`` for an option."""
     help: str
     metavar: str = ""
     """Placeholder of an option's value; empty for positional arguments and flags."""
@@ -44,6 +44,7 @@ class Verb:
 
 
 _JSON = Argument("--json", "print one JSON object instead of text")
+_RECOVERY_KEY = Argument("--key", "a file with the recovery key; typed when not given", "FILE")
 CONFIG_HELP = f"the node's settings; {CONFIG_DEFAULT} when not given"
 ABOUT = "A community network's node: welcomes people, shares the line by rules, and counts what is used."
 
@@ -61,10 +62,20 @@ VERBS: tuple[Verb, ...] = (
             Argument("--up", "the measured speed of the line, upwards", '"8 Mbit/s"'),
             Argument("--data-dir", "where the node keeps its database and key", "FOLDER"),
             Argument("--yes", "ask nothing: take what was found where an option is not given"),
+            Argument(
+                "--print",
+                "only write a page to print, with the code for the set-up in a browser, to a new file",
+                "FILE.html",
+            ),
+            Argument("--language", "the page's language, such as ca; English when not given", "LANGUAGE"),
             _JSON,
         ),
     ),
-    Verb(("run",), "Run the node until it is stopped.", "procomu run --config /etc/procomu/node.toml"),
+    Verb(
+        ("run",),
+        "Run the node until it is stopped. While there are no settings at the usual path, serve the set-up page instead.",
+        "procomu run --config /etc/procomu/node.toml",
+    ),
     Verb(
         ("status",),
         "The people online, at what rate and by which rule; other nodes; warnings.",
@@ -77,7 +88,11 @@ VERBS: tuple[Verb, ...] = (
         'procomu why ana --at "fri 21:00"',
         (
             Argument("WHO", "an account, or a device's hardware address"),
-            Argument("--at", "another moment of the week", '"DAY HH:MM"'),
+            Argument(
+                "--at",
+                "another moment: a day of the week or a date, and a time",
+                '"DAY HH:MM[, everyone busy]"',
+            ),
             _JSON,
         ),
     ),
@@ -87,7 +102,52 @@ VERBS: tuple[Verb, ...] = (
         "procomu rules check draft.toml",
         (Argument("FILE", "the rule file to check"), _JSON),
     ),
+    Verb(
+        ("rules", "compare"),
+        "What a rule file would change, for which people and when, compared with the rules in force.",
+        "procomu rules compare draft.toml",
+        (
+            Argument("FILE", "the rule file"),
+            Argument("--with", "another rule file; the rules in force when not given", "FILE"),
+            _JSON,
+        ),
+    ),
+    Verb(
+        ("rules", "preview"),
+        "What a rule file would have changed in the last 14 days, from what accounts used in each five minutes.",
+        "procomu rules preview draft.toml",
+        (Argument("FILE", "the rule file"), _JSON),
+    ),
     Verb(("rules", "show"), "The rules in force, in plain language.", "procomu rules show", (_JSON,)),
+    Verb(
+        ("rules", "adopt"),
+        "Put a rule file in force, on trial: unless it is confirmed in time, the rules from before come back.",
+        'procomu rules adopt draft.toml --at "2026-12-01 06:00"',
+        (
+            Argument("FILE", "the rule file"),
+            Argument("--at", "later, at this local time of the node", '"DAY HH:MM"'),
+            Argument("--no-trial", "for good: nobody needs to confirm it"),
+            _JSON,
+        ),
+    ),
+    Verb(
+        ("rules", "confirm"),
+        "Confirm the rules on trial: they stay in force. Confirming again changes nothing.",
+        "procomu rules confirm",
+        (Argument("[VERSION]", "only if it is this version that is on trial"), _JSON),
+    ),
+    Verb(
+        ("rules", "rollback"),
+        "Take back what was adopted last: end the trial, withdraw what waits, or put the rules from before on trial.",
+        "procomu rules rollback",
+        (Argument("[VERSION]", "put this version on trial instead"), _JSON),
+    ),
+    Verb(
+        ("rules", "log"),
+        "Every version of the rules: its day, the admin who adopted it, and what became of it.",
+        "procomu rules log",
+        (_JSON,),
+    ),
     Verb(
         ("devices",),
         "Every device that is here: whose it is, how it joined, what it used.",
@@ -99,7 +159,7 @@ VERBS: tuple[Verb, ...] = (
         "Make vouchers and show their codes. The codes are shown only once.",
         'procomu vouchers issue --count 24 --group day-pass --lasts "1 day" --devices 3 --print sheet.html',
         (
-            Argument("--count", "how many; 24, which fill a page, when not given", "NUMBER"),
+            Argument("--count", "how many; 24 when not given", "NUMBER"),
             Argument(
                 "--group",
                 "the group for the rules; day-pass when not given",
@@ -111,6 +171,7 @@ VERBS: tuple[Verb, ...] = (
             ),
             Argument("--note", "a note about them", "TEXT"),
             Argument("--print", "also write a page to print to a new file", "FILE.html"),
+            Argument("--per-page", "vouchers on a page: 8, 12 or 24; 12 when not given", "NUMBER"),
             Argument("--language", "the page's language, such as ca; English when not given", "LANGUAGE"),
             Argument("--wifi", "the Wi-Fi's name on the page; the community's when not given", "NAME"),
             _JSON,
@@ -179,6 +240,61 @@ VERBS: tuple[Verb, ...] = (
         "Check everything a node needs; say what is wrong and the command that fixes it.",
         "procomu doctor",
         (Argument("--acknowledge", "first confirm that you have read what the database lost"), _JSON),
+    ),
+    Verb(
+        ("backup", "key"),
+        "Make a recovery key, which opens backups, and show it once. The node keeps its public part only.",
+        "procomu backup key --print recovery.html",
+        (
+            Argument("--print", "also write a page to print to a new file, with a QR code", "FILE.html"),
+            Argument("--language", "the page's language, such as ca; English when not given", "LANGUAGE"),
+            Argument("--replace", "there is a key: make another one for backups from now on"),
+            _JSON,
+        ),
+    ),
+    Verb(
+        ("backup", "create"),
+        "Write settings, rules, members, keys and the database into one encrypted file. The node can run meanwhile.",
+        "procomu backup create library.backup",
+        (Argument("FILE", "a new file"), _JSON),
+    ),
+    Verb(
+        ("backup", "check"),
+        "Read a backup to its end and say what it is a backup of. Needs no settings and changes nothing.",
+        "procomu backup check library.backup --key recovery.txt",
+        (Argument("FILE", "the backup"), _RECOVERY_KEY, _JSON),
+    ),
+    Verb(
+        ("restore",),
+        "Restore a backup on this machine, while no node runs: as the same node, with all its data.",
+        "procomu restore library.backup",
+        (
+            Argument("FILE", "the backup"),
+            _RECOVERY_KEY,
+            Argument("--yes", "ask nothing, and replace the node that is here"),
+            _JSON,
+        ),
+    ),
+    Verb(
+        ("export",),
+        "Write all tables of the database into a new folder, for other programs. The node can run meanwhile.",
+        "procomu export tables --format csv",
+        (
+            Argument("FOLDER", "a new folder"),
+            Argument("--format", "csv (when not given) or json", "FORMAT"),
+            Argument("--table", "one table only", "NAME"),
+            _JSON,
+        ),
+    ),
+    Verb(
+        ("reset",),
+        "Delete everything of a stopped node: settings, rules, members, keys, database, and what is in the kernel.",
+        "procomu reset",
+        (
+            Argument("--backup", "make a backup first", "FILE"),
+            Argument("--yes", "ask nothing"),
+            _JSON,
+        ),
     ),
     Verb(
         ("cleanup",),
@@ -261,6 +377,9 @@ def _add_verb(verbs: "argparse._SubParsersAction[argparse.ArgumentParser]", verb
             parser.add_argument(argument.name, metavar=argument.metavar, help=argument.help)
         elif argument.name.startswith("--"):
             parser.add_argument(argument.name, action="store_true", help=argument.help)
+        elif argument.name.startswith("["):
+            name = argument.name.strip("[]")
+            parser.add_argument(name.lower(), nargs="?", metavar=name, help=argument.help)
         else:
             parser.add_argument(argument.name.lower(), metavar=argument.name, help=argument.help)
 

@@ -1,4 +1,8 @@
-"""Implementation of each command: reads files, asks the running node, and prints lines of text or JSON."""
+"""Implementation of each command: reads files, asks the running node, and prints lines of text or JSON.
+
+What only some commands need is imported when they run: the rules take as long to import as everything else here, and the
+daemon six times as long.
+"""
 
 import contextlib
 import json
@@ -6,23 +10,34 @@ import os
 import re
 import subprocess
 import sys
+import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, BinaryIO, TextIO
+from typing import TYPE_CHECKING, Any, BinaryIO, TextIO
 
 from node import console
 from node.cli import output
-from node.cli.arguments import EXIT_NO, EXIT_WRONG_USE, EXIT_YES, RUN_DIR_DEFAULT
+from node.cli.arguments import CONFIG_DEFAULT, EXIT_NO, EXIT_WRONG_USE, EXIT_YES, RUN_DIR_DEFAULT
 from node.cli.terminal import Terminal
 from node.config import NodeConfig, parse_config
 from node.errors import Finding, InvalidFile, NodeError
+from node.translator import LazyText
+
+if TYPE_CHECKING:
+    from node.governance.members import MemberDirectory
+    from node.governance.rules import Ruleset
 
 FILE_BYTES_MAX = 1_000_000
+ADOPTION_S = 60.0
+"""Large rules are checked for a while, and a slow kernel takes its time."""
 ROOT = Path(__file__).parents[2]
 """Of the checkout; where the node is installed, the folder of its packages."""
-_AT = re.compile(r"(mon|tue|wed|thu|fri|sat|sun) ([01]?\d|2[0-3]):[0-5]\d")
+_AT = re.compile(
+    r"(mon|tue|wed|thu|fri|sat|sun|\d{4}-\d\d-\d\d) ([01]?\d|2[0-3]):[0-5]\d(, ?(everyone busy|alone))?",
+    re.ASCII,
+)
 _Shown = Callable[[Mapping[str, Any], Terminal], list[str]]
 
 
@@ -104,8 +119,10 @@ def _ask(context: CommandContext, question: Mapping[str, Any], shown: _Shown) ->
     return _tell(context, _answer_to(context, question), shown)
 
 
-def _answer_to(context: CommandContext, question: Mapping[str, Any]) -> Mapping[str, Any]:
-    answer = console.ask(read_config(context.config_path).node.console_socket, question)
+def _answer_to(
+    context: CommandContext, question: Mapping[str, Any], timeout_s: float = 10.0
+) -> Mapping[str, Any]:
+    answer = console.ask(read_config(context.config_path).node.console_socket, question, timeout_s)
     if not answer.get("ok"):
         raise NodeError(str(answer.get("message")), str(answer.get("fix")))
     return answer
@@ -117,7 +134,7 @@ def _tell(context: CommandContext, answer: Mapping[str, Any], shown: _Shown) -> 
 
 
 @contextlib.contextmanager
-def _new_file(path: str) -> Iterator[BinaryIO]:
+def new_file(path: str) -> Iterator[BinaryIO]:
     """A new file with mode 0600, created before the secrets that it will hold; removed when writing fails.
     Raises NodeError."""
     try:
@@ -134,6 +151,11 @@ def _new_file(path: str) -> Iterator[BinaryIO]:
 
 def run(context: CommandContext) -> int:
     with without_certificate_authorities():
+        # A path that was typed wrong must not make this machine a DHCP server.
+        if context.config_path == Path(CONFIG_DEFAULT) and not context.config_path.exists():
+            from node.setup import mode  # noqa: PLC0415
+
+            return mode.main(context.config_path)
         # The daemon imports every other package; no other command should wait for that.
         from node import daemon  # noqa: PLC0415
 
@@ -145,7 +167,7 @@ def without_certificate_authorities() -> Iterator[None]:
     """Inside, OpenSSL finds no CA certificates of the system.
 
     aiohttp loads them when imported (`aiohttp.connector`) and keeps 2 MB. A node trusts keys, and
-    `captive_portal.certificate_files`, which does read CA certificates, needs these two variables unchanged;
+    `node.web.certificate_files`, which does read CA certificates, needs these two variables unchanged;
     so they are set during the import only, not in the systemd unit.
     """
     names = ("SSL_CERT_FILE", "SSL_CERT_DIR")
@@ -160,9 +182,14 @@ def without_certificate_authorities() -> Iterator[None]:
 
 
 def init(context: CommandContext) -> int:
-    from node.cli.init import InitOptions, complete, create_files, look_at_interfaces  # noqa: PLC0415
+    from node.backup.offline import finish_changes  # noqa: PLC0415
+    from node.cli.init import InitOptions, complete, create_files  # noqa: PLC0415
+    from node.setup.network_facts import look_at_interfaces  # noqa: PLC0415
 
+    finish_changes(context.config_path)
     asked = context.asked
+    if asked["print"] is not None:
+        return _print_code(context)
     wishes = InitOptions(
         name=asked["name"],
         community=asked["community"],
@@ -180,14 +207,49 @@ def init(context: CommandContext) -> int:
     return EXIT_YES
 
 
+def _print_code(context: CommandContext) -> int:
+    """A sheet with the set-up code."""
+    from node.cli.printing import check_language, code_sheet  # noqa: PLC0415
+    from node.setup.first_files import stored_code  # noqa: PLC0415
+
+    if context.config_path.exists():
+        raise NodeError(
+            "this node is set up already", "'procomu admin link' prints a link to the admin pages"
+        )
+    lang = check_language(context.asked["language"] or "")
+    with new_file(context.asked["print"]) as page:
+        code = stored_code(context.config_path.parent)
+        page.write(code_sheet(code, lang))
+    lines = [f"{context.asked['print']} is ready: open it in a browser and print it."]
+    context.answer({"ok": True, "file": context.asked["print"], "code": code}, lines)
+    return EXIT_YES
+
+
+def _not_set_up(config: Path) -> None:
+    """Raises NoRunningNode while the node waits for its set-up in a browser."""
+    from node.setup.first_files import known_code  # noqa: PLC0415
+    from node.setup.setup_code import shown_code  # noqa: PLC0415
+
+    code = None if config.exists() else known_code(config.parent)
+    if code is not None:
+        raise console.NoRunningNode(
+            "this node is not set up yet",
+            f"connect a device to one of its free network ports, open http://10.77.0.1/ there, and enter {shown_code(code)}",
+        )
+
+
 def status(context: CommandContext) -> int:
+    _not_set_up(context.config_path)
     return _ask(context, {"ask": "status"}, output.status)
 
 
 def why(context: CommandContext) -> int:
     at = context.asked["at"]
     if at is not None and not _AT.fullmatch(at.strip().lower()):
-        print('procomu why: --at is a day and a time, such as --at "fri 21:00"', file=sys.stderr)
+        print(
+            'procomu why: --at is a day and a time, such as --at "fri 21:00" or --at "2026-12-25 21:00"',
+            file=sys.stderr,
+        )
         return EXIT_WRONG_USE
     return _ask(
         context, {"ask": "why", "who": context.asked["who"], "at": at and at.strip().lower()}, output.why
@@ -197,19 +259,16 @@ def why(context: CommandContext) -> int:
 def rules_check(context: CommandContext) -> int:
     """Uses the members file of this machine's node, if there is one, so that groups are checked too."""
     from node.control.active_ruleset import examine  # noqa: PLC0415
-    from node.governance.members import NO_MEMBERS, parse_members  # noqa: PLC0415
+    from node.governance.members import NO_MEMBERS  # noqa: PLC0415
     from node.governance.sentences import describe  # noqa: PLC0415
 
     path = Path(context.asked["file"])
-    text = read_file(path)
-    members = _members_file(context)
-    member_directory, _ = parse_members(read_file(members) if members else "")
-    ruleset, found = examine(text, member_directory or NO_MEMBERS)
+    ruleset, found = examine(read_file(path), _member_directory(context) or NO_MEMBERS)
     sentences = () if ruleset is None else describe(ruleset)
     as_json = {
         "ok": ruleset is not None,
         "file": str(path),
-        "findings": [asdict(finding) for finding in found],
+        "findings": [_finding_json(finding) for finding in found],
         "sentences": list(sentences),
     }
     lines = [f"  {sentence}" for sentence in sentences]
@@ -217,6 +276,107 @@ def rules_check(context: CommandContext) -> int:
         as_json, [*lines, *([""] if lines else []), *output.findings(str(path), found, context.terminal)]
     )
     return EXIT_NO if ruleset is None else EXIT_YES
+
+
+def _finding_json(finding: Finding) -> dict[str, object]:
+    message = finding.message
+    parameters = message.parameters if isinstance(message, LazyText) else {}
+    return {**asdict(finding), "parameters": parameters}
+
+
+def rules_compare(context: CommandContext) -> int:
+    """Uses the members file of this machine's node, if there is one. Without errors in either file the answer is yes,
+    whether something changes or not."""
+    from node.control.active_ruleset import examine  # noqa: PLC0415
+    from node.governance.change_impact import change_impact  # noqa: PLC0415
+    from node.governance.change_sentences import change_sentences, verdict_sentence  # noqa: PLC0415
+    from node.governance.members import NO_MEMBERS  # noqa: PLC0415
+
+    known = _member_directory(context)
+    members, path = known or NO_MEMBERS, Path(context.asked["file"])
+    after, found = examine(read_file(path), members)
+    if after is None:
+        as_json = {"ok": False, "file": str(path), "findings": [_finding_json(finding) for finding in found]}
+        context.answer(as_json, output.findings(str(path), found, context.terminal))
+        return EXIT_NO
+    against, before = _rules_to_compare_with(context)
+    impact = change_impact(before, after, members.units)
+    answer = {
+        "ok": True,
+        "file": str(path),
+        "against": against,
+        "is_nothing": impact.is_nothing,
+        "is_complete": impact.is_complete,
+        "verdict": verdict_sentence(impact),
+        "accounts": None if known is None else len(known.units),
+        "changes": [asdict(each) for each in change_sentences(impact)],
+    }
+    return _tell(context, answer, output.comparison)
+
+
+def rules_preview(context: CommandContext) -> int:
+    """Reads the database itself, so that a running node is not slower meanwhile."""
+    from node.accounting.intervals import kept_times  # noqa: PLC0415
+    from node.backup.contents import DATABASE  # noqa: PLC0415
+    from node.control.active_ruleset import examine  # noqa: PLC0415
+    from node.governance.members import NO_MEMBERS  # noqa: PLC0415
+    from node.governance.parse import parse_ruleset  # noqa: PLC0415
+    from node.governance.replay import TooFewAccounts, replay, why_no_preview  # noqa: PLC0415
+    from node.governance.replay_sentences import replay_sentences  # noqa: PLC0415
+    from node.storage.repository import IntervalArchive  # noqa: PLC0415
+
+    members, path = _member_directory(context) or NO_MEMBERS, Path(context.asked["file"])
+    after, found = examine(read_file(path), members)
+    if after is None:
+        as_json = {"ok": False, "file": str(path), "findings": [_finding_json(finding) for finding in found]}
+        context.answer(as_json, output.findings(str(path), found, context.terminal))
+        return EXIT_NO
+    before, refused = parse_ruleset(_rules_in_force(context))
+    if before is None:
+        raise InvalidFile("the rules in force", refused)
+    node = read_config(context.config_path).node
+    archive = IntervalArchive(Path(node.data_dir) / DATABASE)
+    try:
+        days = archive.read_local(*kept_times(int(time.time())))
+        replayed = replay(days, before, after, members.unit_on, node.name)
+    except TooFewAccounts as error:
+        raise NodeError(*why_no_preview(before)) from error
+    sentences = replay_sentences(replayed)
+    as_json = {"ok": True, "file": str(path), "sentences": list(sentences), "replay": asdict(replayed)}
+    context.answer(json.loads(json.dumps(as_json, default=str)), [f"  {each}" for each in sentences])
+    return EXIT_YES
+
+
+def _rules_to_compare_with(context: CommandContext) -> tuple[str, "Ruleset"]:
+    """A file, or the rules in force: those of the running node, or of its last run."""
+    from node.governance.parse import parse_ruleset  # noqa: PLC0415
+
+    path = context.asked["with"]
+    name, text = (path, read_file(Path(path))) if path else ("the rules in force", _rules_in_force(context))
+    ruleset, found = parse_ruleset(text)
+    if ruleset is None:
+        raise InvalidFile(name, found)
+    return name, ruleset
+
+
+def _rules_in_force(context: CommandContext) -> str:
+    from node.control.active_ruleset import RULES_COPY  # noqa: PLC0415
+
+    try:
+        return str(_answer_to(context, {"ask": "rules"})["text"])
+    except console.NoRunningNode:
+        copy = Path(read_config(context.config_path).node.data_dir) / RULES_COPY
+        if not copy.is_file():
+            raise
+        return read_file(copy)
+
+
+def _member_directory(context: CommandContext) -> "MemberDirectory | None":
+    """Of this machine's node; None without a members file that can be used."""
+    from node.governance.members import parse_members  # noqa: PLC0415
+
+    path = _members_file(context)
+    return None if path is None else parse_members(read_file(path))[0]
 
 
 def _members_file(context: CommandContext) -> Path | None:
@@ -229,6 +389,37 @@ def _members_file(context: CommandContext) -> Path | None:
 
 def rules_show(context: CommandContext) -> int:
     return _ask(context, {"ask": "rules"}, output.rules)
+
+
+def rules_adopt(context: CommandContext) -> int:
+    from node.governance.parse import FILE_BYTES_MAX as RULES_BYTES_MAX  # noqa: PLC0415
+
+    path, asked = Path(context.asked["file"]), context.asked
+    text = read_file(path)
+    if len(text.encode()) > RULES_BYTES_MAX:  # the node would not even read the question
+        raise NodeError(f"{path} is longer than {RULES_BYTES_MAX} bytes", "shorten it")
+    question = {"text": text, "at": asked["at"] or "", "no_trial": asked["no_trial"]}
+    return _adoption(context, {"ask": "rules-adopt", **question}, str(path))
+
+
+def rules_confirm(context: CommandContext) -> int:
+    return _adoption(context, {"ask": "rules-confirm", "version": context.asked["version"] or ""})
+
+
+def rules_rollback(context: CommandContext) -> int:
+    return _adoption(context, {"ask": "rules-rollback", "version": context.asked["version"] or ""})
+
+
+def _adoption(context: CommandContext, question: Mapping[str, Any], name: str = "") -> int:
+    answer = _answer_to(context, question, ADOPTION_S)
+    is_refused = answer["outcome"] == "refused"
+    lines = [] if context.wants_json else output.adoption(answer, name, context.terminal)
+    context.answer({**answer, "ok": not is_refused}, lines)
+    return EXIT_NO if is_refused else EXIT_YES
+
+
+def rules_log(context: CommandContext) -> int:
+    return _ask(context, {"ask": "rules-log"}, output.rules_log)
 
 
 def devices(context: CommandContext) -> int:
@@ -247,14 +438,16 @@ def vouchers_issue(context: CommandContext) -> int:
     }
     if asked["print"] is None:
         return _ask(context, question, output.vouchers_issued)
-    from node.cli.printing import check_language, sheet  # noqa: PLC0415
+    from node.cli.printing import sheet, sheet_layout  # noqa: PLC0415
 
-    lang = check_language(asked["language"] or "")
-    with _new_file(asked["print"]) as page:
+    layout = sheet_layout(
+        per_page=asked["per_page"] or "", network=asked["wifi"] or "", lang=asked["language"] or ""
+    )
+    with new_file(asked["print"]) as page:
         answer = _answer_to(context, question)
         # The codes are printed first, so that they are not lost if the page cannot be written.
         code = _tell(context, answer, output.vouchers_issued)
-        page.write(sheet(answer, network=asked["wifi"] or "", lang=lang))
+        page.write(sheet(answer, layout))
     if not context.wants_json:
         context.out.write(f"{asked['print']} is ready: open it in a browser and print it on A4 paper.\n")
     return code
@@ -279,7 +472,7 @@ def members_card(context: CommandContext) -> int:
         return _ask(context, question, output.card)
     from node.cli.printing import card_picture  # noqa: PLC0415
 
-    with _new_file(context.asked["print"]) as picture:
+    with new_file(context.asked["print"]) as picture:
         answer = _answer_to(context, question)
         picture.write(card_picture(answer))
     return _tell(context, answer, output.card)
@@ -324,6 +517,12 @@ def doctor(context: CommandContext) -> int:
 
 
 def cleanup(context: CommandContext) -> int:
+    cleanup_kernel(context.config_path)
+    context.answer({"ok": True}, ["Nothing of the node is left in the kernel."])
+    return EXIT_YES
+
+
+def cleanup_kernel(config_path: Path) -> None:
     """Kernel cleanup needs no settings. Without them the node's DNS and DHCP servers and its LAN addresses are looked
     for where they are by default."""
     from node.enforcement.kernel import LinuxKernel  # noqa: PLC0415
@@ -332,8 +531,8 @@ def cleanup(context: CommandContext) -> int:
 
     run_dir = Path(RUN_DIR_DEFAULT)
     with contextlib.suppress(InvalidFile):
-        run_dir = Path(read_config(context.config_path).node.run_dir)
-    for name in ("dns-fallback", "captive-dns", "dnsmasq", "radvd"):
+        run_dir = Path(read_config(config_path).node.run_dir)
+    for name in ("dns-fallback", "captive-dns", "dnsmasq", "setup-dnsmasq", "radvd"):
         managed_daemon.end(run_dir / f"{name}.pid", run_dir / f"{name}.conf")
     remove_added_addresses(run_dir)
     kernel = LinuxKernel()
@@ -341,8 +540,6 @@ def cleanup(context: CommandContext) -> int:
         kernel.remove()
     finally:
         kernel.close()
-    context.answer({"ok": True}, ["Nothing of the node is left in the kernel."])
-    return EXIT_YES
 
 
 COMMANDS: Mapping[str, Callable[[CommandContext], int]] = {
@@ -351,7 +548,13 @@ COMMANDS: Mapping[str, Callable[[CommandContext], int]] = {
     "status": status,
     "why": why,
     "rules check": rules_check,
+    "rules compare": rules_compare,
+    "rules preview": rules_preview,
     "rules show": rules_show,
+    "rules adopt": rules_adopt,
+    "rules confirm": rules_confirm,
+    "rules rollback": rules_rollback,
+    "rules log": rules_log,
     "devices": devices,
     "vouchers issue": vouchers_issue,
     "vouchers list": vouchers_list,

@@ -7,10 +7,13 @@ from collections.abc import Mapping, Sequence
 from typing import Any, TextIO
 
 from node.cli.arguments import EXIT_NO, EXIT_NO_NODE, EXIT_WRONG_USE, EXIT_YES, make_parser
+from node.cli.backups import BACKUP_COMMANDS
 from node.cli.commands import COMMANDS, CommandContext, version
 from node.cli.terminal import Terminal, clean
 from node.console import NoRunningNode
 from node.errors import InvalidFile, NodeError
+
+ALL_COMMANDS = {**COMMANDS, **BACKUP_COMMANDS}
 
 
 def main(words: Sequence[str] | None = None) -> int:
@@ -19,7 +22,7 @@ def main(words: Sequence[str] | None = None) -> int:
     asked = vars(make_parser(version).parse_args(words))
     told = CommandContext(asked, _terminal(sys.stdout), sys.stdout)
     try:
-        return COMMANDS[asked["verb"]](told)
+        return ALL_COMMANDS[asked["verb"]](told)
     except NoRunningNode as trouble:
         return _say(trouble, told, EXIT_NO_NODE)
     except InvalidFile as trouble:

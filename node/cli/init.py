@@ -1,56 +1,18 @@
-"""Creates a node's first files: its key, the community's key, settings, rules and an empty members file."""
+"""The command ``init``: its options, what it asks for, and what it proposes."""
 
-import json
 import os
-import secrets
 import socket
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
-
 from node.cli.terminal import Terminal
-from node.config import NodeConfig, example, parse_config
-from node.errors import InvalidFile, NodeError
-from node.governance.sentences import rate_words
-from node.identity import key_from_pem, key_to_pem, own_node_id
+from node.errors import NodeError
+from node.governance.expressions import rate_words
+from node.setup.first_files import FirstFiles, create_first_files
+from node.setup.network_facts import InterfacesSeen
 from node.units import parse_rate
-from node.uplink.proc_net import default_routes
 
-SECRET_MODE = 0o600
-READABLE_MODE = 0o644
-PEOPLE_MODE = 0o640
-"""Names and devices of people must not be readable by every program of the machine."""
-_ROUTES = (Path("/proc/net/route"), Path("/proc/net/ipv6_route"))
-INTERFACES = Path("/sys/class/net")
-_IFF_UP = 0x1
-_MEMBERS = """\
-# Members, their tiers, groups and devices. Anyone not listed is a guest.
-#
-# [[account]]
-# id = "ana"
-# name = "Ana Mas"
-# tier = "member"
-# groups = ["school"]
-# devices = ["02:11:22:33:44:55"]
-"""
-_RULES = """\
-# The community's rules. There are none yet: everyone shares the line equally.
-# 'procomu rules check FILE' checks a draft before it replaces this file.
-
-[ruleset]
-community = {community}
-version = 1
-decision = "D-0001"
-
-# The measured speed of the line. Without it the node cannot share the line.
-{line}
-"""
-_LINE_UNKNOWN = """\
-# [uplink.main]
-# down = "40 Mbit/s"
-# up = "8 Mbit/s\""""
 _COMMUNITY, _SPEED = "Our community", "Measured speed of the line"
 TRIES = 3
 """For each question."""
@@ -68,20 +30,6 @@ class InitOptions:
     config: Path
     down: str | None = None
     up: str | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class InterfacesSeen:
-    """This machine's interfaces, without the loopback interface and the ports of bridges."""
-
-    names: tuple[str, ...]
-    default_route: str | None
-    """The interface that leads to the Internet now."""
-
-    def other_than(self, name: str | None) -> str | None:
-        """The only one beside `name`; None if there are several."""
-        others = [each for each in self.names if each != name]
-        return others[0] if len(others) == 1 else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -173,49 +121,28 @@ def _speed(text: str) -> str:
 def create_files(wishes: InitOptions, seen: InterfacesSeen) -> InitResult:
     """Creates missing files and keeps existing ones. Raises NodeError for a bad option before anything is
     written."""
-    made: list[str] = []
-    kept: list[str] = []
-    config_text = _read(wishes.config) or _config_text(wishes, seen)
-    line = _line(wishes)
-    config, findings = parse_config(config_text)
-    if config is None:
-        raise InvalidFile(str(wishes.config), findings)
-    _put(wishes.config, config_text, READABLE_MODE, made, kept)
-    rules = _RULES.format(community=_quoted(config.community.name), line=line)
-    _put(Path(config.rules.file), rules, READABLE_MODE, made, kept)
-    _put(Path(config.members.file), _MEMBERS, PEOPLE_MODE, made, kept)
-    _put(Path(config.community.key_file), secrets.token_hex(32) + "\n", SECRET_MODE, made, kept)
-    node = _own_key(config, made, kept)
-    return InitResult(node, str(wishes.config), tuple(made), tuple(kept))
+    files = create_first_files(
+        FirstFiles(
+            wishes.config,
+            {} if wishes.config.exists() else _settings(wishes, seen),
+            down=wishes.down or "",
+            up=wishes.up or "",
+        )
+    )
+    return InitResult(files.node, str(wishes.config), tuple(files.made), tuple(files.kept))
 
 
-def _line(wishes: InitOptions) -> str:
-    if not wishes.down and not wishes.up:
-        return _LINE_UNKNOWN
-    if not wishes.down or not wishes.up:
-        raise NodeError("the line has two speeds", "give both --down and --up, or neither")
-    try:
-        down, up = _speed(wishes.down), _speed(wishes.up)
-    except ValueError as error:
-        raise NodeError(str(error), 'give for example --down "40 Mbit/s" --up "8 Mbit/s"') from error
-    return f'[uplink.main]\ndown = "{down}"\nup = "{up}"'
-
-
-def _config_text(wishes: InitOptions, seen: InterfacesSeen) -> str:
-    folder = wishes.config.resolve().parent
+def _settings(wishes: InitOptions, seen: InterfacesSeen) -> dict[str, str]:
     lan, uplink = _sides(wishes, seen)
     written = {
-        "node.name": _quoted(wishes.name or "node"),
-        "community.name": _quoted(wishes.community or _COMMUNITY),
-        "community.key_file": _quoted(str(folder / "community.key")),
-        "lan.interface": _quoted(lan),
-        "uplink.interface": _quoted(uplink),
-        "rules.file": _quoted(str(folder / "rules.toml")),
-        "members.file": _quoted(str(folder / "members.toml")),
+        "node.name": wishes.name or "node",
+        "community.name": wishes.community or _COMMUNITY,
+        "lan.interface": lan,
+        "uplink.interface": uplink,
     }
     if wishes.data_dir is not None:
-        written["node.data_dir"] = _quoted(str(wishes.data_dir.resolve()))
-    return example(written)
+        written["node.data_dir"] = str(wishes.data_dir.resolve())
+    return written
 
 
 def _sides(wishes: InitOptions, seen: InterfacesSeen) -> tuple[str, str]:
@@ -244,75 +171,9 @@ def _sides(wishes: InitOptions, seen: InterfacesSeen) -> tuple[str, str]:
     return lan, uplink
 
 
-def look_at_interfaces() -> InterfacesSeen:
-    names = sorted(path.name for path in INTERFACES.glob("*") if _may_be_a_side(path))
-    ipv4, ipv6 = (table.read_text() if table.exists() else "" for table in _ROUTES)
-    route = next((each.interface for each in default_routes(ipv4, ipv6) if each.interface in names), None)
-    return InterfacesSeen(tuple(names), route)
-
-
-def _may_be_a_side(path: Path) -> bool:
-    """Hardware, a bridge, or what is up; of a bridge its ports are no side of their own."""
-    if path.name == "lo" or (path / "brport").exists():
-        return False
-    try:
-        is_up = bool(int((path / "flags").read_text(), 16) & _IFF_UP)
-    except (OSError, ValueError):
-        is_up = False  # it is gone already
-    return is_up or (path / "device").exists() or (path / "bridge").exists()
-
-
 def _host_name() -> str:
     return socket.gethostname().partition(".")[0] or "node"
 
 
 def _named(names: tuple[str, ...]) -> str:
     return f"here are {', '.join(names)}" if names else "'ip link' lists interfaces, and there is none here"
-
-
-def _own_key(config: NodeConfig, made: list[str], kept: list[str]) -> str:
-    path = Path(config.node.key_file)
-    if (pem := _read(path)) is None:
-        private = Ed25519PrivateKey.generate()
-        _put(path, key_to_pem(private).decode(), SECRET_MODE, made, kept)
-        return own_node_id(private)
-    kept.append(str(path))
-    try:
-        return own_node_id(key_from_pem(pem.encode()))
-    except ValueError as error:
-        raise NodeError(f"{path} does not contain a node key", str(error)) from error
-
-
-def _put(path: Path, text: str, mode: int, made: list[str], kept: list[str]) -> None:
-    """Writes a file atomically, synced and with its mode; an existing file is kept."""
-    if path.exists():
-        kept.append(str(path))
-        return
-    unfinished = path.with_name(f".{path.name}.new")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        unfinished.unlink(missing_ok=True)
-        with os.fdopen(os.open(unfinished, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode), "w") as file:
-            file.write(text)
-            file.flush()
-            os.fsync(file.fileno())
-        unfinished.replace(path)
-    except OSError as error:
-        raise NodeError(
-            f"{path} cannot be written: {(error.strerror or str(error)).lower()}", "run it as root"
-        ) from error
-    made.append(str(path))
-
-
-def _read(path: Path) -> str | None:
-    try:
-        return path.read_text() if path.exists() else None
-    except OSError as error:
-        raise NodeError(
-            f"{path} cannot be read: {(error.strerror or str(error)).lower()}", "run it as root"
-        ) from error
-
-
-def _quoted(text: str) -> str:
-    # A JSON string is also a TOML basic string, unless it has control characters, which are refused later.
-    return json.dumps(text, ensure_ascii=False)

@@ -21,6 +21,7 @@ def status(answer: Said, terminal: Terminal) -> list[str]:
     lines = [
         f"{terminal.bold(clean(view['community']))} · {clean(view['node'])}  {terminal.dim(view['node_id'])}"
     ]
+    lines += _adoption_now(answer, terminal)
     lines += ["", *_uplink(view, terminal), _people(view), *_flows(view["flows"])]
     if view["online"]:
         lines += ["", *_online(view["online"], terminal, is_shared=view["uplink"] is not None)]
@@ -28,6 +29,18 @@ def status(answer: Said, terminal: Terminal) -> list[str]:
         lines += ["", *_peer_table(view["peers"], terminal)]
     lines += ["", terminal.dim(clean(answer["memory"]["sentence"]))]
     lines += ["", *_warnings(view["warnings"], terminal)]
+    return lines
+
+
+def _adoption_now(answer: Said, terminal: Terminal) -> list[str]:
+    """Rules on trial, and rules that wait."""
+    lines, trial, waiting = [], answer.get("rules_trial"), answer.get("rules_waiting")
+    if trial:
+        left = span(trial["seconds_left"])
+        text = f"Version {trial['number']} of the rules is on trial: without 'procomu rules confirm' it ends in {left}."
+        lines.append(terminal.warn(text))
+    if waiting:
+        lines.append(f"Version {waiting['number']} of the rules waits until {clean(waiting['due'])}.")
     return lines
 
 
@@ -39,17 +52,86 @@ def why(answer: Said, terminal: Terminal) -> list[str]:
 
 
 def rules(answer: Said, terminal: Terminal) -> list[str]:
-    """Answer to ``rules``: {"community", "version", "decision", "file", "sentences", "findings"}."""
+    """Answer to ``rules``: {"community", "version", "decision", "file", "sentences", "exceptions", "findings"}."""
     head = (
         f"{clean(answer['community'])}, version {answer['version']}, decided by {clean(answer['decision'])}"
     )
-    lines = [terminal.bold(head), *(f"  {clean(sentence)}" for sentence in answer["sentences"])]
+    lines = [terminal.bold(head), *_adoption_now({"rules_trial": answer.get("trial")}, terminal)]
+    lines += [f"  {clean(sentence)}" for sentence in answer["sentences"]]
+    if answer["exceptions"]:
+        lines += ["", "Exceptions:", *(f"  {clean(chain)}" for chain in answer["exceptions"])]
     if answer["findings"]:
         lines += [
             "",
             terminal.bad(f"The newer {clean(answer['file'])} has errors, so the rules above stay in force:"),
         ]
         lines += [line for said in answer["findings"] for line in finding(Finding(**said), terminal)]
+    return lines
+
+
+def comparison(answer: Said, terminal: Terminal) -> list[str]:
+    """Answer to ``rules compare``: {"file", "against", "verdict", "is_nothing", "accounts", "changes"}."""
+    colour = terminal.good if answer["is_nothing"] else terminal.bold
+    lines = [colour(clean(answer["verdict"]))]
+    for change in answer["changes"]:
+        details = [clean(change[key]) for key in ("counted", "example", "rules") if change[key]]
+        lines += ["", f"  {clean(change['text'])}"]
+        lines += [terminal.dim(f"    {' '.join(details)}")] if details else []
+    if answer["accounts"] is None:
+        lines += ["", terminal.warn("No members file was found, so accounts are not counted.")]
+    return lines
+
+
+def adoption(answer: Said, name: str, terminal: Terminal) -> list[str]:
+    """Answer to ``rules-adopt``, ``rules-confirm`` and ``rules-rollback``: {"outcome", "number", "put_back", "in_force",
+    "findings", "trial", "waiting"}."""
+    number, found = answer["number"], [Finding(**said) for said in answer["findings"]]
+    if answer["outcome"] == "refused":
+        return findings(name or f"version {number}", found, terminal)
+    lines = [line for said in found for line in finding(said, terminal)]
+    match answer["outcome"]:
+        case "trial":
+            left = span(answer["trial"]["seconds_left"]) if answer["trial"] else "some time"
+            back = f"the rules from before come back in {left}"
+            same = f", with the rules of version {answer['put_back']}," if answer["put_back"] else ""
+            done = f"Version {number}{same} is in force on trial: without 'procomu rules confirm' {back}."
+        case "scheduled":
+            done = (
+                f"Version {number} waits until {clean(answer['waiting']['due'])}."
+                if answer["waiting"]
+                else "It waits."
+            )
+        case "confirmed":
+            done = f"Version {number} is confirmed and stays in force."
+        case "ended":
+            before = f"version {answer['in_force']} is" if answer["in_force"] else "the rules from before are"
+            done = f"The trial of version {number} is over: {before} in force."
+        case "withdrawn":
+            done = f"Version {number} is withdrawn: it does not come into force."
+        case _ if answer["trial"] and answer["trial"]["number"] != number:
+            trial = answer["trial"]["number"]
+            done = f"Version {number} is confirmed already, and version {trial} is on trial; nothing was changed."
+        case _:
+            done = f"Version {number} is in force already; nothing was changed."
+    return [*lines, terminal.good(done)]
+
+
+def rules_log(answer: Said, terminal: Terminal) -> list[str]:
+    """Answer to ``rules-log``: {"versions": RuleVersion list with "became", "damaged": number of a record or 0}."""
+    columns = [Column("VERSION", True), Column("WHEN"), Column("BY"), Column("RULES"), Column("BECAME")]
+    rows = [
+        (
+            row["number"],
+            row["adopted"][:16].replace("T", " "),
+            clean(row["by"]),
+            row["fingerprint"] + (f" = version {row['put_back']}" if row["put_back"] else ""),
+            clean(row["became"]) or "replaced",
+        )
+        for row in answer["versions"]
+    ]
+    lines = table(columns, rows, terminal) if rows else ["No rules are on record yet."]
+    if answer["damaged"]:
+        lines += ["", terminal.bad(f"Record {answer['damaged']} is missing or was changed.")]
     return lines
 
 
@@ -154,8 +236,13 @@ def peers(answer: Said, terminal: Terminal) -> list[str]:
 
 
 def admin_link(answer: Said, terminal: Terminal) -> list[str]:
-    """Answer to ``admin-link``: {"url", "expires_seconds", "who", "may"}."""
+    """Answer to ``admin-link``: {"url", "expires_seconds", "who", "may", "fingerprint"}."""
     may = [clean(answer["may"])] if answer.get("may") else []
+    if answer.get("fingerprint"):
+        may += [
+            "The browser warns of the certificate, because this node made it. Compare its SHA-256 fingerprint:",
+            clean(answer["fingerprint"]),
+        ]
     return [
         terminal.bold(clean(answer["url"])),
         f"It signs in once as {clean(answer['who'])}, within {span(answer['expires_seconds'])}.",

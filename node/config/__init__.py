@@ -19,7 +19,7 @@ from node.config.model import (
     UplinkSection,
 )
 from node.config.parse import parse_config
-from node.config.settings import SETTINGS, Setting, example, reference
+from node.config.settings import SETTINGS, Setting, default_of, example, reference
 
 __all__ = [
     "SETTINGS",
@@ -37,6 +37,7 @@ __all__ = [
     "Setting",
     "StopSection",
     "UplinkSection",
+    "default_of",
     "example",
     "parse_config",
     "reference",

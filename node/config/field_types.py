@@ -167,6 +167,13 @@ def _duration(value: object) -> Milliseconds:
     return duration
 
 
+def _short_duration(value: object) -> Milliseconds:
+    duration = parse_duration(_string(value, NAME_CHARS_MAX))
+    if not 5_000 <= duration <= 86_400_000:
+        raise ValueError("it must be between 5 seconds and a day")
+    return duration
+
+
 def _duration_or_never(value: object) -> Milliseconds | None:
     return None if value == "none" else _duration(value)
 
@@ -246,6 +253,7 @@ FLOWS = FieldType("a number of connections", _flows)
 MTU = FieldType("a size in bytes", _mtu)
 FLAG = FieldType("true or false", _flag)
 DURATION = FieldType("a duration", _duration)
+SHORT_DURATION = FieldType("a duration between 5 seconds and a day", _short_duration)
 DURATION_OR_NEVER = FieldType('a duration, or "none"', _duration_or_never)
 LANGUAGE = FieldType("a language", _language)
 LANGUAGES = list_of(LANGUAGE, "a list of languages")

@@ -118,6 +118,9 @@ class AdminSection:
 
     address: str
     port: int
+    lan: bool
+    """Whether devices on the LAN can open them too, over TLS."""
+    https_port: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,6 +149,8 @@ class RulesSection:
     """The community's rules."""
 
     file: str
+    confirm_timeout: Milliseconds
+    """How long rules are on trial."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -199,6 +204,17 @@ class SiteInfo:
     zones: tuple[str, ...] = ()
     languages: tuple[tuple[str, str], ...] = (("en", "English"),)
     """Languages of the portal: tag, and the language's own name. The community's language comes first."""
+    wifi_name: str = ""
+    """As printed; empty for the community's name."""
+    wifi_passphrase: str = ""
+    """Empty for an open Wi-Fi."""
+    logo: str = ""
+    """A ``data:`` URI; empty without one."""
+
+    @property
+    def wifi(self) -> str:
+        """The name of the Wi-Fi, as it is printed."""
+        return self.wifi_name or self.community
 
     @property
     def portal(self) -> str:

@@ -203,7 +203,7 @@ def _services(values: dict[str, dict[str, Any]], file: TomlDocument) -> Iterable
     lan, portal, admin = values["lan"], values["portal"], values["admin"]
     own = {lan["address4"].ip, *([lan["address6"].ip] if lan["address6"] else [])}
     doors = {53, 80, 443, *(portal[key] for key in ("port", "https_port", "dns_port"))}
-    doors |= {admin["port"], values["mesh"]["port"]}
+    doors |= {admin["port"], admin["https_port"], values["mesh"]["port"]}
     for service in values["services"]["offered"]:
         if service.port in doors and own.intersection(service.addresses):
             message = (
@@ -228,6 +228,7 @@ def _ports(values: dict[str, dict[str, Any]], file: TomlDocument) -> Iterable[Fi
         ("portal", "https_port", "the welcoming page by https"),
         ("portal", "dns_port", "names for those who are not online yet"),
         ("admin", "port", "the admins' pages"),
+        ("admin", "https_port", "the admins' pages by https"),
         ("mesh", "port", "other nodes"),
     ):
         port = values[section][key]
@@ -240,6 +241,5 @@ def _ports(values: dict[str, dict[str, Any]], file: TomlDocument) -> Iterable[Fi
     address = ip_address(values["admin"]["address"])
     if address == values["lan"]["address4"].ip or address.is_unspecified:
         message = f"admin.address: {address} shows the admins' sign-in to everybody in the network."
-        yield Finding(
-            "W-config-admin", file.line("admin", key="address"), message, 'write address = "127.0.0.1"'
-        )
+        fix = 'write address = "127.0.0.1", and lan = true to open them by https'
+        yield Finding("W-config-admin", file.line("admin", key="address"), message, fix)

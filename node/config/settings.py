@@ -1,7 +1,9 @@
 """The list of all settings. Validation, the example file and the reference are generated from it."""
 
+import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from node.config.field_types import (
     ADDRESS,
@@ -25,6 +27,7 @@ from node.config.field_types import (
     PATH_OR_NONE,
     PEERS,
     PORT,
+    SHORT_DURATION,
     TEXT,
     FieldType,
     one_of,
@@ -383,6 +386,15 @@ SETTINGS: tuple[Setting, ...] = (
     ),
     _may("admin", "port", PORT, "2081", "Port of the admins' pages."),
     _may(
+        "admin",
+        "lan",
+        FLAG,
+        "false",
+        "true: the admin pages are also open to the people's side, by https, for those who have an account. They are never "
+        "open to the Internet. The certificate is the portal's, or one that the node makes: compare its fingerprint once.",
+    ),
+    _may("admin", "https_port", PORT, "2444", "Port of the admin pages by https, on the people's side."),
+    _may(
         "mesh",
         "interfaces",
         INTERFACES,
@@ -415,6 +427,14 @@ SETTINGS: tuple[Setting, ...] = (
         '"/etc/procomu/rules.toml"',
         "The community's rules. 'procomu rules check FILE' checks a draft.",
     ),
+    _may(
+        "rules",
+        "confirm_timeout",
+        SHORT_DURATION,
+        '"10 minutes"',
+        "How long rules that an admin adopts are on trial: unless they are confirmed meanwhile, those from before come "
+        "back.",
+    ),
     _may("members", "file", PATH, '"/etc/procomu/members.toml"', "Members, their tiers, groups and devices."),
     _may(
         "stop",
@@ -433,6 +453,13 @@ SETTINGS: tuple[Setting, ...] = (
         "good clock of its own.",
     ),
 )
+
+
+def default_of(name: str) -> Any:
+    """Value of a setting that a file does not have, for settings with a fixed default."""
+    (default,) = (each.default for each in SETTINGS if each.name == name)
+    assert default is not None
+    return json.loads(default)  # defaults are written alike in TOML and JSON
 
 
 def example(written: Mapping[str, str] | None = None) -> str:

@@ -72,7 +72,7 @@ class CycleInput:
     session_entries: Mapping[int, SessionEntry]
     """By ct mark: every session that may still have uncounted bytes."""
     guests: Mapping[MacAddress, DeviceSession]
-    unit: Callable[[AccountId], Unit]
+    unit: Callable[[AccountId, Moment], Unit]
     evaluator: Evaluator
     moment: Moment
     day: str
@@ -90,8 +90,10 @@ class CycleInput:
     """The first day to load again, and all stored usage buckets since then; None for nothing to load."""
     open_since: str = ""
     """Usage of earlier days is removed from memory after the cycle; it stays in the database."""
-    erased: tuple[tuple[AccountId, str], ...] = ()
-    """Accounts whose erasure was requested, each with a day: their usage before that day leaves the ledger."""
+    erased: tuple[tuple[AccountId, str, str], ...] = ()
+    """Erased accounts, each with the other arguments of `Ledger.erase`."""
+    undated: frozenset[AccountId] = frozenset()
+    """Accounts whose usage now is booked to the unknown day; see `ErasureNotes.undated`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,11 +118,12 @@ def run_cycle(kernel: Kernel, ledger: Ledger, question: CycleInput) -> CycleResu
         ledger.open(*question.opened)
     if question.forget_before:
         ledger.forget_before(question.forget_before)
-    for account, day in question.erased:
-        ledger.erase(account, day)
+    moved = dict[UsageKey, UsageBucket]()
+    for account, day, later in question.erased:
+        moved |= ledger.erase(account, day, later)
     reading = kernel.read()  # before anything is booked: if this raises, no usage has changed
     ledger.recount(question.remote_usage.recounts)
-    merged = {key: ledger.merge(key, bucket) for key, bucket in question.remote_usage.merges()}
+    merged = moved | {key: ledger.merge(key, bucket) for key, bucket in question.remote_usage.merges()}
     accounts = {mark: session_entry.account for mark, session_entry in question.session_entries.items()}
     booked = book(
         ledger,
@@ -130,6 +133,7 @@ def run_cycle(kernel: Kernel, ledger: Ledger, question: CycleInput) -> CycleResu
         writer=question.writer,
         day=question.booked_day,
         busy=question.busy,
+        undated=question.undated,
     )
     allowances = evaluate(ledger, question)
     ledger.close_before(question.open_since)
@@ -154,7 +158,7 @@ def evaluate(ledger: Ledger, question: CycleInput) -> dict[AccountId, Allowance]
     }
     return {
         account: evaluator.policy_for(
-            question.unit(account),
+            question.unit(account, question.moment),
             question.moment,
             evaluator.quotas_used(ledger, account, question.day),
         )

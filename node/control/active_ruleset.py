@@ -8,7 +8,7 @@ import hashlib
 from dataclasses import replace
 
 from node.errors import Finding
-from node.governance.checks import check, softened
+from node.governance.checks import check, check_file, softened
 from node.governance.members import MemberDirectory
 from node.governance.parse import parse_ruleset
 from node.governance.rules import ActiveRuleset, Ruleset
@@ -24,11 +24,7 @@ def fingerprint(text: str) -> str:
 def examine(text: str, member_directory: MemberDirectory) -> tuple[Ruleset | None, tuple[Finding, ...]]:
     """Parse and check a rule file against these members. Returns all findings, and the
     ruleset unless one is an error."""
-    ruleset, findings = parse_ruleset(text)
-    if ruleset is None:
-        return None, findings
-    findings += check(ruleset, member_directory.units)
-    return (None if any(f.is_error for f in findings) else ruleset), findings
+    return check_file(text, member_directory.units)
 
 
 def load_active_ruleset(text: str, member_directory: MemberDirectory) -> ActiveRuleset | tuple[Finding, ...]:

@@ -1,6 +1,6 @@
 """Effective policy (RFC 2753): the rules in force, applied to the account of each device."""
 
-from collections.abc import Callable, Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 
 from node.accounting.ledger import Ledger
 from node.accounting.periods import period_name
@@ -8,12 +8,13 @@ from node.accounts.changes import Binding, Change, SavedVoucher, Unbound
 from node.accounts.registry import AccountRegistry
 from node.control.accounting_cycle import CycleResult
 from node.control.ports import Clock
+from node.control.rates import BusyCeiling
 from node.enforcement.htb_classes import GuaranteedParts, Promises, promises
 from node.enforcement.plan import FirewallConfig, ShapedClass, TrafficPlan
 from node.governance.allowance import Allowance, Moment, Unit
 from node.governance.members import MemberDirectory
 from node.governance.rule_evaluation import Evaluator
-from node.governance.rules import GUEST_TIER, ActiveRuleset, without_reserve
+from node.governance.rules import GUEST_TIER, LATE_DUES, ActiveRuleset, without_reserve
 from node.sessions.present_shares import PresentShares
 from node.sessions.state import Authorized, Shortened
 from node.sessions.table import GUESTS_MAX, SessionTable
@@ -34,11 +35,14 @@ class EffectivePolicy:
         clock: Clock,
         guest_account: Callable[[MacAddress], AccountId],
         session_ms: Milliseconds | None,
+        node_name: str = "",
         guests_max: int = GUESTS_MAX,
     ) -> None:
-        """`session_ms`: session timeout where no rule sets one; None for no timeout."""
+        """`session_ms`: session timeout where no rule sets one; None for no timeout. `node_name`: of this node, as rules may
+        name it."""
         self._registry, self._ledger, self._clock = registry, ledger, clock
         self._guest_account, self._session_ms = guest_account, session_ms
+        self._node_name = node_name
         self.active_ruleset, self.member_directory = active_ruleset, member_directory
         self.evaluator = Evaluator(active_ruleset.ruleset)
         self.session_table = SessionTable(self.account_of, guests_max)
@@ -50,6 +54,7 @@ class EffectivePolicy:
         """What the uplink carries now; None where the stated rate is shared."""
         self.in_use: Mapping[AccountId, Rates] = {}
         """Mean rate of each account that transferred anything in the last reading."""
+        self._is_busy = False
         self._classes: Mapping[int, ShapedClass] = {}
         """Of the last plan."""
         self._shares: PresentShares | None = None
@@ -64,25 +69,38 @@ class EffectivePolicy:
             or self._guest_account(mac)
         )
 
-    def unit(self, account: AccountId) -> Unit:
-        """The account as the rules see it. Also called by the reader thread."""
-        known = self.member_directory.by_account.get(account)
+    def unit(self, account: AccountId, moment: Moment | None = None) -> Unit:
+        """The account as the rules see it; at a `moment`, with whether its dues are late then, if a rule depends on it.
+        Also called by the reader thread."""
+        ruleset, directory = self.active_ruleset.ruleset, self.member_directory
+        if moment is not None and ruleset.knows_dues and account in directory.paid_until:
+            day = None if moment.clock == "unknown" else moment.at.date()
+            return directory.unit_on(account, day, ruleset.grace_days)
+        known = directory.by_account.get(account)
         return known or Unit(account, GUEST_TIER, self._registry.vouchers.groups_of(account))
 
+    def is_late(self, account: AccountId) -> bool:
+        """Whether rules that are for people whose dues are late apply to the account now."""
+        return LATE_DUES in self.unit(account, self.moment()).groups
+
     def moment(self) -> Moment:
-        return Moment(self._clock.civil(), self._clock.state())
+        return Moment(self._clock.civil(), self._clock.state(), self._is_busy, self._node_name)
 
     def allowance_at(self, account: AccountId, moment: Moment) -> Allowance:
         """What the account may use at a given moment, with its usage until now; it needs no session. Floors are reduced
         to what the uplink can guarantee to the accounts authorized now."""
-        used = self.evaluator.quotas_used(self._ledger, account, self._clock.today())
-        return as_kept(self.evaluator.evaluate(self.unit(account), moment, used), self.kept())
+        today = self._clock.today()
+        used = self.evaluator.quotas_used(self._ledger, account, today)
+        free_on = self.evaluator.free_on(self._ledger, account, today)
+        unit = self.unit(account, moment)
+        return as_kept(self.evaluator.evaluate(unit, moment, used, free_on), self.kept())
 
     def policy_for(self, account: AccountId) -> Allowance:
         """As the rules say for now, with neither remaining quotas nor reduced floors: one object for all accounts with
         equal rights."""
         used = self.evaluator.quotas_used(self._ledger, account, self._clock.today())
-        return self.evaluator.policy_for(self.unit(account), self.moment(), used)
+        moment = self.moment()
+        return self.evaluator.policy_for(self.unit(account, moment), moment, used)
 
     def used_this_month(self, account: AccountId) -> Usage:
         """Usage of the account on all nodes; nothing while the date is not known."""
@@ -184,6 +202,24 @@ class EffectivePolicy:
     def take_rates(self, in_use: Mapping[AccountId, Rates]) -> None:
         """Takes over the rates of a reading."""
         self.in_use, self._shares = in_use, None
+
+    def take_load(self, *, busy: bool) -> bool:
+        """Whether the uplink is busy from now on; True when rules of the ruleset start or stop applying because of it."""
+        has_changed, self._is_busy = busy != self._is_busy, busy
+        return has_changed and self.evaluator.depends_on_load
+
+    def busy_ceilings(self) -> Iterator[BusyCeiling]:
+        """The ceilings of authorized accounts that hold now because the uplink is busy."""
+        if not (self._is_busy and self.evaluator.depends_on_load):
+            return
+        busy = frozenset(rule.id for rule in self.active_ruleset.ruleset.rules if rule.while_busy)
+        pools: dict[str, tuple[Rates, set[AccountId]]] = {}
+        for account, allowance in self.allowances.items():
+            if (own := allowance.ceiling) is not None and own.is_by(busy):
+                yield BusyCeiling(own.value, frozenset({account}))
+            if (of_pool := allowance.pool_ceiling) is not None and of_pool.is_by(busy):
+                pools.setdefault(allowance.pool or "", (of_pool.value, set()))[1].add(account)
+        yield from (BusyCeiling(rates, frozenset(accounts)) for rates, accounts in pools.values())
 
     def ended(self, now: Monotonic) -> tuple[MacAddress, ...]:
         """Devices whose session has timed out and is still authorized."""

@@ -4,21 +4,23 @@ import asyncio
 from collections import deque
 from collections.abc import Awaitable, Callable, Collection, Container, Iterable
 from dataclasses import dataclass, replace
-from datetime import date, datetime, timedelta
+from datetime import datetime, timedelta
 from itertools import islice
 
+from node.accounting.intervals import kept_times
 from node.accounting.ledger import (
     BOOKED_DAY,
-    ERASED_MAX,
     NOTHING_IS_OPEN,
     Booking,
     ErasureNote,
+    ErasureNotes,
     Ledger,
     Recounts,
     UsageBucket,
     UsageKey,
     incarnation_name,
     incarnation_number,
+    of_unknown_day,
 )
 from node.accounting.meter import Baseline, Reading, Tally, baseline, deltas, goes_on_from, is_behind
 from node.accounting.periods import DAY_UNKNOWN, first_open_day
@@ -30,7 +32,7 @@ from node.control.write_buffer import UnsavedChanges, WriteBuffer, joined
 from node.enforcement.plan import KernelState
 from node.errors import StorageTrouble
 from node.sessions import state as session_state
-from node.sessions.stored import SavedSession, Session, rebased
+from node.sessions.stored import SavedSession, Session, prolonged, rebased
 from node.sessions.table import SessionTable
 from node.units import AccountId, MacAddress, Monotonic, NodeId, Now
 
@@ -40,7 +42,6 @@ CLOCK_STEP = timedelta(hours=1)
 """A clock that moved so far against the monotonic one has been set: retention waits before it relies on it."""
 CLOCK_SLIP = timedelta(minutes=1)
 """A clock that moved so far has been corrected: ends stored in civil time are stored again."""
-LEASE_TOLERANCE_MS = 5_000
 INCARNATION, SAVED_AT, BOOT, TRIED = "incarnation", "saved_at_ms", "boot", "tried_at_ms"
 BOOKINGS = "bookings"
 """Key of the node state: how many times the current counters were booked."""
@@ -77,8 +78,11 @@ class PersistenceQueue:
         new_name: Callable[[], str],
         report: Callable[[str], None],
         keep_pages: Callable[[], Awaitable[None]] = nothing_to_keep,
+        sliding_days: Callable[[], int] = lambda: 1,
+        keeps_intervals: Callable[[], bool] = lambda: False,
     ) -> None:
-        """`keep_pages` stores the pages from which other nodes' usage buckets were taken."""
+        """`keep_pages` stores the pages from which other nodes' usage buckets were taken. `sliding_days`: how many last
+        days the rules in force count; `keeps_intervals`: whether they say that usage in intervals is kept."""
         self._repository, self._clock, self._session_table, self._ledger = (
             repository,
             clock,
@@ -87,7 +91,8 @@ class PersistenceQueue:
         )
         self._registry = registry
         self._troubles, self._new_name, self._report = troubles, new_name, report
-        self._keep_pages = keep_pages
+        self._keep_pages, self._sliding_days = keep_pages, sliding_days
+        self._keeps_intervals = keeps_intervals
         self.writer = LedgerWriter(node, "")
         self.baseline: Baseline | None = None
         self._noted = ""
@@ -101,9 +106,9 @@ class PersistenceQueue:
         self.stored_day, self._booked_day, self._goes_on_day = "", "", ""
         self.pending = UnsavedChanges()
         self._erasures: deque[Erasure] = deque()
-        self._to_erase: list[tuple[AccountId, str]] = []
-        self._erased: dict[AccountId, ErasureNote] = {}
-        """By account, the latest last; includes erasures that are not yet stored."""
+        self._to_erase: list[tuple[AccountId, str, str]] = []
+        self.erased = ErasureNotes()
+        """Includes erasures that are not yet stored."""
         self._saving, self._failures = asyncio.Lock(), 0
         self._stored_ms = Monotonic(0)
         self.write_buffer = WriteBuffer()
@@ -132,10 +137,8 @@ class PersistenceQueue:
     def keep(self, buckets: Iterable[tuple[UsageKey, UsageBucket]]) -> None:
         """Queues usage buckets for the next flush, except erased ones."""
         for key, bucket in buckets:
-            note = self._erased.get(key.account)
-            if note is not None and note.bars(key.day):
-                continue
-            self.write_buffer.keep(key, bucket)
+            if not self.erased.bars(key.account, key.day):
+                self.write_buffer.keep(key, bucket)
 
     def recount(self, said: Recounts) -> None:
         """Queues complete days of other nodes, which replace what is stored of these days if they are open."""
@@ -147,7 +150,7 @@ class PersistenceQueue:
     def opens_since(self) -> str:
         """The first day that the ledger needs today."""
         today = self._clock.today()
-        return NOTHING_IS_OPEN if today == DAY_UNKNOWN else first_open_day(today)
+        return NOTHING_IS_OPEN if today == DAY_UNKNOWN else first_open_day(today, self._sliding_days())
 
     async def stored_buckets(
         self, since: str, *, node: NodeId | None = None, account: AccountId | None = None
@@ -244,26 +247,21 @@ class PersistenceQueue:
         """Queues an erasure for the next save; see `Repository.erase`."""
         self._erasures.append(Erasure(mac, account, until_day))
         if until_day:
-            self._keep_out([ErasureNote(account, until_day)])
+            self._keep_out([self.erased.requested(account, until_day)])
 
-    def is_erased(self, key: UsageKey) -> bool:
-        """Whether a usage bucket from another node belongs to an account that was erased since."""
-        note = self._erased.get(key.account)
-        return note is not None and note.bars_late(key.day)
-
-    def _note_erased(self, note: ErasureNote) -> None:
-        self._erased.pop(note.account, None)
-        self._erased[note.account] = note
-        if len(self._erased) > ERASED_MAX:
-            del self._erased[next(iter(self._erased))]
-
-    def _keep_out(self, notes: Collection[ErasureNote]) -> None:
-        """Removes the erased usage of these accounts from the ledger and from the queue."""
+    def _keep_out(self, notes: Collection[ErasureNote], *, later: str = "") -> None:
+        """Removes the erased usage of these accounts from the ledger and from the queue, except what was counted in the
+        incarnation `later`, as `Ledger.erase` does."""
         for note in notes:
-            self._note_erased(note)
-            self._to_erase.append((note.account, note.kept_since))
+            self.erased.take(note)
+            self._to_erase.append((note.account, note.kept_since, later))
+            if not later:
+                self.write_buffer.interval_meter.erase(note.account)
         accounts = {note.account for note in notes}
-        self.write_buffer.drop(lambda key: key.account in accounts and self.is_erased(key))
+        gone = self.write_buffer.drop(lambda key: key.account in accounts and self.erased.bars_late(key))
+        self.write_buffer.buckets |= of_unknown_day(
+            item for item in gone.items() if item[0].incarnation == later
+        )
 
     async def save(self) -> bool:
         """Stores all changed sessions and registry rows together; calls made while the disk is busy wait and share the
@@ -355,7 +353,9 @@ class PersistenceQueue:
             with self.write_buffer.storing() as taken:
                 buckets = tuple(taken.buckets.items())
                 # Made now: the counters may go on while the pages are being stored.
-                booking = Booking(buckets, self.baseline, facts, tally, taken.recounted, taken.outlived)
+                booking = Booking(
+                    buckets, self.baseline, facts, tally, taken.recounted, taken.outlived, taken.intervals
+                )
                 if any(key.node != self.writer.node for key in taken.buckets):
                     # Pages first: a usage bucket whose page is lost here and at its author could not be sent to any node.
                     await self._keep_pages()
@@ -386,22 +386,24 @@ class PersistenceQueue:
             self._watched = now, civil
         elif now - since[0] >= FORGET_EVERY_MS:
             self._watched = now, civil
-            await self._forget_before(civil.date())
+            await self._forget_before(civil)
 
-    async def _forget_before(self, today: date) -> None:
+    async def _forget_before(self, civil: datetime) -> None:
+        today, at = civil.date(), int(civil.timestamp())
+        intervals = kept_times(at) if self._keeps_intervals() else None
         ended, used = (
             (today - timedelta(days=days)).isoformat() for days in (KEEP_ENDED_DAYS, KEEP_USED_DAYS)
         )
         try:
             forgotten = await self._repository.forget(
-                ended_before=ended, used_before=used, today=today.isoformat()
+                ended_before=ended, used_before=used, today=today.isoformat(), intervals=intervals
             )
             self.pending.add(self._registry.forget(forgotten, self.instant()))
             self._take_erased(forgotten.erased)
         except StorageTrouble as trouble:
             self.note(trouble)
             self._is_unsure = True
-        self._erased = {each.account: each for each in self._erased.values() if each.until_day >= used}
+        self.erased.forget_before(used)
         self._days_to_forget = used
         self._session_table.forget_ended(tuple(self._session_table.guests), self._clock.monotonic())
 
@@ -412,27 +414,29 @@ class PersistenceQueue:
         self._keep_out([note for note in taken if note.is_over])
         for note in taken:
             if not note.is_over:
-                self._note_erased(note)
+                self.erased.take(note)
                 self._is_unsure = True
 
     def _recall_erased(self, notes: Iterable[ErasureNote], *, is_late: bool) -> None:
-        """`is_late`: pages were merged before the list of erasures could be read."""
+        """`is_late`: pages were merged, and usage was counted in a new incarnation, before the list of erasures could be
+        read."""
         waiting = {each.account for each in self._erasures if each.until_day}
         taken = [note for note in notes if note.account not in waiting]
         for note in taken:
-            self._note_erased(note)
+            self.erased.take(note)
         if is_late:
             counted = {*self.write_buffer.buckets, *(key for key, _ in self._ledger.buckets())}
-            accounts = {key.account for key in counted if self.is_erased(key)}
-            self._keep_out([note for note in taken if note.account in accounts])
+            accounts = {key.account for key in counted if self.erased.bars_late(key)}
+            later = self.writer.incarnation
+            self._keep_out([note for note in taken if note.account in accounts], later=later)
 
     def days_to_forget(self) -> str:
         """Returned once, to the caller that may change the ledger: earlier days are to leave it; empty for none."""
         day, self._days_to_forget = self._days_to_forget, ""
         return day
 
-    def accounts_to_erase(self) -> tuple[tuple[AccountId, str], ...]:
-        """Returned once: accounts, each with a day; their usage before that day is to leave the ledger."""
+    def accounts_to_erase(self) -> tuple[tuple[AccountId, str, str], ...]:
+        """Returned once: arguments of `Ledger.erase`."""
         accounts, self._to_erase = tuple(self._to_erase), []
         return accounts
 
@@ -453,6 +457,9 @@ class PersistenceQueue:
         is_of_last = SAVED_AT in facts and boots <= {facts.get(BOOT), self._clock.boot}
         saved_at = Monotonic(int(facts[SAVED_AT])) if is_of_last else None
         self.pending.add(self._registry.take(kept, at, saved_at))
+        is_of_boot = SAVED_AT in facts and facts.get(BOOT) == self._clock.boot
+        read_ms = Monotonic(int(facts[SAVED_AT])) if is_of_boot else None
+        self.write_buffer.interval_meter.go_on_from(read_ms, remembered.intervals)
         self._restore_sessions(remembered, facts, now, standing)
         self._date(now)
 
@@ -505,7 +512,8 @@ class PersistenceQueue:
             if session_entry is not None and session_entry.mac != mac:
                 account = session_entry.account  # the mark was reused while nothing could be read
             if account is not None:
-                key = UsageKey(self.writer.node, incarnation, account, day)
+                day_of = DAY_UNKNOWN if self.erased.bars(account, day) else day
+                key = UsageKey(self.writer.node, incarnation, account, day_of)
                 self.write_buffer.buckets[key] = self._ledger.add(key, usage, busy=False)
 
     def _restore_sessions(
@@ -522,7 +530,7 @@ class PersistenceQueue:
                 continue
             saved_at = Monotonic(int(facts.get(SAVED_AT, "0"))) if facts.get(BOOT) == saved.boot else None
             session = rebased(saved, boot=self._clock.boot, now=now, wall_s=wall, saved_at=saved_at)
-            session = _prolonged(session, standing)
+            session = prolonged(session, standing)
             self._session_table.restore(session, now)
             # A session that is over is not stored again: its retention counts from the day it was stored as such.
             is_same = session == saved.session or saved.session.state == "expired"
@@ -573,9 +581,7 @@ class PersistenceQueue:
         """Queues everything again. `is_other`: for a replaced file, which may lack the list of erasures."""
         self._is_unsure = False
         if is_other:
-            self._erasures.extend(
-                Erasure(None, each.account, each.until_day) for each in self._erased.values()
-            )
+            self._erasures.extend(Erasure(None, each.account, each.until_day) for each in self.erased)
         self.keep(self._ledger.buckets())
         self._session_table.unsaved.update(self._session_table.session_entries)
         self.pending.add(self._registry.rows())
@@ -586,12 +592,3 @@ class PersistenceQueue:
         if text != self._troubles.storage:
             self._report(text or "the data folder can be written again")
         self._troubles.storage = text
-
-
-def _prolonged(session: Session, standing: KernelState | None) -> Session:
-    """The session with the end that the kernel has, if the terms were accepted again while nothing could be stored."""
-    held = standing.admitted.get(session.mac) if standing is not None else None
-    if held is None or held.mark != session.mark or session.state != "admitted" or session.ends is None:
-        return session
-    longer = held.ends is None or held.ends > session.ends + LEASE_TOLERANCE_MS
-    return replace(session, ends=held.ends) if longer else session

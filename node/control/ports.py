@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Protocol
 
+from node.accounting.intervals import Intervals
 from node.accounting.ledger import Booking, ErasureNote, UsageBucket, UsageKey
 from node.accounting.meter import Baseline, Tally
 from node.accounts.changes import Change, Forgotten, StoredAccounts
@@ -51,6 +52,8 @@ class StoredState:
     registry: StoredAccounts = field(default_factory=StoredAccounts)
     erased: tuple[ErasureNote, ...] = ()
     """The latest last; at most `ERASED_MAX`."""
+    intervals: Intervals = field(default_factory=dict)
+    """The latest interval of usage."""
 
 
 class Prober(Protocol):
@@ -97,13 +100,16 @@ class Repository(Protocol):
         """Stores sessions and registry changes in one transaction; they are on the disk when it returns."""
 
     async def erase(self, mac: MacAddress | None, account: AccountId, until_day: str) -> None:
-        """Deletes everything about the device, and the account's usage in earlier months; its usage until `until_day`
-        follows when that month is over. `mac` None leaves the device, an empty `until_day` the account. The erasure is
-        recorded, so that pages that arrive late do not restore the data."""
+        """Deletes everything about the device, and the account's usage in earlier months and in intervals; its usage until
+        `until_day` follows when that month is over. `mac` None leaves the device, an empty `until_day` the account. The
+        erasure is recorded, so that pages that arrive late do not restore the data."""
 
-    async def forget(self, *, ended_before: str, used_before: str, today: str) -> Forgotten:
+    async def forget(
+        self, *, ended_before: str, used_before: str, today: str, intervals: tuple[int, int] | None = None
+    ) -> Forgotten:
         """Retention: deletes what ended or was used before these days. Rows stored on an
-        unknown day count as `today`."""
+        unknown day count as `today`. `intervals`: usage in intervals that begin outside of these times is deleted too;
+        None for all of it."""
 
 
 @dataclass(slots=True)

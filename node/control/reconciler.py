@@ -46,7 +46,7 @@ from node.units import (
 log = logging.getLogger(__name__)
 
 TICK_S = 1.0
-BOOK_EVERY_MS = 30_000
+BOOK_EVERY_MS = 55_000
 """Interval between bookings: the most usage that a power cut can lose. A crash loses none, because the
 counters are in the kernel."""
 
@@ -73,6 +73,7 @@ class Reconciler:
         registry: AccountRegistry,
         guest_account: Callable[[MacAddress], AccountId],
         session_ms: Milliseconds | None,
+        node_name: str = "",
         guests_max: int = GUESTS_MAX,
         on_booked: Callable[[Mapping[UsageKey, UsageBucket]], None] = lambda _changed: None,
         keep_pages: Callable[[], Awaitable[None]] = nothing_to_keep,
@@ -92,6 +93,7 @@ class Reconciler:
             clock=clock,
             guest_account=guest_account,
             session_ms=session_ms,
+            node_name=node_name,
             guests_max=guests_max,
         )
         self.session_table = self.effective_policy.session_table
@@ -140,6 +142,8 @@ class Reconciler:
             new_name=lambda: secrets.token_hex(8),
             report=log.warning,
             keep_pages=keep_pages,
+            sliding_days=lambda: self.effective_policy.evaluator.sliding_days,
+            keeps_intervals=lambda: bool(self.active_ruleset.ruleset.preview_by),
         )
 
     # --- queries and requests ------------------------------------------------------------
@@ -411,10 +415,12 @@ class Reconciler:
 
     def _question(self, now: Monotonic) -> CycleInput:
         remote_usage, self._remote_usage = (
-            self._remote_usage.without(self.persistence.is_erased),
+            self._remote_usage.without(self.persistence.erased.bars_late),
             RemoteUsage(),
         )
         opened, self._opened = self._opened, None
+        booked_day = self.persistence.day_to_book(self.today())
+        accounts = (session_entry.account for session_entry in self.session_table.by_mark.values())
         return CycleInput(
             remote_usage=remote_usage,
             baseline=self.persistence.baseline,
@@ -424,7 +430,7 @@ class Reconciler:
             evaluator=self.effective_policy.evaluator,
             moment=self.effective_policy.moment(),
             day=self.today(),
-            booked_day=self.persistence.day_to_book(self.today()),
+            booked_day=booked_day,
             writer=self.persistence.writer,
             busy=self.load.busy,
             unrated=self._unrated,
@@ -433,6 +439,7 @@ class Reconciler:
             opened=opened,
             open_since="" if self.today() == DAY_UNKNOWN else self.persistence.opens_since(),
             erased=self.persistence.accounts_to_erase(),
+            undated=self.persistence.erased.undated(accounts, booked_day),
         )
 
     def _take(self, measured: CycleResult, now: Monotonic, *, read_last: frozenset[int]) -> None:
@@ -440,12 +447,20 @@ class Reconciler:
         self.persistence.counted(booked.baseline, booked.day)
         self.persistence.keep(measured.merged.items())
         self.persistence.keep(booked.changed.items())
+        self.persistence.write_buffer.interval_meter.count(
+            booked.by_account, now, self._interval_ms(), is_busy=self.load.busy
+        )
         self._take_rates(measured, now)
         self.session_table.read_last |= read_last
         woke, slept = self.session_table.hear(booked.by_mark, now), self.session_table.find_idle(now)
         if self.effective_policy.take(measured) or self.troubles.kernel or woke or slept:
             self._plan_applier.change()
         self._publish(booked.changed)
+
+    def _interval_ms(self) -> int | None:
+        """Unix time for usage in intervals; None while none is kept, or the time is not certain."""
+        is_certain = self.active_ruleset.ruleset.preview_by and self._clock.state() == "synced"
+        return int(self._clock.civil().timestamp() * 1000) if is_certain else None
 
     def _take_rates(self, measured: CycleResult, now: Monotonic) -> None:
         if self._rated_ms is None:
@@ -458,7 +473,17 @@ class Reconciler:
         self.effective_policy.take_rates(measured.rates.by_account)
         self.mark_rates = measured.rates.by_mark
         self.uplink_rate = measured.rates.uplink
-        self.load = rates.step(self.load, self.uplink_rate, self.effective_policy.present, now)
+        policy = self.effective_policy
+        self.load = rates.step(
+            self.load,
+            measured.rates,
+            policy.present,
+            now,
+            thresholds=policy.active_ruleset.ruleset.charter.busy,
+            ceilings=policy.busy_ceilings(),
+        )
+        if policy.take_load(busy=self.load.busy):
+            self._hurry.set()  # the next cycle evaluates the rules of a busy uplink, or without them
 
     def _publish(self, changed: Mapping[UsageKey, UsageBucket]) -> None:
         """Passes this node's usage buckets on to the mesh. Those of a day that is not stored yet wait until it is:

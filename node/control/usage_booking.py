@@ -1,10 +1,11 @@
 """Books one reading of the kernel's counters: a pure function from a reading to usage deltas."""
 
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Container, Mapping
 from dataclasses import dataclass
 
 from node.accounting.ledger import Ledger, UsageBucket, UsageKey
 from node.accounting.meter import Baseline, Reading, baseline, deltas
+from node.accounting.periods import DAY_UNKNOWN
 from node.units import NO_USAGE, AccountId, NodeId, Usage
 
 
@@ -37,9 +38,11 @@ def book(
     writer: LedgerWriter,
     day: str,
     busy: bool,
+    undated: Container[AccountId] = (),
 ) -> UsageDelta:
-    """Adds the usage since `before` to this node's buckets. Bytes of an unknown ct mark stay unbooked: its session may
-    have begun during the reading, and then the next reading books them."""
+    """Adds the usage since `before` to this node's buckets of the day; that of `undated` accounts, to those of the
+    unknown day. Bytes of an unknown ct mark stay unbooked: its session may have begun during the reading, and then the
+    next reading books them."""
     used, by_account, unknown = dict(deltas(before, reading)), dict[AccountId, Usage](), []
     for mark, usage in used.items():
         account = account_of(mark)
@@ -52,7 +55,7 @@ def book(
     changed = {}
     total = NO_USAGE
     for account, usage in by_account.items():
-        key = UsageKey(writer.node, writer.incarnation, account, day)
+        key = UsageKey(writer.node, writer.incarnation, account, DAY_UNKNOWN if account in undated else day)
         changed[key] = ledger.add(key, usage, busy=busy)
         total += usage
     return UsageDelta(_booked_up_to(before, reading, unknown), day, by_account, used, changed, total)

@@ -4,9 +4,12 @@ from collections.abc import Callable, Hashable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
+from node.accounting.intervals import IntervalMeter, Intervals
 from node.accounting.ledger import EMPTY_BUCKET, Recounts, UsageBucket, UsageKey, highest
 from node.accounting.periods import is_since
+from node.accounts.appearance import APPEARANCE_ROW
 from node.accounts.changes import (
+    Appearance,
     Batch,
     Binding,
     CardsVoid,
@@ -34,6 +37,7 @@ class WriteBatch:
     outlived: frozenset[NodeId]
     """Nodes whose pages of a closed day are no longer kept."""
     waiting: tuple[Callable[[], None], ...]
+    intervals: Intervals
 
 
 class WriteBuffer:
@@ -46,12 +50,16 @@ class WriteBuffer:
         self._being_stored: frozenset[tuple[NodeId, str]] = frozenset()
         self.waiting: list[Callable[[], None]] = []
         """Called when everything now in the buffer is stored."""
+        self.interval_meter = IntervalMeter()
 
     def keep(self, key: UsageKey, bucket: UsageBucket) -> None:
         self.buckets[key] = highest(self.buckets.get(key, EMPTY_BUCKET), bucket)
 
-    def drop(self, is_gone: Callable[[UsageKey], bool]) -> None:
-        self.buckets = {key: bucket for key, bucket in self.buckets.items() if not is_gone(key)}
+    def drop(self, is_gone: Callable[[UsageKey], bool]) -> dict[UsageKey, UsageBucket]:
+        """Returns the dropped buckets."""
+        gone = {key: bucket for key, bucket in self.buckets.items() if is_gone(key)}
+        self.buckets = {key: bucket for key, bucket in self.buckets.items() if key not in gone}
+        return gone
 
     def recount(self, said: Recounts, is_open: Callable[[str], bool], *, is_dated: bool) -> None:
         """Drops the buffered buckets of these days; the caller then passes the new ones to `keep`. The buckets of a
@@ -88,7 +96,11 @@ class WriteBuffer:
     def take(self) -> WriteBatch:
         """Returns everything to be stored; buckets stay buffered until `stored` is called."""
         taken = WriteBatch(
-            dict(self.buckets), frozenset(self._recounted), frozenset(self._outlived), tuple(self.waiting)
+            dict(self.buckets),
+            frozenset(self._recounted),
+            frozenset(self._outlived),
+            tuple(self.waiting),
+            self.interval_meter.unsaved(),
         )
         self._being_stored = taken.recounted
         self._recounted, self._outlived, self.waiting = set(), set(), []
@@ -104,6 +116,7 @@ class WriteBuffer:
     def stored(self, taken: WriteBatch) -> None:
         """Removes the stored buckets, except of days recounted during the write: the next one replaces those."""
         again, self._being_stored = self._recounted, frozenset()
+        self.interval_meter.stored(taken.intervals)
         self.buckets = {
             key: bucket
             for key, bucket in self.buckets.items()
@@ -173,3 +186,5 @@ def row_of(change: Change) -> tuple[str, Hashable]:
             return "cards", account
         case Terms(version):
             return "terms", version
+        case Appearance():
+            return "appearance", APPEARANCE_ROW

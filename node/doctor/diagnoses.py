@@ -7,6 +7,7 @@ from typing import Literal
 
 from captive_portal.probes import is_probe_host
 from node.config import NodeConfig
+from node.doctor.foreign_chains import ports_for_people
 from node.doctor.symptoms import (
     CertificateSeen,
     DnsSeen,
@@ -150,26 +151,44 @@ def _networks(seen: Symptoms) -> Iterator[Diagnosis]:
 
 
 def _foreign_filters(seen: Symptoms) -> Iterator[Diagnosis]:
-    for each in seen.foreign_chains if seen.config is not None else ():
+    if seen.config is None:
+        return
+    for each in seen.foreign_chains:
         found = f"table {each.family} {each.table}, chain {each.chain}"
         owner = f" of {each.owner}" if each.owner else ""
-        wrong = f"this chain{owner} drops what it does not know, so admitted people get no Internet"
-        yield Diagnosis("other filters", "fail", found, wrong, _fix_of(each, seen))
+        effect = {
+            "forward": "admitted people get no Internet",
+            "input": "devices get no address, no names or no page",
+        }[each.hook]
+        wrong = f"this chain{owner} drops what it does not know, so {effect}"
+        yield Diagnosis("other filters", "fail", found, wrong, _fix_of(each, seen.config))
 
 
-def _fix_of(chain: ForeignChain, seen: Symptoms) -> str:
-    assert seen.config is not None
-    lan, uplink = seen.config.lan.interface, seen.config.uplink.interface
+def _fix_of(chain: ForeignChain, config: NodeConfig) -> str:
+    lan, uplink = config.lan.interface, config.uplink.interface
     match chain.owner:
         case "Docker":
             program = "ip6tables" if chain.family == "ip6" else "iptables"
             return f"{program} -I DOCKER-USER -i {lan} -j ACCEPT; {program} -I DOCKER-USER -o {lan} -j ACCEPT"
+        case "ufw" if chain.hook == "input":
+            return "; ".join(
+                f"ufw allow in on {lan} to any port {_numbers(config, protocol)} proto {protocol}"
+                for protocol in ("udp", "tcp")
+            )
         case "ufw":
             return f"ufw route allow in on {lan} out on {uplink}"
         case "firewalld":
             return f"firewall-cmd --permanent --zone=trusted --add-interface={lan}; firewall-cmd --reload"
     rule = f"nft insert rule {chain.family} {chain.table} {chain.chain}"
+    if chain.hook == "input":
+        return f"{rule} iifname {lan} accept; and write the same where that table comes from"
     return f"{rule} iifname {lan} accept; {rule} oifname {lan} accept; and write the same where that table comes from"
+
+
+def _numbers(config: NodeConfig, protocol: str) -> str:
+    """Of the ports that a firewall should open to devices."""
+    ports = {*ports_for_people(config), ("udp", 547)}  # what DHCPv6 has for them is of use, but not needed
+    return ",".join(str(number) for its_protocol, number in sorted(ports) if its_protocol == protocol)
 
 
 def _forwarding(seen: Symptoms) -> Iterator[Diagnosis]:
@@ -266,8 +285,21 @@ def _port(port: PortSeen, *, is_running: bool) -> Diagnosis:
     label = f"port {port.number}"
     if not port.trouble:
         return _ok(label, f"{port.purpose}, {'in use by this node' if is_running else 'free'}")
+    found, wrong = f"{port.purpose} at {port.where}", port.trouble
     fix = f"ss -lntup 'sport = :{port.number}' shows what uses it; stop that, or change {port.setting} in node.toml"
-    return Diagnosis(label, "fail", f"{port.purpose} at {port.where}", port.trouble, fix)
+    if port.holder:
+        wrong = f"{wrong}, by {port.holder}"
+    if unit := _unit(port.cgroup):
+        wrong = f"{wrong} of {unit}; if that must stay, change {port.setting} in node.toml"
+        fix = f"systemctl disable --now {unit}"
+    return Diagnosis(label, "fail", found, wrong, fix)
+
+
+def _unit(cgroup: str) -> str:
+    """The service of a control group; empty if it is of none, and for a program in somebody's session, where the service
+    is the whole session."""
+    parts = cgroup.split("/")
+    return next((part for part in parts if part.endswith(".service") and "user.slice" not in parts), "")
 
 
 def _folder(seen: Symptoms) -> Iterator[Diagnosis]:
@@ -287,6 +319,11 @@ def _folder(seen: Symptoms) -> Iterator[Diagnosis]:
         yield Diagnosis(
             "database", "warn", folder.path, loss, "procomu doctor --acknowledge, after reading it"
         )
+
+    if folder.damaged_record:
+        wrong = f"record {folder.damaged_record} of the log of adopted rules is missing or was changed"
+        fix = "procomu rules log shows it; the rules in force are not touched, and a backup from before has the whole log"
+        yield Diagnosis("rule log", "warn", folder.path, wrong, fix)
 
 
 def _database(folder: FolderSeen) -> Diagnosis:

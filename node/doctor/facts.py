@@ -1,6 +1,8 @@
 """Collects the state of the machine and the node. Reads only, apart from `acknowledge_losses`."""
 
 import asyncio
+import contextlib
+import errno
 import fcntl
 import logging
 import os
@@ -9,19 +11,19 @@ import socket
 import sqlite3
 import stat
 import struct
+import sys
 import time
-from collections.abc import Callable, Mapping
-from ipaddress import IPv4Address, IPv4Interface
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import replace
+from ipaddress import IPv4Address, IPv4Interface, ip_address
 from pathlib import Path
 from typing import Any
 
-from captive_portal.certificate_files import CertificateFiles
-from captive_portal.certificates import is_ending
 from node import console
 from node.clock import SystemClock
 from node.config import NodeConfig, parse_config
 from node.control.active_ruleset import RULES_COPY, consider, examine, reload_active_ruleset
-from node.doctor.foreign_chains import foreign_chains, tables_of_forwarding
+from node.doctor.foreign_chains import foreign_chains, ports_for_people, tables_of_filters
 from node.doctor.symptoms import (
     CertificateSeen,
     DnsSeen,
@@ -42,11 +44,16 @@ from node.governance.members import NO_MEMBERS, MemberDirectory, parse_members
 from node.identity import key_from_pem
 from node.keyring import SECRET_BYTES_MIN
 from node.lan.dnsmasq import CAPTIVE_DNS, Dnsmasq
-from node.lan.foreign_servers import ForeignServers
+from node.lan.foreign_servers import listen, warnings
 from node.lan.managed_daemon import installed, interface_mtu
 from node.lan.upstream import SILENT_ROUNDS, ResolverReply, UpstreamResolvers, system_resolvers
+from node.storage.copies import open_to_read
+from node.storage.integrity import UNREADABLE
 from node.storage.losses import LOSSES, MARKER, acknowledge, read_losses, read_marker
+from node.storage.repository import load_history
 from node.uplink.proc_net import default_routes
+from node.web.certificate_files import CertificateFiles
+from node.web.certificates import is_ending
 
 log = logging.getLogger(__name__)
 
@@ -57,11 +64,15 @@ _IFF_UP = 0x1
 _SIOCGIFADDR, _SIOCGIFNETMASK = 0x8915, 0x891B
 """From linux/sockios.h."""
 _ADDRESS_RECORD = 1
+_TCP_LISTEN, _UDP_UNCONNECTED = "0A", "07"
+"""States in /proc/net/tcp and /proc/net/udp."""
+_DNSMASQ_SETTINGS = {"lan.dhcp", "portal.dns_port"}
+"""Of the ports that dnsmasq binds."""
 IP_FREEBIND = 15
 """From linux/in.h; the socket module does not define it on every platform."""
 SIZES = (1_500, 1_492, 1_480, 1_460, 1_420, 1_400, 1_280)
 """Usual MTUs: Ethernet, PPPoE, several kinds of tunnel, and the minimum of IPv6."""
-ECHO_WAIT_S, ECHO_TRIES = 0.7, 2
+ECHO_WAIT_S, ECHO_ROUNDS = 0.7, 3
 _SMALL = 64
 # From linux/in.h: ignore the cached path MTU, and never fragment.
 _IP_MTU_DISCOVER, _IP_PMTUDISC_PROBE = 10, 3
@@ -97,7 +108,7 @@ def gather(config_path: Path) -> Symptoms:
         community_key=_checked(Path(config.community.key_file), _community_key_findings),
         interfaces=_interfaces(),
         uplink_network=_network_of(config.uplink.interface),
-        foreign_chains=_foreign_chains(config.lan.interface) if is_root else (),
+        foreign_chains=_foreign_chains(config) if is_root else (),
         default_routes=_default_routes(),
         resolver_answers=_resolver_answers(config, clock),
         forwarding=(_is_on("ipv4/ip_forward"), _is_on("ipv6/conf/all/forwarding")),
@@ -105,7 +116,7 @@ def gather(config_path: Path) -> Symptoms:
         ports=_ports(config, is_running=is_running),
         dns=_dns(config, is_running=is_running),
         packets=_packets(config) if is_root else None,
-        foreign=_foreign(config) if is_root and is_running else None,
+        foreign=_foreign(config) if is_root else None,
         certificate=_certificate(config, clock),
         flows=_flows(status or {}),
         connections_max=_connections_max(),
@@ -259,16 +270,17 @@ def _network_of(interface: str) -> IPv4Interface | None:
     return IPv4Interface(f"{address}/{mask}")
 
 
-def _foreign_chains(lan: str) -> tuple[ForeignChain, ...]:
+def _foreign_chains(config: NodeConfig) -> tuple[ForeignChain, ...]:
     try:
         nftables = Nftables()
-    except OSError:
-        return ()
+    except NodeError:
+        return ()  # the check of the kernel says so
     try:
         # Not the whole ruleset: the node's own sets can be long.
-        tables = tables_of_forwarding(nftables.run("list chains"))
+        tables = tables_of_filters(nftables.run("list chains"))
         listings = (nftables.run(f"list table {family} {name}") for family, name in tables)
-        return tuple(chain for listing in listings for chain in foreign_chains(listing, lan))
+        lan, ports = config.lan.interface, ports_for_people(config)
+        return tuple(chain for listing in listings for chain in foreign_chains(listing, lan, ports))
     except NodeError as error:
         log.warning("the rules of other programs cannot be read: %s", error)
         return ()
@@ -309,7 +321,8 @@ def _flows(status: Mapping[str, Any]) -> FlowsSeen:
 
 
 def _ports(config: NodeConfig, *, is_running: bool) -> tuple[PortSeen, ...]:
-    """If the node is running, the ports are its own, and its status reports those it could not bind."""
+    """If the node is running, the ports are its own, and its status reports those it could not bind; those of dnsmasq are
+    its own if that runs too."""
     lan = str(config.lan.address4.ip)
     own = _own_ports(config)
     wanted = [
@@ -319,42 +332,80 @@ def _ports(config: NodeConfig, *, is_running: bool) -> tuple[PortSeen, ...]:
     if config.portal.certificate is not None:
         https = ("the welcoming page by https", lan, config.portal.https_port, "portal.https_port")
         wanted.append((*https, socket.SOCK_STREAM))
+    if config.admin.lan:
+        https = ("the admins' pages by https", lan, config.admin.https_port, "admin.https_port")
+        wanted.append((*https, socket.SOCK_STREAM))
     if config.mesh.interfaces or config.mesh.peers:
         wanted.append(("other nodes", "::", config.mesh.port, "mesh.port", socket.SOCK_STREAM))
     names = ("names for those who are not online yet", lan, config.portal.dns_port, "portal.dns_port")
     wanted.append((*names, socket.SOCK_DGRAM))
     if config.lan.dhcp == "managed":
         wanted.append(("names", lan, 53, "lan.dhcp", socket.SOCK_DGRAM))
+        wanted.append(("addresses", f"0.0.0.0%{config.lan.interface}", 67, "lan.dhcp", socket.SOCK_DGRAM))
     return tuple(
-        PortSeen(
-            purpose,
-            where,
-            number,
-            setting,
-            "" if is_running or number in own else _port_trouble(where, number, kind),
-        )
+        PortSeen(purpose, where, number, setting)
+        if number in own or (is_running and setting not in _DNSMASQ_SETTINGS)
+        else _port(PortSeen(purpose, where, number, setting), kind)
         for purpose, where, number, setting, kind in wanted
+    )
+
+
+def _port(port: PortSeen, kind: socket.SocketKind) -> PortSeen:
+    """With what is in its way, if something is."""
+    trouble = _port_trouble(port.where, port.number, kind)
+    holder, cgroup = _holder(port.where, port.number, kind) if trouble else ("", "")
+    return replace(port, trouble=trouble, holder=holder, cgroup=cgroup)
+
+
+def _holder(where: str, number: int, kind: socket.SocketKind) -> tuple[str, str]:
+    """The program with a socket on a port of this address or of all, and its control group; empty where there is
+    none."""
+    protocol, state = ("tcp", _TCP_LISTEN) if kind == socket.SOCK_STREAM else ("udp", _UDP_UNCONNECTED)
+    rows = [line.split() for family in ("", "6") for line in _lines(f"/proc/net/{protocol}{family}")[1:]]
+    ends = {f"{address}:{number:04X}" for address in (_hexadecimal(where), "0" * 8, "0" * 32)}
+    sockets = {f"socket:[{row[9]}]" for row in rows if row[3] == state and row[1] in ends}
+    for process in Path("/proc").glob("[0-9]*"):
+        try:
+            if not sockets.isdisjoint(str(each.readlink()) for each in (process / "fd").iterdir()):
+                name, cgroup = ((process / file).read_text().strip() for file in ("comm", "cgroup"))
+                return name, cgroup
+        except OSError:
+            continue  # it ended meanwhile, or is another user's
+    return "", ""
+
+
+def _hexadecimal(where: str) -> str:
+    """An address as in /proc/net: 32 bits at a time in the order of the processor."""
+    packed = ip_address(where.partition("%")[0]).packed
+    return "".join(
+        f"{int.from_bytes(packed[at : at + 4], sys.byteorder):08X}" for at in range(0, len(packed), 4)
     )
 
 
 def _own_ports(config: NodeConfig) -> frozenset[int]:
     """Ports of this node's resolvers that have outlived it, after a crash: it takes them over when it starts."""
-    programs = {"dnsmasq": 53, CAPTIVE_DNS: config.portal.dns_port}
+    programs = {"dnsmasq": (53, 67), CAPTIVE_DNS: (config.portal.dns_port,)}
     run_dir = Path(config.node.run_dir)
-    return frozenset(port for name, port in programs.items() if Dnsmasq(str, run_dir, (), name=name).pid())
+    running = (ports for name, ports in programs.items() if Dnsmasq(str, run_dir, (), name=name).pid())
+    return frozenset(port for ports in running for port in ports)
 
 
 def _port_trouble(where: str, number: int, kind: socket.SocketKind) -> str:
-    family = socket.AF_INET6 if ":" in where else socket.AF_INET
+    """Of an address, which an interface may follow, as in ss(8): a DHCP server for another interface is not in the
+    way. Empty also if there is no such interface, which the check of the interfaces says."""
+    address, _, interface = where.partition("%")
+    family = socket.AF_INET6 if ":" in address else socket.AF_INET
     with socket.socket(family, kind) as attempt:
         if kind == socket.SOCK_STREAM:
             attempt.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         # The node sets the LAN address when it starts, so it may be missing now.
         attempt.setsockopt(socket.IPPROTO_IP, IP_FREEBIND, 1)
         try:
-            attempt.bind((where, number))
+            if interface:
+                attempt.setsockopt(socket.SOL_SOCKET, socket.SO_BINDTODEVICE, interface.encode())
+            attempt.bind((address, number))
         except OSError as error:
-            return (error.strerror or str(error)).lower()
+            return "" if error.errno == errno.ENODEV else (error.strerror or str(error)).lower()
     return ""
 
 
@@ -378,12 +429,9 @@ def _packets(config: NodeConfig) -> PacketsSeen | None:
 
 
 def _foreign(config: NodeConfig) -> tuple[str, ...] | None:
-    """Searches as the node does; with external DHCP, other servers are intended."""
-    if config.lan.dhcp == "external":
-        return None
-    found = ForeignServers(config.lan.interface)
-    asyncio.run(found.update())
-    return found.warnings()
+    """Searches also for a node that does not run; with external DHCP, other servers are intended."""
+    servers = None if config.lan.dhcp == "external" else listen(config.lan.interface)
+    return None if servers is None else warnings(servers)
 
 
 def _dns(config: NodeConfig, *, is_running: bool) -> DnsSeen:
@@ -446,7 +494,22 @@ def _folder(path: Path, keys: Path) -> FolderSeen:
         database_mode=_mode(database),
         since=marker.since if marker is not None else "",
         losses=tuple(loss.text for loss in read_losses(path / LOSSES)),
+        damaged_record=_damaged_record(database),
     )
+
+
+def _damaged_record(database: Path) -> int:
+    """0 also for a database without the log, or one that cannot be read: that is reported elsewhere."""
+    try:
+        if not database.exists():
+            return 0
+        db = open_to_read(database)
+        try:
+            return load_history(db)[1]
+        finally:
+            db.close()
+    except (*UNREADABLE, OSError):
+        return 0
 
 
 def _mode(path: Path) -> int:
@@ -476,42 +539,47 @@ def _database(path: Path) -> str:
 def path_mtu(target: str, most: int) -> int | None:
     """The largest of `most` and the `SIZES` below it, in bytes, for which `target` answers an ICMP echo request that
     must not be fragmented (IPv4). None if it never answers, or without permission for raw sockets."""
+    sizes = (_SMALL, *(size for size in SIZES if size < most), most)
     try:
         with socket.socket(socket.AF_INET, socket.SOCK_RAW, socket.IPPROTO_ICMP) as line:
             line.setsockopt(socket.IPPROTO_IP, _IP_MTU_DISCOVER, _IP_PMTUDISC_PROBE)
             line.connect((target, 0))
-            if not _returns(line, _SMALL):
-                return None
-            sizes = (most, *(size for size in SIZES if size < most))
-            return next((size for size in sizes if _returns(line, size)), None)
+            largest = 0
+            for _ in range(ECHO_ROUNDS):
+                missing = [size for size in sizes if size > largest]
+                largest = max((largest, *_echoed(line, missing)))
+                if largest in {0, most}:
+                    break
     except OSError:
         return None
+    return largest if largest > _SMALL else None
 
 
-def _returns(line: socket.socket, size: int) -> bool:
-    """Whether an echo request of `size` bytes, IP header included, is answered."""
-    return any(_echoed(line, size) for _ in range(ECHO_TRIES))
-
-
-def _echoed(line: socket.socket, size: int) -> bool:
-    token = secrets.token_bytes(8)
-    body = (struct.pack("!HH", os.getpid() & 0xFFFF, 1) + token).ljust(size - _IP_HEADER - 4, b"\0")
-    total = _checksum(struct.pack("!BBH", _ECHO_REQUEST, 0, 0) + body)
-    try:
-        line.send(struct.pack("!BBH", _ECHO_REQUEST, 0, total) + body)
-    except OSError:
-        return False  # larger than the interface's MTU
+def _echoed(line: socket.socket, sizes: Collection[int]) -> set[int]:
+    """Those of `sizes` for which an echo request of that many bytes, IP header included, is answered. All are sent at
+    once, so that a pause of this process or a full line costs one round, not one size."""
+    waiting: dict[bytes, int] = {}
+    for size in sizes:
+        token = secrets.token_bytes(8)
+        body = (struct.pack("!HH", os.getpid() & 0xFFFF, 1) + token).ljust(size - _IP_HEADER - 4, b"\0")
+        total = _checksum(struct.pack("!BBH", _ECHO_REQUEST, 0, 0) + body)
+        with contextlib.suppress(OSError):  # larger than the interface's MTU, or the answer to an earlier one
+            line.send(struct.pack("!BBH", _ECHO_REQUEST, 0, total) + body)
+        waiting[token] = size
+    answered: set[int] = set()
     ends = time.monotonic() + ECHO_WAIT_S
-    while (left := ends - time.monotonic()) > 0:
+    while waiting and (left := ends - time.monotonic()) > 0:
         line.settimeout(left)
         try:
             packet = line.recv(65_536)
+        except TimeoutError:
+            break
         except OSError:
-            return False
+            continue  # an ICMP error: a router says that one of them is too large
         head = (packet[0] & 0x0F) * 4
-        if packet[head] == _ECHO_REPLY and packet[head + 8 : head + 16] == token:
-            return True
-    return False
+        if packet[head] == _ECHO_REPLY and (size := waiting.pop(packet[head + 8 : head + 16], 0)):
+            answered.add(size)
+    return answered
 
 
 def _checksum(data: bytes) -> int:

@@ -46,6 +46,10 @@ class PortSeen:
     setting: str
     trouble: str = ""
     """Why it cannot be bound; empty if it can, or if this node uses it."""
+    holder: str = ""
+    """The program that uses it; empty if none does, or if it is not known."""
+    cgroup: str = ""
+    """The path of that program's control group, in which systemd has the name of its service."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +69,8 @@ class FolderSeen:
     """When the database was created, according to the marker; empty without a marker."""
     losses: tuple[str, ...] = ()
     """Sentences about data losses not yet acknowledged."""
+    damaged_record: int = 0
+    """Of the log of adopted rules, the first that is missing or was changed; 0 if it is whole or cannot be read."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,13 +115,15 @@ class CertificateSeen:
 
 @dataclass(frozen=True, slots=True)
 class ForeignChain:
-    """A chain of another program that forwarded packets pass, and that drops or rejects what none of its rules accept."""
+    """A chain of another program that drops or rejects what none of its rules accept."""
 
     family: str
     table: str
     chain: str
     owner: str = ""
     """The program that it belongs to, by its names; empty if unknown."""
+    hook: Literal["forward", "input"] = "forward"
+    """Whether packets pass it on their way through the node or to the node itself."""
 
 
 @dataclass(frozen=True, slots=True)

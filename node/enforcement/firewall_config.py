@@ -18,6 +18,7 @@ def firewall_config(config: NodeConfig, probe_hosts: tuple[str, ...] = ()) -> Fi
         uplink_interface=config.uplink.interface,
         portal_port=config.portal.port,
         portal_tls_port=config.portal.https_port if config.portal.certificate else 0,
+        admin_tls_port=config.admin.https_port if config.admin.lan else 0,
         captive_dns_port=config.portal.dns_port,
         open_names=tuple(dict.fromkeys((config.portal.host, *_own_names(config), *probe_hosts))),
         uplink_mtu=config.uplink.mtu,

@@ -5,14 +5,15 @@ limits. nftables records the senders of such answers, by hardware and IP address
 listens, and malformed frames have no effect. Our own broadcasts are seen too, as looped-back packets, and are
 ignored; those of another machine with our address are not.
 
-To make such servers answer, the node sends the requests of a new device to all of them, as raw frames.
+To make such servers answer, the node sends the requests of a new device to all of them, as raw frames. While the node
+does not run there are no sets, and `procomu doctor` reads the frames that come back.
 """
 
 import json
 import struct
 from collections.abc import Iterable
 from dataclasses import dataclass
-from ipaddress import IPv6Address
+from ipaddress import IPv4Address, IPv6Address
 from typing import Literal
 
 from node.units import MacAddress
@@ -27,7 +28,10 @@ DHCP, ROUTERS = "foreign_dhcp", "foreign_routers"
 ETHERTYPE_IPV4, ETHERTYPE_IPV6 = 0x0800, 0x86DD
 _BROADCAST = b"\xff" * 6
 _ALL_ROUTERS, _ALL_ROUTERS_MAC = IPv6Address("ff02::2").packed, bytes.fromhex("333300000002")
-_UDP, _ICMPV6, _ROUTER_SOLICITATION = 17, 58, 133
+_UDP, _ICMPV6, _ROUTER_SOLICITATION, _ROUTER_ADVERTISEMENT = 17, 58, 133, 134
+_ETHERNET_BYTES, _IPV6_BYTES = 14, 40
+_FRAGMENT = 0x1FFF
+"""The offset in an IPv4 header: only the first fragment has ports."""
 _COOKIE = bytes.fromhex("63825363")
 _DISCOVER = bytes((53, 1, 1, 255))
 """Option 53 (RFC 2132 section 9.6), and the end option."""
@@ -78,6 +82,40 @@ def listed(kind: Kind, listing: str) -> Iterable[ForeignServer]:
             mac, address = element["elem"]["val"]["concat"]
             ago = max(0, REMEMBERED_S - int(element["elem"]["expires"]))
             yield ForeignServer(kind, MacAddress(mac), address, ago)
+
+
+def foreign_server(frame: bytes) -> ForeignServer | None:
+    """The sender of an Ethernet frame that another machine sent: a DHCP server's answer, or the advertisement of a
+    default router, by the same rules as in the packet filter. None for every other frame, incomplete ones too."""
+    if len(frame) < _ETHERNET_BYTES:
+        return None
+    kind, packet = int.from_bytes(frame[12:14]), frame[_ETHERNET_BYTES:]
+    if kind == ETHERTYPE_IPV4 and _is_dhcp_answer(packet):
+        return ForeignServer("dhcp", _mac(frame), str(IPv4Address(packet[12:16])), 0)
+    if kind == ETHERTYPE_IPV6 and _is_default_router(packet):
+        return ForeignServer("router", _mac(frame), str(IPv6Address(packet[8:24])), 0)
+    return None
+
+
+def _mac(frame: bytes) -> MacAddress:
+    return MacAddress(frame[6:12].hex(":"))
+
+
+def _is_dhcp_answer(packet: bytes) -> bool:
+    """Whether it is a UDP datagram from a server's port to a client's."""
+    head = (packet[0] & 0x0F) * 4 if packet else 0
+    if head < 20 or packet[0] >> 4 != 4 or len(packet) < head + 8:
+        return False
+    is_first = not int.from_bytes(packet[6:8]) & _FRAGMENT
+    return is_first and packet[9] == _UDP and packet[head : head + 4] == struct.pack("!HH", 67, 68)
+
+
+def _is_default_router(packet: bytes) -> bool:
+    """Whether it is a router advertisement from this link, with a lifetime."""
+    if len(packet) < _IPV6_BYTES + 8 or packet[0] >> 4 != 6:
+        return False
+    is_advertisement = packet[6] == _ICMPV6 and packet[_IPV6_BYTES] == _ROUTER_ADVERTISEMENT
+    return is_advertisement and packet[7] == 255 and packet[_IPV6_BYTES + 6 : _IPV6_BYTES + 8] != bytes(2)
 
 
 def dhcp_discover(mac: bytes, number: int) -> bytes:

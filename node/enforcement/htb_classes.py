@@ -10,6 +10,7 @@ share is guaranteed, and at least a call. Where there are pools it is the whole 
 as many turns as it has classes.
 """
 
+from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 
@@ -22,7 +23,7 @@ from node.enforcement.plan import (
     TEST_MINOR,
     ShapedClass,
 )
-from node.governance.fair_shares import Demand, fair_rates
+from node.governance.fair_shares import Demand, equal_parts, fair_rates
 from node.governance.rules import control_reserve
 from node.units import NO_RATES, BitsPerSecond, Rates
 
@@ -264,6 +265,7 @@ def _fill(
         own = replace(own, share=shares[each.minor])
         rendered[each.minor] = own
         if not leaf:
+            # Each has a whole quantum, because mostly one account of a pool transfers; several borrow more than one for it.
             _fill(rendered, by_parent, each.minor, own, turns, upwards=upwards)
 
 
@@ -280,20 +282,21 @@ def guaranteed_rates(
         shrunk = zip(siblings, fair_rates(demands, available), strict=True)
         return {c.minor: max(RATE_LEAST, rate) for c, rate in shrunk}
     least = max(RATE_LEAST, min(RATE_MIN, (available - promised) // max(1, len(siblings))))
-    weights = sum(c.weight for c in siblings) or 1
-    unit = _grid(available // weights)
-    rates = {c.minor: max(least, floors[c.minor], c.weight * unit) for c in siblings}
-    while sum(rates.values()) > available and unit:
-        unit //= 2
-        rates = {c.minor: max(least, floors[c.minor], c.weight * unit) for c in siblings}
+    tops = {c.minor: _way(c.ceiling, upwards) for c in siblings}
+    demands = [Demand(c.weight, max(least, floors[c.minor]), tops[c.minor]) for c in siblings]
+    unit = _grid(_equal_unit(Counter(demands), available))
     if borrows:
         # Not less than floors that are below the share: what exceeds the guaranteed rates is shared by weight alone.
         within = [-(-floors[c.minor] // c.weight) for c in siblings if floors[c.minor] <= c.weight * unit]
         unit = min(unit, max(_grid(unit // 2), CALL // 100, *within))
-        rates = {c.minor: max(least, floors[c.minor], c.weight * unit) for c in siblings}
-    return {
-        c.minor: BitsPerSecond(max(least, min(rates[c.minor], _way(c.ceiling, upwards)))) for c in siblings
-    }
+    rates = {c.minor: max(floors[c.minor], c.weight * unit) for c in siblings}
+    return {c.minor: BitsPerSecond(max(least, min(rates[c.minor], tops[c.minor]))) for c in siblings}
+
+
+def _equal_unit(counts: Mapping[Demand, int], available: int) -> int:
+    """The rate per weight of those whose rate is above their floor while all transfer."""
+    rates = equal_parts(counts, available)
+    return max((rate // each.weight for each, rate in rates.items() if rate > each.floor), default=0)
 
 
 def _htb(

@@ -323,8 +323,10 @@ class LinuxKernel:
 
     def _offload_between(self, links: tuple[int, int] | None) -> FlowOffload | None:
         """What takes running flows past the rules; None where these interfaces cannot have it."""
-        kind = None if links is None or self._offload_refused else self._flow_offload()
-        return kind if kind is not None and all(map(self._tc.is_ethernet, links or ())) else None
+        kind = self._flow_offload()
+        if kind is None or links is None or self._offload_refused:
+            return None
+        return kind if all(map(self._tc.is_ethernet, links)) else None
 
     def _has_flowtable(self) -> bool:
         listed = json.loads(self._writer.run(f"list flowtables table {nft.TABLE}"))["nftables"]

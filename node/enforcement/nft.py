@@ -407,8 +407,8 @@ def _input(firewall: FirewallConfig) -> str:
         foreign_servers.incoming(),
         "ip6 saddr :: meta l4proto ipv6-icmp accept",
         SPOOFED_SOURCE,
-        # Before the rule for established flows: no other device may send on this connection.
-        f"tcp dport {_portal_ports(firewall)} goto portal",
+        # Before the rule for established flows: `portal_input` decides.
+        f"tcp dport {_portal_ports(firewall)} accept",
         # Before the rule for established flows: a DNS tunnel can use one long flow.
         *dns_limits.asked(firewall.captive_dns_port),
         "ct state established,related accept",
@@ -435,6 +435,11 @@ def _input(firewall: FirewallConfig) -> str:
                 f'iifname != "lo" tcp dport {_portal_ports(firewall)} goto refuse',
             ),
         )
+        + _chain(
+            "portal_input",
+            "{ type filter hook input priority srcnat + 1; policy accept; }",
+            (f'iifname "{firewall.lan_interface}" tcp dport {_portal_ports(firewall)} goto portal',),
+        )
     )
 
 
@@ -459,7 +464,11 @@ SYN_FLAGS = "tcp flags & (fin | syn | rst | ack)"
 def _to_portal() -> Iterable[str]:
     """Packets from the LAN to the portal's ports. The first packet of a connection records the hardware address of
     its frames; frames with another one are dropped silently, since an answer could end the connection. When the set
-    is full the connection is dropped: the portal could not identify the client."""
+    is full the connection is dropped: the portal could not identify the client.
+
+    This needs the ports that the portal's socket sees. A device may use one source port towards two hosts; when both
+    connections are redirected here, address translation changes the second one's port, after the chains of priority
+    "filter"."""
     keys = {
         version: f"ether saddr . {ip} saddr . tcp sport . {ip} daddr . tcp dport"
         for version, ip in ((4, "ip"), (6, "ip6"))
@@ -483,11 +492,9 @@ def _to_portal() -> Iterable[str]:
 
 
 def _portal_ports(firewall: FirewallConfig) -> str:
-    return (
-        f"{{ {firewall.portal_port}, {firewall.portal_tls_port} }}"
-        if firewall.portal_tls_port
-        else f"{firewall.portal_port}"
-    )
+    """Ports of the pages that only the LAN can open."""
+    ports = (firewall.portal_port, firewall.portal_tls_port, firewall.admin_tls_port)
+    return f"{{ {', '.join(str(port) for port in ports if port)} }}"
 
 
 def _output(layout: ChainLayout) -> str:

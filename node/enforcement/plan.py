@@ -39,6 +39,8 @@ class FirewallConfig:
     portal_port: int
     portal_tls_port: int = 0
     """0 while the portal has no certificate."""
+    admin_tls_port: int = 0
+    """Of the admin pages for the LAN; 0 where it cannot open them."""
     captive_dns_port: int = 2053
     """Port of the resolver for unauthorized devices; that of admitted devices has 53."""
     open_names: tuple[str, ...] = ()

@@ -20,10 +20,15 @@ class Unit:
 
 @dataclass(frozen=True, slots=True)
 class Moment:
-    """Local civil time and the state of the clock. With clock ``unknown``, limits that depend on times do not apply."""
+    """Local civil time, the state of the clock and of the uplink, and the node. With clock ``unknown``, limits that depend
+    on times do not apply."""
 
     at: datetime
     clock: ClockState
+    busy: bool = False
+    """Whether the uplink is busy."""
+    node: str = ""
+    """Name of the node whose rules apply; empty for one that no rule names."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +47,10 @@ class Bound[V]:
     reasons: tuple[str, ...] = ()
     """What `sentence` consists of, to say it in other languages; empty when `rule` is all."""
 
+    def is_by(self, rules: frozenset[str]) -> bool:
+        """Whether one of these rules is its reason, or one of its reasons."""
+        return not rules.isdisjoint(self.reasons or (self.rule,))
+
 
 @dataclass(frozen=True, slots=True)
 class QuotaLeft:
@@ -51,7 +60,12 @@ class QuotaLeft:
     allowed: Bytes
     used: Bytes
     resets: datetime | None
-    """None while the clock is unknown."""
+    """When it starts again, or, for the last days, when enough of a used-up volume is free again if nothing more is used;
+    None while the clock is unknown, and for the last days while some of it is left."""
+    is_alert: bool = False
+    """When it is used up nothing is limited: the person is asked to use less."""
+    days: int | None = None
+    """It counts so many last days; None for a day, week or month."""
 
     @property
     def left(self) -> Bytes:
@@ -83,6 +97,8 @@ class Allowance:
     """Sentences of rules that select this account but change nothing now."""
     not_binding_rules: tuple[str, ...] = ()
     """Their ids, in the same order."""
+    alerts: tuple[str, ...] = ()
+    """Ids of the used-up quotas that limit nothing: the person is asked to use less."""
     own_floor: Bound[Rates] | None = None
     """Floor of the account itself inside a pool of households; None without a pool, and for guests, who share one
     lifeline."""

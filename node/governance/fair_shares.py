@@ -18,6 +18,16 @@ class Demand:
     lifeline: int = 0
     """Part of the floor that shrinks last."""
 
+    def times(self, count: int) -> "Demand":
+        """That of so many of them together."""
+        ceiling = None if self.ceiling is None else self.ceiling * count
+        return Demand(self.weight * count, self.floor * count, ceiling, self.lifeline * count)
+
+    def with_lifelines(self, total: int) -> "Demand":
+        """That of a pool whose members have lifelines of their own: together it has at least these."""
+        ceiling = None if self.ceiling is None else max(self.ceiling, total)
+        return Demand(self.weight, max(self.floor, total), ceiling, max(self.lifeline, total))
+
 
 def fair_rates(demands: Sequence[Demand], capacity: int) -> tuple[BitsPerSecond, ...]:
     """Weighted max-min fairness in whole bit/s: the rate of each demand, in the same order: floor <= rate <= ceiling, and
@@ -53,11 +63,7 @@ def fair_rates(demands: Sequence[Demand], capacity: int) -> tuple[BitsPerSecond,
 
 def equal_parts(counts: Mapping[Demand, int], capacity: int) -> dict[Demand, BitsPerSecond]:
     """`fair_rates` of many units of which few differ: the rate of each unit with that demand, rounded down."""
-    together = [
-        Demand(d.weight * n, d.floor * n, None if d.ceiling is None else d.ceiling * n, d.lifeline * n)
-        for d, n in counts.items()
-    ]
-    rates = fair_rates(together, capacity)
+    rates = fair_rates([demand.times(count) for demand, count in counts.items()], capacity)
     return {d: BitsPerSecond(rate // n) for (d, n), rate in zip(counts.items(), rates, strict=True)}
 
 

@@ -1,6 +1,12 @@
 """Parses a rule file into a ruleset: all errors at once, each with its line and what to write instead."""
 
-from node.errors import Finding
+from collections.abc import Sequence
+from datetime import date
+from functools import partial
+
+from node.characters import is_name
+from node.errors import Finding, InvalidValue
+from node.governance.coverage import STRETCHES_MAX, stretches
 from node.governance.document import (
     FINDINGS_MAX,
     TomlTable,
@@ -8,43 +14,79 @@ from node.governance.document import (
     read_document,
     suggestion,
     tables,
+    write,
 )
+from node.governance.expressions import rates_words
 from node.governance.rule_evaluation import CODE_LIFELINE
-from node.governance.rule_table import read_rules
+from node.governance.rule_table import Dates, read_rules
 from node.governance.rules import (
     DEFAULT_JOIN_METHODS,
+    GRACE_DAYS,
+    RESERVE_MAX_PERCENT,
     WAYS,
     WHEN_FULL,
+    BusyThresholds,
     Charter,
     Example,
     JoinMethods,
     MeasuredUplink,
+    Rule,
     Ruleset,
+    nodes_of,
+    usable,
 )
+from node.governance.times import DAY_WANTED, RANGE_WANTED, NamedDays, parse_day, parse_day_range
 from node.governance.value_syntax import (
+    BUSY_AFTER_WANTED,
     DECISION_WANTED,
+    NAME_WANTED,
     RATES_WANTED,
     format_rates,
+    parse_busy_after,
     parse_decision,
     parse_rates,
 )
 from node.toml_reader import TomlDocument
+from node.translator import as_sentence, gettext_lazy, literal, number_lazy
 from node.units import BitsPerSecond, Rates, highest, parse_rate
 
 FILE_BYTES_MAX = 256 * 1024
 EXAMPLES_MAX = 50
+CALENDAR_NAMES_MAX, CALENDAR_RANGES_MAX = 20, 100
+"""Entries of [calendar], and the days and ranges of all of them."""
+GRACE_DAYS_MAX = 366
+OVERBOOK_PERCENT_MAX = 200
+OF_OTHER_FILES = {"account": "members.toml", "roll": "members.toml", "keys": "node.toml", "node": "node.toml"}
+"""Tables that no rule can touch, with the file in which they are."""
+NODES_MAX = 20
+"""Nodes that rules name; times and nodes together are at most as many as a week has minutes."""
+DECISIONS_MAX = 200
+"""Entries of [decisions]."""
 
 DEFAULT_CHARTER = Charter(
     lifeline=Rates(BitsPerSecond(256_000), BitsPerSecond(96_000)),
     guest_lifeline=Rates(BitsPerSecond(1_000_000), BitsPerSecond(256_000)),
     max_weight_ratio=4,
 )
-WAYS_WANTED = 'the ways that are open, such as ways = ["terms", "voucher"]'
-WHEN_FULL_WANTED = '"oldest" (the device that has been idle for longest is disconnected) or "ask"'
+BUSY_PERCENT_MIN, BUSY_GAP_MIN = 10, 5
+"""Lowest threshold of a busy uplink, and how far the one at which it ends is below the one at which it begins."""
+WAYS_WANTED = gettext_lazy("the ways that are open, such as {example}", example='ways = ["terms", "voucher"]')
+WHEN_FULL_WANTED = gettext_lazy(
+    "{oldest} (the device that has been idle for longest is disconnected) or {ask}",
+    oldest='"oldest"',
+    ask='"ask"',
+)
+UNIT_WANTED = gettext_lazy(
+    "what counts as one, such as {one} or {other}", one='"household"', other='"person"'
+)
 USABLE_PERCENT = 85
 """Part of the uplink that is shared, so that the queue builds up here and not in the modem."""
 RATE_SOURCES = ("stated", "measured")
-RATE_SOURCES_WANTED = '"measured" (the speed follows what the line carries) or "stated"'
+RATE_SOURCES_WANTED = gettext_lazy(
+    "{measured} (the speed follows what the line carries) or {stated}",
+    measured='"measured"',
+    stated='"stated"',
+)
 LEAST_PART = 8
 """Where the rules do not say: a measured uplink carries at least this part of the stated rate, one by so much."""
 LEAST_MIN = 16_000
@@ -65,39 +107,71 @@ def parse_ruleset(text: str) -> tuple[Ruleset | None, tuple[Finding, ...]]:
 
 
 def _known_tables(document: TomlDocument, findings: list[Finding]) -> None:
-    known = ("ruleset", "uplink", "charter", "joining", "rule", "test")
+    known = (
+        "ruleset",
+        "uplink",
+        "charter",
+        "joining",
+        "calendar",
+        "decisions",
+        "dues",
+        "preview",
+        "rule",
+        "test",
+    )
     for key in document.data:
         if key not in known and len(findings) <= FINDINGS_MAX:
             line = document.line(key) or document.line("", 0, key)
+            if key in OF_OTHER_FILES:
+                message = gettext_lazy(
+                    "{key}: a rule file cannot change the roll or keys.", key=f"{key!r:.60}"
+                )
+                fix = gettext_lazy("take it out, and write it into {file}", file=OF_OTHER_FILES[key])
+                findings.append(Finding("E10", line, message, fix))
+                continue
             near = suggestion(key, known)
-            findings.append(Finding("E01", line, f"{key!r:.60} is not a part of a rule file.", near))
+            message = gettext_lazy("{key} is not a part of a rule file.", key=f"{key!r:.60}")
+            findings.append(Finding("E01", line, message, near))
 
 
 def _ruleset(document: TomlDocument, findings: list[Finding]) -> Ruleset:
     head = one_table(document, "ruleset", findings)
     if head is None:
-        message = "The file does not say whose rules these are."
-        fix = 'write [ruleset] with community = "…", version = 1 and decision = "…"'
+        message = gettext_lazy("The file does not say whose rules these are.")
+        fix = gettext_lazy(
+            "write {table} with {examples} and {last}",
+            table="[ruleset]",
+            examples='community = "…", version = 1',
+            last='decision = "…"',
+        )
         findings.append(Finding("E01", document.line("ruleset"), message, fix))
         head = TomlTable(document, "ruleset", 0, {})
     else:
         head.known(("community", "version", "decision", "unit"))
         for key in ("community", "version", "decision"):
             if key not in head.data:
-                head.refuse("", f"[ruleset] has no {key}.", f"add {_HEAD_EXAMPLES[key]}")
+                _missing(head, key, _HEAD_EXAMPLES[key])
     uplink, permille, measured = _uplink(document, findings)
+    calendar = _calendar(document, findings)
+    dates = Dates({days.name: days for days in calendar}, _decisions(document, findings))
+    line = None if uplink is None else usable(uplink, permille)
+    rules = read_rules(document, findings, dates, line)
+    _few_enough_times(rules, findings)
     return Ruleset(
-        community=head.name_text("community", _HEAD_EXAMPLES["community"]) or "",
+        community=head.name_text("community", literal(_HEAD_EXAMPLES["community"])) or "",
         version=head.integer("version", 1, 10**9) or 1,
-        decision=head.value("decision", _HEAD_EXAMPLES["decision"], parse_decision) or "",
+        decision=head.value("decision", literal(_HEAD_EXAMPLES["decision"]), parse_decision) or "",
         uplink=uplink,
         usable_permille=permille,
         measured=measured,
         charter=_charter(document, findings),
-        rules=read_rules(document, findings),
-        unit=head.name_text("unit", 'what counts as one, such as "household" or "person"') or "household",
+        rules=rules,
+        unit=head.name_text("unit", UNIT_WANTED) or "household",
         examples=_examples(document, findings),
         joining=_joining(document, findings),
+        calendar=calendar,
+        grace_days=_grace_days(document, findings),
+        preview_by=_preview_by(document, findings),
     )
 
 
@@ -106,6 +180,11 @@ _HEAD_EXAMPLES = {
     "version": "version = 1",
     "decision": 'decision = "D-2026-001"',
 }
+
+
+def _missing(table: TomlTable, key: str, example: str) -> None:
+    message = gettext_lazy("{table} has no {key}.", table=f"[{table.name}]", key=key)
+    table.refuse("", message, gettext_lazy("add {example}", example=example))
 
 
 def _uplink(
@@ -117,19 +196,20 @@ def _uplink(
     for name in uplinks.data:
         if name != "main":
             line = document.line(f"uplink.{name}") or uplinks.line(name)
-            message = f"uplink.{name:.40} is not known to this version."
-            findings.append(Finding("E01", line, message, "write one uplink, [uplink.main]"))
+            message = gettext_lazy("{key} is not known to this version.", key=f"uplink.{name:.40}")
+            fix = gettext_lazy("write one uplink, {example}", example="[uplink.main]")
+            findings.append(Finding("E01", line, message, fix))
     if (main := one_table(document, "uplink.main", findings)) is None:
         return default
     main.known(("down", "up", "usable_percent", "rate", "least", "most"))
     percent = main.integer("usable_percent", 50, 100) or USABLE_PERCENT
-    down = main.value("down", '"40 Mbit/s"', _uplink_rate)
-    up = main.value("up", '"8 Mbit/s"', _uplink_rate)
+    down = main.value("down", literal('"40 Mbit/s"'), _uplink_rate)
+    up = main.value("up", literal('"8 Mbit/s"'), _uplink_rate)
     for key in ("down", "up"):
         if key not in main.data:
-            main.refuse(
-                "", f"[uplink.main] has no {key}.", f'add the measured speed, such as {key} = "8 Mbit/s"'
-            )
+            message = gettext_lazy("{table} has no {key}.", table="[uplink.main]", key=key)
+            fix = gettext_lazy("add the measured speed, such as {example}", example=f'{key} = "8 Mbit/s"')
+            main.refuse("", message, fix)
     stated = Rates(down, up) if down and up else None
     return stated, percent * 10, _measured(main, stated)
 
@@ -139,46 +219,49 @@ def _measured(main: TomlTable, stated: Rates | None) -> MeasuredUplink | None:
     least, most = (main.value(key, RATES_WANTED, parse_rates) for key in ("least", "most"))
     for key in ("least", "most"):
         if key in main.data and rate != "measured":
+            measured = 'rate = "measured"'
+            message = gettext_lazy("{key} has no effect without {example}.", key=key, example=measured)
             main.refuse(
-                key,
-                f'{key} has no effect without rate = "measured".',
-                f'add rate = "measured", or remove {key}',
+                key, message, gettext_lazy("add {example}, or remove {key}", example=measured, key=key)
             )
     if rate != "measured" or stated is None:
         return None
     least = least or Rates(BitsPerSecond(stated.down // LEAST_PART), BitsPerSecond(stated.up // LEAST_PART))
     most = most or stated
     if min(least.down, least.up) < LEAST_MIN:
-        main.refuse(
-            "least",
-            "least is too little to share.",
-            "write a speed that the line has even on its worst day, or remove least",
+        fix = gettext_lazy(
+            "write a speed that the line has even on its worst day, or remove {key}", key="least"
         )
+        main.refuse("least", gettext_lazy("{key} is too little to share.", key="least"), fix)
     if least.down > stated.down or least.up > stated.up:
         main.refuse(
             "least",
-            "least is more than the stated speed.",
-            "write a speed that the line has even on its worst day",
+            gettext_lazy("{key} is more than the stated speed.", key="least"),
+            gettext_lazy("write a speed that the line has even on its worst day"),
         )
     if most.down < stated.down or most.up < stated.up:
         main.refuse(
             "most",
-            "most is less than the stated speed.",
-            "write the best speed that the line ever has, or remove most",
+            gettext_lazy("{key} is less than the stated speed.", key="most"),
+            gettext_lazy("write the best speed that the line ever has, or remove {key}", key="most"),
         )
     return MeasuredUplink(least, most)
 
 
 def _rate_source(text: str) -> str:
     if text not in RATE_SOURCES:
-        raise ValueError(f"{text!r:.60} is not known; write {RATE_SOURCES_WANTED}")
+        wrong = gettext_lazy("{text} is not known", text=f"{text!r:.60}")
+        raise InvalidValue(wrong, wanted=RATE_SOURCES_WANTED)
     return text
 
 
 def _uplink_rate(text: str) -> BitsPerSecond:
     rate = parse_rate(text)
     if rate < 128_000:
-        raise ValueError(f'{text!r} is too little to share; write the measured speed, such as "8 Mbit/s"')
+        raise InvalidValue(
+            gettext_lazy("{text} is too little to share", text=repr(text)),
+            gettext_lazy("write the measured speed, such as {example}", example='"8 Mbit/s"'),
+        )
     return rate
 
 
@@ -186,20 +269,63 @@ def _charter(document: TomlDocument, findings: list[Finding]) -> Charter:
     table = one_table(document, "charter", findings)
     if table is None:
         return DEFAULT_CHARTER
-    table.known(("lifeline", "guest_lifeline", "max_weight_ratio"))
+    table.known(
+        (
+            "lifeline",
+            "guest_lifeline",
+            "max_weight_ratio",
+            "busy_above",
+            "busy_below",
+            "busy_after",
+            "overbook_percent",
+            "reserve_max_percent",
+        )
+    )
     return Charter(
         _lifeline(table, "lifeline") or DEFAULT_CHARTER.lifeline,
         _lifeline(table, "guest_lifeline") or DEFAULT_CHARTER.guest_lifeline,
         table.integer("max_weight_ratio", 1, 100) or DEFAULT_CHARTER.max_weight_ratio,
+        _busy_thresholds(table),
+        table.integer("overbook_percent", 100, OVERBOOK_PERCENT_MAX) or 100,
+        table.integer("reserve_max_percent", 1, 100) or RESERVE_MAX_PERCENT,
     )
+
+
+def _busy_thresholds(table: TomlTable) -> BusyThresholds:
+    """``busy_above`` and ``busy_below`` in percent of the rate that is shared, and ``busy_after``."""
+    default = DEFAULT_CHARTER.busy
+    above = table.integer("busy_above", BUSY_PERCENT_MIN, 100) or default.above // 10
+    below = table.integer("busy_below", BUSY_PERCENT_MIN, 100) or min(
+        default.below // 10, above - BUSY_GAP_MIN
+    )
+    after = table.value("busy_after", BUSY_AFTER_WANTED, parse_busy_after)
+    if above - below < BUSY_GAP_MIN:
+        table.refuse(
+            "busy_below" if "busy_below" in table.data else "busy_above",
+            gettext_lazy(
+                "{below} has to be at least {percent} percent under {above} ({number}), or the line would count as "
+                "busy and not busy in turn.",
+                below="busy_below",
+                above="busy_above",
+                percent=BUSY_GAP_MIN,
+                number=above,
+            ),
+            write(f"busy_below = {max(BUSY_PERCENT_MIN, above - 20)}"),
+        )
+    return BusyThresholds(above * 10, below * 10, after or default.after)
 
 
 def _lifeline(table: TomlTable, key: str) -> Rates | None:
     """E03 for a lifeline below the one in code."""
     rates = table.value(key, RATES_WANTED, parse_rates)
     if rates is not None and (enough := highest(rates, CODE_LIFELINE)) != rates:
-        message = f"{key} is below the {format_rates(CODE_LIFELINE)} that no vote can go under."
-        table.refuse(key, message, f'write at least {key} = "{format_rates(enough)}"', "E03")
+        message = gettext_lazy(
+            "{key} is below the {rates} that no vote can go under.",
+            key=key,
+            rates=partial(rates_words, CODE_LIFELINE),
+        )
+        fix = gettext_lazy("write at least {text}", text=f'{key} = "{format_rates(enough)}"')
+        table.refuse(key, message, fix, "E03")
     return rates
 
 
@@ -211,15 +337,19 @@ def _joining(document: TomlDocument, findings: list[Finding]) -> JoinMethods:
     by = table.required("by", DECISION_WANTED, parse_decision, "E07")
     texts = table.texts("ways", WAYS_WANTED)
     if texts == []:
-        table.refuse("ways", "With no way to join, nobody could join.", f"write {WAYS_WANTED}")
+        message = gettext_lazy("With no way to join, nobody could join.")
+        table.refuse("ways", message, write(WAYS_WANTED))
     for index, text in enumerate(texts or ()):
         if text not in WAYS:
-            table.refuse("ways", f"{text!r:.60} is not a way to join.", suggestion(text, WAYS))
+            message = gettext_lazy("{text} is not a way to join.", text=f"{text!r:.60}")
+            table.refuse("ways", message, suggestion(text, WAYS))
         elif text in (texts or ())[:index]:
-            table.refuse("ways", f"The way {text} stands twice.", "keep it once")
+            message = gettext_lazy("The way {text} is there twice.", text=text)
+            table.refuse("ways", message, gettext_lazy("keep it once"))
     full = table.text("when_full", WHEN_FULL_WANTED)
     if full is not None and full not in WHEN_FULL:
-        table.refuse("when_full", f"when_full cannot be {full!r:.60}.", f"write {WHEN_FULL_WANTED}")
+        message = gettext_lazy("{key} cannot be {text}.", key="when_full", text=f"{full!r:.60}")
+        table.refuse("when_full", message, write(WHEN_FULL_WANTED))
     return JoinMethods(
         tuple(way for text in texts for way in WAYS if way == text) if texts else DEFAULT_JOIN_METHODS.ways,
         next((choice for choice in WHEN_FULL if choice == full), DEFAULT_JOIN_METHODS.when_full),
@@ -227,15 +357,134 @@ def _joining(document: TomlDocument, findings: list[Finding]) -> JoinMethods:
     )
 
 
+def _calendar(document: TomlDocument, findings: list[Finding]) -> tuple[NamedDays, ...]:
+    table = one_table(document, "calendar", findings)
+    if table is None:
+        return ()
+    if len(table.data) > CALENDAR_NAMES_MAX:
+        message = gettext_lazy(
+            "{table} has {number} names; at most {most} are read.",
+            table="[calendar]",
+            number=len(table.data),
+            most=CALENDAR_NAMES_MAX,
+        )
+        table.refuse("", message, gettext_lazy("join some of them"))
+    named, count = [], 0
+    for name in list(table.data)[:CALENDAR_NAMES_MAX]:
+        if not is_name(name):
+            message = gettext_lazy("{text} is not a name for days.", text=f"{name!r:.60}")
+            table.refuse(name, message, write(NAME_WANTED))
+            continue
+        days = _named_days(table, name)
+        count += len(days.ranges)
+        named.append(days)
+    if count > CALENDAR_RANGES_MAX:
+        message = gettext_lazy(
+            "{table} has {number} days and ranges; at most {most} are read.",
+            table="[calendar]",
+            number=count,
+            most=CALENDAR_RANGES_MAX,
+        )
+        fix = gettext_lazy(
+            "write days in a row as a range, such as {example}", example='"2026-12-26..2027-01-06"'
+        )
+        table.refuse("", message, fix)
+    return tuple(sorted(named, key=lambda days: days.name))
+
+
+def _named_days(table: TomlTable, name: str) -> NamedDays:
+    ranges = []
+    for text in table.texts(name, RANGE_WANTED) or ():
+        try:
+            ranges.append(parse_day_range(text))
+        except InvalidValue as error:
+            table.refuse_value(name, error, RANGE_WANTED)
+    if table.data[name] == []:
+        table.refuse(name, gettext_lazy("{key} has no days.", key=name), write(RANGE_WANTED))
+    return NamedDays(name, tuple(sorted(set(ranges))))
+
+
+def _decisions(document: TomlDocument, findings: list[Finding]) -> dict[str, date]:
+    """The day of each decision in ``[decisions]``."""
+    table = one_table(document, "decisions", findings)
+    if table is None:
+        return {}
+    if len(table.data) > DECISIONS_MAX:
+        message = gettext_lazy(
+            "{table} has {number} decisions; at most {most} are read.",
+            table="[decisions]",
+            number=len(table.data),
+            most=DECISIONS_MAX,
+        )
+        table.refuse("", message, gettext_lazy("leave out those that no rule ends after"))
+    decided = {}
+    for decision in list(table.data)[:DECISIONS_MAX]:
+        try:
+            parse_decision(decision)
+        except InvalidValue as error:
+            table.refuse(decision, as_sentence(error.message), error.fix or write(DECISION_WANTED))
+            continue
+        day = table.value(decision, DAY_WANTED, parse_day)
+        if day is not None:
+            decided[decision] = day
+    return decided
+
+
+def _grace_days(document: TomlDocument, findings: list[Finding]) -> int:
+    table = one_table(document, "dues", findings)
+    if table is None:
+        return GRACE_DAYS
+    table.known(("grace_days",))
+    days = table.integer("grace_days", 0, GRACE_DAYS_MAX)
+    return GRACE_DAYS if days is None else days
+
+
+def _preview_by(document: TomlDocument, findings: list[Finding]) -> str:
+    table = one_table(document, "preview", findings)
+    if table is None:
+        return ""
+    table.known(("by",))
+    return table.required("by", DECISION_WANTED, parse_decision, "E07") or ""
+
+
+def _few_enough_times(rules: Sequence[Rule], findings: list[Finding]) -> None:
+    # With errors the limits of a calendar may be exceeded, so that it could take long.
+    nodes = nodes_of(rules)
+    if findings or not (nodes or any(rule.when is not None and rule.when.is_dated for rule in rules)):
+        return
+    if len(nodes) > NODES_MAX:
+        message = gettext_lazy(
+            "These rules name {number} nodes; at most {most} can have rules of their own.",
+            number=len(nodes),
+            most=NODES_MAX,
+        )
+        fix = gettext_lazy("write rules for all nodes, and fewer exceptions")
+        findings.append(Finding("E01", 0, message, fix))
+        return
+    try:
+        different = len(stretches(rules))
+    except InvalidValue as error:
+        findings.append(Finding("E01", 0, as_sentence(error.message), error.fix or gettext_lazy("remove it")))
+        return
+    if different * (len(nodes) + 1) > STRETCHES_MAX and nodes:
+        message = gettext_lazy(
+            "These rules have {times} different times at {nodes} nodes.",
+            times=number_lazy(different),
+            nodes=len(nodes),
+        )
+        fix = gettext_lazy("use the same hours and the same dates in several rules")
+        findings.append(Finding("E01", 0, message, fix))
+
+
 def _examples(document: TomlDocument, findings: list[Finding]) -> tuple[Example, ...]:
     examples = []
     for table in tables(document, "test", EXAMPLES_MAX, findings):
         table.known(("given", "expect"))
-        given = table.text("given", '"member, fri 21:00, everyone busy"')
-        expect = table.text("expect", '"down >= 400 kbit/s"')
+        given = table.text("given", literal('"member, fri 21:00, everyone busy"'))
+        expect = table.text("expect", literal('"down >= 400 kbit/s"'))
         for key in ("given", "expect"):
             if key not in table.data:
-                table.refuse("", f"This test has no {key}.", f"add {_TEST_EXAMPLES[key]}")
+                _missing(table, key, _TEST_EXAMPLES[key])
         examples.append(Example(given or "", expect or "", table.line()))
     return tuple(examples)
 

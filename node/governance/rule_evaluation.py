@@ -1,20 +1,34 @@
 """What each account may use now, and why: one function for enforcement, previews, tests and ``why``.
 
-Units with the same tier, groups and exhausted quotas have the same rights: they form one class. Rules are evaluated
-once per class and time slice (`PolicySlice`); for each further account only its quotas are compared. Several rules with
-the same effect are combined into one value with its reason; their order does not matter.
+Units that the same rules are for, with the same exhausted quotas, have the same rights: they form one class. Rules are
+evaluated once per class and time slice (`PolicySlice`); for each further account only its quotas are compared. Several
+rules with the same effect are combined into one value with its reason; their order does not matter.
 """
 
 from bisect import bisect_right
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
+from operator import attrgetter
 from typing import Literal
 
-from node.accounting.ledger import Ledger
-from node.accounting.periods import period_end, period_name
+from node.accounting.ledger import Ledger, UsageBucket
+from node.accounting.periods import SlidingDays, last_days, period_end, period_name
 from node.governance.allowance import Allowance, Bound, Moment, QuotaLeft, Unit
+from node.governance.combination import (
+    Claim,
+    WeightInPool,
+    base_share,
+    credited_share,
+    earliest,
+    highest_floor,
+    lowered_share,
+    lowest_ceiling,
+    smallest_limit,
+    weight_in_pool,
+)
 from node.governance.rules import (
+    CLASSES_MAX,
     EQUAL_SHARE,
     EQUAL_SHARE_IN_CODE,
     GUEST_LIFELINE,
@@ -23,20 +37,23 @@ from node.governance.rules import (
     LIFELINE,
     LIFELINE_IN_CODE,
     ONLY_GUESTS,
-    SHARE_DEFAULT,
     Ceiling,
     Charter,
+    Counts,
+    Credit,
     DevicesLimit,
     Effect,
     Floor,
     Quota,
     Rule,
+    RuleSelectors,
     Ruleset,
     SessionLimit,
     Share,
-    applying,
+    UsageAlert,
+    grounded,
+    holding,
     in_force,
-    is_meant_for,
     selects,
 )
 from node.governance.sentences import (
@@ -48,8 +65,9 @@ from node.governance.sentences import (
     lifeline_sentence,
     sentence,
 )
-from node.governance.times import minute_of_week
-from node.units import KILO, AccountId, BitsPerSecond, Bytes, Milliseconds, Rates, highest, lowest
+from node.governance.slices import mask_of, members_of
+from node.governance.times import MINUTES_PER_WEEK, civil_minute
+from node.units import KILO, AccountId, BitsPerSecond, Bytes, Milliseconds, Rates, highest
 
 Direction = Literal["down", "up"]
 
@@ -58,33 +76,20 @@ CODE_LIFELINE = Rates(BitsPerSecond(64 * KILO), BitsPerSecond(32 * KILO))
 """No charter can go below this: enough for messages, mail and public services."""
 SESSION_MIN = Milliseconds(30 * 60_000)
 """No rule can go below this: long enough to write a letter, and not to join again and again."""
-CLASSES_MAX = 4096
-"""Cached classes per slice; when there are more, the cache is cleared."""
 _NONE: frozenset[str] = frozenset()
 
 
-def evaluate(unit: Unit, moment: Moment, used: Mapping[str, Bytes], ruleset: Ruleset) -> Allowance:
-    """What `unit` may use at `moment`. `used`: quota rule id to bytes counted in the current period."""
-    return Evaluator(ruleset).evaluate(unit, moment, used)
-
-
-def next_change(moment: Moment, ruleset: Ruleset) -> datetime | None:
-    """When an allowance can next change because of time alone; None for never, and while the clock is unknown."""
-    if moment.clock == "unknown":
-        return None
-    minute, at = minute_of_week(moment.at), moment.at.replace(second=0, microsecond=0)
-    ends: list[datetime | None] = []
-    for rule in ruleset.rules:
-        if rule.when is not None and (left := rule.when.minutes_left(minute)) is not None:
-            ends.append(at + timedelta(minutes=left))
-        if isinstance(rule.effect, Quota):
-            ends.append(period_end(rule.effect.period, at))
-    return earliest(ends)
+NO_DAYS: Mapping[str, date] = {}
+COUNTED: Mapping[Counts, Callable[[UsageBucket], Bytes]] = {
+    "uplink": attrgetter("uplink.total"),
+    "uplink while busy": attrgetter("busy.total"),
+}
+"""What a quota counts of a usage bucket."""
 
 
 @dataclass(frozen=True, slots=True)
 class QuotaCounter:
-    """A quota of a class: when it resets, and whether it has a consequence in this slice."""
+    """A quota of a class: when it resets (None for the last days), and whether it has a consequence in this slice."""
 
     rule: Rule
     quota: Quota
@@ -99,32 +104,38 @@ class CompiledRuleset:
     ruleset: Ruleset
     sentences: dict[str, str]
     cap: int
-
-
-@dataclass(frozen=True, slots=True)
-class Claim[V]:
-    """The value of one rule for a ceiling, floor, share, session duration or number of devices."""
-
-    rule: Rule
-    value: V
-    sentence: str
-    until: datetime | None
+    selectors: RuleSelectors
+    by_id: Mapping[str, Rule]
+    lists_not_binding: bool
+    has_quotas: bool
+    lifeline: Bound[Rates]
+    guest_lifeline: Bound[Rates]
+    equal_share: Bound[int]
+    guests_share: Bound[int]
 
 
 class PolicySlice:
-    """A part of one day in which no rule starts or ends. Cached values depend only on the arguments, so it is
-    thread-safe."""
+    """A part of one day in which no rule starts or ends, with the uplink busy or not, at one node. Cached values depend only
+    on the arguments, so it is thread-safe."""
 
-    def __init__(self, agreed: CompiledRuleset, minute: int | None, at: datetime) -> None:
-        """`minute` of the week; None while the clock is unknown."""
+    def __init__(
+        self, agreed: CompiledRuleset, minute: int | None, at: datetime, *, busy: bool, node: str = ""
+    ) -> None:
+        """`minute`: a civil minute; None while the clock is unknown."""
         self._agreed = agreed
-        self.minute, self.at = minute, at
-        self._counted: dict[tuple[str, frozenset[str]], tuple[QuotaCounter, ...]] = {}
-        self._known: dict[tuple[str, frozenset[str], frozenset[str]], Allowance] = {}
+        self.minute, self.at, self.busy = minute, at, busy
+        # By the rules for the units of a class; guests are apart.
+        self._counted: dict[int, tuple[QuotaCounter, ...]] = {}
+        self._known: dict[tuple[int, bool, frozenset[str]], Allowance] = {}
+        rules = agreed.ruleset.rules
+        now = {rule.id for rule in holding(rules, minute, busy=busy, node=node)}
+        self._here = mask_of(index for index, rule in enumerate(rules) if rule.at in ("", node))
+        self._holding = mask_of(index for index, rule in enumerate(rules) if rule.id in now)
+        self._ends: dict[str, datetime | None] = {}
 
     def allowance(self, unit: Unit, exhausted: frozenset[str]) -> Allowance:
         """What the class of `unit` may use when these quotas are exhausted; `quotas` is left empty."""
-        key = (unit.tier, unit.groups, exhausted)
+        key = (self._agreed.selectors[unit.tier, unit.groups], unit.tier == GUEST_TIER, exhausted)
         known = self._known.get(key)
         if known is None:
             if len(self._known) >= CLASSES_MAX:
@@ -134,7 +145,9 @@ class PolicySlice:
 
     def counted(self, unit: Unit) -> tuple[QuotaCounter, ...]:
         """The quotas of the class of `unit`, by id, including those that only apply at other hours."""
-        key = (unit.tier, unit.groups)
+        if not self._agreed.has_quotas:
+            return ()
+        key = self._agreed.selectors[unit.tier, unit.groups]
         known = self._counted.get(key)
         if known is None:
             if len(self._counted) >= CLASSES_MAX:
@@ -144,6 +157,11 @@ class PolicySlice:
 
     def until(self, rule: Rule) -> datetime | None:
         """When the rule's times, or its quota's period, end."""
+        if rule.id not in self._ends:
+            self._ends[rule.id] = self._end(rule)
+        return self._ends[rule.id]
+
+    def _end(self, rule: Rule) -> datetime | None:
         if self.minute is None:
             return None
         ends: list[datetime | None] = [self.resets(rule.effect)] if isinstance(rule.effect, Quota) else []
@@ -152,11 +170,13 @@ class PolicySlice:
         return earliest(ends)
 
     def resets(self, quota: Quota) -> datetime | None:
-        return None if self.minute is None else period_end(quota.period, self.at)
+        """None while the clock is unknown, and for the last days: there it depends on the usage of each account."""
+        if self.minute is None or isinstance(quota.period, SlidingDays):
+            return None
+        return period_end(quota.period, self.at)
 
     def _count(self, unit: Unit) -> tuple[QuotaCounter, ...]:
-        selected = self._selected(unit)
-        timely = applying(selected, self.minute)
+        selected, timely = self._selected(unit)
         now = {rule.id for rule in in_force(timely)}
         replaced = {rule.id for rule in timely} - now
         return tuple(
@@ -168,30 +188,43 @@ class PolicySlice:
             and (rule.id in now or (rule.exception_to is None and rule.id not in replaced))
         )
 
-    def _selected(self, unit: Unit) -> list[Rule]:
-        return [rule for rule in self._agreed.ruleset.rules if is_meant_for(rule, unit.tier, unit.groups)]
+    def _selected(self, unit: Unit) -> tuple[list[Rule], tuple[Rule, ...]]:
+        """The rules for the class of `unit` at this node, and those of them that apply now."""
+        rules, selecting = (
+            self._agreed.ruleset.rules,
+            self._agreed.selectors[unit.tier, unit.groups],
+        )
+        selected = [rules[index] for index in members_of(selecting & self._here)]
+        return selected, grounded(rules[index] for index in members_of(selecting & self._holding))
 
     def _combine(self, unit: Unit, exhausted: frozenset[str]) -> Allowance:
-        selected = self._selected(unit)
-        rules = in_force(applying(selected, self.minute))
+        selected, timely = self._selected(unit)
+        rules = in_force(timely)
         used_up = [rule for rule in rules if rule.id in exhausted]
         base = self._base(unit, rules)
         pool = self._pool(unit, base)
         thens = self._claims(used_up, _lowered_to)
+        credits_ = self._claims(rules, lambda effect: effect.weight if isinstance(effect, Credit) else None)
         own = self._ceilings([r for r in rules if not r.together]) + self._consequences(used_up)
-        lifeline = lifeline_bound(self._agreed.ruleset)
+        inside = weight_in_pool(credits_, thens, self._agreed.ruleset.charter.max_weight_ratio)
+        lifeline = self._agreed.lifeline
         if pool is None:
             ceiling = lowest_ceiling(own, lifeline)
             floor = highest_floor(self._floors(rules), lifeline, ceiling)
-            share = lowered_share(base, thens)
+            share = lowered_share(credited_share(base, credits_, self._agreed.cap), thens)
             allowance = Allowance(share, floor, ceiling, lifeline=lifeline.value)
         elif pool_has_guests(pool):
             ceiling = lowest_ceiling(own, code_lifeline_bound())
-            allowance = self._pooled(pool, base, thens, rules, ceiling)
+            allowance = self._pooled(pool, base, inside, rules, ceiling)
         else:
             ceiling = lowest_ceiling(own, lifeline)
-            allowance = replace(self._pooled(pool, base, thens, rules, ceiling), own_floor=lifeline)
-        allowance = replace(allowance, session=self._session(rules), devices=self._devices(rules))
+            allowance = self._pooled(pool, base, inside, rules, ceiling)
+            allowance = replace(allowance, own_floor=lifeline)
+        alerts = tuple(rule.id for rule in used_up if _is_alert(rule.effect))
+        session, devices = self._session(rules), self._devices(rules)
+        allowance = replace(allowance, session=session, devices=devices, alerts=alerts)
+        if not self._agreed.lists_not_binding:
+            return allowance
         binding = binding_rules(rules, exhausted, allowance)
         silent = _silent(selected, binding)
         sentences = tuple(self._agreed.sentences[name] for name in silent)
@@ -211,13 +244,14 @@ class PolicySlice:
 
     def _base(self, unit: Unit, rules: Iterable[Rule]) -> Bound[int]:
         """The base share; without a share rule members are equal, and all guests together are one household."""
-        default = guests_share_bound if unit.tier == GUEST_TIER else equal_share_bound
+        agreed = self._agreed
+        default = agreed.guests_share if unit.tier == GUEST_TIER else agreed.equal_share
         claims = self._claims(rules, lambda effect: effect.weight if isinstance(effect, Share) else None)
-        return base_share(claims, default(self._agreed.ruleset), self._agreed.cap)
+        return base_share(claims, default, agreed.cap)
 
     def _pool(self, unit: Unit, base: Bound[int]) -> Rule | str | None:
         """The rule that creates the unit's pool (the first in its chain of exceptions), `GUESTS`, or None."""
-        by_id = {rule.id: rule for rule in self._agreed.ruleset.rules}
+        by_id = self._agreed.by_id
         rule = by_id.get(base.rule)
         if rule is None or not rule.together:
             return GUESTS if unit.tier == GUEST_TIER else None
@@ -229,7 +263,7 @@ class PolicySlice:
         self,
         pool: Rule | str,
         base: Bound[int],
-        thens: list[Claim[int]],
+        inside: "WeightInPool",
         rules: Iterable[Rule],
         ceiling: Bound[Rates] | None,
     ) -> Allowance:
@@ -237,26 +271,27 @@ class PolicySlice:
         of_pool = [rule for rule in rules if is_of_pool(rule, pool)]
         lifeline = self._pool_lifeline(pool)
         pool_ceiling = lowest_ceiling(self._ceilings(of_pool), lifeline)
-        weight = min([SHARE_DEFAULT, *(claim.value for claim in thens)])
-        reasons = [claim for claim in thens if claim.value == weight < SHARE_DEFAULT][:1]
+        reasons = inside.reasons
         share = Bound(
             base.value,
             base.rule,
             base.decision,
             " ".join([base.sentence, *(claim.sentence for claim in reasons)]),
             earliest([base.until, *(claim.until for claim in reasons)]),
-            tuple(sorted({*base.also, *(c.rule.id for c in thens)} - {c.rule.id for c in reasons})),
+            tuple(sorted({*base.also, *inside.also})),
             (*(base.reasons or (base.rule,)), *(claim.rule.id for claim in reasons)),
         )
         floor = highest_floor(self._floors(of_pool), lifeline, pool_ceiling)
         name = pool if isinstance(pool, str) else pool.id
-        return Allowance(share, floor, ceiling, (), name, pool_ceiling, weight, lifeline=lifeline.value)
+        return Allowance(
+            share, floor, ceiling, (), name, pool_ceiling, inside.weight, lifeline=lifeline.value
+        )
 
     def _pool_lifeline(self, pool: Rule | str) -> Bound[Rates]:
         """That of all guests, or of one household; each household of a pool also has its own (`Allowance.own_floor`)."""
         if pool_has_guests(pool):
-            return guest_lifeline_bound(self._agreed.ruleset)
-        return lifeline_bound(self._agreed.ruleset)
+            return self._agreed.guest_lifeline
+        return self._agreed.lifeline
 
     def _ceilings(self, rules: Iterable[Rule]) -> list[Claim[Rates]]:
         return self._claims(rules, lambda effect: effect.rates if isinstance(effect, Ceiling) else None)
@@ -280,55 +315,118 @@ class PolicySlice:
 class Evaluator:
     """Evaluates one ruleset for many accounts; caches the current time slice. Thread-safe."""
 
-    def __init__(self, ruleset: Ruleset) -> None:
+    def __init__(self, ruleset: Ruleset, *, lists_not_binding: bool = True) -> None:
+        """Without `lists_not_binding`, allowances do not name the rules that change nothing: it takes less time."""
         self.ruleset = ruleset
-        self._agreed = compile_ruleset(ruleset)
+        self._agreed = compile_ruleset(ruleset, lists_not_binding=lists_not_binding)
         self._quotas = [(rule.id, rule.effect) for rule in ruleset.rules if isinstance(rule.effect, Quota)]
+        self.depends_on_load = any(rule.while_busy for rule in ruleset.rules)
+        """Whether any rule applies only while the uplink is busy."""
         self._edges = sorted({m for rule in ruleset.rules if rule.when for m in rule.when.boundaries()})
         # One tuple, replaced as a whole: threads with different moments never mix two slices.
         self._present: tuple[Moment | None, tuple[object, ...], PolicySlice | None] = (None, (), None)
 
-    def evaluate(self, unit: Unit, moment: Moment, used: Mapping[str, Bytes]) -> Allowance:
-        """Everything about one account, including the usage of each quota."""
+    def evaluate(
+        self,
+        unit: Unit,
+        moment: Moment,
+        used: Mapping[str, Bytes],
+        free_on: Mapping[str, date] = NO_DAYS,
+    ) -> Allowance:
+        """Everything about one account, including the usage of each quota. `used`: bytes counted in the current period, by
+        the id of the quota rule; `free_on`: as the method of this name found."""
         cell = self._cell(moment)
         counted = cell.counted(unit)
         allowance = cell.allowance(unit, _exhausted(counted, used))
         if not counted:
             return allowance
-        none = Bytes(0)
-        quotas = [QuotaLeft(c.rule.id, c.quota.volume, used.get(c.rule.id, none), c.resets) for c in counted]
-        return replace(allowance, quotas=tuple(quotas))
+        midnight = moment.at.replace(hour=0, minute=0, second=0, microsecond=0)
+        free = {name: midnight + (day - midnight.date()) for name, day in free_on.items()}
+        quotas = tuple(_quota_left(c, used, free) for c in counted)
+        return replace(
+            allowance,
+            quotas=quotas,
+            share=_until_free(allowance.share, free),
+            ceiling=None if allowance.ceiling is None else _until_free(allowance.ceiling, free),
+        )
 
     def policy_for(self, unit: Unit, moment: Moment, used: Mapping[str, Bytes]) -> Allowance:
         """As `evaluate` without `quotas`: the same object for all accounts of a class."""
         cell = self._cell(moment)
-        return cell.allowance(unit, _exhausted(cell.counted(unit), used))
+        return cell.allowance(unit, _exhausted(cell.counted(unit), used) if used else _NONE)
 
     def quotas_used(self, ledger: Ledger, account: AccountId, day: str) -> dict[str, Bytes]:
         """Usage in the period of `day`, in bytes, by the id of each quota rule; empty while the day is not known."""
         used: dict[str, Bytes] = {}
         for name, quota in self._quotas:
-            period = period_name(quota.period, day)
-            if period is not None:
-                bucket = ledger.total(account, period)
-                counted = bucket.busy if quota.counts == "uplink while busy" else bucket.uplink
-                used[name] = counted.total
+            if isinstance(quota.period, SlidingDays):
+                periods = last_days(quota.period.days, day)
+            else:
+                periods = () if (period := period_name(quota.period, day)) is None else (period,)
+            if periods:
+                used[name] = Bytes(
+                    sum([COUNTED[quota.counts](ledger.total(account, each)) for each in periods])
+                )
         return used
 
+    def free_on(self, ledger: Ledger, account: AccountId, day: str) -> dict[str, date]:
+        """For each used-up quota of the last days: the first day on which enough is free again if nothing more is used."""
+        free: dict[str, date] = {}
+        for name, quota in self._quotas:
+            if not isinstance(quota.period, SlidingDays):
+                continue
+            days = last_days(quota.period.days, day)
+            used = [COUNTED[quota.counts](ledger.total(account, each)) for each in days]
+            if days and sum(used) >= quota.volume:
+                gone = next(n for n in range(1, len(days) + 1) if sum(used[n:]) < quota.volume)
+                free[name] = date.fromisoformat(day) + timedelta(days=gone)
+        return free
+
+    @property
+    def sliding_days(self) -> int:
+        """How many last days the quotas count at most; 1 where none does."""
+        periods = [quota.period for _, quota in self._quotas]
+        return max((period.days for period in periods if isinstance(period, SlidingDays)), default=1)
+
+    def slice_at(self, moment: Moment) -> PolicySlice:
+        """The same object as for the moment before while the same rules apply."""
+        return self._cell(moment)
+
     def _cell(self, moment: Moment) -> PolicySlice:
-        """The slice of `moment`, which depends on the hour, the day and the state of the clock."""
+        """The slice of `moment`, which depends on the hour, the day, the node, and the state of clock and uplink."""
         before, key_before, cell = self._present
         if moment is before and cell is not None:
             return cell
         at = moment.at.replace(second=0, microsecond=0)
-        minute = None if moment.clock == "unknown" else minute_of_week(at)
-        key: tuple[object, ...] = ()
+        minute = None if moment.clock == "unknown" else civil_minute(at)
+        busy = moment.busy and self.depends_on_load
+        node = moment.node if moment.node in self.ruleset.nodes else ""
+        key: tuple[object, ...] = (busy, node)
         if minute is not None:
-            key = (at.date(), bisect_right(self._edges, minute), at.tzinfo, at.utcoffset())
+            number = bisect_right(self._edges, minute % MINUTES_PER_WEEK)
+            key = (busy, node, at.date(), number, at.tzinfo, at.utcoffset())
         if cell is None or key != key_before:
-            cell = PolicySlice(self._agreed, minute, at)
+            cell = PolicySlice(self._agreed, minute, at, busy=busy, node=node)
         self._present = (moment, key, cell)
         return cell
+
+
+def _quota_left(counter: QuotaCounter, used: Mapping[str, Bytes], free: Mapping[str, datetime]) -> QuotaLeft:
+    name, quota = counter.rule.id, counter.quota
+    return QuotaLeft(
+        name,
+        quota.volume,
+        used.get(name, Bytes(0)),
+        counter.resets or free.get(name),
+        isinstance(quota.then, UsageAlert),
+        quota.period.days if isinstance(quota.period, SlidingDays) else None,
+    )
+
+
+def _until_free[V](bound: Bound[V], free: Mapping[str, datetime]) -> Bound[V]:
+    """A limit by used-up quotas of the last days ends when enough is free again."""
+    ends = [free[name] for name in bound.reasons or (bound.rule,) if name in free]
+    return replace(bound, until=earliest([bound.until, *ends])) if ends else bound
 
 
 def _exhausted(counted: tuple[QuotaCounter, ...], used: Mapping[str, Bytes]) -> frozenset[str]:
@@ -338,8 +436,21 @@ def _exhausted(counted: tuple[QuotaCounter, ...], used: Mapping[str, Bytes]) -> 
     return frozenset([c.rule.id for c in counted if c.holds and used.get(c.rule.id, 0) >= c.quota.volume])
 
 
-def compile_ruleset(ruleset: Ruleset) -> CompiledRuleset:
-    return CompiledRuleset(ruleset, {r.id: sentence(r, ruleset) for r in ruleset.rules}, share_cap(ruleset))
+def compile_ruleset(ruleset: Ruleset, *, lists_not_binding: bool = True) -> CompiledRuleset:
+    sentences = {rule.id: sentence(rule, ruleset) for rule in ruleset.rules}
+    return CompiledRuleset(
+        ruleset,
+        sentences,
+        ruleset.share_cap,
+        RuleSelectors(ruleset.rules),
+        by_id={rule.id: rule for rule in ruleset.rules},
+        lists_not_binding=lists_not_binding,
+        has_quotas=any(isinstance(rule.effect, Quota) for rule in ruleset.rules),
+        lifeline=lifeline_bound(ruleset),
+        guest_lifeline=guest_lifeline_bound(ruleset),
+        equal_share=equal_share_bound(ruleset),
+        guests_share=guests_share_bound(ruleset),
+    )
 
 
 def _lowered_to(effect: Effect) -> int | None:
@@ -350,6 +461,11 @@ def _lowered_to(effect: Effect) -> int | None:
 def _slowed_to(effect: Effect) -> Rates | None:
     """The ceiling after a quota is exhausted."""
     return effect.then.rates if isinstance(effect, Quota) and isinstance(effect.then, Ceiling) else None
+
+
+def _is_alert(effect: Effect) -> bool:
+    """Whether it is a quota that limits nothing."""
+    return isinstance(effect, Quota) and isinstance(effect.then, UsageAlert)
 
 
 def _silent(selected: Iterable[Rule], binding: frozenset[str]) -> tuple[str, ...]:
@@ -365,10 +481,10 @@ def binding_rules(rules: Iterable[Rule], exhausted: frozenset[str], found: Allow
 def _binds(rule: Rule, exhausted: frozenset[str], found: Allowance) -> bool:
     effect = rule.effect
     if isinstance(effect, Quota):
-        if rule.id not in exhausted:
-            return False
+        if rule.id not in exhausted or isinstance(effect.then, UsageAlert):
+            return rule.id in exhausted
         effect = effect.then
-    if isinstance(effect, Share):
+    if isinstance(effect, Share | Credit):
         return rule.id not in found.share.also
     if isinstance(effect, Floor):
         return rule.id not in found.floor.also
@@ -426,111 +542,15 @@ def code_lifeline_bound() -> Bound[Rates]:
 
 
 def equal_share_bound(ruleset: Ruleset) -> Bound[int]:
-    return Bound(
-        SHARE_DEFAULT, EQUAL_SHARE, BUILT_IN, equal_share_sentence(ruleset), reasons=(EQUAL_SHARE_IN_CODE,)
-    )
+    sentence_ = equal_share_sentence(ruleset)
+    return Bound(ruleset.share_default, EQUAL_SHARE, BUILT_IN, sentence_, reasons=(EQUAL_SHARE_IN_CODE,))
 
 
 def guests_share_bound(ruleset: Ruleset) -> Bound[int]:
-    return Bound(SHARE_DEFAULT, EQUAL_SHARE, BUILT_IN, guests_share_sentence(ruleset), reasons=(GUESTS,))
-
-
-def share_cap(ruleset: Ruleset) -> int:
-    """The largest share that the charter's ratio allows: a multiple of the smallest, which is at most 100.
-
-    A pool is one household of many people, so a small share of a pool does not lower the cap.
-    """
-    weights = [r.effect.weight for r in ruleset.rules if isinstance(r.effect, Share) and not r.together]
-    return min([SHARE_DEFAULT, *weights]) * ruleset.charter.max_weight_ratio
-
-
-def base_share(claims: Sequence[Claim[int]], default: Bound[int], cap: int) -> Bound[int]:
-    """The one base share; of two, which the checks would refuse, the larger."""
-    if not claims:
-        return default
-    first, *others = sorted(claims, key=lambda claim: (-claim.value, claim.rule.id))
-    value = max(1, min(first.value, cap))
     return Bound(
-        value, first.rule.id, first.rule.by, first.sentence, first.until, tuple(c.rule.id for c in others)
+        ruleset.share_default, EQUAL_SHARE, BUILT_IN, guests_share_sentence(ruleset), reasons=(GUESTS,)
     )
-
-
-def lowered_share(base: Bound[int], consequences: Sequence[Claim[int]]) -> Bound[int]:
-    """The base share, or the smallest consequence of an exhausted quota if that is lower."""
-    lowering = sorted((c for c in consequences if c.value < base.value), key=lambda c: (c.value, c.rule.id))
-    if not lowering:
-        return replace(base, also=_also(base, consequences))
-    first, *others = lowering
-    also = tuple(sorted({base.rule, *base.also, *(claim.rule.id for claim in others)} - {first.rule.id}))
-    return Bound(max(1, first.value), first.rule.id, first.rule.by, first.sentence, first.until, also)
-
-
-def lowest_ceiling(claims: Sequence[Claim[Rates]], least: Bound[Rates]) -> Bound[Rates] | None:
-    """The lowest rate in each direction, but at least `least`; None without a limit."""
-    if not claims:
-        return None
-    down, up = min(c.value.down for c in claims), min(c.value.up for c in claims)
-    kept = Rates(max(down, least.value.down), max(up, least.value.up))
-    setting = [c for c in claims if c.value.down == down or c.value.up == up]
-    if kept.down != down and kept.up != up:
-        also = tuple(sorted(claim.rule.id for claim in claims))
-        return Bound(kept, least.rule, least.decision, least.sentence, None, also, least.reasons)
-    return _bound(kept, setting, claims, lambda claim: claim.value == Rates(down, up))
-
-
-def highest_floor(
-    claims: Sequence[Claim[Rates]], lifeline: Bound[Rates], ceiling: Bound[Rates] | None
-) -> Bound[Rates]:
-    """The highest rate in each direction, at least the lifeline and at most the ceiling."""
-    down = max([lifeline.value.down, *(c.value.down for c in claims)])
-    up = max([lifeline.value.up, *(c.value.up for c in claims)])
-    kept = Rates(down, up) if ceiling is None else lowest(Rates(down, up), ceiling.value)
-    setting = [
-        c
-        for c in claims
-        if (c.value.down == down > lifeline.value.down) or (c.value.up == up > lifeline.value.up)
-    ]
-    if not setting:
-        also = tuple(sorted(claim.rule.id for claim in claims))
-        return Bound(kept, lifeline.rule, lifeline.decision, lifeline.sentence, None, also, lifeline.reasons)
-    return _bound(kept, setting, claims, lambda claim: claim.value == Rates(down, up))
-
-
-def smallest_limit[N: int](claims: Sequence[Claim[N]], least: N) -> Bound[N] | None:
-    """The smallest limit, but at least `least`; None without a limit."""
-    if not claims:
-        return None
-    first, *others = sorted(claims, key=lambda claim: (claim.value, claim.rule.id))
-    also = tuple(claim.rule.id for claim in others)
-    return Bound(max(first.value, least), first.rule.id, first.rule.by, first.sentence, first.until, also)
 
 
 def rate_in(direction: Direction, rates: Rates) -> BitsPerSecond:
     return rates.down if direction == "down" else rates.up
-
-
-def earliest(ends: Sequence[datetime | None]) -> datetime | None:
-    return min((end for end in ends if end is not None), default=None)
-
-
-def _also(base: Bound[int], consequences: Sequence[Claim[int]]) -> tuple[str, ...]:
-    return tuple(sorted({*base.also, *(claim.rule.id for claim in consequences)}))
-
-
-def _bound(
-    value: Rates,
-    setting: list[Claim[Rates]],
-    claims: Sequence[Claim[Rates]],
-    sets_both: Callable[[Claim[Rates]], bool],
-) -> Bound[Rates]:
-    """If one rule sets both directions, it is the whole reason; otherwise the sentence names the rule of each
-    direction."""
-    ordered = sorted(setting, key=lambda claim: (not sets_both(claim), claim.rule.id))
-    if sets_both(ordered[0]):
-        ordered = ordered[:1]
-    first = ordered[0]
-    sentence = " ".join(claim.sentence for claim in ordered)
-    until = earliest([claim.until for claim in ordered])
-    also = tuple(sorted({claim.rule.id for claim in claims} - {claim.rule.id for claim in ordered}))
-    reasons = tuple(claim.rule.id for claim in ordered)
-    return Bound(value, first.rule.id, first.rule.by, sentence, until, also, reasons)

@@ -1,55 +1,81 @@
 """Parses one ``[[rule]]``: exactly one effect, its selector, its times, and the rule it replaces."""
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
+from datetime import date
+from functools import partial
 
-from node.errors import Finding
-from node.governance.document import TomlTable, suggestion, tables
+from node.errors import Finding, InvalidValue
+from node.governance.document import TomlTable, suggestion, tables, write
+from node.governance.expressions import listed
 from node.governance.rule_evaluation import SESSION_MIN
 from node.governance.rules import (
     GUEST_TIER,
     GUESTS,
+    LATE_DUES,
     LIFELINE,
     ONLY_GUESTS,
     Ceiling,
     Counts,
+    Credit,
     DevicesLimit,
     Effect,
     Floor,
     Quota,
+    Reserve,
     Rule,
     SessionLimit,
     Share,
     Who,
     selects,
 )
+from node.governance.times import (
+    ALWAYS,
+    DAY_WANTED,
+    END_WANTED,
+    Calendar,
+    DecisionTerm,
+    Times,
+    parse_day,
+    parse_end,
+    parse_times,
+)
 from node.governance.times import WANTED as TIMES_WANTED
-from node.governance.times import Times, parse_times
 from node.governance.value_syntax import (
+    AT_WANTED,
+    CREDIT_WANTED,
     DECISION_WANTED,
     NAME_WANTED,
     QUOTA_WANTED,
     RATES_WANTED,
+    RESERVE_WANTED,
     SESSION_WANTED,
     SHARE_MAX,
     THEN_WANTED,
+    WHILE_WANTED,
     WHO_WANTED,
+    parse_at,
+    parse_credit,
     parse_decision,
     parse_name,
     parse_quota,
     parse_rates,
+    parse_reserve,
     parse_session,
     parse_then,
+    parse_while,
     parse_who,
 )
 from node.toml_reader import TomlDocument
+from node.translator import LazyText, day_words, gettext_lazy, literal
+from node.units import BitsPerSecond, Rates
 
 RULES_MAX = 200
 
 DEVICES_MAX = 50
 """Devices online at once; no account in the directory has more."""
 
-EFFECTS = ("share", "floor", "ceiling", "quota", "session", "devices")
+EFFECTS = ("share", "credit", "floor", "reserve", "ceiling", "quota", "session", "devices")
 RULE_KEYS = (
     "id",
     *EFFECTS,
@@ -58,31 +84,54 @@ RULE_KEYS = (
     "who",
     "except",
     "when",
+    "from",
+    "expires",
+    "while",
+    "at",
     "exception_to",
     "together",
+    "emergency",
     "by",
+    "proposed_by",
     "why",
 )
 LATER = {
-    "burst": "use a ceiling alone until a later version knows bursts",
-    "credit": "write a share rule for that group until a later version knows credits",
-    "reserve": "write a floor for that tier until a later version knows reserves",
-    "expires": "remove the rule from the file on that day",
-    "from": "put the rule into the file on that day",
+    "burst": gettext_lazy("use a ceiling alone until a later version knows bursts"),
 }
 """Keys that later versions of the rule language will have, and what to do until then."""
 
+EMERGENCY_DAYS_MAX = 3
+"""Of an emergency order: 72 hours."""
+EMERGENCY_EXAMPLE = ("2026-12-01", "2026-12-03")
+
+WHILE_BUSY = (Ceiling, Share, SessionLimit)
+"""Effects that may hold only while the line is busy."""
+
 COUNTS: tuple[Counts, ...] = ("uplink", "uplink while busy")
-COUNTS_WANTED = '"uplink" or "uplink while busy"'
+COUNTS_WANTED = gettext_lazy("{some} or {last}", some='"uplink"', last='"uplink while busy"')
+
+_TARGET_WANTED = gettext_lazy("the id of the rule that it replaces, in quotes")
 
 Names = Mapping[str, TomlTable]
 
 
-def read_rules(document: TomlDocument, findings: list[Finding]) -> tuple[Rule, ...]:
-    """The rules without errors of their own; all errors are added to `findings`."""
+@dataclass(frozen=True, slots=True)
+class Dates:
+    """The dates that rules can refer to."""
+
+    calendar: Calendar = field(default_factory=dict)
+    decisions: Mapping[str, date] = field(default_factory=dict)
+    """The day of each decision whose date the file says."""
+
+
+def read_rules(
+    document: TomlDocument, findings: list[Finding], dates: Dates, line: Rates | None
+) -> tuple[Rule, ...]:
+    """The rules without errors of their own; all errors are added to `findings`. `line`: the rate that is shared, if its
+    speed is stated."""
     found = tables(document, "rule", RULES_MAX, findings)
     names = _names(found)
-    rules = [_rule(table, names) for table in found]
+    rules = [_rule(table, names, dates, line) for table in found]
     return tuple(rule for rule in rules if rule is not None)
 
 
@@ -95,35 +144,122 @@ def _names(found: Sequence[TomlTable]) -> dict[str, TomlTable]:
             continue
         if name in names:
             first = names[name].line("id")
-            table.refuse(
-                "id", f"{name!r:.60} is the id of two rules, first on line {first}.", "give it another id"
+            message = gettext_lazy(
+                "{name} is the id of two rules, first on line {line}.", name=f"{name!r:.60}", line=first
             )
+            table.refuse("id", message, gettext_lazy("give it another id"))
         else:
             names[name] = table
     return names
 
 
-def _rule(table: TomlTable, names: Names) -> Rule | None:
+def _rule(table: TomlTable, names: Names, dates: Dates, line: Rates | None) -> Rule | None:
     table.known(RULE_KEYS, LATER)
     name = table.required("id", NAME_WANTED, _rule_name)
     by = table.required("by", DECISION_WANTED, parse_decision, "E07")
     chain = _replaced(table, names)
     who = _who(table, chain)
-    effect = _effect(table)
-    when = table.value("when", TIMES_WANTED, parse_times)
-    together = _together(table, chain, effect, when)
+    effect = _effect(table, line)
+    when = _when(table, dates)
+    while_busy = _while_busy(table, effect)
+    at = _at(table, chain)
+    is_emergency = _emergency(table, effect, when)
+    proposed_by = _selectors(table, "proposed_by", [])
+    together = _together(table, chain, effect)
+    if isinstance(effect, Reserve) and not together and who not in (ONLY_GUESTS, None):
+        _reserve_apart(table)
     if together and who is not None:
         _guests_apart(table, who)
-    why = table.text("why", "the reason in a few words")
+    why = table.text("why", gettext_lazy("the reason in a few words"))
     if name is None or by is None or who is None or effect is None:
         return None
     exception_to = None if not chain else str(table.data["exception_to"])
-    return Rule(name, who, effect, by, when, exception_to, together, why or "", table.line())
+    return Rule(
+        name,
+        who,
+        effect,
+        by,
+        when,
+        exception_to,
+        together,
+        why or "",
+        table.line(),
+        while_busy,
+        at,
+        is_emergency,
+        proposed_by,
+    )
+
+
+def _while_busy(table: TomlTable, effect: Effect | None) -> bool:
+    """Whether the rule holds only while the line is busy: a ceiling, a share or a session may."""
+    if not table.value("while", WHILE_WANTED, parse_while):
+        return False
+    if effect is not None and not isinstance(effect, WHILE_BUSY):
+        fix = gettext_lazy("remove {key}, or write {other} with the hours", key="while", other="when")
+        if isinstance(effect, Quota):
+            counts = 'counts = "uplink while busy"'
+            fix = gettext_lazy("remove {key}, and write {example}", key="while", example=counts)
+        message = gettext_lazy(
+            "A rule with {effect} cannot depend on whether the line is busy.", effect=_effects(table)[0]
+        )
+        table.refuse("while", message, fix, "E02")
+    return True
+
+
+def _at(table: TomlTable, chain: Sequence[TomlTable]) -> str:
+    """The only node at which the rule applies; an exception without ``at`` has that of the rule it replaces."""
+    # Copies with a separate list: errors in the other rule are reported there, once.
+    replaced = (replace(each, findings=[]).value("at", AT_WANTED, parse_at) for each in chain)
+    inherited = next((node for node in replaced if node), "")
+    own = table.value("at", AT_WANTED, parse_at)
+    if own and inherited and own != inherited:
+        message = gettext_lazy(
+            "The rule that this one replaces is for {node}, so this one would never apply.",
+            node=f"node:{inherited}",
+        )
+        fix = gettext_lazy("write {text}, or remove {key}", text=f'at = "node:{inherited}"', key="at")
+        table.refuse("at", message, fix, "E02")
+    return own or inherited
+
+
+def _emergency(table: TomlTable, effect: Effect | None, when: Times | None) -> bool:
+    """Whether it is a rule by an emergency order: a ceiling or a share for a few days."""
+    if not table.flag("emergency"):
+        return False
+    if effect is not None and not isinstance(effect, Ceiling | Share):
+        message = gettext_lazy("An emergency rule is a ceiling or a share.")
+        table.refuse("emergency", message, _remove("emergency"), "E09")
+    first, last = (None, None) if when is None else (when.first, when.last)
+    if first is None or last is None or (last - first).days >= EMERGENCY_DAYS_MAX:
+        message = gettext_lazy(
+            "An emergency rule needs its first and its last day, at most {days} days in all.",
+            days=EMERGENCY_DAYS_MAX,
+        )
+        example = f'from = "{EMERGENCY_EXAMPLE[0]}" and expires = "{EMERGENCY_EXAMPLE[1]}"'
+        table.refuse("emergency", message, gettext_lazy("write for example {text}", text=example), "E09")
+    return True
+
+
+def _when(table: TomlTable, dates: Dates) -> Times | None:
+    """Weekly times and dates; None for always, and when they are refused."""
+    when = table.value("when", TIMES_WANTED, lambda text: parse_times(text, dates.calendar))
+    first = table.value("from", DAY_WANTED, parse_day)
+    end = table.value("expires", END_WANTED, lambda text: parse_end(text, dates.decisions))
+    if first is None and end is None:
+        return when
+    last, open_end = (None, end) if isinstance(end, DecisionTerm) else (end, None)
+    if first is not None and last is not None and last < first:
+        message = gettext_lazy("This rule ends on {day}, before it begins.", day=partial(day_words, last))
+        fix = gettext_lazy("write {day} or a later day", day=f'"{first.isoformat()}"')
+        table.refuse("expires", message, fix)
+    return replace(when or ALWAYS, first=first, last=last, open_end=open_end)
 
 
 def _rule_name(text: str) -> str:
     if text in (LIFELINE, GUESTS):
-        raise ValueError(f"{text!r} is what the node itself uses; write {NAME_WANTED}")
+        wrong = gettext_lazy("{text} is what the node itself uses", text=repr(text))
+        raise InvalidValue(wrong, wanted=NAME_WANTED)
     return parse_name(text)
 
 
@@ -131,18 +267,19 @@ def _replaced(table: TomlTable, names: Names) -> tuple[TomlTable, ...]:
     """The rule that the table replaces, the one that this replaces, and so on; may be empty."""
     if "exception_to" not in table.data:
         return ()
-    own, target = table.data.get("id"), table.text("exception_to", '"the-id-of-the-rule-it-replaces"')
+    own, target = table.data.get("id"), table.text("exception_to", _TARGET_WANTED)
     if target is None:
         return ()
     if target not in names:
         near = suggestion(target, [name for name in names if name != own])
-        table.refuse("exception_to", f"There is no rule {target!r:.60} to replace.", near, "E02")
+        message = gettext_lazy("There is no rule {name} to replace.", name=f"{target!r:.60}")
+        table.refuse("exception_to", message, near, "E02")
         return ()
     seen, chain = {own}, [table]
     while isinstance(name := chain[-1].data.get("exception_to"), str) and name in names:
         if name in seen:
-            message = f"The exceptions from {own!r:.60} on form a circle."
-            table.refuse("exception_to", message, "name the rule that this one replaces", "E02")
+            message = gettext_lazy("The exceptions from {name} on form a circle.", name=f"{own!r:.60}")
+            table.refuse("exception_to", message, gettext_lazy("name the rule that this one replaces"), "E02")
             return ()
         seen.add(name)
         chain.append(names[name])
@@ -153,8 +290,14 @@ def _same_effect(table: TomlTable, target: TomlTable) -> bool:
     own, theirs = _effects(table), _effects(target)
     if len(own) != 1 or len(theirs) != 1 or own == theirs:
         return True
-    message = f"A {own[0]} cannot replace {target.data.get('id')!r:.60}, which is a {theirs[0]}."
-    table.refuse("exception_to", message, f"write a {theirs[0]}, or leave out exception_to", "E02")
+    message = gettext_lazy(
+        "A rule with {effect} cannot replace {name}, which has {other}.",
+        effect=own[0],
+        name=f"{target.data.get('id')!r:.60}",
+        other=theirs[0],
+    )
+    fix = gettext_lazy("write {effect}, or leave out {key}", effect=theirs[0], key="exception_to")
+    table.refuse("exception_to", message, fix, "E02")
     return False
 
 
@@ -167,12 +310,13 @@ def _who(table: TomlTable, chain: Sequence[TomlTable]) -> Who | None:
     if "who" in table.data:
         return _own_who(table)
     if "except" in table.data:
-        table.refuse(
-            "except", "except is there without who.", "add who, and then leave people out with except"
-        )
+        message = gettext_lazy("{key} is there without {other}.", key="except", other="who")
+        fix = gettext_lazy("add {other}, and then leave people out with {key}", key="except", other="who")
+        table.refuse("except", message, fix)
         return None
     if "exception_to" not in table.data:
-        table.refuse("", "This rule does not say who it is for.", 'add who = "everyone", or a tier or group')
+        fix = gettext_lazy("add {example}, or a tier or group", example='who = "everyone"')
+        table.refuse("", gettext_lazy("This rule does not say who it is for."), fix)
         return None
     nearest = next((replaced for replaced in chain if "who" in replaced.data), None)
     # A copy with a separate list: errors in the other rule are reported there, once.
@@ -180,34 +324,41 @@ def _who(table: TomlTable, chain: Sequence[TomlTable]) -> Who | None:
 
 
 def _own_who(table: TomlTable) -> Who | None:
-    selectors = table.texts("who", WHO_WANTED)
-    excluded = table.texts("except", '["tier:guest"]') or []
+    return _selectors(table, "who", table.texts("except", literal('["tier:guest"]')) or [])
+
+
+def _selectors(table: TomlTable, key: str, excluded: Sequence[str]) -> Who | None:
+    selectors = table.texts(key, WHO_WANTED)
     if selectors is None:
         return None
     try:
         return parse_who(selectors, excluded)
-    except ValueError as error:
-        message, _, fix = str(error).partition("; ")
-        table.refuse("who", f"who: {message}.", fix or f"write {WHO_WANTED}")
+    except InvalidValue as error:
+        table.refuse_value(key, error, WHO_WANTED)
         return None
 
 
-def _effect(table: TomlTable) -> Effect | None:
+def _effect(table: TomlTable, line: Rates | None) -> Effect | None:
     found = _effects(table)
     if len(found) != 1:
         if not found and any(key in LATER for key in table.data):
             return None
-        said = f"This rule has {' and '.join(found)}" if found else "This rule does nothing"
-        fix = "write one rule for each effect" if found else f"add one of {', '.join(EFFECTS)}"
-        table.refuse("", f"{said}; a rule has exactly one effect.", fix, "E02")
+        message = gettext_lazy("This rule does nothing; a rule has exactly one effect.")
+        fix = gettext_lazy("add one of {words}", words=", ".join(EFFECTS))
+        if found:
+            effects = partial(listed, found)
+            message = gettext_lazy("This rule has {effects}; a rule has exactly one effect.", effects=effects)
+            fix = gettext_lazy("write one rule for each effect")
+        table.refuse("", message, fix, "E02")
         return None
     if found[0] != "quota":
         for key in ("counts", "then"):
             if key in table.data:
-                table.refuse(
-                    key, f"{key} belongs to a quota, and this is a {found[0]}.", "take it out", "E02"
+                message = gettext_lazy(
+                    "{key} belongs to a quota, and this rule has {effect}.", key=key, effect=found[0]
                 )
-    return _READERS[found[0]](table)
+                table.refuse(key, message, gettext_lazy("take it out"), "E02")
+    return _reserve(table, line) if found[0] == "reserve" else _READERS[found[0]](table)
 
 
 def _share(table: TomlTable) -> Share | None:
@@ -215,17 +366,36 @@ def _share(table: TomlTable) -> Share | None:
     return None if weight is None else Share(weight)
 
 
+def _credit(table: TomlTable) -> Credit | None:
+    return table.value("credit", CREDIT_WANTED, parse_credit)
+
+
 def _floor(table: TomlTable) -> Floor | None:
     rates = table.value("floor", RATES_WANTED, parse_rates)
     return None if rates is None else Floor(rates)
+
+
+def _reserve(table: TomlTable, line: Rates | None) -> Reserve | None:
+    percent = table.value("reserve", RESERVE_WANTED, parse_reserve)
+    if percent is None:
+        return None
+    if line is None:
+        message = gettext_lazy("A reserve is a part of the line, and its speed is not stated.")
+        fix = gettext_lazy("write {table} with {examples}", table="[uplink.main]", examples="down, up")
+        table.refuse("reserve", message, fix, "E02")
+        return None
+    return Reserve(
+        Rates(BitsPerSecond(line.down * percent // 100), BitsPerSecond(line.up * percent // 100)), percent
+    )
 
 
 def _ceiling(table: TomlTable) -> Ceiling | None:
     if table.data.get("ceiling") == "none":
         if "exception_to" in table.data:
             return Ceiling(None)
-        fix = "remove the rule, or say with exception_to which ceiling it lifts"
-        table.refuse("ceiling", 'ceiling = "none" lifts no other rule.', fix, "E02")
+        message = gettext_lazy("{example} lifts no other rule.", example='ceiling = "none"')
+        fix = gettext_lazy("remove the rule, or say with {key} which ceiling it lifts", key="exception_to")
+        table.refuse("ceiling", message, fix, "E02")
         return None
     rates = table.value("ceiling", RATES_WANTED, parse_rates)
     return None if rates is None else Ceiling(rates)
@@ -241,7 +411,8 @@ def _quota(table: TomlTable) -> Quota | None:
 def _session(table: TomlTable) -> SessionLimit | None:
     length = table.value("session", SESSION_WANTED, parse_session)
     if length is not None and length < SESSION_MIN:
-        table.refuse("session", "A visit lasts 30 minutes at least.", 'write session = "30 minutes"', "E03")
+        message = gettext_lazy("A visit lasts 30 minutes at least.")
+        table.refuse("session", message, write('session = "30 minutes"'), "E03")
     return None if length is None else SessionLimit(length)
 
 
@@ -252,6 +423,7 @@ def _devices(table: TomlTable) -> DevicesLimit | None:
 
 _READERS: Mapping[str, Callable[[TomlTable], Effect | None]] = {
     "share": _share,
+    "credit": _credit,
     "floor": _floor,
     "ceiling": _ceiling,
     "quota": _quota,
@@ -265,41 +437,69 @@ def _counts(table: TomlTable) -> Counts | None:
         return "uplink while busy"
     text = table.text("counts", COUNTS_WANTED)
     if text == "all":
-        message = 'counts = "all" is not known to this version: local traffic is not counted.'
-        table.refuse("counts", message, f"write {COUNTS_WANTED}")
+        message = gettext_lazy(
+            "{example} is not known to this version: local traffic is not counted.", example='counts = "all"'
+        )
+        table.refuse("counts", message, write(COUNTS_WANTED))
         return None
     counts = next((counts for counts in COUNTS if counts == text), None)
     if text is not None and counts is None:
-        table.refuse("counts", f"A quota cannot count {text!r:.60}.", f"write {COUNTS_WANTED}")
+        message = gettext_lazy("A quota cannot count {text}.", text=f"{text!r:.60}")
+        table.refuse("counts", message, write(COUNTS_WANTED))
     return counts
 
 
-def _together(
-    table: TomlTable, chain: Sequence[TomlTable], effect: Effect | None, when: Times | None
-) -> bool:
+def _together(table: TomlTable, chain: Sequence[TomlTable], effect: Effect | None) -> bool:
     """Whether the selected accounts count as one; a pool must not depend on times or be divided."""
     inherited = any(replaced.data.get("together") is True for replaced in chain)
     together = table.flag("together") if "together" in table.data else inherited
-    if together and isinstance(effect, Quota | SessionLimit | DevicesLimit):
-        message = f"A {_effects(table)[0]} limit is for each account, not for people together."
+    if together and isinstance(effect, Credit | Quota | SessionLimit | DevicesLimit):
+        message = gettext_lazy(
+            "A {effect} limit is for each account, not for people together.", effect=_effects(table)[0]
+        )
+        if isinstance(effect, Credit):
+            message = gettext_lazy("A credit is for each account, not for people together.")
         if isinstance(effect, Quota):
-            message = "A quota is counted for each account, not for people together."
-        table.refuse("together", message, "remove together", "E02")
+            message = gettext_lazy("A quota is counted for each account, not for people together.")
+        table.refuse("together", message, _remove("together"), "E02")
     if chain and together != inherited:
-        message = "An exception counts people together exactly as the rule it replaces."
-        table.refuse("together", message, "remove together", "E02")
+        message = gettext_lazy("An exception counts people together exactly as the rule it replaces.")
+        table.refuse("together", message, _remove("together"), "E02")
     if together and isinstance(effect, Share):
-        if not chain and when is not None:
-            message = "People cannot be one household at some hours only."
-            table.refuse("when", message, "remove when, or remove together", "E02")
+        for key in ("when", "from", "expires", "while"):
+            if not chain and key in table.data:
+                message = gettext_lazy("People cannot be one household at some times only.")
+                fix = gettext_lazy("remove {key}, or remove {other}", key=key, other="together")
+                table.refuse(key, message, fix, "E02")
+        if not chain and "at" in table.data:
+            message = gettext_lazy("People cannot be one household at some nodes only.")
+            fix = gettext_lazy("remove {key}, or remove {other}", key="at", other="together")
+            table.refuse("at", message, fix, "E02")
         if chain and ("who" in table.data or "except" in table.data):
-            message = "An exception to a share of people together is for all of them."
-            table.refuse("who", message, "remove who and except", "E02")
+            message = gettext_lazy("An exception to a share of people together is for all of them.")
+            fix = gettext_lazy("remove {key} and {other}", key="who", other="except")
+            table.refuse("who", message, fix, "E02")
     return together
 
 
+def _remove(key: str) -> LazyText:
+    return gettext_lazy("remove {key}", key=key)
+
+
+def _reserve_apart(table: TomlTable) -> None:
+    message = gettext_lazy("A reserve is for people together.")
+    fix = gettext_lazy("write {text} here, and in a share rule for the same people", text="together = true")
+    table.refuse("reserve", message, fix, "E02")
+
+
 def _guests_apart(table: TomlTable, who: Who) -> None:
-    """Guests share one lifeline and households have one each, so they cannot be in the same pool."""
+    """Guests share one lifeline and households have one each, so they cannot be in the same pool; nor do people change
+    their pool when their dues are paid."""
+    if LATE_DUES in who.groups | who.excluded_groups:
+        message = gettext_lazy("People cannot be one household only while their dues are late.")
+        fix = gettext_lazy("leave out {text}, or remove {key}", text=LATE_DUES, key="together")
+        table.refuse("who", message, fix, "E02")
     if selects(who, GUEST_TIER, frozenset()) and who != ONLY_GUESTS:
-        message = "Guests and others cannot be one household: they have different lifelines."
-        table.refuse("who", message, 'write one rule for "tier:guest" and another for the others', "E02")
+        message = gettext_lazy("Guests and others cannot be one household: they have different lifelines.")
+        fix = gettext_lazy("write one rule for {who} and another for the others", who='"tier:guest"')
+        table.refuse("who", message, fix, "E02")

@@ -1,19 +1,24 @@
 """The rule model as frozen values: a closed list of effects, and no selector for what people do online; and which rules
 apply to a unit at a minute of the week, and which of them an exception replaces."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Literal
 
-from node.accounting.periods import PeriodKind
+from node.accounting.periods import Period
 from node.errors import Finding
-from node.governance.times import Times
+from node.governance.times import NamedDays, Times
 from node.units import KILO, BitsPerSecond, Bytes, Milliseconds, Rates
 
 SHARE_DEFAULT = 100
+GRACE_DAYS = 14
+RESERVE_MAX_PERCENT = 50
 GUEST_TIER = "guest"
 MEMBER_TIER = "member"
+
+LATE_DUES = "dues:late"
+"""Group of all whose dues are late: no group of a members' file has a colon. Nobody else can be in it."""
 
 LIFELINE = "lifeline"
 EQUAL_SHARE = "equal-share"
@@ -24,6 +29,9 @@ GUESTS = "guests"
 GUEST_LIFELINE = "lifeline:guests"
 LIFELINE_IN_CODE = "lifeline:code"
 EQUAL_SHARE_IN_CODE = "equal-share:code"
+
+CLASSES_MAX = 4096
+"""Cached classes of units; when there are more, the cache is cleared."""
 
 Counts = Literal["uplink", "uplink while busy"]
 
@@ -50,10 +58,24 @@ class Share:
 
 
 @dataclass(frozen=True, slots=True)
+class Credit:
+    """Weight that is added to the share, as for those who contribute to the network; several add up."""
+
+    weight: int
+
+
+@dataclass(frozen=True, slots=True)
 class Floor:
     """Guaranteed rate."""
 
     rates: Rates
+
+
+@dataclass(frozen=True, slots=True)
+class Reserve(Floor):
+    """A floor that is a part of the uplink, for people together; what they do not use is lent to others."""
+
+    percent: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,13 +86,21 @@ class Ceiling:
 
 
 @dataclass(frozen=True, slots=True)
+class UsageAlert:
+    """Consequence of a used-up quota that limits nothing: the person is asked to use less, and admins see it."""
+
+
+Consequence = Share | Ceiling | UsageAlert
+
+
+@dataclass(frozen=True, slots=True)
 class Quota:
     """Volume in a period, and the consequence when it is used up. It never disconnects an account."""
 
     volume: Bytes
-    period: PeriodKind
+    period: Period
     counts: Counts
-    then: Share | Ceiling
+    then: Consequence
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,7 +117,7 @@ class DevicesLimit:
     count: int
 
 
-Effect = Share | Floor | Ceiling | Quota | SessionLimit | DevicesLimit
+Effect = Share | Credit | Floor | Reserve | Ceiling | Quota | SessionLimit | DevicesLimit
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,6 +136,35 @@ class Rule:
     """The selected accounts count as one household."""
     why: str = ""
     line: int = 0
+    while_busy: bool = False
+    """Applies only while the uplink is busy."""
+    at: str = ""
+    """Name of the only node at which it applies; empty for all nodes."""
+    is_emergency: bool = False
+    """By an emergency order: it limits for some days, and ends by itself."""
+    proposed_by: Who | None = None
+    """The people who proposed it."""
+
+
+BUSY_AFTER, BUSY_ENDS_AFTER_MAX = Milliseconds(5 * 60_000), Milliseconds(60_000)
+
+
+@dataclass(frozen=True, slots=True)
+class BusyThresholds:
+    """When the uplink counts as busy (RFC 6057): in permille of the rate that is shared, in either direction."""
+
+    above: int = 800
+    below: int = 600
+    after: Milliseconds = BUSY_AFTER
+    """It is busy when its rate has been at least `above` for so long, until it has been less than `below` for as long, or
+    for a minute."""
+
+    @property
+    def ends_after(self) -> Milliseconds:
+        return min(self.after, BUSY_ENDS_AFTER_MAX)
+
+
+DEFAULT_BUSY_THRESHOLDS = BusyThresholds()
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,6 +175,11 @@ class Charter:
     guest_lifeline: Rates
     """Of all guests together."""
     max_weight_ratio: int
+    busy: BusyThresholds = DEFAULT_BUSY_THRESHOLDS
+    overbook_percent: int = 100
+    """Floors may promise up to so much of what can be guaranteed, because people seldom need theirs all at once."""
+    reserve_max_percent: int = RESERVE_MAX_PERCENT
+    """All reserves together."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -178,20 +242,48 @@ class Ruleset:
     joining: JoinMethods = DEFAULT_JOIN_METHODS
     measured: MeasuredUplink | None = None
     """None: the stated rate is shared whatever the uplink carries."""
+    calendar: tuple[NamedDays, ...] = ()
+    """By name."""
+    grace_days: int = GRACE_DAYS
+    """After the last day for which dues are paid, in which they are not late."""
+    preview_by: str = ""
+    """The decision to keep usage in intervals of five minutes for 14 days, for previews; empty for none."""
 
     @cached_property
     def shaped(self) -> Rates | None:
         """The rate that is shared: the usable part of the uplink as stated."""
         if self.uplink is None:
             return None
-        return Rates(
-            _permille(self.uplink.down, self.usable_permille), _permille(self.uplink.up, self.usable_permille)
-        )
+        return usable(self.uplink, self.usable_permille)
+
+    @cached_property
+    def knows_dues(self) -> bool:
+        """Whether a rule is for people whose dues are late, or leaves them out."""
+        return any(LATE_DUES in rule.who.groups | rule.who.excluded_groups for rule in self.rules)
+
+    @cached_property
+    def nodes(self) -> tuple[str, ...]:
+        """Names of the nodes that have rules of their own."""
+        return nodes_of(self.rules)
 
     @cached_property
     def guaranteeable(self) -> Rates | None:
         """What lifelines and floors can have."""
         return None if self.shaped is None else without_reserve(self.shaped)
+
+    @cached_property
+    def share_cap(self) -> int:
+        """The largest share that the charter's ratio allows: a multiple of the smallest, which is at most 100.
+
+        A pool is one household of many people, so a small share of a pool does not lower the cap.
+        """
+        weights = [r.effect.weight for r in self.rules if isinstance(r.effect, Share) and not r.together]
+        return min([SHARE_DEFAULT, *weights]) * self.charter.max_weight_ratio
+
+    @property
+    def share_default(self) -> int:
+        """The share where no rule says otherwise: 100, or what the charter's ratio allows beside the smallest."""
+        return min(SHARE_DEFAULT, self.share_cap)
 
     @property
     def may_carry_less(self) -> bool:
@@ -199,6 +291,11 @@ class Ruleset:
         if self.measured is None or self.shaped is None:
             return False
         return not _covers(self.measured.least, self.shaped)
+
+    @property
+    def floors_may_shrink(self) -> bool:
+        """Whether floors can be promised to more people than the uplink carries at once."""
+        return self.may_carry_less or self.charter.overbook_percent > 100
 
 
 CONTROL_PERMILLE, CONTROL_MIN, CONTROL_PERMILLE_MAX = 20, BitsPerSecond(32_000), 250
@@ -229,6 +326,11 @@ def shared_for(promised: BitsPerSecond) -> BitsPerSecond:
     rounded = [BitsPerSecond(-(-each // KILO) * KILO) for each in enough]
     rounded += [BitsPerSecond(each + KILO) for each in rounded]
     return min(each for each in rounded if each - control_reserve(each) >= promised)
+
+
+def usable(uplink: Rates, permille: int) -> Rates:
+    """The part of a line that is shared."""
+    return Rates(_permille(uplink.down, permille), _permille(uplink.up, permille))
 
 
 def _permille(rate: BitsPerSecond, permille: int) -> BitsPerSecond:
@@ -265,20 +367,91 @@ def selects(who: Who, tier: str, groups: frozenset[str]) -> bool:
 def is_meant_for(rule: Rule, tier: str, groups: frozenset[str]) -> bool:
     """Whether the rule applies to such a unit. Pool shares, floors and limits are the same for all guests: a group
     that comes with a voucher neither creates a second guest pool nor removes a guest from the first."""
-    if tier == GUEST_TIER and (rule.together or isinstance(rule.effect, Share | Floor)):
+    if tier == GUEST_TIER and is_same_for_guests(rule):
         return selects(rule.who, tier, frozenset())
     return selects(rule.who, tier, groups)
 
 
-def applying(rules: Iterable[Rule], minute: int | None) -> tuple[Rule, ...]:
+def is_same_for_guests(rule: Rule) -> bool:
+    """Whether the rule applies to all guests or to none of them."""
+    return rule.together or isinstance(rule.effect, Share | Floor)
+
+
+class RuleSelectors(dict[tuple[str, frozenset[str]], int]):
+    """`is_meant_for` of all rules at once: by tier and groups of a unit, the rules for it, as bit mask of their indexes.
+    Computed when it is looked up first. Values depend only on the key, so it is thread-safe."""
+
+    def __init__(self, rules: Sequence[Rule]) -> None:
+        super().__init__()
+        self._everyone = sum(1 << index for index, rule in enumerate(rules) if rule.who.everyone)
+        self._tiers = _masks([rule.who.tiers for rule in rules])
+        self._groups = _masks([rule.who.groups for rule in rules])
+        self._tiers_excluded = _masks([rule.who.excluded_tiers for rule in rules])
+        self._groups_excluded = _masks([rule.who.excluded_groups for rule in rules])
+        self._same_for_guests = sum(
+            1 << index for index, rule in enumerate(rules) if is_same_for_guests(rule)
+        )
+
+    def __missing__(self, unit: tuple[str, frozenset[str]]) -> int:
+        if len(self) >= CLASSES_MAX:
+            self.clear()
+        found = self[unit] = self._selecting(*unit)
+        return found
+
+    def _selecting(self, tier: str, groups: frozenset[str]) -> int:
+        found = self._of(tier, groups)
+        if tier != GUEST_TIER or not groups:
+            return found
+        same = self._same_for_guests
+        return (found & ~same) | (self._of(tier, frozenset()) & same)
+
+    def _of(self, tier: str, groups: frozenset[str]) -> int:
+        found, excluded = self._everyone | self._tiers.get(tier, 0), self._tiers_excluded.get(tier, 0)
+        for group in groups:
+            found |= self._groups.get(group, 0)
+            excluded |= self._groups_excluded.get(group, 0)
+        return found & ~excluded
+
+
+def _masks(named: Sequence[frozenset[str]]) -> dict[str, int]:
+    """For each name, the indexes of the sets that have it, as bit mask."""
+    found: dict[str, int] = {}
+    for index, names in enumerate(named):
+        for name in names:
+            found[name] = found.get(name, 0) | 1 << index
+    return found
+
+
+def nodes_of(rules: Iterable[Rule]) -> tuple[str, ...]:
+    """Names of the nodes that these rules name, sorted."""
+    return tuple(sorted({rule.at for rule in rules if rule.at}))
+
+
+def applying(rules: Iterable[Rule], minute: int | None, *, busy: bool, node: str = "") -> tuple[Rule, ...]:
     """Of the rules that select a unit, those within their times, including replaced ones; sorted by id.
 
-    `minute` None means that the clock is unknown: then a rule with times applies only if it favours the users. An
-    exception applies only where the rule it replaces applies.
+    `minute`: a civil minute (`times`); None means that the clock is unknown: then a rule with times applies only if it
+    favours the users. `busy`: whether the uplink is busy. `node`: the name of this node; empty for one that no rule names.
+    An exception applies only where the rule it replaces applies.
     """
+    rules = tuple(rules)
+    return grounded(holding(rules, minute, busy=busy, node=node))
+
+
+def holding(rules: Sequence[Rule], minute: int | None, *, busy: bool, node: str = "") -> tuple[Rule, ...]:
+    """The rules within their times; arguments as those of `applying`."""
     by_id = {rule.id: rule for rule in rules}
-    timely = {rule.id for rule in by_id.values() if _is_timely(rule, minute, by_id)}
-    return tuple(by_id[name] for name in sorted(timely) if _has_ground(by_id[name], by_id, timely))
+    return tuple(
+        rule
+        for rule in rules
+        if rule.at in ("", node) and (busy or not rule.while_busy) and is_timely(rule, minute, by_id)
+    )
+
+
+def grounded(rules: Iterable[Rule]) -> tuple[Rule, ...]:
+    """Of the rules that select a unit and are within their times, those whose replaced rules are too; sorted by id."""
+    by_id = {rule.id: rule for rule in rules}
+    return tuple(by_id[name] for name in sorted(by_id) if _has_ground(by_id[name], by_id, by_id.keys()))
 
 
 def in_force(applying_rules: Sequence[Rule]) -> tuple[Rule, ...]:
@@ -295,10 +468,33 @@ def in_force(applying_rules: Sequence[Rule]) -> tuple[Rule, ...]:
     return tuple(r for r in applying_rules if r.id not in kept and not _falls(r, losers, applying_rules))
 
 
+def limit_of(rule: Rule) -> Rates | None:
+    """The ceiling that the rule sets, at once or when its quota is used up."""
+    effect = rule.effect.then if isinstance(rule.effect, Quota) else rule.effect
+    return effect.rates if isinstance(effect, Ceiling) else None
+
+
+def exception_chains(rules: Sequence[Rule]) -> tuple[str, ...]:
+    """The tree of exceptions, one line for each path from a rule to the last exception: ``guest-top <- guest-night``."""
+    replacing: dict[str | None, list[str]] = {}
+    for rule in rules:
+        replacing.setdefault(rule.exception_to, []).append(rule.id)
+
+    def below(name: str) -> Iterator[str]:
+        if name not in replacing:
+            yield name
+        for exception in replacing.get(name, ()):
+            for path in below(exception):
+                yield f"{name} <- {path}"
+
+    firsts = [name for name in replacing.get(None, ()) if name in replacing]
+    return tuple(path for name in firsts for path in below(name))
+
+
 def kindness(rule: Rule) -> tuple[int, int, int]:
     """Sort key of rules with the same effect: how much they allow."""
     match rule.effect:
-        case Share(weight):
+        case Share(weight) | Credit(weight):
             return (weight, 0, 0)
         case Floor(rates):
             return (rates.down, rates.up, 0)
@@ -312,12 +508,36 @@ def kindness(rule: Rule) -> tuple[int, int, int]:
             return (count, 0, 0)
 
 
+def deciding_instead(rule: Rule, rules: Iterable[Rule]) -> Rule | None:
+    """The strictest rule with the same effect and a wider scope, which leaves `rule` without effect unless that is an
+    exception to it; None without one, and for a rule that is an exception already."""
+    if rule.exception_to is not None or isinstance(rule.effect, Quota | Share | Credit):
+        return None
+    scope = (rule.who, rule.when, rule.while_busy, rule.at)
+    wider = [
+        other
+        for other in rules
+        if type(other.effect) is type(rule.effect)
+        and (other.who in {rule.who, Who(everyone=True)} and other.together == rule.together)
+        and (other.when in {None, rule.when} and other.while_busy in {False, rule.while_busy})
+        and other.at in {"", rule.at}
+        and (other.who, other.when, other.while_busy, other.at) != scope
+    ]
+    if isinstance(rule.effect, Floor):
+        found = max(wider, key=lambda other: (kindness(other), other.id), default=None)
+        return found if found is not None and kindness(found) >= kindness(rule) else None
+    found = min(wider, key=lambda other: (kindness(other), other.id), default=None)
+    return found if found is not None and kindness(found) <= kindness(rule) else None
+
+
 def favours(rule: Rule, replaced: Rule | None) -> bool:
     """Whether the rule can only benefit those it selects, compared with the rule it replaces."""
     effect, before = rule.effect, replaced.effect if replaced else None
     match effect:
         case Share(weight):
             return weight >= (before.weight if isinstance(before, Share) else SHARE_DEFAULT)
+        case Credit(weight):
+            return not isinstance(before, Credit) or weight >= before.weight
         case Floor(rates):
             return not isinstance(before, Floor) or _covers(rates, before.rates)
         case Ceiling(rates):
@@ -336,15 +556,25 @@ def _covers(rates: Rates, others: Rates) -> bool:
     return rates.down >= others.down and rates.up >= others.up
 
 
-def _is_timely(rule: Rule, minute: int | None, by_id: Mapping[str, Rule]) -> bool:
-    if rule.when is None:
-        return True
-    if minute is None:
-        return favours(rule, by_id.get(rule.exception_to or ""))
-    return rule.when.holds(minute)
+def is_timely(rule: Rule, minute: int | None, by_id: Mapping[str, Rule]) -> bool:
+    """Whether the minute is within the rule's times; while the clock is unknown (None), whether it favours people, if it or
+    a rule that it replaces has times."""
+    if minute is not None:
+        return rule.when is None or rule.when.holds(minute)
+    return not _depends_on_times(rule, by_id) or favours(rule, by_id.get(rule.exception_to or ""))
 
 
-def _has_ground(rule: Rule, by_id: Mapping[str, Rule], timely: set[str]) -> bool:
+def _depends_on_times(rule: Rule, by_id: Mapping[str, Rule]) -> bool:
+    """Whether the rule, or one up its chain of exceptions, has times."""
+    seen: set[str] = set()
+    link: Rule | None = rule
+    while link is not None and link.when is None and link.id not in seen:
+        seen.add(link.id)
+        link = by_id.get(link.exception_to or "")
+    return link is not None and link.when is not None
+
+
+def _has_ground(rule: Rule, by_id: Mapping[str, Rule], timely: Collection[str]) -> bool:
     """Whether every rule up the chain of exceptions applies; False for a cycle."""
     seen = {rule.id}
     while rule.exception_to is not None:

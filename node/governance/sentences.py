@@ -3,12 +3,31 @@
 The English text is what is voted on; a `Translator` gives every sentence in another language.
 """
 
-from collections.abc import Sequence
 from dataclasses import replace
-from datetime import datetime
 
-from node.accounting.periods import PeriodKind
+from node.accounting.periods import Period, PeriodKind, SlidingDays
 from node.governance.allowance import Allowance, Bound, QuotaLeft
+from node.governance.expressions import (
+    a_unit,
+    among_words,
+    busy_sentence,
+    capital,
+    date_words,
+    duration_words,
+    every_unit,
+    grace_sentence,
+    listed,
+    nodes_words,
+    one_of,
+    one_unit,
+    overbook_sentence,
+    preview_sentence,
+    rates_words,
+    share_words,
+    together_words,
+    weekday_words,
+    who_words,
+)
 from node.governance.rules import (
     EQUAL_SHARE,
     GUEST_LIFELINE,
@@ -16,63 +35,72 @@ from node.governance.rules import (
     GUESTS,
     LIFELINE,
     LIFELINE_IN_CODE,
-    MEMBER_TIER,
     ONLY_GUESTS,
     SHARE_DEFAULT,
     Ceiling,
+    Credit,
     DevicesLimit,
     Floor,
     JoinMethods,
     Quota,
+    Reserve,
     Rule,
     Ruleset,
     SessionLimit,
     Share,
+    UsageAlert,
     Way,
     Who,
     selects,
 )
-from node.governance.times import Times, to_text
-from node.governance.translator import ENGLISH, Translator, amount_words
+from node.governance.times import (
+    NamedDays,
+    Times,
+    span_parts,
+    window_parts,
+)
+from node.translator import ENGLISH, Translator, amount_words, day_words
 from node.units import (
-    GIGA,
-    KILO,
-    MEGA,
-    BitsPerSecond,
     Bytes,
     Milliseconds,
     Rates,
-    format_rate,
     format_volume,
     show_volume,
 )
 
 BUILT_IN = "built in"
 """`Bound.decision` of the node's own defaults and rights, which need no decision."""
-_MONTHS = (
-    "January", "February", "March", "April", "May", "June",
-    "July", "August", "September", "October", "November", "December",
-)  # fmt: skip
 
 
 def sentence(rule: Rule, ruleset: Ruleset, words: Translator = ENGLISH) -> str:
     """The rule as people vote on it: selector, effect, times, the rule it replaces, reason, and decision."""
     parts = [_timed(rule, _effect(rule, ruleset, words), words)]
     if rule.exception_to is not None:
-        hours, people = (
-            words.gettext("In those hours it replaces this rule: “{rule}”"),
-            words.gettext("For them it replaces this rule: “{rule}”"),
-        )
+        text = words.gettext("For them it replaces this rule: “{rule}”")
+        if rule.at:
+            text = words.gettext("There it replaces this rule: “{rule}”")
+        if rule.when is not None:
+            text = words.gettext("In those hours it replaces this rule: “{rule}”")
+            if rule.when.is_whole_week:
+                text = words.gettext("In that time it replaces this rule: “{rule}”")
         replaced = next((each for each in ruleset.rules if each.id == rule.exception_to), None)
-        text = (
+        named = (
             rule.exception_to
             if replaced is None
             else _timed(replaced, _effect(replaced, ruleset, words), words)
         )
-        parts.append((hours if rule.when else people).format(rule=text))
+        if rule.while_busy:
+            text = words.gettext("While it is busy this replaces another rule: “{rule}”")
+        parts.append(text.format(rule=named))
     if rule.why:
         parts.append(words.gettext("Why: {reason}.").format(reason=rule.why.rstrip(".")))
-    parts.append(words.gettext("Decided in {decision}.").format(decision=rule.by))
+    if rule.proposed_by is not None:
+        people = among_words(rule.proposed_by, words)
+        parts.append(words.gettext("Proposed by {people}.").format(people=people))
+    decided = words.gettext("Decided in {decision}.")
+    if rule.is_emergency:
+        decided = words.gettext("By emergency order {decision}.")
+    parts.append(decided.format(decision=rule.by))
     return " ".join(parts)
 
 
@@ -99,8 +127,8 @@ def code_lifeline_sentence(words: Translator = ENGLISH) -> str:
 
 
 def equal_share_sentence(ruleset: Ruleset, words: Translator = ENGLISH) -> str:
-    text = words.gettext("Where no rule says otherwise, {every} has an equal share (100) of the line.")
-    return text.format(every=every_unit(ruleset.unit, words))
+    text = words.gettext("Where no rule says otherwise, {every} has an equal share ({weight}) of the line.")
+    return text.format(every=every_unit(ruleset.unit, words), weight=ruleset.share_default)
 
 
 def guests_share_sentence(ruleset: Ruleset, words: Translator = ENGLISH) -> str:
@@ -110,27 +138,64 @@ def guests_share_sentence(ruleset: Ruleset, words: Translator = ENGLISH) -> str:
 def describe(ruleset: Ruleset, words: Translator = ENGLISH) -> tuple[str, ...]:
     """The whole agreement, one sentence each: the uplink, the charter, then the rules in file order."""
     charter = ruleset.charter
-    first = words.gettext("The speed of the line is not stated, so only speed limits apply.")
-    if (shaped := ruleset.shaped) is not None:
-        first = words.gettext("People share {rates} of the line.").format(rates=rates_words(shaped, words))
-    if ruleset.measured is not None:
-        first = words.gettext(
-            "People share what the line carries at the moment: at least {least}, at most {most}."
-        ).format(
-            least=rates_words(ruleset.measured.least, words), most=rates_words(ruleset.measured.most, words)
-        )
-    ratio = words.gettext("Nobody’s share is more than {ratio} times someone else’s.")
     return (
-        first,
+        line_sentence(ruleset, words),
         lifeline_sentence(ruleset, charter.lifeline, words),
         guest_lifeline_sentence(ruleset, charter.guest_lifeline, words),
-        ratio.format(ratio=charter.max_weight_ratio),
+        ratio_sentence(ruleset, words),
+        *([overbook_sentence(charter.overbook_percent, words)] if charter.overbook_percent > 100 else []),
         joining_sentence(ruleset.joining, words),
+        *([busy_sentence(charter.busy, words)] if _depends_on_load(ruleset) else []),
+        *([grace_sentence(ruleset.grace_days, words)] if ruleset.knows_dues else []),
+        *([preview_sentence(ruleset.preview_by, words)] if ruleset.preview_by else []),
+        *(named_days_sentence(named, words) for named in ruleset.calendar),
         *(sentence(rule, ruleset, words) for rule in ruleset.rules),
     )
 
 
-def joining_sentence(joining: JoinMethods, words: Translator = ENGLISH) -> str:
+def _depends_on_load(ruleset: Ruleset) -> bool:
+    effects = [rule.effect for rule in ruleset.rules]
+    counts_busy = any(isinstance(each, Quota) and each.counts == "uplink while busy" for each in effects)
+    return counts_busy or any(rule.while_busy for rule in ruleset.rules)
+
+
+def named_days_sentence(named: NamedDays, words: Translator = ENGLISH) -> str:
+    """The days of one entry of the calendar."""
+    ranges = []
+    for first, last in named.ranges:
+        text = day_words(first, words)
+        if last != first:
+            until = day_words(last, words)
+            text = words.gettext("{first} to the end of {last}").format(first=text, last=until)
+        ranges.append(text)
+    return words.gettext("Days called {name}: {days}.").format(name=named.name, days="; ".join(ranges))
+
+
+def line_sentence(ruleset: Ruleset, words: Translator = ENGLISH) -> str:
+    """What people share."""
+    if ruleset.measured is not None:
+        return words.gettext(
+            "People share what the line carries at the moment: at least {least}, at most {most}."
+        ).format(
+            least=rates_words(ruleset.measured.least, words), most=rates_words(ruleset.measured.most, words)
+        )
+    return stated_line_sentence(ruleset, words)
+
+
+def stated_line_sentence(ruleset: Ruleset, words: Translator = ENGLISH) -> str:
+    """What people share while nothing has been measured."""
+    if ruleset.shaped is None:
+        return words.gettext("The speed of the line is not stated, so only speed limits apply.")
+    text = words.gettext("People share {rates} of the line.")
+    return text.format(rates=rates_words(ruleset.shaped, words))
+
+
+def ratio_sentence(ruleset: Ruleset, words: Translator = ENGLISH) -> str:
+    text = words.gettext("Nobody’s share is more than {ratio} times someone else’s.")
+    return text.format(ratio=ruleset.charter.max_weight_ratio)
+
+
+def joining_sentence(joining: JoinMethods, words: Translator = ENGLISH, *, with_decision: bool = True) -> str:
     """How people join, what happens when an account has too many devices, and the decision."""
     ways: dict[Way, str] = {
         "terms": words.gettext("by accepting the terms"),
@@ -139,7 +204,7 @@ def joining_sentence(joining: JoinMethods, words: Translator = ENGLISH) -> str:
         "card": words.gettext("with a membership card"),
         "introduction": words.gettext("when a member vouches for them"),
     }
-    listed = one_of([ways[way] for way in joining.ways], words)
+    methods = one_of([ways[way] for way in joining.ways], words)
     room = words.gettext(
         "When an account has too many devices online, the one that has been idle for longest is disconnected."
     )
@@ -147,8 +212,8 @@ def joining_sentence(joining: JoinMethods, words: Translator = ENGLISH) -> str:
         room = words.gettext(
             "When an account has too many devices online, the person chooses which one to disconnect."
         )
-    parts = [words.gettext("People can join {ways}.").format(ways=listed), room]
-    if joining.by:
+    parts = [words.gettext("People can join {ways}.").format(ways=methods), room]
+    if joining.by and with_decision:
         parts.append(words.gettext("Decided in {decision}.").format(decision=joining.by))
     return " ".join(parts)
 
@@ -203,9 +268,18 @@ def allowance_in(words: Translator, allowance: Allowance, ruleset: Ruleset) -> A
 
 
 def _timed(rule: Rule, text: str, words: Translator) -> str:
+    if rule.at:
+        text = words.gettext("{place}, {text}").format(place=nodes_words([rule.at], words), text=text)
+    if rule.while_busy:
+        text = words.gettext("while the line is busy, {text}").format(text=text)
     if rule.when is None:
         return capital(text)
-    return capital(words.gettext("{times} {text}").format(times=times_words(rule.when, words), text=text))
+    if not rule.when.is_whole_week:
+        weekly = week_words(rule.when, words)
+        text = words.gettext("{times} {text}").format(times=weekly, text=text)
+    if dates := dates_words(rule.when, words):
+        text = words.gettext("{dates}, {text}").format(dates=dates, text=text)
+    return capital(text)
 
 
 def _effect(rule: Rule, ruleset: Ruleset, words: Translator) -> str:
@@ -213,11 +287,14 @@ def _effect(rule: Rule, ruleset: Ruleset, words: Translator) -> str:
     match rule.effect:
         case Share(weight):
             return _share(weight, rule, who, ruleset, words)
-        case Floor(rates):
-            text = words.gettext("{who} have at least {rates} whenever they need it.")
-            if ruleset.may_carry_less:
-                text = words.gettext("{who} have at least {rates} when they need it and the line carries it.")
-            return text.format(who=who, rates=rates_words(rates, words))
+        case Credit(weight):
+            text = words.gettext(
+                "{who} each count as {households} more (share +{weight}) when the line is shared."
+            )
+            households = share_words(weight, ruleset.unit, words)
+            return text.format(who=who, households=households, weight=weight)
+        case Floor() as floor:
+            return _floor(floor, who, ruleset, words)
         case Ceiling(rates):
             if rates is None:
                 return words.gettext("{who} have no speed limit.").format(who=who)
@@ -239,6 +316,19 @@ def _effect(rule: Rule, ruleset: Ruleset, words: Translator) -> str:
             return text.format(who=who, number=count)
 
 
+def _floor(floor: Floor, who: str, ruleset: Ruleset, words: Translator) -> str:
+    rates = rates_words(floor.rates, words)
+    if isinstance(floor, Reserve):
+        text = words.gettext(
+            "{who} have {percent} percent of the line reserved, {rates}. What they do not use, others use."
+        )
+        return text.format(who=who, percent=floor.percent, rates=rates)
+    text = words.gettext("{who} have at least {rates} whenever they need it.")
+    if ruleset.floors_may_shrink:
+        text = words.gettext("{who} have at least {rates} when they need it and the line carries it.")
+    return text.format(who=who, rates=rates)
+
+
 def _share(weight: int, rule: Rule, who: str, ruleset: Ruleset, words: Translator) -> str:
     if rule.together:
         text = words.gettext("{who} count as {households} (share {weight}) when the line is shared.")
@@ -256,11 +346,13 @@ def _share(weight: int, rule: Rule, who: str, ruleset: Ruleset, words: Translato
 
 def _quota(quota: Quota, who: Who, unit: str, words: Translator) -> str:
     busy = quota.counts == "uplink while busy"
+    if isinstance(quota.then, UsageAlert):
+        return _alert(quota, who, unit, words)
     text = _quota_text(busy, who == ONLY_GUESTS, words).format(
         people=among_words(who, words),
         unit=a_unit(unit, words),
         volume=_volume_words(quota.volume, quota.period, words),
-        most=_consequence(quota.then, words),
+        most=_most_words(quota.then, words),
         until=_until_words(quota.period, words),
     )
     if busy:
@@ -268,6 +360,34 @@ def _quota(quota: Quota, who: Who, unit: str, words: Translator) -> str:
     else:
         free = words.gettext("Local services do not count.")
     return f"{text} {free} {words.gettext('Nobody is cut off.')}"
+
+
+def _alert(quota: Quota, who: Who, unit: str, words: Translator) -> str:
+    """A quota that limits nothing."""
+    busy = quota.counts == "uplink while busy"
+    text = _alert_text(busy, who == ONLY_GUESTS, words).format(
+        people=among_words(who, words),
+        unit=a_unit(unit, words),
+        volume=_volume_words(quota.volume, quota.period, words),
+    )
+    free = words.gettext("Local services do not count.")
+    if busy:
+        free = words.gettext("Local services and quiet hours do not count.")
+    return f"{text} {free} {words.gettext('Nothing is limited.')}"
+
+
+def _alert_text(busy: bool, only_guests: bool, words: Translator) -> str:
+    if only_guests and busy:
+        return words.gettext(
+            "among {people}, anyone who uses more than {volume} while the line is busy is asked to use less."
+        )
+    if only_guests:
+        return words.gettext("among {people}, anyone who uses more than {volume} is asked to use less.")
+    if busy:
+        return words.gettext(
+            "among {people}, {unit} that uses more than {volume} while the line is busy is asked to use less."
+        )
+    return words.gettext("among {people}, {unit} that uses more than {volume} is asked to use less.")
 
 
 def _quota_text(busy: bool, only_guests: bool, words: Translator) -> str:
@@ -286,7 +406,7 @@ def _quota_text(busy: bool, only_guests: bool, words: Translator) -> str:
     return words.gettext("among {people}, {unit} that uses more than {volume} gets at most {most} {until}.")
 
 
-def _consequence(then: Share | Ceiling, words: Translator) -> str:
+def _most_words(then: Share | Ceiling, words: Translator) -> str:
     if isinstance(then, Ceiling):
         assert then.rates is not None, "a consequence lifts nothing"
         return rates_words(then.rates, words)
@@ -295,7 +415,22 @@ def _consequence(then: Share | Ceiling, words: Translator) -> str:
     return words.gettext("a share of {weight}").format(weight=then.weight)
 
 
-def _volume_words(volume: Bytes, period: PeriodKind, words: Translator) -> str:
+def quota_words(quota: Quota, words: Translator = ENGLISH) -> str:
+    """A volume and its consequence as a noun phrase: ``60 GB a month while the line is busy, then at most half a share``"""
+    text = words.gettext("{volume}, then {consequence}")
+    if quota.counts == "uplink while busy":
+        text = words.gettext("{volume} while the line is busy, then {consequence}")
+    if isinstance(quota.then, UsageAlert):
+        consequence = words.gettext("a request to use less")
+    else:
+        consequence = words.gettext("at most {rates}").format(rates=_most_words(quota.then, words))
+    return text.format(volume=_volume_words(quota.volume, quota.period, words), consequence=consequence)
+
+
+def _volume_words(volume: Bytes, period: Period, words: Translator) -> str:
+    if isinstance(period, SlidingDays):
+        text = words.ngettext("{volume} in {number} day", "{volume} in {number} days", period.days)
+        return text.format(volume=amount_words(format_volume(volume), words), number=period.days)
     texts: dict[PeriodKind, str] = {
         "day": words.gettext("{volume} a day"),
         "week": words.gettext("{volume} a week"),
@@ -304,7 +439,14 @@ def _volume_words(volume: Bytes, period: PeriodKind, words: Translator) -> str:
     return texts[period].format(volume=amount_words(format_volume(volume), words))
 
 
-def _until_words(period: PeriodKind, words: Translator) -> str:
+def _until_words(period: Period, words: Translator) -> str:
+    if isinstance(period, SlidingDays):
+        text = words.ngettext(
+            "until the last {number} day comes to less than that",
+            "until the last {number} days come to less than that",
+            period.days,
+        )
+        return text.format(number=period.days)
     texts: dict[PeriodKind, str] = {
         "day": words.gettext("until the day ends"),
         "week": words.gettext("until the week ends"),
@@ -372,125 +514,63 @@ def _reason(label: str, bound: Bound[int] | Bound[Milliseconds] | Bound[Rates]) 
 
 def _used(quota: QuotaLeft) -> str:
     resets = f", starts again on {date_words(quota.resets)}" if quota.resets is not None else ""
+    if quota.days is not None:
+        resets = f" of the last {quota.days} days"
+        if quota.resets is not None:
+            resets += f", enough is free again on {date_words(quota.resets)} if nothing more is used"
     used = f"{show_volume(quota.used)} used of {show_volume(quota.allowed)}"
-    return f" {quota.rule}: {used}, {show_volume(quota.left)} left{resets}"
-
-
-# --- rates, dates and durations -----------------------------------------------------------
-
-
-def rates_words(rates: Rates, words: Translator = ENGLISH) -> str:
-    return words.gettext("{down} download and {up} upload").format(
-        down=amount_words(rate_words(rates.down), words), up=amount_words(rate_words(rates.up), words)
-    )
-
-
-def rate_words(rate: BitsPerSecond) -> str:
-    """Exact, with up to three decimals when that is shorter: ``36.8 Mbit/s``, not ``36800 kbit/s``."""
-    units = (("Gbit/s", GIGA), ("Mbit/s", MEGA), ("kbit/s", KILO))
-    name, scale = next((unit for unit in units if rate >= unit[1]), ("bit/s", 1))
-    if scale == 1 or rate % (scale // 1000):
-        return format_rate(rate)
-    return f"{rate // scale}.{rate % scale * 1000 // scale:03}".rstrip("0").rstrip(".") + f" {name}"
-
-
-def date_words(at: datetime) -> str:
-    """``1 April 2026`` for midnight, otherwise ``20 March 2026, 23:00``."""
-    day = f"{at.day} {_MONTHS[at.month - 1]} {at.year}"
-    return day if (at.hour, at.minute) == (0, 0) else f"{day}, {at.hour:02}:{at.minute:02}"
-
-
-def duration_words(length: Milliseconds, words: Translator = ENGLISH) -> str:
-    """Exact, in the largest unit that fits: ``4 hours``, ``90 minutes``. `length` must be whole minutes."""
-    minutes = length // 60_000
-    days, hours = minutes // 1440, minutes // 60
-    if minutes % 1440 == 0:
-        return words.ngettext("{number} day", "{number} days", days).format(number=days)
-    if minutes % 60 == 0:
-        return words.ngettext("{number} hour", "{number} hours", hours).format(number=hours)
-    return words.ngettext("{number} minute", "{number} minutes", minutes).format(number=minutes)
-
-
-# --- people -----------------------------------------------------------------------------
-
-
-def who_words(who: Who, words: Translator = ENGLISH) -> str:
-    """``members and people in the group school, but not guests,``"""
-    people = words.gettext("all people") if who.everyone else _names(who.tiers, who.groups, words)
-    others = _names(who.excluded_tiers, who.excluded_groups, words)
-    if not others:
-        return people
-    return words.gettext("{people}, but not {others},").format(people=people, others=others)
-
-
-def among_words(who: Who, words: Translator) -> str:
-    """The same people within a sentence, after a comma: ``members, but not people in the group school``"""
-    people = who_words(replace(who, excluded_tiers=frozenset(), excluded_groups=frozenset()), words)
-    others = _names(who.excluded_tiers, who.excluded_groups, words)
-    return (
-        words.gettext("{people}, but not {others}").format(people=people, others=others) if others else people
-    )
-
-
-def together_words(who: Who, words: Translator) -> str:
-    """``all guests together``"""
-    others = _names(who.excluded_tiers, who.excluded_groups, words)
-    if who.everyone:
-        if not others:
-            return words.gettext("all people together")
-        return words.gettext("all people, but not {others}, together").format(others=others)
-    people = _names(who.tiers, who.groups, words)
-    if not others:
-        return words.gettext("all {people} together").format(people=people)
-    text = words.gettext("all {people}, but not {others}, together")
-    return text.format(people=people, others=others)
-
-
-def _names(tiers: frozenset[str], groups: frozenset[str], words: Translator) -> str:
-    names = [_tier_words(tier, words) for tier in sorted(tiers)]
-    names += [words.gettext("people in the group {group}").format(group=group) for group in sorted(groups)]
-    return _listed(names, words) if names else ""
-
-
-def _tier_words(tier: str, words: Translator) -> str:
-    if tier == GUEST_TIER:
-        return words.gettext("guests")
-    if tier == MEMBER_TIER:
-        return words.gettext("members")
-    if tier.endswith("s"):
-        # Translators: people of a tier by the community's own name, which is in the plural already.
-        return words.gettext("{tiers}").format(tiers=tier)
-    # Translators: people of a tier by the community's own name.
-    return words.gettext("{tier}s").format(tier=tier)
-
-
-def _in_a_row(names: Sequence[str], at_last: str, words: Translator) -> str:
-    """`at_last` is the message that adds the last of several names."""
-    text = names[0]
-    for name in names[1:-1]:
-        text = words.gettext("{some}, {more}").format(some=text, more=name)
-    return text if len(names) == 1 else at_last.format(some=text, last=names[-1])
-
-
-def _listed(names: Sequence[str], words: Translator) -> str:
-    """``members, guests and people in the group school``"""
-    return _in_a_row(names, words.gettext("{some} and {last}"), words)
-
-
-def one_of(names: Sequence[str], words: Translator) -> str:
-    """``accepting the terms, a voucher or a membership card``"""
-    return _in_a_row(names, words.gettext("{some} or {last}"), words)
+    alert = "" if not quota.is_alert else ". Nothing is limited"
+    if quota.is_alert and not quota.left:
+        alert += ", and you are asked to use less"
+    return f" {quota.rule}: {used}, {show_volume(quota.left)} left{resets}{alert}"
 
 
 # --- times ------------------------------------------------------------------------------
 
 
 def times_words(when: Times, words: Translator) -> str:
+    """``from 1 December 2026 on, Saturday and Sunday from 10:00 to 14:00``"""
+    dates = dates_words(when, words)
+    if not dates:
+        return week_words(when, words)
+    if when.is_whole_week:
+        return dates
+    return words.gettext("{dates}, {text}").format(dates=dates, text=week_words(when, words))
+
+
+def week_words(when: Times, words: Translator) -> str:
     """``Saturday and Sunday from 10:00 to 14:00``"""
-    text, *others = [_part_words(part, words) for part in to_text(when).split("; ")]
+    parts = [_part_words(part, words) for part in span_parts(when)]
+    for part, left_out in window_parts(when):
+        text = words.gettext("{times}, except on days called {names},")
+        names = one_of([named.name for named in left_out], words)
+        parts.append(text.format(times=_part_words(part, words), names=names))
+    text, *others = parts
     for other in others:
         text = words.gettext("{some} and {last}").format(some=text, last=other)
     return text
+
+
+def dates_words(when: Times, words: Translator) -> str:
+    """``from 1 December 2026 to the end of 31 January 2027``; empty without dates."""
+    first = "" if when.first is None else day_words(when.first, words)
+    last = "" if when.last is None else day_words(when.last, words)
+    if when.open_end is not None:
+        months = when.open_end.months
+        text = words.ngettext(
+            "until {number} month after the decision {decision}",
+            "until {number} months after the decision {decision}",
+            months,
+        )
+        last = text.format(number=months, decision=when.open_end.decision)
+        if first:
+            return words.gettext("from {first} {until}").format(first=first, until=last)
+        return last
+    if first and last:
+        return words.gettext("from {first} to the end of {last}").format(first=first, last=last)
+    if first:
+        return words.gettext("from {first} on").format(first=first)
+    return words.gettext("until the end of {last}").format(last=last) if last else ""
 
 
 def _part_words(part: str, words: Translator) -> str:
@@ -498,103 +578,13 @@ def _part_words(part: str, words: Translator) -> str:
     start, _, end = hours.partition("-")
     if days == "daily":
         return words.gettext("every day from {start} to {end}").format(start=start, end=end)
-    names = _listed([_run_words(run, words) for run in days.split(",")], words)
+    names = listed([_run_words(run, words) for run in days.split(",")], words)
     return words.gettext("{days} from {start} to {end}").format(days=names, start=start, end=end)
 
 
 def _run_words(run: str, words: Translator) -> str:
     first, _, last = run.partition("-")
     if not last:
-        return _day_words(first, words)
+        return weekday_words(first, words)
     text = words.gettext("{first} to {last}")
-    return text.format(first=_day_words(first, words), last=_day_words(last, words))
-
-
-def _day_words(day: str, words: Translator) -> str:
-    names = {
-        "mon": words.gettext("Monday"),
-        "tue": words.gettext("Tuesday"),
-        "wed": words.gettext("Wednesday"),
-        "thu": words.gettext("Thursday"),
-        "fri": words.gettext("Friday"),
-        "sat": words.gettext("Saturday"),
-        "sun": words.gettext("Sunday"),
-    }
-    return names[day]
-
-
-# --- units ------------------------------------------------------------------------------
-
-
-def _of_unit(unit: str, household: str, person: str, other: str) -> str:
-    """Households and persons have whole phrases of their own: other languages inflect the words around them."""
-    return {"household": household, "person": person}.get(unit, other)
-
-
-def every_unit(unit: str, words: Translator) -> str:
-    texts = words.gettext("every household"), words.gettext("every person"), words.gettext("every {unit}")
-    return _of_unit(unit, *texts).format(unit=unit)
-
-
-def one_unit(unit: str, words: Translator) -> str:
-    texts = words.gettext("one household"), words.gettext("one person"), words.gettext("one {unit}")
-    return _of_unit(unit, *texts).format(unit=unit)
-
-
-def a_unit(unit: str, words: Translator) -> str:
-    texts = words.gettext("a household"), words.gettext("a person"), words.gettext("a {unit}")
-    return _of_unit(unit, *texts).format(unit=unit)
-
-
-def share_words(weight: int, unit: str, words: Translator) -> str:
-    """A share in units: ``two households``, ``half a household``."""
-    whole, rest = divmod(weight, SHARE_DEFAULT)
-    if rest == 0:
-        return one_unit(unit, words) if whole == 1 else _many(whole, unit, words)
-    if weight * 2 == SHARE_DEFAULT:
-        return _half(unit, words)
-    return _percent(weight, unit, words)
-
-
-def _many(number: int, unit: str, words: Translator) -> str:
-    if unit == "household":
-        text = words.ngettext("{number} household", "{number} households", number)
-    elif unit == "person":
-        text = words.ngettext("{number} person", "{number} people", number)
-    else:
-        # In digits: a number word may have to agree with the gender of a word that the community chose.
-        return words.ngettext("{number} {unit}", "{number} {unit}s", number).format(number=number, unit=unit)
-    return text.format(number=_number_words(number, words))
-
-
-def _number_words(number: int, words: Translator) -> str:
-    small = {
-        2: words.gettext("two"),
-        3: words.gettext("three"),
-        4: words.gettext("four"),
-        5: words.gettext("five"),
-        6: words.gettext("six"),
-    }
-    return small.get(number, str(number))
-
-
-def _half(unit: str, words: Translator) -> str:
-    texts = (
-        words.gettext("half a household"),
-        words.gettext("half a person"),
-        words.gettext("half a {unit}"),
-    )
-    return _of_unit(unit, *texts).format(unit=unit)
-
-
-def _percent(percent: int, unit: str, words: Translator) -> str:
-    texts = (
-        words.gettext("{percent} percent of a household"),
-        words.gettext("{percent} percent of a person"),
-        words.gettext("{percent} percent of a {unit}"),
-    )
-    return _of_unit(unit, *texts).format(percent=percent, unit=unit)
-
-
-def capital(text: str) -> str:
-    return text[:1].upper() + text[1:]
+    return text.format(first=weekday_words(first, words), last=weekday_words(last, words))

@@ -4,7 +4,7 @@ admitted devices, with DHCP, and one for all others."""
 import asyncio
 import os
 import socket
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from pathlib import Path
 
 from node.config import NodeConfig
@@ -13,6 +13,7 @@ from node.lan.dnsmasq_config import Names, captive_dns_conf, dnsmasq_conf
 from node.lan.managed_daemon import (
     ManagedDaemon,
     announced_mtu,
+    end,
     installed,
     interface_index,
     interface_mtu,
@@ -23,6 +24,8 @@ from node.lan.managed_daemon import (
 LOOK_EVERY_S = 2.0
 CAPTIVE_DNS = "captive-dns"
 """Base name of the files of the resolver for unauthorized devices, in the run directory."""
+SETUP_DNSMASQ = "setup-dnsmasq"
+"""Base name of the files of the one that `node.setup` runs before there is a node."""
 ADDED_ADDRESSES = "added-addresses"
 """File in the run directory: the addresses that the node added to an interface, one on a line."""
 
@@ -80,11 +83,7 @@ class Dnsmasq:
 
     def _prepare(self) -> None:
         for interface, address in self._addresses:
-            if not _ip("-o", "address", "show", "dev", interface, "to", address):
-                self._run_dir.mkdir(parents=True, exist_ok=True)
-                with (self._run_dir / ADDED_ADDRESSES).open("a") as added:
-                    added.write(f"{address} {interface}\n")
-            _ip("address", "replace", address, "dev", interface)
+            add_address(self._run_dir, interface, address)
         self._program.keep(self._wanted())
 
     def _wanted(self) -> str:
@@ -98,13 +97,38 @@ class Dnsmasq:
         return lost or self._program.says() != self._wanted()
 
 
-def remove_added_addresses(run_dir: Path) -> None:
-    """Removes the addresses that a node added to interfaces; those that were there before it stay."""
-    file = run_dir / ADDED_ADDRESSES
+def end_setup(config: NodeConfig) -> None:
+    """Ends the dnsmasq of a set-up that was killed, which would be in the way of the node's own, and removes the addresses
+    of the set-up: one on another interface would draw a part of the people's network there."""
+    run_dir = Path(config.node.run_dir)
+    end(run_dir / f"{SETUP_DNSMASQ}.pid", run_dir / f"{SETUP_DNSMASQ}.conf")
+    remove_added_addresses(run_dir, _addresses(config))
+
+
+def add_address(run_dir: Path, interface: str, address: str) -> None:
+    """Gives an address to an interface, for `remove_added_addresses`; one that was there before is not removed."""
+    # Not "to" of ip(8): it also finds the address with another prefix length.
+    if f" {address} " not in _ip("-o", "address", "show", "dev", interface):
+        run_dir.mkdir(parents=True, exist_ok=True)
+        with (run_dir / ADDED_ADDRESSES).open("a") as added:
+            added.write(f"{address} {interface}\n")
+    _ip("address", "replace", address, "dev", interface)
+
+
+def remove_added_addresses(run_dir: Path, kept: Collection[tuple[str, str]] = ()) -> None:
+    """Removes the addresses that a node or a set-up added to interfaces; those that were there before it stay, and those of
+    `kept`, each as interface and address."""
+    file, left = run_dir / ADDED_ADDRESSES, []
     for line in file.read_text().splitlines() if file.exists() else ():
         address, _, interface = line.partition(" ")
-        _ip("address", "del", address, "dev", interface)
-    file.unlink(missing_ok=True)
+        if (interface, address) in kept:
+            left.append(f"{line}\n")
+        else:
+            _ip("address", "del", address, "dev", interface)
+    if left:
+        file.write_text("".join(dict.fromkeys(left)))
+    else:
+        file.unlink(missing_ok=True)
 
 
 def _ip(*words: str) -> str:

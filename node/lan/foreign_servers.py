@@ -3,13 +3,16 @@
 import asyncio
 import secrets
 import socket
+import time
 
 from node.enforcement.foreign_servers import (
     DHCP,
+    KNOWN_MAX,
     ROUTERS,
     ForeignServer,
     Kind,
     dhcp_discover,
+    foreign_server,
     listed,
     router_solicitation,
 )
@@ -21,6 +24,10 @@ ASK_EVERY_S = 300.0
 ANSWERED_WITHIN_S = 2.0
 NAMED_MAX = 3
 """Per kind, in a warning."""
+_ETH_P_ALL = 0x0003
+"""From linux/if_ether.h."""
+_FRAME_BYTES_MAX = 2_048
+"""More than the headers that are read; the rest of a longer frame is cut off."""
 _SETS: tuple[tuple[Kind, str], ...] = (("dhcp", DHCP), ("router", ROUTERS))
 
 
@@ -32,9 +39,7 @@ class ForeignServers:
         self._found: tuple[ForeignServer, ...] = ()
 
     def warnings(self) -> tuple[str, ...]:
-        return tuple(
-            warning(kind, self._found) for kind, _ in _SETS if any(f.kind == kind for f in self._found)
-        )
+        return warnings(self._found)
 
     async def run(self) -> None:
         """Until cancelled."""
@@ -52,6 +57,11 @@ class ForeignServers:
         await asyncio.to_thread(solicit, self._interface)
         await asyncio.sleep(ANSWERED_WITHIN_S)
         return await asyncio.to_thread(seen)
+
+
+def warnings(found: tuple[ForeignServer, ...]) -> tuple[str, ...]:
+    """One sentence for each kind of server that was found."""
+    return tuple(warning(kind, found) for kind, _ in _SETS if any(each.kind == kind for each in found))
 
 
 def warning(kind: Kind, found: tuple[ForeignServer, ...]) -> str:
@@ -76,11 +86,39 @@ def solicit(interface: str) -> None:
     try:
         with socket.socket(socket.AF_PACKET, socket.SOCK_RAW) as line:
             line.bind((interface, 0))
-            mac: bytes = line.getsockname()[4]
-            line.send(dhcp_discover(mac, secrets.randbits(32)))
-            line.send(router_solicitation(mac))
+            _send_requests(line)
     except OSError:
         return  # tried again later; 'doctor' and the part "addresses" report a missing interface
+
+
+def listen(interface: str) -> tuple[ForeignServer, ...] | None:
+    """Like `ForeignServers.look`, also where our table does not exist: send the requests, and add the answers of other
+    machines to those that the table recorded. At most `KNOWN_MAX` servers are added. Blocks for `ANSWERED_WITHIN_S`. None
+    if nothing can be sent by `interface`."""
+    answered: dict[ForeignServer, None] = {}
+    ends = time.monotonic() + ANSWERED_WITHIN_S
+    try:
+        with socket.socket(socket.AF_PACKET, socket.SOCK_RAW) as line:
+            line.bind((interface, _ETH_P_ALL))
+            _send_requests(line)
+            while (left := ends - time.monotonic()) > 0 and len(answered) < KNOWN_MAX:
+                line.settimeout(left)
+                frame, sender = line.recvfrom(_FRAME_BYTES_MAX)
+                server = None if sender[2] == socket.PACKET_OUTGOING else foreign_server(frame)
+                if server is not None:
+                    answered[server] = None
+    except TimeoutError:
+        pass  # the usual end
+    except OSError:
+        return None
+    # Where bridged packets pass the packet filter (br_netfilter), our table drops such answers before a socket has them.
+    return tuple({(each.kind, each.mac, each.address): each for each in (*answered, *seen())}.values())
+
+
+def _send_requests(line: socket.socket) -> None:
+    mac: bytes = line.getsockname()[4]
+    line.send(dhcp_discover(mac, secrets.randbits(32)))
+    line.send(router_solicitation(mac))
 
 
 def seen() -> tuple[ForeignServer, ...]:

@@ -4,8 +4,10 @@ from dataclasses import dataclass, replace
 from typing import Literal
 
 from node.accounting.session_leases import Lease, SavedLease, rebased_lease
+from node.enforcement.plan import KernelState
 from node.units import AccountId, MacAddress, Monotonic
 
+LEASE_TOLERANCE_MS = 5_000
 SessionState = Literal["admitted", "expired", "removed"]
 
 
@@ -48,3 +50,12 @@ def rebased(
     lease = rebased_lease(promised, boot=boot, now=now, wall_s=wall_s, saved_at=saved_at)
     is_over = session.state == "admitted" and lease.ends <= now
     return replace(session, state="expired" if is_over else session.state, since=lease.since, ends=lease.ends)
+
+
+def prolonged(session: Session, standing: KernelState | None) -> Session:
+    """The session with the end that the kernel has, if the terms were accepted again while nothing could be stored."""
+    held = standing.admitted.get(session.mac) if standing is not None else None
+    if held is None or held.mark != session.mark or session.state != "admitted" or session.ends is None:
+        return session
+    longer = held.ends is None or held.ends > session.ends + LEASE_TOLERANCE_MS
+    return replace(session, ends=held.ends) if longer else session

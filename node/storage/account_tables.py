@@ -1,4 +1,4 @@
-"""Tables of the account registry: vouchers, bindings, passphrases, cards, objections, notices and terms."""
+"""Tables of the account registry: vouchers, bindings, passphrases, cards, objections, notices, terms and appearance."""
 
 import json
 from collections.abc import Iterable
@@ -6,6 +6,7 @@ from sqlite3 import Connection
 from typing import Any
 
 from node.accounting.session_leases import Lease, SavedLease
+from node.accounts.appearance import APPEARANCE_ROW, Appearance, WelcomeText
 from node.accounts.changes import (
     CardsVoid,
     Change,
@@ -41,6 +42,7 @@ def load_kept(db: Connection) -> StoredAccounts:
         objections=tuple(_objection(row) for row in rows(OBJECTION, "contests")),
         notices=tuple(_notice(row) for row in rows(NOTICE, "notices")),
         terms=tuple(_terms(row) for row in rows(TERMS, "terms")),
+        appearance=tuple(_appearance(row) for row in rows(APPEARANCE, "appearance")),
     )
 
 
@@ -82,6 +84,7 @@ CARDS_VOID = "account, below_serial"
 OBJECTION = "number, account, day, rule, text, answer, answered_day"
 NOTICE = "number, place, audience, first_day, last_day, is_urgent, by, texts"
 TERMS = "version, adopted_day, by, texts"
+APPEARANCE = "number, accent, accent_dark, welcome, wifi_name, wifi_passphrase, logo, by"
 
 
 def _statement(change: Change) -> tuple[str, list[Any]]:
@@ -99,11 +102,19 @@ def _statement(change: Change) -> tuple[str, list[Any]]:
 
 
 def row(
-    change: Batch | SavedVoucher | Binding | PassphraseHash | CardsVoid | Objection | Notice | Terms,
+    change: Batch
+    | SavedVoucher
+    | Binding
+    | PassphraseHash
+    | CardsVoid
+    | Objection
+    | Notice
+    | Terms
+    | Appearance,
 ) -> tuple[str, str, list[Any]]:
     """Table, columns and values of a row; the first column is the primary key."""
     match change:
-        case Notice() | Terms() | Objection():
+        case Notice() | Terms() | Objection() | Appearance():
             return _written(change)
         case _:
             return _owned(change)
@@ -126,7 +137,7 @@ def _owned(
             return "cards_void", CARDS_VOID, [account, below]
 
 
-def _written(change: Objection | Notice | Terms) -> tuple[str, str, list[Any]]:
+def _written(change: Objection | Notice | Terms | Appearance) -> tuple[str, str, list[Any]]:
     """Table, columns and values of texts written for others to read."""
     match change:
         case Objection(number, account, day, rule, text, answer, answered):
@@ -135,6 +146,10 @@ def _written(change: Objection | Notice | Terms) -> tuple[str, str, list[Any]]:
             return "notices", NOTICE, _notice_row(change)
         case Terms(version, written, day, by):
             return "terms", TERMS, [version, day, by, _json((each.language, each.text) for each in written)]
+        case Appearance(accent, accent_dark, welcome, wifi_name, wifi_passphrase, logo, by):
+            texts = _json((each.language, each.text) for each in welcome)
+            values = [APPEARANCE_ROW, accent, accent_dark, texts, wifi_name, wifi_passphrase, logo, by]
+            return "appearance", APPEARANCE, values
 
 
 def put(table: str, columns: str, values: list[Any]) -> tuple[str, list[Any]]:
@@ -197,6 +212,11 @@ def _notice_row(notice: Notice) -> list[Any]:
 def _terms(row: tuple[Any, ...]) -> Terms:
     version, day, by, texts = row
     return Terms(version, tuple(TermsText(*each) for each in json.loads(texts)), day, by)
+
+
+def _appearance(row: tuple[Any, ...]) -> Appearance:
+    _, accent, accent_dark, texts, *others = row
+    return Appearance(accent, accent_dark, tuple(WelcomeText(*each) for each in json.loads(texts)), *others)
 
 
 def _json(texts: Iterable[tuple[str, ...]]) -> str:

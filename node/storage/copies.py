@@ -7,15 +7,17 @@ import sqlite3
 import threading
 import time
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from sqlite3 import Connection
+from urllib.parse import quote
 
 from node.storage import usage_tables
 from node.storage.integrity import UNREADABLE, check, lenient
-from node.storage.journal import sync_folder
 from node.storage.migrations import INVENTORY
-from node.storage.tables import table
+from node.storage.tables import pragma, table
+from node.synced_files import sync_folder
 
 log = logging.getLogger(__name__)
 
@@ -116,16 +118,70 @@ def _fill(source: Path, target: Path, pause_s: float, is_stopped: Callable[[], b
     return commit
 
 
+def open_to_read(path: Path) -> Connection:
+    """The committed state of a database, also on a disk that has become read-only. Raises sqlite3.Error."""
+    try:
+        return _opened(path, "mode=ro")
+    except sqlite3.OperationalError as error:
+        has_log = path.with_name(f"{path.name}-wal").exists()
+        if error.sqlite_errorcode != sqlite3.SQLITE_CANTOPEN or has_log:
+            raise
+    # SQLite wants to make a write-ahead log, although it will only read, and cannot.
+    return _opened(path, "immutable=1")
+
+
+def _opened(path: Path, how: str) -> Connection:
+    db = sqlite3.connect(f"file:{quote(str(path))}?{how}", uri=True, isolation_level=None)
+    db.text_factory = lenient
+    try:
+        db.execute("SELECT count(*) FROM sqlite_master").fetchone()
+    except BaseException:
+        db.close()
+        raise
+    return db
+
+
+class Snapshot:
+    """The committed state of a database at one moment, as a file to be read once, without a copy on the disk. The node
+    writes on meanwhile, but its write-ahead log grows until `close`. Raises sqlite3.Error."""
+
+    def __init__(self, path: Path) -> None:
+        self._db = open_to_read(path)
+        try:
+            self._db.execute("PRAGMA cache_size = 64")
+            self._db.execute("BEGIN")
+            self.schema = pragma(self._db, "user_version")
+            self.commit = commits_of(self._db)
+            self.size = pragma(self._db, "page_count") * pragma(self._db, "page_size")
+            check(self._db)
+            self._pages = self._db.execute("SELECT data FROM sqlite_dbpage")
+        except BaseException:
+            self._db.close()
+            raise
+        self._rest = b""
+
+    def read(self, size: int = -1) -> bytes:
+        parts, missing = [self._rest], size - len(self._rest)
+        while missing > 0 and (row := self._pages.fetchone()) is not None:
+            parts.append(row[0])
+            missing -= len(row[0])
+        whole = b"".join(parts)
+        self._rest = whole[size:]
+        return whole[:size]
+
+    def close(self) -> None:
+        self._db.close()
+
+
 def find_copy(path: Path, database: int) -> Copy | None:
     """The copy, if it is intact and has this database number; 0 accepts any number."""
     if not path.exists():
         return None
     try:
-        connection = sqlite3.connect(f"file:{path}?mode=ro", uri=True, isolation_level=None)
-        connection.text_factory = lenient
+        connection = open_to_read(path)
         try:
             check(connection)
-            number = int(connection.execute("PRAGMA application_id").fetchone()[0])
+            number = pragma(connection, "application_id")
             return Copy(commits_of(connection), path.stat().st_mtime) if database in {0, number} else None
         finally:
             connection.close()
@@ -204,7 +260,7 @@ Row = tuple[object, ...]
 NOT_IN_JOURNAL = frozenset({"contests"})
 """Tables that the journal does not cover. If there is a copy, only these are taken from a damaged file."""
 _NOT_BELIEVED = frozenset({"facts", "baselines"})
-"""Counter baselines and sign-in state are never taken from a damaged file."""
+"""Counter baselines and sign-in state are never taken from a damaged file; of the other, only what `take_waiting` takes."""
 
 
 def salvage(damaged: Path, into: Connection, *, has_copy: bool, newer_than: int) -> int:
@@ -218,24 +274,16 @@ def salvage(damaged: Path, into: Connection, *, has_copy: bool, newer_than: int)
         if has_copy and _commits(connection) < newer_than:
             return 0
         names = [kept.table for kept in INVENTORY if kept.table not in _NOT_BELIEVED]
-        return sum(_take(connection, into, name) for name in names if not has_copy or name in NOT_IN_JOURNAL)
+        taken = sum(_take(connection, into, name) for name in names if not has_copy or name in NOT_IN_JOURNAL)
+        return taken if has_copy else taken + _take_waiting(connection, into)
     finally:
         connection.close()
 
 
 def _connect(path: Path) -> sqlite3.Connection | None:
     for how in ("mode=ro", "immutable=1"):
-        try:
-            connection = sqlite3.connect(f"file:{path}?{how}", uri=True, isolation_level=None)
-        except UNREADABLE:
-            continue
-        connection.text_factory = lenient
-        try:
-            connection.execute("SELECT count(*) FROM sqlite_master").fetchone()
-        except UNREADABLE:
-            connection.close()
-        else:
-            return connection
+        with suppress(*UNREADABLE):
+            return _opened(path, how)
     return None
 
 
@@ -260,6 +308,14 @@ def _take(connection: sqlite3.Connection, into: Connection, name: str) -> int:
         except (sqlite3.IntegrityError, sqlite3.ProgrammingError):
             continue  # a value of another type than the column's is damage
     return into.total_changes - before
+
+
+def _take_waiting(connection: sqlite3.Connection, into: Connection) -> int:
+    """Counts that are not in the table of usage yet. Their row has a checksum."""
+    try:
+        return usage_tables.take_waiting(connection, into)
+    except UNREADABLE:
+        return 0
 
 
 def _columns(connection: sqlite3.Connection, name: str) -> set[str]:

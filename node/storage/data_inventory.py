@@ -2,8 +2,8 @@
 memory."""
 
 from node.accounts.personal_data import InventoryEntry
-from node.governance.translator import N_
 from node.storage.migrations import INVENTORY
+from node.translator import N_
 
 INVENTORY_ELSEWHERE = (
     InventoryEntry(
@@ -21,13 +21,24 @@ INVENTORY_ELSEWHERE = (
         N_("30 days; what you erase stays in it until then"),
     ),
     InventoryEntry(
+        "backups",
+        N_(
+            "Backups of all of the above and of the list of members, which the community makes and keeps elsewhere. "
+            "Only its recovery key opens them."
+        ),
+        N_("until the community deletes them; what you erase stays in older ones"),
+    ),
+    InventoryEntry(
         "dhcp.leases",
         N_("Which device got which address on the local network, in a file. No device’s name."),
         N_("until the address is free again"),
     ),
     InventoryEntry(
         "members",
-        N_("The list of members: their names, groups and devices, as the community wrote it."),
+        N_(
+            "The list of members: their names, groups, devices and until when their dues are paid, as the community "
+            "wrote it."
+        ),
         N_("as long as it is in the list"),
     ),
     InventoryEntry(

@@ -33,6 +33,7 @@ _COLUMNS = {
     "cards_void": account_tables.CARDS_VOID,
     "notices": account_tables.NOTICE,
     "terms": account_tables.TERMS,
+    "appearance": account_tables.APPEARANCE,
     "sessions": session_tables.SESSION,
 }
 _GONE = {"passphrases": "account", "contests": "number", "notices": "number", "bindings": "mac"}

@@ -13,9 +13,8 @@ from node.enforcement.plan import CLASS_MINOR_MAX
 from node.governance.rules import WAYS
 from node.sessions.stored import SessionState
 from node.storage.tables import table_names
+from node.storage.usage_tables import BYTES_MAX, check_waiting
 
-BYTES_MAX = 2**50
-"""For one usage bucket or counter: more than 1 PiB is damage."""
 MARK_MAX = 2**31 - 1
 FINGERPRINT_CHARS = 64
 UNREADABLE = (sqlite3.Error, UnicodeDecodeError)
@@ -37,6 +36,7 @@ _SUSPECT = {
     "OR until_day NOT BETWEEN '0001-01-01' AND '9999-12-30'",
     "notices": "NOT json_valid(texts) OR is_urgent NOT IN (0, 1)",
     "terms": "NOT json_valid(texts)",
+    "appearance": "NOT json_valid(welcome)",
 }
 
 
@@ -49,6 +49,8 @@ def check(db: Connection) -> None:
     for table in _SUSPECT.keys() & tables:
         if _has_suspects(db, table):
             raise sqlite3.DatabaseError(f"the table {table} has values that no node writes")
+    if "facts" in tables:
+        check_waiting(db)
 
 
 def _has_suspects(db: Connection, table: str) -> bool:

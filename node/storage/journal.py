@@ -19,6 +19,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from node.synced_files import sync_folder
+
 LINE_BYTES = 64
 ROOM_BYTES = 256 * 1024
 """Reserved after the last line; a voucher that is used needs about 300 bytes."""
@@ -227,12 +229,3 @@ def _write(
         os.fsync(file.fileno())
     temporary.replace(path)
     sync_folder(path.parent)
-
-
-def sync_folder(folder: Path) -> None:
-    """Sync the folder's entries: files created, renamed or deleted in it."""
-    handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)

@@ -1,12 +1,11 @@
 """Two small files independent of the database: a marker that a database exists, and the losses to report."""
 
 import json
-import os
 from dataclasses import asdict, dataclass
 from datetime import datetime
 from pathlib import Path
 
-from node.storage.journal import sync_folder
+from node.synced_files import replace_synced
 
 MARKER = "procomu.database"
 """In the folder of the node's key."""
@@ -57,7 +56,7 @@ def read_marker(path: Path) -> Marker | None:
 
 def write_marker(path: Path, marker: Marker) -> None:
     """Raises OSError."""
-    _replace(path, json.dumps(asdict(marker)))
+    replace_synced(path, f"{json.dumps(asdict(marker))}\n".encode(), 0o600)
 
 
 def read_losses(path: Path) -> tuple[Loss, ...]:
@@ -73,7 +72,7 @@ def read_losses(path: Path) -> tuple[Loss, ...]:
 def write_loss(path: Path, loss: Loss) -> None:
     """Add a loss; it is kept until acknowledged. Raises OSError."""
     losses = (*read_losses(path), loss)[-LOSSES_MAX:]
-    _replace(path, json.dumps([asdict(each) for each in losses]))
+    replace_synced(path, f"{json.dumps([asdict(each) for each in losses])}\n".encode(), 0o600)
 
 
 def acknowledge(path: Path) -> None:
@@ -89,15 +88,3 @@ def at(seconds: float) -> str:
 def _read(path: Path) -> str:
     with path.open("rb") as file:
         return file.read(FILE_BYTES_MAX).decode()
-
-
-def _replace(path: Path, text: str) -> None:
-    temporary = path.with_name(path.name + ".new")
-    with os.fdopen(
-        os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600), "w"
-    ) as file:
-        file.write(text + "\n")
-        file.flush()
-        os.fsync(file.fileno())
-    temporary.replace(path)
-    sync_folder(path.parent)

@@ -5,8 +5,9 @@ from sqlite3 import Connection
 
 from node.accounts.personal_data import InventoryEntry
 from node.errors import StorageTrouble
-from node.governance.translator import N_
+from node.governance.adoption import AdoptionRecord, sealed
 from node.storage.tables import schema, table
+from node.translator import N_
 
 INVENTORY = (
     InventoryEntry(
@@ -26,6 +27,14 @@ INVENTORY = (
         "cells", N_("How much an account used on each node each day. Never which sites."), N_("13 months")
     ),
     InventoryEntry(
+        "intervals",
+        N_(
+            "How much an account used in each five minutes in which it was active, and whether the line was busy. It shows "
+            "what other rules would change. Kept only if the community decided so. Never which sites."
+        ),
+        N_("14 days"),
+    ),
+    InventoryEntry(
         "baselines",
         N_("How far the bytes of each device have been counted."),
         N_("while the device is counted"),
@@ -33,8 +42,8 @@ INVENTORY = (
     InventoryEntry("pages", N_("Signed counts from other nodes, as they arrived."), N_("13 months")),
     InventoryEntry(
         "rule_versions",
-        N_("The rules that were in force."),
-        N_("forever: they are the community’s decisions"),
+        N_("The rules that were in force, who put them in force, and when."),
+        N_("until there are more than 2,000 steps, or 32 MB of them: then the older half is deleted"),
     ),
     InventoryEntry(
         "batches",
@@ -81,10 +90,15 @@ INVENTORY = (
         N_("forever: people are bound by what they accepted"),
     ),
     InventoryEntry(
+        "appearance",
+        N_("The community’s logo, colours, sentence of welcome, and the name and password of its Wi-Fi."),
+        N_("until an admin changes them"),
+    ),
+    InventoryEntry(
         "facts",
         N_(
-            "This node’s own notes: its clock, the name of its records, and who can sign in as an admin, in a "
-            "form that nobody can read."
+            "This node’s own notes: its clock and the name of its records. Also who can sign in as an admin or to issue "
+            "vouchers, and on which browsers. Nobody can read their passphrases."
         ),
         N_("until they change"),
     ),
@@ -183,6 +197,42 @@ def _fourth(db: Connection) -> None:
     table(db, "erasures").add_column("is_over", int, not_null_default=0)
 
 
+def _fifth(db: Connection) -> None:
+    """The community's appearance, in one row."""
+    _create(
+        db,
+        "appearance",
+        "number",
+        {"number": int, "accent": str, "accent_dark": str, "welcome": str, "wifi_name": str, "wifi_passphrase": str,
+         "logo": str, "by": str},
+    )  # fmt: skip
+
+
+def _sixth(db: Connection) -> None:
+    """Rule versions become a log of adoptions, chained by hashes; those of before are its first records."""
+    rules = table(db, "rule_versions")
+    rules.add_column("kind", str, not_null_default="before")
+    for name in ("reason", "due", "prev", "hash"):
+        rules.add_column(name, str, not_null_default="")
+    for name in ("subject", "trial_s"):
+        rules.add_column(name, int, not_null_default=0)
+    rows = db.execute("SELECT number, adopted, by, fingerprint, text FROM rule_versions ORDER BY number")
+    prev = ""
+    # The records of the chain are numbered from 1 without gaps; numbers of before can have some after damage.
+    for place, (number, adopted, by, fingerprint, text) in enumerate(rows.fetchall(), start=1):
+        made = sealed(AdoptionRecord("before", adopted, by, fingerprint, text), place, prev)
+        db.execute(
+            "UPDATE rule_versions SET number = ?, prev = ?, hash = ? WHERE number = ?",
+            [place, made.prev, made.hash, number],
+        )
+        prev = made.hash
+
+
+def _seventh(db: Connection) -> None:
+    """Usage in intervals of five minutes, if the community decided so."""
+    _create(db, "intervals", "begun", {"begun": int, "rows": bytes})
+
+
 def _create(
     db: Connection,
     name: str,
@@ -199,7 +249,15 @@ def _create(
     db.execute(f"{statement.rstrip().removesuffix(';')} STRICT")
 
 
-MIGRATIONS: tuple[Callable[[Connection], None], ...] = (_first, _second, _third, _fourth)
+MIGRATIONS: tuple[Callable[[Connection], None], ...] = (
+    _first,
+    _second,
+    _third,
+    _fourth,
+    _fifth,
+    _sixth,
+    _seventh,
+)
 """In order; user_version is the number applied. Each runs in one transaction."""
 
 

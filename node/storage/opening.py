@@ -18,15 +18,19 @@ from node.errors import StorageTrouble
 from node.storage.copies import Copy, commits_of, committed_at, find_copy, make_copy, salvage, save_commits
 from node.storage.durable_changes import HashedDevices, apply
 from node.storage.integrity import check, drop_suspects, lenient
-from node.storage.journal import Entry, JournalContents, read_journal, sync_folder
+from node.storage.journal import Entry, JournalContents, read_journal
 from node.storage.losses import LOSSES, MARKER, Loss, Marker, at, read_marker, write_loss, write_marker
 from node.storage.migrations import MIGRATIONS, migrate, refuse_newer
-from node.storage.tables import table_names
+from node.storage.tables import pragma, table_names
+from node.storage.usage_tables import merge_waiting
+from node.synced_files import sync_folder
 
 log = logging.getLogger(__name__)
 
 LOCKED_S = 1.0
 """How long to wait for another process's lock before it counts as trouble."""
+LOG_PAGES = 256
+"""Of the write-ahead log."""
 PRIVATE_MODE = 0o600
 HEADER_BYTES = 100
 """A shorter file contains nothing."""
@@ -83,6 +87,9 @@ def connect(path: Path) -> Connection:
         db.execute("PRAGMA journal_mode = WAL")
         # FULL, not NORMAL: a power cut must not lose a confirmed change.
         db.execute("PRAGMA synchronous = FULL")
+        # The log is overwritten from its beginning after so many pages; while it still grows, the file system writes more
+        # of its own than the node does.
+        db.execute(f"PRAGMA wal_autocheckpoint = {LOG_PAGES}")
         # Overwrite deleted data; Debian's SQLite does this by default, other builds do not.
         db.execute("PRAGMA secure_delete = ON")
     except BaseException:
@@ -177,7 +184,7 @@ class Opening:
     def _why_not_this(self, db: Connection) -> str:
         """Why an intact database is not the expected one, if copy or journal hold a better one; empty if it
         is used."""
-        number, form = _pragma(db, "application_id"), _pragma(db, "user_version")
+        number, form = pragma(db, "application_id"), pragma(db, "user_version")
         expected = self._expected()
         if not expected:
             return ""
@@ -204,7 +211,7 @@ class Opening:
             f"It is used as it is; the one of before is lost, with all since {since}.",
         )
         self._journal = JournalContents(
-            database=_pragma(db, "application_id"), base=commits_of(db) if _has_facts(db) else 0
+            database=pragma(db, "application_id"), base=commits_of(db) if _has_facts(db) else 0
         )
         return ""
 
@@ -212,13 +219,13 @@ class Opening:
         return self._marker.database if self._marker is not None else self._journal.database
 
     def _migrate(self, db: Connection) -> None:
-        form = _pragma(db, "user_version")
+        form = pragma(db, "user_version")
         if 0 < form < len(MIGRATIONS):
             make_copy(self._files.database, self._files.copy, pause_s=0, is_stopped=lambda: False)
         migrate(db)
 
     def _sound(self, db: Connection, *, is_new: bool) -> Opened:
-        number = _pragma(db, "application_id")
+        number = pragma(db, "application_id")
         if not number:
             number = self._new_number()
             db.execute(f"PRAGMA application_id = {number}")
@@ -265,7 +272,7 @@ class Opening:
         db = connect(building)
         try:
             rows, failed = self._fill(db, copy, damaged)
-            number = expected or _pragma(db, "application_id") or self._new_number()
+            number = expected or pragma(db, "application_id") or self._new_number()
             db.execute(f"PRAGMA application_id = {number}")
             db.execute(
                 "PRAGMA journal_mode = DELETE"
@@ -379,7 +386,7 @@ class Opening:
         return second
 
     def _mark(self, db: Connection) -> None:
-        number, form = _pragma(db, "application_id"), _pragma(db, "user_version")
+        number, form = pragma(db, "application_id"), pragma(db, "user_version")
         before = self._marker
         since = before.since if before is not None and before.since else at(self._now_s)
         marker = Marker(number, since, form)
@@ -478,18 +485,39 @@ def _leave(db: Connection) -> None:
     db.close()
 
 
-def _pragma(db: Connection, name: str) -> int:
-    return int(db.execute(f"PRAGMA {name}").fetchone()[0])
-
-
 def _has_facts(db: Connection) -> bool:
     return "facts" in table_names(db)
 
 
 def _forget_facts(db: Connection) -> None:
+    merge_waiting(db)
     marks = ", ".join("?" * len(NOT_RESTORED))
     db.execute(f"DELETE FROM facts WHERE name IN ({marks})", list(NOT_RESTORED))  # noqa: S608
     db.execute("DELETE FROM baselines")
+
+
+def prepare_restored(path: Path) -> None:
+    """Makes the database of a backup ready to be opened by a node: its counts go on in another incarnation, links and
+    sessions of admins are over, and it gets a number of its own, so that no journal or copy is taken for its own. Raises
+    StorageTrouble if a newer version made it, and sqlite3.Error if it cannot be used."""
+    # Logs of another file of this name, whose restore was killed: SQLite would take them for this one's.
+    for suffix in ("-wal", "-shm", "-journal"):
+        path.with_name(path.name + suffix).unlink(missing_ok=True)
+    db = sqlite3.connect(path, isolation_level=None)
+    try:
+        db.text_factory = lenient
+        if not refuse_newer(db):
+            raise sqlite3.DatabaseError("it has no tables")
+        check(db)
+        db.execute("PRAGMA secure_delete = ON")
+        migrate(db)
+        with db:
+            db.execute("BEGIN IMMEDIATE")
+            _forget_facts(db)
+        db.execute("PRAGMA application_id = 0")
+        db.execute("PRAGMA journal_mode = DELETE")
+    finally:
+        db.close()
 
 
 def trouble_of(path: Path, error: Exception) -> StorageTrouble:

@@ -3,23 +3,31 @@ the mesh."""
 
 import asyncio
 import logging
-from collections.abc import Callable, Iterable
-from contextlib import suppress
+import time
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import closing, suppress
 from dataclasses import replace
+from datetime import UTC, datetime
 from pathlib import Path
 from sqlite3 import Connection
 
+from node.accounting.intervals import AccountUsage, IntervalUsage
 from node.accounting.ledger import BOOKED_DAY, Booking, UsageBucket, UsageKey
 from node.accounting.meter import Tally
 from node.accounts.changes import Change, Forgotten
 from node.control.ports import StoredState
 from node.errors import StorageTrouble
+from node.governance.adoption import AdoptionRecord, LogCheck, RuleHistory, is_full, removable, sealed
 from node.sessions.stored import SavedSession
 from node.storage import account_tables, durable_changes, session_tables, usage_tables
+from node.storage.copies import open_to_read
 from node.storage.database import Store
 from node.storage.durable_changes import HashedDevices
+from node.storage.integrity import UNREADABLE
+from node.storage.interval_tables import forget_intervals, load_intervals, load_last_interval
 from node.storage.journal import Change as JournalChange
 from node.storage.opening import forget_set_aside
+from node.storage.tables import storable
 from node.units import AccountId, MacAddress, NodeId
 
 log = logging.getLogger(__name__)
@@ -32,6 +40,8 @@ class StoredRepository:
         """`tally` is the tally file, in a folder that is cleared at boot like the kernel's counters; None
         puts it next to the database."""
         self._store, self._tally = store, TallyFile(tally or store.path.with_name("bookings"))
+        self._merged_at: float | None = None
+        """Monotonic seconds of the last time that bookings were put into the table of usage."""
 
     @property
     def generation(self) -> int:
@@ -49,7 +59,11 @@ class StoredRepository:
         await asyncio.to_thread(self._tally.write, Tally(counters_id, 0))
 
     async def book(self, booking: Booking) -> None:
-        await self._store.run(lambda db: usage_tables.save_booking(db, booking))
+        now_s = time.monotonic()
+        is_merging = self._merged_at is None or now_s - self._merged_at >= usage_tables.MERGE_MS / 1000
+        await self._store.run(lambda db: usage_tables.save_booking(db, booking, is_merging=is_merging))
+        if is_merging:
+            self._merged_at = now_s
         if booking.tally is not None:
             await asyncio.to_thread(self._tally.write, booking.tally)
 
@@ -86,12 +100,15 @@ class StoredRepository:
             work, lambda _db, devices: [durable_changes.of_erasure(mac, account, until_day, devices)]
         )
 
-    async def forget(self, *, ended_before: str, used_before: str, today: str) -> Forgotten:
+    async def forget(
+        self, *, ended_before: str, used_before: str, today: str, intervals: tuple[int, int] | None = None
+    ) -> Forgotten:
         def work(db: Connection) -> Forgotten:
             usage_tables.date_unknown_days(db, today)
             forgotten = account_tables.forget_before(db, ended=ended_before, used=used_before)
             session_tables.forget_ended_before(db, ended_before)
             usage_tables.forget_before(db, used_before)
+            forget_intervals(db, intervals)
             forget_set_aside(db, self._store.path, today, ended_before)
             return replace(
                 forgotten, erased=usage_tables.forget_erased(db, used_before=used_before, today=today)
@@ -115,29 +132,35 @@ class StoredRepository:
             sessions=tuple(session_tables.load_sessions(db)),
             registry=account_tables.load_kept(db),
             erased=tuple(usage_tables.load_erased(db)),
+            intervals=load_last_interval(db),
         )
 
 
 class StoredArchive:
-    """Rule versions and node state. Implements `node.app.admin.Archive`."""
+    """The log of adoptions and node state. Implements `node.app.admin.Archive`."""
 
     def __init__(self, store: Store) -> None:
         self._store = store
 
-    async def save_rules(self, adopted: str, by: str, fingerprint: str, text: str) -> None:
-        await self._store.run(lambda db: save_rule_version(db, adopted, by, fingerprint, text))
+    async def append(self, record: AdoptionRecord) -> AdoptionRecord:
+        """Appends to the log of adoptions; it is on the disk when this returns. Returns the record as it stands there. A
+        full log loses its oldest records."""
+        return await self._store.run(lambda db: append_record(db, record))
 
-    async def rule_versions(self) -> list[tuple[int, str, str, str, str]]:
-        """(number, adopted, by, fingerprint, text), newest first."""
-        return await self._store.run(load_rule_versions)
+    async def history(self) -> tuple[RuleHistory, int]:
+        """What the log says, and the number of its first damaged record; 0 if it is whole."""
+        return await self._store.run(load_history)
+
+    async def version_text(self, number: int) -> str | None:
+        """The text of a version; None if there is none."""
+        return await self._store.run(lambda db: load_version_text(db, number))
 
     def last_rules(self) -> str | None:
-        """Text of the newest version, for the start; None if there is none or it cannot be read."""
+        """Text of the rules confirmed last, for the start; None if there are none or they cannot be read."""
         try:
-            versions = self._store.run_blocking(load_rule_versions)
+            return self._store.run_blocking(load_last_rules)
         except StorageTrouble:
             return None
-        return versions[0][-1] if versions else None
 
     async def state(self, name: str) -> str:
         """A value of the node state; empty if it is not set."""
@@ -148,6 +171,43 @@ class StoredArchive:
 
     async def save_state(self, name: str, value: str) -> None:
         await self._store.run(lambda db: usage_tables.save_facts(db, [(name, value)]))
+
+
+class IntervalArchive:
+    """Usage in intervals of five minutes, read on a connection of its own: a preview takes longer than other reads."""
+
+    def __init__(self, database: Path) -> None:
+        self._database = database
+
+    def read(self, since: int, until: int) -> Iterator[tuple[int, AccountUsage]]:
+        """Intervals that begin between these Unix times, oldest first. Blocks. Raises StorageTrouble."""
+        try:
+            with closing(open_to_read(self._database)) as db:
+                yield from load_intervals(db, since, until)
+        except UNREADABLE as error:
+            raise StorageTrouble(
+                f"the database {self._database} cannot be read: {error}",
+                "run it as root; if there is none yet, start the node once",
+            ) from error
+
+    def read_local(self, since: int, until: int) -> Iterator[tuple[datetime, AccountUsage]]:
+        """As `read`, with the beginnings in local time."""
+        for begun, usage in self.read(since, until):
+            yield datetime.fromtimestamp(begun, UTC).astimezone(), usage
+
+    async def of_account(
+        self, account: AccountId, since: int, until: int
+    ) -> tuple[tuple[int, IntervalUsage], ...]:
+        """Those in which the account was active, oldest first; none while the database cannot be read."""
+        with suppress(StorageTrouble):
+            return await asyncio.to_thread(self._of_account, account, since, until)
+        return ()
+
+    def _of_account(
+        self, account: AccountId, since: int, until: int
+    ) -> tuple[tuple[int, IntervalUsage], ...]:
+        found = ((begun, usage.get(account)) for begun, usage in self.read(since, until))
+        return tuple((begun, used) for begun, used in found if used is not None)
 
 
 class StoredPageCache:
@@ -179,21 +239,76 @@ def save_pages(db: Connection, pages: Iterable[tuple[str, bytes]], gone: Iterabl
     )
 
 
-def save_rule_version(db: Connection, adopted: str, by: str, fingerprint: str, text: str) -> None:
-    """Store a rule file that came into force, unless it equals the last one stored."""
-    last = db.execute("SELECT fingerprint FROM rule_versions ORDER BY number DESC LIMIT 1").fetchone()
-    if last is None or last[0] != fingerprint:
-        db.execute(
-            "INSERT INTO rule_versions (adopted, by, fingerprint, text) VALUES (?, ?, ?, ?)",
-            [adopted, by, fingerprint, text],
-        )
+_RECORD = (
+    "kind",
+    "adopted",
+    "by",
+    "fingerprint",
+    "text",
+    "subject",
+    "reason",
+    "due",
+    "trial_s",
+    "number",
+    "prev",
+    "hash",
+)
+"""Columns in the order of the fields of `AdoptionRecord`."""
 
 
-def load_rule_versions(db: Connection) -> list[tuple[int, str, str, str, str]]:
-    """(number, adopted, by, fingerprint, text), newest first."""
-    return db.execute(
-        "SELECT number, adopted, by, fingerprint, text FROM rule_versions ORDER BY number DESC LIMIT 50"
-    ).fetchall()
+def append_record(db: Connection, record: AdoptionRecord) -> AdoptionRecord:
+    last = db.execute("SELECT number, hash FROM rule_versions ORDER BY number DESC LIMIT 1").fetchone()
+    number, prev = last or (0, "")
+    made = sealed(replace(record, by=storable(record.by), text=storable(record.text)), number + 1, prev)
+    marks = ", ".join("?" * len(_RECORD))
+    db.execute(
+        f"INSERT INTO rule_versions ({', '.join(_RECORD)}) VALUES ({marks})",  # noqa: S608 - own names only
+        [getattr(made, name) for name in _RECORD],
+    )
+    if is_full(*db.execute("SELECT count(*), sum(length(text)) FROM rule_versions").fetchone()):
+        _shorten(db)
+    return made
+
+
+def _shorten(db: Connection) -> None:
+    """Puts a checkpoint in the place of the oldest records. A damaged log stays as it is."""
+    history, damaged = load_history(db)
+    sizes = db.execute("SELECT number, length(text) FROM rule_versions ORDER BY number").fetchall()
+    last = 0 if damaged else removable(history, sizes)
+    if not last:
+        return
+    db.execute("DELETE FROM rule_versions WHERE number < ?", [last])
+    db.execute(
+        """UPDATE rule_versions SET kind = 'checkpoint', adopted = '', by = '', fingerprint = '', text = '', subject = 0,
+           reason = '', due = '', trial_s = 0 WHERE number = ?""",
+        [last],
+    )
+
+
+def load_records(db: Connection) -> Iterator[AdoptionRecord]:
+    """All records with their texts, oldest first."""
+    for row in db.execute(f"SELECT {', '.join(_RECORD)} FROM rule_versions ORDER BY number"):  # noqa: S608
+        yield AdoptionRecord(*row)
+
+
+def load_history(db: Connection) -> tuple[RuleHistory, int]:
+    history, chain, damaged = RuleHistory(), LogCheck(), 0
+    for record in load_records(db):
+        history.add(record)
+        damaged = damaged or chain.add(record)
+    return history, damaged
+
+
+def load_version_text(db: Connection, number: int) -> str | None:
+    row = db.execute(
+        "SELECT text FROM rule_versions WHERE number = ? AND fingerprint != ''", [number]
+    ).fetchone()
+    return None if row is None else str(row[0])
+
+
+def load_last_rules(db: Connection) -> str | None:
+    history, _ = load_history(db)
+    return load_version_text(db, history.state.active)
 
 
 # Tally file: how many bookings of the kernel's current counters were stored, outside the database.

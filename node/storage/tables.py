@@ -1,4 +1,4 @@
-"""Schema changes with sqlite-utils, the names of tables, and texts that SQLite can store."""
+"""Schema changes with sqlite-utils, the names of tables, PRAGMAs, and texts that SQLite can store."""
 
 from sqlite3 import Connection
 from typing import TYPE_CHECKING, Any
@@ -27,6 +27,11 @@ def table(db: Connection, name: str) -> "Table":
 
 def table_names(db: Connection) -> set[str]:
     return {name for (name,) in db.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
+
+
+def pragma(db: Connection, name: str) -> int:
+    """The number that is the value of this PRAGMA."""
+    return int(db.execute(f"PRAGMA {name}").fetchone()[0])
 
 
 def storable(value: Any) -> Any:

@@ -1,17 +1,33 @@
 """Tables of usage buckets, the counter baseline, and node state."""
 
-from collections.abc import Iterable
-from sqlite3 import Connection
+import json
+import zlib
+from base64 import b85decode, b85encode
+from collections.abc import Iterable, Iterator
+from dataclasses import replace
+from sqlite3 import Connection, DatabaseError
+from typing import Any
 
-from node.accounting.ledger import ERASED_MAX, Booking, ErasureNote, UsageBucket, UsageKey
+from node.accounting.ledger import ERASED_MAX, Booking, ErasureNote, UsageBucket, UsageKey, highest
 from node.accounting.meter import Baseline
 from node.accounting.periods import DAY_UNKNOWN
+from node.storage.interval_tables import erase_intervals, save_intervals
 from node.units import AccountId, Bytes, NodeId, Usage
 
 COUNTERS_ID = "counters_id"
 BUCKETS_OF_A_NODE_MAX = 250_000
 """Limit for another node whose pages of the oldest days are no longer kept: 13 months of 600 accounts a day,
 66 MB."""
+MERGE_MS = 12 * 3_600_000
+"""How often bookings are put into the table of usage."""
+WAITING = "waiting_bookings"
+"""Bookings since then: in base 85, zlib, JSON."""
+WAITING_MAX = 1_000
+"""Buckets; more are put into the table of usage at once."""
+WAITING_BYTES_MAX = 4_000_000
+"""Of the JSON; that of WAITING_MAX buckets with the longest names is shorter."""
+BYTES_MAX = 2**50
+"""For one usage bucket or counter: more than 1 PiB is damage."""
 COMMITS = "commits"
 """Number of commits and time of the last one; used by the storage package only."""
 
@@ -27,19 +43,20 @@ def load_buckets(
             values.append(value)
     columns = "node, incarnation, account, day, down, up, busy_down, busy_up"
     rows = db.execute(f"SELECT {columns} FROM cells WHERE {' AND '.join(tests)}", values)  # noqa: S608
-    return [
-        (
-            UsageKey(NodeId(writer), incarnation, AccountId(who), day),
-            UsageBucket(Usage(Bytes(down), Bytes(up)), Usage(Bytes(busy_down), Bytes(busy_up))),
-        )
-        for writer, incarnation, who, day, down, up, busy_down, busy_up in rows
-    ]
+    found = {UsageKey(*row[:4]): _bucket(*row[4:]) for row in rows}
+    for key, bucket in _load_waiting(db).items():
+        is_asked = node in {None, key.node} and account in {None, key.account}
+        if is_asked and (key.day >= since or key.day == DAY_UNKNOWN):
+            found[key] = highest(found[key], bucket) if key in found else bucket
+    return list(found.items())
 
 
 def load_incarnations(db: Connection) -> list[tuple[NodeId, str]]:
     """Nodes and incarnations of which there are buckets."""
-    rows = db.execute("SELECT DISTINCT node, incarnation FROM cells")
-    return [(NodeId(node), incarnation) for node, incarnation in rows]
+    rows = db.execute("SELECT DISTINCT node, incarnation FROM cells").fetchall()
+    known = {(NodeId(node), incarnation): None for node, incarnation in rows}
+    known |= {(key.node, key.incarnation): None for key in _load_waiting(db)}
+    return list(known)
 
 
 def load_baseline(db: Connection) -> Baseline | None:
@@ -51,13 +68,140 @@ def load_baseline(db: Connection) -> Baseline | None:
 
 
 def load_facts(db: Connection) -> dict[str, str]:
-    """Node state without the row of the storage package."""
-    return dict(db.execute("SELECT name, value FROM facts WHERE name != ?", [COMMITS]))
+    """Node state without the rows of the storage package."""
+    return dict(db.execute("SELECT name, value FROM facts WHERE name NOT IN (?, ?)", [COMMITS, WAITING]))
 
 
-def save_booking(db: Connection, booking: Booking) -> None:
-    """Store a booking. Buckets only grow: larger stored values stay, except for `booking.recounted`. Those
-    that `ErasureNote.bars` are not stored."""
+# Bookings that are not in the table of usage yet.
+#
+# A row of usage is on the same page as the account's other days, so that a hundred accounts are a hundred pages. What a
+# node books each minute is therefore kept together in one row of the node state, and goes into the table of usage each
+# MERGE_MS, or when some of it is to be deleted. Every function here that reads or deletes usage takes that row into
+# account.
+
+
+def save_booking(db: Connection, booking: Booking, *, is_merging: bool = True) -> None:
+    """Store a booking, with those before it that are not merged; `is_merging` puts all into the table of usage."""
+    _save_baseline(db, booking)
+    save_intervals(db, booking.intervals)
+    whole = _with_waiting(db, booking)
+    is_merging |= bool(whole.recounted or whole.outlived) or len(whole.buckets) > WAITING_MAX
+    if is_merging:
+        _merge(db, whole)
+        return
+    erased = {note.account: note for note in load_erased(db)}
+    kept = [
+        each
+        for each in whole.buckets
+        if each[0].account not in erased or not erased[each[0].account].bars(each[0].day)
+    ]
+    facts = {**_facts_of(whole), WAITING: _to_text(replace(whole, buckets=tuple(kept)))}
+    save_facts(db, facts.items())
+
+
+def check_waiting(db: Connection) -> None:
+    """Raises sqlite3.DatabaseError if the bookings that wait cannot be read."""
+    _load_waiting(db)
+
+
+def take_waiting(damaged: Connection, into: Connection) -> int:
+    """Put the bookings that wait in another database into the table of usage of `into`; returns the number of buckets.
+    Raises sqlite3.Error if they cannot be read."""
+    waiting = _load_waiting(damaged)
+    save_booking(into, Booking(tuple(waiting.items()), None, {}))
+    return len(waiting)
+
+
+def rows_of_usage(db: Connection) -> Iterator[tuple[str | int, ...]]:
+    """All rows of the table of usage, with those that are not in it yet, without having all of them in memory."""
+    waiting = _load_waiting(db)
+    for row in db.execute("SELECT node, incarnation, account, day, down, up, busy_down, busy_up FROM cells"):
+        bucket = waiting.pop(UsageKey(*row[:4]), None)
+        yield (
+            tuple(row)
+            if bucket is None
+            else (*row[:4], *map(max, row[4:], _bucket_row(UsageKey(*row[:4]), bucket)[4:]))
+        )
+    for key, bucket in waiting.items():
+        yield _bucket_row(key, bucket)
+
+
+def _save_baseline(db: Connection, booking: Booking) -> None:
+    if booking.baseline is not None:
+        db.execute("DELETE FROM baselines")
+        db.executemany(
+            "INSERT INTO baselines VALUES (?, ?, ?)",
+            ((m, u.down, u.up) for m, u in booking.baseline.booked.items()),
+        )
+
+
+def merge_waiting(db: Connection) -> None:
+    """Put all bookings into the table of usage."""
+    if _waiting_text(db):
+        _merge(db, _with_waiting(db, Booking((), None, {})))
+
+
+def _with_waiting(db: Connection, booking: Booking) -> Booking:
+    waiting = _load_waiting(db)
+    if not waiting:
+        return booking
+    buckets = {key: each for key, each in waiting.items() if (key.node, key.day) not in booking.recounted}
+    for key, bucket in booking.buckets:
+        buckets[key] = highest(buckets[key], bucket) if key in buckets else bucket
+    return replace(booking, buckets=tuple(buckets.items()))
+
+
+def _facts_of(booking: Booking) -> dict[str, str]:
+    counters = {} if booking.baseline is None else {COUNTERS_ID: booking.baseline.counters_id}
+    return {**booking.facts, **counters}
+
+
+def _to_text(booking: Booking) -> str:
+    """Rows in order of node, incarnation and day, each of which is written once."""
+    groups: dict[tuple[str, str, str], list[list[str | int]]] = {}
+    for key, bucket in booking.buckets:
+        values = _bucket_row(key, bucket)
+        groups.setdefault((key.node, key.incarnation, key.day), []).append([key.account, *values[4:]])
+    plain = json.dumps([[*group, found] for group, found in groups.items()], separators=(",", ":"))
+    return b85encode(zlib.compress(plain.encode(), 6)).decode()
+
+
+def _waiting_text(db: Connection) -> str:
+    row = db.execute("SELECT value FROM facts WHERE name = ?", [WAITING]).fetchone()
+    return str(row[0]) if row is not None else ""
+
+
+def _load_waiting(db: Connection) -> dict[UsageKey, UsageBucket]:
+    """Raises sqlite3.DatabaseError for a damaged row."""
+    text = _waiting_text(db)
+    if not text:
+        return {}
+    try:
+        inflating = zlib.decompressobj()
+        plain = inflating.decompress(b85decode(text), WAITING_BYTES_MAX)
+        if not inflating.eof:
+            raise ValueError("it is too long, or lacks its end")
+        return dict(
+            _waiting_bucket((node, incarnation, account, day), counts)
+            for node, incarnation, day, found in json.loads(plain)
+            for account, *counts in found
+        )
+    except (ValueError, TypeError, RecursionError, zlib.error) as error:
+        raise DatabaseError(f"the row {WAITING} of the table facts is damaged") from error
+
+
+def _waiting_bucket(key: tuple[Any, ...], counts: list[Any]) -> tuple[UsageKey, UsageBucket]:
+    """Raises ValueError or TypeError for what the table of usage would not take."""
+    if not all(isinstance(each, str) for each in key):
+        raise ValueError("a name is no text")
+    if not all(type(each) is int and 0 <= each <= BYTES_MAX for each in counts):
+        raise ValueError("a count is no number of bytes")
+    return UsageKey(*key), _bucket(*counts)
+
+
+def _merge(db: Connection, booking: Booking) -> None:
+    """Buckets only grow: larger stored values stay, except for `booking.recounted`. Those that `ErasureNote.bars` are not
+    stored."""
     for node in {node for node, _ in booking.recounted}:
         _forget_days(db, node, [day for each, day in booking.recounted if each == node])
     db.executemany(
@@ -69,15 +213,8 @@ def save_booking(db: Connection, booking: Booking) -> None:
            busy_down = max(busy_down, excluded.busy_down), busy_up = max(busy_up, excluded.busy_up)""",  # noqa: S608
         (_bucket_row(key, bucket) for key, bucket in booking.buckets),
     )
-    facts = dict(booking.facts)
-    if booking.baseline is not None:
-        facts[COUNTERS_ID] = booking.baseline.counters_id
-        db.execute("DELETE FROM baselines")
-        db.executemany(
-            "INSERT INTO baselines VALUES (?, ?, ?)",
-            ((m, u.down, u.up) for m, u in booking.baseline.booked.items()),
-        )
-    save_facts(db, facts.items())
+    db.execute("DELETE FROM facts WHERE name = ?", [WAITING])
+    save_facts(db, _facts_of(booking).items())
     for node in booking.outlived:
         _forget_more_than_is_kept(db, node)
 
@@ -105,6 +242,8 @@ def save_facts(db: Connection, facts: Iterable[tuple[str, str]]) -> None:
 def forget_before(db: Connection, day: str) -> None:
     """Retention: delete rows last used before `day`, except devices with a current session and their
     accounts."""
+    if any(key.day < day and key.day != DAY_UNKNOWN for key in _load_waiting(db)):
+        merge_waiting(db)
     db.execute("DELETE FROM cells WHERE day < ? AND day != ?", [day, DAY_UNKNOWN])
     db.execute("DELETE FROM pages WHERE day < ?", [day])
     db.execute(
@@ -136,8 +275,10 @@ def load_erased(db: Connection) -> list[ErasureNote]:
 
 
 def erase(db: Connection, account: AccountId, until_day: str) -> None:
-    """Delete usage of earlier months now, and note the erasure; the rest of the month follows when it is
-    over."""
+    """Delete usage of earlier months and in intervals now, and note the erasure; the rest of the month follows when it
+    is over."""
+    merge_waiting(db)
+    erase_intervals(db, account)
     db.execute(
         "DELETE FROM cells WHERE account = ? AND (day < date(?, 'start of month') OR day = ?)",
         [account, until_day, DAY_UNKNOWN],
@@ -166,6 +307,8 @@ def forget_erased(db: Connection, *, used_before: str, today: str) -> tuple[Eras
         f"UPDATE erasures SET is_over = 1 WHERE NOT is_over AND until_day < date(?, 'start of month') {changed}",  # noqa: S608
         [today],
     ).fetchall()
+    if over:
+        merge_waiting(db)
     db.executemany(
         f"DELETE FROM cells WHERE account = ? AND (day <= ? OR day = '{DAY_UNKNOWN}')",  # noqa: S608
         ((account, day) for account, day, _ in over),
@@ -185,6 +328,10 @@ _DAYS = (
     ("bindings", "bound_day", "true"),
     ("contests", "answered_day", "answer != ''"),
 )
+
+
+def _bucket(down: int, up: int, busy_down: int, busy_up: int) -> UsageBucket:
+    return UsageBucket(Usage(Bytes(down), Bytes(up)), Usage(Bytes(busy_down), Bytes(busy_up)))
 
 
 def _bucket_row(key: UsageKey, bucket: UsageBucket) -> tuple[str | int, ...]:

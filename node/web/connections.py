@@ -335,6 +335,12 @@ class Connection(asyncio.Protocol):
     def buffered(self) -> int:
         return len(self._buffer)
 
+    @property
+    def party(self) -> str:
+        """What the connection counts as: its device, or its client's network when the device is unknown. Empty when it is
+        closed."""
+        return self._device or ""
+
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         assert isinstance(transport, asyncio.Transport)
         self.transport, ends = transport, ends_of(transport)

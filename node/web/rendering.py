@@ -13,12 +13,12 @@ from pathlib import Path
 from typing import Protocol
 
 import jinja2
-from jinja2 import BytecodeCache, Environment, PackageLoader, StrictUndefined, pass_context
+from jinja2 import BytecodeCache, ChoiceLoader, Environment, PackageLoader, StrictUndefined, pass_context
 from jinja2.bccache import Bucket
 from jinja2.runtime import Context
 from markupsafe import Markup, escape
 
-from node.governance.translator import LazyText, translate
+from node.translator import LazyText, translate
 from node.web.compiled_files import load_compiled, save_compiled
 from node.web.translations import SOURCE, Translations
 
@@ -49,11 +49,12 @@ class Renderer:
         package: str,
         translations: Mapping[str, Translations] | None = None,
         filters: Mapping[str, Callable[..., str]] | None = None,
+        shared: tuple[str, ...] = (),
     ) -> None:
-        """`filters` are those of this site only."""
+        """`filters` are those of this site only. What the package does not have is taken from those that are `shared`."""
         self.translations = translations or {SOURCE: Translations(SOURCE)}
         """By language tag."""
-        loader = PackageLoader(package)
+        loader = ChoiceLoader([PackageLoader(each) for each in (package, *shared)])
         self._environment = environment = _environment(loader)
         environment.bytecode_cache = _CompiledTemplates()
         environment.filters.update(filters or {})
@@ -63,13 +64,17 @@ class Renderer:
             for name in environment.list_templates(["css"])
         }
         environment.globals["styles"] = {name: Markup(style) for name, style in styles.items()}  # noqa: S704 - own files
-        self.content_security_policy = (
-            f"default-src 'none'; style-src {' '.join(map(_source, styles.values()))}; img-src data:; "
-            "form-action 'self'; frame-ancestors 'none'; base-uri 'none'"
-        )
-        """Value of the header field: the styles of this site, and nothing from elsewhere."""
+        self._styles = tuple(styles.values())
         self.render_cached = lru_cache(maxsize=PAGES_REMEMBERED)(self.render)
         """Like `render`, for pages without personal data."""
+
+    def content_security_policy(self, *more: str) -> str:
+        """Value of the header field: the style sheets of this site and `more`, its pictures, and nothing from elsewhere."""
+        sources = " ".join(_source(style) for style in (*self._styles, *more) if style)
+        return (
+            f"default-src 'none'; style-src {sources}; img-src 'self' data:; "
+            "form-action 'self'; frame-ancestors 'none'; base-uri 'none'"
+        )
 
     def load(self) -> None:
         """Reads all templates now."""
@@ -122,7 +127,7 @@ class _CompiledTemplates(BytecodeCache):
         save_compiled(Path(bucket.key), bucket.checksum, bucket.bytecode_to_string())
 
 
-def _environment(loader: PackageLoader) -> Environment:
+def _environment(loader: ChoiceLoader) -> Environment:
     environment = Environment(
         loader=loader,
         autoescape=True,

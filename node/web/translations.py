@@ -19,7 +19,7 @@ from io import BytesIO
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
-from node.governance.translator import N_, amount_words, number_words
+from node.translator import amount_words, day_words, number_words
 from node.units import BitsPerSecond, Bytes, Rates, show_rate, show_volume
 from node.web.compiled_files import load_compiled, save_compiled
 from node.web.language_choice import Language, is_tag
@@ -37,21 +37,6 @@ COUNTS_TRIED = 1_000
 
 _MARKS = re.compile(r"%\(\w*\)[sd]|%%|%|\{\w*\}|[{}]")
 _TAGS = re.compile(r"<[^>]*>?|&\w+;|[<>]")
-_DAYS = (
-    N_("%(day)s January %(year)s"),
-    N_("%(day)s February %(year)s"),
-    N_("%(day)s March %(year)s"),
-    N_("%(day)s April %(year)s"),
-    N_("%(day)s May %(year)s"),
-    N_("%(day)s June %(year)s"),
-    N_("%(day)s July %(year)s"),
-    N_("%(day)s August %(year)s"),
-    N_("%(day)s September %(year)s"),
-    N_("%(day)s October %(year)s"),
-    N_("%(day)s November %(year)s"),
-    N_("%(day)s December %(year)s"),
-)
-
 Key = str | tuple[str, str]
 """A msgid, or its context and msgid; for plural texts the singular msgid."""
 
@@ -120,7 +105,7 @@ class Translations:
             if not day:
                 return ""
             day = date.fromisoformat(day[:10])
-        return self.gettext(_DAYS[day.month - 1]) % {"day": day.day, "year": day.year}
+        return day_words(day, self)
 
     def moment(self, at: datetime | str) -> str:
         """``1 April 2026, 23:00``. A string is an ISO date and time; an empty one stays empty."""

@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from node.cli.init import InitOptions, InterfacesSeen, create_files
+from node.cli.init import InitOptions, create_files
+from node.setup.network_facts import InterfacesSeen
 from tests.architecture.test_structure import ROOT, SOURCES, name_of
 from tests.architecture.tree_files import tree_files
 

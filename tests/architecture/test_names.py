@@ -51,7 +51,7 @@ OLD_MODULES = {
     "node.cli.verbs", "node.cli.words", "node.config.kinds", "node.config.offers", "node.enforcement.gate",
     "node.enforcement.generation", "node.governance.amounts", "node.governance.cell",
     "node.governance.examples", "node.governance.joining", "node.governance.language", "node.governance.notes",
-    "node.governance.phrases", "node.governance.reach", "node.governance.roll", "node.governance.wording",
+    "node.governance.sentence_parts", "node.governance.reach", "node.governance.roll", "node.governance.wording",
     "node.membership", "node.membership.belongings", "node.membership.bindings", "node.membership.card_bearers",
     "node.membership.contests", "node.membership.entrances", "node.membership.guesses", "node.membership.hosts",
     "node.membership.introductions", "node.membership.issued", "node.membership.queue_order",

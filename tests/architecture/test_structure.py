@@ -102,6 +102,7 @@ PURE = [path for path in SOURCES if path.stem != "__init__" and not is_edge(path
 VALUES_ONLY = {
     "node.__main__",
     "node.errors",
+    "node.backup.ports",
     "node.config.model",
     "node.enforcement.plan",
     "node.governance.allowance",

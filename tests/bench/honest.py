@@ -162,7 +162,9 @@ class Newcomers:
             self.why[told(failure)] += 1
             return None
         is_welcome = page.status == 200 and "<form" in page.body
-        self.why["another page"] += not is_welcome
+        if not is_welcome:
+            title = page.body.partition("<title>")[2].partition("</title>")[0]
+            self.why[f"another page, {page.status}: {title}"] += 1
         return 1000 * (time.monotonic() - began) if is_welcome else None
 
 

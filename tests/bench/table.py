@@ -74,6 +74,18 @@ ROWS = (
     FigureRow("fairness", "use_percent", "of the shared rate in use", "%"),
     FigureRow("fairness", "lifeline_held_percent", "household-seconds that kept their lifeline", "%"),
     FigureRow(
+        "hours",
+        "rate_below_percent",
+        "a village on Friday at 21:00 and a school on Tuesday at 10:00: less than the evaluator says, at most",
+        "%",
+        5,
+        at_least=False,
+    ),
+    FigureRow("hours", "rate_above_percent", "more than that, at most", "%", 5, at_least=False),
+    FigureRow("hours", "weighted_jain", "fairness by weight, ceilings and floors meanwhile", "", 0.98),
+    FigureRow("hours", "use_percent", "of the shared rate in use", "%", 97),
+    FigureRow("hours", "lifeline_held_percent", "household-seconds that kept their lifeline", "%", 100),
+    FigureRow(
         "latency",
         "light_added_ms_p50",
         "bloated line, 24 accounts at full rate: delay added to a light one, median",
@@ -188,11 +200,55 @@ ROWS = (
     FigureRow("footprint", "rss_mb_idle", "memory of the idle node", "MB", 60, at_least=False),
     FigureRow("footprint", "rss_mb_1000", "memory with 1,000 devices", "MB", 75, at_least=False),
     FigureRow("footprint", "kb_per_device", "of one more device, up to 10,000", "kB", 4, at_least=False),
+    FigureRow(
+        "written",
+        "written_mb_per_day_100_devices",
+        "written to the disk in a day by 100 devices, with the counts of 13 months",
+        "MB",
+        50,
+        at_least=False,
+    ),
+    FigureRow("written", "written_by_node_mb_per_day", "by the node itself, without the file system", "MB"),
     FigureRow("footprint", "ready_s", "from start to the first captured request", "s", 1, at_least=False),
     FigureRow(
         "footprint",
         "processes_started_per_admission",
         "processes started to let somebody in",
+        "",
+        0,
+        at_least=False,
+    ),
+    FigureRow(
+        "install", "package_install_s", "bare Debian 13: apt installs the package, all being downloaded", "s"
+    ),
+    FigureRow(
+        "install", "first_client_s", "from its start to a client's first page", "s", 60, at_least=False
+    ),
+    FigureRow("install", "answers", "answers given meanwhile", "", 6, at_least=False),
+    FigureRow(
+        "install",
+        "boot_to_captured_s",
+        "from the start of the machine until a phone is shown the portal",
+        "s",
+        5,
+        at_least=False,
+    ),
+    FigureRow(
+        "install",
+        "shell_commands_after_install",
+        "shell commands after the installation",
+        "",
+        0,
+        at_least=False,
+    ),
+    FigureRow(
+        "install", "left_after_purge", "files and more that are left after a purge", "", 0, at_least=False
+    ),
+    FigureRow("install", "security_exposure", "exposure by systemd-analyze security", ""),
+    FigureRow(
+        "install",
+        "unknown_commands_in_messages",
+        "programs that messages name and that are not installed",
         "",
         0,
         at_least=False,
@@ -250,6 +306,46 @@ ROWS = (
         5,
         at_least=False,
         peer="peer_recovery_s",
+    ),
+    FigureRow("rules", "check_25_ms", "25 rules and 200 accounts checked", "ms", 300, at_least=False),
+    FigureRow("rules", "check_200_ms", "200 rules and 200 accounts", "ms", 1_000, at_least=False),
+    FigureRow("rules", "check_200_1000_ms", "200 rules and 1,000 accounts", "ms", 2_000, at_least=False),
+    FigureRow(
+        "rules",
+        "check_worst_ms",
+        "the worst of several files that are as bad as the limits allow, 200 accounts",
+        "ms",
+        1_000,
+        at_least=False,
+    ),
+    FigureRow(
+        "rules", "hostile_worst_ms", "the slowest refusal of a hostile rule file", "ms", 1_000, at_least=False
+    ),
+    FigureRow("rules", "compare_25_ms", "25 rules compared with 25 others", "ms", 1_000, at_least=False),
+    FigureRow("rules", "evaluate_1000_ms", "25 rules evaluated for 1,000 accounts", "ms", 50, at_least=False),
+    FigureRow(
+        "rules",
+        "busy_to_kernel_s",
+        "once the line is busy, until a rule for a busy line is in the plan of the kernel, 200 accounts",
+        "s",
+        2,
+        at_least=False,
+    ),
+    FigureRow(
+        "rules",
+        "rows_mb_14d_200",
+        "usage in intervals of 14 days, 200 accounts that are always active",
+        "MB",
+        20,
+        at_least=False,
+    ),
+    FigureRow(
+        "rules",
+        "replay_14d_200_s",
+        "25 rules replayed on 14 days of 200 accounts, with 25 others",
+        "s",
+        5,
+        at_least=False,
     ),
 )
 

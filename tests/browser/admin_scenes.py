@@ -21,6 +21,7 @@ from tests.fakes.admin_pages import (
     LINK,
     OUTSIDER,
     PHONE,
+    RULES,
     TABLET,
     admin_app,
     open_admin_server,
@@ -102,8 +103,11 @@ def _admin(name: str, page: str, path: str, **more: Any) -> PageScene:
 
 
 _ISSUED = _and_goes("/vouchers", sends("/vouchers", **ISSUE))
+_FASTER = RULES.replace("3 Mbit/s down", "4 Mbit/s down")
+_on_trial = _and_goes("/rules", sends("/rules", "[value='save']", text=_FASTER))
 _BLOCKED = _and_goes("/people/account?id=ana", sends("/people/block", because="Come and talk to us."))
 _NEW_TERMS = {"text-en": "Be kind. Share.", "text-ca": "Sigueu amables. Compartiu."}
+_FACE = {"wifi_name": "Vall Alta Oberta", "welcome-en": "Neighbours’ Internet since 2009."}
 _NOTICE = {
     "title-en": "Assembly",
     "text-en": "On Friday at seven.",
@@ -120,20 +124,68 @@ def _looks_at_one(browser: Browser, address: str) -> None:
     browser.send("/vouchers/code", code=code)
 
 
+def _drafts(rules: str) -> Doing:
+    """Checks the rules in force with these added."""
+
+    def drafting(browser: Browser, _address: str) -> None:
+        browser.send("/rules", text=browser.attribute("textarea[name='text']", "value") + rules)
+
+    return drafting
+
+
+def _chooses_yellow(browser: Browser, _address: str) -> None:
+    browser.run("document.querySelector('#accent').value = '#ffcc00'")
+    browser.tap("[value='save']")
+
+
 def _revokes_the_batch(browser: Browser, _address: str) -> None:
     if browser.has("button[value='revoke']"):
         browser.tap("button[value='revoke']")
 
 
+_ANA = {"name": "Ana", "passphrase": "four plain old words"}
+_SHORT = {"name": "Ana", "passphrase": "short"}
+_IDLE = """
+[[rule]]
+id = "guest-evening"
+ceiling = "5 Mbit/s down, 1 Mbit/s up"
+who = "tier:guest"
+when = "daily 18:00-23:00"
+by = "D-2026-020"
+"""
+_EVENING = (
+    _IDLE.replace('who = "tier:guest"', 'exception_to = "guest-top"')
+    + """
+[[rule]]
+id = "hosts"
+floor = "2 Mbit/s down, 500 kbit/s up"
+who = "group:mast-hosts"
+by = "D-2026-020"
+"""
+)
+_has_a_key = _and_goes("/backups", sends("/backups/key"))
+_has_a_passphrase = _and_goes("/passphrase", sends("/passphrase", **_ANA))
+
 ADMIN_SCENES = (
     _admin("an admin's link", "signing in", f"/sign-in?token={LINK}", before=nothing),
     _admin("a link that no longer works", "signing in", "/sign-in?token=used-up-0123456789", before=nothing),
+    _admin("a name and a passphrase", "signing in", "/sign-in", before=nothing),
+    _admin(
+        "the wrong passphrase of an admin",
+        "signing in",
+        "/sign-in",
+        before=nothing,
+        after=sends("/sign-in", **_ANA),
+    ),
     _admin("who is on", "overview", "/"),
     _admin("who is on, made anew", "overview", "/?live"),
     _admin("what a database lost", "overview", "/", server=open_after_a_loss),
     _admin("the rules", "rules", "/rules"),
     _admin("rules with a mistake", "rules", "/rules", after=sends("/rules", text="nonsense")),
+    _admin("rules on trial", "rules", "/rules", before=_on_trial),
     _admin("rules changed", "rules", "/rules", after=sends("/rules", text="[ruleset]")),
+    _admin("what a draft would change", "rules", "/rules", after=_drafts(_EVENING)),
+    _admin("a draft that changes nothing", "rules", "/rules", after=_drafts(_IDLE)),
     _admin("no vouchers yet", "vouchers", "/vouchers"),
     _admin(
         "a wrong order of vouchers",
@@ -142,6 +194,8 @@ ADMIN_SCENES = (
         after=sends("/vouchers", **{**ISSUE, "count": "0"}),
     ),
     _admin("a sheet of vouchers", "sheet", "/vouchers", after=sends("/vouchers", **ISSUE)),
+    _admin("a sheet printed again", "sheet", "/vouchers/sheet?number=1&per_page=8", before=_ISSUED),
+    _admin("a sheet of no batch", "trouble", "/vouchers/sheet?number=99"),
     _admin("a batch in the list", "vouchers", "/vouchers", before=_ISSUED),
     _admin("a batch", "batch", "/vouchers/batch?number=1", before=_ISSUED),
     _admin("a batch revoked", "batch", "/vouchers/batch?number=1", before=_ISSUED, after=_revokes_the_batch),
@@ -177,15 +231,35 @@ ADMIN_SCENES = (
     ),
     _admin("objections", "objections", "/objections"),
     _admin("an empty answer", "objections", "/objections", after=sends("/objections")),
+    _admin("Procomú's own appearance", "appearance", "/appearance"),
+    _admin(
+        "a colour that nobody can read",
+        "appearance",
+        "/appearance",
+        after=_chooses_yellow,
+    ),
+    _admin(
+        "an appearance saved",
+        "appearance",
+        "/appearance",
+        after=sends("/appearance", "[value='save']", **_FACE),
+    ),
     _admin("who is signed in", "access", "/access"),
+    _admin("who can sign in", "access", "/access", before=_has_a_passphrase),
+    _admin("a first passphrase", "own passphrase", "/passphrase"),
+    _admin("a passphrase too short", "own passphrase", "/passphrase", after=sends("/passphrase", **_SHORT)),
+    _admin("another passphrase", "own passphrase", "/passphrase", before=_has_a_passphrase),
     _admin("a link without a name", "access", "/access", after=sends("/access", name="")),
     _admin("a link for a counter", "link", "/access", after=sends("/access", name="counter")),
+    _admin("no recovery key yet", "backups", "/backups"),
+    _admin("a new recovery key", "recovery key", "/backups", after=sends("/backups/key")),
+    _admin("backups with a key", "backups", "/backups", before=_has_a_key),
     _admin("nothing there", "trouble", "/nowhere"),
 )
 
 
-def languages_of(scene: PageScene) -> tuple[str, ...]:
-    """English, and other languages such that each page is in each language in one of its states."""
-    states = [each for each in ADMIN_SCENES if each.page == scene.page]
+def languages_of(scene: PageScene, scenes: tuple[PageScene, ...] = ADMIN_SCENES) -> tuple[str, ...]:
+    """English, and other languages such that each page of the scenes is in each language in one of its states."""
+    states = [each for each in scenes if each.page == scene.page]
     at = states.index(scene)
     return ("en", *(tag for number, tag in enumerate(LANGUAGES[1:]) if number % len(states) == at))

@@ -14,7 +14,10 @@ axe-core reads ``-webkit-text-fill-color``, which Chromium leaves unchanged (deq
 
 _RUN = """
 const [rules, tags, done] = arguments;
-if (!('axe' in window)) return done(null);
+if (!('axe' in window)) {
+  if (!window.startAxe) return done(null);
+  startAxe();
+}
 const only = rules.length ? {type: 'rule', values: rules} : {type: 'tag', values: tags};
 axe.run(document, {runOnly: only, rules: {'target-size': {enabled: true}}, resultTypes: ['violations']}).then(
   found => done({
@@ -54,8 +57,10 @@ class Judgement:
 def judge(browser: Browser, rules: tuple[str, ...] = ()) -> Judgement:
     """Checks the current page; all rules of `TAGS`, or only `rules`."""
     found = browser.run_async(_RUN, list(rules), list(TAGS))
-    if found is None:  # a page that was not checked before
-        browser.run(AXE.read_text() + "\nwindow.axe = axe;")
+    if found is None:  # the first page of this browser; all later ones get the source with their document
+        source = f"window.startAxe = () => {{ {AXE.read_text()}\nwindow.axe = axe; }};"
+        browser.devtools("Page.addScriptToEvaluateOnNewDocument", source=source)
+        browser.run(source)
         found = browser.run_async(_RUN, list(rules), list(TAGS))
     if "error" in found:
         raise RuntimeError(f"axe-core: {found['error']}")

@@ -5,6 +5,7 @@ import contextlib
 import json
 import time
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -127,14 +128,22 @@ class Browser:
         self._follow(self._element(css))
 
     def type(self, css: str, text: str) -> None:
-        """Replaces the content of the field."""
+        """Replaces the content of the field, or chooses the option with this value."""
+        if self._element(css).tag_name == "select":
+            self.run("arguments[0].value = arguments[1]", self._element(css), text)
+            return
         self.run("arguments[0].focus(); arguments[0].select()", self._element(css))
         self.devtools("Input.insertText", text=text)
+
+    def choose_file(self, css: str, path: Path) -> None:
+        """Chooses a file of this machine in a file field."""
+        found = self.devtools("Runtime.evaluate", expression=f"document.querySelector({json.dumps(css)})")
+        self.devtools("DOM.setFileInputFiles", files=[str(path)], objectId=found["result"]["objectId"])
 
     def send(self, action: str, button: str = "button", **fields: str) -> None:
         """Fills in the form with the action `action`, opens any <details> around it, and sends it by its first
         `button`."""
-        form = f"form[action='{action}']"
+        form = f"form:is([action='{action}'],[action^='{action}#'])"
         self.run(
             "for (let e = arguments[0]; e; e = e.parentElement) if (e.tagName === 'DETAILS') e.open = true",
             self._element(form),

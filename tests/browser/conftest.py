@@ -9,6 +9,7 @@ import pytest
 
 from tests.browser.chromium import Browser, Look
 from tests.browser.driver import opened
+from tests.browser.first_run import router_without_settings
 from tests.browser.stage import HOST
 from tests.browser.tally import TALLY
 from tests.lab.agreement import RULES
@@ -30,6 +31,13 @@ def square() -> Iterator[Village]:
     with village("browse") as made:
         made.square.rules.write_text(f'{RULES}\n[joining]\nwhen_full = "ask"\nby = "D-2026-020"\n')
         made.square.start()
+        yield made
+
+
+@pytest.fixture
+def new_node() -> Iterator[Village]:
+    """A router without settings."""
+    with router_without_settings() as made:
         yield made
 
 

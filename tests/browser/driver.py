@@ -28,6 +28,7 @@ STARTS_MAX = 8
 SWITCHES = (
     "--headless=new",
     "--disable-gpu",
+    "--in-process-gpu",
     "--disable-dev-shm-usage",
     "--no-first-run",
     "--no-default-browser-check",
@@ -139,6 +140,8 @@ def _connect(
     options = ChromeOptions()
     options.binary_location = BINARY
     options.set_capability("goog:loggingPrefs", {"browser": "ALL", "performance": "ALL"})
+    # Events of pages are many, and nobody reads them.
+    options.add_experimental_option("perfLoggingPrefs", {"enablePage": False})
     for switch in (*SWITCHES, *switches, f"--user-data-dir={folder / 'profile'}"):
         options.add_argument(switch)
     if os.geteuid() == 0:

@@ -5,8 +5,10 @@ from pathlib import Path
 from typing import Any
 
 A4_MM = (210, 297)
-MARGIN_MM, SLIP_MM = 8, (194 / 3, 34.9)
-"""The slips as `node/admin/templates/print.css` lays them out."""
+MARGIN_MM = 8
+GRIDS = {8: (2, 4, 97, 69.8), 12: (2, 6, 97, 46.5), 24: (3, 8, 194 / 3, 34.9)}
+"""Columns, rows, and a slip's width and height in millimetres, by the slips on a page, as
+`node/admin/templates/print.css` lays them out."""
 DOTS_PER_INCH = 300
 MM_PER_INCH = 25.4
 
@@ -30,26 +32,27 @@ def size_mm(sheet: Any) -> tuple[int, int]:
     return round(width * MM_PER_INCH / DOTS_PER_INCH), round(height * MM_PER_INCH / DOTS_PER_INCH)
 
 
-def slips(sheet: Any) -> list[Any]:
-    """The page cut along its dashed lines into three by eight slips, row by row."""
+def slips(sheet: Any, per_page: int) -> list[Any]:
+    """The page cut along its dashed lines, row by row."""
+    columns, rows, wide, high = GRIDS[per_page]
     width, height = sheet.size
     across, down = width / A4_MM[0], height / A4_MM[1]
     return [
         sheet.crop(
             (
-                round((MARGIN_MM + SLIP_MM[0] * column) * across),
-                round((MARGIN_MM + SLIP_MM[1] * row) * down),
-                round((MARGIN_MM + SLIP_MM[0] * (column + 1)) * across),
-                round((MARGIN_MM + SLIP_MM[1] * (row + 1)) * down),
+                round((MARGIN_MM + wide * column) * across),
+                round((MARGIN_MM + high * row) * down),
+                round((MARGIN_MM + wide * (column + 1)) * across),
+                round((MARGIN_MM + high * (row + 1)) * down),
             )
         )
-        for row in range(8)
-        for column in range(3)
+        for row in range(rows)
+        for column in range(columns)
     ]
 
 
-def code_on(slip: Any) -> str | None:
-    """The text of the one QR code in the image; None if there is none."""
+def codes_on(slip: Any) -> list[str]:
+    """The texts of all QR codes in the image, in alphabetical order."""
     import zbar
 
     scanner = zbar.ImageScanner()
@@ -57,5 +60,4 @@ def code_on(slip: Any) -> str | None:
     scanner.parse_config("qrcode.enable=1")
     image = zbar.Image(*slip.size, "Y800", slip.tobytes())
     scanner.scan(image)
-    found = {symbol.data for symbol in image}
-    return found.pop() if len(found) == 1 else None
+    return sorted({symbol.data for symbol in image})

@@ -1,5 +1,6 @@
 """Communities, and what people did before a scene."""
 
+from node.accounts.appearance import Appearance, Logo, WelcomeText, nearest_readable, read_logo
 from node.accounts.cards import Card, make_card, next_serial
 from node.accounts.notices import Notice, NoticeText
 from node.accounts.sponsorship import OPEN_PER_NAME_MAX
@@ -8,6 +9,7 @@ from node.app.views import CodeTyped, Refused
 from node.lan.mdns_services import ServiceView
 from node.units import GIGA, AccountId, BitsPerSecond, MacAddress, Rates
 from tests.browser.stage import Event
+from tests.fakes.pictures import picture
 from tests.fakes.portal_server import (
     ASK_WHEN_FULL,
     TERMS,
@@ -45,6 +47,13 @@ TEXTS = (
     TermsText("ca", "Sigueu amables els uns amb els altres.\n\nNo revengueu la línia."),
     TermsText("ar", "كونوا لطفاء بعضكم مع بعض.\n\nلا تبيعوا الخط لغيركم."),
 )
+WELCOMES = {
+    "en": "Neighbours’ Internet since 2009.",
+    "fr": "L’Internet du voisinage depuis 2009.",
+    "es": "El Internet del vecindario desde 2009.",
+    "ca": "L’Internet del veïnat des del 2009.",
+    "ar": "إنترنت الجيران منذ 2009.",
+}
 NOTICES = (
     Notice(
         0,
@@ -80,6 +89,25 @@ SERVICES = (
 # --- communities ---
 
 
+GENTLE_RULES = """
+[[rule]]
+id = "a-word-first"
+quota = "50 GB per month"
+counts = "uplink"
+then = "tell"
+why = "In March we decide together whether we need a limit"
+who = "tier:guest"
+by = "D-2026-007"
+[[rule]]
+id = "last-week"
+quota = "60 GB per 7 days"
+counts = "uplink"
+then = "share 50 until reset"
+who = "tier:guest"
+by = "D-2026-007"
+"""
+
+
 def valley() -> AppFixture:
     """Every way to join, and help wanted."""
     return portal_node(help="Bring a ladder.")
@@ -92,6 +120,11 @@ def with_ways(*ways: str) -> AppFixture:
 def closed() -> AppFixture:
     """Only members can vouch for people, and there are none."""
     return portal_node(joining("introduction"), members="")
+
+
+def gentle() -> AppFixture:
+    """Rules that ask before they limit, and that count the last days."""
+    return portal_node(rules=GENTLE_RULES)
 
 
 def wordy() -> AppFixture:
@@ -147,6 +180,15 @@ async def the_terms_are_translated(app: UseCases) -> None:
 
 async def the_long_terms_are_translated(app: UseCases) -> None:
     await app.save_terms(TermsText("en", LONG_TERMS), TermsText("ca", LONG_TERMS))
+
+
+async def it_has_its_own_appearance(app: UseCases) -> None:
+    """The lightest accent colours of their hue that pass the check."""
+    light, dark = nearest_readable("#ffcc00", "light"), nearest_readable("#2040b0", "dark")
+    texts = tuple(WelcomeText(tag, text) for tag, text in WELCOMES.items())
+    logo = read_logo(picture())
+    assert isinstance(logo, Logo)
+    app.look_like(Appearance(light, dark, texts, "Vall Verda Oberta", logo=logo.uri))
 
 
 async def there_is_news(app: UseCases) -> None:

@@ -16,6 +16,7 @@ from tests.browser.admin_scenes import ADMIN_SCENES
 from tests.browser.chromium import Browser, Look
 from tests.browser.driver import opened
 from tests.browser.scenes import PORTAL_SCENES
+from tests.browser.setup_scenes import SETUP_SCENES
 from tests.browser.stage import HOST, served
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -44,16 +45,23 @@ PICTURES = (
     Picture("welcome-arabic", "a newcomer", PHONE_AT_NIGHT, "ar"),
     Picture("which-device", "which device makes room", language="fr"),
     Picture("admins", "who is on", DESKTOP),
+    Picture("setup-answers", "the answers of a set-up"),
+    Picture("setup-plan", "the plan of a set-up"),
+    Picture("sign-in", "a name and a passphrase"),
 )
 
 
 def sources() -> Iterator[Path]:
     """All files that can change the pictures."""
-    for folder in ("captive_portal/templates", "node/admin/templates", "node/web/languages"):
+    for folder in (
+        "captive_portal/templates",
+        "node/admin/templates",
+        "node/setup/templates",
+        "node/web/languages",
+    ):
         yield from sorted(path for path in (ROOT / folder).iterdir() if path.is_file())
-    yield from (
-        ROOT / "tests/browser" / name for name in ("pictures.py", "people.py", "scenes.py", "admin_scenes.py")
-    )
+    names = ("pictures.py", "people.py", "scenes.py", "admin_scenes.py", "setup_scenes.py")
+    yield from (ROOT / "tests/browser" / name for name in names)
 
 
 def fingerprint() -> str:
@@ -67,7 +75,7 @@ def take(browser: Browser, picture: Picture) -> bytes:
     """A WebP of the visible part, at the best quality below `BYTES_MAX`."""
     from PIL import Image
 
-    (scene,) = [scene for scene in PORTAL_SCENES + ADMIN_SCENES if scene.name == picture.scene]
+    (scene,) = [scene for scene in PORTAL_SCENES + ADMIN_SCENES + SETUP_SCENES if scene.name == picture.scene]
     browser.look(picture.look)
     browser.speak(picture.language)
     with served(scene.server, scene.host) as first_page:

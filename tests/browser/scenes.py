@@ -91,6 +91,9 @@ WELCOMES = (
     _newcomer("a voucher's square was scanned", path="/?code=7KM3-Q2W9-XA"),
     _newcomer("a card's square was scanned", path="/?card=eyJ0.aGVsbG8.c2ln"),
     _newcomer("passphrases and cards by https", node=people.secured, after=opens_everything),
+    _newcomer(
+        "a community with its own appearance", people.it_has_its_own_appearance, after=opens_everything
+    ),
     _newcomer("time over", people.comes_in, people.time_ends),
     _newcomer("voucher ended", people.has_a_voucher, people.time_ends),
     _newcomer("nobody answered", people.asks_a_member, people.nobody_answers),
@@ -136,6 +139,7 @@ MINE = (
     _mine("in while the line is down", people.comes_in, people.the_line_breaks),
     _mine("online by voucher", people.has_a_voucher),
     _mine("over quota", people.uses_everything),
+    _mine("asked to use less", people.uses_everything, node=people.gentle),
     _mine("a line too slow for a floor", people.a_floor_does_not_fit, node=people.measured),
     _mine("a member with everything", people.a_member_has_everything, after=opens_everything),
     _mine("a member without a passphrase", people.a_member_brings_a_second_device),

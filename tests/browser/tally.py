@@ -13,21 +13,23 @@ class PagesTally:
     states: set[str] = field(default_factory=set)
     languages: set[str] = field(default_factory=set)
     screens: int = 0
+    judged: int = 0
     faults: int = 0
     figures: dict[str, str] = field(default_factory=dict)
 
-    def saw(self, scene: PageScene, language: str, *, screens: int, faults: int) -> None:
+    def saw(self, scene: PageScene, language: str, *, screens: int, judged: int, faults: int) -> None:
         self.pages.add(scene.page)
         self.states.add(scene.name)
         self.languages.add(language)
         self.screens += screens
+        self.judged += judged
         self.faults += faults
 
     def lines(self) -> list[str]:
         counted = (
             f"browser: {len(self.pages)} pages in {len(self.states)} states, "
             f"{len(self.languages)} languages ({' '.join(sorted(self.languages))}), "
-            f"{self.screens} screens judged by axe-core: {self.faults} violations"
+            f"{self.screens} screens, {self.judged} of them judged by axe-core: {self.faults} violations"
         )
         return [counted, *(f"browser: {name}: {value}" for name, value in self.figures.items())]
 

@@ -14,8 +14,8 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from tests.browser.chromium import Browser
 from tests.browser.driver import opened
 from tests.fakes.authority import Authority
+from tests.lab import eventually
 from tests.lab.village import Village, village
-from tests.scenarios.conftest import eventually
 
 pytestmark = [pytest.mark.kernel, pytest.mark.browser]
 HOST = "login.vall.example"

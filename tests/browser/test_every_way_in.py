@@ -8,8 +8,8 @@ import pytest
 
 from tests.browser.chromium import Browser
 from tests.browser.scenes import LANGUAGES
+from tests.lab import eventually
 from tests.lab.village import Router, Village
-from tests.scenarios.conftest import eventually
 
 pytestmark = [pytest.mark.kernel, pytest.mark.browser]
 

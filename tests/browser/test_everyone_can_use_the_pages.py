@@ -1,7 +1,8 @@
 """Every page in every language can be used with low vision, without a mouse, on a small screen and on a slow line."""
 
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Iterator, Mapping
+from contextlib import closing, contextmanager
+from dataclasses import dataclass, replace
 
 import pytest
 
@@ -9,31 +10,58 @@ from tests.browser.admin_scenes import ADMIN_SCENES, languages_of
 from tests.browser.axe import RULES_BY_COLOUR, RULES_BY_SIZE, judge
 from tests.browser.chromium import Browser, Look
 from tests.browser.layout import are_in_order, fits, is_still, show, tab_stops, widen_text
-from tests.browser.scenes import LANGUAGES, PORTAL_SCENES, PageScene
+from tests.browser.scenes import LANGUAGES, PORTAL_SCENES, PageScene, nothing
+from tests.browser.setup_scenes import SETUP_SCENES
 from tests.browser.stage import served
 from tests.browser.tally import TALLY
 
 pytestmark = pytest.mark.browser
 
 PHONE = Look()
-LOOKS = {
-    "small phone": Look(320, 568),
-    "phone at night": Look(dark=True),
-    "desktop": Look(1280, 800),
-    "desktop at night": Look(1280, 800, dark=True),
-    "more contrast": Look(more_contrast=True),
-    "more contrast at night": Look(dark=True, more_contrast=True),
-    "forced colours": Look(forced_colours=True),
-    "forced colours at night": Look(dark=True, forced_colours=True),
-    "400 % zoom": Look(320, 256, pixels=4, less_motion=True),
+NIGHT = "phone at night"
+COLOURS_OF_WORDS = "ar"
+"""The language in which colours are judged, too, beside English: what is marked as being in another language is then on the
+page."""
+
+
+@dataclass(frozen=True, slots=True)
+class CheckedScreen:
+    """A screen after the phone by day, on which all rules are judged, and the rules whose result can differ there."""
+
+    look: Look
+    rules: tuple[str, ...]
+    in_other_languages: bool = False
+    """Whether a page that differs only by its text can look different there."""
+
+
+EVERYTHING = RULES_BY_SIZE + RULES_BY_COLOUR
+# The night changes colours only. More contrast and forced colours also change borders, so also sizes.
+SCREENS = {
+    "small phone": CheckedScreen(Look(320, 568), EVERYTHING, in_other_languages=True),
+    NIGHT: CheckedScreen(Look(dark=True), RULES_BY_COLOUR),
+    "desktop": CheckedScreen(Look(1280, 800), EVERYTHING, in_other_languages=True),
+    "desktop at night": CheckedScreen(Look(1280, 800, dark=True), RULES_BY_COLOUR),
+    "more contrast": CheckedScreen(Look(more_contrast=True), EVERYTHING),
+    "more contrast at night": CheckedScreen(Look(dark=True, more_contrast=True), RULES_BY_COLOUR),
+    "forced colours": CheckedScreen(Look(forced_colours=True), RULES_BY_SIZE),
+    "forced colours at night": CheckedScreen(Look(dark=True, forced_colours=True), ()),
+    "400 % zoom": CheckedScreen(Look(320, 256, pixels=4, less_motion=True), RULES_BY_SIZE),
 }
 
 
-SCREENS_FOR_WORDS = ("small phone", "phone at night", "desktop")
-"""In languages other than English a page differs by text and direction only, never by its colours."""
+def screens_for(scene: PageScene, language: str) -> dict[str, CheckedScreen]:
+    if language == "en":
+        return SCREENS
+    if scene in PORTAL_SCENES and language == COLOURS_OF_WORDS:
+        return {name: each for name, each in SCREENS.items() if each.in_other_languages or name == NIGHT}
+    # Admins' pages are many: in another language axe looks at them on one screen, and the rest is only measured.
+    rules = RULES_BY_SIZE if scene in PORTAL_SCENES else ()
+    return {name: replace(each, rules=rules) for name, each in SCREENS.items() if each.in_other_languages}
 
 
-@pytest.fixture(scope="module", params=PORTAL_SCENES + ADMIN_SCENES, ids=lambda scene: scene.name)
+@pytest.fixture(
+    scope="module", params=PORTAL_SCENES + ADMIN_SCENES + SETUP_SCENES, ids=lambda scene: scene.name
+)
 def scene(request: pytest.FixtureRequest) -> PageScene:
     return request.param
 
@@ -51,46 +79,97 @@ def entered(browser: Browser, scene: PageScene, language: str = "en") -> Iterato
         yield first_page
 
 
-def screens_for(language: str) -> dict[str, Look]:
-    return {name: look for name, look in LOOKS.items() if language == "en" or name in SCREENS_FOR_WORDS}
+def languages_for(scene: PageScene) -> tuple[str, ...]:
+    if scene in PORTAL_SCENES:
+        return LANGUAGES
+    return languages_of(scene, SETUP_SCENES if scene in SETUP_SCENES else ADMIN_SCENES)
 
 
-def looked_at(browser: Browser, scene: PageScene, language: str) -> dict[str, list[str]]:
+def looked_at(browser: Browser, screens: Mapping[str, CheckedScreen]) -> dict[str, list[str]]:
     """Faults of the page by screen; every screen is a key."""
     found = {"phone": [*map(str, judge(browser).faults), *fits(browser)]}
-    for name, look in screens_for(language).items():
-        show(browser, look)
-        rules = RULES_BY_SIZE if look.forced_colours else RULES_BY_SIZE + RULES_BY_COLOUR
-        # Admins' pages are many: in another language axe looks at them on one screen, and the rest is only measured.
-        is_judged = scene in PORTAL_SCENES or language == "en"
-        found[name] = [*(map(str, judge(browser, rules).faults) if is_judged else ()), *fits(browser)]
-        if look.less_motion and not is_still(browser):
+    for name, screen in screens.items():
+        show(browser, screen.look)
+        found[name] = [
+            *(map(str, judge(browser, screen.rules).faults) if screen.rules else ()),
+            *fits(browser),
+        ]
+        if screen.look.less_motion and not is_still(browser):
             found[name].append("something moves")
     widen_text(browser)
     found["wide text"] = fits(browser)
     return found
 
 
-def test_axe_finds_no_fault_in_any_language_on_any_screen(browser: Browser, scene: PageScene) -> None:
-    wrong = {}
-    for language in LANGUAGES if scene in PORTAL_SCENES else languages_of(scene):
-        with entered(browser, scene, language) as first_page:
-            assert browser.attribute("html", "lang") == language
-            # The only request is the document itself, from the node: no image, font, script or other origin.
-            assert {(kind, url.startswith(first_page)) for kind, url in browser.asked_for()} == {
-                ("Document", True)
-            }
-            found = looked_at(browser, scene, language)
-        TALLY.saw(scene, language, screens=len(found) - 1, faults=sum(map(len, found.values())))
-        wrong |= {f"{name}, {language}": what for name, what in found.items() if what}
-        wrong |= {f"console, {language}": what for what in browser.complaints()}
-    assert wrong == {}
+def in_each_language(browser: Browser, scene: PageScene, english: str) -> Iterator[tuple[str, str]]:
+    """Languages, each with the URL of the first page, while the browser shows the scene in it. `english` is that URL of the
+    scene that it shows already; where nothing is done on the page, the same server shows it in another language."""
+    yield "en", english
+    for language in languages_for(scene)[1:]:
+        if scene.after is nothing:
+            browser.look(PHONE)
+            browser.speak(language)
+            browser.open(english + scene.path)
+            yield language, english
+        else:
+            with entered(browser, scene, language) as first_page:
+                yield language, first_page
+
+
+@pytest.fixture(scope="module")
+def english(browser: Browser, scene: PageScene) -> Iterator[str]:
+    """URL of the first page; the browser shows the scene in English."""
+    with entered(browser, scene) as first_page:
+        yield first_page
 
 
 def test_the_keyboard_reaches_everything_in_order_and_the_focus_is_visible(
-    browser: Browser, scene: PageScene
+    browser: Browser, scene: PageScene, english: str
 ) -> None:
-    with entered(browser, scene):
-        stops = tab_stops(browser)
-        assert [stop.name for stop in stops if not stop.is_visible] == []
-        assert are_in_order(stops)
+    stops = tab_stops(browser)
+    assert [stop.name for stop in stops if not stop.is_visible] == []
+    assert are_in_order(stops)
+
+
+def test_axe_finds_no_fault_in_any_language_on_any_screen(
+    browser: Browser, scene: PageScene, english: str
+) -> None:
+    wrong = {}
+    browser.run("document.activeElement.blur(); scrollTo(0, 0)")
+    with closing(in_each_language(browser, scene, english)) as pages:
+        for language, first_page in pages:
+            assert browser.attribute("html", "lang") == language
+            # The only requests are the document itself and the community's logo, from the node: no font, script or
+            # other origin.
+            asked = {(kind, url.startswith(first_page)) for kind, url in browser.asked_for()}
+            pictures = {("Image", True)} if browser.has("img") else set()
+            assert asked == {("Document", True)} | pictures
+            screens = screens_for(scene, language)
+            found = looked_at(browser, screens)
+            faults = sum(map(len, found.values()))
+            judged = 1 + sum(bool(each.rules) for each in screens.values())
+            TALLY.saw(scene, language, screens=1 + len(screens), judged=judged, faults=faults)
+            wrong |= {f"{name}, {language}": what for name, what in found.items() if what}
+            wrong |= {f"console, {language}": what for what in browser.complaints()}
+    assert wrong == {}
+
+
+_ROWS = """
+const rows = {}, links = document.querySelectorAll("header nav a");
+links.forEach(each => { const top = Math.round(each.getBoundingClientRect().top); rows[top] = (rows[top] || 0) + 1; });
+const name = document.querySelector("header .place").getBoundingClientRect();
+const out = document.querySelector("header form").getBoundingClientRect();
+return [Object.values(rows), out.top < name.bottom && name.top < out.bottom];
+"""
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_the_navigation_of_the_admin_pages_has_even_rows(browser: Browser, language: str) -> None:
+    (scene,) = (each for each in ADMIN_SCENES if each.name == "who is on")
+    with entered(browser, scene, language):
+        for width in (320, 390, 768, 1100, 1280):
+            show(browser, Look(width, 760))
+            rows, is_beside = browser.run(_ROWS)
+            assert is_beside, "the button to sign out is not beside the name of the community"
+            assert 1 not in rows
+            assert len(rows) <= (1 if width == 1280 else 2 if width >= 768 else 5)

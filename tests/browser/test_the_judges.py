@@ -1,5 +1,7 @@
 """The checks find faults: each is run on a page that has them."""
 
+import re
+from pathlib import Path
 from urllib.parse import quote
 
 import pytest
@@ -18,6 +20,11 @@ a.small{display:inline-block;font-size:6px;width:8px;height:8px}
 </style></head><body><p class="slow">Too pale</p><input name="nameless"><button>Go</button>
 <div class="cut">Words that nobody can read</div><div class="wide">wide</div>
 <a class="small" href="/a">a</a><a class="small" href="/b">b</a></body></html>"""
+
+ROOT = Path(__file__).parents[2]
+NIGHT = re.compile(r"@media\(prefers-color-scheme:dark\)\{((?:[^{}]+\{[^}]*\})*)\}")
+COLOURS = re.compile(r":root\{(--[\w-]+:#[0-9a-f]{3,8};?)+\}(header img\{[^}]*\})?")
+"""The logo has a light ground then."""
 
 
 @pytest.fixture(autouse=True)
@@ -54,3 +61,12 @@ def test_an_image_from_another_origin_is_found(browser: Browser) -> None:
 
 def test_axe_core_has_the_pinned_version() -> None:
     assert AXE.read_text().startswith("/*! axe v4.14.0")
+
+
+@pytest.mark.parametrize("package", ["captive_portal", "node/admin", "node/setup"])
+def test_at_night_only_colours_differ(package: str) -> None:
+    """So the rules whose result depends on sizes are not judged again then."""
+    styles = [path.read_text() for path in (ROOT / package / "templates").glob("*.css")]
+    nights = [night for style in styles for night in NIGHT.findall(style)]
+    assert all(COLOURS.fullmatch(each) for each in nights), nights
+    assert sum(style.count("prefers-color-scheme") for style in styles) == len(nights)

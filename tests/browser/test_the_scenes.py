@@ -4,10 +4,12 @@ from collections import Counter
 from pathlib import Path
 from urllib.parse import urlsplit
 
+import node.setup
 from captive_portal.views import FOR_ALL, FOR_DEVICES
 from node.admin.server import AdminServer
 from tests.browser.admin_scenes import ADMIN_SCENES, languages_of
 from tests.browser.scenes import LANGUAGES, PORTAL_SCENES, PageScene
+from tests.browser.setup_scenes import SETUP_SCENES
 from tests.fakes.use_cases import AppFixture
 
 
@@ -31,6 +33,13 @@ def test_every_page_of_the_admin_server_is_seen_in_every_language() -> None:
     assert seen == {(scene.page, language) for scene in ADMIN_SCENES for language in LANGUAGES}
 
 
+def test_every_page_of_the_setup_has_a_scene() -> None:
+    """Pages are named by their templates; what a request is refused with is like any other trouble."""
+    folder = Path(node.setup.__file__).parent / "templates"
+    shown = {path.stem for path in folder.glob("*.html")} - {"setup", "code_sheet", "setup_trouble"}
+    assert shown == {scene.page for scene in SETUP_SCENES}
+
+
 def test_no_two_scenes_have_the_same_name() -> None:
-    names = Counter(scene.name for scene in PORTAL_SCENES + ADMIN_SCENES)
+    names = Counter(scene.name for scene in PORTAL_SCENES + ADMIN_SCENES + SETUP_SCENES)
     assert [name for name, count in names.items() if count > 1] == []

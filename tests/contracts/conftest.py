@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from node.control.ports import Repository
+from node.storage import database
 from node.storage.database import Store
 from node.storage.repository import StoredRepository
 from tests.contracts.portal_client import PortalBrowser
@@ -28,9 +29,15 @@ def templates() -> None:
 
 
 @pytest.fixture(autouse=True)
+def the_disk_may_take_its_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It also has other work to do; a test of a disk that hangs sets a limit of its own."""
+    monkeypatch.setattr(database, "ANSWER_S", 60.0)
+
+
+@pytest.fixture(autouse=True)
 def passphrases_cost_little(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
-    """In tests of the portal's pages; the others use the full cost."""
-    if request.path.name.startswith("test_portal"):
+    """In tests of the pages; the others use the full cost."""
+    if request.path.name.startswith(("test_portal", "test_admin_access")):
         make_passphrases_cheap(monkeypatch)
 
 

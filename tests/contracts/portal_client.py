@@ -41,7 +41,9 @@ def parse(raw: bytes) -> PortalReply:
     if not raw:
         return PortalReply(0, {}, "", raw)
     headers = {name.lower(): value.strip() for name, _, value in (line.partition(":") for line in lines[1:])}
-    return PortalReply(int(lines[0].split()[1]), headers, body.decode(), raw)
+    is_picture = headers.get("content-type", "").startswith("image/")
+    text = body.decode("latin-1" if is_picture else "utf-8")
+    return PortalReply(int(lines[0].split()[1]), headers, text, raw)
 
 
 class PortalBrowser:

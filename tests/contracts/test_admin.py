@@ -9,11 +9,12 @@ from pathlib import Path
 
 import pytest
 
+from node.accounting.intervals import IntervalUsage
 from node.admin.server import COOKIE, AdminServer
 from node.errors import NodeError
-from node.units import NodeId
-from tests.contracts.admin_browser import AdminBrowser, admin_browser, proof_in
-from tests.fakes.admin_pages import HILLS, LINK, MEMBERS, OUTSIDER, PHONE, RULES, TABLET
+from node.units import AccountId, Bytes, NodeId, Usage
+from tests.contracts.admin_browser import AdminBrowser, admin_browser, field_in, proof_in
+from tests.fakes.admin_pages import HILLS, ISSUER_LINK, LINK, MEMBERS, OUTSIDER, PHONE, RULES, TABLET
 
 
 @pytest.fixture
@@ -93,6 +94,51 @@ async def test_checking_a_draft_shows_its_errors_with_lines_and_changes_nothing(
     assert RULES == rule_file(browser)
 
 
+async def test_checking_a_draft_shows_what_would_change_for_which_people(browser):
+    await browser.sign_in()
+    csrf_token = await browser.csrf_token()
+    evening = (
+        '[[rule]]\nid = "guest-evening"\nceiling = "5 Mbit/s down, 1 Mbit/s up"\nwho = "tier:guest"\n'
+        'when = "daily 18:00-23:00"\nby = "D-2026-020"\n'
+    )
+    fields = {"csrf_token": csrf_token, "do": "check", "text": RULES + evening, "replacing": "x"}
+    _, page = await browser.post("/rules", fields)
+    assert "<strong>Nothing changes for anybody.</strong>" in page
+    assert "exception_to = &#34;guest-top&#34;" in page
+    fields["text"] = RULES + evening.replace('who = "tier:guest"', 'exception_to = "guest-top"')
+    _, page = await browser.post("/rules", fields)
+    assert "<strong>1 thing changes.</strong>" in page
+    assert "at most 5 Mbit/s download instead of 3 Mbit/s download." in page
+    assert "For example Friday 21:00." in page
+    assert '<code dir="ltr">guest-top &lt;- guest-evening</code>' in page
+    assert "What changes in the file" in page
+
+
+async def test_a_draft_is_previewed_with_what_accounts_used(browser):
+    await browser.sign_in()
+    csrf_token = await browser.csrf_token()
+    draft = RULES.replace("3 Mbit/s", "1 Mbit/s")
+    assert draft != RULES
+    fields = {"csrf_token": csrf_token, "do": "preview", "text": draft, "replacing": "x"}
+    response, page = await browser.post("/rules", fields)
+    assert 200 == response.status
+    assert "What would change" in page
+    assert "Nothing is kept to preview rules with." in page
+    begun = int(browser.app.node.clock.wall.timestamp()) - 3600
+    used = IntervalUsage(Usage(Bytes(100_000_000), Bytes(1_000_000)), is_busy=False)
+    usage = {AccountId(f"guest-{number}"): used for number in range(9)}
+    browser.app.node.repository.intervals = {begun: usage}
+    _, page = await browser.post("/rules", fields)
+    assert ": 9.</li>" in page
+    assert 2 == page.count("<figure")
+    assert page.count('class="now" points=') >= 2
+    assert page.count('class="then" points=') >= 2
+    assert "guest-8" not in page
+    assert RULES == rule_file(browser)
+    _, page = await browser.post("/rules", {**fields, "text": "nonsense"})
+    assert "In the last 14 days" not in page
+
+
 async def test_a_checked_draft_is_saved_and_shown_as_in_force(browser):
     await browser.sign_in()
     csrf_token = await browser.csrf_token()
@@ -104,9 +150,12 @@ async def test_a_checked_draft_is_saved_and_shown_as_in_force(browser):
             "/rules", {"csrf_token": csrf_token, "do": "save", "text": draft, "replacing": replacing}
         )
         assert (303, "/rules?saved") == (response.status, response.headers["Location"])
-    assert RULES.replace("3 Mbit/s", "4 Mbit/s") == rule_file(browser)
+    saved = RULES.replace("3 Mbit/s", "4 Mbit/s")
+    assert (saved, RULES) == (browser.app.admin.rule_file().text, rule_file(browser)), "on trial"
     _, page = await browser.get("/rules?saved")
     assert "Saved." in page
+    await browser.submit("/rules/confirm", trial="2")
+    assert saved == rule_file(browser)
 
 
 async def test_rules_with_errors_are_not_saved(browser):
@@ -144,6 +193,129 @@ async def test_an_earlier_version_comes_back_through_the_editor(browser):
     assert 200 == response.status
     assert '<span class="added">+ceiling = &#34;3 Mbit/s down, 1 Mbit/s up&#34;</span>' in page
     assert changed == rule_file(browser)
+
+
+async def save(browser: AdminBrowser, text: str) -> None:
+    """Other rules, from the page: they are on trial."""
+    replacing = browser.app.admin.rule_file().fingerprint
+    await browser.submit("/rules", do="save", text=text, replacing=replacing)
+
+
+async def test_rules_on_trial_are_announced_on_every_page_with_the_minutes_that_are_left(browser):
+    await browser.sign_in()
+    await save(browser, RULES.replace("3 Mbit/s", "4 Mbit/s"))
+    browser.app.node.pass_time(61_000)
+    for path in ("/", "/people", "/members", "/rules", "/terms", "/backups"):
+        _, page = await browser.get(path)
+        assert "If nobody confirms it within 9 minutes, the rules from before come back" in page, path
+    assert "Version 2 of the rules, by admin, is in force on trial." in page
+
+
+async def test_issuers_read_nothing_about_a_trial_and_end_or_confirm_none(browser):
+    await browser.sign_in()
+    await save(browser, RULES.replace("3 Mbit/s", "4 Mbit/s"))
+    browser.session.cookie_jar.clear()
+    await browser.sign_in(ISSUER_LINK)
+    response, page = await browser.get("/vouchers")
+    assert (200, False) == (response.status, "on trial" in page)
+    forms = {
+        "/rules/confirm": {"trial": "2"},
+        "/rules/rollback": {"trial": "2"},
+        "/rules": {"do": "save", "text": RULES},
+    }
+    for path, form in forms.items():
+        for sent in (browser.send(path, **form), browser.post(path, form)):
+            response, _ = await sent
+            assert 403 == response.status, "an issuer adopts nothing"
+    trial = browser.app.adoption.trial()
+    assert 2 == (trial and trial.number)
+
+
+async def test_a_trial_is_confirmed_once_however_often_the_form_is_sent(browser):
+    await browser.sign_in()
+    saved = RULES.replace("3 Mbit/s", "4 Mbit/s")
+    await save(browser, saved)
+    for number in ("", "0", "9" * 10):
+        response, _ = await browser.send("/rules/confirm", trial=number)
+        assert 404 == response.status, "only what the page has shown is confirmed"
+    response, _ = await browser.post("/rules/confirm", {"trial": "2"})
+    assert 403 == response.status, "without the token of the session"
+    assert RULES == rule_file(browser)
+    for _ in range(2):
+        response, _ = await browser.send("/rules/confirm", trial="2")
+        assert (303, "/rules?confirmed") == (response.status, response.headers["Location"])
+    _, page = await browser.get("/rules?confirmed")
+    assert ("Confirmed." in page, "Confirm the rules" in page) == (True, False)
+    assert saved == rule_file(browser)
+
+
+async def test_a_confirmation_after_the_trial_says_that_it_came_too_late(browser):
+    await browser.sign_in()
+    await save(browser, RULES.replace("3 Mbit/s", "4 Mbit/s"))
+    browser.app.node.pass_time(600_000)
+    await browser.app.adoption.tick()
+    response, page = await browser.send("/rules/confirm", trial="2")
+    assert (409, True) == (response.status, "Version 2 is no longer on trial" in page)
+    _, page = await browser.get("/")
+    assert "Version 2: taken back: nobody confirmed it in time." in page
+    _, page = await browser.get("/rules")
+    assert "taken back: nobody confirmed it in time" in page
+    assert RULES == rule_file(browser) == browser.app.admin.rule_file().text
+
+
+async def test_a_trial_is_taken_back_with_one_button_and_an_earlier_version_put_back_with_one(browser):
+    await browser.sign_in()
+    await save(browser, RULES.replace("3 Mbit/s", "4 Mbit/s"))
+    response, _ = await browser.send("/rules/rollback", trial="2")
+    assert "/rules?ended" == response.headers["Location"]
+    response, _ = await browser.send("/rules/rollback", trial="2")
+    assert "/rules?ended" == response.headers["Location"], "the second of two clicks"
+    response, _ = await browser.send("/rules/rollback")
+    assert (404, RULES) == (response.status, browser.app.admin.rule_file().text)
+    _, page = await browser.get("/rules?ended")
+    assert ("Taken back." in page, "taken back by an admin" in page) == (True, True)
+    response, _ = await browser.send("/rules/rollback", number="2")
+    assert "/rules?saved" == response.headers["Location"]
+    _, page = await browser.get("/rules")
+    assert ("the rules of version 2" in page, "Confirm the rules" in page) == (True, True)
+    response, page = await browser.send("/rules/rollback", number="99")
+    assert (409, True) == (response.status, "There is no version 99" in page)
+
+
+async def test_scheduled_rules_are_shown_with_their_time_and_withdrawn_with_one_button(browser):
+    await browser.sign_in()
+    await browser.app.adoption.adopt(RULES + "# later\n", "admin Ana", due="2026-12-01 06:00")
+    _, page = await browser.get("/rules")
+    assert "Version 2, by admin Ana, comes into force at 2026-12-01 06:00." in page
+    assert "waits until 2026-12-01 06:00" in page
+    await browser.submit("/rules/rollback", trial=field_in(page, "trial"))
+    _, page = await browser.get("/rules")
+    assert ("withdrawn by an admin" in page, "Waiting for their time" in page) == (True, False)
+
+
+async def test_rules_are_saved_for_later_and_an_invalid_time_keeps_the_draft(browser):
+    await browser.sign_in()
+    form = {"do": "schedule", "text": RULES + "# later\n"}
+    form["replacing"] = browser.app.admin.rule_file().fingerprint
+    for due in ("", "soon", "1999-01-01T06:00"):
+        response, page = await browser.send("/rules", **form, due=due)
+        assert (422, True, True) == (response.status, "# later" in page, "such as 2026-12-01 06:00" in page)
+    response, _ = await browser.send("/rules", **form, due="2026-12-01T06:00", no_trial="yes")
+    assert "/rules?scheduled" == response.headers["Location"]
+    _, page = await browser.get("/rules?scheduled")
+    assert "comes into force at 2026-12-01 06:00" in page
+    browser.app.node.pass_time(7 * 86_400_000)
+    await browser.app.adoption.tick()
+    assert RULES + "# later\n" == rule_file(browser)
+
+
+async def test_a_full_disk_leaves_the_rules_as_they_are_and_says_so(browser):
+    await browser.sign_in()
+    replacing = browser.app.admin.rule_file().fingerprint
+    browser.app.node.repository.full = True
+    response, page = await browser.send("/rules", do="save", text=RULES + "# new\n", replacing=replacing)
+    assert (422, True, True) == (response.status, "the data folder is full" in page, "# new" in page)
+    assert RULES == rule_file(browser) == browser.app.admin.rule_file().text
 
 
 @pytest.mark.parametrize("number", ["9", "999999999"])

@@ -10,7 +10,8 @@ from urllib.parse import urlencode
 import pytest
 
 from node.admin.server import COOKIE, LIMITS
-from node.app.admin import SIGN_IN, RuleFile
+from node.app.admin import RuleFile
+from node.app.admin_access import SIGN_IN
 from node.web import connections
 from tests.contracts.admin_browser import AdminBrowser, admin_browser
 from tests.contracts.test_admin_roles import other_browser
@@ -48,8 +49,8 @@ def state(browser: AdminBrowser) -> tuple[object, ...]:
     """Everything that a form can change."""
     app = browser.app
     guests = {mac: app.portal.guest(mac) for mac in (PHONE, LAPTOP, TABLET, STRANGER)}
-    stored = (app.node.repository.registry.kept, app.node.archive.versions[:], app.node.archive.losses)
-    files = (app.files.rules.read_text(), app.files.members.read_text())
+    stored = (app.node.repository.registry.kept, app.node.archive.log[:], app.node.archive.losses)
+    files = (app.files.rules.read_text(), app.loop.active_ruleset.text, app.files.members.read_text())
     return (guests, *stored, *files, app.node.repository.facts[SIGN_IN])
 
 
@@ -126,7 +127,7 @@ async def test_bytes_after_a_request_are_not_buffered(browser):
     with suppress(ConnectionResetError):
         assert 1 == (await sent(browser.port, LINE * 5)).count(b"HTTP/1.1 ")
     asked: list[str] = []
-    browser.app.admin.who = asked.append
+    browser.app.admin.access.who = asked.append
     reader, writer = await asyncio.open_connection("127.0.0.1", browser.port)
     with suppress(ConnectionError):
         writer.write(LINE * 20_000)
@@ -249,7 +250,7 @@ async def test_a_mistake_in_a_page_is_logged_and_shows_nothing_of_it(browser, ca
         raise ZeroDivisionError("a secret")
 
     with monkeypatch.context() as patch:
-        patch.setattr(browser.app.admin, "who", mistaken)
+        patch.setattr(browser.app.admin.access, "who", mistaken)
         for _ in range(LIMITS.at_work_per_device + 1):
             answer = await sent(browser.port, LINE)
             assert answer.startswith(b"HTTP/1.1 500 ")
@@ -273,7 +274,7 @@ async def test_no_request_runs_on_after_the_server_has_stopped(tmp_path, monkeyp
             seen.append("ended")
 
     async with admin_browser(tmp_path) as browser:
-        monkeypatch.setattr(browser.app.admin, "redeem", endless)
+        monkeypatch.setattr(browser.app.admin.access, "redeem", endless)
         reader, writer = await asyncio.open_connection("127.0.0.1", browser.port)
         writer.write(FORM)
         while not seen:

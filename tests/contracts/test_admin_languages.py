@@ -6,9 +6,10 @@ from dataclasses import replace
 import pytest
 from markupsafe import escape
 
-from node.admin.server import COOKIE, LANGUAGE_COOKIE
+from node.admin.server import COOKIE
+from node.web.form_site import LANGUAGE_COOKIE
 from tests.contracts.admin_browser import admin_browser
-from tests.fakes.admin_pages import ISSUER_LINK, LINK, NO_CLOCK
+from tests.fakes.admin_pages import ISSUER_LINK, LINK, NO_CLOCK, RULES
 
 TITLES = {
     "en": "Who is online now",
@@ -184,13 +185,85 @@ async def test_a_mistake_is_reported_in_the_language_of_the_page(browser):
     assert "n’est pas une durée pour des codes" in page
 
 
-async def test_a_finding_in_english_is_marked_as_english(browser):
+WRONG_RULES = """
+[[rule]]
+id = "guest-evening"
+ceiling = "5 Mbit/s down, 1 Mbit/s up"
+who = "tier:guest"
+when = "daily 18:00-23:00"
+by = "D-2026-020"
+
+[[rule]]
+id = "hosts"
+floor = "200 Mbit/s down, 500 kbit/s up"
+who = "group:mast-hosts"
+by = "D-2026-020"
+
+[[rule]]
+id = "slow"
+ceiling = "100 kbit/s down, 1 Mbit/s up"
+who = "tier:member"
+when = "fri 20:00-22:00"
+by = "D-2026-020"
+
+[[test]]
+given = "member, fri 21:00, alone"
+expect = "down >= 3 Mbit/s"
+"""
+
+
+@pytest.mark.parametrize(
+    "text", [RULES + WRONG_RULES, "nonsense", RULES + WRONG_RULES.replace("when", "wehn")]
+)
+async def test_what_is_wrong_with_rules_is_said_in_the_language_of_the_page(browser, text):
+    await browser.sign_in()
+    await choice(browser, "fr", csrf_token=await browser.csrf_token())
+    _, page = await browser.send("/rules", text=text)
+    found = page[page.index("<main") : page.index("<textarea")]
+    assert 'lang="en"' not in found
+    assert "Solution\u00a0:" in found
+    shown = re.sub(r"<code>.*?</code>|<[^>]+>", " ", found)
+    assert not re.search(r"\b(the|of|is|and|or|write|Line|Fix|Error|never|than|at most)\b", shown), shown
+
+
+async def test_each_finding_leads_to_its_line_and_stands_below_it(browser):
+    await browser.sign_in()
+    _, page = await browser.send("/rules", text=RULES + WRONG_RULES)
+    lines = (RULES + WRONG_RULES).split("\n")
+    at = lines.index('id = "hosts"')
+    assert f'<a class="line" href="#line-{at}">Line {at}</a> <code>E04</code>' in page
+    assert re.search(
+        rf'<li id="line-{at}" value="{at}" class="found"><code>\[\[rule\]\]</code><div class="finding wrong"',
+        page,
+    )
+    assert '<form class="card" id="rules" method="post" action="/rules#check">' in page
+    assert '<div id="check">' in page
+
+
+async def test_a_proposed_exception_is_taken_into_the_text_and_nothing_is_adopted(browser):
+    await browser.sign_in()
+    text = RULES + WRONG_RULES[: WRONG_RULES.index("[[rule]]", 10)]
+    _, page = await browser.send("/rules", text=text)
+    line = text.split("\n").index('id = "guest-evening"')
+    assert (
+        f'<button class="quiet small" form="rules" name="add" value="{line}">Make it an exception</button>'
+        in page
+    )
+    _, page = await browser.send("/rules", text=text, add=str(line))
+    assert "nothing is in force yet" in page
+    assert escape('id = "guest-evening"\nexception_to = "guest-top"\n') in page
+    assert 'name="add"' not in page
+    _, page = await browser.get("/rules")
+    assert "guest-evening" not in page
+    response, page = await browser.post("/rules", {"text": text, "add": str(line)})
+    assert 403 == response.status, "without its token"
+
+
+async def test_a_text_in_english_only_is_marked_as_english(browser):
     await browser.sign_in()
     await choice(browser, "ar", csrf_token=await browser.csrf_token())
-    _, page = await browser.send("/rules", text="nonsense")
-    assert '<span lang="en" dir="ltr">This is not TOML' in page
     _, page = await browser.get("/")
-    assert re.search(r'ملف القواعد: .<span lang="en" dir="ltr">line \d+: W05: anchors', page)
+    assert re.search(r"ملف القواعد: .السطر \d+: .W05.: .anchors", page)
     assert f'<li><span lang="en" dir="ltr">{escape(NO_CLOCK)}</span></li>' in page
 
 
@@ -199,9 +272,9 @@ async def test_a_sheet_is_printed_in_its_own_language_within_a_page_in_another(b
     await choice(browser, "ar", csrf_token=await browser.csrf_token())
     _, page = await browser.send("/vouchers", ticket=await ticket(browser), **ORDER)
     assert speaking("ar") in page
-    assert '<div class="slips" lang="ca" dir="ltr">' in page
+    assert '<div class="slips size-12" lang="ca" dir="ltr">' in page
     assert "Connecta’t al wifi" in page
-    assert "اطبعها الآن" in page
+    assert "اطبعها من متصفحك" in page
 
 
 async def test_a_page_that_is_shown_once_has_no_choice_of_language(browser):
@@ -229,7 +302,7 @@ async def test_signing_out_keeps_the_language(browser):
     response, _ = await browser.send("/sign-out")
     assert {COOKIE} == set(response.cookies)
     _, page = await browser.get("/")
-    assert "No has entrat" in page
+    assert "<h1>Entra</h1>" in page
 
 
 async def ticket(browser):

@@ -20,6 +20,7 @@ from tests.fakes.admin_pages import (
     LINK,
     MEMBERS,
     PHONE,
+    RULES,
     STRANGER,
     TABLET,
     TIGHT,
@@ -68,11 +69,26 @@ async def edit_ana(browser: AdminBrowser, **other: str) -> dict[str, str]:
 
 async def test_active_accounts_are_listed_with_their_usage_and_join_method(browser):
     browser.app.node.pass_time(3 * 3_600_000)
-    await browser.sign_in(await browser.app.admin.new_token(ADMIN))
+    await browser.sign_in((await browser.app.admin.access.new_token(ADMIN))[0])
     await browser.app.transfer({PHONE: (1_000_000, 100_000), LAPTOP: (500_000, 50_000)})
     _, page = await browser.get("/people")
     for said in ("Ana Mas", "12 Mbit/s", "3 h", "membership card", "guest-02", "accepted the terms"):
         assert said in page
+
+
+async def test_people_asked_to_use_less_are_marked_in_the_list(browser):
+    word = (
+        '[[rule]]\nid = "word"\nquota = "1 MB per month"\ncounts = "uplink"\nthen = "tell"\n'
+        'who = "tier:member"\nby = "D-1"\n'
+    )
+    await browser.app.write_rules(RULES + word)
+    _, page = await browser.get("/people")
+    assert "Asked to use less" not in page
+    await browser.app.transfer({PHONE: (2_000_000, 100_000), LAPTOP: (3_000_000, 50_000)})
+    _, page = await browser.get("/people")
+    assert 1 == page.count("Asked to use less: <bdi>word</bdi>")
+    _, page = await browser.get("/people/account?id=ana")
+    assert "Asked to use less: <bdi>word</bdi>" in page
 
 
 @pytest.mark.parametrize(
@@ -169,7 +185,7 @@ async def test_before_a_member_is_saved_the_rules_that_would_no_longer_fit_are_s
     form = await edit_ana(browser, was="", account="joan", name="Joan", groups="", devices="")
     response, page = await browser.post("/members/edit", form)
     assert (422, True) == (response.status, "Nothing was changed yet" in page)
-    assert "lifelines and floors of 3 households" in page
+    assert "lifelines and floors of three households" in page
     assert 'value="Joan"' in page
     assert MEMBERS == members_file(browser)
     response, _ = await browser.post("/members/edit", {**form, "knowing": field_in(page, "knowing")})
@@ -177,7 +193,7 @@ async def test_before_a_member_is_saved_the_rules_that_would_no_longer_fit_are_s
     _, page = await browser.get("/members?saved")
     assert "Saved, and in force." in page
     assert "The rules no longer fit the members" in page
-    assert "lifelines and floors of 3 households" in page
+    assert "lifelines and floors of three households" in page
 
 
 async def test_a_consequence_that_changed_meanwhile_must_be_confirmed_again(browser):
@@ -233,7 +249,7 @@ async def test_a_new_passphrase_is_shown_once_and_admits_its_member(browser):
 
 async def test_a_card_admits_its_member_until_it_is_voided(browser):
     _, page = await browser.send("/members/card", account="ana")
-    assert 1 == page.count('class="square"')
+    assert 2 == page.count('class="square"'), "the card's, and the Wi-Fi's"
     card = await browser.app.admin.members.new_card("ana")
     assert isinstance(card, CardView)
     assert "ana" == await browser.app.join(TABLET, CardShown(card.text))

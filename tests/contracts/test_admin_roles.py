@@ -18,6 +18,9 @@ ISSUERS_OWN = {
     ("GET", "/vouchers/batch"),
     ("POST", "/vouchers/batch"),
     ("POST", "/vouchers/code"),
+    ("GET", "/vouchers/sheet"),
+    ("GET", "/passphrase"),
+    ("POST", "/passphrase"),
     ("POST", "/sign-out"),
 }
 EVIL = "</textarea><script>alert(1)</script><b x='\"&"

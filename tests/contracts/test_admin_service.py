@@ -130,7 +130,7 @@ async def test_a_members_file_broken_by_hand_is_reported_and_left_alone(
 ) -> None:
     broken = MEMBERS + "[[account]\n"
     office.app.files.members.write_text(broken)
-    await office.app.files.look(office.app.loop, office.app.admin.record_rules, "a test")
+    await office.app.files.look(office.app.loop, office.app.adoption.record, "a test")
     _, page = await office.get("/members/edit?id=ana")
     form = {"replacing": field_in(page, "replacing"), "was": "ana", "account": "ana", "name": "Ana"}
     response, page = await office.send("/members/edit", **form)

@@ -4,13 +4,16 @@ import asyncio
 import re
 from collections.abc import AsyncIterator
 from pathlib import Path
+from urllib.parse import urlencode
 
 import pytest
+from aiohttp import ClientResponse
 
 from node.accounts.codes import Code, make_code, read_code, shown
 from node.app.idempotency import SHOWN_MS
 from node.app.views import CodeTyped
 from tests.contracts.admin_browser import AdminBrowser, admin_browser, field_in
+from tests.contracts.test_admin_roles import other_browser
 from tests.fakes.admin_pages import ISSUER_LINK, LINK, PHONE, TABLET
 
 ORDER = {
@@ -62,7 +65,8 @@ async def test_a_sheet_has_each_voucher_as_text_and_as_a_qr_code(browser):
     codes = codes_in(page)
     assert (200, 25, 25) == (response.status, len(set(codes)), page.count('class="square"'))
     assert all(isinstance(read_code(code), Code) for code in codes)
-    assert 2 == page.count('<div class="paper">')
+    assert 3 == page.count('<div class="paper">')
+    assert 1 == page.count('id="wifi-square"')
     for said in ("Vall free", "login.vall.example", "2 hours from the first use", "on up to 3 devices"):
         assert said in page
 
@@ -100,6 +104,60 @@ async def test_a_sheet_is_shown_again_only_in_the_session_that_ordered_it(browse
     await browser.sign_in(ISSUER_LINK)
     response, page = await browser.post("/vouchers", {**form, "csrf_token": await browser.csrf_token()})
     assert (422, [], 1) == (response.status, codes_in(page), batches(browser))
+
+
+def reprint(number: int = 1, **layout: str) -> str:
+    return "/vouchers/sheet?" + urlencode({"number": number, **layout})
+
+
+async def test_the_person_who_issued_them_can_print_unused_vouchers_again(browser):
+    codes = await issue(browser, count="3")
+    browser.app.node.pass_time(4 * SHOWN_MS)
+    _, page = await browser.get("/vouchers/batch?number=1")
+    assert "Print again" in page
+    response, page = await browser.get(reprint(per_page="24", network="Obert", lang="ca"))
+    assert (200, codes, "no-store") == (response.status, codes_in(page), response.headers["Cache-Control"])
+    assert 'class="slips size-24" lang="ca"' in page
+    await browser.app.join(PHONE, CodeTyped(codes[0]))
+    await browser.send("/vouchers/code", code=codes[1], do="revoke")
+    _, page = await browser.get(reprint())
+    assert codes[2:] == codes_in(page)
+    await browser.send("/vouchers/batch", number="1", do="revoke")
+    response, page = await browser.get(reprint())
+    assert (404, True) == (response.status, "Every voucher of this batch is used or revoked." in page)
+
+
+async def another_admin(browser: AdminBrowser, path: str, **fields: str) -> tuple[ClientResponse, str]:
+    """Another session opens a page, or sends a form."""
+    token, _ = await browser.app.admin.access.new_token()
+    async with other_browser(browser) as other:
+        await other.sign_in(token)
+        return await (other.send(path, **fields) if fields else other.get(path))
+
+
+async def test_nobody_else_can_print_them_again(browser):
+    await issue(browser, count="3")
+    _, page = await another_admin(browser, "/vouchers/batch?number=1")
+    assert "Print again" not in page
+    response, page = await another_admin(browser, reprint())
+    assert (404, []) == (response.status, codes_in(page))
+
+
+@pytest.mark.parametrize("ending", ["sign-out", "by-another", "restart"])
+async def test_codes_are_gone_when_the_session_ends_or_the_node_restarts(browser, ending):
+    (code,) = await issue(browser, count="1")
+    vouchers = browser.app.admin.vouchers
+    assert code in repr(vars(vouchers._printable))
+    if ending == "sign-out":
+        await browser.send("/sign-out")
+    elif ending == "by-another":
+        (own,) = browser.app.admin.access.sessions("")
+        await another_admin(browser, "/access/end", mark=own.mark)
+    else:
+        async with browser.app.node.life() as again:
+            await asyncio.to_thread(lambda: again.files)  # blocks, as in the daemon before its loop runs
+            vouchers = again.admin.vouchers
+    assert code not in repr(vars(vouchers._printable))
 
 
 async def test_the_codes_are_not_stored_anywhere(browser):

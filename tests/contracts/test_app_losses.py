@@ -381,7 +381,7 @@ async def test_a_clock_correction_neither_shortens_nor_lengthens_a_voucher(
         (code,) = await app.codes(lasts_ms=10 * DAY_MS)
         await comes_in(app, ANA, CodeTyped(code))
         street.clock.wall -= wrong
-        street.pass_time(31_000)
+        street.pass_time(56_000)
         await app.loop.persistence.flush(street.clock.now)
     street.power_cut(off_ms=5 * DAY_MS)
     async with street.life() as app:
@@ -590,7 +590,7 @@ async def test_a_new_database_holds_everything_within_seconds(tmp_path: Path) ->
             for file in tmp_path.glob("procomu.db*"):
                 file.unlink()
             await comes_in(app, BEN, TermsAccepted())
-            await until(lambda: not app.loop.persistence.is_due(street.clock.now, 30_000))
+            await until(lambda: not app.loop.persistence.is_due(street.clock.now, 55_000))
             kept = (await StoredRepository(store).recall()).registry
             assert 1 == len(kept.vouchers)
             assert {ANA} == {each.mac for each in kept.bindings}

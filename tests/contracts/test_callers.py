@@ -24,6 +24,7 @@ from node.units import MacAddress
 from node.web.connections import Caller, SocketAddresses
 from tests.fakes.portal_server import FakeCallers
 from tests.kernel.kernel_testbed import (
+    FAR,
     FIREWALL,
     MEMBER,
     MEMBER_MAC,
@@ -108,6 +109,10 @@ class RealLink:
         self._open: list[socket.socket] = []
 
     def call(self, device: MacAddress, address: str) -> SocketAddresses:
+        return self.call_to(ROUTER[int(":" in address)], device, address)
+
+    def call_to(self, host: str, device: MacAddress, address: str, port: int = 0) -> SocketAddresses:
+        """Also to another host: the portal answers in its name."""
         way = int(":" in address)
         place = self._place.member if device == MEMBERS else self._place.stranger
         if address not in (*MEMBER, *STRANGER):
@@ -118,8 +123,9 @@ class RealLink:
             phone = socket.socket(FAMILIES[way])
         self._open.append(phone)
         phone.settimeout(5)
-        phone.bind((address, 0))
-        phone.connect((ROUTER[way], 80))
+        phone.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        phone.bind((address, port))
+        phone.connect((host, 80))
         server, (there, port, *_) = self._doors[way].accept()
         self._open.append(server)
         return SocketAddresses(there, port, *server.getsockname()[:2])
@@ -213,6 +219,18 @@ def test_only_a_devices_own_connection_is_attributed_to_it(
         assert Caller(MEMBERS) == link.callers.caller(ends)
         for other in (replace(ends, port=ends.port ^ 1), replace(ends, own_port=443)):
             assert DISPUTED == link.callers.caller(other)
+
+
+@pytest.mark.kernel
+@BOTH
+def test_a_port_that_is_used_for_two_connections_belongs_to_its_device_both_times(
+    place: KernelTestbed, tmp_path: Path, way: int
+) -> None:
+    """Both are redirected to one socket of the portal, so address translation changes the second one's port."""
+    with contextlib.closing(RealLink(place, tmp_path)) as link:
+        for host in (FAR[way], ROUTER[way]):
+            ends = link.call_to(host, STRANGERS, STRANGER[way], port=40_404)
+            assert Caller(STRANGERS) == link.callers.caller(ends), ends
 
 
 @pytest.mark.kernel

@@ -10,35 +10,42 @@ import sys
 import time
 import tomllib
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 from threading import Thread
 from typing import Any
 
 import pytest
 
+from node.accounting.intervals import INTERVAL_S, IntervalUsage
 from node.accounts.vouchers import Batch
+from node.app.rule_adoption import TrialView
 from node.cli import commands, main
 from node.cli.commands import ROOT
 from node.config import parse_config
 from node.config.model import SiteInfo
 from node.console import Broadcast, Console
-from node.errors import NodeError
+from node.errors import Finding, NodeError
 from node.identity import is_node_id
+from node.storage.interval_tables import save_intervals
 from node.storage.losses import LOSSES, MARKER, Loss, Marker, write_loss, write_marker
-from node.units import parse_duration
+from node.storage.migrations import migrate
+from node.storage.opening import connect as connect_database
+from node.units import AccountId, Bytes, Usage, parse_duration
 from tests.unit.node.cli.test_output import OVERVIEW
 
 GOOD = '[ruleset]\ncommunity = "Vall Alta"\nversion = 1\ndecision = "D-1"\n'
 BAD = GOOD + '\n[[rule]]\nid = "a"\nceiling = "3"\nwho = "tier:guest"\nby = "D-1"\nportt = 80\n'
+
+LIMIT = '[[rule]]\nid = "top"\nceiling = "{} Mbit/s down, 1 Mbit/s up"\nwho = "tier:guest"\nby = "D-1"\n'
 
 
 @pytest.fixture
 def config(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """The files of a new node on a machine with two interfaces."""
     for name in ("lan0", "up0"):
-        (tmp_path / "interfaces" / name / "bridge").mkdir(parents=True)
-    monkeypatch.setattr("node.cli.init.INTERFACES", tmp_path / "interfaces")
+        (tmp_path / "machine/sys/class/net" / name / "bridge").mkdir(parents=True)
+    monkeypatch.setattr("node.setup.network_facts.MACHINE", tmp_path / "machine")
     path = tmp_path / "etc" / "node.toml"
     words = ["--name", "library", "--lan", "lan0", "--uplink", "up0", "--data-dir", str(tmp_path / "data")]
     assert 0 == main(["--config", str(path), "init", *words])
@@ -64,6 +71,18 @@ def issued(asked: dict[str, Any]) -> dict[str, Any]:
     }
 
 
+def adopted(outcome: str) -> dict[str, Any]:
+    found = (Finding("E01", 10, "portt is not a key.", "remove it"),) if outcome == "refused" else ()
+    return {
+        "outcome": outcome,
+        "number": 2,
+        "put_back": 0,
+        "in_force": 2,
+        "findings": found,
+        "trial": TrialView(2, "admin", 600),
+    }
+
+
 ANSWERS = {
     "status": lambda _: {"overview": OVERVIEW, "memory": {"sentence": "Room for many."}},
     "why": lambda asked: (
@@ -76,8 +95,13 @@ ANSWERS = {
         if asked["who"] != "ben"
         else refuse(asked)
     ),
+    "rules": lambda _: {"text": GOOD + LIMIT.format(3)},
     "peers": lambda _: {"node": "n" * 52, "peers": OVERVIEW.peers},
     "devices": lambda _: {"devices": []},
+    "rules-adopt": lambda asked: adopted("refused" if "portt" in asked["text"] else "trial"),
+    "rules-confirm": lambda asked: adopted("same" if asked["version"] else "confirmed"),
+    "rules-rollback": lambda asked: adopted("trial" if asked["version"] else "ended"),
+    "rules-log": lambda _: {"versions": [], "damaged": 0},
     "vouchers-issue": lambda asked: issued(asked) if asked["count"] != "961" else refuse(asked),
     "vouchers-list": lambda _: {"batches": []},
     "vouchers-revoke": lambda asked: {"changed": 24, "back": asked["back"]},
@@ -103,13 +127,17 @@ def node_running(config: Path) -> Iterator[None]:
     settings, _ = parse_config(config.read_text())
     assert settings is not None
     path = settings.node.console_socket
-    loop = asyncio.new_event_loop()
+    runner = asyncio.Runner(loop_factory=asyncio.new_event_loop)
+    loop = runner.get_loop()
     running = loop.create_task(Console(path, ANSWERS, Broadcast()).run())
 
-    def serve() -> None:
+    async def until_cancelled() -> None:
         with suppress(asyncio.CancelledError):
-            loop.run_until_complete(running)
-        loop.close()
+            await running
+
+    def serve() -> None:
+        with runner:  # it closes the connections, too
+            runner.run(until_cancelled())
 
     thread = Thread(target=serve)
     thread.start()
@@ -171,15 +199,68 @@ def test_the_rules_of_a_new_node_are_valid(config):
     assert 0 == main(["rules", "check", str(config.parent / "rules.toml"), "--config", str(config)])
 
 
-def test_every_error_of_a_rule_file_is_reported_with_line_and_fix(config, capsys):
+@pytest.mark.parametrize("verb", ["check", "compare", "preview"])
+def test_every_error_of_a_rule_file_is_reported_with_line_and_fix(config, capsys, verb):
     rules = config.parent / "draft.toml"
     rules.write_text(BAD)
-    assert 1 == main(["rules", "check", str(rules), "--config", str(config)])
+    assert 1 == main(["rules", verb, str(rules), "--config", str(config)])
     said = capsys.readouterr().out
     assert ("line 8" in said, "line 11" in said, said.count("fix: ")) == (True, True, 2)
-    assert 1 == main(["rules", "check", str(rules), "--config", str(config), "--json"])
+    assert 1 == main(["rules", verb, str(rules), "--config", str(config), "--json"])
     said = said_in_json(capsys)
     assert (False, [8, 11]) == (said["ok"], [finding["line"] for finding in said["findings"]])
+    assert all(
+        {"code", "line", "message", "fix", "parameters"} <= finding.keys() for finding in said["findings"]
+    )
+    assert all(said["findings"][0]["parameters"].values())
+
+
+def test_a_draft_is_compared_with_the_rules_in_force(config, capsys):
+    draft = config.parent / "draft.toml"
+    draft.write_text(f"# a comment\n{GOOD}{LIMIT.format(5)}")
+    assert 0 == ask_for(config, "rules", "compare", str(draft))
+    changed = "Guests: at most 5 Mbit/s download instead of 3 Mbit/s download."
+    assert changed in capsys.readouterr().out
+    assert 0 == ask_for(config, "rules", "compare", str(draft), "--json")
+    said = said_in_json(capsys)
+    assert (False, True, [changed]) == (
+        said["is_nothing"], said["is_complete"], [each["text"] for each in said["changes"]]
+    )  # fmt: skip
+    draft.write_text(f"{GOOD}# the same\n{LIMIT.format(3)}")
+    assert 0 == ask_for(config, "rules", "compare", str(draft))
+    assert capsys.readouterr().out.startswith("Nothing changes for anybody.\n")
+
+
+def test_without_a_running_node_a_draft_is_compared_with_the_rules_last_in_force(config, tmp_path, capsys):
+    draft = config.parent / "draft.toml"
+    draft.write_text(GOOD + LIMIT.format(5))
+    words = ["rules", "compare", str(draft), "--config", str(config)]
+    assert 3 == main(words)
+    (tmp_path / "data").mkdir(exist_ok=True)
+    (tmp_path / "data" / "adopted.rules.toml").write_text(GOOD + LIMIT.format(4))
+    assert 0 == main(words)
+    assert "instead of 4 Mbit/s download" in capsys.readouterr().out
+
+
+def test_two_rule_files_are_compared_without_a_node(tmp_path, capsys):
+    old, new = tmp_path / "old.toml", tmp_path / "new.toml"
+    old.write_text(GOOD + LIMIT.format(3))
+    new.write_text(GOOD)
+    words = ["rules", "compare", str(new), "--with", str(old), "--config", str(tmp_path / "no.toml")]
+    assert 0 == main(words)
+    said = capsys.readouterr().out
+    assert "Guests: no speed limit instead of at most 3 Mbit/s download and 1 Mbit/s upload." in said
+    assert "No members file was found" in said
+
+
+def test_a_file_with_errors_is_not_compared(tmp_path, capsys):
+    good, bad = tmp_path / "good.toml", tmp_path / "bad.toml"
+    good.write_text(GOOD)
+    bad.write_text(BAD)
+    assert 1 == main(["rules", "compare", str(bad), "--with", str(good)])
+    assert "line 8" in capsys.readouterr().out
+    assert 2 == main(["rules", "compare", str(good), "--with", str(bad)])
+    assert "line 8" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("content", [None, b"\xff\xfe", b"#" * 2_000_000])
@@ -197,6 +278,9 @@ def test_a_file_that_cannot_be_read_is_a_usage_error(tmp_path, content, capsys):
         ["status"],
         ["why", "ana"],
         ["rules", "show"],
+        ["rules", "confirm"],
+        ["rules", "rollback"],
+        ["rules", "log"],
         ["devices"],
         ["peers"],
         ["admin", "link"],
@@ -238,6 +322,24 @@ def ask_for(config: Path, *words: str) -> int:
         return main(["--config", str(config), *words])
 
 
+def test_rules_are_adopted_and_a_file_with_errors_exits_with_1(config, capsys):
+    draft = config.parent / "draft.toml"
+    draft.write_text(GOOD)
+    assert 0 == ask_for(config, "rules", "adopt", str(draft), "--at", "2026-12-01 06:00")
+    assert "come back in 10 min." in capsys.readouterr().out
+    draft.write_text(BAD)
+    assert 1 == ask_for(config, "rules", "adopt", str(draft), "--json")
+    said = said_in_json(capsys)
+    assert (False, "refused", "E01") == (said["ok"], said["outcome"], said["findings"][0]["code"])
+    assert 2 == main(["--config", str(config), "rules", "adopt", str(draft.with_name("none.toml"))])
+    draft.write_text("#" * 700_000)
+    assert 1 == ask_for(config, "rules", "adopt", str(draft))
+    assert "is longer than 262144 bytes" in capsys.readouterr().err
+    for words in (["confirm"], ["confirm", "1"], ["rollback"], ["rollback", "1"], ["log"]):
+        assert 0 == ask_for(config, "rules", *words, "--json")
+        assert said_in_json(capsys)["ok"]
+
+
 def test_issuing_vouchers_prints_the_codes_and_nothing_else(config, capsys):
     assert 0 == ask_for(config, "vouchers", "issue", "--json")
     said = said_in_json(capsys)
@@ -248,7 +350,7 @@ def test_issuing_vouchers_prints_the_codes_and_nothing_else(config, capsys):
 
 
 @pytest.mark.parametrize(
-    ("lang", "said"), [("en", "Type the code"), ("ca", 'lang="ca"'), ("ar", 'dir="rtl"')]
+    ("lang", "said"), [("en", "type the code"), ("ca", 'lang="ca"'), ("ar", 'dir="rtl"')]
 )
 def test_a_voucher_sheet_is_readable_by_its_owner_only(config, tmp_path, capsys, lang, said):
     sheet = tmp_path / "sheet.html"
@@ -258,8 +360,8 @@ def test_a_voucher_sheet_is_readable_by_its_owner_only(config, tmp_path, capsys,
     codes = [line for line in told.splitlines() if line.startswith("0000-")]
     page = sheet.read_text()
     assert f"{sheet} is ready" in told
-    assert 25 == len(codes) == sum(code in page for code in codes) == page.count("<svg")
-    assert 2 == page.count('class="paper"')
+    assert 25 == len(codes) == sum(code in page for code in codes) == page.count('class="square"')
+    assert 3 == page.count('class="paper"')
     assert "Obert" in page
     assert said in page
     assert 0o600 == stat.S_IMODE(sheet.stat().st_mode)
@@ -403,3 +505,83 @@ def test_a_checkout_without_git_still_has_a_number(tmp_path, monkeypatch):
     (tmp_path / "pyproject.toml").write_text('[project]\nversion = "2.0.1"\n')
     monkeypatch.setattr(commands, "ROOT", tmp_path)
     assert "2.0.1 (unknown commit)" == commands.version()
+
+
+def test_a_sheet_with_the_setup_code_is_printed_and_nothing_else_is_made(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    config, sheet = tmp_path / "etc" / "node.toml", tmp_path / "sheet.html"
+    words = ["--config", str(config), "init", "--print", str(sheet), "--language", "ca", "--json"]
+    assert 0 == main(words)
+    code = said_in_json(capsys)["code"]
+    page = sheet.read_text()
+    assert f"{code[:4]}-{code[4:]}" in page
+    assert "http://10.77.0.1/" in page
+    assert "<svg" in page
+    assert 'lang="ca"' in page
+    assert 0o600 == stat.S_IMODE(sheet.stat().st_mode)
+    assert ["setup-code"] == [path.name for path in config.parent.iterdir()]
+    # The sheet stays right.
+    assert 0 == main([*words[:4], str(tmp_path / "again.html"), "--json"])
+    assert code == said_in_json(capsys)["code"]
+    assert 3 == main(["--config", str(config), "status", "--json"])
+    assert f"{code[:4]}-{code[4:]}" in said_in_json(capsys)["fix"]
+
+
+def test_no_sheet_is_printed_for_a_node_that_is_set_up(
+    config: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert 1 == main(["--config", str(config), "init", "--print", str(tmp_path / "sheet.html")])
+    assert "set up already" in capsys.readouterr().err
+    assert not (tmp_path / "sheet.html").exists()
+
+
+def test_without_settings_at_another_path_nothing_is_served(tmp_path: Path) -> None:
+    """A path that was typed wrong must not make this machine a DHCP server."""
+    words = [sys.executable, "-m", "node", "run", "--config", str(tmp_path / "nodr.toml")]
+    done = subprocess.run(words, capture_output=True, text=True, check=False, cwd=ROOT, timeout=60)
+    assert (2, "") == (done.returncode, done.stdout)
+    assert "cannot be read" in done.stderr
+    assert [] == list(tmp_path.iterdir())
+
+
+def _used_in_an_hour(folder: Path, *accounts: str) -> None:
+    """Five minutes of the last hour, in which each account had 8 Mbit/s."""
+    begun = (int(time.time()) // INTERVAL_S - 2) * INTERVAL_S
+    used = IntervalUsage(Usage(Bytes(300_000_000), Bytes(1_000_000)), False)
+    folder.mkdir(exist_ok=True)
+    with closing(connect_database(folder / "procomu.db")) as db:
+        migrate(db)
+        save_intervals(db, {begun: {AccountId(account): used for account in accounts}})
+
+
+def test_a_draft_is_replayed_with_what_accounts_used(config, tmp_path, capsys):
+    draft = config.parent / "draft.toml"
+    draft.write_text(GOOD + LIMIT.format(2))
+    words = ["rules", "preview", str(draft), "--config", str(config)]
+    (tmp_path / "data").mkdir(exist_ok=True)
+    (tmp_path / "data" / "adopted.rules.toml").write_text(GOOD)
+    _used_in_an_hour(tmp_path / "data", "guest-1")
+    assert 1 == main(words)
+    said = capsys.readouterr().err
+    assert "nothing is kept to preview rules with" in said
+    assert "add [preview]" in said
+    _used_in_an_hour(tmp_path / "data", *(f"guest-{number}" for number in range(9)))
+    assert 0 == main(words)
+    assert ": 9.\n" in capsys.readouterr().out
+    assert 0 == main([*words, "--json"])
+    said = said_in_json(capsys)
+    assert (True, 9, 9) == (said["ok"], said["replay"]["accounts"], said["replay"]["low"]["affected"])
+    assert "guest-" not in json.dumps(said["replay"])
+    draft.write_text(BAD)
+    assert 1 == main(words)
+    assert "line 8" in capsys.readouterr().out
+
+
+def test_without_a_database_nothing_can_be_replayed(config, tmp_path, capsys):
+    draft = config.parent / "draft.toml"
+    draft.write_text(GOOD)
+    (tmp_path / "data").mkdir(exist_ok=True)
+    (tmp_path / "data" / "adopted.rules.toml").write_text(GOOD)
+    assert 1 == main(["rules", "preview", str(draft), "--config", str(config)])
+    assert "start the node once" in capsys.readouterr().err

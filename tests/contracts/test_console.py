@@ -214,6 +214,19 @@ async def test_a_stopped_node_removes_its_socket(tmp_path, events):
     assert [] == list(tmp_path.iterdir())
 
 
+@pytest.mark.parametrize("turns", range(10))
+async def test_a_stopped_node_closes_every_connection_however_new(tmp_path, events, turns):
+    """Also one whose task was cancelled before it began, and so closes nothing itself."""
+    async with running(tmp_path / "console.sock", events) as path:
+        reader, writer = await asyncio.open_unix_connection(path)
+        for _ in range(turns):
+            await asyncio.sleep(0)
+    async with asyncio.timeout(5):
+        with suppress(ConnectionError):
+            assert b"" == await reader.read()
+    writer.close()
+
+
 def test_without_a_node_the_client_is_told_how_to_start_one(tmp_path):
     with pytest.raises(NoRunningNode, match="procomu run"):
         console.ask(str(tmp_path / "console.sock"), {"ask": "status"})

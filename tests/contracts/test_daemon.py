@@ -5,18 +5,20 @@ import socket
 import stat
 import subprocess
 import sys
+import threading
 import time
 from pathlib import Path
 
 import pytest
 
-from node.daemon import claim, keep_private, notify_systemd
+from node.backup.offline import claim
 from node.errors import NodeError
+from node.process import keep_private, notify_systemd
 
 ROOT = Path(__file__).parents[2]
 A_NODE_THAT_HANGS = """
 import asyncio, os, sys, time
-from node.daemon import run_until_signalled
+from node.daemon import run_node
 
 class Hanging:
     async def run(self):
@@ -30,7 +32,7 @@ class Hanging:
         print("gave up", flush=True)
         os._exit(0)
 
-asyncio.run(run_until_signalled(Hanging()))
+asyncio.run(run_node(Hanging()))
 """
 
 
@@ -38,6 +40,21 @@ def test_a_second_node_with_the_same_folder_is_refused_before_it_touches_anythin
     with claim(tmp_path / "run"), pytest.raises(NodeError, match="another node runs"):
         claim(tmp_path / "run")
     claim(tmp_path / "run").close()
+
+
+def test_the_node_waits_for_the_end_of_the_set_up_and_a_command_says_how_to_end_it(tmp_path):
+    ends = claim(tmp_path / "run", "set-up")
+    with pytest.raises(NodeError, match="the set-up of this node is running") as caught:
+        claim(tmp_path / "run")
+    assert "systemctl stop procomu-setup" in caught.value.fix
+    threading.Timer(0.3, ends.close).start()
+    began = time.monotonic()
+    with claim(tmp_path / "run", patience_s=20):
+        assert 0.3 <= time.monotonic() - began < 10
+        with pytest.raises(NodeError, match="another node runs"):
+            claim(tmp_path / "run", patience_s=20)
+    with claim(tmp_path / "run", "set-up"):
+        assert "set-up" == (tmp_path / "run/lock").read_text()
 
 
 def test_a_node_stops_within_three_seconds_even_if_its_disk_hangs() -> None:

@@ -262,6 +262,7 @@ async def test_a_loss_is_in_the_log_the_status_the_doctor_and_the_admin_page_wit
             config=world.street.config,
             reconciler=app.loop,
             files=files,
+            adoption=app.adoption,
             parts=Parts(),
             peers=tuple,
             waiting=app.portal.waiting,
@@ -373,14 +374,14 @@ async def test_nothing_of_an_erased_person_comes_back_by_a_copy_or_a_later_page(
     async with world.life() as app:
         for day in ("2026-10-31", DAY_UNKNOWN):
             key = UsageKey(NodeId("m" * 52), "1-a", AccountId("guest-0a"), day)
-            assert app.loop.persistence.is_erased(key)
+            assert app.loop.persistence.erased.bars_late(key)
             app.loop.merge(key, UsageBucket(Usage(Bytes(50), Bytes(0)), NO_USAGE))
         await app.loop.persistence.flush(world.street.clock.now)
         await a_month_ends(world, app)
         assert {} == await app.loop.persistence.buckets("", account=AccountId("guest-0a"))
     async with world.life() as app:
         key = UsageKey(NodeId("m" * 52), "1-a", AccountId("guest-0a"), "2026-11-24")
-        assert app.loop.persistence.is_erased(key)
+        assert app.loop.persistence.erased.bars_late(key)
         assert {} == await app.loop.persistence.buckets("", account=AccountId("guest-0a"))
 
 

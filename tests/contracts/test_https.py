@@ -14,10 +14,15 @@ from pathlib import Path
 import pytest
 from aiohttp import web
 
-from captive_portal import certificate_files
 from captive_portal.callers import Callers
-from captive_portal.certificate_files import CertificateFiles, server_context
-from captive_portal.https import (
+from captive_portal.server import Portal
+from node.errors import NodeError
+from node.units import MacAddress
+from node.web import certificate_files
+from node.web.application import Handler, application, connection_of
+from node.web.certificate_files import CertificateFiles, server_context
+from node.web.connections import Caller, Limits, SocketAddresses, StreamOpener
+from node.web.https import (
     HANDSHAKES_AT_ONCE,
     HANDSHAKES_MAX,
     HANDSHAKES_PER_DEVICE,
@@ -26,11 +31,6 @@ from captive_portal.https import (
     HttpsListener,
     limit_tls_read_buffers,
 )
-from captive_portal.server import Portal
-from node.errors import NodeError
-from node.units import MacAddress
-from node.web.application import Handler, application, connection_of
-from node.web.connections import Caller, Limits, SocketAddresses, StreamOpener
 from tests.contracts.portal_client import PortalBrowser, parse
 from tests.fakes.authority import DAY, NOW, Authority
 from tests.fakes.portal_server import SECRET, FakeCallers, portal_node
@@ -98,7 +98,7 @@ async def server(
 ) -> AsyncIterator[int]:
     """The port of a running listener."""
     made = HttpsListener(
-        files, site or FakeSite(handle).application, callers, port=0, limits=limits, streams=streams
+        files, site or FakeSite(handle).application, callers.caller, port=0, limits=limits, streams=streams
     )
     async with asyncio.TaskGroup() as group:
         task = group.create_task(made.run())
@@ -404,7 +404,7 @@ async def test_noise_instead_of_a_handshake_affects_nobody(
 async def test_a_port_in_use_is_reported_with_its_fix(folder: Path) -> None:
     with socket.create_server(("", 0)) as other:
         made = HttpsListener(
-            files_in(folder), FakeSite().application, FakeCallers(), port=other.getsockname()[1]
+            files_in(folder), FakeSite().application, FakeCallers().caller, port=other.getsockname()[1]
         )
         with pytest.raises(ExceptionGroup) as caught:
             await made.run()

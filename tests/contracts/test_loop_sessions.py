@@ -3,9 +3,11 @@ devices that the table calls admitted, after any calls in any order.
 """
 
 import asyncio
+import time
 from collections.abc import Callable, Iterator
 from contextlib import AsyncExitStack, contextmanager
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import given, settings
@@ -13,6 +15,7 @@ from hypothesis import strategies as st
 
 from node.app.views import CodeTyped, Entry, TermsAccepted
 from node.control.persistence import FORGET_EVERY_MS
+from node.control.reconciler import Reconciler
 from node.enforcement.plan import TrafficPlan
 from node.sessions import state as session_state
 from node.units import MacAddress, Monotonic
@@ -26,27 +29,68 @@ VISIT_MS = 4 * HOUR_MS
 """As long as `session_ms` of the fixture."""
 
 
-class OrderedKernel(FakeKernel):
-    """Notes admissions that reach the kernel before they are stored."""
+class NotingRepository(FakeRepository):
+    """Notes which devices were stored as admitted at any time since the last plan was made."""
 
-    def __init__(self, repository: FakeRepository) -> None:
+    def __init__(self) -> None:
+        super().__init__()
+        self.admitted = set[MacAddress]()
+
+    def plan_made(self) -> None:
+        self.admitted = set()
+        self._note()
+
+    async def save_sessions(self, *saved: Any) -> None:
+        await super().save_sessions(*saved)
+        self._note()
+
+    def _note(self) -> None:
+        self.admitted |= {mac for mac, saved in self.sessions.items() if saved.session.state == "admitted"}
+
+
+class OrderedKernel(FakeKernel):
+    """Notes admissions that reach the kernel before they are stored. One that has ended, and was stored as such, while
+    its plan was on the way to the kernel's thread is none of them."""
+
+    def __init__(self, repository: NotingRepository) -> None:
         super().__init__()
         self.repository, self.unstored = repository, list[MacAddress]()
         self.is_strict = True
+        self.delay_s = 0.0
+        """Before each plan is applied."""
 
     def apply(self, plan: TrafficPlan, now: Monotonic) -> None:
-        states = {mac: saved.session.state for mac, saved in self.repository.sessions.items()}
+        time.sleep(self.delay_s)
         if self.is_strict:
-            self.unstored += [mac for mac in plan.admitted if states.get(mac) != "admitted"]
+            self.unstored += [mac for mac in plan.admitted if mac not in self.repository.admitted]
         super().apply(plan, now)
+
+
+class OrderedFixture(AppFixture):
+    """Tells the repository when a plan is made."""
+
+    def __init__(self, repository: NotingRepository, folder: Path) -> None:
+        super().__init__(lambda: repository, folder)
+        self._noting = repository
+
+    def _loop(self) -> Reconciler:
+        loop = super()._loop()
+        make = loop._plan_applier._plan
+
+        def made() -> TrafficPlan:
+            self._noting.plan_made()
+            return make()
+
+        loop._plan_applier._plan = made
+        return loop
 
 
 class RestartableNode:
     """A node that is killed and restarted, with the actions of people and admins."""
 
     def __init__(self, folder: Path) -> None:
-        self.repository = FakeRepository()
-        self.street = AppFixture(lambda: self.repository, folder)
+        self.repository = NotingRepository()
+        self.street = OrderedFixture(self.repository, folder)
         self.street.kernel = self.kernel = OrderedKernel(self.repository)
         self._app: UseCases | None = None
         self._stack = AsyncExitStack()
@@ -110,8 +154,8 @@ class RestartableNode:
         """Last bytes are read and stored, and their marks deleted."""
         persistence = self.app.loop.persistence
         for _ in range(2):
-            self.street.pass_time(31_000)
-            await until(lambda: self.repository.full or not persistence.is_due(self.street.clock.now, 30_000))
+            self.street.pass_time(56_000)
+            await until(lambda: self.repository.full or not persistence.is_due(self.street.clock.now, 55_000))
             await self.settle()
 
     async def forget(self, mac: MacAddress) -> None:
@@ -264,3 +308,15 @@ def test_a_change_is_stored_before_it_is_applied_to_the_kernel(
                 assert loop.session_table.session(mac).state == stored[mac].state
 
     told(story, folder, check)
+
+
+async def test_a_session_that_ends_while_its_plan_is_on_the_way_was_stored_before(tmp_path: Path) -> None:
+    node = RestartableNode(tmp_path)
+    await node.start()
+    node.kernel.delay_s = 0.03
+    for call, mac in (("accept", BEN), ("accept", ANA), ("leave", ANA), ("crash", BEN), ("wait", BEN)):
+        await getattr(node, call)(mac)
+        await node.settle()
+    assert not node.kernel.unstored
+    assert not node.kernel.send(BEN)
+    await node.kill()

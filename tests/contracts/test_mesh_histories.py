@@ -141,8 +141,8 @@ class HistoryNode:
         await until(self.replica.has_written)
 
     async def write(self) -> None:
-        self.clock.pass_time(31_000)
-        await until(lambda: not self.loop.persistence.is_due(self.clock.now, 30_000))
+        self.clock.pass_time(56_000)
+        await until(lambda: not self.loop.persistence.is_due(self.clock.now, 55_000))
 
     async def recount(self) -> None:
         async with asyncio.TaskGroup() as tasks:

@@ -1,23 +1,55 @@
 """The portal as people and their devices use it: over real sockets, without cookies, storage or scripts."""
 
 import asyncio
+import base64
+import hashlib
 import json
+import re
 import sys
+import zlib
 from html.parser import HTMLParser
 
 import pytest
 
 from captive_portal.actions import ACTIONS
+from captive_portal.capport import CACHE_CONTROL
 from captive_portal.responsiveness import LARGE_PATH, UPLOAD_PATH
 from captive_portal.server import ADDRESSES, Portal
 from captive_portal.splash import SPLASH_BYTES_MAX
+from node.accounts.appearance import (
+    NO_APPEARANCE,
+    WELCOME_CHARS_MAX,
+    WIFI_NAME_BYTES_MAX,
+    Appearance,
+    Logo,
+    WelcomeText,
+    read_logo,
+)
 from node.accounts.notices import TEXT_CHARS_MAX, TITLE_CHARS_MAX, Notice, NoticeText
 from node.accounts.terms import TermsText
 from node.errors import NodeError
 from node.lan.mdns_services import ServiceView
 from tests.contracts.portal_client import HOST, PortalBrowser, PortalReply
-from tests.fakes.portal_server import BENS_ADDRESS, SECRET, PortalServer, open_portal_server, portal_node
+from tests.fakes.pictures import png
+from tests.fakes.portal_server import (
+    BENS_ADDRESS,
+    SECRET,
+    STRANGERS_ADDRESS,
+    PortalServer,
+    open_portal_server,
+    portal_node,
+)
 from tests.fakes.use_cases import ANA, BEN, SESSION_MS
+
+_READ = read_logo(png(96, 48, data=bytes(range(256)) * 38))
+assert isinstance(_READ, Logo)
+LOGO = _READ
+"""Almost as large as a logo may be."""
+
+
+def without_tokens(page: PortalReply) -> str:
+    return re.sub('name="token" value="[^"]*"', "", page.body)
+
 
 PORTAL_URL = f"http://{HOST}/"
 OUR_PATHS = tuple(sorted(ADDRESSES - ACTIONS.keys() - {LARGE_PATH, UPLOAD_PATH}))
@@ -558,6 +590,18 @@ async def test_the_longest_splash_page_fits_a_mini_browser(word: str) -> None:
         await server.app.ask(ANA)
         await server.app.pass_time(10 * 60_000)
         node.down_since = node.clock.now
+        server.app.look_like(
+            Appearance(
+                "#b02040",
+                "#ff8899",
+                tuple(
+                    WelcomeText(tag, (word * 90)[:WELCOME_CHARS_MAX])
+                    for tag in ("en", "fr", "es", "ca", "ar")
+                ),
+                "x" * WIFI_NAME_BYTES_MAX,
+                logo=LOGO.uri,
+            )
+        )
         ana = PortalBrowser(server.port)
         for language in ("en", "fr", "es", "ca", "ar"):
             splash = await ana.get("/", Accept_Language=language)
@@ -568,6 +612,54 @@ async def test_the_longest_splash_page_fits_a_mini_browser(word: str) -> None:
             assert len(wrong.raw) < SPLASH_BYTES_MAX
             assert "/terms" in splash.body
         assert word in (await ana.get("/terms")).body
+
+
+async def test_the_communitys_appearance_is_on_every_page_of_the_portal(
+    server: PortalServer, ana: PortalBrowser
+) -> None:
+    plain = await ana.get("/network")
+    assert "<svg" in plain.body
+    assert "Wi-Fi:" not in plain.body
+    texts = (WelcomeText("ca", "L’Internet del veïnat."), WelcomeText("eu", "Kaixo."))
+    server.app.look_like(
+        Appearance("#b02040", "#ff8899", texts, "Vall <Oberta>", "secret password", LOGO.uri)
+    )
+    for path in ("/", "/network", "/help", "/nothing"):
+        page = await ana.get(path)
+        assert (
+            f'<img src="/logo?v={zlib.crc32(LOGO.uri.encode()):08x}" width="88" height="44" alt="">'
+            in page.body
+        )
+        (style,) = re.findall("<style>(:root{--leaf:#b02040.*?)</style>", page.body)
+        sha256 = base64.b64encode(hashlib.sha256(style.encode()).digest()).decode()
+        assert f"'sha256-{sha256}'" in page.headers["content-security-policy"]
+        assert "secret password" not in page.body
+    assert "Vall &lt;Oberta&gt;" in (await ana.get("/help")).body
+    assert "L’Internet del veïnat." in (await ana.get("/", Accept_Language="ca")).body
+    assert "belongs to the people who use it" in (await ana.get("/", Accept_Language="en")).body
+    server.app.look_like(NO_APPEARANCE)
+    assert without_tokens(plain) == without_tokens(await ana.get("/network"))
+
+
+async def test_browsers_keep_the_logo_until_it_changes(server: PortalServer, ana: PortalBrowser) -> None:
+    assert 404 == (await ana.get("/logo")).status
+    server.app.look_like(Appearance(logo=LOGO.uri))
+    stranger = PortalBrowser(server.port, STRANGERS_ADDRESS)
+    lasting, own = "public, max-age=31536000, immutable", f"/logo?v={zlib.crc32(LOGO.uri.encode()):08x}"
+    for client, path, kept in (
+        (ana, own, lasting),
+        (stranger, own, lasting),
+        (ana, "/logo?v=1", CACHE_CONTROL),
+        (stranger, "/logo", CACHE_CONTROL),
+    ):
+        picture = await client.get(path)
+        assert (200, "image/png", kept, "nosniff") == (
+            picture.status,
+            picture.headers["content-type"],
+            picture.headers["cache-control"],
+            picture.headers["x-content-type-options"],
+        )
+        assert picture.raw.endswith(b"\r\n\r\n" + LOGO.data)
 
 
 async def test_a_port_in_use_is_reported_with_who_may_have_it(server: PortalServer) -> None:

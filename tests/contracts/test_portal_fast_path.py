@@ -4,7 +4,10 @@ fields.
 
 import pytest
 
+from captive_portal.request_context import logo_path
+from node.accounts.appearance import Appearance
 from tests.contracts.portal_client import PortalBrowser, request
+from tests.contracts.test_portal import LOGO
 from tests.fakes.portal_server import PortalServer
 from tests.fakes.use_cases import ANA
 
@@ -43,3 +46,12 @@ async def test_an_expired_session_is_told_so_at_once(ana: PortalBrowser, server:
     await server.app.expire(ANA)
     quick, slow = await ana.get("/"), await ana.get("/", **SLOWLY)
     assert quick.body == slow.body != (await PortalBrowser(server.port, "127.0.0.2").get("/")).body
+
+
+async def test_the_logo_is_the_same_on_both_paths(ana: PortalBrowser, server: PortalServer) -> None:
+    server.app.look_like(Appearance("#b02040", "#ff8899", logo=LOGO.uri))
+    path = logo_path(server.app.portal.community().appearance)
+    for each in (path, "/logo", "/"):
+        quick, slow = await ana.get(each), await ana.get(each, **SLOWLY)
+        assert without_date(quick.raw) == without_date(slow.raw)
+        assert 200 == quick.status

@@ -7,6 +7,7 @@ import threading
 import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from datetime import UTC, datetime, timedelta, timezone
 
 import pytest
 
@@ -15,7 +16,7 @@ from node.accounting.meter import Reading
 from node.control.active_ruleset import consider, load_active_ruleset
 from node.control.ports import Repository
 from node.control.reconciler import Reconciler
-from node.enforcement.plan import IDLE_MINOR, FirewallConfig, TrafficPlan
+from node.enforcement.plan import IDLE_MINOR, NO_LIMIT, FirewallConfig, TrafficPlan
 from node.errors import KernelRefused
 from node.governance.members import parse_members
 from node.governance.rules import ActiveRuleset
@@ -100,7 +101,7 @@ class ReconcilerFixture:
         reconciler = self.loop()
         async with asyncio.TaskGroup() as tasks:
             running = tasks.create_task(reconciler.run())
-            await asyncio.wait_for(reconciler.ready.wait(), 5)
+            await asyncio.wait_for(reconciler.ready.wait(), 60)
             if killed:
                 reconciler.persistence.flush = _say_nothing  # type: ignore[method-assign]
             yield reconciler
@@ -191,17 +192,25 @@ async def test_a_session_that_ended_while_the_daemon_was_dead_is_over(village: R
 async def test_a_session_ends_by_itself_and_its_last_bytes_are_booked(village: ReconcilerFixture) -> None:
     async with village.life() as loop:
         await loop.admit(ANA, "1")
+        flush, may_store = loop.persistence.flush, asyncio.Event()
+
+        async def flush_later(now: Monotonic) -> None:
+            await may_store.wait()
+            await flush(now)
+
+        loop.persistence.flush = flush_later  # type: ignore[method-assign]
         village.kernel.send(ANA, down=500)
         village.clock.pass_time(HOUR_MS + 1)
         village.kernel.pass_time(HOUR_MS + 1)
         await until(lambda: used(loop) == 500)
+        cycles = village.reports
+        await until(lambda: village.reports > cycles + 3)
         assert loop.session_table.retiring, "the counter stays until its bytes are stored"
-        village.clock.pass_time(30_000)
-        async with asyncio.timeout(5):
-            while (
-                loop.session_table.retiring
-            ):  # until usage booked after the end is stored, every half minute
-                village.clock.pass_time(31_000)
+        may_store.set()
+        village.clock.pass_time(55_000)
+        async with asyncio.timeout(20):
+            while loop.session_table.retiring:  # until usage booked after the end is stored, each minute
+                village.clock.pass_time(56_000)
                 await asyncio.sleep(0.01)
         assert village.kernel.plan is not None
         assert {} == dict(village.kernel.plan.admitted)
@@ -327,7 +336,7 @@ async def test_usage_of_another_node_outlives_a_loop_that_failed(
 
     async with asyncio.TaskGroup() as tasks:
         failing = tasks.create_task(_fails(loop))
-        await asyncio.wait_for(loop.ready.wait(), 5)
+        await asyncio.wait_for(loop.ready.wait(), 60)
         bucket = UsageBucket(elsewhere, elsewhere)
         loop.merge(UsageKey(NodeId("m" * 52), "x", AccountId("ana"), "2026-11-24"), bucket)
         stored = tasks.create_task(loop.kept())
@@ -335,7 +344,7 @@ async def test_usage_of_another_node_outlives_a_loop_that_failed(
             broken.setattr(village.kernel, "read", fails)
             await failing
         running = tasks.create_task(loop.run())
-        village.clock.pass_time(31_000)
+        village.clock.pass_time(56_000)
         await asyncio.wait_for(stored, 5)
         assert 900 == used(loop)
         running.cancel()
@@ -462,7 +471,7 @@ async def test_a_full_uplink_is_busy_and_usage_then_is_counted_separately(
         await until(lambda: month().uplink.total == 2_000_000)
         assert 0 == month().busy.total
         assert 100 == loop.effective_policy.allowances[AccountId("ana")].share.value
-        async with asyncio.timeout(30):
+        async with asyncio.timeout(120):
             while not loop.load.busy:  # 34 of 36 Mbit/s down
                 read = loop.persistence.baseline
                 village.kernel.send(ANA, down=34_000_000 // 8 * 10)
@@ -473,6 +482,59 @@ async def test_a_full_uplink_is_busy_and_usage_then_is_counted_separately(
         village.kernel.send(ANA, down=2_000_000)
         await until(lambda: month().busy.total >= 2_000_000)
         await until(lambda: loop.effective_policy.allowances[AccountId("ana")].share.value == 50)
+
+
+BUSY_RULES = (
+    RULES.replace("max_weight_ratio = 4", 'max_weight_ratio = 4\nbusy_after = "1 minute"')
+    + """
+[[rule]]
+id = "evening"
+ceiling = "3 Mbit/s down, 1 Mbit/s up"
+while = "busy"
+who = "tier:member"
+by = "D-1"
+"""
+)
+
+
+async def test_a_ceiling_of_a_busy_line_reaches_the_kernel_within_two_seconds_and_stays(
+    village: ReconcilerFixture,
+) -> None:
+    """With it the line carries 3 of 36 Mbit/s: it is lifted when the download is over, not before."""
+
+    def top() -> int | None:
+        assert village.kernel.plan is not None
+        return max((each.ceiling.down for each in village.kernel.plan.classes.values()), default=None)
+
+    async def reading(loop: Reconciler, megabits: int, *, until_busy: bool | None = None) -> None:
+        read = loop.persistence.baseline
+        village.kernel.send(ANA, down=megabits * 1_000_000 // 8 * 10)
+        village.clock.pass_time(10_000)
+        await until(lambda: loop.persistence.baseline is not read or loop.load.busy is until_busy)
+
+    async with village.life() as loop:
+        member_directory = loop.member_directory
+        await loop.adopt(consider(loop.active_ruleset, BUSY_RULES, member_directory), member_directory)
+        await loop.admit(ANA, "1")
+        free = top()
+        async with asyncio.timeout(120):
+            while not loop.load.busy:
+                await reading(loop, 34, until_busy=True)
+        since = time.monotonic()
+        await until(lambda: top() == 3_000_000)
+        busy_to_kernel_s = time.monotonic() - since
+        assert busy_to_kernel_s < 2
+        assert "While the line is busy, members never have more" in (
+            loop.allowance(AccountId("ana")).ceiling.sentence  # type: ignore[union-attr]
+        )
+        for _ in range(20):
+            await reading(loop, 3)
+            assert loop.load.busy
+        async with asyncio.timeout(120):
+            while loop.load.busy:
+                await reading(loop, 1, until_busy=False)
+        await until(lambda: top() == free)
+        assert loop.allowance(AccountId("ana")).ceiling is None
 
 
 class SlowKernel(FakeKernel):
@@ -500,7 +562,14 @@ async def test_leaving_while_a_plan_is_applied_blocks_nobody_and_the_next_run_wa
     """
     kernel = village.kernel = SlowKernel()
     loop = village.loop()
-    gaps = [0.0]
+    gaps, noise, is_over = [0.0], [0.0], threading.Event()
+
+    def listen() -> None:
+        """How long the machine keeps a thread waiting that has nothing to do with the loop."""
+        while not is_over.is_set():
+            before = time.monotonic()
+            time.sleep(0.01)
+            noise.append(time.monotonic() - before)
 
     async def watch() -> None:
         while True:
@@ -509,19 +578,20 @@ async def test_leaving_while_a_plan_is_applied_blocks_nobody_and_the_next_run_wa
             gaps.append(time.monotonic() - before)
 
     async with asyncio.TaskGroup() as tasks:
+        listening = tasks.create_task(asyncio.to_thread(listen))
         watching = tasks.create_task(watch())
         first = tasks.create_task(loop.run())
-        await asyncio.wait_for(loop.ready.wait(), 5)
+        await asyncio.wait_for(loop.ready.wait(), 60)
         kernel.firewall.clear()
         coming = tasks.create_task(_let_in(loop))
         await until(lambda: kernel.at_once == 1)
         first.cancel()
         await asyncio.sleep(0.3)
         again = tasks.create_task(loop.run())
+        await until(lambda: "has not answered" in loop.troubles.kernel)
         await asyncio.sleep(0.3)
-        assert max(gaps) < 0.2
+        assert max(gaps) < 0.2 + max(noise)
         assert (1, 1) == (kernel.at_once, kernel.at_once_max)
-        assert "has not answered" in loop.troubles.kernel
         kernel.firewall.set()
         assert await coming
         await until(lambda: not loop.troubles.kernel)
@@ -529,6 +599,8 @@ async def test_leaving_while_a_plan_is_applied_blocks_nobody_and_the_next_run_wa
         assert 1 == kernel.at_once_max
         again.cancel()
         watching.cancel()
+        is_over.set()
+        await listening
 
 
 async def _let_in(loop: Reconciler) -> bool:
@@ -565,12 +637,112 @@ async def test_silent_guests_are_evicted_when_there_are_many_and_leave_no_trace_
         await until(lambda: not loop.session_table.is_admitted(guests[0]))
         assert all(loop.session_table.is_admitted(mac) for mac in guests[1:])
         await until(lambda: not village.kernel.send(guests[0], up=1))
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(20):
             while (
                 guests[0] in loop.session_table.session_entries
-            ):  # until its last bytes are stored, every half minute
+            ):  # until its last bytes are stored, each minute
                 village.clock.pass_time(60_000)
                 await asyncio.sleep(0.002)
         assert guests[0] not in loop.session_table.guests
         await loop.admit(guests[0], "1")
         assert village.kernel.send(guests[0], up=1), "who comes back is let in again"
+
+
+async def test_the_kernels_classes_change_at_the_midnight_of_a_rules_first_and_last_day(
+    village: ReconcilerFixture,
+) -> None:
+    """Midnight of local civil time: after the first one the node's time zone is another."""
+    top = '[[rule]]\nid = "top"\nceiling = "{} Mbit/s down, 1 Mbit/s up"\nwho = "tier:member"\nby = "D-1"\n'
+    rules = (
+        f'{RULES}{top.format(9)}from = "2026-11-25"\nexpires = "2026-11-26"\n'
+        f"{top.format(5).replace('top', 'day')}"
+        'when = "daily 00:00-24:00 except market"\nfrom = "2026-11-26"\n[calendar]\nmarket = "2026-11-27"\n'
+    )
+    assert MEMBER_DIRECTORY is not None
+    directory = MEMBER_DIRECTORY
+
+    def ceilings() -> list[int]:
+        return [each.ceiling.down for each in village.kernel.plan.classes.values()]
+
+    async with village.life() as loop:
+        await loop.adopt(consider(loop.active_ruleset, rules, directory), directory)
+        assert not loop.active_ruleset.rejected
+        await loop.admit(ANA, "1")
+        village.clock.wall = datetime(2026, 11, 24, 23, 59, 59, tzinfo=UTC)
+        ticks = village.reports
+        await until(lambda: village.reports > ticks + 3)
+        assert [NO_LIMIT] == ceilings()
+        for wall, ceiling in (
+            (datetime(2026, 11, 25, tzinfo=UTC), 9_000_000),
+            (datetime(2026, 11, 25, 23, 59, tzinfo=UTC), 9_000_000),
+            (datetime(2026, 11, 25, 23, 59, tzinfo=UTC).astimezone(timezone(timedelta(hours=1))), 5_000_000),
+            (datetime(2026, 11, 27, tzinfo=UTC), NO_LIMIT),
+            (datetime(2026, 11, 28, tzinfo=UTC), 5_000_000),
+        ):
+            village.clock.wall = wall
+            await until(lambda ceiling=ceiling: [ceiling] == ceilings())  # type: ignore[misc]
+
+
+async def test_the_last_days_are_read_from_the_database_and_leave_the_count_at_midnight(
+    village: ReconcilerFixture,
+) -> None:
+    """In November days of October count, although the ledger had closed them."""
+    rules, ana = RULES.replace("1 MB per month", "1 MB per 31 days"), AccountId("ana")
+    assert MEMBER_DIRECTORY is not None
+    directory = MEMBER_DIRECTORY
+
+    def weights() -> list[int]:
+        assert village.kernel.plan is not None
+        return [each.weight for each in village.kernel.plan.classes.values()]
+
+    village.clock.wall = datetime(2026, 10, 28, 12, tzinfo=UTC)
+    async with village.life() as loop:
+        await loop.admit(ANA, "1")
+        village.kernel.send(ANA, down=2_000_000)
+        await until(lambda: weights() == [50])
+    village.clock.wall = datetime(2026, 11, 24, 12, tzinfo=UTC)
+    async with village.life() as loop:
+        await until(lambda: weights() == [100])
+        await until(lambda: loop.ledger.open_since == "2026-11-01")
+        await loop.adopt(consider(loop.active_ruleset, rules, directory), directory)
+        await until(lambda: weights() == [50])
+        await until(lambda: loop.ledger.open_since == "2026-10-25")
+        allowance = loop.allowance(ana)
+        assert datetime(2026, 11, 28, tzinfo=UTC) == allowance.share.until == allowance.quotas[0].resets
+        village.clock.wall = datetime(2026, 11, 27, 23, 59, 59, tzinfo=UTC)
+        ticks = village.reports
+        await until(lambda: village.reports > ticks + 3)
+        assert [50] == weights()
+        village.clock.wall = datetime(2026, 11, 28, tzinfo=UTC)
+        await until(lambda: weights() == [100])
+        await loop.adopt(consider(loop.active_ruleset, RULES, directory), directory)
+        await until(lambda: loop.ledger.open_since == "2026-11-01")
+
+
+async def test_the_kernels_classes_change_when_dues_become_late(village: ReconcilerFixture) -> None:
+    """On the day after the grace, and back when they are paid; without a clock nobody is late."""
+    rules = (
+        f'{RULES}[dues]\ngrace_days = 10\n[[rule]]\nid = "late"\nceiling = "2 Mbit/s down, 1 Mbit/s up"\n'
+        'who = "dues:late"\nby = "D-1"\n'
+    )
+    late = '[[account]]\nid = "ana"\npaid_until = "{}"\ndevices = ["02:00:00:00:00:0a"]\n'
+    unpaid, paid = (parse_members(late.format(day))[0] for day in ("2026-11-14", "2026-12-31"))
+    assert unpaid is not None
+    assert paid is not None
+
+    def ceilings() -> list[int]:
+        return [each.ceiling.down for each in village.kernel.plan.classes.values()]
+
+    async with village.life() as loop:
+        await loop.adopt(consider(loop.active_ruleset, rules, unpaid), unpaid)
+        assert not loop.active_ruleset.rejected
+        await loop.admit(ANA, "1")
+        assert [NO_LIMIT] == ceilings()
+        village.clock.wall = datetime(2026, 11, 25, tzinfo=UTC)
+        await until(lambda: ceilings() == [2_000_000])
+        village.clock.trust = "unknown"
+        await until(lambda: ceilings() == [NO_LIMIT])
+        village.clock.trust = "synced"
+        await until(lambda: ceilings() == [2_000_000])
+        await loop.adopt(consider(loop.active_ruleset, rules, paid), paid)
+        await until(lambda: ceilings() == [NO_LIMIT])

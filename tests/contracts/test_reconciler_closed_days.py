@@ -1,6 +1,7 @@
 """Days of closed periods are in the database only: reports find them, and no clock change reduces them."""
 
 from collections.abc import Callable
+from datetime import timedelta
 
 from node.accounting.ledger import UsageBucket, UsageKey
 from node.accounting.periods import DAY_UNKNOWN
@@ -64,8 +65,8 @@ async def test_a_late_page_of_a_closed_day_is_stored_and_the_greater_number_wins
             loop.merge(key, UsageBucket(Usage(Bytes(down), Bytes(0)), Usage(Bytes(0), Bytes(0))))
             await turns(loop)
         assert {"2026-09-01": 70} == await used_on(loop)
-        village.clock.pass_time(31_000)
-        await until(lambda: not loop.persistence.is_due(village.clock.now, 30_000))
+        village.clock.pass_time(56_000)
+        await until(lambda: not loop.persistence.is_due(village.clock.now, 55_000))
         loop.merge(key, UsageBucket(Usage(Bytes(10), Bytes(0)), Usage(Bytes(0), Bytes(0))))
         await turns(loop)
         assert {"2026-09-01": 70} == await used_on(loop)
@@ -101,7 +102,7 @@ async def test_days_that_cannot_be_read_when_the_clock_is_set_back_are_counted_l
         there = village.clock.wall
         village.clock.pass_time(400 * DAY_MS)
         await sends(village, loop, 5)
-        await until(lambda: not loop.persistence.is_due(village.clock.now, 30_000))
+        await until(lambda: not loop.persistence.is_due(village.clock.now, 55_000))
         repository.full, village.clock.wall = True, there
         await loop.admit(ANA, "1")
         await until(lambda: "full" in loop.troubles.storage)
@@ -152,6 +153,27 @@ async def test_an_erasure_removes_closed_days_from_the_database(memories: Callab
         await loop.erase(ANA, AccountId("ana"), is_last=True)
         await turns(loop)
         assert {"2026-12-04": 7} == await used_on(loop)
+
+
+async def test_usage_after_an_erasure_counts_on_a_clock_that_was_set_back_and_what_was_erased_stays_away(
+    memories: Callable[[], Repository],
+) -> None:
+    """On an unknown day: either the erasure has a wrong day, or the clock is wrong now."""
+    village = ReconcilerFixture(memories)
+    async with village.life() as loop:
+        await sends(village, loop, 100)
+        await loop.erase(ANA, AccountId("ana"), is_last=True)
+        await turns(loop)
+        village.clock.wall -= timedelta(days=40)
+        await sends(village, loop, 7)
+        await hears(loop, 50, "2026-10-15", "2026-10-31", DAY_UNKNOWN)
+        assert {"2026-11-24": 100, DAY_UNKNOWN: 7} == await used_on(loop)
+    async with village.life() as loop:
+        await sends(village, loop, 5)
+        assert {"2026-11-24": 100, DAY_UNKNOWN: 12} == await used_on(loop)
+        village.clock.wall += timedelta(days=41)
+        await sends(village, loop, 3)
+        assert {"2026-11-24": 100, "2026-11-25": 3, DAY_UNKNOWN: 12} == await used_on(loop)
 
 
 async def month_ends(village: ReconcilerFixture, loop: Reconciler, days: int = 10) -> None:

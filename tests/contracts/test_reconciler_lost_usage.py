@@ -62,8 +62,8 @@ async def _say_nothing(_now: object) -> bool:
 
 
 async def store(village: ReconcilerFixture, loop: Reconciler) -> None:
-    village.clock.pass_time(31_000)
-    await until(lambda: not loop.persistence.is_due(village.clock.now, 30_000))
+    village.clock.pass_time(56_000)
+    await until(lambda: not loop.persistence.is_due(village.clock.now, 55_000))
 
 
 async def read_again(loop: Reconciler) -> None:

@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 from node.accounting.ledger import ERASED_MAX, Booking, ErasureNote, UsageBucket, UsageKey
 from node.accounting.periods import DAY_UNKNOWN
 from node.accounting.session_leases import Lease, SavedLease
+from node.accounts.appearance import Appearance, WelcomeText
 from node.accounts.changes import (
     CardsVoid,
     Change,
@@ -103,6 +104,10 @@ changes = st.one_of(
         st.lists(st.builds(NoticeText, texts, texts, texts), max_size=2).map(tuple), texts,
     ),
     st.builds(NoticeGone, numbers),
+    st.builds(
+        Appearance, texts, texts, st.lists(st.builds(WelcomeText, texts, texts), max_size=2).map(tuple), texts, texts,
+        texts, texts,
+    ),
     st.builds(Terms, texts, st.lists(st.builds(TermsText, texts, texts), max_size=2).map(tuple), days, texts),
 )  # fmt: skip
 
@@ -121,9 +126,16 @@ async def test_saved_rows_come_back_in_the_next_run(memories: Callable[[], Repos
             ),
         ),
         terms=(Terms("2", (TermsText("ca", "Sigueu amables"), TermsText("en", "Be kind"))),),
+        appearance=(
+            Appearance(
+                "#0a6848", "#6fd6ae", (WelcomeText("ca", "Hola"),), "Vall", "12345678", "data:", "Pere"
+            ),
+        ),
     )
     rows = [*kept.batches, *kept.vouchers, *kept.bindings, *kept.passphrases]
-    await save(memories(), [*rows, *kept.cards_void, *kept.objections, *kept.notices, *kept.terms])
+    await save(
+        memories(), [*rows, *kept.cards_void, *kept.objections, *kept.notices, *kept.terms, *kept.appearance]
+    )
     assert kept == await registry(memories())
 
 
@@ -163,6 +175,7 @@ async def test_both_repositories_agree_after_any_sequence(tmp_path: Path, story:
 
 def _empty(db: object) -> None:
     for table in (
+        "appearance",
         "batches",
         "vouchers",
         "bindings",

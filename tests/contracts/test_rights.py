@@ -1,5 +1,8 @@
 """From a rule file to the kernel's classes: nobody gets less than the lifeline, on any level of the tree."""
 
+from collections.abc import Callable
+from dataclasses import replace
+
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -15,6 +18,7 @@ from tests.fakes.communities import (
     Community,
     effective_policy_of,
     guest_lifeline_of,
+    is_accepted,
     lifeline_of,
     plan_of,
 )
@@ -116,6 +120,57 @@ def test_what_each_could_have_now_is_within_line_and_ceiling_and_not_below_the_l
             assert share <= top
             is_household = standing.unit(account).tier != GUEST_TIER
             assert share >= way(lifeline_of(standing.active_ruleset.ruleset), upwards) * is_household
+
+
+def test_a_rule_for_one_node_reaches_the_kernels_classes_there_and_nowhere_else() -> None:
+    rule = '[[rule]]\nid = "t"\nby = "D"\nwho = "tier:member"\nceiling = "2 Mbit/s down, 1 Mbit/s up"\nat = "node:mill"\n'
+    head = '[ruleset]\ncommunity = "c"\nversion = 1\ndecision = "D-1"\n[uplink.main]\ndown = "10 Mbit/s"\nup = "10 Mbit/s"\n'
+    members = '[[account]]\nid = "a0"\ndevices = ["02:00:00:00:01:00"]\n'
+    community = Community(head + rule, members, ("a0",), 0, (), frozenset(), 0, "synced")
+    for node, most in (("mill", 2_000_000), ("library", 8_500_000), ("", 8_500_000)):
+        standing = effective_policy_of(replace(community, node=node))
+        ana = tree(standing, upwards=False)[standing.session_table.minors[AccountId("a0")]]
+        assert most == ana.ceil, node
+
+
+def test_a_reserve_is_guaranteed_to_its_pool_and_the_whole_line_is_lent_to_others() -> None:
+    head = '[ruleset]\ncommunity = "c"\nversion = 1\ndecision = "D-1"\n[uplink.main]\ndown = "10 Mbit/s"\nup = "10 Mbit/s"\n'
+    share = '[[rule]]\nid = "s"\nby = "D-1"\nwho = "group:clinic"\nshare = 100\ntogether = true\n'
+    reserve = share.replace("share = 100", 'reserve = "20 percent"').replace('"s"', '"r"')
+    members = "".join(
+        f'[[account]]\nid = "a{n}"\ndevices = ["02:00:00:00:01:0{n}"]\ngroups = {groups}\n'
+        for n, groups in enumerate(('["clinic"]', "[]"))
+    )
+    community = Community(head + share + reserve, members, ("a0", "a1"), 0, (), frozenset(), 0, "synced")
+    standing = effective_policy_of(community)
+    classes, minors = tree(standing, upwards=False), standing.session_table.minors
+    clinic, other = classes[minors[AccountId("a0")]], classes[minors[AccountId("a1")]]
+    assert classes[clinic.parent_minor or 0].rate >= 1_700_000
+    assert 8_500_000 == other.ceil
+
+
+@FEW
+@given(ACCEPTED, st.sampled_from([64, 100, 256, 300]), st.sampled_from([300, 1_000, 4_000]))
+def test_what_a_test_of_everyone_proves_is_so_in_the_kernels_classes(
+    community: Community, least: int, most: int
+) -> None:
+    tests: dict[str, Callable[[HtbClass, int], bool]] = {
+        f"floor down >= {least} kbit/s": lambda htb, _: htb.rate >= least * 1_000,
+        "ceiling = none": lambda htb, line: htb.ceil == line,
+        f"ceiling down <= {most} kbit/s": lambda htb, _: htb.ceil <= most * 1_000,
+    }
+    for expect, holds in tests.items():
+        load = "everyone busy" if community.busy else "alone"
+        proof = f'[[test]]\ngiven = "everyone, always, {load}"\nexpect = "{expect}"\n'
+        proven = replace(community, rules=community.rules + proof, clock="synced", heavy=frozenset())
+        if not is_accepted(proven):
+            continue
+        standing = effective_policy_of(proven)
+        shaped, classes = standing.active_ruleset.ruleset.shaped, tree(standing, upwards=False)
+        for account in standing.session_table.accounts_here():
+            htb = classes.get(standing.session_table.minors[account])
+            if htb is not None and shaped is not None and standing.allowances[account].pool is None:
+                assert holds(htb, shaped.down), (account, expect)
 
 
 @pytest.mark.slow

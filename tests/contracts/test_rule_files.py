@@ -13,6 +13,7 @@ from node.app.rule_files import MEMBERS_BYTES_MAX, RuleFiles
 from node.control.active_ruleset import MEMBERS_COPY, RULES_COPY, fingerprint
 from node.control.reconciler import Reconciler
 from node.errors import InvalidFile, NodeError
+from node.governance.adoption import AdoptionRecord
 from node.governance.members import MemberDirectory
 from node.governance.rules import ActiveRuleset
 from node.storage.database import Store
@@ -294,7 +295,7 @@ async def test_a_node_without_a_copy_yet_starts_with_the_rules_in_its_database(
     records = StoredArchive(store)
     try:
         assert None is records.last_rules()
-        await records.save_rules("2026-11-24", "an edit", "1", RULES)
+        await records.append(AdoptionRecord("edited", "2026-11-24", "an edit", "1", RULES))
         files.members.write_text("".join(f'[[account]]\nid = "a{n}"\n' for n in range(200)))
         with pytest.raises(InvalidFile):
             files.open()

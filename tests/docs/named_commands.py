@@ -47,7 +47,9 @@ NO_PROGRAMS = {
 """Names of programs that are words in the messages."""
 ACME_CLIENTS = {"lego", "certbot", "acme.sh"}
 """Programs of other projects; the document about certificates shows how each is set up."""
-DOCUMENTS = ("deploy/README.md", "deploy/CERTIFICATES.md", "deploy/COMMANDS.md", "deploy/SETTINGS.md")
+DOCUMENTS = tuple(
+    f"deploy/{name}.md" for name in ("README", "CERTIFICATES", "COMMANDS", "HANDBOOK", "HARDWARE", "SETTINGS")
+)
 """Installed, apart from the rule language."""
 EXAMPLES = ("deploy/node.example.toml", "deploy/rules.example.toml")
 

@@ -3,6 +3,7 @@
 import re
 
 from node.admin.server import AdminServer
+from node.app.admin_accounts import PAIRING_DAYS
 from node.app.admin_sessions import LINK_LIFE, SESSION_LIFE
 from node.app.idempotency import SHOWN_MS
 from tests.docs.generated import ROOT
@@ -24,5 +25,5 @@ def test_every_route_is_listed_with_its_roles(tmp_path):
 
 def test_the_times_in_the_readme_are_those_of_the_code():
     assert (10, 12, 15) == (LINK_LIFE // 60_000, SESSION_LIFE // 3_600_000, SHOWN_MS // 60_000)
-    for said in ("ten minutes", "twelve hours", "15 minutes"):
+    for said in ("ten minutes", "twelve hours", "15 minutes", f"{PAIRING_DAYS} days"):
         assert said in README

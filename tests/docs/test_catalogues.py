@@ -158,10 +158,14 @@ def test_no_style_uses_left_or_right() -> None:
 
 
 def test_names_do_not_reorder_an_arabic_sentence() -> None:
-    """Ids of decisions and rules are left-to-right: each is between Unicode isolates."""
+    """Ids, interfaces, files and addresses are left-to-right: each is between Unicode isolates."""
+    names = (
+        "key|table|example|word|decision|rule|group|tiers?|interfaces?|uplink|ports?|lan|radio|address|file|folder|"
+        "manager|english|name"
+    )
     for message in messages(FOLDER / "ar.po"):
         for said in forms(message.string):
-            for name in re.findall(r"\{(?:decision|rule|group|tier|tiers)\}|%\((?:decision|rule)\)s", said):
+            for name in re.findall(rf"\{{(?:{names})\}}|%\((?:decision|rule|english)\)s", said):
                 assert f"\u2068{name}\u2069" in said, said
 
 

@@ -4,9 +4,10 @@ import re
 from datetime import timedelta
 from pathlib import Path
 
-from captive_portal.certificate_files import CHECK_AGAIN
-from captive_portal.certificates import RENEW_BEFORE
-from captive_portal.https import (
+from node.config import parse_config
+from node.web.certificate_files import CHECK_AGAIN
+from node.web.certificates import RENEW_BEFORE
+from node.web.https import (
     HANDSHAKE_S,
     HANDSHAKES_AT_ONCE,
     HANDSHAKES_MAX,
@@ -15,7 +16,6 @@ from captive_portal.https import (
     LIMITS,
     LOOK_EVERY_S,
 )
-from node.config import parse_config
 
 ROOT = Path(__file__).parents[2]
 PAGE = (ROOT / "deploy" / "CERTIFICATES.md").read_text()

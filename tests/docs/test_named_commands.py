@@ -1,6 +1,7 @@
 """Every command that a message or an installed document names is there after `apt install` of the node's package."""
 
 import re
+from pathlib import Path
 
 import pytest
 
@@ -22,7 +23,9 @@ OWN = re.compile(
     r"(?:^|['`\"(:|]|\bor |\brun |-e )(?:\s*)procomu ([a-z][a-z-]+)(?: ([a-z-]+))?", re.MULTILINE
 )
 OF_A_CHECKOUT = re.compile(r"(?<![\w/.-])(?:deploy|tests|\.venv|\.ci)/[\w.]")
-UNIT = re.compile(r"\b(?:systemctl [a-z-]+|journalctl -u|deb-systemd-invoke [a-z]+) ([\w.@-]+)")
+UNIT = re.compile(
+    r"\b(?:systemctl [a-z-]+(?: --[a-z]+)*|journalctl -u|deb-systemd-invoke [a-z]+) ([\w@][\w.@-]*)"
+)
 
 
 def wrong_verbs(text: str) -> list[str]:
@@ -81,4 +84,5 @@ def test_wrong_verbs_are_found() -> None:
 def test_units_that_are_named_are_ours() -> None:
     texts = [*messages(), *documents()]
     found = {match[1].removesuffix(".service") for _, text in texts for match in UNIT.finditer(text)}
-    assert {"procomu"} == found
+    assert {"procomu", "procomu-setup"} == found
+    assert found <= {path.stem for path in Path("deploy/systemd").resolve().glob("*.service")}

@@ -1,4 +1,4 @@
-"""The README's pictures show the current pages, are small, and have a description."""
+"""The pictures of the documents show the current pages, are small, and have a description."""
 
 import re
 from pathlib import Path
@@ -6,7 +6,8 @@ from pathlib import Path
 from tests.browser.pictures import BYTES_MAX, FOLDER, PICTURES, STAMP, fingerprint
 
 ROOT = Path(__file__).resolve().parents[2]
-README = (ROOT / "README.md").read_text()
+DOCUMENTS = {"README.md": "deploy/pictures/", "deploy/README.md": "pictures/"}
+"""Documents with pictures, each with its path to them."""
 
 
 def test_the_pictures_were_taken_of_the_pages_as_they_are_now():
@@ -19,7 +20,13 @@ def test_every_picture_is_there_and_small():
         assert 1_000 < (FOLDER / f"{picture.name}.webp").stat().st_size <= BYTES_MAX
 
 
-def test_the_readme_shows_every_picture_with_a_description():
-    shown = dict(re.findall(r'<img src="deploy/pictures/([a-z-]+)\.webp"[^>]* alt="([^"]+)"', README))
-    assert {picture.name for picture in PICTURES} == set(shown)
-    assert [name for name, words in shown.items() if len(words) < 20] == []
+def test_every_picture_is_shown_once_with_a_description():
+    shown = [
+        found
+        for name, folder in DOCUMENTS.items()
+        for found in re.findall(
+            rf'<img src="{folder}([a-z-]+)\.webp"[^>]* alt="([^"]+)"', (ROOT / name).read_text()
+        )
+    ]
+    assert sorted(picture.name for picture in PICTURES) == sorted(name for name, _ in shown)
+    assert [name for name, words in shown if len(words) < 20] == []

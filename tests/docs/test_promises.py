@@ -36,6 +36,7 @@ NUMBERS = {
     "eight": 8,
     "nine": 9,
     "ten": 10,
+    "eleven": 11,
     "twelve": 12,
     "twenty": 20,
     "thirty": 30,

@@ -13,7 +13,7 @@ PACKAGE = Path(__file__).parents[2] / "node" / "governance"
 README = (PACKAGE / "README.md").read_text(encoding="utf-8")
 SOURCE = "".join(path.read_text(encoding="utf-8") for path in sorted(PACKAGE.glob("*.py")))
 BLOCKS = re.findall(r"```toml\n(.*?)```", README, flags=re.DOTALL)
-HEAD = '[ruleset]\ncommunity = "c"\nversion = 1\ndecision = "D-1"\n'
+HEAD = '[ruleset]\ncommunity = "c"\nversion = 1\ndecision = "D-1"\n[uplink.main]\ndown = "40 Mbit/s"\nup = "8 Mbit/s"\n'
 
 
 @pytest.mark.parametrize("effect", EFFECTS)

@@ -11,7 +11,8 @@ from mesh.ports import PeerView
 from node.accounts.notices import Notice, NoticeText
 from node.admin.server import LIMITS, AdminServer
 from node.app import admin_sessions
-from node.app.admin import SIGN_IN, AdminService
+from node.app.admin import AdminService
+from node.app.admin_access import SIGN_IN
 from node.units import MacAddress, NodeId
 from node.web.connections import Limits
 from node.web.translations import read_catalogues
@@ -21,6 +22,8 @@ LINK, ISSUER_LINK = "one-time-link-0123456789", "one-time-link-for-issuers"
 LAPTOP = MacAddress("02:00:00:00:00:aa")
 """Of Ana, in the members file."""
 PHONE, TABLET, STRANGER = (MacAddress(f"02:00:00:00:00:0{n}") for n in (1, 2, 3))
+TICK_S = 0.05
+"""A browser beside it should have the processor."""
 TODAY = "2026-11-24"
 RULES = """\
 [ruleset]
@@ -79,7 +82,7 @@ async def admin_app(
     folder: Path, *, rules: str = RULES, members: str = MEMBERS, community: str = "Vall Alta"
 ) -> AsyncIterator[UseCases]:
     """A node without devices. Two links wait: `LINK` for an admin, `ISSUER_LINK` for an issuer."""
-    fixture = AppFixture(folder=folder, rules_text=rules, members=members)
+    fixture = AppFixture(folder=folder, rules_text=rules, members=members, tick_s=TICK_S)
     fixture.configure("community", name=community)
     fixture.configure("node", name="library", zone="valley")
     fixture.configure("portal", host="login.vall.example")
@@ -88,7 +91,7 @@ async def admin_app(
     async with fixture.life() as app:
         await asyncio.to_thread(lambda: app.files)  # blocks, as in the daemon before its loop runs
         await app.admin.recall()
-        await app.admin.record_rules(app.loop.active_ruleset, "the node's start")
+        await app.adoption.record(app.loop.active_ruleset, "the node's start")
         yield app
 
 

@@ -23,7 +23,20 @@ from tests.fakes.repository import FakeClock
 FIREWALL = FirewallConfig("lan0", "wan0", 2080)
 TIERS = ("member", "host", "kid")
 GROUPS = ("school", "mast")
-HOURS = ("daily 18:00-23:00", "mon-fri 08:00-16:00", "sat,sun 00:00-24:00", "daily 22:00-06:00")
+HOURS = (
+    "daily 18:00-23:00",
+    "mon-fri 08:00-16:00",
+    "sat,sun 00:00-24:00",
+    "daily 22:00-06:00",
+    "mon-fri 08:00-16:00 except holidays",
+)
+CALENDAR = '[calendar]\nholidays = ["2026-06-03", "2026-06-05..2026-06-08"]\n'
+DATES = (
+    'from = "2026-06-04"',
+    'expires = "2026-06-05"',
+    'from = "2026-06-03"\nexpires = "2026-06-08"',
+    'expires = "D-1 + 12 months"',
+)
 LIFELINES = ((64, 32), (100, 50), (256, 96), (512, 128))
 GUEST_LIFELINES = ((64, 32), (256, 96), (1_000, 256))
 LINES = ((4_000, 1_000), (10_000, 4_000), (40_000, 8_000), (300_000, 300_000))
@@ -47,6 +60,10 @@ class Community:
     """Accounts that have used `USED`."""
     minute: int
     clock: str
+    busy: bool = False
+    """Whether the line is busy."""
+    node: str = ""
+    """The node's name; some rules are for the node mill alone."""
 
 
 def rates_text(down: int, up: int) -> str:
@@ -61,18 +78,26 @@ def _rates(draw: st.DrawFn) -> str:
 class _File:
     """A rule file under construction."""
 
-    def __init__(self, draw: st.DrawFn, counts: dict[str, int], lifeline: tuple[int, int]) -> None:
+    def __init__(
+        self, draw: st.DrawFn, counts: dict[str, int], lifeline: tuple[int, int], *, is_stated: bool
+    ) -> None:
+        self._is_stated = is_stated
         self._draw, self._counts, self._lifeline = draw, counts, lifeline
         self.text, self._number = "", 0
 
     def _sometimes(self, *, of: int = 2) -> bool:
         return self._draw(st.integers(1, of)) == 1
 
-    def add(self, body: str, who: str = "", *, timed: bool = False) -> str:
+    def add(self, body: str, who: str = "", *, timed: bool = False, loaded: bool = False) -> str:
+        """`timed`: with hours; `loaded`: perhaps only while the line is busy."""
         self._number += 1
         name = f"r{self._number}"
         people = f'who = "{who}"\n' if who else ""
         when = f'when = "{self._draw(st.sampled_from(HOURS))}"\n' if timed else ""
+        if timed and self._sometimes(of=3):
+            when = f"{self._draw(st.sampled_from(['', when]))}{self._draw(st.sampled_from(DATES))}\n"
+        when += 'while = "busy"\n' if loaded and self._sometimes(of=3) else ""
+        when += 'at = "node:mill"\n' if "together" not in body and self._sometimes(of=8) else ""
         self.text += f'[[rule]]\nid = "{name}"\nby = "D-1"\n{people}{when}{body}\n'
         return name
 
@@ -89,11 +114,11 @@ class _File:
                 self.add(f'floor = "{self._draw(_rates())}"', who, timed=self._sometimes())
         if self._sometimes(of=4):
             other = self._draw(st.sampled_from([10, 150, 400]))
-            self.add(f'share = {other}\nexception_to = "{share}"', timed=True)
+            self.add(f'share = {other}\nexception_to = "{share}"', timed=True, loaded=True)
         if self._sometimes(of=3):
-            top = self.add(f'ceiling = "{self._draw(_rates())}"', who, timed=self._sometimes())
+            top = self.add(f'ceiling = "{self._draw(_rates())}"', who, timed=self._sometimes(), loaded=True)
             if self._sometimes():
-                self.add(f'ceiling = "none"\nexception_to = "{top}"', timed=True)
+                self.add(f'ceiling = "none"\nexception_to = "{top}"', timed=True, loaded=True)
 
     def _pool(self, who: str) -> None:
         """A floor and a ceiling for a whole pool, near the sum of its lifelines."""
@@ -102,18 +127,24 @@ class _File:
             return
         extra = self._draw(st.sampled_from([0, 0, 0, 500, 3_000]))
         down, up = (one * many + extra for one in self._lifeline)
-        self.add(f'floor = "{rates_text(down, up)}"\ntogether = true', who)
+        floor = f'floor = "{rates_text(down, up)}"'
+        if self._is_stated and self._sometimes(of=4):
+            floor = f'reserve = "{self._draw(st.integers(1, 60))} percent"'
+        self.add(f"{floor}\ntogether = true", who)
         if self._sometimes(of=3):
             times = self._draw(st.sampled_from([1, 2, 10]))
-            self.add(f'ceiling = "{rates_text(down * times, up * times)}"\ntogether = true', who)
+            self.add(f'ceiling = "{rates_text(down * times, up * times)}"\ntogether = true', who, loaded=True)
 
     def quotas(self, who: str) -> None:
-        volume = self._draw(st.sampled_from(["1 GB per day", "2 GB per month", "90 GB per week"]))
+        volume = self._draw(
+            st.sampled_from(["1 GB per day", "2 GB per month", "90 GB per week", "3 GB per 7 days"])
+        )
         then = f"share {self._draw(st.sampled_from([1, 10, 50]))}"
         if self._sometimes():
             then = f"ceiling {self._draw(_rates())}"
+        then = "tell" if self._sometimes(of=6) else f"{then} until reset"
         counts = self._draw(st.sampled_from(["uplink", "uplink while busy"]))
-        body = f'quota = "{volume}"\ncounts = "{counts}"\nthen = "{then} until reset"'
+        body = f'quota = "{volume}"\ncounts = "{counts}"\nthen = "{then}"'
         self.add(body, who, timed=self._sometimes(of=4))
 
     def guests(self) -> None:
@@ -121,7 +152,9 @@ class _File:
         if share:
             self.add(share, "tier:guest")
         if self._sometimes(of=3):
-            self.add(f'ceiling = "{self._draw(_rates())}"', "tier:guest", timed=self._sometimes())
+            self.add(
+                f'ceiling = "{self._draw(_rates())}"', "tier:guest", timed=self._sometimes(), loaded=True
+            )
         if self._sometimes(of=4):
             self.add(f'floor = "{self._draw(_rates())}"', "tier:guest")
 
@@ -130,9 +163,21 @@ class _File:
             if self._sometimes(of=3):
                 self.add(f'floor = "{self._draw(_rates())}"', f"group:{group}", timed=True)
             if self._sometimes(of=4):
-                self.add(f'ceiling = "{self._draw(_rates())}"', f"group:{group}", timed=True)
+                self.add(f'ceiling = "{self._draw(_rates())}"', f"group:{group}", timed=True, loaded=True)
             if self._sometimes(of=4):
                 self.quotas(f"group:{group}")
+            if self._sometimes(of=3):
+                more = self._draw(st.sampled_from([10, 50, 5_000]))
+                self.add(f'credit = "share +{more}"', f"group:{group}", timed=self._sometimes())
+
+    def dues(self) -> None:
+        """Rules for people whose dues are late."""
+        if self._sometimes():
+            self.add(f'ceiling = "{self._draw(_rates())}"', "dues:late", timed=self._sometimes(of=3))
+        if self._sometimes(of=4):
+            self.add(f'floor = "{self._draw(_rates())}"', "dues:late")
+        if self._sometimes(of=4):
+            self.quotas("dues:late")
 
 
 @st.composite
@@ -146,6 +191,7 @@ def communities(draw: st.DrawFn) -> Community:
         quoted = ", ".join(f'"{group}"' for group in groups)
         members += f'[[account]]\nid = "{account}"\ntier = "{tier}"\ngroups = [{quoted}]\n'
         members += f'devices = ["02:00:00:00:01:{number:02x}"]\n'
+        members += draw(st.sampled_from(["", 'paid_until = "2026-05-01"\n', 'paid_until = "2026-12-31"\n']))
         member_directory.append(account)
     lifeline, guest = draw(st.sampled_from(LIFELINES)), draw(st.sampled_from(GUEST_LIFELINES))
     line = draw(st.sampled_from(LINES))
@@ -154,7 +200,10 @@ def communities(draw: st.DrawFn) -> Community:
         text += f'[uplink.main]\ndown = "{line[0]} kbit/s"\nup = "{line[1]} kbit/s"\nusable_percent = 80\n'
     text += f'[charter]\nlifeline = "{rates_text(*lifeline)}"\nguest_lifeline = "{rates_text(*guest)}"\n'
     text += f"max_weight_ratio = {draw(st.sampled_from([1, 4, 50]))}\n"
-    file = _File(draw, {f"tier:{tier}": tiers.count(tier) for tier in TIERS}, lifeline)
+    text += draw(st.sampled_from(["", "", "overbook_percent = 150\n"]))
+    file = _File(
+        draw, {f"tier:{tier}": tiers.count(tier) for tier in TIERS}, lifeline, is_stated="[uplink" in text
+    )
     for tier in TIERS:
         if draw(st.integers(1, 3)) > 1:
             file.people(f"tier:{tier}")
@@ -162,15 +211,18 @@ def communities(draw: st.DrawFn) -> Community:
             file.quotas(draw(st.sampled_from([f"tier:{tier}", "everyone"])))
     file.guests()
     file.groups()
+    file.dues()
     return Community(
-        rules=text + file.text,
+        rules=text + file.text + CALENDAR,
         members=members,
         accounts=tuple(account for account in member_directory if draw(st.integers(1, 5)) > 1),
         guests=draw(st.integers(0, 3)),
         vouchers=tuple(draw(st.lists(st.sampled_from(GROUPS), max_size=2))),
         heavy=frozenset(account for account in member_directory if draw(st.booleans())),
-        minute=draw(st.integers(0, 7 * 24 * 60 - 1)),
+        minute=draw(st.integers(0, 10 * 24 * 60 - 1)),
         clock=draw(st.sampled_from(["synced", "holdover", "unknown"])),
+        busy=draw(st.booleans()),
+        node=draw(st.sampled_from(["", "mill"])),
     )
 
 
@@ -226,7 +278,9 @@ def effective_policy_of(community: Community, members: str | None = None) -> Pol
         guest_account=guest_account,
         session_ms=None,
     )
-    standing.at = Moment(moment_at(community.minute).at, community.clock)  # type: ignore[arg-type]
+    standing.at = Moment(  # type: ignore[arg-type]
+        moment_at(community.minute).at, community.clock, community.busy, community.node
+    )
     macs = [
         mac for mac, account in member_directory.devices.items() if account in community.accounts or members
     ]

@@ -3,6 +3,7 @@
 from collections.abc import Hashable, Iterable
 from dataclasses import fields
 
+from node.accounts.appearance import APPEARANCE_ROW, Appearance
 from node.accounts.changes import (
     CardsVoid,
     Change,
@@ -59,3 +60,5 @@ def place_of(change: Change) -> tuple[str, Hashable, bool]:
             return "notices", change.number, isinstance(change, NoticeGone)
         case Terms():
             return "terms", change.version, False
+        case Appearance():
+            return "appearance", APPEARANCE_ROW, False

@@ -1,15 +1,19 @@
 """A repository in dicts that outlives the loop, and a clock that tests set by hand."""
 
+import asyncio
 from collections.abc import Iterable
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
+from node.accounting.intervals import IntervalUsage
+from node.accounting.intervals import highest as highest_usage
 from node.accounting.ledger import BOOKED_DAY, Booking, ErasureNote, UsageBucket, UsageKey
 from node.accounting.meter import Baseline, Tally
 from node.accounting.periods import day_name, is_since
 from node.accounts.changes import Change, Forgotten, Unbound
 from node.control.ports import StoredState
 from node.errors import StorageTrouble
+from node.governance.adoption import AdoptionRecord, LogCheck, RuleHistory, sealed
 from node.governance.allowance import ClockState
 from node.sessions.stored import SavedSession
 from node.units import NO_USAGE, AccountId, MacAddress, Monotonic, NodeId, Usage
@@ -33,6 +37,7 @@ class FakeRepository:
         self.marks: dict[tuple[MacAddress, AccountId], int] = {}
         self.registry = FakeRegistryRepository()
         self.erasures: dict[AccountId, ErasureNote] = {}
+        self.intervals: dict[int, dict[AccountId, IntervalUsage]] = {}
 
     async def recall(self, buckets_since: str = "") -> StoredState:
         self._use()
@@ -49,6 +54,7 @@ class FakeRepository:
             sessions=tuple(self.sessions.values()),
             registry=self.registry.kept,
             erased=tuple(self.erasures.values()),
+            intervals={begun: dict(self.intervals[begun]) for begun in sorted(self.intervals)[-1:]},
         )
 
     async def buckets(
@@ -74,6 +80,11 @@ class FakeRepository:
             self.rows[key] = UsageBucket(
                 _highest(known.uplink, bucket.uplink), _highest(known.busy, bucket.busy)
             )
+        for begun, usage in booking.intervals.items():
+            known_usage = self.intervals.setdefault(begun, {})
+            for account, more in usage.items():
+                before = known_usage.get(account)
+                known_usage[account] = more if before is None else highest_usage(before, more)
         self.baseline = booking.baseline or self.baseline
         self.facts.update(booking.facts)
         self.tally = booking.tally or self.tally
@@ -99,13 +110,19 @@ class FakeRepository:
             self.marks = {key: mark for key, mark in self.marks.items() if key[0] != mac}
             self.registry.save([Unbound(mac)])
         if until_day:
+            for usage in self.intervals.values():
+                usage.pop(account, None)
             note = ErasureNote(account, until_day)
             self._drop(note)
             known = self.erasures.get(account, note)
             self.erasures[account] = known if known.until_day >= until_day else note
 
-    async def forget(self, *, ended_before: str, used_before: str, today: str) -> Forgotten:
+    async def forget(
+        self, *, ended_before: str, used_before: str, today: str, intervals: tuple[int, int] | None = None
+    ) -> Forgotten:
         self._use()
+        since, until = intervals or (0, 0)
+        self.intervals = {begun: usage for begun, usage in self.intervals.items() if since <= begun < until}
         self.rows = {k: c for k, c in self.rows.items() if k.day >= used_before}
         notes = tuple(self.erasures.values())
         early = tuple(replace(n, until_day=today, is_over=False) for n in notes if n.until_day > today)
@@ -133,22 +150,35 @@ class FakeArchive:
     def __init__(self, repository: FakeRepository) -> None:
         self._repository = repository
         self.losses: tuple[str, ...] = ()
-        self.versions: list[tuple[int, str, str, str, str]] = []
+        self.log: list[AdoptionRecord] = []
+        self.disk_is_free = asyncio.Event()
+        """While it is not set, what is saved waits."""
+        self.disk_is_free.set()
 
-    async def save_rules(self, adopted: str, by: str, fingerprint: str, text: str) -> None:
+    async def append(self, record: AdoptionRecord) -> AdoptionRecord:
+        await self.disk_is_free.wait()
         self._use()
-        if not self.versions or self.versions[0][3] != fingerprint:
-            self.versions.insert(0, (len(self.versions) + 1, adopted, by, fingerprint, text))
+        prev = self.log[-1].hash if self.log else ""
+        self.log.append(sealed(record, len(self.log) + 1, prev))
+        return self.log[-1]
 
-    async def rule_versions(self) -> list[tuple[int, str, str, str, str]]:
+    async def history(self) -> tuple[RuleHistory, int]:
         self._use()
-        return self.versions[:50]
+        history, check = RuleHistory(), LogCheck()
+        damaged = [check.add(record) for record in self.log if history.add(record) is None]
+        return history, next(filter(None, damaged), 0)
+
+    async def version_text(self, number: int) -> str | None:
+        self._use()
+        found = [record.text for record in self.log if record.number == number and record.fingerprint]
+        return found[0] if found else None
 
     async def state(self, name: str) -> str:
         self._use()
         return self._repository.facts.get(name, "")
 
     async def save_state(self, name: str, value: str) -> None:
+        await self.disk_is_free.wait()
         self._use()
         self._repository.facts[name] = value
 

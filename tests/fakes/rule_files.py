@@ -1,10 +1,13 @@
 """Rule files, members and times for tests: the worked example of a community of 44 households."""
 
-from datetime import datetime, timedelta, timezone
+from collections.abc import Mapping
+from dataclasses import replace
+from datetime import date, datetime, timedelta, timezone
 from pathlib import Path
 
-from node.governance.allowance import Moment, Unit
+from node.governance.allowance import Allowance, Moment, Unit
 from node.governance.parse import parse_ruleset
+from node.governance.rule_evaluation import NO_DAYS, Evaluator
 from node.governance.rules import Ruleset
 from node.units import AccountId, Bytes
 
@@ -51,9 +54,9 @@ def file_with(*rules: str) -> str:
     return HEAD + "".join(rules)
 
 
-def rules_of(*rules: str) -> Ruleset:
-    """The ruleset of a file that must have no errors."""
-    ruleset, findings = parse_ruleset(file_with(*rules))
+def rules_of(*rules: str, tail: str = "") -> Ruleset:
+    """The ruleset of a file that must have no errors; `tail` is the end of the file, such as its calendar."""
+    ruleset, findings = parse_ruleset(file_with(*rules) + tail)
     assert ruleset is not None, findings
     return ruleset
 
@@ -75,3 +78,23 @@ def on(text: str, clock: str = "synced") -> Moment:
 
 def used(gigabytes: float, quota: str = "busy-volume") -> dict[str, Bytes]:
     return {quota: Bytes(int(gigabytes * GB))}
+
+
+def evaluate(
+    unit: Unit,
+    moment: Moment,
+    used: Mapping[str, Bytes],
+    ruleset: Ruleset,
+    free_on: Mapping[str, date] = NO_DAYS,
+) -> Allowance:
+    """What the page shows to `unit` at `moment`, once it is sure that the kernel enforces the same."""
+    evaluator = Evaluator(ruleset)
+    found, enforced = (
+        evaluator.evaluate(unit, moment, used, free_on),
+        evaluator.policy_for(unit, moment, used),
+    )
+    # What is only shown: quotas, and until when a used-up one of the last days counts.
+    ceiling = found.ceiling and enforced.ceiling and replace(found.ceiling, until=enforced.ceiling.until)
+    share = replace(found.share, until=enforced.share.until)
+    assert enforced == replace(found, quotas=(), share=share, ceiling=ceiling)
+    return found

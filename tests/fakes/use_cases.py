@@ -6,10 +6,12 @@ people do (join, let time pass, use traffic), never by setting fields.
 
 import asyncio
 import itertools
+import secrets
 from base64 import b64encode
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
+from datetime import UTC, datetime
 from functools import cache, cached_property, partial
 from pathlib import Path
 
@@ -18,7 +20,9 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.kdf.scrypt import Scrypt
 
 from mesh.ports import PeerView
+from node.accounting.intervals import AccountUsage, IntervalUsage
 from node.accounts import member_passphrases
+from node.accounts.appearance import Appearance
 from node.accounts.auth_result import Rejected
 from node.accounts.cards import Card, make_card, next_serial
 from node.accounts.codes import shown
@@ -27,6 +31,8 @@ from node.accounts.terms import Terms, TermsText
 from node.accounts.vouchers import Batch, IssueResult
 from node.app.account import AccountService
 from node.app.admin import AdminService
+from node.app.admin_access import AdminAccessService
+from node.app.rule_adoption import RuleAdoption
 from node.app.rule_files import RuleFiles, fingerprint
 from node.app.status import StatusSnapshot
 from node.app.views import (
@@ -63,6 +69,7 @@ from node.units import (
 )
 from node.uplink.line import Sample
 from node.uplink.queueing_delay import RoundTrip
+from tests.fakes.backups import FakeBackups
 from tests.fakes.kernel import FakeKernel
 from tests.fakes.members import COMMUNITY, guest_account, make_registry
 from tests.fakes.prober import FakeProber
@@ -152,12 +159,25 @@ class UseCases:
         return files
 
     @cached_property
+    def adoption(self) -> RuleAdoption:
+        """Its trials last ten minutes, and end only when a test calls `tick`."""
+        return RuleAdoption(
+            self.loop,
+            self.files,
+            self.node.archive,
+            self.node.clock,
+            confirm_timeout=Milliseconds(10 * 60_000),
+            portal_runs=lambda: self.node.portal_runs,
+        )
+
+    @cached_property
     def admin(self) -> AdminService:
         """Needs a folder that exists."""
         status_snapshot = StatusSnapshot(
             config=self.node.config,
             reconciler=self.loop,
             files=self.files,
+            adoption=self.adoption,
             parts=Parts(),
             peers=lambda: self.node.peers,
             waiting=self.portal.waiting,
@@ -172,9 +192,20 @@ class UseCases:
             self.node.archive,
             self.node.clock,
             self.node.config,
+            access=AdminAccessService(
+                self.node.archive,
+                self.node.clock,
+                passphrases=self.portal.passphrases,
+                key=b"k" * 32,
+                random=secrets.token_bytes,
+            ),
+            adoption=self.adoption,
+            backups=self.node.backups,
+            fingerprint=lambda: self.node.admin_fingerprint,
             sign_card=partial(make_card, KEY, COMMUNITY),
             portal_url=lambda: self.node.portal_url,
-            languages=lambda: {"en": "English", "ca": "Català"},
+            languages=lambda: self.node.languages,
+            read_intervals=self.node.read_intervals,
         )
 
     # --- what can be observed ---
@@ -371,7 +402,7 @@ class UseCases:
     async def write_rules(self, text: str) -> None:
         """The rule file is edited by hand; it is in force if it is valid, or fits the members no less than before."""
         self.files.rules.write_text(text)
-        await self.files.look(self.loop, self.admin.record_rules, "an edit of the file")
+        await self.files.look(self.loop, self.adoption.record, "an edit of the file")
 
     async def adopt(self, rules: str = "", *, members: str = MEMBERS) -> None:
         """Puts the base rules with these in force, and these members."""
@@ -391,6 +422,10 @@ class UseCases:
             put_up = self.loop.registry.notices.put_up(notice)
             assert isinstance(put_up, Notice), put_up
             await self.loop.remember((put_up,))
+
+    def look_like(self, appearance: Appearance) -> None:
+        """The community's appearance, as an admin saves it, without storing it."""
+        self.loop.registry.appearance = appearance
 
     async def answer_objection(self, number: int, text: str) -> None:
         answered = self.loop.registry.objections.answer(number, text, self.loop.today())
@@ -420,12 +455,16 @@ class AppFixture:
         self.peers: tuple[PeerView, ...] = ()
         """Neighbours that the mesh reports."""
         self.warnings: tuple[str, ...] = ()
+        self.languages = {"en": "English", "ca": "Català"}
         """Of the parts that are not here, such as the clock's."""
         self._memories = memories or (lambda: self.repository)
         self.folder, self.rules_text, self.members_text = folder, rules_text + rules + joining, members
         self.down_since: Monotonic | None = None
         """Since when the uplink is down."""
         self.portal_url = ""
+        self.portal_runs = True
+        self.admin_fingerprint = ""
+        self.backups = FakeBackups()
         self.services: tuple[ServiceView, ...] = ()
         self._session_ms, self._tick_s = session_ms, tick_s
         self._lives = itertools.count(1)
@@ -446,7 +485,7 @@ class AppFixture:
         loop = use_cases.loop
         async with asyncio.TaskGroup() as tasks:
             running = tasks.create_task(loop.run())
-            await asyncio.wait_for(loop.ready.wait(), 5)
+            await asyncio.wait_for(loop.ready.wait(), 60)
             if killed:
                 loop.persistence.flush = _say_nothing  # type: ignore[method-assign]
             yield use_cases
@@ -464,8 +503,22 @@ class AppFixture:
             services=lambda: self.services,
             portal_url=lambda: self.portal_url,
             down_since=lambda: self.down_since,
+            intervals_of=self.intervals_of,
         )
         return UseCases(self, loop, portal)
+
+    def read_intervals(self, since: int, until: int) -> Iterator[tuple[datetime, AccountUsage]]:
+        for begun, usage in sorted(self.repository.intervals.items()):
+            if since <= begun < until:
+                yield datetime.fromtimestamp(begun, UTC), usage
+
+    async def intervals_of(
+        self, account: AccountId, since: int, until: int
+    ) -> list[tuple[int, IntervalUsage]]:
+        found = sorted(self.repository.intervals.items())
+        return [
+            (begun, usage[account]) for begun, usage in found if account in usage and since <= begun < until
+        ]
 
     def pass_time(self, milliseconds: int) -> None:
         self.clock.pass_time(milliseconds)

@@ -233,6 +233,7 @@ def test_a_household_in_a_pool_has_its_lifeline_beside_a_greedy_one(
     assert modest_rate(place, upwards=upwards) >= LIFELINE * 0.95
 
 
+@pytest.mark.alone
 @pytest.mark.parametrize("upwards", [False, True], ids=["down", "up"])
 def test_without_a_guaranteed_rate_it_gets_less(place: KernelTestbed, upwards: bool) -> None:
     """Control for the test above: without a guaranteed rate the lifeline is not reached."""

@@ -111,7 +111,7 @@ async def test_after_a_flush_by_another_program_the_table_is_back_within_moments
     loop = village.loop(tick_s=1.0)
     async with asyncio.TaskGroup() as tasks:
         running = tasks.create_task(loop.run())
-        await asyncio.wait_for(loop.ready.wait(), 5)
+        await asyncio.wait_for(loop.ready.wait(), 60)
         await loop.admit(ANA, "1")
         await asyncio.sleep(0.2)
         done = await asyncio.create_subprocess_exec("nft", "flush", "ruleset")

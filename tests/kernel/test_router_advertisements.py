@@ -1,6 +1,7 @@
 """Router advertisements (RFC 4861): radvd sends what dnsmasq sent, and the URI of the captive portal."""
 
 import contextlib
+import signal
 import socket
 import struct
 import time
@@ -20,7 +21,7 @@ from node.lan.managed_daemon import interface_mtu
 from node.lan.radvd import Radvd
 from node.lan.radvd_config import radvd_conf
 from node.units import Milliseconds
-from tests.lab import PATIENCE
+from tests.lab import PATIENCE, eventually
 from tests.lab.netns import Lab, Namespace
 
 pytestmark = pytest.mark.kernel
@@ -169,9 +170,17 @@ def test_devices_keep_their_router_when_the_portal_uri_is_removed(
         advertisements.settle()
         heard(phone)
         with farewells(phone) as ear:
+            assert eventually(lambda: handles_sigterm(advertisements.pid()))
             advertisements.stop()
             waits = range(round(10 * PATIENCE))
             assert any(packet[6:8] == b"\0\0" for _ in waits for packet in ear()), "within five seconds"
+
+
+def handles_sigterm(pid: int | None) -> bool:
+    """radvd sends its first advertisements before it installs its signal handlers; until then SIGTERM kills it."""
+    status = Path(f"/proc/{pid}/status").read_text()
+    caught = int(status.partition("SigCgt:")[2].split()[0], 16)
+    return bool(caught >> (signal.SIGTERM - 1) & 1)
 
 
 @contextlib.contextmanager

@@ -23,7 +23,7 @@ from tests.lab.netns import Namespace
 pytestmark = pytest.mark.kernel
 BOTH = pytest.mark.parametrize("way", [0, 1], ids=["IPv4", "IPv6"])
 FAMILIES = (socket.AF_INET, socket.AF_INET6)
-SECURE = replace(FIREWALL, portal_tls_port=2443)
+SECURE = replace(FIREWALL, portal_tls_port=2443, admin_tls_port=2444)
 AT_ONCE_S = 0.1
 """Android waits three seconds for its HTTPS probe before it shows the sign-in."""
 
@@ -98,6 +98,31 @@ def test_hosts_outside_the_lan_do_not_reach_the_https_portal(place: KernelTestbe
     with listening(place.router, SECURE.portal_tls_port, way):
         assert not reached(place.far, OUTSIDE[way], SECURE.portal_tls_port)
         assert not reached(place.hill, ROUTER[way], SECURE.portal_tls_port)
+
+
+@BOTH
+def test_the_admin_pages_answer_every_device_on_the_link_and_no_other_host(
+    place: KernelTestbed, way: int
+) -> None:
+    port = SECURE.admin_tls_port
+    with listening(place.router, port, way):
+        for device in (place.stranger, place.member):
+            assert reached(device, ROUTER[way], port)
+        for there in (OUTSIDE[way], ROUTER[way]):
+            assert not reached(place.far, there, port)
+            assert not reached(place.hill, there, port)
+
+
+@BOTH
+def test_without_https_for_the_lan_the_port_of_the_admin_pages_is_refused(
+    place: KernelTestbed, way: int
+) -> None:
+    place.admit(MEMBER_MAC, firewall=replace(SECURE, admin_tls_port=0))
+    try:
+        with listening(place.router, SECURE.admin_tls_port, way):
+            assert refused_after(place.stranger, ROUTER[way], SECURE.admin_tls_port, socket.SOCK_STREAM) < 1
+    finally:
+        place.admit(MEMBER_MAC, firewall=SECURE)
 
 
 @BOTH

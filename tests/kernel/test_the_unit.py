@@ -15,6 +15,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from node.identity import key_to_pem
 from tests.lab.agreement import MEMBERS, RULES, Settings, node_toml
+from tests.lab.debian import NSPAWN_ENVIRONMENT, nspawn_words
 from tests.lab.internet import ROOT
 from tests.lab.netns import Lab
 
@@ -29,7 +30,6 @@ pytestmark = [
 KILLS = 6
 WATCHDOG_S = 4
 BOOT_S_MAX = 180
-NSPAWN_ENVIRONMENT = {"SYSTEMD_NSPAWN_API_VFS_WRITABLE": "network", "SYSTEMD_NSPAWN_UNIFIED_HIERARCHY": "1"}
 LOOKS = """
 import glob, json, os, signal, subprocess, time
 
@@ -154,14 +154,6 @@ def furnish(folder: Path) -> None:
     ):
         file.write_bytes(content)
         file.chmod(0o600)
-
-
-def nspawn_words(root: Path, network: Path, *more: str) -> list[str]:
-    """Command line that boots the Debian in `root` with a network namespace."""
-    words = ["systemd-nspawn", "--register=no", "--keep-unit", "--resolv-conf=off", f"--directory={root}"]
-    words += [f"--network-namespace-path={network}", "--console=pipe", *more]
-    words += ["--capability=CAP_NET_ADMIN,CAP_NET_RAW,CAP_SYS_ADMIN"]
-    return [*words, "--boot", "systemd.unit=multi-user.target"]
 
 
 def boot(lab: Lab, look: str, watchdog_s: int | None = None) -> dict[str, Any]:

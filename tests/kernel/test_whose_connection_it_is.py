@@ -11,11 +11,11 @@ from dataclasses import replace
 
 import pytest
 
-from captive_portal.https import LIMITS
 from node.enforcement import flows, nft
 from node.enforcement.flows import FLOWS_PER_STRANGER
 from node.enforcement.nft import CONNECTED_S, SENDER_KEPT_S, SENDERS, SENDERS_MAX
 from node.web.connections import Limits
+from node.web.https import LIMITS
 from tests.kernel.frames import ACK, SYN, TCP, ip, raw_socket, tcp
 from tests.kernel.kernel_testbed import (
     FIREWALL,

@@ -119,12 +119,14 @@ class Person:
         interface: str,
         mac: str,
         number: int,
+        by_radio: bool = False,
     ) -> None:
         self.name = name
         self.place = place
         self.agent = agent
         self.interface = interface
         self.mac = mac
+        self.by_radio = by_radio
         self.far_v4 = f"203.0.113.{number}"
         self.far_v6 = f"fd99::{number:x}"
         """Addresses in the Internet that only this person uses."""
@@ -142,8 +144,9 @@ class Person:
         """Requests a lease with udhcpc; `finish_dhcp` reads the result."""
         lease = self._lease_file()
         lease.unlink(missing_ok=True)
-        # Like a device that associates: the kernel sends a router solicitation at once.
-        self.place.ip(f"link set {self.interface} down", f"link set {self.interface} up")
+        if not self.by_radio:
+            # Like a device that associates: the kernel sends a router solicitation at once.
+            self.place.ip(f"link set {self.interface} down", f"link set {self.interface} up")
         return self.place.popen(
             "udhcpc", "-i", self.interface, "-n", "-q", "-f", "-t", "8", "-T", "1", "-O", "114",
             "-s", str(UDHCPC_SCRIPT), *(("-x", f"hostname:{calls_itself}") if calls_itself else ()),

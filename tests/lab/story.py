@@ -111,7 +111,8 @@ class VillageStory:
     def _accept(self, person: Person, *, v6: bool) -> float:
         came = person.do("accept", v6=v6)
         if came["first_packet_ms"] is None:
-            raise WishFailed(f"{person.name} accepted (answer {came['status']}) and still nothing passes")
+            title = str(came["landing_body"]).partition("<title>")[2].partition("</title>")[0]
+            raise WishFailed(f"{person.name} accepted ({came['status']}: {title!r}) and still nothing passes")
         return float(came["first_packet_ms"])
 
     def leaked(self, people: list[Person]) -> int:

@@ -1,6 +1,5 @@
 """Whole nodes on real packets: a village for each test; the router of its square has not been started."""
 
-import time
 from collections.abc import Callable, Iterator
 
 import pytest
@@ -50,16 +49,6 @@ def prowler(place: Village) -> Person:
     person.place.route("default via 10.77.0.1", "default via fd77::1")
     person.lease = {"dns": "10.77.0.1"}
     return person
-
-
-def eventually(holds: Callable[[], object], seconds: float = 5.0) -> bool:
-    """Whether `holds` becomes true within `seconds`."""
-    deadline = time.monotonic() + seconds
-    while time.monotonic() < deadline:
-        if holds():
-            return True
-        time.sleep(0.05)
-    return bool(holds())
 
 
 def is_captured(person: Person) -> bool:

@@ -5,8 +5,9 @@ from pathlib import Path
 
 import pytest
 
+from tests.lab import eventually
 from tests.lab.people import WishFailed
-from tests.scenarios.conftest import arrived_from, eventually
+from tests.scenarios.conftest import arrived_from
 
 pytestmark = pytest.mark.kernel
 

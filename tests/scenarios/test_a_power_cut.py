@@ -10,10 +10,11 @@ from pathlib import Path
 
 import pytest
 
+from node.storage.usage_tables import rows_of_usage
+from tests.lab import eventually
 from tests.lab.agreement import MACS
 from tests.lab.people import Person
 from tests.lab.village import Router
-from tests.scenarios.conftest import eventually
 
 pytestmark = pytest.mark.kernel
 
@@ -133,6 +134,6 @@ def test_at_most_a_minute_of_usage_is_lost(place, somebody, monkeypatch):
 
 def on_disk(square: Router) -> int:
     with sqlite3.connect(f"file:{square.data / 'procomu.db'}?mode=ro", uri=True) as database:
-        (total,) = database.execute("SELECT coalesce(sum(down + up), 0) FROM cells").fetchone()
+        total = sum(int(row[4]) + int(row[5]) for row in rows_of_usage(database))
     database.close()
-    return int(total)
+    return total

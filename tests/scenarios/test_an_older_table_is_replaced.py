@@ -4,9 +4,9 @@ from collections.abc import Callable
 
 import pytest
 
+from tests.lab import eventually
 from tests.lab.people import Person
 from tests.lab.village import Router, Village
-from tests.scenarios.conftest import eventually
 
 pytestmark = pytest.mark.kernel
 

@@ -4,7 +4,8 @@ import time
 
 import pytest
 
-from tests.scenarios.conftest import eventually, is_captured
+from tests.lab import eventually
+from tests.scenarios.conftest import is_captured
 
 pytestmark = pytest.mark.kernel
 
@@ -61,7 +62,7 @@ def test_a_port_in_use_is_reported_and_the_rest_of_the_node_works(place, prowler
     """Nothing is forwarded meanwhile, and the portal starts when the port is free."""
     square = place.square
     holder = square.place.start("python3", "-m", "http.server", "2080")
-    time.sleep(0.5)
+    assert eventually(lambda: square.place.run("ss", "-Hltn", "sport = :2080"), 15)
     square.start()
     assert eventually(lambda: any("2080" in text for text in square.overview()["warnings"]), 5)
     assert 0 == prowler.do("leak", seconds=0.5, fars=[prowler.far_v4, prowler.far_v6])["opened"]

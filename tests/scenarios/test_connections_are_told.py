@@ -5,7 +5,7 @@ import socket
 
 import pytest
 
-from tests.scenarios.conftest import eventually
+from tests.lab import eventually
 
 pytestmark = [pytest.mark.kernel, pytest.mark.slow]
 LIMIT = 128

@@ -10,8 +10,8 @@ import pytest
 from node.enforcement.plan import CONTROL_MINOR, DNS_MINOR, LAN_MINOR, OWN_MINOR, TEST_MINOR
 from tests.bench.many_clients import VirtualDevice
 from tests.bench.single_router import PORTAL, ClientProcess, SingleRouter, single_router
+from tests.lab import eventually
 from tests.lab.internet import ROOT
-from tests.scenarios.conftest import eventually
 
 pytestmark = pytest.mark.kernel
 EXAMPLE = (ROOT / "deploy" / "rules.example.toml").read_text(encoding="utf-8")

@@ -4,7 +4,8 @@ import time
 
 import pytest
 
-from tests.scenarios.conftest import arrived_from, eventually, is_captured
+from tests.lab import eventually
+from tests.scenarios.conftest import arrived_from, is_captured
 
 pytestmark = pytest.mark.kernel
 

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from tests.fakes.authority import Authority
+from tests.lab import eventually
 from tests.lab.clients import (
     Client,
     ask_api,
@@ -20,7 +21,6 @@ from tests.lab.clients import (
 )
 from tests.lab.people import Person
 from tests.lab.village import Router, Village, village
-from tests.scenarios.conftest import eventually
 
 pytestmark = pytest.mark.kernel
 HOST = "login.vall.example"

@@ -4,8 +4,8 @@ import time
 
 import pytest
 
+from tests.lab import eventually
 from tests.lab.figures import bits_per_second
-from tests.scenarios.conftest import eventually
 
 pytestmark = pytest.mark.kernel
 

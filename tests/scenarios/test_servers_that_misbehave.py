@@ -4,11 +4,10 @@ import contextlib
 
 import pytest
 
-from tests.lab import rogue_dhcp_server
+from tests.lab import eventually, rogue_dhcp_server
 from tests.lab.internet import DNSMASQ_OPTIONS, WEB_V4
 from tests.lab.people import Person, WishFailed
 from tests.lab.questions import ask, rcode
-from tests.scenarios.conftest import eventually
 
 pytestmark = pytest.mark.kernel
 NOTICED_S = 25.0

@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
+from tests.lab import eventually
 from tests.lab.people import Person
 from tests.lab.village import Router
-from tests.scenarios.conftest import eventually
 
 pytestmark = pytest.mark.kernel
 

@@ -5,7 +5,7 @@ import subprocess
 
 import pytest
 
-from tests.scenarios.conftest import eventually
+from tests.lab import eventually
 
 pytestmark = pytest.mark.kernel
 
@@ -168,3 +168,23 @@ def remount(router, how: str, *, is_running: bool = True) -> None:
     assert eventually(lambda: subprocess.run(argv, check=False).returncode == 0)
     if router.daemon is not None and is_running:
         subprocess.run(["nsenter", "--mount", "--target", str(router.daemon.pid), *argv], check=True)
+
+
+def test_on_a_full_disk_no_rules_are_adopted_and_the_reason_is_shown(small_disk, tmp_path):
+    square = small_disk
+    square.start()
+    draft = tmp_path / "draft.toml"
+    draft.write_text(square.rules.read_text().replace("10 Mbit/s down", "3 Mbit/s down"))
+    fill(square)
+    before = square.ask("status")["rules_fingerprint"]
+    # The database and its log may still have free pages: rules of some size need new ones.
+    draft.write_text(draft.read_text() + "# a long reason\n" * 15_000)
+    refused = square.cli("rules", "adopt", str(draft))
+    assert (1, True) == (refused.returncode, "nothing was changed" in refused.stdout), refused
+    assert (before, None) == (
+        (said := square.ask("status"))["rules_fingerprint"],
+        said["rules_trial"],
+    )
+    (square.data / "ballast").unlink()
+    assert eventually(lambda: square.cli("rules", "adopt", str(draft)).returncode == 0, 20)
+    assert "confirmed" == square.told("rules", "confirm")["outcome"]

@@ -1,8 +1,7 @@
 """The Debian package on a bare Debian 13 that systemd has booted in a container, with real clients: installed, upgraded
-while somebody is online, removed, and purged. mmdebstrap makes the file system, with this machine's sources of apt."""
+while somebody is online, removed, and purged."""
 
 import json
-import os
 import re
 import shutil
 import subprocess
@@ -12,157 +11,37 @@ from pathlib import Path
 import pytest
 
 from tests.docs.named_commands import PROGRAMS, executables, named
-from tests.kernel.test_the_unit import NSPAWN_ENVIRONMENT, nspawn_words
-from tests.lab.internet import DNS_V4, ROOT
-from tests.scenarios.conftest import eventually, is_captured
+from tests.lab import eventually
+from tests.lab.debian import MISSING, Debian, built_package, dependencies
+from tests.scenarios.conftest import is_captured
 from tests.scenarios.test_beginnings_and_ends import addresses, queues, ruleset
 
-MISSING = [name for name in ("mmdebstrap", "systemd-nspawn", "dh", "lintian") if shutil.which(name) is None]
+LACKING = [*MISSING, *(name for name in ("lintian",) if shutil.which(name) is None)]
 pytestmark = [
     pytest.mark.kernel,
     pytest.mark.slow,
-    pytest.mark.skipif(bool(MISSING), reason=f"{', '.join(MISSING)} missing (deploy/setup package)"),
+    pytest.mark.skipif(bool(LACKING), reason=f"{', '.join(LACKING)} missing (deploy/setup package)"),
 ]
-BASE = ("systemd-sysv", "dbus", "apt", "python3", "bash-completion", "ca-certificates", "radvd")
-NOT_OURS = (
-    "proc",
-    "sys",
-    "dev",
-    "run",
-    "tmp",
-    "var/log",
-    "var/tmp",
-    "var/cache",
-    "var/lib/dpkg",
-    "var/lib/apt",
-)
-"""Folders whose files change by themselves, or by any use of apt."""
-CHANGED_BY_SYSTEMD = re.compile(
-    r"var/lib/systemd/(random-seed|timesync|timers|catalog|linger|rfkill|coredump)"
-)
 OWN_ADDRESS = "192.0.2.77/32"
 """Of the LAN's interface before the node; it must stay."""
-
-
-class Debian:
-    """A Debian in a container that uses the network namespace of a router."""
-
-    def __init__(self, root: Path) -> None:
-        self.root = root
-        self.leader = 0
-        self._container: subprocess.Popen[bytes] | None = None
-
-    def boot(self, network: Path) -> None:
-        words = nspawn_words(self.root, network)
-        self._container = subprocess.Popen(
-            words,
-            env={**os.environ, **NSPAWN_ENVIRONMENT},
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL,
-        )
-        children = Path(f"/proc/{self._container.pid}/task/{self._container.pid}/children")
-        assert eventually(lambda: children.read_text().split(), 20)
-        self.leader = int(children.read_text().split()[0])
-        assert eventually(lambda: self.says("systemctl", "is-active", "multi-user.target") == "active", 60)
-
-    def run(self, *words: str, seconds: float = 120) -> "subprocess.CompletedProcess[str]":
-        """Runs a program in the booted container, like an operator at its console."""
-        inside = ["nsenter", f"--target={self.leader}", "--all", "--", "/usr/bin/env", "-i"]
-        path = "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
-        return subprocess.run(
-            [*inside, path, "DEBIAN_FRONTEND=noninteractive", "HOME=/root", *words],
-            capture_output=True,
-            text=True,
-            errors="replace",
-            check=False,
-            timeout=seconds,
-            stdin=subprocess.DEVNULL,
-        )
-
-    def says(self, *words: str) -> str:
-        return self.run(*words).stdout.strip()
-
-    def does(self, *words: str) -> str:
-        """Like `says`, for what must succeed."""
-        done = self.run(*words)
-        assert 0 == done.returncode, f"{words}: {done.stdout[-3000:]}{done.stderr[-3000:]}"
-        return done.stdout
-
-    def unit(self, name: str) -> str:
-        return self.says("systemctl", "show", "procomu.service", "--value", "-p", name)
-
-    def processes(self) -> dict[int, str]:
-        """Command lines of the node and its servers, by process id."""
-        lines = self.does("ps", "-eo", "pid=,args=").splitlines()
-        found = {int(line.split(maxsplit=1)[0]): line.split(maxsplit=1)[1] for line in lines}
-        return {pid: args for pid, args in found.items() if re.search(r"procomu|dnsmasq|radvd", args)}
-
-    def files(self) -> set[str]:
-        found = set()
-        for folder, folders, names in os.walk(self.root):
-            here = os.path.relpath(folder, self.root).removeprefix(".").removeprefix("/")
-            folders[:] = [name for name in folders if os.path.join(here, name) not in NOT_OURS]
-            found |= {os.path.join(here, name) for name in (*folders, *names)}
-        return {name for name in found if not CHANGED_BY_SYSTEMD.match(name)}
-
-    def close(self) -> None:
-        if self._container is None:
-            return
-        if self._container.poll() is None:
-            self.run("systemctl", "poweroff")
-        try:
-            self._container.wait(30)
-        except subprocess.TimeoutExpired:
-            self._container.terminate()
-            self._container.wait(20)
 
 
 @pytest.fixture(scope="module")
 def package(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The package, built from this tree."""
-    folder = tmp_path_factory.mktemp("package")
-    subprocess.run([ROOT / "deploy/package", folder], check=True, stdout=subprocess.DEVNULL)
-    (made,) = folder.glob("*.deb")
-    return made
+    return built_package(tmp_path_factory.mktemp("package"))
 
 
 @pytest.fixture
 def debian(package: Path, tmp_path: Path) -> Iterator[Debian]:
     """Has the packages that ours depends on, and not ours."""
-    root = tmp_path / "root"
-    listed = subprocess.run(
-        ["dpkg-deb", "-f", package, "Depends"], check=True, capture_output=True, text=True
-    )
-    needed = {re.split(r"[ :|]", each.strip())[0] for each in listed.stdout.split(",")}
-    sources = [
-        path
-        for path in map(Path, ("/etc/apt/sources.list", "/etc/apt/sources.list.d/debian.sources"))
-        if path.exists()
-    ]
-    dump = ["apt-config", "dump", "--format", '%F "%v"%n', "Acquire"]
-    options = subprocess.run(dump, check=True, capture_output=True, text=True).stdout.splitlines()
-    chosen = [
-        f"--aptopt={line}"
-        for line in options
-        if re.search(r"Proxy|Check|Retries|Timeout", line) and not line.endswith('""')
-    ]
-    words = [
-        "mmdebstrap",
-        "--quiet",
-        "--variant=minbase",
-        f"--include={','.join(sorted({*BASE, *needed}))}",
-        *chosen,
-    ]
-    subprocess.run([*words, "trixie", root, *sources], check=True, timeout=500)
-    (root / "etc/resolv.conf").unlink(missing_ok=True)
-    (root / "etc/resolv.conf").write_text(f"nameserver {DNS_V4}\n")
-    made = Debian(root)
+    made = Debian(tmp_path / "root")
     try:
+        recommended = ("ca-certificates", "hostapd", "radvd", "rfkill", "systemd-timesyncd", "wireless-regdb")
+        made.make(*dependencies(package), *recommended, "bash-completion")
         yield made
     finally:
         made.close()
-        shutil.rmtree(root, ignore_errors=True)
 
 
 def rebuilt(package: Path, folder: Path, version: str) -> Path:
@@ -199,6 +78,7 @@ def test_installed_upgraded_removed_and_purged(
     square.place.run("ip", "address", "flush", "dev", "br-lan", "scope", "global")
     square.place.run("ip", "address", "add", OWN_ADDRESS, "dev", "br-lan")
     debian.boot(square.place.path)
+    debian.wait_booted()
     before = debian.files(), (debian.root / "etc/passwd").read_text(), debian.processes()
     network = ruleset(square), queues(square), addresses(square), forwarding(square)
     packages = debian.root / "root"

@@ -6,9 +6,10 @@ import time
 import pytest
 
 from node.lan.managed_daemon import running
+from tests.lab import eventually
 from tests.lab.people import WishFailed
 from tests.lab.person import PROBE_URL
-from tests.scenarios.conftest import eventually, is_captured
+from tests.scenarios.conftest import is_captured
 
 pytestmark = pytest.mark.kernel
 NOTICED_S = 25.0

@@ -4,9 +4,9 @@ import time
 
 import pytest
 
+from tests.lab import eventually
 from tests.lab.agreement import ALLOWANCE_BYTES, MACS
 from tests.lab.figures import bits_per_second
-from tests.scenarios.conftest import eventually
 
 pytestmark = pytest.mark.kernel
 

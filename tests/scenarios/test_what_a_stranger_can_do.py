@@ -7,7 +7,7 @@ import time
 
 import pytest
 
-from tests.scenarios.conftest import eventually
+from tests.lab import eventually
 
 pytestmark = pytest.mark.kernel
 

@@ -2,9 +2,10 @@
 
 import pytest
 
+from tests.lab import eventually
 from tests.lab.people import Person
 from tests.lab.village import Router
-from tests.scenarios.conftest import eventually, is_captured
+from tests.scenarios.conftest import is_captured
 
 pytestmark = pytest.mark.kernel
 

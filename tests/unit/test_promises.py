@@ -16,9 +16,10 @@ import mesh.messages
 import mesh.page_versions
 import mesh.service
 import mesh.tls_transport
-from captive_portal import certificate_files, certificates, client_identification, forms, https, server
+from captive_portal import client_identification, forms, server
 from node import toml_reader
 from node.accounts import (
+    appearance,
     cards,
     codes,
     device_bindings,
@@ -31,15 +32,17 @@ from node.accounts import (
 )
 from node.admin import overview
 from node.admin import vouchers as voucher_pages
-from node.app import admin_sessions, admission, idempotency, rule_files
+from node.app import admin_sessions, admin_vouchers, admission, idempotency, rule_files
 from node.config.settings import SETTINGS
-from node.control import persistence, rates
+from node.control import persistence
 from node.enforcement import announcements, arrivals, dns_limits, flows, nft
 from node.governance import parse, rule_evaluation, rule_table
+from node.governance.rules import DEFAULT_BUSY_THRESHOLDS as BUSY
 from node.lan import dnsmasq_config, upstream
 from node.memory_budget import Allowed, budget
 from node.sessions import device_limit
 from node.storage import copies, journal
+from node.web import certificate_files, certificates, https
 from node.web.connections import Limits
 from tests.bench.unit_limits import unit_bytes
 
@@ -64,11 +67,16 @@ PROMISES: tuple[tuple[str, str, object, object], ...] = (
     (RULES, "30 minutes at least", rule_evaluation.SESSION_MIN, 30 * MINUTE),
     (RULES, "at least 1 and at most 50", rule_table.DEVICES_MAX, 50),
     (BENCHMARKS, "`usable_percent = 85`, the default", parse.USABLE_PERCENT, 85),
-    (README, "24 on a sheet", voucher_pages.SLIPS_A_PAGE, 24),
+    (README, "8, 12 or 24 on a sheet", tuple(voucher_pages.SLIPS_A_PAGE.values()), (8, 12, 24)),
     (VOUCHERS, "40 sheets of 24", vouchers.BATCH_MAX, 40 * 24),
     (ADMIN, "signs in once, within ten minutes, for twelve hours",
      (admin_sessions.LINK_LIFE, admin_sessions.SESSION_LIFE), (10 * MINUTE, 12 * HOUR)),
     (ADMIN, "for 15 minutes whenever the same form is sent again", idempotency.SHOWN_MS, 15 * MINUTE),
+    (ADMIN, "restarts, 4000 in all", admin_vouchers.PRINTABLE_MAX, 4_000),
+    (ADMIN, "10 kB, sides of 16 to 1024 pixels",
+     (appearance.LOGO_BYTES_MAX, appearance.LOGO_SIDE_MIN, appearance.LOGO_SIDE_MAX), (10_000, 16, 1_024)),
+    (ADMIN, "a contrast of 4.5 to 1", appearance.CONTRAST_MIN, 4.5),
+    (ADMIN, "160 characters of plain text", appearance.WELCOME_CHARS_MAX, 160),
     (DECISIONS, "a card that was shown within ten minutes", cards.SHOWN_FOR, 10 * MINUTE),
     (DECISIONS, "A device makes room when it was silent for five minutes", device_limit.IDLE_MIN, 5 * MINUTE),
     (ME, "At least 8 characters.", member_passphrases.PASSPHRASE_CHARS_MIN, 8),
@@ -152,7 +160,7 @@ PROMISES: tuple[tuple[str, str, object, object], ...] = (
 
 UNWRITTEN: tuple[tuple[str, object, object], ...] = (
     ("an uplink is busy from 80 % on, for five minutes, until below 60 % (RFC 6057)",
-     (rates.BUSY_ABOVE_PERMILLE, rates.QUIET_BELOW_PERMILLE, rates.BUSY_AFTER_MS), (800, 600, 5 * MINUTE)),
+     (BUSY.above, BUSY.below, BUSY.after, BUSY.ends_after), (800, 600, 5 * MINUTE, MINUTE)),
     ("no charter takes less than this for everybody's lifeline, down and up",
      (rule_evaluation.CODE_LIFELINE.down, rule_evaluation.CODE_LIFELINE.up), (64_000, 32_000)),
     ("a code for one more device lives ten minutes", device_bindings.CODE_LIFE, 10 * MINUTE),

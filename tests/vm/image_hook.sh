@@ -8,9 +8,11 @@ mv "$system"/boot/vmlinuz-* "$folder/vmlinuz"
 # Modules of hardware that no virtual machine has are most of its size.
 for kind in sound drivers/gpu drivers/media drivers/infiniband drivers/scsi drivers/iio drivers/staging drivers/usb \
     drivers/input drivers/hwmon drivers/video drivers/mmc drivers/mtd drivers/ata drivers/nvme drivers/thunderbolt \
-    drivers/net/ethernet drivers/net/wireless; do
+    drivers/net/ethernet; do
     rm -rf "$system/lib/modules/$version/kernel/$kind"
 done
+# Simulated radios stay.
+find "$system/lib/modules/$version/kernel/drivers/net/wireless" -mindepth 1 -maxdepth 1 ! -name virtual -exec rm -r {} +
 rm -rf "${system:?}"/boot/* "$system"/var/cache/apt/*.bin "$system"/var/lib/apt/lists/*
 depmod -b "$system" "$version"
 

@@ -28,11 +28,15 @@ TOOLS_NEED = (
     "python3-typing-extensions",
 )
 """By the tools of the tests; pip does not install what Debian has already."""
-MORE_PACKAGES = ("busybox-static", "kmod", "linux-image-amd64", "procps", *TOOLS_NEED)
+RADIO_PACKAGES = ("batctl", "hostapd", "iw", "wpasupplicant", "wireless-regdb")
+MORE_PACKAGES = ("busybox-static", "kmod", "linux-image-amd64", "procps", *RADIO_PACKAGES, *TOOLS_NEED)
 """Beside what ``deploy/setup check`` installs."""
 HOOK, INIT = (ROOT / "tests" / "vm" / name for name in ("image_hook.sh", "initramfs.sh"))
 IMAGE = ("system.squashfs", "vmlinuz", "initramfs.cpio")
 MEMORY_MB, CORES = 2_048, 2
+COUNTED = ("wifi",)
+"""Parts in whose machine time passes by instructions while it works, 500 million a second: neither the emulation's pace nor
+other work on this machine is in the delays."""
 EMULATED = 8
 """How many times longer an emulated machine waits for its programs (`tests.lab.PATIENCE`)."""
 NOT_IN_GUEST = shutil.ignore_patterns("mypy*", "ruff*", "pip*", "grimp*", "share", "__pycache__")
@@ -166,9 +170,13 @@ def qemu(folder: Path, tree: Path, part: str, accelerator: str) -> list[str]:
     processor = ["-cpu", "host"] if accelerator == "kvm" else ["-cpu", "max"]
     patience = 1 if accelerator == "kvm" else EMULATED
     options = "kvm" if accelerator == "kvm" else "tcg,thread=multi,tb-size=512"
+    counted = accelerator != "kvm" and part in COUNTED
+    if counted:
+        options = "tcg,thread=single,tb-size=512"
     return [
         "setpriv", "--pdeathsig", "KILL", "--",
         "qemu-system-x86_64", "-machine", "q35", *processor, "-accel", options,
+        *(("-icount", "shift=1,sleep=on,align=off") if counted else ()),
         "-m", str(MEMORY_MB), "-smp", str(CORES), "-nodefaults", "-no-user-config", "-display", "none", "-no-reboot",
         "-kernel", str(folder / IMAGE[1]), "-initrd", str(folder / IMAGE[2]),
         "-append", f"console=ttyS0 panic=-1 quiet mitigations=off PART={part} PROCOMU_LAB_PATIENCE={patience}",

@@ -2,7 +2,6 @@
 the figures and the kernel's version; the exit code is 0 if all targets are met."""
 
 import json
-import math
 import os
 import platform
 import re
@@ -20,6 +19,18 @@ from tests.bench.many_clients import VirtualDevice
 from tests.bench.single_router import ClientProcess, SingleRouter
 from tests.lab.internet import ROOT
 from tests.lab.netns import Lab, entered_namespace
+from tests.vm.radios import (
+    APART_S,
+    DOWNLOADS,
+    IDLE_S,
+    LINE,
+    LINE_BITS,
+    SECONDS,
+    SETTLE_S,
+    added_ms,
+    mesh,
+    wifi,
+)
 from tests.vm.record import FEATURES, unmet
 
 LEFT_OUT: Mapping[str, str] = {
@@ -56,16 +67,9 @@ SUMMARY = re.compile(r"=* ?(?:.* in \d[\d.]*s)(?: \(.*\))? ?=*")
 FAILED = re.compile(r"^(?:FAILED|ERROR) (tests/.+?)(?: - .*)?$", re.MULTILINE)
 COUNT = re.compile(r"(\d+) (passed|failed|errors?|skipped)")
 
-LINE_BITS = 4_000_000
-LINE = f"delay 30ms rate {LINE_BITS} limit 330"
-"""The far end is 30 ms away, behind a queue of a second."""
-DOWNLOADS = 8
-IDLE_S, SETTLE_S, SECONDS = 10, 6, 20
 ACCOUNTS, AT_ONCE = 1_000, 50
 SETTLED_S = 20.0
 CAPTURED_S_MAX = 120.0
-APART_S = 0.1
-"""Between two packets of a probe: with 50 a second the emulated processor would have to do little else."""
 
 
 def pytest_figures(output: str) -> dict[str, int]:
@@ -205,12 +209,6 @@ def let_in(people: ClientProcess, at_once: int) -> None:
     people.let_in(at_once)
 
 
-def added_ms(loaded: RoundTrips, idle: RoundTrips, part: float, *, own: bool) -> float | None:
-    """None if the packets of that percentile, or of the idle line's, were lost."""
-    added = loaded.at(part, own=own)[0] - idle.at(part, own=own)[0]
-    return round(added, 2) if math.isfinite(added) else None
-
-
 def latency() -> Figures:
     return _own_calls() | {"memory_mb_1000_shaped": _memory_of_accounts()}
 
@@ -275,7 +273,13 @@ def available_mb() -> float:
     return int(found[1]) / 1024
 
 
-RUNS: Mapping[str, Callable[[], Figures]] = {"kernel": kernel, "demo": demo, "latency": latency}
+RUNS: Mapping[str, Callable[[], Figures]] = {
+    "kernel": kernel,
+    "demo": demo,
+    "latency": latency,
+    "wifi": wifi,
+    "mesh": mesh,
+}
 
 
 def main() -> int:

@@ -1,7 +1,7 @@
 """The account page names each limit and the decision behind it; personal data is shown as readable tables."""
 
 from collections.abc import Awaitable, Callable
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 
 import pytest
 from hypothesis import given
@@ -78,6 +78,15 @@ async def test_a_quota_that_is_used_up_is_not_negative_and_lowers_the_ceiling(ap
     )
 
 
+async def page_of_a_member(rule: str, used_gb: int) -> tuple[account_page.AccountPage, str]:
+    """The page, and as HTML, of a member who has used so much under this rule."""
+    async with portal_node(rules=rule).life() as app:
+        await app.join_by_card(ANA)
+        await app.use(ANA, down=used_gb * GIGA)
+        page = my_page(app)
+        return page, rendered(page).decode().replace("\u00a0", " ")
+
+
 @pytest.mark.parametrize(
     ("then", "used_gb", "shown", "about_it"),
     [
@@ -93,12 +102,38 @@ async def test_a_quota_says_what_happens_when_it_is_used_up(
     rule = (
         f'[[rule]]\nid = "month"\nquota = "60 GB per month"\ncounts = "uplink"\nthen = "{then} until reset"\n'
     )
-    async with portal_node(rules=f'{rule}who = "tier:member"\nby = "D-1"\n').life() as app:
-        await app.join_by_card(ANA)
-        await app.use(ANA, down=used_gb * GIGA)
-        body = rendered(my_page(app)).decode().replace("\u00a0", " ")
+    _, body = await page_of_a_member(f'{rule}who = "tier:member"\nby = "D-1"\n', used_gb)
     assert f"<small>{shown}</small>" in body
     assert about_it in body
+
+
+@pytest.mark.parametrize("used_gb", [59, 70])
+async def test_a_quota_that_limits_nothing_asks_the_person_to_use_less(used_gb: int) -> None:
+    rule = (
+        '[[rule]]\nid = "word"\nquota = "60 GB per month"\ncounts = "uplink"\nthen = "tell"\n'
+        'why = "Saturday is film night at the school"\nwho = "tier:member"\nby = "D-1"\n'
+    )
+    page, body = await page_of_a_member(rule, used_gb)
+    assert page.bytes_left is None
+    assert "When it is used up, nothing is limited, and you are asked to use less." in body
+    is_over = used_gb > 60
+    assert is_over == ("Your community asks you to use less" in body)
+    assert is_over == ("You have used more than 60 GB. Nothing is limited. The count starts again on" in body)
+    assert is_over == ("Why: Saturday is film night at the school." in body)
+    assert [None] == [limit.rates for limit in page.limits]
+
+
+@pytest.mark.parametrize(("used_gb", "is_over"), [(1, False), (70, True)])
+async def test_a_quota_of_the_last_days_says_when_enough_is_free_again(used_gb: int, is_over: bool) -> None:
+    rule = (
+        '[[rule]]\nid = "week"\nquota = "60 GB per 7 days"\ncounts = "uplink"\nthen = "share 50 until reset"\n'
+        'who = "tier:member"\nby = "D-1"\n'
+    )
+    page, body = await page_of_a_member(rule, used_gb)
+    assert "The last 7 days count." in body
+    assert is_over == ("Enough is free again on 1 December 2026 if you use nothing more until then." in body)
+    assert is_over == (page.limits[0].until == datetime(2026, 12, 1, tzinfo=UTC))
+    assert "Starts again" not in body
 
 
 async def test_every_limit_names_its_rule_and_its_decision() -> None:
@@ -352,3 +387,35 @@ def test_every_stored_field_can_be_shown(data: dict[str, object]) -> None:
         width = len(table.columns) or 2
         assert all(len(row) == width or len(row) == 1 for row in table.rows)
         assert all(isinstance(value, str) for row in table.rows for value in row)
+
+
+LATE_RULES = """
+[[rule]]
+id = "late"
+ceiling = "2 Mbit/s down, 1 Mbit/s up"
+who = "dues:late"
+by = "D-1"
+"""
+
+
+@pytest.mark.parametrize(
+    ("rules", "paid_until", "is_late"),
+    [(LATE_RULES, "2026-11-09", True), (LATE_RULES, "2026-11-10", False), ("", "2026-11-09", False)],
+)
+async def test_people_read_that_their_dues_are_late_only_where_a_rule_uses_it(
+    rules: str, paid_until: str, is_late: bool
+) -> None:
+    """The clock says 24 November, and the grace is 14 days."""
+    members = MEMBERS.replace('id = "ana"\n', f'id = "ana"\npaid_until = "{paid_until}"\n')
+    assert members != MEMBERS
+    async with portal_node(rules=rules, members=members).life() as app:
+        await app.join_by_card(ANA, "ana")
+        page = my_page(app)
+        data = await app.portal.own_data(ANA)
+        app.node.clock.trust = "unknown"
+        assert my_page(app).late_dues is None
+    assert (date(2026, 11, 9) if is_late else None) == page.late_dues
+    assert is_late == ("Your dues are paid until 9 November 2026" in text_of(page))
+    assert is_late == ("ceiling" in [limit.kind for limit in page.limits])
+    assert LIFELINE == page.floor
+    assert paid_until == data["paid_until"]

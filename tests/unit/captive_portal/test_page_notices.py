@@ -7,8 +7,8 @@ from node.accounts.notices import Notice, NoticeText
 from node.accounts.terms import TermsText
 from node.app.views import CommunityView
 from node.config.settings import TERMS
-from node.governance.translator import ENGLISH
 from node.lan.mdns_services import ServiceView
+from node.translator import ENGLISH
 from tests.fakes.portal_server import portal_node, renderer
 
 ASSEMBLY = (

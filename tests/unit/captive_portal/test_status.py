@@ -32,7 +32,14 @@ def test_an_admitted_guest_reads_every_limit_with_its_rule() -> None:
         "until": "2025-06-01T23:00:00",
     } == facts["limits"][2]
     expected = [
-        {"rule": "guests-month", "allowed_bytes": 60, "left_bytes": 45, "resets": "2025-07-01T00:00:00"}
+        {
+            "rule": "guests-month",
+            "allowed_bytes": 60,
+            "left_bytes": 45,
+            "resets": "2025-07-01T00:00:00",
+            "limits": True,
+            "days": None,
+        }
     ]
     assert expected == facts["quotas"]
 

@@ -72,7 +72,7 @@ def test_each_limit_is_reported_with_its_line() -> None:
     assert (2, f"A key on this line has more than {KEY_PARTS_MAX} parts with dots between.") == told(
         f"a = 1\n{LONG_KEY} = 2\n"
     )
-    assert (3, "Brackets stand inside brackets, more than 16 deep.") == told(
+    assert (3, "Brackets are inside brackets, more than 16 deep.") == told(
         'a = """\n"""\nb = ' + "[" * (DEPTH_MAX + 1)
     )
     assert (2, "A word on this line has 121 characters without quotes; at most 120 are read.") == told(

@@ -13,9 +13,9 @@ from cryptography.x509.oid import NameOID
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from captive_portal.certificates import is_ending, read_certificate, read_roots, why_not_trusted
 from mesh import node_certificates
 from node.errors import NodeError
+from node.web.certificates import is_ending, read_certificate, read_roots, why_not_trusted
 from node.x509_errors import UNREADABLE, reason
 from tests.fakes.authority import DAY, NOW, Authority, Pair
 from tests.fakes.neighbours import key_of

@@ -6,7 +6,7 @@ import pytest
 
 from tests.bench.latency import RoundTrips
 from tests.lab.internet import ROOT
-from tests.vm.__main__ import MINUTES_MAX, report_of
+from tests.vm.__main__ import BOARD_PARTS, MINUTES_MAX, report_of
 from tests.vm.machine import EMULATED, EXIT, MORE_PACKAGES, packages, qemu, stamp
 from tests.vm.parts import (
     LEFT_OUT,
@@ -42,6 +42,14 @@ def test_the_machine_has_no_network_and_writes_on_no_disk(accelerator: str) -> N
     assert argv[argv.index("-append") + 1].endswith(
         f" PART=demo PROCOMU_LAB_PATIENCE={1 if accelerator == 'kvm' else EMULATED}"
     )
+
+
+def test_time_passes_by_instructions_where_delays_by_radio_are_measured() -> None:
+    argv = qemu(Path("/b"), Path("/t"), "wifi", "tcg")
+    assert "shift=1,sleep=on,align=off" == argv[argv.index("-icount") + 1]
+    assert "tcg,thread=single,tb-size=512" == argv[argv.index("-accel") + 1]
+    assert "-icount" not in qemu(Path("/b"), Path("/t"), "wifi", "kvm"), "KVM cannot count"
+    assert "-icount" not in qemu(Path("/b"), Path("/t"), "mesh", "tcg")
 
 
 def test_the_machine_ends_with_the_program_that_started_it() -> None:
@@ -126,4 +134,5 @@ def test_the_figures_are_the_last_line() -> None:
 
 
 def test_every_part_can_be_run_and_has_a_limit_of_time() -> None:
-    assert list(PARTS) == list(RUNS) == list(MINUTES_MAX)
+    assert list(PARTS) == [*RUNS, *BOARD_PARTS]
+    assert list(RUNS) == list(MINUTES_MAX)

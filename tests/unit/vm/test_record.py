@@ -28,6 +28,42 @@ GOOD: dict[str, dict[str, float]] = {
         "use_percent": 99.0,
         "memory_mb_1000_shaped": 1_100.5,
     },
+    "wifi": {
+        "associated_s": 1.2,
+        "captured": 1,
+        "online": 1,
+        "fq_codel_own_added_ms_p95": 12.0,
+        "fq_codel_other_added_ms_p95": 4.5,
+        "fifo_own_added_ms_p95": 900.0,
+        "fifo_other_added_ms_p95": 300.0,
+        "came_back": 1,
+        "access_point_restarted": 1,
+    },
+    "mesh": {
+        "ieee80211s_found_s": 5.0,
+        "ieee80211s_agreed_s": 1.0,
+        "batman_found_s": 6.0,
+        "batman_agreed_s": 2.0,
+    },
+    "power": {
+        "cuts": 50,
+        "not_back": 0,
+        "corrupt": 0,
+        "people": 60,
+        "signed_in_again": 0,
+        "addresses_twice": 0,
+        "lost_s_max": 31.0,
+        "back_s_p50": 44.0,
+        "transferred_mb": 80,
+    },
+    "image": {
+        "amd64_mb": 500,
+        "amd64_online_s": 90.0,
+        "amd64_disk_used_percent": 92,
+        "arm64_mb": 510,
+        "arm64_online_s": 120.0,
+        "arm64_disk_used_percent": 92,
+    },
 }
 
 
@@ -61,7 +97,7 @@ def test_a_figure_beyond_its_target_is_named_with_it() -> None:
 
 def test_a_figure_that_is_missing_is_not_met_even_without_a_target() -> None:
     figures = {**GOOD["kernel"], "skipped": None}
-    assert ["skipped was not measured"] == unmet("kernel", figures)
+    assert ["skipped was not taken"] == unmet("kernel", figures)
     assert made("kernel", failed=None)["ok"] is False
 
 
@@ -83,7 +119,7 @@ def test_the_result_of_one_part_leaves_those_of_the_others(tmp_path: Path) -> No
 def test_results_with_figures_of_an_earlier_version_are_dropped(tmp_path: Path) -> None:
     file = tmp_path / "lab.json"
     old = {**made("latency"), "figures": {"own_lost": 0}}
-    file.write_text(json.dumps({"kernel": {}, "latency": old, "wifi": {}}))
+    file.write_text(json.dumps({"kernel": {}, "latency": old, "radio": {}}))
     store("demo", made("demo"), file)
     assert {"demo": made("demo")} == read_record(file.read_text())
 
@@ -103,6 +139,12 @@ def test_what_another_part_printed_beside_is_not_stored() -> None:
         ({"figures": {**GOOD["demo"], "weighted_jain": True}}, "no number"),
         ({"figures": None}, "other figures"),
         ({"host": "x"}, "other keys"),
+        ({"load": "high"}, "load is no float"),
+        ({"date": None, "not_taken": {"date": "lost"}}, "date is no str"),
+        ({"load": None}, "not_taken has other keys than what is missing: load"),
+        ({"load": None, "not_taken": {"load": ""}}, "no text"),
+        ({"not_taken": {"weighted_jain": "broken"}}, "not_taken has other keys"),
+        ({"not_taken": None}, "not_taken has other keys"),
     ],
 )
 def test_a_record_of_another_shape_is_refused_with_the_reason(change: dict[str, Any], reason: str) -> None:
@@ -110,7 +152,7 @@ def test_a_record_of_another_shape_is_refused_with_the_reason(change: dict[str, 
         read_record(json.dumps({"demo": {**made("demo"), **change}}))
 
 
-@pytest.mark.parametrize("text", ["", "[]", '{"wifi": {}}', '{"demo": []}', '{"demo": {}}'])
+@pytest.mark.parametrize("text", ["", "[]", '{"radio": {}}', '{"demo": []}', '{"demo": {}}'])
 def test_other_documents_are_refused(text: str) -> None:
     with pytest.raises(ValueError, match=r"the parts are|other keys|Expecting value"):
         read_record(text)
@@ -121,7 +163,7 @@ def test_the_rows_show_each_figure_with_its_unit_and_target() -> None:
     shown = rows(record)
     assert len(PARTS["latency"]) == len(shown)
     assert shown[0].endswith("| 4.2 ms | ≤ 10 |")
-    assert shown[1].endswith("| not measured | ≤ 30 |")
+    assert shown[1].endswith("| not taken | ≤ 30 |")
     assert shown[-1].endswith("| 1,100.5 MB | ≤ 160 |")
 
 
@@ -131,4 +173,20 @@ def test_the_circumstances_say_what_was_tested_where() -> None:
         "- `demo`: 2026-11-29, commit abc1234, Linux 6.12.1-amd64, 119 seconds, emulated, beside a load of 0.5",
         "- `kernel`: 2026-11-29, commit abc1234, Linux 6.12.1-amd64, 5 seconds, with KVM, beside a load of 0.5",
     ] == circumstances(record)
-    assert [*CIRCUMSTANCES, "figures"] == list(record["demo"])
+    assert [*CIRCUMSTANCES, "figures", "not_taken"] == list(record["demo"])
+
+
+def test_what_was_not_taken_is_stored_and_said_with_its_reason() -> None:
+    late = made("mesh", batman_found_s=None, batman_found_s_reason="not within 15 s")
+    assert {"batman_found_s": "not within 15 s"} == late["not_taken"]
+    assert {"own_lost": "no reason given"} == made("latency", own_lost=None)["not_taken"]
+    reasons = {"load": "read by hand", "seconds": "read by hand"}
+    by_hand = {**made("demo"), "load": None, "seconds": None, "not_taken": reasons}
+    record = read_record(json.dumps({"demo": by_hand, "mesh": late}))
+    assert [
+        "- `demo`: 2026-11-29, commit abc1234, Linux 6.12.1-amd64, emulated",
+        "- `load` of `demo` was not taken: read by hand",
+        "- `seconds` of `demo` was not taken: read by hand",
+        "- `mesh`: 2026-11-29, commit abc1234, Linux 6.12.1-amd64, 119 seconds, emulated, beside a load of 0.5",
+        "- `batman_found_s` of `mesh` was not taken: not within 15 s",
+    ] == circumstances(record)

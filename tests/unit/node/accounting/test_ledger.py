@@ -106,6 +106,16 @@ def test_an_erasure_removes_the_accounts_earlier_and_unknown_days_and_nobody_els
     assert 9 == ledger.total(AccountId("ben"), "2026-10").uplink.total
 
 
+def test_usage_counted_after_an_erasure_on_a_day_before_it_becomes_usage_of_an_unknown_day() -> None:
+    days = ("2026-06-14", "2026-11-01", DAY_UNKNOWN)
+    buckets = [(key(day=day), UsageBucket(used(4), used(0))) for day in days]
+    later = [(each._replace(incarnation="2"), bucket) for each, bucket in buckets]
+    ledger = Ledger(buckets + later)
+    undated = {later[2][0]: UsageBucket(used(8), used(0))}
+    assert undated == ledger.erase(ANA, "2026-11-01", "2")
+    assert {**dict([buckets[1], later[1]]), **undated} == dict(ledger.buckets())
+
+
 def test_closed_days_leave_memory_and_later_updates_to_them_are_handed_on() -> None:
     ledger = Ledger(
         [(key(day=day), UsageBucket(used(700), used(0))) for day in ("2026-10-31", *WEEK_48, DAY_UNKNOWN)]

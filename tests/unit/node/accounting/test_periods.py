@@ -6,7 +6,17 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from node.accounting.periods import DAY_UNKNOWN, day_name, first_open_day, period_end, period_name, periods_of
+from node.accounting.periods import (
+    DAY_UNKNOWN,
+    SlidingDays,
+    day_name,
+    days_of,
+    first_open_day,
+    last_days,
+    period_end,
+    period_name,
+    periods_of,
+)
 
 OAXACA = timezone(timedelta(hours=-6))
 
@@ -61,6 +71,30 @@ def test_a_period_has_the_name_of_its_kind() -> None:
 )
 def test_the_open_days_are_those_of_this_month_and_this_week(day: str, first: str) -> None:
     assert first == first_open_day(day)
+
+
+def test_the_last_days_are_open_as_far_back_as_rules_count_them() -> None:
+    assert "2026-11-01" == first_open_day("2026-11-24", 7)
+    assert "2026-10-25" == first_open_day("2026-11-24", 31)
+    assert "2027-02-27" == first_open_day("2027-03-01", 3)
+
+
+@given(st.dates(date(2020, 1, 1), date(2040, 1, 1)), st.integers(2, 31))
+def test_the_last_days_end_with_the_present_one_and_are_all_open(today: date, days: int) -> None:
+    found = last_days(days, today.isoformat())
+    assert [today - timedelta(days=back) for back in reversed(range(days))] == [
+        *map(date.fromisoformat, found)
+    ]
+    assert found[0] >= first_open_day(today.isoformat(), days)
+    assert () == last_days(days, DAY_UNKNOWN)
+
+
+def test_each_period_has_its_days() -> None:
+    assert [1, 7, 30, 9] == [days_of(period) for period in ("day", "week", "month", SlidingDays(9))]
+
+
+def test_the_last_days_change_at_each_midnight() -> None:
+    assert at("2027-01-01T00:00") == period_end(SlidingDays(7), at("2026-12-31T13:00"))
 
 
 @given(st.dates(date(2020, 1, 1), date(2040, 1, 1)), st.integers(0, 60))

@@ -7,7 +7,12 @@ from node.admin.members import member_values, read_member
 from node.app.admin_members import MemberEntry
 
 ANA = MemberEntry(
-    "ana", "Ana Mas", "member", ("school", "mast-hosts"), ("02:00:00:00:00:aa", "02:00:00:00:00:ab")
+    "ana",
+    "Ana Mas",
+    "member",
+    ("school", "mast-hosts"),
+    ("02:00:00:00:00:aa", "02:00:00:00:00:ab"),
+    "2026-12-31",
 )
 
 
@@ -27,7 +32,13 @@ def test_groups_and_devices_are_read_with_any_separator():
 
 @pytest.mark.parametrize(
     ("field", "typed"),
-    [("account", ""), ("account", "x" * 41), ("name", "x" * 81), ("devices", "02:00 banana")],
+    [
+        ("account", ""),
+        ("account", "x" * 41),
+        ("name", "x" * 81),
+        ("devices", "02:00 banana"),
+        ("paid_until", "soon"),
+    ],
 )
 def test_an_invalid_value_is_reported_at_its_field(field, typed):
     form = TypedForm({**member_values(ANA), field: typed})

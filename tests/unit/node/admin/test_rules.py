@@ -2,10 +2,11 @@
 
 from node.admin import rules
 from node.admin.routes import PageLayout
-from node.app.admin import RuleCheck, RuleFile, RuleVersion
+from node.app.admin import RuleCheck, RuleFile
 from node.app.admin_sessions import ADMIN
 from node.config.model import SiteInfo
 from node.errors import Finding
+from node.governance.adoption import RuleVersion
 
 FRAME = PageLayout(SiteInfo("Vall Alta", "library", "login.vall.example"), ADMIN, "csrf_token", "/rules")
 
@@ -34,3 +35,21 @@ def test_the_newest_version_comes_first_and_a_draft_keeps_what_it_replaces():
     )
     assert [2, 1] == [each.number for each in page.versions]
     assert ("draft", "f1", "f2") == (page.text, page.replacing, page.fingerprint)
+
+
+def test_lines_with_findings_are_shown_with_their_rule_and_their_numbers():
+    text = "\n".join(["[ruleset]", "", "[[rule]]", 'id = "a"', "share = true", "", "[[rule]]", 'id = "b"'])
+    found = (Finding("E01", 5, "It is true.", "write 1"), Finding("W05", 3, "One only.", "look"))
+    (passage,) = rules.passages(
+        text, (*found, Finding("W09", 0, "Many.", "join"), Finding("E01", 99, "?", "?"))
+    )
+    assert [(3, ("W05",)), (4, ()), (5, ("E01",))] == [
+        (line.number, tuple(each.code for each in line.findings)) for line in passage
+    ]
+    first, second = rules.passages(text, (*found, Finding("W05", 8, "One only.", "look")))
+    assert (3, 7) == (first[0].number, second[0].number)
+
+
+def test_of_a_long_line_only_its_beginning_is_shown():
+    ((line,),) = rules.passages("x" * 5_000, (Finding("E01", 1, "Wrong.", "write less"),))
+    assert rules.LINE_CHARS_MAX + 1 == len(line.text)

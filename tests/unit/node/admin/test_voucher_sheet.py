@@ -1,28 +1,70 @@
-"""Voucher sheets: 24 to a page, each with its code and its address."""
+"""Voucher sheets: 8, 12 or 24 to a page, each voucher with its code, its address and the Wi-Fi."""
+
+from dataclasses import replace
 
 import pytest
 
 from node.accounts.codes import make_code, read_code, shown
 from node.accounts.vouchers import Batch
-from node.admin.vouchers import make_sheet, qr_svg
+from node.admin.fields import FormView, TypedForm
+from node.admin.vouchers import SheetLayout, groups_for, make_sheet, qr_svg, read_layout
 from node.app.admin_vouchers import IssuedBatch, span_text
 from node.config.model import SiteInfo
 from node.units import Milliseconds
 
 SITE = SiteInfo("Vall Alta", "library", "login.vall.example")
+VALL = replace(SITE, languages=(("en", "English"), ("ca", "Català")))
 
 
-def sheet(count: int, network: str = ""):
+def sheet(count: int, network: str = "", per_page: int = 24, site: SiteInfo = SITE):
     codes = tuple(shown(make_code(number.to_bytes(7, "big"), "voucher")) for number in range(count))
     batch = Batch(1, "day-pass", Milliseconds(86_400_000), 3, "2027-03-01", "admin")
-    return make_sheet(IssuedBatch(batch, codes), SITE, network=network, lang="ca")
+    return make_sheet(IssuedBatch(batch, codes), site, SheetLayout(per_page, network, "ca"))
 
 
 @pytest.mark.parametrize(
-    ("count", "pages"), [(1, [1]), (24, [24]), (25, [24, 1]), (48, [24, 24]), (960, [24] * 40)]
+    ("count", "per_page", "pages"),
+    [
+        (1, 24, [1]),
+        (24, 24, [24]),
+        (25, 24, [24, 1]),
+        (48, 24, [24, 24]),
+        (960, 24, [24] * 40),
+        (24, 12, [12, 12]),
+        (24, 8, [8, 8, 8]),
+    ],
 )
-def test_a_page_has_twenty_four(count, pages):
-    assert pages == [len(page) for page in sheet(count).pages]
+def test_a_page_has_as_many_as_its_size(count, per_page, pages):
+    assert pages == [len(page) for page in sheet(count, per_page=per_page).pages]
+
+
+def test_the_size_the_wifi_and_the_language_are_chosen():
+    form = TypedForm({"per_page": "24", "network": "Obert", "lang": "ca"})
+    assert SheetLayout(24, "Obert", "ca") == read_layout(form, VALL)
+    assert SheetLayout(12, "Vall Alta", "en") == read_layout(TypedForm({}), VALL)
+    assert "12" == (view := TypedForm({}), read_layout(view, VALL))[0].view().value("per_page")
+
+
+@pytest.mark.parametrize(
+    ("field", "typed"), [("per_page", "10"), ("per_page", "-8"), ("network", "x" * 33), ("lang", "xx")]
+)
+def test_an_invalid_layout_is_reported_at_its_field(field, typed):
+    form = TypedForm({field: typed})
+    read_layout(form, VALL)
+    assert [field] == list(form.errors)
+
+
+def test_the_wifi_of_the_community_is_joined_with_its_password_and_another_without():
+    site = replace(SITE, wifi_name="Vall Oberta", wifi_passphrase="8 letters")
+    assert ("Vall Oberta", "8 letters") == (sheet(1, site=site).network, sheet(1, site=site).passphrase)
+    assert ("Obert", "") == (sheet(1, "Obert", site=site).network, sheet(1, "Obert", site=site).passphrase)
+
+
+def test_groups_of_the_rules_are_offered_and_the_typed_one_stays():
+    assert ["day-pass", "week"] == [name for name, _ in groups_for(("week",), FormView(), is_open=True)]
+    typed = FormView({"group": "Day Pass!"})
+    assert "Day Pass!" in dict(groups_for(("week",), typed, is_open=True))
+    assert ["week"] == [name for name, _ in groups_for(("week",), typed, is_open=False)]
 
 
 def test_the_address_on_a_voucher_is_read_back_as_its_code():

@@ -17,6 +17,10 @@ def test_a_valid_order_is_read():
     assert {} == form.errors
 
 
+def test_another_group_comes_before_the_one_in_the_list():
+    assert "school" == read_order(TypedForm({**ORDER, "other_group": "School"})).group
+
+
 @pytest.mark.parametrize(
     ("field", "typed"),
     [
@@ -24,6 +28,8 @@ def test_a_valid_order_is_read():
         ("count", "961"),
         ("group", "day pass"),
         ("group", "x" * 41),
+        ("group", ""),
+        ("other_group", "The School"),
         ("lasts", "401"),
         ("lasts", "0"),
         ("unit", "years"),

@@ -8,11 +8,12 @@ from pathlib import Path
 
 import pytest
 
+from node.accounts.appearance import NO_APPEARANCE, Appearance, WelcomeText
 from node.accounts.notices import Notice, NoticeText
 from node.accounts.terms import Terms, TermsText
 from node.app.admin_content import AdminContentService, fingerprint
 from node.app.admin_sessions import ADMIN, Signed
-from node.errors import CONFLICT, Finding
+from node.errors import CONFLICT, UNSTORED, Finding
 from tests.fakes.admin_pages import PHONE, STORM, TABLET, admin_app, populate
 from tests.fakes.use_cases import TODAY, UseCases
 
@@ -173,3 +174,42 @@ async def test_a_changed_notice_is_not_replaced_unseen_and_the_same_form_may_com
     (refused,) = await content.save_notice(ADMIN, replace(seen, last_day=TODAY), fingerprint(seen))
     assert CONFLICT == refused.code
     assert (changed,) == tuple(content.notices())
+
+
+async def test_an_appearance_is_in_force_at_once_and_after_a_restart(app, content):
+    wanted = Appearance("#b02040", "#ff8899", (WelcomeText("ca", "Hola."),), "Vall Oberta")
+    assert {} == await content.save_appearance(ANA, wanted, fingerprint(content.appearance()))
+    assert replace(wanted, by="admin Ana") == content.appearance() == app.portal.community().appearance
+    assert "Vall Oberta" == app.admin.site().wifi
+    async with restarted(app) as again:
+        assert replace(wanted, by="admin Ana") == again.admin.content.appearance()
+
+
+async def test_an_appearance_that_changed_meanwhile_is_not_overwritten(content):
+    seen = fingerprint(content.appearance())
+    assert {} == await content.save_appearance(ANA, Appearance(wifi_name="Theirs"), seen)
+    findings = await content.save_appearance(ANA, Appearance(wifi_name="Mine"), seen)
+    assert [CONFLICT] == [finding.code for finding in findings.values()]
+    assert "Theirs" == content.appearance().wifi_name
+
+
+async def test_an_appearance_that_is_sent_twice_is_no_conflict(content):
+    seen = fingerprint(content.appearance())
+    for _ in range(2):
+        assert {} == await content.save_appearance(ANA, Appearance(wifi_name="Vall"), seen)
+
+
+async def test_an_appearance_that_is_not_valid_changes_nothing(content):
+    wanted = Appearance("#ffffff", "#ffffff")
+    findings = await content.save_appearance(ANA, wanted, fingerprint(content.appearance()))
+    assert ["accent"] == list(findings)
+    assert NO_APPEARANCE == content.appearance()
+
+
+async def test_an_appearance_that_cannot_be_stored_is_refused(app, content):
+    app.node.repository.full = True
+    findings = await content.save_appearance(
+        ANA, Appearance(wifi_name="x"), fingerprint(content.appearance())
+    )
+    assert [UNSTORED] == [finding.code for finding in findings.values()]
+    assert NO_APPEARANCE == content.appearance()

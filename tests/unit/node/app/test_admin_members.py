@@ -18,7 +18,7 @@ from node.app.admin_members import (
 from node.app.views import PassphraseTyped
 from node.errors import CONFLICT, Finding
 from node.identity import own_node_id
-from tests.fakes.admin_pages import MEMBERS, PHONE, TABLET, TIGHT, admin_app
+from tests.fakes.admin_pages import MEMBERS, PHONE, RULES, TABLET, TIGHT, admin_app
 from tests.fakes.members import COMMUNITY
 from tests.fakes.use_cases import KEY, TODAY, UseCases
 
@@ -101,7 +101,7 @@ async def test_rules_that_would_no_longer_fit_are_shown_before_a_member_is_saved
     mark = members.find("").fingerprint
     (finding,) = await members.strains(joan, "", mark)
     assert "E04" == finding.code
-    assert "Up: lifelines and floors of 3 households" in finding.message
+    assert "Upload: lifelines and floors of three households" in finding.message
     assert () == members.find("").strained
     assert () == await members.save(joan, "", mark)
     mark = members.find("").fingerprint
@@ -111,3 +111,19 @@ async def test_rules_that_would_no_longer_fit_are_shown_before_a_member_is_saved
     assert () == await members.strains(None, "joan", mark)
     assert () == await members.strains(joan, "", "another file"), "what cannot be saved breaks nothing"
     assert () == await members.strains(MemberEntry("no name!"), "", mark)
+
+
+async def test_late_dues_are_listed_once_a_rule_uses_them(tmp_path):
+    """The clock says 24 November: ten days of grace are over, fourteen are not."""
+    members = MEMBERS.replace('name = "Ana Mas"\n', 'name = "Ana Mas"\npaid_until = "2026-11-13"\n')
+    late = '[[rule]]\nid = "late"\nceiling = "1 Mbit/s down, 1 Mbit/s up"\nwho = "dues:late"\nby = "D-1"\n'
+    for rules, expected in (
+        (late, ()),
+        (f"[dues]\ngrace_days = 10\n{late}", ("ana",)),
+        ("[dues]\ngrace_days = 10\n", ()),
+    ):
+        folder = tmp_path / str(len(rules))
+        folder.mkdir()
+        async with admin_app(folder, rules=RULES + rules, members=members) as app:
+            assert frozenset(expected) == app.admin.members.find("").late
+            assert "2026-11-13" == app.admin.members.member("ana").paid_until

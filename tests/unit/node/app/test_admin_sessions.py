@@ -7,7 +7,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from node.app import admin_sessions
-from node.app.admin_sessions import ADMIN, LINK_LIFE, LINKS_MAX, SESSION_LIFE, SESSIONS_MAX, Signed, SignIn
+from node.app.admin_sessions import (
+    ADMIN,
+    LINK_LIFE,
+    LINKS_MAX,
+    MARK_CHARS,
+    SESSION_LIFE,
+    SESSIONS_MAX,
+    Signed,
+    SignIn,
+)
 from node.app.issuer_grants import Grant
 from node.units import Monotonic
 
@@ -131,10 +140,22 @@ def test_an_issuers_link_makes_an_issuer_also_after_a_restart():
     assert "issuer library" == library.label
 
 
-def test_a_record_from_before_roles_existed_signs_admins_in():
-    stored = json.loads(admin_sessions.to_text(signed_in(), "b"))
-    stored["sessions"] = [each[:2] for each in stored["sessions"]]
-    assert ADMIN == admin_sessions.who(admin_sessions.from_text(json.dumps(stored), "b"), COOKIE, NOW)
+def test_a_session_says_whether_it_began_with_a_link():
+    state = admin_sessions.begin(signed_in(), OTHER_COOKIE, Signed("admin", "Ana"), NOW)
+    state = admin_sessions.from_text(admin_sessions.to_text(state, "b"), "b")
+    by_link, by_passphrase = (admin_sessions.session_of(state, each, NOW) for each in (COOKIE, OTHER_COOKIE))
+    assert (True, False) == (by_link.is_by_link, by_passphrase.is_by_link)
+    assert admin_sessions.session_of(state, LINK, NOW) is None
+
+
+def test_all_links_and_sessions_of_a_name_end_together():
+    ana = Signed("admin", "Ana")
+    state = admin_sessions.begin(signed_in(), OTHER_COOKIE, ana, NOW)
+    state = admin_sessions.offer(state, OTHER_LINK, NOW, ana)
+    after = admin_sessions.end_of(state, " ａＮＡ")
+    assert admin_sessions.who(after, OTHER_COOKIE, NOW) is None
+    assert admin_sessions.redeem(after, OTHER_LINK, OTHER_COOKIE, NOW) is None
+    assert ADMIN == admin_sessions.who(after, COOKIE, NOW)
 
 
 def test_a_stored_role_that_does_not_exist_signs_nobody_in():
@@ -173,12 +194,11 @@ def test_every_session_is_listed_and_can_be_ended():
         NOW,
     )
     assert state is not None
-    theirs, own = admin_sessions.sessions(state, COOKIE, NOW)
-    assert [(Signed("issuer", "library"), False), (ADMIN, True)] == [
-        (each.signed, each.is_own) for each in (theirs, own)
-    ]
-    assert SESSION_LIFE == own.left
-    state = admin_sessions.end(state, theirs.mark)
+    theirs, own = admin_sessions.valid_sessions(state, NOW)
+    assert [Signed("issuer", "library"), ADMIN] == [each.signed for each in (theirs, own)]
+    assert SESSION_LIFE == own.ends - NOW
+    assert (own,) == admin_sessions.valid_sessions(signed_in(), NOW)
+    state = admin_sessions.end(state, theirs.hash[:MARK_CHARS])
     assert admin_sessions.who(state, OTHER_COOKIE, NOW) is None
     assert ADMIN == admin_sessions.who(state, COOKIE, NOW)
 
@@ -189,8 +209,8 @@ def test_an_unknown_session_id_ends_nothing(mark):
 
 
 def test_the_listed_session_id_does_not_sign_in():
-    (own,) = admin_sessions.sessions(signed_in(), COOKIE, NOW)
-    assert admin_sessions.who(signed_in(), own.mark, NOW) is None
+    (own,) = admin_sessions.valid_sessions(signed_in(), NOW)
+    assert admin_sessions.who(signed_in(), own.hash[:MARK_CHARS], NOW) is None
 
 
 def test_an_issuers_limits_survive_a_restart():

@@ -8,7 +8,13 @@ import pytest
 
 from node.accounts.vouchers import VoucherView
 from node.app.admin_sessions import ADMIN, Signed
-from node.app.admin_vouchers import AdminVouchersService, IssuedBatch, VoucherOrder
+from node.app.admin_vouchers import (
+    PRINTABLE_MAX,
+    AdminVouchersService,
+    IssuedBatch,
+    PrintableCodes,
+    VoucherOrder,
+)
 from node.app.idempotency import SHOWN_MS
 from node.app.issuer_grants import Grant
 from node.app.views import CodeTyped
@@ -148,3 +154,27 @@ async def test_an_issuers_limits_are_enforced_whatever_the_form_says(app, vouche
     assert "Left today: 2." in refused[0].message
     admin = await vouchers.issue(Signed("admin"), replace(fits, count=50), "a", vouchers.idempotency_key("a"))
     assert 50 == len(admin.codes)
+
+
+# --- printing again ---
+
+
+def test_codes_are_those_of_the_session_and_the_oldest_are_dropped():
+    printable = PrintableCodes()
+    printable.keep("ana", 1, ("a",))
+    printable.keep("ben", 2, ("b",))
+    assert (("a",), (), ("b",)) == (printable.of("ana", 1), printable.of("ana", 2), printable.of("ben", 2))
+    printable.keep_only({"ben"})
+    assert ((), ("b",)) == (printable.of("ana", 1), printable.of("ben", 2))
+    printable.keep("ben", 3, ("c",) * PRINTABLE_MAX)
+    assert () == printable.of("ben", 2)
+    assert PRINTABLE_MAX == len(printable.of("ben", 3))
+    printable.keep("ben", 4, ("d",) * (PRINTABLE_MAX + 1))
+    assert () == printable.of("ben", 3)
+    assert printable.of("ben", 4), "the newest batch is kept in any case"
+
+
+async def test_the_console_keeps_no_codes(vouchers):
+    made = await issued(vouchers)
+    assert not vouchers.is_printable(COOKIE, made.batch.number)
+    assert isinstance(vouchers.print_again(COOKIE, made.batch.number), Finding)

@@ -7,13 +7,13 @@ from pathlib import Path
 import pytest
 
 from node.accounts.codes import read_code
-from node.app.console import ConsoleCommands, ConsoleService
+from node.app.console import ConsoleCommands, ConsoleService, RuleCommands
 from node.app.views import CardShown, CodeTyped, LineView, PassphraseTyped
 from node.errors import NodeError
 from node.memory_budget import Allowed, budget
 from node.task_supervision import Parts
 from node.units import Bytes, Rates
-from tests.fakes.admin_pages import PHONE, TABLET, admin_app
+from tests.fakes.admin_pages import PHONE, RULES, TABLET, admin_app
 from tests.fakes.use_cases import UseCases
 
 ISSUE = {"count": "3", "group": "day-pass", "lasts": "1 day", "devices": "2", "note": "fair"}
@@ -38,9 +38,11 @@ def answers(app: UseCases) -> ConsoleService:
     return ConsoleService(
         reconciler=app.loop,
         status_snapshot=app.admin._status_snapshot,
+        adoption=app.adoption,
         parts=Parts(),
         guest=app.guest,
         admin_link=no_link,
+        fingerprint=str,
         rules_file="rules.toml",
         budget=budget(Allowed(Bytes(100_000_000), "a test")),
         started=datetime(2026, 11, 24, tzinfo=UTC),
@@ -75,6 +77,19 @@ async def test_why_says_nothing_of_now_for_another_moment_or_somebody_who_is_not
     offline = answers.why({"who": "school"})
     assert offline["line"].could_have is None
     assert not any("you could have" in line for line in offline["explain"])
+
+
+async def test_why_can_be_asked_of_a_moment_at_which_everyone_is_busy(app, answers):
+    await app.write_rules(
+        RULES + '[[rule]]\nid = "evening"\nceiling = "3 Mbit/s down, 1 Mbit/s up"\nwhile = "busy"\n'
+        'who = "tier:member"\nby = "D-1"\n'
+    )
+    await app.join_by_card(PHONE)
+    for load, rule in (("", None), (", alone", None), (", everyone busy", "evening")):
+        allowance = answers.why({"who": "ana", "at": f"fri 21:00{load}"})["allowance"]
+        assert rule == (allowance.ceiling and allowance.ceiling.rule)
+    with pytest.raises(NodeError, match="neither everyone busy nor alone"):
+        answers.why({"who": "ana", "at": "fri 21:00, quiet"})
 
 
 async def test_the_status_says_what_each_could_have(app, answers):
@@ -207,3 +222,56 @@ async def test_every_query_has_its_answer(commands):
         "members-card",
         "members-void-cards",
     } == set(commands.all())
+
+
+# --- adoption of rules ---
+
+
+async def test_rules_are_adopted_confirmed_and_listed(app):
+    await app.adoption.record(app.loop.active_ruleset, "the node's start")
+    commands = RuleCommands(app.adoption)
+    text = app.loop.active_ruleset.text + "# new\n"
+    said = await commands.adopt({"text": text})
+    assert ("trial", 2, 600) == (said["outcome"], said["number"], said["trial"].seconds_left)
+    assert ("confirmed", None) == ((said := await commands.confirm({}))["outcome"], said["trial"])
+    assert "same" == (await commands.confirm({}))["outcome"]
+    assert [("in force", "admin console"), ("", "the node's start")] == [
+        (each["became"], each["by"]) for each in commands.history({})["versions"]
+    ]
+    assert "trial" == (await commands.roll_back({"version": "1"}))["outcome"]
+    assert "ended" == (await commands.roll_back({}))["outcome"]
+    assert "confirmed" == (await commands.adopt({"text": text + "# more\n", "no_trial": True}))["outcome"]
+
+
+async def test_another_version_than_the_one_on_trial_is_not_confirmed(app):
+    await app.adoption.record(app.loop.active_ruleset, "the node's start")
+    commands = RuleCommands(app.adoption)
+    number = (await commands.adopt({"text": app.loop.active_ruleset.text + "# new\n"}))["number"]
+    said = await commands.confirm({"version": "1"})
+    assert ("same", number) == (said["outcome"], said["trial"].number)
+    with pytest.raises(NodeError, match="no rules are on trial"):
+        await commands.confirm({"version": "9"})
+    assert "confirmed" == (await commands.confirm({"version": str(number)}))["outcome"]
+
+
+@pytest.mark.parametrize("text", ["0", "-1", "two", "1" * 10, "\N{ARABIC-INDIC DIGIT TWO}"])
+async def test_what_is_no_version_is_refused(app, text):
+    commands = RuleCommands(app.adoption)
+    for command in (commands.confirm, commands.roll_back):
+        with pytest.raises(NodeError, match="not the number of a version"):
+            await command({"version": text})
+
+
+@pytest.mark.parametrize(
+    ("question", "said"),
+    [({"text": "x", "at": "soon"}, "not a day and a time"), ({"text": "x", "at": 7}, "not a day and a time")],
+)
+async def test_what_cannot_be_a_time_is_refused_with_a_fix(app, question, said):
+    with pytest.raises(NodeError, match=said) as caught:
+        await RuleCommands(app.adoption).adopt(question)
+    assert "2026-12-01 06:00" in caught.value.fix
+
+
+async def test_rules_with_errors_are_refused_with_all_of_them(app):
+    said = await RuleCommands(app.adoption).adopt({"text": "nonsense"})
+    assert ("refused", ["E01"]) == (said["outcome"], [each.code for each in said["findings"]])

@@ -1,5 +1,7 @@
 """The members file changes only where it was edited."""
 
+from dataclasses import replace
+
 import pytest
 from hypothesis import strategies as st
 
@@ -144,3 +146,14 @@ WISHES = st.builds(
     groups=st.lists(st.sampled_from(["a", "b", "c"]), unique=True).map(tuple),
     devices=st.lists(MACS, unique=True, max_size=3).map(tuple),
 )
+
+
+def test_the_day_until_which_dues_are_paid_is_written_and_taken_out():
+    paid = with_member(FILE, replace(ANA, paid_until="2026-12-31"), "ana")
+    assert isinstance(paid, str)
+    assert 'paid_until = "2026-12-31"' in paid
+    assert "2026-12-31" == members(paid)["ana"].paid_until
+    assert "" == members(paid)["school"].paid_until
+    assert FILE == with_member(paid, ANA, "ana")
+    (finding,) = with_member(FILE, replace(ANA, paid_until="1999-12-31"), "ana")
+    assert finding.is_error

@@ -6,6 +6,7 @@ from mesh.page_versions import DAYS_MAX
 from node.accounting.ledger import UsageBucket, UsageKey
 from node.accounting.periods import DAY_UNKNOWN
 from node.app.mesh_usage import MeshUsage
+from node.control.reconciler import BOOK_EVERY_MS
 from node.units import NO_USAGE, AccountId, Bytes, NodeId, Usage
 from tests.fakes.use_cases import AppFixture
 
@@ -48,11 +49,11 @@ async def test_usage_of_others_is_stored_when_kept_returns_and_a_recount_replace
         usage = MeshUsage(use_cases.loop)
         usage.merge_page(HILL, day, [("1-a", ANA, used(70)), ("1-a", AccountId("cem"), used(9))])
         usage.merge_page(HILL, day, [("1-a", ANA, used(60))])
-        fixture.clock.pass_time(31_000)
+        fixture.clock.pass_time(BOOK_EVERY_MS)
         await usage.kept()
         assert {key: used(70), gone: used(9)} == fixture.repository.rows
         usage.recount(HILL, day, [("1-a", ANA, used(50))])
-        fixture.clock.pass_time(31_000)
+        fixture.clock.pass_time(BOOK_EVERY_MS)
         await usage.kept()
         assert {key: used(50)} == fixture.repository.rows
 

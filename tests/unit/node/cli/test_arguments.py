@@ -3,13 +3,13 @@
 import pytest
 
 from node.cli.arguments import VERBS, make_parser, reference
-from node.cli.commands import COMMANDS
+from node.cli.entry import ALL_COMMANDS
 
 PARSER = make_parser(lambda: "1")
 
 
 def test_every_command_has_an_implementation():
-    assert {verb.name for verb in VERBS} == set(COMMANDS)
+    assert {verb.name for verb in VERBS} == set(ALL_COMMANDS)
 
 
 @pytest.mark.parametrize("verb", VERBS, ids=lambda verb: verb.name)

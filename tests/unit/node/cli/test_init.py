@@ -7,10 +7,11 @@ from pathlib import Path
 
 import pytest
 
-from node.cli.init import InitOptions, InterfacesSeen, complete, create_files
+from node.cli.init import InitOptions, complete, create_files
 from node.config import parse_config
 from node.errors import NodeError
 from node.governance.parse import parse_ruleset
+from node.setup.network_facts import InterfacesSeen
 
 TWO = InterfacesSeen(("br-lan", "eth0"), "eth0")
 NOBODY = 65_534

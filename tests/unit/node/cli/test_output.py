@@ -1,19 +1,24 @@
 """Output of the command line, line by line."""
 
 import json
-from dataclasses import replace
+from dataclasses import asdict, replace
 from typing import Any
+
+import pytest
 
 from mesh.ports import PeerView
 from node import console
 from node.accounts.vouchers import Batch
 from node.app.admin_vouchers import batch_line
+from node.app.rule_adoption import TrialView, WaitingView
 from node.app.status import FlowsRow, OnlineRow, Overview
 from node.cli import output
 from node.cli.terminal import Terminal
 from node.console import DeviceRow
 from node.doctor.diagnoses import Diagnosis
 from node.errors import Finding
+from node.governance.adoption import RuleVersion
+from node.governance.change_sentences import ChangeSentence
 from node.units import AccountId, BitsPerSecond, Bytes, Milliseconds, NodeId, Rates
 
 PLAIN = Terminal(coloured=False)
@@ -214,16 +219,40 @@ def test_rules_in_force_and_why_the_newer_file_is_refused():
         decision="D-3",
         file="/etc/procomu/rules.toml",
         sentences=["Everyone has a lifeline."],
+        exceptions=["guest-top <- guest-night"],
         findings=[Finding("E01", 4, "No unit.", "add one")],
     )
     assert [
         "Vall Alta, version 3, decided by D-3",
         "  Everyone has a lifeline.",
         "",
+        "Exceptions:",
+        "  guest-top <- guest-night",
+        "",
         "The newer /etc/procomu/rules.toml has errors, so the rules above stay in force:",
         "line 4  E01  No unit.",
         "    fix: add one",
     ] == output.rules(answer, PLAIN)
+
+
+def test_a_comparison_is_shown_with_an_example_below_each_change():
+    change = ChangeSentence("ceiling", "Guests: less.", "", "For example Friday 21:00.", "Rule: guest-top.")
+    answer = as_answered(
+        verdict="2 things change.",
+        is_nothing=False,
+        accounts=None,
+        changes=[asdict(change), asdict(ChangeSentence("unit", "Another unit."))],
+    )
+    assert [
+        "2 things change.",
+        "",
+        "  Guests: less.",
+        "    For example Friday 21:00. Rule: guest-top.",
+        "",
+        "  Another unit.",
+        "",
+        "No members file was found, so accounts are not counted.",
+    ] == output.comparison(answer, PLAIN)
 
 
 def test_peers_are_shown_with_their_full_ids():
@@ -280,3 +309,78 @@ def test_time_spans_in_a_unit_that_is_precise_enough():
     assert ["59 s", "59 min", "3 h 20 min", "47 h", "1 day", "2 days", "2 days 12 h"] == [
         output.span(seconds) for seconds in (59, 3599, 12_000, 169_200, 86_400, 172_800, 216_059)
     ]
+
+
+# --- adoption of rules ---
+
+TRIAL = TrialView(7, "admin Ana", 540)
+WAITING = WaitingView(8, "admin Ana", "2026-12-01 06:00")
+
+
+def test_the_status_says_which_rules_are_on_trial_and_which_wait():
+    answer = as_answered(overview=OVERVIEW, memory=MEMORY, rules_trial=TRIAL, rules_waiting=WAITING)
+    said = output.status(answer, PLAIN)
+    assert "Version 7 of the rules is on trial: without 'procomu rules confirm' it ends in 9 min." == said[1]
+    assert "Version 8 of the rules waits until 2026-12-01 06:00." == said[2]
+
+
+@pytest.mark.parametrize(
+    ("outcome", "said"),
+    [
+        ("trial", "on trial: without 'procomu rules confirm' the rules from before come back in 9 min."),
+        ("scheduled", "waits until 2026-12-01 06:00."),
+        ("confirmed", "is confirmed and stays in force."),
+        ("ended", "The trial of version 7 is over: version 5 is in force."),
+        ("withdrawn", "is withdrawn: it does not come into force."),
+        ("same", "Version 7 is in force already; nothing was changed."),
+    ],
+)
+def test_what_came_of_an_adoption_is_one_sentence(outcome, said):
+    warned = (Finding("W02", 3, "It has no effect.", "remove it"),)
+    answer = as_answered(
+        outcome=outcome, number=7, put_back=0, in_force=5, findings=warned, trial=TRIAL, waiting=WAITING
+    )
+    lines = output.adoption(answer, "draft.toml", PLAIN)
+    assert said in lines[-1]
+    assert "W02" in lines[0]
+
+
+def test_the_version_that_was_put_back_is_named():
+    answer = as_answered(
+        outcome="trial", number=7, put_back=3, in_force=7, findings=(), trial=TRIAL, waiting=None
+    )
+    (said,) = output.adoption(answer, "", PLAIN)
+    assert said.startswith("Version 7, with the rules of version 3, is in force on trial")
+
+
+def test_confirming_what_is_confirmed_does_not_say_that_it_is_in_force_during_another_trial():
+    answer = as_answered(outcome="same", number=6, findings=(), trial=TRIAL, waiting=None)
+    said = "Version 6 is confirmed already, and version 7 is on trial; nothing was changed."
+    assert [said] == output.adoption(answer, "", PLAIN)
+
+
+def test_refused_rules_are_shown_with_their_errors():
+    answer = as_answered(
+        outcome="refused", number=0, findings=(Finding("E03", 3, "Too slow.", "raise it"),), trial=None
+    )
+    assert "draft.toml has 1 error; nothing was changed." == output.adoption(answer, "draft.toml", PLAIN)[-1]
+
+
+def test_the_log_of_rules_says_what_became_of_each_version():
+    versions = [
+        {
+            **asdict(RuleVersion(9, "2026-11-29T10:00:00+01:00", "admin Ana", "ab12", put_back=2)),
+            "became": "in force",
+        },
+        {**asdict(RuleVersion(2, "2026-11-01T09:00:00+01:00", "the node's start", "ab12")), "became": ""},
+    ]
+    said = "\n".join(output.rules_log(as_answered(versions=versions, damaged=3), PLAIN))
+    for part in (
+        "2026-11-29 10:00",
+        "admin Ana",
+        "ab12 = version 2",
+        "in force",
+        "replaced",
+        "Record 3 is missing",
+    ):
+        assert part in said

@@ -1,10 +1,11 @@
 """Printable voucher sheets and cards."""
 
 import re
+from dataclasses import astuple
 
 import pytest
 
-from node.cli.printing import card_picture, check_language, sheet
+from node.cli.printing import card_picture, check_language, sheet, sheet_layout
 from node.errors import NodeError
 
 ANSWER = {
@@ -29,22 +30,41 @@ ANSWER = {
 }
 
 
+def printed(lang: str = "", network: str = "", per_page: str = "", **place: str) -> bytes:
+    answer = {**ANSWER, "place": {**ANSWER["place"], **place}}
+    return sheet(answer, sheet_layout(per_page=per_page, network=network, lang=lang))
+
+
 def test_a_sheet_has_each_code_as_text_and_as_a_qr_code():
-    page = sheet(ANSWER, network="Obert", lang="en").decode()
-    assert 2 == page.count("<svg")
+    page = printed("en", "Obert").decode()
+    assert 2 == page.count('class="square"')
     assert all(code in page for code in ANSWER["codes"])
     assert ("Obert" in page, "2 hours" in page, "login.vall.example" in page) == (True, True, True)
 
 
 def test_names_are_never_rendered_as_markup():
-    page = sheet(ANSWER, network="", lang="en").decode()
+    page = printed("en", "").decode()
     assert "Vall &lt;Alta&gt;" in page
     assert "<Alta>" not in page
 
 
 def test_a_sheet_is_in_the_requested_language():
-    assert 'dir="rtl"' in sheet(ANSWER, network="", lang="ar").decode()
-    assert 'lang="ca"' in sheet(ANSWER, network="", lang="ca").decode()
+    assert 'dir="rtl"' in printed("ar", "").decode()
+    assert 'lang="ca"' in printed("ca", "").decode()
+
+
+def test_a_sheet_without_choices_is_in_english_with_12_on_a_page():
+    assert (12, "", "en") == astuple(sheet_layout(per_page="", network="", lang=""))
+    assert (24, "Obert", "ca") == astuple(sheet_layout(per_page="24", network="Obert", lang="ca"))
+    assert 'class="slips size-8"' in printed(per_page="8").decode()
+
+
+def test_a_sheet_has_the_wifi_of_the_community_unless_another_is_given():
+    wifi = {"wifi_name": "Vall Oberta", "wifi_passphrase": "8 letters"}
+    page = printed(**wifi).decode()
+    assert "Vall Oberta" in page
+    assert "8 letters" in page
+    assert "8 letters" not in printed(network="Obert", **wifi).decode()
 
 
 def test_the_default_language_is_english():
@@ -54,8 +74,13 @@ def test_the_default_language_is_english():
 
 def test_an_unknown_language_is_an_error_that_lists_the_known_ones():
     with pytest.raises(NodeError) as no:
-        check_language("xx")
+        sheet_layout(per_page="", network="", lang="xx")
     assert re.search(r"\bca\b.*\bes\b", no.value.fix)
+
+
+def test_an_unknown_size_is_an_error_that_lists_the_known_ones():
+    with pytest.raises(NodeError, match="8, 12, 24"):
+        sheet_layout(per_page="10", network="", lang="")
 
 
 def test_a_cards_picture_is_a_standard_image():

@@ -57,7 +57,7 @@ def test_all_errors_are_reported_at_once_each_with_line_and_fix():
         "line 2: config-unknown: [node] has no setting 'nmae'. Fix: did you mean name?",
         "line 3: config-value: node.data_dir: text in quotation marks is needed here. Fix: write a full path, "
         'for example data_dir = "/var/lib/procomu"',
-        "line 10: config-syntax: This is not TOML: Expected '=' after a key in a key/value pair in 'mesh0'. Fix: "
+        "line 10: config-syntax: This line cannot be read: 'mesh0'. Fix: "
         'write key = value, such as name = "library"; a name in brackets is alone on its line',
         "line 11: config-unknown: there is no section 'portl'. Fix: did you mean [portal]?",
     ] == said_of(text)

@@ -1,5 +1,8 @@
 """The effective policy: rules, voucher and node.toml determine the end of a session and the number of devices."""
 
+from dataclasses import replace
+from datetime import timedelta
+
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -9,7 +12,7 @@ from node.control.active_ruleset import load_active_ruleset
 from node.control.effective_policy import EffectivePolicy
 from node.enforcement.htb_classes import ALL_GUARANTEED
 from node.enforcement.plan import FirewallConfig
-from node.governance.members import NO_MEMBERS
+from node.governance.members import NO_MEMBERS, parse_members
 from node.governance.rules import ActiveRuleset
 from node.sessions import state as session_state
 from node.units import AccountId, MacAddress, Milliseconds, Monotonic, Now
@@ -24,7 +27,7 @@ DEVICES = '[[rule]]\nid = "few"\ndevices = {}\nwho = "group:day-pass"\nby = "D-1
 class PolicyFixture:
     """An effective policy with everything that it reads."""
 
-    def __init__(self, rules: str = "", session_ms: int | None = 4 * HOUR_MS) -> None:
+    def __init__(self, rules: str = "", session_ms: int | None = 4 * HOUR_MS, node_name: str = "") -> None:
         book = load_active_ruleset(RULES + rules, NO_MEMBERS)
         assert isinstance(book, ActiveRuleset), book
         self.clock, self.registry = FakeClock(), make_registry()
@@ -36,6 +39,7 @@ class PolicyFixture:
             clock=self.clock,
             guest_account=guest_account,
             session_ms=None if session_ms is None else Milliseconds(session_ms),
+            node_name=node_name,
         )
 
     def now(self) -> Now:
@@ -126,3 +130,47 @@ def test_a_session_ends_at_its_end_and_not_before() -> None:
     end = Monotonic(place.clock.now + 4 * HOUR_MS)
     assert () == place.standing.ended(Monotonic(end - 1))
     assert (ANA,) == place.standing.ended(end)
+
+
+def test_late_dues_change_what_applies_and_not_which_groups_an_account_is_in() -> None:
+    """The clock says 24 November 2026."""
+    late = '[[rule]]\nid = "late"\ndevices = 1\nwho = "dues:late"\nby = "D-1"\n'
+    place, ana = PolicyFixture(late), AccountId("ana")
+    directory, _ = parse_members('[[account]]\nid = "ana"\npaid_until = "2026-11-09"\n')
+    assert directory is not None
+    place.standing.adopt(place.standing.active_ruleset, directory)
+    assert frozenset() == place.standing.unit(ana).groups
+    assert place.standing.is_late(ana)
+    assert 1 == place.standing.devices_max(ana, place.standing.policy_for(ana))
+    now = place.standing.moment()
+    before = place.standing.allowance_at(ana, replace(now, at=now.at - timedelta(days=1)))
+    assert None is before.devices
+    place.clock.trust = "unknown"
+    assert not place.standing.is_late(ana)
+    assert None is place.standing.devices_max(ana, place.standing.policy_for(ana))
+
+
+def test_a_ceiling_of_each_and_one_of_all_while_the_line_is_busy_both_count() -> None:
+    """Otherwise the line would not be busy as soon as guests are at the one of all, and busy again when it ends."""
+    ceilings = "".join(
+        f'[[rule]]\nid = "{name}"\nceiling = "{rate} Mbit/s down, {rate} Mbit/s up"\nwho = "tier:guest"\n'
+        f'while = "busy"\nby = "D-1"\n{more}'
+        for name, rate, more in (("busy-each", 2, ""), ("busy-all", 3, "together = true\n"))
+    )
+    place = PolicyFixture(ceilings)
+    place.let_in(ANA)
+    assert [] == list(place.standing.busy_ceilings())
+    assert place.standing.take_load(busy=True)
+    place.standing.evaluate_all()
+    found = sorted(each.ceiling.down for each in place.standing.busy_ceilings())
+    assert [2_000_000, 3_000_000] == found
+
+
+def test_rules_for_one_node_apply_at_the_node_with_that_name():
+    rules = '[[rule]]\nid = "two"\nby = "D-1"\nwho = "everyone"\ndevices = 2\nat = "node:library"\n'
+    found = {}
+    for name in ("library", "Library", "mill", ""):
+        place = PolicyFixture(rules, node_name=name)
+        devices = place.standing.policy_for(guest_account(MacAddress("02:00:00:00:00:01"))).devices
+        found[name] = devices and devices.value
+    assert {"library": 2, "Library": None, "mill": None, "": None} == found

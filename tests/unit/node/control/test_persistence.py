@@ -196,7 +196,7 @@ async def test_a_queued_erasure_is_carried_out_once_the_disk_can_be_written() ->
     fixture.repository.full = True
     fixture.persistence.erase(ANA, AccountId("ana"), "2026-11-24")
     await fixture.persistence.save()
-    assert ((AccountId("ana"), "2026-11-01"),) == fixture.persistence.accounts_to_erase()
+    assert ((AccountId("ana"), "2026-11-01", ""),) == fixture.persistence.accounts_to_erase()
     assert () == fixture.persistence.accounts_to_erase()
     fixture.repository.full = False
     await fixture.persistence.save()
@@ -242,7 +242,7 @@ async def test_when_the_month_of_an_erasure_is_over_its_days_leave_the_queue_and
     waiting_buckets(fixture, "2026-11-24", "2026-11-25", DAY_UNKNOWN)
     fixture.persistence.accounts_to_erase()
     await month_ends(fixture)
-    assert ((AccountId("ana"), "2026-11-25"),) == fixture.persistence.accounts_to_erase()
+    assert ((AccountId("ana"), "2026-11-25", ""),) == fixture.persistence.accounts_to_erase()
     waiting_buckets(fixture, "2026-11-24", "2026-12-04")
     assert {"2026-11-25", "2026-12-04"} == {key.day for key in await fixture.persistence.stored_buckets("")}
     await fixture.persistence.flush(Monotonic(1))
@@ -254,12 +254,12 @@ async def test_an_erased_account_that_joins_again_counts_from_the_next_day_on() 
     await fixture.persistence.recall(Monotonic(0))
     fixture.persistence.erase(None, AccountId("ana"), "2026-11-24")
     assert [True, False] == [
-        fixture.persistence.is_erased(comes_late(day)) for day in ("2026-10-31", "2026-11-24")
+        fixture.persistence.erased.bars_late(comes_late(day)) for day in ("2026-10-31", "2026-11-24")
     ]
     await fixture.persistence.save()
     await month_ends(fixture)
     assert [True, False] == [
-        fixture.persistence.is_erased(comes_late(day)) for day in ("2026-11-24", "2026-11-25")
+        fixture.persistence.erased.bars_late(comes_late(day)) for day in ("2026-11-24", "2026-11-25")
     ]
     waiting_buckets(fixture, "2026-12-04", DAY_UNKNOWN)
     await fixture.persistence.flush(Monotonic(1))
@@ -280,8 +280,41 @@ async def test_an_erasure_known_late_removes_what_pages_brought_meanwhile() -> N
     assert () == fixture.persistence.accounts_to_erase()
     repository.full = False
     await fixture.persistence.flush(Monotonic(1))
-    assert ((AccountId("ana"), "2026-11-01"),) == fixture.persistence.accounts_to_erase()
+    new = fixture.persistence.writer.incarnation
+    assert ((AccountId("ana"), "2026-11-01", new),) == fixture.persistence.accounts_to_erase()
     assert {"2026-11-24"} == {key.day for key in repository.rows}
+
+
+async def test_usage_counted_before_an_erasure_was_known_stays_without_a_day_the_erasure_keeps_out() -> None:
+    repository = FakeRepository()
+    await repository.erase(None, AccountId("ana"), "2027-12-29")
+    repository.full = True
+    fixture = PersistenceFixture(repository)
+    await fixture.persistence.recall(Monotonic(0))
+    fixture.use(100)
+    fixture.clock.trust = "unknown"
+    fixture.use(7)
+    repository.full = False
+    await fixture.persistence.flush(Monotonic(1))
+    assert [(DAY_UNKNOWN, 107)] == [(key.day, bucket.uplink.down) for key, bucket in repository.rows.items()]
+    ((account, day, later),) = fixture.persistence.accounts_to_erase()
+    assert repository.rows == fixture.ledger.erase(account, day, later) == dict(fixture.ledger.buckets())
+
+
+async def test_of_two_erasures_the_one_of_the_later_day_is_in_force_also_after_the_clock_was_set_back() -> (
+    None
+):
+    fixture = PersistenceFixture(FakeRepository())
+    await fixture.persistence.recall(Monotonic(0))
+    for day in ("2026-11-24", "2026-06-14"):
+        fixture.persistence.erase(None, AccountId("ana"), day)
+    assert fixture.persistence.erased.bars_late(comes_late("2026-10-31"))
+    people = [AccountId("ana"), AccountId("ben")]
+    assert [{"ana"}, set()] == [
+        fixture.persistence.erased.undated(people, d) for d in ("2026-06-14", "2026-11-01")
+    ]
+    await fixture.persistence.save()
+    assert ["2026-11-24"] == [note.until_day for note in fixture.repository.erasures.values()]
 
 
 async def test_a_replaced_database_gets_the_erasures_again() -> None:
@@ -319,9 +352,9 @@ async def test_erasures_are_forgotten_after_thirteen_months() -> None:
     await fixture.persistence.save()
     for _ in range(40):
         await month_ends(fixture)
-        assert fixture.persistence.is_erased(comes_late("2026-10-31"))
+        assert fixture.persistence.erased.bars_late(comes_late("2026-10-31"))
     await month_ends(fixture)
-    assert not fixture.persistence.is_erased(comes_late("2026-10-31"))
+    assert not fixture.persistence.erased.bars_late(comes_late("2026-10-31"))
     assert {} == fixture.repository.erasures
 
 

@@ -2,6 +2,7 @@
 
 from node.accounting.ledger import Ledger
 from node.accounting.meter import Baseline, Reading
+from node.accounting.periods import DAY_UNKNOWN
 from node.control.usage_booking import LedgerWriter, book
 from node.units import AccountId, Bytes, NodeId, Usage
 
@@ -61,3 +62,17 @@ def test_booked_bytes_of_a_mark_are_not_booked_again_when_its_device_is_known_ag
         busy=False,
     )
     assert used(20) == back.total
+
+
+def test_bytes_of_an_account_without_a_day_are_booked_to_the_unknown_day() -> None:
+    booked = book(
+        Ledger(),
+        Reading("life", {1: used(50), 2: used(7)}),
+        Baseline("life", {}),
+        {1: ANA, 2: AccountId("ben")}.get,
+        writer=WRITER,
+        day="2026-06-14",
+        busy=False,
+        undated={ANA},
+    )
+    assert {("ana", DAY_UNKNOWN), ("ben", "2026-06-14")} == {(key.account, key.day) for key in booked.changed}

@@ -177,6 +177,32 @@ def test_a_port_in_use_is_reported_with_the_setting():
     assert "portal.port" in fix
 
 
+def held_by(cgroup: str) -> tuple[str, str]:
+    """What is wrong with a port that nginx uses, and its fix."""
+    port = replace(WELL.ports[0], trouble="address already in use", holder="nginx", cgroup=cgroup)
+    _, _, wrong, fix = only(replace(WELL, ports=(port,)))
+    return wrong, fix
+
+
+def test_a_service_that_uses_a_port_is_named_with_the_command_that_ends_it() -> None:
+    wrong, fix = held_by("0::/system.slice/nginx.service")
+    assert "systemctl disable --now nginx.service" == fix
+    assert "address already in use, by nginx of nginx.service" in wrong
+    assert "portal.port" in wrong
+
+
+@pytest.mark.parametrize(
+    "cgroup",
+    ["", "0::/user.slice/user-1000.slice/user@1000.service/app.slice/web.service"],
+    ids=["unknown", "a-session"],
+)
+def test_a_program_that_is_no_service_of_the_machine_is_named_without_ending_one(cgroup: str) -> None:
+    wrong, fix = held_by(cgroup)
+    assert "address already in use, by nginx" == wrong
+    assert "sport = :2080" in fix
+    assert "systemctl" not in fix
+
+
 @pytest.mark.parametrize("key", ["node_key", "community_key"])
 def test_a_key_that_others_may_read_is_reported_with_its_fix(key):
     verdict, _, wrong, fix = only(replace(WELL, **{key: FileSeen("/k", mode=0o644)}))
@@ -207,6 +233,7 @@ def test_rules_that_the_members_outgrew_are_in_force_and_their_fix_is_reported()
         (FolderSeen("/d", "", 10**9, "database disk image is malformed"), "fail", "database"),
         (FolderSeen("/d", "", 10**9, "none", since="2026-01-01 12:00"), "fail", "database"),
         (FolderSeen("/d", "", 10**9, "ok", losses=("On 2026-11-28 13:00 ...",)), "warn", "database"),
+        (FolderSeen("/d", "", 10**9, "ok", damaged_record=7), "warn", "rule log"),
         (FolderSeen("/d", "", 10**9, "ok", mode=0o755), "fail", "data folder"),
         (FolderSeen("/d", "", 10**9, "ok", mode=0o700, database_mode=0o644), "fail", "database"),
     ],
@@ -382,7 +409,7 @@ def test_rules_that_do_not_state_the_speed_of_the_line_share_nothing() -> None:
         (ForeignChain("inet", "firewalld", "filter_FORWARD", "firewalld"), "firewall-cmd --permanent"),
         (
             ForeignChain("inet", "filter", "forward"),
-            "nft insert rule inet filter forward iifname br-lan accept",
+            "nft insert rule inet filter forward iifname br-lan accept; nft insert rule inet filter forward oifname",
         ),
     ],
 )
@@ -393,3 +420,37 @@ def test_a_foreign_chain_that_drops_is_an_error_with_the_command_of_its_program(
     assert ("fail", "other filters") == (verdict, name)
     assert "no Internet" in wrong
     assert found.startswith(fix)
+
+
+@pytest.mark.parametrize(
+    ("chain", "fix"),
+    [
+        (
+            ForeignChain("ip", "filter", "INPUT", "ufw", "input"),
+            "ufw allow in on br-lan to any port 53,67,547,2053 proto udp; "
+            "ufw allow in on br-lan to any port 53,2053,2080 proto tcp",
+        ),
+        (
+            ForeignChain("inet", "firewalld", "filter_INPUT", "firewalld", "input"),
+            "firewall-cmd --permanent --zone=trusted --add-interface=br-lan; firewall-cmd --reload",
+        ),
+        (
+            ForeignChain("inet", "filter", "input", "", "input"),
+            "nft insert rule inet filter input iifname br-lan accept; and write the same where that table comes from",
+        ),
+    ],
+)
+def test_a_foreign_chain_that_drops_what_is_for_the_node_is_an_error_with_its_command(
+    chain: ForeignChain, fix: str
+) -> None:
+    verdict, name, wrong, found = only(replace(WELL, foreign_chains=(chain,)))
+    assert ("fail", "other filters") == (verdict, name)
+    assert "no address" in wrong
+    assert fix == found
+
+
+def test_beside_ufw_the_admin_pages_are_opened_too_where_the_lan_has_them() -> None:
+    config = replace(CONFIG, admin=replace(CONFIG.admin, lan=True))
+    chain = ForeignChain("ip", "filter", "INPUT", "ufw", "input")
+    fix = only(replace(WELL, config=config, foreign_chains=(chain,)))[3]
+    assert fix.endswith("ufw allow in on br-lan to any port 53,2053,2080,2444 proto tcp")

@@ -2,7 +2,7 @@
 
 from dataclasses import replace
 
-from hypothesis import given
+from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from node.enforcement.htb_classes import (
@@ -25,6 +25,7 @@ from node.enforcement.plan import (
     TEST_MINOR,
     ShapedClass,
 )
+from node.governance.fair_shares import Demand, fair_rates
 from node.governance.rules import control_reserve
 from node.units import BitsPerSecond, Rates
 
@@ -66,6 +67,26 @@ def test_a_floor_that_fits_is_guaranteed(people: list[ShapedClass], capacity: in
     promised = guaranteed_rates(people, capacity, upwards=False)
     if sum(p.floor.down for p in people) <= capacity:
         assert all(promised[p.minor] >= p.floor.down for p in people)
+
+
+TOPS = st.lists(st.none() | st.integers(100_000, 20_000_000), min_size=60, max_size=60)
+
+
+@given(PEOPLE, TOPS, st.integers(1_000_000, 1_000_000_000))
+def test_a_guaranteed_share_is_less_than_the_fair_rate_by_one_rounding_step_at_most(
+    people: list[ShapedClass], tops: list[int | None], capacity: int
+) -> None:
+    """Also beside floors that are above the share: these take from all others alike, as in the evaluator."""
+    people = [
+        each if top is None else replace(each, ceiling=rates(max(top, each.floor.down)))
+        for each, top in zip(people, tops, strict=False)
+    ]
+    assume(sum(each.floor.down for each in people) + RATE_MIN * len(people) <= capacity)
+    found = guaranteed_rates(people, capacity, upwards=False)
+    fair = fair_rates([Demand(p.weight, p.floor.down, p.ceiling.down) for p in people], capacity)
+    for each, wanted in zip(people, fair, strict=True):
+        assert found[each.minor] >= wanted * 7 // 8 - RATE_MIN - 2 * each.weight
+        assert found[each.minor] <= max(wanted, RATE_MIN)
 
 
 def test_floors_that_do_not_fit_shrink_alike_and_are_reported() -> None:
@@ -138,6 +159,13 @@ def test_accounts_in_a_pool_share_what_the_pool_has() -> None:
     assert found[1].rate + found[2].rate <= found[9].rate
 
 
+def test_one_account_of_a_large_pool_borrows_as_much_as_an_account_outside() -> None:
+    """The others of its pool may transfer nothing, and then the pool has its turns alone."""
+    pool = {1: one(1), 2: one(2)} | {minor: one(minor, parent=1) for minor in range(3, 40)}
+    found = htb_classes(pool, rates(30_000_000), upwards=False)
+    assert {found[2].quantum_bytes} == {found[minor].quantum_bytes for minor in range(3, 40)}
+
+
 def test_where_nothing_is_shaped_there_are_no_classes() -> None:
     assert {} == htb_classes({}, None, upwards=True) == htb_classes({}, None, upwards=False)
 
@@ -201,7 +229,7 @@ def test_a_round_of_borrowing_is_short_and_small_weights_count_all_the_same() ->
 
 def test_a_class_knows_the_share_that_it_has_while_all_transfer() -> None:
     shares = classes(one(1, 100), one(2, 300), one(3, 100, ceiling=rates(2_000_000)))
-    assert (7_372_800, 22_118_400, 2_000_000) == tuple(shares[m].share for m in (1, 2, 3))
+    assert (9_011_200, 27_033_600, 2_000_000) == tuple(shares[m].share for m in (1, 2, 3))
     assert shares[1].rate < shares[1].share
 
 

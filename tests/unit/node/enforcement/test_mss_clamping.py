@@ -30,7 +30,7 @@ def test_the_rules_for_running_flows_are_unchanged() -> None:
 
 
 def test_a_packet_of_a_running_flow_passes_one_chain_and_a_first_packet_two_more() -> None:
-    """A chain at another hook would cost every packet of every flow."""
+    """A chain at another hook would cost every packet of every flow. Packets for the node itself pass two."""
     text = nft.rules(nft.ChainLayout(replace(FIREWALL, uplink_mtu=1_492), shaped=True, links=(2, 3)))
     hooked = [line.split("{ type ")[1].split(" priority")[0] for line in text.splitlines() if "hook" in line]
     assert {
@@ -40,7 +40,8 @@ def test_a_packet_of_a_running_flow_passes_one_chain_and_a_first_packet_two_more
         "filter hook input",
         "filter hook output",
     } == set(hooked)
-    assert len(hooked) == 5
+    assert len(hooked) == 6
+    assert hooked.count("filter hook input") == 2
 
 
 def test_the_segment_size_is_set_before_nat() -> None:

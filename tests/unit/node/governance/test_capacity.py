@@ -23,7 +23,7 @@ def test_lifelines_over_the_uplink_are_refused_for_the_direction_that_is_too_slo
     finding = next(f for f in found(file_with(), 80) if f.is_error)
     assert "E04" == finding.code
     assert finding.message.startswith(
-        "Up: lifelines and floors of 80 households and the guests come to 7.936 Mbit/s"
+        "Upload: lifelines and floors of 80 households and the guests come to 7.936 Mbit/s"
     )
     assert 'lower the lifeline in [charter] to "86 kbit/s up", or take out floors' == finding.fix
 
@@ -42,7 +42,7 @@ def test_a_floor_that_does_not_fit_in_its_hours_is_refused_with_the_floor_that_d
 
     (finding,) = [f for f in found(file_with(school("30 Mbit/s"))) if f.is_error]
     assert "E04" == finding.code
-    assert "(mon 08:00)" in finding.message
+    assert "(Monday 08:00)" in finding.message
     assert 'lower school-hours to at most "24.056 Mbit/s down"' == finding.fix
     assert [] == errors(school("24056 kbit/s"))
     assert ["E04"] == errors(school("24057 kbit/s"))
@@ -84,7 +84,7 @@ def test_the_lifelines_of_a_pools_households_count_also_beyond_its_floor():
     ruleset = rules_of(POOL, kids_floor("7680 kbit/s"))
     found = {f.code: f for f in check(ruleset, (*village(48), *kids)) if f.is_error}
     assert found["E04"].message.startswith(
-        "Up: lifelines and floors of 78 households and the guests come to 7.744 Mbit/s"
+        "Upload: lifelines and floors of 78 households and the guests come to 7.744 Mbit/s"
     )
 
 
@@ -116,13 +116,15 @@ def at_its_slowest(least: str, *rules: str) -> list[Finding]:
 def test_a_line_that_may_carry_less_than_is_promised_is_a_warning_with_what_would_fit():
     """44 lifelines of 256 and 96 kbit/s and the guests' 1,000 and 256 are 12.264 and 4.48 Mbit/s; 2 % is for the node."""
     down, up = at_its_slowest("5 Mbit/s down, 2 Mbit/s up")
-    assert "Down: lifelines and floors of 44 households and the guests come to 12.264 Mbit/s" in down.message
     assert (
-        "its least, 5 Mbit/s, only 4.9 Mbit/s can be guaranteed: each household gets 39 % of its lifeline"
+        "Download: lifelines and floors of 44 households and the guests come to 12.264 Mbit/s" in down.message
+    )
+    assert (
+        "its least, 5 Mbit/s, only 4.9 Mbit/s can be guaranteed: every household gets 39 % of its lifeline"
         in down.message
     )
     assert (
-        "its least, 2 Mbit/s, only 1.96 Mbit/s can be guaranteed: each household gets 43 % of its lifeline"
+        "its least, 2 Mbit/s, only 1.96 Mbit/s can be guaranteed: every household gets 43 % of its lifeline"
         in up.message
     )
     enough = 'write least = "12515 kbit/s down, 4572 kbit/s up" if the line always carries that; else '
@@ -139,7 +141,7 @@ def test_where_only_floors_do_not_fit_the_warning_says_what_is_left_of_them():
         "school", 'floor = "8256 kbit/s down, 96 kbit/s up"\nwhen = "mon-fri 08:00-16:00"', '"group:school"'
     )
     (finding,) = at_its_slowest("14556 kbit/s down, 4572 kbit/s up", school)
-    assert "come to 20.264 Mbit/s (mon 08:00)" in finding.message
+    assert "come to 20.264 Mbit/s (Monday 08:00)" in finding.message
     assert (
         "everyone keeps the lifeline, and floors give 25 % of what they promise beyond it" in finding.message
     )
@@ -159,3 +161,43 @@ def test_the_rate_that_is_enough_is_the_lowest_in_whole_kbit(promised):
     assert rate - control_reserve(rate) >= promised
     lower = BitsPerSecond(rate - 1000)
     assert lower - control_reserve(lower) < promised
+
+
+def reserved(percent: int, who: str) -> str:
+    return rule(f"{who}-reserve", f'reserve = "{percent} percent"\ntogether = true', f'"group:{who}"')
+
+
+def shared(who: str) -> str:
+    return rule(who, "share = 100\ntogether = true", f'"group:{who}"')
+
+
+def test_all_reserves_together_are_at_most_what_the_charter_allows():
+    clinic, school = shared("clinic") + reserved(30, "clinic"), shared("kitchen") + reserved(21, "kitchen")
+    assert ["W01"] * 4 == [f.code for f in found(HEAD + clinic + school.replace("21", "20"), 5)]
+    (finding,) = [f for f in found(HEAD + clinic + school, 5) if f.is_error]
+    assert (
+        finding.message
+        == "All reserves come to 51 % of the line (Monday 00:00), and the charter allows 50 %."
+    )
+    assert "lower clinic-reserve" in finding.fix
+    assert not [f for f in found(f"{HEAD}reserve_max_percent = 51\n{clinic}{school}", 5) if f.is_error]
+
+
+def test_reserves_at_different_hours_are_not_added():
+    clinic = shared("clinic") + reserved(30, "clinic").replace(
+        "together", 'when = "daily 08:00-12:00"\ntogether'
+    )
+    kitchen = shared("kitchen") + reserved(30, "kitchen").replace(
+        "together", 'when = "daily 12:00-16:00"\ntogether'
+    )
+    assert not [f for f in found(HEAD + clinic + kitchen, 5) if f.is_error]
+
+
+def test_a_reserve_counts_among_all_that_is_guaranteed():
+    units = (*village(), Unit(AccountId("clinic"), "member", frozenset({"clinic"})))
+    fits = rules_of(shared("clinic"), reserved(30, "clinic"))
+    assert [] == [f.code for f in check(fits, units) if f.is_error]
+    floor = rule("school-hours", 'floor = "14 Mbit/s down, 96 kbit/s up"', '"group:school"')
+    assert ["E04"] == [
+        f.code for f in check(rules_of(shared("clinic"), reserved(30, "clinic"), floor), units) if f.is_error
+    ]

@@ -1,12 +1,16 @@
 """Checks before adoption: every error that makes rules impossible to adopt, with what to write instead."""
 
+import re
 from time import perf_counter
 
 from node.governance.allowance import Unit
-from node.governance.checks import check_file
-from node.governance.rule_evaluation import evaluate
+from node.governance.checks import check, check_file
+from node.governance.parse import parse_ruleset
+from node.governance.times import DAYS
+from node.translator import translate
 from node.units import AccountId
-from tests.fakes.rule_files import EXAMPLE, example, file_with, on, rule, village
+from node.web.translations import read_catalogues
+from tests.fakes.rule_files import EXAMPLE, evaluate, example, file_with, on, rule, rules_of, village
 
 
 def found(text: str, households: int = 44):
@@ -81,7 +85,7 @@ def test_two_shares_for_the_same_people_are_refused_with_both_lines():
     first, second = (n for n, line in enumerate(text.split("\n"), 1) if line == "[[rule]]")
     assert ("E06", second) == (finding.code, finding.line)
     assert f"a (line {first}) and b" in finding.message
-    assert "member in school" in finding.message
+    assert "members only in the group school" in finding.message
     exception = rule("b", 'share = 200\nexception_to = "a"', '"group:school"')
     assert [] == errors(rule("a", "share = 100"), exception)
 
@@ -159,3 +163,82 @@ def test_a_voucher_of_a_group_puts_no_guest_into_a_pool_of_households():
     voucher = Unit(AccountId("voucher-1"), "guest", frozenset({"mast-host"}))
     assert plain == evaluate(voucher, on("mon 10:00"), {}, ruleset)
     assert "guests" == plain.pool
+
+
+def test_a_limit_for_late_dues_must_leave_what_a_floor_promises():
+    floor = rule("school", 'floor = "4 Mbit/s down, 1 Mbit/s up"', '"group:school"')
+    late = 'ceiling = "2 Mbit/s down, 2 Mbit/s up"'
+    (finding,) = [
+        each for each in found(file_with(floor, rule("late", late, '"dues:late"'))) if each.is_error
+    ]
+    assert ("E05", "(members only in the group school whose dues are late, Monday 00:00).") == (
+        finding.code,
+        finding.message[finding.message.index("(member") :],
+    )
+    assert [] == errors(floor, rule("late", f'{late}\nexcept = "group:school"', '"dues:late"'))
+    assert ["E03"] == errors(rule("late", 'ceiling = "64 kbit/s down, 32 kbit/s up"', '"dues:late"'))
+
+
+def test_capacity_is_for_each_household_with_dues_paid_or_late_whichever_promises_more():
+    """36.8 Mbit/s down for three households with 10 Mbit/s each, and 736 kbit/s of control traffic."""
+    each = rule("all", 'floor = "10 Mbit/s down, 96 kbit/s up"')
+    less = 'floor = "1 Mbit/s down, 96 kbit/s up"\nexception_to = "all"'
+    more = 'floor = "12 Mbit/s down, 96 kbit/s up"'
+    assert [] == errors(each, households=3)
+    assert ["E04"] == errors(each, households=4)
+    assert ["E04"] == errors(each, rule("late", less, '"dues:late"'), households=4)
+    assert [] == errors(each, rule("late", less, '"dues:late"'), households=3)
+    assert ["E04"] == errors(each, rule("late", more, '"dues:late"'), households=3)
+    assert [] == errors(rule("late", more, '"dues:late"'), households=2)
+
+
+def codes_of(*rules: str, units=()) -> list[str]:
+    return [finding.code for finding in check(rules_of(*rules), units)]
+
+
+def test_rules_for_different_nodes_do_not_contradict_each_other():
+    floor = 'floor = "3 Mbit/s down, 1 Mbit/s up"\n'
+    ceiling = 'ceiling = "2 Mbit/s down, 1 Mbit/s up"\n'
+    at, other = 'at = "node:library"', 'at = "node:mill"'
+    assert [] == codes_of(rule("f", floor + at), rule("c", ceiling + other))
+    assert ["E05"] == codes_of(rule("f", floor + at), rule("c", ceiling + at))
+    assert ["E05"] == codes_of(rule("f", floor), rule("c", ceiling + at))
+    assert "E06" in codes_of(rule("a", "share = 50\n" + at), rule("b", "share = 60"))
+
+
+def test_a_finding_at_one_node_names_it():
+    finding = check(
+        rules_of(rule("f", 'floor = "39 Mbit/s down, 1 Mbit/s up"\nat = "node:library"')), village(3)
+    )[0]
+    assert ("E04", True) == (finding.code, ", at the node library)" in finding.message)
+    assert "lower f to" in finding.fix
+    shares = rules_of(rule("a", 'share = 50\nat = "node:library"'), rule("b", "share = 60"))
+    assert "(members, Monday 00:00, at the node library)" in check(shares)[0].message
+
+
+def test_a_rule_that_is_replaced_at_every_node_but_one_is_not_without_effect():
+    base = rule("base", 'ceiling = "2 Mbit/s down, 1 Mbit/s up"')
+    lift = rule("lift", 'ceiling = "none"\nexception_to = "base"\nat = "node:library"', "")
+    assert [] == codes_of(base, lift)
+
+
+def test_rules_that_name_too_many_nodes_or_have_too_many_times_at_them_are_refused():
+    many = [rule(f"r{n}", f'devices = 2\nat = "node:n{n}"') for n in range(21)]
+    ruleset, findings = parse_ruleset(file_with(*many))
+    assert ruleset is None
+    assert "name 21 nodes; at most 20" in findings[0].message
+
+    def when(n: int) -> str:
+        starts = [(a, a + 90) for a in ((n * 97 + k * 239) % 1_300 for k in range(6))]
+        return "; ".join(
+            f"{DAYS[n % 7]} {a // 60:02}:{a % 60:02}-{b // 60:02}:{b % 60:02}" for a, b in starts
+        )
+
+    hours = [
+        rule(f"r{n}", f'devices = {n % 9 + 1}\nat = "node:n{n % 20}"\nwhen = "{when(n)}"') for n in range(200)
+    ]
+    ruleset, findings = parse_ruleset(file_with(*hours))
+    assert ruleset is None
+    assert "different times at 20 nodes" in findings[0].message
+    catalan = translate(findings[0].message, read_catalogues().translations["ca"])
+    assert re.search(r"tenen \d\.\d{3} horaris diferents en 20 nodes", catalan), catalan

@@ -2,7 +2,8 @@
 
 import pytest
 
-from node.governance.document import read_document, suggestion
+from node.errors import Finding
+from node.governance.document import read_document, suggestion, with_addition
 from node.governance.parse import FILE_BYTES_MAX, parse_ruleset
 from tests.fakes.rule_files import EXAMPLE, file_with, rule
 
@@ -121,3 +122,19 @@ def test_texts_of_other_languages_are_read():
 def test_a_group_with_look_alike_characters_is_refused_with_the_character():
     found = only(file_with(rule("a", "share = 1", '"group:sch\u043e\u043el"')))
     assert "U+043E CYRILLIC SMALL LETTER O" in found.message
+
+
+@pytest.mark.parametrize(
+    ("text", "added"),
+    [
+        ('[[rule]]\nid = "a"\nshare = 1', '[[rule]]\nid = "a"\nx = 1\nshare = 1'),
+        ("[[rule]] # a\nshare = 1", "[[rule]] # a\nx = 1\nshare = 1"),
+        ("[[rule]]", "[[rule]]\nx = 1"),
+        ('rule = [{id = "a"}]', 'rule = [{id = "a"}]'),
+    ],
+)
+def test_the_line_of_a_proposal_is_added_to_its_table(text, added):
+    proposal = Finding("W02", 1, "No effect.", "write x = 1", "x = 1")
+    assert added == with_addition(text, (Finding("W05", 1, "One only.", "look"), proposal), 1)
+    assert text == with_addition(text, (proposal,), 2)
+    assert text == with_addition(text, (), 1)

@@ -1,9 +1,12 @@
 """The members file."""
 
+from datetime import date
+
 import pytest
 
 from node.governance.allowance import Unit
 from node.governance.members import make_member_directory, parse_members
+from node.governance.rules import LATE_DUES
 from node.units import AccountId, MacAddress
 
 MEMBER_DIRECTORY = """
@@ -95,3 +98,38 @@ def test_each_word_of_a_members_name_is_in_one_script():
     member_directory, (finding,) = parse_members('[[account]]\nid = "a"\n\nname = "An\u0430"\n')
     assert (None, 4) == (member_directory, finding.line)
     assert "U+0430 CYRILLIC SMALL LETTER A" in finding.message
+
+
+def test_dues_are_late_after_the_last_day_and_a_grace():
+    member_directory, findings = parse_members(
+        '[[account]]\nid = "ana"\npaid_until = "2026-12-31"\n[[account]]\nid = "ben"\n'
+    )
+    assert () == findings
+    days = [date(2026, 12, 31), date(2027, 1, 14), date(2027, 1, 15), None]
+    late = [LATE_DUES in member_directory.unit_on(AccountId("ana"), day, 14).groups for day in days]
+    assert [False, False, True, False] == late
+    assert [True, False] == [
+        LATE_DUES in member_directory.unit_on(AccountId("ana"), day, 0).groups
+        for day in (date(2027, 1, 1), date(2026, 12, 31))
+    ]
+    for account in ("ben", "stranger"):
+        assert member_directory.unit(AccountId(account)) == member_directory.unit_on(
+            AccountId(account), date(2199, 1, 1), 0
+        )
+
+
+def test_dues_of_a_guest_are_never_late():
+    """The checks go through guests without late dues, so a node must not meet one with them."""
+    member_directory, _ = parse_members(
+        '[[account]]\nid = "visitor"\ntier = "guest"\ngroups = ["press"]\npaid_until = "2020-01-01"\n'
+    )
+    assert member_directory is not None
+    visitor = member_directory.unit_on(AccountId("visitor"), date(2026, 11, 29), 0)
+    assert {"press"} == visitor.groups
+
+
+@pytest.mark.parametrize("value", ['"soon"', "2026-12-31", '"2026-02-30"'])
+def test_a_day_of_dues_that_is_none_is_refused(value):
+    member_directory, (finding,) = parse_members(f'[[account]]\nid = "ana"\npaid_until = {value}\n')
+    assert member_directory is None
+    assert (3, "write a day as year-month-day") == (finding.line, finding.fix[:29])

@@ -2,7 +2,7 @@
 
 import pytest
 
-from node.governance.translator import amount_words, number_words
+from node.translator import amount_words, number_words
 from node.units import Bytes, show_volume
 
 

@@ -1,10 +1,13 @@
 """Parsing of rule files: all errors at once, each with its line and what to write instead."""
 
+from datetime import date
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from node.governance.parse import parse_ruleset
+from node.governance.rules import BusyThresholds
 from tests.fakes.rule_files import EXAMPLE, HEAD, example, file_with, rule
 
 
@@ -49,6 +52,14 @@ def test_all_errors_of_a_file_are_reported_at_once_with_their_lines():
     ]
     assert expected == [(finding.code, finding.line) for finding in findings]
     assert all(finding.fix and finding.message for finding in findings)
+
+
+def test_usage_in_intervals_is_kept_only_by_a_decision():
+    assert "" == parse_ruleset(file_with())[0].preview_by
+    assert "D-2026-9" == parse_ruleset(file_with() + '[preview]\nby = "D-2026-9"\n')[0].preview_by
+    assert ["E07"] == codes(file_with() + "[preview]\n")
+    assert ["E07"] == codes(file_with() + '[preview]\nby = "they said so"\n')
+    assert ["E01", "E07"] == sorted(codes(file_with() + "[preview]\ndays = 90\n"))
 
 
 def test_a_misspelt_key_is_answered_with_the_right_one():
@@ -163,3 +174,60 @@ def test_a_file_damaged_in_one_line_gets_a_result_and_never_raises(at, other, da
     ruleset, findings = parse_ruleset("\n".join(lines))
     assert (ruleset is None) == any(finding.is_error for finding in findings)
     assert all(0 <= finding.line <= len(lines) for finding in findings)
+
+
+def test_the_charter_says_when_the_line_is_busy():
+    assert BusyThresholds(800, 600, 300_000) == example().charter.busy
+    text = HEAD.replace("[charter]", '[charter]\nbusy_above = 70\nbusy_below = 40\nbusy_after = "10 minutes"')
+    ruleset, findings = parse_ruleset(text)
+    assert () == findings
+    assert BusyThresholds(700, 400, 600_000) == ruleset.charter.busy
+    low = parse_ruleset(HEAD.replace("[charter]", "[charter]\nbusy_above = 50"))[0]
+    assert (500, 450) == (low.charter.busy.above, low.charter.busy.below)
+
+
+@pytest.mark.parametrize(
+    ("keys", "fix"),
+    [
+        ("busy_above = 60\nbusy_below = 56", "write busy_below = 40"),
+        ("busy_below = 80", "write busy_below = 60"),
+        ("busy_above = 9", "write a whole number from 10 to 100, without quotes"),
+        ('busy_below = "60 %"', "write a whole number from 10 to 100, without quotes"),
+        ('busy_after = "90 seconds"', 'such as "5 minutes"'),
+        ('busy_after = "2 hours"', 'such as "5 minutes"'),
+    ],
+)
+def test_thresholds_of_a_busy_line_that_make_no_sense_are_refused_with_what_to_write(keys, fix):
+    finding = only(HEAD.replace("[charter]", f"[charter]\n{keys}"))
+    assert "E01" == finding.code
+    assert fix in finding.fix
+
+
+CALENDAR = '[calendar]\nholidays = ["2026-12-25", "2026-12-26..2027-01-06"]\nmarket = "2026-12-06"\n'
+
+
+def test_a_calendar_names_days():
+    ruleset, _ = parse_ruleset(file_with() + CALENDAR)
+    assert ["holidays", "market"] == [days.name for days in ruleset.calendar]
+    assert (date(2026, 12, 26), date(2027, 1, 6)) == ruleset.calendar[0].ranges[1]
+    assert ((date(2026, 12, 6), date(2026, 12, 6)),) == ruleset.calendar[1].ranges
+
+
+@pytest.mark.parametrize(
+    ("text", "instead"),
+    [
+        ('[calendar]\nHoliday = ["2026-12-25"]\n', "write a name of a-z"),
+        ("[calendar]\nholidays = []\n", "write days such as"),
+        ('[calendar]\nholidays = ["2026-12-32"]\n', "write a day as"),
+        ("[calendar]\nholidays = 3\n", "write days such as"),
+        ("calendar = 3\n", "write [calendar] on a line of its own"),
+        ("[calendar]\n" + "".join(f'd{n} = "2026-12-25"\n' for n in range(21)), "join some of them"),
+        (f"[calendar]\nd = {[f'{2030 + n}-12-25' for n in range(101)]}\n", "as a range"),
+        ('[decisions]\n"D 1" = "2026-12-25"\n', "write the decision that"),
+        ('[decisions]\nD-1 = "12/25/2026"\n', "write a day as"),
+        ("[decisions]\n" + "".join(f'D-{n} = "2026-12-25"\n' for n in range(201)), "leave out those"),
+    ],
+)
+def test_a_wrong_date_in_the_file_is_refused_with_what_to_write(text, instead):
+    whole = text + file_with() if text.startswith("calendar") else file_with() + text
+    assert instead in only(whole).fix

@@ -4,26 +4,24 @@ from collections import UserDict
 
 from node.governance.allowance import Unit
 from node.governance.rule_evaluation import (
-    CLASSES_MAX,
     Evaluator,
     PolicySlice,
     binding_rules,
     compile_ruleset,
-    evaluate,
     is_of_pool,
     pool_has_guests,
 )
-from node.governance.rules import GUESTS
-from node.governance.times import minute_of_week
+from node.governance.rules import CLASSES_MAX, GUESTS
+from node.governance.times import civil_minute
 from node.units import AccountId
-from tests.fakes.rule_files import GUEST, MEMBER, SCHOOL, example, on, rule, rules_of, used
+from tests.fakes.rule_files import GUEST, MEMBER, SCHOOL, evaluate, example, on, rule, rules_of, used
 
 DAILY = 'quota = "1 GB per day"\nthen = "share 50 until reset"'
 
 
 def cell(ruleset, at: str) -> PolicySlice:
     moment = on(at)
-    return PolicySlice(compile_ruleset(ruleset), minute_of_week(moment.at), moment.at)
+    return PolicySlice(compile_ruleset(ruleset), civil_minute(moment.at), moment.at, busy=False)
 
 
 def test_a_class_is_computed_once():
@@ -46,12 +44,16 @@ def test_a_quota_that_an_exception_replaces_is_not_listed_twice():
 
 
 def test_the_cache_is_bounded():
-    now = cell(rules_of(rule("all", DAILY)), "mon 10:00")
+    ruleset = rules_of(*(rule(f"r{n}", DAILY, f'"group:g{n}"') for n in range(13)))
+    now, agreed = cell(ruleset, "mon 10:00"), compile_ruleset(ruleset)
     for n in range(CLASSES_MAX + 50):
-        now.allowance(Unit(AccountId("a"), "member", frozenset({f"g{n}"})), frozenset())
-        now.counted(Unit(AccountId("a"), "member", frozenset({f"g{n}"})))
+        unit = Unit(AccountId("a"), "member", frozenset(f"g{bit}" for bit in range(13) if n >> bit & 1))
+        now.allowance(unit, frozenset())
+        now.counted(unit)
+        agreed.selectors[unit.tier, unit.groups]
     assert len(now._known) <= CLASSES_MAX
     assert len(now._counted) <= CLASSES_MAX
+    assert len(agreed.selectors) <= CLASSES_MAX
 
 
 def test_a_query_about_another_hour_during_an_evaluation_changes_nothing():

@@ -1,14 +1,32 @@
 """The allowance of each account, and its reasons."""
 
-from datetime import datetime, timedelta, timezone
+from dataclasses import replace
+from datetime import date, datetime, timedelta, timezone
 from time import process_time
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
+from node.accounting.ledger import Ledger, UsageBucket, UsageKey
+from node.accounting.periods import DAY_UNKNOWN
 from node.governance.allowance import Moment, Unit
-from node.governance.rule_evaluation import Evaluator, evaluate, next_change
-from node.units import AccountId, Bytes
-from tests.fakes.rule_files import GUEST, MEMBER, SCHOOL, SUMMER, example, on, rule, rules_of, used
+from node.governance.rule_evaluation import Evaluator
+from node.governance.sentences import explain
+from node.units import NO_USAGE, AccountId, Bytes, NodeId, Usage
+from tests.fakes.rule_files import (
+    GB,
+    GUEST,
+    MEMBER,
+    SCHOOL,
+    SUMMER,
+    evaluate,
+    example,
+    on,
+    rule,
+    rules_of,
+    used,
+)
 
 
 def speeds(bound) -> tuple[int, int] | None:
@@ -171,16 +189,6 @@ def test_a_clock_in_holdover_is_trusted():
     assert 50 == evaluate(MEMBER, on("fri 21:00", "holdover"), used(61), example()).share.value
 
 
-def test_the_next_change_is_the_next_hour_of_a_rule_or_the_next_reset():
-    assert on("tue 00:00").at == next_change(on("mon 21:30"), example())
-    assert on("tue 06:00").at == next_change(on("tue 00:00"), example())
-    assert on("tue 08:00").at == next_change(on("tue 06:00"), example())
-    quota = rules_of(rule("q", 'quota = "1 GB per week"\nthen = "share 50 until reset"'))
-    assert on("mon 00:00").at + timedelta(days=7) == next_change(on("tue 10:00"), quota)
-    assert next_change(on("tue 10:00"), rules_of()) is None
-    assert next_change(on("tue 10:00", "unknown"), example()) is None
-
-
 def test_the_end_is_right_on_each_day_of_a_daily_rule():
     evaluator = Evaluator(
         rules_of(rule("a", 'ceiling = "1 Mbit/s down, 1 Mbit/s up"\nwhen = "daily 18:00-23:00"'))
@@ -285,3 +293,260 @@ def test_a_pooled_household_keeps_its_own_lifeline_and_guests_have_one_together(
     guest, alone = (evaluate(unit, on("mon 10:00"), {}, ruleset) for unit in (GUEST, MEMBER))
     assert (None, None) == (guest.own_floor, alone.own_floor)
     assert (1_000_000, 256_000) == (guest.lifeline.down, alone.lifeline.down)
+
+
+def test_a_rule_of_a_busy_line_applies_only_while_it_is_busy_at_any_hour_and_without_a_clock():
+    ruleset = rules_of(
+        rule("top", 'ceiling = "9 Mbit/s down, 9 Mbit/s up"'),
+        rule("evening", 'ceiling = "3 Mbit/s down, 1 Mbit/s up"\nwhile = "busy"'),
+        rule("small", 'share = 50\nwhile = "busy"'),
+        rule("short", 'session = "1 hour"\nwhile = "busy"', '"tier:guest"'),
+    )
+    for clock in ("synced", "unknown"):
+        quiet = on("fri 21:00", clock)
+        before, after = (
+            evaluate(MEMBER, moment, {}, ruleset) for moment in (quiet, replace(quiet, busy=True))
+        )
+        assert (100, 9_000_000) == (before.share.value, before.ceiling.value.down)
+        assert (50, 3_000_000) == (after.share.value, after.ceiling.value.down)
+        assert ("evening", "top") == (after.ceiling.rule, *after.ceiling.also)
+        assert after.ceiling.until is None
+        assert evaluate(GUEST, quiet, {}, ruleset).session is None
+        assert 3_600_000 == evaluate(GUEST, replace(quiet, busy=True), {}, ruleset).session.value
+
+
+def test_an_exception_of_a_busy_line_replaces_the_rule_only_then():
+    ruleset = rules_of(
+        rule("top", 'ceiling = "9 Mbit/s down, 9 Mbit/s up"'),
+        rule(
+            "busy-top", 'ceiling = "12 Mbit/s down, 12 Mbit/s up"\nexception_to = "top"\nwhile = "busy"', ""
+        ),
+    )
+    quiet = on("fri 21:00")
+    assert 9_000_000 == evaluate(MEMBER, quiet, {}, ruleset).ceiling.value.down
+    assert 12_000_000 == evaluate(MEMBER, replace(quiet, busy=True), {}, ruleset).ceiling.value.down
+
+
+CREDITS = (
+    rule("equal", "share = 100"),
+    rule("masts", 'credit = "share +50"', '"group:mast-host"'),
+    rule("repairs", 'credit = "share +30"', '"group:crew"'),
+    rule("volume", 'quota = "1 GB per month"\nthen = "share 40 until reset"'),
+)
+
+
+def in_groups(*groups: str) -> Unit:
+    return Unit(AccountId("household-17"), "member", frozenset(groups))
+
+
+@pytest.mark.parametrize("order", [CREDITS, CREDITS[::-1]])
+def test_credits_add_up_and_each_is_named(order):
+    ruleset, friday = rules_of(*order), on("fri 21:00")
+    assert 100 == evaluate(MEMBER, friday, {}, ruleset).share.value
+    assert 150 == evaluate(in_groups("mast-host"), friday, {}, ruleset).share.value
+    both = evaluate(in_groups("mast-host", "crew"), friday, {}, ruleset).share
+    assert (180, "equal", ("equal", "masts", "repairs")) == (both.value, both.rule, both.reasons)
+    assert "People in the group mast-host each count as half a household more (share +50)" in both.sentence
+
+
+def test_a_used_up_quota_lowers_the_share_with_its_credits():
+    allowance = evaluate(in_groups("mast-host"), on("fri 21:00"), used(2, "volume"), rules_of(*CREDITS))
+    assert (40, "volume") == (allowance.share.value, allowance.share.rule)
+    assert ("equal", "masts") == allowance.share.also
+
+
+def test_credits_stay_within_the_charters_ratio():
+    ruleset = rules_of(
+        rule("equal", "share = 50"), rule("masts", 'credit = "share +190"', '"group:mast-host"')
+    )
+    assert 200 == evaluate(in_groups("mast-host"), on("fri 21:00"), {}, ruleset).share.value
+    full = rules_of(rule("all", "share = 400"), rule("masts", 'credit = "share +5"', '"group:mast-host"'))
+    share = evaluate(in_groups("mast-host"), on("fri 21:00"), {}, full).share
+    assert (400, ("masts",)) == (share.value, share.also)
+
+
+def test_without_a_share_rule_a_credit_adds_to_the_equal_share():
+    share = evaluate(in_groups("mast-host"), on("fri 21:00"), {}, rules_of(CREDITS[1])).share
+    assert (150, ("equal-share:code", "masts")) == (share.value, share.reasons)
+
+
+def test_in_a_pool_a_credit_raises_the_weight_inside():
+    pool = rule("kids", "share = 200\ntogether = true", '"group:mast-host"')
+    ruleset = rules_of(pool, *CREDITS[1:])
+    inside = evaluate(in_groups("mast-host"), on("fri 21:00"), {}, ruleset)
+    assert (200, 150, ("kids", "masts")) == (inside.share.value, inside.weight_in_pool, inside.share.reasons)
+    over = evaluate(in_groups("mast-host"), on("fri 21:00"), used(2, "volume"), ruleset)
+    assert (200, 40, ("masts",)) == (over.share.value, over.weight_in_pool, over.share.also)
+    voucher = Unit(AccountId("guest-7k3m9q2w4x1z"), "guest", frozenset({"crew"}))
+    assert (100, 130) == (
+        (guest := evaluate(voucher, on("fri 21:00"), {}, ruleset)).share.value,
+        guest.weight_in_pool,
+    )
+
+
+def at(text: str, clock: str = "synced") -> Moment:
+    return Moment(datetime.fromisoformat(text).replace(tzinfo=SUMMER), clock)  # type: ignore[arg-type]
+
+
+CALENDAR = '[calendar]\nholidays = ["2026-12-25..2027-01-06"]\n'
+WINTER = rules_of(
+    rule("winter", 'ceiling = "9 Mbit/s down, 9 Mbit/s up"\nfrom = "2026-12-01"\nexpires = "2026-12-31"'),
+    rule("evening", 'ceiling = "5 Mbit/s down, 5 Mbit/s up"\nwhen = "daily 18:00-23:00 except holidays"'),
+    rule("gift", 'floor = "1 Mbit/s down, 1 Mbit/s up"\nfrom = "2026-12-25"\nexpires = "2026-12-25"'),
+    tail=CALENDAR,
+)
+
+
+def test_a_rule_holds_on_whole_days_from_its_first_to_its_last():
+    evaluator = Evaluator(WINTER)
+    minutes = (
+        "2026-11-30 12:00",
+        "2026-11-30 23:59",
+        "2026-12-01 00:00",
+        "2026-12-31 23:59",
+        "2027-01-01 00:00",
+    )
+    found = [evaluator.evaluate(MEMBER, at(text), {}).ceiling for text in minutes]
+    assert [None, None, "winter", "winter", None] == [each and each.rule for each in found]
+
+
+def test_a_limit_says_until_when_also_where_a_date_ends_it():
+    evaluator = Evaluator(WINTER)
+    evening = evaluator.evaluate(MEMBER, at("2026-12-24 19:00"), {})
+    assert ("evening", at("2026-12-24 23:00").at) == (evening.ceiling.rule, evening.ceiling.until)
+    day = evaluator.evaluate(MEMBER, at("2026-12-26 19:00"), {})
+    assert ("winter", at("2027-01-01 00:00").at) == (day.ceiling.rule, day.ceiling.until)
+
+
+def test_while_the_time_is_unknown_only_rules_with_dates_that_favour_people_hold():
+    found = evaluate(MEMBER, at("2026-12-24 19:00", "unknown"), {}, WINTER)
+    assert (None, (1000, 1000), None) == (found.ceiling, speeds(found.floor), found.floor.until)
+
+
+def test_an_exception_ends_before_the_rule_that_it_replaces():
+    ruleset = rules_of(
+        rule("top", 'ceiling = "3 Mbit/s down, 3 Mbit/s up"'),
+        rule("party", 'ceiling = "none"\nexception_to = "top"\nexpires = "2026-12-24"', ""),
+    )
+    assert evaluate(MEMBER, at("2026-12-24 23:59"), {}, ruleset).ceiling is None
+    assert (3000, 3000) == speeds(evaluate(MEMBER, at("2026-12-25 00:00"), {}, ruleset).ceiling)
+
+
+# --- quotas of the last days -----------------------------------------------------------------
+
+SLIDING = rules_of(
+    rule("week", 'quota = "10 GB per 7 days"\ncounts = "uplink"\nthen = "share 50 until reset"'),
+    rule("hours", 'quota = "1 GB per 3 days"\nthen = "ceiling 1 Mbit/s down, 1 Mbit/s up until reset"'),
+)
+FRIDAY = date(2026, 6, 5)
+
+
+def ledger_of(days: dict[int, float], busy: bool = False) -> Ledger:
+    """Gigabytes of `MEMBER` by the number of days before Friday."""
+    ledger = Ledger()
+    for back, gigabytes in days.items():
+        usage = Usage(Bytes(int(gigabytes * GB)), Bytes(0))
+        key = UsageKey(NodeId("n"), "1", MEMBER.account, (FRIDAY - timedelta(days=back)).isoformat())
+        ledger.merge(key, UsageBucket(usage, usage if busy else NO_USAGE))
+    return ledger
+
+
+def on_friday(ledger: Ledger, ruleset=SLIDING, day: date = FRIDAY, at: str = "fri 21:00"):
+    evaluator = Evaluator(ruleset)
+    counted = evaluator.quotas_used(ledger, MEMBER.account, day.isoformat())
+    free_on = evaluator.free_on(ledger, MEMBER.account, day.isoformat())
+    return evaluator.evaluate(MEMBER, on(at), counted, free_on)
+
+
+def test_today_and_the_six_days_before_count():
+    found = on_friday(ledger_of({0: 1, 6: 2, 7: 50}))
+    quota = next(quota for quota in found.quotas if quota.rule == "week")
+    assert (3 * GB, 7 * GB, 7, None) == (quota.used, quota.left, quota.days, quota.resets)
+    assert 100 == found.share.value
+
+
+def test_a_used_up_volume_of_the_last_days_is_free_again_when_enough_of_them_have_passed():
+    found = on_friday(ledger_of({5: 1, 4: 8, 0: 4}))
+    quota = next(quota for quota in found.quotas if quota.rule == "week")
+    assert (50, "week", 13 * GB) == (found.share.value, found.share.rule, quota.used)
+    # 13 GB; without the 1 GB of Sunday still 12, without the 8 GB of Monday 4.
+    assert datetime(2026, 6, 8, tzinfo=SUMMER) == quota.resets == found.share.until
+    lines = explain(found)
+    assert (
+        " week: 13 GB used of 10 GB, 0 B left of the last 7 days, enough is free again on 8 June 2026 if nothing more "
+        "is used"
+    ) in lines
+    assert " share 50: by week (decision D-1, until 8 June 2026)" in lines
+
+
+def test_usage_while_busy_counts_in_the_last_days_as_in_other_periods():
+    assert on_friday(ledger_of({1: 2})).ceiling is None
+    found = on_friday(ledger_of({1: 2}, busy=True))
+    assert (1_000_000, datetime(2026, 6, 7, tzinfo=SUMMER)) == (found.ceiling.value.down, found.ceiling.until)
+
+
+def test_while_the_day_is_unknown_the_last_days_are_unknown():
+    evaluator = Evaluator(SLIDING)
+    assert {} == evaluator.quotas_used(ledger_of({0: 99}), MEMBER.account, DAY_UNKNOWN)
+    assert {} == evaluator.free_on(ledger_of({0: 99}), MEMBER.account, DAY_UNKNOWN)
+    assert (7, 1) == (evaluator.sliding_days, Evaluator(example()).sliding_days)
+
+
+@given(st.dictionaries(st.integers(0, 40), st.integers(0, 4), max_size=20), st.integers(2, 31))
+def test_the_last_days_are_counted_and_freed_as_if_each_day_were_looked_at(days, length):
+    ruleset = rules_of(
+        rule("x", f'quota = "9 GB per {length} days"\ncounts = "uplink"\nthen = "share 50 until reset"')
+    )
+    ledger, evaluator, name = ledger_of(days), Evaluator(ruleset), MEMBER.account
+
+    def on_day(ahead: int) -> int:
+        return sum(volume for back, volume in days.items() if back + ahead < length)
+
+    assert {"x": on_day(0) * GB} == evaluator.quotas_used(ledger, name, FRIDAY.isoformat())
+    free_on = evaluator.free_on(ledger, name, FRIDAY.isoformat())
+    over = [ahead for ahead in range(41) if on_day(ahead) >= 9]
+    assert ({"x": FRIDAY + timedelta(days=over[-1] + 1)} if over else {}) == free_on
+    for ahead in (1, length - 1):
+        day = (FRIDAY + timedelta(days=ahead)).isoformat()
+        assert {"x": on_day(ahead) * GB} == evaluator.quotas_used(ledger, name, day)
+
+
+def test_while_the_time_is_unknown_an_exception_to_an_allowance_with_hours_is_no_limit():
+    """With hours the night's exception for the group would hold in the day, too, when 5 Mbit/s are allowed."""
+    ruleset = rules_of(
+        rule("top", 'ceiling = "5 Mbit/s down, 5 Mbit/s up"'),
+        rule(
+            "night",
+            'ceiling = "20 Mbit/s down, 20 Mbit/s up"\nexception_to = "top"\nwhen = "daily 00:00-06:00"',
+            "",
+        ),
+        rule("crew-night", 'ceiling = "2 Mbit/s down, 2 Mbit/s up"\nexception_to = "night"', '"group:crew"'),
+    )
+    crew = in_groups("crew")
+    day, night = (evaluate(crew, on(text), {}, ruleset).ceiling for text in ("mon 12:00", "mon 01:00"))
+    assert (5_000_000, 2_000_000) == (day.value.down, night.value.down)
+    assert 20_000_000 == evaluate(crew, on("mon 01:00", "unknown"), {}, ruleset).ceiling.value.down
+
+
+def test_what_is_for_another_node_is_neither_a_limit_nor_a_reason_nor_a_quota_here():
+    quota = 'quota = "1 GB per day"\nthen = "share 50 until reset"\nat = "node:library"'
+    ruleset = rules_of(
+        rule("top", 'ceiling = "2 Mbit/s down, 1 Mbit/s up"\nat = "node:library"'), rule("day", quota)
+    )
+    evaluator, full = Evaluator(ruleset), {"day": Bytes(2 * 10**9)}
+    there = evaluator.evaluate(MEMBER, replace(on("fri 21:00"), node="library"), full)
+    assert ("top", 50, ["day"]) == (
+        there.ceiling.rule,
+        there.share.value,
+        [each.rule for each in there.quotas],
+    )
+    for node in ("", "mill"):
+        here = evaluator.evaluate(MEMBER, replace(on("fri 21:00"), node=node), full)
+        assert (None, 100, (), ()) == (here.ceiling, here.share.value, here.quotas, here.not_binding_rules)
+
+
+def test_the_evaluator_knows_from_which_node_it_is_asked():
+    evaluator = Evaluator(rules_of(rule("two", 'devices = 2\nat = "node:library"')))
+    library, mill = (replace(on("fri 21:00"), node=node) for node in ("library", "mill"))
+    found = [evaluator.policy_for(MEMBER, moment, {}).devices for moment in (library, mill, library)]
+    assert [2, None, 2] == [bound and bound.value for bound in found]

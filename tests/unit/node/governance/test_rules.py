@@ -1,10 +1,10 @@
-"""Join methods in the rule file."""
+"""Join methods in the rule file, and the tree of exceptions."""
 
 import pytest
 
 from node.governance.parse import parse_ruleset
-from node.governance.rules import DEFAULT_JOIN_METHODS, WAYS, JoinMethods
-from tests.fakes.rule_files import HEAD, rules_of
+from node.governance.rules import DEFAULT_JOIN_METHODS, WAYS, JoinMethods, exception_chains
+from tests.fakes.rule_files import HEAD, rule, rules_of
 
 
 def read(body: str):
@@ -42,3 +42,16 @@ def test_an_invalid_join_method_is_refused_with_what_to_write(body, code, fix):
     assert ruleset is None
     assert code == finding.code
     assert fix in finding.fix
+
+
+def test_exceptions_are_shown_as_the_paths_of_their_tree():
+    ceiling = 'ceiling = "{0} Mbit/s down, 1 Mbit/s up"'.format
+    ruleset = rules_of(
+        rule("top", ceiling(3)),
+        rule("night", ceiling(4) + '\nwhen = "daily 00:00-06:00"\nexception_to = "top"', who=""),
+        rule("sunday", ceiling(5) + '\nwhen = "sun 00:00-06:00"\nexception_to = "night"', who=""),
+        rule("noon", ceiling(6) + '\nwhen = "daily 12:00-13:00"\nexception_to = "top"', who=""),
+        rule("alone", "devices = 3"),
+    )
+    assert ("top <- night <- sunday", "top <- noon") == exception_chains(ruleset.rules)
+    assert () == exception_chains(ruleset.rules[-1:])

@@ -39,8 +39,8 @@ def test_an_exception_applies_only_where_its_rule_applies_too():
         rule("top", 'ceiling = "3 Mbit/s down, 1 Mbit/s up"\nwhen = "daily 18:00-23:00"'),
         rule("lift", 'ceiling = "none"\nexception_to = "top"', who=""),
     )
-    assert [] == ids(applying(ruleset.rules, 0))
-    assert ["lift"] == ids(in_force(applying(ruleset.rules, 19 * 60)))
+    assert [] == ids(applying(ruleset.rules, 0, busy=False))
+    assert ["lift"] == ids(in_force(applying(ruleset.rules, 19 * 60, busy=False)))
 
 
 def test_an_exception_to_an_exception_replaces_both():
@@ -49,8 +49,8 @@ def test_an_exception_to_an_exception_replaces_both():
         rule("b", 'share = 150\nexception_to = "a"', who=""),
         rule("c", 'share = 120\nexception_to = "b"\nwhen = "mon 00:00-12:00"', who=""),
     )
-    assert ["c"] == ids(in_force(applying(ruleset.rules, 0)))
-    assert ["b"] == ids(in_force(applying(ruleset.rules, 13 * 60)))
+    assert ["c"] == ids(in_force(applying(ruleset.rules, 0, busy=False)))
+    assert ["b"] == ids(in_force(applying(ruleset.rules, 13 * 60, busy=False)))
 
 
 def test_of_two_overlapping_exceptions_the_more_generous_one_applies():
@@ -60,7 +60,7 @@ def test_of_two_overlapping_exceptions_the_more_generous_one_applies():
         rule("c", 'share = 200\nexception_to = "a"', who=""),
         rule("d", 'share = 400\nexception_to = "b"', who=""),
     )
-    assert ["c"] == ids(in_force(applying(ruleset.rules, 0)))
+    assert ["c"] == ids(in_force(applying(ruleset.rules, 0, busy=False)))
 
 
 def test_without_a_clock_limits_with_hours_are_inactive_and_guarantees_with_hours_apply():
@@ -75,7 +75,7 @@ def test_without_a_clock_limits_with_hours_are_inactive_and_guarantees_with_hour
             who="",
         ),
     )
-    assert ["night", "school"] == ids(in_force(applying(ruleset.rules, None)))
+    assert ["night", "school"] == ids(in_force(applying(ruleset.rules, None, busy=False)))
 
 
 def test_a_share_with_hours_is_a_benefit_only_when_it_is_more_than_what_it_replaces():
@@ -92,7 +92,7 @@ def test_a_share_with_hours_is_a_benefit_only_when_it_is_more_than_what_it_repla
 
 def test_cyclic_exceptions_that_passed_the_checks_replace_nothing():
     a, b = rules_of(rule("a", "share = 100"), rule("b", 'share = 150\nexception_to = "a"', who="")).rules
-    assert [] == ids(applying((replace(a, exception_to="b"), b), 0))
+    assert [] == ids(applying((replace(a, exception_to="b"), b), 0, busy=False))
 
 
 def test_no_ceiling_is_more_generous_than_any_ceiling():
@@ -112,3 +112,22 @@ def test_shares_and_floors_are_the_same_for_all_guests_and_other_limits_follow_t
         assert is_meant_for(apart, "member", group)
         assert is_meant_for(ours, "guest", group)
     assert is_meant_for(Rule("c", Who(groups=group), Ceiling(RATES), "D-1"), "guest", group)
+
+
+AT_LIBRARY = rule(
+    "library", 'ceiling = "9 Mbit/s down, 9 Mbit/s up"\nat = "node:library"\nexception_to = "all"', ""
+)
+AT_ALL = rule("all", 'ceiling = "2 Mbit/s down, 1 Mbit/s up"')
+
+
+def test_a_rule_for_one_node_applies_there_alone():
+    ruleset = rules_of(AT_ALL, AT_LIBRARY)
+    assert ("library",) == ruleset.nodes
+    for node, expected in (("library", ["library"]), ("mill", ["all"]), ("", ["all"])):
+        assert expected == ids(in_force(applying(ruleset.rules, 0, busy=False, node=node)))
+
+
+def test_an_exception_without_a_node_has_that_of_the_rule_it_replaces():
+    base = rule("a", 'ceiling = "2 Mbit/s down, 1 Mbit/s up"\nat = "node:library"')
+    ruleset = rules_of(base, rule("b", 'ceiling = "none"\nexception_to = "a"', ""))
+    assert ["library", "library"] == [each.at for each in ruleset.rules]

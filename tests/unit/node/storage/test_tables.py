@@ -92,7 +92,7 @@ def test_a_database_of_this_version_is_used_without_sqlite_utils(tmp_path: Path)
         "import asyncio, sys; from pathlib import Path; from node.storage.database import Store; "
         "from node.storage.repository import StoredArchive, StoredRepository; "
         "store = Store(Path(sys.argv[1])); repository = StoredRepository(store, Path(sys.argv[2])); "
-        "asyncio.run(repository.recall()); asyncio.run(StoredArchive(store).rule_versions()); "
+        "asyncio.run(repository.recall()); asyncio.run(StoredArchive(store).history()); "
         "asyncio.run(repository.forget(ended_before='2026-10-01', used_before='2025-10-01', today='2026-11-01')); "
         "asyncio.run(repository.erase('02:00:00:00:00:01', 'ana', '2026-11-01')); "
         "store.close(); print('sqlite_utils' in sys.modules)"

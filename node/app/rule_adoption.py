@@ -1,0 +1,597 @@
+"""Adoption of rules: on trial until they are confirmed, scheduled, taken back; each step is in the log first."""
+
+import asyncio
+import logging
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from typing import Literal, Protocol
+
+from node.app.rule_files import BY_EDIT, BY_START, LOOK_EVERY_S, RuleFiles
+from node.control.active_ruleset import amend, fingerprint
+from node.control.ports import Clock
+from node.control.reconciler import Reconciler
+from node.errors import CONFLICT, UNSTORED, Finding, KernelRefused, NodeError, StorageTrouble
+from node.governance.adoption import (
+    RECORDS_MAX,
+    Adopted,
+    AdoptionRecord,
+    AdoptionState,
+    Append,
+    Begin,
+    ConfirmedBy,
+    Edited,
+    Event,
+    PutInForce,
+    Reason,
+    RecordKind,
+    Restarted,
+    RuleHistory,
+    RuleVersion,
+    Scheduled,
+    TakenBack,
+    TimePassed,
+    WriteFile,
+    step,
+)
+from node.governance.rules import ActiveRuleset
+from node.translator import N_, gettext_lazy
+from node.units import Milliseconds
+
+log = logging.getLogger(__name__)
+
+BY_NODE = N_("the node")
+"""Stored with what no person did."""
+DUE_MAX = timedelta(days=366)
+AGAIN_TICKS = 17
+"""After how many ticks a log that could not be read is read again, and rules that are not in it are recorded."""
+BEGIN_AGAIN_TICKS = 100
+"""After how many ticks scheduled rules that could not be adopted are tried again: each time they are checked."""
+FORGET_EVERY = RECORDS_MAX // 2
+"""After how many records the log is read again, to forget versions that it has no longer."""
+TEXT = "%Y-%m-%d %H:%M"
+
+OutcomeKind = Literal["refused", "same", "trial", "confirmed", "scheduled", "ended", "withdrawn"]
+
+
+class NothingToDo(NodeError):
+    """There is no trial to confirm, or no version to put back."""
+
+
+class WrongTime(NodeError):
+    """The time of a schedule cannot be meant."""
+
+
+class RuleLog(Protocol):
+    """The log of adoptions in the database. Every method raises StorageTrouble while the data folder cannot be used."""
+
+    async def append(self, record: AdoptionRecord) -> AdoptionRecord:
+        """Appends a record; it is on the disk when this returns. Returns the record as it stands there."""
+
+    async def history(self) -> tuple[RuleHistory, int]:
+        """What the log says, and the number of its first damaged record; 0 if it is whole."""
+
+    async def version_text(self, number: int) -> str | None:
+        """The text of a version; None if there is none."""
+
+
+@dataclass(frozen=True, slots=True)
+class AdoptionOutcome:
+    """What came of a request."""
+
+    kind: OutcomeKind
+    number: int = 0
+    """Of the version that it is about."""
+    findings: tuple[Finding, ...] = ()
+    """Of the check; one is an error if it was refused."""
+    put_back: int = 0
+    """The earlier version whose rules it has; 0 for none."""
+
+    @property
+    def is_refused(self) -> bool:
+        return self.kind == "refused"
+
+
+@dataclass(frozen=True, slots=True)
+class TrialView:
+    """Rules in force that nobody has confirmed yet."""
+
+    number: int
+    by: str
+    seconds_left: int
+
+    @property
+    def minutes_left(self) -> int:
+        """Rounded up."""
+        return -(-self.seconds_left // 60)
+
+
+@dataclass(frozen=True, slots=True)
+class WaitingView:
+    """Rules that wait for their time."""
+
+    number: int
+    by: str
+    due: str
+    """Local time, as people read it."""
+
+
+class RuleAdoption:
+    """Executes `node.governance.adoption.step`. One change at a time."""
+
+    def __init__(
+        self,
+        reconciler: Reconciler,
+        files: RuleFiles,
+        records: RuleLog,
+        clock: Clock,
+        *,
+        confirm_timeout: Milliseconds,
+        portal_runs: Callable[[], bool] = lambda: True,
+    ) -> None:
+        """`confirm_timeout`: how long a trial lasts; `portal_runs`: whether the portal answers people."""
+        self._reconciler, self._files, self._records, self._clock = reconciler, files, records, clock
+        self._timeout, self._portal_runs = confirm_timeout, portal_runs
+        self._state = AdoptionState()
+        self._history: RuleHistory | None = None
+        """None while the log could not be read yet."""
+        self.damaged = 0
+        """Number of the first damaged record of the log; 0 if it is whole."""
+        self._text = ""
+        """Of the trial."""
+        self._owed: list[AdoptionRecord] = []
+        """Records that could not be stored yet."""
+        self._trouble = ""
+        """Why the rules whose time has come could not be adopted, as it was logged."""
+        self._ticks = self._begin_tick = 0
+        """So far, and the first one at which scheduled rules are tried."""
+        self._changing = asyncio.Lock()
+
+    # --- what is the case ---
+
+    @property
+    def in_force(self) -> int:
+        """Number of the version in force; 0 while there is no record of it."""
+        return self._state.in_force
+
+    def trial(self) -> TrialView | None:
+        trial = self._state.trial
+        if trial is None:
+            return None
+        left_ms = max(0, trial.ends - self._clock.monotonic())
+        return TrialView(trial.number, self._by(trial.number), -(-left_ms // 1000))
+
+    def waiting(self) -> WaitingView | None:
+        waiting = self._state.waiting
+        if waiting is None:
+            return None
+        return WaitingView(waiting.number, self._by(waiting.number), waiting.due.strftime(TEXT))
+
+    def versions(self) -> tuple[RuleVersion, ...]:
+        """The newest first."""
+        return () if self._history is None else self._history.versions()
+
+    def last_ended(self) -> RuleVersion | None:
+        """The newest version, if its trial was ended or its schedule withdrawn by the node."""
+        newest = None if self._history is None else self._history.newest()
+        is_ended = newest is not None and newest.reason not in {"", "admin", "newer"}
+        return newest if is_ended else None
+
+    async def version_text(self, number: int) -> str | None:
+        """The text of a version; None if there is none."""
+        return await self._records.version_text(number)
+
+    def _by(self, number: int) -> str:
+        version = None if self._history is None else self._history.version(number)
+        return "" if version is None else version.by
+
+    # --- what people do ---
+
+    async def adopt(
+        self, text: str, by: str, *, replacing: str | None = None, due: str = "", is_trial: bool = True
+    ) -> AdoptionOutcome:
+        """Checks rules and puts them in force, on trial, or at the local time `due`. Refused with code CONFLICT if the
+        rules in force do not have the fingerprint `replacing`, and with UNSTORED while the log cannot be written. Raises
+        WrongTime, or NodeError when the kernel refuses; then nothing has changed."""
+        text = text.replace("\r\n", "\n")
+        at = self._due(due) if due else None
+        try:
+            async with self._changing:
+                await self._record_confirmed(self._files.confirmed(self._reconciler), BY_START)
+                return await self._adopt(text, by, replacing, at, is_trial=is_trial)
+        except StorageTrouble as trouble:
+            return AdoptionOutcome("refused", findings=(_unstored(trouble),))
+
+    async def _adopt(
+        self, text: str, by: str, replacing: str | None, at: datetime | None, *, is_trial: bool
+    ) -> AdoptionOutcome:
+        in_force = self._reconciler.active_ruleset.fingerprint
+        # Equal to the new text when the same form comes twice.
+        if replacing is not None and in_force not in {replacing, fingerprint(text)}:
+            return AdoptionOutcome("refused", findings=(_conflict(),))
+        findings = await self._check(text)
+        if any(finding.is_error for finding in findings):
+            return AdoptionOutcome("refused", findings=findings)
+        if self._reconciler.active_ruleset.fingerprint != in_force:  # the file was edited during the check
+            return AdoptionOutcome("refused", findings=(_conflict(),))
+        trial_s = self._timeout // 1000 if is_trial else 0
+        if at is not None:
+            made = self._record("scheduled", by, text, due=at.isoformat(timespec="minutes"), trial_s=trial_s)
+            number = (await self._append(made)).number
+            await self._handle(Scheduled(number, at), by)
+            return AdoptionOutcome("scheduled", number, findings)
+        if in_force == fingerprint(text):
+            return AdoptionOutcome("same", self._state.in_force, findings)
+        return await self._go_on_trial(text, by, findings, is_trial=is_trial)
+
+    async def confirm(self, by: str, number: int = 0) -> AdoptionOutcome:
+        """Confirms the rules on trial; with `number`, only if they are this version. Confirming again changes nothing.
+        Raises NothingToDo without such a trial, and NodeError when the file cannot be written: the trial then goes on."""
+        await self._files.look(self._reconciler, self.record, BY_EDIT)  # an edit of the file ends the trial
+        async with self._changing:
+            trial = self._state.trial
+            if trial is not None and number in {0, trial.number}:
+                await self._handle(ConfirmedBy(trial.number), by)
+                return AdoptionOutcome("confirmed", trial.number)
+            versions = [each for each in self.versions() if each.state != "waiting"]
+            version = next((each for each in versions if number in {0, each.number}), None)
+            if version is not None and version.state in {"active", "fallback"}:
+                return AdoptionOutcome("same", version.number)
+            raise _no_trial(version)
+
+    async def end(self, by: str, number: int) -> AdoptionOutcome:
+        """Ends the trial or withdraws the schedule of this version. Again, as by a form that is sent twice, it changes
+        nothing. Raises NothingToDo for a version that is neither and was not taken back."""
+        async with self._changing:
+            trial, waiting = self._state.trial, self._state.waiting
+            if trial is not None and trial.number == number:
+                await self._handle(TakenBack("admin"), by)
+                return AdoptionOutcome("ended", number)
+            if waiting is not None and waiting.number == number:
+                await self._handle(TakenBack("admin", only_waiting=True), by)
+                return AdoptionOutcome("withdrawn", number)
+            version = None if self._history is None else self._history.version(number)
+            if version is not None and version.state in {"reverted", "withdrawn"}:
+                return AdoptionOutcome("ended", number)
+            raise _not_ended(number)
+
+    async def roll_back(self, by: str, number: int = 0) -> AdoptionOutcome:
+        """Takes back what was adopted last: a trial ends, else a schedule is withdrawn, else the version confirmed before
+        is adopted. With `number`, adopts this version. Raises NothingToDo without such a version."""
+        try:
+            async with self._changing:
+                await self._record_confirmed(self._files.confirmed(self._reconciler), BY_START)
+                return await self._roll_back(by, number)
+        except StorageTrouble as trouble:
+            return AdoptionOutcome("refused", number, (_unstored(trouble),))
+
+    async def _roll_back(self, by: str, number: int) -> AdoptionOutcome:
+        before = self._state
+        if not number and (before.trial is not None or before.waiting is not None):
+            await self._handle(TakenBack("admin"), by)
+            if before.trial is not None:
+                return AdoptionOutcome("ended", before.trial.number)
+            return AdoptionOutcome("withdrawn", before.waiting.number if before.waiting else 0)
+        assert self._history is not None, "was read"
+        previous = self._history.version(number) if number else self._history.previous()
+        text = None if previous is None else await self._records.version_text(previous.number)
+        if previous is None or text is None:
+            raise _no_version(number)
+        findings = await self._check(text)
+        if any(finding.is_error for finding in findings):
+            return AdoptionOutcome("refused", previous.number, findings)
+        if self._reconciler.active_ruleset.fingerprint == fingerprint(text):
+            return AdoptionOutcome("same", previous.number, findings)
+        outcome = await self._go_on_trial(text, by, findings, subject=previous.number)
+        return replace(outcome, put_back=previous.number)
+
+    async def record(self, active: ActiveRuleset, by: str) -> None:
+        """The rules of the file came into force: at the start, or by an edit."""
+        async with self._changing:
+            with suppress(StorageTrouble):  # reported by the control loop; `tick` tries it again
+                await self._record_confirmed(active, by, is_edit=by != BY_START)
+
+    # --- what time does ---
+
+    async def run(self) -> None:
+        """Runs until cancelled: ends trials and begins what was scheduled."""
+        while True:
+            await asyncio.sleep(LOOK_EVERY_S)
+            await self.tick()
+
+    async def tick(self) -> None:
+        """Does what is due."""
+        async with self._changing:
+            self._ticks += 1
+            if self._ticks % AGAIN_TICKS == 0 or self._owed:
+                with suppress(StorageTrouble):  # reported by the control loop
+                    await self._store_owed()
+                    await self._record_confirmed(self._files.confirmed(self._reconciler), BY_EDIT)
+            if self._state.trial is None and self._files.is_on_trial:
+                await self._put_in_force(0)  # nothing else would end it
+            if self._state.trial is None and self._state.waiting is None:
+                return
+            knows_time = self._clock.state() != "unknown"
+            civil = self._clock.civil().replace(tzinfo=None) if knows_time else None
+            await self._handle(TimePassed(civil, self._failing()), BY_NODE)
+
+    def _failing(self) -> frozenset[Reason]:
+        """Health gates that fail now."""
+        kept = self._reconciler.effective_policy.kept()
+        gates: dict[Reason, bool] = {
+            "kernel": bool(self._reconciler.troubles.kernel),
+            "lifeline": kept.lifelines_permille < 1000,
+            "portal": not self._portal_runs(),
+        }
+        return frozenset(name for name, fails in gates.items() if fails)
+
+    # --- inside, while nothing else changes ---
+
+    async def _go_on_trial(
+        self,
+        text: str,
+        by: str,
+        findings: tuple[Finding, ...],
+        *,
+        subject: int = 0,
+        is_trial: bool = True,
+    ) -> AdoptionOutcome:
+        """Raises NodeError when the kernel refuses the rules, or without a trial the file cannot be written: those before
+        are in force again."""
+        failing = self._failing()
+        made = await self._append(
+            self._record("adopted", by, text, subject=subject, trial_s=self._timeout // 1000)
+        )
+        self._text = text
+        try:
+            await self._handle(Adopted(made.number, self._timeout, subject, failing), by)
+        except KernelRefused:
+            await self._handle(TakenBack("kernel"), BY_NODE)
+            raise
+        if is_trial:
+            return AdoptionOutcome("trial", made.number, findings)
+        try:
+            await self._handle(ConfirmedBy(made.number), by)
+        except NodeError:
+            await self._handle(TakenBack("file"), BY_NODE)
+            raise
+        return AdoptionOutcome("confirmed", made.number, findings)
+
+    async def _record_confirmed(self, active: ActiveRuleset, by: str, *, is_edit: bool = False) -> None:
+        """Records the rules of the file if they are not the ones confirmed last in the log: they were edited, or the
+        database was replaced by an older one. During a trial, only an edit is recorded, also one
+        that was in force just before it. Raises StorageTrouble."""
+        await self._read_log(active)
+        trial = self._state.trial
+        goes_on = trial is not None and self._files.is_on_trial and not is_edit
+        if goes_on or self._confirmed_fingerprint() == active.fingerprint:
+            return
+        if trial is not None and fingerprint(self._text) == active.fingerprint:
+            await self._handle(ConfirmedBy(trial.number, is_written=True), by)
+            return
+        made = await self._append(self._record("edited", by, active.text))
+        await self._handle(Edited(made.number), by)
+
+    async def _handle(self, event: Event, by: str) -> None:
+        before = self._state
+        self._state, effects = step(before, event, self._clock.monotonic())
+        for effect in effects:
+            match effect:
+                case WriteFile():
+                    try:
+                        is_written = await self._files.keep_trial(self._reconciler)
+                    except NodeError:
+                        self._state = before
+                        raise
+                    if not is_written:
+                        self._state = before
+                        raise _no_trial(None)
+                case PutInForce(number):
+                    await self._put_in_force(number)
+                case Append(kind, subject, reason):
+                    await self._append_later(self._record(kind, by, subject=subject, reason=reason))
+                case Begin(number):
+                    await self._begin(number)
+
+    async def _put_in_force(self, number: int) -> None:
+        if self._state.trial is not None and self._state.trial.number == number:
+            await self._files.begin_trial(self._reconciler, self._text)
+            log.info("rules %s are in force, on trial", fingerprint(self._text))
+            return
+        try:
+            await self._files.end_trial(self._reconciler)
+        except KernelRefused as refused:
+            log.error("the rules from before the trial are applied as soon as possible: %s", refused)
+        log.info("the trial is over: rules %s are in force", self._reconciler.active_ruleset.fingerprint)
+
+    async def _begin(self, number: int) -> None:
+        """Scheduled rules whose time has come. Tried again later when the database cannot be used."""
+        if self._ticks < self._begin_tick:
+            return
+        version = self._history.version(number) if self._history is not None else None
+        try:
+            text = await self._records.version_text(number)
+            findings = () if text is None else await self._check(text)
+            if version is None or text is None or any(finding.is_error for finding in findings):
+                for finding in findings:
+                    log.error("the scheduled rules do not come into force: %s", finding)
+                await self._handle(TakenBack("invalid"), BY_NODE)
+                return
+            await self._go_on_trial(text, version.by, findings, subject=number, is_trial=version.trial_s > 0)
+            self._trouble = ""
+        except NodeError as trouble:
+            if str(trouble) != self._trouble:
+                log.error("the scheduled rules could not be adopted: %s", trouble)
+            self._trouble = str(trouble)
+            self._begin_tick = self._ticks + BEGIN_AGAIN_TICKS
+
+    async def _check(self, text: str) -> tuple[Finding, ...]:
+        # Evaluates the rules for whole weeks.
+        active, directory = self._reconciler.active_ruleset, self._reconciler.member_directory
+        _, findings = await asyncio.to_thread(amend, active, text, directory)
+        return findings
+
+    # --- the log ---
+
+    async def _read_log(self, active: ActiveRuleset) -> None:
+        """Reads the log once, and records what became of a trial that a stop of the node has ended. `active`: the rules
+        of the file, of which a record is made if there is none. Raises StorageTrouble."""
+        if self._history is not None:
+            return
+        history, self.damaged = await self._records.history()
+        self._history, self._state = history, history.state
+        if self._state.trial is not None:
+            on_trial = history.version(self._state.trial.number)
+            is_written = on_trial is not None and on_trial.fingerprint == active.fingerprint
+            await self._handle(Restarted(is_written), BY_NODE)
+
+    def _confirmed_fingerprint(self) -> str:
+        version = None if self._history is None else self._history.version(self._state.active)
+        return "" if version is None else version.fingerprint
+
+    def _record(
+        self,
+        kind: RecordKind,
+        by: str,
+        text: str = "",
+        *,
+        subject: int = 0,
+        reason: Reason = "",
+        due: str = "",
+        trial_s: int = 0,
+    ) -> AdoptionRecord:
+        adopted = self._clock.civil().isoformat(timespec="seconds")
+        mark = fingerprint(text) if text else ""
+        return AdoptionRecord(kind, adopted, by, mark, text, subject, reason, due, trial_s)
+
+    async def _append(self, record: AdoptionRecord) -> AdoptionRecord:
+        """Raises StorageTrouble; then it is not in the log, or a slow disk has it later: `_store` notices."""
+        await self._store_owed()
+        return await self._store(record)
+
+    async def _append_later(self, record: AdoptionRecord) -> None:
+        self._owed.append(record)
+        try:
+            await self._store_owed()
+        except StorageTrouble as trouble:
+            log.warning("the log of adoptions is written later: %s", trouble)
+
+    async def _store_owed(self) -> None:
+        while self._owed:
+            await self._store(self._owed[0])
+            del self._owed[0]
+
+    async def _store(self, record: AdoptionRecord) -> AdoptionRecord:
+        made = await self._records.append(record)
+        if self._history is None:
+            return made
+        if made.number != self._history.length + 1:  # the database was replaced by an older one
+            self._history, self.damaged = await self._records.history()
+            newest = self._history.state
+            self._state = replace(self._state, active=newest.active, waiting=newest.waiting)
+        else:
+            self._history.add(made)
+            if made.number % FORGET_EVERY == 0:
+                with suppress(StorageTrouble):  # the record is stored all the same
+                    self._history, self.damaged = await self._records.history()
+        return made
+
+    def _due(self, text: str) -> datetime:
+        now = self._clock.civil().replace(tzinfo=None)
+        fix = gettext_lazy(
+            "give a day and a time within the next year, such as {example}", example="2026-12-01 06:00"
+        )
+        try:
+            at = datetime.strptime(" ".join(text.replace("T", " ").split()), TEXT)  # noqa: DTZ007 - local
+        except ValueError as error:
+            raise WrongTime(
+                gettext_lazy("{text} is not a day and a time", text=f"{text!r:.40}"), fix
+            ) from error
+        if self._clock.state() == "unknown":
+            raise WrongTime(
+                gettext_lazy("this node does not know the time"),
+                gettext_lazy("set its clock, or adopt the rules now"),
+            )
+        if not now < at <= now + DUE_MAX:
+            raise WrongTime(gettext_lazy("{text} is not within the next year", text=at.strftime(TEXT)), fix)
+        return at
+
+
+def became(version: RuleVersion) -> str:
+    """What became of a version, as a text for people; empty for one that was replaced by newer rules."""
+    match version.state:
+        case "active":
+            return gettext_lazy("in force")
+        case "trial":
+            return gettext_lazy("in force, on trial")
+        case "fallback":
+            return gettext_lazy("comes back unless the trial is confirmed")
+        case "waiting":
+            return gettext_lazy("waits until {time}", time=version.due.replace("T", " "))
+        case "superseded":
+            return ""
+        case "withdrawn":
+            return gettext_lazy(_WITHDRAWN.get(version.reason, _WITHDRAWN["admin"]))
+        case "reverted":
+            return gettext_lazy(_REVERTED.get(version.reason, _REVERTED["admin"]))
+
+
+_WITHDRAWN: dict[Reason, str] = {
+    "admin": N_("withdrawn by an admin"),
+    "newer": N_("withdrawn: other rules came before it"),
+    "invalid": N_("withdrawn: it had errors when its time came"),
+}
+_REVERTED: dict[Reason, str] = {
+    "admin": N_("taken back by an admin"),
+    "time": N_("taken back: nobody confirmed it in time"),
+    "restart": N_("taken back: the node was restarted before anybody confirmed it"),
+    "kernel": N_("taken back: the kernel refused it"),
+    "lifeline": N_("taken back: the line was too slow for the lifelines"),
+    "portal": N_("taken back: the portal stopped"),
+    "file": N_("taken back: the rule file could not be written"),
+    "newer": N_("replaced by an edit of the file"),
+}
+
+
+def _conflict() -> Finding:
+    return Finding(
+        CONFLICT,
+        0,
+        gettext_lazy("Someone else has changed the rules."),
+        gettext_lazy("copy your text, look at the new rules, and try again"),
+    )
+
+
+def _unstored(trouble: StorageTrouble) -> Finding:
+    message = gettext_lazy(
+        "The node cannot save anything right now, so nothing was changed: {english}.", english=trouble.message
+    )
+    return Finding(UNSTORED, 0, message, gettext_lazy("send this again when the disk can be written"))
+
+
+def _no_trial(version: RuleVersion | None) -> NothingToDo:
+    fix = gettext_lazy("look at the history of the rules; adopt them again if they are still wanted")
+    if version is None:
+        return NothingToDo(gettext_lazy("no rules are on trial"), fix)
+    return NothingToDo(
+        gettext_lazy("version {number} is no longer on trial, and not in force", number=version.number), fix
+    )
+
+
+def _not_ended(number: int) -> NothingToDo:
+    return NothingToDo(
+        gettext_lazy("version {number} is no longer on trial, and does not wait for its time", number=number),
+        gettext_lazy("choose one from the history of the rules"),
+    )
+
+
+def _no_version(number: int) -> NothingToDo:
+    if number:
+        return NothingToDo(
+            gettext_lazy("there is no version {number} of the rules", number=number),
+            gettext_lazy("choose one from the history of the rules"),
+        )
+    return NothingToDo(
+        gettext_lazy("there are no earlier rules to put back"), gettext_lazy("change the rules instead")
+    )

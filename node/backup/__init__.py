@@ -1,0 +1,1 @@
+"""Backup, restore and reset of a node. FORMAT.md describes the file."""

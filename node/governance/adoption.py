@@ -1,0 +1,469 @@
+"""Adoption of rules as a confirmed commit (RFC 6241, section 8.4): a log of records, and the state machine over it.
+
+Rules that an admin adopts are in force at once, on trial: unless they are confirmed in time, those confirmed before come
+back. The rule file always has the rules confirmed last, and a trial is in the log and in memory only, so that whatever
+happens to the node (a crash, a power cut, a lost database, a wrong clock) it starts with confirmed rules.
+"""
+
+import hashlib
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from typing import Literal
+
+from node.units import Milliseconds, Monotonic
+
+RecordKind = Literal[
+    "before", "edited", "adopted", "scheduled", "confirmed", "reverted", "withdrawn", "checkpoint"
+]
+"""``before`` is a version from before there were records; ``edited`` one that came into force by an edit of the file. Both
+are confirmed. ``adopted`` is on trial, ``scheduled`` waits; the others say what became of the record `subject`. A
+``checkpoint`` can only be the first: it stands for a record and all before it, which were removed, and has its `number` and
+`hash`."""
+Reason = Literal["", "time", "restart", "kernel", "lifeline", "portal", "file", "admin", "newer", "invalid"]
+"""Why a trial was reverted, or a schedule withdrawn."""
+VersionState = Literal["waiting", "trial", "fallback", "active", "superseded", "reverted", "withdrawn"]
+"""``fallback`` is the version confirmed last, while another one is on trial."""
+VERSIONS: frozenset[RecordKind] = frozenset({"before", "edited", "adopted", "scheduled"})
+"""Kinds of records that have a text."""
+RECORDS_MAX, TEXT_CHARS_MAX = 2_000, 32_000_000
+"""Of the log: when there are more records, or characters in their texts, the older half is removed. No community decides so
+often; a program that edits the rule file each minute does."""
+FAILS_FOR = Milliseconds(5_000)
+"""A health gate that fails for so long ends the trial."""
+BOOT_MS = Monotonic(0)
+LATE_MAX = timedelta(days=31)
+"""Scheduled rules whose time is longer ago than this do not start by themselves: the clock may be wrong."""
+
+
+@dataclass(frozen=True, slots=True)
+class AdoptionRecord:
+    """One entry of the log. Records are never changed; `prev` and `hash` chain them."""
+
+    kind: RecordKind
+    adopted: str
+    """Civil time, as an ISO text; only as reliable as the clock was."""
+    by: str
+    """The label of an admin, or how it came to be."""
+    fingerprint: str = ""
+    """Of the text; empty for a record about another one."""
+    text: str = ""
+    subject: int = 0
+    """The record that this one is about: the trial that was confirmed or reverted, the version that was put back, the
+    schedule that began; 0 for none."""
+    reason: Reason = ""
+    due: str = ""
+    """Of a schedule: local time, as an ISO text without zone."""
+    trial_s: int = 0
+    """Length of the trial in seconds; of a schedule, 0 for none."""
+    number: int = 0
+    """1 is the first; 0 before it is in the log."""
+    prev: str = ""
+    """Hash of the record before; empty for the first."""
+    hash: str = ""
+
+
+def sealed(record: AdoptionRecord, number: int, prev: str) -> AdoptionRecord:
+    """The record as it stands in the log, behind one with the hash `prev`."""
+    body = [
+        number,
+        prev,
+        record.kind,
+        record.subject,
+        record.adopted,
+        record.by,
+        record.reason,
+        record.fingerprint,
+        record.due,
+        record.trial_s,
+        hashlib.sha256(record.text.encode("utf-8", "surrogatepass")).hexdigest(),
+    ]
+    text = json.dumps(body, ensure_ascii=False, separators=(",", ":"))
+    digest = hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
+    return replace(record, number=number, prev=prev, hash=digest)
+
+
+class LogCheck:
+    """Checks the chain, record by record, from the first one or a checkpoint. That records are missing at its end cannot
+    be seen."""
+
+    def __init__(self) -> None:
+        self._number, self._prev = 0, ""
+
+    def add(self, record: AdoptionRecord) -> int:
+        """The next record, oldest first. Returns 0, or the number of the record that is missing or was changed; the
+        chain goes on behind it."""
+        expected = self._number + 1
+        is_checkpoint = record.kind == "checkpoint" and not self._number
+        is_whole = is_checkpoint or record == sealed(record, expected, self._prev)
+        self._number, self._prev = record.number, record.hash
+        return 0 if is_whole else expected
+
+
+# --- the state machine ---
+
+
+@dataclass(frozen=True, slots=True)
+class Trial:
+    """Rules in force that nobody has confirmed yet."""
+
+    number: int
+    ends: Monotonic
+    ignored: frozenset[Reason] = frozenset()
+    """Health gates that failed before it began."""
+    fails: Reason = ""
+    fails_since: Monotonic = BOOT_MS
+    """Since when `fails` has failed."""
+
+
+@dataclass(frozen=True, slots=True)
+class Schedule:
+    """Rules that wait for their time."""
+
+    number: int
+    due: datetime
+    """Local time without zone."""
+
+
+@dataclass(frozen=True, slots=True)
+class AdoptionState:
+    """Numbers of the records that count now."""
+
+    active: int = 0
+    """The rules confirmed last; 0 while there is no record of them."""
+    trial: Trial | None = None
+    waiting: Schedule | None = None
+
+    @property
+    def in_force(self) -> int:
+        return self.active if self.trial is None else self.trial.number
+
+
+@dataclass(frozen=True, slots=True)
+class Adopted:
+    """Rules are in the log, to go on trial."""
+
+    number: int
+    lasts: Milliseconds
+    began: int = 0
+    """The schedule that it comes from; 0 for none."""
+    failing: frozenset[Reason] = frozenset()
+    """Health gates that fail already."""
+
+
+@dataclass(frozen=True, slots=True)
+class Scheduled:
+    """Rules are in the log, to wait for their time. They replace others that wait."""
+
+    number: int
+    due: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class ConfirmedBy:
+    """The trial is confirmed. Anything but the present trial is ignored, so that a repeated confirmation does nothing."""
+
+    number: int
+    is_written: bool = False
+    """Whether the file has these rules already."""
+
+
+@dataclass(frozen=True, slots=True)
+class Edited:
+    """The file was edited by hand and is in force: this is confirmed, and ends a trial and a schedule."""
+
+    number: int
+
+
+@dataclass(frozen=True, slots=True)
+class TakenBack:
+    """Ends the trial; without one, the schedule."""
+
+    reason: Reason
+    only_waiting: bool = False
+    """Ends the schedule and leaves a trial alone."""
+
+
+@dataclass(frozen=True, slots=True)
+class TimePassed:
+    """Time passes."""
+
+    civil: datetime | None
+    """Local time without zone; None while the clock is not known."""
+    failing: frozenset[Reason] = frozenset()
+    """Health gates that fail now."""
+
+
+@dataclass(frozen=True, slots=True)
+class Restarted:
+    """The node starts, with the rules of the file."""
+
+    is_written: bool
+    """Whether the file has the rules on trial: they were being confirmed when the node stopped."""
+
+
+Event = Adopted | Scheduled | ConfirmedBy | Edited | TakenBack | TimePassed | Restarted
+
+
+@dataclass(frozen=True, slots=True)
+class PutInForce:
+    """Apply the rules of this record; 0 for those of the file."""
+
+    number: int
+
+
+@dataclass(frozen=True, slots=True)
+class WriteFile:
+    """Make the rules of this record those of the file. If it fails, the state before stays."""
+
+    number: int
+
+
+@dataclass(frozen=True, slots=True)
+class Append:
+    """Append to the log what became of the record `subject`. If it fails, it is tried again; the state has changed."""
+
+    kind: RecordKind
+    subject: int
+    reason: Reason = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Begin:
+    """The time of these rules has come: check them again and adopt them, or withdraw them."""
+
+    number: int
+
+
+Effect = PutInForce | WriteFile | Append | Begin
+Step = tuple[AdoptionState, tuple[Effect, ...]]
+
+
+def step(state: AdoptionState, event: Event, now: Monotonic) -> Step:
+    """The state after `event`, and what is to be done, in this order."""
+    match event:
+        case Adopted():
+            return _adopt(state, event, now)
+        case Scheduled(number, due):
+            return replace(state, waiting=Schedule(number, due)), _without_waiting(state)
+        case ConfirmedBy(number, is_written):
+            return _confirm(state, number, is_written=is_written)
+        case Edited(number):
+            ended: tuple[Effect, ...] = ()
+            if state.trial is not None:
+                ended = (PutInForce(number), Append("reverted", state.trial.number, "newer"))
+            return AdoptionState(number), (*ended, *_without_waiting(state))
+        case TakenBack(reason, only_waiting):
+            return _take_back(state, reason, only_waiting=only_waiting)
+        case TimePassed():
+            return _tick(state, event, now)
+        case Restarted(is_written):
+            return _restart(state, is_written=is_written)
+
+
+def _adopt(state: AdoptionState, event: Adopted, now: Monotonic) -> Step:
+    # What the trial before has broken is not put down to what was before it.
+    ignored = event.failing if state.trial is None else event.failing & state.trial.ignored
+    trial = Trial(event.number, Monotonic(now + event.lasts), ignored)
+    has_begun = state.waiting is not None and state.waiting.number == event.began
+    waiting = None if has_begun else state.waiting
+    return replace(state, trial=trial, waiting=waiting), (PutInForce(event.number),)
+
+
+def _confirm(state: AdoptionState, number: int, *, is_written: bool) -> Step:
+    if state.trial is None or state.trial.number != number:
+        return state, ()
+    writing = () if is_written else (WriteFile(number),)
+    return AdoptionState(number), (*writing, Append("confirmed", number), *_without_waiting(state))
+
+
+def _revert(state: AdoptionState, trial: Trial, reason: Reason) -> Step:
+    effects = (PutInForce(state.active), Append("reverted", trial.number, reason))
+    return replace(state, trial=None), effects
+
+
+def _take_back(state: AdoptionState, reason: Reason, *, only_waiting: bool) -> Step:
+    if state.trial is not None and not only_waiting:
+        return _revert(state, state.trial, reason)
+    gone = (Append("withdrawn", state.waiting.number, reason),) if state.waiting else ()
+    return replace(state, waiting=None), gone
+
+
+def _restart(state: AdoptionState, *, is_written: bool) -> Step:
+    if state.trial is None:
+        return state, ()
+    if is_written:
+        return _confirm(state, state.trial.number, is_written=True)
+    return _revert(state, state.trial, "restart")
+
+
+def _without_waiting(state: AdoptionState) -> tuple[Append, ...]:
+    """A schedule was written against rules that are no longer the confirmed ones."""
+    return (Append("withdrawn", state.waiting.number, "newer"),) if state.waiting else ()
+
+
+def _tick(state: AdoptionState, event: TimePassed, now: Monotonic) -> Step:
+    trial, waiting = state.trial, state.waiting
+    if trial is None:
+        is_due = (
+            waiting is not None
+            and event.civil is not None
+            and waiting.due <= event.civil <= waiting.due + LATE_MAX
+        )
+        return state, (Begin(waiting.number),) if waiting and is_due else ()
+    if now >= trial.ends:
+        return _revert(state, trial, "time")
+    failing = sorted(event.failing - trial.ignored)
+    if not failing:
+        return (state if not trial.fails else replace(state, trial=replace(trial, fails=""))), ()
+    if trial.fails not in failing:
+        return replace(state, trial=replace(trial, fails=failing[0], fails_since=now)), ()
+    if now - trial.fails_since >= FAILS_FOR:
+        return _revert(state, trial, trial.fails)
+    return state, ()
+
+
+# --- the log, read again ---
+
+
+@dataclass(frozen=True, slots=True)
+class RuleVersion:
+    """One text of the history."""
+
+    number: int
+    adopted: str
+    by: str
+    fingerprint: str
+    state: VersionState = "superseded"
+    reason: Reason = ""
+    """Why it was reverted or withdrawn."""
+    due: str = ""
+    trial_s: int = 0
+    put_back: int = 0
+    """The earlier version with this text that was put back; 0 for none."""
+
+
+class RuleHistory:
+    """What the log says so far: the state, and what became of each version."""
+
+    def __init__(self) -> None:
+        self.state = AdoptionState()
+        self.length = 0
+        """Records so far."""
+        self._versions: dict[int, RuleVersion] = {}
+        self._confirmed: list[int] = []
+        """Versions that were the active ones, oldest first."""
+
+    def add(self, record: AdoptionRecord) -> None:
+        """The next record. One that cannot be understood, as after damage, changes nothing."""
+        self.length = record.number
+        event = _event(record, self.state)
+        if event is not None:
+            self.state, _ = step(self.state, event, BOOT_MS)
+        if self.state.active not in {0, *self._confirmed[-1:]}:
+            self._confirmed.append(self.state.active)
+        if record.kind in VERSIONS:
+            subject = self._versions.get(record.subject)
+            self._versions[record.number] = RuleVersion(
+                record.number,
+                record.adopted,
+                record.by,
+                record.fingerprint,
+                due=record.due,
+                trial_s=record.trial_s,
+                put_back=record.subject if subject is not None and not subject.due else 0,
+            )
+        elif record.subject in self._versions and record.kind != "confirmed":
+            ended: VersionState = "reverted" if record.kind == "reverted" else "withdrawn"
+            before = self._versions[record.subject]
+            self._versions[record.subject] = replace(before, state=ended, reason=record.reason)
+
+    def versions(self) -> tuple[RuleVersion, ...]:
+        """The newest first."""
+        return tuple(self._now(each) for each in reversed(self._versions.values()))
+
+    def newest(self) -> RuleVersion | None:
+        number = next(reversed(self._versions), None)
+        return None if number is None else self.version(number)
+
+    def version(self, number: int) -> RuleVersion | None:
+        found = self._versions.get(number)
+        return None if found is None else self._now(found)
+
+    def previous(self) -> RuleVersion | None:
+        """The version confirmed before the active one, with another text; None without one."""
+        active = self._versions.get(self.state.active)
+        for number in reversed(self._confirmed):
+            version = self._versions.get(number)
+            if version is not None and active is not None and version.fingerprint != active.fingerprint:
+                return version
+        return None
+
+    @property
+    def needed(self) -> int:
+        """The oldest record that the state, or putting back the version before, depends on; 0 for none."""
+        now = (self.state.trial, self.state.waiting, self.previous())
+        return min([each.number for each in now if each] + [self.state.active])
+
+    def _now(self, version: RuleVersion) -> RuleVersion:
+        trial, waiting = self.state.trial, self.state.waiting
+        if version.number == self.state.active:
+            return replace(version, state="active" if trial is None else "fallback")
+        if trial is not None and version.number == trial.number:
+            return replace(version, state="trial")
+        if waiting is not None and version.number == waiting.number:
+            return replace(version, state="waiting")
+        return version
+
+
+def is_full(
+    records: int, chars: int, records_max: int = RECORDS_MAX, text_chars_max: int = TEXT_CHARS_MAX
+) -> bool:
+    """Whether a log with so many records, and characters in their texts, is over its limits."""
+    return records > records_max or chars > text_chars_max
+
+
+def removable(
+    history: RuleHistory,
+    sizes: Sequence[tuple[int, int]],
+    records_max: int = RECORDS_MAX,
+    text_chars_max: int = TEXT_CHARS_MAX,
+) -> int:
+    """The record that a checkpoint replaces when the log is full; those before it are removed. 0 if none can be. `sizes`:
+    the number of each record, oldest first, and of the characters in its text. What is needed stays, however old."""
+    records = chars = 0
+    for number, size in reversed(sizes):
+        records, chars = records + 1, chars + size
+        if is_full(2 * records, 2 * chars, records_max, text_chars_max):
+            last = min(number, history.needed - 1)
+            return last if last > sizes[0][0] else 0
+    return 0
+
+
+def _event(record: AdoptionRecord, state: AdoptionState) -> Event | None:
+    trial, waiting = state.trial, state.waiting
+    match record.kind:
+        case "before" | "edited":
+            return Edited(record.number)
+        case "adopted":
+            return Adopted(record.number, Milliseconds(record.trial_s * 1000), record.subject)
+        case "scheduled":
+            due = _local(record.due)
+            return None if due is None else Scheduled(record.number, due)
+        case "confirmed":
+            return ConfirmedBy(record.subject)
+        case "reverted":
+            return TakenBack(record.reason) if trial and trial.number == record.subject else None
+        case "withdrawn":
+            is_it = waiting is not None and waiting.number == record.subject
+            return TakenBack(record.reason, only_waiting=True) if is_it else None
+        case "checkpoint":
+            return None
+
+
+def _local(text: str) -> datetime | None:
+    try:
+        return datetime.fromisoformat(text).replace(tzinfo=None)
+    except ValueError:
+        return None

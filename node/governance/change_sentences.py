@@ -1,0 +1,298 @@
+"""What a change of the rules changes, in sentences that people can read before they decide, in every language."""
+
+from dataclasses import dataclass
+
+from node.governance.change_impact import (
+    Aspect,
+    ChangeImpact,
+    Direct,
+    EntitlementChange,
+    PoolShare,
+    Term,
+    Value,
+)
+from node.governance.expressions import (
+    among_words,
+    busy_sentence,
+    capital,
+    combinations_words,
+    duration_words,
+    grace_sentence,
+    moment_words,
+    nodes_words,
+    overbook_sentence,
+    preview_sentence,
+    rate_words,
+    rates_words,
+    share_words,
+)
+from node.governance.people import Group
+from node.governance.rule_evaluation import guest_lifeline, lifeline
+from node.governance.rules import Quota, Ruleset
+from node.governance.sentences import (
+    equal_share_sentence,
+    guest_lifeline_sentence,
+    joining_sentence,
+    lifeline_sentence,
+    line_sentence,
+    quota_words,
+    ratio_sentence,
+    stated_line_sentence,
+    times_words,
+)
+from node.translator import ENGLISH, Translator, amount_words
+from node.units import Milliseconds, Rates
+
+
+@dataclass(frozen=True, slots=True)
+class ChangeSentence:
+    """One change as people read it."""
+
+    what: Aspect | Term
+    text: str
+    """Which people, when, what from now on, and what until now."""
+    counted: str = ""
+    """How many accounts of the member directory it concerns; empty for guests, and without a directory."""
+    example: str = ""
+    """One account at one time."""
+    rules: str = ""
+    """The rules that decide from now on, and until now."""
+    accounts: int = 0
+    rules_before: tuple[str, ...] = ()
+    rules_after: tuple[str, ...] = ()
+
+
+def verdict_sentence(impact: ChangeImpact, words: Translator = ENGLISH) -> str:
+    """The result in one sentence."""
+    if impact.is_nothing:
+        return words.gettext("Nothing changes for anybody.")
+    if not impact.is_complete:
+        return words.gettext(
+            "There are more situations than can be compared, so this list is not complete. Change a few rules at a time."
+        )
+    if impact.is_for_nobody_now:
+        return words.gettext("Nothing changes for anybody who is in the roll now.")
+    number = len(impact.terms) + len(impact.changes)
+    return words.ngettext("{number} thing changes.", "{number} things change.", number).format(number=number)
+
+
+def change_sentences(impact: ChangeImpact, words: Translator = ENGLISH) -> tuple[ChangeSentence, ...]:
+    """All changes, first those that are the same for everybody; empty when nothing changes."""
+    terms = [ChangeSentence(term, _term(term, impact, words)) for term in impact.terms]
+    return (*terms, *(_change(change, impact, words) for change in impact.changes))
+
+
+def _change(change: EntitlementChange, impact: ChangeImpact, words: Translator) -> ChangeSentence:
+    when = when_words(change, words)
+    text = _template(words, has_times=bool(when), is_long=change.aspect == "quotas").format(
+        people=people_words(change.people, words),
+        times=when,
+        new=value_words(change, impact.after, words),
+        old=value_words(change, impact.before, words, is_before=True),
+    )
+    counted = ""
+    if impact.accounts and (change.accounts or not change.has_guests):
+        counted = words.gettext("Accounts concerned: {number} of {total}.").format(
+            number=change.accounts, total=impact.accounts
+        )
+    return ChangeSentence(
+        change.aspect,
+        capital(text),
+        counted,
+        _example(change, words),
+        _rules(change, words),
+        change.accounts,
+        change.rules_before,
+        change.rules_after,
+    )
+
+
+def _template(words: Translator, *, has_times: bool, is_long: bool) -> str:
+    if is_long and has_times:
+        return words.gettext("{people}, {times}: {new}. Until now: {old}.")
+    if is_long:
+        return words.gettext("{people}: {new}. Until now: {old}.")
+    if has_times:
+        return words.gettext("{people}, {times}: {new} instead of {old}.")
+    return words.gettext("{people}: {new} instead of {old}.")
+
+
+def people_words(people: Group, words: Translator = ENGLISH) -> str:
+    if people.who is None:
+        return combinations_words(people.combinations, words)
+    return among_words(people.who, words)
+
+
+def when_words(change: EntitlementChange, words: Translator = ENGLISH) -> str:
+    """Empty for always."""
+    times = _times_and_load_words(change, words)
+    if change.nodes is None:
+        return times
+    at = nodes_words(change.nodes, words)
+    return words.gettext("{times}, {load}").format(times=times, load=at) if times else at
+
+
+def _times_and_load_words(change: EntitlementChange, words: Translator) -> str:
+    times = _times_words(change, words)
+    if change.busy is None:
+        return times
+    load = (
+        words.gettext("while the line is busy")
+        if change.busy
+        else words.gettext("while the line is not busy")
+    )
+    return words.gettext("{times}, {load}").format(times=times, load=load) if times else load
+
+
+def _times_words(change: EntitlementChange, words: Translator) -> str:
+    unknown = words.gettext("while the node does not know the time")
+    if change.times is None:
+        return ""
+    if not (change.times.spans or change.times.windows):
+        return unknown
+    times = times_words(change.times, words).rstrip(",،")
+    if change.is_on_some_days:
+        times = words.gettext("{times}, on some of these days").format(times=times)
+    if not change.clock_unknown:
+        return times
+    return words.gettext("{some} and {last}").format(some=times, last=unknown)
+
+
+def value_words(
+    change: EntitlementChange, ruleset: Ruleset, words: Translator = ENGLISH, *, is_before: bool = False
+) -> str:
+    """What people have from now on, or had before, as a noun phrase; `ruleset` is the one it comes from."""
+    value = change.before if is_before else change.after
+    if is_before and isinstance(value, Direct) and change.is_of_rates:
+        return _direct(value, words)
+    match change.aspect:
+        case "ceiling" | "pool_ceiling":
+            return _limit(value, words, together=change.aspect == "pool_ceiling")
+        case "guarantee":
+            return _guarantee(value, words)
+        case "share" | "weight":
+            assert isinstance(value, PoolShare | int), "a share has a weight"
+            return _share(value, ruleset.unit, words)
+        case "quotas":
+            assert isinstance(value, frozenset), "quotas are a set"
+            return _quotas(value, words)
+        case "session":
+            if value is None:
+                return words.gettext("visits as long as the node’s settings say")
+            assert isinstance(value, int), "a session has a length"
+            return words.gettext("visits of at most {time}").format(
+                time=duration_words(Milliseconds(value), words)
+            )
+        case "devices":
+            if value is None:
+                return words.gettext("any number of devices online at once")
+            assert isinstance(value, int), "devices have a number"
+            text = words.ngettext(
+                "at most {number} device online at once", "at most {number} devices online at once", value
+            )
+            return text.format(number=value)
+
+
+def _limit(value: Value, words: Translator, *, together: bool) -> str:
+    if not isinstance(value, Direct):
+        if together:
+            return words.gettext("no speed limit for all of them together")
+        return words.gettext("no speed limit")
+    text = words.gettext("at most {rates}")
+    if together:
+        text = words.gettext("at most {rates} for all of them together")
+    return text.format(rates=_direct(value, words))
+
+
+def _guarantee(value: Value, words: Translator) -> str:
+    if not isinstance(value, Direct):
+        return words.gettext("only the lifeline guaranteed")
+    text = words.gettext("at least {rates}")
+    if value.together:
+        text = words.gettext("at least {rates} for all of them together")
+    return text.format(rates=_direct(value, words))
+
+
+def _direct(value: Direct, words: Translator) -> str:
+    if value.down is not None and value.up is not None:
+        return rates_words(Rates(value.down, value.up), words)
+    if value.down is not None:
+        return words.gettext("{rate} download").format(rate=amount_words(rate_words(value.down), words))
+    assert value.up is not None, "rates differ in a direction"
+    return words.gettext("{rate} upload").format(rate=amount_words(rate_words(value.up), words))
+
+
+def _share(value: PoolShare | int, unit: str, words: Translator) -> str:
+    if isinstance(value, int):
+        return words.gettext("a share of {weight} among those who share together").format(weight=value)
+    households = share_words(value.weight, unit, words)
+    if value.pool is None:
+        return words.gettext("the share of {households} (share {weight})").format(
+            households=households, weight=value.weight
+        )
+    return words.gettext("the share of {households} (share {weight}) for {people} together").format(
+        households=households, weight=value.weight, people=people_words(value.pool, words)
+    )
+
+
+def _quotas(quotas: frozenset[Quota], words: Translator) -> str:
+    if not quotas:
+        return words.gettext("no quota")
+    first, *others = sorted(quota_words(quota, words) for quota in quotas)
+    for other in others:
+        first = words.gettext("{some} and {last}").format(some=first, last=other)
+    return first
+
+
+def _term(term: Term, impact: ChangeImpact, words: Translator) -> str:
+    new, old = (_term_words(term, ruleset, words) for ruleset in (impact.after, impact.before))
+    if new == old and term == "line":
+        new, old = (stated_line_sentence(ruleset, words) for ruleset in (impact.after, impact.before))
+    return words.gettext("{new} Until now: “{old}”").format(new=new, old=old)
+
+
+def _term_words(term: Term, ruleset: Ruleset, words: Translator) -> str:
+    charter = ruleset.charter
+    match term:
+        case "line":
+            return line_sentence(ruleset, words)
+        case "lifeline":
+            return lifeline_sentence(ruleset, lifeline(charter), words)
+        case "guest_lifeline":
+            return guest_lifeline_sentence(ruleset, guest_lifeline(charter), words)
+        case "max_weight_ratio" | "overbook_percent":
+            return _charter_number(term, ruleset, words)
+        case "unit":
+            return equal_share_sentence(ruleset, words)
+        case "joining":
+            return joining_sentence(ruleset.joining, words, with_decision=False)
+        case "busy":
+            return busy_sentence(charter.busy, words)
+        case "grace_days":
+            return grace_sentence(ruleset.grace_days, words)
+        case "preview":
+            return preview_sentence(ruleset.preview_by, words, with_decision=False)
+
+
+def _charter_number(term: Term, ruleset: Ruleset, words: Translator) -> str:
+    if term == "max_weight_ratio":
+        return ratio_sentence(ruleset, words)
+    return overbook_sentence(ruleset.charter.overbook_percent, words)
+
+
+def _example(change: EntitlementChange, words: Translator) -> str:
+    if change.minute is None:
+        return ""
+    is_dated = change.times is not None and change.times.is_dated
+    moment = moment_words(change.minute, words, is_dated=is_dated)
+    if change.account is None:
+        return words.gettext("For example {moment}.").format(moment=moment)
+    return words.gettext("For example {account}, {moment}.").format(account=change.account, moment=moment)
+
+
+def _rules(change: EntitlementChange, words: Translator) -> str:
+    new, old = (", ".join(names) for names in (change.rules_after, change.rules_before))
+    if new == old:
+        return words.gettext("Rule: {rules}.").format(rules=new) if new else ""
+    none = words.gettext("none")
+    return words.gettext("Rule: {new}; until now: {old}.").format(new=new or none, old=old or none)

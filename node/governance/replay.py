@@ -1,0 +1,599 @@
+"""Replays what accounts used in intervals of five minutes under two rulesets: what other rules would have changed.
+
+What was used says only in part what people wanted: on a full line, or at a ceiling, they may have wanted more. So the
+result is a range. At its low end everybody wants what they used; at its high end everybody who was active wants as much
+as they can get. The line is divided as a running node does it, by the shares, floors and ceilings of `Evaluator`. Quotas
+count what these days show, at each full hour.
+
+Nobody is named, and nothing is shown of fewer than `GROUP_MIN` accounts: also not whether rules for so few would have
+changed anything, since a ceiling that is tried again and again would find out what one of them used, and when.
+"""
+
+from collections import Counter, defaultdict
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import date, datetime
+from functools import lru_cache
+from itertools import groupby
+
+from node.accounting.intervals import INTERVAL_S, AccountUsage
+from node.accounting.periods import SlidingDays, last_days, period_name
+from node.governance.allowance import Allowance, Bound, Moment, Unit
+from node.governance.fair_shares import Demand, equal_parts
+from node.governance.rule_evaluation import DIRECTIONS, Direction, Evaluator, PolicySlice, rate_in
+from node.governance.rules import Quota, Ruleset
+from node.translator import ENGLISH, Translator
+from node.units import AccountId, BitsPerSecond, Rates
+
+GROUP_MIN = 5
+"""Of fewer accounts nothing is shown: somebody could recognise them."""
+LARGEST_SHOWN = 3
+NOTICED_PERMILLE = 10
+"""A smaller difference of a rate counts as none."""
+DIVISIONS_MAX = 4_096
+"""Divisions of the line that are remembered."""
+
+type UnitOn = Callable[[AccountId, date, int], Unit]
+"""An account on a day, when dues are late after so many days of grace."""
+type Interval = tuple[datetime, AccountUsage]
+"""Its beginning in local time."""
+
+
+@dataclass(frozen=True, slots=True)
+class HourUse:
+    """Mean rates in one hour in which enough accounts were active."""
+
+    begun: datetime
+    before: Rates
+    after: Rates | None
+    """None where too few of them would have had other rates: the difference would be theirs."""
+
+
+@dataclass(frozen=True, slots=True)
+class DayHour:
+    """What an account that was active in this hour of the day could have had on average, download; None where too few were
+    active, or would have had another rate."""
+
+    hour: int
+    before: BitsPerSecond | None
+    after: BitsPerSecond | None
+
+
+@dataclass(frozen=True, slots=True)
+class Effects:
+    """One end of the range."""
+
+    affected: int | None
+    """How many accounts would have had another rate; None for fewer than `GROUP_MIN`. 0 is only said where the rules do not
+    differ, or differ for at least as many."""
+    gains: tuple[int, ...]
+    """The largest, in permille of what the account had; empty where too few gain."""
+    losses: tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Replay:
+    """What other rules would have changed in these days."""
+
+    first: date
+    last: date
+    accounts: int
+    """Active at all."""
+    low: Effects
+    """Everybody wants what they used."""
+    high: Effects | None
+    """Everybody who was active wants as much as they can get; None where a ruleset does not state the line's speed."""
+    busiest_before: HourUse | None
+    """The hour with the highest mean download; None where too few accounts were active in each."""
+    busiest_after: HourUse | None
+    margins: tuple[int | None, int | None]
+    """Before and after: the lowest rate that anybody could have had, in permille of their lifeline. None as `high`."""
+    hours: tuple[HourUse, ...]
+    """Without those in which too few accounts were active."""
+    day_hours: tuple[DayHour, ...]
+
+    @property
+    def is_nothing(self) -> bool:
+        """Whether nobody would have noticed anything."""
+        return self.low.affected == 0 and (self.high is None or self.high.affected == 0)
+
+
+class TooFewAccounts(Exception):
+    """So few accounts were active that anything said would be about somebody."""
+
+
+def why_no_preview(in_force: Ruleset, words: Translator = ENGLISH) -> tuple[str, str]:
+    """Why there is nothing to replay, and what to do."""
+    if not in_force.preview_by:
+        return (
+            words.gettext("nothing is kept to preview rules with"),
+            words.gettext(
+                "let the community decide, and add [preview] with its decision to the rules; then the node keeps what "
+                "accounts use in each five minutes, for 14 days"
+            ),
+        )
+    reason = words.gettext(
+        "fewer than {number} accounts were active, so that a preview would be about somebody"
+    )
+    fix = words.gettext("try again in some days; the node must know the time")
+    return reason.format(number=GROUP_MIN), fix
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Rights:
+    """Those of an allowance on which rates depend. There is one object for equal rights, so that comparing is fast."""
+
+    pool: str | None
+    lifeline: Rates
+    own: Mapping[Direction, Demand]
+    """What one account demands of the line, or in a pool of the pool, that wants as much as it can get."""
+    of_pool: Mapping[Direction, Demand]
+    """What its pool demands of the line."""
+
+
+def _rights(allowance: Allowance, known: dict[tuple[object, ...], _Rights]) -> _Rights:
+    own = {each: _own(allowance, each) for each in DIRECTIONS}
+    of_pool = {each: _of_line(allowance, allowance.pool_ceiling, each) for each in DIRECTIONS}
+    key = (allowance.pool, allowance.lifeline, *own.values(), *of_pool.values())
+    return known.setdefault(key, _Rights(allowance.pool, allowance.lifeline, own, of_pool))
+
+
+def _own(allowance: Allowance, direction: Direction) -> Demand:
+    if allowance.pool is None:
+        return _of_line(allowance, allowance.ceiling, direction)
+    own = _top(allowance.own_floor, direction) or 0
+    return Demand(allowance.weight_in_pool, own, _top(allowance.ceiling, direction), own)
+
+
+def _of_line(allowance: Allowance, ceiling: Bound[Rates] | None, direction: Direction) -> Demand:
+    floor, lifeline = (rate_in(direction, each) for each in (allowance.floor.value, allowance.lifeline))
+    return Demand(allowance.share.value, floor, _top(ceiling, direction), lifeline)
+
+
+def _top(rates: Bound[Rates] | None, direction: Direction) -> int | None:
+    return None if rates is None else rate_in(direction, rates.value)
+
+
+# --- division of the line ------------------------------------------------------------------------
+
+
+def divide(
+    wanting: Sequence[tuple[_Rights, int, int | None]], capacity: int, direction: Direction
+) -> list[int]:
+    """The rate of each of so many accounts with these rights who want so much each; None for all they can get."""
+    inside: dict[str | None, Counter[Demand]] = defaultdict(Counter)
+    pools: dict[str, Demand] = {}
+    demands: list[Demand] = []
+    for rights, count, wanted in wanting:
+        demand = rights.own[direction]
+        if wanted is not None:
+            demand = Demand(demand.weight, demand.floor, _lowest(demand.ceiling, wanted), demand.lifeline)
+        demands.append(demand)
+        inside[rights.pool][demand] += count
+        if rights.pool is not None:
+            pools.setdefault(rights.pool, rights.of_pool[direction])
+    pools = {name: _together(pool, inside[name]) for name, pool in pools.items()}
+    inside[None].update(pools.values())
+    alone = equal_parts(inside[None], capacity)
+    parts = {name: equal_parts(inside[name], alone[pool]) for name, pool in pools.items()}
+    return [
+        alone[demand] if rights.pool is None else parts[rights.pool][demand]
+        for (rights, _, _), demand in zip(wanting, demands, strict=True)
+    ]
+
+
+def _together(pool: Demand, inside: Mapping[Demand, int]) -> Demand:
+    """A pool demands what its accounts may have and want together."""
+    own = sum(each.floor * count for each, count in inside.items())
+    wanted: int | None = 0
+    for each, count in inside.items():
+        wanted = None if wanted is None or each.ceiling is None else wanted + each.ceiling * count
+    whole = pool.with_lifelines(own)
+    return replace(whole, ceiling=_lowest(whole.ceiling, wanted))
+
+
+def _lowest(one: int | None, other: int | None) -> int | None:
+    if one is None or other is None:
+        return other if one is None else one
+    return min(one, other)
+
+
+@lru_cache(maxsize=DIVISIONS_MAX)
+def _greedy(
+    counts: tuple[tuple[_Rights, int], ...], capacity: Rates
+) -> tuple[dict[_Rights, tuple[int, int]], int]:
+    """The rates of each account where everybody wants all they can get, and the lowest in permille of a lifeline."""
+    wanting = [(rights, count, None) for rights, count in counts]
+    both = [divide(wanting, rate_in(direction, capacity), direction) for direction in DIRECTIONS]
+    rates = {rights: (down, up) for (rights, _), down, up in zip(counts, *both, strict=True)}
+    return rates, min(_margins(counts, rates), default=0)
+
+
+def _margins(
+    counts: Sequence[tuple[_Rights, int]], rates: Mapping[_Rights, tuple[int, int]]
+) -> Iterable[int]:
+    pooled: dict[_Rights | str, tuple[int, int]] = {}
+    lifelines: dict[_Rights | str, Rates] = {}
+    for rights, count in counts:
+        down, up = rates[rights]
+        # Guests have one lifeline together, everybody else one of their own.
+        together = rights.pool if not rights.own["down"].floor else None
+        key, number = (rights, 1) if together is None else (together, count)
+        before = pooled.get(key, (0, 0))
+        pooled[key] = before[0] + down * number, before[1] + up * number
+        lifelines[key] = rights.lifeline
+    for key, (down, up) in pooled.items():
+        least = lifelines[key]
+        yield min(down * 1000 // max(1, least.down), up * 1000 // max(1, least.up))
+
+
+# --- one ruleset ---------------------------------------------------------------------------------
+
+
+@dataclass(slots=True)
+class _Used:
+    """What accounts used until now, as quotas count it: all, and while the line was busy."""
+
+    days: dict[str, dict[AccountId, list[int]]] = field(default_factory=dict)
+    """By day and account."""
+
+    def add(self, day: str, usage: AccountUsage) -> None:
+        today = self.days.setdefault(day, {})
+        for account, (used, is_busy) in usage.items():
+            counted = today.get(account)
+            if counted is None:
+                counted = today[account] = [0, 0]
+            total = used.down + used.up
+            counted[0] += total
+            if is_busy:
+                counted[1] += total
+
+    def total(self, account: AccountId, quota: Quota, day: str) -> int:
+        kind = 1 if quota.counts == "uplink while busy" else 0
+        if isinstance(quota.period, SlidingDays):
+            days = list(last_days(quota.period.days, day))
+        else:
+            period = period_name(quota.period, day)
+            days = [each for each in self.days if period_name(quota.period, each) == period]
+        found = [self.days[each][account][kind] for each in days if account in self.days.get(each, ())]
+        return sum(found)
+
+
+type _Kind = tuple[str, frozenset[str], frozenset[str]]
+"""Tier, groups, and quotas that are used up: accounts of one kind have the same rights."""
+
+
+class _RightsUnder:
+    """The rights of accounts under one ruleset, interval by interval."""
+
+    def __init__(
+        self, ruleset: Ruleset, unit_on: UnitOn, interned: dict[tuple[object, ...], _Rights]
+    ) -> None:
+        self.capacity = ruleset.shaped
+        self._ruleset, self._unit_on, self._interned = ruleset, unit_on, interned
+        self._evaluator = Evaluator(ruleset, lists_not_binding=False)
+        self.quotas = {rule.id: rule.effect for rule in ruleset.rules if isinstance(rule.effect, Quota)}
+        self._slice: PolicySlice | None = None
+        self._known: dict[_Kind, _Rights] = {}
+
+    def begin(self, moment: Moment) -> bool:
+        """Whether other rules apply than before."""
+        before, self._slice = self._slice, self._evaluator.slice_at(moment)
+        if self._slice is before:
+            return False
+        self._known.clear()
+        return True
+
+    def entitlement(self, kind: _Kind) -> tuple[_Rights, list[tuple[Quota, bool]]]:
+        """The rights, and the quotas, each with whether it has a consequence now."""
+        assert self._slice is not None, "begun"
+        tier, groups, _ = kind
+        counted = self._slice.counted(Unit(AccountId(""), tier, groups))
+        return self.rights(kind), [(each.quota, each.holds) for each in counted]
+
+    def kind(self, account: AccountId, day: date, used: _Used) -> _Kind:
+        unit = self._unit_on(account, day, self._ruleset.grace_days)
+        name = day.isoformat()
+        exhausted = [
+            each for each, quota in self.quotas.items() if used.total(account, quota, name) >= quota.volume
+        ]
+        return unit.tier, unit.groups, frozenset(exhausted)
+
+    def rights(self, kind: _Kind) -> _Rights:
+        known = self._known.get(kind)
+        if known is None:
+            assert self._slice is not None, "begun"
+            tier, groups, exhausted = kind
+            allowance = self._slice.allowance(Unit(AccountId(""), tier, groups), exhausted)
+            known = self._known[kind] = _rights(allowance, self._interned)
+        return known
+
+
+# --- the replay ----------------------------------------------------------------------------------
+
+
+@dataclass(slots=True)
+class _Hour:
+    """Sums over the intervals of an hour, in bit/s."""
+
+    before: list[int] = field(default_factory=lambda: [0, 0])
+    after: list[int] = field(default_factory=lambda: [0, 0])
+    accounts: set[AccountId] = field(default_factory=set)
+    differing: set[AccountId] = field(default_factory=set)
+    """Those with other rates in it."""
+
+    @property
+    def is_shown(self) -> bool:
+        return len(self.accounts) >= GROUP_MIN
+
+    @property
+    def shows_after(self) -> bool:
+        return not _are_few(len(self.differing))
+
+
+@dataclass(slots=True)
+class _Sums:
+    """Of one account, down and up: rates summed over its intervals."""
+
+    before: int = 0
+    after: int = 0
+    is_affected: bool = False
+
+
+class _Replayer:
+    def __init__(self, before: Ruleset, after: Ruleset, unit_on: UnitOn, node: str) -> None:
+        self._node = node
+        interned: dict[tuple[object, ...], _Rights] = {}
+        self._sides = _RightsUnder(before, unit_on, interned), _RightsUnder(after, unit_on, interned)
+        self._used = _Used()
+        self._has_quotas = any(side.quotas for side in self._sides)
+        self._hour_begun: datetime | None = None
+        self._kinds: dict[AccountId, tuple[_Kind, _Kind]] = {}
+        """Since the hour began, for its quotas."""
+        self._rights: dict[AccountId, tuple[_Rights, _Rights]] = {}
+        """While the same rules apply."""
+        self._moments: list[Moment] = []
+        """At each of which other rules apply than before."""
+        self.low: dict[AccountId, _Sums] = {}
+        self.high: dict[AccountId, _Sums] = {}
+        self.hours: dict[datetime, _Hour] = {}
+        self.day_hours: dict[int, _Hour] = {}
+        self.counts = dict.fromkeys(range(24), 0)
+        self.margins: list[int | None] = [None, None]
+        self.is_stated = all(side.capacity is not None for side in self._sides)
+
+    def replay(self, begun: datetime, usage: AccountUsage) -> None:
+        hour = begun.replace(minute=0, second=0, microsecond=0)
+        moment = Moment(begun, "synced", any(each.is_busy for each in usage.values()), self._node)
+        are_others = [side.begin(moment) for side in self._sides]
+        if any(are_others):
+            self._rights.clear()
+            self._moments.append(moment)
+        if hour != self._hour_begun:
+            self._hour_begun = hour
+            self._kinds.clear()
+            self._rights.clear()
+        for account in usage.keys() - self._rights.keys():
+            self._rights[account] = self._rights_of(account, begun.date())
+        rights = [self._rights[account] for account in usage]
+        self._replay_low(hour, usage, rights)
+        if self.is_stated:
+            self._replay_high(hour.hour, tuple(usage), rights)
+        if self._has_quotas:
+            self._used.add(begun.date().isoformat(), usage)
+
+    def are_few_concerned(self) -> bool:
+        """Whether the rules differ for so few accounts, active at that time or not, that nothing can be said of them."""
+        if self._sides[0].capacity != self._sides[1].capacity:
+            return False
+        concerned: set[AccountId] = set()
+        for day, moments in groupby(self._moments, key=lambda moment: moment.at.date()):
+            accounts: dict[tuple[_Kind, _Kind], list[AccountId]] = {}
+            for account in self.low:
+                before, after = (side.kind(account, day, _Used()) for side in self._sides)
+                accounts.setdefault((before, after), []).append(account)
+            for moment in moments:
+                concerned.update(*(accounts[kinds] for kinds in self._differing(moment, accounts)))
+            if len(concerned) >= GROUP_MIN:
+                return False
+        return _are_few(len(concerned))
+
+    def _differing(
+        self, moment: Moment, among: Iterable[tuple[_Kind, _Kind]]
+    ) -> Iterable[tuple[_Kind, _Kind]]:
+        """Kinds of accounts that have other rights at this moment."""
+        one, other = self._sides
+        one.begin(moment)
+        other.begin(moment)
+        return [kinds for kinds in among if one.entitlement(kinds[0]) != other.entitlement(kinds[1])]
+
+    def _rights_of(self, account: AccountId, day: date) -> tuple[_Rights, _Rights]:
+        kinds = self._kinds.get(account)
+        if kinds is None:
+            before, after = (side.kind(account, day, self._used) for side in self._sides)
+            kinds = self._kinds[account] = before, after
+        return self._sides[0].rights(kinds[0]), self._sides[1].rights(kinds[1])
+
+    def _replay_low(
+        self, hour: datetime, usage: AccountUsage, rights: Sequence[tuple[_Rights, _Rights]]
+    ) -> None:
+        downs = [each.used.down * 8 // INTERVAL_S for each in usage.values()]
+        ups = [each.used.up * 8 // INTERVAL_S for each in usage.values()]
+        sums = self.hours.setdefault(hour, _Hour())
+        sums.accounts.update(usage)
+        before = self._wanted(0, [one for one, _ in rights], downs, ups)
+        is_same = self._sides[0].capacity == self._sides[1].capacity and all(a is b for a, b in rights)
+        after = before if is_same else self._wanted(1, [other for _, other in rights], downs, ups)
+        for direction in (0, 1):
+            sums.before[direction] += sum(before[direction])
+            sums.after[direction] += sum(after[direction])
+        sums.differing |= _add(self.low, tuple(usage), before, after)
+
+    def _wanted(
+        self, number: int, rights: Sequence[_Rights], downs: Sequence[int], ups: Sequence[int]
+    ) -> tuple[list[int], list[int]]:
+        """The rates of everybody who wants so much."""
+        capacity = self._sides[number].capacity
+        return (
+            _satisfied(rights, downs, None if capacity is None else capacity.down, "down"),
+            _satisfied(rights, ups, None if capacity is None else capacity.up, "up"),
+        )
+
+    def _replay_high(
+        self, hour: int, accounts: Sequence[AccountId], rights: Sequence[tuple[_Rights, _Rights]]
+    ) -> None:
+        rates: list[tuple[list[int], list[int]]] = []
+        for number, side in enumerate(self._sides):
+            assert side.capacity is not None
+            own = [each[number] for each in rights]
+            counts: dict[_Rights, int] = {}
+            for each in own:
+                counts[each] = counts.get(each, 0) + 1
+            if not counts:
+                return
+            found, margin = _greedy(tuple(counts.items()), side.capacity)
+            known = self.margins[number]
+            self.margins[number] = margin if known is None else min(known, margin)
+            both = [found[each] for each in own]
+            rates.append(([down for down, _ in both], [up for _, up in both]))
+        before, after = rates
+        sums = self.day_hours.setdefault(hour, _Hour())
+        sums.accounts.update(accounts)
+        sums.before[0] += sum(before[0])
+        sums.after[0] += sum(after[0])
+        self.counts[hour] += len(accounts)
+        sums.differing |= _add(self.high, accounts, before, after)
+
+
+def _satisfied(
+    rights: Sequence[_Rights], wanted: Sequence[int], capacity: int | None, direction: Direction
+) -> list[int]:
+    tops = {each: each.own[direction].ceiling for each in set(rights)}
+    if any(top is not None for top in tops.values()):
+        wanted = [
+            want if (top := tops[each]) is None else min(want, top)
+            for each, want in zip(rights, wanted, strict=True)
+        ]
+    if not _is_over(rights, wanted, capacity, direction):
+        return list(wanted)
+    wanting = [(each, 1, want) for each, want in zip(rights, wanted, strict=True)]
+    # Without a stated speed only the ceilings of pools are divided.
+    return divide(wanting, sum(wanted) if capacity is None else capacity, direction)
+
+
+def _is_over(
+    rights: Sequence[_Rights], wanted: Sequence[int], capacity: int | None, direction: Direction
+) -> bool:
+    if capacity is not None and sum(wanted) > capacity:
+        return True
+    ceilings = {each.pool: each.of_pool[direction].ceiling for each in set(rights) if each.pool is not None}
+    if all(ceiling is None for ceiling in ceilings.values()):
+        return False
+    pools: dict[str | None, int] = {}
+    for each, want in zip(rights, wanted, strict=True):
+        pools[each.pool] = pools.get(each.pool, 0) + want
+    return any(ceiling is not None and pools[pool] > ceiling for pool, ceiling in ceilings.items())
+
+
+def _add(
+    sums: dict[AccountId, _Sums],
+    accounts: Sequence[AccountId],
+    before: tuple[list[int], list[int]],
+    after: tuple[list[int], list[int]],
+) -> set[AccountId]:
+    """The accounts with other rates."""
+    differing: set[AccountId] = set()
+    is_same = before is after or before == after
+    for account, down, up, new_down, new_up in zip(accounts, *before, *after, strict=True):
+        known = sums.get(account)
+        if known is None:
+            known = sums[account] = _Sums()
+        known.before += down + up
+        known.after += new_down + new_up
+        if not is_same and (down != new_down or up != new_up):
+            differing.add(account)
+            known.is_affected |= _is_noticed(down, new_down) or _is_noticed(up, new_up)
+    return differing
+
+
+def _are_few(count: int) -> bool:
+    return 0 < count < GROUP_MIN
+
+
+def _is_noticed(before: int, after: int) -> bool:
+    return abs(after - before) * 1000 > NOTICED_PERMILLE * max(before, 1)
+
+
+def replay(
+    intervals: Iterable[Interval], before: Ruleset, after: Ruleset, unit_on: UnitOn, node: str = ""
+) -> Replay:
+    """What `after` would have changed compared with `before` in these intervals of a node, oldest first. Raises
+    TooFewAccounts."""
+    replayer = _Replayer(before, after, unit_on, node)
+    first: datetime | None = None
+    last: datetime | None = None
+    for begun, usage in intervals:
+        if usage:
+            first, last = first or begun, begun
+            replayer.replay(begun, usage)
+    if first is None or last is None or len(replayer.low) < GROUP_MIN:
+        raise TooFewAccounts
+    says_none = not replayer.are_few_concerned()
+    low = _effects(replayer.low, says_none=says_none)
+    high = _effects(replayer.high, says_none=says_none) if replayer.is_stated else None
+    # With an after that differs for a few only, the difference of two sums would show what these few used.
+    shows_after = low.affected is not None and (high is None or high.affected is not None)
+    hours = [
+        _hour_use(at, sums, shows_after=shows_after and sums.shows_after)
+        for at, sums in sorted(replayer.hours.items())
+        if sums.is_shown
+    ]
+    day_hours = [
+        _day_hour(hour, replayer.day_hours.get(hour), replayer.counts[hour], shows_after=shows_after)
+        for hour in range(24)
+    ]
+    return Replay(
+        first.date(),
+        last.date(),
+        len(replayer.low),
+        low,
+        high,
+        max(hours, key=lambda hour: hour.before.down, default=None),
+        max(
+            (hour for hour in hours if hour.after is not None),
+            key=lambda hour: hour.after.down if hour.after else 0,
+            default=None,
+        ),
+        (replayer.margins[0], replayer.margins[1]),
+        tuple(hours),
+        tuple(day_hours),
+    )
+
+
+def _effects(sums: Mapping[AccountId, _Sums], *, says_none: bool) -> Effects:
+    affected = [each for each in sums.values() if each.is_affected]
+    changes = sorted(round((each.after - each.before) * 1000 / max(1, each.before)) for each in affected)
+    gains = [change for change in reversed(changes) if change > 0]
+    losses = [-change for change in changes if change < 0]
+    count = len(affected)
+    return Effects(
+        count if count >= GROUP_MIN or (count == 0 and says_none) else None,
+        tuple(gains[:LARGEST_SHOWN]) if len(gains) >= GROUP_MIN else (),
+        tuple(losses[:LARGEST_SHOWN]) if len(losses) >= GROUP_MIN else (),
+    )
+
+
+def _hour_use(begun: datetime, sums: _Hour, *, shows_after: bool) -> HourUse:
+    parts = 3600 // INTERVAL_S
+    before, after = (
+        Rates(BitsPerSecond(each[0] // parts), BitsPerSecond(each[1] // parts))
+        for each in (sums.before, sums.after)
+    )
+    return HourUse(begun, before, after if shows_after else None)
+
+
+def _day_hour(hour: int, sums: _Hour | None, count: int, *, shows_after: bool) -> DayHour:
+    if sums is None or not sums.is_shown:
+        return DayHour(hour, None, None)
+    before, after = (BitsPerSecond(each[0] // count) for each in (sums.before, sums.after))
+    return DayHour(hour, before, after if shows_after and sums.shows_after else None)

@@ -1,0 +1,38 @@
+"""Complete files of seven communities pass the checks and their own tests, with warnings that people should know of."""
+
+from pathlib import Path
+
+import pytest
+
+from node.governance.checks import check_file
+from node.governance.members import parse_members
+from node.governance.sentences import describe
+
+FOLDER = Path(__file__).parents[2] / "deploy" / "communities"
+WARNINGS = {
+    "city-hotspots": [],
+    "village": [],
+    "guifi-zone": [],
+    "school": ["W05", "W05"],
+    "mesh": [],
+    "emergency": [],
+    "observing-first": [],
+}
+
+
+def test_each_community_has_its_rules_and_its_members():
+    names = {path.name for path in FOLDER.glob("*.toml")}
+    assert {f"{name}.{kind}.toml" for name in WARNINGS for kind in ("rules", "members")} == names
+
+
+@pytest.mark.parametrize("name", WARNINGS)
+def test_the_rules_of_a_community_pass_the_checks_and_their_own_tests(name):
+    members, findings = parse_members((FOLDER / f"{name}.members.toml").read_text())
+    assert () == findings
+    ruleset, findings = check_file((FOLDER / f"{name}.rules.toml").read_text(), members.units)
+    assert WARNINGS[name] == [finding.code for finding in findings], findings
+    assert ruleset is not None
+    assert name == ruleset.community
+    assert ruleset.examples
+    for rule, sentence in zip(ruleset.rules, describe(ruleset)[-len(ruleset.rules) :], strict=True):
+        assert f"Decided in {rule.by}." in sentence
