@@ -110,7 +110,7 @@ class _Way:
         return equal_parts(counts, max(room - idle, min(room, promised)))
 
     def _of_pool(self, pool: ShapedClass, children: Counter[Demand]) -> Demand:
-        """A pool needs no more than its accounts may have together."""
+        """A pool needs at most its accounts may have together."""
         own = self._demand(pool)
         most = sum((child.ceiling or 0) * count for child, count in children.items())
         ceiling = min(own.ceiling or 0, most + self._others_use[pool.minor])

@@ -3,7 +3,6 @@
 import asyncio
 import json
 import re
-import socket
 import stat
 import subprocess
 import sys
@@ -24,7 +23,7 @@ from node.cli import commands, main
 from node.cli.commands import ROOT
 from node.config import parse_config
 from node.config.model import SiteInfo
-from node.console import Broadcast, Console
+from node.console import Broadcast, Console, NoRunningNode, ask
 from node.errors import Finding, NodeError
 from node.identity import is_node_id
 from node.storage.interval_tables import save_intervals
@@ -151,9 +150,11 @@ def node_running(config: Path) -> Iterator[None]:
 
 
 def is_listening(path: str) -> bool:
-    """A socket that is bound but does not listen yet refuses."""
-    with socket.socket(socket.AF_UNIX) as caller:
-        return caller.connect_ex(path) == 0
+    """Whether a query is answered: a connection that asks nothing may still be on its way in when the node stops."""
+    try:
+        return bool(ask(path, {"ask": ""}))
+    except NoRunningNode:
+        return False
 
 
 def test_a_new_node_gets_keys_that_only_it_can_read(config, tmp_path):
