@@ -52,10 +52,10 @@ def _mark(text: str, before: str | None) -> Mark:
 
 def _by_rule(ruleset: Ruleset, words: Translator) -> dict[str, str]:
     texts = describe(ruleset, words)
-    first = len(texts) - len(ruleset.rules)
-    return {rule.id: text for rule, text in zip(ruleset.rules, texts[first:], strict=True)}
+    first = len(texts) - len(ruleset.every_rule)
+    return {rule.id: text for rule, text in zip(ruleset.every_rule, texts[first:], strict=True)}
 
 
 def _general(ruleset: Ruleset, words: Translator) -> tuple[str, ...]:
     texts = describe(ruleset, words)
-    return texts[: len(texts) - len(ruleset.rules)]
+    return texts[: len(texts) - len(ruleset.every_rule)]

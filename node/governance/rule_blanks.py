@@ -40,7 +40,7 @@ LENGTH_UNITS = ("minute", "hour", "day")
 PERIODS = ("day", "week", "month", "7 days", "30 days")
 COUNTS = ("uplink while busy", "uplink")
 THEN = ("share", "ceiling", "tell")
-TICKS = frozenset({*DAYS, "lifted", "busy"})
+TICKS = frozenset({*DAYS, "lifted", "busy", "observe"})
 """Blanks that a browser leaves out where they are not ticked."""
 FREE = "none"
 """Value of a ceiling that lifts another."""
@@ -103,7 +103,21 @@ def keys_of(rule: Mapping[str, object]) -> tuple[str, ...]:
     effect = effect_of(rule)
     own = {"quota": ("quota", "counts", "then")}.get(effect, (effect,) if effect else ())
     load = ("while",) if effect in ("ceiling", "share", "session") or "while" in rule else ()
-    return (*own, "who", "except", "when", *load, "at", "from", "expires", "exception_to", "by", "why")
+    count = () if effect in ("session", "devices") and "observe" not in rule else ("observe",)
+    return (
+        *own,
+        "who",
+        "except",
+        "when",
+        *load,
+        "at",
+        "from",
+        "expires",
+        "exception_to",
+        "by",
+        "why",
+        *count,
+    )
 
 
 def effect_of(rule: Mapping[str, object]) -> str:
@@ -388,6 +402,11 @@ KEYS: Mapping[str, KeyBlanks] = {
     "when": KeyBlanks(dict.fromkeys((*DAYS, "start", "end", "when"), ""), _show_times, _write_times),
     "while": KeyBlanks(
         {"busy": ""}, lambda _value: {"busy": "yes"}, lambda blanks: "busy" if blanks["busy"] else None
+    ),
+    "observe": KeyBlanks(
+        {"observe": ""},
+        lambda value: {"observe": "yes" if value is True else ""},
+        lambda blanks: True if blanks["observe"] else None,
     ),
     "at": KeyBlanks(
         {"at": ""},

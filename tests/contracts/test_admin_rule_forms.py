@@ -9,6 +9,8 @@ from pathlib import Path
 import pytest
 
 from node.governance.rule_edit import NEW_RULES
+from tests.bench.rule_editor import editor_p95_ms
+from tests.bench.rules import ordinary_rules, roll
 from tests.contracts.admin_browser import AdminBrowser, admin_browser
 from tests.fakes.admin_pages import RULES, changed_lines
 
@@ -191,3 +193,9 @@ async def test_hostile_values_stay_inside_their_quotes(browser):
     text = form_in(page)["text"]
     assert [f"+ {line}" for line in text.split("\n") if line.startswith("why")] == changed_lines(RULES, text)
     assert why == form_in(page)["why"]
+
+
+def test_the_bench_fills_in_the_form_of_each_rule():
+    assert editor_p95_ms(ordinary_rules(12), roll(20)) > 0
+    with pytest.raises(ValueError, match="cannot be read"):
+        editor_p95_ms("nonsense", roll(20))

@@ -5,7 +5,6 @@ import pytest
 from node.governance.checks import check_file
 from node.governance.parse import parse_ruleset
 from node.governance.rule_table import RULES_MAX
-from tests.bench.rule_editor import editor_p95_ms
 from tests.bench.rules import WORST, evaluation, hostile, ordinary_rules, roll, roll_of_all_different
 
 HOSTILE = dict(hostile())
@@ -46,9 +45,3 @@ def test_no_two_accounts_have_the_same_groups():
 def test_all_accounts_are_evaluated_each_time():
     once = evaluation()
     assert 1_000 == len(list(once())) == len(list(once()))
-
-
-def test_the_editor_of_the_bench_answers_for_each_rule():
-    assert editor_p95_ms(ordinary_rules(12), roll(20)) > 0
-    with pytest.raises(ValueError, match="cannot be read"):
-        editor_p95_ms("nonsense", roll(20))

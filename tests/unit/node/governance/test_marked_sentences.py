@@ -33,6 +33,8 @@ def test_only_what_is_said_otherwise_is_marked():
     assert {"guest-top": "changed", "guest-night": "changed"} == marks(FILE.replace("3 Mbit/s", "4 Mbit/s"))
     assert {} == marks(FILE.replace("# was 2", "# was 1"))
     assert {"guest-night": "removed", "nights": "new"} == marks(FILE.replace("guest-night", "nights"))
+    observed = FILE.replace('when = "daily', 'observe = true\nwhen = "daily')
+    assert {"guest-night": "changed"} == marks(observed)
     assert ["changed"] == list(marks(FILE.replace("40 Mbit/s", "50 Mbit/s")).values())
 
 

@@ -63,6 +63,8 @@ def test_people_times_and_places_replace_theirs():
     )
     assert {"when": None} == new_values({**CEILING, "when": "daily 18:00-23:00"}, start="", end="")
     assert {"while": "busy", "at": "node:mill"} == new_values(CEILING, busy="yes", at="mill")
+    assert {"observe": True} == new_values(CEILING, observe="yes")
+    assert {"observe": None} == new_values({**CEILING, "observe": True}, observe="")
     assert {"while": None} == new_values({**CEILING, "while": "busy"}, busy="")
     assert {"expires": "2027-01-31", "why": "It is full."} == new_values(
         CEILING, expires="2027-01-31", why="It is full."

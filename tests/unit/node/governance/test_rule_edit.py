@@ -107,6 +107,7 @@ VALUES = {
     "busy": "yes",
 }
 VALUES |= {"first": "2026-12-24", "expires": "2026-12-31", "by": "D-9", "why": "Because.", "lifted": "yes"}
+VALUES |= {"observe": "yes"}
 
 
 @settings(max_examples=150, deadline=None)
