@@ -85,7 +85,7 @@ class Verdict:
     marked: tuple[MarkedSentence, ...] = ()
     """The draft in sentences, those marked that are new or other than in force."""
     places: Mapping[Finding, tuple[str, str]] = field(default_factory=dict)
-    """The rule and its blank that a finding is about; `passages` has what was found elsewhere."""
+    """The rule and its blank that a finding is about, where it is about one."""
 
     @property
     def is_broken_elsewhere(self) -> bool:
@@ -182,7 +182,7 @@ def verdict(check: RuleCheck, text: str = "") -> Verdict:
     return Verdict(
         errors=tuple(each for each in check.findings if each.is_error),
         second_looks=tuple(each for each in check.findings if not each.is_error),
-        passages=passages(text, [each for each in check.findings if each not in check.places]),
+        passages=passages(text, check.findings),
         difference=tuple(_difference_line(line) for line in check.difference[:DIFFERENCE_LINES_MAX]),
         sentences=check.sentences[:SENTENCES_MAX],
         summary=check.verdict,

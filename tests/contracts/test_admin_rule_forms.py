@@ -24,7 +24,11 @@ async def browser(tmp_path: Path) -> AsyncIterator[AdminBrowser]:
 
 def form_in(page: str) -> dict[str, str]:
     """The blanks of the open rule, as a browser without scripts would send them."""
-    form = page[page.index('<form id="rules"') : page.index("</form>", page.index('<form id="rules"'))]
+    form = page[
+        page.index('<form class="card" id="rules"') : page.index(
+            "</form>", page.index('<form class="card" id="rules"')
+        )
+    ]
     fields = {
         name: html.unescape(value)
         for name, value in re.findall(r'<input [^>]*?name="(\w+)"[^>]*? value="([^"]*)"', form)
@@ -96,7 +100,9 @@ async def test_what_only_the_check_finds_is_told_at_its_blank_too(browser):
     assert "E03" in page
     _, page = await browser.send("/rules", **fields | {"by": ""}, do="check")
     assert '<div id="by-said"><div class="finding wrong">' in page
-    assert "<details open>" in page[page.index("For whom") : page.index("From which day, why, and where")]
+    assert (
+        "<details open>" in page[page.index("Who it is for") : page.index("From which day, why, and where")]
+    )
     _, page = await browser.send("/rules", **fields | {"who": ""}, do="check")
     assert '<div id="who-said"><div class="finding wrong">' in page
 
@@ -165,7 +171,7 @@ async def test_the_text_is_unfolded_when_an_error_is_outside_of_any_rule(browser
         page = await browser.submit("/rules", text=text, do="check")
         unfolded = "<details open>\n<summary>The rule file as text" in page
         assert is_open == unfolded, text
-        assert is_open == ('<li id="line-' in page), text
+        assert '<li id="line-' in page, "a line with its number"
 
 
 @pytest.mark.parametrize(
