@@ -18,11 +18,10 @@ from node.admin.routes import (
     page_layout,
 )
 from node.admin.rule_form import Options, RuleEdit, RuleForm, apply_form, by_blank, new_rules, rule_form
-from node.app.admin import BY_ADMIN, AdminService, RuleCheck, RuleFile
-from node.app.admin_sessions import label_text
+from node.admin.rule_history import newest_first, version_author
+from node.app.admin import AdminService, RuleCheck, RuleFile
 from node.app.adoption_messages import NothingToDo, WrongTime, became
-from node.app.rule_adoption import BY_NODE, AdoptionOutcome, WaitingView
-from node.app.rule_files import BY_EDIT, BY_START
+from node.app.rule_adoption import AdoptionOutcome, WaitingView
 from node.app.rule_preview import RulePreview
 from node.errors import CONFLICT, UNSTORED, Finding
 from node.governance.adoption import RuleVersion
@@ -42,9 +41,6 @@ LINE_CHARS_MAX = 300
 """Characters shown of one line of the text."""
 NOTICES = ("saved", "scheduled", "confirmed", "ended")
 """Of an action that is done; names of the query."""
-
-_NOBODY = frozenset({BY_ADMIN, BY_START, BY_EDIT, BY_NODE})
-"""Values of `RuleVersion.by` that are no label of an admin."""
 
 LineKind = Literal["added", "removed", "header", "same"]
 
@@ -137,7 +133,7 @@ class RulesPage:
 
     def by(self, version: RuleVersion) -> str:
         """The person who adopted the version, or how it came into force."""
-        return gettext_lazy(version.by) if version.by in _NOBODY else label_text(version.by)
+        return version_author(version)
 
     def became(self, version: RuleVersion) -> str:
         """What became of the version, translatable."""
@@ -169,7 +165,7 @@ def rules_page(
         verdict=None if check is None else verdict(check, draft or ""),
         notice=notice,
         version=version,
-        versions=tuple(sorted(versions, key=lambda each: -each.number)[:VERSIONS_MAX]),
+        versions=newest_first(versions)[:VERSIONS_MAX],
         fingerprint=file.fingerprint,
         waiting=waiting,
         marked=marked[:SENTENCES_MAX],

@@ -2,7 +2,7 @@
 
 import asyncio
 import secrets
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Protocol
 
@@ -238,6 +238,20 @@ class AdminService:
         ruleset = self._reconciler.active_ruleset.ruleset
         return marked_sentences(ruleset, ruleset, translator)
 
+    async def rule_changes(
+        self, numbers: Sequence[int], translator: Translator = ENGLISH
+    ) -> dict[int, tuple[MarkedSentence, ...]]:
+        """What each of these versions says otherwise than the rules before it, which nobody took back; nothing for one of
+        which either text is gone or cannot be read."""
+        before: dict[int, int] = {}
+        last = 0
+        for version in sorted(self.adoption.versions(), key=lambda each: each.number):
+            if last and version.number in numbers:
+                before[version.number] = last
+            last = last if version.state in {"reverted", "withdrawn", "waiting"} else version.number
+        texts = {each: await self.adoption.version_text(each) for each in {*before, *before.values()}}
+        return await asyncio.to_thread(_changes, texts, before, translator)
+
     async def edit_rules[T](self, text: str, edit: Callable[[RuleDraft], T]) -> T | Finding:
         """What `edit` makes of a draft, or why that cannot be read; changes nothing in force."""
 
@@ -307,3 +321,16 @@ class AdminService:
 def _places(draft: RuleDraft, findings: tuple[Finding, ...]) -> dict[Finding, tuple[str, str]]:
     found = ((each, draft.place_of(each)) for each in findings)
     return {finding: place for finding, place in found if place is not None}
+
+
+def _changes(
+    texts: Mapping[int, str | None], before: Mapping[int, int], translator: Translator
+) -> dict[int, tuple[MarkedSentence, ...]]:
+    read = {number: parse_ruleset(text)[0] for number, text in texts.items() if text is not None}
+    found: dict[int, tuple[MarkedSentence, ...]] = {}
+    for number, earlier in before.items():
+        old, new = read.get(earlier), read.get(number)
+        if old is not None and new is not None:
+            marked = marked_sentences(old, new, translator)
+            found[number] = tuple(each for each in marked if each.mark != "same")
+    return found

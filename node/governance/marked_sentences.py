@@ -21,6 +21,8 @@ class MarkedSentence:
     mark: Mark = "same"
     rule: str = ""
     """Id of the rule that it says; empty for what is not said by a rule."""
+    before: str = ""
+    """What a rule that changed said until now."""
 
 
 def marked_sentences(
@@ -31,7 +33,7 @@ def marked_sentences(
     rules = _by_rule(after, words)
     return (
         *(MarkedSentence(text, "same" if text in stated else "changed") for text in _general(after, words)),
-        *(MarkedSentence(text, _mark(text, known.get(name)), name) for name, text in rules.items()),
+        *(_marked(name, text, known.get(name)) for name, text in rules.items()),
         *(MarkedSentence(text, "removed", name) for name, text in known.items() if name not in rules),
     )
 
@@ -44,10 +46,14 @@ def unread_sentences(
     return tuple(MarkedSentence(known.get(name, ""), "unread", name) for name in dict.fromkeys(names))
 
 
-def _mark(text: str, before: str | None) -> Mark:
+def _marked(name: str, text: str, before: str | None) -> MarkedSentence:
     if before is None:
-        return "new"
-    return "same" if text == before else "changed"
+        return MarkedSentence(text, "new", name)
+    return (
+        MarkedSentence(text, "same", name)
+        if text == before
+        else MarkedSentence(text, "changed", name, before)
+    )
 
 
 def _by_rule(ruleset: Ruleset, words: Translator) -> dict[str, str]:

@@ -214,6 +214,7 @@ ADMIN_SCENES = (
         _admin(f"a new rule: {effect}", "rule", "/rules", after=_adds(effect))
         for effect in ("quota", "session", "share")
     ),
+    _admin("what each version of the rules changed", "rule history", "/rules/history", before=_on_trial),
     _admin("no vouchers yet", "vouchers", "/vouchers"),
     _admin(
         "a wrong order of vouchers",

@@ -4,6 +4,7 @@ form."""
 import html
 import re
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -44,9 +45,13 @@ def form_in(page: str) -> dict[str, str]:
     return {name: value for name, value in fields.items() if name not in ("csrf_token", "due", "no_trial")}
 
 
+def fingerprint_of(browser: AdminBrowser) -> str:
+    """Of the rules in force."""
+    return browser.app.admin.rule_file().fingerprint
+
+
 async def opened(browser: AdminBrowser, rule: str, text: str = RULES) -> dict[str, str]:
-    replacing = browser.app.admin.rule_file().fingerprint
-    page = await browser.submit("/rules", text=text, replacing=replacing, change=rule)
+    page = await browser.submit("/rules", text=text, replacing=fingerprint_of(browser), change=rule)
     assert f"Change the rule {rule}" in page
     return form_in(page)
 
@@ -205,3 +210,44 @@ def test_the_bench_fills_in_the_form_of_each_rule():
     assert editor_p95_ms(ordinary_rules(12), roll(20)) > 0
     with pytest.raises(ValueError, match="cannot be read"):
         editor_p95_ms("nonsense", roll(20))
+
+
+async def test_the_history_says_what_each_version_changed_who_adopted_it_and_when(browser):
+    fields = await opened(browser, "guest-top")
+    await browser.submit("/rules", **fields | {"down": "4"}, do="save")
+    await browser.submit("/rules/confirm", trial="2")
+    text = browser.app.admin.rule_file().text
+    await browser.app.write_rules(text.replace("[[rule]]", "# first\n[[rule]]", 1))
+    await browser.submit(
+        "/rules",
+        text=RULES[: RULES.index('[[rule]]\nid = "passes"')],
+        do="save",
+        replacing=fingerprint_of(browser),
+    )
+    _, page = await browser.get("/rules/history")
+    assert ["5", "4", "2", "1"] == re.findall(r"<h2>Version (\d)", page), "3 is the confirmation of 2"
+    fourth, third, second, first = re.findall(r'<section class="card">(.*?)</section>', page, re.DOTALL)
+    assert "in force, on trial" in fourth
+    assert "By admin, on 24 November 2026, 12:00." in fourth
+    assert "<del>People in the group day-pass" in fourth
+    assert "No sentence changed." in third
+    assert "By an edit of the file" in third
+    assert "Guests never have more than 4 Mbit/s download" in second
+    assert "Until then: “Guests never have more than 3 Mbit/s download" in second
+    assert 1 == second.count("<li>")
+    assert "These are the first rules." in first
+    assert 1 == fourth.count("Until then: “Guests never"), "a draft of version 1"
+    await browser.submit("/rules/rollback", trial="5")
+    await browser.submit("/rules", text=text + "# again\n", do="save", replacing=fingerprint_of(browser))
+    _, page = await browser.get("/rules/history")
+    assert "No sentence changed." in page[: page.index("Version 5")], (
+        "what was taken back is not compared with"
+    )
+
+
+async def test_a_version_that_cannot_be_read_any_more_is_said_so(browser):
+    await browser.submit("/rules", text=RULES + "# more\n", do="save", replacing=fingerprint_of(browser))
+    log = browser.app.node.archive.log
+    log[0] = replace(log[0], text="damaged")
+    _, page = await browser.get("/rules/history")
+    assert "What it changed cannot be read any more." in page

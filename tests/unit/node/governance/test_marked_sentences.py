@@ -38,6 +38,13 @@ def test_only_what_is_said_otherwise_is_marked():
     assert ["changed"] == list(marks(FILE.replace("40 Mbit/s", "50 Mbit/s")).values())
 
 
+def test_a_rule_that_changed_has_what_it_said_until_now():
+    after = ruleset_of(FILE.replace("00:00-06:00", "01:00-06:00"))
+    *_, night = marked_sentences(BEFORE, after)
+    assert (describe(after)[-1], describe(BEFORE)[-1]) == (night.text, night.before)
+    assert {""} == {each.before for each in marked_sentences(BEFORE, BEFORE)}
+
+
 def test_rules_that_cannot_be_read_are_shown_as_they_are_in_force():
     night = describe(BEFORE)[-1]
     assert (MarkedSentence(night, "unread", "guest-night"), MarkedSentence("", "unread", "new")) == (
