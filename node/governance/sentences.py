@@ -10,6 +10,7 @@ from node.governance.allowance import Allowance, Bound, QuotaLeft
 from node.governance.expressions import (
     a_unit,
     among_words,
+    approvals_sentence,
     busy_sentence,
     capital,
     date_words,
@@ -144,6 +145,11 @@ def describe(ruleset: Ruleset, words: Translator = ENGLISH) -> tuple[str, ...]:
         guest_lifeline_sentence(ruleset, charter.guest_lifeline, words),
         ratio_sentence(ruleset, words),
         *([overbook_sentence(charter.overbook_percent, words)] if charter.overbook_percent > 100 else []),
+        *(
+            [approvals_sentence(charter.approvals, charter.charter_approvals, words)]
+            if charter.charter_approvals > 1
+            else []
+        ),
         joining_sentence(ruleset.joining, words),
         *([busy_sentence(charter.busy, words)] if _depends_on_load(ruleset) else []),
         *([grace_sentence(ruleset.grace_days, words)] if ruleset.knows_dues else []),
