@@ -19,8 +19,9 @@ from node.console import Answer, DeviceRow
 from node.control.reconciler import Reconciler
 from node.errors import UNSTORED, Finding, NodeError
 from node.governance.allowance import Moment, binding
+from node.governance.explanation import explain
 from node.governance.rules import exception_chains, is_meant_for
-from node.governance.sentences import describe, explain, sentence
+from node.governance.sentences import describe, sentence
 from node.governance.times import parse_day, parse_times
 from node.memory_budget import Budget
 from node.sessions import state as session_state
