@@ -8,11 +8,19 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Literal, Protocol
 
+from node.app.adoption_messages import (
+    WrongTime,
+    no_trial,
+    no_version,
+    not_ended,
+    rules_changed,
+    unstored,
+)
 from node.app.rule_files import BY_EDIT, BY_START, LOOK_EVERY_S, RuleFiles
 from node.control.active_ruleset import amend, fingerprint
 from node.control.ports import Clock
 from node.control.reconciler import Reconciler
-from node.errors import CONFLICT, UNSTORED, Finding, KernelRefused, NodeError, StorageTrouble
+from node.errors import Finding, KernelRefused, NodeError, StorageTrouble
 from node.governance.adoption import (
     RECORDS_MAX,
     Adopted,
@@ -53,14 +61,6 @@ FORGET_EVERY = RECORDS_MAX // 2
 TEXT = "%Y-%m-%d %H:%M"
 
 OutcomeKind = Literal["refused", "same", "trial", "confirmed", "scheduled", "ended", "withdrawn"]
-
-
-class NothingToDo(NodeError):
-    """There is no trial to confirm, or no version to put back."""
-
-
-class WrongTime(NodeError):
-    """The time of a schedule cannot be meant."""
 
 
 class RuleLog(Protocol):
@@ -201,7 +201,7 @@ class RuleAdoption:
                 await self._record_confirmed(self._files.confirmed(self._reconciler), BY_START)
                 return await self._adopt(text, by, replacing, at, is_trial=is_trial)
         except StorageTrouble as trouble:
-            return AdoptionOutcome("refused", findings=(_unstored(trouble),))
+            return AdoptionOutcome("refused", findings=(unstored(trouble),))
 
     async def _adopt(
         self, text: str, by: str, replacing: str | None, at: datetime | None, *, is_trial: bool
@@ -209,12 +209,12 @@ class RuleAdoption:
         in_force = self._reconciler.active_ruleset.fingerprint
         # Equal to the new text when the same form comes twice.
         if replacing is not None and in_force not in {replacing, fingerprint(text)}:
-            return AdoptionOutcome("refused", findings=(_conflict(),))
+            return AdoptionOutcome("refused", findings=(rules_changed(),))
         findings = await self._check(text)
         if any(finding.is_error for finding in findings):
             return AdoptionOutcome("refused", findings=findings)
         if self._reconciler.active_ruleset.fingerprint != in_force:  # the file was edited during the check
-            return AdoptionOutcome("refused", findings=(_conflict(),))
+            return AdoptionOutcome("refused", findings=(rules_changed(),))
         trial_s = self._timeout // 1000 if is_trial else 0
         if at is not None:
             made = self._record("scheduled", by, text, due=at.isoformat(timespec="minutes"), trial_s=trial_s)
@@ -238,7 +238,7 @@ class RuleAdoption:
             version = next((each for each in versions if number in {0, each.number}), None)
             if version is not None and version.state in {"active", "fallback"}:
                 return AdoptionOutcome("same", version.number)
-            raise _no_trial(version)
+            raise no_trial(version)
 
     async def end(self, by: str, number: int) -> AdoptionOutcome:
         """Ends the trial or withdraws the schedule of this version. Again, as by a form that is sent twice, it changes
@@ -254,7 +254,7 @@ class RuleAdoption:
             version = None if self._history is None else self._history.version(number)
             if version is not None and version.state in {"reverted", "withdrawn"}:
                 return AdoptionOutcome("ended", number)
-            raise _not_ended(number)
+            raise not_ended(number)
 
     async def roll_back(self, by: str, number: int = 0) -> AdoptionOutcome:
         """Takes back what was adopted last: a trial ends, else a schedule is withdrawn, else the version confirmed before
@@ -264,7 +264,7 @@ class RuleAdoption:
                 await self._record_confirmed(self._files.confirmed(self._reconciler), BY_START)
                 return await self._roll_back(by, number)
         except StorageTrouble as trouble:
-            return AdoptionOutcome("refused", number, (_unstored(trouble),))
+            return AdoptionOutcome("refused", number, (unstored(trouble),))
 
     async def _roll_back(self, by: str, number: int) -> AdoptionOutcome:
         before = self._state
@@ -277,7 +277,7 @@ class RuleAdoption:
         previous = self._history.version(number) if number else self._history.previous()
         text = None if previous is None else await self._records.version_text(previous.number)
         if previous is None or text is None:
-            raise _no_version(number)
+            raise no_version(number)
         findings = await self._check(text)
         if any(finding.is_error for finding in findings):
             return AdoptionOutcome("refused", previous.number, findings)
@@ -386,7 +386,7 @@ class RuleAdoption:
                         raise
                     if not is_written:
                         self._state = before
-                        raise _no_trial(None)
+                        raise no_trial(None)
                 case PutInForce(number):
                     await self._put_in_force(number)
                 case Append(kind, subject, reason):
@@ -516,82 +516,3 @@ class RuleAdoption:
         if not now < at <= now + DUE_MAX:
             raise WrongTime(gettext_lazy("{text} is not within the next year", text=at.strftime(TEXT)), fix)
         return at
-
-
-def became(version: RuleVersion) -> str:
-    """What became of a version, as a text for people; empty for one that was replaced by newer rules."""
-    match version.state:
-        case "active":
-            return gettext_lazy("in force")
-        case "trial":
-            return gettext_lazy("in force, on trial")
-        case "fallback":
-            return gettext_lazy("comes back unless the trial is confirmed")
-        case "waiting":
-            return gettext_lazy("waits until {time}", time=version.due.replace("T", " "))
-        case "superseded":
-            return ""
-        case "withdrawn":
-            return gettext_lazy(_WITHDRAWN.get(version.reason, _WITHDRAWN["admin"]))
-        case "reverted":
-            return gettext_lazy(_REVERTED.get(version.reason, _REVERTED["admin"]))
-
-
-_WITHDRAWN: dict[Reason, str] = {
-    "admin": N_("withdrawn by an admin"),
-    "newer": N_("withdrawn: other rules came before it"),
-    "invalid": N_("withdrawn: it had errors when its time came"),
-}
-_REVERTED: dict[Reason, str] = {
-    "admin": N_("taken back by an admin"),
-    "time": N_("taken back: nobody confirmed it in time"),
-    "restart": N_("taken back: the node was restarted before anybody confirmed it"),
-    "kernel": N_("taken back: the kernel refused it"),
-    "lifeline": N_("taken back: the line was too slow for the lifelines"),
-    "portal": N_("taken back: the portal stopped"),
-    "file": N_("taken back: the rule file could not be written"),
-    "newer": N_("replaced by an edit of the file"),
-}
-
-
-def _conflict() -> Finding:
-    return Finding(
-        CONFLICT,
-        0,
-        gettext_lazy("Someone else has changed the rules."),
-        gettext_lazy("copy your text, look at the new rules, and try again"),
-    )
-
-
-def _unstored(trouble: StorageTrouble) -> Finding:
-    message = gettext_lazy(
-        "The node cannot save anything right now, so nothing was changed: {english}.", english=trouble.message
-    )
-    return Finding(UNSTORED, 0, message, gettext_lazy("send this again when the disk can be written"))
-
-
-def _no_trial(version: RuleVersion | None) -> NothingToDo:
-    fix = gettext_lazy("look at the history of the rules; adopt them again if they are still wanted")
-    if version is None:
-        return NothingToDo(gettext_lazy("no rules are on trial"), fix)
-    return NothingToDo(
-        gettext_lazy("version {number} is no longer on trial, and not in force", number=version.number), fix
-    )
-
-
-def _not_ended(number: int) -> NothingToDo:
-    return NothingToDo(
-        gettext_lazy("version {number} is no longer on trial, and does not wait for its time", number=number),
-        gettext_lazy("choose one from the history of the rules"),
-    )
-
-
-def _no_version(number: int) -> NothingToDo:
-    if number:
-        return NothingToDo(
-            gettext_lazy("there is no version {number} of the rules", number=number),
-            gettext_lazy("choose one from the history of the rules"),
-        )
-    return NothingToDo(
-        gettext_lazy("there are no earlier rules to put back"), gettext_lazy("change the rules instead")
-    )

@@ -16,7 +16,7 @@ NOTICE_MONTHS = 1
 
 def ending(ruleset: Ruleset, today: date) -> Iterator[Finding]:
     """W18: rules that end soon, but for those that hold only for so short a time."""
-    for rule in ruleset.rules:
+    for rule in ruleset.every_rule:
         if rule.when is None or rule.when.last is None:
             continue
         first, last = rule.when.first, rule.when.last
