@@ -1,9 +1,9 @@
 """The answer to "why is my speed what it is?", line by line."""
 
 from node.governance.allowance import Allowance, Bound, QuotaLeft
-from node.governance.combination import BUILT_IN
 from node.governance.expressions import date_words, duration_words, rates_words
 from node.governance.rules import LIFELINE, SHARE_DEFAULT
+from node.governance.sentences import BUILT_IN
 from node.units import Milliseconds, Rates, show_volume
 
 
