@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
+from types import MappingProxyType
 from typing import Literal
 
 from node.admin.preview_charts import Chart, charts
@@ -46,6 +47,8 @@ NOTICES = ("saved", "scheduled", "proposed", "confirmed", "ended")
 
 _NOBODY = frozenset({BY_ADMIN, BY_START, BY_EDIT, BY_NODE})
 """Values of `RuleVersion.by` that are no label of an admin."""
+
+NONE_OBSERVED: Mapping[str, str] = MappingProxyType({})
 
 LineKind = Literal["added", "removed", "header", "same"]
 
@@ -113,6 +116,8 @@ class RulesPage:
     template = "rules.html"
     frame: PageLayout
     sentences: tuple[str, ...]
+    observed: Mapping[str, str]
+    """What rules that are only observed would have limited, by their sentences."""
     exceptions: tuple[str, ...]
     text: str
     replacing: str
@@ -152,6 +157,7 @@ def rules_page(
     versions: Sequence[RuleVersion],
     frame: PageLayout,
     *,
+    observed: Mapping[str, str] = NONE_OBSERVED,
     exceptions: tuple[str, ...] = (),
     draft: str | None = None,
     replacing: str | None = None,
@@ -165,6 +171,7 @@ def rules_page(
     return RulesPage(
         frame=frame,
         sentences=sentences[:SENTENCES_MAX],
+        observed=observed,
         exceptions=exceptions[:SENTENCES_MAX],
         text=file.text if draft is None else draft,
         replacing=file.fingerprint if replacing is None else replacing,
@@ -248,7 +255,9 @@ class RulesViews:
     async def _show(self, request: AdminRequest) -> AdminResponse | AdminRedirect:
         number = number_in(request.query, "version")
         if "version" not in request.query:
-            return self._page(request, notice=next((each for each in NOTICES if each in request.query), ""))
+            return await self._page(
+                request, notice=next((each for each in NOTICES if each in request.query), "")
+            )
         text = await self._backend.adoption.version_text(number)
         if text is None:
             fix = gettext_lazy("Choose one of the versions on the rules page.")
@@ -316,7 +325,7 @@ class RulesViews:
             return await self._add(request, text, replacing, line)
         is_looking = "change" in request.fields or request.fields.get("do") == "close"
         if is_looking and text == self._backend.rule_file().text:
-            return self._page(request, draft=text, replacing=replacing)
+            return await self._page(request, draft=text, replacing=replacing)
         if request.fields.get("do") == "preview":
             return await self._preview(request, text, replacing)
         if request.fields.get("do") == "schedule":
@@ -353,7 +362,7 @@ class RulesViews:
 
     async def _preview(self, request: AdminRequest, text: str, replacing: str) -> AdminResponse:
         check = await self._backend.preview_rules(text, request.translations)
-        response = self._page(request, draft=text, replacing=replacing, check=check)
+        response = await self._page(request, draft=text, replacing=replacing, check=check)
         assert isinstance(response.page, RulesPage), "the editor"
         found = check.preview
         if found is None:
@@ -428,7 +437,7 @@ class RulesViews:
         """The editor with a draft and the result of its check, and what else it was refused for, and where."""
         check = await self._backend.check_rules(text, request.translations)
         check = replace(check, findings=refused + check.findings, places={**check.places, **(places or {})})
-        return self._page(
+        return await self._page(
             request,
             draft=text,
             replacing=replacing,
@@ -438,7 +447,7 @@ class RulesViews:
             status=status,
         )
 
-    def _page(
+    async def _page(
         self,
         request: AdminRequest,
         *,
@@ -454,6 +463,7 @@ class RulesViews:
             self._backend.rule_file(),
             self._backend.adoption.versions(),
             page_layout(request, self._backend.site(), "/rules"),
+            observed=await self._backend.observed_notes(request.translations),
             exceptions=self._backend.rule_exceptions(),
             draft=draft,
             replacing=replacing,
