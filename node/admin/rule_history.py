@@ -34,6 +34,10 @@ class VersionChanges:
         return version_author(self.version)
 
     @property
+    def is_in_force(self) -> bool:
+        return self.version.state in {"active", "trial"}
+
+    @property
     def became(self) -> str:
         """What became of it, translatable; empty for one that was replaced by newer rules."""
         return became(self.version)
