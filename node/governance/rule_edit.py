@@ -3,8 +3,10 @@
 Only the lines of that rule change. Each result is read again and compared with what was wanted.
 """
 
+from bisect import bisect_right
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 from node.errors import Finding
@@ -29,7 +31,14 @@ HEADING = ""
 _EVENING = "daily 18:00-23:00"
 _EFFECT_CODES = frozenset({"E02", "E03", "E04", "E05", "W02", "W04", "W08", "W10", "W13", "W15"})
 _WHO_CODES = frozenset({"W01", "W03", "W05", "W06"})
-_KEYS_OF_CODES = {"E06": "exception_to", "E07": "by", "W07": "when", "W16": "expires", "W17": "expires", "W18": "expires"}
+_KEYS_OF_CODES = {
+    "E06": "exception_to",
+    "E07": "by",
+    "W07": "when",
+    "W16": "expires",
+    "W17": "expires",
+    "W18": "expires",
+}
 
 NEW_RULES: Mapping[str, Mapping[str, Value]] = {
     "ceiling": {"ceiling": "5 Mbit/s down, 1 Mbit/s up", "who": "tier:guest"},
@@ -49,14 +58,14 @@ NEW_RULES: Mapping[str, Mapping[str, Value]] = {
 """What a new rule says until its blanks are filled in, by its effect."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)  # no slots: what is needed for each finding is computed once
 class RuleDraft:
     """A rule file that can be read as TOML, whatever its rules say."""
 
     text: str
     document: TomlDocument
 
-    @property
+    @cached_property
     def tables(self) -> list[Mapping[str, Any]]:
         """All rules, with those that are no tables left empty."""
         found = self.document.data.get("rule", [])
@@ -79,32 +88,35 @@ class RuleDraft:
 
     def place_of(self, finding: Finding) -> tuple[str, str] | None:
         """The id of the rule that the finding is about, and its blank; None when it is about something else."""
-        below = [
-            (line, index)
-            for (table, index, key), line in self.document.lines.items()
-            if table == "rule" and not key and line <= finding.line
-        ]
-        if not below or finding.line >= self._end_of(max(below)[1]):
+        at = bisect_right(self._heads, (finding.line, "\U0010ffff")) - 1
+        if at < 0 or self._heads[at][1] != "rule":
             return None
-        rule = self.tables[max(below)[1]]
+        start, _, index = self._heads[at]
+        rule = self.tables[index]
         name = rule.get("id")
-        return (name, self._blank(finding, rule, max(below)[1])) if isinstance(name, str) else None
+        if not isinstance(name, str):
+            return None
+        key = self._key_of(finding, rule) if finding.line == start else self._key_at(finding.line, index)
+        return name, blank_of(key, rule)
 
-    def _end_of(self, index: int) -> int:
-        """The line of the next table, or the one after the last line."""
-        start = self.document.line("rule", index)
-        heads = (line for (_, _, key), line in self.document.lines.items() if not key and line > start)
-        return min(heads, default=self.text.count("\n") + 2)
+    @cached_property
+    def _heads(self) -> list[tuple[int, str, int]]:
+        """The line of each table, its name, and its number among those of that name."""
+        lines = self.document.lines.items()
+        return sorted((line, table, index) for (table, index, key), line in lines if not key)
 
-    def _blank(self, finding: Finding, rule: Mapping[str, Any], index: int) -> str:
-        if finding.line != self.document.line("rule", index):
-            lines = [
-                (line, key)
-                for (table, number, key), line in self.document.lines.items()
-                if (table, number) == ("rule", index) and line <= finding.line
-            ]
-            return blank_of(max(lines)[1], rule) if lines else HEADING
-        return blank_of(self._key_of(finding, rule), rule)
+    @cached_property
+    def _keys(self) -> dict[int, list[tuple[int, str]]]:
+        """The lines of the keys of each rule."""
+        found: dict[int, list[tuple[int, str]]] = {}
+        for (table, index, key), line in self.document.lines.items():
+            if table == "rule" and key:
+                found.setdefault(index, []).append((line, key))
+        return found
+
+    def _key_at(self, line: int, index: int) -> str:
+        """The key of a rule that has this line: a value can go on in further lines."""
+        return max((each for each in self._keys.get(index, []) if each[0] <= line), default=(0, ""))[1]
 
     @staticmethod
     def _key_of(finding: Finding, rule: Mapping[str, Any]) -> str:

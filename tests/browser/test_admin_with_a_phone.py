@@ -210,6 +210,13 @@ def test_rules_that_nobody_confirms_come_back_and_others_are_taken_back(
 DESKTOP = Look(1280, 900)
 
 
+@pytest.fixture
+def no_scripts(browser: Browser) -> Iterator[None]:
+    browser.without_scripts()
+    yield
+    browser.devtools("Emulation.setScriptExecutionDisabled", value=False)
+
+
 @dataclass
 class Finger:
     """Counts what somebody presses, and types with the keyboard that comes up."""
@@ -235,11 +242,12 @@ CHECK, SAVE = "form#rules [value='check']", "form#rules [value='save']"
 """The buttons below a rule that is open."""
 
 
+@pytest.mark.usefixtures("no_scripts")
 @pytest.mark.parametrize("look", [PHONE, DESKTOP], ids=["phone", "desktop"])
 def test_the_guests_ceiling_is_changed_in_six_taps_and_one_number(
     browser: Browser, stage: PhoneStage, look: Look
 ) -> None:
-    """Read who is affected, adopt, do not confirm, see it revert; roll back another. Nothing of it needs a script."""
+    """Read who is affected, adopt, do not confirm, see it revert; roll back another."""
     browser.look(look)
     finger = Finger(browser)
     finger.press("Rules")
@@ -271,6 +279,7 @@ def test_the_guests_ceiling_is_changed_in_six_taps_and_one_number(
     assert browser.complaints() == []
 
 
+@pytest.mark.usefixtures("no_scripts")
 @pytest.mark.parametrize("look", [PHONE, DESKTOP], ids=["phone", "desktop"])
 def test_three_mistakes_are_explained_at_their_blanks(
     browser: Browser, stage: PhoneStage, look: Look

@@ -231,10 +231,20 @@ def test_findings_have_their_place_in_a_form():
         (FILE.replace("\nwho = ", "\nhue = 1\nwho = "), ("guest-top", rule_edit.HEADING)),
         (FILE.replace("[uplink.main]\ndown", "[uplink.main]\ndwn"), None),
         (FILE.replace("[[test]]\ngiven", "[[test]]\ngivn"), None),
+        (FILE.replace('"tier:guest"', '[\n"tier:guest",\n"x",\n]'), ("guest-top", "who")),
+        (FILE.replace('"tier:guest"', "[\n1,\n2,\n]"), ("guest-top", "who")),
     ):
         ruleset, findings = parse_ruleset(broken)
         assert ruleset is None
         assert place == draft_of(broken).place_of(findings[0]), findings[0]
+
+
+def test_a_line_within_a_value_belongs_to_its_key():
+    text = FILE.replace('"tier:guest"', '[\n"tier:guest",\n"group:x",\n]')
+    line = text[: text.index('"group:x"')].count("\n") + 1
+    assert ("guest-top", "who") == draft_of(text).place_of(Finding("E01", line, "Wrong.", "fix"))
+    for line in (0, 1, 3, text.count("\n") + 9):
+        assert draft_of(text).place_of(Finding("E01", line, "Wrong.", "fix")) is None
 
 
 def test_a_text_that_is_no_toml_is_named_as_such():
