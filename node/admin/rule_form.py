@@ -54,7 +54,8 @@ FOLDED = ("first", "expires", "by", "why", "at", "exception_to")
 """Blanks that are seldom changed."""
 _DAY = re.compile(r"\d{4}-\d\d-\d\d", re.ASCII)
 _UNITS = {
-    **{unit: unit for unit in (*RATE_UNITS, *VOLUME_UNITS)},
+    # The texts of amounts, without their number.
+    **{unit: gettext_lazy(f"{{number}} {unit}", number="") for unit in (*RATE_UNITS, *VOLUME_UNITS)},
     "minute": gettext_lazy("minutes"),
     "hour": gettext_lazy("hours"),
     "day": gettext_lazy("days"),
