@@ -1,7 +1,7 @@
 """Rules in force, and the editor: check a draft, show its difference, save, restore an earlier version."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Literal
 
 from node.admin.preview_charts import Chart, charts
@@ -37,7 +37,7 @@ LINES_BEFORE, LINES_AFTER = 2, 6
 """Lines shown around one with a finding, as far as no empty line is between."""
 LINE_CHARS_MAX = 300
 """Characters shown of one line of the text."""
-NOTICES = ("saved", "scheduled", "confirmed", "ended")
+NOTICES = ("saved", "same", "scheduled", "confirmed", "ended")
 """Of an action that is done; names of the query."""
 
 _NOBODY = frozenset({BY_ADMIN, BY_START, BY_EDIT, BY_NODE})
@@ -79,6 +79,8 @@ class Verdict:
     more_changes: int
     """How many are not shown."""
     exceptions: tuple[str, ...]
+    meaning: str = ""
+    """Fingerprint of what the draft says; empty when there are errors."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,6 +101,10 @@ class RulesPage:
     """Number of the earlier version in the editor; 0 for none."""
     versions: tuple[RuleVersion, ...]
     fingerprint: str
+    meaning: str = ""
+    """Fingerprint of what the rules in force say."""
+    meanings: Mapping[int, str] = field(default_factory=dict)
+    """The same of versions, by number, as far as they are known."""
     waiting: WaitingView | None = None
     due: str = ""
     """What was entered as the time of a schedule and refused."""
@@ -127,6 +133,7 @@ def rules_page(
     notice: str = "",
     version: int = 0,
     waiting: WaitingView | None = None,
+    meanings: Mapping[int, str] | None = None,
 ) -> RulesPage:
     """Builds the page for the rules in force, or for a draft with its check."""
     return RulesPage(
@@ -140,6 +147,8 @@ def rules_page(
         version=version,
         versions=tuple(sorted(versions, key=lambda each: -each.number)[:VERSIONS_MAX]),
         fingerprint=file.fingerprint,
+        meaning=file.meaning,
+        meanings=meanings or {},
         waiting=waiting,
     )
 
@@ -156,6 +165,7 @@ def verdict(check: RuleCheck, text: str = "") -> Verdict:
         changes=check.changes[:CHANGES_MAX],
         more_changes=max(0, len(check.changes) - CHANGES_MAX),
         exceptions=check.exceptions[:SENTENCES_MAX],
+        meaning=check.meaning,
     )
 
 
@@ -210,7 +220,9 @@ class RulesViews:
     async def _show(self, request: AdminRequest) -> AdminResponse | AdminRedirect:
         number = number_in(request.query, "version")
         if "version" not in request.query:
-            return self._page(request, notice=next((each for each in NOTICES if each in request.query), ""))
+            notice = next((each for each in NOTICES if each in request.query), "")
+            meanings = await self._backend.meanings.of(self._backend.adoption.versions())
+            return self._page(request, notice=notice, meanings=meanings)
         text = await self._backend.adoption.version_text(number)
         if text is None:
             fix = gettext_lazy("Choose one of the versions on the rules page.")
@@ -306,7 +318,8 @@ class RulesViews:
         self, request: AdminRequest, outcome: AdoptionOutcome, text: str, replacing: str
     ) -> AdminResponse | AdminRedirect:
         if not outcome.is_refused:
-            return AdminRedirect("/rules?scheduled" if outcome.kind == "scheduled" else "/rules?saved")
+            notice = "same" if outcome.says_the_same else "saved"
+            return AdminRedirect(f"/rules?{'scheduled' if outcome.kind == 'scheduled' else notice}")
         if any(finding.code == CONFLICT for finding in outcome.findings):
             return await self._draft(request, text, notice="conflict", status=409)
         unstored = tuple(finding for finding in outcome.findings if finding.code == UNSTORED)
@@ -346,6 +359,7 @@ class RulesViews:
         notice: str = "",
         version: int = 0,
         status: int = 200,
+        meanings: Mapping[int, str] | None = None,
     ) -> AdminResponse:
         page = rules_page(
             self._backend.rule_sentences(request.translations),
@@ -359,6 +373,7 @@ class RulesViews:
             notice=notice,
             version=version,
             waiting=self._backend.adoption.waiting(),
+            meanings=meanings,
         )
         return AdminResponse(page, status)
 

@@ -17,6 +17,7 @@ from node.app.adoption_messages import (
     unstored,
 )
 from node.app.rule_files import BY_EDIT, BY_START, LOOK_EVERY_S, RuleFiles
+from node.app.rule_meanings import says_the_same
 from node.control.active_ruleset import amend, fingerprint
 from node.control.ports import Clock
 from node.control.reconciler import Reconciler
@@ -87,6 +88,8 @@ class AdoptionOutcome:
     """Of the check; one is an error if it was refused."""
     put_back: int = 0
     """The earlier version whose rules it has; 0 for none."""
+    says_the_same: bool = False
+    """It says exactly what the rules in force said, so it was confirmed without a trial."""
 
     @property
     def is_refused(self) -> bool:
@@ -191,7 +194,8 @@ class RuleAdoption:
     async def adopt(
         self, text: str, by: str, *, replacing: str | None = None, due: str = "", is_trial: bool = True
     ) -> AdoptionOutcome:
-        """Checks rules and puts them in force, on trial, or at the local time `due`. Refused with code CONFLICT if the
+        """Checks rules and puts them in force, on trial unless they say what those confirmed last say, or at the local time
+        `due`. Refused with code CONFLICT if the
         rules in force do not have the fingerprint `replacing`, and with UNSTORED while the log cannot be written. Raises
         WrongTime, or NodeError when the kernel refuses; then nothing has changed."""
         text = text.replace("\r\n", "\n")
@@ -223,6 +227,9 @@ class RuleAdoption:
             return AdoptionOutcome("scheduled", number, findings)
         if in_force == fingerprint(text):
             return AdoptionOutcome("same", self._state.in_force, findings)
+        if self._state.trial is None and await self._says_the_same(text):
+            outcome = await self._go_on_trial(text, by, findings, is_trial=False)
+            return replace(outcome, says_the_same=True)
         return await self._go_on_trial(text, by, findings, is_trial=is_trial)
 
     async def confirm(self, by: str, number: int = 0) -> AdoptionOutcome:
@@ -431,6 +438,9 @@ class RuleAdoption:
         active, directory = self._reconciler.active_ruleset, self._reconciler.member_directory
         _, findings = await asyncio.to_thread(amend, active, text, directory)
         return findings
+
+    async def _says_the_same(self, text: str) -> bool:
+        return await asyncio.to_thread(says_the_same, self._reconciler.active_ruleset.ruleset, text)
 
     # --- the log ---
 

@@ -12,6 +12,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import islice
 from typing import Literal, get_args
+from unicodedata import normalize
 
 from node.governance.allowance import Allowance, Bound, Moment, Unit
 from node.governance.coverage import is_in_variant, variants
@@ -194,7 +195,7 @@ def _terms(ruleset: Ruleset) -> Mapping[Term, object]:
         "guest_lifeline": guest_lifeline(charter),
         "max_weight_ratio": charter.max_weight_ratio,
         "overbook_percent": charter.overbook_percent,
-        "unit": ruleset.unit,
+        "unit": normalize("NFC", ruleset.unit),
         "joining": (joining.ways, joining.when_full),
         "busy": charter.busy,
         "grace_days": ruleset.grace_days,
