@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from types import MappingProxyType
 from typing import Literal
 
 from node.admin.preview_charts import Chart, charts
@@ -19,7 +20,8 @@ from node.admin.routes import (
 from node.app.admin import BY_ADMIN, AdminService, RuleCheck, RuleFile
 from node.app.admin_sessions import label_text
 from node.app.adoption_messages import NothingToDo, WrongTime, became
-from node.app.rule_adoption import BY_NODE, AdoptionOutcome, WaitingView
+from node.app.adoption_views import AdoptionOutcome, WaitingView
+from node.app.rule_adoption import BY_NODE
 from node.app.rule_files import BY_EDIT, BY_START
 from node.app.rule_preview import RulePreview
 from node.errors import CONFLICT, UNSTORED, Finding
@@ -37,11 +39,13 @@ LINES_BEFORE, LINES_AFTER = 2, 6
 """Lines shown around one with a finding, as far as no empty line is between."""
 LINE_CHARS_MAX = 300
 """Characters shown of one line of the text."""
-NOTICES = ("saved", "same", "scheduled", "confirmed", "ended")
+NOTICES = ("saved", "same", "scheduled", "proposed", "confirmed", "ended")
 """Of an action that is done; names of the query."""
 
 _NOBODY = frozenset({BY_ADMIN, BY_START, BY_EDIT, BY_NODE})
 """Values of `RuleVersion.by` that are no label of an admin."""
+
+NONE_OBSERVED: Mapping[str, str] = MappingProxyType({})
 
 LineKind = Literal["added", "removed", "header", "same"]
 
@@ -90,13 +94,16 @@ class RulesPage:
     template = "rules.html"
     frame: PageLayout
     sentences: tuple[str, ...]
+    observed: Mapping[str, str]
+    """What rules that are only observed would have limited, by their sentences."""
     exceptions: tuple[str, ...]
     text: str
     replacing: str
     """Fingerprint of the file that the draft would replace."""
     verdict: Verdict | None
     notice: str
-    """``saved``, ``scheduled``, ``confirmed``, ``ended``, ``conflict``, ``version``, ``added`` or empty."""
+    """``saved``, ``scheduled``, ``proposed``, ``confirmed``, ``ended``, ``conflict``, ``version``,
+    ``waiting``, ``added`` or empty."""
     version: int
     """Number of the earlier version in the editor; 0 for none."""
     versions: tuple[RuleVersion, ...]
@@ -126,6 +133,7 @@ def rules_page(
     versions: Sequence[RuleVersion],
     frame: PageLayout,
     *,
+    observed: Mapping[str, str] = NONE_OBSERVED,
     exceptions: tuple[str, ...] = (),
     draft: str | None = None,
     replacing: str | None = None,
@@ -139,6 +147,7 @@ def rules_page(
     return RulesPage(
         frame=frame,
         sentences=sentences[:SENTENCES_MAX],
+        observed=observed,
         exceptions=exceptions[:SENTENCES_MAX],
         text=file.text if draft is None else draft,
         replacing=file.fingerprint if replacing is None else replacing,
@@ -214,6 +223,7 @@ class RulesViews:
             Route("GET", "/rules", self._show),
             Route("POST", "/rules", self._propose),
             Route("POST", "/rules/confirm", self._confirm),
+            Route("POST", "/rules/approve", self._approve),
             Route("POST", "/rules/rollback", self._roll_back),
         )
 
@@ -222,12 +232,14 @@ class RulesViews:
         if "version" not in request.query:
             notice = next((each for each in NOTICES if each in request.query), "")
             meanings = await self._backend.meanings.of(self._backend.adoption.versions())
-            return self._page(request, notice=notice, meanings=meanings)
+            return await self._page(request, notice=notice, meanings=meanings)
         text = await self._backend.adoption.version_text(number)
         if text is None:
             fix = gettext_lazy("Choose one of the versions on the rules page.")
             return not_there(gettext_lazy("There is no version {number} of the rules.", number=number), fix)
-        return await self._draft(request, text, notice="version", version=number)
+        waiting = self._backend.adoption.waiting()
+        notice = "waiting" if waiting is not None and waiting.number == number else "version"
+        return await self._draft(request, text, notice=notice, version=number)
 
     async def _propose(self, request: AdminRequest) -> AdminResponse | AdminRedirect:
         text = request.fields.get("text", "").replace("\r\n", "\n").replace("\r", "\n")
@@ -277,7 +289,7 @@ class RulesViews:
 
     async def _preview(self, request: AdminRequest, text: str, replacing: str) -> AdminResponse:
         check = await self._backend.preview_rules(text, request.translations)
-        response = self._page(request, draft=text, replacing=replacing, check=check)
+        response = await self._page(request, draft=text, replacing=replacing, check=check)
         assert isinstance(response.page, RulesPage), "the editor"
         found = check.preview
         if found is None:
@@ -295,6 +307,18 @@ class RulesViews:
         except NothingToDo as nothing:
             return _nothing_to_do(nothing)
         return AdminRedirect("/rules?confirmed")
+
+    async def _approve(self, request: AdminRequest) -> AdminResponse | AdminRedirect:
+        """The form names the version that was shown, so that it approves no other."""
+        number = number_in(request.fields, "number")
+        if not number:
+            return _no_version_named()
+        try:
+            outcome = await self._backend.adoption.approve(request.signed.label, number)
+        except NothingToDo as nothing:
+            return _nothing_to_do(nothing)
+        text = await self._backend.adoption.version_text(number) or ""
+        return await self._after(request, outcome, text, self._backend.rule_file().fingerprint)
 
     async def _roll_back(self, request: AdminRequest) -> AdminResponse | AdminRedirect:
         """Ends the trial or the schedule of a version, or adopts an earlier version. Every form names the version, so
@@ -318,8 +342,9 @@ class RulesViews:
         self, request: AdminRequest, outcome: AdoptionOutcome, text: str, replacing: str
     ) -> AdminResponse | AdminRedirect:
         if not outcome.is_refused:
-            notice = "same" if outcome.says_the_same else "saved"
-            return AdminRedirect(f"/rules?{'scheduled' if outcome.kind == 'scheduled' else notice}")
+            if outcome.kind in {"scheduled", "proposed"}:
+                return AdminRedirect(f"/rules?{outcome.kind}")
+            return AdminRedirect("/rules?same" if outcome.says_the_same else "/rules?saved")
         if any(finding.code == CONFLICT for finding in outcome.findings):
             return await self._draft(request, text, notice="conflict", status=409)
         unstored = tuple(finding for finding in outcome.findings if finding.code == UNSTORED)
@@ -339,7 +364,7 @@ class RulesViews:
         """The editor with a draft and the result of its check, and what else it was refused for."""
         check = await self._backend.check_rules(text, request.translations)
         check = replace(check, findings=refused + check.findings)
-        return self._page(
+        return await self._page(
             request,
             draft=text,
             replacing=replacing,
@@ -349,7 +374,7 @@ class RulesViews:
             status=status,
         )
 
-    def _page(
+    async def _page(
         self,
         request: AdminRequest,
         *,
@@ -366,6 +391,7 @@ class RulesViews:
             self._backend.rule_file(),
             self._backend.adoption.versions(),
             page_layout(request, self._backend.site(), "/rules"),
+            observed=await self._backend.observed_notes(request.translations),
             exceptions=self._backend.rule_exceptions(),
             draft=draft,
             replacing=replacing,

@@ -4,18 +4,20 @@ import asyncio
 import logging
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import datetime, timedelta
-from typing import Literal, Protocol
+from typing import Protocol
 
 from node.app.adoption_messages import (
     WrongTime,
     no_trial,
     no_version,
     not_ended,
+    not_waiting,
     rules_changed,
     unstored,
 )
+from node.app.adoption_views import AdoptionOutcome, TrialView, WaitingView
 from node.app.rule_files import BY_EDIT, BY_START, LOOK_EVERY_S, RuleFiles
 from node.app.rule_meanings import says_the_same
 from node.control.active_ruleset import amend, fingerprint
@@ -28,6 +30,7 @@ from node.governance.adoption import (
     AdoptionRecord,
     AdoptionState,
     Append,
+    ApprovedBy,
     Begin,
     ConfirmedBy,
     Edited,
@@ -44,6 +47,8 @@ from node.governance.adoption import (
     WriteFile,
     step,
 )
+from node.governance.approvals import approvals_needed
+from node.governance.parse import parse_ruleset
 from node.governance.rules import ActiveRuleset
 from node.translator import N_, gettext_lazy
 from node.units import Milliseconds
@@ -61,8 +66,6 @@ FORGET_EVERY = RECORDS_MAX // 2
 """After how many records the log is read again, to forget versions that it has no longer."""
 TEXT = "%Y-%m-%d %H:%M"
 
-OutcomeKind = Literal["refused", "same", "trial", "confirmed", "scheduled", "ended", "withdrawn"]
-
 
 class RuleLog(Protocol):
     """The log of adoptions in the database. Every method raises StorageTrouble while the data folder cannot be used."""
@@ -75,49 +78,6 @@ class RuleLog(Protocol):
 
     async def version_text(self, number: int) -> str | None:
         """The text of a version; None if there is none."""
-
-
-@dataclass(frozen=True, slots=True)
-class AdoptionOutcome:
-    """What came of a request."""
-
-    kind: OutcomeKind
-    number: int = 0
-    """Of the version that it is about."""
-    findings: tuple[Finding, ...] = ()
-    """Of the check; one is an error if it was refused."""
-    put_back: int = 0
-    """The earlier version whose rules it has; 0 for none."""
-    says_the_same: bool = False
-    """It says exactly what the rules in force said, so it was confirmed without a trial."""
-
-    @property
-    def is_refused(self) -> bool:
-        return self.kind == "refused"
-
-
-@dataclass(frozen=True, slots=True)
-class TrialView:
-    """Rules in force that nobody has confirmed yet."""
-
-    number: int
-    by: str
-    seconds_left: int
-
-    @property
-    def minutes_left(self) -> int:
-        """Rounded up."""
-        return -(-self.seconds_left // 60)
-
-
-@dataclass(frozen=True, slots=True)
-class WaitingView:
-    """Rules that wait for their time."""
-
-    number: int
-    by: str
-    due: str
-    """Local time, as people read it."""
 
 
 class RuleAdoption:
@@ -147,6 +107,9 @@ class RuleAdoption:
         """Records that could not be stored yet."""
         self._trouble = ""
         """Why the rules whose time has come could not be adopted, as it was logged."""
+        self._needed, self._needed_of = 1, (0, "")
+        """How many approvals the rules that wait need, and which rules those are: their number, and the fingerprint of the
+        rules that they would replace."""
         self._ticks = self._begin_tick = 0
         """So far, and the first one at which scheduled rules are tried."""
         self._changing = asyncio.Lock()
@@ -169,7 +132,11 @@ class RuleAdoption:
         waiting = self._state.waiting
         if waiting is None:
             return None
-        return WaitingView(waiting.number, self._by(waiting.number), waiting.due.strftime(TEXT))
+        due = "" if waiting.due is None else waiting.due.strftime(TEXT)
+        missing = max(0, self._needed - len(waiting.approved))
+        return WaitingView(
+            waiting.number, self._by(waiting.number), due, tuple(sorted(waiting.approved)), missing
+        )
 
     def versions(self) -> tuple[RuleVersion, ...]:
         """The newest first."""
@@ -219,18 +186,47 @@ class RuleAdoption:
             return AdoptionOutcome("refused", findings=findings)
         if self._reconciler.active_ruleset.fingerprint != in_force:  # the file was edited during the check
             return AdoptionOutcome("refused", findings=(rules_changed(),))
-        trial_s = self._timeout // 1000 if is_trial else 0
-        if at is not None:
-            made = self._record("scheduled", by, text, due=at.isoformat(timespec="minutes"), trial_s=trial_s)
-            number = (await self._append(made)).number
-            await self._handle(Scheduled(number, at), by)
-            return AdoptionOutcome("scheduled", number, findings)
-        if in_force == fingerprint(text):
+        if at is None and in_force == fingerprint(text):
             return AdoptionOutcome("same", self._state.in_force, findings)
-        if self._state.trial is None and await self._says_the_same(text):
-            outcome = await self._go_on_trial(text, by, findings, is_trial=False)
-            return replace(outcome, says_the_same=True)
-        return await self._go_on_trial(text, by, findings, is_trial=is_trial)
+        if at is not None or await self._approvals_for(text) > 1:
+            return await self._propose(text, by, findings, at, is_trial=is_trial)
+        says_same = self._state.trial is None and await self._says_the_same(text)
+        outcome = await self._go_on_trial(text, by, findings, is_trial=is_trial and not says_same)
+        return replace(outcome, says_the_same=says_same)
+
+    async def approve(self, by: str, number: int) -> AdoptionOutcome:
+        """Approves the rules of this version, which wait; with the last approval that they need, they come into force, on
+        trial, if their time has come. Again, or for a version in force, it changes nothing. Refused with UNSTORED
+        while the log cannot be written. Raises NothingToDo for another version."""
+        async with self._changing:
+            waiting = self._state.waiting
+            if waiting is None or waiting.number != number:
+                return self._approved_before(number)
+            try:
+                if by not in waiting.approved:
+                    await self._append(self._record("approved", by, subject=number))
+                    await self._handle(ApprovedBy(number, by), by)
+                await self._begin_if_due()
+            except StorageTrouble as trouble:
+                return AdoptionOutcome("refused", number, (unstored(trouble),))
+            return self._after_approval(number)
+
+    def _after_approval(self, number: int) -> AdoptionOutcome:
+        if self._state.waiting is not None:
+            return AdoptionOutcome("proposed", number)
+        if self._state.trial is not None:
+            return AdoptionOutcome("trial", self._state.trial.number)
+        if self._state.active > number:
+            return AdoptionOutcome("confirmed", self._state.active)
+        version = None if self._history is None else self._history.version(number)
+        is_withdrawn = version is not None and version.state == "withdrawn"
+        return AdoptionOutcome("withdrawn" if is_withdrawn else "ended", number)
+
+    def _approved_before(self, number: int) -> AdoptionOutcome:
+        version = None if self._history is None else self._history.version(number)
+        if version is None or not version.has_waited or version.state == "withdrawn":
+            raise not_waiting(number)
+        return AdoptionOutcome("same", self._state.in_force)
 
     async def confirm(self, by: str, number: int = 0) -> AdoptionOutcome:
         """Confirms the rules on trial; with `number`, only if they are this version. Confirming again changes nothing.
@@ -290,7 +286,11 @@ class RuleAdoption:
             return AdoptionOutcome("refused", previous.number, findings)
         if self._reconciler.active_ruleset.fingerprint == fingerprint(text):
             return AdoptionOutcome("same", previous.number, findings)
-        outcome = await self._go_on_trial(text, by, findings, subject=previous.number)
+        # One admin may always go back to what was confirmed before: it was approved then.
+        if previous != self._history.previous() and await self._approvals_for(text) > 1:
+            outcome = await self._propose(text, by, findings, None, subject=previous.number)
+        else:
+            outcome = await self._go_on_trial(text, by, findings, subject=previous.number)
         return replace(outcome, put_back=previous.number)
 
     async def record(self, active: ActiveRuleset, by: str) -> None:
@@ -317,11 +317,33 @@ class RuleAdoption:
                     await self._record_confirmed(self._files.confirmed(self._reconciler), BY_EDIT)
             if self._state.trial is None and self._files.is_on_trial:
                 await self._put_in_force(0)  # nothing else would end it
-            if self._state.trial is None and self._state.waiting is None:
-                return
-            knows_time = self._clock.state() != "unknown"
-            civil = self._clock.civil().replace(tzinfo=None) if knows_time else None
-            await self._handle(TimePassed(civil, self._failing()), BY_NODE)
+            if self._state.trial is not None:
+                await self._handle(TimePassed(None, self._failing()), BY_NODE)
+            elif self._state.waiting is not None:
+                with suppress(StorageTrouble):  # as above
+                    await self._begin_if_due()
+
+    async def _begin_if_due(self) -> None:
+        """Begins the rules that wait if their time has come and they are approved. Raises StorageTrouble."""
+        if self._state.waiting is None or self._state.trial is not None:
+            return
+        await self._count_needed(self._state.waiting.number)
+        knows_time = self._clock.state() != "unknown"
+        civil = self._clock.civil().replace(tzinfo=None) if knows_time else None
+        await self._handle(TimePassed(civil, self._failing(), self._needed), BY_NODE)
+
+    async def _count_needed(self, number: int) -> None:
+        """How many approvals the rules that wait need, from the rules that they would replace."""
+        key = number, self._files.confirmed(self._reconciler).fingerprint
+        if self._needed_of != key:
+            text = await self._records.version_text(number)
+            self._needed, self._needed_of = await self._approvals_for(text or ""), key
+
+    async def _approvals_for(self, text: str) -> int:
+        """How many admins must approve this text; what has errors can never come into force."""
+        confirmed = self._files.confirmed(self._reconciler).ruleset
+        proposed, _ = await asyncio.to_thread(parse_ruleset, text)
+        return 1 if proposed is None else approvals_needed(confirmed, proposed)
 
     def _failing(self) -> frozenset[Reason]:
         """Health gates that fail now."""
@@ -334,6 +356,26 @@ class RuleAdoption:
         return frozenset(name for name, fails in gates.items() if fails)
 
     # --- inside, while nothing else changes ---
+
+    async def _propose(
+        self,
+        text: str,
+        by: str,
+        findings: tuple[Finding, ...],
+        at: datetime | None,
+        *,
+        is_trial: bool = True,
+        subject: int = 0,
+    ) -> AdoptionOutcome:
+        """Puts the rules in the log, to wait for their time or for approvals. Raises StorageTrouble."""
+        due = "" if at is None else at.isoformat(timespec="minutes")
+        trial_s = self._timeout // 1000 if is_trial else 0
+        made = await self._append(
+            self._record("scheduled", by, text, subject=subject, due=due, trial_s=trial_s)
+        )
+        await self._handle(Scheduled(made.number, at, by), by)
+        await self._count_needed(made.number)
+        return AdoptionOutcome("proposed" if self._needed > 1 else "scheduled", made.number, findings)
 
     async def _go_on_trial(
         self,

@@ -39,8 +39,12 @@ def _adoption_now(answer: Said, terminal: Terminal) -> list[str]:
         left = span(trial["seconds_left"])
         text = f"Version {trial['number']} of the rules is on trial: without 'procomu rules confirm' it ends in {left}."
         lines.append(terminal.warn(text))
-    if waiting:
-        lines.append(f"Version {waiting['number']} of the rules waits until {clean(waiting['due'])}.")
+    if waiting and waiting["missing"]:
+        text = f"Version {waiting['number']} of the rules waits for approval{_approvals(waiting)}."
+        lines.append(terminal.warn(text))
+    elif waiting:
+        until = f"until {clean(waiting['due'])}" if waiting["due"] else "to begin"
+        lines.append(f"Version {waiting['number']} of the rules waits {until}.")
     return lines
 
 
@@ -87,6 +91,16 @@ def comparison(answer: Said, terminal: Terminal) -> list[str]:
     return lines
 
 
+def observed(answer: Said, terminal: Terminal) -> list[str]:
+    """Answer to ``rules observe``: {"rules": ObservedCount list with "sentences" and "count"}."""
+    lines: list[str] = []
+    for row in answer["rules"]:
+        lines += ["", *(f"  {clean(sentence)}" for sentence in row["sentences"])]
+        lines += [f"    {terminal.bold(clean(row['count']))}"]
+    how = "write observe = true in a rule, and adopt it: then it limits nobody, and is counted here"
+    return lines[1:] or ["No rule is only observed.", terminal.dim(f"To observe one, {how}.")]
+
+
 def adoption(answer: Said, name: str, terminal: Terminal) -> list[str]:
     """Answer to ``rules-adopt``, ``rules-confirm`` and ``rules-rollback``: {"outcome", "number", "put_back", "in_force",
     "findings", "trial", "waiting"}."""
@@ -106,6 +120,8 @@ def adoption(answer: Said, name: str, terminal: Terminal) -> list[str]:
                 if answer["waiting"]
                 else "It waits."
             )
+        case "proposed":
+            done = f"Version {number} waits for approval{_approvals(answer['waiting'])}."
         case "confirmed" if answer.get("says_the_same"):
             done = f"Version {number} says the same as the rules before it, so it needs no trial and stays in force."
         case "confirmed":
@@ -121,6 +137,15 @@ def adoption(answer: Said, name: str, terminal: Terminal) -> list[str]:
         case _:
             done = f"Version {number} is in force already; nothing was changed."
     return [*lines, terminal.good(done)]
+
+
+def _approvals(waiting: Said | None) -> str:
+    """How many are missing, and until when it waits besides."""
+    if waiting is None:
+        return "s"
+    missing = waiting["missing"]
+    more = f": {missing} more {'admin' if missing == 1 else 'admins'} must approve it" if missing else "s"
+    return more + (f", and it comes into force at {clean(waiting['due'])}" if waiting["due"] else "")
 
 
 def rules_log(answer: Said, terminal: Terminal) -> list[str]:

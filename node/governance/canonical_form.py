@@ -2,8 +2,8 @@
 layout, and the order of their rules and keys.
 
 As in RFC 8785, keys are sorted and nothing is between values; all numbers are integers, and text is in Unicode normalization
-form C. A value that says nothing (no reason, no end, no exception) has no key. What nothing depends on is left out: lines,
-and days of `[decisions]` after which no rule ends.
+form C. What is so where a file says nothing (no reason, no end) has no key. Left out is what nothing depends on:
+lines, and days of `[decisions]` after which no rule ends.
 """
 
 import hashlib
@@ -43,7 +43,6 @@ _KINDS: dict[type, str] = {
     SlidingDays: "days",
 }
 """Of values that others can be in place of."""
-_UNSAID: tuple[object, ...] = (None, False, "", (), frozenset())
 
 
 def canonical_form(ruleset: Ruleset) -> str:
@@ -72,13 +71,10 @@ def _plain(value: Any) -> object:
         items = [_plain(item) for item in value]
         return sorted(items, key=_json) if value and isinstance(value[0], Rule | Example) else items
     if not is_dataclass(value):
-        assert isinstance(value, int), value
+        assert value is None or isinstance(value, int), value
         return value
+    # A field of its own for what a later version knows has a default, which leaves older fingerprints as they are.
     said = {each.name: getattr(value, each.name) for each in fields(value) if each.name != "line"}
-    found = {name: _plain(each) for name, each in said.items() if not _is_unsaid(each)}
+    usual = {each.name: each.default for each in fields(value)}
+    found = {name: _plain(each) for name, each in said.items() if each != usual[name]}
     return {"kind": _KINDS[type(value)], **found} if type(value) in _KINDS else found
-
-
-def _is_unsaid(value: object) -> bool:
-    # 0 is False for Python, and says something.
-    return any(value is each or (type(value) is type(each) and value == each) for each in _UNSAID)

@@ -13,12 +13,11 @@ import pytest
 
 from node.app import rule_files
 from node.app.adoption_messages import NothingToDo, became
+from node.app.adoption_views import AdoptionOutcome, TrialView
 from node.app.rule_adoption import (
     BEGIN_AGAIN_TICKS,
     FORGET_EVERY,
-    AdoptionOutcome,
     RuleAdoption,
-    TrialView,
 )
 from node.app.rule_files import BY_EDIT, BY_START, REJECTED, RuleFiles
 from node.control.active_ruleset import RULES_COPY, fingerprint

@@ -247,7 +247,7 @@ async def test_every_query_has_its_answer(commands):
 async def test_rules_are_adopted_confirmed_and_listed(app):
     await app.adoption.record(app.loop.active_ruleset, "the node's start")
     commands = RuleCommands(app.adoption)
-    text = app.loop.active_ruleset.text.replace("version = 14", "version = 15")
+    text = app.loop.active_ruleset.text.replace("version = 3", "version = 4")
     said = await commands.adopt({"text": text})
     assert ("trial", 2, 600) == (said["outcome"], said["number"], said["trial"].seconds_left)
     assert ("confirmed", None) == ((said := await commands.confirm({}))["outcome"], said["trial"])
@@ -267,7 +267,7 @@ async def test_a_text_that_says_the_same_is_confirmed_without_a_trial_and_listed
     assert ("confirmed", 2, None, True) == (
         said["outcome"], said["number"], said["trial"], said["says_the_same"]
     )  # fmt: skip
-    text = before.text.replace("version = 14", "version = 15")
+    text = before.text.replace("version = 3", "version = 4")
     said = await commands.adopt({"text": text})
     assert ("trial", False) == (said["outcome"], said["says_the_same"])
     assert "trial" == (await commands.adopt({"text": text + "# a comment\n"}))["outcome"], (
@@ -281,7 +281,7 @@ async def test_a_text_that_says_the_same_is_confirmed_without_a_trial_and_listed
 async def test_another_version_than_the_one_on_trial_is_not_confirmed(app):
     await app.adoption.record(app.loop.active_ruleset, "the node's start")
     commands = RuleCommands(app.adoption)
-    text = app.loop.active_ruleset.text.replace("version = 14", "version = 15")
+    text = app.loop.active_ruleset.text.replace("version = 3", "version = 4")
     number = (await commands.adopt({"text": text}))["number"]
     said = await commands.confirm({"version": "1"})
     assert ("same", number) == (said["outcome"], said["trial"].number)

@@ -88,7 +88,7 @@ FILES = {
     "W17": file_with(rule("a", 'ceiling = "3 Mbit/s down, 1 Mbit/s up"\nobserve = true')),
     "W18": file_with(rule("a", 'devices = 2\nexpires = "2026-12-31"')),
 }
-"""A file for each code that has it; W14 is made of another finding."""
+"""A file for each code that has it; W14 is made of another finding, and W03 of usage."""
 TODAY = date(2026, 12, 1)
 
 
@@ -109,7 +109,7 @@ def texts_of(text: str) -> Iterator[LazyText]:
 
 def test_every_code_of_the_document_has_a_file_here():
     document = (Path(node.governance.__file__).parent / "README.md").read_text()
-    assert {*FILES, "W14"} == set(re.findall(r"^\| ([EW]\d\d) \|", document, re.MULTILINE))
+    assert {*FILES, "W03", "W14"} == set(re.findall(r"^\| ([EW]\d\d) \|", document, re.MULTILINE))
 
 
 @pytest.mark.parametrize("code", FILES)

@@ -1,0 +1,56 @@
+"""Adoption of rules as pages and the console show it."""
+
+from dataclasses import dataclass
+from typing import Literal
+
+from node.errors import Finding
+
+OutcomeKind = Literal["refused", "same", "trial", "confirmed", "scheduled", "proposed", "ended", "withdrawn"]
+"""``scheduled`` rules wait for their time, ``proposed`` ones for approvals, perhaps also for their time."""
+
+
+@dataclass(frozen=True, slots=True)
+class AdoptionOutcome:
+    """What came of a request."""
+
+    kind: OutcomeKind
+    number: int = 0
+    """Of the version that it is about."""
+    findings: tuple[Finding, ...] = ()
+    """Of the check; one is an error if it was refused."""
+    put_back: int = 0
+    """The earlier version whose rules it has; 0 for none."""
+    says_the_same: bool = False
+    """It says exactly what the rules in force said, so it was confirmed without a trial."""
+
+    @property
+    def is_refused(self) -> bool:
+        return self.kind == "refused"
+
+
+@dataclass(frozen=True, slots=True)
+class TrialView:
+    """Rules in force that nobody has confirmed yet."""
+
+    number: int
+    by: str
+    seconds_left: int
+
+    @property
+    def minutes_left(self) -> int:
+        """Rounded up."""
+        return -(-self.seconds_left // 60)
+
+
+@dataclass(frozen=True, slots=True)
+class WaitingView:
+    """Rules that wait for their time, for approvals, or for both."""
+
+    number: int
+    by: str
+    due: str
+    """Local time, as people read it; empty for as soon as they are approved."""
+    approved: tuple[str, ...] = ()
+    """Labels of the admins who approve it, with the one who proposed it."""
+    missing: int = 0
+    """How many more admins must approve it."""
