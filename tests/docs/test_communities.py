@@ -7,7 +7,7 @@ import pytest
 from node.governance.checks import check_file
 from node.governance.members import parse_members
 from node.governance.rules import Quota, UsageAlert
-from node.governance.sentences import describe
+from node.governance.sentences import describe, sentence
 
 FOLDER = Path(__file__).parents[2] / "deploy" / "communities"
 WARNINGS = {
@@ -45,6 +45,7 @@ def test_the_rules_of_a_community_pass_the_checks_and_their_own_tests(name):
     assert ruleset is not None
     assert name == ruleset.community
     assert ruleset.examples
-    rules = ruleset.every_rule
-    for rule, sentence in zip(rules, describe(ruleset)[-len(rules) :], strict=True):
-        assert f"Decided in {rule.by}." in sentence
+    for rule in ruleset.every_rule:
+        said = sentence(rule, ruleset)
+        assert f"Decided in {rule.by}" in said
+        assert said in describe(ruleset)
