@@ -1,6 +1,6 @@
 """Log of what the line carried: for each day, how many seconds it carried how much, by direction. Pure.
 
-Kept are the days nearest to the present one, so that a wrong clock costs a day of the log and no more.
+Kept are the days nearest to the present one, so that a wrong clock costs one day of the log.
 """
 
 import json
