@@ -34,6 +34,7 @@ _WHO_CODES = frozenset({"W01", "W03", "W05", "W06"})
 _KEYS_OF_CODES = {
     "E06": "exception_to",
     "E07": "by",
+    "W19": "by",
     "W07": "when",
     "W16": "expires",
     "W17": "expires",
@@ -75,6 +76,21 @@ class RuleDraft:
     def ids(self) -> tuple[str, ...]:
         """Of the rules that have one, in the order of the file."""
         return tuple(each["id"] for each in self.tables if isinstance(each.get("id"), str))
+
+    @property
+    def named_days(self) -> tuple[str, ...]:
+        """The names of the calendar."""
+        calendar = self.document.data.get("calendar")
+        return tuple(calendar) if isinstance(calendar, dict) else ()
+
+    @property
+    def decisions(self) -> tuple[str, ...]:
+        """All decisions that the file names, those with the highest numbers first."""
+        dated, head = (self.document.data.get(name) for name in ("decisions", "ruleset"))
+        found = {*dated} if isinstance(dated, dict) else set()
+        found |= {table.get("by") for table in self.tables}
+        found.add(head.get("decision") if isinstance(head, dict) else "")
+        return tuple(sorted((each for each in found if isinstance(each, str) and each), reverse=True))
 
     def rule(self, name: str) -> Mapping[str, Any] | None:
         return next((each for each in self.tables if each.get("id") == name), None)
