@@ -1,7 +1,8 @@
-"""Warnings that depend on what a node knows beside the rules: the day. They change with time, so they are not findings of
-`checks.check`, by which files are compared on all nodes."""
+"""Warnings that depend on what a node knows beside the rules: the day, and the rules in force. They change with time, so
+they are not findings of `checks.check`, by which files are compared on all nodes."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import date
 from functools import partial
 
@@ -28,3 +29,13 @@ def ending(ruleset: Ruleset, today: date) -> Iterator[Finding]:
             "let it end, or decide on it again and write the new {one} or {other}", one="by", other="expires"
         )
         yield Finding("W18", rule.line, message, fix)
+
+
+def softened(error: Finding) -> Finding:
+    """W14 instead of an error that the active rules have too, because members joined or left since."""
+    message = gettext_lazy(
+        "{code} applies here as it does with the rules in force, because the members changed: {finding}",
+        code=error.code,
+        finding=error.message,
+    )
+    return replace(error, code="W14", message=message)
