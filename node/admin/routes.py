@@ -7,7 +7,7 @@ from typing import IO, Literal
 from node.app.admin_access import UNKNOWN_CLIENT, SignedIn, SignInClient
 from node.app.admin_accounts import PAIRING_DAYS
 from node.app.admin_sessions import ROLES, SESSION_LIFE, Role, Signed, csrf_token_for, label_text
-from node.app.rule_adoption import TrialView
+from node.app.adoption_outcomes import TrialView
 from node.config.model import SiteInfo
 from node.errors import Finding
 from node.translator import ENGLISH, Translator, as_sentence, gettext_lazy

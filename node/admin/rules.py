@@ -18,7 +18,8 @@ from node.admin.routes import (
 )
 from node.app.admin import BY_ADMIN, AdminService, RuleCheck, RuleFile
 from node.app.admin_sessions import label_text
-from node.app.rule_adoption import BY_NODE, AdoptionOutcome, NothingToDo, WaitingView, WrongTime, became
+from node.app.adoption_outcomes import AdoptionOutcome, NothingToDo, WaitingView, WrongTime, became
+from node.app.rule_adoption import BY_NODE
 from node.app.rule_files import BY_EDIT, BY_START
 from node.app.rule_preview import RulePreview
 from node.errors import CONFLICT, UNSTORED, Finding
@@ -30,6 +31,8 @@ from node.translator import as_sentence, gettext_lazy
 RULE_CHARS_MAX = 256 * 1024
 SENTENCES_MAX = 200
 VERSIONS_MAX = 200
+OBJECTIONS_MAX = 200
+"""Texts that are shown."""
 CHANGES_MAX = 100
 DIFFERENCE_LINES_MAX = 2_000
 LINES_BEFORE, LINES_AFTER = 2, 6
@@ -99,6 +102,8 @@ class RulesPage:
     versions: tuple[RuleVersion, ...]
     fingerprint: str
     waiting: WaitingView | None = None
+    objections: tuple[str, ...] = ()
+    """What members wrote who object to what waits, or who stopped the newest version."""
     due: str = ""
     """What was entered as the time of a schedule and refused."""
     preview: RulePreview | None = None
@@ -107,6 +112,13 @@ class RulesPage:
     def by(self, version: RuleVersion) -> str:
         """The person who adopted the version, or how it came into force."""
         return gettext_lazy(version.by) if version.by in _NOBODY else label_text(version.by)
+
+    @property
+    def stopped(self) -> RuleVersion | None:
+        """The newest version, if objections stopped it and nothing waits."""
+        newest = self.versions[0] if self.versions else None
+        is_stopped = newest is not None and newest.reason == "objections" and self.waiting is None
+        return newest if is_stopped else None
 
     def became(self, version: RuleVersion) -> str:
         """What became of the version, translatable."""
@@ -126,6 +138,7 @@ def rules_page(
     notice: str = "",
     version: int = 0,
     waiting: WaitingView | None = None,
+    objections: tuple[str, ...] = (),
 ) -> RulesPage:
     """Builds the page for the rules in force, or for a draft with its check."""
     return RulesPage(
@@ -140,6 +153,7 @@ def rules_page(
         versions=tuple(sorted(versions, key=lambda each: -each.number)[:VERSIONS_MAX]),
         fingerprint=file.fingerprint,
         waiting=waiting,
+        objections=objections[:OBJECTIONS_MAX],
     )
 
 
@@ -358,6 +372,7 @@ class RulesViews:
             notice=notice,
             version=version,
             waiting=self._backend.adoption.waiting(),
+            objections=self._backend.adoption.objection_texts(),
         )
         return AdminResponse(page, status)
 

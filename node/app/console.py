@@ -9,7 +9,8 @@ from node.accounting.meter import Baseline
 from node.app.admin_members import AdminMembersService
 from node.app.admin_sessions import Signed, read_signed
 from node.app.admin_vouchers import AdminVouchersService, VoucherOrder, batch_line
-from node.app.rule_adoption import AdoptionOutcome, RuleAdoption, became
+from node.app.adoption_outcomes import AdoptionOutcome, became
+from node.app.rule_adoption import RuleAdoption
 from node.app.status import StatusSnapshot
 from node.app.views import LINE_KNOWN, GuestView, LineView, line_view
 from node.config.model import SiteInfo

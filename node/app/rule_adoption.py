@@ -4,15 +4,33 @@ import asyncio
 import logging
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
+from dataclasses import replace
+from datetime import date, datetime, timedelta
 from typing import Literal, Protocol
 
+from node.accounts.changes import Change
+from node.accounts.rule_objections import (
+    KEPT_DAYS,
+    RuleObjection,
+    RuleObjections,
+    objections_needed,
+)
+from node.app.adoption_outcomes import (
+    AdoptionOutcome,
+    TrialView,
+    WaitingView,
+    WrongTime,
+    conflict,
+    no_trial,
+    no_version,
+    not_ended,
+    unstored,
+)
 from node.app.rule_files import BY_EDIT, BY_START, LOOK_EVERY_S, RuleFiles
 from node.control.active_ruleset import amend, fingerprint
 from node.control.ports import Clock
 from node.control.reconciler import Reconciler
-from node.errors import CONFLICT, UNSTORED, Finding, KernelRefused, NodeError, StorageTrouble
+from node.errors import Finding, KernelRefused, NodeError, StorageTrouble
 from node.governance.adoption import (
     RECORDS_MAX,
     Adopted,
@@ -37,7 +55,7 @@ from node.governance.adoption import (
 )
 from node.governance.rules import ActiveRuleset
 from node.translator import N_, gettext_lazy
-from node.units import Milliseconds
+from node.units import AccountId, Milliseconds
 
 log = logging.getLogger(__name__)
 
@@ -52,15 +70,9 @@ FORGET_EVERY = RECORDS_MAX // 2
 """After how many records the log is read again, to forget versions that it has no longer."""
 TEXT = "%Y-%m-%d %H:%M"
 
-OutcomeKind = Literal["refused", "same", "trial", "confirmed", "scheduled", "ended", "withdrawn"]
 
-
-class NothingToDo(NodeError):
-    """There is no trial to confirm, or no version to put back."""
-
-
-class WrongTime(NodeError):
-    """The time of a schedule cannot be meant."""
+ObjectionOutcome = Literal["done", "over", "unstored"]
+"""``over``: these rules do not wait; ``unstored``: the data folder cannot be written, and nothing was changed."""
 
 
 class RuleLog(Protocol):
@@ -74,47 +86,6 @@ class RuleLog(Protocol):
 
     async def version_text(self, number: int) -> str | None:
         """The text of a version; None if there is none."""
-
-
-@dataclass(frozen=True, slots=True)
-class AdoptionOutcome:
-    """What came of a request."""
-
-    kind: OutcomeKind
-    number: int = 0
-    """Of the version that it is about."""
-    findings: tuple[Finding, ...] = ()
-    """Of the check; one is an error if it was refused."""
-    put_back: int = 0
-    """The earlier version whose rules it has; 0 for none."""
-
-    @property
-    def is_refused(self) -> bool:
-        return self.kind == "refused"
-
-
-@dataclass(frozen=True, slots=True)
-class TrialView:
-    """Rules in force that nobody has confirmed yet."""
-
-    number: int
-    by: str
-    seconds_left: int
-
-    @property
-    def minutes_left(self) -> int:
-        """Rounded up."""
-        return -(-self.seconds_left // 60)
-
-
-@dataclass(frozen=True, slots=True)
-class WaitingView:
-    """Rules that wait for their time."""
-
-    number: int
-    by: str
-    due: str
-    """Local time, as people read it."""
 
 
 class RuleAdoption:
@@ -166,7 +137,15 @@ class RuleAdoption:
         waiting = self._state.waiting
         if waiting is None:
             return None
-        return WaitingView(waiting.number, self._by(waiting.number), waiting.due.strftime(TEXT))
+        accounts = len(self._reconciler.member_directory.by_account)
+        return WaitingView(
+            waiting.number,
+            self._by(waiting.number),
+            waiting.due.strftime(TEXT),
+            len(self._standing(waiting.number)),
+            objections_needed(accounts),
+            accounts,
+        )
 
     def versions(self) -> tuple[RuleVersion, ...]:
         """The newest first."""
@@ -178,12 +157,23 @@ class RuleAdoption:
         is_ended = newest is not None and newest.reason not in {"", "admin", "newer"}
         return newest if is_ended else None
 
+    def version(self, number: int) -> RuleVersion | None:
+        return None if self._history is None else self._history.version(number)
+
+    def objection_texts(self) -> tuple[str, ...]:
+        """What members wrote who object to the version that waits, or who stopped the newest one; in no order that tells
+        who wrote it."""
+        waiting = self._state.waiting
+        version = self.last_ended() if waiting is None else self.version(waiting.number)
+        found = () if version is None else self._objections.to(version.number, version.fingerprint)
+        return tuple(sorted(each.text for each in found if each.text))
+
     async def version_text(self, number: int) -> str | None:
         """The text of a version; None if there is none."""
         return await self._records.version_text(number)
 
     def _by(self, number: int) -> str:
-        version = None if self._history is None else self._history.version(number)
+        version = self.version(number)
         return "" if version is None else version.by
 
     # --- what people do ---
@@ -201,7 +191,7 @@ class RuleAdoption:
                 await self._record_confirmed(self._files.confirmed(self._reconciler), BY_START)
                 return await self._adopt(text, by, replacing, at, is_trial=is_trial)
         except StorageTrouble as trouble:
-            return AdoptionOutcome("refused", findings=(_unstored(trouble),))
+            return AdoptionOutcome("refused", findings=(unstored(trouble),))
 
     async def _adopt(
         self, text: str, by: str, replacing: str | None, at: datetime | None, *, is_trial: bool
@@ -209,12 +199,12 @@ class RuleAdoption:
         in_force = self._reconciler.active_ruleset.fingerprint
         # Equal to the new text when the same form comes twice.
         if replacing is not None and in_force not in {replacing, fingerprint(text)}:
-            return AdoptionOutcome("refused", findings=(_conflict(),))
+            return AdoptionOutcome("refused", findings=(conflict(),))
         findings = await self._check(text)
         if any(finding.is_error for finding in findings):
             return AdoptionOutcome("refused", findings=findings)
         if self._reconciler.active_ruleset.fingerprint != in_force:  # the file was edited during the check
-            return AdoptionOutcome("refused", findings=(_conflict(),))
+            return AdoptionOutcome("refused", findings=(conflict(),))
         trial_s = self._timeout // 1000 if is_trial else 0
         if at is not None:
             made = self._record("scheduled", by, text, due=at.isoformat(timespec="minutes"), trial_s=trial_s)
@@ -238,7 +228,7 @@ class RuleAdoption:
             version = next((each for each in versions if number in {0, each.number}), None)
             if version is not None and version.state in {"active", "fallback"}:
                 return AdoptionOutcome("same", version.number)
-            raise _no_trial(version)
+            raise no_trial(version)
 
     async def end(self, by: str, number: int) -> AdoptionOutcome:
         """Ends the trial or withdraws the schedule of this version. Again, as by a form that is sent twice, it changes
@@ -251,10 +241,10 @@ class RuleAdoption:
             if waiting is not None and waiting.number == number:
                 await self._handle(TakenBack("admin", only_waiting=True), by)
                 return AdoptionOutcome("withdrawn", number)
-            version = None if self._history is None else self._history.version(number)
+            version = self.version(number)
             if version is not None and version.state in {"reverted", "withdrawn"}:
                 return AdoptionOutcome("ended", number)
-            raise _not_ended(number)
+            raise not_ended(number)
 
     async def roll_back(self, by: str, number: int = 0) -> AdoptionOutcome:
         """Takes back what was adopted last: a trial ends, else a schedule is withdrawn, else the version confirmed before
@@ -264,7 +254,7 @@ class RuleAdoption:
                 await self._record_confirmed(self._files.confirmed(self._reconciler), BY_START)
                 return await self._roll_back(by, number)
         except StorageTrouble as trouble:
-            return AdoptionOutcome("refused", number, (_unstored(trouble),))
+            return AdoptionOutcome("refused", number, (unstored(trouble),))
 
     async def _roll_back(self, by: str, number: int) -> AdoptionOutcome:
         before = self._state
@@ -277,7 +267,7 @@ class RuleAdoption:
         previous = self._history.version(number) if number else self._history.previous()
         text = None if previous is None else await self._records.version_text(previous.number)
         if previous is None or text is None:
-            raise _no_version(number)
+            raise no_version(number)
         findings = await self._check(text)
         if any(finding.is_error for finding in findings):
             return AdoptionOutcome("refused", previous.number, findings)
@@ -285,6 +275,45 @@ class RuleAdoption:
             return AdoptionOutcome("same", previous.number, findings)
         outcome = await self._go_on_trial(text, by, findings, subject=previous.number)
         return replace(outcome, put_back=previous.number)
+
+    # --- what members do ---
+
+    async def object(self, account: AccountId, number: int, text: str) -> ObjectionOutcome:
+        """The account objects to the waiting version with this number. Enough objections withdraw it."""
+        async with self._changing:
+            version = self._waiting_version(number)
+            if version is None:
+                return "over"
+            day = self._reconciler.persistence.instant().today
+            return await self._change_objection(
+                account, RuleObjection(account, number, version.fingerprint, day, text)
+            )
+
+    async def take_back_objection(self, account: AccountId, number: int) -> ObjectionOutcome:
+        """The account no longer objects to the waiting version with this number. Again, it changes nothing."""
+        async with self._changing:
+            if self._waiting_version(number) is None:
+                return "over"
+            return await self._change_objection(account, None)
+
+    async def _change_objection(self, account: AccountId, new: RuleObjection | None) -> ObjectionOutcome:
+        """It counts only once it is stored."""
+        persistence, before = self._reconciler.persistence, self._objections.of(account)
+        if not persistence.recalled or await persistence.why_unwritable():
+            return "unstored"
+        rows = self._put_objection(account, new)
+        await self._reconciler.remember(rows)
+        if persistence.why_unstored(rows):
+            persistence.pending.add(self._put_objection(account, before))
+            return "unstored"
+        await self._withdraw_if_blocked()
+        return "done"
+
+    def _put_objection(self, account: AccountId, objection: RuleObjection | None) -> tuple[Change, ...]:
+        if objection is None:
+            return self._objections.forget(account)
+        self._objections.put(objection)
+        return (objection,)
 
     async def record(self, active: ActiveRuleset, by: str) -> None:
         """The rules of the file came into force: at the start, or by an edit."""
@@ -305,6 +334,7 @@ class RuleAdoption:
         async with self._changing:
             self._ticks += 1
             if self._ticks % AGAIN_TICKS == 0 or self._owed:
+                self._forget_objections()
                 with suppress(StorageTrouble):  # reported by the control loop
                     await self._store_owed()
                     await self._record_confirmed(self._files.confirmed(self._reconciler), BY_EDIT)
@@ -312,9 +342,44 @@ class RuleAdoption:
                 await self._put_in_force(0)  # nothing else would end it
             if self._state.trial is None and self._state.waiting is None:
                 return
-            knows_time = self._clock.state() != "unknown"
+            await self._withdraw_if_blocked()
+            # Before the database was read no objection is known.
+            knows_time = self._clock.state() != "unknown" and self._reconciler.persistence.recalled
             civil = self._clock.civil().replace(tzinfo=None) if knows_time else None
             await self._handle(TimePassed(civil, self._failing()), BY_NODE)
+
+    @property
+    def _objections(self) -> RuleObjections:
+        return self._reconciler.registry.rule_objections
+
+    def _waiting_version(self, number: int) -> RuleVersion | None:
+        waiting = self._state.waiting
+        return self.version(number) if waiting is not None and waiting.number == number else None
+
+    def _standing(self, number: int) -> tuple[RuleObjection, ...]:
+        """The objections that count."""
+        version, members = self.version(number), self._reconciler.member_directory.by_account
+        return () if version is None else self._objections.standing(number, version.fingerprint, members)
+
+    async def _withdraw_if_blocked(self) -> None:
+        waiting = self.waiting()
+        if waiting is not None and waiting.objections >= waiting.needed:
+            await self._handle(TakenBack("objections", only_waiting=True), BY_NODE)
+            log.info("version %d of the rules is withdrawn: members object", waiting.number)
+
+    def _counted(self, withdrawn: AdoptionRecord) -> AdoptionRecord:
+        """With how many objections there are, and accounts."""
+        accounts = len(self._reconciler.member_directory.by_account)
+        return replace(withdrawn, objections=len(self._standing(withdrawn.subject)), accounts=accounts)
+
+    def _forget_objections(self) -> None:
+        """Deletes those to rules that no longer wait, but not for a while if they were the reason."""
+        if self._history is None or not self._objections.all():
+            return
+        today = self._clock.today()
+        kept = [each for each in self.versions() if each.state == "waiting" or _explains(each, today)]
+        gone = self._objections.forget_others((each.number, each.fingerprint) for each in kept)
+        self._reconciler.persistence.pending.add(gone)  # stored with the next booking
 
     def _failing(self) -> frozenset[Reason]:
         """Health gates that fail now."""
@@ -386,11 +451,12 @@ class RuleAdoption:
                         raise
                     if not is_written:
                         self._state = before
-                        raise _no_trial(None)
+                        raise no_trial(None)
                 case PutInForce(number):
                     await self._put_in_force(number)
                 case Append(kind, subject, reason):
-                    await self._append_later(self._record(kind, by, subject=subject, reason=reason))
+                    made = self._record(kind, by, subject=subject, reason=reason)
+                    await self._append_later(self._counted(made) if reason == "objections" else made)
                 case Begin(number):
                     await self._begin(number)
 
@@ -409,7 +475,7 @@ class RuleAdoption:
         """Scheduled rules whose time has come. Tried again later when the database cannot be used."""
         if self._ticks < self._begin_tick:
             return
-        version = self._history.version(number) if self._history is not None else None
+        version = self.version(number)
         try:
             text = await self._records.version_text(number)
             findings = () if text is None else await self._check(text)
@@ -447,7 +513,7 @@ class RuleAdoption:
             await self._handle(Restarted(is_written), BY_NODE)
 
     def _confirmed_fingerprint(self) -> str:
-        version = None if self._history is None else self._history.version(self._state.active)
+        version = self.version(self._state.active)
         return "" if version is None else version.fingerprint
 
     def _record(
@@ -518,80 +584,12 @@ class RuleAdoption:
         return at
 
 
-def became(version: RuleVersion) -> str:
-    """What became of a version, as a text for people; empty for one that was replaced by newer rules."""
-    match version.state:
-        case "active":
-            return gettext_lazy("in force")
-        case "trial":
-            return gettext_lazy("in force, on trial")
-        case "fallback":
-            return gettext_lazy("comes back unless the trial is confirmed")
-        case "waiting":
-            return gettext_lazy("waits until {time}", time=version.due.replace("T", " "))
-        case "superseded":
-            return ""
-        case "withdrawn":
-            return gettext_lazy(_WITHDRAWN.get(version.reason, _WITHDRAWN["admin"]))
-        case "reverted":
-            return gettext_lazy(_REVERTED.get(version.reason, _REVERTED["admin"]))
-
-
-_WITHDRAWN: dict[Reason, str] = {
-    "admin": N_("withdrawn by an admin"),
-    "newer": N_("withdrawn: other rules came before it"),
-    "invalid": N_("withdrawn: it had errors when its time came"),
-}
-_REVERTED: dict[Reason, str] = {
-    "admin": N_("taken back by an admin"),
-    "time": N_("taken back: nobody confirmed it in time"),
-    "restart": N_("taken back: the node was restarted before anybody confirmed it"),
-    "kernel": N_("taken back: the kernel refused it"),
-    "lifeline": N_("taken back: the line was too slow for the lifelines"),
-    "portal": N_("taken back: the portal stopped"),
-    "file": N_("taken back: the rule file could not be written"),
-    "newer": N_("replaced by an edit of the file"),
-}
-
-
-def _conflict() -> Finding:
-    return Finding(
-        CONFLICT,
-        0,
-        gettext_lazy("Someone else has changed the rules."),
-        gettext_lazy("copy your text, look at the new rules, and try again"),
-    )
-
-
-def _unstored(trouble: StorageTrouble) -> Finding:
-    message = gettext_lazy(
-        "The node cannot save anything right now, so nothing was changed: {english}.", english=trouble.message
-    )
-    return Finding(UNSTORED, 0, message, gettext_lazy("send this again when the disk can be written"))
-
-
-def _no_trial(version: RuleVersion | None) -> NothingToDo:
-    fix = gettext_lazy("look at the history of the rules; adopt them again if they are still wanted")
-    if version is None:
-        return NothingToDo(gettext_lazy("no rules are on trial"), fix)
-    return NothingToDo(
-        gettext_lazy("version {number} is no longer on trial, and not in force", number=version.number), fix
-    )
-
-
-def _not_ended(number: int) -> NothingToDo:
-    return NothingToDo(
-        gettext_lazy("version {number} is no longer on trial, and does not wait for its time", number=number),
-        gettext_lazy("choose one from the history of the rules"),
-    )
-
-
-def _no_version(number: int) -> NothingToDo:
-    if number:
-        return NothingToDo(
-            gettext_lazy("there is no version {number} of the rules", number=number),
-            gettext_lazy("choose one from the history of the rules"),
-        )
-    return NothingToDo(
-        gettext_lazy("there are no earlier rules to put back"), gettext_lazy("change the rules instead")
-    )
+def _explains(version: RuleVersion, today: str) -> bool:
+    """Whether objections to this version are kept because they withdrew it lately."""
+    if version.reason != "objections":
+        return False
+    try:
+        days = date.fromisoformat(today) - date.fromisoformat(version.ended[:10])
+    except ValueError:  # the day is not known
+        return True
+    return days.days <= KEPT_DAYS

@@ -5,7 +5,8 @@ from dataclasses import dataclass
 
 from mesh.ports import PeerView
 from node.accounts.registry import AccountRegistry
-from node.app.rule_adoption import RuleAdoption, became
+from node.app.adoption_outcomes import became
+from node.app.rule_adoption import RuleAdoption
 from node.app.rule_files import RuleFiles
 from node.app.views import LineKnowledge, line_view
 from node.config import NodeConfig
@@ -239,7 +240,16 @@ def adoption_warnings(adoption: RuleAdoption) -> list[str]:
     """Warnings about rules that the node took back, and about a log of adoptions that was changed."""
     found: list[str] = []
     ended = adoption.last_ended()
-    if ended is not None:
+    if ended is not None and ended.reason == "objections":
+        found.append(
+            gettext_lazy(
+                "Version {number} of the rules does not come into force. It was {became}. What they wrote is on the page "
+                "with the rules.",
+                number=ended.number,
+                became=became(ended),
+            )
+        )
+    elif ended is not None:
         found.append(
             gettext_lazy(
                 "The rules from before are in force. Version {number}: {became}. Adopt it again if it is still "

@@ -21,7 +21,9 @@ RecordKind = Literal[
 are confirmed. ``adopted`` is on trial, ``scheduled`` waits; the others say what became of the record `subject`. A
 ``checkpoint`` can only be the first: it stands for a record and all before it, which were removed, and has its `number` and
 `hash`."""
-Reason = Literal["", "time", "restart", "kernel", "lifeline", "portal", "file", "admin", "newer", "invalid"]
+Reason = Literal[
+    "", "time", "restart", "kernel", "lifeline", "portal", "file", "admin", "newer", "invalid", "objections"
+]
 """Why a trial was reverted, or a schedule withdrawn."""
 VersionState = Literal["waiting", "trial", "fallback", "active", "superseded", "reverted", "withdrawn"]
 """``fallback`` is the version confirmed last, while another one is on trial."""
@@ -57,6 +59,10 @@ class AdoptionRecord:
     """Of a schedule: local time, as an ISO text without zone."""
     trial_s: int = 0
     """Length of the trial in seconds; of a schedule, 0 for none."""
+    objections: int = 0
+    """How many members objected to a schedule that was withdrawn because of that; otherwise 0."""
+    accounts: int = 0
+    """In the members' file at that time."""
     number: int = 0
     """1 is the first; 0 before it is in the log."""
     prev: str = ""
@@ -79,6 +85,8 @@ def sealed(record: AdoptionRecord, number: int, prev: str) -> AdoptionRecord:
         record.trial_s,
         hashlib.sha256(record.text.encode("utf-8", "surrogatepass")).hexdigest(),
     ]
+    if record.objections:  # the records from before there were objections keep their hashes
+        body += [record.objections, record.accounts]
     text = json.dumps(body, ensure_ascii=False, separators=(",", ":"))
     digest = hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
     return replace(record, number=number, prev=prev, hash=digest)
@@ -340,6 +348,12 @@ class RuleVersion:
     """Why it was reverted or withdrawn."""
     due: str = ""
     trial_s: int = 0
+    ended: str = ""
+    """When it was reverted or withdrawn: civil time, as an ISO text."""
+    objections: int = 0
+    """How many members' objections stopped it."""
+    accounts: int = 0
+    """In the members' file when they did."""
     put_back: int = 0
     """The earlier version with this text that was put back; 0 for none."""
 
@@ -377,7 +391,14 @@ class RuleHistory:
         elif record.subject in self._versions and record.kind != "confirmed":
             ended: VersionState = "reverted" if record.kind == "reverted" else "withdrawn"
             before = self._versions[record.subject]
-            self._versions[record.subject] = replace(before, state=ended, reason=record.reason)
+            self._versions[record.subject] = replace(
+                before,
+                state=ended,
+                reason=record.reason,
+                ended=record.adopted,
+                objections=record.objections,
+                accounts=record.accounts,
+            )
 
     def versions(self) -> tuple[RuleVersion, ...]:
         """The newest first."""

@@ -30,6 +30,7 @@ from node.accounts.changes import (
 from node.accounts.device_bindings import Binding
 from node.accounts.notices import Notice, NoticeText
 from node.accounts.objections import Objection
+from node.accounts.rule_objections import RuleObjection, RuleObjectionGone
 from node.accounts.terms import Terms, TermsText
 from node.accounts.vouchers import Batch, Voucher
 from node.control.ports import Repository
@@ -99,6 +100,8 @@ changes = st.one_of(
     st.builds(CardsVoid, accounts, st.integers(0, 2**40)),
     st.builds(Objection, numbers, accounts, days, texts, texts, texts, days),
     st.builds(ObjectionGone, numbers),
+    st.builds(RuleObjection, accounts, numbers, texts, days, texts),
+    st.builds(RuleObjectionGone, accounts),
     st.builds(
         Notice, numbers, texts, texts, days, days, st.booleans(),
         st.lists(st.builds(NoticeText, texts, texts, texts), max_size=2).map(tuple), texts,
@@ -182,6 +185,7 @@ def _empty(db: object) -> None:
         "passphrases",
         "cards_void",
         "contests",
+        "rule_objections",
         "notices",
         "terms",
     ):
