@@ -133,6 +133,11 @@ class RuleAdoption:
         left_ms = max(0, trial.ends - self._clock.monotonic())
         return TrialView(trial.number, self._by(trial.number), -(-left_ms // 1000))
 
+    @property
+    def waiting_number(self) -> int:
+        """Number of the version that waits; 0 for none."""
+        return self._state.waiting.number if self._state.waiting is not None else 0
+
     def waiting(self) -> WaitingView | None:
         waiting = self._state.waiting
         if waiting is None:

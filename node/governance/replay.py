@@ -9,18 +9,16 @@ Nobody is named, and nothing is shown of fewer than `GROUP_MIN` accounts: also n
 changed anything, since a ceiling that is tried again and again would find out what one of them used, and when.
 """
 
-from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import date, datetime
-from functools import lru_cache
 from itertools import groupby
 
 from node.accounting.intervals import INTERVAL_S, AccountUsage
 from node.accounting.periods import SlidingDays, last_days, period_name
-from node.governance.allowance import Allowance, Bound, Moment, Unit
-from node.governance.fair_shares import Demand, equal_parts
-from node.governance.rule_evaluation import DIRECTIONS, Direction, Evaluator, PolicySlice, rate_in
+from node.governance.allowance import Moment, Unit
+from node.governance.line_division import LineRights, divide, greedy_rates, line_rights
+from node.governance.rule_evaluation import Direction, Evaluator, PolicySlice
 from node.governance.rules import Quota, Ruleset
 from node.translator import ENGLISH, Translator
 from node.units import AccountId, BitsPerSecond, Rates
@@ -30,8 +28,6 @@ GROUP_MIN = 5
 LARGEST_SHOWN = 3
 NOTICED_PERMILLE = 10
 """A smaller difference of a rate counts as none."""
-DIVISIONS_MAX = 4_096
-"""Divisions of the line that are remembered."""
 
 type UnitOn = Callable[[AccountId, date, int], Unit]
 """An account on a day, when dues are late after so many days of grace."""
@@ -119,114 +115,6 @@ def why_no_preview(in_force: Ruleset, words: Translator = ENGLISH) -> tuple[str,
     return reason.format(number=GROUP_MIN), fix
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class _Rights:
-    """Those of an allowance on which rates depend. There is one object for equal rights, so that comparing is fast."""
-
-    pool: str | None
-    lifeline: Rates
-    own: Mapping[Direction, Demand]
-    """What one account demands of the line, or in a pool of the pool, that wants as much as it can get."""
-    of_pool: Mapping[Direction, Demand]
-    """What its pool demands of the line."""
-
-
-def _rights(allowance: Allowance, known: dict[tuple[object, ...], _Rights]) -> _Rights:
-    own = {each: _own(allowance, each) for each in DIRECTIONS}
-    of_pool = {each: _of_line(allowance, allowance.pool_ceiling, each) for each in DIRECTIONS}
-    key = (allowance.pool, allowance.lifeline, *own.values(), *of_pool.values())
-    return known.setdefault(key, _Rights(allowance.pool, allowance.lifeline, own, of_pool))
-
-
-def _own(allowance: Allowance, direction: Direction) -> Demand:
-    if allowance.pool is None:
-        return _of_line(allowance, allowance.ceiling, direction)
-    own = _top(allowance.own_floor, direction) or 0
-    return Demand(allowance.weight_in_pool, own, _top(allowance.ceiling, direction), own)
-
-
-def _of_line(allowance: Allowance, ceiling: Bound[Rates] | None, direction: Direction) -> Demand:
-    floor, lifeline = (rate_in(direction, each) for each in (allowance.floor.value, allowance.lifeline))
-    return Demand(allowance.share.value, floor, _top(ceiling, direction), lifeline)
-
-
-def _top(rates: Bound[Rates] | None, direction: Direction) -> int | None:
-    return None if rates is None else rate_in(direction, rates.value)
-
-
-# --- division of the line ------------------------------------------------------------------------
-
-
-def divide(
-    wanting: Sequence[tuple[_Rights, int, int | None]], capacity: int, direction: Direction
-) -> list[int]:
-    """The rate of each of so many accounts with these rights who want so much each; None for all they can get."""
-    inside: dict[str | None, Counter[Demand]] = defaultdict(Counter)
-    pools: dict[str, Demand] = {}
-    demands: list[Demand] = []
-    for rights, count, wanted in wanting:
-        demand = rights.own[direction]
-        if wanted is not None:
-            demand = Demand(demand.weight, demand.floor, _lowest(demand.ceiling, wanted), demand.lifeline)
-        demands.append(demand)
-        inside[rights.pool][demand] += count
-        if rights.pool is not None:
-            pools.setdefault(rights.pool, rights.of_pool[direction])
-    pools = {name: _together(pool, inside[name]) for name, pool in pools.items()}
-    inside[None].update(pools.values())
-    alone = equal_parts(inside[None], capacity)
-    parts = {name: equal_parts(inside[name], alone[pool]) for name, pool in pools.items()}
-    return [
-        alone[demand] if rights.pool is None else parts[rights.pool][demand]
-        for (rights, _, _), demand in zip(wanting, demands, strict=True)
-    ]
-
-
-def _together(pool: Demand, inside: Mapping[Demand, int]) -> Demand:
-    """A pool demands what its accounts may have and want together."""
-    own = sum(each.floor * count for each, count in inside.items())
-    wanted: int | None = 0
-    for each, count in inside.items():
-        wanted = None if wanted is None or each.ceiling is None else wanted + each.ceiling * count
-    whole = pool.with_lifelines(own)
-    return replace(whole, ceiling=_lowest(whole.ceiling, wanted))
-
-
-def _lowest(one: int | None, other: int | None) -> int | None:
-    if one is None or other is None:
-        return other if one is None else one
-    return min(one, other)
-
-
-@lru_cache(maxsize=DIVISIONS_MAX)
-def _greedy(
-    counts: tuple[tuple[_Rights, int], ...], capacity: Rates
-) -> tuple[dict[_Rights, tuple[int, int]], int]:
-    """The rates of each account where everybody wants all they can get, and the lowest in permille of a lifeline."""
-    wanting = [(rights, count, None) for rights, count in counts]
-    both = [divide(wanting, rate_in(direction, capacity), direction) for direction in DIRECTIONS]
-    rates = {rights: (down, up) for (rights, _), down, up in zip(counts, *both, strict=True)}
-    return rates, min(_margins(counts, rates), default=0)
-
-
-def _margins(
-    counts: Sequence[tuple[_Rights, int]], rates: Mapping[_Rights, tuple[int, int]]
-) -> Iterable[int]:
-    pooled: dict[_Rights | str, tuple[int, int]] = {}
-    lifelines: dict[_Rights | str, Rates] = {}
-    for rights, count in counts:
-        down, up = rates[rights]
-        # Guests have one lifeline together, everybody else one of their own.
-        together = rights.pool if not rights.own["down"].floor else None
-        key, number = (rights, 1) if together is None else (together, count)
-        before = pooled.get(key, (0, 0))
-        pooled[key] = before[0] + down * number, before[1] + up * number
-        lifelines[key] = rights.lifeline
-    for key, (down, up) in pooled.items():
-        least = lifelines[key]
-        yield min(down * 1000 // max(1, least.down), up * 1000 // max(1, least.up))
-
-
 # --- one ruleset ---------------------------------------------------------------------------------
 
 
@@ -267,14 +155,14 @@ class _RightsUnder:
     """The rights of accounts under one ruleset, interval by interval."""
 
     def __init__(
-        self, ruleset: Ruleset, unit_on: UnitOn, interned: dict[tuple[object, ...], _Rights]
+        self, ruleset: Ruleset, unit_on: UnitOn, interned: dict[tuple[object, ...], LineRights]
     ) -> None:
         self.capacity = ruleset.shaped
         self._ruleset, self._unit_on, self._interned = ruleset, unit_on, interned
         self._evaluator = Evaluator(ruleset, lists_not_binding=False)
         self.quotas = {rule.id: rule.effect for rule in ruleset.rules if isinstance(rule.effect, Quota)}
         self._slice: PolicySlice | None = None
-        self._known: dict[_Kind, _Rights] = {}
+        self._known: dict[_Kind, LineRights] = {}
 
     def begin(self, moment: Moment) -> bool:
         """Whether other rules apply than before."""
@@ -284,7 +172,7 @@ class _RightsUnder:
         self._known.clear()
         return True
 
-    def entitlement(self, kind: _Kind) -> tuple[_Rights, list[tuple[Quota, bool]]]:
+    def entitlement(self, kind: _Kind) -> tuple[LineRights, list[tuple[Quota, bool]]]:
         """The rights, and the quotas, each with whether it has a consequence now."""
         assert self._slice is not None, "begun"
         tier, groups, _ = kind
@@ -299,13 +187,13 @@ class _RightsUnder:
         ]
         return unit.tier, unit.groups, frozenset(exhausted)
 
-    def rights(self, kind: _Kind) -> _Rights:
+    def rights(self, kind: _Kind) -> LineRights:
         known = self._known.get(kind)
         if known is None:
             assert self._slice is not None, "begun"
             tier, groups, exhausted = kind
             allowance = self._slice.allowance(Unit(AccountId(""), tier, groups), exhausted)
-            known = self._known[kind] = _rights(allowance, self._interned)
+            known = self._known[kind] = line_rights(allowance, self._interned)
         return known
 
 
@@ -337,20 +225,21 @@ class _Sums:
 
     before: int = 0
     after: int = 0
+    intervals: int = 0
     is_affected: bool = False
 
 
 class _Replayer:
     def __init__(self, before: Ruleset, after: Ruleset, unit_on: UnitOn, node: str) -> None:
         self._node = node
-        interned: dict[tuple[object, ...], _Rights] = {}
+        interned: dict[tuple[object, ...], LineRights] = {}
         self._sides = _RightsUnder(before, unit_on, interned), _RightsUnder(after, unit_on, interned)
         self._used = _Used()
         self._has_quotas = any(side.quotas for side in self._sides)
         self._hour_begun: datetime | None = None
         self._kinds: dict[AccountId, tuple[_Kind, _Kind]] = {}
         """Since the hour began, for its quotas."""
-        self._rights: dict[AccountId, tuple[_Rights, _Rights]] = {}
+        self._rights: dict[AccountId, tuple[LineRights, LineRights]] = {}
         """While the same rules apply."""
         self._moments: list[Moment] = []
         """At each of which other rules apply than before."""
@@ -407,7 +296,7 @@ class _Replayer:
         other.begin(moment)
         return [kinds for kinds in among if one.entitlement(kinds[0]) != other.entitlement(kinds[1])]
 
-    def _rights_of(self, account: AccountId, day: date) -> tuple[_Rights, _Rights]:
+    def _rights_of(self, account: AccountId, day: date) -> tuple[LineRights, LineRights]:
         kinds = self._kinds.get(account)
         if kinds is None:
             before, after = (side.kind(account, day, self._used) for side in self._sides)
@@ -415,7 +304,7 @@ class _Replayer:
         return self._sides[0].rights(kinds[0]), self._sides[1].rights(kinds[1])
 
     def _replay_low(
-        self, hour: datetime, usage: AccountUsage, rights: Sequence[tuple[_Rights, _Rights]]
+        self, hour: datetime, usage: AccountUsage, rights: Sequence[tuple[LineRights, LineRights]]
     ) -> None:
         downs = [each.used.down * 8 // INTERVAL_S for each in usage.values()]
         ups = [each.used.up * 8 // INTERVAL_S for each in usage.values()]
@@ -430,7 +319,7 @@ class _Replayer:
         sums.differing |= _add(self.low, tuple(usage), before, after)
 
     def _wanted(
-        self, number: int, rights: Sequence[_Rights], downs: Sequence[int], ups: Sequence[int]
+        self, number: int, rights: Sequence[LineRights], downs: Sequence[int], ups: Sequence[int]
     ) -> tuple[list[int], list[int]]:
         """The rates of everybody who wants so much."""
         capacity = self._sides[number].capacity
@@ -440,18 +329,18 @@ class _Replayer:
         )
 
     def _replay_high(
-        self, hour: int, accounts: Sequence[AccountId], rights: Sequence[tuple[_Rights, _Rights]]
+        self, hour: int, accounts: Sequence[AccountId], rights: Sequence[tuple[LineRights, LineRights]]
     ) -> None:
         rates: list[tuple[list[int], list[int]]] = []
         for number, side in enumerate(self._sides):
             assert side.capacity is not None
             own = [each[number] for each in rights]
-            counts: dict[_Rights, int] = {}
+            counts: dict[LineRights, int] = {}
             for each in own:
                 counts[each] = counts.get(each, 0) + 1
             if not counts:
                 return
-            found, margin = _greedy(tuple(counts.items()), side.capacity)
+            found, margin = greedy_rates(tuple(counts.items()), side.capacity)
             known = self.margins[number]
             self.margins[number] = margin if known is None else min(known, margin)
             both = [found[each] for each in own]
@@ -466,7 +355,7 @@ class _Replayer:
 
 
 def _satisfied(
-    rights: Sequence[_Rights], wanted: Sequence[int], capacity: int | None, direction: Direction
+    rights: Sequence[LineRights], wanted: Sequence[int], capacity: int | None, direction: Direction
 ) -> list[int]:
     tops = {each: each.own[direction].ceiling for each in set(rights)}
     if any(top is not None for top in tops.values()):
@@ -482,7 +371,7 @@ def _satisfied(
 
 
 def _is_over(
-    rights: Sequence[_Rights], wanted: Sequence[int], capacity: int | None, direction: Direction
+    rights: Sequence[LineRights], wanted: Sequence[int], capacity: int | None, direction: Direction
 ) -> bool:
     if capacity is not None and sum(wanted) > capacity:
         return True
@@ -510,6 +399,7 @@ def _add(
             known = sums[account] = _Sums()
         known.before += down + up
         known.after += new_down + new_up
+        known.intervals += 1
         if not is_same and (down != new_down or up != new_up):
             differing.add(account)
             known.is_affected |= _is_noticed(down, new_down) or _is_noticed(up, new_up)
@@ -568,6 +458,43 @@ def replay(
         tuple(hours),
         tuple(day_hours),
     )
+
+
+@dataclass(frozen=True, slots=True)
+class AccountLine:
+    """One account's own line, for its own people only: mean rates while it was active, download and upload together."""
+
+    active_s: int
+    used: BitsPerSecond
+    used_after: BitsPerSecond
+    """With the other rules, if nobody wanted more than they used."""
+    could_have: tuple[BitsPerSecond, BitsPerSecond] | None
+    """Before and after, if everybody who was active wanted as much as they can get; None where a ruleset does not state the
+    line's speed."""
+
+
+def account_lines(
+    intervals: Iterable[Interval], before: Ruleset, after: Ruleset, unit_on: UnitOn, node: str = ""
+) -> Mapping[AccountId, AccountLine]:
+    """As `replay`, for each account that was active. Raises TooFewAccounts: one's own rate would tell what the few others
+    used."""
+    replayer = _Replayer(before, after, unit_on, node)
+    for begun, usage in intervals:
+        if usage:
+            replayer.replay(begun, usage)
+    if len(replayer.low) < GROUP_MIN:
+        raise TooFewAccounts
+    high = replayer.high if replayer.is_stated else {}
+    return {account: _account_line(sums, high.get(account)) for account, sums in replayer.low.items()}
+
+
+def _account_line(low: _Sums, high: _Sums | None) -> AccountLine:
+    could_have = None if high is None else (_mean(high.before, high), _mean(high.after, high))
+    return AccountLine(low.intervals * INTERVAL_S, _mean(low.before, low), _mean(low.after, low), could_have)
+
+
+def _mean(total: int, sums: _Sums) -> BitsPerSecond:
+    return BitsPerSecond(total // max(1, sums.intervals))
 
 
 def _effects(sums: Mapping[AccountId, _Sums], *, says_none: bool) -> Effects:

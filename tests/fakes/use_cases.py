@@ -32,6 +32,7 @@ from node.accounts.vouchers import Batch, IssueResult
 from node.app.account import AccountService
 from node.app.admin import AdminService
 from node.app.admin_access import AdminAccessService
+from node.app.next_rules import NextRulesService
 from node.app.rule_adoption import RuleAdoption
 from node.app.rule_files import RuleFiles, fingerprint
 from node.app.status import StatusSnapshot
@@ -146,29 +147,24 @@ class UseCases:
     node: "AppFixture"
     loop: Reconciler
     portal: AccountService
+    _files: RuleFiles
+    _adoption: RuleAdoption
 
     @cached_property
     def files(self) -> RuleFiles:
         """The rules and the members as files in the node's folder, written when they are first used."""
-        folder = self.node.folder
+        folder, files = self.node.folder, self._files
         (folder / "rules.toml").write_text(self.node.rules_text)
         (folder / "members.toml").write_text(self.node.members_text)
-        files = RuleFiles(folder / "rules.toml", folder / "members.toml")
         # As `open` does. The rules were checked with these members by `ruleset_of`, once for all tests.
         files.members_fingerprint = fingerprint(self.node.members_text)
         return files
 
     @cached_property
     def adoption(self) -> RuleAdoption:
-        """Its trials last ten minutes, and end only when a test calls `tick`."""
-        return RuleAdoption(
-            self.loop,
-            self.files,
-            self.node.archive,
-            self.node.clock,
-            confirm_timeout=Milliseconds(10 * 60_000),
-            portal_runs=lambda: self.node.portal_runs,
-        )
+        """Its trials last ten minutes, and end only when a test calls `tick`. Needs a folder that exists."""
+        assert self.files is self._files, "they are written"
+        return self._adoption
 
     @cached_property
     def admin(self) -> AdminService:
@@ -494,6 +490,15 @@ class AppFixture:
     def use_cases(self) -> UseCases:
         """The services of one run whose loop is not started: nobody has joined, and nobody can."""
         loop = self._loop()
+        files = RuleFiles(self.folder / "rules.toml", self.folder / "members.toml")
+        adoption = RuleAdoption(
+            loop,
+            files,
+            self.archive,
+            self.clock,
+            confirm_timeout=Milliseconds(10 * 60_000),
+            portal_runs=lambda: self.portal_runs,
+        )
         portal = AccountService(
             loop,
             self.config,
@@ -504,8 +509,16 @@ class AppFixture:
             portal_url=lambda: self.portal_url,
             down_since=lambda: self.down_since,
             intervals_of=self.intervals_of,
+            next_rules=NextRulesService(
+                loop,
+                adoption,
+                self.clock,
+                confirmed=lambda: files.confirmed(loop),
+                read_intervals=self.read_intervals,
+                node=self.config.node.name,
+            ),
         )
-        return UseCases(self, loop, portal)
+        return UseCases(self, loop, portal, files, adoption)
 
     def read_intervals(self, since: int, until: int) -> Iterator[tuple[datetime, AccountUsage]]:
         for begun, usage in sorted(self.repository.intervals.items()):

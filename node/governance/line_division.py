@@ -1,0 +1,120 @@
+"""Division of the line among accounts, as a running node does it: by shares, floors and ceilings, for accounts with equal
+rights at once."""
+
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import lru_cache
+
+from node.governance.allowance import Allowance, Bound
+from node.governance.fair_shares import Demand, equal_parts
+from node.governance.rule_evaluation import DIRECTIONS, Direction, rate_in
+from node.units import Rates
+
+DIVISIONS_MAX = 4_096
+"""Divisions of the line that are remembered."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class LineRights:
+    """Those of an allowance on which rates depend. There is one object for equal rights, so that comparing is fast."""
+
+    pool: str | None
+    lifeline: Rates
+    own: Mapping[Direction, Demand]
+    """What one account demands of the line, or in a pool of the pool, that wants as much as it can get."""
+    of_pool: Mapping[Direction, Demand]
+    """What its pool demands of the line."""
+
+
+def line_rights(allowance: Allowance, known: dict[tuple[object, ...], LineRights]) -> LineRights:
+    own = {each: _own(allowance, each) for each in DIRECTIONS}
+    of_pool = {each: _of_line(allowance, allowance.pool_ceiling, each) for each in DIRECTIONS}
+    key = (allowance.pool, allowance.lifeline, *own.values(), *of_pool.values())
+    return known.setdefault(key, LineRights(allowance.pool, allowance.lifeline, own, of_pool))
+
+
+def _own(allowance: Allowance, direction: Direction) -> Demand:
+    if allowance.pool is None:
+        return _of_line(allowance, allowance.ceiling, direction)
+    own = _top(allowance.own_floor, direction) or 0
+    return Demand(allowance.weight_in_pool, own, _top(allowance.ceiling, direction), own)
+
+
+def _of_line(allowance: Allowance, ceiling: Bound[Rates] | None, direction: Direction) -> Demand:
+    floor, lifeline = (rate_in(direction, each) for each in (allowance.floor.value, allowance.lifeline))
+    return Demand(allowance.share.value, floor, _top(ceiling, direction), lifeline)
+
+
+def _top(rates: Bound[Rates] | None, direction: Direction) -> int | None:
+    return None if rates is None else rate_in(direction, rates.value)
+
+
+def divide(
+    wanting: Sequence[tuple[LineRights, int, int | None]], capacity: int, direction: Direction
+) -> list[int]:
+    """The rate of each of so many accounts with these rights who want so much each; None for all they can get."""
+    inside: dict[str | None, Counter[Demand]] = defaultdict(Counter)
+    pools: dict[str, Demand] = {}
+    demands: list[Demand] = []
+    for rights, count, wanted in wanting:
+        demand = rights.own[direction]
+        if wanted is not None:
+            demand = Demand(demand.weight, demand.floor, _lowest(demand.ceiling, wanted), demand.lifeline)
+        demands.append(demand)
+        inside[rights.pool][demand] += count
+        if rights.pool is not None:
+            pools.setdefault(rights.pool, rights.of_pool[direction])
+    pools = {name: _together(pool, inside[name]) for name, pool in pools.items()}
+    inside[None].update(pools.values())
+    alone = equal_parts(inside[None], capacity)
+    parts = {name: equal_parts(inside[name], alone[pool]) for name, pool in pools.items()}
+    return [
+        alone[demand] if rights.pool is None else parts[rights.pool][demand]
+        for (rights, _, _), demand in zip(wanting, demands, strict=True)
+    ]
+
+
+def _together(pool: Demand, inside: Mapping[Demand, int]) -> Demand:
+    """A pool demands what its accounts may have and want together."""
+    own = sum(each.floor * count for each, count in inside.items())
+    wanted: int | None = 0
+    for each, count in inside.items():
+        wanted = None if wanted is None or each.ceiling is None else wanted + each.ceiling * count
+    whole = pool.with_lifelines(own)
+    return replace(whole, ceiling=_lowest(whole.ceiling, wanted))
+
+
+def _lowest(one: int | None, other: int | None) -> int | None:
+    if one is None or other is None:
+        return other if one is None else one
+    return min(one, other)
+
+
+@lru_cache(maxsize=DIVISIONS_MAX)
+def greedy_rates(
+    counts: tuple[tuple[LineRights, int], ...], capacity: Rates
+) -> tuple[dict[LineRights, tuple[int, int]], int]:
+    """The rates of each account where everybody wants all they can get, and the lowest in permille of a lifeline."""
+    wanting = [(rights, count, None) for rights, count in counts]
+    both = [divide(wanting, rate_in(direction, capacity), direction) for direction in DIRECTIONS]
+    rates = {rights: (down, up) for (rights, _), down, up in zip(counts, *both, strict=True)}
+    return rates, min(_margins(counts, rates), default=0)
+
+
+def _margins(
+    counts: Sequence[tuple[LineRights, int]], rates: Mapping[LineRights, tuple[int, int]]
+) -> Iterable[int]:
+    pooled: dict[LineRights | str, tuple[int, int]] = {}
+    lifelines: dict[LineRights | str, Rates] = {}
+    for rights, count in counts:
+        down, up = rates[rights]
+        # Guests have one lifeline together, everybody else one of their own.
+        together = rights.pool if not rights.own["down"].floor else None
+        key, number = (rights, 1) if together is None else (together, count)
+        before = pooled.get(key, (0, 0))
+        pooled[key] = before[0] + down * number, before[1] + up * number
+        lifelines[key] = rights.lifeline
+    for key, (down, up) in pooled.items():
+        least = lifelines[key]
+        yield min(down * 1000 // max(1, least.down), up * 1000 // max(1, least.up))
