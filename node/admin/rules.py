@@ -18,7 +18,8 @@ from node.admin.routes import (
 )
 from node.app.admin import BY_ADMIN, AdminService, RuleCheck, RuleFile
 from node.app.admin_sessions import label_text
-from node.app.adoption_outcomes import AdoptionOutcome, NothingToDo, WaitingView, WrongTime, became
+from node.app.adoption_messages import NothingToDo, WrongTime, became
+from node.app.adoption_outcomes import AdoptionOutcome, WaitingView
 from node.app.rule_adoption import BY_NODE
 from node.app.rule_files import BY_EDIT, BY_START
 from node.app.rule_preview import RulePreview

@@ -103,7 +103,7 @@ class AdminMembersService:
         text = plain(query)
         found = tuple(each for each in members if _matches(each, text)) if text else tuple(members)
         active, files = self._reconciler.active_ruleset, self._files
-        named = {tier for rule in active.ruleset.rules for tier in rule.who.tiers}
+        named = {tier for rule in active.ruleset.every_rule for tier in rule.who.tiers}
         tiers = {MEMBER_TIER, *named, *(each.tier for each in members)}
         policy = self._reconciler.effective_policy
         late = frozenset(

@@ -283,7 +283,9 @@ class AdminVouchersService:
     def groups(self) -> tuple[str, ...]:
         """Groups that the rules mention, and those of earlier batches."""
         issued = {batch.group for batch in self._vouchers.batches.values()}
-        named = {group for rule in self._reconciler.active_ruleset.ruleset.rules for group in rule.who.groups}
+        named = {
+            group for rule in self._reconciler.active_ruleset.ruleset.every_rule for group in rule.who.groups
+        }
         return tuple(sorted((named | issued) - {LATE_DUES}))
 
     async def _turn(self, vouchers: Iterable[Voucher], *, back: bool) -> int:

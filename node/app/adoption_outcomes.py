@@ -1,21 +1,11 @@
-"""What comes of adopting rules: outcomes and views, and what became of a version, as texts for people."""
+"""What comes of a request to adopt rules, and what is on trial and waits, for the pages and the console."""
 
 from dataclasses import dataclass
 from typing import Literal
 
-from node.errors import CONFLICT, UNSTORED, Finding, NodeError, StorageTrouble
-from node.governance.adoption import Reason, RuleVersion
-from node.translator import N_, gettext_lazy
+from node.errors import Finding
 
 OutcomeKind = Literal["refused", "same", "trial", "confirmed", "scheduled", "ended", "withdrawn"]
-
-
-class NothingToDo(NodeError):
-    """There is no trial to confirm, or no version to put back."""
-
-
-class WrongTime(NodeError):
-    """The time of a schedule cannot be meant."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,93 +53,3 @@ class WaitingView:
     """With so many objections the rules do not come into force."""
     accounts: int
     """In the members' file."""
-
-
-def became(version: RuleVersion) -> str:
-    """What became of a version, as a text for people; empty for one that was replaced by newer rules."""
-    match version.state:
-        case "active":
-            return gettext_lazy("in force")
-        case "trial":
-            return gettext_lazy("in force, on trial")
-        case "fallback":
-            return gettext_lazy("comes back unless the trial is confirmed")
-        case "waiting":
-            return gettext_lazy("waits until {time}", time=version.due.replace("T", " "))
-        case "superseded":
-            return ""
-        case "withdrawn" if version.reason == "objections":
-            return gettext_lazy(
-                "withdrawn: of {accounts} members, {number} objected",
-                accounts=version.accounts,
-                number=version.objections,
-            )
-        case "withdrawn":
-            return gettext_lazy(_WITHDRAWN.get(version.reason, _WITHDRAWN["admin"]))
-        case "reverted":
-            return gettext_lazy(_REVERTED.get(version.reason, _REVERTED["admin"]))
-
-
-_WITHDRAWN: dict[Reason, str] = {
-    "admin": N_("withdrawn by an admin"),
-    "newer": N_("withdrawn: other rules came before it"),
-    "invalid": N_("withdrawn: it had errors when its time came"),
-}
-_REVERTED: dict[Reason, str] = {
-    "admin": N_("taken back by an admin"),
-    "time": N_("taken back: nobody confirmed it in time"),
-    "restart": N_("taken back: the node was restarted before anybody confirmed it"),
-    "kernel": N_("taken back: the kernel refused it"),
-    "lifeline": N_("taken back: the line was too slow for the lifelines"),
-    "portal": N_("taken back: the portal stopped"),
-    "file": N_("taken back: the rule file could not be written"),
-    "newer": N_("replaced by an edit of the file"),
-}
-
-
-def conflict() -> Finding:
-    """Refuses rules that were made from others than those in force."""
-    return Finding(
-        CONFLICT,
-        0,
-        gettext_lazy("Someone else has changed the rules."),
-        gettext_lazy("copy your text, look at the new rules, and try again"),
-    )
-
-
-def unstored(trouble: StorageTrouble) -> Finding:
-    """Refuses rules while the log cannot be written."""
-    message = gettext_lazy(
-        "The node cannot save anything right now, so nothing was changed: {english}.", english=trouble.message
-    )
-    return Finding(UNSTORED, 0, message, gettext_lazy("send this again when the disk can be written"))
-
-
-def no_trial(version: RuleVersion | None) -> NothingToDo:
-    """`version`: the one that was to be confirmed, if there is one."""
-    fix = gettext_lazy("look at the history of the rules; adopt them again if they are still wanted")
-    if version is None:
-        return NothingToDo(gettext_lazy("no rules are on trial"), fix)
-    return NothingToDo(
-        gettext_lazy("version {number} is no longer on trial, and not in force", number=version.number), fix
-    )
-
-
-def not_ended(number: int) -> NothingToDo:
-    """For a version that is neither on trial nor waiting."""
-    return NothingToDo(
-        gettext_lazy("version {number} is no longer on trial, and does not wait for its time", number=number),
-        gettext_lazy("choose one from the history of the rules"),
-    )
-
-
-def no_version(number: int) -> NothingToDo:
-    """For a version that does not exist, or 0: for one to put back."""
-    if number:
-        return NothingToDo(
-            gettext_lazy("there is no version {number} of the rules", number=number),
-            gettext_lazy("choose one from the history of the rules"),
-        )
-    return NothingToDo(
-        gettext_lazy("there are no earlier rules to put back"), gettext_lazy("change the rules instead")
-    )

@@ -1,6 +1,6 @@
 """Queries and commands of the control socket."""
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from dataclasses import asdict
 from datetime import datetime, time, timedelta
 from typing import Any
@@ -9,7 +9,8 @@ from node.accounting.meter import Baseline
 from node.app.admin_members import AdminMembersService
 from node.app.admin_sessions import Signed, read_signed
 from node.app.admin_vouchers import AdminVouchersService, VoucherOrder, batch_line
-from node.app.adoption_outcomes import AdoptionOutcome, became
+from node.app.adoption_messages import became
+from node.app.adoption_outcomes import AdoptionOutcome
 from node.app.rule_adoption import RuleAdoption
 from node.app.status import StatusSnapshot
 from node.app.views import LINE_KNOWN, GuestView, LineView, line_view
@@ -18,8 +19,8 @@ from node.console import Answer, DeviceRow
 from node.control.reconciler import Reconciler
 from node.errors import UNSTORED, Finding, NodeError
 from node.governance.allowance import Moment, binding
-from node.governance.rules import exception_chains
-from node.governance.sentences import describe, explain
+from node.governance.rules import exception_chains, is_meant_for
+from node.governance.sentences import describe, explain, sentence
 from node.governance.times import parse_day, parse_times
 from node.memory_budget import Budget
 from node.sessions import state as session_state
@@ -103,21 +104,31 @@ class ConsoleService:
         account = self._account(str(question.get("who", ""))[:WHO_CHARS_MAX])
         moment = self._moment(question.get("at"))
         allowance = self._reconciler.effective_policy.allowance_at(account, moment)
-        rule, sentence = binding(allowance)
+        rule, said = binding(allowance)
         reconciler, line, lines = self._reconciler, None, explain(allowance)
         if question.get("at") is None:
             line = line_view(reconciler.effective_policy, reconciler.uplink_rate_control, account)
             lines = (lines[0], *_line_now(line), *lines[1:])
+        *limits, objecting = lines
+        lines = (*limits, *self._only_observed(account, moment), objecting)
         return {
             "account": account,
             "tier": self._reconciler.member_directory.unit(account).tier,
             "allowance": allowance,
             "at": f"{moment.at:%a %H:%M}",
             "binding_rule": rule,
-            "sentence": sentence,
+            "sentence": said,
             "explain": lines,
             "line": line,
         }
+
+    def _only_observed(self, account: AccountId, moment: Moment) -> Iterable[str]:
+        """Rules for this person that limit nobody."""
+        ruleset = self._reconciler.active_ruleset.ruleset
+        unit = self._reconciler.effective_policy.unit(account, moment)
+        for rule in ruleset.observed:
+            if is_meant_for(rule, unit.tier, unit.groups):
+                yield f" {sentence(rule, ruleset)}"
 
     def devices(self, _question: dict[str, Any]) -> Mapping[str, Any]:
         return {"devices": tuple(self._device(mac) for mac in sorted(self._reconciler.session_table.guests))}

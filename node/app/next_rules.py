@@ -21,8 +21,8 @@ from node.governance.change_impact import ChangeImpact, change_impact
 from node.governance.change_sentences import change_sentences, own_sentences, verdict_sentence
 from node.governance.members import MemberDirectory
 from node.governance.parse import parse_ruleset
-from node.governance.replay import AccountLine, TooFewAccounts, account_lines
-from node.governance.replay_sentences import account_line_sentences
+from node.governance.replay import AccountReplay, TooFewAccounts, account_replays
+from node.governance.replay_sentences import account_replay_sentences
 from node.governance.rules import GUEST_TIER, ActiveRuleset, Ruleset
 from node.translator import Translator
 from node.units import AccountId, Monotonic
@@ -82,7 +82,7 @@ class _Compared:
     directory: MemberDirectory | None = None
     of_members: ChangeImpact | None = None
     of_guests: dict[frozenset[str], ChangeImpact] = field(default_factory=dict)
-    lines: dict[AccountId, AccountLine] | None = None
+    lines: dict[AccountId, AccountReplay] | None = None
     lines_read: Monotonic = BOOT_MS
 
 
@@ -195,13 +195,13 @@ class NextRulesService:
         line = lines.get(account)
         return OwnRules(
             own_sentences(impact, unit, words)[:CHANGES_MAX],
-            () if line is None else account_line_sentences(line, words),
+            () if line is None else account_replay_sentences(line, words),
             can_object,
             objection,
         )
 
     async def _impact_of(self, unit: Unit, compared: _Compared) -> ChangeImpact:
-        """In the situations of the members who there are; guests are the same whoever they are."""
+        """In the situations of the members who there are; guests of one group are all the same."""
         before, after = compared.before, compared.after
         if unit.tier == GUEST_TIER:
             known = compared.of_guests.get(unit.groups)
@@ -217,7 +217,7 @@ class NextRulesService:
             compared.directory = directory
         return compared.of_members
 
-    async def _lines(self, compared: _Compared) -> dict[AccountId, AccountLine]:
+    async def _lines(self, compared: _Compared) -> dict[AccountId, AccountReplay]:
         """Nobody gets any but their own."""
         if not compared.before.preview_by or self._clock.state() == "unknown":
             return {}
@@ -229,11 +229,11 @@ class NextRulesService:
             compared.lines, compared.lines_read = lines, now
         return lines
 
-    def _read_lines(self, compared: _Compared) -> dict[AccountId, AccountLine]:
+    def _read_lines(self, compared: _Compared) -> dict[AccountId, AccountReplay]:
         days = self._read_intervals(*kept_times(int(self._clock.civil().timestamp())))
         members = self._reconciler.member_directory
         try:
-            return dict(account_lines(days, compared.before, compared.after, members.unit_on, self._node))
+            return dict(account_replays(days, compared.before, compared.after, members.unit_on, self._node))
         except (TooFewAccounts, StorageTrouble):
             return {}
 

@@ -15,17 +15,8 @@ from node.accounts.rule_objections import (
     RuleObjections,
     objections_needed,
 )
-from node.app.adoption_outcomes import (
-    AdoptionOutcome,
-    TrialView,
-    WaitingView,
-    WrongTime,
-    conflict,
-    no_trial,
-    no_version,
-    not_ended,
-    unstored,
-)
+from node.app.adoption_messages import WrongTime, no_trial, no_version, not_ended, rules_changed, unstored
+from node.app.adoption_outcomes import AdoptionOutcome, TrialView, WaitingView
 from node.app.rule_files import BY_EDIT, BY_START, LOOK_EVERY_S, RuleFiles
 from node.control.active_ruleset import amend, fingerprint
 from node.control.ports import Clock
@@ -204,12 +195,12 @@ class RuleAdoption:
         in_force = self._reconciler.active_ruleset.fingerprint
         # Equal to the new text when the same form comes twice.
         if replacing is not None and in_force not in {replacing, fingerprint(text)}:
-            return AdoptionOutcome("refused", findings=(conflict(),))
+            return AdoptionOutcome("refused", findings=(rules_changed(),))
         findings = await self._check(text)
         if any(finding.is_error for finding in findings):
             return AdoptionOutcome("refused", findings=findings)
         if self._reconciler.active_ruleset.fingerprint != in_force:  # the file was edited during the check
-            return AdoptionOutcome("refused", findings=(conflict(),))
+            return AdoptionOutcome("refused", findings=(rules_changed(),))
         trial_s = self._timeout // 1000 if is_trial else 0
         if at is not None:
             made = self._record("scheduled", by, text, due=at.isoformat(timespec="minutes"), trial_s=trial_s)

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from mesh.ports import PeerView
 from node.accounts.registry import AccountRegistry
-from node.app.adoption_outcomes import became
+from node.app.adoption_messages import became
 from node.app.rule_adoption import RuleAdoption
 from node.app.rule_files import RuleFiles
 from node.app.views import LineKnowledge, line_view

@@ -26,6 +26,7 @@ from node.governance.rules import (
     RuleSelectors,
     Ruleset,
     applying,
+    essence,
     in_force,
 )
 from node.governance.slices import mask_of
@@ -174,7 +175,7 @@ def _changes(
     before: Ruleset, after: Ruleset, units: Sequence[Unit], limits: tuple[int, int, int]
 ) -> tuple[tuple[EntitlementChange, ...], bool]:
     """All changes, and whether they are complete."""
-    essences = [set(map(_essence, ruleset.rules)) for ruleset in (before, after)]
+    essences = [set(map(essence, ruleset.rules)) for ruleset in (before, after)]
     if essences[0] == essences[1] and _rights(before) == _rights(after):
         return (), True
     evaluations_max, comparisons_max, slots_max = limits
@@ -276,8 +277,8 @@ class _Side:
     def __init__(self, ruleset: Ruleset, bits: Mapping[Rule, int]) -> None:
         """`bits`: the bit of each rule of both rulesets that is not the same in all that matters."""
         self.ruleset, self.evaluator = ruleset, Evaluator(ruleset, lists_not_binding=False)
-        self.mask = mask_of(bits[_essence(rule)] for rule in ruleset.rules)
-        self._rules = [(rule, 1 << bits[_essence(rule)]) for rule in ruleset.rules]
+        self.mask = mask_of(bits[essence(rule)] for rule in ruleset.rules)
+        self._rules = [(rule, 1 << bits[essence(rule)]) for rule in ruleset.rules]
         self._known: dict[tuple[bool, bool, bool | None, int], _Entitlement] = {}
         pools = [rule for rule in ruleset.rules if rule.together and rule.who.tiers != {GUEST_TIER}]
         self.has_pools = bool(pools)
@@ -341,7 +342,7 @@ class _Comparison:
 
     def __init__(self, before: Ruleset, after: Ruleset, units: Sequence[Unit], slots_max: int) -> None:
         rules = [*before.rules, *after.rules]
-        bits = {rule: bit for bit, rule in enumerate(dict.fromkeys(map(_essence, rules)))}
+        bits = {rule: bit for bit, rule in enumerate(dict.fromkeys(map(essence, rules)))}
         self._before, self._after = _Side(before, bits), _Side(after, bits)
         self._people = People(before, after, units)
         self._classes = _classes(self._people.kinds, bits)
@@ -506,11 +507,6 @@ class _Comparison:
             kinds = frozenset(kind for number in classes for kind in self._classes[number].kinds)
             known = self._groups[classes, is_shared] = self._people.group(kinds, is_shared=is_shared)
         return known
-
-
-def _essence(rule: Rule) -> Rule:
-    """The rule without what nobody's rights depend on."""
-    return replace(rule, by="", why="", line=0, is_emergency=False, proposed_by=None)
 
 
 def _value[V](bound: Bound[V] | None) -> V | None:

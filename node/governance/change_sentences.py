@@ -1,5 +1,6 @@
 """What a change of the rules changes, in sentences that people can read before they decide, in every language."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from node.governance.allowance import Unit
@@ -19,6 +20,7 @@ from node.governance.expressions import (
     combinations_words,
     duration_words,
     grace_sentence,
+    listed,
     moment_words,
     nodes_words,
     overbook_sentence,
@@ -29,7 +31,7 @@ from node.governance.expressions import (
 )
 from node.governance.people import Group
 from node.governance.rule_evaluation import guest_lifeline, lifeline
-from node.governance.rules import LATE_DUES, Quota, Ruleset
+from node.governance.rules import LATE_DUES, Quota, Ruleset, essence
 from node.governance.sentences import (
     equal_share_sentence,
     guest_lifeline_sentence,
@@ -64,7 +66,25 @@ class ChangeSentence:
 
 
 def verdict_sentence(impact: ChangeImpact, words: Translator = ENGLISH) -> str:
-    """The result in one sentence."""
+    """The result in one sentence, and what is only observed from now on."""
+    return " ".join([_verdict(impact, words), *_observed(impact, words)])
+
+
+def _observed(impact: ChangeImpact, words: Translator) -> Iterable[str]:
+    """Which rules are only observed, and were not so before, and the reverse."""
+    before, after = ({essence(rule) for rule in each.observed} for each in (impact.before, impact.after))
+    for new, text in (
+        (
+            after - before,
+            words.gettext("From now on only observed, so that nobody has more or less by it: {rules}."),
+        ),
+        (before - after, words.gettext("No longer observed: {rules}.")),
+    ):
+        if new:
+            yield text.format(rules=listed(sorted(rule.id for rule in new), words))
+
+
+def _verdict(impact: ChangeImpact, words: Translator) -> str:
     if impact.is_nothing:
         return words.gettext("Nothing changes for anybody.")
     if not impact.is_complete:

@@ -9,7 +9,8 @@ W06 for the benefit of those who proposed it · W07 needs a clock that the node 
 far as the charter allows · W09 more rules than people read · W10 a quota that the lifeline alone uses up · W11 so much of
 the uplink shared that its queue can stay full · W12 join methods for members only, but no members · W13 floors of all hours
 together exceed the uplink · W14 an error that the rules in force have too · W15 lifelines and floors exceed the least that a
-measured uplink carries · W16 an end after a decision whose date is not in the file. (W03 needs usage data.)
+measured uplink carries · W16 an end after a decision whose date is not in the file · W17 observed without an end. (W03 needs
+usage data.)
 """
 
 from collections.abc import Container, Iterable, Sequence
@@ -22,11 +23,12 @@ from node.governance import rule_evaluation
 from node.governance.allowance import ClockState, Unit
 from node.governance.conflicts import RuleIndex, conflicts
 from node.governance.coverage import Population, Situation, UnitClass
-from node.governance.deciding import ClassValues
+from node.governance.deciding import ClassValues, deciding_instead
 from node.governance.document import FINDINGS_MAX
 from node.governance.exhaustive_tests import example_findings
 from node.governance.expressions import listed, number_of_units, one_of, one_unit, rates_words
 from node.governance.guarantees import capacity_findings, times
+from node.governance.observed_rules import observed_findings
 from node.governance.parse import parse_ruleset
 from node.governance.rule_evaluation import (
     Evaluator,
@@ -48,7 +50,6 @@ from node.governance.rules import (
     Rule,
     Ruleset,
     Share,
-    deciding_instead,
     favours,
     limit_of,
     selects,
@@ -88,6 +89,7 @@ def check(ruleset: Ruleset, units: Sequence[Unit] = (), clock: ClockState = "syn
     findings = [*found.values(), *capacity_findings(ruleset, survey.population)]
     findings += example_findings(ruleset, units)
     findings += notes(ruleset, units, survey, clock)
+    findings += observed_findings(ruleset, findings, lambda each: check(each, units, clock))
     return tuple(sorted(findings, key=lambda f: (not f.is_error, f.line, f.code)))[:FINDINGS_MAX]
 
 
@@ -418,10 +420,10 @@ def notes(ruleset: Ruleset, units: Sequence[Unit], survey: _Survey, clock: Clock
             yield Finding("W16", rule.line, message, fix)
     yield from _full_line(ruleset)
     yield from _closed_door(ruleset, units)
-    if len(ruleset.rules) > RULES_READ_MAX:
+    if len(ruleset.every_rule) > RULES_READ_MAX:
         message = gettext_lazy(
             "There are {number} rules; beyond {most}, people stop reading them.",
-            number=len(ruleset.rules),
+            number=len(ruleset.every_rule),
             most=RULES_READ_MAX,
         )
         fix = gettext_lazy("join rules that say the same, and repeal those that changed nothing")

@@ -20,8 +20,11 @@ from node.governance.rules import (
     Floor,
     Quota,
     Reserve,
+    Rule,
     SessionLimit,
     Share,
+    Who,
+    kindness,
 )
 from node.governance.slices import ClassSlices, SliceSums, in_turn, union
 from node.units import Rates, highest
@@ -300,3 +303,25 @@ def _attained(claims: Sequence[RateClaim], rate: Callable[[RateClaim], int]) -> 
 
 def _within(claims: Iterable[RateClaim], slices: int) -> list[RateClaim]:
     return [replace(each, slices=each.slices & slices) for each in claims if each.slices & slices]
+
+
+def deciding_instead(rule: Rule, rules: Iterable[Rule]) -> Rule | None:
+    """The strictest rule with the same effect and a wider scope, which leaves `rule` without effect unless that is an
+    exception to it; None without one, and for a rule that is an exception already."""
+    if rule.exception_to is not None or isinstance(rule.effect, Quota | Share | Credit):
+        return None
+    scope = (rule.who, rule.when, rule.while_busy, rule.at)
+    wider = [
+        other
+        for other in rules
+        if type(other.effect) is type(rule.effect)
+        and (other.who in {rule.who, Who(everyone=True)} and other.together == rule.together)
+        and (other.when in {None, rule.when} and other.while_busy in {False, rule.while_busy})
+        and other.at in {"", rule.at}
+        and (other.who, other.when, other.while_busy, other.at) != scope
+    ]
+    if isinstance(rule.effect, Floor):
+        found = max(wider, key=lambda other: (kindness(other), other.id), default=None)
+        return found if found is not None and kindness(found) >= kindness(rule) else None
+    found = min(wider, key=lambda other: (kindness(other), other.id), default=None)
+    return found if found is not None and kindness(found) <= kindness(rule) else None

@@ -155,8 +155,8 @@ def _ruleset(document: TomlDocument, findings: list[Finding]) -> Ruleset:
     calendar = _calendar(document, findings)
     dates = Dates({days.name: days for days in calendar}, _decisions(document, findings))
     line = None if uplink is None else usable(uplink, permille)
-    rules = read_rules(document, findings, dates, line)
-    _few_enough_times(rules, findings)
+    rules, observed = read_rules(document, findings, dates, line)
+    _few_enough_times((*rules, *observed), findings)
     return Ruleset(
         community=head.name_text("community", literal(_HEAD_EXAMPLES["community"])) or "",
         version=head.integer("version", 1, 10**9) or 1,
@@ -166,6 +166,7 @@ def _ruleset(document: TomlDocument, findings: list[Finding]) -> Ruleset:
         measured=measured,
         charter=_charter(document, findings),
         rules=rules,
+        observed=observed,
         unit=head.name_text("unit", UNIT_WANTED) or "household",
         examples=_examples(document, findings),
         joining=_joining(document, findings),

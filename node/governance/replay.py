@@ -461,7 +461,7 @@ def replay(
 
 
 @dataclass(frozen=True, slots=True)
-class AccountLine:
+class AccountReplay:
     """One account's own line, for its own people only: mean rates while it was active, download and upload together."""
 
     active_s: int
@@ -473,9 +473,9 @@ class AccountLine:
     line's speed."""
 
 
-def account_lines(
+def account_replays(
     intervals: Iterable[Interval], before: Ruleset, after: Ruleset, unit_on: UnitOn, node: str = ""
-) -> Mapping[AccountId, AccountLine]:
+) -> Mapping[AccountId, AccountReplay]:
     """As `replay`, for each account that was active. Raises TooFewAccounts: one's own rate would tell what the few others
     used."""
     replayer = _Replayer(before, after, unit_on, node)
@@ -485,12 +485,14 @@ def account_lines(
     if len(replayer.low) < GROUP_MIN:
         raise TooFewAccounts
     high = replayer.high if replayer.is_stated else {}
-    return {account: _account_line(sums, high.get(account)) for account, sums in replayer.low.items()}
+    return {account: _account_replay(sums, high.get(account)) for account, sums in replayer.low.items()}
 
 
-def _account_line(low: _Sums, high: _Sums | None) -> AccountLine:
+def _account_replay(low: _Sums, high: _Sums | None) -> AccountReplay:
     could_have = None if high is None else (_mean(high.before, high), _mean(high.after, high))
-    return AccountLine(low.intervals * INTERVAL_S, _mean(low.before, low), _mean(low.after, low), could_have)
+    return AccountReplay(
+        low.intervals * INTERVAL_S, _mean(low.before, low), _mean(low.after, low), could_have
+    )
 
 
 def _mean(total: int, sums: _Sums) -> BitsPerSecond:

@@ -3,7 +3,7 @@
 from datetime import datetime
 
 from node.governance.expressions import duration_words, moment_words, rate_words, rates_words
-from node.governance.replay import GROUP_MIN, AccountLine, Effects, HourUse, Replay
+from node.governance.replay import GROUP_MIN, AccountReplay, Effects, HourUse, Replay
 from node.governance.times import civil_minute
 from node.translator import ENGLISH, Translator, amount_words, day_words, number_words
 from node.units import BitsPerSecond, Milliseconds, Rates
@@ -35,7 +35,7 @@ def replay_sentences(found: Replay, words: Translator = ENGLISH) -> tuple[str, .
     return (*said, *_margin(found, words))
 
 
-def account_line_sentences(line: AccountLine, words: Translator = ENGLISH) -> tuple[str, ...]:
+def account_replay_sentences(line: AccountReplay, words: Translator = ENGLISH) -> tuple[str, ...]:
     """What one account used against what it could have had, for its own people."""
 
     def shown(rate: BitsPerSecond) -> str:

@@ -26,6 +26,7 @@ from node.governance.rules import (
     Rule,
     SessionLimit,
     Share,
+    UsageAlert,
     Who,
     selects,
 )
@@ -71,6 +72,8 @@ from node.translator import LazyText, day_words, gettext_lazy, literal
 from node.units import BitsPerSecond, Rates
 
 RULES_MAX = 200
+OBSERVED_MAX = 10
+"""Rules that are only observed: what they would do is counted for some seconds each."""
 
 DEVICES_MAX = 50
 """Devices online at once; no account in the directory has more."""
@@ -91,6 +94,7 @@ RULE_KEYS = (
     "exception_to",
     "together",
     "emergency",
+    "observe",
     "by",
     "proposed_by",
     "why",
@@ -126,13 +130,26 @@ class Dates:
 
 def read_rules(
     document: TomlDocument, findings: list[Finding], dates: Dates, line: Rates | None
-) -> tuple[Rule, ...]:
-    """The rules without errors of their own; all errors are added to `findings`. `line`: the rate that is shared, if its
-    speed is stated."""
+) -> tuple[tuple[Rule, ...], tuple[Rule, ...]]:
+    """The rules in force and those only observed, without errors of their own; all errors are added to `findings`. `line`:
+    the rate that is shared, if its speed is stated."""
     found = tables(document, "rule", RULES_MAX, findings)
     names = _names(found)
-    rules = [_rule(table, names, dates, line) for table in found]
-    return tuple(rule for rule in rules if rule is not None)
+    rules: list[Rule] = []
+    observed: list[Rule] = []
+    for table in found:
+        rule = _rule(table, names, dates, line)
+        among = observed if _observe(table, names, rule) else rules
+        among += [] if rule is None else [rule]
+    if len(observed) > OBSERVED_MAX:
+        message = gettext_lazy(
+            "{number} rules are only observed; at most {most} can be at once.",
+            number=len(observed),
+            most=OBSERVED_MAX,
+        )
+        fix = gettext_lazy("remove those that you know enough about")
+        findings.append(Finding("E02", observed[OBSERVED_MAX].line, message, fix))
+    return tuple(rules), tuple(observed)
 
 
 def _names(found: Sequence[TomlTable]) -> dict[str, TomlTable]:
@@ -239,6 +256,40 @@ def _emergency(table: TomlTable, effect: Effect | None, when: Times | None) -> b
         example = f'from = "{EMERGENCY_EXAMPLE[0]}" and expires = "{EMERGENCY_EXAMPLE[1]}"'
         table.refuse("emergency", message, gettext_lazy("write for example {text}", text=example), "E09")
     return True
+
+
+def _observe(table: TomlTable, names: Names, rule: Rule | None) -> bool:
+    """Whether the rule is only observed; an exception to one that is has to be, too."""
+    if not table.flag("observe"):
+        # A copy with a separate list: errors in the chain of exceptions were reported.
+        chain = _replaced(replace(table, findings=[]), names)
+        if chain and chain[0].data.get("observe") is True:
+            message = gettext_lazy(
+                "{name} is only observed, so there is nothing that this rule could replace.",
+                name=chain[0].data["id"],
+            )
+            fix = gettext_lazy(
+                "write {text} here too, or remove {key}", text="observe = true", key="exception_to"
+            )
+            table.refuse("exception_to", message, fix, "E02")
+        return False
+    reason = None if rule is None else _why_not_observed(table, rule)
+    if reason is not None:
+        table.refuse("observe", reason, _remove("observe"), "E02")
+    return True
+
+
+def _why_not_observed(table: TomlTable, rule: Rule) -> LazyText | None:
+    if rule.is_emergency:
+        return gettext_lazy("An emergency rule limits at once, so it cannot be only observed.")
+    if isinstance(rule.effect, SessionLimit | DevicesLimit):
+        return gettext_lazy(
+            "What a rule with {effect} would do cannot be counted, so it cannot be only observed.",
+            effect=_effects(table)[0],
+        )
+    if isinstance(rule.effect, Quota) and isinstance(rule.effect.then, UsageAlert):
+        return gettext_lazy("This quota limits nobody as it is, so it cannot be only observed.")
+    return None
 
 
 def _when(table: TomlTable, dates: Dates) -> Times | None:

@@ -2,7 +2,7 @@
 apply to a unit at a minute of the week, and which of them an exception replaces."""
 
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Literal
 
@@ -236,6 +236,7 @@ class Ruleset:
     usable_permille: int
     charter: Charter
     rules: tuple[Rule, ...]
+    """Those in force."""
     unit: str = "household"
     """The unit for sharing and voting."""
     examples: tuple[Example, ...] = ()
@@ -248,6 +249,8 @@ class Ruleset:
     """After the last day for which dues are paid, in which they are not late."""
     preview_by: str = ""
     """The decision to keep usage in intervals of five minutes for 14 days, for previews; empty for none."""
+    observed: tuple[Rule, ...] = ()
+    """Rules that are not in force: they limit and give nobody anything, and what they would do is counted."""
 
     @cached_property
     def shaped(self) -> Rates | None:
@@ -255,6 +258,15 @@ class Ruleset:
         if self.uplink is None:
             return None
         return usable(self.uplink, self.usable_permille)
+
+    @cached_property
+    def every_rule(self) -> tuple[Rule, ...]:
+        """Those in force and those only observed, in the order of the file."""
+        return tuple(sorted((*self.rules, *self.observed), key=lambda rule: rule.line))
+
+    def as_if_in_force(self, observed: Iterable[Rule]) -> "Ruleset":
+        """The rules in force and these observed ones, without any that are only observed."""
+        return replace(self, rules=(*self.rules, *observed), observed=())
 
     @cached_property
     def knows_dues(self) -> bool:
@@ -468,6 +480,11 @@ def in_force(applying_rules: Sequence[Rule]) -> tuple[Rule, ...]:
     return tuple(r for r in applying_rules if r.id not in kept and not _falls(r, losers, applying_rules))
 
 
+def essence(rule: Rule) -> Rule:
+    """The rule without what nobody's rights depend on."""
+    return replace(rule, by="", why="", line=0, is_emergency=False, proposed_by=None)
+
+
 def limit_of(rule: Rule) -> Rates | None:
     """The ceiling that the rule sets, at once or when its quota is used up."""
     effect = rule.effect.then if isinstance(rule.effect, Quota) else rule.effect
@@ -506,28 +523,6 @@ def kindness(rule: Rule) -> tuple[int, int, int]:
             return (length, 0, 0)
         case DevicesLimit(count):
             return (count, 0, 0)
-
-
-def deciding_instead(rule: Rule, rules: Iterable[Rule]) -> Rule | None:
-    """The strictest rule with the same effect and a wider scope, which leaves `rule` without effect unless that is an
-    exception to it; None without one, and for a rule that is an exception already."""
-    if rule.exception_to is not None or isinstance(rule.effect, Quota | Share | Credit):
-        return None
-    scope = (rule.who, rule.when, rule.while_busy, rule.at)
-    wider = [
-        other
-        for other in rules
-        if type(other.effect) is type(rule.effect)
-        and (other.who in {rule.who, Who(everyone=True)} and other.together == rule.together)
-        and (other.when in {None, rule.when} and other.while_busy in {False, rule.while_busy})
-        and other.at in {"", rule.at}
-        and (other.who, other.when, other.while_busy, other.at) != scope
-    ]
-    if isinstance(rule.effect, Floor):
-        found = max(wider, key=lambda other: (kindness(other), other.id), default=None)
-        return found if found is not None and kindness(found) >= kindness(rule) else None
-    found = min(wider, key=lambda other: (kindness(other), other.id), default=None)
-    return found if found is not None and kindness(found) <= kindness(rule) else None
 
 
 def favours(rule: Rule, replaced: Rule | None) -> bool:

@@ -73,7 +73,16 @@ BUILT_IN = "built in"
 
 
 def sentence(rule: Rule, ruleset: Ruleset, words: Translator = ENGLISH) -> str:
-    """The rule as people vote on it: selector, effect, times, the rule it replaces, reason, and decision."""
+    """The rule as people vote on it: selector, effect, times, the rule it replaces, reason, decision, and whether it is only
+    observed."""
+    text = _sentence(rule, ruleset, words)
+    if rule not in ruleset.observed:
+        return text
+    observed = words.gettext("Observed only; nobody has more or less by it: {sentence}")
+    return observed.format(sentence=text)
+
+
+def _sentence(rule: Rule, ruleset: Ruleset, words: Translator) -> str:
     parts = [_timed(rule, _effect(rule, ruleset, words), words)]
     if rule.exception_to is not None:
         text = words.gettext("For them it replaces this rule: “{rule}”")
@@ -83,7 +92,7 @@ def sentence(rule: Rule, ruleset: Ruleset, words: Translator = ENGLISH) -> str:
             text = words.gettext("In those hours it replaces this rule: “{rule}”")
             if rule.when.is_whole_week:
                 text = words.gettext("In that time it replaces this rule: “{rule}”")
-        replaced = next((each for each in ruleset.rules if each.id == rule.exception_to), None)
+        replaced = next((each for each in ruleset.every_rule if each.id == rule.exception_to), None)
         named = (
             rule.exception_to
             if replaced is None
@@ -137,7 +146,7 @@ def guests_share_sentence(ruleset: Ruleset, words: Translator = ENGLISH) -> str:
 
 def describe(ruleset: Ruleset, words: Translator = ENGLISH) -> tuple[str, ...]:
     """The whole agreement, one sentence each: the uplink, the charter, then the rules in file order."""
-    charter = ruleset.charter
+    charter, whole = ruleset.charter, ruleset.as_if_in_force(ruleset.observed)
     return (
         line_sentence(ruleset, words),
         lifeline_sentence(ruleset, charter.lifeline, words),
@@ -145,11 +154,11 @@ def describe(ruleset: Ruleset, words: Translator = ENGLISH) -> tuple[str, ...]:
         ratio_sentence(ruleset, words),
         *([overbook_sentence(charter.overbook_percent, words)] if charter.overbook_percent > 100 else []),
         joining_sentence(ruleset.joining, words),
-        *([busy_sentence(charter.busy, words)] if _depends_on_load(ruleset) else []),
-        *([grace_sentence(ruleset.grace_days, words)] if ruleset.knows_dues else []),
+        *([busy_sentence(charter.busy, words)] if _depends_on_load(whole) else []),
+        *([grace_sentence(ruleset.grace_days, words)] if whole.knows_dues else []),
         *([preview_sentence(ruleset.preview_by, words)] if ruleset.preview_by else []),
         *(named_days_sentence(named, words) for named in ruleset.calendar),
-        *(sentence(rule, ruleset, words) for rule in ruleset.rules),
+        *(sentence(rule, ruleset, words) for rule in ruleset.every_rule),
     )
 
 

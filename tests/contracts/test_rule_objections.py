@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from node.accounts.rule_objections import KEPT_DAYS
-from node.app.adoption_outcomes import became
+from node.app.adoption_messages import became
 from node.app.rule_adoption import AGAIN_TICKS
 from node.app.rule_files import BY_START
 from node.errors import StorageTrouble
@@ -104,7 +104,7 @@ async def test_two_at_once_are_both_counted(office: Office) -> None:
 
 
 async def test_an_objection_at_the_moment_of_beginning_comes_before_or_after(office: Office) -> None:
-    """Whoever is told that the objection counts can rely on it; whoever comes too late is told that."""
+    """A person who is told that the objection counts can rely on it; one who comes too late is told that."""
     await office.adoption.object(ANA, 2, "")
     office.app.node.clock.wall = SIX
     async with asyncio.TaskGroup() as tasks:

@@ -92,6 +92,22 @@ async def test_why_can_be_asked_of_a_moment_at_which_everyone_is_busy(app, answe
         answers.why({"who": "ana", "at": "fri 21:00, quiet"})
 
 
+async def test_why_names_rules_that_are_only_observed_to_the_people_they_are_for(app, answers):
+    await app.join_by_card(PHONE)
+    before = answers.why({"who": "ana"})
+    top = 'ceiling = "3 Mbit/s down, 1 Mbit/s up"\nobserve = true\nexpires = "2099-03-31"\nby = "D-1"\n'
+    await app.write_rules(
+        f'{RULES}[[rule]]\nid = "a"\nwho = "tier:member"\n{top}[[rule]]\nid = "b"\nwho = "tier:guest"\n{top}'
+    )
+    after = answers.why({"who": "ana"})
+    assert before["allowance"] == after["allowance"]
+    (observed,) = set(after["explain"]) - set(before["explain"])
+    assert observed.startswith(
+        " Observed only; nobody has more or less by it: Until the end of 31 March 2099, members"
+    )
+    assert after["explain"][-1] == before["explain"][-1], "how to object comes last"
+
+
 async def test_the_status_says_what_each_could_have(app, answers):
     await app.join_by_card(PHONE)
     overview = answers.status({})["overview"]

@@ -21,6 +21,11 @@ LATER_TOP = 'ceiling = "5 Mbit/s down, 1 Mbit/s up"\nwhen = "daily 18:00-23:00"'
 FLOOR = 'floor = "{}"\nwhen = "mon-fri 08:00-16:00"'
 MEASURED = HEAD.replace("[charter]", 'rate = "measured"\nleast = "5 Mbit/s down, 2 Mbit/s up"\n[charter]')
 CLOSED = '[joining]\nways = ["card", "introduction"]\nby = "D-2"\n'
+UNCOUNTED = {
+    "a": "devices = 2",
+    "b": 'quota = "1 GB per day"\nthen = "tell"',
+    "c": 'share = 50\nemergency = true\nfrom = "2026-12-01"\nexpires = "2026-12-02"',
+}
 WRONG = (
     "a = 1\nhello\n",
     "a = [\n",
@@ -44,6 +49,10 @@ WRONG = (
     f"{file_with()}[calendar]\nA = []\nb = ['2026-12-25..2026-12-24', 'x']\n[decisions]\n\" \" = 3\n",
     file_with().replace("ratio = 4", 'ratio = 4\nbusy_above = 20\nbusy_below = 19\nbusy_after = "3 s"'),
     HEAD.replace("46 Mbit/s", "3 kbit/s").replace("[charter]", "least = 3\n[charter]"),
+    file_with(rule("a", "share = 50\nobserve = true"), rule("b", 'share = 3\nexception_to = "a"')),
+    file_with(*(rule(f"r{n}", f"share = {n + 1}\nobserve = true") for n in range(11))),
+    file_with(*(rule(name, f"{effect}\nobserve = true") for name, effect in UNCOUNTED.items())),
+    file_with(rule("a", 'ceiling = "100 kbit/s down, 1 Mbit/s up"\nobserve = true')),
     f'{HEAD}[joining]\nways = ["door", "terms", "terms"]\nwhen_full = "never"\n[[test]]\n',
 )
 FILES = {
@@ -74,6 +83,7 @@ FILES = {
     ),
     "W15": MEASURED,
     "W16": file_with(rule("a", 'devices = 2\nexpires = "D-9 + 12 months"')),
+    "W17": file_with(rule("a", 'ceiling = "3 Mbit/s down, 1 Mbit/s up"\nobserve = true')),
 }
 """A file for each code that has it; W14 is made of another finding."""
 
