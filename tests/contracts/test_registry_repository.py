@@ -123,6 +123,7 @@ async def test_saved_rows_come_back_in_the_next_run(memories: Callable[[], Repos
         passphrases=(PassphraseHash(AccountId("ana"), "scrypt$…"),),
         cards_void=(CardsVoid(AccountId("ana"), 7),),
         objections=(Objection(1, AccountId("ana"), "2026-11-24", "guest-top", "Per què?"),),
+        rule_objections=(RuleObjection(AccountId("ana"), 4, "f4", "2026-11-24", "A la nit no."),),
         notices=(
             Notice(
                 1, "zone:valley", "members", "", "2026-12-01", True, (NoticeText("ca", "Festa", "Dijous"),)
@@ -137,7 +138,16 @@ async def test_saved_rows_come_back_in_the_next_run(memories: Callable[[], Repos
     )
     rows = [*kept.batches, *kept.vouchers, *kept.bindings, *kept.passphrases]
     await save(
-        memories(), [*rows, *kept.cards_void, *kept.objections, *kept.notices, *kept.terms, *kept.appearance]
+        memories(),
+        [
+            *rows,
+            *kept.cards_void,
+            *kept.objections,
+            *kept.rule_objections,
+            *kept.notices,
+            *kept.terms,
+            *kept.appearance,
+        ],
     )
     assert kept == await registry(memories())
 
