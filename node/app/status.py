@@ -15,6 +15,7 @@ from node.control.uplink_rate_control import UplinkRateControl
 from node.enforcement.htb_classes import GuaranteedParts
 from node.enforcement.plan import TableUse
 from node.governance.allowance import binding
+from node.governance.local_findings import ending
 from node.governance.sentences import allowance_in, describe
 from node.sessions import state as session_state
 from node.sessions.table import SessionTable
@@ -166,20 +167,21 @@ class StatusSnapshot:
                 )
             )
         found += line_warnings(reconciler.uplink_rate_control)
-        if reconciler.effective_policy.moment().clock == "unknown":
+        now = reconciler.effective_policy.moment()
+        if now.clock == "unknown":
             found.append(
                 gettext_lazy(
                     "This node does not know the date: limits with times are paused. Set the clock, or let it reach NTP."
                 )
             )
         found += self._flows().warnings
+        of_rules = [*reconciler.active_ruleset.warnings]
+        if now.clock != "unknown":
+            of_rules += ending(reconciler.active_ruleset.ruleset, now.at.date())
         return (
             *found,
             *self._warned(),
-            *(
-                gettext_lazy("The rule file, {finding}", finding=each.text)
-                for each in reconciler.active_ruleset.warnings
-            ),
+            *(gettext_lazy("The rule file, {finding}", finding=each.text) for each in of_rules),
         )
 
     def _flows(self) -> FlowsRow:

@@ -15,6 +15,7 @@ import sys
 import time
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import replace
+from datetime import date
 from ipaddress import IPv4Address, IPv4Interface, ip_address
 from pathlib import Path
 from typing import Any
@@ -40,6 +41,7 @@ from node.enforcement.kernel import LinuxKernel
 from node.enforcement.libnftables import Nftables
 from node.enforcement.plan import KernelFeatures
 from node.errors import Finding, NodeError
+from node.governance.local_findings import ending
 from node.governance.members import NO_MEMBERS, MemberDirectory, parse_members
 from node.identity import key_from_pem
 from node.keyring import SECRET_BYTES_MIN
@@ -93,8 +95,9 @@ def gather(config_path: Path) -> Symptoms:
     status = _status(config)
     is_running = status is not None
     members, member_directory = _members(Path(config.members.file))
-    rules, states_line = _rules(config, member_directory)
     clock = SystemClock(config.clock.source)
+    today = None if clock.state() == "unknown" else clock.civil().date()
+    rules, states_line = _rules(config, member_directory, today)
     return Symptoms(
         is_root=is_root,
         config_file=FileSeen(str(config_path), "", findings, config_file.mode),
@@ -145,9 +148,11 @@ def _checked(path: Path, find: Callable[[str], tuple[Finding, ...]]) -> FileSeen
     return seen if text is None else FileSeen(seen.path, "", find(text), seen.mode)
 
 
-def _rules(config: NodeConfig, member_directory: MemberDirectory) -> tuple[FileSeen, bool | None]:
+def _rules(
+    config: NodeConfig, member_directory: MemberDirectory, today: date | None
+) -> tuple[FileSeen, bool | None]:
     """Findings as for a node that starts now: compared with the rules adopted before, if there are any. And whether the
-    rules that it would use state how fast the line is."""
+    rules that it would use state how fast the line is. `today`: None while it is not known."""
     adopted, _ = _read(Path(config.node.data_dir) / RULES_COPY)
     book = None if adopted is None else reload_active_ruleset(adopted, member_directory)
     text, seen = _read(Path(config.rules.file))
@@ -156,9 +161,12 @@ def _rules(config: NodeConfig, member_directory: MemberDirectory) -> tuple[FileS
     if book is None:
         ruleset, findings = examine(text, member_directory)
         states_line = None if ruleset is None else ruleset.uplink is not None
+        if ruleset is not None and today is not None:
+            findings += tuple(ending(ruleset, today))
         return FileSeen(seen.path, "", findings, seen.mode), states_line
     considered = consider(book, text, member_directory)
-    findings = (*considered.rejected, *considered.warnings)
+    soon = () if today is None else ending(considered.ruleset, today)
+    findings = (*considered.rejected, *considered.warnings, *soon)
     file = FileSeen(seen.path, "", findings, seen.mode, considered.strained)
     return file, considered.ruleset.uplink is not None
 

@@ -10,7 +10,7 @@ far as the charter allows · W09 more rules than people read · W10 a quota that
 the uplink shared that its queue can stay full · W12 join methods for members only, but no members · W13 floors of all hours
 together exceed the uplink · W14 an error that the rules in force have too · W15 lifelines and floors exceed the least that a
 measured uplink carries · W16 an end after a decision whose date is not in the file · W17 observed without an end. (W03 needs
-usage data.)
+usage data; W18 is in `local_findings`.)
 """
 
 from collections.abc import Container, Iterable, Sequence
@@ -36,6 +36,7 @@ from node.governance.rule_evaluation import (
     is_of_pool,
     pool_has_guests,
 )
+from node.governance.rule_table import TERM_EFFECTS
 from node.governance.rule_tests import moment_at
 from node.governance.rules import (
     GUEST_TIER,
@@ -55,6 +56,7 @@ from node.governance.rules import (
     selects,
 )
 from node.governance.slices import ClassSlices, TimeSlices, mask_of, members_of
+from node.governance.times import NEVER_ENDS
 from node.governance.value_syntax import format_quota, format_rates
 from node.toml_reader import closest
 from node.translator import N_, LazyText, gettext_lazy, ngettext_lazy
@@ -406,18 +408,7 @@ def notes(ruleset: Ruleset, units: Sequence[Unit], survey: _Survey, clock: Clock
             )
             fix = gettext_lazy("give the node a clock, or a way to the time of its neighbours")
             yield Finding("W07", rule.line, message, fix)
-        if rule.when is not None and (end := rule.when.open_end) is not None:
-            message = gettext_lazy(
-                "{rule} does not end: the file does not say when {decision} was decided.",
-                rule=rule.id,
-                decision=end.decision,
-            )
-            fix = gettext_lazy(
-                "write {table} with {example}, its day",
-                table="[decisions]",
-                example=f'"{end.decision}" = "2026-12-31"',
-            )
-            yield Finding("W16", rule.line, message, fix)
+        yield from _open_end(rule)
     yield from _full_line(ruleset)
     yield from _closed_door(ruleset, units)
     if len(ruleset.every_rule) > RULES_READ_MAX:
@@ -558,6 +549,27 @@ def _small_quota(rule: Rule, ruleset: Ruleset) -> Iterable[Finding]:
             other='counts = "uplink while busy"',
         )
         yield Finding("W10", rule.line, message, fix)
+
+
+def _open_end(rule: Rule) -> Iterable[Finding]:
+    """W16: the day of a decision is not in the file."""
+    if rule.when is None or (end := rule.when.open_end) is None:
+        return
+    message = gettext_lazy(
+        "{rule} does not end: the file does not say when {decision} was decided.",
+        rule=rule.id,
+        decision=end.decision,
+    )
+    table, example = "[decisions]", f'"{end.decision}" = "2026-12-31"'
+    fix = gettext_lazy("write {table} with {example}, its day", table=table, example=example)
+    if isinstance(rule.effect, TERM_EFFECTS):
+        fix = gettext_lazy(
+            "write {table} with {example}, its day, or {never} in the rule if it shall not end",
+            table=table,
+            example=example,
+            never=f'expires = "{NEVER_ENDS}"',
+        )
+    yield Finding("W16", rule.line, message, fix)
 
 
 def _full_line(ruleset: Ruleset) -> Iterable[Finding]:

@@ -37,6 +37,7 @@ from node.governance.times import (
     Calendar,
     DecisionTerm,
     Times,
+    end_of,
     parse_day,
     parse_end,
     parse_times,
@@ -108,6 +109,9 @@ EMERGENCY_DAYS_MAX = 3
 """Of an emergency order: 72 hours."""
 EMERGENCY_EXAMPLE = ("2026-12-01", "2026-12-03")
 
+TERM_EFFECTS, TERM_MONTHS = (Quota, Credit), 12
+"""Effects that end so many months after their decision, unless the rule says when it ends."""
+
 WHILE_BUSY = (Ceiling, Share, SessionLimit)
 """Effects that may hold only while the line is busy."""
 
@@ -177,7 +181,7 @@ def _rule(table: TomlTable, names: Names, dates: Dates, line: Rates | None) -> R
     chain = _replaced(table, names)
     who = _who(table, chain)
     effect = _effect(table, line)
-    when = _when(table, dates)
+    when = _when(table, dates, effect, by)
     while_busy = _while_busy(table, effect)
     at = _at(table, chain)
     is_emergency = _emergency(table, effect, when)
@@ -292,19 +296,28 @@ def _why_not_observed(table: TomlTable, rule: Rule) -> LazyText | None:
     return None
 
 
-def _when(table: TomlTable, dates: Dates) -> Times | None:
+def _when(table: TomlTable, dates: Dates, effect: Effect | None, by: str | None) -> Times | None:
     """Weekly times and dates; None for always, and when they are refused."""
     when = table.value("when", TIMES_WANTED, lambda text: parse_times(text, dates.calendar))
     first = table.value("from", DAY_WANTED, parse_day)
-    end = table.value("expires", END_WANTED, lambda text: parse_end(text, dates.decisions))
+    end = _end(table, dates, effect, by)
     if first is None and end is None:
         return when
     last, open_end = (None, end) if isinstance(end, DecisionTerm) else (end, None)
     if first is not None and last is not None and last < first:
         message = gettext_lazy("This rule ends on {day}, before it begins.", day=partial(day_words, last))
-        fix = gettext_lazy("write {day} or a later day", day=f'"{first.isoformat()}"')
+        fix = gettext_lazy("write {day} or a later day", day=f'expires = "{first.isoformat()}"')
         table.refuse("expires", message, fix)
     return replace(when or ALWAYS, first=first, last=last, open_end=open_end)
+
+
+def _end(table: TomlTable, dates: Dates, effect: Effect | None, by: str | None) -> date | DecisionTerm | None:
+    """The last day as the rule says, or the end of the term of its decision; None for no end."""
+    if "expires" in table.data:
+        return table.value("expires", END_WANTED, lambda text: parse_end(text, dates.decisions))
+    if by is None or not isinstance(effect, TERM_EFFECTS):
+        return None
+    return end_of(DecisionTerm(by, TERM_MONTHS), dates.decisions)
 
 
 def _rule_name(text: str) -> str:

@@ -28,6 +28,7 @@ RANGE_DAYS_MAX = 366
 """Days from the first to the last of one range of a calendar."""
 MONTHS_MAX = 120
 """Months after a decision at which a rule can end."""
+NEVER_ENDS = "never"
 
 TEXT_MAX = 400
 """Characters in one text of times."""
@@ -39,9 +40,10 @@ WANTED = gettext_lazy(
 DAY_WANTED = gettext_lazy("a day as year-month-day, such as {example}", example='"2026-12-31"')
 RANGE_WANTED = gettext_lazy("days such as {example}", example='["2026-12-25", "2026-12-26..2027-01-06"]')
 END_WANTED = gettext_lazy(
-    "the last day, such as {day}, or months after a decision, such as {term}",
+    "the last day, such as {day}, months after a decision, such as {term}, or {never}",
     day='"2027-01-31"',
     term='"D-2026-014 + 12 months"',
+    never=f'"{NEVER_ENDS}"',
 )
 
 LOOKAHEAD_WEEKS = 54
@@ -69,7 +71,7 @@ Calendar = Mapping[str, NamedDays]
 
 @dataclass(frozen=True, slots=True)
 class DecisionTerm:
-    """An end some months after a decision whose date the rule file does not say."""
+    """An end some months after a decision."""
 
     decision: str
     months: int
@@ -105,7 +107,8 @@ class Times:
     last: date | None = None
     """None: no last day."""
     open_end: DecisionTerm | None = None
-    """An end that cannot be computed: these times do not end until it can."""
+    """An end that cannot be computed, because the rule file does not say when that was decided: these times do not end
+    until it can."""
 
     @property
     def is_dated(self) -> bool:
@@ -244,9 +247,11 @@ def parse_day_range(text: str) -> tuple[date, date]:
     return first, last
 
 
-def parse_end(text: str, decisions: Mapping[str, date]) -> date | DecisionTerm:
-    """The last day of a rule, or the term of a decision that is not among `decisions`. Raises
+def parse_end(text: str, decisions: Mapping[str, date]) -> date | DecisionTerm | None:
+    """The last day of a rule, the term of a decision that is not among `decisions`, or None for no end. Raises
     InvalidValue."""
+    if text == NEVER_ENDS:
+        return None
     if _DAY.fullmatch(text):
         return parse_day(text)
     match = _AFTER.fullmatch(text.strip())
@@ -258,8 +263,13 @@ def parse_end(text: str, decisions: Mapping[str, date]) -> date | DecisionTerm:
             "{text} is not between 1 and {most} months", text=f"{text!r:.60}", most=MONTHS_MAX
         )
         raise InvalidValue(wrong, wanted=END_WANTED)
-    decided = decisions.get(decision)
-    return DecisionTerm(decision, months) if decided is None else months_after(decided, months)
+    return end_of(DecisionTerm(decision, months), decisions)
+
+
+def end_of(term: DecisionTerm, decisions: Mapping[str, date]) -> date | DecisionTerm:
+    """The last day, or the term itself if its decision is not among `decisions`."""
+    decided = decisions.get(term.decision)
+    return term if decided is None else months_after(decided, term.months)
 
 
 def months_after(day: date, months: int) -> date:

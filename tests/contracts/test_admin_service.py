@@ -277,3 +277,13 @@ async def test_an_issuer_with_a_link_from_the_console_issues_under_their_name(tm
         ]
         response, _ = await office.get("/people")
         assert 403 == response.status
+
+
+async def test_a_month_before_a_rule_ends_the_overview_says_so(office: AdminBrowser) -> None:
+    limit = '[[rule]]\nid = "few"\ndevices = 3\nwho = "everyone"\nby = "D-1"\nexpires = "{}"\n'
+    await office.app.adopt(limit.format("2026-12-24"))
+    _, page = await office.get("/")
+    assert "The last day of few is 24 December 2026." in page
+    await office.app.adopt(limit.format("2026-12-25"))
+    _, page = await office.get("/")
+    assert "The last day of few" not in page

@@ -10,6 +10,7 @@ import time
 import tomllib
 from collections.abc import Iterator
 from contextlib import closing, contextmanager, suppress
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from threading import Thread
 from typing import Any
@@ -458,6 +459,18 @@ def test_the_doctor_reports_keys_that_others_may_read_and_a_damaged_database(con
     assert ("fail", "fail", "fail") == tuple(
         verdicts[name] for name in ("node key", "community key", "database")
     )
+
+
+def test_the_doctor_reports_a_rule_that_ends_within_a_month(config, capsys):
+    rules, last = config.parent / "rules.toml", datetime.now(UTC).date() + timedelta(days=10)
+    ending = f'expires = "{last}"\n'
+    rules.write_text(rules.read_text() + LIMIT.format(3) + ending)
+    main(["--config", str(config), "doctor", "--json"])
+    (told,) = [each for each in said_in_json(capsys)["diagnoses"] if "W18" in each["wrong"]]
+    assert ("rules", "warn") == (told["name"], told["verdict"])
+    rules.write_text(rules.read_text().replace(ending, f'expires = "{last + timedelta(days=40)}"\n'))
+    main(["--config", str(config), "doctor", "--json"])
+    assert "W18" not in capsys.readouterr().out
 
 
 def test_the_doctor_reports_a_database_loss_until_it_is_acknowledged(config, tmp_path, capsys):

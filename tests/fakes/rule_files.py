@@ -1,5 +1,6 @@
 """Rule files, members and times for tests: the worked example of a community of 44 households."""
 
+import re
 from collections.abc import Mapping
 from dataclasses import replace
 from datetime import date, datetime, timedelta, timezone
@@ -45,9 +46,10 @@ def village(households: int = 44) -> tuple[Unit, ...]:
 
 
 def rule(name: str, body: str, who: str = '"tier:member"') -> str:
-    """One rule table; `body` is its effect and further keys."""
+    """One rule table; `body` is its effect and further keys. A quota or credit does not end, unless the body says when."""
     people = f"who = {who}\n" if who else ""
-    return f'[[rule]]\nid = "{name}"\nby = "D-1"\n{people}{body}\n'
+    end = 'expires = "never"\n' if re.search("^(quota|credit) =", body, re.MULTILINE) else ""
+    return f'[[rule]]\nid = "{name}"\nby = "D-1"\n{people}{body}\n{"" if "expires" in body else end}'
 
 
 def file_with(*rules: str) -> str:

@@ -66,6 +66,8 @@ def rule_texts(draw: Callable[..., Any], rules_max: int = 7) -> str:
     """A rule file; some are refused."""
     least = st.sampled_from((64, 100, 256))
     text = HEAD.format(draw(least), draw(least), draw(least), draw(least), draw(st.integers(1, 5)))
+    if draw(st.integers(0, 3)) == 0:
+        text += '[decisions]\n"D-1" = "2025-12-05"\n'
     if draw(st.booleans()):
         text += UPLINK.format(draw(st.integers(1_000, 9_000)), draw(st.integers(1_000, 9_000)))
         text += MEASURED.format(draw(st.integers(500, 1_000))) if draw(st.booleans()) else ""
@@ -99,6 +101,8 @@ def _bodies(draw: Callable[..., Any], kind: str, written: list[tuple[str, str]])
         lines.append(f'when = "{draw(HOURS)}"')
     if draw(st.integers(0, 11)) == 0:
         lines.append(f'{draw(st.sampled_from(("from", "expires")))} = "2026-12-{draw(st.integers(1, 9)):02}"')
+    elif kind in ("quota", "credit") and draw(st.booleans()):
+        lines.append('expires = "never"')
     if kind in ("share", "ceiling", "session") and draw(st.integers(0, 3)) == 0:
         lines.append('while = "busy"')
     if draw(st.integers(0, 5)) == 0:

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Iterator
+from datetime import date
 from pathlib import Path
 
 import pytest
@@ -9,6 +10,7 @@ import pytest
 import node.governance
 from node.errors import Finding, InvalidValue
 from node.governance.checks import check_file, softened
+from node.governance.local_findings import ending
 from node.governance.members import parse_members
 from node.governance.times import parse_times
 from node.translator import LazyText, translate
@@ -84,13 +86,16 @@ FILES = {
     "W15": MEASURED,
     "W16": file_with(rule("a", 'devices = 2\nexpires = "D-9 + 12 months"')),
     "W17": file_with(rule("a", 'ceiling = "3 Mbit/s down, 1 Mbit/s up"\nobserve = true')),
+    "W18": file_with(rule("a", 'devices = 2\nexpires = "2026-12-31"')),
 }
 """A file for each code that has it; W14 is made of another finding."""
+TODAY = date(2026, 12, 1)
 
 
 def found_in(code: str) -> tuple[Finding, ...]:
     units = () if code == "W12" else village()
-    return check_file(FILES[code], units, "unknown" if code == "W07" else "synced")[1]
+    ruleset, findings = check_file(FILES[code], units, "unknown" if code == "W07" else "synced")
+    return findings if ruleset is None else (*findings, *ending(ruleset, TODAY))
 
 
 def texts_of(text: str) -> Iterator[LazyText]:

@@ -6,7 +6,7 @@ import pytest
 
 from node.governance.parse import parse_ruleset
 from node.governance.rules import LATE_DUES, Ceiling, Quota, Reserve, SessionLimit, Share, UsageAlert, Who
-from node.governance.times import ALWAYS, DecisionTerm
+from node.governance.times import ALWAYS, DecisionTerm, Times
 from tests.fakes.rule_files import example, file_with, rule, rules_of
 
 
@@ -181,10 +181,55 @@ def test_a_rule_ends_months_after_a_decision_whose_day_the_file_says():
     assert (None, DecisionTerm("D-2026-014", 12)) == (unknown.last, unknown.open_end)
 
 
+TERMS = ('quota = "60 GB per month"\nthen = "tell"', 'credit = "share +50"')
+
+
+def ending(body: str, tail: str = "") -> Times | None:
+    text = f'{file_with()}[[rule]]\nid = "a"\nby = "D-1"\nwho = "tier:member"\n{body}\n{tail}'
+    ruleset, findings = parse_ruleset(text)
+    assert ruleset is not None, findings
+    return ruleset.rules[0].when
+
+
+@pytest.mark.parametrize("body", TERMS)
+@pytest.mark.parametrize("hours", ["", 'when = "daily 18:00-23:00"\n', 'from = "2026-04-01"\n'])
+@pytest.mark.parametrize("decided", ["", '[decisions]\n"D-1" = "2026-03-08"\n'])
+def test_a_quota_or_credit_that_does_not_say_when_it_ends_ends_12_months_after_its_decision(
+    body: str, hours: str, decided: str
+) -> None:
+    """In all that reads times it is the same as the end that somebody wrote."""
+    implied = ending(f"{body}\n{hours}", decided)
+    assert implied == ending(f'{body}\nexpires = "D-1 + 12 months"\n{hours}', decided)
+    assert implied is not None
+    known, unknown = (date(2027, 3, 8), None), (None, DecisionTerm("D-1", 12))
+    assert (implied.last, implied.open_end) == (known if decided else unknown)
+
+
+@pytest.mark.parametrize("body", TERMS)
+def test_a_quota_or_credit_never_ends_where_the_rule_says_so(body: str) -> None:
+    never = f'{body}\nexpires = "never"'
+    assert ending(never) is None
+    assert ending(never, '[decisions]\n"D-1" = "2026-03-08"\n') is None
+
+
+@pytest.mark.parametrize("body", ["share = 50", "devices = 2", 'ceiling = "3 Mbit/s down, 1 Mbit/s up"'])
+def test_other_rules_have_no_end_that_they_do_not_say(body: str) -> None:
+    assert ending(body, '[decisions]\n"D-1" = "2026-03-08"\n') is None
+    assert ending(f'{body}\nexpires = "never"') is None
+
+
+def test_a_quota_that_would_end_before_it_begins_has_to_say_when_it_ends() -> None:
+    body = f'{TERMS[0]}\nfrom = "2027-04-01"'
+    text = file_with() + f'[[rule]]\nid = "a"\nby = "D-1"\nwho = "everyone"\n{body}\n'
+    finding = only(text + '[decisions]\n"D-1" = "2026-03-08"\n')
+    assert "This rule ends on 8 March 2027, before it begins." == finding.message
+    assert 'write expires = "2027-04-01" or a later day' == finding.fix
+
+
 @pytest.mark.parametrize(
     ("body", "instead"),
     [
-        ('from = "2027-02-01"\nexpires = "2027-01-31"', 'write "2027-02-01" or a later day'),
+        ('from = "2027-02-01"\nexpires = "2027-01-31"', 'write expires = "2027-02-01" or a later day'),
         ('from = "D-1 + 2 months"', "write a day as year-month-day"),
         ('expires = "next year"', "months after a decision"),
         ("expires = 2027-01-31", "write the last day"),

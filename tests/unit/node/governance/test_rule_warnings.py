@@ -151,6 +151,16 @@ def test_an_end_that_cannot_be_computed_is_a_warning_with_what_to_write():
     assert () == check(known, village())
 
 
+@pytest.mark.parametrize("body", ['quota = "900 GB per month"\nthen = "tell"', 'credit = "share +50"'])
+def test_a_quota_or_credit_whose_decision_has_no_day_is_a_warning_with_both_ways_out(body: str) -> None:
+    text = f'[[rule]]\nid = "a"\nby = "D-7"\nwho = "tier:member"\n{body}\n'
+    (finding,) = check(rules_of(text), village())
+    ways = 'write [decisions] with "D-7" = "2026-12-31", its day, or expires = "never" in the rule if it shall not end'
+    assert ("W16", ways) == (finding.code, finding.fix)
+    assert () == check(rules_of(text, tail='[decisions]\n"D-7" = "2026-03-08"\n'), village())
+    assert () == check(rules_of(text.replace("by =", 'expires = "never"\nby =')), village())
+
+
 def test_rules_with_dates_that_never_meet_replace_each_other_without_a_finding():
     share = 'share = {}\n{} = "{}"'
     before, after = rule("a", share.format(100, "expires", "2026-12-31")), share.format(50, "from", "{}")
