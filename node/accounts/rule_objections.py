@@ -2,6 +2,7 @@
 
 from collections.abc import Container, Iterable
 from dataclasses import dataclass
+from datetime import date
 
 from node.units import AccountId
 
@@ -36,6 +37,15 @@ class RuleObjectionGone:
 def objections_needed(accounts: int) -> int:
     """How many objections keep rules from coming into force where the members' file has so many accounts."""
     return max(BLOCKING_MIN, -(-accounts // BLOCKING_PARTS))
+
+
+def are_kept(ended: str, today: str) -> bool:
+    """Whether objections that stopped a version at `ended`, an ISO time, are still kept; yes while the day is not known."""
+    try:
+        days = date.fromisoformat(today) - date.fromisoformat(ended[:10])
+    except ValueError:
+        return True
+    return days.days <= KEPT_DAYS
 
 
 class RuleObjections:

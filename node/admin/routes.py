@@ -7,7 +7,7 @@ from typing import IO, Literal
 from node.app.admin_access import UNKNOWN_CLIENT, SignedIn, SignInClient
 from node.app.admin_accounts import PAIRING_DAYS
 from node.app.admin_sessions import ROLES, SESSION_LIFE, Role, Signed, csrf_token_for, label_text
-from node.app.adoption_outcomes import TrialView
+from node.app.adoption_views import TrialView, WaitingView
 from node.config.model import SiteInfo
 from node.errors import Finding
 from node.translator import ENGLISH, Translator, as_sentence, gettext_lazy
@@ -40,6 +40,8 @@ class AdminRequest:
     """Fields of the form in which a file was chosen."""
     trial: TrialView | None = None
     """Rules that nobody has confirmed yet."""
+    waiting: WaitingView | None = None
+    """Rules that wait for their time or for approvals."""
 
     @property
     def csrf_token(self) -> str:
@@ -58,6 +60,13 @@ class PageLayout:
     """Path of the navigation entry that the page belongs to."""
     trial: TrialView | None = None
     """Rules that nobody has confirmed yet; None for who is no admin."""
+    unapproved: WaitingView | None = None
+    """Rules that more admins must approve; None for who is no admin."""
+
+    @property
+    def has_approved(self) -> bool:
+        """Whether the person who reads the page has approved these rules, or proposed them."""
+        return self.unapproved is not None and self.signed.label in self.unapproved.approved
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,8 +156,10 @@ class TroublePage:
 
 def page_layout(request: AdminRequest, site: SiteInfo, here: str) -> PageLayout:
     """Layout data for the response to `request`."""
-    trial = request.trial if request.signed.role == "admin" else None
-    return PageLayout(site, request.signed, request.csrf_token, here, trial)
+    if request.signed.role != "admin":
+        return PageLayout(site, request.signed, request.csrf_token, here)
+    unapproved = request.waiting if request.waiting is not None and request.waiting.missing else None
+    return PageLayout(site, request.signed, request.csrf_token, here, request.trial, unapproved)
 
 
 def not_there(message: str, fix: str) -> AdminResponse:

@@ -19,7 +19,7 @@ from node.admin.routes import (
 from node.app.admin import BY_ADMIN, AdminService, RuleCheck, RuleFile
 from node.app.admin_sessions import label_text
 from node.app.adoption_messages import NothingToDo, WrongTime, became
-from node.app.adoption_outcomes import AdoptionOutcome, WaitingView
+from node.app.adoption_views import AdoptionOutcome, WaitingView
 from node.app.rule_adoption import BY_NODE
 from node.app.rule_files import BY_EDIT, BY_START
 from node.app.rule_preview import RulePreview
@@ -40,7 +40,7 @@ LINES_BEFORE, LINES_AFTER = 2, 6
 """Lines shown around one with a finding, as far as no empty line is between."""
 LINE_CHARS_MAX = 300
 """Characters shown of one line of the text."""
-NOTICES = ("saved", "scheduled", "confirmed", "ended")
+NOTICES = ("saved", "scheduled", "proposed", "confirmed", "ended")
 """Of an action that is done; names of the query."""
 
 _NOBODY = frozenset({BY_ADMIN, BY_START, BY_EDIT, BY_NODE})
@@ -97,7 +97,8 @@ class RulesPage:
     """Fingerprint of the file that the draft would replace."""
     verdict: Verdict | None
     notice: str
-    """``saved``, ``scheduled``, ``confirmed``, ``ended``, ``conflict``, ``version``, ``added`` or empty."""
+    """``saved``, ``scheduled``, ``proposed``, ``confirmed``, ``ended``, ``conflict``, ``version``,
+    ``waiting``, ``added`` or empty."""
     version: int
     """Number of the earlier version in the editor; 0 for none."""
     versions: tuple[RuleVersion, ...]
@@ -218,6 +219,7 @@ class RulesViews:
             Route("GET", "/rules", self._show),
             Route("POST", "/rules", self._propose),
             Route("POST", "/rules/confirm", self._confirm),
+            Route("POST", "/rules/approve", self._approve),
             Route("POST", "/rules/rollback", self._roll_back),
         )
 
@@ -229,7 +231,9 @@ class RulesViews:
         if text is None:
             fix = gettext_lazy("Choose one of the versions on the rules page.")
             return not_there(gettext_lazy("There is no version {number} of the rules.", number=number), fix)
-        return await self._draft(request, text, notice="version", version=number)
+        waiting = self._backend.adoption.waiting()
+        notice = "waiting" if waiting is not None and waiting.number == number else "version"
+        return await self._draft(request, text, notice=notice, version=number)
 
     async def _propose(self, request: AdminRequest) -> AdminResponse | AdminRedirect:
         text = request.fields.get("text", "").replace("\r\n", "\n").replace("\r", "\n")
@@ -298,6 +302,18 @@ class RulesViews:
             return _nothing_to_do(nothing)
         return AdminRedirect("/rules?confirmed")
 
+    async def _approve(self, request: AdminRequest) -> AdminResponse | AdminRedirect:
+        """The form names the version that was shown, so that it approves no other."""
+        number = number_in(request.fields, "number")
+        if not number:
+            return _no_version_named()
+        try:
+            outcome = await self._backend.adoption.approve(request.signed.label, number)
+        except NothingToDo as nothing:
+            return _nothing_to_do(nothing)
+        text = await self._backend.adoption.version_text(number) or ""
+        return await self._after(request, outcome, text, self._backend.rule_file().fingerprint)
+
     async def _roll_back(self, request: AdminRequest) -> AdminResponse | AdminRedirect:
         """Ends the trial or the schedule of a version, or adopts an earlier version. Every form names the version, so
         that one that is sent twice or too late takes nothing else back."""
@@ -320,7 +336,8 @@ class RulesViews:
         self, request: AdminRequest, outcome: AdoptionOutcome, text: str, replacing: str
     ) -> AdminResponse | AdminRedirect:
         if not outcome.is_refused:
-            return AdminRedirect("/rules?scheduled" if outcome.kind == "scheduled" else "/rules?saved")
+            waits = {"scheduled", "proposed"}
+            return AdminRedirect(f"/rules?{outcome.kind}" if outcome.kind in waits else "/rules?saved")
         if any(finding.code == CONFLICT for finding in outcome.findings):
             return await self._draft(request, text, notice="conflict", status=409)
         unstored = tuple(finding for finding in outcome.findings if finding.code == UNSTORED)

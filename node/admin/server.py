@@ -261,6 +261,7 @@ class AdminServer:
             _client(request),
             files,
             self._backend.adoption.trial(),
+            self._backend.adoption.waiting(),
         )
         response = await self._send(request, await route.answer(admin_request))
         if request.method == "POST":

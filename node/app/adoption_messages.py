@@ -23,6 +23,8 @@ def became(version: RuleVersion) -> str:
         case "fallback":
             return gettext_lazy("comes back unless the trial is confirmed")
         case "waiting":
+            if not version.due:
+                return gettext_lazy("waits for approvals")
             return gettext_lazy("waits until {time}", time=version.due.replace("T", " "))
         case "superseded":
             return ""
@@ -77,6 +79,13 @@ def no_trial(version: RuleVersion | None) -> NothingToDo:
         return NothingToDo(gettext_lazy("no rules are on trial"), fix)
     return NothingToDo(
         gettext_lazy("version {number} is no longer on trial, and not in force", number=version.number), fix
+    )
+
+
+def not_waiting(number: int) -> NothingToDo:
+    return NothingToDo(
+        gettext_lazy("version {number} does not wait for approvals", number=number),
+        gettext_lazy("look at the history of the rules; adopt them again if they are still wanted"),
     )
 
 

@@ -10,7 +10,7 @@ from node.app.admin_members import AdminMembersService
 from node.app.admin_sessions import Signed, read_signed
 from node.app.admin_vouchers import AdminVouchersService, VoucherOrder, batch_line
 from node.app.adoption_messages import became
-from node.app.adoption_outcomes import AdoptionOutcome
+from node.app.adoption_views import AdoptionOutcome
 from node.app.rule_adoption import RuleAdoption
 from node.app.status import StatusSnapshot
 from node.app.views import LINE_KNOWN, GuestView, LineView, line_view
@@ -19,8 +19,9 @@ from node.console import Answer, DeviceRow
 from node.control.reconciler import Reconciler
 from node.errors import UNSTORED, Finding, NodeError
 from node.governance.allowance import Moment, binding
+from node.governance.explanation import explain
 from node.governance.rules import exception_chains, is_meant_for
-from node.governance.sentences import describe, explain, sentence
+from node.governance.sentences import describe, sentence
 from node.governance.times import parse_day, parse_times
 from node.memory_budget import Budget
 from node.sessions import state as session_state
@@ -381,7 +382,12 @@ class RuleCommands:
         return self._said(outcome)
 
     async def confirm(self, question: dict[str, Any]) -> Mapping[str, Any]:
-        return self._said(await self._adoption.confirm(_CONSOLE.label, _version(question)))
+        """Confirms the rules on trial; without a trial, approves those that wait for approvals."""
+        number, waiting = _version(question), self._adoption.waiting()
+        is_for_waiting = waiting is not None and waiting.missing > 0 and number in {0, waiting.number}
+        if waiting is not None and is_for_waiting and (number or self._adoption.trial() is None):
+            return self._said(await self._adoption.approve(_CONSOLE.label, waiting.number))
+        return self._said(await self._adoption.confirm(_CONSOLE.label, number))
 
     async def roll_back(self, question: dict[str, Any]) -> Mapping[str, Any]:
         return self._said(await self._adoption.roll_back(_CONSOLE.label, _version(question)))

@@ -7,9 +7,10 @@ from dataclasses import dataclass, field
 
 from node.accounting.intervals import kept_times
 from node.accounts.objections import OBJECTION_CHARS_MAX
-from node.accounts.rule_objections import RuleObjection
+from node.accounts.rule_objections import RuleObjection, are_kept
 from node.app.admin_sessions import label_text
-from node.app.rule_adoption import ObjectionOutcome, RuleAdoption
+from node.app.rule_adoption import RuleAdoption
+from node.app.rule_objections import ObjectionOutcome
 from node.app.rule_preview import ReadIntervals
 from node.app.views import NO_NEXT_RULES, NextRules, Refused
 from node.control.ports import Clock
@@ -113,7 +114,8 @@ class NextRulesService:
         if trial is not None:
             return NextRules("trial", trial.number)
         ended = self._adoption.last_ended()
-        if ended is not None and ended.reason == "objections":
+        today = self._clock.today()
+        if ended is not None and ended.reason == "objections" and are_kept(ended.ended, today):
             return NextRules("stopped", ended.number)
         return NO_NEXT_RULES
 
@@ -135,7 +137,7 @@ class NextRulesService:
             at={"waiting": version.due, "stopped": version.ended}.get(note.state, ""),
             minutes_left=trial.minutes_left if note.state == "trial" and trial is not None else 0,
             objections=waiting.objections if is_waiting and waiting else version.objections,
-            needed=waiting.needed if is_waiting and waiting else 0,
+            needed=waiting.objections_needed if is_waiting and waiting else 0,
             accounts=waiting.accounts if is_waiting and waiting else version.accounts,
             verdict="" if compared is None else verdict_sentence(compared.for_all, words),
             changes=tuple(each.text for each in shown[:CHANGES_MAX]),

@@ -5,19 +5,21 @@ import logging
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import replace
-from datetime import date, datetime, timedelta
-from typing import Literal, Protocol
+from datetime import datetime
+from typing import Protocol
 
-from node.accounts.changes import Change
-from node.accounts.rule_objections import (
-    KEPT_DAYS,
-    RuleObjection,
-    RuleObjections,
-    objections_needed,
+from node.app.adoption_messages import (
+    no_trial,
+    no_version,
+    not_ended,
+    not_waiting,
+    rules_changed,
+    unstored,
 )
-from node.app.adoption_messages import WrongTime, no_trial, no_version, not_ended, rules_changed, unstored
-from node.app.adoption_outcomes import AdoptionOutcome, TrialView, WaitingView
+from node.app.adoption_views import AdoptionOutcome, TrialView, WaitingView
+from node.app.due_time import due_text, read_due
 from node.app.rule_files import BY_EDIT, BY_START, LOOK_EVERY_S, RuleFiles
+from node.app.rule_objections import ObjectionCounter, ObjectionOutcome
 from node.control.active_ruleset import amend, fingerprint
 from node.control.ports import Clock
 from node.control.reconciler import Reconciler
@@ -28,6 +30,7 @@ from node.governance.adoption import (
     AdoptionRecord,
     AdoptionState,
     Append,
+    ApprovedBy,
     Begin,
     ConfirmedBy,
     Edited,
@@ -44,26 +47,22 @@ from node.governance.adoption import (
     WriteFile,
     step,
 )
+from node.governance.approvals import approvals_needed
+from node.governance.parse import parse_ruleset
 from node.governance.rules import ActiveRuleset
-from node.translator import N_, gettext_lazy
+from node.translator import N_
 from node.units import AccountId, Milliseconds
 
 log = logging.getLogger(__name__)
 
 BY_NODE = N_("the node")
 """Stored with what no person did."""
-DUE_MAX = timedelta(days=366)
 AGAIN_TICKS = 17
 """After how many ticks a log that could not be read is read again, and rules that are not in it are recorded."""
 BEGIN_AGAIN_TICKS = 100
 """After how many ticks scheduled rules that could not be adopted are tried again: each time they are checked."""
 FORGET_EVERY = RECORDS_MAX // 2
 """After how many records the log is read again, to forget versions that it has no longer."""
-TEXT = "%Y-%m-%d %H:%M"
-
-
-ObjectionOutcome = Literal["done", "over", "unstored"]
-"""``over``: these rules do not wait; ``unstored``: the data folder cannot be written, and nothing was changed."""
 
 
 class RuleLog(Protocol):
@@ -106,6 +105,10 @@ class RuleAdoption:
         """Records that could not be stored yet."""
         self._trouble = ""
         """Why the rules whose time has come could not be adopted, as it was logged."""
+        self._needed, self._needed_of = 1, (0, "")
+        """How many approvals the rules that wait need, and which rules those are: their number, and the fingerprint of the
+        rules that they would replace."""
+        self._objections = ObjectionCounter(reconciler)
         self._ticks = self._begin_tick = 0
         """So far, and the first one at which scheduled rules are tried."""
         self._changing = asyncio.Lock()
@@ -124,28 +127,38 @@ class RuleAdoption:
         left_ms = max(0, trial.ends - self._clock.monotonic())
         return TrialView(trial.number, self._by(trial.number), -(-left_ms // 1000))
 
+    def waiting(self) -> WaitingView | None:
+        waiting = self._state.waiting
+        if waiting is None:
+            return None
+        due = "" if waiting.due is None else due_text(waiting.due)
+        missing = max(0, self._needed - len(waiting.approved))
+        approved, count = (
+            tuple(sorted(waiting.approved)),
+            self._objections.count(self.version(waiting.number)),
+        )
+        return WaitingView(
+            waiting.number,
+            self._by(waiting.number),
+            due,
+            approved,
+            missing,
+            count.objections,
+            count.needed,
+            count.accounts,
+        )
+
     @property
     def waiting_number(self) -> int:
         """Number of the version that waits; 0 for none."""
         return self._state.waiting.number if self._state.waiting is not None else 0
 
-    def waiting(self) -> WaitingView | None:
-        waiting = self._state.waiting
-        if waiting is None:
-            return None
-        accounts = len(self._reconciler.member_directory.by_account)
-        return WaitingView(
-            waiting.number,
-            self._by(waiting.number),
-            waiting.due.strftime(TEXT),
-            len(self._standing(waiting.number)),
-            objections_needed(accounts),
-            accounts,
-        )
-
     def versions(self) -> tuple[RuleVersion, ...]:
         """The newest first."""
         return () if self._history is None else self._history.versions()
+
+    def version(self, number: int) -> RuleVersion | None:
+        return None if self._history is None else self._history.version(number)
 
     def last_ended(self) -> RuleVersion | None:
         """The newest version, if its trial was ended or its schedule withdrawn by the node."""
@@ -153,16 +166,10 @@ class RuleAdoption:
         is_ended = newest is not None and newest.reason not in {"", "admin", "newer"}
         return newest if is_ended else None
 
-    def version(self, number: int) -> RuleVersion | None:
-        return None if self._history is None else self._history.version(number)
-
     def objection_texts(self) -> tuple[str, ...]:
-        """What members wrote who object to the version that waits, or who stopped the newest one; in no order that tells
-        who wrote it."""
-        waiting = self._state.waiting
-        version = self.last_ended() if waiting is None else self.version(waiting.number)
-        found = () if version is None else self._objections.to(version.number, version.fingerprint)
-        return tuple(sorted(each.text for each in found if each.text))
+        """What members wrote who object to the version that waits, or who stopped the newest one."""
+        waiting = self.waiting_number
+        return self._objections.texts(self.version(waiting) if waiting else self.last_ended())
 
     async def version_text(self, number: int) -> str | None:
         """The text of a version; None if there is none."""
@@ -201,15 +208,45 @@ class RuleAdoption:
             return AdoptionOutcome("refused", findings=findings)
         if self._reconciler.active_ruleset.fingerprint != in_force:  # the file was edited during the check
             return AdoptionOutcome("refused", findings=(rules_changed(),))
-        trial_s = self._timeout // 1000 if is_trial else 0
-        if at is not None:
-            made = self._record("scheduled", by, text, due=at.isoformat(timespec="minutes"), trial_s=trial_s)
-            number = (await self._append(made)).number
-            await self._handle(Scheduled(number, at), by)
-            return AdoptionOutcome("scheduled", number, findings)
-        if in_force == fingerprint(text):
+        if at is None and in_force == fingerprint(text):
             return AdoptionOutcome("same", self._state.in_force, findings)
+        if at is not None or await self._approvals_for(text) > 1:
+            return await self._propose(text, by, findings, at, is_trial=is_trial)
         return await self._go_on_trial(text, by, findings, is_trial=is_trial)
+
+    async def approve(self, by: str, number: int) -> AdoptionOutcome:
+        """Approves the rules of this version, which wait; with the last approval that they need, they come into force, on
+        trial, if their time has come. Again, or for a version in force, it changes nothing. Refused with UNSTORED
+        while the log cannot be written. Raises NothingToDo for another version."""
+        async with self._changing:
+            waiting = self._state.waiting
+            if waiting is None or waiting.number != number:
+                return self._approved_before(number)
+            try:
+                if by not in waiting.approved:
+                    await self._append(self._record("approved", by, subject=number))
+                    await self._handle(ApprovedBy(number, by), by)
+                await self._begin_if_due()
+            except StorageTrouble as trouble:
+                return AdoptionOutcome("refused", number, (unstored(trouble),))
+            return self._after_approval(number)
+
+    def _after_approval(self, number: int) -> AdoptionOutcome:
+        if self._state.waiting is not None:
+            return AdoptionOutcome("proposed", number)
+        if self._state.trial is not None:
+            return AdoptionOutcome("trial", self._state.trial.number)
+        if self._state.active > number:
+            return AdoptionOutcome("confirmed", self._state.active)
+        version = self.version(number)
+        is_withdrawn = version is not None and version.state == "withdrawn"
+        return AdoptionOutcome("withdrawn" if is_withdrawn else "ended", number)
+
+    def _approved_before(self, number: int) -> AdoptionOutcome:
+        version = self.version(number)
+        if version is None or not version.has_waited or version.state == "withdrawn":
+            raise not_waiting(number)
+        return AdoptionOutcome("same", self._state.in_force)
 
     async def confirm(self, by: str, number: int = 0) -> AdoptionOutcome:
         """Confirms the rules on trial; with `number`, only if they are this version. Confirming again changes nothing.
@@ -269,47 +306,27 @@ class RuleAdoption:
             return AdoptionOutcome("refused", previous.number, findings)
         if self._reconciler.active_ruleset.fingerprint == fingerprint(text):
             return AdoptionOutcome("same", previous.number, findings)
-        outcome = await self._go_on_trial(text, by, findings, subject=previous.number)
+        # One admin may always go back to what was confirmed before: it was approved then.
+        if previous != self._history.previous() and await self._approvals_for(text) > 1:
+            outcome = await self._propose(text, by, findings, None, subject=previous.number)
+        else:
+            outcome = await self._go_on_trial(text, by, findings, subject=previous.number)
         return replace(outcome, put_back=previous.number)
-
-    # --- what members do ---
 
     async def object(self, account: AccountId, number: int, text: str) -> ObjectionOutcome:
         """The account objects to the waiting version with this number. Enough objections withdraw it."""
         async with self._changing:
-            version = self._waiting_version(number)
-            if version is None:
+            version = self.version(number)
+            if version is None or number != self.waiting_number:
                 return "over"
-            day = self._reconciler.persistence.instant().today
-            return await self._change_objection(
-                account, RuleObjection(account, number, version.fingerprint, day, text)
-            )
+            outcome = await self._objections.change(account, version, text)
+            await self._withdraw_if_blocked()
+            return outcome
 
     async def take_back_objection(self, account: AccountId, number: int) -> ObjectionOutcome:
         """The account no longer objects to the waiting version with this number. Again, it changes nothing."""
         async with self._changing:
-            if self._waiting_version(number) is None:
-                return "over"
-            return await self._change_objection(account, None)
-
-    async def _change_objection(self, account: AccountId, new: RuleObjection | None) -> ObjectionOutcome:
-        """It counts only once it is stored."""
-        persistence, before = self._reconciler.persistence, self._objections.of(account)
-        if not persistence.recalled or await persistence.why_unwritable():
-            return "unstored"
-        rows = self._put_objection(account, new)
-        await self._reconciler.remember(rows)
-        if persistence.why_unstored(rows):
-            persistence.pending.add(self._put_objection(account, before))
-            return "unstored"
-        await self._withdraw_if_blocked()
-        return "done"
-
-    def _put_objection(self, account: AccountId, objection: RuleObjection | None) -> tuple[Change, ...]:
-        if objection is None:
-            return self._objections.forget(account)
-        self._objections.put(objection)
-        return (objection,)
+            return await self._objections.change(account) if number == self.waiting_number else "over"
 
     async def record(self, active: ActiveRuleset, by: str) -> None:
         """The rules of the file came into force: at the start, or by an edit."""
@@ -330,52 +347,48 @@ class RuleAdoption:
         async with self._changing:
             self._ticks += 1
             if self._ticks % AGAIN_TICKS == 0 or self._owed:
-                self._forget_objections()
+                if self._history is not None:
+                    self._objections.forget_over(self.versions(), self._clock.today())
                 with suppress(StorageTrouble):  # reported by the control loop
                     await self._store_owed()
                     await self._record_confirmed(self._files.confirmed(self._reconciler), BY_EDIT)
             if self._state.trial is None and self._files.is_on_trial:
                 await self._put_in_force(0)  # nothing else would end it
-            if self._state.trial is None and self._state.waiting is None:
-                return
-            await self._withdraw_if_blocked()
-            # Before the database was read no objection is known.
-            knows_time = self._clock.state() != "unknown" and self._reconciler.persistence.recalled
-            civil = self._clock.civil().replace(tzinfo=None) if knows_time else None
-            await self._handle(TimePassed(civil, self._failing()), BY_NODE)
+            if self._state.trial is not None:
+                await self._handle(TimePassed(None, self._failing()), BY_NODE)
+            elif self._state.waiting is not None:
+                with suppress(StorageTrouble):  # as above
+                    await self._begin_if_due()
 
-    @property
-    def _objections(self) -> RuleObjections:
-        return self._reconciler.registry.rule_objections
-
-    def _waiting_version(self, number: int) -> RuleVersion | None:
-        waiting = self._state.waiting
-        return self.version(number) if waiting is not None and waiting.number == number else None
-
-    def _standing(self, number: int) -> tuple[RuleObjection, ...]:
-        """The objections that count."""
-        version, members = self.version(number), self._reconciler.member_directory.by_account
-        return () if version is None else self._objections.standing(number, version.fingerprint, members)
+    async def _begin_if_due(self) -> None:
+        """Begins the rules that wait if their time has come and they are approved. Raises StorageTrouble."""
+        await self._withdraw_if_blocked()
+        if self._state.waiting is None or self._state.trial is not None:
+            return
+        await self._count_needed(self._state.waiting.number)
+        if not self._reconciler.persistence.recalled:
+            return  # no objection is known yet
+        knows_time = self._clock.state() != "unknown"
+        civil = self._clock.civil().replace(tzinfo=None) if knows_time else None
+        await self._handle(TimePassed(civil, self._failing(), self._needed), BY_NODE)
 
     async def _withdraw_if_blocked(self) -> None:
-        waiting = self.waiting()
-        if waiting is not None and waiting.objections >= waiting.needed:
+        if self.waiting_number and self._objections.count(self.version(self.waiting_number)).is_enough:
+            log.info("version %d of the rules is withdrawn: members object", self.waiting_number)
             await self._handle(TakenBack("objections", only_waiting=True), BY_NODE)
-            log.info("version %d of the rules is withdrawn: members object", waiting.number)
 
-    def _counted(self, withdrawn: AdoptionRecord) -> AdoptionRecord:
-        """With how many objections there are, and accounts."""
-        accounts = len(self._reconciler.member_directory.by_account)
-        return replace(withdrawn, objections=len(self._standing(withdrawn.subject)), accounts=accounts)
+    async def _count_needed(self, number: int) -> None:
+        """How many approvals the rules that wait need, from the rules that they would replace."""
+        key = number, self._files.confirmed(self._reconciler).fingerprint
+        if self._needed_of != key:
+            text = await self._records.version_text(number)
+            self._needed, self._needed_of = await self._approvals_for(text or ""), key
 
-    def _forget_objections(self) -> None:
-        """Deletes those to rules that no longer wait, but not for a while if they were the reason."""
-        if self._history is None or not self._objections.all():
-            return
-        today = self._clock.today()
-        kept = [each for each in self.versions() if each.state == "waiting" or _explains(each, today)]
-        gone = self._objections.forget_others((each.number, each.fingerprint) for each in kept)
-        self._reconciler.persistence.pending.add(gone)  # stored with the next booking
+    async def _approvals_for(self, text: str) -> int:
+        """How many admins must approve this text; what has errors can never come into force."""
+        confirmed = self._files.confirmed(self._reconciler).ruleset
+        proposed, _ = await asyncio.to_thread(parse_ruleset, text)
+        return 1 if proposed is None else approvals_needed(confirmed, proposed)
 
     def _failing(self) -> frozenset[Reason]:
         """Health gates that fail now."""
@@ -388,6 +401,26 @@ class RuleAdoption:
         return frozenset(name for name, fails in gates.items() if fails)
 
     # --- inside, while nothing else changes ---
+
+    async def _propose(
+        self,
+        text: str,
+        by: str,
+        findings: tuple[Finding, ...],
+        at: datetime | None,
+        *,
+        is_trial: bool = True,
+        subject: int = 0,
+    ) -> AdoptionOutcome:
+        """Puts the rules in the log, to wait for their time or for approvals. Raises StorageTrouble."""
+        due = "" if at is None else at.isoformat(timespec="minutes")
+        trial_s = self._timeout // 1000 if is_trial else 0
+        made = await self._append(
+            self._record("scheduled", by, text, subject=subject, due=due, trial_s=trial_s)
+        )
+        await self._handle(Scheduled(made.number, at, by), by)
+        await self._count_needed(made.number)
+        return AdoptionOutcome("proposed" if self._needed > 1 else "scheduled", made.number, findings)
 
     async def _go_on_trial(
         self,
@@ -452,7 +485,10 @@ class RuleAdoption:
                     await self._put_in_force(number)
                 case Append(kind, subject, reason):
                     made = self._record(kind, by, subject=subject, reason=reason)
-                    await self._append_later(self._counted(made) if reason == "objections" else made)
+                    if reason == "objections":
+                        count = self._objections.count(self.version(subject))
+                        made = replace(made, objections=count.objections, accounts=count.accounts)
+                    await self._append_later(made)
                 case Begin(number):
                     await self._begin(number)
 
@@ -561,31 +597,4 @@ class RuleAdoption:
 
     def _due(self, text: str) -> datetime:
         now = self._clock.civil().replace(tzinfo=None)
-        fix = gettext_lazy(
-            "give a day and a time within the next year, such as {example}", example="2026-12-01 06:00"
-        )
-        try:
-            at = datetime.strptime(" ".join(text.replace("T", " ").split()), TEXT)  # noqa: DTZ007 - local
-        except ValueError as error:
-            raise WrongTime(
-                gettext_lazy("{text} is not a day and a time", text=f"{text!r:.40}"), fix
-            ) from error
-        if self._clock.state() == "unknown":
-            raise WrongTime(
-                gettext_lazy("this node does not know the time"),
-                gettext_lazy("set its clock, or adopt the rules now"),
-            )
-        if not now < at <= now + DUE_MAX:
-            raise WrongTime(gettext_lazy("{text} is not within the next year", text=at.strftime(TEXT)), fix)
-        return at
-
-
-def _explains(version: RuleVersion, today: str) -> bool:
-    """Whether objections to this version are kept because they withdrew it lately."""
-    if version.reason != "objections":
-        return False
-    try:
-        days = date.fromisoformat(today) - date.fromisoformat(version.ended[:10])
-    except ValueError:  # the day is not known
-        return True
-    return days.days <= KEPT_DAYS
+        return read_due(text, now, knows_time=self._clock.state() != "unknown")

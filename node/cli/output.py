@@ -39,8 +39,13 @@ def _adoption_now(answer: Said, terminal: Terminal) -> list[str]:
         left = span(trial["seconds_left"])
         text = f"Version {trial['number']} of the rules is on trial: without 'procomu rules confirm' it ends in {left}."
         lines.append(terminal.warn(text))
+    if waiting and waiting["missing"]:
+        text = f"Version {waiting['number']} of the rules waits for approval{_approvals(waiting)}."
+        lines.append(terminal.warn(text))
+    elif waiting:
+        until = f"until {clean(waiting['due'])}" if waiting["due"] else "to begin"
+        lines.append(f"Version {waiting['number']} of the rules waits {until}.")
     if waiting:
-        lines.append(f"Version {waiting['number']} of the rules waits until {clean(waiting['due'])}.")
         lines.append(_objections(waiting))
     return lines
 
@@ -102,6 +107,8 @@ def adoption(answer: Said, name: str, terminal: Terminal) -> list[str]:
                 if answer["waiting"]
                 else "It waits."
             )
+        case "proposed":
+            done = f"Version {number} waits for approval{_approvals(answer['waiting'])}."
         case "confirmed":
             done = f"Version {number} is confirmed and stays in force."
         case "ended":
@@ -115,6 +122,15 @@ def adoption(answer: Said, name: str, terminal: Terminal) -> list[str]:
         case _:
             done = f"Version {number} is in force already; nothing was changed."
     return [*lines, terminal.good(done)]
+
+
+def _approvals(waiting: Said | None) -> str:
+    """How many are missing, and until when it waits besides."""
+    if waiting is None:
+        return "s"
+    missing = waiting["missing"]
+    more = f": {missing} more {'admin' if missing == 1 else 'admins'} must approve it" if missing else "s"
+    return more + (f", and it comes into force at {clean(waiting['due'])}" if waiting["due"] else "")
 
 
 def rules_log(answer: Said, terminal: Terminal) -> list[str]:
@@ -144,7 +160,7 @@ def _objections(waiting: Said) -> str:
     object_ = "objects" if waiting["objections"] == 1 else "object"
     return (
         f"Of {_count(waiting['accounts'], 'member')}, {waiting['objections']} {object_}; "
-        f"{waiting['needed']} are enough to stop it."
+        f"{waiting['objections_needed']} are enough to stop it."
     )
 
 

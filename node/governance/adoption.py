@@ -15,12 +15,12 @@ from typing import Literal
 from node.units import Milliseconds, Monotonic
 
 RecordKind = Literal[
-    "before", "edited", "adopted", "scheduled", "confirmed", "reverted", "withdrawn", "checkpoint"
+    "before", "edited", "adopted", "scheduled", "approved", "confirmed", "reverted", "withdrawn", "checkpoint"
 ]
 """``before`` is a version from before there were records; ``edited`` one that came into force by an edit of the file. Both
-are confirmed. ``adopted`` is on trial, ``scheduled`` waits; the others say what became of the record `subject`. A
-``checkpoint`` can only be the first: it stands for a record and all before it, which were removed, and has its `number` and
-`hash`."""
+are confirmed. ``adopted`` is on trial, ``scheduled`` waits for its time or for approvals; ``approved`` is an approval of the
+record `subject`, and the others say what became of it. A ``checkpoint`` can only be the first: it stands for a record and
+all before it, which were removed, and has its `number` and `hash`."""
 Reason = Literal[
     "", "time", "restart", "kernel", "lifeline", "portal", "file", "admin", "newer", "invalid", "objections"
 ]
@@ -56,7 +56,7 @@ class AdoptionRecord:
     schedule that began; 0 for none."""
     reason: Reason = ""
     due: str = ""
-    """Of a schedule: local time, as an ISO text without zone."""
+    """Of a schedule: local time, as an ISO text without zone; empty for rules that wait for approvals only."""
     trial_s: int = 0
     """Length of the trial in seconds; of a schedule, 0 for none."""
     objections: int = 0
@@ -127,11 +127,13 @@ class Trial:
 
 @dataclass(frozen=True, slots=True)
 class Schedule:
-    """Rules that wait for their time."""
+    """Rules that wait for their time, for approvals, or for both."""
 
     number: int
-    due: datetime
-    """Local time without zone."""
+    due: datetime | None
+    """Local time without zone; None for as soon as they are approved."""
+    approved: frozenset[str] = frozenset()
+    """Labels of the admins who approve them, with the one who proposed them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -162,10 +164,20 @@ class Adopted:
 
 @dataclass(frozen=True, slots=True)
 class Scheduled:
-    """Rules are in the log, to wait for their time. They replace others that wait."""
+    """Rules are in the log, to wait. They replace others that wait."""
 
     number: int
-    due: datetime
+    due: datetime | None
+    by: str = ""
+    """Label of the admin who proposed them."""
+
+
+@dataclass(frozen=True, slots=True)
+class ApprovedBy:
+    """An admin approves rules that wait, which is in the log. Anything but the present ones is ignored."""
+
+    number: int
+    by: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -201,6 +213,8 @@ class TimePassed:
     """Local time without zone; None while the clock is not known."""
     failing: frozenset[Reason] = frozenset()
     """Health gates that fail now."""
+    needed: int = 1
+    """How many admins must approve the rules that wait; see `approvals_needed`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -211,7 +225,7 @@ class Restarted:
     """Whether the file has the rules on trial: they were being confirmed when the node stopped."""
 
 
-Event = Adopted | Scheduled | ConfirmedBy | Edited | TakenBack | TimePassed | Restarted
+Event = Adopted | Scheduled | ApprovedBy | ConfirmedBy | Edited | TakenBack | TimePassed | Restarted
 
 
 @dataclass(frozen=True, slots=True)
@@ -253,8 +267,10 @@ def step(state: AdoptionState, event: Event, now: Monotonic) -> Step:
     match event:
         case Adopted():
             return _adopt(state, event, now)
-        case Scheduled(number, due):
-            return replace(state, waiting=Schedule(number, due)), _without_waiting(state)
+        case Scheduled(number, due, by):
+            return replace(state, waiting=Schedule(number, due, frozenset({by}))), _without_waiting(state)
+        case ApprovedBy(number, by):
+            return _approve(state, number, by), ()
         case ConfirmedBy(number, is_written):
             return _confirm(state, number, is_written=is_written)
         case Edited(number):
@@ -277,6 +293,13 @@ def _adopt(state: AdoptionState, event: Adopted, now: Monotonic) -> Step:
     has_begun = state.waiting is not None and state.waiting.number == event.began
     waiting = None if has_begun else state.waiting
     return replace(state, trial=trial, waiting=waiting), (PutInForce(event.number),)
+
+
+def _approve(state: AdoptionState, number: int, by: str) -> AdoptionState:
+    waiting = state.waiting
+    if waiting is None or waiting.number != number:
+        return state
+    return replace(state, waiting=replace(waiting, approved=waiting.approved | {by}))
 
 
 def _confirm(state: AdoptionState, number: int, *, is_written: bool) -> Step:
@@ -314,12 +337,8 @@ def _without_waiting(state: AdoptionState) -> tuple[Append, ...]:
 def _tick(state: AdoptionState, event: TimePassed, now: Monotonic) -> Step:
     trial, waiting = state.trial, state.waiting
     if trial is None:
-        is_due = (
-            waiting is not None
-            and event.civil is not None
-            and waiting.due <= event.civil <= waiting.due + LATE_MAX
-        )
-        return state, (Begin(waiting.number),) if waiting and is_due else ()
+        is_ready = waiting is not None and _is_ready(waiting, event)
+        return state, (Begin(waiting.number),) if waiting and is_ready else ()
     if now >= trial.ends:
         return _revert(state, trial, "time")
     failing = sorted(event.failing - trial.ignored)
@@ -330,6 +349,15 @@ def _tick(state: AdoptionState, event: TimePassed, now: Monotonic) -> Step:
     if now - trial.fails_since >= FAILS_FOR:
         return _revert(state, trial, trial.fails)
     return state, ()
+
+
+def _is_ready(waiting: Schedule, event: TimePassed) -> bool:
+    """Whether the time of these rules has come, and enough admins approve them."""
+    if len(waiting.approved) < event.needed:
+        return False
+    if waiting.due is None:
+        return True
+    return event.civil is not None and waiting.due <= event.civil <= waiting.due + LATE_MAX
 
 
 # --- the log, read again ---
@@ -356,6 +384,10 @@ class RuleVersion:
     """In the members' file when they did."""
     put_back: int = 0
     """The earlier version with this text that was put back; 0 for none."""
+    approved: tuple[str, ...] = ()
+    """Labels of the admins who approved it after it was proposed, in this order."""
+    has_waited: bool = False
+    """Whether it waits, or has waited, for its time or for approvals."""
 
 
 class RuleHistory:
@@ -377,22 +409,15 @@ class RuleHistory:
             self.state, _ = step(self.state, event, BOOT_MS)
         if self.state.active not in {0, *self._confirmed[-1:]}:
             self._confirmed.append(self.state.active)
+        subject = self._versions.get(record.subject)
         if record.kind in VERSIONS:
-            subject = self._versions.get(record.subject)
-            self._versions[record.number] = RuleVersion(
-                record.number,
-                record.adopted,
-                record.by,
-                record.fingerprint,
-                due=record.due,
-                trial_s=record.trial_s,
-                put_back=record.subject if subject is not None and not subject.due else 0,
-            )
-        elif record.subject in self._versions and record.kind != "confirmed":
+            self._versions[record.number] = _version(record, subject)
+        elif subject is not None and record.kind == "approved":
+            self._versions[record.subject] = replace(subject, approved=(*subject.approved, record.by))
+        elif subject is not None and record.kind != "confirmed":
             ended: VersionState = "reverted" if record.kind == "reverted" else "withdrawn"
-            before = self._versions[record.subject]
             self._versions[record.subject] = replace(
-                before,
+                subject,
                 state=ended,
                 reason=record.reason,
                 ended=record.adopted,
@@ -438,6 +463,24 @@ class RuleHistory:
         return version
 
 
+def _version(record: AdoptionRecord, subject: RuleVersion | None) -> RuleVersion:
+    """`subject`: the version that it puts back, or the one that waited and begins with it."""
+    made = RuleVersion(
+        record.number,
+        record.adopted,
+        record.by,
+        record.fingerprint,
+        due=record.due,
+        trial_s=record.trial_s,
+        has_waited=record.kind == "scheduled",
+    )
+    if subject is None:
+        return made
+    if subject.has_waited and record.kind == "adopted":
+        return replace(made, put_back=subject.put_back, approved=subject.approved)
+    return replace(made, put_back=subject.number)
+
+
 def is_full(
     records: int, chars: int, records_max: int = RECORDS_MAX, text_chars_max: int = TEXT_CHARS_MAX
 ) -> bool:
@@ -471,7 +514,10 @@ def _event(record: AdoptionRecord, state: AdoptionState) -> Event | None:
             return Adopted(record.number, Milliseconds(record.trial_s * 1000), record.subject)
         case "scheduled":
             due = _local(record.due)
-            return None if due is None else Scheduled(record.number, due)
+            is_understood = due is not None or not record.due
+            return Scheduled(record.number, due, record.by) if is_understood else None
+        case "approved":
+            return ApprovedBy(record.subject, record.by)
         case "confirmed":
             return ConfirmedBy(record.subject)
         case "reverted":

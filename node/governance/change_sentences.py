@@ -15,6 +15,7 @@ from node.governance.change_impact import (
 )
 from node.governance.expressions import (
     among_words,
+    approvals_sentence,
     busy_sentence,
     capital,
     combinations_words,
@@ -323,7 +324,7 @@ def _term_words(term: Term, ruleset: Ruleset, words: Translator) -> str:
             return lifeline_sentence(ruleset, lifeline(charter), words)
         case "guest_lifeline":
             return guest_lifeline_sentence(ruleset, guest_lifeline(charter), words)
-        case "max_weight_ratio" | "overbook_percent":
+        case "max_weight_ratio" | "overbook_percent" | "approvals":
             return _charter_number(term, ruleset, words)
         case "unit":
             return equal_share_sentence(ruleset, words)
@@ -340,7 +341,10 @@ def _term_words(term: Term, ruleset: Ruleset, words: Translator) -> str:
 def _charter_number(term: Term, ruleset: Ruleset, words: Translator) -> str:
     if term == "max_weight_ratio":
         return ratio_sentence(ruleset, words)
-    return overbook_sentence(ruleset.charter.overbook_percent, words)
+    charter = ruleset.charter
+    if term == "approvals":
+        return approvals_sentence(charter.approvals, charter.charter_approvals, words)
+    return overbook_sentence(charter.overbook_percent, words)
 
 
 def _example(change: EntitlementChange, words: Translator) -> str:

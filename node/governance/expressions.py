@@ -87,6 +87,25 @@ def overbook_sentence(percent: int, words: Translator = ENGLISH) -> str:
     return text.format(percent=percent)
 
 
+def approvals_sentence(approvals: int, of_charter: int, words: Translator = ENGLISH) -> str:
+    """How many admins decide about rules, and about the charter."""
+    if of_charter == 1:
+        return words.gettext("One admin alone may change the rules.")
+    every = words.ngettext(
+        "New rules come into force when {number} admin approves them.",
+        "New rules come into force when {number} different admins approve them.",
+        approvals,
+    )
+    charter = words.ngettext(
+        "To change the lifeline and the other basic terms, {number} admin must approve.",
+        "To change the lifeline and the other basic terms, {number} different admins must approve.",
+        of_charter,
+    )
+    parts = [every.format(number=approvals)] if approvals > 1 else []
+    parts += [charter.format(number=of_charter)] if of_charter > approvals else []
+    return " ".join(parts)
+
+
 def preview_sentence(by: str, words: Translator = ENGLISH, *, with_decision: bool = True) -> str:
     """Whether usage in intervals is kept, for previews of other rules; `by` is the decision, empty for no."""
     if not by:

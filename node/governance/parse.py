@@ -60,6 +60,8 @@ OF_OTHER_FILES = {"account": "members.toml", "roll": "members.toml", "keys": "no
 """Tables that no rule can touch, with the file in which they are."""
 NODES_MAX = 20
 """Nodes that rules name; times and nodes together are at most as many as a week has minutes."""
+APPROVALS_MAX = 10
+"""Admins who must approve rules."""
 DECISIONS_MAX = 200
 """Entries of [decisions]."""
 
@@ -280,8 +282,11 @@ def _charter(document: TomlDocument, findings: list[Finding]) -> Charter:
             "busy_after",
             "overbook_percent",
             "reserve_max_percent",
+            "approvals",
+            "charter_approvals",
         )
     )
+    approvals, charter_approvals = _approvals(table)
     return Charter(
         _lifeline(table, "lifeline") or DEFAULT_CHARTER.lifeline,
         _lifeline(table, "guest_lifeline") or DEFAULT_CHARTER.guest_lifeline,
@@ -289,7 +294,23 @@ def _charter(document: TomlDocument, findings: list[Finding]) -> Charter:
         _busy_thresholds(table),
         table.integer("overbook_percent", 100, OVERBOOK_PERCENT_MAX) or 100,
         table.integer("reserve_max_percent", 1, 100) or RESERVE_MAX_PERCENT,
+        approvals,
+        charter_approvals,
     )
+
+
+def _approvals(table: TomlTable) -> tuple[int, int]:
+    """Of rules, and of a change of the charter: as many, unless it says more."""
+    approvals = table.integer("approvals", 1, APPROVALS_MAX) or 1
+    of_charter = table.integer("charter_approvals", 1, APPROVALS_MAX) or approvals
+    if of_charter < approvals:
+        message = gettext_lazy(
+            "{key} is less than {other}: the charter would be easier to change than the rules under it.",
+            key="charter_approvals",
+            other="approvals",
+        )
+        table.refuse("charter_approvals", message, write(f"charter_approvals = {approvals}"))
+    return approvals, of_charter
 
 
 def _busy_thresholds(table: TomlTable) -> BusyThresholds:

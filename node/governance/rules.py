@@ -180,6 +180,10 @@ class Charter:
     """Floors may promise up to so much of what can be guaranteed, because people seldom need theirs all at once."""
     reserve_max_percent: int = RESERVE_MAX_PERCENT
     """All reserves together."""
+    approvals: int = 1
+    """How many different admins must approve rules, with the one who proposes them; 1 for a caretaker."""
+    charter_approvals: int = 1
+    """The same for a change of the charter; never fewer."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -111,6 +111,17 @@ def _admin(name: str, page: str, path: str, **more: Any) -> PageScene:
 _ISSUED = _and_goes("/vouchers", sends("/vouchers", **ISSUE))
 _FASTER = RULES.replace("3 Mbit/s down", "4 Mbit/s down")
 _on_trial = _and_goes("/rules", sends("/rules", "[value='save']", text=_FASTER))
+_ORDER = """
+[[rule]]
+id = "flood"
+ceiling = "2 Mbit/s down, 1 Mbit/s up"
+who = "tier:guest"
+emergency = true
+from = "2026-12-01"
+expires = "2026-12-03"
+by = "D-9"
+"""
+_proposes = _and_goes("/rules", sends("/rules", "[value='save']", text=RULES + _ORDER))
 _BLOCKED = _and_goes("/people/account?id=ana", sends("/people/block", because="Come and talk to us."))
 _NEW_TERMS = {"text-en": "Be kind. Share.", "text-ca": "Sigueu amables. Compartiu."}
 _FACE = {"wifi_name": "Vall Alta Oberta", "welcome-en": "Neighbours’ Internet since 2009."}
@@ -189,6 +200,7 @@ ADMIN_SCENES = (
     _admin("the rules", "rules", "/rules"),
     _admin("rules with a mistake", "rules", "/rules", after=sends("/rules", text="nonsense")),
     _admin("rules on trial", "rules", "/rules", before=_on_trial),
+    _admin("rules that wait for approval", "rules", "/rules", before=_proposes),
     _admin(
         "rules that wait, and an objection", "rules", "/rules", server=partial(open_admins, objecting=["ana"])
     ),

@@ -317,6 +317,7 @@ counts = "uplink while busy"
 then = "share 50 until reset"
 who = "tier:member"
 by = "D-2026-009"
+expires = "never"
 """
 
 

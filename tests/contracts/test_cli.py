@@ -19,7 +19,7 @@ import pytest
 
 from node.accounting.intervals import INTERVAL_S, IntervalUsage
 from node.accounts.vouchers import Batch
-from node.app.adoption_outcomes import TrialView
+from node.app.adoption_views import TrialView
 from node.cli import commands, main
 from node.cli.commands import ROOT
 from node.config import parse_config

@@ -40,6 +40,7 @@ id = "hosts"
 credit = "share +50"
 who = "group:mast-hosts"
 by = "D-2"
+expires = "never"
 [[rule]]
 id = "visitors"
 ceiling = "3 Mbit/s down, 1 Mbit/s up"
@@ -119,7 +120,7 @@ async def test_two_of_eight_members_stop_what_an_admin_scheduled_and_both_pages_
         assert '<a href="/rules/next">' in (await valley.phones[name].get("/me")).body
     assert '<a href="/rules/next">' in (await valley.phones["stranger"].get("/network")).body
     page = await valley.page("ana")
-    assert "If 2 of 8 members object before that time, these rules are withdrawn." in page
+    assert "If 2 of 8 members object before these rules come into force, they are withdrawn." in page
     assert "1 December 2026, 06:00" in page
     assert "at most 5 Mbit/s download and 1 Mbit/s upload instead of no speed limit" in page
 

@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 
 from node.control.effective_policy import EffectivePolicy
 from node.enforcement.htb_classes import UPLINK_MINOR, HtbClass, htb_classes
+from node.governance.explanation import explain
 from node.governance.rules import GUEST_TIER, control_reserve
-from node.governance.sentences import explain
 from node.sessions.traffic_classes import pool_account
 from node.units import AccountId, BitsPerSecond, Rates
 from tests.fakes.communities import (

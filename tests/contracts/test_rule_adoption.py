@@ -13,8 +13,12 @@ import pytest
 
 from node.app import rule_files
 from node.app.adoption_messages import NothingToDo, became
-from node.app.adoption_outcomes import AdoptionOutcome, TrialView
-from node.app.rule_adoption import BEGIN_AGAIN_TICKS, FORGET_EVERY, RuleAdoption
+from node.app.adoption_views import AdoptionOutcome, TrialView
+from node.app.rule_adoption import (
+    BEGIN_AGAIN_TICKS,
+    FORGET_EVERY,
+    RuleAdoption,
+)
 from node.app.rule_files import BY_EDIT, BY_START, REJECTED, RuleFiles
 from node.control.active_ruleset import RULES_COPY, fingerprint
 from node.errors import KernelRefused, NodeError

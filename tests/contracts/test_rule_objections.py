@@ -58,7 +58,7 @@ async def at(office: Office, when: datetime) -> None:
 def counts(office: Office) -> tuple[int, int, int]:
     waiting = office.adoption.waiting()
     assert waiting is not None
-    return waiting.objections, waiting.needed, waiting.accounts
+    return waiting.objections, waiting.objections_needed, waiting.accounts
 
 
 async def test_a_fifth_of_the_members_withdraws_what_waits_and_the_log_says_so(office: Office) -> None:

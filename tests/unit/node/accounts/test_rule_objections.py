@@ -1,9 +1,16 @@
 """How many objections are enough, and which ones count."""
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from node.accounts.rule_objections import RuleObjection, RuleObjectionGone, RuleObjections, objections_needed
+from node.accounts.rule_objections import (
+    RuleObjection,
+    RuleObjectionGone,
+    RuleObjections,
+    are_kept,
+    objections_needed,
+)
 from node.units import AccountId
 
 ACCOUNTS = [AccountId(name) for name in ("ana", "ben", "cai", "dot", "eva", "fin")]
@@ -56,3 +63,11 @@ def test_a_version_with_the_same_number_and_another_text_starts_without_objectio
     store.put(objection(ACCOUNTS[0]))
     assert () == store.to(VERSION[0], "another text")
     assert 1 == len(store.to(*VERSION))
+
+
+@pytest.mark.parametrize(
+    ("today", "kept"),
+    [("2026-12-01", True), ("2026-12-31", True), ("2027-01-01", False), ("unknown", True), ("", True)],
+)
+def test_what_stopped_a_version_is_kept_for_thirty_days(today: str, kept: bool) -> None:
+    assert kept == are_kept("2026-12-01T06:00:00+01:00", today)

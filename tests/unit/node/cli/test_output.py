@@ -10,7 +10,7 @@ from mesh.ports import PeerView
 from node import console
 from node.accounts.vouchers import Batch
 from node.app.admin_vouchers import batch_line
-from node.app.adoption_outcomes import TrialView, WaitingView
+from node.app.adoption_views import TrialView, WaitingView
 from node.app.status import FlowsRow, OnlineRow, Overview
 from node.cli import output
 from node.cli.terminal import Terminal
@@ -314,7 +314,7 @@ def test_time_spans_in_a_unit_that_is_precise_enough():
 # --- adoption of rules ---
 
 TRIAL = TrialView(7, "admin Ana", 540)
-WAITING = WaitingView(8, "admin Ana", "2026-12-01 06:00", 1, 2, 8)
+WAITING = WaitingView(8, "admin Ana", "2026-12-01 06:00", ("admin Ana",), 0, 1, 2, 8)
 
 
 def test_the_status_says_which_rules_are_on_trial_and_which_wait():
@@ -323,6 +323,32 @@ def test_the_status_says_which_rules_are_on_trial_and_which_wait():
     assert "Version 7 of the rules is on trial: without 'procomu rules confirm' it ends in 9 min." == said[1]
     assert "Version 8 of the rules waits until 2026-12-01 06:00." == said[2]
     assert "Of 8 members, 1 objects; 2 are enough to stop it." == said[3]
+
+
+@pytest.mark.parametrize(
+    ("missing", "due", "said"),
+    [
+        (1, "", "Version 7 waits for approval: 1 more admin must approve it."),
+        (
+            2,
+            "2026-12-01 06:00",
+            "2 more admins must approve it, and it comes into force at 2026-12-01 06:00.",
+        ),
+        (
+            0,
+            "2026-12-01 06:00",
+            "Version 7 waits for approvals, and it comes into force at 2026-12-01 06:00.",
+        ),
+    ],
+)
+def test_a_proposal_says_how_many_approvals_are_missing(missing, due, said):
+    waiting = WaitingView(7, "admin Ana", due, ("admin Ana",), missing)
+    answer = as_answered(
+        outcome="proposed", number=7, put_back=0, in_force=5, findings=(), trial=None, waiting=waiting
+    )
+    assert said in "\n".join(output.adoption(answer, "rules.toml", PLAIN))
+    status = output._adoption_now(as_answered(rules_trial=None, rules_waiting=waiting), PLAIN)
+    assert ("must approve it" in status[0], due in status[0]) == (missing > 0, True)
 
 
 @pytest.mark.parametrize(

@@ -16,6 +16,7 @@ from node.governance.adoption import (
     AdoptionRecord,
     AdoptionState,
     Append,
+    ApprovedBy,
     Begin,
     ConfirmedBy,
     Edited,
@@ -41,6 +42,7 @@ TEN_MINUTES = Milliseconds(600_000)
 NOON = datetime(2026, 11, 24, 12)
 ON_TRIAL = AdoptionState(1, Trial(2, Monotonic(600_000)))
 NOW = Monotonic(0)
+BY_ANA = frozenset({"admin Ana"})
 
 
 def test_adopted_rules_are_in_force_until_their_time_is_over() -> None:
@@ -128,18 +130,18 @@ def test_an_edit_is_in_force_whatever_was_on_trial() -> None:
     ],
 )
 def test_scheduled_rules_begin_at_their_time_and_not_by_a_clock_that_is_wrong(civil, is_due) -> None:
-    state = AdoptionState(1, waiting=Schedule(2, NOON))
+    state = AdoptionState(1, waiting=Schedule(2, NOON, BY_ANA))
     assert (state, (Begin(2),) if is_due else ()) == step(state, TimePassed(civil), NOW)
 
 
 def test_scheduled_rules_that_begin_no_longer_wait() -> None:
-    state = AdoptionState(1, waiting=Schedule(2, NOON))
+    state = AdoptionState(1, waiting=Schedule(2, NOON, BY_ANA))
     state, _ = step(state, Adopted(3, TEN_MINUTES, began=2), NOW)
     assert None is state.waiting
 
 
 def test_scheduled_rules_are_withdrawn_when_others_are_confirmed_meanwhile() -> None:
-    waiting = replace(ON_TRIAL, waiting=Schedule(5, NOON))
+    waiting = replace(ON_TRIAL, waiting=Schedule(5, NOON, BY_ANA))
     for event in (ConfirmedBy(2), Edited(6), Scheduled(7, NOON)):
         state, effects = step(waiting, event, NOW)
         assert Append("withdrawn", 5, "newer") in effects
@@ -147,10 +149,39 @@ def test_scheduled_rules_are_withdrawn_when_others_are_confirmed_meanwhile() -> 
 
 
 def test_a_schedule_can_be_withdrawn_during_a_trial_which_goes_on() -> None:
-    state = replace(ON_TRIAL, waiting=Schedule(5, NOON))
+    state = replace(ON_TRIAL, waiting=Schedule(5, NOON, BY_ANA))
     after, effects = step(state, TakenBack("admin", only_waiting=True), NOW)
     assert (ON_TRIAL, (Append("withdrawn", 5, "admin"),)) == (after, effects)
     assert (ON_TRIAL, ()) == step(ON_TRIAL, TakenBack("admin", only_waiting=True), NOW)
+
+
+@given(st.lists(st.sampled_from(["Ana", "Ben", "Cora", "Dan"]), max_size=8), st.integers(1, 5))
+def test_rules_begin_when_enough_different_admins_approve_them_and_not_before(
+    admins: list[str], needed: int
+) -> None:
+    state, _ = step(AdoptionState(1), Scheduled(2, None, "Ana"), NOW)
+    passed = TimePassed(None, needed=needed)
+    for count in range(len(admins) + 1):
+        different = {"Ana", *admins[:count]}
+        assert (state, (Begin(2),) if len(different) >= needed else ()) == step(state, passed, NOW)
+        if count < len(admins):
+            state, effects = step(state, ApprovedBy(2, admins[count]), NOW)
+            assert () == effects, "it is in the log already"
+
+
+def test_approved_rules_still_wait_for_their_time_and_those_whose_time_has_come_for_approvals() -> None:
+    state, _ = step(AdoptionState(1), Scheduled(2, NOON, "Ana"), NOW)
+    early, due = NOON - timedelta(minutes=1), NOON + timedelta(days=1)
+    assert () == step(state, TimePassed(due, needed=2), NOW)[1]
+    state, _ = step(state, ApprovedBy(2, "Ben"), NOW)
+    assert () == step(state, TimePassed(early, needed=2), NOW)[1]
+    assert (Begin(2),) == step(state, TimePassed(due, needed=2), NOW)[1]
+
+
+def test_an_approval_of_other_rules_than_those_that_wait_changes_nothing() -> None:
+    state, _ = step(AdoptionState(1), Scheduled(3, None, "Ana"), NOW)
+    assert (state, ()) == step(state, ApprovedBy(2, "Ben"), NOW)
+    assert (ON_TRIAL, ()) == step(ON_TRIAL, ApprovedBy(2, "Ben"), NOW)
 
 
 # --- the log ---
@@ -195,6 +226,25 @@ def test_the_log_says_what_became_of_each_version() -> None:
         2: ("reverted", "time", 0),
         1: ("superseded", "", 0),
     } == found
+
+
+def test_the_log_says_who_approved_a_version_and_what_it_puts_back() -> None:
+    log = chain(
+        said("before", "one"),
+        said("edited", "two"),
+        said("scheduled", "one", subject=1, trial_s=600),
+        replace(said("approved", subject=3), by="admin Ben"),
+        said("adopted", "one", subject=3, trial_s=600),
+    )
+    made = history(log)
+    begun, waited = made.version(5), made.version(3)
+    assert begun is not None
+    assert waited is not None
+    assert ("trial", 1, ("admin Ben",)) == (begun.state, begun.put_back, begun.approved)
+    assert ("superseded", True) == (waited.state, waited.has_waited)
+    assert None is made.state.waiting
+    before = history(log[:4]).state.waiting
+    assert before == Schedule(3, None, frozenset({"admin", "admin Ben"}))
 
 
 def test_the_version_before_is_the_one_confirmed_last_with_another_text() -> None:
@@ -349,7 +399,15 @@ class AdoptingNode:
             case "schedule":
                 due = NOON + timedelta(seconds=amount)
                 number = self.append(said("scheduled", f"text {amount}", due=due.isoformat()))
-                self.handle(Scheduled(number, due))
+                self.handle(Scheduled(number, due, "admin"))
+            case "propose":
+                number = self.append(said("scheduled", f"text {amount}"))
+                self.handle(Scheduled(number, None, "admin"))
+            case "approve":
+                waiting, by = self.state.waiting, f"admin {amount % 3}"
+                number = waiting.number if waiting and amount % 5 else amount % 9
+                self.append(replace(said("approved", subject=number), by=by))
+                self.handle(ApprovedBy(number, by))
             case "confirm":
                 self.handle(
                     ConfirmedBy(self.state.trial.number if amount % 2 and self.state.trial else amount % 9)
@@ -364,7 +422,13 @@ class AdoptingNode:
             case "wait":
                 self.now += amount * 1_000
                 failing = frozenset({"kernel"} if amount % 7 == 0 else ())
-                self.handle(TimePassed(NOON + timedelta(milliseconds=self.now), failing))  # type: ignore[arg-type]
+                civil, needed = NOON + timedelta(milliseconds=self.now), 1 + amount % 3
+                before = self.state.waiting
+                self.handle(TimePassed(civil, failing, needed))  # type: ignore[arg-type]
+                has_begun = before is not None and any(
+                    r.subject == before.number for r in self.log if r.kind == "adopted"
+                )
+                assert not has_begun or len(before.approved) >= needed, "not without approvals"
             case "kill soon":
                 self.left = 1 + amount % 3
             case _:
@@ -374,6 +438,9 @@ class AdoptingNode:
 ACTIONS = (
     "adopt",
     "schedule",
+    "propose",
+    "approve",
+    "approve",
     "confirm",
     "edit",
     "take back",
@@ -405,6 +472,6 @@ def test_the_rules_in_force_are_those_confirmed_last_or_a_trial_that_still_ends(
         assert (whole.state, whole.previous()) == (left.state, left.previous())
         assert 0 == damage(shortened(node.log, 4))
     node.now += TEN_MINUTES
-    node.handle(TimePassed(None))
+    node.handle(TimePassed(None, needed=9))
     assert node.file == node.in_force
     assert 0 == damage(node.log)

@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 from node.accounting.ledger import Ledger, UsageBucket, UsageKey
 from node.accounting.periods import DAY_UNKNOWN
 from node.governance.allowance import Moment, Unit
+from node.governance.explanation import explain
 from node.governance.rule_evaluation import Evaluator
-from node.governance.sentences import explain
 from node.units import NO_USAGE, AccountId, Bytes, NodeId, Usage
 from tests.fakes.rule_files import (
     GB,

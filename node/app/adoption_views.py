@@ -1,11 +1,12 @@
-"""What comes of a request to adopt rules, and what is on trial and waits, for the pages and the console."""
+"""Adoption of rules as pages and the console show it."""
 
 from dataclasses import dataclass
 from typing import Literal
 
 from node.errors import Finding
 
-OutcomeKind = Literal["refused", "same", "trial", "confirmed", "scheduled", "ended", "withdrawn"]
+OutcomeKind = Literal["refused", "same", "trial", "confirmed", "scheduled", "proposed", "ended", "withdrawn"]
+"""``scheduled`` rules wait for their time, ``proposed`` ones for approvals, perhaps also for their time."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,15 +42,19 @@ class TrialView:
 
 @dataclass(frozen=True, slots=True)
 class WaitingView:
-    """Rules that wait for their time."""
+    """Rules that wait for their time, for approvals, or for both."""
 
     number: int
     by: str
     due: str
-    """Local time, as people read it."""
-    objections: int
+    """Local time, as people read it; empty for as soon as they are approved."""
+    approved: tuple[str, ...] = ()
+    """Labels of the admins who approve it, with the one who proposed it."""
+    missing: int = 0
+    """How many more admins must approve it."""
+    objections: int = 0
     """How many members object so far."""
-    needed: int
-    """With so many objections the rules do not come into force."""
-    accounts: int
+    objections_needed: int = 0
+    """With so many the rules do not come into force."""
+    accounts: int = 0
     """In the members' file."""

@@ -1,0 +1,26 @@
+"""How many admins must approve rules before they come into force: a committee that decides M of N."""
+
+from dataclasses import replace
+
+from node.governance.rules import Rule, Ruleset
+
+EMERGENCY_APPROVALS = 2
+"""For an emergency order, whatever the charter says."""
+
+
+def approvals_needed(confirmed: Ruleset, proposed: Ruleset) -> int:
+    """How many different admins, with the one who proposes it, must approve `proposed` before it replaces `confirmed`, as
+    the charter in force says. A change of the charter itself may need more, and so does a new emergency rule; to end one
+    needs as many as any other change."""
+    charter = confirmed.charter
+    needed = charter.approvals
+    if proposed.charter != charter:
+        needed = max(needed, charter.charter_approvals)
+    if _emergency(proposed) - _emergency(confirmed):
+        needed = max(needed, EMERGENCY_APPROVALS)
+    return needed
+
+
+def _emergency(ruleset: Ruleset) -> set[Rule]:
+    """The emergency rules, wherever they stand in the file."""
+    return {replace(rule, line=0) for rule in ruleset.rules if rule.is_emergency}

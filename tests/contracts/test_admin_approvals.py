@@ -1,0 +1,83 @@
+"""Rules that several admins approve, on the admins' pages and by the console's command."""
+
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+
+from tests.contracts.admin_browser import AdminBrowser, admin_browser
+from tests.contracts.test_rule_approvals import ORDER
+from tests.fakes.admin_pages import ISSUER_LINK, RULES
+
+BEN = "admin Ben"
+
+
+@pytest.fixture
+async def browser(tmp_path: Path) -> AsyncIterator[AdminBrowser]:
+    async with admin_browser(tmp_path) as opened:
+        await opened.sign_in()
+        yield opened
+
+
+async def propose(browser: AdminBrowser, text: str = RULES + ORDER) -> int:
+    form = {"do": "save", "text": text, "replacing": browser.app.admin.rule_file().fingerprint}
+    response, page = await browser.send("/rules", **form)
+    assert (303, "/rules?proposed") == (response.status, response.headers["Location"]), page
+    waiting = browser.app.adoption.waiting()
+    assert waiting is not None
+    return waiting.number
+
+
+async def test_every_page_asks_for_approval_and_the_one_who_proposed_it_cannot_give_it(browser) -> None:
+    number = await propose(browser)
+    for path in ("/", "/rules", "/people"):
+        _, page = await browser.get(path)
+        assert "One more admin must approve it." in page
+        assert (
+            "You approve it; another admin has to approve it too." in page,
+            "Approve the rules" in page,
+        ) == (
+            True,
+            False,
+        )
+    response, _ = await browser.send("/rules/approve", number=str(number))
+    assert "/rules?proposed" == response.headers["Location"], "the same admin again"
+    assert RULES == browser.app.admin.rule_file().text
+    _, page = await browser.get(f"/rules?version={number}")
+    assert ("It waits, and is not in force yet." in page, "What would change" in page) == (True, True)
+
+
+async def test_a_second_admin_approves_with_one_button_and_the_trial_begins(browser) -> None:
+    await browser.app.adoption.adopt(RULES + ORDER, BEN)
+    _, page = await browser.get("/")
+    assert "proposed by admin Ben, is not in force yet." in page
+    number = browser.app.adoption.waiting().number
+    response, _ = await browser.post("/rules/approve", {"number": str(number)})
+    assert 403 == response.status, "without the token of the session"
+    response, _ = await browser.send("/rules/approve", number=str(number))
+    assert "/rules?saved" == response.headers["Location"]
+    _, page = await browser.get("/rules")
+    assert ("approved by admin" in page, "Confirm the rules" in page) == (True, True)
+    assert RULES + ORDER == browser.app.admin.rule_file().text
+
+
+async def test_a_version_that_was_not_shown_or_no_longer_waits_is_not_approved(browser) -> None:
+    await browser.app.adoption.adopt(RULES + ORDER, BEN)
+    for number in ("", "0", "9" * 10):
+        response, _ = await browser.send("/rules/approve", number=number)
+        assert 404 == response.status
+    response, page = await browser.send("/rules/approve", number="1")
+    assert (409, True) == (response.status, "does not wait for approvals" in page)
+    await browser.submit("/rules/rollback", trial=str(browser.app.adoption.waiting().number))
+    response, _ = await browser.send("/rules/approve", number="2")
+    assert (409, RULES) == (response.status, browser.app.admin.rule_file().text)
+
+
+async def test_an_issuer_neither_reads_nor_approves_what_waits(browser) -> None:
+    await browser.app.adoption.adopt(RULES + ORDER, BEN)
+    browser.session.cookie_jar.clear()
+    await browser.sign_in(ISSUER_LINK)
+    _, page = await browser.get("/vouchers")
+    assert "must approve it" not in page
+    response, _ = await browser.send("/rules/approve", number="2")
+    assert (403, RULES) == (response.status, browser.app.admin.rule_file().text)

@@ -1,0 +1,57 @@
+"""How many admins must approve rules."""
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from node.governance.approvals import EMERGENCY_APPROVALS, approvals_needed
+from node.governance.parse import parse_ruleset
+from node.governance.rules import Ruleset
+
+HEAD = '[ruleset]\ncommunity = "Vall Alta"\nversion = 1\ndecision = "D-1"\n'
+ORDER = """
+[[rule]]
+id = "flood"
+ceiling = "1 Mbit/s down, 1 Mbit/s up"
+who = "everyone"
+emergency = true
+from = "2026-12-01"
+expires = "2026-12-03"
+by = "D-9"
+"""
+
+
+def rules(approvals: int = 1, of_charter: int = 0, rest: str = "", charter: str = "") -> Ruleset:
+    lines = f"approvals = {approvals}\n" + (f"charter_approvals = {of_charter}\n" if of_charter else "")
+    ruleset, findings = parse_ruleset(f"{HEAD}\n[charter]\n{lines}{charter}{rest}")
+    assert ruleset is not None, findings
+    return ruleset
+
+
+@given(st.integers(1, 10), st.integers(1, 10))
+def test_the_charter_in_force_says_it_not_the_one_that_is_proposed(now: int, wanted: int) -> None:
+    assert now == approvals_needed(rules(now), rules(now, rest=ORDER.replace("emergency = true\n", "")))
+    assert now == approvals_needed(rules(now), rules(wanted)), "also to change how many it is"
+
+
+@given(st.integers(1, 5), st.integers(0, 5))
+def test_the_charter_can_need_more_and_never_fewer(now: int, more: int) -> None:
+    before = rules(now, now + more)
+    assert now + more == approvals_needed(before, rules(now, now + more, charter="max_weight_ratio = 2\n"))
+    assert now == approvals_needed(before, before)
+
+
+def test_a_charter_that_is_easier_to_change_than_rules_is_refused() -> None:
+    ruleset, (finding,) = parse_ruleset(f"{HEAD}\n[charter]\napprovals = 3\ncharter_approvals = 2\n")
+    assert (None, "E01", 8) == (ruleset, finding.code, finding.line)
+    assert "charter_approvals = 3" in finding.fix
+
+
+def test_an_emergency_order_needs_two_admins_and_its_end_needs_no_second() -> None:
+    calm, order = rules(), rules(rest=ORDER)
+    assert EMERGENCY_APPROVALS == approvals_needed(calm, order)
+    assert 1 == approvals_needed(order, calm)
+    assert 1 == approvals_needed(order, rules(rest=f"\n# the same, further down\n{ORDER}"))
+    assert EMERGENCY_APPROVALS == approvals_needed(
+        order, rules(rest=ORDER.replace("1 Mbit/s up", "2 Mbit/s up"))
+    )
+    assert 3 == approvals_needed(rules(3), rules(3, rest=ORDER))
