@@ -1,7 +1,8 @@
 """Rules in force, and the editor: check a draft, show its difference, save, restore an earlier version."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from types import MappingProxyType
 from typing import Literal
 
 from node.admin.preview_charts import Chart, charts
@@ -45,6 +46,8 @@ NOTICES = ("saved", "scheduled", "proposed", "confirmed", "ended")
 
 _NOBODY = frozenset({BY_ADMIN, BY_START, BY_EDIT, BY_NODE})
 """Values of `RuleVersion.by` that are no label of an admin."""
+
+NONE_OBSERVED: Mapping[str, str] = MappingProxyType({})
 
 LineKind = Literal["added", "removed", "header", "same"]
 
@@ -91,6 +94,8 @@ class RulesPage:
     template = "rules.html"
     frame: PageLayout
     sentences: tuple[str, ...]
+    observed: Mapping[str, str]
+    """What rules that are only observed would have limited, by their sentences."""
     exceptions: tuple[str, ...]
     text: str
     replacing: str
@@ -133,6 +138,7 @@ def rules_page(
     versions: Sequence[RuleVersion],
     frame: PageLayout,
     *,
+    observed: Mapping[str, str] = NONE_OBSERVED,
     exceptions: tuple[str, ...] = (),
     draft: str | None = None,
     replacing: str | None = None,
@@ -146,6 +152,7 @@ def rules_page(
     return RulesPage(
         frame=frame,
         sentences=sentences[:SENTENCES_MAX],
+        observed=observed,
         exceptions=exceptions[:SENTENCES_MAX],
         text=file.text if draft is None else draft,
         replacing=file.fingerprint if replacing is None else replacing,
@@ -226,7 +233,9 @@ class RulesViews:
     async def _show(self, request: AdminRequest) -> AdminResponse | AdminRedirect:
         number = number_in(request.query, "version")
         if "version" not in request.query:
-            return self._page(request, notice=next((each for each in NOTICES if each in request.query), ""))
+            return await self._page(
+                request, notice=next((each for each in NOTICES if each in request.query), "")
+            )
         text = await self._backend.adoption.version_text(number)
         if text is None:
             fix = gettext_lazy("Choose one of the versions on the rules page.")
@@ -283,7 +292,7 @@ class RulesViews:
 
     async def _preview(self, request: AdminRequest, text: str, replacing: str) -> AdminResponse:
         check = await self._backend.preview_rules(text, request.translations)
-        response = self._page(request, draft=text, replacing=replacing, check=check)
+        response = await self._page(request, draft=text, replacing=replacing, check=check)
         assert isinstance(response.page, RulesPage), "the editor"
         found = check.preview
         if found is None:
@@ -357,7 +366,7 @@ class RulesViews:
         """The editor with a draft and the result of its check, and what else it was refused for."""
         check = await self._backend.check_rules(text, request.translations)
         check = replace(check, findings=refused + check.findings)
-        return self._page(
+        return await self._page(
             request,
             draft=text,
             replacing=replacing,
@@ -367,7 +376,7 @@ class RulesViews:
             status=status,
         )
 
-    def _page(
+    async def _page(
         self,
         request: AdminRequest,
         *,
@@ -383,6 +392,7 @@ class RulesViews:
             self._backend.rule_file(),
             self._backend.adoption.versions(),
             page_layout(request, self._backend.site(), "/rules"),
+            observed=await self._backend.observed_notes(request.translations),
             exceptions=self._backend.rule_exceptions(),
             draft=draft,
             replacing=replacing,

@@ -16,6 +16,7 @@ from node.app.admin_members import AdminMembersService
 from node.app.admin_people import AdminPeopleService
 from node.app.admin_sessions import ADMIN, Signed
 from node.app.admin_vouchers import AdminVouchersService
+from node.app.observed_counts import ObservedCounts
 from node.app.rule_adoption import RuleAdoption, RuleLog
 from node.app.rule_files import BY_EDIT, RuleFiles
 from node.app.rule_preview import ReadIntervals, RulePreview, preview
@@ -121,6 +122,7 @@ class AdminService:
         self.access, self.adoption, self.fingerprint = access, adoption, fingerprint
         self._hashing, self._previewing, self._read_intervals = asyncio.Lock(), asyncio.Lock(), read_intervals
         self._portal_url, self._languages = portal_url, languages
+        self._observed = ObservedCounts(read_intervals, clock, config.node.name)
         self.vouchers = AdminVouchersService(
             reconciler,
             generate=lambda count: asyncio.to_thread(reconciler.registry.vouchers.generate, count),
@@ -208,13 +210,19 @@ class AdminService:
     def rule_sentences(self, translator: Translator = ENGLISH) -> tuple[str, ...]:
         return describe(self._reconciler.active_ruleset.ruleset, translator)
 
+    async def observed_notes(self, translator: Translator = ENGLISH) -> Mapping[str, str]:
+        """What each rule that is only observed would have limited, by its sentence."""
+        ruleset, members = self._reconciler.active_ruleset.ruleset, self._reconciler.member_directory
+        return await self._observed.notes(ruleset, members, translator)
+
     async def preview_rules(self, text: str, translator: Translator = ENGLISH) -> RuleCheck:
         """As `check_rules`, with what the file would have changed in the last days."""
         check = await self.check_rules(text, translator)
         if not check.sentences:
             return check
         async with self._previewing:  # each takes some seconds of the processor
-            return replace(check, preview=await asyncio.to_thread(self._preview, text, translator))
+            found = await asyncio.to_thread(self._preview, text, translator)
+        return replace(check, preview=found, findings=check.findings + (found.findings if found else ()))
 
     def _preview(self, text: str, translator: Translator) -> RulePreview | None:
         active, members = self._reconciler.active_ruleset, self._reconciler.member_directory

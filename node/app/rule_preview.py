@@ -3,10 +3,11 @@
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
-from node.errors import StorageTrouble
+from node.errors import Finding, StorageTrouble
 from node.governance.members import MemberDirectory
-from node.governance.replay import Interval, Replay, TooFewAccounts, replay, why_no_preview
+from node.governance.replay import Interval, Replay, TooFewAccounts, why_no_preview
 from node.governance.replay_sentences import replay_sentences
+from node.governance.rule_effects import preview_draft
 from node.governance.rules import Ruleset
 from node.translator import ENGLISH, Translator, as_sentence
 
@@ -22,6 +23,8 @@ class RulePreview:
     sentences: tuple[str, ...] = ()
     reason: str = ""
     fix: str = ""
+    findings: tuple[Finding, ...] = ()
+    """Warnings about rules that would have touched many, or nobody."""
 
 
 def preview(
@@ -33,11 +36,11 @@ def preview(
 ) -> RulePreview:
     """Of the second ruleset compared with the first, which is in force."""
     try:
-        found = replay(intervals, *rulesets, members.unit_on, node)
+        found, findings = preview_draft(intervals, *rulesets, members.unit_on, node)
     except TooFewAccounts:
         reason, fix = why_no_preview(rulesets[0], words)
     except StorageTrouble as trouble:
         reason, fix = trouble.message, trouble.fix
     else:
-        return RulePreview(found, replay_sentences(found, words))
+        return RulePreview(found, replay_sentences(found, words), findings=findings)
     return RulePreview(None, reason=as_sentence(reason), fix=as_sentence(fix))

@@ -118,6 +118,12 @@ VERBS: tuple[Verb, ...] = (
         "procomu rules preview draft.toml",
         (Argument("FILE", "the rule file"), _JSON),
     ),
+    Verb(
+        ("rules", "observe"),
+        "How many accounts the rules that are only observed would have limited in the last 14 days.",
+        "procomu rules observe",
+        (_JSON,),
+    ),
     Verb(("rules", "show"), "The rules in force, in plain language.", "procomu rules show", (_JSON,)),
     Verb(
         ("rules", "adopt"),

@@ -10,12 +10,11 @@ import os
 import re
 import subprocess
 import sys
-import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, BinaryIO, TextIO
+from typing import Any, BinaryIO, TextIO
 
 from node import console
 from node.cli import output
@@ -23,15 +22,8 @@ from node.cli.arguments import CONFIG_DEFAULT, EXIT_NO, EXIT_WRONG_USE, EXIT_YES
 from node.cli.terminal import Terminal
 from node.config import NodeConfig, parse_config
 from node.errors import Finding, InvalidFile, NodeError
-from node.translator import LazyText
-
-if TYPE_CHECKING:
-    from node.governance.members import MemberDirectory
-    from node.governance.rules import Ruleset
 
 FILE_BYTES_MAX = 1_000_000
-ADOPTION_S = 60.0
-"""Large rules are checked for a while, and a slow kernel takes its time."""
 ROOT = Path(__file__).parents[2]
 """Of the checkout; where the node is installed, the folder of its packages."""
 _AT = re.compile(
@@ -115,20 +107,23 @@ def _about(message: str, fix: str) -> Finding:
     return Finding("file-unreadable", 0, message, fix)
 
 
-def _ask(context: CommandContext, question: Mapping[str, Any], shown: _Shown) -> int:
-    return _tell(context, _answer_to(context, question), shown)
+def ask_node(context: CommandContext, question: Mapping[str, Any], shown: _Shown) -> int:
+    """Prints the answer of the running node. Raises NodeError where it is no."""
+    return tell(context, answer_to(context, question), shown)
 
 
-def _answer_to(
+def answer_to(
     context: CommandContext, question: Mapping[str, Any], timeout_s: float = 10.0
 ) -> Mapping[str, Any]:
+    """What the running node answers. Raises NodeError where it is no."""
     answer = console.ask(read_config(context.config_path).node.console_socket, question, timeout_s)
     if not answer.get("ok"):
         raise NodeError(str(answer.get("message")), str(answer.get("fix")))
     return answer
 
 
-def _tell(context: CommandContext, answer: Mapping[str, Any], shown: _Shown) -> int:
+def tell(context: CommandContext, answer: Mapping[str, Any], shown: _Shown) -> int:
+    """Prints the answer as JSON, or as the lines of `shown`."""
     context.answer(answer, [] if context.wants_json else shown(answer, context.terminal))
     return EXIT_YES
 
@@ -240,7 +235,7 @@ def _not_set_up(config: Path) -> None:
 
 def status(context: CommandContext) -> int:
     _not_set_up(context.config_path)
-    return _ask(context, {"ask": "status"}, output.status)
+    return ask_node(context, {"ask": "status"}, output.status)
 
 
 def why(context: CommandContext) -> int:
@@ -251,179 +246,13 @@ def why(context: CommandContext) -> int:
             file=sys.stderr,
         )
         return EXIT_WRONG_USE
-    return _ask(
+    return ask_node(
         context, {"ask": "why", "who": context.asked["who"], "at": at and at.strip().lower()}, output.why
     )
 
 
-def rules_check(context: CommandContext) -> int:
-    """Uses the members file of this machine's node, if there is one, so that groups are checked too."""
-    from node.control.active_ruleset import examine  # noqa: PLC0415
-    from node.governance.members import NO_MEMBERS  # noqa: PLC0415
-    from node.governance.sentences import describe  # noqa: PLC0415
-
-    path = Path(context.asked["file"])
-    ruleset, found = examine(read_file(path), _member_directory(context) or NO_MEMBERS)
-    sentences = () if ruleset is None else describe(ruleset)
-    as_json = {
-        "ok": ruleset is not None,
-        "file": str(path),
-        "findings": [_finding_json(finding) for finding in found],
-        "sentences": list(sentences),
-    }
-    lines = [f"  {sentence}" for sentence in sentences]
-    context.answer(
-        as_json, [*lines, *([""] if lines else []), *output.findings(str(path), found, context.terminal)]
-    )
-    return EXIT_NO if ruleset is None else EXIT_YES
-
-
-def _finding_json(finding: Finding) -> dict[str, object]:
-    message = finding.message
-    parameters = message.parameters if isinstance(message, LazyText) else {}
-    return {**asdict(finding), "parameters": parameters}
-
-
-def rules_compare(context: CommandContext) -> int:
-    """Uses the members file of this machine's node, if there is one. Without errors in either file the answer is yes,
-    whether something changes or not."""
-    from node.control.active_ruleset import examine  # noqa: PLC0415
-    from node.governance.change_impact import change_impact  # noqa: PLC0415
-    from node.governance.change_sentences import change_sentences, verdict_sentence  # noqa: PLC0415
-    from node.governance.members import NO_MEMBERS  # noqa: PLC0415
-
-    known = _member_directory(context)
-    members, path = known or NO_MEMBERS, Path(context.asked["file"])
-    after, found = examine(read_file(path), members)
-    if after is None:
-        as_json = {"ok": False, "file": str(path), "findings": [_finding_json(finding) for finding in found]}
-        context.answer(as_json, output.findings(str(path), found, context.terminal))
-        return EXIT_NO
-    against, before = _rules_to_compare_with(context)
-    impact = change_impact(before, after, members.units)
-    answer = {
-        "ok": True,
-        "file": str(path),
-        "against": against,
-        "is_nothing": impact.is_nothing,
-        "is_complete": impact.is_complete,
-        "verdict": verdict_sentence(impact),
-        "accounts": None if known is None else len(known.units),
-        "changes": [asdict(each) for each in change_sentences(impact)],
-    }
-    return _tell(context, answer, output.comparison)
-
-
-def rules_preview(context: CommandContext) -> int:
-    """Reads the database itself, so that a running node is not slower meanwhile."""
-    from node.accounting.intervals import kept_times  # noqa: PLC0415
-    from node.backup.contents import DATABASE  # noqa: PLC0415
-    from node.control.active_ruleset import examine  # noqa: PLC0415
-    from node.governance.members import NO_MEMBERS  # noqa: PLC0415
-    from node.governance.parse import parse_ruleset  # noqa: PLC0415
-    from node.governance.replay import TooFewAccounts, replay, why_no_preview  # noqa: PLC0415
-    from node.governance.replay_sentences import replay_sentences  # noqa: PLC0415
-    from node.storage.repository import IntervalArchive  # noqa: PLC0415
-
-    members, path = _member_directory(context) or NO_MEMBERS, Path(context.asked["file"])
-    after, found = examine(read_file(path), members)
-    if after is None:
-        as_json = {"ok": False, "file": str(path), "findings": [_finding_json(finding) for finding in found]}
-        context.answer(as_json, output.findings(str(path), found, context.terminal))
-        return EXIT_NO
-    before, refused = parse_ruleset(_rules_in_force(context))
-    if before is None:
-        raise InvalidFile("the rules in force", refused)
-    node = read_config(context.config_path).node
-    archive = IntervalArchive(Path(node.data_dir) / DATABASE)
-    try:
-        days = archive.read_local(*kept_times(int(time.time())))
-        replayed = replay(days, before, after, members.unit_on, node.name)
-    except TooFewAccounts as error:
-        raise NodeError(*why_no_preview(before)) from error
-    sentences = replay_sentences(replayed)
-    as_json = {"ok": True, "file": str(path), "sentences": list(sentences), "replay": asdict(replayed)}
-    context.answer(json.loads(json.dumps(as_json, default=str)), [f"  {each}" for each in sentences])
-    return EXIT_YES
-
-
-def _rules_to_compare_with(context: CommandContext) -> tuple[str, "Ruleset"]:
-    """A file, or the rules in force: those of the running node, or of its last run."""
-    from node.governance.parse import parse_ruleset  # noqa: PLC0415
-
-    path = context.asked["with"]
-    name, text = (path, read_file(Path(path))) if path else ("the rules in force", _rules_in_force(context))
-    ruleset, found = parse_ruleset(text)
-    if ruleset is None:
-        raise InvalidFile(name, found)
-    return name, ruleset
-
-
-def _rules_in_force(context: CommandContext) -> str:
-    from node.control.active_ruleset import RULES_COPY  # noqa: PLC0415
-
-    try:
-        return str(_answer_to(context, {"ask": "rules"})["text"])
-    except console.NoRunningNode:
-        copy = Path(read_config(context.config_path).node.data_dir) / RULES_COPY
-        if not copy.is_file():
-            raise
-        return read_file(copy)
-
-
-def _member_directory(context: CommandContext) -> "MemberDirectory | None":
-    """Of this machine's node; None without a members file that can be used."""
-    from node.governance.members import parse_members  # noqa: PLC0415
-
-    path = _members_file(context)
-    return None if path is None else parse_members(read_file(path))[0]
-
-
-def _members_file(context: CommandContext) -> Path | None:
-    """The members file of this machine's node; None without a valid configuration or without the file."""
-    with contextlib.suppress(InvalidFile):
-        members = Path(read_config(context.config_path).members.file)
-        return members if members.is_file() else None
-    return None
-
-
-def rules_show(context: CommandContext) -> int:
-    return _ask(context, {"ask": "rules"}, output.rules)
-
-
-def rules_adopt(context: CommandContext) -> int:
-    from node.governance.parse import FILE_BYTES_MAX as RULES_BYTES_MAX  # noqa: PLC0415
-
-    path, asked = Path(context.asked["file"]), context.asked
-    text = read_file(path)
-    if len(text.encode()) > RULES_BYTES_MAX:  # the node would not even read the question
-        raise NodeError(f"{path} is longer than {RULES_BYTES_MAX} bytes", "shorten it")
-    question = {"text": text, "at": asked["at"] or "", "no_trial": asked["no_trial"]}
-    return _adoption(context, {"ask": "rules-adopt", **question}, str(path))
-
-
-def rules_confirm(context: CommandContext) -> int:
-    return _adoption(context, {"ask": "rules-confirm", "version": context.asked["version"] or ""})
-
-
-def rules_rollback(context: CommandContext) -> int:
-    return _adoption(context, {"ask": "rules-rollback", "version": context.asked["version"] or ""})
-
-
-def _adoption(context: CommandContext, question: Mapping[str, Any], name: str = "") -> int:
-    answer = _answer_to(context, question, ADOPTION_S)
-    is_refused = answer["outcome"] == "refused"
-    lines = [] if context.wants_json else output.adoption(answer, name, context.terminal)
-    context.answer({**answer, "ok": not is_refused}, lines)
-    return EXIT_NO if is_refused else EXIT_YES
-
-
-def rules_log(context: CommandContext) -> int:
-    return _ask(context, {"ask": "rules-log"}, output.rules_log)
-
-
 def devices(context: CommandContext) -> int:
-    return _ask(context, {"ask": "devices"}, output.devices)
+    return ask_node(context, {"ask": "devices"}, output.devices)
 
 
 def vouchers_issue(context: CommandContext) -> int:
@@ -437,16 +266,16 @@ def vouchers_issue(context: CommandContext) -> int:
         "note": asked["note"] or "",
     }
     if asked["print"] is None:
-        return _ask(context, question, output.vouchers_issued)
+        return ask_node(context, question, output.vouchers_issued)
     from node.cli.printing import sheet, sheet_layout  # noqa: PLC0415
 
     layout = sheet_layout(
         per_page=asked["per_page"] or "", network=asked["wifi"] or "", lang=asked["language"] or ""
     )
     with new_file(asked["print"]) as page:
-        answer = _answer_to(context, question)
+        answer = answer_to(context, question)
         # The codes are printed first, so that they are not lost if the page cannot be written.
-        code = _tell(context, answer, output.vouchers_issued)
+        code = tell(context, answer, output.vouchers_issued)
         page.write(sheet(answer, layout))
     if not context.wants_json:
         context.out.write(f"{asked['print']} is ready: open it in a browser and print it on A4 paper.\n")
@@ -454,36 +283,36 @@ def vouchers_issue(context: CommandContext) -> int:
 
 
 def vouchers_list(context: CommandContext) -> int:
-    return _ask(context, {"ask": "vouchers-list"}, output.batches)
+    return ask_node(context, {"ask": "vouchers-list"}, output.batches)
 
 
 def vouchers_revoke(context: CommandContext) -> int:
     question = {"ask": "vouchers-revoke", "which": context.asked["which"], "back": context.asked["back"]}
-    return _ask(context, question, output.revoked)
+    return ask_node(context, question, output.revoked)
 
 
 def members_passphrase(context: CommandContext) -> int:
-    return _ask(context, {"ask": "members-passphrase", "who": context.asked["who"]}, output.passphrase)
+    return ask_node(context, {"ask": "members-passphrase", "who": context.asked["who"]}, output.passphrase)
 
 
 def members_card(context: CommandContext) -> int:
     question = {"ask": "members-card", "who": context.asked["who"]}
     if context.asked["print"] is None:
-        return _ask(context, question, output.card)
+        return ask_node(context, question, output.card)
     from node.cli.printing import card_picture  # noqa: PLC0415
 
     with new_file(context.asked["print"]) as picture:
-        answer = _answer_to(context, question)
+        answer = answer_to(context, question)
         picture.write(card_picture(answer))
-    return _tell(context, answer, output.card)
+    return tell(context, answer, output.card)
 
 
 def members_void_cards(context: CommandContext) -> int:
-    return _ask(context, {"ask": "members-void-cards", "who": context.asked["who"]}, output.void_cards)
+    return ask_node(context, {"ask": "members-void-cards", "who": context.asked["who"]}, output.void_cards)
 
 
 def peers(context: CommandContext) -> int:
-    return _ask(context, {"ask": "peers"}, output.peers)
+    return ask_node(context, {"ask": "peers"}, output.peers)
 
 
 def admin_link(context: CommandContext) -> int:
@@ -492,7 +321,7 @@ def admin_link(context: CommandContext) -> int:
         "role": context.asked["role"] or "admin",
         **{word: context.asked[word] or "" for word in words},
     }
-    return _ask(context, {"ask": "admin-link", **question}, output.admin_link)
+    return ask_node(context, {"ask": "admin-link", **question}, output.admin_link)
 
 
 def watch(context: CommandContext) -> int:
@@ -547,14 +376,6 @@ COMMANDS: Mapping[str, Callable[[CommandContext], int]] = {
     "run": run,
     "status": status,
     "why": why,
-    "rules check": rules_check,
-    "rules compare": rules_compare,
-    "rules preview": rules_preview,
-    "rules show": rules_show,
-    "rules adopt": rules_adopt,
-    "rules confirm": rules_confirm,
-    "rules rollback": rules_rollback,
-    "rules log": rules_log,
     "devices": devices,
     "vouchers issue": vouchers_issue,
     "vouchers list": vouchers_list,

@@ -88,6 +88,16 @@ def comparison(answer: Said, terminal: Terminal) -> list[str]:
     return lines
 
 
+def observed(answer: Said, terminal: Terminal) -> list[str]:
+    """Answer to ``rules observe``: {"rules": ObservedCount list with "sentences" and "count"}."""
+    lines: list[str] = []
+    for row in answer["rules"]:
+        lines += ["", *(f"  {clean(sentence)}" for sentence in row["sentences"])]
+        lines += [f"    {terminal.bold(clean(row['count']))}"]
+    how = "write observe = true in a rule, and adopt it: then it limits nobody, and is counted here"
+    return lines[1:] or ["No rule is only observed.", terminal.dim(f"To observe one, {how}.")]
+
+
 def adoption(answer: Said, name: str, terminal: Terminal) -> list[str]:
     """Answer to ``rules-adopt``, ``rules-confirm`` and ``rules-rollback``: {"outcome", "number", "put_back", "in_force",
     "findings", "trial", "waiting"}."""

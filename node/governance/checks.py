@@ -10,7 +10,7 @@ far as the charter allows · W09 more rules than people read · W10 a quota that
 the uplink shared that its queue can stay full · W12 join methods for members only, but no members · W13 floors of all hours
 together exceed the uplink · W14 an error that the rules in force have too · W15 lifelines and floors exceed the least that a
 measured uplink carries · W16 an end after a decision whose date is not in the file · W17 observed without an end. (W03 needs
-usage data; W18 is in `local_findings`.)
+usage data; W18 is in `local_findings`, W19 in `minutes`.)
 """
 
 from collections.abc import Container, Iterable, Sequence
@@ -28,6 +28,7 @@ from node.governance.document import FINDINGS_MAX
 from node.governance.exhaustive_tests import example_findings
 from node.governance.expressions import listed, number_of_units, one_of, one_unit, rates_words
 from node.governance.guarantees import capacity_findings, times
+from node.governance.minutes import minutes_findings
 from node.governance.observed_rules import observed_findings
 from node.governance.parse import parse_ruleset
 from node.governance.rule_evaluation import (
@@ -91,6 +92,7 @@ def check(ruleset: Ruleset, units: Sequence[Unit] = (), clock: ClockState = "syn
     findings = [*found.values(), *capacity_findings(ruleset, survey.population)]
     findings += example_findings(ruleset, units)
     findings += notes(ruleset, units, survey, clock)
+    findings += minutes_findings(ruleset.minutes, ((r.id, r.by, r.line) for r in ruleset.rules))
     findings += observed_findings(ruleset, findings, lambda each: check(each, units, clock))
     return tuple(sorted(findings, key=lambda f: (not f.is_error, f.line, f.code)))[:FINDINGS_MAX]
 

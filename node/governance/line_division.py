@@ -1,5 +1,4 @@
-"""Division of the line among accounts, as a running node does it: by shares, floors and ceilings, for accounts with equal
-rights at once."""
+"""How a replay divides the line among accounts: as a running node does it, by their shares, floors and ceilings."""
 
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
@@ -27,7 +26,8 @@ class LineRights:
     """What its pool demands of the line."""
 
 
-def line_rights(allowance: Allowance, known: dict[tuple[object, ...], LineRights]) -> LineRights:
+def rights_of(allowance: Allowance, known: dict[tuple[object, ...], LineRights]) -> LineRights:
+    """Those of an allowance; `known` has all that there are until now."""
     own = {each: _own(allowance, each) for each in DIRECTIONS}
     of_pool = {each: _of_line(allowance, allowance.pool_ceiling, each) for each in DIRECTIONS}
     key = (allowance.pool, allowance.lifeline, *own.values(), *of_pool.values())
@@ -92,7 +92,7 @@ def _lowest(one: int | None, other: int | None) -> int | None:
 
 
 @lru_cache(maxsize=DIVISIONS_MAX)
-def greedy_rates(
+def greedy(
     counts: tuple[tuple[LineRights, int], ...], capacity: Rates
 ) -> tuple[dict[LineRights, tuple[int, int]], int]:
     """The rates of each account where everybody wants all they can get, and the lowest in permille of a lifeline."""
@@ -118,3 +118,34 @@ def _margins(
     for key, (down, up) in pooled.items():
         least = lifelines[key]
         yield min(down * 1000 // max(1, least.down), up * 1000 // max(1, least.up))
+
+
+def satisfied(
+    rights: Sequence[LineRights], wanted: Sequence[int], capacity: int | None, direction: Direction
+) -> list[int]:
+    """The rate of each account that wants so much; `capacity`: of the line, None where its speed is not stated."""
+    tops = {each: each.own[direction].ceiling for each in set(rights)}
+    if any(top is not None for top in tops.values()):
+        wanted = [
+            want if (top := tops[each]) is None else min(want, top)
+            for each, want in zip(rights, wanted, strict=True)
+        ]
+    if not _is_over(rights, wanted, capacity, direction):
+        return list(wanted)
+    wanting = [(each, 1, want) for each, want in zip(rights, wanted, strict=True)]
+    # Without a stated speed only the ceilings of pools are divided.
+    return divide(wanting, sum(wanted) if capacity is None else capacity, direction)
+
+
+def _is_over(
+    rights: Sequence[LineRights], wanted: Sequence[int], capacity: int | None, direction: Direction
+) -> bool:
+    if capacity is not None and sum(wanted) > capacity:
+        return True
+    ceilings = {each.pool: each.of_pool[direction].ceiling for each in set(rights) if each.pool is not None}
+    if all(ceiling is None for ceiling in ceilings.values()):
+        return False
+    pools: dict[str | None, int] = {}
+    for each, want in zip(rights, wanted, strict=True):
+        pools[each.pool] = pools.get(each.pool, 0) + want
+    return any(ceiling is not None and pools[pool] > ceiling for pool, ceiling in ceilings.items())

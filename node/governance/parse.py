@@ -1,7 +1,6 @@
 """Parses a rule file into a ruleset: all errors at once, each with its line and what to write instead."""
 
 from collections.abc import Sequence
-from datetime import date
 from functools import partial
 
 from node.characters import is_name
@@ -17,6 +16,7 @@ from node.governance.document import (
     write,
 )
 from node.governance.expressions import rates_words
+from node.governance.minutes_table import read_decisions
 from node.governance.rule_evaluation import CODE_LIFELINE
 from node.governance.rule_table import Dates, read_rules
 from node.governance.rules import (
@@ -35,7 +35,7 @@ from node.governance.rules import (
     nodes_of,
     usable,
 )
-from node.governance.times import DAY_WANTED, RANGE_WANTED, NamedDays, parse_day, parse_day_range
+from node.governance.times import RANGE_WANTED, NamedDays, parse_day_range
 from node.governance.value_syntax import (
     BUSY_AFTER_WANTED,
     DECISION_WANTED,
@@ -62,8 +62,6 @@ NODES_MAX = 20
 """Nodes that rules name; times and nodes together are at most as many as a week has minutes."""
 APPROVALS_MAX = 10
 """Admins who must approve rules."""
-DECISIONS_MAX = 200
-"""Entries of [decisions]."""
 
 DEFAULT_CHARTER = Charter(
     lifeline=Rates(BitsPerSecond(256_000), BitsPerSecond(96_000)),
@@ -155,7 +153,8 @@ def _ruleset(document: TomlDocument, findings: list[Finding]) -> Ruleset:
                 _missing(head, key, _HEAD_EXAMPLES[key])
     uplink, permille, measured = _uplink(document, findings)
     calendar = _calendar(document, findings)
-    dates = Dates({days.name: days for days in calendar}, _decisions(document, findings))
+    decided, minutes = read_decisions(document, findings)
+    dates = Dates({days.name: days for days in calendar}, decided)
     line = None if uplink is None else usable(uplink, permille)
     rules, observed = read_rules(document, findings, dates, line)
     _few_enough_times((*rules, *observed), findings)
@@ -175,6 +174,7 @@ def _ruleset(document: TomlDocument, findings: list[Finding]) -> Ruleset:
         calendar=calendar,
         grace_days=_grace_days(document, findings),
         preview_by=_preview_by(document, findings),
+        minutes=minutes,
     )
 
 
@@ -424,32 +424,6 @@ def _named_days(table: TomlTable, name: str) -> NamedDays:
     if table.data[name] == []:
         table.refuse(name, gettext_lazy("{key} has no days.", key=name), write(RANGE_WANTED))
     return NamedDays(name, tuple(sorted(set(ranges))))
-
-
-def _decisions(document: TomlDocument, findings: list[Finding]) -> dict[str, date]:
-    """The day of each decision in ``[decisions]``."""
-    table = one_table(document, "decisions", findings)
-    if table is None:
-        return {}
-    if len(table.data) > DECISIONS_MAX:
-        message = gettext_lazy(
-            "{table} has {number} decisions; at most {most} are read.",
-            table="[decisions]",
-            number=len(table.data),
-            most=DECISIONS_MAX,
-        )
-        table.refuse("", message, gettext_lazy("leave out those that no rule ends after"))
-    decided = {}
-    for decision in list(table.data)[:DECISIONS_MAX]:
-        try:
-            parse_decision(decision)
-        except InvalidValue as error:
-            table.refuse(decision, as_sentence(error.message), error.fix or write(DECISION_WANTED))
-            continue
-        day = table.value(decision, DAY_WANTED, parse_day)
-        if day is not None:
-            decided[decision] = day
-    return decided
 
 
 def _grace_days(document: TomlDocument, findings: list[Finding]) -> int:

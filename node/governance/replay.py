@@ -17,8 +17,8 @@ from itertools import groupby
 from node.accounting.intervals import INTERVAL_S, AccountUsage
 from node.accounting.periods import SlidingDays, last_days, period_name
 from node.governance.allowance import Moment, Unit
-from node.governance.line_division import LineRights, divide, greedy_rates, line_rights
-from node.governance.rule_evaluation import Direction, Evaluator, PolicySlice
+from node.governance.line_division import LineRights, greedy, rights_of, satisfied
+from node.governance.rule_evaluation import Evaluator, PolicySlice
 from node.governance.rules import Quota, Ruleset
 from node.translator import ENGLISH, Translator
 from node.units import AccountId, BitsPerSecond, Rates
@@ -65,6 +65,10 @@ class Effects:
     gains: tuple[int, ...]
     """The largest, in permille of what the account had; empty where too few gain."""
     losses: tuple[int, ...]
+    limited: int | None = None
+    """How many accounts would have had a lower rate; None for few, or where few others would have had another one."""
+    limited_s: int = 0
+    """For how long, added up over these accounts."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -193,7 +197,7 @@ class _RightsUnder:
             assert self._slice is not None, "begun"
             tier, groups, exhausted = kind
             allowance = self._slice.allowance(Unit(AccountId(""), tier, groups), exhausted)
-            known = self._known[kind] = line_rights(allowance, self._interned)
+            known = self._known[kind] = rights_of(allowance, self._interned)
         return known
 
 
@@ -227,6 +231,8 @@ class _Sums:
     after: int = 0
     intervals: int = 0
     is_affected: bool = False
+    limited_intervals: int = 0
+    """With a lower rate than before."""
 
 
 class _Replayer:
@@ -324,8 +330,8 @@ class _Replayer:
         """The rates of everybody who wants so much."""
         capacity = self._sides[number].capacity
         return (
-            _satisfied(rights, downs, None if capacity is None else capacity.down, "down"),
-            _satisfied(rights, ups, None if capacity is None else capacity.up, "up"),
+            satisfied(rights, downs, None if capacity is None else capacity.down, "down"),
+            satisfied(rights, ups, None if capacity is None else capacity.up, "up"),
         )
 
     def _replay_high(
@@ -340,7 +346,7 @@ class _Replayer:
                 counts[each] = counts.get(each, 0) + 1
             if not counts:
                 return
-            found, margin = greedy_rates(tuple(counts.items()), side.capacity)
+            found, margin = greedy(tuple(counts.items()), side.capacity)
             known = self.margins[number]
             self.margins[number] = margin if known is None else min(known, margin)
             both = [found[each] for each in own]
@@ -352,36 +358,6 @@ class _Replayer:
         sums.after[0] += sum(after[0])
         self.counts[hour] += len(accounts)
         sums.differing |= _add(self.high, accounts, before, after)
-
-
-def _satisfied(
-    rights: Sequence[LineRights], wanted: Sequence[int], capacity: int | None, direction: Direction
-) -> list[int]:
-    tops = {each: each.own[direction].ceiling for each in set(rights)}
-    if any(top is not None for top in tops.values()):
-        wanted = [
-            want if (top := tops[each]) is None else min(want, top)
-            for each, want in zip(rights, wanted, strict=True)
-        ]
-    if not _is_over(rights, wanted, capacity, direction):
-        return list(wanted)
-    wanting = [(each, 1, want) for each, want in zip(rights, wanted, strict=True)]
-    # Without a stated speed only the ceilings of pools are divided.
-    return divide(wanting, sum(wanted) if capacity is None else capacity, direction)
-
-
-def _is_over(
-    rights: Sequence[LineRights], wanted: Sequence[int], capacity: int | None, direction: Direction
-) -> bool:
-    if capacity is not None and sum(wanted) > capacity:
-        return True
-    ceilings = {each.pool: each.of_pool[direction].ceiling for each in set(rights) if each.pool is not None}
-    if all(ceiling is None for ceiling in ceilings.values()):
-        return False
-    pools: dict[str | None, int] = {}
-    for each, want in zip(rights, wanted, strict=True):
-        pools[each.pool] = pools.get(each.pool, 0) + want
-    return any(ceiling is not None and pools[pool] > ceiling for pool, ceiling in ceilings.items())
 
 
 def _add(
@@ -403,6 +379,7 @@ def _add(
         if not is_same and (down != new_down or up != new_up):
             differing.add(account)
             known.is_affected |= _is_noticed(down, new_down) or _is_noticed(up, new_up)
+            known.limited_intervals += _is_less(down, new_down) or _is_less(up, new_up)
     return differing
 
 
@@ -414,20 +391,39 @@ def _is_noticed(before: int, after: int) -> bool:
     return abs(after - before) * 1000 > NOTICED_PERMILLE * max(before, 1)
 
 
+def _is_less(before: int, after: int) -> bool:
+    return after < before and _is_noticed(before, after)
+
+
 def replay(
     intervals: Iterable[Interval], before: Ruleset, after: Ruleset, unit_on: UnitOn, node: str = ""
 ) -> Replay:
     """What `after` would have changed compared with `before` in these intervals of a node, oldest first. Raises
     TooFewAccounts."""
-    replayer = _Replayer(before, after, unit_on, node)
+    return replay_each(intervals, ((before, after),), unit_on, node)[0]
+
+
+def replay_each(
+    intervals: Iterable[Interval], changes: Sequence[tuple[Ruleset, Ruleset]], unit_on: UnitOn, node: str = ""
+) -> tuple[Replay, ...]:
+    """`replay` of several changes, which reads the intervals once. Raises TooFewAccounts."""
+    replayers = [_Replayer(*change, unit_on, node) for change in changes]
     first: datetime | None = None
     last: datetime | None = None
+    active: set[AccountId] = set()
     for begun, usage in intervals:
         if usage:
             first, last = first or begun, begun
-            replayer.replay(begun, usage)
-    if first is None or last is None or len(replayer.low) < GROUP_MIN:
+            active.update(usage)
+            for replayer in replayers:
+                replayer.replay(begun, usage)
+    if first is None or last is None or len(active) < GROUP_MIN:
         raise TooFewAccounts
+    days = first.date(), last.date()
+    return tuple(_result(replayer, days) for replayer in replayers)
+
+
+def _result(replayer: _Replayer, days: tuple[date, date]) -> Replay:
     says_none = not replayer.are_few_concerned()
     low = _effects(replayer.low, says_none=says_none)
     high = _effects(replayer.high, says_none=says_none) if replayer.is_stated else None
@@ -443,8 +439,7 @@ def replay(
         for hour in range(24)
     ]
     return Replay(
-        first.date(),
-        last.date(),
+        *days,
         len(replayer.low),
         low,
         high,
@@ -505,10 +500,14 @@ def _effects(sums: Mapping[AccountId, _Sums], *, says_none: bool) -> Effects:
     gains = [change for change in reversed(changes) if change > 0]
     losses = [-change for change in changes if change < 0]
     count = len(affected)
+    limited = [each.limited_intervals for each in affected if each.limited_intervals]
+    is_told = not (_are_few(len(limited)) or _are_few(count - len(limited))) and (bool(count) or says_none)
     return Effects(
         count if count >= GROUP_MIN or (count == 0 and says_none) else None,
         tuple(gains[:LARGEST_SHOWN]) if len(gains) >= GROUP_MIN else (),
         tuple(losses[:LARGEST_SHOWN]) if len(losses) >= GROUP_MIN else (),
+        len(limited) if is_told else None,
+        sum(limited) * INTERVAL_S if is_told else 0,
     )
 
 

@@ -8,6 +8,7 @@ from typing import Literal
 
 from node.accounting.periods import Period
 from node.errors import Finding
+from node.governance.minutes import Minutes
 from node.governance.times import NamedDays, Times
 from node.units import KILO, BitsPerSecond, Bytes, Milliseconds, Rates
 
@@ -251,6 +252,8 @@ class Ruleset:
     """By name."""
     grace_days: int = GRACE_DAYS
     """After the last day for which dues are paid, in which they are not late."""
+    minutes: tuple[Minutes, ...] = ()
+    """Of the decisions that have them."""
     preview_by: str = ""
     """The decision to keep usage in intervals of five minutes for 14 days, for previews; empty for none."""
     observed: tuple[Rule, ...] = ()

@@ -28,6 +28,7 @@ from node.governance.expressions import (
     weekday_words,
     who_words,
 )
+from node.governance.minutes import Minutes
 from node.governance.rules import (
     EQUAL_SHARE,
     GUEST_LIFELINE,
@@ -104,11 +105,33 @@ def _sentence(rule: Rule, ruleset: Ruleset, words: Translator) -> str:
     if rule.proposed_by is not None:
         people = among_words(rule.proposed_by, words)
         parts.append(words.gettext("Proposed by {people}.").format(people=people))
-    decided = words.gettext("Decided in {decision}.")
-    if rule.is_emergency:
-        decided = words.gettext("By emergency order {decision}.")
-    parts.append(decided.format(decision=rule.by))
+    parts.append(_decided(rule, ruleset, words))
     return " ".join(parts)
+
+
+def _decided(rule: Rule, ruleset: Ruleset, words: Translator) -> str:
+    if rule.is_emergency:
+        return words.gettext("By emergency order {decision}.").format(decision=rule.by)
+    held = next((each for each in ruleset.minutes if each.decision == rule.by), None)
+    if held is None:
+        return words.gettext("Decided in {decision}.").format(decision=rule.by)
+    text = words.gettext("Decided in {decision} on {day}, with {yes} yes and {no} no.")
+    return text.format(decision=rule.by, day=day_words(held.day, words), yes=held.yes, no=held.no)
+
+
+def minutes_sentence(minutes: Minutes, words: Translator = ENGLISH) -> str:
+    """When, where and by how many something was decided, and who signed the minutes."""
+    where = words.gettext("{day}, {place}")
+    day = day_words(minutes.day, words)
+    text = words.gettext("{decision} ({when}): {present} present, {yes} yes, {no} no. Signed by {names}.")
+    return text.format(
+        decision=minutes.decision,
+        when=where.format(day=day, place=minutes.place) if minutes.place else day,
+        present=minutes.present,
+        yes=minutes.yes,
+        no=minutes.no,
+        names=listed(minutes.signers, words),
+    )
 
 
 def lifeline_sentence(ruleset: Ruleset, lifeline: Rates, words: Translator = ENGLISH) -> str:
@@ -162,6 +185,7 @@ def describe(ruleset: Ruleset, words: Translator = ENGLISH) -> tuple[str, ...]:
         *([preview_sentence(ruleset.preview_by, words)] if ruleset.preview_by else []),
         *(named_days_sentence(named, words) for named in ruleset.calendar),
         *(sentence(rule, ruleset, words) for rule in ruleset.every_rule),
+        *(minutes_sentence(each, words) for each in ruleset.minutes),
     )
 
 

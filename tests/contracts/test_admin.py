@@ -139,6 +139,42 @@ async def test_a_draft_is_previewed_with_what_accounts_used(browser):
     assert "In the last 14 days" not in page
 
 
+async def test_a_preview_warns_of_a_rule_that_would_have_touched_many(browser):
+    await browser.sign_in()
+    draft = RULES.replace("3 Mbit/s", "1 Mbit/s")
+    begun = int(browser.app.node.clock.wall.timestamp()) - 3600
+    used = IntervalUsage(Usage(Bytes(100_000_000), Bytes(1_000_000)), is_busy=False)
+    browser.app.node.repository.intervals = {
+        begun: {AccountId(f"guest-{number}"): used for number in range(9)}
+    }
+    fields = {"csrf_token": await browser.csrf_token(), "text": draft, "replacing": "x"}
+    _, page = await browser.post("/rules", {**fields, "do": "preview"})
+    assert "<code>W03</code> guest-top would have changed the speed of 9 of the 9 accounts" in page
+    _, page = await browser.post("/rules", {**fields, "do": "check"})
+    assert "W03" not in page
+
+
+async def test_what_an_observed_rule_would_have_limited_is_beside_its_sentence(browser):
+    observed = (
+        '[[rule]]\nid = "evening"\nceiling = "2 Mbit/s down, 1 Mbit/s up"\nwho = "tier:guest"\nby = "D-2026-020"\n'
+        'observe = true\nexpires = "2099-12-31"\n'
+    )
+    await browser.sign_in()
+    await browser.app.write_rules(RULES + observed)
+    _, page = await browser.get("/rules")
+    assert "Observed only; nobody has more or less by it: " in page
+    assert "Not counted. Nothing is kept to preview rules with." in page
+    begun = int(browser.app.node.clock.wall.timestamp()) - 3600
+    used = IntervalUsage(Usage(Bytes(100_000_000), Bytes(1_000_000)), is_busy=False)
+    browser.app.node.repository.intervals = {
+        begun: {AccountId(f"guest-{number}"): used for number in range(9)}
+    }
+    await browser.app.write_rules(f'{RULES}{observed}[preview]\nby = "D-2026-020"\n')
+    _, page = await browser.get("/rules")
+    assert re.search(r"Decided in D-2026-020\.<br><strong>Would have limited 9 of 9 active accounts", page)
+    assert "guest-8" not in page
+
+
 async def test_a_checked_draft_is_saved_and_shown_as_in_force(browser):
     await browser.sign_in()
     csrf_token = await browser.csrf_token()

@@ -592,6 +592,44 @@ def test_a_draft_is_replayed_with_what_accounts_used(config, tmp_path, capsys):
     assert "line 8" in capsys.readouterr().out
 
 
+def test_a_preview_warns_of_rules_that_would_have_touched_many(config, tmp_path, capsys):
+    draft = config.parent / "draft.toml"
+    draft.write_text(GOOD + LIMIT.format(2))
+    _used_in_an_hour(tmp_path / "data", *(f"guest-{number}" for number in range(9)))
+    (tmp_path / "data" / "adopted.rules.toml").write_text(GOOD)
+    words = ["rules", "preview", str(draft), "--config", str(config)]
+    assert 0 == main(words)
+    said = capsys.readouterr().out
+    assert "W03" in said
+    assert "top would have changed the speed of 9 of the 9 accounts" in said
+    assert 0 == main([*words, "--json"])
+    (finding,) = said_in_json(capsys)["findings"]
+    assert ("W03", 5) == (finding["code"], finding["line"])
+
+
+def test_rules_that_are_only_observed_are_counted(config, tmp_path, capsys):
+    words = ["rules", "observe", "--config", str(config)]
+    (tmp_path / "data").mkdir(exist_ok=True)
+    adopted = tmp_path / "data" / "adopted.rules.toml"
+    adopted.write_text(GOOD)
+    assert 0 == main(words)
+    assert "No rule is only observed." in capsys.readouterr().out
+    observed = LIMIT.format(2) + 'observe = true\nexpires = "2099-12-31"\n'
+    adopted.write_text(GOOD + observed)
+    _used_in_an_hour(tmp_path / "data", "guest-1")
+    assert 1 == main(words)
+    assert "add [preview]" in capsys.readouterr().err
+    _used_in_an_hour(tmp_path / "data", *(f"guest-{number}" for number in range(9)))
+    assert 0 == main(words)
+    said = capsys.readouterr().out
+    assert "Observed only; nobody has more or less by it: " in said
+    assert "Would have limited 9 of 9 active accounts" in said
+    assert 0 == main([*words, "--json"])
+    (rule,) = said_in_json(capsys)["rules"]
+    assert (["top"], 9, 9, 300 * 9) == (rule["rules"], rule["accounts"], rule["low"], rule["low_s"])
+    assert "guest-" not in json.dumps(rule)
+
+
 def test_without_a_database_nothing_can_be_replayed(config, tmp_path, capsys):
     draft = config.parent / "draft.toml"
     draft.write_text(GOOD)

@@ -6,7 +6,8 @@ import pytest
 
 from node.governance.checks import check_file
 from node.governance.members import parse_members
-from node.governance.sentences import describe
+from node.governance.rules import Quota, UsageAlert
+from node.governance.sentences import describe, sentence
 
 FOLDER = Path(__file__).parents[2] / "deploy" / "communities"
 WARNINGS = {
@@ -18,6 +19,16 @@ WARNINGS = {
     "emergency": [],
     "observing-first": [],
 }
+
+
+def test_the_community_that_observes_first_limits_nobody_yet():
+    ruleset, _ = check_file((FOLDER / "observing-first.rules.toml").read_text())
+    assert ruleset is not None
+    assert ["busy-top"] == [rule.id for rule in ruleset.observed]
+    assert ruleset.preview_by
+    limits = [each for each in ruleset.rules if not isinstance(each.effect, Quota)]
+    assert [] == limits
+    assert {UsageAlert()} == {each.effect.then for each in ruleset.rules}
 
 
 def test_each_community_has_its_rules_and_its_members():
@@ -34,5 +45,7 @@ def test_the_rules_of_a_community_pass_the_checks_and_their_own_tests(name):
     assert ruleset is not None
     assert name == ruleset.community
     assert ruleset.examples
-    for rule, sentence in zip(ruleset.rules, describe(ruleset)[-len(ruleset.rules) :], strict=True):
-        assert f"Decided in {rule.by}." in sentence
+    for rule in ruleset.every_rule:
+        said = sentence(rule, ruleset)
+        assert f"Decided in {rule.by}" in said
+        assert said in describe(ruleset)

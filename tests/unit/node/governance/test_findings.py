@@ -57,6 +57,14 @@ WRONG = (
     file_with(rule("a", 'ceiling = "100 kbit/s down, 1 Mbit/s up"\nobserve = true')),
     f'{HEAD}[joining]\nways = ["door", "terms", "terms"]\nwhen_full = "never"\n[[test]]\n',
 )
+MINUTES = """
+[decisions."D-9"]
+day = "2026-03-08"
+present = 31
+yes = 27
+no = 2
+signers = ["Ana Pons", "Ben Riu"]
+"""
 FILES = {
     "E01": WRONG[0],
     "E02": file_with(rule("a", FLOOR.format("300 kbit/s down, 96 kbit/s up") + "\ntogether = true")),
@@ -86,9 +94,10 @@ FILES = {
     "W15": MEASURED,
     "W16": file_with(rule("a", 'devices = 2\nexpires = "D-9 + 12 months"')),
     "W17": file_with(rule("a", 'ceiling = "3 Mbit/s down, 1 Mbit/s up"\nobserve = true')),
+    "W19": file_with(rule("a", "devices = 2")) + MINUTES,
     "W18": file_with(rule("a", 'devices = 2\nexpires = "2026-12-31"')),
 }
-"""A file for each code that has it; W14 is made of another finding."""
+"""A file for each code that has it; W14 is made of another finding, and W03 of usage."""
 TODAY = date(2026, 12, 1)
 
 
@@ -109,7 +118,7 @@ def texts_of(text: str) -> Iterator[LazyText]:
 
 def test_every_code_of_the_document_has_a_file_here():
     document = (Path(node.governance.__file__).parent / "README.md").read_text()
-    assert {*FILES, "W14"} == set(re.findall(r"^\| ([EW]\d\d) \|", document, re.MULTILINE))
+    assert {*FILES, "W03", "W14"} == set(re.findall(r"^\| ([EW]\d\d) \|", document, re.MULTILINE))
 
 
 @pytest.mark.parametrize("code", FILES)

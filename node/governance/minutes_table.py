@@ -1,0 +1,95 @@
+"""Reads ``[decisions]``: of each decision its day alone, or a table with the minutes."""
+
+from collections.abc import Mapping
+from dataclasses import replace
+from datetime import date
+
+from node.errors import Finding, InvalidValue
+from node.governance.document import TomlTable, one_table, write
+from node.governance.minutes import Minutes
+from node.governance.times import DAY_WANTED, parse_day
+from node.governance.value_syntax import DECISION_WANTED, parse_decision
+from node.toml_reader import TomlDocument
+from node.translator import as_sentence, gettext_lazy, literal
+
+DECISIONS_MAX = 200
+"""Entries of [decisions]."""
+PEOPLE_MAX = 1_000_000
+"""People at an assembly."""
+SIGNERS_MIN, SIGNERS_MAX = 2, 20
+"""Names below the minutes."""
+SIGNERS_WANTED = literal('["Ana Pons", "Ben Riu"]')
+MINUTES_KEYS = ("day", "place", "present", "yes", "no", "signers")
+
+
+def read_decisions(
+    document: TomlDocument, findings: list[Finding]
+) -> tuple[Mapping[str, date], tuple[Minutes, ...]]:
+    """The day of each decision in ``[decisions]``, and the minutes of those that have them; errors are added to
+    `findings`."""
+    table = one_table(document, "decisions", findings)
+    if table is None:
+        return {}, ()
+    if len(table.data) > DECISIONS_MAX:
+        message = gettext_lazy(
+            "{table} has {number} decisions; at most {most} are read.",
+            table="[decisions]",
+            number=len(table.data),
+            most=DECISIONS_MAX,
+        )
+        table.refuse("", message, gettext_lazy("leave out those that no rule names"))
+    days: dict[str, date] = {}
+    minutes: list[Minutes] = []
+    for decision in list(table.data)[:DECISIONS_MAX]:
+        try:
+            parse_decision(decision)
+        except InvalidValue as error:
+            table.refuse(decision, as_sentence(error.message), error.fix or write(DECISION_WANTED))
+            continue
+        if isinstance(table.data[decision], dict):
+            held = _minutes(table, decision)
+            minutes += [] if held is None else [held]
+            days |= {} if held is None else {decision: held.day}
+        elif (day := table.value(decision, DAY_WANTED, parse_day)) is not None:
+            days[decision] = day
+    return days, tuple(minutes)
+
+
+def _minutes(decisions: TomlTable, decision: str) -> Minutes | None:
+    document, findings = decisions.document, decisions.findings
+    headings = (f'decisions."{decision}"', f"decisions.'{decision}'")
+    name = next(filter(document.line, headings), f"decisions.{decision}")
+    # Written on one line, its keys have the line of the decision.
+    line = document.line(name) or decisions.line(decision)
+    table = TomlTable(document, name, 0, decisions.data[decision], findings)
+    before = len(findings)
+    table.known(MINUTES_KEYS)
+    day = table.required("day", DAY_WANTED, parse_day)
+    place = table.name_text("place", gettext_lazy("where it was, in a few words, in quotes")) or ""
+    present, yes, no = (_people(table, key) for key in ("present", "yes", "no"))
+    signers = tuple(table.texts("signers", SIGNERS_WANTED) or ())
+    if not SIGNERS_MIN <= len(set(signers)) <= SIGNERS_MAX:
+        message = gettext_lazy(
+            "Minutes are signed by {least} to {most} people.", least=SIGNERS_MIN, most=SIGNERS_MAX
+        )
+        table.refuse(
+            "signers", message, write(gettext_lazy("{key} = {wanted}", key="signers", wanted=SIGNERS_WANTED))
+        )
+    if yes + no > present:
+        message = gettext_lazy(
+            "{yes} yes and {no} no are more than the {present} people who were present.",
+            yes=yes,
+            no=no,
+            present=present,
+        )
+        table.refuse("present", message, gettext_lazy("correct the numbers"))
+    findings[before:] = [each if each.line else replace(each, line=line) for each in findings[before:]]
+    return None if day is None else Minutes(decision, day, place, present, yes, no, signers, line)
+
+
+def _people(table: TomlTable, key: str) -> int:
+    if key not in table.data:
+        message = gettext_lazy("These minutes have no {key}.", key=key)
+        table.refuse("", message, gettext_lazy("add {key} and how many people", key=key))
+        return 0
+    return table.integer(key, 0, PEOPLE_MAX) or 0
