@@ -306,8 +306,8 @@ class RuleAdoption:
             return AdoptionOutcome("refused", previous.number, findings)
         if self._reconciler.active_ruleset.fingerprint == fingerprint(text):
             return AdoptionOutcome("same", previous.number, findings)
-        # One admin may always go back to what was confirmed before: it was approved then.
-        if previous != self._history.previous() and await self._approvals_for(text) > 1:
+        is_return = previous == self._history.previous()
+        if await self._approvals_for(text, is_return=is_return) > 1:
             outcome = await self._propose(text, by, findings, None, subject=previous.number)
         else:
             outcome = await self._go_on_trial(text, by, findings, subject=previous.number)
@@ -384,11 +384,11 @@ class RuleAdoption:
             text = await self._records.version_text(number)
             self._needed, self._needed_of = await self._approvals_for(text or ""), key
 
-    async def _approvals_for(self, text: str) -> int:
+    async def _approvals_for(self, text: str, *, is_return: bool = False) -> int:
         """How many admins must approve this text; what has errors can never come into force."""
         confirmed = self._files.confirmed(self._reconciler).ruleset
         proposed, _ = await asyncio.to_thread(parse_ruleset, text)
-        return 1 if proposed is None else approvals_needed(confirmed, proposed)
+        return 1 if proposed is None else approvals_needed(confirmed, proposed, is_return=is_return)
 
     def _failing(self) -> frozenset[Reason]:
         """Health gates that fail now."""

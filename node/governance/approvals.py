@@ -8,11 +8,14 @@ EMERGENCY_APPROVALS = 2
 """For an emergency order, whatever the charter says."""
 
 
-def approvals_needed(confirmed: Ruleset, proposed: Ruleset) -> int:
+def approvals_needed(confirmed: Ruleset, proposed: Ruleset, *, is_return: bool = False) -> int:
     """How many different admins, with the one who proposes it, must approve `proposed` before it replaces `confirmed`, as
     the charter in force says. A change of the charter itself may need more, and so does a new emergency rule; to end one
-    needs as many as any other change."""
+    needs as many as any other change. `is_return`: they were confirmed just before; one admin may go back to them alone,
+    unless the charter changed since."""
     charter = confirmed.charter
+    if is_return and proposed.charter == charter:
+        return 1
     needed = charter.approvals
     if proposed.charter != charter:
         needed = max(needed, charter.charter_approvals)

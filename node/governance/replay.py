@@ -19,7 +19,7 @@ from node.accounting.periods import SlidingDays, last_days, period_name
 from node.governance.allowance import Moment, Unit
 from node.governance.line_division import LineRights, greedy, rights_of, satisfied
 from node.governance.rule_evaluation import Evaluator, PolicySlice
-from node.governance.rules import Quota, Ruleset
+from node.governance.rules import Quota, Ruleset, essence
 from node.translator import ENGLISH, Translator
 from node.units import AccountId, BitsPerSecond, Rates
 
@@ -155,8 +155,25 @@ type _Kind = tuple[str, frozenset[str], frozenset[str]]
 """Tier, groups, and quotas that are used up: accounts of one kind have the same rights."""
 
 
+@dataclass(frozen=True, slots=True)
+class _IntervalUse:
+    """What was used in one interval."""
+
+    moment: Moment
+    hour: datetime
+    begins_hour: bool
+    accounts: tuple[AccountId, ...]
+    downs: Sequence[int]
+    """Of each account, in bit/s."""
+    ups: Sequence[int]
+
+
+type _Speeds = tuple[list[int], list[int]]
+"""Of each account, down and up."""
+
+
 class _RightsUnder:
-    """The rights of accounts under one ruleset, interval by interval."""
+    """What accounts have under one ruleset, interval by interval."""
 
     def __init__(
         self, ruleset: Ruleset, unit_on: UnitOn, interned: dict[tuple[object, ...], LineRights]
@@ -166,22 +183,71 @@ class _RightsUnder:
         self._evaluator = Evaluator(ruleset, lists_not_binding=False)
         self.quotas = {rule.id: rule.effect for rule in ruleset.rules if isinstance(rule.effect, Quota)}
         self._slice: PolicySlice | None = None
-        self._known: dict[_Kind, LineRights] = {}
-
-    def begin(self, moment: Moment) -> bool:
+        self.has_others = False
         """Whether other rules apply than before."""
+        self._known: dict[_Kind, LineRights] = {}
+        self._kinds: dict[AccountId, _Kind] = {}
+        """Since the hour began, for its quotas."""
+        self._rights: dict[AccountId, LineRights] = {}
+        """While the same rules apply."""
+        self.rights: list[LineRights] = []
+        """Of each account of the interval."""
+        self._low: _Speeds | None = None
+        self._high: _Speeds | None = None
+        self.margin: int | None = None
+
+    def begin(self, moment: Moment) -> None:
         before, self._slice = self._slice, self._evaluator.slice_at(moment)
-        if self._slice is before:
-            return False
-        self._known.clear()
-        return True
+        self.has_others = self._slice is not before
+        if self.has_others:
+            self._known.clear()
+            self._rights.clear()
+
+    def take(self, use: _IntervalUse, used: _Used) -> None:
+        """The next interval; `used` until then."""
+        self.begin(use.moment)
+        if use.begins_hour:
+            self._kinds.clear()
+            self._rights.clear()
+        day, rights = use.moment.at.date(), self._rights
+        for account in use.accounts:
+            if account not in rights:
+                kind = self._kinds.get(account)
+                if kind is None:
+                    kind = self._kinds[account] = self.kind(account, day, used)
+                rights[account] = self.rights_of(kind)
+        self.rights = [rights[account] for account in use.accounts]
+        self._low = self._high = None
+
+    def low(self, use: _IntervalUse) -> _Speeds:
+        """If everybody wants what they used."""
+        if self._low is None:
+            down, up = (None, None) if self.capacity is None else (self.capacity.down, self.capacity.up)
+            self._low = (
+                satisfied(self.rights, use.downs, down, "down"),
+                satisfied(self.rights, use.ups, up, "up"),
+            )
+        return self._low
+
+    def high(self) -> _Speeds:
+        """If everybody wants as much as they can get, of a line whose speed is stated."""
+        if self._high is None:
+            assert self.capacity is not None, "stated"
+            counts: dict[LineRights, int] = {}
+            for each in self.rights:
+                counts[each] = counts.get(each, 0) + 1
+            found, margin = greedy(tuple(counts.items()), self.capacity)
+            self.margin = margin if self.margin is None else min(self.margin, margin)
+            both = [found[each] for each in self.rights]
+            self._high = [down for down, _ in both], [up for _, up in both]
+        return self._high
 
     def entitlement(self, kind: _Kind) -> tuple[LineRights, list[tuple[Quota, bool]]]:
         """The rights, and the quotas, each with whether it has a consequence now."""
         assert self._slice is not None, "begun"
         tier, groups, _ = kind
         counted = self._slice.counted(Unit(AccountId(""), tier, groups))
-        return self.rights(kind), [(each.quota, each.holds) for each in counted]
+        return self.rights_of(kind), [(each.quota, each.holds) for each in counted]
 
     def kind(self, account: AccountId, day: date, used: _Used) -> _Kind:
         unit = self._unit_on(account, day, self._ruleset.grace_days)
@@ -191,7 +257,7 @@ class _RightsUnder:
         ]
         return unit.tier, unit.groups, frozenset(exhausted)
 
-    def rights(self, kind: _Kind) -> LineRights:
+    def rights_of(self, kind: _Kind) -> LineRights:
         known = self._known.get(kind)
         if known is None:
             assert self._slice is not None, "begun"
@@ -235,18 +301,11 @@ class _Sums:
     """With a lower rate than before."""
 
 
-class _Replayer:
-    def __init__(self, before: Ruleset, after: Ruleset, unit_on: UnitOn, node: str) -> None:
-        self._node = node
-        interned: dict[tuple[object, ...], LineRights] = {}
-        self._sides = _RightsUnder(before, unit_on, interned), _RightsUnder(after, unit_on, interned)
-        self._used = _Used()
-        self._has_quotas = any(side.quotas for side in self._sides)
-        self._hour_begun: datetime | None = None
-        self._kinds: dict[AccountId, tuple[_Kind, _Kind]] = {}
-        """Since the hour began, for its quotas."""
-        self._rights: dict[AccountId, tuple[LineRights, LineRights]] = {}
-        """While the same rules apply."""
+class _TwoSides:
+    """What one side would have changed, compared with the other."""
+
+    def __init__(self, before: _RightsUnder, after: _RightsUnder) -> None:
+        self._sides = before, after
         self._moments: list[Moment] = []
         """At each of which other rules apply than before."""
         self.low: dict[AccountId, _Sums] = {}
@@ -254,28 +313,20 @@ class _Replayer:
         self.hours: dict[datetime, _Hour] = {}
         self.day_hours: dict[int, _Hour] = {}
         self.counts = dict.fromkeys(range(24), 0)
-        self.margins: list[int | None] = [None, None]
         self.is_stated = all(side.capacity is not None for side in self._sides)
 
-    def replay(self, begun: datetime, usage: AccountUsage) -> None:
-        hour = begun.replace(minute=0, second=0, microsecond=0)
-        moment = Moment(begun, "synced", any(each.is_busy for each in usage.values()), self._node)
-        are_others = [side.begin(moment) for side in self._sides]
-        if any(are_others):
-            self._rights.clear()
-            self._moments.append(moment)
-        if hour != self._hour_begun:
-            self._hour_begun = hour
-            self._kinds.clear()
-            self._rights.clear()
-        for account in usage.keys() - self._rights.keys():
-            self._rights[account] = self._rights_of(account, begun.date())
-        rights = [self._rights[account] for account in usage]
-        self._replay_low(hour, usage, rights)
+    @property
+    def margins(self) -> tuple[int | None, int | None]:
+        before, after = self._sides
+        return (before.margin, after.margin) if self.is_stated else (None, None)
+
+    def take(self, use: _IntervalUse) -> None:
+        """The interval that both sides have taken."""
+        if any(side.has_others for side in self._sides):
+            self._moments.append(use.moment)
+        self._compare_low(use)
         if self.is_stated:
-            self._replay_high(hour.hour, tuple(usage), rights)
-        if self._has_quotas:
-            self._used.add(begun.date().isoformat(), usage)
+            self._compare_high(use)
 
     def are_few_concerned(self) -> bool:
         """Whether the rules differ for so few accounts, active at that time or not, that nothing can be said of them."""
@@ -302,69 +353,73 @@ class _Replayer:
         other.begin(moment)
         return [kinds for kinds in among if one.entitlement(kinds[0]) != other.entitlement(kinds[1])]
 
-    def _rights_of(self, account: AccountId, day: date) -> tuple[LineRights, LineRights]:
-        kinds = self._kinds.get(account)
-        if kinds is None:
-            before, after = (side.kind(account, day, self._used) for side in self._sides)
-            kinds = self._kinds[account] = before, after
-        return self._sides[0].rights(kinds[0]), self._sides[1].rights(kinds[1])
-
-    def _replay_low(
-        self, hour: datetime, usage: AccountUsage, rights: Sequence[tuple[LineRights, LineRights]]
-    ) -> None:
-        downs = [each.used.down * 8 // INTERVAL_S for each in usage.values()]
-        ups = [each.used.up * 8 // INTERVAL_S for each in usage.values()]
-        sums = self.hours.setdefault(hour, _Hour())
-        sums.accounts.update(usage)
-        before = self._wanted(0, [one for one, _ in rights], downs, ups)
-        is_same = self._sides[0].capacity == self._sides[1].capacity and all(a is b for a, b in rights)
-        after = before if is_same else self._wanted(1, [other for _, other in rights], downs, ups)
+    def _compare_low(self, use: _IntervalUse) -> None:
+        sums = self.hours.setdefault(use.hour, _Hour())
+        sums.accounts.update(use.accounts)
+        one, other = self._sides
+        before = one.low(use)
+        is_same = one.capacity == other.capacity and all(
+            a is b for a, b in zip(one.rights, other.rights, strict=True)
+        )
+        after = before if is_same else other.low(use)
         for direction in (0, 1):
             sums.before[direction] += sum(before[direction])
             sums.after[direction] += sum(after[direction])
-        sums.differing |= _add(self.low, tuple(usage), before, after)
+        sums.differing |= _add(self.low, use.accounts, before, after)
 
-    def _wanted(
-        self, number: int, rights: Sequence[LineRights], downs: Sequence[int], ups: Sequence[int]
-    ) -> tuple[list[int], list[int]]:
-        """The rates of everybody who wants so much."""
-        capacity = self._sides[number].capacity
-        return (
-            satisfied(rights, downs, None if capacity is None else capacity.down, "down"),
-            satisfied(rights, ups, None if capacity is None else capacity.up, "up"),
-        )
-
-    def _replay_high(
-        self, hour: int, accounts: Sequence[AccountId], rights: Sequence[tuple[LineRights, LineRights]]
-    ) -> None:
-        rates: list[tuple[list[int], list[int]]] = []
-        for number, side in enumerate(self._sides):
-            assert side.capacity is not None
-            own = [each[number] for each in rights]
-            counts: dict[LineRights, int] = {}
-            for each in own:
-                counts[each] = counts.get(each, 0) + 1
-            if not counts:
-                return
-            found, margin = greedy(tuple(counts.items()), side.capacity)
-            known = self.margins[number]
-            self.margins[number] = margin if known is None else min(known, margin)
-            both = [found[each] for each in own]
-            rates.append(([down for down, _ in both], [up for _, up in both]))
-        before, after = rates
-        sums = self.day_hours.setdefault(hour, _Hour())
-        sums.accounts.update(accounts)
+    def _compare_high(self, use: _IntervalUse) -> None:
+        before, after = (side.high() for side in self._sides)
+        sums = self.day_hours.setdefault(use.hour.hour, _Hour())
+        sums.accounts.update(use.accounts)
         sums.before[0] += sum(before[0])
         sums.after[0] += sum(after[0])
-        self.counts[hour] += len(accounts)
-        sums.differing |= _add(self.high, accounts, before, after)
+        self.counts[use.hour.hour] += len(use.accounts)
+        sums.differing |= _add(self.high, use.accounts, before, after)
+
+
+class _Replayer:
+    """Rulesets and their comparisons, one interval after another. Rulesets by which everybody has the same are one side."""
+
+    def __init__(self, changes: Sequence[tuple[Ruleset, Ruleset]], unit_on: UnitOn, node: str) -> None:
+        self._node, self._unit_on = node, unit_on
+        self._interned: dict[tuple[object, ...], LineRights] = {}
+        self._sides: dict[tuple[object, ...], _RightsUnder] = {}
+        self.comparisons = [_TwoSides(self._side(before), self._side(after)) for before, after in changes]
+        self._used = _Used()
+        self._has_quotas = any(side.quotas for side in self._sides.values())
+        self._hour_begun: datetime | None = None
+
+    def _side(self, ruleset: Ruleset) -> _RightsUnder:
+        key = ruleset.shaped, ruleset.charter, ruleset.grace_days, frozenset(map(essence, ruleset.rules))
+        if key not in self._sides:
+            self._sides[key] = _RightsUnder(ruleset, self._unit_on, self._interned)
+        return self._sides[key]
+
+    def take(self, begun: datetime, usage: AccountUsage) -> None:
+        """The next interval, in which somebody was active."""
+        hour = begun.replace(minute=0, second=0, microsecond=0)
+        use = _IntervalUse(
+            Moment(begun, "synced", any(each.is_busy for each in usage.values()), self._node),
+            hour,
+            hour != self._hour_begun,
+            tuple(usage),
+            [each.used.down * 8 // INTERVAL_S for each in usage.values()],
+            [each.used.up * 8 // INTERVAL_S for each in usage.values()],
+        )
+        self._hour_begun = hour
+        for side in self._sides.values():
+            side.take(use, self._used)
+        for comparison in self.comparisons:
+            comparison.take(use)
+        if self._has_quotas:
+            self._used.add(begun.date().isoformat(), usage)
 
 
 def _add(
     sums: dict[AccountId, _Sums],
     accounts: Sequence[AccountId],
-    before: tuple[list[int], list[int]],
-    after: tuple[list[int], list[int]],
+    before: _Speeds,
+    after: _Speeds,
 ) -> set[AccountId]:
     """The accounts with other rates."""
     differing: set[AccountId] = set()
@@ -378,8 +433,9 @@ def _add(
         known.intervals += 1
         if not is_same and (down != new_down or up != new_up):
             differing.add(account)
-            known.is_affected |= _is_noticed(down, new_down) or _is_noticed(up, new_up)
-            known.limited_intervals += _is_less(down, new_down) or _is_less(up, new_up)
+            in_down, in_up = _is_noticed(down, new_down), _is_noticed(up, new_up)
+            known.is_affected |= in_down or in_up
+            known.limited_intervals += (in_down and new_down < down) or (in_up and new_up < up)
     return differing
 
 
@@ -389,10 +445,6 @@ def _are_few(count: int) -> bool:
 
 def _is_noticed(before: int, after: int) -> bool:
     return abs(after - before) * 1000 > NOTICED_PERMILLE * max(before, 1)
-
-
-def _is_less(before: int, after: int) -> bool:
-    return after < before and _is_noticed(before, after)
 
 
 def replay(
@@ -407,7 +459,7 @@ def replay_each(
     intervals: Iterable[Interval], changes: Sequence[tuple[Ruleset, Ruleset]], unit_on: UnitOn, node: str = ""
 ) -> tuple[Replay, ...]:
     """`replay` of several changes, which reads the intervals once. Raises TooFewAccounts."""
-    replayers = [_Replayer(*change, unit_on, node) for change in changes]
+    replayer = _Replayer(changes, unit_on, node)
     first: datetime | None = None
     last: datetime | None = None
     active: set[AccountId] = set()
@@ -415,32 +467,31 @@ def replay_each(
         if usage:
             first, last = first or begun, begun
             active.update(usage)
-            for replayer in replayers:
-                replayer.replay(begun, usage)
+            replayer.take(begun, usage)
     if first is None or last is None or len(active) < GROUP_MIN:
         raise TooFewAccounts
     days = first.date(), last.date()
-    return tuple(_result(replayer, days) for replayer in replayers)
+    return tuple(_result(each, days) for each in replayer.comparisons)
 
 
-def _result(replayer: _Replayer, days: tuple[date, date]) -> Replay:
-    says_none = not replayer.are_few_concerned()
-    low = _effects(replayer.low, says_none=says_none)
-    high = _effects(replayer.high, says_none=says_none) if replayer.is_stated else None
+def _result(compared: _TwoSides, days: tuple[date, date]) -> Replay:
+    says_none = not compared.are_few_concerned()
+    low = _effects(compared.low, says_none=says_none)
+    high = _effects(compared.high, says_none=says_none) if compared.is_stated else None
     # With an after that differs for a few only, the difference of two sums would show what these few used.
     shows_after = low.affected is not None and (high is None or high.affected is not None)
     hours = [
         _hour_use(at, sums, shows_after=shows_after and sums.shows_after)
-        for at, sums in sorted(replayer.hours.items())
+        for at, sums in sorted(compared.hours.items())
         if sums.is_shown
     ]
     day_hours = [
-        _day_hour(hour, replayer.day_hours.get(hour), replayer.counts[hour], shows_after=shows_after)
+        _day_hour(hour, compared.day_hours.get(hour), compared.counts[hour], shows_after=shows_after)
         for hour in range(24)
     ]
     return Replay(
         *days,
-        len(replayer.low),
+        len(compared.low),
         low,
         high,
         max(hours, key=lambda hour: hour.before.down, default=None),
@@ -449,7 +500,7 @@ def _result(replayer: _Replayer, days: tuple[date, date]) -> Replay:
             key=lambda hour: hour.after.down if hour.after else 0,
             default=None,
         ),
-        (replayer.margins[0], replayer.margins[1]),
+        compared.margins,
         tuple(hours),
         tuple(day_hours),
     )

@@ -136,6 +136,14 @@ async def test_one_admin_may_go_back_to_what_was_confirmed_before_and_no_further
     assert FASTER == committee.in_force
 
 
+async def test_one_admin_does_not_go_back_to_a_charter_that_let_one_decide(committee: Office) -> None:
+    outcome = await committee.adoption.roll_back(ANA)
+    assert ("proposed", 1, TWO) == (outcome.kind, outcome.put_back, committee.in_force)
+    waiting = committee.adoption.waiting()
+    assert waiting is not None
+    assert 2 == waiting.missing
+
+
 async def test_any_admin_can_withdraw_what_waits_and_an_edit_of_the_file_does(committee: Office) -> None:
     number = (await committee.adopt(FASTER)).number
     assert "withdrawn" == (await committee.adoption.end(BEN, number)).kind

@@ -40,6 +40,14 @@ def test_the_charter_can_need_more_and_never_fewer(now: int, more: int) -> None:
     assert now == approvals_needed(before, before)
 
 
+@given(st.integers(1, 10), st.integers(1, 10))
+def test_one_admin_goes_back_to_the_rules_before_unless_the_charter_changed_since(
+    now: int, before: int
+) -> None:
+    confirmed, earlier = rules(now, rest=ORDER), rules(before)
+    assert (1 if now == before else now) == approvals_needed(confirmed, earlier, is_return=True)
+
+
 def test_a_charter_that_is_easier_to_change_than_rules_is_refused() -> None:
     ruleset, (finding,) = parse_ruleset(f"{HEAD}\n[charter]\napprovals = 3\ncharter_approvals = 2\n")
     assert (None, "E01", 8) == (ruleset, finding.code, finding.line)
