@@ -1,7 +1,8 @@
 """Rules in force, and the editor: check a draft, show its difference, save, restore an earlier version."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
+from functools import partial
 from types import MappingProxyType
 from typing import Literal
 
@@ -17,17 +18,17 @@ from node.admin.routes import (
     number_in,
     page_layout,
 )
-from node.app.admin import BY_ADMIN, AdminService, RuleCheck, RuleFile
-from node.app.admin_sessions import label_text
+from node.admin.rule_form import Options, RuleEdit, RuleForm, apply_form, by_blank, new_rules, rule_form
+from node.admin.rule_history import newest_first, version_author
+from node.app.admin import AdminService, RuleCheck, RuleFile
 from node.app.adoption_messages import NothingToDo, WrongTime, became
 from node.app.adoption_views import AdoptionOutcome, WaitingView
-from node.app.rule_adoption import BY_NODE
-from node.app.rule_files import BY_EDIT, BY_START
 from node.app.rule_preview import RulePreview
 from node.errors import CONFLICT, UNSTORED, Finding
 from node.governance.adoption import RuleVersion
 from node.governance.change_sentences import ChangeSentence
 from node.governance.document import with_addition
+from node.governance.marked_sentences import MarkedSentence
 from node.translator import as_sentence, gettext_lazy
 
 RULE_CHARS_MAX = 256 * 1024
@@ -43,9 +44,6 @@ LINE_CHARS_MAX = 300
 """Characters shown of one line of the text."""
 NOTICES = ("saved", "scheduled", "proposed", "confirmed", "ended")
 """Of an action that is done; names of the query."""
-
-_NOBODY = frozenset({BY_ADMIN, BY_START, BY_EDIT, BY_NODE})
-"""Values of `RuleVersion.by` that are no label of an admin."""
 
 NONE_OBSERVED: Mapping[str, str] = MappingProxyType({})
 
@@ -85,6 +83,27 @@ class Verdict:
     more_changes: int
     """How many are not shown."""
     exceptions: tuple[str, ...]
+    marked: tuple[MarkedSentence, ...] = ()
+    """The draft in sentences, those marked that are new or other than in force."""
+    places: Mapping[Finding, tuple[str, str]] = field(default_factory=dict)
+    """The rule and its blank that a finding is about, where it is about one."""
+
+    @property
+    def is_broken_elsewhere(self) -> bool:
+        """Whether an error is outside of all rules: then only the text shows it."""
+        return any(each not in self.places for each in self.errors)
+
+    def of_rule(self, rule: str) -> tuple[Finding, ...]:
+        """What was found in a rule."""
+        return tuple(each for each in (*self.errors, *self.second_looks) if self.rule_of(each) == rule)
+
+    def rule_of(self, finding: Finding) -> str:
+        """The rule that it is about; empty for something else."""
+        return self.places[finding][0] if finding in self.places else ""
+
+    def blank_of(self, finding: Finding) -> str:
+        """The blank that it is about; empty for a rule as a whole."""
+        return self.places[finding][1] if finding in self.places else ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,10 +134,16 @@ class RulesPage:
     """What was entered as the time of a schedule and refused."""
     preview: RulePreview | None = None
     charts: tuple[Chart, ...] = ()
+    marked: tuple[MarkedSentence, ...] = ()
+    """The rules in force in sentences, each with its rule."""
+    opened: RuleForm | None = None
+    """The rule whose blanks are shown; the text is then not shown as one."""
+    new_rules: Options = ()
+    """What somebody who adds a rule chooses from."""
 
     def by(self, version: RuleVersion) -> str:
         """The person who adopted the version, or how it came into force."""
-        return gettext_lazy(version.by) if version.by in _NOBODY else label_text(version.by)
+        return version_author(version)
 
     @property
     def stopped(self) -> RuleVersion | None:
@@ -147,6 +172,7 @@ def rules_page(
     version: int = 0,
     waiting: WaitingView | None = None,
     objections: tuple[str, ...] = (),
+    marked: tuple[MarkedSentence, ...] = (),
 ) -> RulesPage:
     """Builds the page for the rules in force, or for a draft with its check."""
     return RulesPage(
@@ -159,10 +185,12 @@ def rules_page(
         verdict=None if check is None else verdict(check, draft or ""),
         notice=notice,
         version=version,
-        versions=tuple(sorted(versions, key=lambda each: -each.number)[:VERSIONS_MAX]),
+        versions=newest_first(versions)[:VERSIONS_MAX],
         fingerprint=file.fingerprint,
         waiting=waiting,
         objections=objections[:OBJECTIONS_MAX],
+        marked=marked[:SENTENCES_MAX],
+        new_rules=new_rules(),
     )
 
 
@@ -178,6 +206,8 @@ def verdict(check: RuleCheck, text: str = "") -> Verdict:
         changes=check.changes[:CHANGES_MAX],
         more_changes=max(0, len(check.changes) - CHANGES_MAX),
         exceptions=check.exceptions[:SENTENCES_MAX],
+        marked=check.marked[:SENTENCES_MAX],
+        places=check.places,
     )
 
 
@@ -254,8 +284,56 @@ class RulesViews:
                 gettext_lazy("Make it shorter."),
             )
             return AdminResponse(page, 413)
+        edited = await self._edited(request, text)
+        answer = await (self._refused if edited.refused else self._act)(request, edited, replacing)
+        return await self._opened(answer, edited, request) if isinstance(answer, AdminResponse) else answer
+
+    async def _refused(self, request: AdminRequest, edited: RuleEdit, replacing: str) -> AdminResponse:
+        """The draft as it was, with what is wrong in the form."""
+        found, places = tuple(edited.refused.values()), {}
+        if edited.opened:
+            places = {each: (edited.opened, blank) for blank, each in edited.refused.items()}
+        status = 422 if request.fields.get("do") == "save" else 200
+        return await self._draft(
+            request, edited.text, replacing=replacing, status=status, refused=found, places=places
+        )
+
+    async def _edited(self, request: AdminRequest, text: str) -> RuleEdit:
+        """The draft with what the form of a rule says, and the rule to open."""
+        edited = await self._backend.edit_rules(text, partial(apply_form, fields=request.fields))
+        return RuleEdit(text) if isinstance(edited, Finding) else edited
+
+    async def _opened(self, answer: AdminResponse, edited: RuleEdit, request: AdminRequest) -> AdminResponse:
+        """The page with the form of the rule that is open."""
+        page, options = answer.page, self._backend.rule_options()
+        if not edited.opened or not isinstance(page, RulesPage):
+            return answer
+        form = await self._backend.edit_rules(
+            page.text,
+            lambda draft: rule_form(draft, edited.opened, options, request.translations, typed=edited.typed),
+        )
+        if form is None or isinstance(form, Finding):
+            return answer
+        found, marked = page.verdict, page.marked if page.verdict is None else page.verdict.marked
+        opened = replace(
+            form,
+            findings={}
+            if found is None
+            else by_blank((*found.errors, *found.second_looks), found.places, edited.opened),
+            sentence=next((each.text for each in marked if each.rule == edited.opened), ""),
+        )
+        return replace(answer, page=replace(page, opened=opened))
+
+    async def _act(
+        self, request: AdminRequest, edited: RuleEdit, replacing: str
+    ) -> AdminResponse | AdminRedirect:
+        """What the button asks for, with the draft as it is now."""
+        text = edited.text
         if line := number_in(request.fields, "add"):
             return await self._add(request, text, replacing, line)
+        is_looking = "change" in request.fields or request.fields.get("do") == "close"
+        if is_looking and text == self._backend.rule_file().text:
+            return await self._page(request, draft=text, replacing=replacing)
         if request.fields.get("do") == "preview":
             return await self._preview(request, text, replacing)
         if request.fields.get("do") == "schedule":
@@ -362,10 +440,11 @@ class RulesViews:
         version: int = 0,
         status: int = 200,
         refused: tuple[Finding, ...] = (),
+        places: Mapping[Finding, tuple[str, str]] | None = None,
     ) -> AdminResponse:
-        """The editor with a draft and the result of its check, and what else it was refused for."""
+        """The editor with a draft and the result of its check, and what else it was refused for, and where."""
         check = await self._backend.check_rules(text, request.translations)
-        check = replace(check, findings=refused + check.findings)
+        check = replace(check, findings=refused + check.findings, places={**check.places, **(places or {})})
         return await self._page(
             request,
             draft=text,
@@ -401,6 +480,7 @@ class RulesViews:
             version=version,
             waiting=self._backend.adoption.waiting(),
             objections=self._backend.adoption.objection_texts(),
+            marked=self._backend.marked_sentences(request.translations),
         )
         return AdminResponse(page, status)
 

@@ -30,6 +30,7 @@ from node.admin.routes import (
     SignInPage,
     TroublePage,
 )
+from node.admin.rule_history import RuleHistoryViews
 from node.admin.rules import RulesViews
 from node.admin.sessions import OWN_PAGE, AccessViews, browser_text, wrong_passphrase
 from node.admin.terms import TermsViews
@@ -117,6 +118,7 @@ VIEWS = (
     NoticesViews,
     ObjectionsViews,
     RulesViews,
+    RuleHistoryViews,
     TermsViews,
     AppearanceViews,
     BackupsViews,

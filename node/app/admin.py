@@ -2,8 +2,8 @@
 
 import asyncio
 import secrets
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Protocol
 
 from node.accounting.intervals import kept_times
@@ -30,7 +30,10 @@ from node.control.reconciler import Reconciler
 from node.errors import Finding, NodeError, StorageTrouble
 from node.governance.change_impact import change_impact
 from node.governance.change_sentences import ChangeSentence, change_sentences, verdict_sentence
-from node.governance.rules import exception_chains
+from node.governance.marked_sentences import MarkedSentence, marked_sentences, unread_sentences
+from node.governance.parse import parse_ruleset
+from node.governance.rule_edit import RuleDraft, read_draft
+from node.governance.rules import GUEST_TIER, LATE_DUES, MEMBER_TIER, exception_chains, nodes_of
 from node.governance.sentences import describe
 from node.translator import ENGLISH, N_, Translator
 
@@ -42,6 +45,8 @@ LINES_COMPARED_MAX = 4_000
 LINES_SHOWN_MAX = 400
 CHARACTERS_MAX = 300
 """Of each line that is shown."""
+OPTIONS_MAX = 200
+"""Of a menu."""
 
 
 class Archive(StateArchive, RuleLog, Protocol):
@@ -92,6 +97,20 @@ class RuleCheck:
     """The tree of exceptions of the proposed rules."""
     preview: RulePreview | None = None
     """None if it was not asked for, or the rules have errors."""
+    marked: tuple[MarkedSentence, ...] = ()
+    """The proposed rules, with a mark on those that are new or other than in force."""
+    places: Mapping[Finding, tuple[str, str]] = field(default_factory=dict)
+    """The rule and its blank that a finding is about, where it is about a rule."""
+
+
+@dataclass(frozen=True, slots=True)
+class RuleOptions:
+    """What the menus of a rule's form offer."""
+
+    people: tuple[str, ...]
+    """Selectors: everyone, and the tiers and groups of the members and of the rules."""
+    nodes: tuple[str, ...]
+    """Names of nodes: this one, and those that rules name."""
 
 
 class AdminService:
@@ -204,6 +223,46 @@ class AdminService:
             appearance.logo,
         )
 
+    def rule_options(self) -> RuleOptions:
+        rules, units = self._reconciler.active_ruleset.ruleset.rules, self._reconciler.member_directory.units
+        tiers = {GUEST_TIER, MEMBER_TIER, *(unit.tier for unit in units)}
+        groups = {group for unit in units for group in unit.groups}
+        for rule in rules:
+            tiers |= rule.who.tiers | rule.who.excluded_tiers
+            groups |= rule.who.groups | rule.who.excluded_groups
+        named = [f"group:{each}" for each in sorted(groups - {LATE_DUES})]
+        people = ("everyone", *(f"tier:{each}" for each in sorted(tiers)), *named, LATE_DUES)
+        nodes = {self._config.node.name, *nodes_of(rules)} - {""}
+        return RuleOptions(people[:OPTIONS_MAX], tuple(sorted(nodes))[:OPTIONS_MAX])
+
+    def marked_sentences(self, translator: Translator = ENGLISH) -> tuple[MarkedSentence, ...]:
+        """The rules in force."""
+        ruleset = self._reconciler.active_ruleset.ruleset
+        return marked_sentences(ruleset, ruleset, translator)
+
+    async def rule_changes(
+        self, numbers: Sequence[int], translator: Translator = ENGLISH
+    ) -> dict[int, tuple[MarkedSentence, ...]]:
+        """What each of these versions says otherwise than the rules before it, which nobody took back; nothing for one of
+        which either text is gone or cannot be read."""
+        before: dict[int, int] = {}
+        last = 0
+        for version in sorted(self.adoption.versions(), key=lambda each: each.number):
+            if last and version.number in numbers:
+                before[version.number] = last
+            last = last if version.state in {"reverted", "withdrawn", "waiting"} else version.number
+        texts = {each: await self.adoption.version_text(each) for each in {*before, *before.values()}}
+        return await asyncio.to_thread(_changes, texts, before, translator)
+
+    async def edit_rules[T](self, text: str, edit: Callable[[RuleDraft], T]) -> T | Finding:
+        """What `edit` makes of a draft, or why that cannot be read; changes nothing in force."""
+
+        def edited() -> T | Finding:
+            draft = read_draft(text)
+            return draft if isinstance(draft, Finding) else edit(draft)
+
+        return await asyncio.to_thread(edited)
+
     def rule_exceptions(self) -> tuple[str, ...]:
         return exception_chains(self._reconciler.active_ruleset.ruleset.rules)
 
@@ -222,7 +281,12 @@ class AdminService:
             return check
         async with self._previewing:  # each takes some seconds of the processor
             found = await asyncio.to_thread(self._preview, text, translator)
-        return replace(check, preview=found, findings=check.findings + (found.findings if found else ()))
+        more = found.findings if found else ()
+        places = await self.edit_rules(text, lambda draft: _places(draft, more))
+        assert not isinstance(places, Finding), "its sentences were read"
+        return replace(
+            check, preview=found, findings=check.findings + more, places={**check.places, **places}
+        )
 
     def _preview(self, text: str, translator: Translator) -> RulePreview | None:
         active, members = self._reconciler.active_ruleset, self._reconciler.member_directory
@@ -242,8 +306,18 @@ class AdminService:
         active, members = self._reconciler.active_ruleset, self._reconciler.member_directory
         ruleset, findings = amend(active, text, members)
         changed = difference(active.text, text)
+        draft = read_draft(text)
+        places = {} if isinstance(draft, Finding) else _places(draft, findings)
         if ruleset is None:
-            return RuleCheck(findings, changed, ())
+            # Rules with an error that only a check finds can still be read aloud.
+            read, _ = parse_ruleset(text)
+            names = () if isinstance(draft, Finding) else draft.ids
+            marked = (
+                unread_sentences(active.ruleset, names, translator)
+                if read is None
+                else marked_sentences(active.ruleset, read, translator)
+            )
+            return RuleCheck(findings, changed, (), marked=marked, places=places)
         impact = change_impact(active.ruleset, ruleset, members.units)
         return RuleCheck(
             findings,
@@ -252,4 +326,24 @@ class AdminService:
             verdict_sentence(impact, translator),
             change_sentences(impact, translator),
             exception_chains(ruleset.rules),
+            marked=marked_sentences(active.ruleset, ruleset, translator),
+            places=places,
         )
+
+
+def _places(draft: RuleDraft, findings: tuple[Finding, ...]) -> dict[Finding, tuple[str, str]]:
+    found = ((each, draft.place_of(each)) for each in findings)
+    return {finding: place for finding, place in found if place is not None}
+
+
+def _changes(
+    texts: Mapping[int, str | None], before: Mapping[int, int], translator: Translator
+) -> dict[int, tuple[MarkedSentence, ...]]:
+    read = {number: parse_ruleset(text)[0] for number, text in texts.items() if text is not None}
+    found: dict[int, tuple[MarkedSentence, ...]] = {}
+    for number, earlier in before.items():
+        old, new = read.get(earlier), read.get(number)
+        if old is not None and new is not None:
+            marked = marked_sentences(old, new, translator)
+            found[number] = tuple(each for each in marked if each.mark != "same")
+    return found

@@ -1,10 +1,9 @@
 """Application service of the admin pages for members: their file, passphrases and cards."""
 
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from datetime import date, timedelta
 from functools import partial
-from typing import TYPE_CHECKING, cast
 
 from node.accounts.auth_result import Rejected
 from node.accounts.cards import Card
@@ -18,12 +17,9 @@ from node.errors import CONFLICT, Finding
 from node.governance.document import read_document
 from node.governance.members import FILE_BYTES_MAX, MemberDirectory, parse_members
 from node.governance.rules import MEMBER_TIER
-from node.toml_reader import TomlDocument
+from node.toml_writer import Changes, TableLines, table_lines, with_changes, with_table, without_table
 from node.translator import gettext_lazy
 from node.units import AccountId, parse_mac
-
-if TYPE_CHECKING:
-    from tomlkit.items import AoT, Table
 
 CARD_LASTS_DAYS = 400
 """A year, and a month to replace the card."""
@@ -246,41 +242,29 @@ _NO_DAY = Finding(
 
 
 # Edits the text of a members file, one account at a time; the rest stays as it was written.
-#
-# Only the lines of the account are parsed, so that comments stay and a file of ten thousand accounts is edited quickly.
 
 _BY_HAND = gettext_lazy("change the members’ file by hand; it is in force within two seconds")
-
-
-@dataclass(frozen=True, slots=True)
-class _LineRange:
-    """The lines [start, end) of one account, without the blank lines and comments after them."""
-
-    lines: list[str]
-    start: int
-    end: int
 
 
 def with_member(text: str, member: MemberEntry, instead_of: str) -> str | tuple[Finding, ...]:
     """The file with `member` in place of the account `instead_of`, or at its end (empty). A result has been read back
     and compared; otherwise the findings."""
     if not instead_of:
-        edited = _appended(text, member)
+        edited = with_table(text, "account", _changes(member, {}))
     else:
-        block_lines = _find(text, instead_of)
-        if not isinstance(block_lines, _LineRange):
-            return block_lines
-        block = "".join(f"{line}\n" for line in block_lines.lines[block_lines.start : block_lines.end])
-        edited = _spliced(block_lines, _changed(block, member))
+        found = _find(text, instead_of)
+        if not isinstance(found, _Account):
+            return found
+        edited = with_changes(found.lines, _changes(member, found.values), same=_plain)
     return _proven(text, edited, instead_of, member)
 
 
 def without_member(text: str, account: str) -> str | tuple[Finding, ...]:
     """The file without the account; comments above it stay."""
-    block_lines = _find(text, account)
-    if not isinstance(block_lines, _LineRange):
-        return block_lines
-    return _proven(text, _spliced(block_lines, ""), account, None)
+    found = _find(text, account)
+    if not isinstance(found, _Account):
+        return found
+    return _proven(text, without_table(found.lines), account, None)
 
 
 def members_of(member_directory: MemberDirectory) -> tuple[MemberEntry, ...]:
@@ -298,7 +282,15 @@ def members_of(member_directory: MemberDirectory) -> tuple[MemberEntry, ...]:
     )
 
 
-def _find(text: str, account: str) -> _LineRange | tuple[Finding, ...]:
+@dataclass(frozen=True, slots=True)
+class _Account:
+    """One account as it is written."""
+
+    lines: TableLines
+    values: Mapping[str, object]
+
+
+def _find(text: str, account: str) -> _Account | tuple[Finding, ...]:
     document = read_document(text, FILE_BYTES_MAX)
     if isinstance(document, Finding):
         return (document,)
@@ -315,81 +307,22 @@ def _find(text: str, account: str) -> _LineRange | tuple[Finding, ...]:
                 gettext_lazy("look at the list again"),
             ),
         )
-    start = document.lines.get(("account", index, ""), 0) - 1
-    if start < 0:
-        return (_unusual(),)
-    lines = text.split("\n")
-    return _LineRange(lines, start, _end(document, lines, start))
+    lines = table_lines(text, document, "account", index)
+    return (_unusual(),) if lines is None else _Account(lines, tables[index])
 
 
-def _end(document: TomlDocument, lines: list[str], start: int) -> int:
-    """Index after the account's last line: before the next table and the comments that belong to that one."""
-    heads = (line - 1 for (_, _, key), line in document.lines.items() if not key)
-    end = min((head for head in heads if head > start), default=len(lines))
-    while end > start + 1 and (not lines[end - 1].strip() or lines[end - 1].lstrip().startswith("#")):
-        end -= 1
-    return end
-
-
-def _spliced(block_lines: _LineRange, block: str) -> str:
-    kept = block.rstrip("\n").split("\n") if block else []
-    after = block_lines.lines[block_lines.end :]
-    if not block and after and not after[0].strip():
-        after = after[1:]
-    return "\n".join([*block_lines.lines[: block_lines.start], *kept, *after])
-
-
-def _appended(text: str, member: MemberEntry) -> str:
-    # Imported on first use, because the library needs memory that most nodes never use.
-    import tomlkit  # noqa: PLC0415
-
-    table = tomlkit.table()
-    _write(table, member)
-    before = text if not text or text.endswith("\n") else f"{text}\n"
-    gap = "\n" if before.strip() else ""
-    return f"{before}{gap}[[account]]\n{tomlkit.dumps(table)}"
-
-
-def _changed(block: str, member: MemberEntry) -> str:
-    import tomlkit  # noqa: PLC0415 - as above
-
-    document = tomlkit.parse(block)
-    (table,) = cast("AoT", document["account"])
-    _write(table, member)
-    return tomlkit.dumps(document)
-
-
-def _write(table: "Table", member: MemberEntry) -> None:
-    """Writes only changed values, so that their comments stay."""
-    if table.get("id") != member.account:
-        table["id"] = member.account
-    _write_text(table, "name", member.name)
-    tier = table.get("tier")
+def _changes(member: MemberEntry, before: Mapping[str, object]) -> Changes:
+    tier = before.get("tier")
     if member.tier != (tier or MEMBER_TIER):
-        _write_text(table, "tier", member.tier if member.tier != MEMBER_TIER else "")
-    _write_list(table, "groups", member.groups)
-    _write_list(table, "devices", member.devices)
-    _write_text(table, "paid_until", member.paid_until)
-
-
-def _write_text(table: "Table", key: str, text: str) -> None:
-    if not text:
-        table.pop(key, None)
-    elif table.get(key) != text:
-        table[key] = text
-
-
-def _write_list(table: "Table", key: str, wanted: Iterable[str]) -> None:
-    wanted, before = list(wanted), table.get(key)
-    if not isinstance(before, list):
-        if wanted or before is not None:
-            table[key] = wanted
-        return
-    there = [_plain(str(each)) for each in before]
-    for index in reversed(range(len(there))):
-        if there[index] not in wanted:
-            del before[index]
-    before.extend(each for each in wanted if each not in there)
+        tier = member.tier if member.tier != MEMBER_TIER else ""
+    return {
+        "id": member.account,
+        "name": member.name,
+        **({"tier": tier} if isinstance(tier, str) else {}),
+        "groups": member.groups,
+        "devices": member.devices,
+        "paid_until": member.paid_until,
+    }
 
 
 def _plain(text: str) -> str:

@@ -28,6 +28,7 @@ from node.units import GIGA, AccountId, Bytes, NodeId, Usage
 from tests.bench.busy_line import busy_to_kernel_s
 from tests.bench.figures import Figures, quantile, say
 from tests.bench.interval_rows import replay_14d_200_s, rows_mb_14d_200
+from tests.bench.rule_editor import editor_p95_ms
 
 KEYS = (
     "check_25_ms",
@@ -37,6 +38,7 @@ KEYS = (
     "hostile_worst_ms",
     "evaluate_1000_ms",
     "compare_25_ms",
+    "editor_p95_ms",
     "busy_to_kernel_s",
     "rows_mb_14d_200",
     "replay_14d_200_s",
@@ -448,6 +450,7 @@ def measure() -> Figures:
         ),
         "evaluate_1000_ms": milliseconds(once, 9),
         "compare_25_ms": milliseconds(partial(compared, ordinary_rules(25), ordinary_rules(25, seed=9), few)),
+        "editor_p95_ms": editor_p95_ms(ordinary_rules(25), few),
         "busy_to_kernel_s": round(busy_to_kernel_s(ACCOUNTS), 3),
         "rows_mb_14d_200": rows_mb_14d_200(),
         "replay_14d_200_s": replayed_s(few),

@@ -150,6 +150,27 @@ def _drafts(rules: str) -> Doing:
     return drafting
 
 
+def _opens(rule: str, then: str = "check", **blanks: str) -> Doing:
+    """Opens a rule by its button, fills in blanks and presses another button; `then` is empty for none."""
+
+    def opening(browser: Browser, _address: str) -> None:
+        browser.tap(f"[name='change'][value='{rule}']")
+        if then:
+            browser.send("/rules", f"[value='{then}']", **blanks)
+
+    return opening
+
+
+def _adds(effect: str) -> Doing:
+    """Adds a rule that does this."""
+
+    def adding(browser: Browser, _address: str) -> None:
+        browser.type("#effect", effect)
+        browser.tap("[value='new']")
+
+    return adding
+
+
 def _chooses_yellow(browser: Browser, _address: str) -> None:
     browser.run("document.querySelector('#accent').value = '#ffcc00'")
     browser.tap("[value='save']")
@@ -213,6 +234,14 @@ ADMIN_SCENES = (
     _admin("rules changed", "rules", "/rules", after=sends("/rules", text="[ruleset]")),
     _admin("what a draft would change", "rules", "/rules", after=_drafts(_EVENING)),
     _admin("a draft that changes nothing", "rules", "/rules", after=_drafts(_IDLE)),
+    _admin("a rule opened", "rule", "/rules", after=_opens("guest-top", "")),
+    _admin("a rule with mistakes", "rule", "/rules", after=_opens("guest-top", down="five", start="18:00")),
+    _admin("an exception to a rule", "rule", "/rules", after=_opens("guest-top", "exception")),
+    *(
+        _admin(f"a new rule: {effect}", "rule", "/rules", after=_adds(effect))
+        for effect in ("quota", "session", "share")
+    ),
+    _admin("what each version of the rules changed", "rule history", "/rules/history", before=_on_trial),
     _admin("no vouchers yet", "vouchers", "/vouchers"),
     _admin(
         "a wrong order of vouchers",

@@ -128,8 +128,8 @@ class Browser:
         self._follow(self._element(css))
 
     def type(self, css: str, text: str) -> None:
-        """Replaces the content of the field, or chooses the option with this value."""
-        if self._element(css).tag_name == "select":
+        """Replaces the content of the field, or chooses the option, day or time with this value."""
+        if self._element(css).tag_name == "select" or self.attribute(css, "type") in {"date", "time"}:
             self.run("arguments[0].value = arguments[1]", self._element(css), text)
             return
         self.run("arguments[0].focus(); arguments[0].select()", self._element(css))
@@ -141,16 +141,20 @@ class Browser:
         self.devtools("DOM.setFileInputFiles", files=[str(path)], objectId=found["result"]["objectId"])
 
     def send(self, action: str, button: str = "button", **fields: str) -> None:
-        """Fills in the form with the action `action`, opens any <details> around it, and sends it by its first
-        `button`."""
+        """Fills in the form with the action `action`, opens any <details> around it and its fields, and sends it by its
+        first `button`."""
         form = f"form:is([action='{action}'],[action^='{action}#'])"
-        self.run(
-            "for (let e = arguments[0]; e; e = e.parentElement) if (e.tagName === 'DETAILS') e.open = true",
-            self._element(form),
-        )
+        self._unfold(form)
         for name, value in fields.items():
+            self._unfold(f"{form} [name='{name}']")
             self.type(f"{form} [name='{name}']", value)
         self.tap(f"{form} {button}")
+
+    def _unfold(self, css: str) -> None:
+        self.run(
+            "for (let e = arguments[0]; e; e = e.parentElement) if (e.tagName === 'DETAILS') e.open = true",
+            self._element(css),
+        )
 
     def press_key(self, key: str) -> None:
         """Sends a key to the focused element: ``Tab``, ``Enter``, or a character."""

@@ -207,6 +207,131 @@ def test_rules_that_nobody_confirms_come_back_and_others_are_taken_back(
     assert browser.complaints() == []
 
 
+DESKTOP = Look(1280, 900)
+
+
+@pytest.fixture
+def no_scripts(browser: Browser) -> Iterator[None]:
+    browser.without_scripts()
+    yield
+    browser.devtools("Emulation.setScriptExecutionDisabled", value=False)
+
+
+@dataclass
+class Finger:
+    """Counts what somebody presses, and types with the keyboard that comes up."""
+
+    browser: Browser
+    taps: int = 0
+
+    def press(self, words: str) -> None:
+        self.taps += 1
+        self.browser.press(words)
+
+    def tap(self, css: str) -> None:
+        self.taps += 1
+        self.browser.tap(css)
+
+    def type(self, css: str, text: str) -> None:
+        """A tap into the field, and what it says from then on."""
+        self.taps += 1
+        self.browser.type(css, text)
+
+
+CHECK, SAVE = "form#rules [value='check']", "form#rules [value='save']"
+"""The buttons below a rule that is open."""
+
+
+@pytest.mark.usefixtures("no_scripts")
+@pytest.mark.parametrize("look", [PHONE, DESKTOP], ids=["phone", "desktop"])
+def test_the_guests_ceiling_is_changed_in_six_taps_and_one_number(
+    browser: Browser, stage: PhoneStage, look: Look
+) -> None:
+    """Read who is affected, adopt, do not confirm, see it revert; roll back another."""
+    browser.look(look)
+    finger = Finger(browser)
+    finger.press("Rules")
+    assert guests_may(browser, "3 Mbit/s")
+    finger.tap("[aria-label='Change the rule guest-top']")
+    assert fits(browser) == []
+    finger.type("#down", "5")
+    finger.tap(CHECK)
+    assert "Guests: at most 5 Mbit/s download instead of 3 Mbit/s download." in browser.read("#check")
+    assert fits(browser) == []
+    finger.tap(SAVE)
+    assert "Saved." in browser.text
+    finger.press("Overview")
+    assert finger.taps <= 6
+    browser.press("Rules")
+    assert guests_may(browser, "5 Mbit/s")
+    stage.pass_time(600_000)
+    browser.press("Overview")
+    assert "nobody confirmed it in time" in browser.text
+    browser.press("Rules")
+    assert guests_may(browser, "3 Mbit/s")
+    browser.tap("[aria-label='Change the rule guest-top']")
+    browser.type("#down", "4")
+    browser.tap(SAVE)
+    browser.press("Confirm the rules")
+    assert guests_may(browser, "4 Mbit/s")
+    browser.tap("[aria-label='Put back 1']")
+    assert guests_may(browser, "3 Mbit/s")
+    assert browser.complaints() == []
+
+
+@pytest.mark.usefixtures("no_scripts")
+@pytest.mark.parametrize("look", [PHONE, DESKTOP], ids=["phone", "desktop"])
+def test_three_mistakes_are_explained_at_their_blanks(
+    browser: Browser, stage: PhoneStage, look: Look
+) -> None:
+    browser.look(look)
+    browser.press("Rules")
+    browser.tap("[aria-label='Change the rule guest-top']")
+    browser.type("#down", "five")
+    browser.type("#start", "18:00")
+    browser.press("From which day, why, and where")
+    browser.type("#by", "the assembly of May")
+    browser.tap(SAVE)
+    assert "“five” is not a number. Fix: write a number" in browser.read("#down-said").replace("\n", " ")
+    assert "One of the two times is missing." in browser.read("#end-said")
+    assert browser.attribute("#down", "value") == "five"
+    assert fits(browser) == []
+    browser.type("#down", "50")
+    browser.type("[name='down_unit']", "kbit/s")
+    browser.type("#start", "")
+    browser.tap(SAVE)
+    assert "'the assembly of May' is not the id of a decision" in browser.read("#by-said")
+    browser.type("#by", "D-2026-031")
+    browser.tap(SAVE)
+    assert "less than the lifeline" in browser.read("#down-said")
+    assert fits(browser) == []
+    browser.type("#down", "2,5")
+    browser.type("[name='down_unit']", "Mbit/s")
+    browser.tap(SAVE)
+    assert "Saved." in browser.text
+    assert guests_may(browser, "2.5 Mbit/s")
+    assert "Decided in D-2026-031." in browser.text
+    assert browser.complaints() == []
+
+
+def test_a_limit_for_the_evening_becomes_an_exception_to_the_one_for_always(
+    browser: Browser, stage: PhoneStage
+) -> None:
+    browser.press("Rules")
+    browser.press("Add a rule")
+    browser.type("#start", "18:00")
+    browser.type("#end", "23:00")
+    browser.tap(CHECK)
+    assert "Nothing changes for anybody." in browser.text
+    assert "guest-top" in browser.read("#down-said")
+    browser.press("Make it an exception")
+    assert "at most 5 Mbit/s download instead of 3 Mbit/s download." in browser.text
+    assert fits(browser) == []
+    browser.tap(SAVE)
+    assert "Saved." in browser.text
+    assert "guest-top <- ceiling" in browser.text
+
+
 @pytest.mark.kernel
 def test_an_admin_sets_a_node_up_and_comes_back_after_a_month(new_node: Village, tmp_path: Path) -> None:
     """With one phone: the first run, the logo, and a month later, still signed in, vouchers that are printed twice."""

@@ -14,8 +14,8 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from functools import cache, cached_property, partial
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.kdf.scrypt import Scrypt
 
@@ -76,6 +76,9 @@ from tests.fakes.members import COMMUNITY, guest_account, make_registry
 from tests.fakes.prober import FakeProber
 from tests.fakes.repository import FakeArchive, FakeClock, FakeRepository
 from tests.lab.agreement import Settings, node_toml
+
+if TYPE_CHECKING:
+    import pytest
 
 ANA, BEN, CAI, DOT = (MacAddress(f"02:00:00:00:00:0{letter}") for letter in "abcd")
 LISTED = MacAddress("02:00:00:00:00:1a")
@@ -605,7 +608,7 @@ def ruleset_of(rules: str, members: str = MEMBERS) -> ActiveRuleset:
     return book
 
 
-def make_passphrases_cheap(monkeypatch: pytest.MonkeyPatch) -> None:
+def make_passphrases_cheap(monkeypatch: "pytest.MonkeyPatch") -> None:
     """Every hash costs as little as those of `cheap_hash`."""
     real = member_passphrases._scrypt
     monkeypatch.setattr(member_passphrases, "_scrypt", lambda text, salt, *_cost: real(text, salt, *CHEAP))

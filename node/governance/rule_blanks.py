@@ -1,0 +1,422 @@
+"""The blanks of one rule, as a form shows them: made from a ``[[rule]]`` of the file, and read back into its values.
+
+Numbers and times are read here, so that a mistake is found at its own blank. What else a value may be, the parser of rule
+files says.
+"""
+
+import re
+import unicodedata
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from datetime import date
+from functools import partial
+
+from node.characters import hidden_character
+from node.errors import Finding, InvalidValue
+from node.governance.document import LIST_MAX, TEXT_MAX
+from node.governance.expressions import rate_words
+from node.governance.rule_table import DEVICES_MAX, EFFECTS
+from node.governance.rules import Ceiling, Share
+from node.governance.times import DAYS, days_text, parse_times, span_parts
+from node.governance.value_syntax import (
+    SHARE_MAX,
+    parse_credit,
+    parse_quota,
+    parse_rates,
+    parse_reserve,
+    parse_session,
+    parse_then,
+)
+from node.toml_writer import Value
+from node.translator import LazyText, gettext_lazy
+from node.units import Rates, format_volume, largest_unit, parse_duration, parse_rate, parse_volume
+
+Blanks = Mapping[str, str]
+"""Texts by the name of their blank; a tick is ``yes`` or empty."""
+
+RATE_UNITS = ("kbit/s", "Mbit/s", "Gbit/s")
+VOLUME_UNITS = ("MB", "GB", "TB")
+LENGTH_UNITS = ("minute", "hour", "day")
+PERIODS = ("day", "week", "month", "7 days", "30 days")
+COUNTS = ("uplink while busy", "uplink")
+THEN = ("share", "ceiling", "tell")
+TICKS = frozenset({*DAYS, "lifted", "busy", "observe"})
+"""Blanks that a browser leaves out where they are not ticked."""
+FREE = "none"
+"""Value of a ceiling that lifts another."""
+
+_NUMBER = re.compile(r"\d{1,9}(\.\d{1,6})?", re.ASCII)
+_THOUSANDS = re.compile(r"\d{1,3}([.,]\d{3}){2,}|\d{1,3},\d{3}", re.ASCII)
+_TIME = re.compile(r"([01]\d|2[0-3]):[0-5]\d", re.ASCII)
+_NUMBER_WANTED = gettext_lazy("write a number, such as {one} or {other}", one="5", other="2.5")
+
+
+class InvalidBlank(ValueError):
+    """A blank that cannot be read: which, what is wrong, and what to write."""
+
+    def __init__(self, blank: str, message: LazyText, fix: LazyText) -> None:
+        super().__init__(str(message))
+        self.blank, self.finding = blank, Finding("E01", 0, message, fix)
+
+
+@dataclass(frozen=True, slots=True)
+class KeyBlanks:
+    """How one key of a rule is shown."""
+
+    empty: Blanks
+    """All blanks of the key, as they are without a value."""
+    show: Callable[[object], Blanks]
+    """The blanks for a value that is there; raises ValueError where they cannot show it."""
+    write: Callable[[Blanks], Value | None]
+    """The value; raises InvalidBlank."""
+
+
+def blanks_of(rule: Mapping[str, object]) -> dict[str, str]:
+    """All blanks of a rule as it is in the file."""
+    found: dict[str, str] = {}
+    for key in keys_of(rule):
+        found |= _shown(KEYS[key], rule.get(key))
+    return found
+
+
+def changes(rule: Mapping[str, object], typed: Blanks) -> tuple[dict[str, Value | None], dict[str, Finding]]:
+    """The new values of the keys whose blanks are other than those of the rule, and what is wrong, by blank. A blank that is
+    not among `typed` stays as it is."""
+    values: dict[str, Value | None] = {}
+    wrong: dict[str, Finding] = {}
+    for key in keys_of(rule):
+        before = _shown(KEYS[key], rule.get(key))
+        after = {name: typed.get(name, text).strip() for name, text in before.items()}
+        if after == before:
+            continue
+        try:
+            for name, text in after.items():
+                _refuse_misleading(name, text)
+            values[key] = KEYS[key].write(after)
+        except InvalidBlank as error:
+            wrong[error.blank] = error.finding
+    return values, wrong
+
+
+def keys_of(rule: Mapping[str, object]) -> tuple[str, ...]:
+    """The keys of a rule that have blanks: those of its effect, and those that each rule can have."""
+    effect = effect_of(rule)
+    own = {"quota": ("quota", "counts", "then")}.get(effect, (effect,) if effect else ())
+    load = ("while",) if effect in ("ceiling", "share", "session") or "while" in rule else ()
+    count = () if effect in ("session", "devices") and "observe" not in rule else ("observe",)
+    return (
+        *own,
+        "who",
+        "except",
+        "when",
+        *load,
+        "at",
+        "from",
+        "expires",
+        "exception_to",
+        "by",
+        "why",
+        *count,
+    )
+
+
+def effect_of(rule: Mapping[str, object]) -> str:
+    """Its key; empty when there are several, or none."""
+    found = [key for key in rule if key in EFFECTS]
+    return found[0] if len(found) == 1 else ""
+
+
+def blank_of(key: str, rule: Mapping[str, object]) -> str:
+    """The first blank of a key; empty for one without blanks."""
+    if key not in keys_of(rule):
+        return ""
+    shown = _shown(KEYS[key], rule.get(key))
+    if key == "when":
+        return "when" if shown["when"] else "start"
+    return next(iter(shown))
+
+
+def _shown(key: KeyBlanks, value: object) -> dict[str, str]:
+    if value is None:
+        return dict(key.empty)
+    try:
+        return {**key.empty, **key.show(value)}
+    except ValueError:
+        return dict(key.empty)
+
+
+def _refuse_misleading(blank: str, text: str) -> None:
+    """No text of a form may look like another one, or go on in another line of the file."""
+    if len(text) > TEXT_MAX:
+        message = gettext_lazy("This has {number} characters.", number=len(text))
+        raise InvalidBlank(blank, message, gettext_lazy("write at most {most}", most=TEXT_MAX))
+    if hidden_character(text) is not None or any(each in text for each in "\r\n\t"):
+        message = gettext_lazy("This holds an invisible character, which can hide what it says.")
+        raise InvalidBlank(blank, message, gettext_lazy("type the text again by hand"))
+
+
+# --- numbers ----------------------------------------------------------------------------------
+
+
+def _number(blank: str, text: str) -> str:
+    """A number in ASCII, as people of all languages type it."""
+    plain = "".join(str(unicodedata.decimal(each, each)) for each in text.replace("\u066b", "."))
+    if _THOUSANDS.fullmatch(plain):
+        message = gettext_lazy("“{text}” can be read as two different numbers.", text=text)
+        raise InvalidBlank(blank, message, gettext_lazy("write it without a mark between thousands"))
+    plain = plain.replace(",", ".")
+    if not _NUMBER.fullmatch(plain):
+        message = gettext_lazy("“{text}” is not a number.", text=f"{text:.40}")
+        if not text:
+            message = gettext_lazy("A number is missing.")
+        raise InvalidBlank(blank, message, _NUMBER_WANTED)
+    return plain
+
+
+def _whole(blank: str, most: int, blanks: Blanks) -> int:
+    number = _number(blank, blanks[blank])
+    if "." in number or not 1 <= int(number) <= most:
+        message = gettext_lazy("“{text}” is not possible here.", text=blanks[blank])
+        fix = gettext_lazy("write a whole number from {least} to {most}", least=1, most=most)
+        raise InvalidBlank(blank, message, fix)
+    return int(number)
+
+
+def _quantity(blank: str, units: tuple[str, ...], blanks: Blanks, check: Callable[[str], object]) -> str:
+    """A number with its unit, which `check` can read."""
+    number, unit = (
+        _number(blank, blanks[blank]),
+        _one_of(f"{blank}_unit", blanks, (*units, "bit/s", "B", "kB")),
+    )
+    text = f"{number} {unit}"
+    try:
+        check(text)
+    except InvalidValue as error:
+        message = gettext_lazy("{problem}.", problem=error.message)
+        raise InvalidBlank(blank, message, error.fix or _NUMBER_WANTED) from error
+    return text
+
+
+def _one_of(blank: str, blanks: Blanks, options: tuple[str, ...]) -> str:
+    if blanks[blank] not in options:
+        message = gettext_lazy("“{text}” cannot be chosen here.", text=f"{blanks[blank]:.40}")
+        raise InvalidBlank(blank, message, gettext_lazy("use one of {words}", words=", ".join(options)))
+    return blanks[blank]
+
+
+def _show_whole(blank: str, value: object) -> Blanks:
+    if isinstance(value, bool) or not isinstance(value, int):
+        raise ValueError("no whole number")
+    return {blank: str(value)}
+
+
+# --- rates ------------------------------------------------------------------------------------
+
+
+def _no_rates(prefix: str = "") -> dict[str, str]:
+    return {
+        f"{prefix}down": "",
+        f"{prefix}down_unit": "Mbit/s",
+        f"{prefix}up": "",
+        f"{prefix}up_unit": "Mbit/s",
+    }
+
+
+def _rates_blanks(rates: Rates, prefix: str = "") -> dict[str, str]:
+    down, _, down_unit = rate_words(rates.down).partition(" ")
+    up, _, up_unit = rate_words(rates.up).partition(" ")
+    return dict(zip(_no_rates(prefix), (down, down_unit, up, up_unit), strict=True))
+
+
+def _write_rates(blanks: Blanks, prefix: str = "") -> str:
+    down, up = (_quantity(f"{prefix}{way}", RATE_UNITS, blanks, parse_rate) for way in ("down", "up"))
+    return f"{down} down, {up} up"
+
+
+def _show_floor(value: object) -> Blanks:
+    return _rates_blanks(parse_rates(str(value)))
+
+
+def _show_ceiling(value: object) -> Blanks:
+    return {"lifted": "yes"} if value == FREE else _show_floor(value)
+
+
+def _write_ceiling(blanks: Blanks) -> str:
+    return FREE if blanks["lifted"] else _write_rates(blanks)
+
+
+# --- volumes, parts and durations ----------------------------------------------------------------
+
+
+def _show_quota(value: object) -> Blanks:
+    volume, _ = parse_quota(str(value))
+    number, _, unit = format_volume(volume).partition(" ")
+    return {"volume": number, "volume_unit": unit, "period": str(value).strip().rpartition(" per ")[2]}
+
+
+def _write_quota(blanks: Blanks) -> str:
+    text = f"{_quantity('volume', VOLUME_UNITS, blanks, parse_volume)} per {blanks['period']}"
+    try:
+        parse_quota(text)
+    except InvalidValue as error:
+        message = gettext_lazy("{problem}.", problem=error.message)
+        raise InvalidBlank("volume", message, error.fix or _NUMBER_WANTED) from error
+    return text
+
+
+def _show_then(value: object) -> Blanks:
+    match parse_then(str(value)):
+        case Share(weight):
+            return {"then": "share", "then_share": str(weight)}
+        case Ceiling(Rates() as rates):
+            return {"then": "ceiling", **_rates_blanks(rates, "then_")}
+        case _:
+            return {"then": "tell"}
+
+
+def _write_then(blanks: Blanks) -> str:
+    kind = _one_of("then", blanks, THEN)
+    if kind == "tell":
+        return kind
+    amount = _whole("then_share", SHARE_MAX, blanks) if kind == "share" else _write_rates(blanks, "then_")
+    return f"{kind} {amount} until reset"
+
+
+def _show_session(value: object) -> Blanks:
+    number, unit = largest_unit(parse_session(str(value)))
+    return {"length": str(number), "length_unit": unit}
+
+
+def _write_session(blanks: Blanks) -> str:
+    number, unit = _whole("length", 100_000, blanks), _one_of("length_unit", blanks, LENGTH_UNITS)
+    text = f"{number} {unit}" if number == 1 else f"{number} {unit}s"
+    try:
+        parse_duration(text)
+    except InvalidValue as error:
+        raise InvalidBlank(
+            "length", gettext_lazy("{problem}.", problem=error.message), _NUMBER_WANTED
+        ) from error
+    return text
+
+
+# --- people, times and texts ---------------------------------------------------------------------
+
+
+def _show_selectors(blank: str, value: object) -> Blanks:
+    values = value if isinstance(value, list) else [value]
+    texts = [each for each in values if isinstance(each, str)]
+    if len(texts) > LIST_MAX or len(texts) < len(values):
+        raise ValueError("no selectors")
+    return {blank: ", ".join(texts)}
+
+
+def _write_selectors(blank: str, blanks: Blanks) -> Value | None:
+    texts = [text for each in blanks[blank].split(",") if (text := each.strip())]
+    return texts[0] if len(texts) == 1 else texts or None
+
+
+def _show_times(value: object) -> Blanks:
+    text = str(value)
+    try:
+        times = parse_times(text)
+    except InvalidValue:
+        return {"when": text}
+    parts = span_parts(times)
+    if times.windows or len(parts) != 1:
+        return {"when": text}
+    days, _, hours = parts[0].rpartition(" ")
+    start, _, end = hours.partition("-")
+    return {
+        **dict.fromkeys(_days_named(days), "yes"),
+        "start": start,
+        "end": "00:00" if end == "24:00" else end,
+    }
+
+
+def _days_named(text: str) -> Iterator[str]:
+    """Of what `days_text` writes."""
+    for part in text.replace("daily", "mon-sun").split(","):
+        first, _, last = part.partition("-")
+        yield from DAYS[DAYS.index(first) : DAYS.index(last or first) + 1]
+
+
+def _write_times(blanks: Blanks) -> str | None:
+    if blanks["when"]:
+        return blanks["when"]
+    days = {number for number, day in enumerate(DAYS) if blanks[day]} or set(range(len(DAYS)))
+    start, end = (blanks[name][:5] for name in ("start", "end"))
+    if not start and not end:
+        start = end = "00:00"
+    for name, text in (("start", start), ("end", end)):
+        if not _TIME.fullmatch(text):
+            message = gettext_lazy("“{text}” is not a time of the day.", text=f"{text:.40}")
+            if not text:
+                message = gettext_lazy("One of the two times is missing.")
+            fix = gettext_lazy("write both times, such as {one} and {other}", one="18:00", other="23:00")
+            raise InvalidBlank(name, message, gettext_lazy("{fix}, or none for the whole day", fix=fix))
+    if start == end != "00:00":
+        message = gettext_lazy("This is when it begins.")
+        raise InvalidBlank("end", message, gettext_lazy("write a later time; it can be on the next day"))
+    if start == end and len(days) == len(DAYS):
+        return None
+    return f"{days_text(days)} {start}-{'24:00' if end == '00:00' else end}"
+
+
+def _show_day(value: object) -> Blanks:
+    return {"first": date.fromisoformat(str(value)).isoformat()}
+
+
+def _text(blank: str) -> KeyBlanks:
+    return KeyBlanks({blank: ""}, lambda value: {blank: str(value)}, lambda blanks: blanks[blank] or None)
+
+
+KEYS: Mapping[str, KeyBlanks] = {
+    "share": KeyBlanks({"share": ""}, partial(_show_whole, "share"), partial(_whole, "share", SHARE_MAX)),
+    "devices": KeyBlanks(
+        {"devices": ""}, partial(_show_whole, "devices"), partial(_whole, "devices", DEVICES_MAX)
+    ),
+    "credit": KeyBlanks(
+        {"credit": ""},
+        lambda value: {"credit": str(parse_credit(str(value)).weight)},
+        lambda blanks: f"share +{_whole('credit', SHARE_MAX, blanks)}",
+    ),
+    "reserve": KeyBlanks(
+        {"percent": ""},
+        lambda value: {"percent": str(parse_reserve(str(value)))},
+        lambda blanks: f"{_whole('percent', 100, blanks)} percent",
+    ),
+    "floor": KeyBlanks(_no_rates(), _show_floor, _write_rates),
+    "ceiling": KeyBlanks({**_no_rates(), "lifted": ""}, _show_ceiling, _write_ceiling),
+    "quota": KeyBlanks({"volume": "", "volume_unit": "GB", "period": "month"}, _show_quota, _write_quota),
+    "counts": KeyBlanks(
+        {"counts": COUNTS[0]},
+        lambda value: {"counts": str(value)},
+        lambda blanks: _one_of("counts", blanks, COUNTS),
+    ),
+    "then": KeyBlanks({"then": "share", "then_share": "", **_no_rates("then_")}, _show_then, _write_then),
+    "session": KeyBlanks({"length": "", "length_unit": "hour"}, _show_session, _write_session),
+    "who": KeyBlanks({"who": ""}, partial(_show_selectors, "who"), partial(_write_selectors, "who")),
+    "except": KeyBlanks(
+        {"except": ""}, partial(_show_selectors, "except"), partial(_write_selectors, "except")
+    ),
+    "when": KeyBlanks(dict.fromkeys((*DAYS, "start", "end", "when"), ""), _show_times, _write_times),
+    "while": KeyBlanks(
+        {"busy": ""}, lambda _value: {"busy": "yes"}, lambda blanks: "busy" if blanks["busy"] else None
+    ),
+    "observe": KeyBlanks(
+        {"observe": ""},
+        lambda value: {"observe": "yes" if value is True else ""},
+        lambda blanks: True if blanks["observe"] else None,
+    ),
+    "at": KeyBlanks(
+        {"at": ""},
+        lambda value: {"at": str(value).removeprefix("node:").strip()},
+        lambda blanks: f"node:{blanks['at']}" if blanks["at"] else None,
+    ),
+    "from": KeyBlanks({"first": ""}, _show_day, lambda blanks: blanks["first"] or None),
+    "expires": _text("expires"),
+    "exception_to": _text("exception_to"),
+    "by": _text("by"),
+    "why": _text("why"),
+}
+"""The keys of a rule that have blanks."""

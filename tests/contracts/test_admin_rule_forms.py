@@ -1,0 +1,253 @@
+"""The rules page for people who do not program: one rule is opened and its blanks are filled in; the draft travels with the
+form."""
+
+import html
+import re
+from collections.abc import AsyncIterator
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from node.governance.rule_edit import NEW_RULES
+from tests.bench.rule_editor import editor_p95_ms
+from tests.bench.rules import ordinary_rules, roll
+from tests.contracts.admin_browser import AdminBrowser, admin_browser
+from tests.fakes.admin_pages import RULES, changed_lines
+
+
+@pytest.fixture
+async def browser(tmp_path: Path) -> AsyncIterator[AdminBrowser]:
+    async with admin_browser(tmp_path) as opened:
+        await opened.sign_in()
+        yield opened
+
+
+def form_in(page: str) -> dict[str, str]:
+    """The blanks of the open rule, as a browser without scripts would send them."""
+    form = page[
+        page.index('<form class="card" id="rules"') : page.index(
+            "</form>", page.index('<form class="card" id="rules"')
+        )
+    ]
+    fields = {
+        name: html.unescape(value)
+        for name, value in re.findall(r'<input [^>]*?name="(\w+)"[^>]*? value="([^"]*)"', form)
+        if 'type="checkbox"'
+        not in form[form.index(f'name="{name}"') - 60 : form.index(f'name="{name}"') + 60]
+    }
+    for box in re.findall(r"<input [^>]*checkbox[^>]*>", form):
+        if " checked" in box:
+            fields[re.search(r'name="(\w+)"', box)[1]] = "yes"
+    for name, options in re.findall(r'<select [^>]*?name="(\w+)".*?>(.*?)</select>', form, re.DOTALL):
+        chosen = re.search(r'value="([^"]*)" selected', options) or re.search(r'value="([^"]*)"', options)
+        fields[name] = html.unescape(chosen[1])
+    return {name: value for name, value in fields.items() if name not in ("csrf_token", "due", "no_trial")}
+
+
+def fingerprint_of(browser: AdminBrowser) -> str:
+    """Of the rules in force."""
+    return browser.app.admin.rule_file().fingerprint
+
+
+async def opened(browser: AdminBrowser, rule: str, text: str = RULES) -> dict[str, str]:
+    page = await browser.submit("/rules", text=text, replacing=fingerprint_of(browser), change=rule)
+    assert f"Change the rule {rule}" in page
+    return form_in(page)
+
+
+async def test_each_rule_in_force_can_be_opened_and_its_form_changes_nothing(browser):
+    _, page = await browser.get("/rules")
+    assert ["guest-top", "anchors", "passes"] == re.findall(r'name="change" value="([\w-]+)"', page)
+    for rule in ("guest-top", "anchors", "passes"):
+        fields = await opened(browser, rule)
+        page = await browser.submit("/rules", **fields, do="check")
+        assert "Nothing changes for anybody." in page
+        assert RULES == form_in(page)["text"]
+    assert RULES == browser.app.files.rules.read_text()
+
+
+async def test_a_number_is_checked_saved_and_in_force_on_trial(browser):
+    fields = await opened(browser, "guest-top")
+    assert ("3", "Mbit/s", "tier:guest", "D-2025-002") == tuple(
+        fields[name] for name in ("down", "down_unit", "who", "by")
+    )
+    page = await browser.submit("/rules", **fields | {"down": "5"}, do="check")
+    assert "at most 5 Mbit/s download instead of 3 Mbit/s download." in page
+    assert 1 == page.count('<span class="tag">Changed</span>'), "only the sentence that changed"
+    fields = form_in(page)
+    response, _ = await browser.send("/rules", **fields, do="save")
+    assert (303, "/rules?saved") == (response.status, response.headers["Location"])
+    assert 2 == len(changed_lines(RULES, browser.app.admin.rule_file().text))
+
+
+@pytest.mark.parametrize("button", ["check", "save", "preview", "exception"])
+async def test_mistakes_are_told_at_their_blanks_and_what_was_typed_stays(browser, button):
+    fields = await opened(browser, "guest-top")
+    wrong = {"down": "five", "start": "18:00", "why": "two\nlines"}
+    response, page = await browser.send("/rules", **fields | wrong, do=button)
+    assert (422 if button == "save" else 200) == response.status
+    for blank in ("down", "end", "why"):
+        (described,) = re.findall(rf'id="{blank}"[^>]* aria-describedby="([^"]+)"', page)
+        assert f"{blank}-said" in described.split()
+        assert f'<div id="{blank}-said"><div class="finding wrong">' in page
+    assert 3 == page.count('aria-invalid="true"')
+    assert "3 errors: nothing was changed" in page
+    sent = form_in(page)
+    assert ("five", "18:00", RULES) == (sent["down"], sent["start"], sent["text"])
+    assert RULES == browser.app.files.rules.read_text()
+
+
+async def test_what_only_the_check_finds_is_told_at_its_blank_too(browser):
+    fields = await opened(browser, "guest-top")
+    _, page = await browser.send("/rules", **fields | {"down": "10", "down_unit": "kbit/s"}, do="save")
+    assert '<div id="down-said"><div class="finding wrong">' in page
+    assert "E03" in page
+    _, page = await browser.send("/rules", **fields | {"by": ""}, do="check")
+    assert '<div id="by-said"><div class="finding wrong">' in page
+    assert (
+        "<details open>" in page[page.index("Who it is for") : page.index("From which day, why, and where")]
+    )
+    _, page = await browser.send("/rules", **fields | {"who": ""}, do="check")
+    assert '<div id="who-said"><div class="finding wrong">' in page
+
+
+async def test_a_limit_without_effect_says_so_and_becomes_an_exception_with_one_button(browser):
+    page = await browser.submit("/rules", text=RULES, do="new", effect="ceiling")
+    fields = form_in(page)
+    assert ("ceiling", "5", "tier:guest", "D-2026-014") == tuple(
+        fields[name] for name in ("rule", "down", "who", "by")
+    )
+    page = await browser.submit("/rules", **fields | {"start": "18:00", "end": "23:00"}, do="check")
+    fields = form_in(page)
+    said = page[page.index('<div id="down-said">') :]
+    assert "Make it an exception" in said[: said.index("</fieldset>")]
+    line = re.search(r'name="add" value="(\d+)"', said)[1]
+    page = await browser.submit("/rules", **fields, add=line)
+    assert "guest-top &lt;- ceiling" in page
+    assert "at most 5 Mbit/s download instead of 3 Mbit/s download." in page
+    fields = form_in(page)
+    assert ("guest-top", "18:00") == (fields["exception_to"], fields["start"])
+    assert fields["text"].startswith(RULES)
+
+
+@pytest.mark.parametrize("effect", NEW_RULES)
+async def test_every_kind_of_rule_can_be_added_and_its_form_sent_as_it_is(browser, effect):
+    page = await browser.submit("/rules", text=RULES, do="new", effect=effect)
+    assert '<span class="tag">New</span>' in page
+    fields = form_in(page)
+    again = await browser.submit("/rules", **fields, do="check")
+    assert fields["text"] == form_in(again)["text"]
+    page = await browser.submit("/rules", **fields, do="remove")
+    assert 'name="rule"' not in page
+    assert "Nothing changes for anybody." in page
+
+
+async def test_a_rule_with_an_exception_is_removed_after_it(browser):
+    page = await browser.submit("/rules", **await opened(browser, "guest-top"), do="exception")
+    fields = form_in(page)
+    assert ("guest-top-except", "guest-top") == (fields["rule"], fields["exception_to"])
+    page = await browser.submit("/rules", text=fields["text"], do="remove", rule="guest-top")
+    assert '<div id="rule-said"><div class="finding wrong">' in page
+    assert "guest-top-except replaces this rule." in page
+    page = await browser.submit("/rules", **fields, do="remove")
+    text = html.unescape(re.search(r"<textarea[^>]*>\n(.*?)</textarea>", page, re.DOTALL)[1])
+    page = await browser.submit("/rules", text=text, do="remove", rule="guest-top")
+    assert '<span class="tag odd">Removed</span>' in page
+
+
+async def test_another_rule_is_opened_with_what_was_typed_in_the_first(browser):
+    fields = await opened(browser, "guest-top")
+    page = await browser.submit("/rules", **fields | {"down": "4"}, change="anchors")
+    assert "4 Mbit/s" in form_in(page)["text"]
+    assert "anchors" == form_in(page)["rule"]
+    page = await browser.submit("/rules", **form_in(page), do="close")
+    assert ("<textarea" in page, 'name="rule"' in page) == (True, False)
+    assert "4 Mbit/s down" in page
+
+
+async def test_the_text_is_unfolded_when_an_error_is_outside_of_any_rule(browser):
+    for text, is_open in (
+        (RULES, False),
+        (RULES.replace("share = 200", "share = 0"), False),
+        (RULES.replace("[uplink.main]\ndown", "[uplink.main]\ndwn"), True),
+        (RULES + "nonsense\n", True),
+    ):
+        page = await browser.submit("/rules", text=text, do="check")
+        unfolded = "<details open>\n<summary>The rule file as text" in page
+        assert is_open == unfolded, text
+        assert '<li id="line-' in page, "a line with its number"
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {"rule": "nobody", "do": "check"},
+        {"rule": "nobody", "do": "remove"},
+        {"rule": "nobody", "do": "exception"},
+        {"do": "new", "effect": "burst"},
+        {"do": "new"},
+    ],
+)
+async def test_forms_that_no_page_has_are_refused_with_a_reason(browser, fields):
+    page = await browser.submit("/rules", text=RULES, **fields)
+    assert "One error: nothing was changed" in page
+    assert "Fix:" in page
+
+
+async def test_hostile_values_stay_inside_their_quotes(browser):
+    fields = await opened(browser, "guest-top")
+    why = """ends", by = "x" ' \\ ''' <script>&amp; [[rule]] # not a comment"""
+    page = await browser.submit("/rules", **fields | {"why": why}, do="check")
+    assert "No errors." in page
+    assert "<script" not in page
+    text = form_in(page)["text"]
+    assert [f"+ {line}" for line in text.split("\n") if line.startswith("why")] == changed_lines(RULES, text)
+    assert why == form_in(page)["why"]
+
+
+def test_the_bench_fills_in_the_form_of_each_rule():
+    assert editor_p95_ms(ordinary_rules(12), roll(20)) > 0
+    with pytest.raises(ValueError, match="cannot be read"):
+        editor_p95_ms("nonsense", roll(20))
+
+
+async def test_the_history_says_what_each_version_changed_who_adopted_it_and_when(browser):
+    fields = await opened(browser, "guest-top")
+    await browser.submit("/rules", **fields | {"down": "4"}, do="save")
+    await browser.submit("/rules/confirm", trial="2")
+    text = browser.app.admin.rule_file().text
+    await browser.app.write_rules(text.replace("[[rule]]", "# first\n[[rule]]", 1))
+    await browser.submit(
+        "/rules",
+        text=RULES[: RULES.index('[[rule]]\nid = "passes"')],
+        do="save",
+        replacing=fingerprint_of(browser),
+    )
+    _, page = await browser.get("/rules/history")
+    assert ["5", "4", "2", "1"] == re.findall(r"<h2>Version (\d)", page), "3 is the confirmation of 2"
+    fourth, third, second, first = re.findall(r'<section class="card">(.*?)</section>', page, re.DOTALL)
+    assert "in force, on trial" in fourth
+    assert "By admin, on 24 November 2026, 12:00." in fourth
+    assert "<del>People in the group day-pass" in fourth
+    assert "No sentence changed." in third
+    assert "By an edit of the file" in third
+    assert "Guests never have more than 4 Mbit/s download" in second
+    assert "Until then: “Guests never have more than 3 Mbit/s download" in second
+    assert 1 == second.count("<li>")
+    assert "These are the first rules." in first
+    assert 1 == fourth.count("Until then: “Guests never"), "a draft of version 1"
+    await browser.submit("/rules/rollback", trial="5")
+    await browser.submit("/rules", text=text + "# again\n", do="save", replacing=fingerprint_of(browser))
+    _, page = await browser.get("/rules/history")
+    assert "No sentence changed." in page[: page.index("Version 5")], (
+        "what was taken back is not compared with"
+    )
+
+
+async def test_a_version_that_cannot_be_read_any_more_is_said_so(browser):
+    await browser.submit("/rules", text=RULES + "# more\n", do="save", replacing=fingerprint_of(browser))
+    log = browser.app.node.archive.log
+    log[0] = replace(log[0], text="damaged")
+    _, page = await browser.get("/rules/history")
+    assert "What it changed cannot be read any more." in page
