@@ -524,14 +524,15 @@ def account_replays(
 ) -> Mapping[AccountId, AccountReplay]:
     """As `replay`, for each account that was active. Raises TooFewAccounts: one's own rate would tell what the few others
     used."""
-    replayer = _Replayer(before, after, unit_on, node)
+    replayer = _Replayer(((before, after),), unit_on, node)
     for begun, usage in intervals:
         if usage:
-            replayer.replay(begun, usage)
-    if len(replayer.low) < GROUP_MIN:
+            replayer.take(begun, usage)
+    (compared,) = replayer.comparisons
+    if len(compared.low) < GROUP_MIN:
         raise TooFewAccounts
-    high = replayer.high if replayer.is_stated else {}
-    return {account: _account_replay(sums, high.get(account)) for account, sums in replayer.low.items()}
+    high = compared.high if compared.is_stated else {}
+    return {account: _account_replay(sums, high.get(account)) for account, sums in compared.low.items()}
 
 
 def _account_replay(low: _Sums, high: _Sums | None) -> AccountReplay:
