@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from node.governance.rules import Ruleset
-from node.governance.sentences import describe
+from node.governance.sentences import describe, sentence
 from node.translator import ENGLISH, Translator
 
 Mark = Literal["same", "changed", "new", "removed", "unread"]
@@ -28,7 +28,7 @@ class MarkedSentence:
 def marked_sentences(
     before: Ruleset, after: Ruleset, words: Translator = ENGLISH
 ) -> tuple[MarkedSentence, ...]:
-    """The sentences of `after`, in their order, and then those of rules that only `before` has."""
+    """The sentences of `after`, the rules after all others, and then those of rules that only `before` has."""
     known, stated = _by_rule(before, words), set(_general(before, words))
     rules = _by_rule(after, words)
     return (
@@ -57,11 +57,10 @@ def _marked(name: str, text: str, before: str | None) -> MarkedSentence:
 
 
 def _by_rule(ruleset: Ruleset, words: Translator) -> dict[str, str]:
-    texts = describe(ruleset, words)
-    first = len(texts) - len(ruleset.every_rule)
-    return {rule.id: text for rule, text in zip(ruleset.every_rule, texts[first:], strict=True)}
+    return {rule.id: sentence(rule, ruleset, words) for rule in ruleset.every_rule}
 
 
 def _general(ruleset: Ruleset, words: Translator) -> tuple[str, ...]:
-    texts = describe(ruleset, words)
-    return texts[: len(texts) - len(ruleset.every_rule)]
+    """What is said before and after the rules."""
+    of_rules = set(_by_rule(ruleset, words).values())
+    return tuple(text for text in describe(ruleset, words) if text not in of_rules)

@@ -34,6 +34,7 @@ _WHO_CODES = frozenset({"W01", "W03", "W05", "W06"})
 _KEYS_OF_CODES = {
     "E06": "exception_to",
     "E07": "by",
+    "W19": "by",
     "W07": "when",
     "W16": "expires",
     "W17": "expires",

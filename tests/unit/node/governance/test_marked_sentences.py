@@ -38,6 +38,22 @@ def test_only_what_is_said_otherwise_is_marked():
     assert ["changed"] == list(marks(FILE.replace("40 Mbit/s", "50 Mbit/s")).values())
 
 
+def test_minutes_of_decisions_are_no_sentences_of_rules():
+    minutes = f"""{FILE}
+[decisions."D-2025-002"]
+day = "2025-03-08"
+present = 31
+yes = 27
+no = 2
+signers = ["Ana Pons", "Ben Riu"]
+"""
+    found = marked_sentences(BEFORE, ruleset_of(minutes))
+    assert ["guest-top", "guest-night"] == [each.rule for each in found if each.rule]
+    assert found[-2].text.startswith("Guests never have more than 3 Mbit/s")
+    assert set(describe(ruleset_of(minutes))) == {each.text for each in found}
+    assert ["", "guest-top"] == [each.rule for each in found if each.mark == "changed"], "27 yes and 2 no"
+
+
 def test_a_rule_that_changed_has_what_it_said_until_now():
     after = ruleset_of(FILE.replace("00:00-06:00", "01:00-06:00"))
     *_, night = marked_sentences(BEFORE, after)
