@@ -17,7 +17,8 @@ from node.app.admin_people import AdminPeopleService
 from node.app.admin_sessions import ADMIN, Signed
 from node.app.admin_vouchers import AdminVouchersService
 from node.app.observed_counts import ObservedCounts
-from node.app.rule_adoption import RuleAdoption, RuleLog
+from node.app.ports import RuleLog
+from node.app.rule_adoption import RuleAdoption
 from node.app.rule_files import BY_EDIT, RuleFiles
 from node.app.rule_meanings import RuleMeanings
 from node.app.rule_preview import ReadIntervals, RulePreview, preview

@@ -6,7 +6,6 @@ from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import replace
 from datetime import datetime
-from typing import Protocol
 
 from node.app.adoption_messages import (
     no_trial,
@@ -14,10 +13,12 @@ from node.app.adoption_messages import (
     not_ended,
     not_waiting,
     rules_changed,
+    unnamed,
     unstored,
 )
 from node.app.adoption_views import AdoptionOutcome, TrialView, WaitingView
 from node.app.due_time import due_text, read_due
+from node.app.ports import RuleLog
 from node.app.rule_files import BY_EDIT, BY_START, LOOK_EVERY_S, RuleFiles
 from node.app.rule_meanings import says_the_same
 from node.app.rule_objections import ObjectionCounter, ObjectionOutcome
@@ -48,7 +49,7 @@ from node.governance.adoption import (
     WriteFile,
     step,
 )
-from node.governance.approvals import approvals_needed
+from node.governance.approvals import approvals_needed, approver, missing_approvals
 from node.governance.parse import parse_ruleset
 from node.governance.rules import ActiveRuleset
 from node.translator import N_
@@ -64,19 +65,6 @@ BEGIN_AGAIN_TICKS = 100
 """After how many ticks scheduled rules that could not be adopted are tried again: each time they are checked."""
 FORGET_EVERY = RECORDS_MAX // 2
 """After how many records the log is read again, to forget versions that it has no longer."""
-
-
-class RuleLog(Protocol):
-    """The log of adoptions in the database. Every method raises StorageTrouble while the data folder cannot be used."""
-
-    async def append(self, record: AdoptionRecord) -> AdoptionRecord:
-        """Appends a record; it is on the disk when this returns. Returns the record as it stands there."""
-
-    async def history(self) -> tuple[RuleHistory, int]:
-        """What the log says, and the number of its first damaged record; 0 if it is whole."""
-
-    async def version_text(self, number: int) -> str | None:
-        """The text of a version; None if there is none."""
 
 
 class RuleAdoption:
@@ -133,7 +121,7 @@ class RuleAdoption:
         if waiting is None:
             return None
         due = "" if waiting.due is None else due_text(waiting.due)
-        missing = max(0, self._needed - len(waiting.approved))
+        missing = missing_approvals(waiting.approved, self._needed)
         approved, by = tuple(sorted(waiting.approved)), self._by(waiting.number)
         count = self._objections.count(self.version(waiting.number))
         numbers = count.objections, count.needed, count.accounts
@@ -180,7 +168,8 @@ class RuleAdoption:
         rules in force do not have the fingerprint `replacing`, and with UNSTORED while the log cannot be written. Raises
         WrongTime, or NodeError when the kernel refuses; then nothing has changed."""
         text = text.replace("\r\n", "\n")
-        at = self._due(due) if due else None
+        now, knows_time = self._clock.civil().replace(tzinfo=None), self._clock.state() != "unknown"
+        at = read_due(due, now, knows_time=knows_time) if due else None
         try:
             async with self._changing:
                 await self._record_confirmed(self._files.confirmed(self._reconciler), BY_START)
@@ -211,13 +200,15 @@ class RuleAdoption:
     async def approve(self, by: str, number: int) -> AdoptionOutcome:
         """Approves the rules of this version, which wait; with the last approval that they need, they come into force, on
         trial, if their time has come. Again, or for a version in force, it changes nothing. Refused with UNSTORED
-        while the log cannot be written. Raises NothingToDo for another version."""
+        while the log cannot be written. Raises NothingToDo for another version, and for an admin without a name."""
         async with self._changing:
             waiting = self._state.waiting
             if waiting is None or waiting.number != number:
                 return self._approved_before(number)
+            if not approver(by):
+                raise unnamed()
             try:
-                if by not in waiting.approved:
+                if approver(by) not in {approver(each) for each in waiting.approved}:
                     await self._append(self._record("approved", by, subject=number))
                     await self._handle(ApprovedBy(number, by), by)
                 await self._begin_if_due()
@@ -227,7 +218,7 @@ class RuleAdoption:
 
     def _after_approval(self, number: int) -> AdoptionOutcome:
         if self._state.waiting is not None:
-            return AdoptionOutcome("proposed", number)
+            return self._still_waits(number)
         if self._state.trial is not None:
             return AdoptionOutcome("trial", self._state.trial.number)
         if self._state.active > number:
@@ -235,6 +226,10 @@ class RuleAdoption:
         version = self.version(number)
         is_withdrawn = version is not None and version.state == "withdrawn"
         return AdoptionOutcome("withdrawn" if is_withdrawn else "ended", number)
+
+    def _still_waits(self, number: int, findings: tuple[Finding, ...] = ()) -> AdoptionOutcome:
+        view = self.waiting()
+        return AdoptionOutcome("proposed" if view and view.missing else "scheduled", number, findings)
 
     def _approved_before(self, number: int) -> AdoptionOutcome:
         version = self.version(number)
@@ -406,7 +401,11 @@ class RuleAdoption:
         is_trial: bool = True,
         subject: int = 0,
     ) -> AdoptionOutcome:
-        """Puts the rules in the log, to wait for their time or for approvals. Raises StorageTrouble."""
+        """Puts the rules in the log, to wait for their time or for approvals, which the same rules keep if the same admin
+        sends them again. Raises StorageTrouble."""
+        if self._waits_already(text, by, at, is_trial=is_trial):
+            assert self._state.waiting is not None, "it waits"
+            return self._still_waits(self._state.waiting.number, findings)
         due = "" if at is None else at.isoformat(timespec="minutes")
         trial_s = self._timeout // 1000 if is_trial else 0
         made = await self._append(
@@ -414,7 +413,15 @@ class RuleAdoption:
         )
         await self._handle(Scheduled(made.number, at, by), by)
         await self._count_needed(made.number)
-        return AdoptionOutcome("proposed" if self._needed > 1 else "scheduled", made.number, findings)
+        return self._still_waits(made.number, findings)
+
+    def _waits_already(self, text: str, by: str, at: datetime | None, *, is_trial: bool) -> bool:
+        waiting = self._state.waiting
+        version = self._history.version(waiting.number) if waiting and self._history else None
+        if waiting is None or version is None:
+            return False
+        wanted = by, fingerprint(text), at, is_trial
+        return wanted == (version.by, version.fingerprint, waiting.due, version.trial_s > 0)
 
     async def _go_on_trial(
         self,
@@ -591,7 +598,3 @@ class RuleAdoption:
                 with suppress(StorageTrouble):  # the record is stored all the same
                     self._history, self.damaged = await self._records.history()
         return made
-
-    def _due(self, text: str) -> datetime:
-        now = self._clock.civil().replace(tzinfo=None)
-        return read_due(text, now, knows_time=self._clock.state() != "unknown")
