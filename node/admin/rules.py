@@ -40,7 +40,7 @@ LINES_BEFORE, LINES_AFTER = 2, 6
 """Lines shown around one with a finding, as far as no empty line is between."""
 LINE_CHARS_MAX = 300
 """Characters shown of one line of the text."""
-NOTICES = ("saved", "scheduled", "proposed", "confirmed", "ended")
+NOTICES = ("saved", "same", "scheduled", "proposed", "confirmed", "ended")
 """Of an action that is done; names of the query."""
 
 NONE_OBSERVED: Mapping[str, str] = MappingProxyType({})
@@ -81,6 +81,8 @@ class Verdict:
     more_changes: int
     """How many are not shown."""
     exceptions: tuple[str, ...]
+    meaning: str = ""
+    """Fingerprint of what the draft says; empty when there are errors."""
     marked: tuple[MarkedSentence, ...] = ()
     """The draft in sentences, those marked that are new or other than in force."""
     places: Mapping[Finding, tuple[str, str]] = field(default_factory=dict)
@@ -125,6 +127,10 @@ class RulesPage:
     """Number of the earlier version in the editor; 0 for none."""
     versions: tuple[RuleVersion, ...]
     fingerprint: str
+    meaning: str = ""
+    """Fingerprint of what the rules in force say."""
+    meanings: Mapping[int, str] = field(default_factory=dict)
+    """The same of versions, by number, as far as they are known."""
     waiting: WaitingView | None = None
     due: str = ""
     """What was entered as the time of a schedule and refused."""
@@ -160,6 +166,7 @@ def rules_page(
     notice: str = "",
     version: int = 0,
     waiting: WaitingView | None = None,
+    meanings: Mapping[int, str] | None = None,
     marked: tuple[MarkedSentence, ...] = (),
 ) -> RulesPage:
     """Builds the page for the rules in force, or for a draft with its check."""
@@ -175,6 +182,8 @@ def rules_page(
         version=version,
         versions=newest_first(versions)[:VERSIONS_MAX],
         fingerprint=file.fingerprint,
+        meaning=file.meaning,
+        meanings=meanings or {},
         waiting=waiting,
         marked=marked[:SENTENCES_MAX],
         new_rules=new_rules(),
@@ -193,6 +202,7 @@ def verdict(check: RuleCheck, text: str = "") -> Verdict:
         changes=check.changes[:CHANGES_MAX],
         more_changes=max(0, len(check.changes) - CHANGES_MAX),
         exceptions=check.exceptions[:SENTENCES_MAX],
+        meaning=check.meaning,
         marked=check.marked[:SENTENCES_MAX],
         places=check.places,
     )
@@ -250,9 +260,9 @@ class RulesViews:
     async def _show(self, request: AdminRequest) -> AdminResponse | AdminRedirect:
         number = number_in(request.query, "version")
         if "version" not in request.query:
-            return await self._page(
-                request, notice=next((each for each in NOTICES if each in request.query), "")
-            )
+            notice = next((each for each in NOTICES if each in request.query), "")
+            meanings = await self._backend.meanings.of(self._backend.adoption.versions())
+            return await self._page(request, notice=notice, meanings=meanings)
         text = await self._backend.adoption.version_text(number)
         if text is None:
             fix = gettext_lazy("Choose one of the versions on the rules page.")
@@ -410,8 +420,9 @@ class RulesViews:
         self, request: AdminRequest, outcome: AdoptionOutcome, text: str, replacing: str
     ) -> AdminResponse | AdminRedirect:
         if not outcome.is_refused:
-            waits = {"scheduled", "proposed"}
-            return AdminRedirect(f"/rules?{outcome.kind}" if outcome.kind in waits else "/rules?saved")
+            if outcome.kind in {"scheduled", "proposed"}:
+                return AdminRedirect(f"/rules?{outcome.kind}")
+            return AdminRedirect("/rules?same" if outcome.says_the_same else "/rules?saved")
         if any(finding.code == CONFLICT for finding in outcome.findings):
             return await self._draft(request, text, notice="conflict", status=409)
         unstored = tuple(finding for finding in outcome.findings if finding.code == UNSTORED)
@@ -452,6 +463,7 @@ class RulesViews:
         notice: str = "",
         version: int = 0,
         status: int = 200,
+        meanings: Mapping[int, str] | None = None,
     ) -> AdminResponse:
         page = rules_page(
             self._backend.rule_sentences(request.translations),
@@ -466,6 +478,7 @@ class RulesViews:
             notice=notice,
             version=version,
             waiting=self._backend.adoption.waiting(),
+            meanings=meanings,
             marked=self._backend.marked_sentences(request.translations),
         )
         return AdminResponse(page, status)

@@ -19,6 +19,7 @@ from node.app.admin_vouchers import AdminVouchersService
 from node.app.observed_counts import ObservedCounts
 from node.app.rule_adoption import RuleAdoption, RuleLog
 from node.app.rule_files import BY_EDIT, RuleFiles
+from node.app.rule_meanings import RuleMeanings
 from node.app.rule_preview import ReadIntervals, RulePreview, preview
 from node.app.status import Overview, StatusSnapshot
 from node.backup.ports import BackupPort
@@ -28,6 +29,7 @@ from node.control.active_ruleset import amend, new_strains
 from node.control.ports import Clock
 from node.control.reconciler import Reconciler
 from node.errors import Finding, NodeError, StorageTrouble
+from node.governance.canonical_form import meaning_fingerprint
 from node.governance.change_impact import change_impact
 from node.governance.change_sentences import ChangeSentence, change_sentences, verdict_sentence
 from node.governance.marked_sentences import MarkedSentence, marked_sentences, unread_sentences
@@ -62,6 +64,8 @@ class RuleFile:
 
     text: str
     fingerprint: str
+    meaning: str = ""
+    """Fingerprint of what it says."""
 
 
 def difference(old: str, new: str) -> tuple[str, ...]:
@@ -95,6 +99,8 @@ class RuleCheck:
     changes: tuple[ChangeSentence, ...] = ()
     exceptions: tuple[str, ...] = ()
     """The tree of exceptions of the proposed rules."""
+    meaning: str = ""
+    """Fingerprint of what the proposed rules say; empty when there are errors."""
     preview: RulePreview | None = None
     """None if it was not asked for, or the rules have errors."""
     marked: tuple[MarkedSentence, ...] = ()
@@ -139,6 +145,7 @@ class AdminService:
         self._reconciler, self._status_snapshot, self._files = reconciler, status_snapshot, files
         self._archive, self._clock, self._config = archive, clock, config
         self.access, self.adoption, self.fingerprint = access, adoption, fingerprint
+        self.meanings = RuleMeanings(adoption.version_text)
         self._hashing, self._previewing, self._read_intervals = asyncio.Lock(), asyncio.Lock(), read_intervals
         self._portal_url, self._languages = portal_url, languages
         self._observed = ObservedCounts(read_intervals, clock, config.node.name)
@@ -205,7 +212,8 @@ class AdminService:
         await self._archive.acknowledge_losses()
 
     def rule_file(self) -> RuleFile:
-        return RuleFile(self._reconciler.active_ruleset.text, self._reconciler.active_ruleset.fingerprint)
+        active = self._reconciler.active_ruleset
+        return RuleFile(active.text, active.fingerprint, meaning_fingerprint(active.ruleset))
 
     def site(self) -> SiteInfo:
         config, known, appearance = self._config, self._languages(), self.content.appearance()
@@ -326,6 +334,7 @@ class AdminService:
             verdict_sentence(impact, translator),
             change_sentences(impact, translator),
             exception_chains(ruleset.rules),
+            meaning=meaning_fingerprint(ruleset),
             marked=marked_sentences(active.ruleset, ruleset, translator),
             places=places,
         )

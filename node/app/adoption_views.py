@@ -20,6 +20,8 @@ class AdoptionOutcome:
     """Of the check; one is an error if it was refused."""
     put_back: int = 0
     """The earlier version whose rules it has; 0 for none."""
+    says_the_same: bool = False
+    """It says exactly what the rules in force said, so it was confirmed without a trial."""
 
     @property
     def is_refused(self) -> bool:

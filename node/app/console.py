@@ -12,6 +12,7 @@ from node.app.admin_vouchers import AdminVouchersService, VoucherOrder, batch_li
 from node.app.adoption_messages import became
 from node.app.adoption_views import AdoptionOutcome
 from node.app.rule_adoption import RuleAdoption
+from node.app.rule_meanings import RuleMeanings
 from node.app.status import StatusSnapshot
 from node.app.views import LINE_KNOWN, GuestView, LineView, line_view
 from node.config.model import SiteInfo
@@ -19,6 +20,7 @@ from node.console import Answer, DeviceRow
 from node.control.reconciler import Reconciler
 from node.errors import UNSTORED, Finding, NodeError
 from node.governance.allowance import Moment, binding
+from node.governance.canonical_form import meaning_fingerprint
 from node.governance.explanation import explain
 from node.governance.rules import exception_chains, is_meant_for
 from node.governance.sentences import describe, sentence
@@ -84,6 +86,7 @@ class ConsoleService:
             "clock": reconciler.effective_policy.moment().clock,
             "uplink_busy": reconciler.load.busy,
             "rules_fingerprint": active.fingerprint,
+            "rules_meaning": meaning_fingerprint(active.ruleset),
             "rules_version": active.ruleset.version,
             "rules_decision": active.ruleset.decision,
             "rules_rejected": active.rejected,
@@ -143,6 +146,7 @@ class ConsoleService:
             "file": self._rules_file,
             "text": active.text,
             "fingerprint": active.fingerprint,
+            "meaning": meaning_fingerprint(active.ruleset),
             "sentences": describe(active.ruleset),
             "exceptions": exception_chains(active.ruleset.rules),
             "findings": active.rejected,
@@ -362,7 +366,7 @@ class RuleCommands:
     """Each method runs one command about the adoption of rules. Raises NodeError when it is refused."""
 
     def __init__(self, adoption: RuleAdoption) -> None:
-        self._adoption = adoption
+        self._adoption, self._meanings = adoption, RuleMeanings(adoption.version_text)
 
     def all(self) -> Mapping[str, Answer]:
         return {
@@ -392,10 +396,14 @@ class RuleCommands:
     async def roll_back(self, question: dict[str, Any]) -> Mapping[str, Any]:
         return self._said(await self._adoption.roll_back(_CONSOLE.label, _version(question)))
 
-    def history(self, _question: dict[str, Any]) -> Mapping[str, Any]:
+    async def history(self, _question: dict[str, Any]) -> Mapping[str, Any]:
         versions = self._adoption.versions()
+        meanings = await self._meanings.of(versions)
         return {
-            "versions": [{**asdict(each), "became": became(each)} for each in versions],
+            "versions": [
+                {**asdict(each), "became": became(each), "meaning": meanings.get(each.number, "")}
+                for each in versions
+            ],
             "trial": self._adoption.trial(),
             "waiting": self._adoption.waiting(),
             "damaged": self._adoption.damaged,
@@ -406,6 +414,7 @@ class RuleCommands:
             "outcome": outcome.kind,
             "number": outcome.number,
             "put_back": outcome.put_back,
+            "says_the_same": outcome.says_the_same,
             "in_force": self._adoption.in_force,
             "findings": outcome.findings,
             "trial": self._adoption.trial(),

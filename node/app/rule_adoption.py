@@ -19,6 +19,7 @@ from node.app.adoption_messages import (
 )
 from node.app.adoption_views import AdoptionOutcome, TrialView, WaitingView
 from node.app.rule_files import BY_EDIT, BY_START, LOOK_EVERY_S, RuleFiles
+from node.app.rule_meanings import says_the_same
 from node.control.active_ruleset import amend, fingerprint
 from node.control.ports import Clock
 from node.control.reconciler import Reconciler
@@ -160,7 +161,8 @@ class RuleAdoption:
     async def adopt(
         self, text: str, by: str, *, replacing: str | None = None, due: str = "", is_trial: bool = True
     ) -> AdoptionOutcome:
-        """Checks rules and puts them in force, on trial, or at the local time `due`. Refused with code CONFLICT if the
+        """Checks rules and puts them in force, on trial unless they say what those confirmed last say, or at the local time
+        `due`. Refused with code CONFLICT if the
         rules in force do not have the fingerprint `replacing`, and with UNSTORED while the log cannot be written. Raises
         WrongTime, or NodeError when the kernel refuses; then nothing has changed."""
         text = text.replace("\r\n", "\n")
@@ -188,7 +190,9 @@ class RuleAdoption:
             return AdoptionOutcome("same", self._state.in_force, findings)
         if at is not None or await self._approvals_for(text) > 1:
             return await self._propose(text, by, findings, at, is_trial=is_trial)
-        return await self._go_on_trial(text, by, findings, is_trial=is_trial)
+        says_same = self._state.trial is None and await self._says_the_same(text)
+        outcome = await self._go_on_trial(text, by, findings, is_trial=is_trial and not says_same)
+        return replace(outcome, says_the_same=says_same)
 
     async def approve(self, by: str, number: int) -> AdoptionOutcome:
         """Approves the rules of this version, which wait; with the last approval that they need, they come into force, on
@@ -476,6 +480,9 @@ class RuleAdoption:
         active, directory = self._reconciler.active_ruleset, self._reconciler.member_directory
         _, findings = await asyncio.to_thread(amend, active, text, directory)
         return findings
+
+    async def _says_the_same(self, text: str) -> bool:
+        return await asyncio.to_thread(says_the_same, self._reconciler.active_ruleset.ruleset, text)
 
     # --- the log ---
 

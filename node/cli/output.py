@@ -56,11 +56,14 @@ def why(answer: Said, terminal: Terminal) -> list[str]:
 
 
 def rules(answer: Said, terminal: Terminal) -> list[str]:
-    """Answer to ``rules``: {"community", "version", "decision", "file", "sentences", "exceptions", "findings"}."""
+    """Answer to ``rules``: {"community", "version", "decision", "file", "fingerprint", "meaning", "sentences", "exceptions",
+    "findings"}."""
     head = (
         f"{clean(answer['community'])}, version {answer['version']}, decided by {clean(answer['decision'])}"
     )
     lines = [terminal.bold(head), *_adoption_now({"rules_trial": answer.get("trial")}, terminal)]
+    if answer.get("meaning"):
+        lines.append(terminal.dim(f"text {answer['fingerprint']}, meaning {answer['meaning']}"))
     lines += [f"  {clean(sentence)}" for sentence in answer["sentences"]]
     if answer["exceptions"]:
         lines += ["", "Exceptions:", *(f"  {clean(chain)}" for chain in answer["exceptions"])]
@@ -74,9 +77,11 @@ def rules(answer: Said, terminal: Terminal) -> list[str]:
 
 
 def comparison(answer: Said, terminal: Terminal) -> list[str]:
-    """Answer to ``rules compare``: {"file", "against", "verdict", "is_nothing", "accounts", "changes"}."""
+    """Answer to ``rules compare``: {"file", "against", "verdict", "is_nothing", "meanings", "accounts", "changes"}."""
     colour = terminal.good if answer["is_nothing"] else terminal.bold
     lines = [colour(clean(answer["verdict"]))]
+    if len(set(answer.get("meanings", ()))) == 1:
+        lines.append("Both say the same: only comments, layout or order differ.")
     for change in answer["changes"]:
         details = [clean(change[key]) for key in ("counted", "example", "rules") if change[key]]
         lines += ["", f"  {clean(change['text'])}"]
@@ -117,6 +122,8 @@ def adoption(answer: Said, name: str, terminal: Terminal) -> list[str]:
             )
         case "proposed":
             done = f"Version {number} waits for approval{_approvals(answer['waiting'])}."
+        case "confirmed" if answer.get("says_the_same"):
+            done = f"Version {number} says the same as the rules before it, so it needs no trial and stays in force."
         case "confirmed":
             done = f"Version {number} is confirmed and stays in force."
         case "ended":
@@ -142,14 +149,17 @@ def _approvals(waiting: Said | None) -> str:
 
 
 def rules_log(answer: Said, terminal: Terminal) -> list[str]:
-    """Answer to ``rules-log``: {"versions": RuleVersion list with "became", "damaged": number of a record or 0}."""
-    columns = [Column("VERSION", True), Column("WHEN"), Column("BY"), Column("RULES"), Column("BECAME")]
+    """Answer to ``rules-log``: {"versions": RuleVersion list with "became" and "meaning", "damaged": number of a record or
+    0}."""
+    columns = [Column("VERSION", True), Column("WHEN"), Column("BY"), Column("RULES"), Column("MEANING")]
+    columns += [Column("BECAME")]
     rows = [
         (
             row["number"],
             row["adopted"][:16].replace("T", " "),
             clean(row["by"]),
             row["fingerprint"] + (f" = version {row['put_back']}" if row["put_back"] else ""),
+            row.get("meaning") or "-",
             clean(row["became"]) or "replaced",
         )
         for row in answer["versions"]

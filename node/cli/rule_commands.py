@@ -29,16 +29,20 @@ ADOPTION_S = 60.0
 
 def rules_check(context: CommandContext) -> int:
     """Uses the members file of this machine's node, if there is one, so that groups are checked too."""
-    from node.control.active_ruleset import examine  # noqa: PLC0415
+    from node.control.active_ruleset import examine, fingerprint  # noqa: PLC0415
+    from node.governance.canonical_form import meaning_fingerprint  # noqa: PLC0415
     from node.governance.members import NO_MEMBERS  # noqa: PLC0415
     from node.governance.sentences import describe  # noqa: PLC0415
 
     path = Path(context.asked["file"])
-    ruleset, found = examine(read_file(path), _member_directory(context) or NO_MEMBERS)
+    text = read_file(path)
+    ruleset, found = examine(text, _member_directory(context) or NO_MEMBERS)
     sentences = () if ruleset is None else describe(ruleset)
     as_json = {
         "ok": ruleset is not None,
         "file": str(path),
+        "fingerprint": fingerprint(text),
+        "meaning": "" if ruleset is None else meaning_fingerprint(ruleset),
         "findings": [_finding_json(finding) for finding in found],
         "sentences": list(sentences),
     }
@@ -59,6 +63,7 @@ def rules_compare(context: CommandContext) -> int:
     """Uses the members file of this machine's node, if there is one. Without errors in either file the answer is yes,
     whether something changes or not."""
     from node.control.active_ruleset import examine  # noqa: PLC0415
+    from node.governance.canonical_form import meaning_fingerprint  # noqa: PLC0415
     from node.governance.change_impact import change_impact  # noqa: PLC0415
     from node.governance.change_sentences import change_sentences, verdict_sentence  # noqa: PLC0415
     from node.governance.members import NO_MEMBERS  # noqa: PLC0415
@@ -78,6 +83,7 @@ def rules_compare(context: CommandContext) -> int:
         "against": against,
         "is_nothing": impact.is_nothing,
         "is_complete": impact.is_complete,
+        "meanings": [meaning_fingerprint(before), meaning_fingerprint(after)],
         "verdict": verdict_sentence(impact),
         "accounts": None if known is None else len(known.units),
         "changes": [asdict(each) for each in change_sentences(impact)],

@@ -12,6 +12,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import islice
 from typing import Literal, get_args
+from unicodedata import normalize
 
 from node.governance.allowance import Allowance, Bound, Moment, Unit
 from node.governance.coverage import is_in_variant, variants
@@ -196,7 +197,7 @@ def _terms(ruleset: Ruleset) -> Mapping[Term, object]:
         "max_weight_ratio": charter.max_weight_ratio,
         "overbook_percent": charter.overbook_percent,
         "approvals": (charter.approvals, charter.charter_approvals),
-        "unit": ruleset.unit,
+        "unit": normalize("NFC", ruleset.unit),
         "joining": (joining.ways, joining.when_full),
         "busy": charter.busy,
         "grace_days": ruleset.grace_days,

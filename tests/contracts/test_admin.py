@@ -11,7 +11,9 @@ import pytest
 
 from node.accounting.intervals import IntervalUsage
 from node.admin.server import COOKIE, AdminServer
+from node.control.active_ruleset import fingerprint
 from node.errors import NodeError
+from node.governance.canonical_form import meaning_fingerprint
 from node.units import AccountId, Bytes, NodeId, Usage
 from tests.contracts.admin_browser import AdminBrowser, admin_browser, field_in, proof_in
 from tests.fakes.admin_pages import HILLS, ISSUER_LINK, LINK, MEMBERS, OUTSIDER, PHONE, RULES, TABLET
@@ -112,6 +114,26 @@ async def test_checking_a_draft_shows_what_would_change_for_which_people(browser
     assert "For example Friday 21:00." in page
     assert '<code dir="ltr">guest-top &lt;- guest-evening</code>' in page
     assert "What changes in the file" in page
+
+
+async def test_a_draft_that_says_the_same_is_said_to_and_saved_without_a_trial(browser):
+    await browser.sign_in()
+    fields = {"csrf_token": await browser.csrf_token(), "do": "check", "text": f"# a comment\n{RULES}"}
+    fields["replacing"] = fingerprint(RULES)
+    same = "The draft says the same as the rules in force"
+    _, page = await browser.post("/rules", fields)
+    assert same in page
+    _, page = await browser.post("/rules", fields | {"text": RULES.replace("3 Mbit/s", "2 Mbit/s")})
+    assert same not in page
+    response, _ = await browser.post("/rules", fields | {"do": "save"})
+    assert "/rules?same" == response.headers["Location"]
+    _, page = await browser.get("/rules?same")
+    assert "they need no trial" in page
+    assert browser.app.adoption.trial() is None
+    assert f"# a comment\n{RULES}" == rule_file(browser)
+    meaning = meaning_fingerprint(browser.app.loop.active_ruleset.ruleset)
+    assert 3 == page.count(meaning), "of the rules in force, and of both versions"
+    assert 1 == page.count("says the same as the rules in force")
 
 
 async def test_a_draft_is_previewed_with_what_accounts_used(browser):

@@ -10,6 +10,7 @@ from node.accounts.codes import read_code
 from node.app.console import ConsoleCommands, ConsoleService, RuleCommands
 from node.app.views import CardShown, CodeTyped, LineView, PassphraseTyped
 from node.errors import NodeError
+from node.governance.canonical_form import meaning_fingerprint
 from node.memory_budget import Allowed, budget
 from node.task_supervision import Parts
 from node.units import Bytes, Rates
@@ -246,23 +247,42 @@ async def test_every_query_has_its_answer(commands):
 async def test_rules_are_adopted_confirmed_and_listed(app):
     await app.adoption.record(app.loop.active_ruleset, "the node's start")
     commands = RuleCommands(app.adoption)
-    text = app.loop.active_ruleset.text + "# new\n"
+    text = app.loop.active_ruleset.text.replace("version = 3", "version = 4")
     said = await commands.adopt({"text": text})
     assert ("trial", 2, 600) == (said["outcome"], said["number"], said["trial"].seconds_left)
     assert ("confirmed", None) == ((said := await commands.confirm({}))["outcome"], said["trial"])
     assert "same" == (await commands.confirm({}))["outcome"]
     assert [("in force", "admin console"), ("", "the node's start")] == [
-        (each["became"], each["by"]) for each in commands.history({})["versions"]
+        (each["became"], each["by"]) for each in (await commands.history({}))["versions"]
     ]
     assert "trial" == (await commands.roll_back({"version": "1"}))["outcome"]
     assert "ended" == (await commands.roll_back({}))["outcome"]
     assert "confirmed" == (await commands.adopt({"text": text + "# more\n", "no_trial": True}))["outcome"]
 
 
+async def test_a_text_that_says_the_same_is_confirmed_without_a_trial_and_listed_with_the_same_meaning(app):
+    await app.adoption.record(app.loop.active_ruleset, "the node's start")
+    commands, before = RuleCommands(app.adoption), app.loop.active_ruleset
+    said = await commands.adopt({"text": before.text + "# a comment\n"})
+    assert ("confirmed", 2, None, True) == (
+        said["outcome"], said["number"], said["trial"], said["says_the_same"]
+    )  # fmt: skip
+    text = before.text.replace("version = 3", "version = 4")
+    said = await commands.adopt({"text": text})
+    assert ("trial", False) == (said["outcome"], said["says_the_same"])
+    assert "trial" == (await commands.adopt({"text": text + "# a comment\n"}))["outcome"], (
+        "nobody confirmed that yet"
+    )
+    other, second, first = [each["meaning"] for each in (await commands.history({}))["versions"]][1:]
+    assert first == second == meaning_fingerprint(before.ruleset)
+    assert other == meaning_fingerprint(app.loop.active_ruleset.ruleset) != first
+
+
 async def test_another_version_than_the_one_on_trial_is_not_confirmed(app):
     await app.adoption.record(app.loop.active_ruleset, "the node's start")
     commands = RuleCommands(app.adoption)
-    number = (await commands.adopt({"text": app.loop.active_ruleset.text + "# new\n"}))["number"]
+    text = app.loop.active_ruleset.text.replace("version = 3", "version = 4")
+    number = (await commands.adopt({"text": text}))["number"]
     said = await commands.confirm({"version": "1"})
     assert ("same", number) == (said["outcome"], said["trial"].number)
     with pytest.raises(NodeError, match="no rules are on trial"):

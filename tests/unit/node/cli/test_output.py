@@ -235,6 +235,25 @@ def test_rules_in_force_and_why_the_newer_file_is_refused():
     ] == output.rules(answer, PLAIN)
 
 
+def test_both_fingerprints_of_the_rules_in_force_are_shown():
+    said = dict.fromkeys(("sentences", "exceptions", "findings"), ())
+    answer = as_answered(
+        **said, community="Vall", version=3, decision="D-3", file="r", fingerprint="12ab", meaning="34cd"
+    )
+    assert ["Vall, version 3, decided by D-3", "text 12ab, meaning 34cd"] == output.rules(answer, PLAIN)
+
+
+@pytest.mark.parametrize(
+    ("meanings", "said"),
+    [(["a", "a"], ["Both say the same: only comments, layout or order differ."]), (["a", "b"], [])],
+)
+def test_a_comparison_says_whether_both_say_the_same(meanings, said):
+    answer = as_answered(
+        verdict="Nothing changes.", is_nothing=True, accounts=3, changes=[], meanings=meanings
+    )
+    assert ["Nothing changes.", *said] == output.comparison(answer, PLAIN)
+
+
 def test_a_comparison_is_shown_with_an_example_below_each_change():
     change = ChangeSentence("ceiling", "Guests: less.", "", "For example Friday 21:00.", "Rule: guest-top.")
     answer = as_answered(

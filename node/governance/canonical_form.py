@@ -1,0 +1,80 @@
+"""The canonical form of a ruleset, as JSON: two files have the same exactly if they say the same, whatever their comments,
+layout, and the order of their rules and keys.
+
+As in RFC 8785, keys are sorted and nothing is between values; all numbers are integers, and text is in Unicode normalization
+form C. What is so where a file says nothing (no reason, no end) has no key. Left out is what nothing depends on:
+lines, and days of `[decisions]` after which no rule ends.
+"""
+
+import hashlib
+import json
+import unicodedata
+from dataclasses import fields, is_dataclass
+from datetime import date
+from typing import Any
+
+from node.accounting.periods import SlidingDays
+from node.governance.rules import (
+    Ceiling,
+    Credit,
+    DevicesLimit,
+    Example,
+    Floor,
+    Quota,
+    Reserve,
+    Rule,
+    Ruleset,
+    SessionLimit,
+    Share,
+    UsageAlert,
+)
+
+FINGERPRINT_CHARS = 16
+_KINDS: dict[type, str] = {
+    Share: "share",
+    Credit: "credit",
+    Floor: "floor",
+    Reserve: "reserve",
+    Ceiling: "ceiling",
+    Quota: "quota",
+    SessionLimit: "session",
+    DevicesLimit: "devices",
+    UsageAlert: "tell",
+    SlidingDays: "days",
+}
+"""Of values that others can be in place of."""
+
+
+def canonical_form(ruleset: Ruleset) -> str:
+    """Everything that the file says, as canonical JSON."""
+    return _json(_plain(ruleset))
+
+
+def meaning_fingerprint(ruleset: Ruleset) -> str:
+    """Of the canonical form: the same for two files that say the same."""
+    return hashlib.sha256(canonical_form(ruleset).encode()).hexdigest()[:FINGERPRINT_CHARS]
+
+
+def _json(value: object) -> str:
+    return json.dumps(value, ensure_ascii=False, allow_nan=False, sort_keys=True, separators=(",", ":"))
+
+
+def _plain(value: Any) -> object:
+    """As values of JSON; what has no order of its own is sorted."""
+    if isinstance(value, str):
+        return unicodedata.normalize("NFC", value)
+    if isinstance(value, date):
+        return value.isoformat()
+    if isinstance(value, frozenset):
+        return sorted(map(str, value))
+    if isinstance(value, tuple):
+        items = [_plain(item) for item in value]
+        return sorted(items, key=_json) if value and isinstance(value[0], Rule | Example) else items
+    if not is_dataclass(value):
+        assert value is None or isinstance(value, int), value
+        return value
+    # A field of its own for what a later version knows has a default, which leaves older fingerprints as they are.
+    said = {each.name: getattr(value, each.name) for each in fields(value) if each.name != "line"}
+    usual = {each.name: each.default for each in fields(value)}
+    found = {name: _plain(each) for name, each in said.items() if each != usual[name]}
+    return {"kind": _KINDS[type(value)], **found} if type(value) in _KINDS else found
