@@ -5,7 +5,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from node.admin.fields import FormView
-from node.app.admin import RuleOptions
+from node.app.admin import OPTIONS_MAX, RuleOptions
 from node.errors import Finding, InvalidValue
 from node.governance.expressions import among_words
 from node.governance.rule_blanks import (
@@ -103,6 +103,10 @@ class RuleForm:
     nodes: tuple[str, ...]
     others: Options
     """Rules that this one can replace."""
+    named_days: Options = ()
+    """Days on which a rule can be left out, by their names in the file."""
+    decisions: tuple[str, ...] = ()
+    """Decisions that the file names."""
     sentence: str = ""
     """The rule in words; empty where it cannot be read."""
     findings: Mapping[str, tuple[Finding, ...]] = field(default_factory=dict)
@@ -154,7 +158,9 @@ def rule_form(
         exception_to=replaced,
         people=_people(options.people, (values["who"], values["except"]), translator),
         nodes=options.nodes,
-        others=tuple((each, each) for each in dict.fromkeys((*others, *([replaced] if replaced else [])))),
+        named_days=_names((*draft.named_days[:OPTIONS_MAX], values.get("closed", ""))),
+        decisions=draft.decisions[:OPTIONS_MAX],
+        others=_names((*others, replaced)),
     )
 
 
@@ -231,6 +237,11 @@ def _menu(blank: str) -> Options:
         "then": (THEN, _THEN),
     }[blank]
     return tuple((each, words[each]) for each in names)
+
+
+def _names(names: Iterable[str]) -> Options:
+    """Names that are the same in all languages."""
+    return tuple((each, each) for each in dict.fromkeys(names) if each)
 
 
 def _people(offered: Sequence[str], chosen: Iterable[str], translator: Translator) -> Options:

@@ -83,6 +83,13 @@ def not_waiting(number: int) -> NothingToDo:
     )
 
 
+def unnamed() -> NothingToDo:
+    return NothingToDo(
+        gettext_lazy("an admin without a name cannot approve rules"),
+        gettext_lazy("choose a name and a passphrase, and then approve them"),
+    )
+
+
 def not_ended(number: int) -> NothingToDo:
     return NothingToDo(
         gettext_lazy("version {number} is no longer on trial, and does not wait for its time", number=number),

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from node.errors import Finding
+from node.governance.approvals import approver
 
 OutcomeKind = Literal["refused", "same", "trial", "confirmed", "scheduled", "proposed", "ended", "withdrawn"]
 """``scheduled`` rules wait for their time, ``proposed`` ones for approvals, perhaps also for their time."""
@@ -54,3 +55,6 @@ class WaitingView:
     """Labels of the admins who approve it, with the one who proposed it."""
     missing: int = 0
     """How many more admins must approve it."""
+
+    def is_approved_by(self, label: str) -> bool:
+        return approver(label) in {approver(each) for each in self.approved}

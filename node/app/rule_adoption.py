@@ -15,6 +15,7 @@ from node.app.adoption_messages import (
     not_ended,
     not_waiting,
     rules_changed,
+    unnamed,
     unstored,
 )
 from node.app.adoption_views import AdoptionOutcome, TrialView, WaitingView
@@ -47,7 +48,7 @@ from node.governance.adoption import (
     WriteFile,
     step,
 )
-from node.governance.approvals import approvals_needed
+from node.governance.approvals import approvals_needed, approver, missing_approvals
 from node.governance.parse import parse_ruleset
 from node.governance.rules import ActiveRuleset
 from node.translator import N_, gettext_lazy
@@ -133,7 +134,7 @@ class RuleAdoption:
         if waiting is None:
             return None
         due = "" if waiting.due is None else waiting.due.strftime(TEXT)
-        missing = max(0, self._needed - len(waiting.approved))
+        missing = missing_approvals(waiting.approved, self._needed)
         return WaitingView(
             waiting.number, self._by(waiting.number), due, tuple(sorted(waiting.approved)), missing
         )
@@ -197,13 +198,15 @@ class RuleAdoption:
     async def approve(self, by: str, number: int) -> AdoptionOutcome:
         """Approves the rules of this version, which wait; with the last approval that they need, they come into force, on
         trial, if their time has come. Again, or for a version in force, it changes nothing. Refused with UNSTORED
-        while the log cannot be written. Raises NothingToDo for another version."""
+        while the log cannot be written. Raises NothingToDo for another version, and for an admin without a name."""
         async with self._changing:
             waiting = self._state.waiting
             if waiting is None or waiting.number != number:
                 return self._approved_before(number)
+            if not approver(by):
+                raise unnamed()
             try:
-                if by not in waiting.approved:
+                if approver(by) not in {approver(each) for each in waiting.approved}:
                     await self._append(self._record("approved", by, subject=number))
                     await self._handle(ApprovedBy(number, by), by)
                 await self._begin_if_due()
@@ -213,7 +216,7 @@ class RuleAdoption:
 
     def _after_approval(self, number: int) -> AdoptionOutcome:
         if self._state.waiting is not None:
-            return AdoptionOutcome("proposed", number)
+            return self._still_waits(number)
         if self._state.trial is not None:
             return AdoptionOutcome("trial", self._state.trial.number)
         if self._state.active > number:
@@ -221,6 +224,10 @@ class RuleAdoption:
         version = None if self._history is None else self._history.version(number)
         is_withdrawn = version is not None and version.state == "withdrawn"
         return AdoptionOutcome("withdrawn" if is_withdrawn else "ended", number)
+
+    def _still_waits(self, number: int, findings: tuple[Finding, ...] = ()) -> AdoptionOutcome:
+        view = self.waiting()
+        return AdoptionOutcome("proposed" if view and view.missing else "scheduled", number, findings)
 
     def _approved_before(self, number: int) -> AdoptionOutcome:
         version = None if self._history is None else self._history.version(number)
@@ -367,7 +374,11 @@ class RuleAdoption:
         is_trial: bool = True,
         subject: int = 0,
     ) -> AdoptionOutcome:
-        """Puts the rules in the log, to wait for their time or for approvals. Raises StorageTrouble."""
+        """Puts the rules in the log, to wait for their time or for approvals, which the same rules keep if the same admin
+        sends them again. Raises StorageTrouble."""
+        if self._waits_already(text, by, at, is_trial=is_trial):
+            assert self._state.waiting is not None, "it waits"
+            return self._still_waits(self._state.waiting.number, findings)
         due = "" if at is None else at.isoformat(timespec="minutes")
         trial_s = self._timeout // 1000 if is_trial else 0
         made = await self._append(
@@ -375,7 +386,15 @@ class RuleAdoption:
         )
         await self._handle(Scheduled(made.number, at, by), by)
         await self._count_needed(made.number)
-        return AdoptionOutcome("proposed" if self._needed > 1 else "scheduled", made.number, findings)
+        return self._still_waits(made.number, findings)
+
+    def _waits_already(self, text: str, by: str, at: datetime | None, *, is_trial: bool) -> bool:
+        waiting = self._state.waiting
+        version = self._history.version(waiting.number) if waiting and self._history else None
+        if waiting is None or version is None:
+            return False
+        wanted = by, fingerprint(text), at, is_trial
+        return wanted == (version.by, version.fingerprint, waiting.due, version.trial_s > 0)
 
     async def _go_on_trial(
         self,

@@ -115,11 +115,8 @@ def adoption(answer: Said, name: str, terminal: Terminal) -> list[str]:
             same = f", with the rules of version {answer['put_back']}," if answer["put_back"] else ""
             done = f"Version {number}{same} is in force on trial: without 'procomu rules confirm' {back}."
         case "scheduled":
-            done = (
-                f"Version {number} waits until {clean(answer['waiting']['due'])}."
-                if answer["waiting"]
-                else "It waits."
-            )
+            until = clean(answer["waiting"]["due"]) if answer["waiting"] else ""
+            done = f"Version {number} waits {f'until {until}' if until else 'to begin'}."
         case "proposed":
             done = f"Version {number} waits for approval{_approvals(answer['waiting'])}."
         case "confirmed" if answer.get("says_the_same"):

@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Literal
 
+from node.governance.approvals import approver, missing_approvals
 from node.units import Milliseconds, Monotonic
 
 RecordKind = Literal[
@@ -345,7 +346,7 @@ def _tick(state: AdoptionState, event: TimePassed, now: Monotonic) -> Step:
 
 def _is_ready(waiting: Schedule, event: TimePassed) -> bool:
     """Whether the time of these rules has come, and enough admins approve them."""
-    if len(waiting.approved) < event.needed:
+    if missing_approvals(waiting.approved, event.needed):
         return False
     if waiting.due is None:
         return True
@@ -398,11 +399,8 @@ class RuleHistory:
         subject = self._versions.get(record.subject)
         if record.kind in VERSIONS:
             self._versions[record.number] = _version(record, subject)
-        elif subject is not None and record.kind == "approved":
-            self._versions[record.subject] = replace(subject, approved=(*subject.approved, record.by))
-        elif subject is not None and record.kind != "confirmed":
-            ended: VersionState = "reverted" if record.kind == "reverted" else "withdrawn"
-            self._versions[record.subject] = replace(subject, state=ended, reason=record.reason)
+        elif subject is not None:
+            self._versions[record.subject] = _after(subject, record)
 
     def versions(self) -> tuple[RuleVersion, ...]:
         """The newest first."""
@@ -440,6 +438,20 @@ class RuleHistory:
         if waiting is not None and version.number == waiting.number:
             return replace(version, state="waiting")
         return version
+
+
+def _after(version: RuleVersion, record: AdoptionRecord) -> RuleVersion:
+    """The version, after a record about it."""
+    match record.kind:
+        case "reverted" | "withdrawn":
+            return replace(version, state=record.kind, reason=record.reason)
+        case "approved":
+            known = {approver(label) for label in (version.by, *version.approved)}
+            # On a slow disk, one approval can be there twice.
+            new = () if approver(record.by) in known else (record.by,)
+            return replace(version, approved=(*version.approved, *new))
+        case _:
+            return version
 
 
 def _version(record: AdoptionRecord, subject: RuleVersion | None) -> RuleVersion:

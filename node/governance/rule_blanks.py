@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from datetime import date
 from functools import partial
 
-from node.characters import hidden_character
+from node.characters import hidden_character, is_name
 from node.errors import Finding, InvalidValue
 from node.governance.document import LIST_MAX, TEXT_MAX
 from node.governance.expressions import rate_words
@@ -40,7 +40,7 @@ LENGTH_UNITS = ("minute", "hour", "day")
 PERIODS = ("day", "week", "month", "7 days", "30 days")
 COUNTS = ("uplink while busy", "uplink")
 THEN = ("share", "ceiling", "tell")
-TICKS = frozenset({*DAYS, "lifted", "busy", "observe"})
+TICKS = frozenset({*DAYS, "lifted", "busy", "together", "observe"})
 """Blanks that a browser leaves out where they are not ticked."""
 FREE = "none"
 """Value of a ceiling that lifts another."""
@@ -104,10 +104,13 @@ def keys_of(rule: Mapping[str, object]) -> tuple[str, ...]:
     own = {"quota": ("quota", "counts", "then")}.get(effect, (effect,) if effect else ())
     load = ("while",) if effect in ("ceiling", "share", "session") or "while" in rule else ()
     count = () if effect in ("session", "devices") and "observe" not in rule else ("observe",)
+    is_first = effect in ("share", "floor", "ceiling", "reserve") and "exception_to" not in rule
+    pool = ("together",) if is_first or "together" in rule else ()
     return (
         *own,
         "who",
         "except",
+        *pool,
         "when",
         *load,
         "at",
@@ -317,12 +320,13 @@ def _write_selectors(blank: str, blanks: Blanks) -> Value | None:
 
 def _show_times(value: object) -> Blanks:
     text = str(value)
+    weekly, separator, closed = text.partition(" except ")
     try:
-        times = parse_times(text)
+        times = parse_times(weekly)
     except InvalidValue:
         return {"when": text}
     parts = span_parts(times)
-    if times.windows or len(parts) != 1:
+    if len(parts) != 1 or ";" in closed or (separator and not closed.strip()):
         return {"when": text}
     days, _, hours = parts[0].rpartition(" ")
     start, _, end = hours.partition("-")
@@ -330,6 +334,7 @@ def _show_times(value: object) -> Blanks:
         **dict.fromkeys(_days_named(days), "yes"),
         "start": start,
         "end": "00:00" if end == "24:00" else end,
+        "closed": closed.strip(),
     }
 
 
@@ -357,9 +362,14 @@ def _write_times(blanks: Blanks) -> str | None:
     if start == end != "00:00":
         message = gettext_lazy("This is when it begins.")
         raise InvalidBlank("end", message, gettext_lazy("write a later time; it can be on the next day"))
-    if start == end and len(days) == len(DAYS):
+    closed = [each.strip() for each in blanks["closed"].split(",") if each.strip()]
+    if not all(map(is_name, closed)):
+        message = gettext_lazy("“{text}” cannot be chosen here.", text=f"{blanks['closed']:.40}")
+        raise InvalidBlank("closed", message, gettext_lazy("choose days that the file names"))
+    if start == end and len(days) == len(DAYS) and not closed:
         return None
-    return f"{days_text(days)} {start}-{'24:00' if end == '00:00' else end}"
+    text = f"{days_text(days)} {start}-{'24:00' if end == '00:00' else end}"
+    return f"{text} except {','.join(closed)}" if closed else text
 
 
 def _show_day(value: object) -> Blanks:
@@ -399,9 +409,16 @@ KEYS: Mapping[str, KeyBlanks] = {
     "except": KeyBlanks(
         {"except": ""}, partial(_show_selectors, "except"), partial(_write_selectors, "except")
     ),
-    "when": KeyBlanks(dict.fromkeys((*DAYS, "start", "end", "when"), ""), _show_times, _write_times),
+    "when": KeyBlanks(
+        dict.fromkeys((*DAYS, "start", "end", "closed", "when"), ""), _show_times, _write_times
+    ),
     "while": KeyBlanks(
         {"busy": ""}, lambda _value: {"busy": "yes"}, lambda blanks: "busy" if blanks["busy"] else None
+    ),
+    "together": KeyBlanks(
+        {"together": ""},
+        lambda value: {"together": "yes" if value is True else ""},
+        lambda blanks: True if blanks["together"] else None,
     ),
     "observe": KeyBlanks(
         {"observe": ""},

@@ -78,6 +78,21 @@ class RuleDraft:
         """Of the rules that have one, in the order of the file."""
         return tuple(each["id"] for each in self.tables if isinstance(each.get("id"), str))
 
+    @property
+    def named_days(self) -> tuple[str, ...]:
+        """The names of the calendar."""
+        calendar = self.document.data.get("calendar")
+        return tuple(calendar) if isinstance(calendar, dict) else ()
+
+    @property
+    def decisions(self) -> tuple[str, ...]:
+        """All decisions that the file names, those with the highest numbers first."""
+        dated, head = (self.document.data.get(name) for name in ("decisions", "ruleset"))
+        found = {*dated} if isinstance(dated, dict) else set()
+        found |= {table.get("by") for table in self.tables}
+        found.add(head.get("decision") if isinstance(head, dict) else "")
+        return tuple(sorted((each for each in found if isinstance(each, str) and each), reverse=True))
+
     def rule(self, name: str) -> Mapping[str, Any] | None:
         return next((each for each in self.tables if each.get("id") == name), None)
 

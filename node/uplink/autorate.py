@@ -124,7 +124,9 @@ class Autorate:
     rate: BitsPerSecond
     """To shape to."""
     capacity: BitsPerSecond | None = None
-    """Estimate of the last time that packets were delayed; None before."""
+    """Estimate of the last time that packets were delayed, kept in the range of the rules; None before."""
+    unclipped: BitsPerSecond | None = None
+    """The same estimate, also where it is out of that range."""
     found: Microseconds = BOOT
     """When a queue was found last that was not the rest of the one before."""
     is_draining: bool = False
@@ -183,9 +185,10 @@ def _on_answer(state: Autorate, delay: Delay, limit: int, line: RateRange, now: 
 
 def _congested(state: Autorate, delay: Delay, line: RateRange, now: Microseconds) -> Autorate:
     found = _capacity(state, delay)
-    known = state.capacity
-    if state.is_draining and known is not None:
-        found = BitsPerSecond((known + found) // 2)
+    unclipped = found
+    if state.is_draining and state.capacity is not None:
+        unclipped = _mean([found if state.unclipped is None else state.unclipped, found])
+        found = _mean([state.capacity, found])
     else:
         state = _noted(state, found, now)
     capacity, tuning = line.clip(found), TUNING[state.direction]
@@ -195,6 +198,7 @@ def _congested(state: Autorate, delay: Delay, line: RateRange, now: Microseconds
     return replace(
         state,
         capacity=capacity,
+        unclipped=unclipped,
         is_draining=True,
         lowered=state.lowered if state.is_draining else now,
         empty_at=Microseconds(now + drains),

@@ -143,6 +143,18 @@ async def test_every_kind_of_rule_can_be_added_and_its_form_sent_as_it_is(browse
     assert "Nothing changes for anybody." in page
 
 
+async def test_named_days_and_decisions_of_the_file_are_offered(browser):
+    calendar = '[calendar]\nholidays = ["2026-12-25"]\n'
+    fields = await opened(browser, "guest-top", calendar + RULES)
+    page = await browser.submit("/rules", **fields | {"closed": "holidays", "together": "yes"}, do="check")
+    sent = form_in(page)
+    assert ("holidays", "yes") == (sent["closed"], sent["together"])
+    assert 'when = "daily 00:00-24:00 except holidays"\n' in sent["text"]
+    assert '<option value="D-2025-004"></option>' in page
+    _, page = await browser.send("/rules", **fields | {"closed": "nowhere"}, do="save")
+    assert '<div id="start-said"><div class="finding wrong">' in page
+
+
 async def test_a_rule_with_an_exception_is_removed_after_it(browser):
     page = await browser.submit("/rules", **await opened(browser, "guest-top"), do="exception")
     fields = form_in(page)

@@ -71,6 +71,25 @@ def test_people_times_and_places_replace_theirs():
     )
 
 
+def test_days_that_the_file_names_are_left_out():
+    rule = {**CEILING, "when": "mon-fri 08:00-16:00 except holidays, market"}
+    shown = blanks_of(rule)
+    assert ("holidays, market", "08:00", "", "") == tuple(
+        shown[name] for name in ("closed", "start", "sat", "when")
+    )
+    assert {"when": "mon-fri 08:00-16:00 except holidays"} == new_values(rule, closed="holidays")
+    assert {"when": "mon-fri 08:00-16:00"} == new_values(rule, closed="")
+    assert {"when": "daily 00:00-24:00 except holidays"} == new_values(CEILING, closed="holidays")
+    assert {"closed"} == wrong_blanks(CEILING, closed='x"; mon 01:00-02:00').keys()
+
+
+def test_people_count_together_unless_the_rule_that_is_replaced_says_so():
+    assert {"together": True} == new_values(CEILING, together="yes")
+    assert {"together": None} == new_values({**CEILING, "together": True}, together="")
+    assert "together" not in blanks_of({**CEILING, "exception_to": "x"})
+    assert "together" not in blanks_of(NEW_RULES["quota"])
+
+
 def test_times_that_no_blanks_can_show_stay_text():
     holidays = "mon-fri 08:00-16:00 except holidays; sat 10:00-14:00"
     rule = {**CEILING, "when": holidays}

@@ -107,7 +107,7 @@ VALUES = {
     "busy": "yes",
 }
 VALUES |= {"first": "2026-12-24", "expires": "2026-12-31", "by": "D-9", "why": "Because.", "lifted": "yes"}
-VALUES |= {"observe": "yes"}
+VALUES |= {"observe": "yes", "together": "yes"}
 
 
 @settings(max_examples=150, deadline=None)
@@ -245,6 +245,19 @@ def test_a_line_within_a_value_belongs_to_its_key():
     assert ("guest-top", "who") == draft_of(text).place_of(Finding("E01", line, "Wrong.", "fix"))
     for line in (0, 1, 3, text.count("\n") + 9):
         assert draft_of(text).place_of(Finding("E01", line, "Wrong.", "fix")) is None
+
+
+def test_names_of_the_file_are_offered():
+    assert (("D-2026-014", "D-2025-019", "D-2025-002"), ()) == (draft_of().decisions, draft_of().named_days)
+    named = draft_of(
+        f'{FILE}[calendar]\nholidays = ["2026-12-25"]\n[decisions]\n"D-2027-001" = "2027-01-09"\n'
+    )
+    assert ("holidays",) == named.named_days
+    assert "D-2027-001" == named.decisions[0]
+    assert ((), ()) == (
+        draft_of("calendar = 1\nruleset = 2\ndecisions = 3\n").decisions,
+        draft_of("").named_days,
+    )
 
 
 def test_a_text_that_is_no_toml_is_named_as_such():

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from node.units import BitsPerSecond, Microseconds, Rates
 from node.uplink import autorate, line
-from node.uplink.autorate import Delay, Direction, Measurement, RateRange, UplinkRange
+from node.uplink.autorate import Autorate, Delay, Direction, Measurement, RateRange, UplinkRange
 from node.uplink.line import LineState, Sample
 from node.uplink.queueing_delay import RoundTrip
 
@@ -105,8 +105,9 @@ def run(
     is_mute: bool = False,
     fixed: int | None = None,
     warm_up: float = 10,
+    look: Callable[[Autorate, Microseconds], object] = lambda _state, _now: None,
 ) -> Result:
-    """`fixed`: shape to this rate instead."""
+    """`fixed`: shape to this rate instead. `look` is called after each step."""
     simulated = SimulatedLine(trace, direction, demand=demand, is_mute=is_mute)
     state, rates, probed = autorate.begin(direction, line), list[int](), 0.0
     pipe = [int(state.rate)] * round(LAG_S / TURN_S)
@@ -122,6 +123,7 @@ def run(
         if number and number % round(STEP_S / TURN_S) == 0:
             state = autorate.step(state, simulated.measured(at), line, Microseconds(round(at * 1e6)))
             rates.append(state.rate)
+            look(state, Microseconds(round(at * 1e6)))
     delays = sorted(simulated.delays)
     return Result(
         1_000 * delays[len(delays) // 2],
