@@ -39,6 +39,7 @@ _KEYS_OF_CODES = {
     "W16": "expires",
     "W17": "expires",
     "W18": "expires",
+    "W20": "at",
 }
 
 NEW_RULES: Mapping[str, Mapping[str, Value]] = {
