@@ -28,6 +28,12 @@ def became(version: RuleVersion) -> str:
             return gettext_lazy("waits until {time}", time=version.due.replace("T", " "))
         case "superseded":
             return ""
+        case "withdrawn" if version.reason == "objections":
+            return gettext_lazy(
+                "withdrawn: of {accounts} members, {number} objected",
+                accounts=version.accounts,
+                number=version.objections,
+            )
         case "withdrawn":
             return gettext_lazy(_WITHDRAWN.get(version.reason, _WITHDRAWN["admin"]))
         case "reverted":

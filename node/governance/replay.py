@@ -297,6 +297,7 @@ class _Sums:
 
     before: int = 0
     after: int = 0
+    intervals: int = 0
     is_affected: bool = False
     limited_intervals: int = 0
     """With a lower rate than before."""
@@ -431,6 +432,7 @@ def _add(
             known = sums[account] = _Sums()
         known.before += down + up
         known.after += new_down + new_up
+        known.intervals += 1
         if not is_same and (down != new_down or up != new_up):
             differing.add(account)
             in_down, in_up = _is_noticed(down, new_down), _is_noticed(up, new_up)
@@ -504,6 +506,46 @@ def _result(compared: _TwoSides, days: tuple[date, date]) -> Replay:
         tuple(hours),
         tuple(day_hours),
     )
+
+
+@dataclass(frozen=True, slots=True)
+class AccountReplay:
+    """One account's own line, for its own people only: mean rates while it was active, download and upload together."""
+
+    active_s: int
+    used: BitsPerSecond
+    used_after: BitsPerSecond
+    """With the other rules, if nobody wanted more than they used."""
+    could_have: tuple[BitsPerSecond, BitsPerSecond] | None
+    """Before and after, if everybody who was active wanted as much as they can get; None where a ruleset does not state the
+    line's speed."""
+
+
+def account_replays(
+    intervals: Iterable[Interval], before: Ruleset, after: Ruleset, unit_on: UnitOn, node: str = ""
+) -> Mapping[AccountId, AccountReplay]:
+    """As `replay`, for each account that was active. Raises TooFewAccounts: one's own rate would tell what the few others
+    used."""
+    replayer = _Replayer(((before, after),), unit_on, node)
+    for begun, usage in intervals:
+        if usage:
+            replayer.take(begun, usage)
+    (compared,) = replayer.comparisons
+    if len(compared.low) < GROUP_MIN:
+        raise TooFewAccounts
+    high = compared.high if compared.is_stated else {}
+    return {account: _account_replay(sums, high.get(account)) for account, sums in compared.low.items()}
+
+
+def _account_replay(low: _Sums, high: _Sums | None) -> AccountReplay:
+    could_have = None if high is None else (_mean(high.before, high), _mean(high.after, high))
+    return AccountReplay(
+        low.intervals * INTERVAL_S, _mean(low.before, low), _mean(low.after, low), could_have
+    )
+
+
+def _mean(total: int, sums: _Sums) -> BitsPerSecond:
+    return BitsPerSecond(total // max(1, sums.intervals))
 
 
 def _effects(sums: Mapping[AccountId, _Sums], *, says_none: bool) -> Effects:

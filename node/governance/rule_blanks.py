@@ -319,17 +319,27 @@ def _write_session(blanks: Blanks) -> str:
 # --- people, times and texts ---------------------------------------------------------------------
 
 
-def _show_selectors(blank: str, value: object) -> Blanks:
+def _show_selectors(first: str, more: str, value: object) -> Blanks:
+    """The first selector in a blank, and all others in the next one."""
     values = value if isinstance(value, list) else [value]
     texts = [each for each in values if isinstance(each, str)]
     if len(texts) > LIST_MAX or len(texts) < len(values):
         raise ValueError("no selectors")
-    return {blank: ", ".join(texts)}
+    return {first: ", ".join(texts[:1]), more: ", ".join(texts[1:])}
 
 
-def _write_selectors(blank: str, blanks: Blanks) -> Value | None:
-    texts = [text for each in blanks[blank].split(",") if (text := each.strip())]
+def _write_selectors(first: str, more: str, blanks: Blanks) -> Value | None:
+    typed = f"{blanks[first]},{blanks[more]}".split(",")
+    texts = list(dict.fromkeys(text for each in typed if (text := each.strip())))
     return texts[0] if len(texts) == 1 else texts or None
+
+
+def _selectors(first: str, more: str) -> KeyBlanks:
+    return KeyBlanks(
+        {first: "", more: ""},
+        partial(_show_selectors, first, more),
+        partial(_write_selectors, first, more),
+    )
 
 
 def _show_times(value: object) -> Blanks:
@@ -419,10 +429,8 @@ KEYS: Mapping[str, KeyBlanks] = {
     ),
     "then": KeyBlanks({"then": "share", "then_share": "", **_no_rates("then_")}, _show_then, _write_then),
     "session": KeyBlanks({"length": "", "length_unit": "hour"}, _show_session, _write_session),
-    "who": KeyBlanks({"who": ""}, partial(_show_selectors, "who"), partial(_write_selectors, "who")),
-    "except": KeyBlanks(
-        {"except": ""}, partial(_show_selectors, "except"), partial(_write_selectors, "except")
-    ),
+    "who": _selectors("who", "who_too"),
+    "except": _selectors("except", "except_too"),
     "when": KeyBlanks(
         dict.fromkeys((*DAYS, "start", "end", "closed", "when"), ""), _show_times, _write_times
     ),

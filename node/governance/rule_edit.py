@@ -39,6 +39,7 @@ _KEYS_OF_CODES = {
     "W16": "expires",
     "W17": "expires",
     "W18": "expires",
+    "W20": "at",
 }
 
 NEW_RULES: Mapping[str, Mapping[str, Value]] = {
@@ -168,6 +169,7 @@ def changed(draft: RuleDraft, name: str, typed: Blanks) -> str | dict[str, Findi
     lines = table_lines(draft.text, draft.document, "rule", draft.tables.index(rule))
     if lines is None:
         return {HEADING: _unusual()}
+    values = {key: _in_order(value, rule.get(key)) for key, value in values.items()}
     kept = {key: value for key, value in rule.items() if key not in values}
     wanted = {**kept, **{key: value for key, value in values.items() if value is not None}}
     edited = _proven(draft, with_changes(lines, values), _replaced(draft, rule, wanted))
@@ -239,6 +241,13 @@ def _decision(draft: RuleDraft) -> str:
     ruleset = draft.document.data.get("ruleset")
     decision = ruleset.get("decision") if isinstance(ruleset, dict) else None
     return decision if isinstance(decision, str) and decision else "D-1"
+
+
+def _in_order(value: Value | None, before: object) -> Value | None:
+    """Of a list, first the entries that stay where they are, with their comments."""
+    if isinstance(value, str | int) or value is None or not isinstance(before, list):
+        return value
+    return [*(each for each in before if each in value), *(each for each in value if each not in before)]
 
 
 def _replaced(

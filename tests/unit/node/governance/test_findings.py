@@ -10,7 +10,7 @@ import pytest
 import node.governance
 from node.errors import Finding, InvalidValue
 from node.governance.checks import check_file
-from node.governance.local_findings import ending, softened
+from node.governance.local_findings import ending, softened, unknown_nodes
 from node.governance.members import parse_members
 from node.governance.times import parse_times
 from node.translator import LazyText, translate
@@ -96,15 +96,18 @@ FILES = {
     "W17": file_with(rule("a", 'ceiling = "3 Mbit/s down, 1 Mbit/s up"\nobserve = true')),
     "W19": file_with(rule("a", "devices = 2")) + MINUTES,
     "W18": file_with(rule("a", 'devices = 2\nexpires = "2026-12-31"')),
+    "W20": file_with(rule("a", 'devices = 2\nat = "node:libary"')),
 }
 """A file for each code that has it; W14 is made of another finding, and W03 of usage."""
-TODAY = date(2026, 12, 1)
+TODAY, NODES = date(2026, 12, 1), {"library", "Mill 2"}
 
 
 def found_in(code: str) -> tuple[Finding, ...]:
     units = () if code == "W12" else village()
     ruleset, findings = check_file(FILES[code], units, "unknown" if code == "W07" else "synced")
-    return findings if ruleset is None else (*findings, *ending(ruleset, TODAY))
+    if ruleset is None:
+        return findings
+    return (*findings, *ending(ruleset, TODAY), *unknown_nodes(ruleset, NODES))
 
 
 def texts_of(text: str) -> Iterator[LazyText]:

@@ -54,7 +54,14 @@ def test_a_number_replaces_the_value_of_its_key_alone():
 
 
 def test_people_times_and_places_replace_theirs():
-    assert {"who": ["tier:guest", "group:school"]} == new_values(CEILING, who="tier:guest, group:school")
+    assert {"who": ["tier:guest", "group:school"]} == new_values(CEILING, who_too="group:school")
+    assert {"who": ["tier:guest", "group:b", "group:c"]} == new_values(
+        {**CEILING, "who": ["group:a", "group:b", "group:c"]}, who="tier:guest"
+    )
+    assert {"who": "group:b"} == new_values({**CEILING, "who": ["group:a", "group:b"]}, who="")
+    assert {"except": ["tier:x", "tier:y"]} == new_values(
+        {**CEILING, "except": "tier:x"}, except_too="tier:y"
+    )
     assert {"who": None} == new_values(CEILING, who="")
     assert {"when": "daily 18:00-23:00"} == new_values(CEILING, start="18:00", end="23:00")
     assert {"when": "sat,sun 00:00-24:00"} == new_values(CEILING, sat="yes", sun="yes")
