@@ -7,7 +7,7 @@ import pytest
 from node.governance.change_impact import change_impact
 from node.governance.checks import check
 from node.governance.minutes import Minutes
-from node.governance.parse import parse_ruleset
+from node.governance.parse import SENTENCES_MAX, parse_ruleset
 from node.governance.rules import Ruleset
 from node.governance.sentences import describe, minutes_sentence, sentence
 
@@ -81,6 +81,14 @@ def test_decisions_from_before_there_were_minutes_are_named_once_and_never_refus
     only_days = '[decisions]\n"D-1" = "2026-03-08"\n'
     codes = [each.code for each in check(rules(HEAD + RULE.format("D-9") + only_days))]
     assert "W19" not in codes, "a community that keeps no minutes here need not begin"
+
+
+def test_pages_have_room_for_the_sentences_of_the_longest_file() -> None:
+    minutes = "".join(HELD.partition("[decisions.")[1:]).replace('"D-1"', '"D-{}"')
+    text = "".join(RULE.replace("top", f"top-{n}").format(f"D-{n}") + minutes.format(n) for n in range(200))
+    said = describe(rules(HEAD + text))
+    assert 400 < len(said) < SENTENCES_MAX
+    assert said[-1].startswith("D-199 (8 March 2026, School)")
 
 
 def test_minutes_change_nothing_that_anybody_can_do() -> None:
