@@ -1,5 +1,6 @@
 """Minutes of the assembly in the rule file."""
 
+import re
 from datetime import date
 
 import pytest
@@ -10,6 +11,7 @@ from node.governance.minutes import Minutes
 from node.governance.parse import SENTENCES_MAX, parse_ruleset
 from node.governance.rules import Ruleset
 from node.governance.sentences import describe, minutes_sentence, sentence
+from node.web.translations import read_catalogues
 
 HEAD = '[ruleset]\ncommunity = "Vall Baixa"\nversion = 1\ndecision = "D-1"\n'
 RULE = '\n[[rule]]\nid = "top"\nceiling = "9 Mbit/s down, 9 Mbit/s up"\nwho = "tier:guest"\nby = "{}"\n'
@@ -53,6 +55,18 @@ def test_people_read_who_decided_a_rule_and_the_minutes_once() -> None:
     assert 1 == describe(ruleset).count(minutes)
     (held,) = ruleset.minutes
     assert minutes == minutes_sentence(held)
+
+
+@pytest.mark.parametrize("tag", ["ar", "ca", "es", "fr"])
+def test_one_person_is_counted_as_one_in_every_language(tag: str) -> None:
+    one = (
+        HELD.replace("present = 31", "present = 1").replace("yes = 27", "yes = 1").replace("no = 2", "no = 0")
+    )
+    ruleset, words = rules(HEAD + RULE.format("D-1") + one), read_catalogues().translations[tag]
+    said = (sentence(ruleset.rules[0], ruleset, words), minutes_sentence(ruleset.minutes[0], words))
+    for text in said:
+        assert not re.search(r"\b1 \w+s\b", text), text
+        assert "{" not in text
 
 
 def test_a_rule_whose_decision_was_voted_down_is_refused() -> None:
