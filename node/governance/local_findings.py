@@ -1,7 +1,8 @@
-"""Warnings that depend on what a node knows beside the rules: the day, and the names of the community's nodes. They change
-with time, so they are not findings of `checks.check`, by which files are compared on all nodes."""
+"""Warnings that depend on what a node knows beside the rules: the day, the names of the community's nodes, and the rules in
+force. They change with time, so they are not findings of `checks.check`, by which files are compared on all nodes."""
 
 from collections.abc import Collection, Iterator
+from dataclasses import replace
 from datetime import date
 from functools import partial
 
@@ -31,6 +32,16 @@ def ending(ruleset: Ruleset, today: date) -> Iterator[Finding]:
             "let it end, or decide on it again and write the new {one} or {other}", one="by", other="expires"
         )
         yield Finding("W18", rule.line, message, fix)
+
+
+def softened(error: Finding) -> Finding:
+    """W14 instead of an error that the active rules have too, because members joined or left since."""
+    message = gettext_lazy(
+        "{code} applies here as it does with the rules in force, because the members changed: {finding}",
+        code=error.code,
+        finding=error.message,
+    )
+    return replace(error, code="W14", message=message)
 
 
 def unknown_nodes(ruleset: Ruleset, names: Collection[str]) -> Iterator[Finding]:

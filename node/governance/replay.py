@@ -69,6 +69,8 @@ class Effects:
     """How many accounts would have had a lower rate; None for few, or where few others would have had another one."""
     limited_s: int = 0
     """For how long, added up over these accounts."""
+    are_many_limited: bool = False
+    """At least `GROUP_MIN`, also where `limited` is None because there are few others."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -560,6 +562,7 @@ def _effects(sums: Mapping[AccountId, _Sums], *, says_none: bool) -> Effects:
         tuple(losses[:LARGEST_SHOWN]) if len(losses) >= GROUP_MIN else (),
         len(limited) if is_told else None,
         sum(limited) * INTERVAL_S if is_told else 0,
+        len(limited) >= GROUP_MIN,
     )
 
 

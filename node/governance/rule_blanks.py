@@ -47,6 +47,8 @@ FREE = "none"
 
 _NUMBER = re.compile(r"\d{1,9}(\.\d{1,6})?", re.ASCII)
 _THOUSANDS = re.compile(r"\d{1,3}([.,]\d{3}){2,}|\d{1,3},\d{3}", re.ASCII)
+_POINT_THOUSANDS = re.compile(r"[1-9]\d{0,2}\.\d{3}", re.ASCII)
+_AMOUNTS = frozenset({"down", "up", "then_down", "then_up", "volume"})
 _TIME = re.compile(r"([01]\d|2[0-3]):[0-5]\d", re.ASCII)
 _NUMBER_WANTED = gettext_lazy("write a number, such as {one} or {other}", one="5", other="2.5")
 
@@ -92,6 +94,8 @@ def changes(rule: Mapping[str, object], typed: Blanks) -> tuple[dict[str, Value 
         try:
             for name, text in after.items():
                 _refuse_misleading(name, text)
+                if text != before[name] and name in _AMOUNTS:
+                    _refuse_thousands(name, text)
             values[key] = KEYS[key].write(after)
         except InvalidBlank as error:
             wrong[error.blank] = error.finding
@@ -165,8 +169,7 @@ def _number(blank: str, text: str) -> str:
     """A number in ASCII, as people of all languages type it."""
     plain = "".join(str(unicodedata.decimal(each, each)) for each in text.replace("\u066b", "."))
     if _THOUSANDS.fullmatch(plain):
-        message = gettext_lazy("“{text}” can be read as two different numbers.", text=text)
-        raise InvalidBlank(blank, message, gettext_lazy("write it without a mark between thousands"))
+        raise _ambiguous(blank, text)
     plain = plain.replace(",", ".")
     if not _NUMBER.fullmatch(plain):
         message = gettext_lazy("“{text}” is not a number.", text=f"{text:.40}")
@@ -174,6 +177,17 @@ def _number(blank: str, text: str) -> str:
             message = gettext_lazy("A number is missing.")
         raise InvalidBlank(blank, message, _NUMBER_WANTED)
     return plain
+
+
+def _refuse_thousands(blank: str, text: str) -> None:
+    """1.500 is one and a half for some, and one thousand five hundred for others; what the form itself shows is clear."""
+    if _POINT_THOUSANDS.fullmatch("".join(str(unicodedata.decimal(each, each)) for each in text)):
+        raise _ambiguous(blank, text)
+
+
+def _ambiguous(blank: str, text: str) -> InvalidBlank:
+    message = gettext_lazy("“{text}” can be read as two different numbers.", text=text)
+    return InvalidBlank(blank, message, gettext_lazy("write it without a mark between thousands"))
 
 
 def _whole(blank: str, most: int, blanks: Blanks) -> int:

@@ -9,8 +9,8 @@ import pytest
 
 import node.governance
 from node.errors import Finding, InvalidValue
-from node.governance.checks import check_file, softened
-from node.governance.local_findings import ending, unknown_nodes
+from node.governance.checks import check_file
+from node.governance.local_findings import ending, softened, unknown_nodes
 from node.governance.members import parse_members
 from node.governance.times import parse_times
 from node.translator import LazyText, translate
