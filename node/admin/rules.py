@@ -498,7 +498,7 @@ class RulesViews:
             waiting=self._backend.adoption.waiting(),
             objections=self._backend.adoption.objection_texts(),
             meanings=meanings,
-            marked=self._backend.marked_sentences(request.translations),
+            marked=() if check is not None else self._backend.marked_sentences(request.translations),
         )
         return AdminResponse(page, status)
 
