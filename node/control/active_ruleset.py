@@ -5,16 +5,23 @@ rules out of force: what no longer fits is reported in `ActiveRuleset.strained` 
 """
 
 import hashlib
+from collections.abc import Mapping
 from dataclasses import replace
+from types import MappingProxyType
 
 from node.errors import Finding
 from node.governance.checks import check, check_file, softened
+from node.governance.guarantees import measured_findings
 from node.governance.members import MemberDirectory
 from node.governance.parse import parse_ruleset
+from node.governance.rule_evaluation import Direction
 from node.governance.rules import ActiveRuleset, Ruleset
+from node.units import BitsPerSecond
 
 RULES_COPY, MEMBERS_COPY = "adopted.rules.toml", "adopted.members.toml"
 """File names in the data folder: copies of the rules and the member directory last in force."""
+
+NOT_MEASURED: Mapping[Direction, BitsPerSecond] = MappingProxyType({})
 
 
 def fingerprint(text: str) -> str:
@@ -66,11 +73,14 @@ def consider(active: ActiveRuleset, text: str, member_directory: MemberDirectory
 
 
 def amend(
-    active: ActiveRuleset, text: str, member_directory: MemberDirectory
+    active: ActiveRuleset,
+    text: str,
+    member_directory: MemberDirectory,
+    slowest: Mapping[Direction, BitsPerSecond] = NOT_MEASURED,
 ) -> tuple[Ruleset | None, tuple[Finding, ...]]:
     """As `examine`, for a text that replaces the rules in force. An error about the members that the
     rules in force have too is lowered to warning W14, so that a community with too slow an uplink can
-    still fix one rule after another."""
+    still fix one rule after another. `slowest`: what this node's line carried in its slowest tenth."""
     ruleset, findings = parse_ruleset(text)
     if ruleset is None:
         return None, findings
@@ -80,7 +90,9 @@ def amend(
     findings = tuple(
         softened(f) if f.is_error and f.code in standing and f.code not in own else f for f in findings
     )
-    return (None if any(f.is_error for f in findings) else ruleset), findings
+    if any(f.is_error for f in findings):
+        return None, findings
+    return ruleset, (*findings, *measured_findings(ruleset, member_directory.units, slowest))
 
 
 def new_strains(active: ActiveRuleset, member_directory: MemberDirectory) -> tuple[Finding, ...]:

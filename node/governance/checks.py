@@ -10,7 +10,7 @@ far as the charter allows · W09 more rules than people read · W10 a quota that
 the uplink shared that its queue can stay full · W12 join methods for members only, but no members · W13 floors of all hours
 together exceed the uplink · W14 an error that the rules in force have too · W15 lifelines and floors exceed the least that a
 measured uplink carries · W16 an end after a decision whose date is not in the file · W17 observed without an end. (W03 needs
-usage data; W18 is in `local_findings`, W19 in `minutes`.)
+usage data; W18 is in `local_findings`, W19 in `minutes`, W20 of what a node measured in `guarantees`.)
 """
 
 from collections.abc import Container, Iterable, Sequence

@@ -32,6 +32,7 @@ from node.accounts.vouchers import Batch, IssueResult
 from node.app.account import AccountService
 from node.app.admin import AdminService
 from node.app.admin_access import AdminAccessService
+from node.app.measured_check import MeasuredCheck
 from node.app.rule_adoption import RuleAdoption
 from node.app.rule_files import RuleFiles, fingerprint
 from node.app.status import StatusSnapshot
@@ -174,6 +175,11 @@ class UseCases:
         )
 
     @cached_property
+    def measured_check(self) -> MeasuredCheck:
+        """It looks when a test calls `look`."""
+        return MeasuredCheck(self.loop)
+
+    @cached_property
     def admin(self) -> AdminService:
         """Needs a folder that exists."""
         status_snapshot = StatusSnapshot(
@@ -187,6 +193,7 @@ class UseCases:
             warned=lambda: self.node.warnings,
             losses=lambda: self.node.archive.losses,
             table_use=self.node.kernel.table_use,
+            measured=lambda: self.measured_check.findings,
         )
         return AdminService(
             self.loop,

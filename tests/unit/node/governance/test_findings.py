@@ -10,10 +10,13 @@ import pytest
 import node.governance
 from node.errors import Finding, InvalidValue
 from node.governance.checks import check_file, softened
+from node.governance.guarantees import measured_findings
 from node.governance.local_findings import ending
 from node.governance.members import parse_members
+from node.governance.rule_evaluation import Direction
 from node.governance.times import parse_times
 from node.translator import LazyText, translate
+from node.units import BitsPerSecond
 from node.web.translations import read_catalogues
 from tests.fakes.rule_files import HEAD, file_with, rule, village
 
@@ -96,15 +99,21 @@ FILES = {
     "W17": file_with(rule("a", 'ceiling = "3 Mbit/s down, 1 Mbit/s up"\nobserve = true')),
     "W19": file_with(rule("a", "devices = 2")) + MINUTES,
     "W18": file_with(rule("a", 'devices = 2\nexpires = "2026-12-31"')),
+    "W20": MEASURED.replace('least = "5 Mbit/s down, 2 Mbit/s up', 'least = "15 Mbit/s down, 5 Mbit/s up'),
 }
 """A file for each code that has it; W14 is made of another finding, and W03 of usage."""
 TODAY = date(2026, 12, 1)
+SLOWEST: dict[Direction, BitsPerSecond] = {"down": BitsPerSecond(6_029_312), "up": BitsPerSecond(950_272)}
+"""What the line carried in its slowest tenth, in the file of W20."""
 
 
 def found_in(code: str) -> tuple[Finding, ...]:
     units = () if code == "W12" else village()
     ruleset, findings = check_file(FILES[code], units, "unknown" if code == "W07" else "synced")
-    return findings if ruleset is None else (*findings, *ending(ruleset, TODAY))
+    if ruleset is None:
+        return findings
+    measured = measured_findings(ruleset, units, SLOWEST if code == "W20" else {})
+    return (*findings, *ending(ruleset, TODAY), *measured)
 
 
 def texts_of(text: str) -> Iterator[LazyText]:
