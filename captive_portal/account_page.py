@@ -12,10 +12,12 @@ from captive_portal.request_context import PageContext, RequestContext
 from node.accounts.objections import Objection
 from node.app.views import (
     LINE_KNOWN,
+    NO_NEXT_RULES,
     DeviceCode,
     DeviceView,
     IntroductionRequest,
     LineView,
+    NextRules,
     Outage,
     RefusalReason,
     Refused,
@@ -50,6 +52,8 @@ EXPORT_LABELS: Mapping[str, str] = {
     "bytes_by_day": N_("Bytes each day"),
     "bytes_by_interval": N_("Bytes in each five minutes"),
     "objections": N_("My objections to limits"),
+    "fingerprint": N_("Fingerprint"),
+    "rule_objections": N_("My objection to new rules"),
     "day": N_("Day"),
     "device": N_("Device"),
     "devices": N_("Devices"),
@@ -76,6 +80,7 @@ EXPORT_LABELS: Mapping[str, str] = {
     "text": N_("Text"),
     "up": N_("Bytes up"),
     "used_day": N_("Date of first use"),
+    "version": N_("Version of the rules"),
     "voucher": N_("Printed code"),
     "way": N_("How it joined"),
 }
@@ -185,6 +190,7 @@ class AccountPage:
     can_extend: bool
     """Accepting the terms again starts a new session."""
     outage: Outage | None = None
+    next_rules: NextRules = NO_NEXT_RULES
     late_dues: date | None = None
     """The last day for which dues are paid, while rules for late dues apply."""
     pool: str = ""
@@ -263,6 +269,7 @@ def account_page(context: RequestContext, deed: str = "", trouble: Trouble | Non
         context.community.terms_version,
         guest.seconds_left is not None and guest.way == "terms" and "terms" in context.community.ways,
         context.community.outage,
+        context.community.next_rules,
         guest.late_dues,
         allowance.pool or "",
         allowance.not_binding,

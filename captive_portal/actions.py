@@ -7,8 +7,9 @@ never 200: sign-in sheets show these pages as any other.
 
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, replace
+from typing import Literal
 
-from captive_portal import account_page, forms, info_pages, splash
+from captive_portal import account_page, forms, info_pages, next_rules_page, splash
 from captive_portal.forms import Form
 from captive_portal.request_context import (
     LanguageChange,
@@ -26,6 +27,7 @@ from node.app.views import (
     Entry,
     Full,
     PassphraseTyped,
+    RefusalReason,
     Refused,
     TermsAccepted,
 )
@@ -52,6 +54,8 @@ async def run_action(context: RequestContext, path: str, body: bytes) -> Outcome
     match context.tokens.judge(wanted.purpose, context.device, form["token"]):
         case "good":
             return await wanted.act(context, form)
+        case "old" if wanted.purpose == forms.RULES:
+            return await _next_rules_again(context, "old", form.get("text", ""), 409)
         case "old":
             return OLD[wanted.purpose](context, form)
         case "foreign":
@@ -116,7 +120,7 @@ OLD: Mapping[str, Callable[[RequestContext, Form], Outcome]] = {
     forms.ERASE: _old_erase,
     forms.LANGUAGE: _old_language,
 }
-"""Handler for an old token, by purpose."""
+"""Handler for an old token, by purpose; objections to rules have another page."""
 
 
 def _typed(form: Form) -> Typed:
@@ -183,6 +187,8 @@ def _status(refused: Refused) -> int:
             return 429
         case "way-closed" | "not-a-member" | "not-yours" | "no-passphrase":
             return 403
+        case "rules-over":
+            return 409
         case _:
             return 422
 
@@ -234,6 +240,37 @@ async def add_objection(context: RequestContext, form: Form) -> Outcome:
         return _not_done(context, "contest", Refused("too-long"))
     refused = await context.backend.add_objection(context.device, form["rule"], form["text"])
     return _mine(context, "contest", refused, "contested", form["text"])
+
+
+async def object_to_rules(context: RequestContext, form: Form) -> Outcome:
+    number = int(form["number"])
+    refused = await context.backend.object_to_rules(context.device, number, form["text"])
+    return await _next_rules(context, "objected", refused, form["text"])
+
+
+async def take_back_objection(context: RequestContext, form: Form) -> Outcome:
+    refused = await context.backend.take_back_objection(context.device, int(form["number"]))
+    return await _next_rules(context, "withdrawn", refused)
+
+
+async def _next_rules(
+    context: RequestContext, deed: next_rules_page.Deed, refused: Refused | None, text: str = ""
+) -> Outcome:
+    if refused is None:
+        return Redirect(f"{next_rules_page.PATH}?done={deed}")
+    if refused.reason in {"trouble", "memory"}:
+        return PageResponse(info_pages.refused(context, refused), 503, info_pages.RETRY_S)
+    return await _next_rules_again(context, refused.reason, text, _status(refused))
+
+
+async def _next_rules_again(
+    context: RequestContext, reason: RefusalReason | Literal["old"], text: str, status: int
+) -> Outcome:
+    """The page with the text as typed; the first page when the session has ended."""
+    if context.guest().state != "admitted":
+        return PageResponse(splash.splash(context, "out", replace(NOTHING, text=text)), status)
+    page = await next_rules_page.next_rules(context, reason=reason, text=text)
+    return PageResponse(page, status)
 
 
 async def erase(context: RequestContext, _form: Form) -> Outcome:
@@ -290,6 +327,8 @@ ACTIONS: Mapping[str, Action] = {
     "/devices/remove": Action(forms.DEVICES, remove_device, ("device",)),
     "/passphrase": Action(forms.PASSPHRASE, set_passphrase, ("passphrase",), ("current",)),
     "/contest": Action(forms.OBJECTION, add_objection, ("rule", "text")),
+    "/rules/object": Action(forms.RULES, object_to_rules, ("number", "text")),
+    "/rules/take-back": Action(forms.RULES, take_back_objection, ("number",)),
     "/erase": Action(forms.ERASE, erase),
     "/language": Action(forms.LANGUAGE, choose_language, ("lang",), ("back",)),
 }

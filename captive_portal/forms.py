@@ -21,13 +21,14 @@ _BOOT_CHARACTERS, _MINUTE_CHARACTERS, _PROOF_CHARACTERS = 4, 6, 22
 TOKEN_CHARACTERS = _BOOT_CHARACTERS + _MINUTE_CHARACTERS + _PROOF_CHARACTERS
 """In hexadecimal digits: the boot, the minute since boot, and an 88-bit HMAC of both."""
 
-JOIN, LEAVE, ANSWER, DEVICES, PASSPHRASE, OBJECTION, ERASE, LANGUAGE = PURPOSES = (
+JOIN, LEAVE, ANSWER, DEVICES, PASSPHRASE, OBJECTION, RULES, ERASE, LANGUAGE = PURPOSES = (
     "join",
     "leave",
     "answer",
     "devices",
     "passphrase",
     "contest",
+    "rules",
     "erase",
     "language",
 )

@@ -37,6 +37,7 @@ class OurNetwork:
     place: PageContext
     sentences: tuple[str, ...]
     help: tuple[str, ...]
+    next_rules: views.NextRules
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,7 +142,9 @@ def terms(context: RequestContext) -> TermsOfUse:
 def our_network(context: RequestContext) -> OurNetwork:
     view = context.community
     sentences = tuple(sentence[:SENTENCE_CHARACTERS_MAX] for sentence in context.rules())
-    return OurNetwork(context.place(), sentences, paragraphs(view.help, HELP_BYTES_MAX).paragraphs)
+    return OurNetwork(
+        context.place(), sentences, paragraphs(view.help, HELP_BYTES_MAX).paragraphs, view.next_rules
+    )
 
 
 def notices(context: RequestContext) -> Notices:

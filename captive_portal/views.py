@@ -4,7 +4,7 @@ import json
 from collections.abc import Awaitable, Callable, Mapping
 from urllib.parse import urlencode
 
-from captive_portal import account_page, forms, info_pages, splash
+from captive_portal import account_page, forms, info_pages, next_rules_page, splash
 from captive_portal.request_context import (
     Download,
     Outcome,
@@ -66,6 +66,11 @@ async def services(context: RequestContext) -> Outcome:
     return PageResponse(info_pages.services(context))
 
 
+async def next_rules(context: RequestContext) -> Outcome:
+    done = context.query.get("done", "")
+    return PageResponse(await next_rules_page.next_rules(context, done))
+
+
 async def privacy(context: RequestContext) -> Outcome:
     return PageResponse(info_pages.privacy(context))
 
@@ -98,6 +103,7 @@ FOR_ALL: Mapping[str, View] = {
     "/network": network,
     "/notices": notices,
     "/services": services,
+    next_rules_page.PATH: next_rules,
     "/privacy": privacy,
     "/help": help_page,
 }

@@ -33,6 +33,7 @@ from node.app.admin_access import AdminAccessService
 from node.app.console import ConsoleCommands, ConsoleService, RuleCommands
 from node.app.measured_check import MeasuredCheck
 from node.app.mesh_usage import MeshUsage
+from node.app.next_rules import NextRulesService
 from node.app.rule_adoption import RuleAdoption
 from node.app.rule_files import RuleFiles, read
 from node.app.status import StatusSnapshot
@@ -110,6 +111,14 @@ class Node:
         self.callers = link_callers(config)
         self.certificate = certificate_files(config, self.clock)
         self.lan_services = MdnsBrowser(config.lan.interface, config.lan.address4, config.lan.address6)
+        self.adoption = RuleAdoption(
+            self.reconciler,
+            self.files,
+            self.archive,
+            self.clock,
+            confirm_timeout=config.rules.confirm_timeout,
+            portal_runs=lambda: self.parts.of("portal").running,
+        )
         self.app = self._account_service()
         self.portal = Portal(
             self.app,
@@ -129,14 +138,6 @@ class Node:
             self.archive, self.clock, self.reconciler.uplink_rate_control
         )
         self.measured_check = MeasuredCheck(self.reconciler)
-        self.adoption = RuleAdoption(
-            self.reconciler,
-            self.files,
-            self.archive,
-            self.clock,
-            confirm_timeout=config.rules.confirm_timeout,
-            portal_runs=lambda: self.parts.of("portal").running,
-        )
         status_snapshot = self._status_snapshot()
         self.admin_certificate = self._admin_certificate()
         self.admin = self._admin_service(status_snapshot)
@@ -381,6 +382,14 @@ class Node:
             portal_url=self.portal_url,
             down_since=lambda: self.dns_fallback.upstream.silent_since,
             intervals_of=IntervalArchive(self.store.path).of_account,
+            next_rules=NextRulesService(
+                self.reconciler,
+                self.adoption,
+                self.clock,
+                confirmed=lambda: self.files.confirmed(self.reconciler),
+                read_intervals=IntervalArchive(self.store.path).read_local,
+                node=config.node.name,
+            ),
         )
 
     def _admin_service(self, status_snapshot: StatusSnapshot) -> AdminService:

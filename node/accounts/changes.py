@@ -9,6 +9,7 @@ from node.accounts.device_bindings import Binding, Unbound
 from node.accounts.member_passphrases import PassphraseGone, PassphraseHash
 from node.accounts.notices import Notice, NoticeGone
 from node.accounts.objections import Objection, ObjectionGone
+from node.accounts.rule_objections import RuleObjection, RuleObjectionGone
 from node.accounts.terms import Terms
 from node.accounts.vouchers import Batch, SavedVoucher
 from node.units import MacAddress
@@ -26,6 +27,8 @@ __all__ = [
     "ObjectionGone",
     "PassphraseGone",
     "PassphraseHash",
+    "RuleObjection",
+    "RuleObjectionGone",
     "SavedVoucher",
     "StoredAccounts",
     "Terms",
@@ -42,6 +45,8 @@ Change = (
     | CardsVoid
     | Objection
     | ObjectionGone
+    | RuleObjection
+    | RuleObjectionGone
     | Notice
     | NoticeGone
     | Terms
@@ -60,6 +65,7 @@ class StoredAccounts:
     passphrases: tuple[PassphraseHash, ...] = ()
     cards_void: tuple[CardsVoid, ...] = ()
     objections: tuple[Objection, ...] = ()
+    rule_objections: tuple[RuleObjection, ...] = ()
     notices: tuple[Notice, ...] = ()
     terms: tuple[Terms, ...] = ()
     appearance: tuple[Appearance, ...] = ()

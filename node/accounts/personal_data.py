@@ -27,11 +27,12 @@ def own_rows(registry: AccountRegistry, account: AccountId, mac: MacAddress, at:
     own = registry.bindings.get(mac)
     if own is not None:
         mine[mac] = own
-    voucher = registry.vouchers.of_account(account)
+    voucher, to_rules = registry.vouchers.of_account(account), registry.rule_objections.of(account)
     rows: dict[str, object] = {
         "devices": [asdict(binding) for binding in mine.values()],
         "guests": [asdict(binding) for binding in registry.bindings.introduced_by(account)],
         "objections": [asdict(objection) for objection in registry.objections.of(account)],
+        "rule_objections": [] if to_rules is None else [asdict(to_rules)],
         "has_passphrase": registry.has_passphrase(account),
     }
     if voucher is not None:
@@ -53,8 +54,8 @@ def own_rows(registry: AccountRegistry, account: AccountId, mac: MacAddress, at:
 
 def erase(registry: AccountRegistry, account: AccountId, mac: MacAddress, at: Now) -> tuple[Change, ...]:
     """Delete the device with its name and sponsor request. If it was the account's last device on this node,
-    also delete the account's objections, passphrase, open device code and the bindings of guests it sponsors,
-    who then need another sponsor.
+    also delete the account's objections to limits and rules, passphrase, open device code and the bindings of
+    guests it sponsors, who then need another sponsor.
 
     Not deleted: the voucher's row, so that its code cannot be used again; card revocations; the member
     directory, which belongs to the community; and, for some hours, the counters of failed attempts.
@@ -65,6 +66,7 @@ def erase(registry: AccountRegistry, account: AccountId, mac: MacAddress, at: No
         return tuple(rows)
     registry.device_codes.drop(account)
     rows += registry.objections.forget(objection.number for objection in registry.objections.of(account))
+    rows += registry.rule_objections.forget(account)
     rows += registry.drop_passphrase(account)
     for guest in registry.bindings.introduced_by(account):
         rows += registry.bindings.unbind(guest.mac)

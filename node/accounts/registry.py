@@ -18,6 +18,7 @@ from node.accounts.member_lookup import MemberLookup
 from node.accounts.member_passphrases import DUMMY_HASH, PassphraseGone, PassphraseHash
 from node.accounts.notices import NoticeBoard
 from node.accounts.objections import OBJECTION_CHARS_MAX, RULE_CHARS_MAX, Objection, Objections
+from node.accounts.rule_objections import RuleObjections
 from node.accounts.sponsorship import HOST_CHARS_MAX, SponsorRequest, Sponsorship
 from node.accounts.terms import TermsStore
 from node.accounts.vouchers import Voucher, VoucherStore, voucher_state
@@ -51,7 +52,7 @@ class AccountRegistry:
     """The account stores, and the operations that involve more than one of them.
 
     What concerns one store is called there: `vouchers`, `bindings`, `sponsorship`, `device_codes`, `step_up`,
-    `objections`, `notices`, `terms`, `login_throttle`.
+    `objections`, `rule_objections`, `notices`, `terms`, `login_throttle`.
     """
 
     def __init__(
@@ -75,6 +76,7 @@ class AccountRegistry:
         self.device_codes = DeviceCodes(random)
         self.step_up = StepUp()
         self.objections = Objections()
+        self.rule_objections = RuleObjections()
         self.notices = NoticeBoard()
         self.terms = TermsStore()
         self.appearance = NO_APPEARANCE
@@ -90,6 +92,7 @@ class AccountRegistry:
         stored again."""
         self.bindings.take(kept.bindings)
         self.objections.take(kept.objections)
+        self.rule_objections.take(kept.rule_objections)
         self.notices.take(kept.notices)
         self.terms.take(kept.terms)
         self.appearance = next(iter(kept.appearance), self.appearance)
@@ -116,6 +119,7 @@ class AccountRegistry:
             *(PassphraseHash(account, text) for account, text in self._passphrases.items()),
             *(CardsVoid(account, below) for account, below in self._void.items()),
             *self.objections.all(),
+            *self.rule_objections.all(),
             *self.notices.all(),
             *reversed(self.terms.all()),
             *((self.appearance,) if self.appearance != NO_APPEARANCE else ()),

@@ -66,7 +66,7 @@ class PageLayout:
     @property
     def has_approved(self) -> bool:
         """Whether the person who reads the page has approved these rules, or proposed them."""
-        return self.unapproved is not None and self.signed.label in self.unapproved.approved
+        return self.unapproved is not None and self.unapproved.is_approved_by(self.signed.label)
 
 
 @dataclass(frozen=True, slots=True)

@@ -156,7 +156,9 @@ def rule_form(
         form=FormView(values),
         keys=keys_of(rule),
         exception_to=replaced,
-        people=_people(options.people, (values["who"], values["except"]), translator),
+        people=_people(
+            options.people, (values[each] for each in ("who", "who_too", "except", "except_too")), translator
+        ),
         nodes=options.nodes,
         named_days=_names((*draft.named_days[:OPTIONS_MAX], values.get("closed", ""))),
         decisions=draft.decisions[:OPTIONS_MAX],

@@ -34,6 +34,8 @@ from node.translator import as_sentence, gettext_lazy
 RULE_CHARS_MAX = 256 * 1024
 SENTENCES_MAX = 200
 VERSIONS_MAX = 200
+OBJECTIONS_MAX = 200
+"""Texts that are shown."""
 CHANGES_MAX = 100
 DIFFERENCE_LINES_MAX = 2_000
 LINES_BEFORE, LINES_AFTER = 2, 6
@@ -132,6 +134,8 @@ class RulesPage:
     meanings: Mapping[int, str] = field(default_factory=dict)
     """The same of versions, by number, as far as they are known."""
     waiting: WaitingView | None = None
+    objections: tuple[str, ...] = ()
+    """What members wrote who object to what waits, or who stopped the newest version."""
     due: str = ""
     """What was entered as the time of a schedule and refused."""
     preview: RulePreview | None = None
@@ -146,6 +150,13 @@ class RulesPage:
     def by(self, version: RuleVersion) -> str:
         """The person who adopted the version, or how it came into force."""
         return version_author(version)
+
+    @property
+    def stopped(self) -> RuleVersion | None:
+        """The newest version, if objections stopped it and nothing waits."""
+        newest = self.versions[0] if self.versions else None
+        is_stopped = newest is not None and newest.reason == "objections" and self.waiting is None
+        return newest if is_stopped else None
 
     def became(self, version: RuleVersion) -> str:
         """What became of the version, translatable."""
@@ -166,6 +177,7 @@ def rules_page(
     notice: str = "",
     version: int = 0,
     waiting: WaitingView | None = None,
+    objections: tuple[str, ...] = (),
     meanings: Mapping[int, str] | None = None,
     marked: tuple[MarkedSentence, ...] = (),
 ) -> RulesPage:
@@ -185,6 +197,7 @@ def rules_page(
         meaning=file.meaning,
         meanings=meanings or {},
         waiting=waiting,
+        objections=objections[:OBJECTIONS_MAX],
         marked=marked[:SENTENCES_MAX],
         new_rules=new_rules(),
     )
@@ -395,6 +408,11 @@ class RulesViews:
             outcome = await self._backend.adoption.approve(request.signed.label, number)
         except NothingToDo as nothing:
             return _nothing_to_do(nothing)
+        if outcome.kind in {
+            "ended",
+            "withdrawn",
+        }:  # with the last approval their time came, and they did not fit
+            return AdminRedirect("/rules?ended")
         text = await self._backend.adoption.version_text(number) or ""
         return await self._after(request, outcome, text, self._backend.rule_file().fingerprint)
 
@@ -478,6 +496,7 @@ class RulesViews:
             notice=notice,
             version=version,
             waiting=self._backend.adoption.waiting(),
+            objections=self._backend.adoption.objection_texts(),
             meanings=meanings,
             marked=self._backend.marked_sentences(request.translations),
         )

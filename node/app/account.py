@@ -15,6 +15,7 @@ from node.accounts.objections import RULE_CHARS_MAX
 from node.accounts.personal_data import InventoryEntry
 from node.accounts.terms import TermsText
 from node.app.admission import AdmissionService, refusal
+from node.app.next_rules import NextRulesService, NextRulesView
 from node.app.passphrase_queue import PassphraseQueue
 from node.app.views import (
     AccountViews,
@@ -37,6 +38,7 @@ from node.errors import NodeError
 from node.governance.rules import WAYS_OF_MEMBERS
 from node.lan.mdns_services import ServiceView
 from node.sessions import state as session_state
+from node.translator import Translator
 from node.units import NO_USAGE, AccountId, MacAddress, Monotonic, Usage
 
 SEEN_MS = 10 * 60_000
@@ -58,6 +60,7 @@ class AccountService:
         clock: Clock,
         *,
         new_salt: Callable[[], bytes],
+        next_rules: NextRulesService,
         kept: tuple[InventoryEntry, ...] = (),
         services: Callable[[], tuple[ServiceView, ...]] = tuple,
         portal_url: Callable[[], str] = str,
@@ -73,7 +76,7 @@ class AccountService:
         self._registry, self._policy = reconciler.registry, reconciler.effective_policy
         self._new_salt, self._kept, self._services = new_salt, kept, services
         self._portal_url, self._down_since = portal_url, down_since
-        self._intervals_of = intervals_of
+        self._intervals_of, self._next_rules = intervals_of, next_rules
         self._views = AccountViews(self._policy, self._registry, clock, reconciler.uplink_rate_control)
         self._admission = AdmissionService(reconciler, self._views)
         self._described: tuple[tuple[object, ...], CommunityView] | None = None
@@ -110,6 +113,7 @@ class AccountService:
             terms and terms.version,
             self._registry.appearance,
             self._portal_url(),
+            self._next_rules.note(),
             down_since,
             down_since is None or self._clock.state(),
         )
@@ -128,6 +132,12 @@ class AccountService:
 
     def services(self) -> tuple[ServiceView, ...]:
         return self._services()
+
+    async def next_rules(self, mac: MacAddress | None, words: Translator) -> NextRulesView:
+        """Rules that wait, are on trial, or were stopped by objections; for a device with a session also what they change
+        for its account."""
+        account = None if mac is None else self._views.account_of(mac)
+        return await self._next_rules.view(account, words)
 
     def kept(self) -> tuple[InventoryEntry, ...]:
         return self._kept
@@ -233,6 +243,20 @@ class AccountService:
             )
         )
 
+    async def object_to_rules(self, mac: MacAddress, number: int, text: str) -> Refused | None:
+        """Objects to the rules that wait as version `number`; enough objections withdraw them."""
+        account = self._views.account_of(mac)
+        if account is None:
+            return Refused("not-yours")
+        return await self._next_rules.object(account, number, text)
+
+    async def take_back_objection(self, mac: MacAddress, number: int) -> Refused | None:
+        """Takes back the account's objection to the rules that wait as version `number`."""
+        account = self._views.account_of(mac)
+        if account is None:
+            return Refused("not-yours")
+        return await self._next_rules.take_back(account, number)
+
     async def own_data(self, mac: MacAddress) -> Mapping[str, object]:
         """All personal data about this device and its account, ready for JSON."""
         reconciler = self._reconciler
@@ -264,6 +288,7 @@ class AccountService:
         is_last = {mac} >= {each.mac for each in self._views.devices(account, mac)}
         rows = personal_data.erase(self._registry, account, mac, self._reconciler.persistence.instant())
         await self._reconciler.erase(mac, account, is_last=is_last, changes=rows)
+        self._next_rules.forget_usage()
 
     # --- internal ------------------------------------------------------------------------
 
@@ -298,6 +323,7 @@ class AccountService:
             languages=config.portal.languages,
             ruleset=active.ruleset,
             outage=self._outage(),
+            next_rules=self._next_rules.note(),
             appearance=self._registry.appearance,
             logo=logo_in(self._registry.appearance.logo),
             style=accent_style(self._registry.appearance),

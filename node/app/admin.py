@@ -2,7 +2,7 @@
 
 import asyncio
 import secrets
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Protocol
 
@@ -17,7 +17,8 @@ from node.app.admin_people import AdminPeopleService
 from node.app.admin_sessions import ADMIN, Signed
 from node.app.admin_vouchers import AdminVouchersService
 from node.app.observed_counts import ObservedCounts
-from node.app.rule_adoption import RuleAdoption, RuleLog
+from node.app.ports import RuleLog
+from node.app.rule_adoption import RuleAdoption
 from node.app.rule_files import BY_EDIT, RuleFiles
 from node.app.rule_meanings import RuleMeanings
 from node.app.rule_preview import ReadIntervals, RulePreview, preview
@@ -32,6 +33,7 @@ from node.errors import Finding, NodeError, StorageTrouble
 from node.governance.canonical_form import meaning_fingerprint
 from node.governance.change_impact import change_impact
 from node.governance.change_sentences import ChangeSentence, change_sentences, verdict_sentence
+from node.governance.local_findings import unknown_nodes
 from node.governance.marked_sentences import MarkedSentence, marked_sentences, unread_sentences
 from node.governance.parse import parse_ruleset
 from node.governance.rule_edit import RuleDraft, read_draft
@@ -308,12 +310,14 @@ class AdminService:
     async def check_rules(self, text: str, translator: Translator = ENGLISH) -> RuleCheck:
         """Checks a rule file; changes nothing."""
         # Checking evaluates the rules for whole weeks, so it runs in a thread.
-        return await asyncio.to_thread(self._check, text, translator)
+        return await asyncio.to_thread(self._check, text, translator, self._status_snapshot.node_names())
 
-    def _check(self, text: str, translator: Translator) -> RuleCheck:
+    def _check(self, text: str, translator: Translator, node_names: Collection[str]) -> RuleCheck:
         active, members = self._reconciler.active_ruleset, self._reconciler.member_directory
         slowest = self._reconciler.uplink_rate_control.slowest
         ruleset, findings = amend(active, text, members, slowest)
+        if ruleset is not None:
+            findings += tuple(unknown_nodes(ruleset, node_names))
         changed = difference(active.text, text)
         draft = read_draft(text)
         places = {} if isinstance(draft, Finding) else _places(draft, findings)

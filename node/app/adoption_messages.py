@@ -28,6 +28,12 @@ def became(version: RuleVersion) -> str:
             return gettext_lazy("waits until {time}", time=version.due.replace("T", " "))
         case "superseded":
             return ""
+        case "withdrawn" if version.reason == "objections":
+            return gettext_lazy(
+                "withdrawn: of {accounts} members, {number} objected",
+                accounts=version.accounts,
+                number=version.objections,
+            )
         case "withdrawn":
             return gettext_lazy(_WITHDRAWN.get(version.reason, _WITHDRAWN["admin"]))
         case "reverted":
@@ -80,6 +86,13 @@ def not_waiting(number: int) -> NothingToDo:
     return NothingToDo(
         gettext_lazy("version {number} does not wait for approvals", number=number),
         gettext_lazy("look at the history of the rules; adopt them again if they are still wanted"),
+    )
+
+
+def unnamed() -> NothingToDo:
+    return NothingToDo(
+        gettext_lazy("an admin without a name cannot approve rules"),
+        gettext_lazy("choose a name and a passphrase, and then approve them"),
     )
 
 

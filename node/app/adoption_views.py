@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from node.errors import Finding
+from node.governance.approvals import approver
 
 OutcomeKind = Literal["refused", "same", "trial", "confirmed", "scheduled", "proposed", "ended", "withdrawn"]
 """``scheduled`` rules wait for their time, ``proposed`` ones for approvals, perhaps also for their time."""
@@ -54,3 +55,12 @@ class WaitingView:
     """Labels of the admins who approve it, with the one who proposed it."""
     missing: int = 0
     """How many more admins must approve it."""
+    objections: int = 0
+    """How many members object so far."""
+    objections_needed: int = 0
+    """With so many the rules do not come into force."""
+    accounts: int = 0
+    """In the members' file."""
+
+    def is_approved_by(self, label: str) -> bool:
+        return approver(label) in {approver(each) for each in self.approved}

@@ -22,6 +22,7 @@ from node.errors import UNSTORED, Finding, NodeError
 from node.governance.allowance import Moment, binding
 from node.governance.canonical_form import meaning_fingerprint
 from node.governance.explanation import explain
+from node.governance.local_findings import unknown_nodes
 from node.governance.rules import exception_chains, is_meant_for
 from node.governance.sentences import describe, sentence
 from node.governance.times import parse_day, parse_times
@@ -138,7 +139,7 @@ class ConsoleService:
         return {"devices": tuple(self._device(mac) for mac in sorted(self._reconciler.session_table.guests))}
 
     def rules(self, _question: dict[str, Any]) -> Mapping[str, Any]:
-        active = self._reconciler.active_ruleset
+        active, names = self._reconciler.active_ruleset, self._status_snapshot.node_names()
         return {
             "community": active.ruleset.community,
             "version": active.ruleset.version,
@@ -150,7 +151,8 @@ class ConsoleService:
             "sentences": describe(active.ruleset),
             "exceptions": exception_chains(active.ruleset.rules),
             "findings": active.rejected,
-            "warnings": active.warnings,
+            "warnings": (*active.warnings, *unknown_nodes(active.ruleset, names)),
+            "node_names": sorted(names),
             "trial": self._adoption.trial(),
         }
 

@@ -5,21 +5,23 @@ import logging
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import replace
-from datetime import datetime, timedelta
-from typing import Protocol
+from datetime import datetime
 
 from node.app.adoption_messages import (
-    WrongTime,
     no_trial,
     no_version,
     not_ended,
     not_waiting,
     rules_changed,
+    unnamed,
     unstored,
 )
 from node.app.adoption_views import AdoptionOutcome, TrialView, WaitingView
+from node.app.due_time import due_text, read_due
+from node.app.ports import RuleLog
 from node.app.rule_files import BY_EDIT, BY_START, LOOK_EVERY_S, RuleFiles
 from node.app.rule_meanings import says_the_same
+from node.app.rule_objections import ObjectionCounter, ObjectionOutcome
 from node.control.active_ruleset import amend, fingerprint
 from node.control.ports import Clock
 from node.control.reconciler import Reconciler
@@ -47,37 +49,22 @@ from node.governance.adoption import (
     WriteFile,
     step,
 )
-from node.governance.approvals import approvals_needed
+from node.governance.approvals import approvals_needed, approver, missing_approvals
 from node.governance.parse import parse_ruleset
 from node.governance.rules import ActiveRuleset
-from node.translator import N_, gettext_lazy
-from node.units import Milliseconds
+from node.translator import N_
+from node.units import AccountId, Milliseconds
 
 log = logging.getLogger(__name__)
 
 BY_NODE = N_("the node")
 """Stored with what no person did."""
-DUE_MAX = timedelta(days=366)
 AGAIN_TICKS = 17
 """After how many ticks a log that could not be read is read again, and rules that are not in it are recorded."""
 BEGIN_AGAIN_TICKS = 100
 """After how many ticks scheduled rules that could not be adopted are tried again: each time they are checked."""
 FORGET_EVERY = RECORDS_MAX // 2
 """After how many records the log is read again, to forget versions that it has no longer."""
-TEXT = "%Y-%m-%d %H:%M"
-
-
-class RuleLog(Protocol):
-    """The log of adoptions in the database. Every method raises StorageTrouble while the data folder cannot be used."""
-
-    async def append(self, record: AdoptionRecord) -> AdoptionRecord:
-        """Appends a record; it is on the disk when this returns. Returns the record as it stands there."""
-
-    async def history(self) -> tuple[RuleHistory, int]:
-        """What the log says, and the number of its first damaged record; 0 if it is whole."""
-
-    async def version_text(self, number: int) -> str | None:
-        """The text of a version; None if there is none."""
 
 
 class RuleAdoption:
@@ -110,6 +97,7 @@ class RuleAdoption:
         self._needed, self._needed_of = 1, (0, "")
         """How many approvals the rules that wait need, and which rules those are: their number, and the fingerprint of the
         rules that they would replace."""
+        self._objections = ObjectionCounter(reconciler)
         self._ticks = self._begin_tick = 0
         """So far, and the first one at which scheduled rules are tried."""
         self._changing = asyncio.Lock()
@@ -132,15 +120,24 @@ class RuleAdoption:
         waiting = self._state.waiting
         if waiting is None:
             return None
-        due = "" if waiting.due is None else waiting.due.strftime(TEXT)
-        missing = max(0, self._needed - len(waiting.approved))
-        return WaitingView(
-            waiting.number, self._by(waiting.number), due, tuple(sorted(waiting.approved)), missing
-        )
+        due = "" if waiting.due is None else due_text(waiting.due)
+        missing = missing_approvals(waiting.approved, self._needed)
+        approved, by = tuple(sorted(waiting.approved)), self._by(waiting.number)
+        count = self._objections.count(self.version(waiting.number))
+        numbers = count.objections, count.needed, count.accounts
+        return WaitingView(waiting.number, by, due, approved, missing, *numbers)
+
+    @property
+    def waiting_number(self) -> int:
+        """Number of the version that waits; 0 for none."""
+        return self._state.waiting.number if self._state.waiting is not None else 0
 
     def versions(self) -> tuple[RuleVersion, ...]:
         """The newest first."""
         return () if self._history is None else self._history.versions()
+
+    def version(self, number: int) -> RuleVersion | None:
+        return None if self._history is None else self._history.version(number)
 
     def last_ended(self) -> RuleVersion | None:
         """The newest version, if its trial was ended or its schedule withdrawn by the node."""
@@ -148,12 +145,17 @@ class RuleAdoption:
         is_ended = newest is not None and newest.reason not in {"", "admin", "newer"}
         return newest if is_ended else None
 
+    def objection_texts(self) -> tuple[str, ...]:
+        """What members wrote who object to the version that waits, or who stopped the newest one."""
+        waiting = self.waiting_number
+        return self._objections.texts(self.version(waiting) if waiting else self.last_ended())
+
     async def version_text(self, number: int) -> str | None:
         """The text of a version; None if there is none."""
         return await self._records.version_text(number)
 
     def _by(self, number: int) -> str:
-        version = None if self._history is None else self._history.version(number)
+        version = self.version(number)
         return "" if version is None else version.by
 
     # --- what people do ---
@@ -166,7 +168,8 @@ class RuleAdoption:
         rules in force do not have the fingerprint `replacing`, and with UNSTORED while the log cannot be written. Raises
         WrongTime, or NodeError when the kernel refuses; then nothing has changed."""
         text = text.replace("\r\n", "\n")
-        at = self._due(due) if due else None
+        now, knows_time = self._clock.civil().replace(tzinfo=None), self._clock.state() != "unknown"
+        at = read_due(due, now, knows_time=knows_time) if due else None
         try:
             async with self._changing:
                 await self._record_confirmed(self._files.confirmed(self._reconciler), BY_START)
@@ -197,13 +200,15 @@ class RuleAdoption:
     async def approve(self, by: str, number: int) -> AdoptionOutcome:
         """Approves the rules of this version, which wait; with the last approval that they need, they come into force, on
         trial, if their time has come. Again, or for a version in force, it changes nothing. Refused with UNSTORED
-        while the log cannot be written. Raises NothingToDo for another version."""
+        while the log cannot be written. Raises NothingToDo for another version, and for an admin without a name."""
         async with self._changing:
             waiting = self._state.waiting
             if waiting is None or waiting.number != number:
                 return self._approved_before(number)
+            if not approver(by):
+                raise unnamed()
             try:
-                if by not in waiting.approved:
+                if approver(by) not in {approver(each) for each in waiting.approved}:
                     await self._append(self._record("approved", by, subject=number))
                     await self._handle(ApprovedBy(number, by), by)
                 await self._begin_if_due()
@@ -213,17 +218,21 @@ class RuleAdoption:
 
     def _after_approval(self, number: int) -> AdoptionOutcome:
         if self._state.waiting is not None:
-            return AdoptionOutcome("proposed", number)
+            return self._still_waits(number)
         if self._state.trial is not None:
             return AdoptionOutcome("trial", self._state.trial.number)
         if self._state.active > number:
             return AdoptionOutcome("confirmed", self._state.active)
-        version = None if self._history is None else self._history.version(number)
+        version = self.version(number)
         is_withdrawn = version is not None and version.state == "withdrawn"
         return AdoptionOutcome("withdrawn" if is_withdrawn else "ended", number)
 
+    def _still_waits(self, number: int, findings: tuple[Finding, ...] = ()) -> AdoptionOutcome:
+        view = self.waiting()
+        return AdoptionOutcome("proposed" if view and view.missing else "scheduled", number, findings)
+
     def _approved_before(self, number: int) -> AdoptionOutcome:
-        version = None if self._history is None else self._history.version(number)
+        version = self.version(number)
         if version is None or not version.has_waited or version.state == "withdrawn":
             raise not_waiting(number)
         return AdoptionOutcome("same", self._state.in_force)
@@ -254,7 +263,7 @@ class RuleAdoption:
             if waiting is not None and waiting.number == number:
                 await self._handle(TakenBack("admin", only_waiting=True), by)
                 return AdoptionOutcome("withdrawn", number)
-            version = None if self._history is None else self._history.version(number)
+            version = self.version(number)
             if version is not None and version.state in {"reverted", "withdrawn"}:
                 return AdoptionOutcome("ended", number)
             raise not_ended(number)
@@ -293,6 +302,21 @@ class RuleAdoption:
             outcome = await self._go_on_trial(text, by, findings, subject=previous.number)
         return replace(outcome, put_back=previous.number)
 
+    async def object(self, account: AccountId, number: int, text: str) -> ObjectionOutcome:
+        """The account objects to the waiting version with this number. Enough objections withdraw it."""
+        async with self._changing:
+            version = self.version(number)
+            if version is None or number != self.waiting_number:
+                return "over"
+            outcome = await self._objections.change(account, version, text)
+            await self._withdraw_if_blocked()
+            return outcome
+
+    async def take_back_objection(self, account: AccountId, number: int) -> ObjectionOutcome:
+        """The account no longer objects to the waiting version with this number. Again, it changes nothing."""
+        async with self._changing:
+            return await self._objections.change(account) if number == self.waiting_number else "over"
+
     async def record(self, active: ActiveRuleset, by: str) -> None:
         """The rules of the file came into force: at the start, or by an edit."""
         async with self._changing:
@@ -312,6 +336,8 @@ class RuleAdoption:
         async with self._changing:
             self._ticks += 1
             if self._ticks % AGAIN_TICKS == 0 or self._owed:
+                if self._history is not None:
+                    self._objections.forget_over(self.versions(), self._clock.today())
                 with suppress(StorageTrouble):  # reported by the control loop
                     await self._store_owed()
                     await self._record_confirmed(self._files.confirmed(self._reconciler), BY_EDIT)
@@ -325,12 +351,20 @@ class RuleAdoption:
 
     async def _begin_if_due(self) -> None:
         """Begins the rules that wait if their time has come and they are approved. Raises StorageTrouble."""
+        await self._withdraw_if_blocked()
         if self._state.waiting is None or self._state.trial is not None:
             return
         await self._count_needed(self._state.waiting.number)
+        if not self._reconciler.persistence.recalled:
+            return  # no objection is known yet
         knows_time = self._clock.state() != "unknown"
         civil = self._clock.civil().replace(tzinfo=None) if knows_time else None
         await self._handle(TimePassed(civil, self._failing(), self._needed), BY_NODE)
+
+    async def _withdraw_if_blocked(self) -> None:
+        if self.waiting_number and self._objections.count(self.version(self.waiting_number)).is_enough:
+            log.info("version %d of the rules is withdrawn: members object", self.waiting_number)
+            await self._handle(TakenBack("objections", only_waiting=True), BY_NODE)
 
     async def _count_needed(self, number: int) -> None:
         """How many approvals the rules that wait need, from the rules that they would replace."""
@@ -367,7 +401,11 @@ class RuleAdoption:
         is_trial: bool = True,
         subject: int = 0,
     ) -> AdoptionOutcome:
-        """Puts the rules in the log, to wait for their time or for approvals. Raises StorageTrouble."""
+        """Puts the rules in the log, to wait for their time or for approvals, which the same rules keep if the same admin
+        sends them again. Raises StorageTrouble."""
+        if self._waits_already(text, by, at, is_trial=is_trial):
+            assert self._state.waiting is not None, "it waits"
+            return self._still_waits(self._state.waiting.number, findings)
         due = "" if at is None else at.isoformat(timespec="minutes")
         trial_s = self._timeout // 1000 if is_trial else 0
         made = await self._append(
@@ -375,7 +413,15 @@ class RuleAdoption:
         )
         await self._handle(Scheduled(made.number, at, by), by)
         await self._count_needed(made.number)
-        return AdoptionOutcome("proposed" if self._needed > 1 else "scheduled", made.number, findings)
+        return self._still_waits(made.number, findings)
+
+    def _waits_already(self, text: str, by: str, at: datetime | None, *, is_trial: bool) -> bool:
+        waiting = self._state.waiting
+        version = self._history.version(waiting.number) if waiting and self._history else None
+        if waiting is None or version is None:
+            return False
+        wanted = by, fingerprint(text), at, is_trial
+        return wanted == (version.by, version.fingerprint, waiting.due, version.trial_s > 0)
 
     async def _go_on_trial(
         self,
@@ -439,7 +485,11 @@ class RuleAdoption:
                 case PutInForce(number):
                     await self._put_in_force(number)
                 case Append(kind, subject, reason):
-                    await self._append_later(self._record(kind, by, subject=subject, reason=reason))
+                    made = self._record(kind, by, subject=subject, reason=reason)
+                    if reason == "objections":
+                        count = self._objections.count(self.version(subject))
+                        made = replace(made, objections=count.objections, accounts=count.accounts)
+                    await self._append_later(made)
                 case Begin(number):
                     await self._begin(number)
 
@@ -458,7 +508,7 @@ class RuleAdoption:
         """Scheduled rules whose time has come. Tried again later when the database cannot be used."""
         if self._ticks < self._begin_tick:
             return
-        version = self._history.version(number) if self._history is not None else None
+        version = self.version(number)
         try:
             text = await self._records.version_text(number)
             findings = () if text is None else await self._check(text)
@@ -500,7 +550,7 @@ class RuleAdoption:
             await self._handle(Restarted(is_written), BY_NODE)
 
     def _confirmed_fingerprint(self) -> str:
-        version = None if self._history is None else self._history.version(self._state.active)
+        version = self.version(self._state.active)
         return "" if version is None else version.fingerprint
 
     def _record(
@@ -549,23 +599,3 @@ class RuleAdoption:
                 with suppress(StorageTrouble):  # the record is stored all the same
                     self._history, self.damaged = await self._records.history()
         return made
-
-    def _due(self, text: str) -> datetime:
-        now = self._clock.civil().replace(tzinfo=None)
-        fix = gettext_lazy(
-            "give a day and a time within the next year, such as {example}", example="2026-12-01 06:00"
-        )
-        try:
-            at = datetime.strptime(" ".join(text.replace("T", " ").split()), TEXT)  # noqa: DTZ007 - local
-        except ValueError as error:
-            raise WrongTime(
-                gettext_lazy("{text} is not a day and a time", text=f"{text!r:.40}"), fix
-            ) from error
-        if self._clock.state() == "unknown":
-            raise WrongTime(
-                gettext_lazy("this node does not know the time"),
-                gettext_lazy("set its clock, or adopt the rules now"),
-            )
-        if not now < at <= now + DUE_MAX:
-            raise WrongTime(gettext_lazy("{text} is not within the next year", text=at.strftime(TEXT)), fix)
-        return at

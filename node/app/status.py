@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from mesh.ports import PeerView
 from node.accounts.registry import AccountRegistry
 from node.app.adoption_messages import became
+from node.app.node_names import node_names
 from node.app.rule_adoption import RuleAdoption
 from node.app.rule_files import RuleFiles
 from node.app.views import LineKnowledge, line_view
@@ -16,7 +17,7 @@ from node.enforcement.htb_classes import GuaranteedParts
 from node.enforcement.plan import TableUse
 from node.errors import Finding
 from node.governance.allowance import binding
-from node.governance.local_findings import ending
+from node.governance.local_findings import ending, unknown_nodes
 from node.governance.rule_evaluation import Direction
 from node.governance.sentences import allowance_in, describe
 from node.sessions import state as session_state
@@ -185,11 +186,17 @@ class StatusSnapshot:
         of_rules = [*reconciler.active_ruleset.warnings, *self._measured()]
         if now.clock != "unknown":
             of_rules += ending(reconciler.active_ruleset.ruleset, now.at.date())
+        of_rules += unknown_nodes(reconciler.active_ruleset.ruleset, self.node_names())
         return (
             *found,
             *self._warned(),
             *(gettext_lazy("The rule file, {finding}", finding=each.text) for each in of_rules),
         )
+
+    def node_names(self) -> frozenset[str]:
+        """The names of all nodes of the community; empty while one of them is not known."""
+        others = set(self._config.community.nodes) - {self._reconciler.node}
+        return node_names(self._config.node.name, others, self._peers())
 
     def _flows(self) -> FlowsRow:
         reconciler, limit = self._reconciler, self._config.lan.flows_per_device
@@ -249,7 +256,16 @@ def adoption_warnings(adoption: RuleAdoption) -> list[str]:
     """Warnings about rules that the node took back, and about a log of adoptions that was changed."""
     found: list[str] = []
     ended = adoption.last_ended()
-    if ended is not None:
+    if ended is not None and ended.reason == "objections":
+        found.append(
+            gettext_lazy(
+                "Version {number} of the rules does not come into force. It was {became}. What they wrote is on the page "
+                "with the rules.",
+                number=ended.number,
+                became=became(ended),
+            )
+        )
+    elif ended is not None:
         found.append(
             gettext_lazy(
                 "The rules from before are in force. Version {number}: {became}. Adopt it again if it is still "

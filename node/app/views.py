@@ -159,6 +159,19 @@ class Outage:
 
 
 @dataclass(frozen=True, slots=True)
+class NextRules:
+    """Rules that do not bind yet."""
+
+    state: Literal["", "waiting", "trial", "stopped"]
+    """``stopped``: members objected; empty: there are none."""
+    number: int
+    """Of the version; 0 for none."""
+
+
+NO_NEXT_RULES = NextRules("", 0)
+
+
+@dataclass(frozen=True, slots=True)
 class CommunityView:
     """What any client may know about the network, before and without authorization."""
 
@@ -182,6 +195,7 @@ class CommunityView:
     languages: tuple[str, ...] = ()
     """Languages to choose from besides its own; empty for all that have a catalogue."""
     outage: Outage | None = None
+    next_rules: NextRules = NO_NEXT_RULES
     appearance: Appearance = NO_APPEARANCE
     logo: Logo | None = None
     """That of `appearance`, decoded."""
@@ -196,6 +210,7 @@ RefusalReason = Literal[
     "removed",  # blocked by an administrator; `detail` is the stated reason
     "trouble",  # the node cannot do it now; `detail` says why
     "memory",  # the node's storage fails now; its log and its admins get the reason
+    "rules-over",  # these rules do not wait, so nobody can object to them
     "no-passphrase",  # the account has no passphrase, and the first one can only be set with a card
 ]
 

@@ -45,6 +45,8 @@ def _adoption_now(answer: Said, terminal: Terminal) -> list[str]:
     elif waiting:
         until = f"until {clean(waiting['due'])}" if waiting["due"] else "to begin"
         lines.append(f"Version {waiting['number']} of the rules waits {until}.")
+    if waiting:
+        lines.append(_objections(waiting))
     return lines
 
 
@@ -115,11 +117,8 @@ def adoption(answer: Said, name: str, terminal: Terminal) -> list[str]:
             same = f", with the rules of version {answer['put_back']}," if answer["put_back"] else ""
             done = f"Version {number}{same} is in force on trial: without 'procomu rules confirm' {back}."
         case "scheduled":
-            done = (
-                f"Version {number} waits until {clean(answer['waiting']['due'])}."
-                if answer["waiting"]
-                else "It waits."
-            )
+            until = clean(answer["waiting"]["due"]) if answer["waiting"] else ""
+            done = f"Version {number} waits {f'until {until}' if until else 'to begin'}."
         case "proposed":
             done = f"Version {number} waits for approval{_approvals(answer['waiting'])}."
         case "confirmed" if answer.get("says_the_same"):
@@ -149,8 +148,8 @@ def _approvals(waiting: Said | None) -> str:
 
 
 def rules_log(answer: Said, terminal: Terminal) -> list[str]:
-    """Answer to ``rules-log``: {"versions": RuleVersion list with "became" and "meaning", "damaged": number of a record or
-    0}."""
+    """Answer to ``rules-log``: {"versions": RuleVersion list with "became" and "meaning", "waiting": WaitingView or null,
+    "damaged": number of a record or 0}."""
     columns = [Column("VERSION", True), Column("WHEN"), Column("BY"), Column("RULES"), Column("MEANING")]
     columns += [Column("BECAME")]
     rows = [
@@ -165,9 +164,20 @@ def rules_log(answer: Said, terminal: Terminal) -> list[str]:
         for row in answer["versions"]
     ]
     lines = table(columns, rows, terminal) if rows else ["No rules are on record yet."]
+    if waiting := answer.get("waiting"):
+        lines += ["", f"Version {waiting['number']} waits. {_objections(waiting)}"]
     if answer["damaged"]:
         lines += ["", terminal.bad(f"Record {answer['damaged']} is missing or was changed.")]
     return lines
+
+
+def _objections(waiting: Said) -> str:
+    """How many members object to rules that wait."""
+    object_ = "objects" if waiting["objections"] == 1 else "object"
+    return (
+        f"Of {_count(waiting['accounts'], 'member')}, {waiting['objections']} {object_}; "
+        f"{waiting['objections_needed']} are enough to stop it."
+    )
 
 
 def devices(answer: Said, terminal: Terminal) -> list[str]:

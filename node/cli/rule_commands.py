@@ -28,9 +28,11 @@ ADOPTION_S = 60.0
 
 
 def rules_check(context: CommandContext) -> int:
-    """Uses the members file of this machine's node, if there is one, so that groups are checked too."""
+    """Uses the members file of this machine's node, if there is one, so that groups are checked too, and the names of nodes
+    as far as it knows them."""
     from node.control.active_ruleset import examine, fingerprint  # noqa: PLC0415
     from node.governance.canonical_form import meaning_fingerprint  # noqa: PLC0415
+    from node.governance.local_findings import unknown_nodes  # noqa: PLC0415
     from node.governance.members import NO_MEMBERS  # noqa: PLC0415
     from node.governance.sentences import describe  # noqa: PLC0415
 
@@ -38,6 +40,8 @@ def rules_check(context: CommandContext) -> int:
     text = read_file(path)
     ruleset, found = examine(text, _member_directory(context) or NO_MEMBERS)
     sentences = () if ruleset is None else describe(ruleset)
+    if ruleset is not None:
+        found += tuple(unknown_nodes(ruleset, _node_names(context)))
     as_json = {
         "ok": ruleset is not None,
         "file": str(path),
@@ -51,6 +55,16 @@ def rules_check(context: CommandContext) -> int:
         as_json, [*lines, *([""] if lines else []), *output.findings(str(path), found, context.terminal)]
     )
     return EXIT_NO if ruleset is None else EXIT_YES
+
+
+def _node_names(context: CommandContext) -> frozenset[str]:
+    """Of all nodes of the community: as the running node knows them, or of a node that is alone; else none."""
+    with contextlib.suppress(NodeError):
+        return frozenset(answer_to(context, {"ask": "rules"}).get("node_names", ()))
+    with contextlib.suppress(InvalidFile):
+        config = read_config(context.config_path)
+        return frozenset() if config.community.nodes else frozenset({config.node.name})
+    return frozenset()
 
 
 def _finding_json(finding: Finding) -> dict[str, object]:

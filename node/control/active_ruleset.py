@@ -5,13 +5,14 @@ rules out of force: what no longer fits is reported in `ActiveRuleset.strained` 
 """
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from types import MappingProxyType
 
 from node.errors import Finding
-from node.governance.checks import check, check_file, softened
+from node.governance.checks import check, check_file
 from node.governance.guarantees import measured_findings
+from node.governance.local_findings import softened
 from node.governance.members import MemberDirectory
 from node.governance.parse import parse_ruleset
 from node.governance.rule_evaluation import Direction
@@ -85,14 +86,30 @@ def amend(
     if ruleset is None:
         return None, findings
     findings += check(ruleset, member_directory.units)
-    standing = {f.code for f in strained(active, member_directory).strained}
-    own = {f.code for f in check(ruleset, ()) if f.is_error} if standing else set[str]()
-    findings = tuple(
-        softened(f) if f.is_error and f.code in standing and f.code not in own else f for f in findings
-    )
+    if strained(active, member_directory).strained:
+        findings = _soften(active.ruleset, ruleset, findings, member_directory)
     if any(f.is_error for f in findings):
         return None, findings
     return ruleset, (*findings, *measured_findings(ruleset, member_directory.units, slowest))
+
+
+def _soften(
+    active: Ruleset, draft: Ruleset, findings: tuple[Finding, ...], member_directory: MemberDirectory
+) -> tuple[Finding, ...]:
+    """What only observed rules have wrong excuses no error of rules that would be in force."""
+    units = member_directory.units
+    own = _error_codes(check(draft, ()))
+    standing = _error_codes(check(active, units)) - own
+    binding = _error_codes(check(replace(active, observed=()), units)) - own
+    in_force = {(f.code, f.line) for f in check(replace(draft, observed=()), units)}
+    return tuple(
+        softened(f) if f.code in (binding if (f.code, f.line) in in_force else standing) else f
+        for f in findings
+    )
+
+
+def _error_codes(findings: Iterable[Finding]) -> set[str]:
+    return {finding.code for finding in findings if finding.is_error}
 
 
 def new_strains(active: ActiveRuleset, member_directory: MemberDirectory) -> tuple[Finding, ...]:

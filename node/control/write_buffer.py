@@ -20,6 +20,8 @@ from node.accounts.changes import (
     ObjectionGone,
     PassphraseGone,
     PassphraseHash,
+    RuleObjection,
+    RuleObjectionGone,
     SavedVoucher,
     Terms,
     Unbound,
@@ -170,21 +172,31 @@ class UnsavedChanges:
 def row_of(change: Change) -> tuple[str, Hashable]:
     """Table and key of the row that a change writes or deletes."""
     match change:
+        case Objection(number) | ObjectionGone(number):
+            return "contest", number
+        case RuleObjection(account) | RuleObjectionGone(account):
+            return "rule objection", account
+        case Notice(number) | NoticeGone(number):
+            return "notice", number
+        case Terms(version):
+            return "terms", version
+        case Appearance():
+            return "appearance", APPEARANCE_ROW
+        case _:
+            return _row_of_account(change)
+
+
+def _row_of_account(
+    change: Binding | Unbound | PassphraseHash | PassphraseGone | SavedVoucher | Batch | CardsVoid,
+) -> tuple[str, Hashable]:
+    match change:
         case Binding(mac) | Unbound(mac):
             return "binding", mac
         case PassphraseHash(account) | PassphraseGone(account):
             return "passphrase", account
-        case Objection(number) | ObjectionGone(number):
-            return "contest", number
-        case Notice(number) | NoticeGone(number):
-            return "notice", number
         case SavedVoucher(voucher):
             return "voucher", voucher.fingerprint
         case Batch(number):
             return "batch", number
         case CardsVoid(account):
             return "cards", account
-        case Terms(version):
-            return "terms", version
-        case Appearance():
-            return "appearance", APPEARANCE_ROW

@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Literal
 
+from node.governance.approvals import approver, missing_approvals
 from node.units import Milliseconds, Monotonic
 
 RecordKind = Literal[
@@ -21,7 +22,9 @@ RecordKind = Literal[
 are confirmed. ``adopted`` is on trial, ``scheduled`` waits for its time or for approvals; ``approved`` is an approval of the
 record `subject`, and the others say what became of it. A ``checkpoint`` can only be the first: it stands for a record and
 all before it, which were removed, and has its `number` and `hash`."""
-Reason = Literal["", "time", "restart", "kernel", "lifeline", "portal", "file", "admin", "newer", "invalid"]
+Reason = Literal[
+    "", "time", "restart", "kernel", "lifeline", "portal", "file", "admin", "newer", "invalid", "objections"
+]
 """Why a trial was reverted, or a schedule withdrawn."""
 VersionState = Literal["waiting", "trial", "fallback", "active", "superseded", "reverted", "withdrawn"]
 """``fallback`` is the version confirmed last, while another one is on trial."""
@@ -57,6 +60,10 @@ class AdoptionRecord:
     """Of a schedule: local time, as an ISO text without zone; empty for rules that wait for approvals only."""
     trial_s: int = 0
     """Length of the trial in seconds; of a schedule, 0 for none."""
+    objections: int = 0
+    """How many members objected to a schedule that was withdrawn because of that; otherwise 0."""
+    accounts: int = 0
+    """In the members' file at that time."""
     number: int = 0
     """1 is the first; 0 before it is in the log."""
     prev: str = ""
@@ -79,6 +86,8 @@ def sealed(record: AdoptionRecord, number: int, prev: str) -> AdoptionRecord:
         record.trial_s,
         hashlib.sha256(record.text.encode("utf-8", "surrogatepass")).hexdigest(),
     ]
+    if record.objections:  # the records from before there were objections keep their hashes
+        body += [record.objections, record.accounts]
     text = json.dumps(body, ensure_ascii=False, separators=(",", ":"))
     digest = hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
     return replace(record, number=number, prev=prev, hash=digest)
@@ -345,7 +354,7 @@ def _tick(state: AdoptionState, event: TimePassed, now: Monotonic) -> Step:
 
 def _is_ready(waiting: Schedule, event: TimePassed) -> bool:
     """Whether the time of these rules has come, and enough admins approve them."""
-    if len(waiting.approved) < event.needed:
+    if missing_approvals(waiting.approved, event.needed):
         return False
     if waiting.due is None:
         return True
@@ -368,6 +377,12 @@ class RuleVersion:
     """Why it was reverted or withdrawn."""
     due: str = ""
     trial_s: int = 0
+    ended: str = ""
+    """When it was reverted or withdrawn: civil time, as an ISO text."""
+    objections: int = 0
+    """How many members' objections stopped it."""
+    accounts: int = 0
+    """In the members' file when they did."""
     put_back: int = 0
     """The earlier version with this text that was put back; 0 for none."""
     approved: tuple[str, ...] = ()
@@ -398,11 +413,8 @@ class RuleHistory:
         subject = self._versions.get(record.subject)
         if record.kind in VERSIONS:
             self._versions[record.number] = _version(record, subject)
-        elif subject is not None and record.kind == "approved":
-            self._versions[record.subject] = replace(subject, approved=(*subject.approved, record.by))
-        elif subject is not None and record.kind != "confirmed":
-            ended: VersionState = "reverted" if record.kind == "reverted" else "withdrawn"
-            self._versions[record.subject] = replace(subject, state=ended, reason=record.reason)
+        elif subject is not None:
+            self._versions[record.subject] = _after(subject, record)
 
     def versions(self) -> tuple[RuleVersion, ...]:
         """The newest first."""
@@ -440,6 +452,27 @@ class RuleHistory:
         if waiting is not None and version.number == waiting.number:
             return replace(version, state="waiting")
         return version
+
+
+def _after(version: RuleVersion, record: AdoptionRecord) -> RuleVersion:
+    """The version, after a record about it."""
+    match record.kind:
+        case "reverted" | "withdrawn":
+            return replace(
+                version,
+                state=record.kind,
+                reason=record.reason,
+                ended=record.adopted,
+                objections=record.objections,
+                accounts=record.accounts,
+            )
+        case "approved":
+            known = {approver(label) for label in (version.by, *version.approved)}
+            # On a slow disk, one approval can be there twice.
+            new = () if approver(record.by) in known else (record.by,)
+            return replace(version, approved=(*version.approved, *new))
+        case _:
+            return version
 
 
 def _version(record: AdoptionRecord, subject: RuleVersion | None) -> RuleVersion:

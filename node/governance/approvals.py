@@ -1,11 +1,28 @@
 """How many admins must approve rules before they come into force: a committee that decides M of N."""
 
+from collections.abc import Iterable
 from dataclasses import replace
 
+from node.characters import plain
 from node.governance.rules import Rule, Ruleset
 
 EMERGENCY_APPROVALS = 2
 """For an emergency order, whatever the charter says."""
+_UNNAMED = "admin"
+"""Label of an admin who has not chosen a name."""
+
+
+def approver(label: str) -> str:
+    """What all labels of one admin have in common, however the name is spelled; empty for an admin without a name, who could
+    be anybody, also one of the others."""
+    key = plain(label)
+    return "" if key == _UNNAMED else key
+
+
+def missing_approvals(labels: Iterable[str], needed: int) -> int:
+    """How many more admins must approve rules that those with these `labels` proposed and approved. Where one admin decides,
+    none."""
+    return 0 if needed <= 1 else max(0, needed - len({approver(label) for label in labels} - {""}))
 
 
 def approvals_needed(confirmed: Ruleset, proposed: Ruleset, *, is_return: bool = False) -> int:

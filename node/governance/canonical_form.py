@@ -14,6 +14,7 @@ from datetime import date
 from typing import Any
 
 from node.accounting.periods import SlidingDays
+from node.governance.minutes import Minutes
 from node.governance.rules import (
     Ceiling,
     Credit,
@@ -69,7 +70,7 @@ def _plain(value: Any) -> object:
         return sorted(map(str, value))
     if isinstance(value, tuple):
         items = [_plain(item) for item in value]
-        return sorted(items, key=_json) if value and isinstance(value[0], Rule | Example) else items
+        return sorted(items, key=_json) if value and isinstance(value[0], Rule | Example | Minutes) else items
     if not is_dataclass(value):
         assert value is None or isinstance(value, int), value
         return value

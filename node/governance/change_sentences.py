@@ -3,6 +3,7 @@
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+from node.governance.allowance import Unit
 from node.governance.change_impact import (
     Aspect,
     ChangeImpact,
@@ -31,7 +32,7 @@ from node.governance.expressions import (
 )
 from node.governance.people import Group
 from node.governance.rule_evaluation import guest_lifeline, lifeline
-from node.governance.rules import Quota, Ruleset, essence
+from node.governance.rules import LATE_DUES, Quota, Ruleset, essence
 from node.governance.sentences import (
     equal_share_sentence,
     guest_lifeline_sentence,
@@ -101,6 +102,48 @@ def change_sentences(impact: ChangeImpact, words: Translator = ENGLISH) -> tuple
     """All changes, first those that are the same for everybody; empty when nothing changes."""
     terms = [ChangeSentence(term, _term(term, impact, words)) for term in impact.terms]
     return (*terms, *(_change(change, impact, words) for change in impact.changes))
+
+
+def own_sentences(impact: ChangeImpact, unit: Unit, words: Translator = ENGLISH) -> tuple[str, ...]:
+    """The changes for one account of the directory, or for a guest: what differs for these people, and nothing about
+    others. What is the same for everybody is not repeated."""
+    found = (_own(change, impact, unit, words) for change in impact.changes)
+    return tuple(text for text in found if text)
+
+
+def _own(change: EntitlementChange, impact: ChangeImpact, unit: Unit, words: Translator) -> str:
+    """Empty if it is not for this account."""
+    paid = (unit.tier, unit.groups - {LATE_DUES})
+    if paid in change.people.combinations:
+        people = words.gettext("You")
+    elif (unit.tier, unit.groups | {LATE_DUES}) in change.people.combinations:
+        people = words.gettext("You, while your dues are late")
+    else:
+        return ""
+    when = when_words(change, words)
+    text = _template(words, has_times=bool(when), is_long=change.aspect == "quotas").format(
+        people=people,
+        times=when,
+        new=_own_value_words(change, impact.after, words),
+        old=_own_value_words(change, impact.before, words, is_before=True),
+    )
+    return capital(text)
+
+
+def _own_value_words(
+    change: EntitlementChange, ruleset: Ruleset, words: Translator, *, is_before: bool = False
+) -> str:
+    """Without the people of a pool: who shares it is not said to each other."""
+    value, other = (change.before, change.after) if is_before else (change.after, change.before)
+    if not isinstance(value, PoolShare) or value.pool is None:
+        return value_words(change, ruleset, words, is_before=is_before)
+    if isinstance(other, PoolShare) and other.pool is not None and other.weight == value.weight:
+        if is_before:
+            return words.gettext("the people who share it until now")
+        return words.gettext("the same share together with other people")
+    return words.gettext("the share of {households} (share {weight}) together with others").format(
+        households=share_words(value.weight, ruleset.unit, words), weight=value.weight
+    )
 
 
 def _change(change: EntitlementChange, impact: ChangeImpact, words: Translator) -> ChangeSentence:

@@ -8,13 +8,12 @@ W01 never applies · W02 never changes anything · W04 a share over the charter'
 W06 for the benefit of those who proposed it · W07 needs a clock that the node does not have · W08 floors over the uplink, as
 far as the charter allows · W09 more rules than people read · W10 a quota that the lifeline alone uses up · W11 so much of
 the uplink shared that its queue can stay full · W12 join methods for members only, but no members · W13 floors of all hours
-together exceed the uplink · W14 an error that the rules in force have too · W15 lifelines and floors exceed the least that a
+together exceed the uplink · W15 lifelines and floors exceed the least that a
 measured uplink carries · W16 an end after a decision whose date is not in the file · W17 observed without an end. (W03 needs
-usage data; W18 is in `local_findings`, W19 in `minutes`, W20 of what a node measured in `guarantees`.)
+usage data; W14, W18 and W20 are in `local_findings`, W19 in `minutes_table`, W21 in `guarantees`.)
 """
 
-from collections.abc import Container, Iterable, Sequence
-from dataclasses import replace
+from collections.abc import Collection, Container, Iterable, Sequence
 from functools import partial
 
 from node.accounting.periods import days_of
@@ -28,7 +27,7 @@ from node.governance.document import FINDINGS_MAX
 from node.governance.exhaustive_tests import example_findings
 from node.governance.expressions import listed, number_of_units, one_of, one_unit, rates_words
 from node.governance.guarantees import capacity_findings, times
-from node.governance.minutes import minutes_findings
+from node.governance.minutes_table import minutes_findings
 from node.governance.observed_rules import observed_findings
 from node.governance.parse import parse_ruleset
 from node.governance.rule_evaluation import (
@@ -85,28 +84,39 @@ def check_file(
 
 def check(ruleset: Ruleset, units: Sequence[Unit] = (), clock: ClockState = "synced") -> tuple[Finding, ...]:
     """Errors and warnings of parsed rules, by line. `units`: the member directory; empty when there is none."""
-    survey = _Survey(ruleset, units)
+    findings = _findings(units, clock, ruleset, ruleset.rules)
+    findings += observed_findings(ruleset, findings, partial(_findings, units, clock))
+    return tuple(sorted(findings, key=lambda f: (not f.is_error, f.line, f.code)))[:FINDINGS_MAX]
+
+
+def _findings(
+    units: Sequence[Unit], clock: ClockState, ruleset: Ruleset, warned: Collection[Rule]
+) -> list[Finding]:
+    """`warned`: the rules whose warnings are wanted; those of the others are not reliable."""
+    survey = _Survey(ruleset, units, warned)
     found: dict[tuple[str, str], Finding] = {}
     for unit_class in survey.population.classes:
         survey.visit(unit_class, found)
     findings = [*found.values(), *capacity_findings(ruleset, survey.population)]
     findings += example_findings(ruleset, units)
     findings += notes(ruleset, units, survey, clock)
-    findings += minutes_findings(ruleset.minutes, ((r.id, r.by, r.line) for r in ruleset.rules))
-    findings += observed_findings(ruleset, findings, lambda each: check(each, units, clock))
-    return tuple(sorted(findings, key=lambda f: (not f.is_error, f.line, f.code)))[:FINDINGS_MAX]
+    findings += minutes_findings(ruleset)
+    return findings
 
 
 class _Survey:
     """Visits all classes of units, and for each the slices of time in which there is something to find."""
 
-    def __init__(self, ruleset: Ruleset, units: Sequence[Unit]) -> None:
+    def __init__(self, ruleset: Ruleset, units: Sequence[Unit], warned: Collection[Rule]) -> None:
         self._ruleset = ruleset
         self.population, self._times = Population(ruleset, units), TimeSlices(ruleset.rules)
         self._index = RuleIndex(ruleset, self.population.accounts_of)
         self._evaluator = Evaluator(ruleset, lists_not_binding=False)
         # Bit masks of rules. Without a directory, people that only rules name count as real.
-        self._selecting = self._applying = self._reached = self._deciding = 0
+        self._selecting = self._applying = self._reached = 0
+        # To find out takes long; for a rule without a warning of its own it need not be known.
+        names = {rule.id for rule in warned}
+        self._deciding = mask_of(i for i, rule in enumerate(ruleset.rules) if rule.id not in names)
 
     def visit(self, unit_class: UnitClass, found: dict[tuple[str, str], Finding]) -> None:
         """Adds the errors that this class is the first to meet."""
@@ -170,16 +180,6 @@ class _Survey:
         )
         binding = binding_rules(situation.rules, frozenset(used), found)
         return self._index.mask(binding & used.keys() if used else binding)
-
-
-def softened(error: Finding) -> Finding:
-    """W14 instead of an error that the active rules have too, because members joined or left since."""
-    message = gettext_lazy(
-        "{code} applies here as it does with the rules in force, because the members changed: {finding}",
-        code=error.code,
-        finding=error.message,
-    )
-    return replace(error, code="W14", message=message)
 
 
 Known = Container[tuple[str, str]]

@@ -1,4 +1,4 @@
-"""Whether an uplink can carry all that rules guarantee: E04, W08, W13 and W15 of the checks, and W20 of what was measured.
+"""Whether an uplink can carry all that rules guarantee: E04, W08, W13 and W15 of the checks, and W21 of what was measured.
 
 The sum of all lifelines and floors is computed for all slices of time at once, by class of units.
 """
@@ -69,7 +69,7 @@ def capacity_findings(ruleset: Ruleset, among: Population) -> Iterable[Finding]:
 def measured_findings(
     ruleset: Ruleset, units: Sequence[Unit], slowest: Mapping[Direction, BitsPerSecond]
 ) -> Iterable[Finding]:
-    """W20: more is promised than the line carried in its slowest tenth, as this node measured it. A warning, because rules
+    """W21: more is promised than the line carried in its slowest tenth, as this node measured it. A warning, because rules
     in force do not become invalid by weather. Nothing for a direction that was not measured, and none beside E04 or W08."""
     line = ruleset.guaranteeable
     if line is None or not slowest:
@@ -197,7 +197,7 @@ def _over_the_measured(
     lifelines: int,
     slowest: Mapping[Direction, BitsPerSecond],
 ) -> Finding:
-    """W20."""
+    """W21."""
     rate = slowest[excess.direction]
     line = excess.most - excess.rate
     message = gettext_lazy(
@@ -218,7 +218,7 @@ def _over_the_measured(
             least=f'least = "{format_rates(least)}"',
             lower=lower,
         )
-    return Finding("W20", at, message, fix)
+    return Finding("W21", at, message, fix)
 
 
 def _whole(slowest: Mapping[Direction, BitsPerSecond], others: Rates) -> Rates:

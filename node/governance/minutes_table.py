@@ -1,12 +1,15 @@
-"""Reads ``[decisions]``: of each decision its day alone, or a table with the minutes."""
+"""Reads ``[decisions]``: of each decision its day alone, or a table with the minutes; and compares what names decisions with
+it."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from datetime import date
 
+from node.characters import plain
 from node.errors import Finding, InvalidValue
 from node.governance.document import TomlTable, one_table, write
 from node.governance.minutes import Minutes
+from node.governance.rules import Ruleset
 from node.governance.times import DAY_WANTED, parse_day
 from node.governance.value_syntax import DECISION_WANTED, parse_decision
 from node.toml_reader import TomlDocument
@@ -18,6 +21,7 @@ PEOPLE_MAX = 1_000_000
 """People at an assembly."""
 SIGNERS_MIN, SIGNERS_MAX = 2, 20
 """Names below the minutes."""
+SIGNER_CHARS_MAX = 80
 SIGNERS_WANTED = literal('["Ana Pons", "Ben Riu"]')
 MINUTES_KEYS = ("day", "place", "present", "yes", "no", "signers")
 
@@ -65,31 +69,76 @@ def _minutes(decisions: TomlTable, decision: str) -> Minutes | None:
     before = len(findings)
     table.known(MINUTES_KEYS)
     day = table.required("day", DAY_WANTED, parse_day)
-    place = table.name_text("place", gettext_lazy("where it was, in a few words, in quotes")) or ""
+    place = _one_line(table.name_text("place", gettext_lazy("where it was, in a few words, in quotes")) or "")
     present, yes, no = (_people(table, key) for key in ("present", "yes", "no"))
-    signers = tuple(table.texts("signers", SIGNERS_WANTED) or ())
-    if not SIGNERS_MIN <= len(set(signers)) <= SIGNERS_MAX:
+    signers = _signers(table)
+    if present is not None and (yes or 0) + (no or 0) > present:
+        message = gettext_lazy(
+            "{yes} yes and {no} no are more than the {present} people who were present.",
+            yes=yes or 0,
+            no=no or 0,
+            present=present,
+        )
+        table.refuse("present", message, gettext_lazy("correct the numbers"))
+    findings[before:] = [each if each.line else replace(each, line=line) for each in findings[before:]]
+    if day is None or present is None or yes is None or no is None:
+        return None
+    return Minutes(decision, day, place, present, yes, no, signers, line)
+
+
+def _one_line(text: str) -> str:
+    return " ".join(text.split())
+
+
+def _signers(table: TomlTable) -> tuple[str, ...]:
+    """Names of different people; spelled in another way, a name is the same."""
+    signers = tuple(_one_line(name) for name in table.texts("signers", SIGNERS_WANTED) or ())
+    are_names = all(0 < len(name) <= SIGNER_CHARS_MAX for name in signers)
+    if not (are_names and SIGNERS_MIN <= len({plain(name) for name in signers}) <= SIGNERS_MAX):
         message = gettext_lazy(
             "Minutes are signed by {least} to {most} people.", least=SIGNERS_MIN, most=SIGNERS_MAX
         )
         table.refuse(
             "signers", message, write(gettext_lazy("{key} = {wanted}", key="signers", wanted=SIGNERS_WANTED))
         )
-    if yes + no > present:
-        message = gettext_lazy(
-            "{yes} yes and {no} no are more than the {present} people who were present.",
-            yes=yes,
-            no=no,
-            present=present,
-        )
-        table.refuse("present", message, gettext_lazy("correct the numbers"))
-    findings[before:] = [each if each.line else replace(each, line=line) for each in findings[before:]]
-    return None if day is None else Minutes(decision, day, place, present, yes, no, signers, line)
+    return signers
 
 
-def _people(table: TomlTable, key: str) -> int:
+def _people(table: TomlTable, key: str) -> int | None:
     if key not in table.data:
         message = gettext_lazy("These minutes have no {key}.", key=key)
         table.refuse("", message, gettext_lazy("add {key} and how many people", key=key))
-        return 0
-    return table.integer(key, 0, PEOPLE_MAX) or 0
+        return None
+    return table.integer(key, 0, PEOPLE_MAX)
+
+
+def minutes_findings(ruleset: Ruleset) -> Iterator[Finding]:
+    """E07 for a rule, and for another table, whose decision was voted down, and W19 for one whose decision has no minutes,
+    in a file that keeps them."""
+    held = {each.decision: each for each in ruleset.minutes}
+    if not held:
+        return
+    tables = (("[joining]", ruleset.joining.by, 0), ("[preview]", ruleset.preview_by, 0))
+    before_minutes: set[str] = set()
+    for name, decision, line in (*((rule.id, rule.by, rule.line) for rule in ruleset.rules), *tables):
+        found = held.get(decision)
+        if found is None and decision and decision not in before_minutes:
+            before_minutes.add(decision)
+            message = gettext_lazy(
+                "{rule} names {decision}, of which there are no minutes: it counts as decided before minutes were kept.",
+                rule=name,
+                decision=decision,
+            )
+            fix = gettext_lazy("write {table} with what was decided", table=f'[decisions."{decision}"]')
+            yield Finding("W19", line, message, fix)
+        elif found is not None and not found.is_adopted:
+            message = gettext_lazy(
+                "{rule} names {decision}, which was not adopted: {yes} yes, {no} no.",
+                rule=name,
+                decision=decision,
+                yes=found.yes,
+                no=found.no,
+            )
+            yield Finding(
+                "E07", line, message, gettext_lazy("remove it, or name the decision that adopted it")
+            )

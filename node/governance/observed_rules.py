@@ -1,6 +1,6 @@
 """Rules that are only observed (``observe = true``): which of them belong together, and whether they could be in force."""
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 
 from node.errors import Finding
@@ -33,15 +33,15 @@ def _is_related(rule: Rule, other: Rule) -> bool:
 
 
 def observed_findings(
-    ruleset: Ruleset, known: Iterable[Finding], checked: Callable[[Ruleset], Sequence[Finding]]
+    ruleset: Ruleset, known: Iterable[Finding], checked: Callable[[Ruleset, Bundle], Iterable[Finding]]
 ) -> Iterable[Finding]:
     """The errors that there would be with observed rules in force, warnings about these rules, and W17 for those without an
-    end. `known`: what was found without them. `checked`: checks a ruleset."""
+    end. `known`: what was found without them. `checked`: the errors of a ruleset, and the warnings about these rules."""
     places = {(finding.code, finding.line) for finding in known}
     # Tests in the file are about what the rules in force give.
     untested = replace(ruleset, examples=())
     for bundle in bundles(ruleset.observed):
-        for finding in checked(untested.as_if_in_force(bundle)):
+        for finding in checked(untested.as_if_in_force(bundle), bundle):
             if (finding.code, finding.line) not in places:
                 yield from _about(bundle, finding)
     by_id = {rule.id: rule for rule in ruleset.observed}

@@ -37,14 +37,17 @@ def _limited(count: ObservedCount, words: Translator) -> str:
             "wanted as much as possible."
         )
     return text.format(
-        low=_number(count.low, words), high=_number(count.high, words), accounts=count.accounts
+        low=_number(count.low, words, are_many=count.are_low_many),
+        high=_number(count.high, words, are_many=count.are_high_many),
+        accounts=count.accounts,
     )
 
 
-def _number(accounts: int | None, words: Translator) -> str:
-    if accounts is None:
-        return words.gettext("fewer than {number}").format(number=GROUP_MIN)
-    return str(accounts)
+def _number(accounts: int | None, words: Translator, *, are_many: bool) -> str:
+    if accounts is not None:
+        return str(accounts)
+    text = words.gettext("at least {number}") if are_many else words.gettext("fewer than {number}")
+    return text.format(number=GROUP_MIN)
 
 
 def _time(seconds: int, words: Translator) -> str:

@@ -69,6 +69,8 @@ class Effects:
     """How many accounts would have had a lower rate; None for few, or where few others would have had another one."""
     limited_s: int = 0
     """For how long, added up over these accounts."""
+    are_many_limited: bool = False
+    """At least `GROUP_MIN`, also where `limited` is None because there are few others."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -295,6 +297,7 @@ class _Sums:
 
     before: int = 0
     after: int = 0
+    intervals: int = 0
     is_affected: bool = False
     limited_intervals: int = 0
     """With a lower rate than before."""
@@ -429,6 +432,7 @@ def _add(
             known = sums[account] = _Sums()
         known.before += down + up
         known.after += new_down + new_up
+        known.intervals += 1
         if not is_same and (down != new_down or up != new_up):
             differing.add(account)
             in_down, in_up = _is_noticed(down, new_down), _is_noticed(up, new_up)
@@ -504,6 +508,46 @@ def _result(compared: _TwoSides, days: tuple[date, date]) -> Replay:
     )
 
 
+@dataclass(frozen=True, slots=True)
+class AccountReplay:
+    """One account's own line, for its own people only: mean rates while it was active, download and upload together."""
+
+    active_s: int
+    used: BitsPerSecond
+    used_after: BitsPerSecond
+    """With the other rules, if nobody wanted more than they used."""
+    could_have: tuple[BitsPerSecond, BitsPerSecond] | None
+    """Before and after, if everybody who was active wanted as much as they can get; None where a ruleset does not state the
+    line's speed."""
+
+
+def account_replays(
+    intervals: Iterable[Interval], before: Ruleset, after: Ruleset, unit_on: UnitOn, node: str = ""
+) -> Mapping[AccountId, AccountReplay]:
+    """As `replay`, for each account that was active. Raises TooFewAccounts: one's own rate would tell what the few others
+    used."""
+    replayer = _Replayer(((before, after),), unit_on, node)
+    for begun, usage in intervals:
+        if usage:
+            replayer.take(begun, usage)
+    (compared,) = replayer.comparisons
+    if len(compared.low) < GROUP_MIN:
+        raise TooFewAccounts
+    high = compared.high if compared.is_stated else {}
+    return {account: _account_replay(sums, high.get(account)) for account, sums in compared.low.items()}
+
+
+def _account_replay(low: _Sums, high: _Sums | None) -> AccountReplay:
+    could_have = None if high is None else (_mean(high.before, high), _mean(high.after, high))
+    return AccountReplay(
+        low.intervals * INTERVAL_S, _mean(low.before, low), _mean(low.after, low), could_have
+    )
+
+
+def _mean(total: int, sums: _Sums) -> BitsPerSecond:
+    return BitsPerSecond(total // max(1, sums.intervals))
+
+
 def _effects(sums: Mapping[AccountId, _Sums], *, says_none: bool) -> Effects:
     affected = [each for each in sums.values() if each.is_affected]
     changes = sorted(round((each.after - each.before) * 1000 / max(1, each.before)) for each in affected)
@@ -518,6 +562,7 @@ def _effects(sums: Mapping[AccountId, _Sums], *, says_none: bool) -> Effects:
         tuple(losses[:LARGEST_SHOWN]) if len(losses) >= GROUP_MIN else (),
         len(limited) if is_told else None,
         sum(limited) * INTERVAL_S if is_told else 0,
+        len(limited) >= GROUP_MIN,
     )
 
 

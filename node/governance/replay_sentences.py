@@ -2,14 +2,16 @@
 
 from datetime import datetime
 
-from node.governance.expressions import moment_words, rates_words
-from node.governance.replay import GROUP_MIN, Effects, HourUse, Replay
+from node.governance.expressions import duration_words, moment_words, rate_words, rates_words
+from node.governance.replay import GROUP_MIN, AccountReplay, Effects, HourUse, Replay
 from node.governance.times import civil_minute
-from node.translator import ENGLISH, Translator, day_words, number_words
-from node.units import BitsPerSecond, Rates
+from node.translator import ENGLISH, Translator, amount_words, day_words, number_words
+from node.units import BitsPerSecond, Milliseconds, Rates
 
 DIGITS = 3
 """Of a rate."""
+ROUNDED_S = 2 * 3600
+"""From here on a time is given in whole hours."""
 
 
 def replay_sentences(found: Replay, words: Translator = ENGLISH) -> tuple[str, ...]:
@@ -31,6 +33,34 @@ def replay_sentences(found: Replay, words: Translator = ENGLISH) -> tuple[str, .
     if not found.is_nothing:
         said += [*_busiest_after(found.busiest_after, words), *_changes(found, words)]
     return (*said, *_margin(found, words))
+
+
+def account_replay_sentences(line: AccountReplay, words: Translator = ENGLISH) -> tuple[str, ...]:
+    """What one account used against what it could have had, for its own people."""
+
+    def shown(rate: BitsPerSecond) -> str:
+        return amount_words(rate_words(rounded(rate)), words)
+
+    length_s = line.active_s if line.active_s < ROUNDED_S else line.active_s // 3600 * 3600
+    used = words.gettext(
+        "In the last days you were active for {time}. Download and upload together, you used {rate} on average."
+    )
+    said = [used.format(time=duration_words(Milliseconds(length_s * 1000), words), rate=shown(line.used))]
+    if line.used_after != line.used:
+        text = words.gettext(
+            "With these rules it would have been {rate}, if nobody wanted more than they used."
+        )
+        said.append(text.format(rate=shown(line.used_after)))
+    else:
+        said.append(words.gettext("With these rules it would have been the same."))
+    if line.could_have is not None:
+        before, after = (shown(rate) for rate in line.could_have)
+        text = words.gettext(
+            "If everybody who was active had wanted as much as possible, you could have had {after} with these rules, and "
+            "{before} with the rules in force."
+        )
+        said.append(text.format(after=after, before=before))
+    return tuple(said)
 
 
 def _affected(found: Replay, words: Translator) -> str:

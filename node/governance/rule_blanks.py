@@ -47,6 +47,8 @@ FREE = "none"
 
 _NUMBER = re.compile(r"\d{1,9}(\.\d{1,6})?", re.ASCII)
 _THOUSANDS = re.compile(r"\d{1,3}([.,]\d{3}){2,}|\d{1,3},\d{3}", re.ASCII)
+_POINT_THOUSANDS = re.compile(r"[1-9]\d{0,2}\.\d{3}", re.ASCII)
+_AMOUNTS = frozenset({"down", "up", "then_down", "then_up", "volume"})
 _TIME = re.compile(r"([01]\d|2[0-3]):[0-5]\d", re.ASCII)
 _NUMBER_WANTED = gettext_lazy("write a number, such as {one} or {other}", one="5", other="2.5")
 
@@ -92,6 +94,8 @@ def changes(rule: Mapping[str, object], typed: Blanks) -> tuple[dict[str, Value 
         try:
             for name, text in after.items():
                 _refuse_misleading(name, text)
+                if text != before[name] and name in _AMOUNTS:
+                    _refuse_thousands(name, text)
             values[key] = KEYS[key].write(after)
         except InvalidBlank as error:
             wrong[error.blank] = error.finding
@@ -165,8 +169,7 @@ def _number(blank: str, text: str) -> str:
     """A number in ASCII, as people of all languages type it."""
     plain = "".join(str(unicodedata.decimal(each, each)) for each in text.replace("\u066b", "."))
     if _THOUSANDS.fullmatch(plain):
-        message = gettext_lazy("“{text}” can be read as two different numbers.", text=text)
-        raise InvalidBlank(blank, message, gettext_lazy("write it without a mark between thousands"))
+        raise _ambiguous(blank, text)
     plain = plain.replace(",", ".")
     if not _NUMBER.fullmatch(plain):
         message = gettext_lazy("“{text}” is not a number.", text=f"{text:.40}")
@@ -174,6 +177,17 @@ def _number(blank: str, text: str) -> str:
             message = gettext_lazy("A number is missing.")
         raise InvalidBlank(blank, message, _NUMBER_WANTED)
     return plain
+
+
+def _refuse_thousands(blank: str, text: str) -> None:
+    """1.500 is one and a half for some, and one thousand five hundred for others; what the form itself shows is clear."""
+    if _POINT_THOUSANDS.fullmatch("".join(str(unicodedata.decimal(each, each)) for each in text)):
+        raise _ambiguous(blank, text)
+
+
+def _ambiguous(blank: str, text: str) -> InvalidBlank:
+    message = gettext_lazy("“{text}” can be read as two different numbers.", text=text)
+    return InvalidBlank(blank, message, gettext_lazy("write it without a mark between thousands"))
 
 
 def _whole(blank: str, most: int, blanks: Blanks) -> int:
@@ -305,17 +319,27 @@ def _write_session(blanks: Blanks) -> str:
 # --- people, times and texts ---------------------------------------------------------------------
 
 
-def _show_selectors(blank: str, value: object) -> Blanks:
+def _show_selectors(first: str, more: str, value: object) -> Blanks:
+    """The first selector in a blank, and all others in the next one."""
     values = value if isinstance(value, list) else [value]
     texts = [each for each in values if isinstance(each, str)]
     if len(texts) > LIST_MAX or len(texts) < len(values):
         raise ValueError("no selectors")
-    return {blank: ", ".join(texts)}
+    return {first: ", ".join(texts[:1]), more: ", ".join(texts[1:])}
 
 
-def _write_selectors(blank: str, blanks: Blanks) -> Value | None:
-    texts = [text for each in blanks[blank].split(",") if (text := each.strip())]
+def _write_selectors(first: str, more: str, blanks: Blanks) -> Value | None:
+    typed = f"{blanks[first]},{blanks[more]}".split(",")
+    texts = list(dict.fromkeys(text for each in typed if (text := each.strip())))
     return texts[0] if len(texts) == 1 else texts or None
+
+
+def _selectors(first: str, more: str) -> KeyBlanks:
+    return KeyBlanks(
+        {first: "", more: ""},
+        partial(_show_selectors, first, more),
+        partial(_write_selectors, first, more),
+    )
 
 
 def _show_times(value: object) -> Blanks:
@@ -405,10 +429,8 @@ KEYS: Mapping[str, KeyBlanks] = {
     ),
     "then": KeyBlanks({"then": "share", "then_share": "", **_no_rates("then_")}, _show_then, _write_then),
     "session": KeyBlanks({"length": "", "length_unit": "hour"}, _show_session, _write_session),
-    "who": KeyBlanks({"who": ""}, partial(_show_selectors, "who"), partial(_write_selectors, "who")),
-    "except": KeyBlanks(
-        {"except": ""}, partial(_show_selectors, "except"), partial(_write_selectors, "except")
-    ),
+    "who": _selectors("who", "who_too"),
+    "except": _selectors("except", "except_too"),
     "when": KeyBlanks(
         dict.fromkeys((*DAYS, "start", "end", "closed", "when"), ""), _show_times, _write_times
     ),

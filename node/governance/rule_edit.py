@@ -29,7 +29,7 @@ from node.translator import gettext_lazy
 HEADING = ""
 """In place of a blank: the finding is about the rule as a whole."""
 _EVENING = "daily 18:00-23:00"
-_EFFECT_CODES = frozenset({"E02", "E03", "E04", "E05", "W02", "W04", "W08", "W10", "W13", "W15"})
+_EFFECT_CODES = frozenset({"E02", "E03", "E04", "E05", "W02", "W04", "W08", "W10", "W13", "W15", "W21"})
 _WHO_CODES = frozenset({"W01", "W03", "W05", "W06"})
 _KEYS_OF_CODES = {
     "E06": "exception_to",
@@ -39,6 +39,7 @@ _KEYS_OF_CODES = {
     "W16": "expires",
     "W17": "expires",
     "W18": "expires",
+    "W20": "at",
 }
 
 NEW_RULES: Mapping[str, Mapping[str, Value]] = {
@@ -168,6 +169,7 @@ def changed(draft: RuleDraft, name: str, typed: Blanks) -> str | dict[str, Findi
     lines = table_lines(draft.text, draft.document, "rule", draft.tables.index(rule))
     if lines is None:
         return {HEADING: _unusual()}
+    values = {key: _in_order(value, rule.get(key)) for key, value in values.items()}
     kept = {key: value for key, value in rule.items() if key not in values}
     wanted = {**kept, **{key: value for key, value in values.items() if value is not None}}
     edited = _proven(draft, with_changes(lines, values), _replaced(draft, rule, wanted))
@@ -239,6 +241,13 @@ def _decision(draft: RuleDraft) -> str:
     ruleset = draft.document.data.get("ruleset")
     decision = ruleset.get("decision") if isinstance(ruleset, dict) else None
     return decision if isinstance(decision, str) and decision else "D-1"
+
+
+def _in_order(value: Value | None, before: object) -> Value | None:
+    """Of a list, first the entries that stay where they are, with their comments."""
+    if isinstance(value, str | int) or value is None or not isinstance(before, list):
+        return value
+    return [*(each for each in before if each in value), *(each for each in value if each not in before)]
 
 
 def _replaced(

@@ -45,6 +45,9 @@ class ObservedCount:
     """Whether one of the rules holds at this node on any of these days."""
     has_quota: bool
     """A quota counts only what was used in these days."""
+    are_low_many: bool = False
+    are_high_many: bool = False
+    """At least `GROUP_MIN`, also where their number is not told."""
 
 
 def count_observed(
@@ -73,6 +76,8 @@ def _count(bundle: Bundle, found: Replay, node: str) -> ObservedCount:
         high is not None,
         any(_is_here(rule, node) and _overlaps(rule, found) for rule in bundle),
         any(isinstance(rule.effect, Quota) for rule in bundle),
+        found.low.are_many_limited,
+        high is not None and high.are_many_limited,
     )
 
 

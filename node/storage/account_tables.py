@@ -1,4 +1,5 @@
-"""Tables of the account registry: vouchers, bindings, passphrases, cards, objections, notices, terms and appearance."""
+"""Tables of the account registry: vouchers, bindings, passphrases, cards, objections to limits and to rules, notices, terms
+and appearance."""
 
 import json
 from collections.abc import Iterable
@@ -15,6 +16,8 @@ from node.accounts.changes import (
     ObjectionGone,
     PassphraseGone,
     PassphraseHash,
+    RuleObjection,
+    RuleObjectionGone,
     SavedVoucher,
     StoredAccounts,
     Unbound,
@@ -40,6 +43,10 @@ def load_kept(db: Connection) -> StoredAccounts:
         passphrases=tuple(PassphraseHash(AccountId(a), h) for a, h in rows(HASH, "passphrases")),
         cards_void=tuple(CardsVoid(AccountId(a), n) for a, n in rows(CARDS_VOID, "cards_void")),
         objections=tuple(_objection(row) for row in rows(OBJECTION, "contests")),
+        rule_objections=tuple(
+            RuleObjection(AccountId(account), *values)
+            for account, *values in rows(RULE_OBJECTION, "rule_objections")
+        ),
         notices=tuple(_notice(row) for row in rows(NOTICE, "notices")),
         terms=tuple(_terms(row) for row in rows(TERMS, "terms")),
         appearance=tuple(_appearance(row) for row in rows(APPEARANCE, "appearance")),
@@ -82,6 +89,7 @@ BINDING = "mac, account, way, bound_day, name, introduced_by"
 HASH = "account, hash"
 CARDS_VOID = "account, below_serial"
 OBJECTION = "number, account, day, rule, text, answer, answered_day"
+RULE_OBJECTION = "account, version, fingerprint, day, text"
 NOTICE = "number, place, audience, first_day, last_day, is_urgent, by, texts"
 TERMS = "version, adopted_day, by, texts"
 APPEARANCE = "number, accent, accent_dark, welcome, wifi_name, wifi_passphrase, logo, by"
@@ -95,6 +103,8 @@ def _statement(change: Change) -> tuple[str, list[Any]]:
             return "DELETE FROM passphrases WHERE account = ?", [account]
         case ObjectionGone(number):
             return "DELETE FROM contests WHERE number = ?", [number]
+        case RuleObjectionGone(account):
+            return "DELETE FROM rule_objections WHERE account = ?", [account]
         case NoticeGone(number):
             return "DELETE FROM notices WHERE number = ?", [number]
         case _:
@@ -108,13 +118,14 @@ def row(
     | PassphraseHash
     | CardsVoid
     | Objection
+    | RuleObjection
     | Notice
     | Terms
     | Appearance,
 ) -> tuple[str, str, list[Any]]:
     """Table, columns and values of a row; the first column is the primary key."""
     match change:
-        case Notice() | Terms() | Objection() | Appearance():
+        case Notice() | Terms() | Objection() | RuleObjection() | Appearance():
             return _written(change)
         case _:
             return _owned(change)
@@ -137,11 +148,15 @@ def _owned(
             return "cards_void", CARDS_VOID, [account, below]
 
 
-def _written(change: Objection | Notice | Terms | Appearance) -> tuple[str, str, list[Any]]:
+def _written(
+    change: Objection | RuleObjection | Notice | Terms | Appearance,
+) -> tuple[str, str, list[Any]]:
     """Table, columns and values of texts written for others to read."""
     match change:
         case Objection(number, account, day, rule, text, answer, answered):
             return "contests", OBJECTION, [number, account, day, rule, text, answer, answered]
+        case RuleObjection(account, version, fingerprint, day, text):
+            return "rule_objections", RULE_OBJECTION, [account, version, fingerprint, day, text]
         case Notice():
             return "notices", NOTICE, _notice_row(change)
         case Terms(version, written, day, by):

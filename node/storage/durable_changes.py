@@ -14,7 +14,16 @@ from sqlite3 import Connection
 from typing import Any
 
 from node.accounts.changes import Change as RegistryChange
-from node.accounts.changes import NoticeGone, Objection, ObjectionGone, PassphraseGone, SavedVoucher, Unbound
+from node.accounts.changes import (
+    NoticeGone,
+    Objection,
+    ObjectionGone,
+    PassphraseGone,
+    RuleObjection,
+    RuleObjectionGone,
+    SavedVoucher,
+    Unbound,
+)
 from node.accounts.device_bindings import Binding
 from node.sessions.stored import SavedSession
 from node.storage import account_tables, session_tables, usage_tables
@@ -31,12 +40,19 @@ _COLUMNS = {
     "bindings": account_tables.BINDING,
     "passphrases": account_tables.HASH,
     "cards_void": account_tables.CARDS_VOID,
+    "rule_objections": account_tables.RULE_OBJECTION,
     "notices": account_tables.NOTICE,
     "terms": account_tables.TERMS,
     "appearance": account_tables.APPEARANCE,
     "sessions": session_tables.SESSION,
 }
-_GONE = {"passphrases": "account", "contests": "number", "notices": "number", "bindings": "mac"}
+_GONE = {
+    "passphrases": "account",
+    "contests": "number",
+    "rule_objections": "account",
+    "notices": "number",
+    "bindings": "mac",
+}
 
 
 class HashedDevices:
@@ -62,10 +78,14 @@ def _of_registry(db: Connection, change: RegistryChange, devices: HashedDevices)
             return ["gone", "passphrases", account]
         case ObjectionGone(number):
             return ["gone", "contests", number]
+        case RuleObjectionGone(account):
+            return ["gone", "rule_objections", account]
         case NoticeGone(number):
             return ["gone", "notices", number]
         case Objection():
             return None
+        case RuleObjection(account, version, fingerprint, day, _):
+            return ["put", "rule_objections", [account, version, fingerprint, day, ""]]
         case SavedVoucher() if _is_known(db, change):
             return None
         case Binding(mac, account, way, day, _, introduced_by):
@@ -168,6 +188,8 @@ def _apply(db: Connection, change: Change, known: _KnownDevices) -> None:
         case ["put", "bindings", values]:
             known.add(values[0])
             _put_binding(db, values)
+        case ["put", "rule_objections", values]:
+            _put_rule_objection(db, values)
         case ["put", name, values]:
             _put(db, name, values)
         case ["gone", "bindings", device]:
@@ -206,5 +228,16 @@ def _put_binding(db: Connection, values: list[Any]) -> None:
         "name = CASE WHEN bindings.account = excluded.account THEN bindings.name ELSE '' END, "
         "account = excluded.account, way = excluded.way, bound_day = excluded.bound_day, "
         "introduced_by = excluded.introduced_by",
+        values,
+    )
+
+
+def _put_rule_objection(db: Connection, values: list[Any]) -> None:
+    """Keep the objection's text, which is not in the journal, if it is to the same version."""
+    db.execute(
+        f"INSERT INTO rule_objections ({account_tables.RULE_OBJECTION}) VALUES (?, ?, ?, ?, ?) ON CONFLICT (account) "  # noqa: S608
+        "DO UPDATE SET text = CASE WHEN rule_objections.version = excluded.version "
+        "AND rule_objections.fingerprint = excluded.fingerprint THEN rule_objections.text ELSE '' END, "
+        "version = excluded.version, fingerprint = excluded.fingerprint, day = excluded.day",
         values,
     )

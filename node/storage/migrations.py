@@ -76,6 +76,16 @@ INVENTORY = (
         N_("13 months after the answer"),
     ),
     InventoryEntry(
+        "rule_objections",
+        N_(
+            "Which members object to rules that wait for their time, and what they write. The admins’ pages show the number "
+            "and the texts, not whose they are."
+        ),
+        N_(
+            "until these rules are in force, replaced or withdrawn; if objections stopped them, 30 days after that"
+        ),
+    ),
+    InventoryEntry(
         "erasures",
         N_(
             "Who asked to have their data erased, so that their counts are erased too when the month ends, and "
@@ -233,6 +243,18 @@ def _seventh(db: Connection) -> None:
     _create(db, "intervals", "begun", {"begun": int, "rows": bytes})
 
 
+def _eighth(db: Connection) -> None:
+    """Objections to rules that wait, and how many stopped a version of the rules."""
+    _create(
+        db,
+        "rule_objections",
+        "account",
+        {"account": str, "version": int, "fingerprint": str, "day": str, "text": str},
+    )
+    for name in ("objections", "accounts"):
+        table(db, "rule_versions").add_column(name, int, not_null_default=0)
+
+
 def _create(
     db: Connection,
     name: str,
@@ -257,6 +279,7 @@ MIGRATIONS: tuple[Callable[[Connection], None], ...] = (
     _fifth,
     _sixth,
     _seventh,
+    _eighth,
 )
 """In order; user_version is the number applied. Each runs in one transaction."""
 

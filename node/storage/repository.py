@@ -249,6 +249,8 @@ _RECORD = (
     "reason",
     "due",
     "trial_s",
+    "objections",
+    "accounts",
     "number",
     "prev",
     "hash",
@@ -280,7 +282,7 @@ def _shorten(db: Connection) -> None:
     db.execute("DELETE FROM rule_versions WHERE number < ?", [last])
     db.execute(
         """UPDATE rule_versions SET kind = 'checkpoint', adopted = '', by = '', fingerprint = '', text = '', subject = 0,
-           reason = '', due = '', trial_s = 0 WHERE number = ?""",
+           reason = '', due = '', trial_s = 0, objections = 0, accounts = 0 WHERE number = ?""",
         [last],
     )
 

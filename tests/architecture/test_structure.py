@@ -109,6 +109,7 @@ VALUES_ONLY = {
     "node.accounts.auth_result",
     "node.accounts.changes",
     "node.control.ports",
+    "node.app.ports",
     "mesh.ports",
 }
 """Modules that hold only types; the tests of their users cover them."""

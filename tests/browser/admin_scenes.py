@@ -2,8 +2,9 @@
 
 import asyncio
 import tempfile
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, closing
+from functools import partial
 from http.client import HTTPConnection
 from http.cookies import SimpleCookie
 from pathlib import Path
@@ -11,7 +12,7 @@ from typing import Any
 from urllib.parse import urlencode, urlsplit
 
 from node.enforcement.plan import TableUse
-from node.units import MacAddress
+from node.units import AccountId, MacAddress
 from tests.browser.chromium import Browser
 from tests.browser.scenes import LANGUAGES, Doing, PageScene, nothing, sends
 from tests.fakes.admin_pages import (
@@ -37,14 +38,19 @@ SCHOOL = MacAddress("02:00:00:00:00:05")
 
 
 @asynccontextmanager
-async def open_admins(*losses: str) -> AsyncIterator[int]:
-    """The admin server of a node where people are online; `losses`: what its database lost."""
+async def open_admins(*losses: str, objecting: Sequence[str] | None = None) -> AsyncIterator[int]:
+    """The admin server of a node where people are online; `losses`: what its database lost; `objecting`: rules wait, and
+    these accounts object."""
     folder = await asyncio.to_thread(tempfile.TemporaryDirectory)
     try:
         async with admin_app(Path(folder.name)) as app:
             await populate(app)
             await _busy_hour(app)
             app.node.archive.losses = losses
+            if objecting is not None:
+                await app.adoption.adopt(_FASTER, "admin Ana", due="2026-12-01 06:00")
+                for account in objecting:
+                    await app.adoption.object(AccountId(account), 2, "I work at night.\nAsk us first.")
             async with open_admin_server(app.admin) as server:
                 assert server.bound is not None
                 yield server.bound[1]
@@ -216,6 +222,15 @@ ADMIN_SCENES = (
     _admin("rules with a mistake", "rules", "/rules", after=sends("/rules", text="nonsense")),
     _admin("rules on trial", "rules", "/rules", before=_on_trial),
     _admin("rules that wait for approval", "rules", "/rules", before=_proposes),
+    _admin(
+        "rules that wait, and an objection", "rules", "/rules", server=partial(open_admins, objecting=["ana"])
+    ),
+    _admin(
+        "rules that objections stopped",
+        "rules",
+        "/rules",
+        server=partial(open_admins, objecting=["ana", "school"]),
+    ),
     _admin("rules changed", "rules", "/rules", after=sends("/rules", text="[ruleset]")),
     _admin("what a draft would change", "rules", "/rules", after=_drafts(_EVENING)),
     _admin("a draft that changes nothing", "rules", "/rules", after=_drafts(_IDLE)),

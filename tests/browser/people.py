@@ -303,6 +303,48 @@ async def has_objected(app: UseCases) -> None:
     await app.answer_objection(1, "We talk on Monday.")
 
 
+NEXT_RULES = """
+[[rule]]
+id = "night"
+ceiling = "5 Mbit/s down, 1 Mbit/s up"
+when = "daily 20:00-24:00"
+who = "everyone"
+by = "D-2026-009"
+[[rule]]
+id = "members-month"
+quota = "60 GB per month"
+counts = "uplink while busy"
+then = "share 50 until reset"
+who = "tier:member"
+by = "D-2026-009"
+expires = "never"
+"""
+
+
+async def rules_wait(app: UseCases) -> None:
+    """An admin scheduled them."""
+    text = app.loop.active_ruleset.text + NEXT_RULES
+    await app.adoption.record(app.loop.active_ruleset, "the node's start")
+    outcome = await app.adoption.adopt(text, "admin Ana", due="2026-12-01 06:00")
+    assert outcome.kind == "scheduled", outcome.findings
+
+
+async def rules_are_on_trial(app: UseCases) -> None:
+    await app.adoption.record(app.loop.active_ruleset, "the node's start")
+    outcome = await app.adoption.adopt(app.loop.active_ruleset.text + NEXT_RULES, "admin Ana")
+    assert outcome.kind == "trial", outcome.findings
+
+
+async def somebody_objects_to_the_rules(app: UseCases) -> None:
+    number = app.adoption.waiting_number
+    assert await app.adoption.object(AccountId("carme"), number, "I work at night.\nAsk us first.") == "done"
+
+
+async def ana_objects_to_the_rules(app: UseCases) -> None:
+    number = app.adoption.waiting_number
+    assert await app.adoption.object(AccountId("ana"), number, "It is too slow for school.") == "done"
+
+
 async def objects_too_often(app: UseCases) -> None:
     for _ in range(3):
         assert await app.portal.add_objection(ANA, "", "It is slow.") is None

@@ -134,7 +134,14 @@ def names_a_device_that_is_gone(browser: Browser, address: str) -> None:
     browser.send("/devices/name", name="Mine")
 
 
+def objects_too_late(browser: Browser, _address: str) -> None:
+    """To a version that no longer waits."""
+    browser.run("document.querySelectorAll('[name=number]').forEach(each => each.value = '99')")
+    browser.send("/rules/object", text="I work at night.")
+
+
 MINE = (
+    _mine("online while rules wait", people.comes_in, people.rules_wait),
     _mine("online", people.comes_in, people.there_is_news),
     _mine("in while the line is down", people.comes_in, people.the_line_breaks),
     _mine("online by voucher", people.has_a_voucher),
@@ -196,6 +203,52 @@ AROUND = (
         _portal(people.comes_in, people.the_kernel_refuses),
         after=sends("/leave"),
     ),
+    PageScene("no new rules", "new rules", "/rules/next"),
+    PageScene("rules that wait", "new rules", "/rules/next", _portal(people.rules_wait)),
+    PageScene(
+        "rules that wait, for a guest",
+        "new rules",
+        "/rules/next",
+        _portal(people.comes_in, people.rules_wait),
+    ),
+    PageScene(
+        "rules that wait, for a member",
+        "new rules",
+        "/rules/next",
+        _portal(people.a_member_comes_in, people.rules_wait, people.somebody_objects_to_the_rules),
+    ),
+    PageScene(
+        "an objection to rules that wait",
+        "new rules",
+        "/rules/next",
+        _portal(people.a_member_comes_in, people.rules_wait),
+        after=sends("/rules/object", text="I work at night."),
+    ),
+    PageScene(
+        "an objection that comes too late",
+        "new rules",
+        "/rules/next",
+        _portal(people.a_member_comes_in, people.rules_wait),
+        after=objects_too_late,
+    ),
+    PageScene(
+        "rules stopped by objections",
+        "new rules",
+        "/rules/next",
+        _portal(
+            people.a_member_comes_in,
+            people.rules_wait,
+            people.somebody_objects_to_the_rules,
+            people.ana_objects_to_the_rules,
+        ),
+    ),
+    PageScene(
+        "new rules on trial",
+        "new rules",
+        "/rules/next",
+        _portal(people.a_member_comes_in, people.rules_are_on_trial),
+    ),
+    PageScene("our network while rules wait", "our network", "/network", _portal(people.rules_wait)),
     PageScene("our network", "our network", "/network", _portal()),
     PageScene("our network without more rules", "our network", "/network", portal(node=people.bare)),
     PageScene("notices", "notices", "/notices", _portal(people.there_is_news)),

@@ -5,6 +5,9 @@ from pathlib import Path
 
 import pytest
 
+from node.app.admin_sessions import Signed
+from node.errors import Finding
+from node.translator import gettext_lazy
 from tests.contracts.admin_browser import AdminBrowser, admin_browser
 from tests.contracts.test_rule_approvals import ORDER
 from tests.fakes.admin_pages import ISSUER_LINK, RULES
@@ -15,7 +18,8 @@ BEN = "admin Ben"
 @pytest.fixture
 async def browser(tmp_path: Path) -> AsyncIterator[AdminBrowser]:
     async with admin_browser(tmp_path) as opened:
-        await opened.sign_in()
+        token, _ = await opened.app.admin.access.new_token(Signed("admin", "Ana"))
+        await opened.sign_in(token)
         yield opened
 
 
@@ -81,3 +85,23 @@ async def test_an_issuer_neither_reads_nor_approves_what_waits(browser) -> None:
     assert "must approve it" not in page
     response, _ = await browser.send("/rules/approve", number="2")
     assert (403, RULES) == (response.status, browser.app.admin.rule_file().text)
+
+
+async def test_an_admin_without_a_name_chooses_one_before_approving(browser) -> None:
+    await browser.app.adoption.adopt(RULES + ORDER, BEN)
+    browser.session.cookie_jar.clear()
+    await browser.sign_in()
+    _, page = await browser.get("/rules")
+    said = ("first choose a name" in page, "Approve the rules" in page, "Withdraw them" in page)
+    assert (True, False, True) == said
+    response, page = await browser.send("/rules/approve", number="2")
+    assert (409, True) == (response.status, "An admin without a name cannot approve rules." in page)
+    assert RULES == browser.app.admin.rule_file().text
+
+
+async def test_approved_rules_that_no_longer_fit_are_not_said_to_be_in_force(browser, monkeypatch) -> None:
+    await browser.app.adoption.adopt(RULES + ORDER, BEN)
+    finding = Finding("E04", 0, gettext_lazy("Too much is promised."), gettext_lazy("promise less"))
+    monkeypatch.setattr("node.app.rule_adoption.amend", lambda *_: (None, (finding,)))
+    response, _ = await browser.send("/rules/approve", number="2")
+    assert (303, "/rules?ended") == (response.status, response.headers["Location"])

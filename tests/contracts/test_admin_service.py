@@ -12,7 +12,7 @@ from node.app.views import CardShown, CodeTyped, PassphraseTyped, TermsAccepted
 from node.errors import NodeError, StorageTrouble
 from tests.contracts.admin_browser import AdminBrowser, admin_browser, field_in
 from tests.contracts.test_admin_vouchers import ORDER, codes_in
-from tests.fakes.admin_pages import ISSUER_LINK, LAPTOP, LINK, MEMBERS, PHONE, STRANGER, TABLET
+from tests.fakes.admin_pages import ISSUER_LINK, LAPTOP, LINK, MEMBERS, PHONE, RULES, STRANGER, TABLET
 
 
 @pytest.fixture
@@ -287,3 +287,18 @@ async def test_a_month_before_a_rule_ends_the_overview_says_so(office: AdminBrow
     await office.app.adopt(limit.format("2026-12-25"))
     _, page = await office.get("/")
     assert "The last day of few" not in page
+
+
+async def test_a_rule_for_a_node_that_nobody_has_is_a_warning_and_so_is_a_draft_with_one(
+    office: AdminBrowser,
+) -> None:
+    limit = '[[rule]]\nid = "few"\ndevices = 3\nwho = "everyone"\nby = "D-1"\nat = "node:{}"\n'
+    own = office.app.node.config.node.name
+    warning = "few is for node:nowhere, and no node of this community is called that."
+    for name, is_told in ((own, False), ("nowhere", True)):
+        await office.app.adopt(limit.format(name))
+        _, page = await office.get("/")
+        assert is_told == (warning in page)
+        text = RULES + limit.format(name)
+        page = await office.submit("/rules", text=text, replacing="x", do="check")
+        assert is_told == (warning in page)

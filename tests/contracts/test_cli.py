@@ -95,7 +95,7 @@ ANSWERS = {
         if asked["who"] != "ben"
         else refuse(asked)
     ),
-    "rules": lambda _: {"text": GOOD + LIMIT.format(3)},
+    "rules": lambda _: {"text": GOOD + LIMIT.format(3), "node_names": ["library", "mill"]},
     "peers": lambda _: {"node": "n" * 52, "peers": OVERVIEW.peers},
     "devices": lambda _: {"devices": []},
     "rules-adopt": lambda asked: adopted("refused" if "portt" in asked["text"] else "trial"),
@@ -215,6 +215,26 @@ def test_every_error_of_a_rule_file_is_reported_with_line_and_fix(config, capsys
         {"code", "line", "message", "fix", "parameters"} <= finding.keys() for finding in said["findings"]
     )
     assert all(said["findings"][0]["parameters"].values())
+
+
+def test_a_rule_for_a_node_that_is_not_known_is_noticed_where_the_names_are_known(config, capsys):
+    draft = config.parent / "draft.toml"
+    draft.write_text(GOOD + LIMIT.format(3) + 'at = "node:libary"\n')
+    words = ["rules", "check", str(draft), "--json", "--config", str(config)]
+
+    def codes() -> list[str]:
+        return [each["code"] for each in said_in_json(capsys)["findings"]]
+
+    assert 0 == main(words)
+    assert "W20" in codes(), "of a node that is alone"
+    config.write_text(config.read_text().replace("[community]", f'[community]\nnodes = ["{"a" * 52}"]', 1))
+    assert 0 == main(words)
+    assert "W20" not in codes(), "the other node may have that name"
+    assert 0 == ask_for(config, "rules", "check", str(draft), "--json")
+    assert "W20" in codes(), "the running node knows the other one's name"
+    draft.write_text(GOOD + LIMIT.format(3) + 'at = "node:mill"\n')
+    assert 0 == ask_for(config, "rules", "check", str(draft), "--json")
+    assert "W20" not in codes()
 
 
 def test_a_draft_is_compared_with_the_rules_in_force(config, capsys):

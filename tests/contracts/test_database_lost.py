@@ -19,6 +19,7 @@ from node.accounting.ledger import UsageBucket, UsageKey
 from node.accounting.periods import DAY_UNKNOWN
 from node.accounts.changes import NoticeGone
 from node.accounts.notices import Notice, NoticeText
+from node.accounts.rule_objections import RuleObjection, RuleObjectionGone
 from node.accounts.terms import Terms, TermsText
 from node.app.rule_files import RuleFiles
 from node.app.status import StatusSnapshot
@@ -400,12 +401,43 @@ async def test_the_journal_has_no_name_no_text_and_no_address_of_an_erased_perso
         await comes_in(app, ANA, TermsAccepted())
         assert await app.portal.name_device(ANA, ANA, NAME) is None
         assert await app.portal.add_objection(ANA, "", "words of mine") is None
+        objection = RuleObjection(AccountId("ana"), 4, "f4", "2026-11-24", "words of mine")
+        await app.loop.remember((objection,))
         await world.copied()
         await app.portal.erase(ANA)
         journal = DatabaseFiles(world.path, world.folder).journal.read_bytes()
         assert b'"erased"' in journal
         for secret in (NAME, "words of mine", ANA):
             assert secret.encode() not in journal
+
+
+async def test_an_objection_to_rules_outlives_the_database_and_one_that_was_taken_back_does_not_return(
+    world: World,
+) -> None:
+    def objection(account: str, text: str, version: int = 4) -> RuleObjection:
+        return RuleObjection(AccountId(account), version, f"f{version}", "2026-11-24", text)
+
+    async with world.life() as app:
+        await app.loop.remember(
+            (objection("ana", "In the copy."), objection("ben", "Old.", 3), objection("cai", ""))
+        )
+        await world.copied()
+        await app.loop.remember(
+            (
+                objection("ana", "In the copy."),
+                objection("ben", "Later."),
+                objection("dot", "Later."),
+                RuleObjectionGone(AccountId("cai")),
+            )
+        )
+    is_deleted(world.path)
+    async with world.life() as app:
+        kept = {each.account: each for each in app.loop.registry.rule_objections.all()}
+        assert {
+            "ana": objection("ana", "In the copy."),
+            "ben": objection("ben", ""),
+            "dot": objection("dot", ""),
+        } == kept
 
 
 async def test_a_copy_is_of_one_moment_and_blocks_nobody(

@@ -27,7 +27,7 @@ def measured(app: UseCases, down: int) -> None:
 
 
 def said(app: UseCases) -> list[str]:
-    return [each for each in app.admin.overview().warnings if "W20" in each or "slowest tenth" in each]
+    return [each for each in app.admin.overview().warnings if "W21" in each or "slowest tenth" in each]
 
 
 def codes(findings: tuple[Finding, ...]) -> list[str]:
@@ -42,7 +42,7 @@ async def test_the_rules_in_force_are_checked_against_what_the_line_carried(app:
     await app.measured_check.look()
     (warning,) = said(app)
     assert warning.startswith(
-        "The rule file, W20: Download: lifelines and floors of two households and the guests "
+        "The rule file, W21: Download: lifelines and floors of two households and the guests "
     )
     assert {"down": SLOW} == app.admin.overview().uplink_slowest
     measured(app, 20_000_000)
@@ -81,13 +81,13 @@ async def test_a_draft_is_checked_and_can_be_adopted(app: UseCases) -> None:
     await app.join(ANA)
     assert AccountId("ana") in app.loop.member_directory.by_account
     measured(app, 2_000_000)
-    assert "W20" not in codes((await app.admin.check_rules(RULES)).findings)
+    assert "W21" not in codes((await app.admin.check_rules(RULES)).findings)
     check = await app.admin.check_rules(MORE)
-    assert "W20" in codes(check.findings)
+    assert "W21" in codes(check.findings)
     assert check.sentences, "it is no error"
-    assert "W20" in codes((await app.admin.preview_rules(MORE)).findings)
+    assert "W21" in codes((await app.admin.preview_rules(MORE)).findings)
     outcome = await app.adoption.adopt(MORE, "admin")
-    assert "W20" in codes(outcome.findings)
+    assert "W21" in codes(outcome.findings)
     assert 2 == app.loop.active_ruleset.ruleset.version
 
 
@@ -95,4 +95,4 @@ async def test_a_draft_with_an_error_says_that_alone(app: UseCases) -> None:
     measured(app, 1)
     check = await app.admin.check_rules(MORE.replace("1 Mbit/s down", "30 Mbit/s down"))
     assert "E04" in codes(check.findings)
-    assert "W20" not in codes(check.findings)
+    assert "W21" not in codes(check.findings)

@@ -30,6 +30,7 @@ from node.accounts.changes import (
 from node.accounts.device_bindings import Binding
 from node.accounts.notices import Notice, NoticeText
 from node.accounts.objections import Objection
+from node.accounts.rule_objections import RuleObjection, RuleObjectionGone
 from node.accounts.terms import Terms, TermsText
 from node.accounts.vouchers import Batch, Voucher
 from node.control.ports import Repository
@@ -99,6 +100,8 @@ changes = st.one_of(
     st.builds(CardsVoid, accounts, st.integers(0, 2**40)),
     st.builds(Objection, numbers, accounts, days, texts, texts, texts, days),
     st.builds(ObjectionGone, numbers),
+    st.builds(RuleObjection, accounts, numbers, texts, days, texts),
+    st.builds(RuleObjectionGone, accounts),
     st.builds(
         Notice, numbers, texts, texts, days, days, st.booleans(),
         st.lists(st.builds(NoticeText, texts, texts, texts), max_size=2).map(tuple), texts,
@@ -120,6 +123,7 @@ async def test_saved_rows_come_back_in_the_next_run(memories: Callable[[], Repos
         passphrases=(PassphraseHash(AccountId("ana"), "scrypt$…"),),
         cards_void=(CardsVoid(AccountId("ana"), 7),),
         objections=(Objection(1, AccountId("ana"), "2026-11-24", "guest-top", "Per què?"),),
+        rule_objections=(RuleObjection(AccountId("ana"), 4, "f4", "2026-11-24", "A la nit no."),),
         notices=(
             Notice(
                 1, "zone:valley", "members", "", "2026-12-01", True, (NoticeText("ca", "Festa", "Dijous"),)
@@ -134,7 +138,16 @@ async def test_saved_rows_come_back_in_the_next_run(memories: Callable[[], Repos
     )
     rows = [*kept.batches, *kept.vouchers, *kept.bindings, *kept.passphrases]
     await save(
-        memories(), [*rows, *kept.cards_void, *kept.objections, *kept.notices, *kept.terms, *kept.appearance]
+        memories(),
+        [
+            *rows,
+            *kept.cards_void,
+            *kept.objections,
+            *kept.rule_objections,
+            *kept.notices,
+            *kept.terms,
+            *kept.appearance,
+        ],
     )
     assert kept == await registry(memories())
 
@@ -182,6 +195,7 @@ def _empty(db: object) -> None:
         "passphrases",
         "cards_void",
         "contests",
+        "rule_objections",
         "notices",
         "terms",
     ):

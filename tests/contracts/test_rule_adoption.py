@@ -24,7 +24,7 @@ from node.control.active_ruleset import RULES_COPY, fingerprint
 from node.errors import KernelRefused, NodeError
 from node.governance.adoption import FAILS_FOR, TEXT_CHARS_MAX, AdoptionRecord
 from node.storage.database import Store
-from node.storage.repository import StoredArchive, append_record
+from node.storage.repository import StoredArchive, StoredRepository, append_record
 from node.units import BitsPerSecond, Milliseconds, Rates
 from tests.fakes.admin_pages import LAPTOP, MEMBERS, RULES, TIGHT
 from tests.fakes.use_cases import AppFixture, UseCases
@@ -99,13 +99,14 @@ async def office(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterato
 
 
 @asynccontextmanager
-async def opened(folder: Path, stores: list[Store]) -> AsyncIterator[Office]:
-    fixture = AppFixture(folder=folder, rules_text=RULES, members=MEMBERS)
+async def opened(folder: Path, stores: list[Store], members: str = MEMBERS) -> AsyncIterator[Office]:
+    fixture = AppFixture(folder=folder, rules_text=RULES, members=members)
     if stores:
         fixture.archive = StoredArchive(stores[0])  # type: ignore[assignment]
+        fixture._memories = lambda: StoredRepository(stores[0], folder / "bookings")
     (folder / "data").mkdir(exist_ok=True)
     (folder / "rules.toml").write_text(RULES)
-    (folder / "members.toml").write_text(MEMBERS)
+    (folder / "members.toml").write_text(members)
     files = RuleFiles(folder / "rules.toml", folder / "members.toml", folder / "data")
     async with fixture.life() as app:
         made = Office(app, adoption_of(app, files), files, stores)

@@ -67,6 +67,49 @@ async def test_one_admin_is_not_two_however_often_the_form_is_sent(committee: Of
     assert TWO == committee.in_force
 
 
+@pytest.mark.parametrize("spelling", ["admin ANA", "admin  Ana ", "admin \uff21na"])
+async def test_one_admin_is_not_two_however_the_name_is_spelled(committee: Office, spelling: str) -> None:
+    number = (await committee.adopt(FASTER)).number
+    assert "proposed" == (await committee.adoption.approve(spelling, number)).kind
+    await committee.restart()
+    await committee.wait(1_000)
+    assert TWO == committee.in_force
+    waiting = committee.adoption.waiting()
+    assert waiting is not None
+    assert (True, False) == (waiting.is_approved_by(spelling), waiting.is_approved_by(BEN))
+
+
+async def test_an_admin_without_a_name_proposes_and_does_not_count(committee: Office) -> None:
+    number = (await committee.adoption.adopt(FASTER, "admin")).number
+    waiting = committee.adoption.waiting()
+    assert waiting is not None
+    assert 2 == waiting.missing
+    with pytest.raises(NothingToDo, match="choose a name"):
+        await committee.adoption.approve("admin", number)
+    assert "proposed" == (await committee.adoption.approve(ANA, number)).kind, "could be the same person"
+    assert "trial" == (await committee.adoption.approve(BEN, number)).kind
+
+
+async def test_without_a_name_one_admin_decides_where_one_decides(tmp_path: Path) -> None:
+    async with opened(tmp_path, []) as office:
+        faster = RULES.replace("3 Mbit/s", "4 Mbit/s")
+        await office.adoption.adopt(faster, "admin", due="2026-12-01 06:00")
+        office.app.node.clock.wall = office.app.node.clock.wall.replace(month=12, day=1, hour=7)
+        await office.wait(1_000)
+        assert faster == office.in_force
+
+
+async def test_a_proposal_that_is_sent_twice_keeps_its_approvals(committee: Office) -> None:
+    alone = TWO.replace("approvals = 2\ncharter_approvals = 3\n", "")
+    number = (await committee.adopt(alone)).number
+    await committee.adoption.approve(BEN, number)
+    assert ("proposed", number) == ((again := await committee.adopt(alone)).kind, again.number)
+    waiting = committee.adoption.waiting()
+    assert waiting is not None
+    assert ((ANA, BEN), 1) == (waiting.approved, waiting.missing)
+    assert number != (await committee.adopt(alone, due="2026-12-01 06:00")).number, "at another time"
+
+
 async def test_two_approvals_at_once_begin_one_trial(committee: Office) -> None:
     number = (await committee.adopt(FASTER)).number
     async with asyncio.TaskGroup() as tasks:
@@ -97,7 +140,7 @@ async def test_an_approval_is_for_the_text_that_was_shown(committee: Office) -> 
 async def test_approvals_survive_a_restart_and_approved_rules_keep_to_their_time(committee: Office) -> None:
     number = (await committee.adopt(FASTER, due="2026-12-01 06:00")).number
     await committee.restart()
-    assert "proposed" == (await committee.adoption.approve(BEN, number)).kind
+    assert "scheduled" == (await committee.adoption.approve(BEN, number)).kind, "its time is still to come"
     await committee.restart()
     await committee.wait(1_000)
     waiting = committee.adoption.waiting()

@@ -13,6 +13,8 @@ from node.accounts.changes import (
     ObjectionGone,
     PassphraseGone,
     PassphraseHash,
+    RuleObjection,
+    RuleObjectionGone,
     SavedVoucher,
     StoredAccounts,
     Terms,
@@ -92,13 +94,15 @@ class RegistryFixture:
                     self.rows.pop((Objection, number), None)
                 case NoticeGone(number):
                     self.rows.pop((Notice, number), None)
+                case RuleObjectionGone(account):
+                    self.rows.pop((RuleObjection, account), None)
                 case PassphraseGone(account):
                     self.rows.pop((PassphraseHash, account), None)
                 case SavedVoucher(voucher, _):
                     self.rows[SavedVoucher, voucher.fingerprint] = row
                 case Binding(mac):
                     self.rows[Binding, mac] = row
-                case PassphraseHash(account) | CardsVoid(account):
+                case PassphraseHash(account) | CardsVoid(account) | RuleObjection(account):
                     self.rows[type(row), account] = row
                 case Terms(version):
                     self.rows[Terms, version] = row
@@ -110,7 +114,8 @@ class RegistryFixture:
             return tuple(row for row in self.rows.values() if type(row) is kind)
 
         return StoredAccounts(
-            of(Batch), of(SavedVoucher), of(Binding), of(PassphraseHash), of(CardsVoid), of(Objection), of(Notice), of(Terms)
+            of(Batch), of(SavedVoucher), of(Binding), of(PassphraseHash), of(CardsVoid), of(Objection), of(RuleObjection),
+            of(Notice), of(Terms),
         )  # fmt: skip
 
     def restart(self, when: Now, saved_at: int | None = None) -> None:

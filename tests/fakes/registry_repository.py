@@ -18,6 +18,7 @@ from node.accounts.changes import (
 from node.accounts.device_bindings import Binding
 from node.accounts.notices import Notice
 from node.accounts.objections import Objection
+from node.accounts.rule_objections import RuleObjection, RuleObjectionGone
 from node.accounts.terms import Terms
 from node.accounts.vouchers import Batch
 
@@ -56,6 +57,8 @@ def place_of(change: Change) -> tuple[str, Hashable, bool]:
             return "cards_void", change.account, False
         case Objection() | ObjectionGone():
             return "objections", change.number, isinstance(change, ObjectionGone)
+        case RuleObjection() | RuleObjectionGone():
+            return "rule_objections", change.account, isinstance(change, RuleObjectionGone)
         case Notice() | NoticeGone():
             return "notices", change.number, isinstance(change, NoticeGone)
         case Terms():

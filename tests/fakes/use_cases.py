@@ -33,8 +33,9 @@ from node.app.account import AccountService
 from node.app.admin import AdminService
 from node.app.admin_access import AdminAccessService
 from node.app.measured_check import MeasuredCheck
+from node.app.next_rules import NextRulesService
 from node.app.rule_adoption import RuleAdoption
-from node.app.rule_files import RuleFiles, fingerprint
+from node.app.rule_files import RuleFiles, Stamp, fingerprint
 from node.app.status import StatusSnapshot
 from node.app.views import (
     Admitted,
@@ -143,6 +144,21 @@ DEADLINE_S = 10.0
 NOWHERE = Path("/nonexistent")
 
 
+class FilesOfTests(RuleFiles):
+    """Looked at once they are written."""
+
+    is_written = False
+
+    def _stamps(self) -> tuple[Stamp, Stamp]:
+        return super()._stamps() if self.is_written else (None, None)
+
+    def written(self, rules: str, members: str) -> None:
+        self.rules.write_text(rules)
+        self.members.write_text(members)
+        self.is_written = True
+        self._seen = self._stamps()
+
+
 @dataclass
 class UseCases:
     """One run of the daemon, as people meet it through the pages."""
@@ -150,29 +166,24 @@ class UseCases:
     node: "AppFixture"
     loop: Reconciler
     portal: AccountService
+    _files: FilesOfTests
+    _adoption: RuleAdoption
 
     @cached_property
     def files(self) -> RuleFiles:
         """The rules and the members as files in the node's folder, written when they are first used."""
-        folder = self.node.folder
-        (folder / "rules.toml").write_text(self.node.rules_text)
-        (folder / "members.toml").write_text(self.node.members_text)
-        files = RuleFiles(folder / "rules.toml", folder / "members.toml")
+        files = self._files
+        files.written(self.node.rules_text, self.node.members_text)
         # As `open` does. The rules were checked with these members by `ruleset_of`, once for all tests.
         files.members_fingerprint = fingerprint(self.node.members_text)
         return files
 
     @cached_property
     def adoption(self) -> RuleAdoption:
-        """Its trials last ten minutes, and end only when a test calls `tick`."""
-        return RuleAdoption(
-            self.loop,
-            self.files,
-            self.node.archive,
-            self.node.clock,
-            confirm_timeout=Milliseconds(10 * 60_000),
-            portal_runs=lambda: self.node.portal_runs,
-        )
+        """Its trials last ten minutes, and end only when a test calls `tick`. Without a folder nothing can be confirmed."""
+        if self.node.folder != NOWHERE:
+            assert self.files is self._files, "they are written"
+        return self._adoption
 
     @cached_property
     def measured_check(self) -> MeasuredCheck:
@@ -504,6 +515,15 @@ class AppFixture:
     def use_cases(self) -> UseCases:
         """The services of one run whose loop is not started: nobody has joined, and nobody can."""
         loop = self._loop()
+        files = FilesOfTests(self.folder / "rules.toml", self.folder / "members.toml")
+        adoption = RuleAdoption(
+            loop,
+            files,
+            self.archive,
+            self.clock,
+            confirm_timeout=Milliseconds(10 * 60_000),
+            portal_runs=lambda: self.portal_runs,
+        )
         portal = AccountService(
             loop,
             self.config,
@@ -514,8 +534,16 @@ class AppFixture:
             portal_url=lambda: self.portal_url,
             down_since=lambda: self.down_since,
             intervals_of=self.intervals_of,
+            next_rules=NextRulesService(
+                loop,
+                adoption,
+                self.clock,
+                confirmed=lambda: files.confirmed(loop),
+                read_intervals=self.read_intervals,
+                node=self.config.node.name,
+            ),
         )
-        return UseCases(self, loop, portal)
+        return UseCases(self, loop, portal, files, adoption)
 
     def read_intervals(self, since: int, until: int) -> Iterator[tuple[datetime, AccountUsage]]:
         for begun, usage in sorted(self.repository.intervals.items()):

@@ -14,6 +14,7 @@ from node.accounts.member_passphrases import DUMMY_HASH, PassphraseHash
 from node.accounts.notices import Notice, NoticeText
 from node.accounts.objections import OBJECTION_CHARS_MAX
 from node.accounts.registry import PassphraseQuestion, SponsorApproval
+from node.accounts.rule_objections import RuleObjection
 from node.accounts.sponsorship import SponsorRequest
 from node.accounts.terms import Terms, TermsText
 from node.governance.members import make_member_directory
@@ -34,6 +35,7 @@ from tests.fakes.registry_fixture import (
 )
 
 TEXT = NoticeText("ca", "Assemblea", "Divendres.")
+RULE_OBJECTION = RuleObjection("ana", 4, "f4", TODAY, "Why?")
 NOTICE = Notice(0, "network", "everyone", "", "", is_urgent=False, texts=(TEXT,))
 
 
@@ -538,8 +540,10 @@ def full(town: RegistryFixture) -> RegistryFixture:
 
 
 def test_a_restart_restores_everything(town):
-    before = full(town).registry.rows()
-    assert 8 == len(before)
+    full(town).registry.rule_objections.put(RULE_OBJECTION)
+    town.keep((RULE_OBJECTION,))
+    before = town.registry.rows()
+    assert 9 == len(before)
     town.restart(at(1))
     assert set(before) == set(town.registry.rows())
 

@@ -18,9 +18,10 @@ def opened(name: str, text: str = FILE, **typed: str) -> RuleForm:
 
 
 def test_menus_offer_what_there_is_in_words_and_what_the_rule_says():
-    form = opened("guest-top", FILE.replace('"tier:guest"', '["group:a", "group:b"]'))
+    form = opened("guest-top", FILE.replace('"tier:guest"', '["group:a", "group:b", "group:c"]'))
     assert ("everyone", "all people") in form.people
-    assert ("group:a, group:b", "people in the group a and people in the group b") in form.people
+    assert ("group:a", "people in the group a") in form.people
+    assert ("group:b, group:c", "people in the group b and people in the group c") in form.people
     units = ["kbit/s", "Mbit/s", "Gbit/s"]
     assert [(unit, unit) for unit in units] == [
         (value, text.strip()) for value, text in form.options("up_unit")

@@ -24,6 +24,17 @@ def test_the_time_for_which_rules_wait_is_named() -> None:
 
 def test_different_reasons_have_different_texts() -> None:
     reverted = {
-        reason: text_of("reverted", reason) for reason in get_args(Reason) if reason not in {"", "invalid"}
+        reason: text_of("reverted", reason)
+        for reason in get_args(Reason)
+        if reason not in {"", "invalid", "objections"}
     }
     assert len(reverted) == len(set(reverted.values()))
+    withdrawn = {text_of("withdrawn", reason) for reason in ("admin", "newer", "invalid", "objections")}
+    assert 4 == len(withdrawn)
+
+
+def test_how_many_objected_is_said() -> None:
+    version = RuleVersion(
+        3, "2026-11-24T12:00", "admin Ana", "f", "withdrawn", "objections", objections=2, accounts=8
+    )
+    assert "withdrawn: of 8 members, 2 objected" == became(version)

@@ -342,7 +342,7 @@ def test_time_spans_in_a_unit_that_is_precise_enough():
 # --- adoption of rules ---
 
 TRIAL = TrialView(7, "admin Ana", 540)
-WAITING = WaitingView(8, "admin Ana", "2026-12-01 06:00")
+WAITING = WaitingView(8, "admin Ana", "2026-12-01 06:00", ("admin Ana",), 0, 1, 2, 8)
 
 
 def test_the_status_says_which_rules_are_on_trial_and_which_wait():
@@ -350,6 +350,7 @@ def test_the_status_says_which_rules_are_on_trial_and_which_wait():
     said = output.status(answer, PLAIN)
     assert "Version 7 of the rules is on trial: without 'procomu rules confirm' it ends in 9 min." == said[1]
     assert "Version 8 of the rules waits until 2026-12-01 06:00." == said[2]
+    assert "Of 8 members, 1 objects; 2 are enough to stop it." == said[3]
 
 
 @pytest.mark.parametrize(
@@ -428,8 +429,9 @@ def test_the_log_of_rules_says_what_became_of_each_version():
         },
         {**asdict(RuleVersion(2, "2026-11-01T09:00:00+01:00", "the node's start", "ab12")), "became": ""},
     ]
-    said = "\n".join(output.rules_log(as_answered(versions=versions, damaged=3), PLAIN))
+    said = "\n".join(output.rules_log(as_answered(versions=versions, damaged=3, waiting=WAITING), PLAIN))
     for part in (
+        "Version 8 waits. Of 8 members, 1 objects; 2 are enough to stop it.",
         "2026-11-29 10:00",
         "admin Ana",
         "ab12 = version 2",

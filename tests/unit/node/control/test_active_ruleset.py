@@ -111,3 +111,18 @@ def test_adopted_rules_stay_in_force_also_where_later_checks_would_refuse_them()
     assert book is not None
     after = consider(book, text, households(4))
     assert (fingerprint(text), (), ["E03"]) == (after.fingerprint, after.rejected, codes(after.strained))
+
+
+def test_an_error_of_rules_that_are_only_observed_lets_no_rule_in_force():
+    floor = 'floor = "300 kbit/s down, 110 kbit/s up"'
+    observed = file_with(rule("least", f'{floor}\nobserve = true\nexpires = "2027-03-31"'))
+    book = consider(adopted(observed, 60), observed, households(70))
+    assert ["E04"] == codes(book.strained)
+    in_force = file_with(rule("least", floor))
+    assert "E04" in codes(consider(book, in_force, households(70)).rejected)
+    both = file_with(rule("least", floor), rule("other", f'{floor}\nobserve = true\nexpires = "2027-03-31"'))
+    assert "E04" in codes(consider(book, both, households(70)).rejected)
+    still = observed + rule("slow", 'ceiling = "5 Mbit/s down, 1 Mbit/s up"')
+    assert () == consider(book, still, households(70)).rejected, "it may still be fixed later"
+    fewer = consider(strained(adopted(in_force, 60), households(70)), observed, households(70))
+    assert (fingerprint(observed), ()) == (fewer.fingerprint, fewer.rejected)

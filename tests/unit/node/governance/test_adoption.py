@@ -247,6 +247,18 @@ def test_the_log_says_who_approved_a_version_and_what_it_puts_back() -> None:
     assert before == Schedule(3, None, frozenset({"admin", "admin Ben"}))
 
 
+def test_a_record_of_a_kind_from_a_later_version_changes_nothing() -> None:
+    log = chain(said("before", "one"), said("edited", "two"), said("vetoed", subject=1))  # type: ignore[arg-type]
+    assert history(log[:2]).versions() == history(log).versions()
+
+
+def test_an_approval_that_is_in_the_log_twice_is_shown_once() -> None:
+    twice = [replace(said("approved", subject=1), by=by) for by in ("admin Ben", "admin ben", "admin")]
+    version = history(chain(replace(said("scheduled", "one"), by="admin Ana"), *twice)).version(1)
+    assert version is not None
+    assert ("admin Ben", "admin") == version.approved
+
+
 def test_the_version_before_is_the_one_confirmed_last_with_another_text() -> None:
     previous = history(LOG).previous()
     assert 1 == (previous and previous.number)

@@ -3,7 +3,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from node.governance.approvals import EMERGENCY_APPROVALS, approvals_needed
+from node.governance.approvals import EMERGENCY_APPROVALS, approvals_needed, approver, missing_approvals
 from node.governance.parse import parse_ruleset
 from node.governance.rules import Ruleset
 
@@ -63,3 +63,19 @@ def test_an_emergency_order_needs_two_admins_and_its_end_needs_no_second() -> No
         order, rules(rest=ORDER.replace("1 Mbit/s up", "2 Mbit/s up"))
     )
     assert 3 == approvals_needed(rules(3), rules(3, rest=ORDER))
+
+
+@given(st.text(max_size=20))
+def test_spaces_and_capitals_make_no_second_admin(name: str) -> None:
+    label, others = f"admin {name}", (f" ADMIN  {name} ", f"admin {name.casefold()}")
+    assert all(approver(label) == approver(other) for other in others)
+    assert missing_approvals((label, *others), 2) >= 1
+
+
+def test_an_admin_without_a_name_is_nobody_unless_one_decides() -> None:
+    assert (0, 2, 1, 0) == (
+        missing_approvals(("admin",), 1),
+        missing_approvals(("admin",), 2),
+        missing_approvals(("admin", "admin Ana", "admin ana"), 2),
+        missing_approvals(("admin Ana", "admin Ben", "admin Cora"), 2),
+    )

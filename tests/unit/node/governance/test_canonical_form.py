@@ -66,6 +66,12 @@ def test_the_files_of_communities_mean_the_same_in_another_layout(name, data):
     assert meaning_fingerprint(read(FILES[name])) == meaning_fingerprint(again)
 
 
+def test_minutes_are_in_any_order():
+    minutes = '[decisions."{}"]\nday = "2026-03-08"\npresent = 3\nyes = 3\nno = 0\nsigners = ["A", "B"]\n'
+    ones, others = (HEAD + "".join(map(minutes.format, order)) for order in (("D-1", "D-2"), ("D-2", "D-1")))
+    assert meaning_fingerprint(read(ones)) == meaning_fingerprint(read(others))
+
+
 # --- one value that differs ---------------------------------------------------------------
 
 OTHERS = {

@@ -220,7 +220,7 @@ def measured(least: str, *rules: str) -> str:
 def test_a_line_that_carried_less_than_is_promised_is_a_warning_with_what_is_left():
     """44 lifelines and the guests' are 12.264 and 4.48 Mbit/s; of 6 Mbit/s 2 % is for the node."""
     (down,) = over_measured(measured("15 Mbit/s down, 5 Mbit/s up"), down=6_000_000, up=4_600_000)
-    assert "W20" == down.code
+    assert "W21" == down.code
     assert not down.is_error
     assert down.message.startswith(
         "Download: lifelines and floors of 44 households and the guests come to 12.264 Mbit/s (Monday 00:00). "

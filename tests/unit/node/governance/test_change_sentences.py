@@ -7,7 +7,7 @@ import pytest
 
 from node.governance.allowance import Unit
 from node.governance.change_impact import ChangeImpact, change_impact
-from node.governance.change_sentences import change_sentences, verdict_sentence
+from node.governance.change_sentences import change_sentences, own_sentences, verdict_sentence
 from node.governance.members import parse_members
 from node.governance.parse import parse_ruleset
 from node.units import AccountId
@@ -238,3 +238,42 @@ def test_a_charter_that_lets_floors_promise_more_is_a_change_for_everybody():
 def test_a_reserve_is_a_guarantee_for_people_together():
     impact = impact_of(EXAMPLE + rule("r", 'reserve = "20 percent"', '"tier:guest"'))
     assert any(each.text.startswith("Guests: at least 6.8 Mbit/s") for each in change_sentences(impact))
+
+
+# --- for one account ---
+
+
+def own(text: str, unit: Unit, units: tuple[Unit, ...]) -> tuple[str, ...]:
+    before, _ = parse_ruleset(EXAMPLE)
+    after, findings = parse_ruleset(text)
+    assert before is not None
+    assert after is not None, findings
+    return own_sentences(change_impact(before, after, units), unit)
+
+
+HOME, SCHOOL = Unit(AccountId("home"), "member"), Unit(AccountId("school"), "member", frozenset({"school"}))
+GUEST = Unit(AccountId("guest-1"), "guest")
+
+
+def test_an_account_reads_what_changes_for_it_only():
+    text = EXAMPLE + rule("school-top", 'ceiling = "9 Mbit/s down, 9 Mbit/s up"', who='"group:school"')
+    (said,) = own(text, SCHOOL, (HOME, SCHOOL))
+    assert "You: at most 9 Mbit/s download and 9 Mbit/s upload instead of no speed limit." == said
+    assert () == own(text, HOME, (HOME, SCHOOL))
+    assert () == own(text, GUEST, (GUEST,))
+
+
+def test_people_who_share_are_not_named_to_each_other():
+    text = EXAMPLE.replace("share = 200", "share = 300")
+    (said,) = own(text, GUEST, (GUEST,))
+    assert (
+        "You: the share of three households (share 300) together with others instead of "
+        "the share of two households (share 200) together with others."
+    ) == said
+
+
+def test_what_depends_on_dues_says_so():
+    text = EXAMPLE + rule("late", 'ceiling = "2 Mbit/s down, 1 Mbit/s up"', who='"dues:late"')
+    assert any(
+        each.startswith("You, while your dues are late: at most 2") for each in own(text, HOME, (HOME,))
+    )

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from node.governance.local_findings import ending
+from node.governance.local_findings import ending, unknown_nodes
 from tests.fakes.rule_files import rule, rules_of
 
 LAST = date(2027, 3, 8)
@@ -46,3 +46,32 @@ def test_people_are_told_in_the_last_four_weeks_and_not_before_the_last_month(la
         assert told
     if ahead < 0 or ahead > 31:
         assert not told
+
+
+AT = 'devices = 2\nat = "node:{}"'
+
+
+def unknown(name: str, names: set[str]) -> list[tuple[str, str]]:
+    found = unknown_nodes(rules_of(rule("a", AT.format(name)), rule("b", "devices = 3")), names)
+    return [(finding.message, finding.fix) for finding in found]
+
+
+def test_a_name_that_no_node_has_is_noticed_with_the_one_that_was_meant() -> None:
+    message = "a is for node:libary, and no node of this community is called that."
+    assert [(message, "did you mean node:library?")] == unknown("libary", {"library", "mill"})
+    message = "a is for node:square, and no node of this community is called that."
+    assert [(message, "use one of node:library, node:mill")] == unknown("square", {"mill", "library"})
+
+
+@given(
+    st.sampled_from(["library", "mill", "Mill 2"]), st.sets(st.sampled_from(["library", "mill", "Mill 2"]))
+)
+def test_it_is_noticed_only_where_all_names_are_known_and_it_is_none_of_them(
+    name: str, names: set[str]
+) -> None:
+    assert bool(unknown(name, names)) == (bool(names) and name not in names)
+
+
+def test_a_rule_that_is_only_observed_has_to_name_a_node_too() -> None:
+    ceiling = rule("a", 'ceiling = "3 Mbit/s down, 1 Mbit/s up"\nobserve = true\nat = "node:mil"')
+    assert ["W20"] == [each.code for each in unknown_nodes(rules_of(ceiling), {"mill"})]

@@ -2,6 +2,8 @@
 
 from datetime import date
 
+import pytest
+
 from node.governance.change_impact import change_impact
 from node.governance.checks import check
 from node.governance.minutes import Minutes
@@ -59,6 +61,18 @@ def test_a_rule_whose_decision_was_voted_down_is_refused() -> None:
     assert [] == problems(RULE.format("D-0") + lost), "a record of it may stay in the file"
     tie = HELD.replace("yes = 27", "yes = 2")
     assert [("E07", 6)] == problems(RULE.format("D-1") + tie)
+
+
+@pytest.mark.parametrize(
+    "table", ['[preview]\nby = "{}"\n', '[joining]\nways = ["terms"]\nwhen_full = "ask"\nby = "{}"\n']
+)
+def test_usage_is_not_kept_and_joining_not_changed_by_a_decision_that_was_voted_down(table: str) -> None:
+    lost = HELD.replace("yes = 27", "yes = 2")
+    assert [("E07", 0)] == problems(table.format("D-1") + lost)
+    assert [] == problems(table.format("D-1") + HELD)
+    assert ["W19"] == [
+        each.code for each in check(rules(HEAD + table.format("D-0") + HELD)) if each.code == "W19"
+    ]
 
 
 def test_decisions_from_before_there_were_minutes_are_named_once_and_never_refused() -> None:

@@ -15,6 +15,9 @@ from tests.unit.node.governance.test_minutes import HEAD, HELD, problems
         ("present = 31", "present = 28", 12),
         ('signers = ["Ana Pons", "Ben Riu"]', 'signers = ["Ana Pons", "Ana Pons"]', 15),
         ('signers = ["Ana Pons", "Ben Riu"]', "", 9),
+        ('"Ana Pons", "Ben Riu"', '"Ana Pons", "ana  pons "', 15),
+        ('"Ana Pons"', '" "', 15),
+        ('"Ana Pons"', f'"{"A" * 81}"', 15),
         ('day = "2026-03-08"', 'day = "2026-02-30"', 10),
         ('day = "2026-03-08"', "", 9),
         ("yes = 27", "yes = -1", 13),
@@ -25,6 +28,20 @@ from tests.unit.node.governance.test_minutes import HEAD, HELD, problems
 )
 def test_minutes_with_an_error_name_their_line(good: str, bad: str, line: int) -> None:
     assert ("E01", line) in problems(HELD.replace(good, bad))
+
+
+def test_a_number_that_cannot_be_read_is_one_error() -> None:
+    assert [("E01", 12)] == problems(HELD.replace("present = 31", 'present = "many"'))
+    assert [("E01", 12)] == problems(HELD.replace("present = 31\n", "present = inf\n"))
+
+
+def test_names_and_places_are_on_one_line() -> None:
+    ruleset, _ = parse_ruleset(
+        HEAD + HELD.replace("Ana Pons", "Ana\\n Pons").replace("School", "School\\nand yard")
+    )
+    assert ruleset is not None
+    (held,) = ruleset.minutes
+    assert ("Ana Pons", "School and yard") == (held.signers[0], held.place)
 
 
 def test_minutes_on_one_line_have_its_number() -> None:

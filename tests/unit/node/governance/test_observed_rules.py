@@ -2,6 +2,7 @@
 
 import re
 from dataclasses import replace
+from time import process_time
 
 import pytest
 from hypothesis import assume, given
@@ -249,3 +250,26 @@ def test_with_observed_rules_everything_is_as_without_them(text, chosen, units):
     known = sorted((each.code, each.message) for each in check(replace(observing, observed=()), units))
     seen = [(each.code, each.message) for each in check(observing, units)]
     assert len(seen) >= 50 or all(each in seen for each in known if each[0] != "W09")
+
+
+def test_ten_observed_rules_beside_190_others_and_minutes_are_checked_in_a_second():
+    minutes = 'day = "2026-03-08"\npresent = 31\nyes = 27\nno = 2\nsigners = ["Ana Pons", "Ben Riu"]\n'
+    decided = "".join(f'[decisions."D-{number}"]\n{minutes}' for number in range(1, 201))
+    rules = [
+        rule(
+            f"r{number}",
+            f'ceiling = "{5 + number % 40} Mbit/s down, {1 + number % 7} Mbit/s up"\n'
+            f'when = "daily {number % 23:02}:00-{number % 23 + 1:02}:30"\n'
+            f'from = "2026-{1 + number % 12:02}-{1 + number % 28:02}"{OBSERVE if number >= 190 else ""}',
+            f'"group:g{number % 40}"',
+        )
+        for number in range(200)
+    ]
+    units = [
+        replace(each, groups=frozenset({f"g{n % 40}", f"g{n * 7 % 40}"}))
+        for n, each in enumerate(village(60))
+    ]
+    begun = process_time()
+    ruleset, _ = check_file(file_with(*rules) + decided, units)
+    assert (200, 10) == (len(ruleset.every_rule), len(ruleset.observed))
+    assert process_time() - begun < 1

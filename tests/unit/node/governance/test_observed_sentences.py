@@ -41,6 +41,9 @@ def test_times_are_as_long_as_at_least_counted(seconds, said):
 
 def test_of_few_the_number_is_not_said_and_none_has_no_time():
     assert "limited fewer than 5 of 60" in observed_sentence(replace(COUNT, low=None, low_s=0))
+    assert "limited at least 5 of 60" in observed_sentence(
+        replace(COUNT, low=None, low_s=0, are_low_many=True)
+    )
     nobody = observed_sentence(replace(COUNT, low=0, low_s=0))
     assert "limited 0 of 60" in nobody
     assert "Added up" not in nobody
@@ -62,6 +65,7 @@ def test_it_says_what_is_not_known():
         replace(COUNT, has_high=False),
         replace(COUNT, is_here=False),
         replace(COUNT, has_quota=True, low=None),
+        replace(COUNT, low=None, high=None, are_low_many=True, are_high_many=True),
     ],
 )
 def test_each_sentence_is_in_every_language(count):

@@ -16,6 +16,7 @@ from node.governance.replay import (
     Interval,
     Replay,
     TooFewAccounts,
+    account_replays,
     replay,
     why_no_preview,
 )
@@ -259,3 +260,39 @@ def test_back_is_the_reverse_of_there(
     capacity = after.shaped
     for each in there.hours:
         assert each.after is None or capacity is None or each.after.down <= capacity.down
+
+
+# --- each account's own ---
+
+
+def test_each_account_has_its_own_mean_rates_and_what_it_could_have_had():
+    used = dict.fromkeys(HOMES[:4], 1.0) | dict.fromkeys(HOMES[4:], 4.0)
+    found = account_replays(hour(used), ruleset(), ruleset(ceiling(2)), unit_on)
+    assert set(HOMES) == set(found)
+    light, heavy = found[AccountId("home-0")], found[AccountId("home-7")]
+    assert (3600, 1_100_000, 1_100_000) == (light.active_s, light.used, light.used_after)
+    assert heavy.used_after == 2_400_000, "2 Mbit/s down, and 0.4 up as before"
+    assert light.could_have == heavy.could_have == (5_000_000, 4_000_000), (
+        "an eighth of the line, or the ceiling"
+    )
+
+
+def test_an_account_that_was_active_for_a_while_has_the_mean_of_that_while():
+    quiet = [interval(each[0], dict.fromkeys(HOMES[1:], 1.0)) for each in hour({})]
+    begun = dict.fromkeys(HOMES, 1.0)
+    found = account_replays([interval(FRIDAY, begun), *quiet[1:]], ruleset(), ruleset(), unit_on)
+    assert (INTERVAL_S, 1_100_000) == (found[AccountId("home-0")].active_s, found[AccountId("home-0")].used)
+    assert 3600 == found[AccountId("home-1")].active_s
+
+
+def test_without_a_stated_speed_nobody_is_told_what_they_could_have_had():
+    head = HEAD.replace('[uplink.main]\ndown = "20 Mbit/s"\nup = "20 Mbit/s"\nusable_percent = 100\n', "")
+    found = account_replays(hour(dict.fromkeys(HOMES, 1.0)), ruleset(head=head), ruleset(head=head), unit_on)
+    assert {None} == {each.could_have for each in found.values()}
+
+
+def test_of_fewer_than_five_active_accounts_nobody_is_told_anything():
+    with pytest.raises(TooFewAccounts):
+        account_replays(
+            hour(dict.fromkeys(HOMES[: GROUP_MIN - 1], 1.0)), ruleset(), ruleset(ceiling(2)), unit_on
+        )

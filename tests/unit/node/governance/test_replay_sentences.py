@@ -5,8 +5,8 @@ from datetime import UTC, date, datetime
 
 import pytest
 
-from node.governance.replay import Effects, HourUse, Replay
-from node.governance.replay_sentences import replay_sentences, rounded
+from node.governance.replay import AccountReplay, Effects, HourUse, Replay
+from node.governance.replay_sentences import account_replay_sentences, replay_sentences, rounded
 from node.units import BitsPerSecond, Rates
 from node.web.translations import read_catalogues
 
@@ -81,3 +81,23 @@ def test_rates_have_three_digits(rate: int, shown: int):
 def test_it_is_said_in_each_language(language: str):
     words = read_catalogues().translations[language]
     assert not set(replay_sentences(FOUND)) & set(replay_sentences(FOUND, words))
+
+
+def account(active_s: int = 5_400, used_after: int = 900_000, *, is_stated: bool = True) -> AccountReplay:
+    could_have = (BitsPerSecond(5_000_000), BitsPerSecond(4_000_000)) if is_stated else None
+    return AccountReplay(active_s, BitsPerSecond(1_234_567), BitsPerSecond(used_after), could_have)
+
+
+def test_an_account_reads_what_it_used_against_what_it_could_have_had():
+    assert (
+        "In the last days you were active for 90 minutes. Download and upload together, you used 1.23 Mbit/s on average.",
+        "With these rules it would have been 900 kbit/s, if nobody wanted more than they used.",
+        "If everybody who was active had wanted as much as possible, you could have had 4 Mbit/s with these rules, and 5 "
+        "Mbit/s with the rules in force.",
+    ) == account_replay_sentences(account())
+
+
+def test_what_is_the_same_or_not_known_is_not_said_in_numbers():
+    said = account_replay_sentences(account(50_100, 1_234_567, is_stated=False))
+    assert "active for 13 hours." in said[0]
+    assert ("With these rules it would have been the same.",) == said[1:]

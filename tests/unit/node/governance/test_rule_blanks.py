@@ -54,7 +54,14 @@ def test_a_number_replaces_the_value_of_its_key_alone():
 
 
 def test_people_times_and_places_replace_theirs():
-    assert {"who": ["tier:guest", "group:school"]} == new_values(CEILING, who="tier:guest, group:school")
+    assert {"who": ["tier:guest", "group:school"]} == new_values(CEILING, who_too="group:school")
+    assert {"who": ["tier:guest", "group:b", "group:c"]} == new_values(
+        {**CEILING, "who": ["group:a", "group:b", "group:c"]}, who="tier:guest"
+    )
+    assert {"who": "group:b"} == new_values({**CEILING, "who": ["group:a", "group:b"]}, who="")
+    assert {"except": ["tier:x", "tier:y"]} == new_values(
+        {**CEILING, "except": "tier:x"}, except_too="tier:y"
+    )
     assert {"who": None} == new_values(CEILING, who="")
     assert {"when": "daily 18:00-23:00"} == new_values(CEILING, start="18:00", end="23:00")
     assert {"when": "sat,sun 00:00-24:00"} == new_values(CEILING, sat="yes", sun="yes")
@@ -126,6 +133,8 @@ def test_days_and_times_that_are_written_are_shown_again(days, start, end):
         ({"up": ""}, "up", "A number is missing."),
         ({"up": "-1"}, "up", "“-1” is not a number."),
         ({"down": "1,500"}, "down", "can be read as two different numbers"),
+        ({"down": "1.500"}, "down", "can be read as two different numbers"),
+        ({"up": "١.٥٠٠"}, "up", "can be read as two different numbers"),
         ({"down": "999999999", "down_unit": "Gbit/s"}, "down", "too large"),
         ({"down_unit": "miles"}, "down_unit", "“miles” cannot be chosen here."),
         ({"start": "18:00"}, "end", "One of the two times is missing."),
@@ -157,3 +166,9 @@ def test_values_that_no_blank_can_show_leave_the_blanks_as_they_are_without_a_va
         shown = blanks_of({**effect, key: value})
         assert form.empty.keys() <= shown.keys()
         assert all(isinstance(text, str) for text in shown.values())
+
+
+def test_a_number_that_the_form_itself_shows_is_kept():
+    rule = {"ceiling": "1.536 Mbit/s down, 1 Mbit/s up"}
+    assert "1.536" == blanks_of(rule)["down"]
+    assert ({"ceiling": "1.536 Mbit/s down, 0.256 Mbit/s up"}, {}) == changes(rule, {"up": "0.256"})

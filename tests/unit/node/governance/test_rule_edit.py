@@ -78,6 +78,16 @@ def test_a_key_that_is_new_comes_below_the_others_of_its_rule_and_one_that_is_go
     assert ['- when = "daily 00:00-06:00"'] == lines_between(FILE, changed("guest-night", start="", end=""))
 
 
+def test_people_in_a_list_keep_their_comments():
+    text = FILE.replace(
+        '"tier:guest"', '[\n  "group:a",  # the first\n  "group:b",\n  "group:c",  # the last\n]'
+    )
+    edited = changed("guest-top", text, who="group:x")
+    assert [each.lstrip("+ ") for each in lines_between(text, edited) if each[0] == "+"] == ['"group:x",']
+    assert ["group:b", "group:c", "group:x"] == draft_of(edited).tables[0]["who"]
+    assert "# the last" in edited
+
+
 @settings(max_examples=150, deadline=None)
 @given(rule_texts())
 def test_blanks_that_are_sent_as_they_were_shown_change_no_byte(text):
@@ -129,6 +139,9 @@ def test_one_blank_changes_the_lines_of_its_key_and_no_others(text, data):
     others = [each for each in draft.tables if each is not rule]
     assert others == [each for each in draft_of(edited).tables if each.get("id") != name]
     again = draft_of(edited).rule(name)
+    if key in ("who", "except") and isinstance(again[key], list):
+        assert VALUES[blank] in again[key], "in any order"
+        return
     assert ({}, {}) == changes(again, {name: text for name, text in typed.items() if name not in TICKS})
 
 

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from node.errors import Finding
 from node.governance.observed_rules import bundles
+from node.governance.observed_sentences import observed_sentence
 from node.governance.replay import GROUP_MIN, Interval, TooFewAccounts, replay
 from node.governance.rule_effects import (
     SINGLE_CHANGES_MAX,
@@ -66,6 +67,14 @@ def test_a_rule_that_gives_some_more_limits_the_others():
     schools = dict.fromkeys(("school-1", "school-2", "school-3", "school-4", "school-5"), 1.0)
     (found,) = counted(hour(dict.fromkeys(HOMES, 1.0) | schools), share)
     assert (0, 8) == (found.low, found.high), "the line was not full, and all want more"
+
+
+def test_where_few_others_gain_it_is_not_said_that_few_are_limited():
+    share = rule("school", "share = 300" + OBSERVE, '"group:school"')
+    used = dict.fromkeys(HOMES, 1.0) | dict.fromkeys(("school-1", "school-2"), 1.0)
+    (found,) = counted(hour(used), share)
+    assert (None, 0, True) == (found.high, found.high_s, found.are_high_many)
+    assert "at least 5 if all wanted" in observed_sentence(found)
 
 
 def test_rules_in_force_are_not_counted_and_none_is_nothing():

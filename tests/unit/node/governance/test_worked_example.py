@@ -1,14 +1,19 @@
 """The worked example of the design of this language, word for word: 44 homes, one of them the school, three with a mast,
 six over their volume. Its numbers, from the text to the kernel's classes."""
 
-from datetime import UTC, datetime
+from collections.abc import Sequence
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from hashlib import sha256
 from pathlib import Path
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from node.enforcement.plan import ShapedClass
 from node.governance.allowance import Allowance, Moment, Unit
-from node.governance.checks import check_file
+from node.governance.checks import check, check_file
 from node.governance.fair_shares import Demand, fair_rates
 from node.governance.parse import parse_ruleset
 from node.governance.rule_evaluation import Evaluator
@@ -25,6 +30,7 @@ HOMES = tuple(Unit(AccountId(f"home-{n}"), "member") for n in range(34))
 GUEST = Unit(AccountId("guest-7k3m9q2w4x1z"), "guest")
 EVERYBODY = (*MAST_HOSTS, *HEAVY, *HOMES, GUEST)
 """On a Friday evening: all but the school, which is closed."""
+WRITTEN = "3af4845c1d7d4c06ae4fa76304591bbd3e354fd3257c5344019dc37dab79813e"
 OVER = {"busy-volume": Bytes(61 * 10**9)}
 FRIDAY, TUESDAY, NIGHT = (
     datetime(2026, 6, 5, 21, tzinfo=UTC),
@@ -77,7 +83,36 @@ def test_the_example_is_read_word_for_word_and_its_test_passes():
     found, findings = check_file(TEXT, (*MAST_HOSTS, *HEAVY, *HOMES))
     assert found is not None, findings
     assert (57, 7) == (len(TEXT.splitlines()), len(found.rules))
+    assert WRITTEN == sha256(TEXT.encode()).hexdigest(), "other words than in the design"
     assert {"W01", "W11", "W16"} == {finding.code for finding in findings}
+
+
+def test_an_exception_has_the_people_of_the_rule_that_it_replaces_and_every_rule_its_decision():
+    rules = {rule.id: rule for rule in ruleset().rules}
+    assert rules["guest-night"].who == rules["guest-top"].who
+    assert {"D-2025-002", "D-2025-011", "D-2025-019", "D-2026-014"} == {rule.by for rule in rules.values()}
+
+
+@given(st.permutations(range(7)))
+def test_in_each_hour_of_the_week_everybody_has_the_same_whatever_the_order_of_the_rules(
+    order: list[int],
+) -> None:
+    before = ruleset()
+    after = replace(before, rules=tuple(before.rules[number] for number in order))
+    evaluators = [Evaluator(each) for each in (before, after)]
+    for hour in range(168):
+        moment = Moment(datetime(2026, 6, 1, tzinfo=UTC) + timedelta(hours=hour), "synced")
+        for unit, used in ((SCHOOL, {}), (MAST_HOSTS[0], {}), (HEAVY[0], OVER), (HOMES[0], {}), (GUEST, {})):
+            one, other = (evaluator.evaluate(unit, moment, used) for evaluator in evaluators)
+            assert one == other
+
+
+@pytest.mark.parametrize(("more", "codes"), [(0, []), (19, []), (20, ["E04"])])
+def test_there_is_room_for_19_more_homes(more: int, codes: list[str]) -> None:
+    """For 20 without what is reserved for control traffic."""
+    homes = tuple(Unit(AccountId(f"new-{n}"), "member") for n in range(more))
+    findings = check(ruleset(), (SCHOOL, *MAST_HOSTS, *HEAVY, *HOMES, *homes))
+    assert codes == sorted({finding.code for finding in findings} & {"E03", "E04", "E05"})
 
 
 def test_with_the_school_as_busy_as_everyone_its_test_would_not_pass():
@@ -94,6 +129,24 @@ def test_on_friday_evening_each_has_what_was_computed_by_hand():
     assert {(423, 96)} == {found[unit.account] for unit in HEAVY}
     assert {(1269, 251)} == {found[unit.account] for unit in MAST_HOSTS}
     assert (1692, 335) == found[pool_account("guest-share")]
+
+
+def jain(values: Sequence[float]) -> float:
+    """Jain's index of fairness: 1 where all are equal."""
+    return round(sum(values) ** 2 / (len(values) * sum(each * each for each in values)), 2)
+
+
+@pytest.mark.parametrize(
+    ("units", "at", "plain"), [(EVERYBODY, FRIDAY, 0.93), ((SCHOOL, *EVERYBODY), TUESDAY, 0.71)]
+)
+def test_by_their_weights_all_are_equal_but_for_those_with_a_floor_of_their_own(
+    units: tuple[Unit, ...], at: datetime, plain: float
+) -> None:
+    found = {account: down for account, (down, _) in rates(units, at).items()}
+    assert plain == jain(list(found.values()))
+    weights = dict.fromkeys(found, 100) | {unit.account: 50 for unit in HEAVY}
+    weights |= {unit.account: 150 for unit in MAST_HOSTS} | {pool_account("guest-share"): 200}
+    assert 1.0 == jain([found[each] / weights[each] for each in found if each != SCHOOL.account])
 
 
 def test_the_kernels_classes_have_the_weights_of_the_rules():
@@ -134,7 +187,12 @@ def test_all_promises_of_a_school_day_fit_the_line():
             "guest-night",
             "Every day from 00:00 to 06:00 guests have no speed limit. In those hours it replaces",
         ),
+        ("guest-night", "Decided in D-2025-019."),
         ("busy-volume", "uses more than 60 GB a month while the line is busy gets at most half a share"),
+        (
+            "busy-volume",
+            "until the month ends. Local services and quiet hours do not count. Nobody is cut off.",
+        ),
         ("mast-hosts", "People in the group mast-host each count as half a household more (share +50)"),
     ],
 )

@@ -1,0 +1,18 @@
+"""Port of the application services: the log of adopted rules."""
+
+from typing import Protocol
+
+from node.governance.adoption import AdoptionRecord, RuleHistory
+
+
+class RuleLog(Protocol):
+    """The log of adoptions in the database. Every method raises StorageTrouble while the data folder cannot be used."""
+
+    async def append(self, record: AdoptionRecord) -> AdoptionRecord:
+        """Appends a record; it is on the disk when this returns. Returns the record as it stands there."""
+
+    async def history(self) -> tuple[RuleHistory, int]:
+        """What the log says, and the number of its first damaged record; 0 if it is whole."""
+
+    async def version_text(self, number: int) -> str | None:
+        """The text of a version; None if there is none."""

@@ -1,0 +1,41 @@
+"""Which names of nodes are known."""
+
+import pytest
+
+from mesh.ports import PeerView
+from node.app.node_names import node_names
+from node.units import NodeId
+
+MILL, TOWER = NodeId("m" * 52), NodeId("t" * 52)
+
+
+def peer(node: NodeId, name: str, state: str = "trusted") -> PeerView:
+    return PeerView(node, name, state, ("fe80::1",), 3)
+
+
+def test_a_node_that_is_alone_knows_its_name():
+    assert {"library"} == node_names("library", (), ())
+
+
+def test_all_names_are_known_when_each_node_has_proved_its_key():
+    peers = (peer(MILL, "mill"), peer(TOWER, "tower", "silent"))
+    assert {"library", "mill", "tower"} == node_names("library", {MILL, TOWER}, peers)
+
+
+@pytest.mark.parametrize(
+    "peers",
+    [
+        (),
+        (peer(MILL, "mill"),),
+        (peer(MILL, "mill"), peer(TOWER, "")),
+        (peer(MILL, "mill"), peer(TOWER, "tower", "heard")),
+        (peer(MILL, "mill"), peer(TOWER, "tower", "greeted")),
+    ],
+)
+def test_while_one_node_has_no_known_name_it_could_have_any(peers):
+    assert frozenset() == node_names("library", {MILL, TOWER}, peers)
+
+
+def test_strangers_have_no_name_here():
+    peers = (peer(MILL, "mill"), peer(TOWER, "tower", "stranger"))
+    assert {"library", "mill"} == node_names("library", {MILL}, peers)
