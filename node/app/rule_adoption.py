@@ -529,8 +529,7 @@ class RuleAdoption:
         # Evaluates the rules for whole weeks.
         active, directory = self._reconciler.active_ruleset, self._reconciler.member_directory
         slowest = self._reconciler.uplink_rate_control.slowest
-        _, findings = await asyncio.to_thread(amend, active, text, directory, slowest)
-        return findings
+        return (await asyncio.to_thread(amend, active, text, directory, slowest))[1]
 
     async def _says_the_same(self, text: str) -> bool:
         return await asyncio.to_thread(says_the_same, self._reconciler.active_ruleset.ruleset, text)
