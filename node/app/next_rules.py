@@ -19,7 +19,7 @@ from node.errors import StorageTrouble
 from node.governance.adoption import BOOT_MS
 from node.governance.allowance import Unit
 from node.governance.change_impact import ChangeImpact, change_impact
-from node.governance.change_sentences import change_sentences, own_sentences, verdict_sentence
+from node.governance.change_sentences import ChangeSentence, change_sentences, own_sentences, verdict_sentence
 from node.governance.members import MemberDirectory
 from node.governance.parse import parse_ruleset
 from node.governance.replay import AccountReplay, TooFewAccounts, account_replays
@@ -81,6 +81,8 @@ class _Compared:
     for_all: ChangeImpact
     """Without the members: it says nothing about who there is."""
     directory: MemberDirectory | None = None
+    sentences: dict[Translator, tuple[ChangeSentence, ...]] = field(default_factory=dict)
+    """`for_all` in the languages that were asked for."""
     of_members: ChangeImpact | None = None
     of_guests: dict[frozenset[str], ChangeImpact] = field(default_factory=dict)
     lines: dict[AccountId, AccountReplay] | None = None
@@ -127,7 +129,7 @@ class NextRulesService:
             return NextRulesView(NO_NEXT_RULES)
         async with self._comparing:  # each comparison can take a second of the processor
             compared = await self._comparison(note)
-            shown = () if compared is None else change_sentences(compared.for_all, words)
+            shown = () if compared is None else _sentences(compared, words)
             own = None if account is None else await self._own(account, note, compared, words)
         if account is not None and own is not None and compared is not None:
             own = replace(own, line=await self._line(account, compared, words))
@@ -246,6 +248,13 @@ class NextRulesService:
 def _compare(before: Ruleset, text: str) -> ChangeImpact | None:
     after, _ = parse_ruleset(text)
     return None if after is None else change_impact(before, after)
+
+
+def _sentences(compared: _Compared, words: Translator) -> tuple[ChangeSentence, ...]:
+    """Written once in each language: a page is asked for by many at once."""
+    if words not in compared.sentences:
+        compared.sentences[words] = change_sentences(compared.for_all, words)
+    return compared.sentences[words]
 
 
 def _refusal(outcome: ObjectionOutcome) -> Refused | None:
