@@ -21,6 +21,7 @@ from node.admin.routes import (
 from node.app.admin import AdminService
 from node.app.status import FlowsRow, OnlineRow, Overview
 from node.app.views import LINE_KNOWN
+from node.governance.parse import SENTENCES_MAX
 from node.governance.rule_evaluation import Direction
 from node.translator import N_, LazyText, amount_lazy, gettext_lazy, number_lazy
 from node.units import BitsPerSecond, show_rate, show_volume
@@ -28,7 +29,6 @@ from node.units import BitsPerSecond, show_rate, show_volume
 LIVE_S = 5
 ROWS_MAX = 200
 """Rows of one table; the busiest accounts come first."""
-SENTENCES_MAX = 200
 PEER_STATES = {
     "heard": gettext_lazy("heard"),
     "greeted": gettext_lazy("greeted"),

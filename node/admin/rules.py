@@ -29,10 +29,10 @@ from node.governance.adoption import RuleVersion
 from node.governance.change_sentences import ChangeSentence
 from node.governance.document import with_addition
 from node.governance.marked_sentences import MarkedSentence
+from node.governance.parse import SENTENCES_MAX
 from node.translator import as_sentence, gettext_lazy
 
 RULE_CHARS_MAX = 256 * 1024
-SENTENCES_MAX = 200
 VERSIONS_MAX = 200
 OBJECTIONS_MAX = 200
 """Texts that are shown."""
@@ -498,7 +498,7 @@ class RulesViews:
             waiting=self._backend.adoption.waiting(),
             objections=self._backend.adoption.objection_texts(),
             meanings=meanings,
-            marked=self._backend.marked_sentences(request.translations),
+            marked=() if check is not None else self._backend.marked_sentences(request.translations),
         )
         return AdminResponse(page, status)
 

@@ -3,7 +3,7 @@ stopped; and the objections of members."""
 
 import asyncio
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from node.accounting.intervals import kept_times
 from node.accounts.objections import OBJECTION_CHARS_MAX
@@ -19,7 +19,7 @@ from node.errors import StorageTrouble
 from node.governance.adoption import BOOT_MS
 from node.governance.allowance import Unit
 from node.governance.change_impact import ChangeImpact, change_impact
-from node.governance.change_sentences import change_sentences, own_sentences, verdict_sentence
+from node.governance.change_sentences import ChangeSentence, change_sentences, own_sentences, verdict_sentence
 from node.governance.members import MemberDirectory
 from node.governance.parse import parse_ruleset
 from node.governance.replay import AccountReplay, TooFewAccounts, account_replays
@@ -81,6 +81,8 @@ class _Compared:
     for_all: ChangeImpact
     """Without the members: it says nothing about who there is."""
     directory: MemberDirectory | None = None
+    sentences: dict[Translator, tuple[ChangeSentence, ...]] = field(default_factory=dict)
+    """`for_all` in the languages that were asked for."""
     of_members: ChangeImpact | None = None
     of_guests: dict[frozenset[str], ChangeImpact] = field(default_factory=dict)
     lines: dict[AccountId, AccountReplay] | None = None
@@ -104,7 +106,7 @@ class NextRulesService:
         self._reconciler, self._adoption, self._clock = reconciler, adoption, clock
         self._confirmed, self._read_intervals, self._node = confirmed, read_intervals, node
         self._compared: _Compared | None = None
-        self._comparing, self._erasures = asyncio.Lock(), 0
+        self._comparing, self._reading, self._erasures = asyncio.Lock(), asyncio.Lock(), 0
 
     def note(self) -> NextRules:
         """What there is to see, without reading anything."""
@@ -127,8 +129,10 @@ class NextRulesService:
             return NextRulesView(NO_NEXT_RULES)
         async with self._comparing:  # each comparison can take a second of the processor
             compared = await self._comparison(note)
-            shown = () if compared is None else change_sentences(compared.for_all, words)
+            shown = () if compared is None else _sentences(compared, words)
             own = None if account is None else await self._own(account, note, compared, words)
+        if account is not None and own is not None and compared is not None:
+            own = replace(own, line=await self._line(account, compared, words))
         waiting, trial = self._adoption.waiting(), self._adoption.trial()
         is_waiting = note.state == "waiting" and waiting is not None
         return NextRulesView(
@@ -190,17 +194,11 @@ class NextRulesService:
             objection = None
         can_object = note.state == "waiting" and registry.is_member(account)
         if compared is None:
-            return OwnRules((), (), can_object, objection)
+            return OwnRules((), can_object=can_object, objection=objection)
         unit = self._reconciler.effective_policy.unit(account)
         impact = await self._impact_of(unit, compared)
-        lines = await self._lines(compared)
-        line = lines.get(account)
-        return OwnRules(
-            own_sentences(impact, unit, words)[:CHANGES_MAX],
-            () if line is None else account_replay_sentences(line, words),
-            can_object,
-            objection,
-        )
+        changes = own_sentences(impact, unit, words)[:CHANGES_MAX]
+        return OwnRules(changes, can_object=can_object, objection=objection)
 
     async def _impact_of(self, unit: Unit, compared: _Compared) -> ChangeImpact:
         """In the situations of the members who there are; guests of one group are all the same."""
@@ -218,6 +216,13 @@ class NextRulesService:
             compared.of_members = await asyncio.to_thread(change_impact, before, after, directory.units)
             compared.directory = directory
         return compared.of_members
+
+    async def _line(self, account: AccountId, compared: _Compared, words: Translator) -> tuple[str, ...]:
+        async with (
+            self._reading
+        ):  # it can take half a minute of a small board; nobody else's page waits for it
+            line = (await self._lines(compared)).get(account)
+        return () if line is None else account_replay_sentences(line, words)
 
     async def _lines(self, compared: _Compared) -> dict[AccountId, AccountReplay]:
         """Nobody gets any but their own."""
@@ -243,6 +248,13 @@ class NextRulesService:
 def _compare(before: Ruleset, text: str) -> ChangeImpact | None:
     after, _ = parse_ruleset(text)
     return None if after is None else change_impact(before, after)
+
+
+def _sentences(compared: _Compared, words: Translator) -> tuple[ChangeSentence, ...]:
+    """Written once in each language: a page is asked for by many at once."""
+    if words not in compared.sentences:
+        compared.sentences[words] = change_sentences(compared.for_all, words)
+    return compared.sentences[words]
 
 
 def _refusal(outcome: ObjectionOutcome) -> Refused | None:

@@ -86,7 +86,7 @@ def amend(
     if ruleset is None:
         return None, findings
     findings += check(ruleset, member_directory.units)
-    if strained(active, member_directory).strained:
+    if any(f.is_error for f in findings) and strained(active, member_directory).strained:
         findings = _soften(active.ruleset, ruleset, findings, member_directory)
     if any(f.is_error for f in findings):
         return None, findings

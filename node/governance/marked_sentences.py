@@ -29,10 +29,10 @@ def marked_sentences(
     before: Ruleset, after: Ruleset, words: Translator = ENGLISH
 ) -> tuple[MarkedSentence, ...]:
     """The sentences of `after`, the rules after all others, and then those of rules that only `before` has."""
-    known, stated = _by_rule(before, words), set(_general(before, words))
-    rules = _by_rule(after, words)
+    stated, known = _general_and_rules(before, words)
+    general, rules = (stated, known) if after is before else _general_and_rules(after, words)
     return (
-        *(MarkedSentence(text, "same" if text in stated else "changed") for text in _general(after, words)),
+        *(MarkedSentence(text, "same" if text in stated else "changed") for text in general),
         *(_marked(name, text, known.get(name)) for name, text in rules.items()),
         *(MarkedSentence(text, "removed", name) for name, text in known.items() if name not in rules),
     )
@@ -42,7 +42,7 @@ def unread_sentences(
     before: Ruleset, names: Iterable[str], words: Translator = ENGLISH
 ) -> tuple[MarkedSentence, ...]:
     """Of a draft that cannot be read: the rules with these ids, as far as they are in force."""
-    known = _by_rule(before, words)
+    _, known = _general_and_rules(before, words)
     return tuple(MarkedSentence(known.get(name, ""), "unread", name) for name in dict.fromkeys(names))
 
 
@@ -56,11 +56,8 @@ def _marked(name: str, text: str, before: str | None) -> MarkedSentence:
     )
 
 
-def _by_rule(ruleset: Ruleset, words: Translator) -> dict[str, str]:
-    return {rule.id: sentence(rule, ruleset, words) for rule in ruleset.every_rule}
-
-
-def _general(ruleset: Ruleset, words: Translator) -> tuple[str, ...]:
-    """What is said before and after the rules."""
-    of_rules = set(_by_rule(ruleset, words).values())
-    return tuple(text for text in describe(ruleset, words) if text not in of_rules)
+def _general_and_rules(ruleset: Ruleset, words: Translator) -> tuple[tuple[str, ...], dict[str, str]]:
+    """What is said before and after the rules, and the sentence of each rule."""
+    rules = {rule.id: sentence(rule, ruleset, words) for rule in ruleset.every_rule}
+    said = set(rules.values())
+    return tuple(text for text in describe(ruleset, words) if text not in said), rules

@@ -74,7 +74,7 @@ def _minutes(decisions: TomlTable, decision: str) -> Minutes | None:
     signers = _signers(table)
     if present is not None and (yes or 0) + (no or 0) > present:
         message = gettext_lazy(
-            "{yes} yes and {no} no are more than the {present} people who were present.",
+            "{yes} yes and {no} no are more than the people who were present ({present}).",
             yes=yes or 0,
             no=no or 0,
             present=present,

@@ -16,9 +16,9 @@ from node.governance.document import (
     write,
 )
 from node.governance.expressions import rates_words
-from node.governance.minutes_table import read_decisions
+from node.governance.minutes_table import DECISIONS_MAX, read_decisions
 from node.governance.rule_evaluation import CODE_LIFELINE
-from node.governance.rule_table import Dates, read_rules
+from node.governance.rule_table import RULES_MAX, Dates, read_rules
 from node.governance.rules import (
     DEFAULT_JOIN_METHODS,
     GRACE_DAYS,
@@ -51,6 +51,8 @@ from node.translator import as_sentence, gettext_lazy, literal, number_lazy
 from node.units import BitsPerSecond, Rates, highest, parse_rate
 
 FILE_BYTES_MAX = 256 * 1024
+SENTENCES_MAX = RULES_MAX + DECISIONS_MAX + 100
+"""More than any file has: one for each rule, one for the minutes of each decision, and the others."""
 EXAMPLES_MAX = 50
 CALENDAR_NAMES_MAX, CALENDAR_RANGES_MAX = 20, 100
 """Entries of [calendar], and the days and ranges of all of them."""

@@ -2,16 +2,19 @@
 
 import asyncio
 from collections.abc import AsyncIterator
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from random import Random
 
 import pytest
 
-from node.accounts.rule_objections import KEPT_DAYS
+from node.accounts.rule_objections import KEPT_DAYS, objections_needed
 from node.app.adoption_messages import became
 from node.app.rule_adoption import AGAIN_TICKS
 from node.app.rule_files import BY_START
-from node.errors import StorageTrouble
+from node.control.active_ruleset import fingerprint
+from node.errors import NodeError, StorageTrouble
 from node.storage.database import Store
 from node.units import AccountId
 from tests.contracts.test_rule_adoption import ANA as ADMIN
@@ -281,3 +284,52 @@ async def test_the_start_of_the_node_does_not_forget_objections(office: Office) 
     await office.adoption.record(office.app.loop.active_ruleset, BY_START)
     await forgetting(office)
     assert (1, 2, 8) == counts(office)
+
+
+@pytest.mark.parametrize("seed", range(6))
+async def test_whatever_the_order_rules_that_were_stopped_are_never_in_force_and_what_is_told_is_stored(
+    full_office: Office, seed: int
+) -> None:
+    office, repository, chance = full_office, full_office.app.node.repository, Random(seed)
+    stopped: set[str] = set()
+
+    async def schedule() -> None:
+        at = office.app.node.clock.wall + timedelta(hours=chance.randrange(1, 5))
+        await office.adopt(RULES + f"# {chance.random()}\n", due=f"{at:%Y-%m-%d %H:%M}", is_trial=False)
+
+    async def object_() -> None:
+        account, number = chance.choice(EIGHT), office.adoption.waiting_number
+        told = await office.adoption.object(account, number, "Words.")
+        stored = {each.account: each.version for each in repository.registry.kept.rule_objections}
+        assert (told == "done") <= (stored.get(account) == number)
+        assert (told == "over") == (not number)
+
+    async def take_back() -> None:
+        account, number = chance.choice(EIGHT), office.adoption.waiting_number
+        if "done" == await office.adoption.take_back_objection(account, number):
+            assert account not in {each.account for each in repository.registry.kept.rule_objections}
+
+    async def change_roll() -> None:
+        await write_roll(office, tuple(chance.sample(NAMES, chance.randrange(1, 9))))
+
+    async def fill_disk() -> None:
+        repository.full = not repository.full
+
+    actions = [schedule, schedule, object_, object_, object_, object_, take_back, change_roll, fill_disk]
+    actions += [lambda: office.wait(chance.randrange(7_200_000)), office.restart]
+    for _ in range(60):
+        with suppress(NodeError):
+            await chance.choice(actions)()
+        await office.adoption.tick()
+        waiting = office.adoption.waiting()
+        if waiting is not None and not repository.full:
+            assert waiting.objections < waiting.objections_needed
+        for version in office.adoption.versions():
+            if version.reason == "objections":
+                assert version.objections >= objections_needed(version.accounts)
+                stopped.add(version.fingerprint)
+        assert fingerprint(office.in_force) not in stopped
+    repository.full = False
+    for _ in range(AGAIN_TICKS + 1):
+        await office.adoption.tick()
+    assert fingerprint(office.in_force) not in stopped

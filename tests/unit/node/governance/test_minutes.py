@@ -1,5 +1,6 @@
 """Minutes of the assembly in the rule file."""
 
+import re
 from datetime import date
 
 import pytest
@@ -7,9 +8,10 @@ import pytest
 from node.governance.change_impact import change_impact
 from node.governance.checks import check
 from node.governance.minutes import Minutes
-from node.governance.parse import parse_ruleset
+from node.governance.parse import SENTENCES_MAX, parse_ruleset
 from node.governance.rules import Ruleset
 from node.governance.sentences import describe, minutes_sentence, sentence
+from node.web.translations import read_catalogues
 
 HEAD = '[ruleset]\ncommunity = "Vall Baixa"\nversion = 1\ndecision = "D-1"\n'
 RULE = '\n[[rule]]\nid = "top"\nceiling = "9 Mbit/s down, 9 Mbit/s up"\nwho = "tier:guest"\nby = "{}"\n'
@@ -55,6 +57,18 @@ def test_people_read_who_decided_a_rule_and_the_minutes_once() -> None:
     assert minutes == minutes_sentence(held)
 
 
+@pytest.mark.parametrize("tag", ["ar", "ca", "es", "fr"])
+def test_one_person_is_counted_as_one_in_every_language(tag: str) -> None:
+    one = (
+        HELD.replace("present = 31", "present = 1").replace("yes = 27", "yes = 1").replace("no = 2", "no = 0")
+    )
+    ruleset, words = rules(HEAD + RULE.format("D-1") + one), read_catalogues().translations[tag]
+    said = (sentence(ruleset.rules[0], ruleset, words), minutes_sentence(ruleset.minutes[0], words))
+    for text in said:
+        assert not re.search(r"\b1 \w+s\b", text), text
+        assert "{" not in text
+
+
 def test_a_rule_whose_decision_was_voted_down_is_refused() -> None:
     lost = HELD.replace("yes = 27", "yes = 2").replace("no = 2\n", "no = 27\n")
     assert [("E07", 6)] == problems(RULE.format("D-1") + lost)
@@ -81,6 +95,14 @@ def test_decisions_from_before_there_were_minutes_are_named_once_and_never_refus
     only_days = '[decisions]\n"D-1" = "2026-03-08"\n'
     codes = [each.code for each in check(rules(HEAD + RULE.format("D-9") + only_days))]
     assert "W19" not in codes, "a community that keeps no minutes here need not begin"
+
+
+def test_pages_have_room_for_the_sentences_of_the_longest_file() -> None:
+    minutes = "".join(HELD.partition("[decisions.")[1:]).replace('"D-1"', '"D-{}"')
+    text = "".join(RULE.replace("top", f"top-{n}").format(f"D-{n}") + minutes.format(n) for n in range(200))
+    said = describe(rules(HEAD + text))
+    assert 400 < len(said) < SENTENCES_MAX
+    assert said[-1].startswith("D-199 (8 March 2026, School)")
 
 
 def test_minutes_change_nothing_that_anybody_can_do() -> None:
