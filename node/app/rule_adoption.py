@@ -232,8 +232,10 @@ class RuleAdoption:
         return AdoptionOutcome("proposed" if view and view.missing else "scheduled", number, findings)
 
     def _approved_before(self, number: int) -> AdoptionOutcome:
-        version = self.version(number)
+        version, in_force = self.version(number), self.version(self._state.in_force)
         if version is None or not version.has_waited or version.state == "withdrawn":
+            raise not_waiting(number)
+        if in_force is None or in_force.fingerprint != version.fingerprint:  # its trial is over
             raise not_waiting(number)
         return AdoptionOutcome("same", self._state.in_force)
 
