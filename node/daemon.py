@@ -31,6 +31,7 @@ from node.app.account import AccountService
 from node.app.admin import AdminService
 from node.app.admin_access import AdminAccessService
 from node.app.console import ConsoleCommands, ConsoleService, RuleCommands
+from node.app.measured_check import MeasuredCheck
 from node.app.mesh_usage import MeshUsage
 from node.app.next_rules import NextRulesService
 from node.app.rule_adoption import RuleAdoption
@@ -41,6 +42,7 @@ from node.backup.service import NodeBackups
 from node.clock import SystemClock
 from node.config import NodeConfig, parse_config
 from node.console import Broadcast, Console
+from node.control.capacity_recorder import CapacityRecorder
 from node.control.kernel_thread import FlowWatch
 from node.control.reconciler import Reconciler
 from node.enforcement.firewall_config import firewall_config
@@ -132,6 +134,10 @@ class Node:
         )
         self.secure = self._https_listener()
         self.flow_watch = FlowWatch(kernel)
+        self.capacity_recorder = CapacityRecorder(
+            self.archive, self.clock, self.reconciler.uplink_rate_control
+        )
+        self.measured_check = MeasuredCheck(self.reconciler)
         status_snapshot = self._status_snapshot()
         self.admin_certificate = self._admin_certificate()
         self.admin = self._admin_service(status_snapshot)
@@ -183,6 +189,8 @@ class Node:
             if self.mesh is not None:
                 tasks.create_task(supervise("mesh", self.mesh.run, self.parts))
             tasks.create_task(supervise("connections", self.flow_watch.run, self.parts))
+            tasks.create_task(supervise("record of the line", self.capacity_recorder.run, self.parts))
+            tasks.create_task(supervise("check of the line", self.measured_check.run, self.parts))
             tasks.create_task(supervise("memory", trim_regularly, self.parts))
 
     def close(self) -> None:
@@ -358,6 +366,7 @@ class Node:
             waiting=self.app.waiting,
             warned=self.warned,
             table_use=lambda: self.flow_watch.seen,
+            measured=lambda: self.measured_check.findings,
             losses=lambda: self.store.losses,
         )
 

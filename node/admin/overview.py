@@ -4,6 +4,7 @@ Texts are in the templates, data is here. Names that people or other nodes chose
 templates escape them.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from mesh.ports import PeerView
@@ -21,7 +22,8 @@ from node.app.admin import AdminService
 from node.app.status import FlowsRow, OnlineRow, Overview
 from node.app.views import LINE_KNOWN
 from node.governance.parse import SENTENCES_MAX
-from node.translator import LazyText, amount_lazy, gettext_lazy, number_lazy
+from node.governance.rule_evaluation import Direction
+from node.translator import N_, LazyText, amount_lazy, gettext_lazy, number_lazy
 from node.units import BitsPerSecond, show_rate, show_volume
 
 LIVE_S = 5
@@ -90,6 +92,8 @@ class OverviewPage:
     """Empty while the rules do not state the uplink's rate."""
     known: str
     """How the rate of the uplink is known; empty while the rules do not state it."""
+    slowest: str
+    """What it carried in its slowest tenth; empty while that is not known."""
     rate: str
     accounts: tuple[AccountLine, ...]
     accounts_hidden: int
@@ -121,6 +125,7 @@ def overview_page(
         node_id=view.node_id,
         bars=_bars(view),
         known="" if view.uplink_known is None else LINE_KNOWN[view.uplink_known],
+        slowest=_slowest(view.uplink_slowest),
         rate=gettext_lazy(
             "{down} download and {up} upload",
             down=amount_lazy(show_rate(view.uplink_rate.down)),
@@ -160,6 +165,22 @@ def heaviest(flows: FlowsRow) -> str:
 
 def _of(number: int, most: int) -> LazyText:
     return gettext_lazy("{number} of {most}", number=number_lazy(number), most=number_lazy(most))
+
+
+def _slowest(rates: Mapping[Direction, BitsPerSecond]) -> str:
+    """What the line carried in its slowest tenth; empty while that is not known."""
+    shown = {direction: amount_lazy(show_rate(rate)) for direction, rate in rates.items()}
+    if len(shown) == len(_SLOWEST):
+        return gettext_lazy(
+            "In its slowest tenth of the last 14 days: {down} download, {up} upload.", **shown
+        )
+    return next((gettext_lazy(_SLOWEST[way], rate=rate) for way, rate in shown.items()), "")
+
+
+_SLOWEST: Mapping[Direction, str] = {
+    "down": N_("In its slowest tenth of the last 14 days: {rate} download."),
+    "up": N_("In its slowest tenth of the last 14 days: {rate} upload."),
+}
 
 
 def _bars(view: Overview) -> tuple[Bar, ...]:

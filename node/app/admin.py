@@ -9,7 +9,7 @@ from typing import Protocol
 from node.accounting.intervals import kept_times
 from node.accounts.cards import Card
 from node.accounts.member_passphrases import hash_passphrase
-from node.app.admin_access import AdminAccessService, StateArchive
+from node.app.admin_access import AdminAccessService
 from node.app.admin_backup import AdminBackupService
 from node.app.admin_content import AdminContentService
 from node.app.admin_members import AdminMembersService
@@ -27,7 +27,7 @@ from node.backup.ports import BackupPort
 from node.config import NodeConfig
 from node.config.model import SiteInfo
 from node.control.active_ruleset import amend, new_strains
-from node.control.ports import Clock
+from node.control.ports import Clock, StateArchive
 from node.control.reconciler import Reconciler
 from node.errors import Finding, NodeError, StorageTrouble
 from node.governance.canonical_form import meaning_fingerprint
@@ -314,7 +314,8 @@ class AdminService:
 
     def _check(self, text: str, translator: Translator, node_names: Collection[str]) -> RuleCheck:
         active, members = self._reconciler.active_ruleset, self._reconciler.member_directory
-        ruleset, findings = amend(active, text, members)
+        slowest = self._reconciler.uplink_rate_control.slowest
+        ruleset, findings = amend(active, text, members, slowest)
         if ruleset is not None:
             findings += tuple(unknown_nodes(ruleset, node_names))
         changed = difference(active.text, text)

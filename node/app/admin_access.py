@@ -3,7 +3,6 @@
 from base64 import urlsafe_b64encode
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Protocol
 
 from node.accounting.periods import DAY_UNKNOWN
 from node.accounts.login_throttle import LoginThrottle
@@ -12,7 +11,7 @@ from node.app import admin_accounts, admin_sessions
 from node.app.admin_accounts import AdminAccount, AdminAccounts, PairedBrowser
 from node.app.admin_sessions import ADMIN, LINK_LIFE, Signed, SignIn, StoredToken, name_key
 from node.app.passphrase_queue import PassphraseQueue
-from node.control.ports import Clock
+from node.control.ports import Clock, StateArchive
 from node.errors import Finding, StorageTrouble
 from node.translator import gettext_lazy
 from node.units import MacAddress, Monotonic
@@ -21,15 +20,6 @@ SIGN_IN, ACCOUNTS = "admin_sign_in", "admin_accounts"
 """Names in the node state."""
 TOKEN_BYTES = 24
 NONCE_BYTES = 16
-
-
-class StateArchive(Protocol):
-    """Node state in the database. Both methods raise StorageTrouble while the data folder cannot be used."""
-
-    async def state(self, name: str) -> str:
-        """A value of the node state; empty if it is not set."""
-
-    async def save_state(self, name: str, value: str) -> None: ...
 
 
 @dataclass(frozen=True, slots=True)

@@ -530,8 +530,8 @@ class RuleAdoption:
     async def _check(self, text: str) -> tuple[Finding, ...]:
         # Evaluates the rules for whole weeks.
         active, directory = self._reconciler.active_ruleset, self._reconciler.member_directory
-        _, findings = await asyncio.to_thread(amend, active, text, directory)
-        return findings
+        slowest = self._reconciler.uplink_rate_control.slowest
+        return (await asyncio.to_thread(amend, active, text, directory, slowest))[1]
 
     async def _says_the_same(self, text: str) -> bool:
         return await asyncio.to_thread(says_the_same, self._reconciler.active_ruleset.ruleset, text)

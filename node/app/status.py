@@ -1,7 +1,7 @@
 """Status of the whole node, for the admin pages and the command line."""
 
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
 
 from mesh.ports import PeerView
 from node.accounts.registry import AccountRegistry
@@ -15,14 +15,16 @@ from node.control.reconciler import Reconciler
 from node.control.uplink_rate_control import UplinkRateControl
 from node.enforcement.htb_classes import GuaranteedParts
 from node.enforcement.plan import TableUse
+from node.errors import Finding
 from node.governance.allowance import binding
 from node.governance.local_findings import ending, unknown_nodes
+from node.governance.rule_evaluation import Direction
 from node.governance.sentences import allowance_in, describe
 from node.sessions import state as session_state
 from node.sessions.table import SessionTable
 from node.task_supervision import Parts
 from node.translator import ENGLISH, Translator, amount_lazy, gettext_lazy, ngettext_lazy, number_lazy
-from node.units import NO_RATES, AccountId, Bytes, MacAddress, NodeId, Rates, show_rate
+from node.units import NO_RATES, AccountId, BitsPerSecond, Bytes, MacAddress, NodeId, Rates, show_rate
 
 FULL_PERCENT = 75
 """Of the connection tracking table: guest and unauthorized devices together cannot fill more than this; above it,
@@ -88,6 +90,8 @@ class Overview:
     has_lost: bool = False
     """Whether a warning reports data that the database lost; it stays until an admin acknowledges it."""
     flows: FlowsRow = FlowsRow()
+    uplink_slowest: Mapping[Direction, BitsPerSecond] = field(default_factory=dict)
+    """What the line carried at least in nine tenths of the last 14 days, by direction; empty while that is not known."""
 
 
 class StatusSnapshot:
@@ -106,11 +110,13 @@ class StatusSnapshot:
         warned: Callable[[], tuple[str, ...]],
         losses: Callable[[], tuple[str, ...]] = tuple,
         table_use: Callable[[], TableUse] = TableUse,
+        measured: Callable[[], tuple[Finding, ...]] = tuple,
     ) -> None:
+        """`measured`: what the rules in force promise beyond what the line carried."""
         self._config, self._reconciler, self._files, self._parts = config, reconciler, files, parts
         self.adoption = adoption
         self._peers, self._waiting, self._warned = peers, waiting, warned
-        self._losses, self._table_use = losses, table_use
+        self._losses, self._table_use, self._measured = losses, table_use, measured
 
     def overview(self, translator: Translator = ENGLISH) -> Overview:
         """`translator` translates the sentences of rules."""
@@ -124,6 +130,7 @@ class StatusSnapshot:
             uplink=None if line is None else line.rates,
             uplink_rate=reconciler.uplink_rate,
             uplink_known=None if line is None else line.known,
+            uplink_slowest=reconciler.uplink_rate_control.slowest,
             waiting=self._waiting(),
             online=self._online(translator),
             peers=self._peers(),
@@ -176,7 +183,7 @@ class StatusSnapshot:
                 )
             )
         found += self._flows().warnings
-        of_rules = [*reconciler.active_ruleset.warnings]
+        of_rules = [*reconciler.active_ruleset.warnings, *self._measured()]
         if now.clock != "unknown":
             of_rules += ending(reconciler.active_ruleset.ruleset, now.at.date())
         of_rules += unknown_nodes(reconciler.active_ruleset.ruleset, self.node_names())

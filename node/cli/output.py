@@ -388,6 +388,10 @@ def _uplink(view: Said, terminal: Terminal) -> list[str]:
         lines.append(f"{label}  {direction:4}  {drawn}  {show_rate(used)} of {show_rate(whole)}")
     if view["uplink_known"] is not None:
         lines.append(f"        {terminal.dim(UPLINK_KNOWN[view['uplink_known']])}")
+    slowest = view.get("uplink_slowest") or {}
+    if slowest:
+        rates = ", ".join(f"{show_rate(BitsPerSecond(rate))} {way}" for way, rate in slowest.items())
+        lines.append(f"        {terminal.dim(f'in its slowest tenth of the last 14 days: {rates}')}")
     return lines
 
 

@@ -5,18 +5,24 @@ rules out of force: what no longer fits is reported in `ActiveRuleset.strained` 
 """
 
 import hashlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
+from types import MappingProxyType
 
 from node.errors import Finding
 from node.governance.checks import check, check_file
+from node.governance.guarantees import measured_findings
 from node.governance.local_findings import softened
 from node.governance.members import MemberDirectory
 from node.governance.parse import parse_ruleset
+from node.governance.rule_evaluation import Direction
 from node.governance.rules import ActiveRuleset, Ruleset
+from node.units import BitsPerSecond
 
 RULES_COPY, MEMBERS_COPY = "adopted.rules.toml", "adopted.members.toml"
 """File names in the data folder: copies of the rules and the member directory last in force."""
+
+NOT_MEASURED: Mapping[Direction, BitsPerSecond] = MappingProxyType({})
 
 
 def fingerprint(text: str) -> str:
@@ -68,18 +74,23 @@ def consider(active: ActiveRuleset, text: str, member_directory: MemberDirectory
 
 
 def amend(
-    active: ActiveRuleset, text: str, member_directory: MemberDirectory
+    active: ActiveRuleset,
+    text: str,
+    member_directory: MemberDirectory,
+    slowest: Mapping[Direction, BitsPerSecond] = NOT_MEASURED,
 ) -> tuple[Ruleset | None, tuple[Finding, ...]]:
     """As `examine`, for a text that replaces the rules in force. An error about the members that the
     rules in force have too is lowered to warning W14, so that a community with too slow an uplink can
-    still fix one rule after another."""
+    still fix one rule after another. `slowest`: what this node's line carried in its slowest tenth."""
     ruleset, findings = parse_ruleset(text)
     if ruleset is None:
         return None, findings
     findings += check(ruleset, member_directory.units)
     if any(f.is_error for f in findings) and strained(active, member_directory).strained:
         findings = _soften(active.ruleset, ruleset, findings, member_directory)
-    return (None if any(f.is_error for f in findings) else ruleset), findings
+    if any(f.is_error for f in findings):
+        return None, findings
+    return ruleset, (*findings, *measured_findings(ruleset, member_directory.units, slowest))
 
 
 def _soften(

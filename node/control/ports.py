@@ -112,6 +112,15 @@ class Repository(Protocol):
         None for all of it."""
 
 
+class StateArchive(Protocol):
+    """Node state in the database. Both methods raise StorageTrouble while the data folder cannot be used."""
+
+    async def state(self, name: str) -> str:
+        """A value of the node state; empty if it is not set."""
+
+    async def save_state(self, name: str, value: str) -> None: ...
+
+
 @dataclass(slots=True)
 class Troubles:
     """Current warnings about storage and kernel; an empty text means no problem."""

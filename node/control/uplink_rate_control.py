@@ -3,7 +3,7 @@ carries what they state."""
 
 import asyncio
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from typing import Literal
 
@@ -12,9 +12,9 @@ from node.control.ports import Clock, Prober
 from node.enforcement.plan import Kernel
 from node.errors import KernelRefused
 from node.governance.rules import Ruleset
-from node.units import Microseconds, Rates
+from node.units import BitsPerSecond, Microseconds, Rates
 from node.uplink import line
-from node.uplink.autorate import UplinkRange
+from node.uplink.autorate import Direction, UplinkRange
 from node.uplink.line import Knowledge, LineState
 
 log = logging.getLogger(__name__)
@@ -60,11 +60,18 @@ class UplinkRateControl:
         self._range: UplinkRange | None = None
         self._set: Rates | Literal["unknown"] | None = "unknown"
         """What the kernel was told last; it may have been told something else before `run` was called again."""
+        self.slowest: Mapping[Direction, BitsPerSecond] = {}
+        """What the line carried at least in nine tenths of the last 14 days, by direction; set by `CapacityRecorder`."""
 
     @property
     def knowledge(self) -> Knowledge | None:
         """How the rate is known that is shared now; None while it is the stated one."""
         return None if self._line is None or self._policy.measured is None else self._line.knowledge
+
+    @property
+    def measured_line(self) -> LineState | None:
+        """The line as it is now; None while its rate is the stated one."""
+        return None if self._policy.measured is None else self._line
 
     @property
     def waits_ms(self) -> int | None:

@@ -10,7 +10,7 @@ far as the charter allows · W09 more rules than people read · W10 a quota that
 the uplink shared that its queue can stay full · W12 join methods for members only, but no members · W13 floors of all hours
 together exceed the uplink · W15 lifelines and floors exceed the least that a
 measured uplink carries · W16 an end after a decision whose date is not in the file · W17 observed without an end. (W03 needs
-usage data; W14, W18 and W20 are in `local_findings`, W19 in `minutes_table`.)
+usage data; W14, W18 and W20 are in `local_findings`, W19 in `minutes_table`, W21 in `guarantees`.)
 """
 
 from collections.abc import Collection, Container, Iterable, Sequence

@@ -1,23 +1,25 @@
-"""Whether an uplink can carry all that rules guarantee: E04, W08, W13 and W15 of the checks.
+"""Whether an uplink can carry all that rules guarantee: E04, W08, W13 and W15 of the checks, and W21 of what was measured.
 
 The sum of all lifelines and floors is computed for all slices of time at once, by class of units.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 
 from node.errors import Finding
+from node.governance.allowance import Unit
 from node.governance.conflicts import RuleIndex
 from node.governance.coverage import Population, place_words
 from node.governance.deciding import ClassValues
 from node.governance.expressions import every_unit, number_of_units, rate_words
+from node.governance.parse import LEAST_MIN
 from node.governance.rule_evaluation import CODE_LIFELINE, DIRECTIONS, Direction, lifeline, rate_in
 from node.governance.rules import Floor, Reserve, Rule, Ruleset, shared_for, without_reserve
 from node.governance.slices import ClassSlices, SliceSums, TimeSlices, mask_of
 from node.governance.value_syntax import format_rates
 from node.translator import LazyText, amount_lazy, gettext_lazy
-from node.units import KILO, BitsPerSecond, Rates, highest
+from node.units import KILO, BitsPerSecond, Rates, highest, lowest
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +64,25 @@ def capacity_findings(ruleset: Ruleset, among: Population) -> Iterable[Finding]:
             yield from _at_its_slowest(
                 ruleset, among, Excess(direction, minute, node, over, most), lifelines, fits
             )
+
+
+def measured_findings(
+    ruleset: Ruleset, units: Sequence[Unit], slowest: Mapping[Direction, BitsPerSecond]
+) -> Iterable[Finding]:
+    """W21: more is promised than the line carried in its slowest tenth, as this node measured it. A warning, because rules
+    in force do not become invalid by weather. Nothing for a direction that was not measured, and none beside E04 or W08."""
+    line = ruleset.guaranteeable
+    if line is None or not slowest:
+        return
+    among, slices = Population(ruleset, units), TimeSlices(ruleset.rules)
+    promised = Promised(RuleIndex(ruleset, among.accounts_of), among, slices)
+    for direction, rate in slowest.items():
+        most, number = promised.floors(direction).most(slices.all)
+        over = most - rate_in(direction, without_reserve(Rates(rate, rate)))
+        if over > 0 and most <= rate_in(direction, line):
+            excess = Excess(direction, slices.moment(number)[0], slices.node(number), over, most)
+            lifelines = promised.lifelines(direction).at(number)
+            yield _over_the_measured(ruleset, among, excess, lifelines, slowest)
 
 
 def _too_much_reserved(ruleset: Ruleset, slices: TimeSlices) -> Iterable[Finding]:
@@ -152,23 +173,13 @@ def _at_its_slowest(
         rate_in(direction, ruleset.measured.least),
         rate_in(direction, without_reserve(ruleset.measured.least)),
     )
-    left = gettext_lazy(
-        "{every} gets {percent} % of its lifeline, and floors nothing beyond it",
-        every=partial(every_unit, ruleset.unit),
-        percent=line * 100 // max(1, lifelines),
-    )
-    if lifelines <= line:
-        left = gettext_lazy(
-            "everyone keeps the lifeline, and floors give {percent} % of what they promise beyond it",
-            percent=(line - lifelines) * 100 // max(1, excess.most - lifelines),
-        )
     message = gettext_lazy(
         "{direction}: lifelines and floors of {households} and the guests come to {most} ({time}), but while the line "
         "carries its least, {least}, only {line} can be guaranteed: {left}.",
         **_promised_then(ruleset, among, excess),
         least=_rate(least),
         line=_rate(line),
-        left=left,
+        left=_left(ruleset, excess, line, lifelines),
     )
     at, lower = _fix(ruleset, among, excess)
     fix = gettext_lazy(
@@ -177,6 +188,57 @@ def _at_its_slowest(
         lower=lower,
     )
     yield Finding("W15", at, message, fix)
+
+
+def _over_the_measured(
+    ruleset: Ruleset,
+    among: Population,
+    excess: Excess,
+    lifelines: int,
+    slowest: Mapping[Direction, BitsPerSecond],
+) -> Finding:
+    """W21."""
+    rate = slowest[excess.direction]
+    line = excess.most - excess.rate
+    message = gettext_lazy(
+        "{direction}: lifelines and floors of {households} and the guests come to {most} ({time}). In the slowest tenth of "
+        "the last 14 days the line carried at most about {rate}, of which {line} can be guaranteed: {left}.",
+        **_promised_then(ruleset, among, excess),
+        rate=_rate(rate),
+        line=_rate(line),
+        left=_left(ruleset, excess, line, lifelines),
+    )
+    at, lower = _fix(ruleset, among, excess)
+    fix = gettext_lazy("{lower}, or adopt the rules with this in mind", lower=lower)
+    measured = ruleset.measured
+    if measured is not None and LEAST_MIN <= rate < rate_in(excess.direction, measured.least):
+        least = lowest(measured.least, _whole(slowest, measured.least))
+        fix = gettext_lazy(
+            "write {least}, or less; and {lower}, or adopt the rules with this in mind",
+            least=f'least = "{format_rates(least)}"',
+            lower=lower,
+        )
+    return Finding("W21", at, message, fix)
+
+
+def _whole(slowest: Mapping[Direction, BitsPerSecond], others: Rates) -> Rates:
+    """In whole kbit/s, with the other rate of a direction that was not measured."""
+    down, up = (max(LEAST_MIN, slowest.get(way, rate_in(way, others)) // KILO * KILO) for way in DIRECTIONS)
+    return Rates(BitsPerSecond(down), BitsPerSecond(up))
+
+
+def _left(ruleset: Ruleset, excess: Excess, line: int, lifelines: int) -> LazyText:
+    """What is left of lifelines and floors while only `line` can be guaranteed."""
+    if lifelines <= line:
+        return gettext_lazy(
+            "everyone keeps the lifeline, and floors give {percent} % of what they promise beyond it",
+            percent=(line - lifelines) * 100 // max(1, excess.most - lifelines),
+        )
+    return gettext_lazy(
+        "{every} gets {percent} % of its lifeline, and floors nothing beyond it",
+        every=partial(every_unit, ruleset.unit),
+        percent=line * 100 // max(1, lifelines),
+    )
 
 
 class Promised:

@@ -1,5 +1,6 @@
 """Warnings that depend on what a node knows beside the rules: the day, the names of the community's nodes, and the rules in
-force. They change with time, so they are not findings of `checks.check`, by which files are compared on all nodes."""
+force (for what it measured of its line, see `guarantees.measured_findings`). They change with time, so they are not findings
+of `checks.check`, by which files are compared on all nodes."""
 
 from collections.abc import Collection, Iterator
 from dataclasses import replace

@@ -29,7 +29,7 @@ from node.translator import gettext_lazy
 HEADING = ""
 """In place of a blank: the finding is about the rule as a whole."""
 _EVENING = "daily 18:00-23:00"
-_EFFECT_CODES = frozenset({"E02", "E03", "E04", "E05", "W02", "W04", "W08", "W10", "W13", "W15"})
+_EFFECT_CODES = frozenset({"E02", "E03", "E04", "E05", "W02", "W04", "W08", "W10", "W13", "W15", "W21"})
 _WHO_CODES = frozenset({"W01", "W03", "W05", "W06"})
 _KEYS_OF_CODES = {
     "E06": "exception_to",

@@ -42,7 +42,10 @@ INVENTORY = (
     InventoryEntry("pages", N_("Signed counts from other nodes, as they arrived."), N_("13 months")),
     InventoryEntry(
         "rule_versions",
-        N_("The rules that were in force, who put them in force, and when."),
+        N_(
+            "The rules that were in force or waited, which admins adopted and approved them, and when. Everybody can read "
+            "who adopted rules that wait or are on trial."
+        ),
         N_("until there are more than 2,000 steps, or 32 MB of them: then the older half is deleted"),
     ),
     InventoryEntry(

@@ -32,6 +32,7 @@ from node.accounts.vouchers import Batch, IssueResult
 from node.app.account import AccountService
 from node.app.admin import AdminService
 from node.app.admin_access import AdminAccessService
+from node.app.measured_check import MeasuredCheck
 from node.app.next_rules import NextRulesService
 from node.app.rule_adoption import RuleAdoption
 from node.app.rule_files import RuleFiles, Stamp, fingerprint
@@ -185,6 +186,11 @@ class UseCases:
         return self._adoption
 
     @cached_property
+    def measured_check(self) -> MeasuredCheck:
+        """It looks when a test calls `look`."""
+        return MeasuredCheck(self.loop)
+
+    @cached_property
     def admin(self) -> AdminService:
         """Needs a folder that exists."""
         status_snapshot = StatusSnapshot(
@@ -198,6 +204,7 @@ class UseCases:
             warned=lambda: self.node.warnings,
             losses=lambda: self.node.archive.losses,
             table_use=self.node.kernel.table_use,
+            measured=lambda: self.measured_check.findings,
         )
         return AdminService(
             self.loop,

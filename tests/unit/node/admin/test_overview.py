@@ -65,6 +65,19 @@ def test_a_measured_speed_says_how_it_is_known():
         assert says == page.known
 
 
+def test_what_the_line_carried_in_its_slowest_tenth_is_shown_by_direction():
+    down, up = {"down": BitsPerSecond(6_000_000)}, {"up": BitsPerSecond(900_000)}
+    shown = {
+        "": {},
+        "In its slowest tenth of the last 14 days: 6 Mbit/s download.": down,
+        "In its slowest tenth of the last 14 days: 900 kbit/s upload.": up,
+        "In its slowest tenth of the last 14 days: 6 Mbit/s download, 900 kbit/s upload.": {**down, **up},
+    }
+    for says, known in shown.items():
+        view = replace(overview(), uplink_slowest=known)
+        assert says == pages.overview_page(view, FRAME, is_live=True).slowest
+
+
 def test_each_account_is_shown_with_what_it_could_have():
     most = Rates(BitsPerSecond(30_000_000), BitsPerSecond(500_000))
     rows = replace(row("ana", 9_000_000), could_have=most), row("ben", 1_000)

@@ -139,6 +139,15 @@ def test_a_measured_uplink_says_how_its_speed_is_known():
         assert f"        {says}" in output.status(view, PLAIN)
 
 
+def test_what_the_line_carried_in_its_slowest_tenth_is_shown_beside_it():
+    view = as_answered(overview=OVERVIEW, memory=MEMORY)
+    assert "slowest" not in "\n".join(output.status(view, PLAIN))
+    known = {"down": BitsPerSecond(6_029_312), "up": BitsPerSecond(950_272)}
+    view = as_answered(overview=replace(OVERVIEW, uplink_slowest=known), memory=MEMORY)
+    lines = output.status(view, PLAIN)
+    assert lines[4] == "        in its slowest tenth of the last 14 days: 6 Mbit/s down, 950 kbit/s up"
+
+
 def test_devices_are_shown_with_their_usage_and_limits():
     row = DeviceRow(
         "02:00:00:00:00:0a",

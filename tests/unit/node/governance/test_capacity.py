@@ -6,6 +6,9 @@ from hypothesis import strategies as st
 from node.errors import Finding
 from node.governance.allowance import Unit
 from node.governance.checks import check, check_file
+from node.governance.guarantees import measured_findings
+from node.governance.parse import parse_ruleset
+from node.governance.rule_evaluation import DIRECTIONS
 from node.governance.rules import control_reserve, shared_for
 from node.units import AccountId, BitsPerSecond
 from tests.fakes.rule_files import HEAD, file_with, rule, rules_of, village
@@ -201,3 +204,78 @@ def test_a_reserve_counts_among_all_that_is_guaranteed():
     assert ["E04"] == [
         f.code for f in check(rules_of(shared("clinic"), reserved(30, "clinic"), floor), units) if f.is_error
     ]
+
+
+def over_measured(text: str, households: int = 44, **slowest: int) -> list[Finding]:
+    ruleset, _ = parse_ruleset(text)
+    assert ruleset is not None
+    known = {way: BitsPerSecond(slowest[way]) for way in DIRECTIONS if way in slowest}
+    return list(measured_findings(ruleset, village(households), known))
+
+
+def measured(least: str, *rules: str) -> str:
+    return file_with(*rules).replace("[charter]", MEASURED.format(least))
+
+
+def test_a_line_that_carried_less_than_is_promised_is_a_warning_with_what_is_left():
+    """44 lifelines and the guests' are 12.264 and 4.48 Mbit/s; of 6 Mbit/s 2 % is for the node."""
+    (down,) = over_measured(measured("15 Mbit/s down, 5 Mbit/s up"), down=6_000_000, up=4_600_000)
+    assert "W21" == down.code
+    assert not down.is_error
+    assert down.message.startswith(
+        "Download: lifelines and floors of 44 households and the guests come to 12.264 Mbit/s (Monday 00:00). "
+        "In the slowest tenth of the last 14 days the line carried at most about 6 Mbit/s, of which 5.88 Mbit/s can "
+        "be guaranteed: every household gets 47 % of its lifeline"
+    )
+    assert down.fix.startswith(
+        'write least = "6 Mbit/s down, 4600 kbit/s up", or less; and lower the lifeline in [charter] to "110 kbit/s down"'
+    )
+
+
+def test_the_least_of_the_rules_is_never_raised_to_what_the_line_carried_in_its_slowest_tenth():
+    """In a tenth of the time it carries less than that, and a rate that is not lowered to it leaves packets waiting."""
+    (down,) = over_measured(measured("5 Mbit/s down, 2 Mbit/s up"), down=6_000_000)
+    assert "write least" not in down.fix
+    assert down.fix.startswith('lower the lifeline in [charter] to "110 kbit/s down"')
+
+
+def test_what_the_warning_says_to_write_can_be_written():
+    text = measured("15 Mbit/s down, 5 Mbit/s up")
+    for slow in (16_000, 1_015_808, 4_200_000):
+        (up,) = over_measured(text, up=slow)
+        least = up.fix.split('"')[1]
+        ruleset, findings = parse_ruleset(text.replace("15 Mbit/s down, 5 Mbit/s up", least))
+        assert ruleset is not None, findings
+        assert ruleset.measured is not None
+        assert ruleset.measured.least.down == 15_000_000
+        assert ruleset.measured.least.up <= slow
+    (up,) = over_measured(text, up=0)
+    assert "write least" not in up.fix, "nobody can share that"
+    assert "at most about 0 bit/s, of which 0 bit/s can be guaranteed" in up.message
+
+
+def test_only_floors_that_do_not_fit_what_was_measured_are_to_be_lowered():
+    school = rule(
+        "school", 'floor = "8256 kbit/s down, 96 kbit/s up"\nwhen = "mon-fri 08:00-16:00"', '"group:school"'
+    )
+    (finding,) = over_measured(file_with(school), down=14_556_000)
+    assert "everyone keeps the lifeline, and floors give 25 % of what they promise" in finding.message
+    assert 'lower school to at most "2.256 Mbit/s down", or adopt the rules with this in mind' == finding.fix
+    assert [] == over_measured(file_with(school.replace("8256 kbit/s", "2256 kbit/s")), down=14_556_000)
+
+
+def test_nothing_is_said_of_what_was_not_measured_or_is_an_error_already():
+    text = measured("5 Mbit/s down, 2 Mbit/s up")
+    assert [] == over_measured(text)
+    assert ["E04"] == [f.code for f in found(text, 80) if f.is_error]
+    said = [f.message.split(":")[0] for f in over_measured(text, households=80, down=1_000_000, up=1_000_000)]
+    assert ["Download"] == said, "the upload is an error"
+    unstated = HEAD[: HEAD.index("[uplink")] + HEAD[HEAD.index("[charter") :]
+    assert [] == over_measured(unstated, down=1, up=1)
+
+
+@given(st.integers(0, 60_000_000))
+def test_the_warning_is_there_exactly_when_the_promises_do_not_fit_what_was_measured(slow: int):
+    promised = 12_264_000
+    left = BitsPerSecond(slow) - control_reserve(BitsPerSecond(slow))
+    assert bool(over_measured(measured("5 Mbit/s down, 2 Mbit/s up"), down=slow)) == (left < promised)

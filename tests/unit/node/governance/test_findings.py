@@ -10,10 +10,13 @@ import pytest
 import node.governance
 from node.errors import Finding, InvalidValue
 from node.governance.checks import check_file
+from node.governance.guarantees import measured_findings
 from node.governance.local_findings import ending, softened, unknown_nodes
 from node.governance.members import parse_members
+from node.governance.rule_evaluation import Direction
 from node.governance.times import parse_times
 from node.translator import LazyText, translate
+from node.units import BitsPerSecond
 from node.web.translations import read_catalogues
 from tests.fakes.rule_files import HEAD, file_with, rule, village
 
@@ -97,9 +100,12 @@ FILES = {
     "W19": file_with(rule("a", "devices = 2")) + MINUTES,
     "W18": file_with(rule("a", 'devices = 2\nexpires = "2026-12-31"')),
     "W20": file_with(rule("a", 'devices = 2\nat = "node:libary"')),
+    "W21": MEASURED.replace('least = "5 Mbit/s down, 2 Mbit/s up', 'least = "15 Mbit/s down, 5 Mbit/s up'),
 }
 """A file for each code that has it; W14 is made of another finding, and W03 of usage."""
 TODAY, NODES = date(2026, 12, 1), {"library", "Mill 2"}
+SLOWEST: dict[Direction, BitsPerSecond] = {"down": BitsPerSecond(6_029_312), "up": BitsPerSecond(950_272)}
+"""What the line carried in its slowest tenth, in the file of W21."""
 
 
 def found_in(code: str) -> tuple[Finding, ...]:
@@ -107,7 +113,8 @@ def found_in(code: str) -> tuple[Finding, ...]:
     ruleset, findings = check_file(FILES[code], units, "unknown" if code == "W07" else "synced")
     if ruleset is None:
         return findings
-    return (*findings, *ending(ruleset, TODAY), *unknown_nodes(ruleset, NODES))
+    measured = measured_findings(ruleset, units, SLOWEST if code == "W21" else {})
+    return (*findings, *ending(ruleset, TODAY), *unknown_nodes(ruleset, NODES), *measured)
 
 
 def texts_of(text: str) -> Iterator[LazyText]:
