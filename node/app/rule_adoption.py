@@ -406,8 +406,7 @@ class RuleAdoption:
         """Puts the rules in the log, to wait for their time or for approvals, which the same rules keep if the same admin
         sends them again. Raises StorageTrouble."""
         if self._waits_already(text, by, at, is_trial=is_trial):
-            assert self._state.waiting is not None, "it waits"
-            return self._still_waits(self._state.waiting.number, findings)
+            return self._still_waits(self.waiting_number, findings)
         due = "" if at is None else at.isoformat(timespec="minutes")
         trial_s = self._timeout // 1000 if is_trial else 0
         made = await self._append(
@@ -418,8 +417,7 @@ class RuleAdoption:
         return self._still_waits(made.number, findings)
 
     def _waits_already(self, text: str, by: str, at: datetime | None, *, is_trial: bool) -> bool:
-        waiting = self._state.waiting
-        version = self._history.version(waiting.number) if waiting and self._history else None
+        waiting, version = self._state.waiting, self.version(self.waiting_number)
         if waiting is None or version is None:
             return False
         wanted = by, fingerprint(text), at, is_trial
