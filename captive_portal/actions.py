@@ -187,8 +187,6 @@ def _status(refused: Refused) -> int:
             return 429
         case "way-closed" | "not-a-member" | "not-yours" | "no-passphrase":
             return 403
-        case "rules-over":
-            return 409
         case _:
             return 422
 

@@ -238,7 +238,7 @@ async def test_too_late_is_said_and_not_stored(valley: Valley) -> None:
     form = page.fill("/rules/object", text="I work at night.")
     await valley.app.adoption.end("admin", 2)
     reply = await valley.phones["ana"].post("/rules/object", form)
-    assert 409 == reply.status
+    assert 422 == reply.status
     assert "too late to object" in reply.body
     assert () == valley.app.loop.registry.rule_objections.all()
 

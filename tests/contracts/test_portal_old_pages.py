@@ -7,6 +7,7 @@ import pytest
 
 from captive_portal import forms
 from captive_portal.actions import ACTIONS
+from node.units import AccountId
 from tests.contracts.portal_client import PortalBrowser, PortalReply
 from tests.fakes.portal_server import (
     ANAS_ADDRESS,
@@ -17,7 +18,7 @@ from tests.fakes.portal_server import (
     open_portal_server,
     portal_node,
 )
-from tests.fakes.use_cases import ANA, BEN, CAI, CARD, FIRST_CODE, PASSPHRASE, AppFixture
+from tests.fakes.use_cases import ANA, BEN, CAI, CARD, FIRST_CODE, PASSPHRASE, AppFixture, UseCases
 
 SENTENCE = "more than 24 hours old"
 TYPED = "<b>what I wrote & meant</b>"
@@ -36,6 +37,8 @@ MINE = {
     "/passphrase": {"passphrase": "never shown again", "current": PASSPHRASE},
     "/contest": {"rule": "", "text": TYPED},
     "/erase": {},
+    "/rules/object": {"text": TYPED},
+    "/rules/take-back": {},
 }
 
 
@@ -46,7 +49,15 @@ async def server() -> AsyncIterator[PortalServer]:
         assert [FIRST_CODE] == await server.app.codes()
         await server.app.join_by_passphrase(ANA)
         await server.app.ask(CAI)
+        await rules_wait(server.app)
+        assert "done" == await server.app.adoption.object(AccountId("ana"), 2, "Not at night.")
         yield server
+
+
+async def rules_wait(app: UseCases) -> None:
+    await app.adoption.record(app.loop.active_ruleset, "the node's start")
+    text = app.loop.active_ruleset.text.replace("7 Mbit/s down", "8 Mbit/s down")
+    assert "scheduled" == (await app.adoption.adopt(text, "admin Ana", due="2026-12-01 06:00")).kind
 
 
 def lasting() -> AppFixture:
@@ -55,6 +66,8 @@ def lasting() -> AppFixture:
 
 
 def page_of(path: str) -> str:
+    if path.startswith("/rules/"):
+        return "/rules/next"
     return {"/erase": "/my-data/erase"}.get(path, "/me" if path in MINE else "/ways")
 
 

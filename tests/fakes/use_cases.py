@@ -260,6 +260,7 @@ class UseCases:
             [registry.sponsorship.muted_until(account, now) for account in accounts],
             [registry.device_codes.of(account, now) for account in accounts],
             [registry.sponsorship.of_device(mac, now) for mac in (ANA, BEN, CAI, DOT)],
+            registry.rule_objections.all(),
         )
 
     # --- joining ---
