@@ -232,8 +232,10 @@ class RuleAdoption:
         return AdoptionOutcome("proposed" if view and view.missing else "scheduled", number, findings)
 
     def _approved_before(self, number: int) -> AdoptionOutcome:
-        version = self.version(number)
+        version, in_force = self.version(number), self.version(self._state.in_force)
         if version is None or not version.has_waited or version.state == "withdrawn":
+            raise not_waiting(number)
+        if in_force is None or in_force.fingerprint != version.fingerprint:  # its trial is over
             raise not_waiting(number)
         return AdoptionOutcome("same", self._state.in_force)
 
@@ -404,8 +406,7 @@ class RuleAdoption:
         """Puts the rules in the log, to wait for their time or for approvals, which the same rules keep if the same admin
         sends them again. Raises StorageTrouble."""
         if self._waits_already(text, by, at, is_trial=is_trial):
-            assert self._state.waiting is not None, "it waits"
-            return self._still_waits(self._state.waiting.number, findings)
+            return self._still_waits(self.waiting_number, findings)
         due = "" if at is None else at.isoformat(timespec="minutes")
         trial_s = self._timeout // 1000 if is_trial else 0
         made = await self._append(
@@ -416,8 +417,7 @@ class RuleAdoption:
         return self._still_waits(made.number, findings)
 
     def _waits_already(self, text: str, by: str, at: datetime | None, *, is_trial: bool) -> bool:
-        waiting = self._state.waiting
-        version = self._history.version(waiting.number) if waiting and self._history else None
+        waiting, version = self._state.waiting, self.version(self.waiting_number)
         if waiting is None or version is None:
             return False
         wanted = by, fingerprint(text), at, is_trial

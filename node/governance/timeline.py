@@ -59,7 +59,10 @@ class Timeline:
         self.spans = self._spans()
         """By the bit mask of the rules that hold; each with its spans, and its first civil minute."""
         self.is_complete = len(self._epochs) == len(every)
-        self._known = {self._held(bit): when for when, bit in self._rules if when is not None}
+        # An end that cannot be computed ends nothing: other changes at all times are not until then.
+        self._known = {
+            self._held(bit): replace(when, open_end=None) for when, bit in self._rules if when is not None
+        }
 
     def _spans(self) -> dict[int, tuple[int, list[Span]]]:
         found: dict[int, tuple[int, list[Span]]] = {}

@@ -118,6 +118,18 @@ async def test_two_approvals_at_once_begin_one_trial(committee: Office) -> None:
     assert 1 == sum(each.state == "trial" for each in committee.adoption.versions())
 
 
+async def test_rules_whose_trial_is_over_are_not_said_to_be_in_force_by_a_late_approval(
+    committee: Office,
+) -> None:
+    number = (await committee.adopt(FASTER)).number
+    await committee.adoption.approve(BEN, number)
+    assert "same" == (await committee.adoption.approve(CORA, number)).kind, "it is in force"
+    await committee.wait(TEN_MINUTES_MS)
+    with pytest.raises(NothingToDo):
+        await committee.adoption.approve(CORA, number)
+    assert TWO == committee.in_force
+
+
 async def test_the_charter_needs_more_and_cannot_lower_its_own_number_with_fewer(committee: Office) -> None:
     alone = TWO.replace("approvals = 2\ncharter_approvals = 3\n", "")
     number = (await committee.adopt(alone)).number

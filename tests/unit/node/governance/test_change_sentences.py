@@ -35,6 +35,15 @@ def test_a_change_says_for_which_people_when_and_from_what_to_what():
     assert "1 thing changes." == verdict_sentence(impact)
 
 
+def test_a_change_at_all_times_is_not_until_an_end_of_another_rule_that_cannot_be_computed():
+    top = 'ceiling = "{} Mbit/s down, 1 Mbit/s up"'
+    credit = rule("mast", 'credit = "share +50"\nexpires = "D-99 + 12 months"', who='"group:mast-host"')
+    before, after = (rules_of(rule("top", top.format(number)), credit) for number in (3, 4))
+    assert any(each.when is not None and each.when.open_end for each in after.rules)
+    (said,) = change_sentences(change_impact(before, after, village()))
+    assert "Members: at most 4 Mbit/s download instead of 3 Mbit/s download." == said.text
+
+
 @pytest.mark.parametrize(
     ("old", "new", "said"),
     [
