@@ -388,11 +388,15 @@ class RuleCommands:
         return self._said(outcome)
 
     async def confirm(self, question: dict[str, Any]) -> Mapping[str, Any]:
-        """Confirms the rules on trial; without a trial, approves those that wait for approvals."""
+        """Confirms the rules on trial, or approves the version that waits for approvals, if the query has its number: nobody
+        approves what was proposed since they looked."""
         number, waiting = _version(question), self._adoption.waiting()
-        is_for_waiting = waiting is not None and waiting.missing > 0 and number in {0, waiting.number}
-        if waiting is not None and is_for_waiting and (number or self._adoption.trial() is None):
-            return self._said(await self._adoption.approve(_CONSOLE.label, waiting.number))
+        unapproved = waiting.number if waiting is not None and waiting.missing else 0
+        if unapproved and number == unapproved:
+            return self._said(await self._adoption.approve(_CONSOLE.label, number))
+        if unapproved and not number and self._adoption.trial() is None:
+            fix = f"read it on the page Rules, then approve it with 'procomu rules confirm {unapproved}'"
+            raise NodeError(f"no rules are on trial, and version {unapproved} waits for approval", fix)
         return self._said(await self._adoption.confirm(_CONSOLE.label, number))
 
     async def roll_back(self, question: dict[str, Any]) -> Mapping[str, Any]:

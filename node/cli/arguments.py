@@ -138,9 +138,9 @@ VERBS: tuple[Verb, ...] = (
     ),
     Verb(
         ("rules", "confirm"),
-        "Confirm the rules on trial: they stay in force. Confirming again changes nothing.",
+        "Confirm the rules on trial: they stay in force. Or approve a version that waits for approval, by its number.",
         "procomu rules confirm",
-        (Argument("[VERSION]", "only if it is this version that is on trial"), _JSON),
+        (Argument("[VERSION]", "only this version, on trial or waiting for approval"), _JSON),
     ),
     Verb(
         ("rules", "rollback"),

@@ -9,7 +9,7 @@ import pytest
 from node.app.adoption_messages import NothingToDo
 from node.app.console import RuleCommands
 from node.control.active_ruleset import fingerprint
-from node.errors import Finding, KernelRefused
+from node.errors import Finding, KernelRefused, NodeError
 from node.storage.database import Store
 from node.translator import gettext_lazy
 from tests.contracts.test_rule_adoption import ANA, TEN_MINUTES_MS, Office, opened
@@ -223,14 +223,17 @@ async def test_an_emergency_order_needs_a_second_admin_also_where_one_decides(tm
 
 async def test_the_console_is_one_more_admin(committee: Office) -> None:
     commands = RuleCommands(committee.adoption)
-    await committee.adopt(FASTER)
-    said = await commands.confirm({})
+    number = (await committee.adopt(FASTER)).number
+    with pytest.raises(NodeError, match=f"version {number} waits for approval"):
+        await commands.confirm({})
+    assert TWO == committee.in_force, "nobody approves what they do not name"
+    said = await commands.confirm({"version": str(number)})
     assert ("trial", FASTER) == (said["outcome"], committee.in_force)
     assert "confirmed" == (await commands.confirm({}))["outcome"]
     said = await commands.adopt({"text": SLOWER})
     assert ("proposed", 1) == (said["outcome"], said["waiting"].missing)
-    for version in ("", str(said["number"])):
-        assert "proposed" == (await commands.confirm({"version": version}))["outcome"], "it is the same one"
+    again = await commands.confirm({"version": str(said["number"])})
+    assert "proposed" == again["outcome"], "it is the same one"
     assert FASTER == committee.in_force
 
 
