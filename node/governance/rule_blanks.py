@@ -82,8 +82,8 @@ def blanks_of(rule: Mapping[str, object]) -> dict[str, str]:
 
 
 def changes(rule: Mapping[str, object], typed: Blanks) -> tuple[dict[str, Value | None], dict[str, Finding]]:
-    """The new values of the keys whose blanks are other than those of the rule, and what is wrong, by blank. A blank that is
-    not among `typed` stays as it is."""
+    """The new values of the keys that change by what was typed, and what is wrong, by blank. A blank that is not among
+    `typed` stays as it is."""
     values: dict[str, Value | None] = {}
     wrong: dict[str, Finding] = {}
     for key in keys_of(rule):
@@ -96,7 +96,9 @@ def changes(rule: Mapping[str, object], typed: Blanks) -> tuple[dict[str, Value 
                 _refuse_misleading(name, text)
                 if text != before[name] and name in _AMOUNTS:
                     _refuse_thousands(name, text)
-            values[key] = KEYS[key].write(after)
+            value = KEYS[key].write(after)
+            if value != rule.get(key):
+                values[key] = value
         except InvalidBlank as error:
             wrong[error.blank] = error.finding
     return values, wrong
