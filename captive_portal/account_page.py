@@ -269,7 +269,7 @@ def account_page(context: RequestContext, deed: str = "", trouble: Trouble | Non
         context.community.terms_version,
         guest.seconds_left is not None and guest.way == "terms" and "terms" in context.community.ways,
         context.community.outage,
-        context.community.next_rules,
+        context.backend.next_rules_note(),
         guest.late_dues,
         allowance.pool or "",
         allowance.not_binding,

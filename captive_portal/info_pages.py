@@ -142,9 +142,8 @@ def terms(context: RequestContext) -> TermsOfUse:
 def our_network(context: RequestContext) -> OurNetwork:
     view = context.community
     sentences = tuple(sentence[:SENTENCE_CHARACTERS_MAX] for sentence in context.rules())
-    return OurNetwork(
-        context.place(), sentences, paragraphs(view.help, HELP_BYTES_MAX).paragraphs, view.next_rules
-    )
+    help_text = paragraphs(view.help, HELP_BYTES_MAX).paragraphs
+    return OurNetwork(context.place(), sentences, help_text, context.backend.next_rules_note())
 
 
 def notices(context: RequestContext) -> Notices:

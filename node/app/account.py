@@ -26,6 +26,7 @@ from node.app.views import (
     Full,
     GuestView,
     Muting,
+    NextRules,
     Outage,
     Refused,
 )
@@ -113,7 +114,6 @@ class AccountService:
             terms and terms.version,
             self._registry.appearance,
             self._portal_url(),
-            self._next_rules.note(),
             down_since,
             down_since is None or self._clock.state(),
         )
@@ -132,6 +132,10 @@ class AccountService:
 
     def services(self) -> tuple[ServiceView, ...]:
         return self._services()
+
+    def next_rules_note(self) -> NextRules:
+        """Whether there are rules that do not bind yet."""
+        return self._next_rules.note()
 
     async def next_rules(self, mac: MacAddress | None, words: Translator) -> NextRulesView:
         """Rules that wait, are on trial, or were stopped by objections; for a device with a session also what they change
@@ -323,7 +327,6 @@ class AccountService:
             languages=config.portal.languages,
             ruleset=active.ruleset,
             outage=self._outage(),
-            next_rules=self._next_rules.note(),
             appearance=self._registry.appearance,
             logo=logo_in(self._registry.appearance.logo),
             style=accent_style(self._registry.appearance),

@@ -195,7 +195,6 @@ class CommunityView:
     languages: tuple[str, ...] = ()
     """Languages to choose from besides its own; empty for all that have a catalogue."""
     outage: Outage | None = None
-    next_rules: NextRules = NO_NEXT_RULES
     appearance: Appearance = NO_APPEARANCE
     logo: Logo | None = None
     """That of `appearance`, decoded."""
