@@ -155,6 +155,14 @@ def uploaded(place: Line, who: Namespace, way: int) -> int:
     return arrived[0]
 
 
+def retransmitted(who: Namespace) -> int:
+    """Segments so far (RFC 4022, tcpRetransSegs)."""
+    names, values = (
+        line.split() for line in who.run("cat", "/proc/net/snmp").splitlines() if line[:4] == "Tcp:"
+    )
+    return int(dict(zip(names, values, strict=True))["RetransSegs"])
+
+
 def segments(place: Line, who: Namespace, way: int) -> list[int]:
     """The MSS of server and client, as each has learnt it from the other's SYN."""
     seen: list[int] = []
@@ -176,8 +184,10 @@ def test_behind_an_uplink_of_1492_bytes_downloads_and_uploads_start_at_once(way:
         assert MUCH == downloaded(place, place.member, way)
         assert MUCH == uploaded(place, place.member, way)
         assert time.monotonic() - began < AT_MOST_S
-        # Every packet has the member's mark, those of the handshake too.
-        assert 2 * MUCH < place.used() < 2.2 * MUCH
+        # Every packet has the member's mark, those of the handshake too, and those that TCP sends again when a machine
+        # stands still for a moment.
+        again = retransmitted(place.member) + retransmitted(place.server)
+        assert 2 * MUCH < place.used() < 2.2 * MUCH + again * 1_492
 
 
 @BOTH
