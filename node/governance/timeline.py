@@ -59,10 +59,10 @@ class Timeline:
         self.spans = self._spans()
         """By the bit mask of the rules that hold; each with its spans, and its first civil minute."""
         self.is_complete = len(self._epochs) == len(every)
-        # An end that cannot be computed ends nothing: other changes at all times are not until then.
-        self._known = {
-            self._held(bit): replace(when, open_end=None) for when, bit in self._rules if when is not None
-        }
+        self._known: dict[frozenset[Span], Times] = {}
+        for when, bit in self._rules:
+            if when is not None:
+                self._name(self._held(bit), when)
 
     def _spans(self) -> dict[int, tuple[int, list[Span]]]:
         found: dict[int, tuple[int, list[Span]]] = {}
@@ -106,6 +106,13 @@ class Timeline:
 
     def _held(self, bit: int) -> frozenset[Span]:
         return frozenset(span for mask, (_, spans) in self.spans.items() if mask & bit for span in spans)
+
+    def _name(self, spans: frozenset[Span], when: Times) -> None:
+        """These times name the spans, or those of another rule that has the same, whatever the order of the rules."""
+        # An end that cannot be computed ends nothing: other changes at all times are not until then.
+        when = replace(when, open_end=None)
+        known = self._known.get(spans, when)
+        self._known[spans] = when if when == known else min(when, known, key=repr)
 
     def minutes(self, spans: frozenset[Span]) -> list[int]:
         """The first minute of each span, as civil minutes in order."""

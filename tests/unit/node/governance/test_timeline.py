@@ -102,3 +102,18 @@ def test_a_calendar_of_a_hundred_days_is_compared_and_hundreds_of_hours_on_hundr
 
 def days_apart(days: int, count: int) -> list[date]:
     return [date(2030, 1, 1) + timedelta(days=days * number) for number in range(count)]
+
+
+def test_the_name_of_a_time_does_not_depend_on_the_order_of_the_rules():
+    before, after = date(2027, 1, 1), date(2027, 1, 2)
+    both = [
+        replace(
+            parse_times("daily 18:00-23:00 except holidays", {"holidays": NamedDays("holidays", ((day, day),))}),
+            last=date(2026, 12, 26),
+        )
+        for day in (before, after)
+    ]
+    there, back = Timeline(both), Timeline(both[::-1])
+    assert there.spans.keys() == {0, 0b11} == back.spans.keys()
+    (_, spans), (_, other) = there.spans[0b11], back.spans[0b11]
+    assert there.times(frozenset(spans)) == back.times(frozenset(other))
