@@ -108,7 +108,9 @@ def test_the_name_of_a_time_does_not_depend_on_the_order_of_the_rules():
     before, after = date(2027, 1, 1), date(2027, 1, 2)
     both = [
         replace(
-            parse_times("daily 18:00-23:00 except holidays", {"holidays": NamedDays("holidays", ((day, day),))}),
+            parse_times(
+                "daily 18:00-23:00 except holidays", {"holidays": NamedDays("holidays", ((day, day),))}
+            ),
             last=date(2026, 12, 26),
         )
         for day in (before, after)
