@@ -7,9 +7,8 @@ from dataclasses import dataclass, field
 from node.admin.fields import FormView
 from node.app.admin import OPTIONS_MAX, RuleOptions
 from node.errors import Finding, InvalidValue
-from node.governance.expressions import among_words
+from node.governance.expressions import among_words, weekday_words
 from node.governance.rule_blanks import (
-    COUNTS,
     LENGTH_UNITS,
     PERIODS,
     RATE_UNITS,
@@ -31,6 +30,7 @@ from node.governance.rule_edit import (
     removed,
     with_exception,
 )
+from node.governance.rule_table import COUNTS
 from node.governance.rules import Who
 from node.governance.times import DAYS
 from node.governance.value_syntax import NAME_MAX, parse_who
@@ -76,15 +76,6 @@ _THEN = {
     "ceiling": gettext_lazy("they get a speed limit"),
     "tell": gettext_lazy("they are told, and nothing else"),
 }
-WEEKDAYS = {
-    "mon": gettext_lazy("Monday"),
-    "tue": gettext_lazy("Tuesday"),
-    "wed": gettext_lazy("Wednesday"),
-    "thu": gettext_lazy("Thursday"),
-    "fri": gettext_lazy("Friday"),
-    "sat": gettext_lazy("Saturday"),
-    "sun": gettext_lazy("Sunday"),
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,6 +94,7 @@ class RuleForm:
     nodes: tuple[str, ...]
     others: Options
     """Rules that this one can replace."""
+    weekdays: Options
     named_days: Options = ()
     """Days on which a rule can be left out, by their names in the file."""
     decisions: tuple[str, ...] = ()
@@ -111,7 +103,6 @@ class RuleForm:
     """The rule in words; empty where it cannot be read."""
     findings: Mapping[str, tuple[Finding, ...]] = field(default_factory=dict)
     """By blank; under an empty name those about the rule as a whole."""
-    weekdays: Options = tuple(WEEKDAYS.items())
 
     def at(self, blank: str) -> tuple[Finding, ...]:
         """What was found at a blank."""
@@ -163,6 +154,7 @@ def rule_form(
         named_days=_names((*draft.named_days[:OPTIONS_MAX], values.get("closed", ""))),
         decisions=draft.decisions[:OPTIONS_MAX],
         others=_names((*others, replaced)),
+        weekdays=tuple((day, weekday_words(day, translator)) for day in DAYS),
     )
 
 
@@ -258,6 +250,3 @@ def _people_words(text: str, translator: Translator) -> str:
     except InvalidValue:
         return text
     return among_words(who, translator) if who != Who() else text
-
-
-assert tuple(WEEKDAYS) == DAYS

@@ -408,10 +408,8 @@ class RulesViews:
             outcome = await self._backend.adoption.approve(request.signed.label, number)
         except NothingToDo as nothing:
             return _nothing_to_do(nothing)
-        if outcome.kind in {
-            "ended",
-            "withdrawn",
-        }:  # with the last approval their time came, and they did not fit
+        if outcome.kind in {"ended", "withdrawn"}:
+            # With the last approval their time came, and they did not fit.
             return AdminRedirect("/rules?ended")
         text = await self._backend.adoption.version_text(number) or ""
         return await self._after(request, outcome, text, self._backend.rule_file().fingerprint)

@@ -218,9 +218,8 @@ class NextRulesService:
         return compared.of_members
 
     async def _line(self, account: AccountId, compared: _Compared, words: Translator) -> tuple[str, ...]:
-        async with (
-            self._reading
-        ):  # it can take half a minute of a small board; nobody else's page waits for it
+        # It can take half a minute of a small board; nobody else's page waits for it.
+        async with self._reading:
             line = (await self._lines(compared)).get(account)
         return () if line is None else account_replay_sentences(line, words)
 

@@ -15,7 +15,7 @@ from node.characters import hidden_character, is_name
 from node.errors import Finding, InvalidValue
 from node.governance.document import LIST_MAX, TEXT_MAX
 from node.governance.expressions import rate_words
-from node.governance.rule_table import DEVICES_MAX, EFFECTS
+from node.governance.rule_table import COUNTS, COUNTS_DEFAULT, DEVICES_MAX, EFFECTS
 from node.governance.rules import Ceiling, Share
 from node.governance.times import DAYS, days_text, parse_times, span_parts
 from node.governance.value_syntax import (
@@ -38,7 +38,6 @@ RATE_UNITS = ("kbit/s", "Mbit/s", "Gbit/s")
 VOLUME_UNITS = ("MB", "GB", "TB")
 LENGTH_UNITS = ("minute", "hour", "day")
 PERIODS = ("day", "week", "month", "7 days", "30 days")
-COUNTS = ("uplink while busy", "uplink")
 THEN = ("share", "ceiling", "tell")
 TICKS = frozenset({*DAYS, "lifted", "busy", "together", "observe"})
 """Blanks that a browser leaves out where they are not ticked."""
@@ -425,7 +424,7 @@ KEYS: Mapping[str, KeyBlanks] = {
     "ceiling": KeyBlanks({**_no_rates(), "lifted": ""}, _show_ceiling, _write_ceiling),
     "quota": KeyBlanks({"volume": "", "volume_unit": "GB", "period": "month"}, _show_quota, _write_quota),
     "counts": KeyBlanks(
-        {"counts": COUNTS[0]},
+        {"counts": COUNTS_DEFAULT},
         lambda value: {"counts": str(value)},
         lambda blanks: _one_of("counts", blanks, COUNTS),
     ),

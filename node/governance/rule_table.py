@@ -115,7 +115,8 @@ TERM_EFFECTS, TERM_MONTHS = (Quota, Credit), 12
 WHILE_BUSY = (Ceiling, Share, SessionLimit)
 """Effects that may hold only while the line is busy."""
 
-COUNTS: tuple[Counts, ...] = ("uplink", "uplink while busy")
+COUNTS: tuple[Counts, ...] = ("uplink while busy", "uplink")
+COUNTS_DEFAULT: Counts = "uplink while busy"
 COUNTS_WANTED = gettext_lazy("{some} or {last}", some='"uplink"', last='"uplink while busy"')
 
 _TARGET_WANTED = gettext_lazy("the id of the rule that it replaces, in quotes")
@@ -498,7 +499,7 @@ _READERS: Mapping[str, Callable[[TomlTable], Effect | None]] = {
 
 def _counts(table: TomlTable) -> Counts | None:
     if "counts" not in table.data:
-        return "uplink while busy"
+        return COUNTS_DEFAULT
     text = table.text("counts", COUNTS_WANTED)
     if text == "all":
         message = gettext_lazy(
