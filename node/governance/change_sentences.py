@@ -29,6 +29,7 @@ from node.governance.expressions import (
     rate_words,
     rates_words,
     share_words,
+    waiting_sentence,
 )
 from node.governance.people import Group
 from node.governance.rule_evaluation import guest_lifeline, lifeline
@@ -324,7 +325,7 @@ def _term_words(term: Term, ruleset: Ruleset, words: Translator) -> str:
             return lifeline_sentence(ruleset, lifeline(charter), words)
         case "guest_lifeline":
             return guest_lifeline_sentence(ruleset, guest_lifeline(charter), words)
-        case "max_weight_ratio" | "overbook_percent" | "approvals":
+        case "max_weight_ratio" | "overbook_percent" | "approvals" | "waiting":
             return _charter_number(term, ruleset, words)
         case "unit":
             return equal_share_sentence(ruleset, words)
@@ -344,6 +345,8 @@ def _charter_number(term: Term, ruleset: Ruleset, words: Translator) -> str:
     charter = ruleset.charter
     if term == "approvals":
         return approvals_sentence(charter.approvals, charter.charter_approvals, words)
+    if term == "waiting":
+        return waiting_sentence(charter.waiting, words)
     return overbook_sentence(charter.overbook_percent, words)
 
 

@@ -106,6 +106,16 @@ def approvals_sentence(approvals: int, of_charter: int, words: Translator = ENGL
     return " ".join(parts)
 
 
+def waiting_sentence(waiting: Milliseconds, words: Translator = ENGLISH) -> str:
+    """How long rules wait that admins adopt."""
+    if not waiting:
+        return words.gettext("Rules that admins adopt can start at once.")
+    text = words.gettext(
+        "Rules that admins adopt start after {time} at the earliest, unless minutes of an assembly decided them."
+    )
+    return text.format(time=duration_words(waiting, words))
+
+
 def preview_sentence(by: str, words: Translator = ENGLISH, *, with_decision: bool = True) -> str:
     """Whether usage in intervals is kept, for previews of other rules; `by` is the decision, empty for no."""
     if not by:

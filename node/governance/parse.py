@@ -41,10 +41,12 @@ from node.governance.value_syntax import (
     DECISION_WANTED,
     NAME_WANTED,
     RATES_WANTED,
+    WAITING_WANTED,
     format_rates,
     parse_busy_after,
     parse_decision,
     parse_rates,
+    parse_waiting,
 )
 from node.toml_reader import TomlDocument
 from node.translator import as_sentence, gettext_lazy, literal, number_lazy
@@ -286,6 +288,7 @@ def _charter(document: TomlDocument, findings: list[Finding]) -> Charter:
             "reserve_max_percent",
             "approvals",
             "charter_approvals",
+            "waiting",
         )
     )
     approvals, charter_approvals = _approvals(table)
@@ -298,6 +301,7 @@ def _charter(document: TomlDocument, findings: list[Finding]) -> Charter:
         table.integer("reserve_max_percent", 1, 100) or RESERVE_MAX_PERCENT,
         approvals,
         charter_approvals,
+        table.value("waiting", WAITING_WANTED, parse_waiting) or DEFAULT_CHARTER.waiting,
     )
 
 

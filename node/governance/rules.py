@@ -164,6 +164,9 @@ class BusyThresholds:
 DEFAULT_BUSY_THRESHOLDS = BusyThresholds()
 
 
+NO_WAITING = Milliseconds(0)
+
+
 @dataclass(frozen=True, slots=True)
 class Charter:
     """What only a large majority can change, within limits that no vote can change."""
@@ -181,6 +184,8 @@ class Charter:
     """How many different admins must approve rules, with the one who proposes them; 1 for a caretaker."""
     charter_approvals: int = 1
     """The same for a change of the charter; never fewer."""
+    waiting: Milliseconds = NO_WAITING
+    """For how long rules wait at least that admins adopt without minutes of an assembly."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -25,6 +25,7 @@ from node.governance.expressions import (
     rates_words,
     share_words,
     together_words,
+    waiting_sentence,
     weekday_words,
     who_words,
 )
@@ -179,6 +180,7 @@ def describe(ruleset: Ruleset, words: Translator = ENGLISH) -> tuple[str, ...]:
             if charter.charter_approvals > 1
             else []
         ),
+        *([waiting_sentence(charter.waiting, words)] if charter.waiting else []),
         joining_sentence(ruleset.joining, words),
         *([busy_sentence(charter.busy, words)] if _depends_on_load(whole) else []),
         *([grace_sentence(ruleset.grace_days, words)] if whole.knows_dues else []),
