@@ -14,7 +14,9 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from sqlite3 import Connection
 
+from node.accounting.ledger import Booking
 from node.errors import StorageTrouble
+from node.storage.booking_file import booking_file, kept_since
 from node.storage.copies import Copy, commits_of, committed_at, find_copy, make_copy, salvage, save_commits
 from node.storage.durable_changes import HashedDevices, apply
 from node.storage.integrity import check, drop_suspects, lenient
@@ -56,6 +58,10 @@ class DatabaseFiles:
         return self.database.with_name(f"{self.database.stem}.journal")
 
     @property
+    def bookings(self) -> Path:
+        return booking_file(self.database)
+
+    @property
     def marker(self) -> Path:
         return self.keys / MARKER
 
@@ -73,6 +79,8 @@ class Opened:
     """The journal to continue."""
     owed: tuple[Entry, ...] = ()
     """Entries in the journal that the database lacks."""
+    kept: Booking | None = None
+    """Bookings in their own file that the database lacks."""
     losses: list[Loss] = field(default_factory=list)
     set_aside: Path | None = None
 
@@ -240,10 +248,12 @@ class Opening:
         elif not found.database:  # only the header line is damaged; the entries are valid
             found = replace(found, database=number, base=commits, is_whole=False)
         owed = tuple(entry for entry in found.entries if entry.commit > commits)
-        return Opened(db, replace(found, head=max(found.head, commits)), owed)
+        kept = kept_since(db, self._files.bookings)
+        return Opened(db, replace(found, head=max(found.head, commits)), owed, kept)
 
     def _gone_back(self, db: Connection, found: JournalContents, commits: int) -> None:
         """Committed changes are missing: the write-ahead log was damaged or deleted."""
+        self._forget_bookings()
         db.execute("BEGIN IMMEDIATE")
         _forget_facts(db)
         db.execute("COMMIT")
@@ -257,6 +267,10 @@ class Opening:
         self._lose(
             f"lost its last {found.head - commits} changes, since its log was damaged or deleted", lost
         )
+
+    def _forget_bookings(self) -> None:
+        """What was kept beside a lost database would count again what `NOT_RESTORED` is about."""
+        self._files.bookings.unlink(missing_ok=True)
 
     # --- restoring ------------------------------------------------------------------------
 
@@ -282,6 +296,7 @@ class Opening:
         self._tell_restored(
             cause, copy, rows, failed
         )  # before the rename: if the start is killed now, the loss is reported twice rather than never
+        self._forget_bookings()
         building.replace(files.database)
         sync_folder(files.database.parent)
         db = connect(files.database)
