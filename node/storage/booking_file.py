@@ -4,9 +4,9 @@ A booking of 100 accounts changes seven pages of the database, each minute. Here
 that was written when the file was made: nothing is allocated, also on a full disk.
 
 The file has two slots, which are overwritten in turn and synced: a power cut in the middle damages only the newer one. A
-slot has eight hexadecimal digits of CRC-32 and as many of its length, then JSON, compressed with zlib: the database's number,
-the commit that it follows, its own number, usage buckets, baseline and node state. It counts only as long as the database has
-had no further commit, because each commit takes it along.
+slot has eight hexadecimal digits of CRC-32 and as many of its length, then JSON, compressed with zlib: the number of the
+database, the commit that it follows, its own number, usage buckets, baseline and node state. It counts only as long as the
+database has had no further commit, because each commit takes it along.
 """
 
 import json

@@ -117,6 +117,10 @@ class Store:
         """As `run`, for callers without an event loop."""
         return self._submit(work, None).result()
 
+    async def read[T](self, work: Work[T]) -> T:
+        """As `run`, for work that only reads, and not what is booked: bookings that wait beside the database stay there."""
+        return await self.run(Reading(work))
+
     async def keep(self, booking: Booking) -> None:
         """As `run` with `save_booking`, but without a transaction where nothing else is to be written: the booking waits
         in a file of its own, and the next transaction takes it along. Every other work finds it in the database. Not for
@@ -261,7 +265,8 @@ class Store:
     ) -> None:
         db.execute("BEGIN IMMEDIATE")
         has_changed = notes.pay(db)
-        if self._kept is not None:
+        is_taken = self._kept is not None and not all(isinstance(work, Reading) for work, _, _ in together)
+        if self._kept is not None and is_taken:
             save_booking(db, self._kept, is_merging=False)
             has_changed = True
         noted = [noting(db, self._devices) if noting is not None else [] for _, noting, _ in together]
@@ -280,7 +285,8 @@ class Store:
             notes.note(changes)
             notes.count(db)
         db.execute("COMMIT")
-        self._kept = None
+        if is_taken:
+            self._kept = None
         notes.committed()
         if self._leaves_traces:
             self._bookings.clear()
@@ -329,7 +335,9 @@ class Store:
         except (sqlite3.Error, OSError) as error:
             raise trouble_of(self.path, error) from error
         self._damage = ""
-        self._trouble, self._db, self._kept = None, opened.db, opened.kept
+        self._trouble, self._db = None, opened.db
+        # With a folder that was deleted the file of bookings is gone, too.
+        self._kept = opened.kept or (self._kept if rescued is not None else None)
         self.set_aside = opened.set_aside or self.set_aside
         if rescued is not None:
             report_loss(self._files, rescued)
@@ -410,6 +418,19 @@ class KeepBooking:
 
     def __call__(self, db: Connection) -> None:
         save_booking(db, self.booking, is_merging=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Reading[T]:
+    """The work of `Store.read`."""
+
+    work: Work[T]
+
+    def __call__(self, db: Connection) -> T:
+        before = db.total_changes
+        result = self.work(db)
+        assert db.total_changes == before, "work that writes is run with `Store.run`"
+        return result
 
 
 Waiting = tuple[Work[Any], Noting | None, "Future[Any]"]

@@ -169,11 +169,11 @@ class StoredArchive:
 
     async def history(self) -> tuple[RuleHistory, int]:
         """What the log says, and the number of its first damaged record; 0 if it is whole."""
-        return await self._store.run(load_history)
+        return await self._store.read(load_history)
 
     async def version_text(self, number: int) -> str | None:
         """The text of a version; None if there is none."""
-        return await self._store.run(lambda db: load_version_text(db, number))
+        return await self._store.read(lambda db: load_version_text(db, number))
 
     def last_rules(self) -> str | None:
         """Text of the rules confirmed last, for the start; None if there are none or they cannot be read."""
@@ -184,7 +184,7 @@ class StoredArchive:
 
     async def state(self, name: str) -> str:
         """A value of the node state; empty if it is not set."""
-        return (await self._store.run(usage_tables.load_facts)).get(name, "")
+        return (await self._store.read(usage_tables.load_facts)).get(name, "")
 
     async def acknowledge_losses(self) -> None:
         await self._store.acknowledge()
