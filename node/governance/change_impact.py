@@ -18,18 +18,9 @@ from node.governance.allowance import Allowance, Bound, Moment, Unit
 from node.governance.coverage import is_in_variant, variants
 from node.governance.people import Group, People, PeopleKind
 from node.governance.rule_evaluation import Evaluator, guest_lifeline, lifeline
+from node.governance.rule_selection import RuleSelectors, applying, in_force
 from node.governance.rule_tests import moment_at
-from node.governance.rules import (
-    GUEST_TIER,
-    Ceiling,
-    Quota,
-    Rule,
-    RuleSelectors,
-    Ruleset,
-    applying,
-    essence,
-    in_force,
-)
+from node.governance.rules import GUEST_TIER, Ceiling, Quota, Rule, Ruleset, essence
 from node.governance.slices import mask_of
 from node.governance.timeline import NEVER, Span, Timeline, example_minute
 from node.governance.times import ALWAYS, Times

@@ -23,6 +23,7 @@ from node.governance.rule_evaluation import (
     Evaluator,
     rate_in,
 )
+from node.governance.rule_selection import RuleSelectors
 from node.governance.rule_tests import (
     ALWAYS_TESTED,
     EVERYONE,
@@ -44,7 +45,6 @@ from node.governance.rules import (
     Floor,
     Quota,
     Rule,
-    RuleSelectors,
     Ruleset,
     SessionLimit,
     Share,

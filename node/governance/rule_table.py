@@ -9,6 +9,7 @@ from node.errors import Finding, InvalidValue
 from node.governance.document import TomlTable, suggestion, tables, write
 from node.governance.expressions import listed
 from node.governance.rule_evaluation import SESSION_MIN
+from node.governance.rule_selection import selects
 from node.governance.rules import (
     GUEST_TIER,
     GUESTS,
@@ -28,7 +29,6 @@ from node.governance.rules import (
     Share,
     UsageAlert,
     Who,
-    selects,
 )
 from node.governance.times import (
     ALWAYS,

@@ -29,6 +29,7 @@ from node.governance.expressions import (
     who_words,
 )
 from node.governance.minutes import Minutes
+from node.governance.rule_selection import selects
 from node.governance.rules import (
     EQUAL_SHARE,
     GUEST_LIFELINE,
@@ -52,7 +53,6 @@ from node.governance.rules import (
     UsageAlert,
     Way,
     Who,
-    selects,
 )
 from node.governance.times import (
     NamedDays,
