@@ -119,7 +119,7 @@ class Store:
 
     async def read[T](self, work: Work[T]) -> T:
         """As `run`, for work that only reads, and not what is booked: bookings that wait beside the database stay there."""
-        return await self.run(Reading(work))
+        return await self.run(ReadOnly(work))
 
     async def keep(self, booking: Booking) -> None:
         """As `run` with `save_booking`, but without a transaction where nothing else is to be written: the booking waits
@@ -265,7 +265,7 @@ class Store:
     ) -> None:
         db.execute("BEGIN IMMEDIATE")
         has_changed = notes.pay(db)
-        is_taken = self._kept is not None and not all(isinstance(work, Reading) for work, _, _ in together)
+        is_taken = self._kept is not None and not all(isinstance(work, ReadOnly) for work, _, _ in together)
         if self._kept is not None and is_taken:
             save_booking(db, self._kept, is_merging=False)
             has_changed = True
@@ -421,7 +421,7 @@ class KeepBooking:
 
 
 @dataclass(frozen=True, slots=True)
-class Reading[T]:
+class ReadOnly[T]:
     """The work of `Store.read`."""
 
     work: Work[T]
