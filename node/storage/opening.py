@@ -6,7 +6,6 @@ marker, a copy or a journal shows that there was one.
 
 import logging
 import re
-import shutil
 import sqlite3
 import time
 from collections.abc import Callable
@@ -16,8 +15,9 @@ from sqlite3 import Connection
 
 from node.accounting.ledger import Booking
 from node.errors import StorageTrouble
+from node.storage import copies
 from node.storage.booking_file import booking_file, kept_since
-from node.storage.copies import Copy, commits_of, committed_at, find_copy, make_copy, salvage, save_commits
+from node.storage.copies import Copy, commits_of, committed_at, find_copy, salvage, save_commits, unpack
 from node.storage.durable_changes import HashedDevices, apply
 from node.storage.integrity import check, drop_suspects, lenient
 from node.storage.journal import Entry, JournalContents, read_journal
@@ -229,7 +229,7 @@ class Opening:
     def _migrate(self, db: Connection) -> None:
         form = pragma(db, "user_version")
         if 0 < form < len(MIGRATIONS):
-            make_copy(self._files.database, self._files.copy, pause_s=0, is_stopped=lambda: False)
+            copies.make_copy(self._files.database, self._files.copy, pause_s=0, is_stopped=lambda: False)
         migrate(db)
 
     def _sound(self, db: Connection, *, is_new: bool) -> Opened:
@@ -282,7 +282,7 @@ class Opening:
         for each in _with_logs(building):
             each.unlink(missing_ok=True)
         if copy is not None:
-            shutil.copyfile(files.copy, building)
+            unpack(files.copy, building)
         db = connect(building)
         try:
             rows, failed = self._fill(db, copy, damaged)

@@ -18,7 +18,7 @@ from random import Random
 
 from node.accounting.ledger import Booking
 from node.accounting.meter import Baseline
-from node.storage.copies import make_copy
+from node.storage.copies import PAUSE_S, make_copy
 from node.storage.opening import LOG_PAGES, connect
 from node.storage.repository import STORE_S
 from node.storage.usage_tables import MERGE_MS, load_baseline, load_buckets, merge_waiting, save_booking
@@ -172,7 +172,8 @@ def _stored(database: Path, disk: LoopDisk) -> int:
 def _copied(database: Path, disk: LoopDisk) -> int:
     """Bytes that a copy of the database takes."""
     begun = disk.written()
-    make_copy(database, database.with_name("procomu.db.copy"), pause_s=0, is_stopped=lambda: False)
+    copy = database.with_name("procomu.db.copy")
+    make_copy(database, copy, pause_s=PAUSE_S, is_stopped=lambda: False)
     return disk.written() - begun
 
 
