@@ -58,7 +58,7 @@ def meaning_fingerprint(ruleset: Ruleset) -> str:
 
 
 def effect_fingerprint(ruleset: Ruleset) -> str:
-    """Of what the rules would do: the same whoever decided them, why, in which version of the file, and with which tests."""
+    """Of what the rules would do: without who decided them, why, in which version of the file, and with which tests."""
     said = replace(
         ruleset,
         version=0,
