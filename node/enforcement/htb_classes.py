@@ -8,13 +8,18 @@ HTB serves classes within their guaranteed rate before those that borrow. A hous
 wait for those who transfer at full rate, because these are mostly borrowing: where all siblings are leaves, half of a
 share is guaranteed, and at least a call. Where there are pools it is the whole share, because in borrowing a pool has
 as many turns as it has classes.
+
+A class with a burst has one more above it. `cburst` of its own holds what it may send beyond its ceiling, and the kernel fills
+that at the rate of the ceiling; `ceil` of the one above is the rate of the burst. It begins full. A class that is alone below
+another has as many turns as one that is not.
 """
 
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, replace
 
 from node.enforcement.plan import (
+    CLASS_MINOR_MAX,
     CONTROL_MINOR,
     DNS_MINOR,
     LAN_MINOR,
@@ -23,6 +28,7 @@ from node.enforcement.plan import (
     TEST_MINOR,
     ShapedClass,
 )
+from node.governance.burst import saved_bits
 from node.governance.fair_shares import Demand, equal_parts, fair_rates
 from node.governance.rules import control_reserve
 from node.units import NO_RATES, BitsPerSecond, Rates
@@ -46,6 +52,7 @@ BURST_MS = 5
 BURST_BYTES_MIN = 3 * FRAME_BYTES
 BURST_BYTES_MAX = 16_000_000
 PRIO_LAST = 7
+FREE_MINOR_TRIES = 64
 OWN_BURST_BYTES = 20 * FRAME_BYTES
 """What control traffic and names may send at once on a line that is otherwise full: 300 queries."""
 
@@ -66,6 +73,8 @@ class HtbClass:
     """What it gets while all its siblings transfer at full rate."""
     prio: int = 1
     """Of two classes within their guaranteed rates, or of two that borrow, the one with the lower number goes first."""
+    peak: BitsPerSecond = BitsPerSecond(0)
+    """The rate of its burst; 0 without one."""
 
 
 UPLINK_MINOR = 0xFFFF
@@ -83,7 +92,7 @@ def htb_classes(
     for each in classes.values():
         by_parent.setdefault(each.parent_minor, []).append(each)
     if capacity is None:
-        return _ceilings_only(by_parent, upwards=upwards)
+        return _with_bursts(_ceilings_only(by_parent, upwards=upwards), classes, None, upwards=upwards)
     present = capacity if measured is None else min(capacity, _way(measured, upwards))
     root = HtbClass(
         UPLINK_MINOR,
@@ -107,6 +116,7 @@ def htb_classes(
         turns,
         upwards=upwards,
     )
+    rendered = _with_bursts(rendered, classes, capacity, upwards=upwards)
     return rendered | _own_classes(reserve, turns, upwards=upwards)
 
 
@@ -192,6 +202,48 @@ def _ceilings_only(
             turns = _round(by_parent[each.minor], own.ceil)
             _fill(rendered, by_parent, each.minor, own, turns, upwards=upwards)
     return rendered
+
+
+def _with_bursts(
+    rendered: Mapping[int, HtbClass],
+    classes: Mapping[int, ShapedClass],
+    capacity: BitsPerSecond | None,
+    *,
+    upwards: bool,
+) -> dict[int, HtbClass]:
+    """With one more class above each whose burst is above its ceiling. `capacity`: None without an uplink rate."""
+    found: dict[int, HtbClass] = {}
+    above: set[int] = set()
+    for minor, htb in rendered.items():
+        burst = classes[minor].burst if minor in classes else None
+        rate = htb.ceil if burst is None else _way(burst.rates, upwards)
+        peak = rate if capacity is None else min(rate, capacity)
+        free = None if peak <= htb.ceil else _free_minor(minor, classes.keys() | above)
+        if burst is None or free is None:
+            found[minor] = htb
+            continue
+        above.add(free)
+        # Without an uplink there is nothing above from which it could borrow.
+        guaranteed = peak if capacity is None else htb.rate
+        found[free] = replace(
+            htb,
+            minor=free,
+            rate=guaranteed,
+            ceil=peak,
+            burst_bytes=_burst(guaranteed),
+            cburst_bytes=_burst(peak),
+            is_leaf=False,
+        )
+        saved = htb.cburst_bytes + saved_bits(htb.ceil, rate, burst.length) // 8
+        found[minor] = replace(htb, parent_minor=free, cburst_bytes=saved, peak=peak)
+    return found
+
+
+def _free_minor(minor: int, taken: Collection[int]) -> int | None:
+    """Of a class above this one: the same as long as no other has it."""
+    first = minor + CLASS_MINOR_MAX // 2
+    tried = ((first + step) % CLASS_MINOR_MAX + 1 for step in range(FREE_MINOR_TRIES))
+    return next((each for each in tried if each not in taken), None)
 
 
 @dataclass(frozen=True, slots=True)

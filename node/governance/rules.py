@@ -8,6 +8,7 @@ from typing import Literal
 
 from node.accounting.periods import Period
 from node.errors import Finding
+from node.governance.burst import Burst, favours_burst
 from node.governance.minutes import Minutes
 from node.governance.times import NamedDays, Times
 from node.units import KILO, BitsPerSecond, Bytes, Milliseconds, Rates
@@ -84,6 +85,7 @@ class Ceiling:
     """Maximum rate; None removes the ceiling to which this rule is an exception."""
 
     rates: Rates | None
+    burst: Burst | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -498,6 +500,11 @@ def limit_of(rule: Rule) -> Rates | None:
     return effect.rates if isinstance(effect, Ceiling) else None
 
 
+def burst_of(rule: Rule) -> Burst | None:
+    """That of its ceiling."""
+    return rule.effect.burst if isinstance(rule.effect, Ceiling) else None
+
+
 def exception_chains(rules: Sequence[Rule]) -> tuple[str, ...]:
     """The tree of exceptions, one line for each path from a rule to the last exception: ``guest-top <- guest-night``."""
     replacing: dict[str | None, list[str]] = {}
@@ -542,10 +549,12 @@ def favours(rule: Rule, replaced: Rule | None) -> bool:
             return not isinstance(before, Credit) or weight >= before.weight
         case Floor(rates):
             return not isinstance(before, Floor) or _covers(rates, before.rates)
-        case Ceiling(rates):
+        case Ceiling(rates, burst):
             if rates is None:
                 return True
-            return isinstance(before, Ceiling) and before.rates is not None and _covers(rates, before.rates)
+            if not isinstance(before, Ceiling) or before.rates is None:
+                return False
+            return _covers(rates, before.rates) and favours_burst(burst, rates, before.burst, before.rates)
         case Quota(volume):
             return isinstance(before, Quota) and volume >= before.volume
         case SessionLimit(length):

@@ -11,6 +11,7 @@ from node.governance.expressions import (
     a_unit,
     among_words,
     approvals_sentence,
+    burst_words,
     busy_sentence,
     capital,
     duration_words,
@@ -331,10 +332,15 @@ def _effect(rule: Rule, ruleset: Ruleset, words: Translator) -> str:
             return text.format(who=who, households=households, weight=weight)
         case Floor() as floor:
             return _floor(floor, who, ruleset, words)
-        case Ceiling(rates):
+        case Ceiling(rates, burst):
             if rates is None:
                 return words.gettext("{who} have no speed limit.").format(who=who)
             text = words.gettext("{who} never have more than {rates}.")
+            if burst is not None:
+                text = words.gettext("{who} have at most {rates}; up to {burst}.")
+                return text.format(
+                    who=who, rates=rates_words(rates, words), burst=burst_words(burst, words)
+                )
             return text.format(who=who, rates=rates_words(rates, words))
         case Quota() as quota:
             return _quota(quota, rule.who, ruleset.unit, words)
