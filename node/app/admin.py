@@ -37,7 +37,8 @@ from node.governance.local_findings import unknown_nodes
 from node.governance.marked_sentences import MarkedSentence, marked_sentences, unread_sentences
 from node.governance.parse import parse_ruleset
 from node.governance.rule_edit import RuleDraft, read_draft
-from node.governance.rules import GUEST_TIER, LATE_DUES, MEMBER_TIER, exception_chains, nodes_of
+from node.governance.rule_selection import exception_chains
+from node.governance.rules import GUEST_TIER, LATE_DUES, MEMBER_TIER, nodes_of
 from node.governance.sentences import describe
 from node.translator import ENGLISH, N_, Translator
 

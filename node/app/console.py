@@ -23,7 +23,7 @@ from node.governance.allowance import Moment, binding
 from node.governance.canonical_form import meaning_fingerprint
 from node.governance.explanation import explain
 from node.governance.local_findings import unknown_nodes
-from node.governance.rules import exception_chains, is_meant_for
+from node.governance.rule_selection import exception_chains, is_meant_for
 from node.governance.sentences import describe, sentence
 from node.governance.times import parse_day, parse_times
 from node.memory_budget import Budget

@@ -7,6 +7,7 @@ from contextlib import suppress
 from dataclasses import replace
 from datetime import datetime
 
+from node.app.adoption_log import AdoptionLog
 from node.app.adoption_messages import (
     no_trial,
     no_version,
@@ -27,7 +28,6 @@ from node.control.ports import Clock
 from node.control.reconciler import Reconciler
 from node.errors import Finding, KernelRefused, NodeError, StorageTrouble
 from node.governance.adoption import (
-    RECORDS_MAX,
     Adopted,
     AdoptionRecord,
     AdoptionState,
@@ -41,7 +41,6 @@ from node.governance.adoption import (
     Reason,
     RecordKind,
     Restarted,
-    RuleHistory,
     RuleVersion,
     Scheduled,
     TakenBack,
@@ -63,8 +62,6 @@ AGAIN_TICKS = 17
 """After how many ticks a log that could not be read is read again, and rules that are not in it are recorded."""
 BEGIN_AGAIN_TICKS = 100
 """After how many ticks scheduled rules that could not be adopted are tried again: each time they are checked."""
-FORGET_EVERY = RECORDS_MAX // 2
-"""After how many records the log is read again, to forget versions that it has no longer."""
 
 
 class RuleAdoption:
@@ -81,17 +78,12 @@ class RuleAdoption:
         portal_runs: Callable[[], bool] = lambda: True,
     ) -> None:
         """`confirm_timeout`: how long a trial lasts; `portal_runs`: whether the portal answers people."""
-        self._reconciler, self._files, self._records, self._clock = reconciler, files, records, clock
+        self._reconciler, self._files, self._clock = reconciler, files, clock
         self._timeout, self._portal_runs = confirm_timeout, portal_runs
         self._state = AdoptionState()
-        self._history: RuleHistory | None = None
-        """None while the log could not be read yet."""
-        self.damaged = 0
-        """Number of the first damaged record of the log; 0 if it is whole."""
+        self._log = AdoptionLog(records, self._replaced)
         self._text = ""
         """Of the trial."""
-        self._owed: list[AdoptionRecord] = []
-        """Records that could not be stored yet."""
         self._trouble = ""
         """Why the rules whose time has come could not be adopted, as it was logged."""
         self._needed, self._needed_of = 1, (0, "")
@@ -105,6 +97,11 @@ class RuleAdoption:
     # --- what is the case ---
 
     @property
+    def damaged(self) -> int:
+        """Number of the first damaged record of the log; 0 if it is whole."""
+        return self._log.damaged
+
+    @property
     def in_force(self) -> int:
         """Number of the version in force; 0 while there is no record of it."""
         return self._state.in_force
@@ -114,7 +111,7 @@ class RuleAdoption:
         if trial is None:
             return None
         left_ms = max(0, trial.ends - self._clock.monotonic())
-        return TrialView(trial.number, self._by(trial.number), -(-left_ms // 1000))
+        return TrialView(trial.number, self._log.by(trial.number), -(-left_ms // 1000))
 
     def waiting(self) -> WaitingView | None:
         waiting = self._state.waiting
@@ -122,7 +119,7 @@ class RuleAdoption:
             return None
         due = "" if waiting.due is None else due_text(waiting.due)
         missing = missing_approvals(waiting.approved, self._needed)
-        approved, by = tuple(sorted(waiting.approved)), self._by(waiting.number)
+        approved, by = tuple(sorted(waiting.approved)), self._log.by(waiting.number)
         count = self._objections.count(self.version(waiting.number))
         numbers = count.objections, count.needed, count.accounts
         return WaitingView(waiting.number, by, due, approved, missing, *numbers)
@@ -134,16 +131,14 @@ class RuleAdoption:
 
     def versions(self) -> tuple[RuleVersion, ...]:
         """The newest first."""
-        return () if self._history is None else self._history.versions()
+        return self._log.versions()
 
     def version(self, number: int) -> RuleVersion | None:
-        return None if self._history is None else self._history.version(number)
+        return self._log.version(number)
 
     def last_ended(self) -> RuleVersion | None:
         """The newest version, if its trial was ended or its schedule withdrawn by the node."""
-        newest = None if self._history is None else self._history.newest()
-        is_ended = newest is not None and newest.reason not in {"", "admin", "newer"}
-        return newest if is_ended else None
+        return self._log.last_ended()
 
     def objection_texts(self) -> tuple[str, ...]:
         """What members wrote who object to the version that waits, or who stopped the newest one."""
@@ -152,11 +147,7 @@ class RuleAdoption:
 
     async def version_text(self, number: int) -> str | None:
         """The text of a version; None if there is none."""
-        return await self._records.version_text(number)
-
-    def _by(self, number: int) -> str:
-        version = self.version(number)
-        return "" if version is None else version.by
+        return await self._log.text(number)
 
     # --- what people do ---
 
@@ -209,7 +200,7 @@ class RuleAdoption:
                 raise unnamed()
             try:
                 if approver(by) not in {approver(each) for each in waiting.approved}:
-                    await self._append(self._record("approved", by, subject=number))
+                    await self._log.append(self._record("approved", by, subject=number))
                     await self._handle(ApprovedBy(number, by), by)
                 await self._begin_if_due()
             except StorageTrouble as trouble:
@@ -287,9 +278,10 @@ class RuleAdoption:
             if before.trial is not None:
                 return AdoptionOutcome("ended", before.trial.number)
             return AdoptionOutcome("withdrawn", before.waiting.number if before.waiting else 0)
-        assert self._history is not None, "was read"
-        previous = self._history.version(number) if number else self._history.previous()
-        text = None if previous is None else await self._records.version_text(previous.number)
+        history = self._log.history
+        assert history is not None, "was read"
+        previous = history.version(number) if number else history.previous()
+        text = None if previous is None else await self._log.text(previous.number)
         if previous is None or text is None:
             raise no_version(number)
         findings = await self._check(text)
@@ -297,7 +289,7 @@ class RuleAdoption:
             return AdoptionOutcome("refused", previous.number, findings)
         if self._reconciler.active_ruleset.fingerprint == fingerprint(text):
             return AdoptionOutcome("same", previous.number, findings)
-        is_return = previous == self._history.previous()
+        is_return = previous == history.previous()
         if await self._approvals_for(text, is_return=is_return) > 1:
             outcome = await self._propose(text, by, findings, None, subject=previous.number)
         else:
@@ -337,11 +329,11 @@ class RuleAdoption:
         """Does what is due."""
         async with self._changing:
             self._ticks += 1
-            if self._ticks % AGAIN_TICKS == 0 or self._owed:
-                if self._history is not None:
+            if self._ticks % AGAIN_TICKS == 0 or self._log.is_owed:
+                if self._log.history is not None:
                     self._objections.forget_over(self.versions(), self._clock.today())
                 with suppress(StorageTrouble):  # reported by the control loop
-                    await self._store_owed()
+                    await self._log.store_owed()
                     await self._record_confirmed(self._files.confirmed(self._reconciler), BY_EDIT)
             if self._state.trial is None and self._files.is_on_trial:
                 await self._put_in_force(0)  # nothing else would end it
@@ -372,7 +364,7 @@ class RuleAdoption:
         """How many approvals the rules that wait need, from the rules that they would replace."""
         key = number, self._files.confirmed(self._reconciler).fingerprint
         if self._needed_of != key:
-            text = await self._records.version_text(number)
+            text = await self._log.text(number)
             self._needed, self._needed_of = await self._approvals_for(text or ""), key
 
     async def _approvals_for(self, text: str, *, is_return: bool = False) -> int:
@@ -409,7 +401,7 @@ class RuleAdoption:
             return self._still_waits(self.waiting_number, findings)
         due = "" if at is None else at.isoformat(timespec="minutes")
         trial_s = self._timeout // 1000 if is_trial else 0
-        made = await self._append(
+        made = await self._log.append(
             self._record("scheduled", by, text, subject=subject, due=due, trial_s=trial_s)
         )
         await self._handle(Scheduled(made.number, at, by), by)
@@ -435,7 +427,7 @@ class RuleAdoption:
         """Raises NodeError when the kernel refuses the rules, or without a trial the file cannot be written: those before
         are in force again."""
         failing = self._failing()
-        made = await self._append(
+        made = await self._log.append(
             self._record("adopted", by, text, subject=subject, trial_s=self._timeout // 1000)
         )
         self._text = text
@@ -460,12 +452,12 @@ class RuleAdoption:
         await self._read_log(active)
         trial = self._state.trial
         goes_on = trial is not None and self._files.is_on_trial and not is_edit
-        if goes_on or self._confirmed_fingerprint() == active.fingerprint:
+        if goes_on or self._log.fingerprint(self._state.active) == active.fingerprint:
             return
         if trial is not None and fingerprint(self._text) == active.fingerprint:
             await self._handle(ConfirmedBy(trial.number, is_written=True), by)
             return
-        made = await self._append(self._record("edited", by, active.text))
+        made = await self._log.append(self._record("edited", by, active.text))
         await self._handle(Edited(made.number), by)
 
     async def _handle(self, event: Event, by: str) -> None:
@@ -489,7 +481,7 @@ class RuleAdoption:
                     if reason == "objections":
                         count = self._objections.count(self.version(subject))
                         made = replace(made, objections=count.objections, accounts=count.accounts)
-                    await self._append_later(made)
+                    await self._log.append_later(made)
                 case Begin(number):
                     await self._begin(number)
 
@@ -510,7 +502,7 @@ class RuleAdoption:
             return
         version = self.version(number)
         try:
-            text = await self._records.version_text(number)
+            text = await self._log.text(number)
             findings = () if text is None else await self._check(text)
             if version is None or text is None or any(finding.is_error for finding in findings):
                 for finding in findings:
@@ -539,18 +531,16 @@ class RuleAdoption:
     async def _read_log(self, active: ActiveRuleset) -> None:
         """Reads the log once, and records what became of a trial that a stop of the node has ended. `active`: the rules
         of the file, of which a record is made if there is none. Raises StorageTrouble."""
-        if self._history is not None:
+        if self._log.history is not None:
             return
-        history, self.damaged = await self._records.history()
-        self._history, self._state = history, history.state
+        history = await self._log.read()
+        self._state = history.state
         if self._state.trial is not None:
-            on_trial = history.version(self._state.trial.number)
-            is_written = on_trial is not None and on_trial.fingerprint == active.fingerprint
+            is_written = self._log.fingerprint(self._state.trial.number) == active.fingerprint
             await self._handle(Restarted(is_written), BY_NODE)
 
-    def _confirmed_fingerprint(self) -> str:
-        version = self.version(self._state.active)
-        return "" if version is None else version.fingerprint
+    def _replaced(self, newest: AdoptionState) -> None:
+        self._state = replace(self._state, active=newest.active, waiting=newest.waiting)
 
     def _record(
         self,
@@ -566,35 +556,3 @@ class RuleAdoption:
         adopted = self._clock.civil().isoformat(timespec="seconds")
         mark = fingerprint(text) if text else ""
         return AdoptionRecord(kind, adopted, by, mark, text, subject, reason, due, trial_s)
-
-    async def _append(self, record: AdoptionRecord) -> AdoptionRecord:
-        """Raises StorageTrouble; then it is not in the log, or a slow disk has it later: `_store` notices."""
-        await self._store_owed()
-        return await self._store(record)
-
-    async def _append_later(self, record: AdoptionRecord) -> None:
-        self._owed.append(record)
-        try:
-            await self._store_owed()
-        except StorageTrouble as trouble:
-            log.warning("the log of adoptions is written later: %s", trouble)
-
-    async def _store_owed(self) -> None:
-        while self._owed:
-            await self._store(self._owed[0])
-            del self._owed[0]
-
-    async def _store(self, record: AdoptionRecord) -> AdoptionRecord:
-        made = await self._records.append(record)
-        if self._history is None:
-            return made
-        if made.number != self._history.length + 1:  # the database was replaced by an older one
-            self._history, self.damaged = await self._records.history()
-            newest = self._history.state
-            self._state = replace(self._state, active=newest.active, waiting=newest.waiting)
-        else:
-            self._history.add(made)
-            if made.number % FORGET_EVERY == 0:
-                with suppress(StorageTrouble):  # the record is stored all the same
-                    self._history, self.damaged = await self._records.history()
-        return made

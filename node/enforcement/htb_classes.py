@@ -9,9 +9,9 @@ wait for those who transfer at full rate, because these are mostly borrowing: wh
 share is guaranteed, and at least a call. Where there are pools it is the whole share, because in borrowing a pool has
 as many turns as it has classes.
 
-A class with a burst has one more above it. `cburst` of its own holds what it may send beyond its ceiling, and the kernel fills
-that at the rate of the ceiling; `ceil` of the one above is the rate of the burst. It begins full. A class that is alone below
-another has as many turns as one that is not.
+A class with a burst has one more above it. Its own `cburst` is what it may send beyond its ceiling, which the kernel fills
+again at the rate of the ceiling; `ceil` of the one above is the rate of the burst. It begins full. A class that is alone
+below another has as many turns as one that is not.
 """
 
 from collections import Counter
@@ -73,8 +73,8 @@ class HtbClass:
     """What it gets while all its siblings transfer at full rate."""
     prio: int = 1
     """Of two classes within their guaranteed rates, or of two that borrow, the one with the lower number goes first."""
-    peak: BitsPerSecond = BitsPerSecond(0)
-    """The rate of its burst; 0 without one."""
+    peak: BitsPerSecond | None = None
+    """The rate of its burst; None without one."""
 
 
 UPLINK_MINOR = 0xFFFF

@@ -165,7 +165,7 @@ def with_former(
 
 def leaf_queue(kind: Leaf, htb: HtbClass) -> LeafQueue:
     """The queue of a class by its share and its ceiling."""
-    top = max(htb.ceil, htb.peak)
+    top = htb.ceil if htb.peak is None else htb.peak
     if kind == "bfifo":
         wanted = max(htb.share * BFIFO_MS // 8_000, top * BFIFO_AT_CEILING_US // 8_000_000)
         return LeafQueue(kind, max(BFIFO_BYTES_MIN, min(BFIFO_BYTES_MAX, wanted)))

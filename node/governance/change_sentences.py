@@ -4,6 +4,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from node.governance.allowance import Unit
+from node.governance.burst import Burst
 from node.governance.change_impact import (
     Aspect,
     ChangeImpact,
@@ -16,6 +17,7 @@ from node.governance.change_impact import (
 from node.governance.expressions import (
     among_words,
     approvals_sentence,
+    burst_words,
     busy_sentence,
     capital,
     combinations_words,
@@ -232,6 +234,8 @@ def value_words(
     match change.aspect:
         case "ceiling" | "pool_ceiling":
             return _limit(value, words, together=change.aspect == "pool_ceiling")
+        case "burst" | "pool_burst":
+            return _burst(value, words, together=change.aspect == "pool_burst")
         case "guarantee":
             return _guarantee(value, words)
         case "share" | "weight":
@@ -266,6 +270,15 @@ def _limit(value: Value, words: Translator, *, together: bool) -> str:
     if together:
         text = words.gettext("at most {rates} for all of them together")
     return text.format(rates=_direct(value, words))
+
+
+def _burst(value: Value, words: Translator, *, together: bool) -> str:
+    if not isinstance(value, Burst):
+        return words.gettext("nothing above the limit for the first seconds")
+    text = words.gettext("up to {burst}")
+    if together:
+        text = words.gettext("up to {burst} for all of them together")
+    return text.format(burst=burst_words(value, words))
 
 
 def _guarantee(value: Value, words: Translator) -> str:

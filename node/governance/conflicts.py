@@ -14,6 +14,7 @@ from node.governance.rule_evaluation import (
     guest_lifeline,
     lifeline,
 )
+from node.governance.rule_selection import selects
 from node.governance.rules import (
     GUEST_TIER,
     ONLY_GUESTS,
@@ -27,7 +28,6 @@ from node.governance.rules import (
     Share,
     Who,
     limit_of,
-    selects,
 )
 from node.governance.slices import ClassSlices, SliceSums, in_turn, mask_of, union
 from node.governance.value_syntax import SHARE_MAX

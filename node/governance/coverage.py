@@ -13,15 +13,8 @@ from itertools import product
 from node.errors import InvalidValue
 from node.governance.allowance import Unit
 from node.governance.expressions import moment_words, nodes_words, people_of_kind
-from node.governance.rules import (
-    GUEST_TIER,
-    LATE_DUES,
-    MEMBER_TIER,
-    Rule,
-    RuleSelectors,
-    Ruleset,
-    nodes_of,
-)
+from node.governance.rule_selection import RuleSelectors
+from node.governance.rules import GUEST_TIER, LATE_DUES, MEMBER_TIER, Rule, Ruleset, nodes_of
 from node.governance.times import (
     MINUTES_PER_DAY,
     MINUTES_PER_WEEK,

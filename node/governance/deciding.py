@@ -12,6 +12,7 @@ from itertools import groupby
 from node.governance.burst import Burst, peak
 from node.governance.conflicts import GUESTS_ALONE, RuleIndex, Slices, Thresholds, pool_slices, share_weights
 from node.governance.rule_evaluation import CODE_LIFELINE, Direction, lifeline, rate_in
+from node.governance.rule_selection import kindness
 from node.governance.rules import (
     SHARE_DEFAULT,
     Ceiling,
@@ -25,7 +26,6 @@ from node.governance.rules import (
     SessionLimit,
     Share,
     Who,
-    kindness,
 )
 from node.governance.slices import ClassSlices, SliceSums, in_turn, union
 from node.units import Rates, highest

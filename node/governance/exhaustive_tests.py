@@ -24,6 +24,7 @@ from node.governance.rule_evaluation import (
     Evaluator,
     rate_in,
 )
+from node.governance.rule_selection import RuleSelectors
 from node.governance.rule_tests import (
     ALWAYS_TESTED,
     EVERYONE,
@@ -45,7 +46,6 @@ from node.governance.rules import (
     Floor,
     Quota,
     Rule,
-    RuleSelectors,
     Ruleset,
     SessionLimit,
     Share,

@@ -28,8 +28,8 @@ from node.governance.combination import (
     smallest_limit,
     weight_in_pool,
 )
+from node.governance.rule_selection import CLASSES_MAX, RuleSelectors, grounded, holding, in_force, selects
 from node.governance.rules import (
-    CLASSES_MAX,
     EQUAL_SHARE,
     EQUAL_SHARE_IN_CODE,
     GUEST_LIFELINE,
@@ -47,15 +47,10 @@ from node.governance.rules import (
     Floor,
     Quota,
     Rule,
-    RuleSelectors,
     Ruleset,
     SessionLimit,
     Share,
     UsageAlert,
-    grounded,
-    holding,
-    in_force,
-    selects,
 )
 from node.governance.sentences import (
     BUILT_IN,

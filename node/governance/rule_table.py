@@ -10,6 +10,7 @@ from node.governance.burst_table import read_burst, refuse_burst, refuse_burst_w
 from node.governance.document import TomlTable, suggestion, tables, write
 from node.governance.expressions import listed
 from node.governance.rule_evaluation import SESSION_MIN
+from node.governance.rule_selection import selects
 from node.governance.rules import (
     GUEST_TIER,
     GUESTS,
@@ -29,7 +30,6 @@ from node.governance.rules import (
     Share,
     UsageAlert,
     Who,
-    selects,
 )
 from node.governance.times import (
     ALWAYS,

@@ -30,6 +30,7 @@ from node.governance.expressions import (
     who_words,
 )
 from node.governance.minutes import Minutes
+from node.governance.rule_selection import selects
 from node.governance.rules import (
     EQUAL_SHARE,
     GUEST_LIFELINE,
@@ -53,7 +54,6 @@ from node.governance.rules import (
     UsageAlert,
     Way,
     Who,
-    selects,
 )
 from node.governance.times import (
     NamedDays,
@@ -338,9 +338,7 @@ def _effect(rule: Rule, ruleset: Ruleset, words: Translator) -> str:
             text = words.gettext("{who} never have more than {rates}.")
             if burst is not None:
                 text = words.gettext("{who} have at most {rates}; up to {burst}.")
-                return text.format(
-                    who=who, rates=rates_words(rates, words), burst=burst_words(burst, words)
-                )
+                return text.format(who=who, rates=rates_words(rates, words), burst=burst_words(burst, words))
             return text.format(who=who, rates=rates_words(rates, words))
         case Quota() as quota:
             return _quota(quota, rule.who, ruleset.unit, words)

@@ -11,7 +11,8 @@ from dataclasses import dataclass
 
 from node.governance.allowance import ClockState
 from node.governance.coverage import is_in_variant, stretches, variants
-from node.governance.rules import Rule, is_timely, kindness
+from node.governance.rule_selection import is_timely, kindness
+from node.governance.rules import Rule
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,9 +20,9 @@ class ClassSlices:
     """Slices in which rules apply to a class of units, by the index of the rule; rules that never do are left out."""
 
     applying: Mapping[int, int]
-    """As `rules.applying()` says, including replaced rules."""
+    """As `rule_selection.applying()` says, including replaced rules."""
     in_force: Mapping[int, int]
-    """As `rules.in_force()` says."""
+    """As `rule_selection.in_force()` says."""
 
 
 class TimeSlices:

@@ -12,13 +12,10 @@ from sqlite3 import Connection
 import pytest
 
 from node.app import rule_files
+from node.app.adoption_log import FORGET_EVERY
 from node.app.adoption_messages import NothingToDo, became
 from node.app.adoption_views import AdoptionOutcome, TrialView
-from node.app.rule_adoption import (
-    BEGIN_AGAIN_TICKS,
-    FORGET_EVERY,
-    RuleAdoption,
-)
+from node.app.rule_adoption import BEGIN_AGAIN_TICKS, RuleAdoption
 from node.app.rule_files import BY_EDIT, BY_START, REJECTED, RuleFiles
 from node.control.active_ruleset import RULES_COPY, fingerprint
 from node.errors import KernelRefused, NodeError
@@ -151,7 +148,7 @@ async def test_a_database_replaced_by_an_older_one_during_a_trial_does_not_make_
         await office.adopt(SLOWER, is_trial=False)
         await office.adopt(FASTER)
         del office.app.node.archive.log[1:]
-        office.adoption._history, office.adoption.damaged = await office.app.node.archive.history()
+        await office.adoption._log.read()
         for _ in range(40):
             await office.wait(300)
         assert FASTER == office.in_force

@@ -13,8 +13,9 @@ from node.governance.change_impact import ChangeImpact, Direct, EntitlementChang
 from node.governance.coverage import late
 from node.governance.parse import parse_ruleset
 from node.governance.rule_evaluation import Evaluator, guest_lifeline, lifeline
+from node.governance.rule_selection import applying, in_force, is_meant_for
 from node.governance.rule_tests import moment_at
-from node.governance.rules import LATE_DUES, Quota, Rule, Ruleset, Who, applying, in_force, is_meant_for
+from node.governance.rules import LATE_DUES, Quota, Rule, Ruleset, Who
 from node.governance.times import MINUTES_PER_DAY, day_of, midnight_of, parse_times
 from node.units import AccountId, BitsPerSecond
 from tests.fakes.rule_files import EXAMPLE, HEAD, example, rule, rules_of, village

@@ -8,7 +8,8 @@ from node.errors import Finding
 from node.governance.checks import check, contradictions
 from node.governance.conflicts import Thresholds
 from node.governance.coverage import Population, Situation, kinds
-from node.governance.rules import Ruleset, applying, in_force, is_meant_for
+from node.governance.rule_selection import applying, in_force, is_meant_for
+from node.governance.rules import Ruleset
 from node.governance.times import MINUTES_PER_WEEK, midnight_of
 from tests.fakes.rule_texts import RULESETS, rolls
 

@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 from node.governance import coverage
 from node.governance.coverage import Population, Situation, kinds, minute_words, stretches
 from node.governance.parse import parse_ruleset
-from node.governance.rules import Rule, applying, selects
+from node.governance.rule_selection import applying, selects
+from node.governance.rules import Rule
 from node.governance.slices import TimeSlices
 from node.governance.times import midnight_of, parse_day
 from tests.fakes.rule_files import example, file_with, rule, rules_of, village

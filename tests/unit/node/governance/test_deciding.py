@@ -7,8 +7,9 @@ from hypothesis import given
 from node.governance.checks import check
 from node.governance.coverage import kinds
 from node.governance.rule_evaluation import Evaluator, binding_rules
+from node.governance.rule_selection import applying, in_force, is_meant_for
 from node.governance.rule_tests import moment_at
-from node.governance.rules import Quota, Ruleset, applying, in_force, is_meant_for
+from node.governance.rules import Quota, Ruleset
 from tests.fakes.rule_texts import RULESETS, rolls
 from tests.unit.node.governance.test_conflicts import hours
 

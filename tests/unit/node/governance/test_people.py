@@ -5,7 +5,8 @@ from hypothesis import strategies as st
 
 from node.governance.allowance import Unit
 from node.governance.people import People
-from node.governance.rules import Who, selects
+from node.governance.rule_selection import selects
+from node.governance.rules import Who
 from node.governance.value_syntax import SELECTORS_MAX
 from node.units import AccountId
 from tests.fakes.rule_files import rule, rules_of, village

@@ -11,7 +11,8 @@ from node.governance.rule_evaluation import (
     is_of_pool,
     pool_has_guests,
 )
-from node.governance.rules import CLASSES_MAX, GUESTS
+from node.governance.rule_selection import CLASSES_MAX
+from node.governance.rules import GUESTS
 from node.governance.times import civil_minute
 from node.units import AccountId
 from tests.fakes.rule_files import GUEST, MEMBER, SCHOOL, evaluate, example, on, rule, rules_of, used

@@ -3,7 +3,8 @@
 import pytest
 
 from node.governance.parse import parse_ruleset
-from node.governance.rules import DEFAULT_JOIN_METHODS, WAYS, JoinMethods, exception_chains
+from node.governance.rule_selection import exception_chains
+from node.governance.rules import DEFAULT_JOIN_METHODS, WAYS, JoinMethods
 from tests.fakes.rule_files import HEAD, rule, rules_of
 
 

@@ -4,7 +4,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from node.governance.coverage import Population
-from node.governance.rules import applying, in_force
+from node.governance.rule_selection import applying, in_force
 from node.governance.slices import SliceSums, TimeSlices, first_of, in_turn, mask_of, members_of, union
 from tests.fakes.rule_files import rule, rules_of, village
 from tests.fakes.rule_texts import RULESETS, rolls

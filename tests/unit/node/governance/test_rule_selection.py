@@ -2,19 +2,8 @@
 
 from dataclasses import replace
 
-from node.governance.rules import (
-    Ceiling,
-    Floor,
-    Rule,
-    Share,
-    Who,
-    applying,
-    favours,
-    in_force,
-    is_meant_for,
-    kindness,
-    selects,
-)
+from node.governance.rule_selection import applying, favours, in_force, is_meant_for, kindness, selects
+from node.governance.rules import Ceiling, Floor, Rule, Share, Who
 from node.units import BitsPerSecond, Rates
 from tests.fakes.rule_files import rule, rules_of
 
