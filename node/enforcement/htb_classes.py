@@ -28,7 +28,7 @@ from node.enforcement.plan import (
     TEST_MINOR,
     ShapedClass,
 )
-from node.governance.burst import saved_bits
+from node.governance.burst import Burst, saved_bits
 from node.governance.fair_shares import Demand, equal_parts, fair_rates
 from node.governance.rules import control_reserve
 from node.units import NO_RATES, BitsPerSecond, Rates
@@ -199,7 +199,8 @@ def _ceilings_only(
         own = _htb(each, None, _way(each.ceiling, upwards), turns, upwards=upwards, is_leaf=leaf)
         rendered[each.minor] = own
         if not leaf:
-            turns = _round(by_parent[each.minor], own.ceil)
+            top = own.ceil if each.burst is None else max(own.ceil, _way(each.burst.rates, upwards))
+            turns = _round(by_parent[each.minor], BitsPerSecond(top))
             _fill(rendered, by_parent, each.minor, own, turns, upwards=upwards)
     return rendered
 
@@ -215,7 +216,7 @@ def _with_bursts(
     found: dict[int, HtbClass] = {}
     above: set[int] = set()
     for minor, htb in rendered.items():
-        burst = classes[minor].burst if minor in classes else None
+        burst = _burst_of(classes.get(minor), htb, upwards=upwards)
         rate = htb.ceil if burst is None else _way(burst.rates, upwards)
         peak = rate if capacity is None else min(rate, capacity)
         free = None if peak <= htb.ceil else _free_minor(minor, classes.keys() | above)
@@ -237,6 +238,11 @@ def _with_bursts(
         saved = htb.cburst_bytes + saved_bits(htb.ceil, rate, burst.length) // 8
         found[minor] = replace(htb, parent_minor=free, cburst_bytes=saved, peak=peak)
     return found
+
+
+def _burst_of(each: ShapedClass | None, htb: HtbClass, *, upwards: bool) -> Burst | None:
+    """None also where what is above carries less than the ceiling."""
+    return None if each is None or htb.ceil < _way(each.ceiling, upwards) else each.burst
 
 
 def _free_minor(minor: int, taken: Collection[int]) -> int | None:

@@ -245,12 +245,7 @@ def value_words(
             assert isinstance(value, frozenset), "quotas are a set"
             return _quotas(value, words)
         case "session":
-            if value is None:
-                return words.gettext("visits as long as the node’s settings say")
-            assert isinstance(value, int), "a session has a length"
-            return words.gettext("visits of at most {time}").format(
-                time=duration_words(Milliseconds(value), words)
-            )
+            return _session(value, words)
         case "devices":
             if value is None:
                 return words.gettext("any number of devices online at once")
@@ -259,6 +254,13 @@ def value_words(
                 "at most {number} device online at once", "at most {number} devices online at once", value
             )
             return text.format(number=value)
+
+
+def _session(value: Value, words: Translator) -> str:
+    if value is None:
+        return words.gettext("visits as long as the node’s settings say")
+    assert isinstance(value, int), "a session has a length"
+    return words.gettext("visits of at most {time}").format(time=duration_words(Milliseconds(value), words))
 
 
 def _limit(value: Value, words: Translator, *, together: bool) -> str:
