@@ -40,7 +40,7 @@ class RuleMeanings:
 
 
 async def effect_of(text: str) -> str:
-    """Fingerprint of what a text would do, whoever decided it; empty for one that this node cannot parse."""
+    """Fingerprint of what a text would do, without who decided it; empty for one that this node cannot parse."""
     ruleset, _ = await asyncio.to_thread(parse_ruleset, text)
     return "" if ruleset is None else await asyncio.to_thread(effect_fingerprint, ruleset)
 

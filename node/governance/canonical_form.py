@@ -21,6 +21,7 @@ from node.governance.rules import (
     DevicesLimit,
     Example,
     Floor,
+    Ladder,
     Quota,
     Reserve,
     Rule,
@@ -57,7 +58,7 @@ def meaning_fingerprint(ruleset: Ruleset) -> str:
 
 
 def effect_fingerprint(ruleset: Ruleset) -> str:
-    """Of what the rules would do: the same whoever decided them, why, in which version of the file, and with which tests."""
+    """Of what the rules would do: without who decided them, why, in which version of the file, and with which tests."""
     said = replace(
         ruleset,
         version=0,
@@ -66,6 +67,7 @@ def effect_fingerprint(ruleset: Ruleset) -> str:
         examples=(),
         rules=tuple(map(_undecided, ruleset.rules)),
         observed=tuple(map(_undecided, ruleset.observed)),
+        ladders=tuple(replace(ladder, by="", why="") for ladder in ruleset.ladders),
         joining=replace(ruleset.joining, by=""),
         preview_by="decided" if ruleset.preview_by else "",
     )
@@ -90,7 +92,11 @@ def _plain(value: Any) -> object:
         return sorted(map(str, value))
     if isinstance(value, tuple):
         items = [_plain(item) for item in value]
-        return sorted(items, key=_json) if value and isinstance(value[0], Rule | Example | Minutes) else items
+        return (
+            sorted(items, key=_json)
+            if value and isinstance(value[0], Rule | Example | Minutes | Ladder)
+            else items
+        )
     if not is_dataclass(value):
         assert value is None or isinstance(value, int), value
         return value

@@ -15,7 +15,9 @@ from typing import Literal, get_args
 from unicodedata import normalize
 
 from node.governance.allowance import Allowance, Bound, Moment, Unit
+from node.governance.burst import Burst
 from node.governance.coverage import is_in_variant, variants
+from node.governance.ladders import ladder_essence
 from node.governance.people import Group, People, PeopleKind
 from node.governance.rule_evaluation import Evaluator, guest_lifeline, lifeline
 from node.governance.rule_selection import RuleSelectors, applying, in_force
@@ -36,7 +38,9 @@ SLOTS_MAX = 40_000
 """Times with different rules, at each node that rules name; two files with hundreds of times and different nodes can have
 more."""
 
-Aspect = Literal["ceiling", "pool_ceiling", "guarantee", "share", "weight", "quotas", "session", "devices"]
+Aspect = Literal[
+    "ceiling", "burst", "pool_ceiling", "pool_burst", "guarantee", "share", "weight", "quotas", "session", "devices"
+]  # fmt: skip
 ASPECTS: tuple[Aspect, ...] = get_args(Aspect)
 Term = Literal[
     "line",
@@ -51,9 +55,12 @@ Term = Literal[
     "busy",
     "grace_days",
     "preview",
+    "step_max_days",
+    "answer_days",
+    "ladders",
 ]
 """A part of the agreement that is the same for everybody."""
-_SHARED: frozenset[Aspect] = frozenset({"share", "guarantee", "pool_ceiling"})
+_SHARED: frozenset[Aspect] = frozenset({"share", "guarantee", "pool_ceiling", "pool_burst"})
 """Guests have these all together, whatever their groups."""
 
 
@@ -75,7 +82,7 @@ class Direct:
     """Of all people of the pool together."""
 
 
-Value = PoolShare | Direct | frozenset[Quota] | Milliseconds | int | None
+Value = PoolShare | Direct | Burst | frozenset[Quota] | Milliseconds | int | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -161,6 +168,8 @@ def change_impact(
         without_effect.add("busy")
     if not (before.knows_dues or after.knows_dues):
         without_effect.add("grace_days")
+    if not (before.ladders or after.ladders):
+        without_effect |= {"step_max_days", "answer_days"}
     terms = tuple(term for term in old if old[term] != new[term] and term not in without_effect)
     return ChangeImpact(before, after, terms, changes, len(units), is_complete)
 
@@ -195,6 +204,9 @@ def _terms(ruleset: Ruleset) -> Mapping[Term, object]:
         "busy": charter.busy,
         "grace_days": ruleset.grace_days,
         "preview": bool(ruleset.preview_by),
+        "step_max_days": charter.step_max_days,
+        "answer_days": charter.answer_days,
+        "ladders": frozenset(map(ladder_essence, ruleset.ladders)),
     }
 
 
@@ -251,6 +263,8 @@ class _Entitlement:
     """None: the lifeline only."""
     ceiling: Rates | None
     pool_ceiling: Rates | None
+    burst: Burst | None
+    pool_burst: Burst | None
     quotas: frozenset[Quota]
     session: Milliseconds | None
     devices: int | None
@@ -305,6 +319,8 @@ class _Side:
             guarantee=None if found.floor.value == found.lifeline else found.floor.value,
             ceiling=_value(found.ceiling),
             pool_ceiling=_value(found.pool_ceiling),
+            burst=found.burst,
+            pool_burst=found.pool_burst,
             quotas=frozenset(rule.effect for rule in quotas if isinstance(rule.effect, Quota)),
             session=_value(found.session),
             devices=_value(found.devices),
@@ -319,6 +335,8 @@ class _Side:
             "guarantee": found.floor,
             "ceiling": found.ceiling,
             "pool_ceiling": found.pool_ceiling,
+            "burst": found.ceiling,
+            "pool_burst": found.pool_ceiling,
             "session": found.session,
             "devices": found.devices,
         }
@@ -518,7 +536,9 @@ def _own_differences(old: _Entitlement, new: _Entitlement) -> tuple[tuple[Aspect
     """What differs, apart from the share, which depends on who else is in the pool."""
     pairs: tuple[tuple[Aspect, Value, Value], ...] = (
         ("ceiling", *_direct(old.ceiling, new.ceiling)),
+        ("burst", old.burst, new.burst),
         ("pool_ceiling", *_direct(old.pool_ceiling, new.pool_ceiling)),
+        ("pool_burst", old.pool_burst, new.pool_burst),
         ("guarantee", *_direct(old.guarantee, new.guarantee, (old.pool is not None, new.pool is not None))),
         ("weight", old.weight_in_pool, new.weight_in_pool),
         ("quotas", old.quotas - new.quotas, new.quotas - old.quotas),

@@ -4,6 +4,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from node.governance.allowance import Unit
+from node.governance.burst import Burst
 from node.governance.change_impact import (
     Aspect,
     ChangeImpact,
@@ -15,7 +16,9 @@ from node.governance.change_impact import (
 )
 from node.governance.expressions import (
     among_words,
+    answer_sentence,
     approvals_sentence,
+    burst_words,
     busy_sentence,
     capital,
     combinations_words,
@@ -29,8 +32,10 @@ from node.governance.expressions import (
     rate_words,
     rates_words,
     share_words,
+    step_max_sentence,
     waiting_sentence,
 )
+from node.governance.ladder_sentences import ladder_sentences
 from node.governance.people import Group
 from node.governance.rule_evaluation import guest_lifeline, lifeline
 from node.governance.rules import LATE_DUES, Quota, Ruleset, essence
@@ -233,6 +238,8 @@ def value_words(
     match change.aspect:
         case "ceiling" | "pool_ceiling":
             return _limit(value, words, together=change.aspect == "pool_ceiling")
+        case "burst" | "pool_burst":
+            return _burst(value, words, together=change.aspect == "pool_burst")
         case "guarantee":
             return _guarantee(value, words)
         case "share" | "weight":
@@ -242,12 +249,7 @@ def value_words(
             assert isinstance(value, frozenset), "quotas are a set"
             return _quotas(value, words)
         case "session":
-            if value is None:
-                return words.gettext("visits as long as the node’s settings say")
-            assert isinstance(value, int), "a session has a length"
-            return words.gettext("visits of at most {time}").format(
-                time=duration_words(Milliseconds(value), words)
-            )
+            return _session(value, words)
         case "devices":
             if value is None:
                 return words.gettext("any number of devices online at once")
@@ -256,6 +258,13 @@ def value_words(
                 "at most {number} device online at once", "at most {number} devices online at once", value
             )
             return text.format(number=value)
+
+
+def _session(value: Value, words: Translator) -> str:
+    if value is None:
+        return words.gettext("visits as long as the node’s settings say")
+    assert isinstance(value, int), "a session has a length"
+    return words.gettext("visits of at most {time}").format(time=duration_words(Milliseconds(value), words))
 
 
 def _limit(value: Value, words: Translator, *, together: bool) -> str:
@@ -267,6 +276,15 @@ def _limit(value: Value, words: Translator, *, together: bool) -> str:
     if together:
         text = words.gettext("at most {rates} for all of them together")
     return text.format(rates=_direct(value, words))
+
+
+def _burst(value: Value, words: Translator, *, together: bool) -> str:
+    if not isinstance(value, Burst):
+        return words.gettext("nothing above the limit for the first seconds")
+    text = words.gettext("up to {burst}")
+    if together:
+        text = words.gettext("up to {burst} for all of them together")
+    return text.format(burst=burst_words(value, words))
 
 
 def _guarantee(value: Value, words: Translator) -> str:
@@ -325,8 +343,16 @@ def _term_words(term: Term, ruleset: Ruleset, words: Translator) -> str:
             return lifeline_sentence(ruleset, lifeline(charter), words)
         case "guest_lifeline":
             return guest_lifeline_sentence(ruleset, guest_lifeline(charter), words)
-        case "max_weight_ratio" | "overbook_percent" | "approvals" | "waiting":
-            return _charter_number(term, ruleset, words)
+        case (
+            "max_weight_ratio"
+            | "overbook_percent"
+            | "approvals"
+            | "waiting"
+            | "step_max_days"
+            | "answer_days"
+            | "ladders"
+        ):
+            return _number_or_ladders(term, ruleset, words)
         case "unit":
             return equal_share_sentence(ruleset, words)
         case "joining":
@@ -339,10 +365,17 @@ def _term_words(term: Term, ruleset: Ruleset, words: Translator) -> str:
             return preview_sentence(ruleset.preview_by, words, with_decision=False)
 
 
-def _charter_number(term: Term, ruleset: Ruleset, words: Translator) -> str:
+def _number_or_ladders(term: Term, ruleset: Ruleset, words: Translator) -> str:
     if term == "max_weight_ratio":
         return ratio_sentence(ruleset, words)
     charter = ruleset.charter
+    if term == "ladders":
+        texts = ladder_sentences(ruleset, words, with_decision=False)
+        return " ".join(texts) or words.gettext("There is no ladder.")
+    if term == "step_max_days":
+        return step_max_sentence(charter.step_max_days, words)
+    if term == "answer_days":
+        return answer_sentence(charter.answer_days, words)
     if term == "approvals":
         return approvals_sentence(charter.approvals, charter.charter_approvals, words)
     if term == "waiting":

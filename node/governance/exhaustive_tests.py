@@ -12,10 +12,12 @@ from functools import cached_property, partial
 
 from node.errors import Finding
 from node.governance.allowance import Unit
+from node.governance.burst import peak
 from node.governance.conflicts import RuleIndex, share_weights
 from node.governance.coverage import UnitKind, kinds, situation_words
 from node.governance.deciding import ClassValues
 from node.governance.fair_shares import Demand, fair_rates
+from node.governance.ladders import with_steps
 from node.governance.rule_evaluation import (
     CODE_LIFELINE,
     SESSION_MIN,
@@ -48,6 +50,8 @@ from node.governance.rules import (
     Ruleset,
     SessionLimit,
     Share,
+    ShareLimit,
+    burst_of,
 )
 from node.governance.slices import ClassSlices, SliceSums, TimeSlices, first_of, in_turn, members_of, union
 from node.translator import LazyText, gettext_lazy
@@ -57,7 +61,7 @@ STEPS_MAX = 500_000
 """Of all tests of a file together; some tenths of a second. Hundreds of rules at hundreds of hours can have more."""
 
 _EFFECTS: Mapping[str, tuple[type[Effect], ...]] = {"session": (SessionLimit,), "devices": (DevicesLimit,)}
-_OF_RATES: tuple[type[Effect], ...] = (Share, Credit, Floor, Ceiling)
+_OF_RATES: tuple[type[Effect], ...] = (Share, ShareLimit, Credit, Floor, Ceiling)
 
 Values = list[tuple[int | None, int]]
 """Values, each with its slices; together all slices of a class. None: no limit."""
@@ -134,7 +138,7 @@ class ExampleRun:
         for claim in test.claims:
             effects = _EFFECTS.get(claim.what, _OF_RATES)
             if effects not in self._spaces:
-                rules = tuple(rule for rule in self._ruleset.rules if _matters(rule, effects))
+                rules = tuple(rule for rule in with_steps(self._ruleset).rules if _matters(rule, effects))
                 self._steps.take(sum(10 * len(rule.when.spans) for rule in rules if rule.when is not None))
                 ruleset = replace(self._ruleset, rules=rules)
                 self._spaces[effects] = _Space(ruleset, self._kinds, self._units, self._steps)
@@ -262,7 +266,7 @@ class _Space:
         found: dict[tuple[Selecting, Selecting | None], _Tested] = {}
         for kind in sorted(among, key=lambda kind: not (kind.count or kind.may_be)):
             selecting = self._selecting(kind.unit.tier, kind.unit.groups)
-            paid = kind.unit.tier, kind.unit.groups - {LATE_DUES}
+            paid = kind.unit.tier, frozenset(group for group in kind.unit.groups if ":" not in group)
             replacing = self._selecting(*paid) if paid in self._there else None
             found.setdefault((selecting, replacing), _Tested(kind, selecting, replacing))
         return found.values()
@@ -396,8 +400,8 @@ class _ClassRights:
             return self._shares()
         if what == "floor":
             return self._floors(direction)
-        if what == "ceiling":
-            return self._own_ceilings(direction, self._everywhere)
+        if what in ("ceiling", "burst"):
+            return self._own_ceilings(direction, self._everywhere, of_bursts=what == "burst")
         if what == "session":
             return self._smallest(SessionLimit, SESSION_MIN)
         return self._smallest(DevicesLimit, 1)
@@ -428,6 +432,10 @@ class _ClassRights:
             effect = rules.rules[index].effect
             if isinstance(effect, Quota) and isinstance(effect.then, Share):
                 values = _at_most(values, max(1, effect.then.weight), at)
+        for index in rules.of(ShareLimit, self._in_force):
+            effect = rules.rules[index].effect
+            if isinstance(effect, ShareLimit):
+                values = _at_most(values, effect.weight, self._in_force[index])
         of_pools = share_weights(rules, self._in_force, self._pools.pooled, rules.cap)
         values += _values_of(of_pools, self._pools.pooled)
         return values
@@ -441,9 +449,10 @@ class _ClassRights:
             values += self._values.floors(direction, self._rules.people_of(pool), at)
         return values
 
-    def _own_ceilings(self, direction: Direction, within: int) -> Values:
-        """Of the units themselves, also in a pool."""
-        tops = [(rates, at & within) for rates, at in (*self._ceilings(None), *self._consequences())]
+    def _own_ceilings(self, direction: Direction, within: int, *, of_bursts: bool = False) -> Values:
+        """Of the units themselves, also in a pool; with `of_bursts` what they have for the first seconds."""
+        claimed = (*self._ceilings(None, of_bursts=of_bursts), *self._consequences())
+        tops = [(rates, at & within) for rates, at in claimed]
         with_guests = self._pools.with_guests
         values = _lowest(tops, direction, self._rules.least_floor(None), within & ~with_guests)
         return [*values, *_lowest(tops, direction, CODE_LIFELINE, within & with_guests)]
@@ -453,13 +462,13 @@ class _ClassRights:
         least = self._rules.least_floor(people)
         return _lowest(list(self._ceilings(people)), direction, least, within)
 
-    def _ceilings(self, people: int | None) -> Iterator[tuple[Rates, int]]:
+    def _ceilings(self, people: int | None, *, of_bursts: bool = False) -> Iterator[tuple[Rates, int]]:
         """Of the whole pool of these people, or of each unit (None)."""
         for index in self._rules.of(Ceiling, self._in_force):
             rule, rates = self._rules.rules[index], self._rules.limits[index]
             is_meant = not rule.together if people is None else rule.together
             if rates is not None and is_meant and people in (None, self._rules.people[index]):
-                yield rates, self._in_force[index]
+                yield peak(rates, burst_of(rule) if of_bursts else None), self._in_force[index]
 
     def _consequences(self) -> Iterator[tuple[Rates, int]]:
         for index, at in self._used.items():

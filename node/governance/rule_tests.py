@@ -10,6 +10,7 @@ given:  WHO [with QUOTA [and QUOTA] used up], DAY [DATE] HH:MM | always [, every
 expect: CLAIM [and CLAIM]
         down|up >=|<= SPEED            rate on the uplink; for guests and other pools, of the whole pool
         floor|ceiling down|up >=|<=|= SPEED
+        burst down|up >=|<=|= SPEED    for the first seconds; without a burst it is the ceiling
         share|devices >=|<=|= NUMBER
         session >=|<=|= DURATION       such as 4 hours
         ceiling|session|devices = none
@@ -26,10 +27,21 @@ from typing import Literal
 from node.characters import is_name
 from node.errors import InvalidValue
 from node.governance.allowance import Allowance, Moment, Unit
+from node.governance.burst import peak
 from node.governance.expressions import duration_words, rate_words, weekday_words
 from node.governance.fair_shares import Demand, fair_rates
+from node.governance.ladders import ladder_of, step_groups, step_of
 from node.governance.rule_evaluation import Direction, Evaluator, rate_in
-from node.governance.rules import GUEST_TIER, LATE_DUES, MEMBER_TIER, Example, Quota, Ruleset
+from node.governance.rules import (
+    GUEST_TIER,
+    LADDER,
+    LATE_DUES,
+    MEMBER_TIER,
+    ONLY_GUESTS,
+    Example,
+    Quota,
+    Ruleset,
+)
 from node.governance.times import DAYS, EPOCH, is_among, midnight_of, parse_day
 from node.governance.value_syntax import parse_at, parse_session
 from node.translator import LazyText, amount_lazy, gettext_lazy, in_a_row, literal
@@ -48,7 +60,7 @@ EXPECT_WANTED = gettext_lazy(
 )
 
 _WHEN = re.compile(rf"({'|'.join(DAYS)})(?: (\d{{4}}-\d\d-\d\d))? ([01]\d|2[0-3]):([0-5]\d)", re.ASCII)
-_RATE_CLAIM = re.compile(r"(?:(floor|ceiling) )?(down|up) (>=|<=|=) (.{1,40})")
+_RATE_CLAIM = re.compile(r"(?:(floor|ceiling|burst) )?(down|up) (>=|<=|=) (.{1,40})")
 _SHARE_CLAIM = re.compile(r"share (>=|<=|=) (\d{1,6})", re.ASCII)
 _LIMIT_CLAIM = re.compile(r"(session|devices) (>=|<=|=) (.{1,40})")
 _COMPARE: Mapping[str, Callable[[int, int], bool]] = {">=": operator.ge, "<=": operator.le, "=": operator.eq}
@@ -199,6 +211,8 @@ def _unit(text: str, ruleset: Ruleset, units: Sequence[Unit]) -> Unit:
     if text == LATE_DUES:
         member = _unit(f"tier:{MEMBER_TIER}", ruleset, units)
         return replace(member, groups=member.groups | {LATE_DUES})
+    if text.startswith(f"{LADDER}:"):
+        return _unit_in_step(text, ruleset, units)
     kind, separator, name = text.rpartition(":")
     if not is_name(name) or kind not in ("", "tier", "group") or (separator and not kind):
         raise InvalidValue(
@@ -223,6 +237,20 @@ def _unit(text: str, ruleset: Ruleset, units: Sequence[Unit]) -> Unit:
         )
     wrong = gettext_lazy("there is no tier or group {name}", name=repr(name))
     raise InvalidValue(wrong, gettext_lazy("write one of {names}", names=", ".join(sorted(tiers | groups))))
+
+
+def _unit_in_step(text: str, ruleset: Ruleset, units: Sequence[Unit]) -> Unit:
+    """A member, as are most people of a ladder; of a ladder for guests alone a guest."""
+    found, known = step_of(text), step_groups(ruleset)
+    if found is None or text not in known:
+        wrong = gettext_lazy("there is no step {text}", text=f"{text!r:.80}")
+        raise InvalidValue(
+            wrong, gettext_lazy("write one of {names}", names=", ".join(known) or "tier:member")
+        )
+    ladder = ladder_of(ruleset, found[0])
+    tier = GUEST_TIER if ladder is not None and ladder.who == ONLY_GUESTS else MEMBER_TIER
+    unit = _unit(f"tier:{tier}", ruleset, units)
+    return replace(unit, groups=unit.groups | {text})
 
 
 def _used(text: str, ruleset: Ruleset) -> dict[str, Bytes]:
@@ -258,7 +286,7 @@ def _rates(
 def _others(tested: Unit, units: Sequence[Unit]) -> list[Unit]:
     """All other units of the directory, and guests; the tested unit represents one of its kind."""
     others = list(units)
-    paid = tested.groups - {LATE_DUES}
+    paid = frozenset(group for group in tested.groups if ":" not in group)
     same = [u for u in others if (u.tier, u.groups) == (tested.tier, paid)]
     if same:
         others.remove(same[0])
@@ -275,7 +303,10 @@ def _demand(together: Sequence[Allowance], direction: Direction) -> Demand:
     return Demand(allowance.share.value, floor, ceiling, lifeline).with_lifelines(own)
 
 
-Tested = Literal["rate", "floor", "ceiling", "share", "session", "devices"]
+Tested = Literal["rate", "floor", "ceiling", "burst", "share", "session", "devices"]
+
+
+_OF_RATES: tuple[Tested, ...] = ("floor", "ceiling", "burst")
 
 
 @dataclass(frozen=True, slots=True)
@@ -309,7 +340,8 @@ class Expectation:
             bound = allowance.session if self.what == "session" else allowance.devices
             return None if bound is None else bound.value
         ceiling = None if allowance.ceiling is None else allowance.ceiling.value
-        found = {"rate": rates, "floor": allowance.floor.value, "ceiling": ceiling}[self.what]
+        most = None if ceiling is None else peak(ceiling, allowance.burst)
+        found = {"rate": rates, "floor": allowance.floor.value, "ceiling": ceiling, "burst": most}[self.what]
         return None if found is None else rate_in(self.direction or "down", found)
 
     def _words(self, value: int | None, allowance: Allowance) -> LazyText:
@@ -340,7 +372,7 @@ def _claim(text: str) -> Expectation:
     match = _RATE_CLAIM.fullmatch(text)
     if match is None or (match[1] is None and match[3] == "="):
         raise InvalidValue(gettext_lazy("{text} cannot be tested", text=repr(text)), wanted=EXPECT_WANTED)
-    what: Tested = "floor" if match[1] == "floor" else "ceiling" if match[1] == "ceiling" else "rate"
+    what: Tested = next((each for each in _OF_RATES if each == match[1]), "rate")
     return Expectation(what, "down" if match[2] == "down" else "up", match[3], parse_rate(match[4]))
 
 

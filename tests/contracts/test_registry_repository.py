@@ -285,7 +285,7 @@ async def test_objections_and_the_log_of_before_there_were_drafts_are_migrated(
     path, ana = tmp_path / "procomu.db", AccountId("ana")
     first = sealed(AdoptionRecord("edited", "2026-11-24T12:00", "admin", "f1", "one"), 1, "")
     with monkeypatch.context() as before:
-        before.setattr(migrations, "MIGRATIONS", migrations.MIGRATIONS[:8])
+        before.setattr(migrations, "MIGRATIONS", migrations.MIGRATIONS[:9])
         old = Store(path)
         try:
             values = ["ana", 1, "f1", "2026-11-24", "Why?"]

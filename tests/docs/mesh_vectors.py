@@ -10,24 +10,20 @@ from dataclasses import asdict
 from pathlib import Path
 
 from mesh import messages
+from mesh.announcement import Address
+from mesh.community_changes import first_record, new_invite
+from mesh.community_state import CommunityState
 from mesh.exchange import PAGE_KIND
-from mesh.messages import (
-    Have,
-    Hello,
-    Keepalive,
-    PageContent,
-    Root,
-    Streams,
-    assemble_page,
-    encode,
-    page_content,
-    page_digest,
-    page_head,
-    past_body,
-    usage_body,
-)
+from mesh.invite import SEED_BYTES, Invite, invite_key, invite_text, make_use, read_invite
+from mesh.messages import Have, Hello, Keepalive, Root, Streams, encode
 from mesh.node_certificates import community_mark, leaf_certificate, wrapper_ca
-from mesh.page_versions import counts_as
+from mesh.page_format import Malformed, Page, assemble_page, page_digest, page_head
+from mesh.page_kinds import page_content
+from mesh.page_versions import PageCollection, counts_as
+from mesh.past_kind import past_body
+from mesh.roster import nodes_digest
+from mesh.signed_statement import as_json
+from mesh.usage_kind import PageContent, usage_body
 from node.accounting.ledger import UsageBucket
 from node.identity import human_form, key_from_raw, own_node_id, sign
 from node.units import AccountId, Bytes, Usage
@@ -52,6 +48,7 @@ MESSAGES = {
     "streams": Streams("", "~", ((NODE, "life-1", "00112233445566778899aabbccddeeff"),)),
     "have": Have(NODE, "life-1", "", "~", (("usage/2026-11-24/0000", 7, "0011223344556677"),), asks=True),
 }
+EXTENDED = Hello(1, "la-vall", NODE, "Ermita de dalt", "0123456789abcdef", ("kinds",))
 MALFORMED = {
     "no JSON": "hello",
     "no object": "[]",
@@ -93,6 +90,34 @@ def a_page(
     return assemble_page(signed, sign(KEY, PAGE_KIND, signed))
 
 
+def other_page() -> bytes:
+    """Of a kind that this version does not know."""
+    stream = {"community": "la-vall", "author": NODE, "incarnation": "2-c04b", "kind": "weather"}
+    head = page_head(**stream, period="now", part=0, seq=9)  # type: ignore[arg-type]
+    signed = head + b"\n" + '{"sky":"núvols"}'.encode()
+    return assemble_page(signed, sign(KEY, PAGE_KIND, signed))
+
+
+def others() -> dict[str, object]:
+    other = messages.decode(other_page())
+    assert isinstance(other, Page)
+    collection = PageCollection()
+    for raw in (page(), past_page(), other_page()):
+        each = messages.decode(raw)
+        assert isinstance(each, Page)
+        said = page_content(each)
+        assert not isinstance(said, Malformed)
+        collection.hold(each, said)
+    roots = {name: collection.root(frozenset({NODE}), with_others=name == "all") for name in ("all", "first")}
+    return {
+        "frame": other_page().decode(),
+        "label": other.label,
+        "digest": page_digest(other),
+        "root_with_page_and_past": roots["all"],
+        "root_without_extension": roots["first"],
+    }
+
+
 def room() -> dict[str, object]:
     """Pages of one author in the order of eviction, the first to be evicted first."""
     many = {AccountId(f"guest-{number:02d}"): a_cell(number, 0, 0, 0) for number in range(20)}
@@ -111,15 +136,45 @@ def room() -> dict[str, object]:
         "lowest_first": [
             {"frame": each.raw.decode(), "name": each.name, "counts_as": counts_as(each, said)}
             for each in read
-            if isinstance(each, messages.Page) and isinstance(said := page_content(each), PageContent)
+            if isinstance(each, Page) and isinstance(said := page_content(each), PageContent)
         ]
+    }
+
+
+def statements() -> dict[str, object]:
+    """A community with one admin, a node from its first list, and one that came with an invite."""
+    seed = bytes(range(SEED_BYTES))
+    first = first_record("La Vall", "Rosa", KEY, [NODE])
+    state = CommunityState(first.community)
+    for each in first.statements:
+        state.add(each)
+    made = new_invite(state, KEY, seed, 2)
+    said = read_invite(made)
+    assert isinstance(said, Invite)
+    addresses = (Address("10.0.0.1", 7400), Address("fe80::1", 7400))
+    listed = (
+        *first.statements,
+        made,
+        make_use(seed, first.community, own_node_id(invite_key(seed)), "Ermita"),
+    )
+    for each in listed:
+        state.add(each)
+    return {
+        "community": first.community,
+        "statements": [{"statement": as_json(each), "hash": each.hash, "name": each.name} for each in listed],
+        "digest": state.digest(),
+        "nodes": sorted(state.nodes()),
+        "nodes_digest": nodes_digest(state.nodes()),
+        "seed": seed.hex(),
+        "invite": invite_text(seed, made, said, addresses),
+        "addresses": [str(address) for address in addresses],
     }
 
 
 def vectors() -> dict[str, object]:
     """File name to content."""
     decoded = messages.decode(page())
-    assert isinstance(decoded, messages.Page)
+    assert isinstance(decoded, Page)
     rows = [
         [account, *asdict(bucket)["uplink"].values(), *asdict(bucket)["busy"].values()]
         for account, bucket in ROWS.items()
@@ -135,7 +190,7 @@ def vectors() -> dict[str, object]:
         "rows": rows,
     }
     past = messages.decode(past_page())
-    assert isinstance(past, messages.Page)
+    assert isinstance(past, Page)
     found["past"] = {
         "frame": past_page().decode(),
         "label": past.label,
@@ -143,7 +198,10 @@ def vectors() -> dict[str, object]:
         "rows": [["1-3f9a", *row] for row in rows],
         "covers": [[*key, seq] for key, seq in COVERS.items()],
     }
+    found["other"] = others()
+    found["hello-extended"] = {"frame": encode(EXTENDED).decode(), "says": asdict(EXTENDED)}
     found["room"] = room()
+    found["statements"] = statements()
     found["malformed"] = MALFORMED
     found["identity"] = {
         "private_key_hex": bytes(range(32)).hex(),
