@@ -114,6 +114,11 @@ class Link:
         self._socket = socket
         self._tls = tls
         self.node = tls.node
+        self.name = tls.node
+        """Of the exchange with the machine at the other end."""
+        self.can: tuple[str, ...] = ()
+        self.heard = 0.0
+        """Monotonic seconds of the last frame."""
         self.met_at = met_at
         self.dialled = dialled
         """Whether this side opened it."""

@@ -18,6 +18,7 @@ from node.accounting.ledger import (
     Recounts,
     UsageBucket,
     UsageKey,
+    chance_on,
     incarnation_name,
     incarnation_number,
     of_unknown_day,
@@ -42,7 +43,7 @@ CLOCK_STEP = timedelta(hours=1)
 """A clock that moved so far against the monotonic one has been set: retention waits before it relies on it."""
 CLOCK_SLIP = timedelta(minutes=1)
 """A clock that moved so far has been corrected: ends stored in civil time are stored again."""
-INCARNATION, SAVED_AT, BOOT, TRIED = "incarnation", "saved_at_ms", "boot", "tried_at_ms"
+INCARNATION, SAVED_AT, BOOT, TRIED, MACHINE = "incarnation", "saved_at_ms", "boot", "tried_at_ms", "machine"
 BOOKINGS = "bookings"
 """Key of the node state: how many times the current counters were booked."""
 ERASE_TOGETHER = 256
@@ -80,9 +81,11 @@ class PersistenceQueue:
         keep_pages: Callable[[], Awaitable[None]] = nothing_to_keep,
         sliding_days: Callable[[], int] = lambda: 1,
         keeps_intervals: Callable[[], bool] = lambda: False,
+        machine: str = "",
     ) -> None:
         """`keep_pages` stores the pages from which other nodes' usage buckets were taken. `sliding_days`: how many last
-        days the rules in force count; `keeps_intervals`: whether they say that usage in intervals is kept."""
+        days the rules in force count; `keeps_intervals`: whether they say that usage in intervals is kept. `machine`: as
+        `node.machine.machine_id`."""
         self._repository, self._clock, self._session_table, self._ledger = (
             repository,
             clock,
@@ -93,6 +96,7 @@ class PersistenceQueue:
         self._troubles, self._new_name, self._report = troubles, new_name, report
         self._keep_pages, self._sliding_days = keep_pages, sliding_days
         self._keeps_intervals = keeps_intervals
+        self._machine = machine
         self.writer = LedgerWriter(node, "")
         self.baseline: Baseline | None = None
         self._noted = ""
@@ -241,7 +245,7 @@ class PersistenceQueue:
 
     def _new_incarnation(self) -> str:
         self._incarnation_number += 1
-        return incarnation_name(self._incarnation_number, self._new_name())
+        return incarnation_name(self._incarnation_number, chance_on(self._machine, self._new_name()))
 
     def erase(self, mac: MacAddress | None, account: AccountId, until_day: str) -> None:
         """Queues an erasure for the next save; see `Repository.erase`."""
@@ -345,7 +349,7 @@ class PersistenceQueue:
         if not await self.save():
             return False
         facts = {INCARNATION: self.writer.incarnation, SAVED_AT: str(now), BOOT: self._clock.boot}
-        facts[BOOKED_DAY] = self._booked_day or self.stored_day
+        facts |= {BOOKED_DAY: self._booked_day or self.stored_day, MACHINE: self._machine}
         read_last = frozenset(self._session_table.read_last)
         tally = self._next_tally()
         facts[BOOKINGS] = str(tally.bookings)
@@ -482,9 +486,10 @@ class PersistenceQueue:
             self.baseline = baseline(reading) if reading is not None else None
             return
         bookings, tally = int(facts.get(BOOKINGS, "0")), remembered.tally
-        if known and (reading is None or is_behind(bookings, tally, reading)):
-            # Neighbours may have usage of this incarnation that the database lacks: it is an old copy, or the counters
-            # were lost in a reboot before the last of them was stored.
+        is_elsewhere = "" not in {self._machine, facts.get(MACHINE, "")} and facts[MACHINE] != self._machine
+        if known and (is_elsewhere or reading is None or is_behind(bookings, tally, reading)):
+            # Neighbours may have usage of this incarnation that the database lacks: it is an old copy, or in another
+            # machine, or the counters were lost in a reboot before the last of them was stored.
             self.writer = replace(self.writer, incarnation=self._new_incarnation())
         self.baseline = goes_on_from(remembered.baseline, reading, bookings, tally)
         self.stored_day = facts.get(BOOKED_DAY, "")

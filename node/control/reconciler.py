@@ -74,6 +74,7 @@ class Reconciler:
         guest_account: Callable[[MacAddress], AccountId],
         session_ms: Milliseconds | None,
         node_name: str = "",
+        machine: str = "",
         guests_max: int = GUESTS_MAX,
         on_booked: Callable[[Mapping[UsageKey, UsageBucket]], None] = lambda _changed: None,
         keep_pages: Callable[[], Awaitable[None]] = nothing_to_keep,
@@ -102,7 +103,7 @@ class Reconciler:
         self.load = rates.UplinkLoad()
         self.features: KernelFeatures | None = None
         self.troubles = Troubles()
-        self.persistence = self._make_persistence(repository, keep_pages)
+        self.persistence = self._make_persistence(repository, keep_pages, machine)
         self.ready = asyncio.Event()
         self._remote_usage = RemoteUsage()
         self._opened: tuple[str, tuple[tuple[UsageKey, UsageBucket], ...]] | None = None
@@ -129,7 +130,7 @@ class Reconciler:
         self._released: set[MacAddress] = set()
 
     def _make_persistence(
-        self, repository: Repository, keep_pages: Callable[[], Awaitable[None]]
+        self, repository: Repository, keep_pages: Callable[[], Awaitable[None]], machine: str
     ) -> PersistenceQueue:
         return PersistenceQueue(
             repository,
@@ -142,6 +143,7 @@ class Reconciler:
             new_name=lambda: secrets.token_hex(8),
             report=log.warning,
             keep_pages=keep_pages,
+            machine=machine,
             sliding_days=lambda: self.effective_policy.evaluator.sliding_days,
             keeps_intervals=lambda: bool(self.active_ruleset.ruleset.preview_by),
         )

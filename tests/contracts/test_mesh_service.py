@@ -35,6 +35,7 @@ class NodeFixture:
         peers: tuple[Address | ConfiguredPeer, ...] = (),
         page_cache: FakePageCache | None = None,
         usage_ledger: FakeUsageLedger | None = None,
+        machine: str = "",
     ) -> None:
         self.name, self.node = name, id_of(name)
         self.roster = frozenset(map(id_of, (name, *members)))
@@ -48,6 +49,7 @@ class NodeFixture:
             roster=lambda: self.roster,
             usage_ledger=self.usage_ledger,
             page_cache=self.page_cache,
+            machine=machine,
             on_usage_changed=self._changed,
             port=0,
             configured_peers=tuple(p if isinstance(p, ConfiguredPeer) else ConfiguredPeer(p) for p in peers),

@@ -42,7 +42,7 @@ MESSAGES = {
     "streams": Streams("", "~", ((NODE, "life-1", "00112233445566778899aabbccddeeff"),)),
     "have": Have(NODE, "life-1", "", "~", (("usage/2026-11-24/0000", 7, "0011223344556677"),), asks=True),
 }
-EXTENDED = Hello(1, "la-vall", NODE, "Ermita de dalt", "0123456789abcdef", ("kinds",))
+EXTENDED = Hello(1, "la-vall", NODE, "Ermita de dalt", "0123456789abcdef", ("kinds",), "00112233aabbccdd")
 MALFORMED = {
     "no JSON": "hello",
     "no object": "[]",
