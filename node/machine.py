@@ -44,7 +44,7 @@ def machine_id(facts: tuple[str, ...], community: str, node: NodeId) -> str:
     community or node key it is another one, so that it does not make a machine recognizable elsewhere."""
     if not facts:
         return ""
-    text = "\0".join(("procomu machine", community, node, *facts))
+    text = "\0".join(("machine of a node", community, node, *facts))
     return hashlib.sha256(text.encode("utf-8", "surrogateescape")).hexdigest()[:MACHINE_CHARS]
 
 
