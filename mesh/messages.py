@@ -69,6 +69,20 @@ class Keepalive:
 
 
 @dataclass(frozen=True, slots=True)
+class TimeRequest:
+    """Asks for the time; sent by a node without a clock."""
+
+
+@dataclass(frozen=True, slots=True)
+class TimeAnswer:
+    """The time, from a node that knows it."""
+
+    unix_s: int
+    hops: int
+    """Through how many nodes it came to the sender; 0 for its own synchronized clock."""
+
+
+@dataclass(frozen=True, slots=True)
 class Root:
     """Digest of everything held; equal roots end a round."""
 
@@ -104,10 +118,10 @@ class Unknown:
     kind: str
 
 
-type Message = Hello | Keepalive | Root | Streams | Have | Page | Unknown
+type Message = Hello | Keepalive | TimeRequest | TimeAnswer | Root | Streams | Have | Page | Unknown
 
 
-def encode(message: Hello | Keepalive | Root | Streams | Have) -> bytes:
+def encode(message: Hello | Keepalive | TimeRequest | TimeAnswer | Root | Streams | Have) -> bytes:
     """One frame: canonical JSON with the message kind in ``is``."""
     match message:
         case Hello(version, community, node, name, boot, can, machine):
@@ -118,6 +132,10 @@ def encode(message: Hello | Keepalive | Root | Streams | Have) -> bytes:
             )
         case Keepalive():
             return canonical({"is": "beat"})
+        case TimeRequest():
+            return canonical({"is": "when"})
+        case TimeAnswer(unix_s, hops):
+            return canonical({"is": "time", "unix": unix_s, "hops": hops})
         case Root(digest):
             return canonical({"is": "root", "digest": digest})
         case Streams(after, upto, streams):
@@ -148,6 +166,10 @@ def _message(fields: dict[str, Any]) -> Message | Malformed:
             return _hello(fields)
         case "beat":
             return Keepalive()
+        case "when":
+            return TimeRequest()
+        case "time":
+            return _time(fields)
         case "root":
             digest = fields.get("digest")
             return Root(digest) if fits(digest, _ROOT) else Malformed("root without a digest")
@@ -159,6 +181,13 @@ def _message(fields: dict[str, Any]) -> Message | Malformed:
             return Unknown(kind[:NAME_CHARS_MAX])
         case _:
             return Malformed("no message kind in 'is'")
+
+
+def _time(fields: dict[str, Any]) -> TimeAnswer | Malformed:
+    unix_s, hops = fields.get("unix"), fields.get("hops")
+    if not (is_number(unix_s) and is_number(hops)):
+        return Malformed("time without unix and hops")
+    return TimeAnswer(unix_s, hops)
 
 
 def _hello(fields: dict[str, Any]) -> Hello | Malformed:

@@ -16,8 +16,8 @@ from mesh.exchange import (
     PageRefused,
     PagesEvicted,
 )
-from mesh.messages import decode
-from mesh.page_format import Page
+from mesh.messages import Message, decode
+from mesh.page_format import Malformed, Page
 from mesh.page_kinds import Content, page_content
 from mesh.page_versions import PagePosition, page_position
 from mesh.pages import UsagePages, changes_record, read_changes, read_reservation, reservation
@@ -113,7 +113,11 @@ class Replicator:
 
     def receive(self, neighbour: NodeId, frame: bytes) -> None:
         """Process one frame of a connected neighbour."""
-        self._act(self.exchange.receive(neighbour, decode(frame)))
+        self.handle(neighbour, decode(frame))
+
+    def handle(self, neighbour: NodeId, message: Message | Malformed) -> None:
+        """Process one message of a connected neighbour."""
+        self._act(self.exchange.receive(neighbour, message))
 
     async def restore(self) -> None:
         """Load the pages from the page cache, once the ledger knows its incarnation."""

@@ -14,11 +14,12 @@ from mesh.announcement import Address, Announcement, ConfiguredPeer
 from mesh.directory import Directory, Peer
 from mesh.discovery import Discovery, OwnService
 from mesh.link_table import LinkEnd, LinkTable
-from mesh.messages import EXTENSIONS, Hello, Keepalive, Message, decode, encode
+from mesh.messages import EXTENSIONS, Hello, Keepalive, Message, TimeAnswer, TimeRequest, decode, encode
+from mesh.neighbour_time import NeighbourTime
 from mesh.node_certificates import is_member
 from mesh.page_format import VERSION, Malformed
 from mesh.peering import GREETING_MAX, KEEPALIVE_EVERY, SILENT_AFTER
-from mesh.ports import PageCache, PeerView, Roster, UsageLedger
+from mesh.ports import NetworkTime, PageCache, PeerView, Roster, UsageLedger
 from mesh.replicator import OwnBucket, Replicator
 from mesh.tls_transport import Dialer, DialFailed, Link, Listener, RefusedByPeer, WrongNode, contexts
 from node.identity import human_form, own_node_id
@@ -63,6 +64,7 @@ class MeshService:
         usage_ledger: UsageLedger,
         page_cache: PageCache,
         machine: str = "",
+        network_time: NetworkTime | None = None,
         on_usage_changed: Callable[[], None] = lambda: None,
         # Network
         interfaces: tuple[str, ...] = (),
@@ -74,6 +76,7 @@ class MeshService:
         self._community = community_id
         self._name = name
         self._machine = machine
+        self._network_time = network_time
         self._roster = roster
         self._usage_ledger = usage_ledger
         self._page_cache = page_cache
@@ -99,6 +102,7 @@ class MeshService:
             on_usage_changed=self._on_usage_changed,
         )
         self._links: LinkTable[Link] = LinkTable(self._own)
+        self._neighbour_time = NeighbourTime()
         self._copies: dict[Address | str, float] = {}
         """Where another machine with this node's key was met, each with the monotonic second."""
         self._dialling: set[NodeId] = set()
@@ -391,6 +395,7 @@ class MeshService:
         if link not in self._links:
             return False
         self._replica.exchange.greet(link.name, theirs.can)
+        self._ask_time(link)
         self._wake()
         return True
 
@@ -403,9 +408,24 @@ class MeshService:
                 while (frame := await link.receive()) is not None and link in self._links:
                     link.heard = time.monotonic()
                     self._handle(link.node, peering.Spoke())
-                    self._replica.receive(link.name, frame)
+                    self._receive(link, decode(frame))
                     await asyncio.sleep(0)  # many frames may be buffered: let other tasks run in between
                 writing.cancel()
+
+    def _receive(self, link: Link, message: Message | Malformed) -> None:
+        clock = self._network_time
+        match message:
+            case TimeRequest():
+                told = clock.told() if clock is not None else None
+                if told is not None:
+                    link.answer(encode(TimeAnswer(*told)))
+            case TimeAnswer(unix_s, hops):
+                self._neighbour_time.hear(link.node, unix_s, hops, _now())
+                estimate = self._neighbour_time.estimate(_now())
+                if clock is not None and estimate is not None and clock.is_needed:
+                    clock.learn(*estimate)
+            case _:
+                self._replica.handle(link.name, message)
 
     async def _write(self, link: Link) -> None:
         loop = asyncio.get_running_loop()
@@ -414,8 +434,9 @@ class MeshService:
         while True:
             if loop.time() >= round_at:
                 self._replica.exchange.begin_round(link.name)
+                self._ask_time(link)
                 round_at = loop.time() + ROUND_EVERY_S * random.uniform(0.8, 1.2)  # noqa: S311
-            frame = self._replica.exchange.next_frame(link.name)
+            frame = link.next_answer() or self._replica.exchange.next_frame(link.name)
             if frame is None:
                 frame = await self._keepalive_unless_woken(link, keepalive_at)
             if frame is not None:
@@ -423,6 +444,10 @@ class MeshService:
                     return
                 keepalive_at = loop.time() + KEEPALIVE_EVERY / 1000
             await asyncio.sleep(0)
+
+    def _ask_time(self, link: Link) -> None:
+        if self._network_time is not None and self._network_time.is_needed:
+            link.answer(encode(TimeRequest()))
 
     async def _keepalive_unless_woken(self, link: Link, at: float) -> bytes | None:
         """A keepalive `at` this time of the loop; None when there may be something else to send before."""

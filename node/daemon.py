@@ -352,6 +352,7 @@ class Node:
             usage_ledger=MeshUsage(reconciler),
             page_cache=StoredPageCache(self.store, reconciler.today),
             machine=self.machine,
+            network_time=self.clock,
             interfaces=config.mesh.interfaces,
             port=config.mesh.port,
             configured_peers=tuple(

@@ -94,6 +94,10 @@ class Ledger:
             for key, bucket in of_day.items():
                 self.merge(key, bucket)
 
+    def bucket(self, key: UsageKey) -> UsageBucket:
+        """The value of a bucket of an open day."""
+        return self._buckets.get(key, EMPTY_BUCKET)
+
     def total(self, account: AccountId, period: str) -> UsageBucket:
         """Usage of `account` on all nodes in an open `period`: a day, ISO week or month, named as in
         `periods`."""

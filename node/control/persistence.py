@@ -230,7 +230,9 @@ class PersistenceQueue:
         return Tally(counters, before + 1 if counters else 0)
 
     def may_be_published(self, key: UsageKey) -> bool:
-        """Whether neighbours may get the usage bucket: its value would be the same again after a crash."""
+        """Whether neighbours may get the usage bucket: it has its date, and would be the same again after a crash."""
+        if key.day == DAY_UNKNOWN == self._clock.today() and key.incarnation == self.writer.incarnation:
+            return False
         is_same = key.day == self.stored_day and key.incarnation == self._stored_incarnation
         return is_same or key not in self.write_buffer.buckets
 
@@ -281,8 +283,7 @@ class PersistenceQueue:
         return (self._troubles.storage or "the disk is busy") if self.pending.holds(changes) else ""
 
     async def why_unwritable(self) -> str:
-        """Why nothing can be stored now, found out by a test write; empty when it succeeded. For use before a
-        change that people rely on."""
+        """Why nothing can be stored now, by a test write; empty when it succeeded. For use before important changes."""
         try:
             note = {TRIED: str(self._clock.monotonic())}
             await self._repository.book(Booking((), None, note))

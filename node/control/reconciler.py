@@ -14,6 +14,7 @@ from concurrent.futures import ThreadPoolExecutor
 from node.accounting.ledger import Ledger, UsageBucket, UsageKey
 from node.accounting.meter import baseline
 from node.accounting.periods import DAY_UNKNOWN
+from node.accounting.undated import Dated, Dating, UndatedUsage
 from node.accounts.changes import Change
 from node.accounts.registry import AccountRegistry
 from node.control import rates
@@ -107,6 +108,7 @@ class Reconciler:
         self.ready = asyncio.Event()
         self._remote_usage = RemoteUsage()
         self._opened: tuple[str, tuple[tuple[UsageKey, UsageBucket], ...]] | None = None
+        self._undated = UndatedUsage(clock.monotonic())
         self._unpublished: dict[UsageKey, UsageBucket] = {}
         self._plan_applier = PlanApplier(
             kernel,
@@ -416,10 +418,8 @@ class Reconciler:
             await self.persistence.forget(now)
 
     def _question(self, now: Monotonic) -> CycleInput:
-        remote_usage, self._remote_usage = (
-            self._remote_usage.without(self.persistence.erased.bars_late),
-            RemoteUsage(),
-        )
+        remote_usage = self._remote_usage.without(self.persistence.erased.bars_late)
+        self._remote_usage = RemoteUsage()
         opened, self._opened = self._opened, None
         booked_day = self.persistence.day_to_book(self.today())
         accounts = (session_entry.account for session_entry in self.session_table.by_mark.values())
@@ -441,12 +441,27 @@ class Reconciler:
             opened=opened,
             open_since="" if self.today() == DAY_UNKNOWN else self.persistence.opens_since(),
             erased=self.persistence.accounts_to_erase(),
+            dating=self._dating(now),
             undated=self.persistence.erased.undated(accounts, booked_day),
+        )
+
+    def _dating(self, now: Monotonic) -> Dating | None:
+        if not self.persistence.recalled or self.today() == DAY_UNKNOWN:
+            return None
+        return self._undated.take(
+            now,
+            self._clock.civil(),
+            since=self.persistence.opens_since(),
+            rest_of=self.persistence.writer.incarnation,
+            stays=frozenset(note.account for note in self.persistence.erased),
         )
 
     def _take(self, measured: CycleResult, now: Monotonic, *, read_last: frozenset[int]) -> None:
         booked = measured.booked
         self.persistence.counted(booked.baseline, booked.day)
+        if measured.dated is not None:
+            self._take_dated(measured.dated)
+        self._undated.count(booked.by_account, booked.changed, now, busy=self.load.busy)
         self.persistence.keep(measured.merged.items())
         self.persistence.keep(booked.changed.items())
         self.persistence.write_buffer.interval_meter.count(
@@ -458,6 +473,12 @@ class Reconciler:
         if self.effective_policy.take(measured) or self.troubles.kernel or woke or slept:
             self._plan_applier.change()
         self._publish(booked.changed)
+
+    def _take_dated(self, dated: Dated) -> None:
+        self.persistence.recount({(self.node, DAY_UNKNOWN): dated.left})
+        self.persistence.keep(dated.buckets.items())
+        kept = {key: each for key, each in self._unpublished.items() if key.day != DAY_UNKNOWN}
+        self._unpublished = kept | dated.buckets
 
     def _interval_ms(self) -> int | None:
         """Unix time for usage in intervals; None while none is kept, or the time is not certain."""

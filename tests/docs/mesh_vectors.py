@@ -11,7 +11,7 @@ from pathlib import Path
 
 from mesh import messages
 from mesh.exchange import PAGE_KIND
-from mesh.messages import Have, Hello, Keepalive, Root, Streams, encode
+from mesh.messages import Have, Hello, Keepalive, Root, Streams, TimeAnswer, TimeRequest, encode
 from mesh.node_certificates import community_mark, leaf_certificate, wrapper_ca
 from mesh.page_format import Malformed, Page, assemble_page, page_digest, page_head
 from mesh.page_kinds import page_content
@@ -38,6 +38,8 @@ ROWS = {
 MESSAGES = {
     "hello": Hello(1, "la-vall", NODE, "Ermita de dalt", "0123456789abcdef"),
     "beat": Keepalive(),
+    "when": TimeRequest(),
+    "time": TimeAnswer(1_795_600_000, 1),
     "root": Root("00112233445566778899aabbccddeeff"),
     "streams": Streams("", "~", ((NODE, "life-1", "00112233445566778899aabbccddeeff"),)),
     "have": Have(NODE, "life-1", "", "~", (("usage/2026-11-24/0000", 7, "0011223344556677"),), asks=True),
