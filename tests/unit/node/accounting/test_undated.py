@@ -19,7 +19,7 @@ def key(account: AccountId = ANA, life: str = "2-b", node: NodeId = NODE, day: s
     return UsageKey(node, life, account, day)
 
 
-class Counted:
+class CountedUndated:
     """A ledger and what is undated of it."""
 
     def __init__(self) -> None:
@@ -42,7 +42,7 @@ class Counted:
 
 def test_usage_before_and_after_midnight_is_dated_by_the_time_since_boot() -> None:
     """The boot was at 20:00 of the day before."""
-    counted = Counted()
+    counted = CountedUndated()
     counted.count(5, hours=1.2)
     counted.count(7, hours=3.9, busy=True)
     counted.count(11, hours=4.1)
@@ -55,21 +55,21 @@ def test_usage_before_and_after_midnight_is_dated_by_the_time_since_boot() -> No
 
 
 def test_a_boot_longer_than_the_open_days_is_counted_on_the_first_of_them() -> None:
-    counted = Counted()
+    counted = CountedUndated()
     counted.count(5, hours=1)
     assert counted.date(hours=24 * 40)
     assert 5 == counted.down(key(day="2026-11-23"))
 
 
 def test_what_was_counted_before_the_program_was_restarted_is_dated_with_its_start() -> None:
-    counted = Counted()
+    counted = CountedUndated()
     counted.ledger.add(key(), Usage(Bytes(9), Bytes(0)), busy=False)
     assert counted.date(hours=13)
     assert 9 == counted.down(key(day="2026-11-23"))
 
 
 def test_earlier_incarnations_other_nodes_and_erased_accounts_stay_undated() -> None:
-    counted = Counted()
+    counted = CountedUndated()
     for at in (key(life="1-a"), key(node=OTHER), key(BEN)):
         counted.ledger.add(at, Usage(Bytes(9), Bytes(0)), busy=False)
     assert not counted.date(hours=1, stays=(BEN,))
@@ -77,7 +77,7 @@ def test_earlier_incarnations_other_nodes_and_erased_accounts_stay_undated() -> 
 
 
 def test_nothing_is_dated_twice() -> None:
-    counted = Counted()
+    counted = CountedUndated()
     counted.count(5, hours=1)
     assert counted.date(hours=2)
     assert not counted.date(hours=2)
@@ -87,7 +87,7 @@ def test_nothing_is_dated_twice() -> None:
 
 
 def test_months_without_a_clock_take_little_memory() -> None:
-    counted = Counted()
+    counted = CountedUndated()
     for hour in range(SLOTS_MAX + 50):
         counted.count(1, hours=hour)
     assert SLOTS_MAX == len(counted.undated._slots)
@@ -111,7 +111,7 @@ STEPS = st.lists(
 def test_the_sum_over_all_days_is_what_was_counted(
     steps: list[tuple[str, AccountId, str, int, bool]],
 ) -> None:
-    counted, total = Counted(), dict.fromkeys((ANA, BEN), 0)
+    counted, total = CountedUndated(), dict.fromkeys((ANA, BEN), 0)
     for hour, (action, account, life, down, busy) in enumerate(steps):
         if action == "count":
             counted.count(down, hours=hour, at=key(account, life), busy=busy)
