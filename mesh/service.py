@@ -11,6 +11,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from mesh import peering
 from mesh.announcement import Address, Announcement, ConfiguredPeer
+from mesh.community_service import CommunityService
 from mesh.directory import Directory, Peer
 from mesh.discovery import Discovery, OwnService
 from mesh.link_table import LinkEnd, LinkTable
@@ -20,6 +21,7 @@ from mesh.node_certificates import is_member
 from mesh.page_format import VERSION, Malformed
 from mesh.peering import GREETING_MAX, KEEPALIVE_EVERY, SILENT_AFTER
 from mesh.ports import NetworkTime, PageCache, PeerView, Roster, UsageLedger
+from mesh.record_exchange import RECORDS_EXTENSION
 from mesh.replicator import OwnBucket, Replicator
 from mesh.tls_transport import Dialer, DialFailed, Link, Listener, RefusedByPeer, WrongNode, contexts
 from node.identity import human_form, own_node_id
@@ -66,6 +68,7 @@ class MeshService:
         machine: str = "",
         network_time: NetworkTime | None = None,
         on_usage_changed: Callable[[], None] = lambda: None,
+        community: CommunityService | None = None,
         # Network
         interfaces: tuple[str, ...] = (),
         port: int = 7400,
@@ -74,6 +77,7 @@ class MeshService:
         self._key = key
         self._own = own_node_id(key)
         self._community = community_id
+        self._records = community
         self._name = name
         self._machine = machine
         self._network_time = network_time
@@ -169,7 +173,12 @@ class MeshService:
         self._begin()
         await self._replica.restore()
         server, client = contexts(self._key)
-        self._listener = Listener(server, welcome=self._welcome, converse=self._serve)
+        self._listener = Listener(
+            server,
+            welcome=self._welcome,
+            converse=self._serve,
+            lobby=self._records.join if self._records else None,
+        )
         async with Dialer(client) as self._dialer, self._listener.listening(self._port) as port:
             self.listening_port = port
             try:
@@ -192,6 +201,8 @@ class MeshService:
             self._tasks.create_task(self._discovery.run())
             self._tasks.create_task(self._keep_time())
             self._tasks.create_task(self._replica.run())
+            if self._records is not None:
+                self._records.woken = self._wake
             for peer in self._configured:
                 self._tasks.create_task(self._seek(peer))
 
@@ -210,7 +221,7 @@ class MeshService:
 
     def _end(self, link: Link, why: str) -> None:
         if self._links.remove(link):
-            self._replica.exchange.part(link.name)
+            self._part(link)
         link.hang_up(why)
 
     # --- Neighbours ----------------------------------------------------------------------------
@@ -233,9 +244,21 @@ class MeshService:
                     self._wake()
                 case peering.Dismiss():
                     for link in self._links.of(node):
-                        self._replica.exchange.part(link.name)
+                        self._part(link)
                 case peering.Forget():
                     pass
+
+    def _admit(self, link: Link, can: tuple[str, ...]) -> None:
+        self._replica.exchange.greet(link.name, can)
+        if self._records is not None and RECORDS_EXTENSION in can:
+            self._records.exchange.greet(link.node)
+        self._ask_time(link)
+        self._wake()
+
+    def _part(self, link: Link) -> None:
+        self._replica.exchange.part(link.name)
+        if self._records is not None and all(each is link for each in self._links.of(link.node)):
+            self._records.exchange.part(link.node)
 
     def _handle(self, node: NodeId, event: peering.Event) -> None:
         self._act(node, self._directory.handle(node, event, _now()))
@@ -323,7 +346,7 @@ class MeshService:
                 await self._exchange_frames(link)
         finally:
             if self._links.remove(link):
-                self._replica.exchange.part(link.name)
+                self._part(link)
             if not self._links.of(node):
                 self._handle(node, peering.Closed())
             await link.close(link.closing or "goodbye")
@@ -354,7 +377,8 @@ class MeshService:
 
     async def _exchange_hellos(self, link: Link) -> Message | Malformed | None:
         """Sends ours; the first message of the other side, None if none came in time."""
-        hello = Hello(VERSION, self._community, self._own, self._name, self._boot, EXTENSIONS, self._machine)
+        can = EXTENSIONS if self._records is None else (*EXTENSIONS, RECORDS_EXTENSION)
+        hello = Hello(VERSION, self._community, self._own, self._name, self._boot, can, self._machine)
         await link.send(encode(hello))
         try:
             async with asyncio.timeout(GREETING_MAX / 1000):
@@ -386,7 +410,7 @@ class MeshService:
             link.closing = "we are connected already"
             return False
         if kept.instead_of is not None:
-            self._replica.exchange.part(kept.instead_of.name)
+            self._part(kept.instead_of)
             kept.instead_of.hang_up("we are connected already")
         link.name = NodeId(f"{link.node}/{theirs.machine}")
         link.heard = time.monotonic()
@@ -394,9 +418,7 @@ class MeshService:
         self._handle(link.node, peering.Introduced(True))
         if link not in self._links:
             return False
-        self._replica.exchange.greet(link.name, theirs.can)
-        self._ask_time(link)
-        self._wake()
+        self._admit(link, theirs.can)
         return True
 
     # --- Frames -------------------------------------------------------------------------------
@@ -408,7 +430,8 @@ class MeshService:
                 while (frame := await link.receive()) is not None and link in self._links:
                     link.heard = time.monotonic()
                     self._handle(link.node, peering.Spoke())
-                    self._receive(link, decode(frame))
+                    if self._records is None or not self._records.receive(link.node, frame):
+                        self._receive(link, decode(frame))
                     await asyncio.sleep(0)  # many frames may be buffered: let other tasks run in between
                 writing.cancel()
 
@@ -434,9 +457,11 @@ class MeshService:
         while True:
             if loop.time() >= round_at:
                 self._replica.exchange.begin_round(link.name)
+                if self._records is not None:
+                    self._records.exchange.begin_round(link.node)
                 self._ask_time(link)
                 round_at = loop.time() + ROUND_EVERY_S * random.uniform(0.8, 1.2)  # noqa: S311
-            frame = link.next_answer() or self._replica.exchange.next_frame(link.name)
+            frame = self._next_frame(link)
             if frame is None:
                 frame = await self._keepalive_unless_woken(link, keepalive_at)
             if frame is not None:
@@ -448,6 +473,13 @@ class MeshService:
     def _ask_time(self, link: Link) -> None:
         if self._network_time is not None and self._network_time.is_needed:
             link.answer(encode(TimeRequest()))
+
+    def _next_frame(self, link: Link) -> bytes | None:
+        """Statements about the community go before pages."""
+        first = link.next_answer()
+        if first is None and self._records is not None:
+            first = self._records.exchange.next_frame(link.node)
+        return first or self._replica.exchange.next_frame(link.name)
 
     async def _keepalive_unless_woken(self, link: Link, at: float) -> bytes | None:
         """A keepalive `at` this time of the loop; None when there may be something else to send before."""

@@ -46,8 +46,8 @@ class UndatedUsage:
     def __init__(self, began: Monotonic) -> None:
         self._began = began
         self._slots: dict[int, Buckets] = {}
-        self._is_pending = True
-        """Also at start: the program may have been restarted in this boot."""
+        self.is_pending = True
+        """Whether something may have to be dated: also at start, because the program may have been restarted."""
 
     def count(
         self, used: Mapping[AccountId, Usage], changed: Iterable[UsageKey], now: Monotonic, *, busy: bool
@@ -56,7 +56,7 @@ class UndatedUsage:
         undated = [key for key in changed if key.day == DAY_UNKNOWN]
         if not undated:
             return
-        self._is_pending = True
+        self.is_pending = True
         slot = self._slots.setdefault(now // SLOT_MS, {})
         for key in undated:
             bucket = UsageBucket(used[key.account], used[key.account] if busy else NO_USAGE)
@@ -74,7 +74,7 @@ class UndatedUsage:
     ) -> Dating | None:
         """The days of everything recorded, which is forgotten; None if there is nothing. `now` is `civil`; a day before
         `since` becomes that one."""
-        if not self._is_pending:
+        if not self.is_pending:
             return None
 
         def day_of(at: int) -> str:
@@ -85,7 +85,7 @@ class UndatedUsage:
             of_day = days.setdefault(day_of(hour * SLOT_MS + SLOT_MS // 2), {})
             for key, bucket in slot.items():
                 of_day[key] = _plus(of_day.get(key, EMPTY_BUCKET), bucket)
-        self._slots, self._is_pending = {}, False
+        self._slots, self.is_pending = {}, False
         return Dating(days, rest_of, day_of(self._began), stays)
 
 

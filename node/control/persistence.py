@@ -25,6 +25,7 @@ from node.accounting.ledger import (
 )
 from node.accounting.meter import Baseline, Reading, Tally, baseline, deltas, goes_on_from, is_behind
 from node.accounting.periods import DAY_UNKNOWN, first_open_day
+from node.accounting.undated import UndatedUsage
 from node.accounts.changes import Change, Forgotten
 from node.accounts.registry import AccountRegistry
 from node.control.ports import Clock, Repository, StoredState, Troubles
@@ -98,14 +99,14 @@ class PersistenceQueue:
         self._keeps_intervals = keeps_intervals
         self._machine = machine
         self.writer = LedgerWriter(node, "")
+        self.undated = UndatedUsage(clock.monotonic())
         self.baseline: Baseline | None = None
         self._noted = ""
         """Id of the counters last passed to `Repository.begin_counters`."""
         self._stored = Tally("", 0)
         """How many times the current counters were stored."""
         self._tally: Tally | None = None
-        """The note beside the database at start. Counting goes on from it, or a lost database that is put back later
-        would seem to be the newest one."""
+        """The note beside the database at start: counting goes on from it, or a database put back later seems newest."""
         self._stored_incarnation, self._incarnation_number = "", 0
         self.stored_day, self._booked_day, self._goes_on_day = "", "", ""
         self.pending = UnsavedChanges()
@@ -177,8 +178,7 @@ class PersistenceQueue:
         return joined(found, self._ledger.buckets(), since, node, account)
 
     async def recall(self, now: Monotonic, standing: KernelState | None = None) -> None:
-        """Restores the stored state and joins it with the state found in the kernel. Does nothing once it has
-        succeeded; if the database cannot be read, the next flush tries again."""
+        """Restores the stored state and joins it with the kernel's, once; if that fails, the next flush tries again."""
         if self.recalled:
             return
         try:
@@ -231,7 +231,7 @@ class PersistenceQueue:
 
     def may_be_published(self, key: UsageKey) -> bool:
         """Whether neighbours may get the usage bucket: it has its date, and would be the same again after a crash."""
-        if key.day == DAY_UNKNOWN == self._clock.today() and key.incarnation == self.writer.incarnation:
+        if key.day == DAY_UNKNOWN and self.undated.is_pending and key.incarnation == self.writer.incarnation:
             return False
         is_same = key.day == self.stored_day and key.incarnation == self._stored_incarnation
         return is_same or key not in self.write_buffer.buckets

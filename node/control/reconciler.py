@@ -14,7 +14,7 @@ from concurrent.futures import ThreadPoolExecutor
 from node.accounting.ledger import Ledger, UsageBucket, UsageKey
 from node.accounting.meter import baseline
 from node.accounting.periods import DAY_UNKNOWN
-from node.accounting.undated import Dated, Dating, UndatedUsage
+from node.accounting.undated import Dated, Dating
 from node.accounts.changes import Change
 from node.accounts.registry import AccountRegistry
 from node.control import rates
@@ -108,7 +108,6 @@ class Reconciler:
         self.ready = asyncio.Event()
         self._remote_usage = RemoteUsage()
         self._opened: tuple[str, tuple[tuple[UsageKey, UsageBucket], ...]] | None = None
-        self._undated = UndatedUsage(clock.monotonic())
         self._unpublished: dict[UsageKey, UsageBucket] = {}
         self._plan_applier = PlanApplier(
             kernel,
@@ -448,7 +447,7 @@ class Reconciler:
     def _dating(self, now: Monotonic) -> Dating | None:
         if not self.persistence.recalled or self.today() == DAY_UNKNOWN:
             return None
-        return self._undated.take(
+        return self.persistence.undated.take(
             now,
             self._clock.civil(),
             since=self.persistence.opens_since(),
@@ -461,7 +460,7 @@ class Reconciler:
         self.persistence.counted(booked.baseline, booked.day)
         if measured.dated is not None:
             self._take_dated(measured.dated)
-        self._undated.count(booked.by_account, booked.changed, now, busy=self.load.busy)
+        self.persistence.undated.count(booked.by_account, booked.changed, now, busy=self.load.busy)
         self.persistence.keep(measured.merged.items())
         self.persistence.keep(booked.changed.items())
         self.persistence.write_buffer.interval_meter.count(
@@ -477,7 +476,7 @@ class Reconciler:
     def _take_dated(self, dated: Dated) -> None:
         self.persistence.recount({(self.node, DAY_UNKNOWN): dated.left})
         self.persistence.keep(dated.buckets.items())
-        kept = {key: each for key, each in self._unpublished.items() if key.day != DAY_UNKNOWN}
+        kept = {k: each for k, each in self._unpublished.items() if k.day != DAY_UNKNOWN or k in dated.left}
         self._unpublished = kept | dated.buckets
 
     def _interval_ms(self) -> int | None:
