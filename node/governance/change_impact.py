@@ -97,6 +97,8 @@ class EntitlementChange:
     """True: only while the uplink is busy; False: only while it is not; None: then and then."""
     nodes: tuple[str, ...] | None
     """Names of the only nodes at which it differs, empty for those that no rule names; None: at all."""
+    uplinks: tuple[str, ...] | None
+    """Names of the only lines on which it differs; None: on all."""
     account: AccountId | None
     """One of the accounts, as an example; None for guests, and when there is none."""
     minute: int | None
@@ -153,7 +155,7 @@ def change_impact(
 ) -> ChangeImpact:
     """Compares two rulesets. `units`: the member directory; empty when it is not known."""
     limits = evaluations_max, comparisons_max, slots_max
-    changes, is_complete = _changes(before, after, units, limits)
+    changes, is_complete = _changes_of_lines(before, after, units, limits)
     old, new = _terms(before), _terms(after)
     without_effect: set[Term] = set()
     if not any(map(_depends_on_load, (*before.rules, *after.rules))):
@@ -162,6 +164,36 @@ def change_impact(
         without_effect.add("grace_days")
     terms = tuple(term for term in old if old[term] != new[term] and term not in without_effect)
     return ChangeImpact(before, after, terms, changes, len(units), is_complete)
+
+
+def _changes_of_lines(
+    before: Ruleset, after: Ruleset, units: Sequence[Unit], limits: tuple[int, int, int]
+) -> tuple[tuple[EntitlementChange, ...], bool]:
+    """The changes on each line that either file has, the same ones once; those of lines with the same rules are compared
+    once."""
+    if not (before.is_of_several or after.is_of_several):
+        return _changes(before, after, units, limits)
+    names = dict.fromkeys((*before.uplink_names, *after.uplink_names))
+    known: dict[tuple[tuple[Rule, ...], tuple[Rule, ...]], tuple[tuple[EntitlementChange, ...], bool]] = {}
+    lines: dict[EntitlementChange, list[str]] = {}
+    is_complete = True
+    for name in names:
+        old, new = before.of_uplink(name), after.of_uplink(name)
+        rules = old.rules, new.rules
+        if rules not in known:
+            known[rules] = _changes(old, new, units, limits)
+        for change in known[rules][0]:
+            lines.setdefault(change, []).append(name)
+        is_complete = is_complete and known[rules][1]
+    changes = [
+        change if len(on) == len(names) else replace(change, uplinks=tuple(on))
+        for change, on in lines.items()
+    ]
+    return tuple(sorted(changes, key=_place)), is_complete
+
+
+def _place(change: EntitlementChange) -> tuple[int, int, str]:
+    return ASPECTS.index(change.aspect), change.minute or 0, str(change.people)
 
 
 def _changes(
@@ -175,14 +207,17 @@ def _changes(
     comparison = _Comparison(before, after, units, slots_max)
     differences = comparison.differences(evaluations_max, comparisons_max)
     changes = [change for each in differences for change in comparison.changes(each)]
-    changes.sort(key=lambda change: (ASPECTS.index(change.aspect), change.minute or 0, str(change.people)))
+    changes.sort(key=_place)
     return tuple(changes), comparison.is_complete
 
 
 def _terms(ruleset: Ruleset) -> Mapping[Term, object]:
     charter, joining = ruleset.charter, ruleset.joining
     return {
-        "line": (ruleset.shaped, ruleset.measured),
+        "line": [
+            (name if ruleset.is_of_several else "", each.shaped, each.measured)
+            for name, each in ruleset.by_uplink.items()
+        ],
         "lifeline": lifeline(charter),
         "guest_lifeline": guest_lifeline(charter),
         "max_weight_ratio": charter.max_weight_ratio,
@@ -489,6 +524,7 @@ class _Comparison:
                 unknown and number == 0,
                 busy,
                 nodes,
+                None,
                 min(examples, default=None),
                 example_minute(times, minutes),
                 tuple(sorted({name for old, _ in pairs for name in old.rules[aspect]})),

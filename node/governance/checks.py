@@ -7,7 +7,7 @@ credits over the charter's ratio. (Other warnings are in `rule_warnings`; W08, W
 and W20 in `local_findings`, W17 in `observed_rules`, W19 in `minutes_table`.)
 """
 
-from collections.abc import Collection, Container, Iterable, Sequence
+from collections.abc import Callable, Collection, Container, Iterable, Sequence
 from functools import partial
 
 from node.errors import Finding
@@ -30,7 +30,7 @@ from node.governance.rule_evaluation import (
     pool_has_guests,
 )
 from node.governance.rule_tests import moment_at
-from node.governance.rule_warnings import RuleReach, rule_warnings
+from node.governance.rule_warnings import RuleReach, rule_warnings, too_many_rules
 from node.governance.rules import (
     GUEST_TIER,
     GUESTS,
@@ -45,6 +45,7 @@ from node.governance.rules import (
     limit_of,
 )
 from node.governance.slices import ClassSlices, TimeSlices, mask_of, members_of
+from node.governance.uplink_findings import merged
 from node.governance.value_syntax import format_rates
 from node.translator import N_, LazyText, gettext_lazy
 from node.units import Rates, highest, lowest
@@ -66,21 +67,28 @@ def check_file(
 
 def check(ruleset: Ruleset, units: Sequence[Unit] = (), clock: ClockState = "synced") -> tuple[Finding, ...]:
     """Errors and warnings of parsed rules, by line. `units`: the member directory; empty when there is none."""
-    findings = _findings(units, clock, ruleset, ruleset.rules)
-    findings += observed_findings(ruleset, findings, partial(_findings, units, clock))
+    find = partial(_findings, units, clock, ruleset)
+    found = {name: _of_line(each, find) for name, each in ruleset.by_uplink.items()}
+    findings = [*merged(ruleset, found), *too_many_rules(ruleset)]
     return tuple(sorted(findings, key=lambda f: (not f.is_error, f.line, f.code)))[:FINDINGS_MAX]
 
 
+def _of_line(ruleset: Ruleset, find: Callable[[Ruleset, Collection[Rule]], list[Finding]]) -> list[Finding]:
+    findings = find(ruleset, ruleset.rules)
+    return [*findings, *observed_findings(ruleset, findings, find)]
+
+
 def _findings(
-    units: Sequence[Unit], clock: ClockState, ruleset: Ruleset, warned: Collection[Rule]
+    units: Sequence[Unit], clock: ClockState, whole: Ruleset, ruleset: Ruleset, warned: Collection[Rule]
 ) -> list[Finding]:
-    """`warned`: the rules whose warnings are wanted; those of the others are not reliable."""
+    """`ruleset`: of one line of the whole. `warned`: the rules whose warnings are wanted; those of the others are not
+    reliable."""
     survey = _Survey(ruleset, units, warned)
     found: dict[tuple[str, str], Finding] = {}
     for unit_class in survey.population.classes:
         survey.visit(unit_class, found)
     findings = [*found.values(), *capacity_findings(ruleset, survey.population)]
-    findings += example_findings(ruleset, units)
+    findings += example_findings(ruleset, units, whole)
     findings += rule_warnings(ruleset, units, survey.reach, clock)
     findings += minutes_findings(ruleset)
     return findings
