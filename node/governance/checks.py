@@ -67,7 +67,7 @@ def check_file(
 
 def check(ruleset: Ruleset, units: Sequence[Unit] = (), clock: ClockState = "synced") -> tuple[Finding, ...]:
     """Errors and warnings of parsed rules, by line. `units`: the member directory; empty when there is none."""
-    find = partial(_findings, units, clock, ruleset)
+    find = partial(_findings, _Surveys(units), clock, ruleset)
     found = {name: _of_line(each, find) for name, each in ruleset.by_uplink.items()}
     findings = [*merged(ruleset, found), *too_many_rules(ruleset)]
     return tuple(sorted(findings, key=lambda f: (not f.is_error, f.line, f.code)))[:FINDINGS_MAX]
@@ -79,19 +79,32 @@ def _of_line(ruleset: Ruleset, find: Callable[[Ruleset, Collection[Rule]], list[
 
 
 def _findings(
-    units: Sequence[Unit], clock: ClockState, whole: Ruleset, ruleset: Ruleset, warned: Collection[Rule]
+    surveys: "_Surveys", clock: ClockState, whole: Ruleset, ruleset: Ruleset, warned: Collection[Rule]
 ) -> list[Finding]:
     """`ruleset`: of one line of the whole. `warned`: the rules whose warnings are wanted; those of the others are not
     reliable."""
-    survey = _Survey(ruleset, units, warned)
-    found: dict[tuple[str, str], Finding] = {}
-    for unit_class in survey.population.classes:
-        survey.visit(unit_class, found)
-    findings = [*found.values(), *capacity_findings(ruleset, survey.population)]
+    units, survey = surveys.units, surveys.of(ruleset, warned)
+    findings = [*survey.found.values(), *capacity_findings(ruleset, survey.population)]
     findings += example_findings(ruleset, units, whole)
     findings += rule_warnings(ruleset, units, survey.reach, clock)
     findings += minutes_findings(ruleset)
     return findings
+
+
+class _Surveys:
+    """Lines that have the same rules need one survey: nothing in it depends on a line's speed."""
+
+    def __init__(self, units: Sequence[Unit]) -> None:
+        self.units = units
+        self._known: dict[tuple[tuple[Rule, ...], tuple[Rule, ...]], _Survey] = {}
+
+    def of(self, ruleset: Ruleset, warned: Collection[Rule]) -> "_Survey":
+        key = ruleset.rules, tuple(warned)
+        if key not in self._known:
+            survey = self._known[key] = _Survey(ruleset, self.units, warned)
+            for unit_class in survey.population.classes:
+                survey.visit(unit_class)
+        return self._known[key]
 
 
 class _Survey:
@@ -99,6 +112,8 @@ class _Survey:
 
     def __init__(self, ruleset: Ruleset, units: Sequence[Unit], warned: Collection[Rule]) -> None:
         self._ruleset = ruleset
+        self.found: dict[tuple[str, str], Finding] = {}
+        """Errors, by their code and subject."""
         self.population, self._times = Population(ruleset, units), TimeSlices(ruleset.rules)
         self._index = RuleIndex(ruleset, self.population.accounts_of)
         self._evaluator = Evaluator(ruleset, lists_not_binding=False)
@@ -108,8 +123,9 @@ class _Survey:
         names = {rule.id for rule in warned}
         self._deciding = mask_of(i for i, rule in enumerate(ruleset.rules) if rule.id not in names)
 
-    def visit(self, unit_class: UnitClass, found: dict[tuple[str, str], Finding]) -> None:
+    def visit(self, unit_class: UnitClass) -> None:
         """Adds the errors that this class is the first to meet."""
+        found = self.found
         slices, guest = self._times.of_class(unit_class.selecting), unit_class.is_guest
         contradicting = 0
         for subject, where in conflicts(self._index, slices, self._times.all, guest=guest):

@@ -349,7 +349,7 @@ def _show_lines(value: object) -> Blanks:
     names = value if isinstance(value, list) else [value]
     if not all(isinstance(name, str) for name in names) or len(names) > UPLINKS_MAX:
         raise ValueError("no lines")
-    return {"uplink": ", ".join(names)}
+    return {"uplink": ", ".join(map(str, names))}
 
 
 def _write_lines(blanks: Blanks) -> Value | None:
