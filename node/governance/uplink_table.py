@@ -1,7 +1,8 @@
 """Parses the tables ``[uplink.NAME]``, and which of these lines a rule is for."""
 
+import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from node.characters import is_name
 from node.errors import Finding, InvalidValue
@@ -13,6 +14,8 @@ from node.translator import gettext_lazy, literal
 from node.units import BitsPerSecond, Rates, parse_rate
 
 UPLINKS_MAX = 8
+NAMES_READ_MAX = 100
+"""Of a table with more keys, the others are not even refused."""
 USABLE_PERCENT = 85
 """Part of the uplink that is shared, so that the queue builds up here and not in the modem."""
 RATE_SOURCES = ("stated", "measured")
@@ -57,15 +60,15 @@ def read_uplinks(document: TomlDocument, findings: list[Finding]) -> Uplinks:
     table = one_table(document, "uplink", findings)
     if table is None:
         return Uplinks((), ())
-    names = [name for name in table.data if _is_named(table, name)]
-    if len(names) > UPLINKS_MAX:
+    names = [name for name in list(table.data)[:NAMES_READ_MAX] if _is_named(table, name)]
+    if len(table.data) > UPLINKS_MAX:
         message = gettext_lazy(
-            "There are {number} lines; at most {most} are read.", number=len(names), most=UPLINKS_MAX
+            "There are {number} lines; at most {most} are read.", number=len(table.data), most=UPLINKS_MAX
         )
-        line = document.line(f"uplink.{names[UPLINKS_MAX]}")
+        line = document.line(f"uplink.{list(table.data)[UPLINKS_MAX]}")
         findings.append(Finding("E01", line, message, gettext_lazy("remove some of them")))
     read = [_uplink(document, name, findings) for name in sorted(names[:UPLINKS_MAX])]
-    return Uplinks(tuple(each for each in read if each is not None), tuple(sorted(names)))
+    return Uplinks(tuple(each for each in read if each is not None), tuple(sorted(names[:UPLINKS_MAX])))
 
 
 def _is_named(table: TomlTable, name: str) -> bool:
@@ -157,12 +160,10 @@ def _uplink_rate(text: str) -> BitsPerSecond:
 def uplinks_of(table: TomlTable, chain: Sequence[TomlTable], names: Sequence[str]) -> tuple[str, ...]:
     """The lines on which a rule holds, sorted; empty for all. An exception without ``uplink`` has those of the rule it
     replaces. `names`: of all lines."""
-    # Copies with a separate list: errors in the other rule are reported there, once.
-    replaced = (_own_uplinks(replace(each, findings=[]), names) for each in chain)
-    inherited = next((found for found in replaced if found), ())
+    inherited = next((found for each in chain if (found := _known(each, names))), ())
     own = _own_uplinks(table, names)
     if inherited and not set(own) <= set(inherited):
-        wanted = f'"{inherited[0]}"' if len(inherited) == 1 else str(list(inherited)).replace("'", '"')
+        wanted = json.dumps(inherited[0] if len(inherited) == 1 else inherited)
         message = gettext_lazy(
             "The rule that this one replaces is for the line {name}, so this one would never apply on others.",
             name=", ".join(inherited),
@@ -172,18 +173,30 @@ def uplinks_of(table: TomlTable, chain: Sequence[TomlTable], names: Sequence[str
     return own or inherited
 
 
+def _known(table: TomlTable, names: Sequence[str]) -> tuple[str, ...]:
+    """Those of the lines that a rule names and that there are; errors in it are reported elsewhere."""
+    value = table.data.get("uplink")
+    texts = value[:UPLINKS_MAX] if isinstance(value, list) else [value]
+    return tuple(sorted({text for text in texts if isinstance(text, str) and text in names}))
+
+
 def _own_uplinks(table: TomlTable, names: Sequence[str]) -> tuple[str, ...]:
-    texts = table.texts("uplink", UPLINK_WANTED)
-    if texts == []:
+    value = table.data.get("uplink")
+    if isinstance(value, list) and not 0 < len(value) <= UPLINKS_MAX:
         message = gettext_lazy("With no line, this rule would never apply.")
+        if value:
+            message = gettext_lazy(
+                "There are {number} lines; at most {most} are read.", number=len(value), most=UPLINKS_MAX
+            )
         table.refuse("uplink", message, gettext_lazy("name a line, or remove {key}", key="uplink"), "E02")
-    for text in texts or ():
-        if text not in names:
-            message = gettext_lazy("The file has no line {name}.", name=f"{text!r:.60}")
-            fix = suggestion(text, names)
-            if not names:
-                fix = gettext_lazy(
-                    "write {table} with {examples}", table="[uplink.NAME]", examples="down, up"
-                )
-            table.refuse("uplink", message, fix, "E02")
-    return tuple(sorted({text for text in texts or () if text in names}))
+        return ()
+    texts = table.texts("uplink", UPLINK_WANTED)
+    unknown = next((text for text in texts or () if text not in names), None)
+    if unknown is not None:
+        fix = suggestion(unknown, names)
+        if not names:
+            fix = gettext_lazy("write {table} with {examples}", table="[uplink.NAME]", examples="down, up")
+        table.refuse(
+            "uplink", gettext_lazy("The file has no line {name}.", name=f"{unknown!r:.60}"), fix, "E02"
+        )
+    return _known(table, names) if texts else ()

@@ -1,6 +1,7 @@
 """Several lines in one rule file: read, narrowed to one of them, and the lines that a rule is for."""
 
 import re
+import time
 from dataclasses import replace
 
 import pytest
@@ -199,6 +200,20 @@ def test_there_are_at_most_so_many_lines():
 
     assert UPLINKS_MAX == len(read(HEAD + lines(UPLINKS_MAX - 1)).uplinks)
     assert f"at most {UPLINKS_MAX} are read" in wrong(HEAD + lines(UPLINKS_MAX)).message
+
+
+def test_a_file_that_names_thousands_of_lines_is_refused_at_once():
+    lines = "".join(f'[uplink.l{n}]\ndown = "2 Mbit/s"\nup = "2 Mbit/s"\n' for n in range(3_000))
+    names = ", ".join(f'"l{n}"' for n in range(100))
+    bodies = (f"uplink = [{names}]", 'uplink = ["x", "l1"]')
+    rules = [
+        rule(f"r{n}", f'ceiling = "none"\nexception_to = "r{n + 1}"\n{bodies[n % 2]}') for n in range(199)
+    ]
+    started = time.perf_counter()
+    ruleset, findings = parse_ruleset(lines + file_with(*rules))
+    assert ruleset is None
+    assert any("There are 3001 lines" in finding.message for finding in findings)
+    assert time.perf_counter() - started < 20, "0.6 s on an idle machine"
 
 
 @given(st.text(max_size=12), st.text(max_size=12))
