@@ -24,6 +24,7 @@ from node.governance.rules import GUEST_TIER, Ceiling, Quota, Rule, Ruleset, ess
 from node.governance.slices import mask_of
 from node.governance.timeline import NEVER, Span, Timeline, example_minute
 from node.governance.times import ALWAYS, Times
+from node.governance.uplink_changes import on_each_uplink
 from node.units import AccountId, BitsPerSecond, Milliseconds, Rates
 
 EVALUATIONS_MAX = 3_000
@@ -155,7 +156,8 @@ def change_impact(
 ) -> ChangeImpact:
     """Compares two rulesets. `units`: the member directory; empty when it is not known."""
     limits = evaluations_max, comparisons_max, slots_max
-    changes, is_complete = _changes_of_lines(before, after, units, limits)
+    lines, is_complete = on_each_uplink(before, after, lambda old, new: _changes(old, new, units, limits))
+    changes = tuple(sorted((replace(each, uplinks=names) for each, names in lines.items()), key=_place))
     old, new = _terms(before), _terms(after)
     without_effect: set[Term] = set()
     if not any(map(_depends_on_load, (*before.rules, *after.rules))):
@@ -164,36 +166,6 @@ def change_impact(
         without_effect.add("grace_days")
     terms = tuple(term for term in old if old[term] != new[term] and term not in without_effect)
     return ChangeImpact(before, after, terms, changes, len(units), is_complete)
-
-
-def _changes_of_lines(
-    before: Ruleset, after: Ruleset, units: Sequence[Unit], limits: tuple[int, int, int]
-) -> tuple[tuple[EntitlementChange, ...], bool]:
-    """The changes on each line that either file has, the same ones once; those of lines with the same rules are compared
-    once."""
-    if not (before.is_of_several or after.is_of_several):
-        return _changes(before, after, units, limits)
-    names = dict.fromkeys((*before.uplink_names, *after.uplink_names))
-    known: dict[tuple[tuple[Rule, ...], tuple[Rule, ...]], tuple[tuple[EntitlementChange, ...], bool]] = {}
-    lines: dict[EntitlementChange, list[str]] = {}
-    is_complete = True
-    for name in names:
-        old, new = before.of_uplink(name), after.of_uplink(name)
-        rules = old.rules, new.rules
-        if rules not in known:
-            known[rules] = _changes(old, new, units, limits)
-        for change in known[rules][0]:
-            lines.setdefault(change, []).append(name)
-        is_complete = is_complete and known[rules][1]
-    changes = [
-        change if len(on) == len(names) else replace(change, uplinks=tuple(on))
-        for change, on in lines.items()
-    ]
-    return tuple(sorted(changes, key=_place)), is_complete
-
-
-def _place(change: EntitlementChange) -> tuple[int, int, str]:
-    return ASPECTS.index(change.aspect), change.minute or 0, str(change.people)
 
 
 def _changes(
@@ -207,8 +179,11 @@ def _changes(
     comparison = _Comparison(before, after, units, slots_max)
     differences = comparison.differences(evaluations_max, comparisons_max)
     changes = [change for each in differences for change in comparison.changes(each)]
-    changes.sort(key=_place)
     return tuple(changes), comparison.is_complete
+
+
+def _place(change: EntitlementChange) -> tuple[int, int, str]:
+    return ASPECTS.index(change.aspect), change.minute or 0, str(change.people)
 
 
 def _terms(ruleset: Ruleset) -> Mapping[Term, object]:

@@ -35,7 +35,7 @@ from node.governance.rules import (
     nodes_of,
 )
 from node.governance.times import RANGE_WANTED, NamedDays, parse_day_range
-from node.governance.uplink_table import USABLE_PERCENT, read_uplinks
+from node.governance.uplink_table import USABLE_PERCENT, few_enough_on_lines, read_uplinks
 from node.governance.value_syntax import (
     BUSY_AFTER_WANTED,
     DECISION_WANTED,
@@ -91,6 +91,7 @@ def parse_ruleset(text: str) -> tuple[Ruleset | None, tuple[Finding, ...]]:
     findings: list[Finding] = []
     _known_tables(document, findings)
     ruleset = _ruleset(document, findings)
+    few_enough_on_lines(ruleset, findings)
     if any(finding.is_error for finding in findings):
         return None, tuple(sorted(findings, key=lambda finding: finding.line))[:FINDINGS_MAX]
     return ruleset, ()

@@ -7,13 +7,15 @@ from dataclasses import dataclass
 from node.characters import is_name
 from node.errors import Finding, InvalidValue
 from node.governance.document import TomlTable, one_table, suggestion, write
-from node.governance.rules import MAIN_UPLINK, MeasuredUplink, NamedUplink, usable
+from node.governance.rules import MAIN_UPLINK, MeasuredUplink, NamedUplink, Ruleset, usable
 from node.governance.value_syntax import NAME_WANTED, RATES_WANTED, parse_rates
 from node.toml_reader import TomlDocument
 from node.translator import gettext_lazy, literal
 from node.units import BitsPerSecond, Rates, parse_rate
 
 UPLINKS_MAX = 8
+RULES_ON_LINES_MAX = 400
+"""Each line is checked by itself; lines with the same rules count once."""
 NAMES_READ_MAX = 100
 """Of a table with more keys, the others are not even refused."""
 USABLE_PERCENT = 85
@@ -73,7 +75,8 @@ def read_uplinks(document: TomlDocument, findings: list[Finding]) -> Uplinks:
 
 def _is_named(table: TomlTable, name: str) -> bool:
     """Whether it is a table with a plain name; what is not is refused."""
-    line = table.document.line(f"uplink.{name}") or table.line(name)
+    heads = (f"uplink.{name}", f'uplink."{name}"')
+    line = next((line for head in heads if (line := table.document.line(head))), table.line(name))
     if not isinstance(table.data[name], dict):
         message = gettext_lazy("{key} belongs to a line, and each line has a name.", key=f"{name!r:.60}")
         fix = gettext_lazy("write it below {table}", table=f"[uplink.{MAIN_UPLINK}]")
@@ -155,6 +158,25 @@ def _uplink_rate(text: str) -> BitsPerSecond:
             gettext_lazy("write the measured speed, such as {example}", example='"8 Mbit/s"'),
         )
     return rate
+
+
+def few_enough_on_lines(ruleset: Ruleset, findings: list[Finding]) -> None:
+    """E01 where rules for some lines only would take long to check."""
+    if not ruleset.is_of_several:
+        return
+    number = sum(
+        map(len, {tuple(rule.id for rule in each.every_rule) for each in ruleset.by_uplink.values()})
+    )
+    if number <= RULES_ON_LINES_MAX:
+        return
+    message = gettext_lazy(
+        "On lines with different rules there are {number} rules, those of each line counted; at most {most} are checked.",
+        number=number,
+        most=RULES_ON_LINES_MAX,
+    )
+    findings.append(
+        Finding("E01", 0, message, gettext_lazy("write rules for all lines, and fewer exceptions"))
+    )
 
 
 def uplinks_of(table: TomlTable, chain: Sequence[TomlTable], names: Sequence[str]) -> tuple[str, ...]:

@@ -202,6 +202,19 @@ def test_there_are_at_most_so_many_lines():
     assert f"at most {UPLINKS_MAX} are read" in wrong(HEAD + lines(UPLINKS_MAX)).message
 
 
+def test_rules_for_different_lines_are_as_many_as_are_checked_in_time():
+    more = "".join(MILL.replace("mill", name) for name in ("mill", "l", "m"))
+    everywhere = [rule(f"r{n}", f"share = {n + 1}") for n in range(199)]
+    assert () == parse_ruleset(file_with(*everywhere) + more)[1], "the same rules on all lines count once"
+    on_two = [each.replace("who", 'uplink = ["l", "m"]\nwho') for each in everywhere]
+    assert () == parse_ruleset(file_with(*on_two) + more)[1], "the same on two lines, and none on the others"
+    odd = rule("odd", 'devices = 2\nuplink = "l"')
+    assert () == parse_ruleset(file_with(odd, *on_two) + more)[1], "200 on one line and 199 on another"
+    on_three = [each.replace('["l", "m"]', '["l", "m", "mill"]') for each in on_two[1:]]
+    even = rule("even", 'devices = 2\nuplink = "m"')
+    assert "at most 400 are checked" in wrong(file_with(odd, even, *on_three) + more).message
+
+
 def test_a_file_that_names_thousands_of_lines_is_refused_at_once():
     lines = "".join(f'[uplink.l{n}]\ndown = "2 Mbit/s"\nup = "2 Mbit/s"\n' for n in range(3_000))
     names = ", ".join(f'"l{n}"' for n in range(100))
