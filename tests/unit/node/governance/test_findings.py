@@ -68,6 +68,10 @@ WRONG = (
     HEAD + "".join(f'[uplink.l{n}]\ndown = "2 Mbit/s"\nup = "2 Mbit/s"\n' for n in range(8)),
     file_with(TOP.replace("who", 'uplink = "main"\nwho'), f'{LATER}uplink = "l"\n') + LINE_L,
     file_with(*(rule(f"r{n}", f"devices = 2\nuplink = {ON[n % 3]}") for n in range(200))) + LINE_L + LINE_M,
+    file_with(
+        '[[ladder]]\nid = 3\nsteps = ["tell", "x", "share 50"]\ntrigger = "3"\ndecay = "x"\nwho = []\n'
+    ),
+    file_with('[[ladder]]\nid = "a"\nwho = "everyone"\nsteps = ["tell", "share 50"]\n' * 2),
     f'{HEAD}[joining]\nways = ["door", "terms", "terms"]\nwhen_full = "never"\n[[test]]\n',
 )
 MILL = '[uplink.mill]\ndown = "46 Mbit/s"\nup = "46 Mbit/s"\n'
@@ -87,6 +91,7 @@ FILES = {
     "E05": file_with(TOP, rule("f", FLOOR.format("4 Mbit/s down, 1 Mbit/s up"), '"group:mast-host"')),
     "E06": file_with(rule("a", "share = 100"), rule("b", "share = 200", '"group:mast-host"')),
     "E07": file_with('[[rule]]\nid = "a"\nwho = "everyone"\nshare = 100\n'),
+    "E08": file_with('[[ladder]]\nid = "a"\nby = "D-1"\nwho = "everyone"\nsteps = ["share 50 for 7 days"]\n'),
     "E09": file_with(rule("a", "share = 50\nemergency = true")),
     "E10": file_with() + '[[account]]\nid = "ana"\n',
     "E12": file_with(f'[[test]]\ngiven = "member, fri 21:00"\nexpect = "down >= {46} Mbit/s"\n'),
