@@ -15,6 +15,7 @@ from captive_portal.request_context import (
 )
 from node.app.views import DeviceView, GuestView, LineView
 from node.governance.allowance import Allowance, Bound
+from node.governance.burst import SECOND_MS, Burst
 from node.units import Rates
 
 JSON = "application/json"
@@ -190,10 +191,16 @@ def _limits(allowance: Allowance | None) -> list[dict[str, object]]:
             "decision": bound.decision,
             "sentence": bound.sentence,
             "until": bound.until.isoformat() if bound.until else None,
+            **(_burst(allowance.burst) if kind == "ceiling" else {}),
         }
         for kind, bound in bounds
         if bound is not None
     ]
+
+
+def _burst(burst: Burst | None) -> dict[str, object]:
+    """Only where the ceiling has one."""
+    return {} if burst is None else {"burst": {**_rates(burst.rates), "seconds": burst.length // SECOND_MS}}
 
 
 def _rates(rates: Rates) -> dict[str, int]:

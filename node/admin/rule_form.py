@@ -120,6 +120,11 @@ class RuleForm:
         """Whether something was found in a blank that is folded away."""
         return any(self.at(blank) for blank in FOLDED)
 
+    @property
+    def has_burst_findings(self) -> bool:
+        """Whether something was found in the blanks of a burst."""
+        return any(blank.startswith("burst_") for blank in self.findings)
+
     def options(self, blank: str) -> Options:
         """Of a menu that is not about people or rules; a value that no menu offers is offered as it is."""
         value = self.form.value(blank)

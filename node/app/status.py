@@ -107,6 +107,7 @@ class StatusSnapshot:
         adoption: RuleAdoption,
         parts: Parts,
         peers: Callable[[], tuple[PeerView, ...]],
+        roster: Callable[[], frozenset[NodeId]],
         waiting: Callable[[], int],
         warned: Callable[[], tuple[str, ...]],
         losses: Callable[[], tuple[str, ...]] = tuple,
@@ -117,6 +118,7 @@ class StatusSnapshot:
         self._config, self._reconciler, self._files, self._parts = config, reconciler, files, parts
         self.adoption = adoption
         self._peers, self._waiting, self._warned = peers, waiting, warned
+        self._roster = roster
         self._losses, self._table_use, self._measured = losses, table_use, measured
 
     def overview(self, translator: Translator = ENGLISH) -> Overview:
@@ -202,7 +204,7 @@ class StatusSnapshot:
 
     def node_names(self) -> frozenset[str]:
         """The names of all nodes of the community; empty while one of them is not known."""
-        others = set(self._config.community.nodes) - {self._reconciler.node}
+        others = set(self._roster()) - {self._reconciler.node}
         return node_names(self._config.node.name, others, self._peers())
 
     def _flows(self) -> FlowsRow:

@@ -177,7 +177,8 @@ SETTINGS: tuple[Setting, ...] = (
         "nodes",
         NODE_IDS,
         "[]",
-        "The ids of the community's nodes. A node that is not listed is a stranger and learns nothing.",
+        "The ids of the community's nodes. A node that is not listed is a stranger and learns nothing. Where the "
+        "node follows a community record ('procomu community show'), the record decides instead.",
     ),
     _must(
         "lan",

@@ -15,6 +15,7 @@ from typing import Literal, get_args
 from unicodedata import normalize
 
 from node.governance.allowance import Allowance, Bound, Moment, Unit
+from node.governance.burst import Burst
 from node.governance.coverage import is_in_variant, variants
 from node.governance.ladders import ladder_essence
 from node.governance.people import Group, People, PeopleKind
@@ -38,7 +39,9 @@ SLOTS_MAX = 40_000
 """Times with different rules, at each node that rules name; two files with hundreds of times and different nodes can have
 more."""
 
-Aspect = Literal["ceiling", "pool_ceiling", "guarantee", "share", "weight", "quotas", "session", "devices"]
+Aspect = Literal[
+    "ceiling", "burst", "pool_ceiling", "pool_burst", "guarantee", "share", "weight", "quotas", "session", "devices"
+]  # fmt: skip
 ASPECTS: tuple[Aspect, ...] = get_args(Aspect)
 Term = Literal[
     "line",
@@ -57,7 +60,7 @@ Term = Literal[
     "ladders",
 ]
 """A part of the agreement that is the same for everybody."""
-_SHARED: frozenset[Aspect] = frozenset({"share", "guarantee", "pool_ceiling"})
+_SHARED: frozenset[Aspect] = frozenset({"share", "guarantee", "pool_ceiling", "pool_burst"})
 """Guests have these all together, whatever their groups."""
 
 
@@ -79,7 +82,7 @@ class Direct:
     """Of all people of the pool together."""
 
 
-Value = PoolShare | Direct | frozenset[Quota] | Milliseconds | int | None
+Value = PoolShare | Direct | Burst | frozenset[Quota] | Milliseconds | int | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -268,6 +271,8 @@ class _Entitlement:
     """None: the lifeline only."""
     ceiling: Rates | None
     pool_ceiling: Rates | None
+    burst: Burst | None
+    pool_burst: Burst | None
     quotas: frozenset[Quota]
     session: Milliseconds | None
     devices: int | None
@@ -322,6 +327,8 @@ class _Side:
             guarantee=None if found.floor.value == found.lifeline else found.floor.value,
             ceiling=_value(found.ceiling),
             pool_ceiling=_value(found.pool_ceiling),
+            burst=found.burst,
+            pool_burst=found.pool_burst,
             quotas=frozenset(rule.effect for rule in quotas if isinstance(rule.effect, Quota)),
             session=_value(found.session),
             devices=_value(found.devices),
@@ -336,6 +343,8 @@ class _Side:
             "guarantee": found.floor,
             "ceiling": found.ceiling,
             "pool_ceiling": found.pool_ceiling,
+            "burst": found.ceiling,
+            "pool_burst": found.pool_ceiling,
             "session": found.session,
             "devices": found.devices,
         }
@@ -536,7 +545,9 @@ def _own_differences(old: _Entitlement, new: _Entitlement) -> tuple[tuple[Aspect
     """What differs, apart from the share, which depends on who else is in the pool."""
     pairs: tuple[tuple[Aspect, Value, Value], ...] = (
         ("ceiling", *_direct(old.ceiling, new.ceiling)),
+        ("burst", old.burst, new.burst),
         ("pool_ceiling", *_direct(old.pool_ceiling, new.pool_ceiling)),
+        ("pool_burst", old.pool_burst, new.pool_burst),
         ("guarantee", *_direct(old.guarantee, new.guarantee, (old.pool is not None, new.pool is not None))),
         ("weight", old.weight_in_pool, new.weight_in_pool),
         ("quotas", old.quotas - new.quotas, new.quotas - old.quotas),

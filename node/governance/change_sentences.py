@@ -4,6 +4,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
 from node.governance.allowance import Unit
+from node.governance.burst import Burst
 from node.governance.change_impact import (
     Aspect,
     ChangeImpact,
@@ -17,6 +18,7 @@ from node.governance.expressions import (
     among_words,
     answer_sentence,
     approvals_sentence,
+    burst_words,
     busy_sentence,
     capital,
     combinations_words,
@@ -240,6 +242,8 @@ def value_words(
     match change.aspect:
         case "ceiling" | "pool_ceiling":
             return _limit(value, words, together=change.aspect == "pool_ceiling")
+        case "burst" | "pool_burst":
+            return _burst(value, words, together=change.aspect == "pool_burst")
         case "guarantee":
             return _guarantee(value, words)
         case "share" | "weight":
@@ -249,12 +253,7 @@ def value_words(
             assert isinstance(value, frozenset), "quotas are a set"
             return _quotas(value, words)
         case "session":
-            if value is None:
-                return words.gettext("visits as long as the node’s settings say")
-            assert isinstance(value, int), "a session has a length"
-            return words.gettext("visits of at most {time}").format(
-                time=duration_words(Milliseconds(value), words)
-            )
+            return _session(value, words)
         case "devices":
             if value is None:
                 return words.gettext("any number of devices online at once")
@@ -263,6 +262,13 @@ def value_words(
                 "at most {number} device online at once", "at most {number} devices online at once", value
             )
             return text.format(number=value)
+
+
+def _session(value: Value, words: Translator) -> str:
+    if value is None:
+        return words.gettext("visits as long as the node’s settings say")
+    assert isinstance(value, int), "a session has a length"
+    return words.gettext("visits of at most {time}").format(time=duration_words(Milliseconds(value), words))
 
 
 def _limit(value: Value, words: Translator, *, together: bool) -> str:
@@ -274,6 +280,15 @@ def _limit(value: Value, words: Translator, *, together: bool) -> str:
     if together:
         text = words.gettext("at most {rates} for all of them together")
     return text.format(rates=_direct(value, words))
+
+
+def _burst(value: Value, words: Translator, *, together: bool) -> str:
+    if not isinstance(value, Burst):
+        return words.gettext("nothing above the limit for the first seconds")
+    text = words.gettext("up to {burst}")
+    if together:
+        text = words.gettext("up to {burst} for all of them together")
+    return text.format(burst=burst_words(value, words))
 
 
 def _guarantee(value: Value, words: Translator) -> str:

@@ -214,7 +214,7 @@ def with_exception(draft: RuleDraft, name: str) -> tuple[str, str] | Finding:
     rule = draft.rule(name)
     if rule is None:
         return _not_there(name)
-    copied = (effect_of(rule), "counts", "then", "while", "observe")
+    copied = (effect_of(rule), "burst", "counts", "then", "while", "observe")
     values = {key: rule[key] for key in copied if key in rule}
     values |= {"when": _EVENING, "exception_to": name}
     last = max(draft.tables.index(each) for each in draft.tables if each.get("id") == name)

@@ -6,6 +6,7 @@ from datetime import date
 from functools import partial
 
 from node.errors import Finding, InvalidValue
+from node.governance.burst_table import read_burst, refuse_burst, refuse_burst_without_ceiling
 from node.governance.document import TomlTable, suggestion, tables, write
 from node.governance.expressions import listed
 from node.governance.rule_evaluation import SESSION_MIN
@@ -85,6 +86,7 @@ EFFECTS = ("share", "credit", "floor", "reserve", "ceiling", "quota", "session",
 RULE_KEYS = (
     "id",
     *EFFECTS,
+    "burst",
     "counts",
     "then",
     "who",
@@ -103,11 +105,6 @@ RULE_KEYS = (
     "proposed_by",
     "why",
 )
-LATER = {
-    "burst": gettext_lazy("use a ceiling alone until a later version knows bursts"),
-}
-"""Keys that later versions of the rule language will have, and what to do until then."""
-
 EMERGENCY_DAYS_MAX = 3
 """Of an emergency order: 72 hours."""
 EMERGENCY_EXAMPLE = ("2026-12-01", "2026-12-03")
@@ -181,7 +178,7 @@ def _names(found: Sequence[TomlTable]) -> dict[str, TomlTable]:
 
 
 def _rule(table: TomlTable, names: Names, dates: Dates, lines: Lines) -> Rule | None:
-    table.known(RULE_KEYS, LATER)
+    table.known(RULE_KEYS)
     name = table.required("id", NAME_WANTED, _rule_name)
     by = table.required("by", DECISION_WANTED, parse_decision, "E07")
     chain = _replaced(table, names)
@@ -414,8 +411,6 @@ def _selectors(table: TomlTable, key: str, excluded: Sequence[str]) -> Who | Non
 def _effect(table: TomlTable, lines: Sequence[Rates | None]) -> Effect | None:
     found = _effects(table)
     if len(found) != 1:
-        if not found and any(key in LATER for key in table.data):
-            return None
         message = gettext_lazy("This rule does nothing; a rule has exactly one effect.")
         fix = gettext_lazy("add one of {words}", words=", ".join(EFFECTS))
         if found:
@@ -431,6 +426,8 @@ def _effect(table: TomlTable, lines: Sequence[Rates | None]) -> Effect | None:
                     "{key} belongs to a quota, and this rule has {effect}.", key=key, effect=found[0]
                 )
                 table.refuse(key, message, gettext_lazy("take it out"), "E02")
+    if found[0] != "ceiling":
+        refuse_burst(table, found[0])
     return _reserve(table, lines) if found[0] == "reserve" else _READERS[found[0]](table)
 
 
@@ -465,13 +462,15 @@ def _reserve(table: TomlTable, lines: Sequence[Rates | None]) -> Reserve | None:
 def _ceiling(table: TomlTable) -> Ceiling | None:
     if table.data.get("ceiling") == "none":
         if "exception_to" in table.data:
+            refuse_burst_without_ceiling(table)
             return Ceiling(None)
         message = gettext_lazy("{example} lifts no other rule.", example='ceiling = "none"')
         fix = gettext_lazy("remove the rule, or say with {key} which ceiling it lifts", key="exception_to")
         table.refuse("ceiling", message, fix, "E02")
         return None
     rates = table.value("ceiling", RATES_WANTED, parse_rates)
-    return None if rates is None else Ceiling(rates)
+    burst = read_burst(table, rates)
+    return None if rates is None else Ceiling(rates, burst)
 
 
 def _quota(table: TomlTable) -> Quota | None:

@@ -7,6 +7,7 @@ from typing import Literal
 
 from node.accounting.periods import Period
 from node.errors import Finding
+from node.governance.burst import Burst
 from node.governance.minutes import Minutes
 from node.governance.times import NamedDays, Times
 from node.units import KILO, BitsPerSecond, Bytes, Milliseconds, Rates
@@ -83,6 +84,7 @@ class Ceiling:
     """Maximum rate; None removes the ceiling to which this rule is an exception."""
 
     rates: Rates | None
+    burst: Burst | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -540,6 +542,11 @@ def limit_of(rule: Rule) -> Rates | None:
     """The ceiling that the rule sets, at once or when its quota is used up."""
     effect = rule.effect.then if isinstance(rule.effect, Quota) else rule.effect
     return effect.rates if isinstance(effect, Ceiling) else None
+
+
+def burst_of(rule: Rule) -> Burst | None:
+    """That of its ceiling."""
+    return rule.effect.burst if isinstance(rule.effect, Ceiling) else None
 
 
 def covers(rates: Rates, others: Rates) -> bool:

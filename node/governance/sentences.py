@@ -12,6 +12,7 @@ from node.governance.expressions import (
     a_unit,
     among_words,
     approvals_sentence,
+    burst_words,
     busy_sentence,
     capital,
     duration_words,
@@ -360,11 +361,8 @@ def _effect(rule: Rule, ruleset: Ruleset, words: Translator) -> str:
             return text.format(who=who, most=most_words(most, words))
         case Floor() as floor:
             return _floor(floor, who, ruleset.of_rule(rule), words)
-        case Ceiling(rates):
-            if rates is None:
-                return words.gettext("{who} have no speed limit.").format(who=who)
-            text = words.gettext("{who} never have more than {rates}.")
-            return text.format(who=who, rates=rates_words(rates, words))
+        case Ceiling() as ceiling:
+            return _ceiling(ceiling, who, words)
         case Quota() as quota:
             return _quota(quota, rule.who, ruleset.unit, words)
         case SessionLimit(length):
@@ -379,6 +377,16 @@ def _effect(rule: Rule, ruleset: Ruleset, words: Translator) -> str:
                 count,
             )
             return text.format(who=who, number=count)
+
+
+def _ceiling(ceiling: Ceiling, who: str, words: Translator) -> str:
+    if ceiling.rates is None:
+        return words.gettext("{who} have no speed limit.").format(who=who)
+    rates = rates_words(ceiling.rates, words)
+    if ceiling.burst is None:
+        return words.gettext("{who} never have more than {rates}.").format(who=who, rates=rates)
+    text = words.gettext("{who} have at most {rates}; up to {burst}.")
+    return text.format(who=who, rates=rates, burst=burst_words(ceiling.burst, words))
 
 
 def _floor(floor: Floor, who: str, lines: Sequence[Ruleset], words: Translator) -> str:

@@ -41,6 +41,14 @@ INVENTORY = (
     ),
     InventoryEntry("pages", N_("Signed counts from other nodes, as they arrived."), N_("13 months")),
     InventoryEntry(
+        "community_records",
+        N_(
+            "What admins signed about the community: their keys and names, which nodes belong to it, and the invites that "
+            "new nodes came with. Every node of the community has the same."
+        ),
+        N_("as long as the community exists; a newer statement replaces an older one about the same node"),
+    ),
+    InventoryEntry(
         "rule_versions",
         N_(
             "The rules that were in force or waited, which admins adopted and approved them, and when. Everybody can read "
@@ -258,6 +266,11 @@ def _eighth(db: Connection) -> None:
         table(db, "rule_versions").add_column(name, int, not_null_default=0)
 
 
+def _ninth(db: Connection) -> None:
+    """Statements about the community that admins and invites signed."""
+    _create(db, "community_records", "name", {"name": str, "statement": bytes})
+
+
 def _create(
     db: Connection,
     name: str,
@@ -283,6 +296,7 @@ MIGRATIONS: tuple[Callable[[Connection], None], ...] = (
     _sixth,
     _seventh,
     _eighth,
+    _ninth,
 )
 """In order; user_version is the number applied. Each runs in one transaction."""
 

@@ -244,6 +244,29 @@ class StoredPageCache:
         await self._store.run(lambda db: save_pages(db, kept, left, day))
 
 
+class StoredStatements:
+    """Implements `mesh.ports.StatementStore`."""
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+
+    def load(self) -> Iterable[bytes]:
+        return self._store.run_blocking(load_statements)
+
+    async def save(self, rows: Iterable[tuple[str, bytes]], gone: Iterable[str]) -> None:
+        kept, left = tuple(rows), tuple(gone)
+        await self._store.run(lambda db: save_statements(db, kept, left))
+
+
+def load_statements(db: Connection) -> list[bytes]:
+    return [row for (row,) in db.execute("SELECT statement FROM community_records ORDER BY name")]
+
+
+def save_statements(db: Connection, rows: Iterable[tuple[str, bytes]], gone: Iterable[str]) -> None:
+    db.executemany("DELETE FROM community_records WHERE name = ?", ((name,) for name in gone))
+    db.executemany("INSERT OR REPLACE INTO community_records VALUES (?, ?)", rows)
+
+
 # Tables of other nodes' signed pages, and of rule files that were in force.
 
 

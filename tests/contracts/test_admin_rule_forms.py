@@ -101,6 +101,22 @@ async def test_a_rule_is_tied_to_one_of_several_lines_from_a_menu(browser):
     assert "<b>" not in page
 
 
+async def test_a_burst_is_added_changed_and_taken_away_again_by_its_blanks(browser):
+    fields = await opened(browser, "guest-top")
+    burst = {"burst_down": "9", "burst_up": "2,5", "burst_s": "20"}
+    page = await browser.submit("/rules", **fields | burst, do="check")
+    assert "up to 9 Mbit/s download and 2.5 Mbit/s upload for the first 20 seconds" in page
+    fields = form_in(page)
+    assert ['+ burst = "9 Mbit/s down, 2500 kbit/s up for 20 s"'] == changed_lines(RULES, fields["text"])
+    page = await browser.submit("/rules", **fields | {"burst_s": "301"}, do="check")
+    assert "write a whole number from 1 to 300" in html.unescape(page)
+    page = await browser.submit("/rules", **fields | {"burst_down": "2"}, do="check")
+    told = page[page.index('id="burst_down-said"') :]
+    assert "The burst is not above the ceiling" in told[: told.index("</div></div>")]
+    page = await browser.submit("/rules", **fields | dict.fromkeys(burst, ""), do="check")
+    assert RULES == form_in(page)["text"]
+
+
 @pytest.mark.parametrize("button", ["check", "save", "preview", "exception"])
 async def test_mistakes_are_told_at_their_blanks_and_what_was_typed_stays(browser, button):
     fields = await opened(browser, "guest-top")

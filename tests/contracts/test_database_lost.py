@@ -267,6 +267,7 @@ async def test_a_loss_is_in_the_log_the_status_the_doctor_and_the_admin_page_wit
             adoption=app.adoption,
             parts=Parts(),
             peers=tuple,
+            roster=lambda: frozenset(world.street.config.community.nodes),
             waiting=app.portal.waiting,
             warned=tuple,
             losses=lambda: world.store.losses,

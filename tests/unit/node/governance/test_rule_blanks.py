@@ -162,7 +162,8 @@ def test_misleading_and_endless_texts_are_refused_at_every_blank(effect, hostile
 @pytest.mark.parametrize("value", [True, 7, "", "nonsense", [1], {"a": 1}, ["tier:guest"] * 900])
 def test_values_that_no_blank_can_show_leave_the_blanks_as_they_are_without_a_value(value):
     for key, form in KEYS.items():
-        effect = {} if key in EFFECTS else {"quota": 1} if key in ("counts", "then") else {"share": 1}
+        needed = {"counts": "quota", "then": "quota", "burst": "ceiling"}.get(key, "share")
+        effect = {} if key in EFFECTS else {needed: 1}
         shown = blanks_of({**effect, key: value})
         assert form.empty.keys() <= shown.keys()
         assert all(isinstance(text, str) for text in shown.values())
