@@ -12,12 +12,11 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import islice
 from typing import Literal, get_args
-from unicodedata import normalize
 
+from node.governance.agreement_terms import Term, changed_terms
 from node.governance.allowance import Allowance, Bound, Moment, Unit
 from node.governance.burst import Burst
 from node.governance.coverage import is_in_variant, variants
-from node.governance.ladders import ladder_essence
 from node.governance.people import Group, People, PeopleKind
 from node.governance.rule_evaluation import Evaluator, guest_lifeline, lifeline
 from node.governance.rule_selection import RuleSelectors, applying, in_force
@@ -43,23 +42,6 @@ Aspect = Literal[
     "ceiling", "burst", "pool_ceiling", "pool_burst", "guarantee", "share", "weight", "quotas", "session", "devices"
 ]  # fmt: skip
 ASPECTS: tuple[Aspect, ...] = get_args(Aspect)
-Term = Literal[
-    "line",
-    "lifeline",
-    "guest_lifeline",
-    "max_weight_ratio",
-    "overbook_percent",
-    "approvals",
-    "unit",
-    "joining",
-    "busy",
-    "grace_days",
-    "preview",
-    "step_max_days",
-    "answer_days",
-    "ladders",
-]
-"""A part of the agreement that is the same for everybody."""
 _SHARED: frozenset[Aspect] = frozenset({"share", "guarantee", "pool_ceiling", "pool_burst"})
 """Guests have these all together, whatever their groups."""
 
@@ -165,15 +147,7 @@ def change_impact(
     limits = evaluations_max, comparisons_max, slots_max
     lines, is_complete = on_each_uplink(before, after, lambda old, new: _changes(old, new, units, limits))
     changes = tuple(sorted((replace(each, uplinks=names) for each, names in lines.items()), key=_place))
-    old, new = _terms(before), _terms(after)
-    without_effect: set[Term] = set()
-    if not any(map(_depends_on_load, (*before.rules, *after.rules))):
-        without_effect.add("busy")
-    if not (before.knows_dues or after.knows_dues):
-        without_effect.add("grace_days")
-    if not (before.ladders or after.ladders):
-        without_effect |= {"step_max_days", "answer_days"}
-    terms = tuple(term for term in old if old[term] != new[term] and term not in without_effect)
+    terms = changed_terms(before, after)
     return ChangeImpact(before, after, terms, changes, len(units), is_complete)
 
 
@@ -193,35 +167,6 @@ def _changes(
 
 def _place(change: EntitlementChange) -> tuple[int, int, str]:
     return ASPECTS.index(change.aspect), change.minute or 0, str(change.people)
-
-
-def _terms(ruleset: Ruleset) -> Mapping[Term, object]:
-    charter, joining = ruleset.charter, ruleset.joining
-    return {
-        "line": [
-            (name if ruleset.is_of_several else "", each.shaped, each.measured)
-            for name, each in ruleset.by_uplink.items()
-        ],
-        "lifeline": lifeline(charter),
-        "guest_lifeline": guest_lifeline(charter),
-        "max_weight_ratio": charter.max_weight_ratio,
-        "overbook_percent": charter.overbook_percent,
-        "approvals": (charter.approvals, charter.charter_approvals),
-        "unit": normalize("NFC", ruleset.unit),
-        "joining": (joining.ways, joining.when_full),
-        "busy": charter.busy,
-        "grace_days": ruleset.grace_days,
-        "preview": bool(ruleset.preview_by),
-        "step_max_days": charter.step_max_days,
-        "answer_days": charter.answer_days,
-        "ladders": frozenset(map(ladder_essence, ruleset.ladders)),
-    }
-
-
-def _depends_on_load(rule: Rule) -> bool:
-    """Whether it matters for the rule when the uplink counts as busy."""
-    effect = rule.effect
-    return rule.while_busy or (isinstance(effect, Quota) and effect.counts == "uplink while busy")
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,6 +3,7 @@
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
+from node.governance.agreement_terms import Term
 from node.governance.allowance import Unit
 from node.governance.burst import Burst
 from node.governance.change_impact import (
@@ -11,7 +12,6 @@ from node.governance.change_impact import (
     Direct,
     EntitlementChange,
     PoolShare,
-    Term,
     Value,
 )
 from node.governance.expressions import (
