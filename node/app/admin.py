@@ -264,7 +264,8 @@ class AdminService:
         for version in sorted(self.adoption.versions(), key=lambda each: each.number):
             if last and version.number in numbers:
                 before[version.number] = last
-            last = last if version.state in {"reverted", "withdrawn", "waiting"} else version.number
+            is_past = version.is_draft or version.state in {"reverted", "withdrawn", "waiting"}
+            last = last if is_past else version.number
         texts = {each: await self.adoption.version_text(each) for each in {*before, *before.values()}}
         return await asyncio.to_thread(_changes, texts, before, translator)
 

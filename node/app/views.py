@@ -162,10 +162,12 @@ class Outage:
 class NextRules:
     """Rules that do not bind yet."""
 
-    state: Literal["", "waiting", "trial", "stopped"]
-    """``stopped``: members objected; empty: there are none."""
+    state: Literal["", "waiting", "trial", "stopped", "draft"]
+    """``stopped``: members objected; ``draft``: nobody has decided them; empty: there are none."""
     number: int
     """Of the version; 0 for none."""
+    drafts: tuple[int, ...] = ()
+    """Numbers of all open drafts, the newest first."""
 
 
 NO_NEXT_RULES = NextRules("", 0)

@@ -239,13 +239,27 @@ def rules_show(context: CommandContext) -> int:
     return ask_node(context, {"ask": "rules"}, output.rules)
 
 
-def rules_adopt(context: CommandContext) -> int:
+def _rules_text(path: Path) -> str:
     from node.governance.parse import FILE_BYTES_MAX as RULES_BYTES_MAX  # noqa: PLC0415
 
-    path, asked = Path(context.asked["file"]), context.asked
     text = read_file(path)
     if len(text.encode()) > RULES_BYTES_MAX:  # the node would not even read the question
         raise NodeError(f"{path} is longer than {RULES_BYTES_MAX} bytes", "shorten it")
+    return text
+
+
+def rules_draft(context: CommandContext) -> int:
+    path = Path(context.asked["file"])
+    return _adoption(context, {"ask": "rules-draft", "text": _rules_text(path)}, str(path))
+
+
+def rules_withdraw(context: CommandContext) -> int:
+    return _adoption(context, {"ask": "rules-withdraw", "version": context.asked["version"]})
+
+
+def rules_adopt(context: CommandContext) -> int:
+    path, asked = Path(context.asked["file"]), context.asked
+    text = _rules_text(path)
     question = {"text": text, "at": asked["at"] or "", "no_trial": asked["no_trial"]}
     return _adoption(context, {"ask": "rules-adopt", **question}, str(path))
 
@@ -279,5 +293,7 @@ RULE_COMMANDS: Mapping[str, Callable[[CommandContext], int]] = {
     "rules adopt": rules_adopt,
     "rules confirm": rules_confirm,
     "rules rollback": rules_rollback,
+    "rules draft": rules_draft,
+    "rules withdraw": rules_withdraw,
     "rules log": rules_log,
 }

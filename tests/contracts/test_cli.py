@@ -101,6 +101,8 @@ ANSWERS = {
     "rules-adopt": lambda asked: adopted("refused" if "portt" in asked["text"] else "trial"),
     "rules-confirm": lambda asked: adopted("same" if asked["version"] else "confirmed"),
     "rules-rollback": lambda asked: adopted("trial" if asked["version"] else "ended"),
+    "rules-draft": lambda asked: adopted("refused" if "portt" in asked["text"] else "draft"),
+    "rules-withdraw": lambda _: adopted("withdrawn"),
     "rules-log": lambda _: {"versions": [], "damaged": 0},
     "vouchers-issue": lambda asked: issued(asked) if asked["count"] != "961" else refuse(asked),
     "vouchers-list": lambda _: {"batches": []},
@@ -322,6 +324,7 @@ def test_a_file_that_cannot_be_read_is_a_usage_error(tmp_path, content, capsys):
         ["rules", "show"],
         ["rules", "confirm"],
         ["rules", "rollback"],
+        ["rules", "withdraw", "7"],
         ["rules", "log"],
         ["devices"],
         ["peers"],
@@ -377,7 +380,14 @@ def test_rules_are_adopted_and_a_file_with_errors_exits_with_1(config, capsys):
     draft.write_text("#" * 700_000)
     assert 1 == ask_for(config, "rules", "adopt", str(draft))
     assert "is longer than 262144 bytes" in capsys.readouterr().err
-    for words in (["confirm"], ["confirm", "1"], ["rollback"], ["rollback", "1"], ["log"]):
+    assert 1 == ask_for(config, "rules", "draft", str(draft))
+    assert "is longer than 262144 bytes" in capsys.readouterr().err
+    draft.write_text(BAD)
+    assert 1 == ask_for(config, "rules", "draft", str(draft))
+    draft.write_text(GOOD)
+    capsys.readouterr()
+    more = ["draft", str(draft)], ["withdraw", "7"]
+    for words in (["confirm"], ["confirm", "1"], ["rollback"], ["rollback", "1"], ["log"], *more):
         assert 0 == ask_for(config, "rules", *words, "--json")
         assert said_in_json(capsys)["ok"]
 
