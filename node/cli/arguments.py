@@ -149,6 +149,18 @@ VERBS: tuple[Verb, ...] = (
         (Argument("[VERSION]", "put this version on trial instead"), _JSON),
     ),
     Verb(
+        ("rules", "draft"),
+        "Show a rule file to members as a draft: they read what it would change and can object. It changes nothing.",
+        "procomu rules draft draft.toml",
+        (Argument("FILE", "the rule file"), _JSON),
+    ),
+    Verb(
+        ("rules", "withdraw"),
+        "Withdraw a draft, or rules that wait for their time or for approval.",
+        "procomu rules withdraw 7",
+        (Argument("VERSION", "its number, as 'procomu rules log' lists it"), _JSON),
+    ),
+    Verb(
         ("rules", "log"),
         "Every version of the rules: its day, the admin who adopted it, and what became of it.",
         "procomu rules log",

@@ -17,7 +17,8 @@ from node.accounting.meter import Tally
 from node.accounts.changes import Change, Forgotten
 from node.control.ports import StoredState
 from node.errors import StorageTrouble
-from node.governance.adoption import AdoptionRecord, LogCheck, RuleHistory, is_full, removable, sealed
+from node.governance.adoption import AdoptionRecord, LogCheck, sealed
+from node.governance.rule_history import RuleHistory, is_full, removable
 from node.sessions.stored import SavedSession
 from node.storage import account_tables, durable_changes, session_tables, usage_tables
 from node.storage.copies import open_to_read
@@ -294,6 +295,8 @@ _RECORD = (
     "trial_s",
     "objections",
     "accounts",
+    "meaning",
+    "waits_s",
     "number",
     "prev",
     "hash",
@@ -325,7 +328,7 @@ def _shorten(db: Connection) -> None:
     db.execute("DELETE FROM rule_versions WHERE number < ?", [last])
     db.execute(
         """UPDATE rule_versions SET kind = 'checkpoint', adopted = '', by = '', fingerprint = '', text = '', subject = 0,
-           reason = '', due = '', trial_s = 0, objections = 0, accounts = 0 WHERE number = ?""",
+           reason = '', due = '', trial_s = 0, objections = 0, accounts = 0, meaning = '', waits_s = 0 WHERE number = ?""",
         [last],
     )
 

@@ -442,7 +442,7 @@ async def test_an_objection_to_rules_outlives_the_database_and_one_that_was_take
                 objection("ana", "In the copy."),
                 objection("ben", "Later."),
                 objection("dot", "Later."),
-                RuleObjectionGone(AccountId("cai")),
+                RuleObjectionGone(AccountId("cai"), objection("cai", "").version),
             )
         )
     is_deleted(world.path)
