@@ -116,6 +116,7 @@ class Node:
             Path(config.members.file),
             Path(config.node.data_dir),
             self.archive.last_rules,
+            config.uplink.name,
         )
         self.reconciler = self._control_loop(own_node_id(self.keys.node))
         self.mesh = self._mesh_service()

@@ -20,6 +20,7 @@ from node.governance.allowance import binding
 from node.governance.local_findings import ending, unknown_nodes
 from node.governance.rule_evaluation import Direction
 from node.governance.sentences import allowance_in, describe
+from node.governance.uplink_findings import UNKNOWN_UPLINK
 from node.sessions import state as session_state
 from node.sessions.table import SessionTable
 from node.task_supervision import Parts
@@ -162,6 +163,12 @@ class StatusSnapshot:
                 "The rules are in force, but no longer fit the members: {finding}", finding=finding.text
             )
             for finding in reconciler.active_ruleset.strained
+            if finding.code != UNKNOWN_UPLINK
+        ]
+        found += [
+            gettext_lazy("The rules are in force, but do not fit this node: {finding}", finding=finding.text)
+            for finding in reconciler.active_ruleset.strained
+            if finding.code == UNKNOWN_UPLINK
         ]
         found += adoption_warnings(self.adoption)
         found += [
@@ -174,7 +181,7 @@ class StatusSnapshot:
             if not p.running and p.last_trouble
         ]
         found += _promises(reconciler.effective_policy.kept())
-        if reconciler.active_ruleset.ruleset.uplink is None:
+        if reconciler.active_ruleset.own.uplink is None:
             found.append(
                 gettext_lazy(
                     "The rules do not say how fast the line is, so nothing is shared: one download can take all of it. "
@@ -222,7 +229,7 @@ class StatusSnapshot:
         reconciler = self._reconciler
         allowance = reconciler.effective_policy.allowances.get(account) or reconciler.allowance(account)
         if translator is not ENGLISH:
-            allowance = allowance_in(translator, allowance, reconciler.active_ruleset.ruleset)
+            allowance = allowance_in(translator, allowance, reconciler.active_ruleset.own)
         rule, sentence = binding(allowance)
         return OnlineRow(
             account=account,
