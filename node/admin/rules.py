@@ -149,6 +149,8 @@ class RulesPage:
     """The rule whose blanks are shown; the text is then not shown as one."""
     new_rules: Options = ()
     """What somebody who adds a rule chooses from."""
+    uplink: str = ""
+    """The line of this node, where the rules have several."""
 
     def by(self, version: RuleVersion) -> str:
         """The person who adopted the version, or how it came into force."""
@@ -205,6 +207,7 @@ def rules_page(
         objections=objections[:OBJECTIONS_MAX],
         marked=marked[:SENTENCES_MAX],
         new_rules=new_rules(),
+        uplink=file.uplink,
     )
 
 

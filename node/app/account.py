@@ -326,6 +326,7 @@ class AccountService:
             language=config.portal.language,
             languages=config.portal.languages,
             ruleset=active.ruleset,
+            uplink=active.uplink_name,
             outage=self._outage(),
             appearance=self._registry.appearance,
             logo=logo_in(self._registry.appearance.logo),

@@ -130,7 +130,7 @@ class ConsoleService:
 
     def _only_observed(self, account: AccountId, moment: Moment) -> Iterable[str]:
         """Rules for this person that limit nobody."""
-        ruleset = self._reconciler.active_ruleset.ruleset
+        ruleset = self._reconciler.active_ruleset.own
         unit = self._reconciler.effective_policy.unit(account, moment)
         for rule in ruleset.observed:
             if is_meant_for(rule, unit.tier, unit.groups):
@@ -149,6 +149,7 @@ class ConsoleService:
             "text": active.text,
             "fingerprint": active.fingerprint,
             "meaning": meaning_fingerprint(active.ruleset),
+            "uplink": active.own.uplink_name if active.own.uplinks else "",
             "sentences": describe(active.ruleset),
             "exceptions": exception_chains(active.ruleset.rules),
             "findings": active.rejected,

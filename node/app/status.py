@@ -20,6 +20,7 @@ from node.governance.allowance import binding
 from node.governance.local_findings import ending, unknown_nodes
 from node.governance.rule_evaluation import Direction
 from node.governance.sentences import allowance_in, describe
+from node.governance.uplink_findings import UNKNOWN_UPLINK
 from node.sessions import state as session_state
 from node.sessions.table import SessionTable
 from node.task_supervision import Parts
@@ -90,6 +91,8 @@ class Overview:
     has_lost: bool = False
     """Whether a warning reports data that the database lost; it stays until an admin acknowledges it."""
     flows: FlowsRow = FlowsRow()
+    key_copies: tuple[str, ...] = ()
+    """Which of the warnings say that several machines use one node key."""
     uplink_slowest: Mapping[Direction, BitsPerSecond] = field(default_factory=dict)
     """What the line carried at least in nine tenths of the last 14 days, by direction; empty while that is not known."""
 
@@ -112,11 +115,13 @@ class StatusSnapshot:
         losses: Callable[[], tuple[str, ...]] = tuple,
         table_use: Callable[[], TableUse] = TableUse,
         measured: Callable[[], tuple[Finding, ...]] = tuple,
+        key_copies: Callable[[], tuple[str, ...]] = tuple,
     ) -> None:
-        """`measured`: what the rules in force promise beyond what the line carried."""
+        """`measured`: what the rules in force promise beyond what the line carried. `key_copies`: as in `Overview`."""
         self._config, self._reconciler, self._files, self._parts = config, reconciler, files, parts
         self.adoption = adoption
         self._peers, self._waiting, self._warned = peers, waiting, warned
+        self._key_copies = key_copies
         self._roster = roster
         self._losses, self._table_use, self._measured = losses, table_use, measured
 
@@ -140,6 +145,7 @@ class StatusSnapshot:
             warnings=self.warnings(),
             has_lost=bool(self._losses()),
             flows=self._flows(),
+            key_copies=self._key_copies(),
         )
 
     def warnings(self) -> tuple[str, ...]:
@@ -157,6 +163,12 @@ class StatusSnapshot:
                 "The rules are in force, but no longer fit the members: {finding}", finding=finding.text
             )
             for finding in reconciler.active_ruleset.strained
+            if finding.code != UNKNOWN_UPLINK
+        ]
+        found += [
+            gettext_lazy("The rules are in force, but do not fit this node: {finding}", finding=finding.text)
+            for finding in reconciler.active_ruleset.strained
+            if finding.code == UNKNOWN_UPLINK
         ]
         found += adoption_warnings(self.adoption)
         found += [
@@ -169,7 +181,7 @@ class StatusSnapshot:
             if not p.running and p.last_trouble
         ]
         found += _promises(reconciler.effective_policy.kept())
-        if reconciler.active_ruleset.ruleset.uplink is None:
+        if reconciler.active_ruleset.own.uplink is None:
             found.append(
                 gettext_lazy(
                     "The rules do not say how fast the line is, so nothing is shared: one download can take all of it. "
@@ -217,7 +229,7 @@ class StatusSnapshot:
         reconciler = self._reconciler
         allowance = reconciler.effective_policy.allowances.get(account) or reconciler.allowance(account)
         if translator is not ENGLISH:
-            allowance = allowance_in(translator, allowance, reconciler.active_ruleset.ruleset)
+            allowance = allowance_in(translator, allowance, reconciler.active_ruleset.own)
         rule, sentence = binding(allowance)
         return OnlineRow(
             account=account,

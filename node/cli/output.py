@@ -58,14 +58,16 @@ def why(answer: Said, terminal: Terminal) -> list[str]:
 
 
 def rules(answer: Said, terminal: Terminal) -> list[str]:
-    """Answer to ``rules``: {"community", "version", "decision", "file", "fingerprint", "meaning", "sentences", "exceptions",
-    "findings"}."""
+    """Answer to ``rules``: {"community", "version", "decision", "file", "fingerprint", "meaning", "uplink", "sentences",
+    "exceptions", "findings"}."""
     head = (
         f"{clean(answer['community'])}, version {answer['version']}, decided by {clean(answer['decision'])}"
     )
     lines = [terminal.bold(head), *_adoption_now({"rules_trial": answer.get("trial")}, terminal)]
     if answer.get("meaning"):
         lines.append(terminal.dim(f"text {answer['fingerprint']}, meaning {answer['meaning']}"))
+    if answer.get("uplink"):
+        lines.append(f"This node is the gateway of the line {clean(answer['uplink'])}.")
     lines += [f"  {clean(sentence)}" for sentence in answer["sentences"]]
     if answer["exceptions"]:
         lines += ["", "Exceptions:", *(f"  {clean(chain)}" for chain in answer["exceptions"])]

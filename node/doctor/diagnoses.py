@@ -19,6 +19,7 @@ from node.doctor.symptoms import (
 )
 from node.enforcement.arrivals import NEIGHBOURS_MAX
 from node.enforcement.plan import KernelFeatures
+from node.governance.uplink_findings import UNKNOWN_UPLINK
 from node.units import Bytes, show_volume
 
 FREE_BYTES_LOW = 200_000_000
@@ -373,7 +374,8 @@ def _rules(seen: Symptoms) -> Iterator[Diagnosis]:
     if seen.rules is not None:
         yield from _file("rules", seen.rules, _MEND_INIT.format(config=config))
         for each in seen.rules.strained:
-            wrong = f"in force, but no longer fits the members: {each.code}: {each.message}"
+            misfit = "does not fit this node" if each.code == UNKNOWN_UPLINK else "no longer fits the members"
+            wrong = f"in force, but {misfit}: {each.code}: {each.message}"
             yield Diagnosis("rules", "warn", seen.rules.path, wrong, each.fix)
     if seen.config is not None and seen.states_line is False:
         wrong = (
@@ -475,6 +477,14 @@ def _neighbours(seen: Symptoms) -> Iterator[Diagnosis]:
         yield _ok("neighbours", f"{seen.neighbours_max:,}")
 
 
+def _node_key(seen: Symptoms) -> Iterator[Diagnosis]:
+    fix = (
+        "decide which machine keeps the key; the others get one with 'procomu init' after theirs was removed"
+    )
+    for wrong in seen.key_copies:
+        yield Diagnosis("node key", "warn", "in two machines", wrong, fix)
+
+
 def _node(seen: Symptoms) -> Iterator[Diagnosis]:
     if seen.config is None:
         return
@@ -547,6 +557,7 @@ _LOOKS: tuple[Callable[[Symptoms], Iterator[Diagnosis]], ...] = (
     _folder,
     _clock,
     _node,
+    _node_key,
     _forwarding,
     _connections,
     _neighbours,

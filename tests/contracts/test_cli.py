@@ -239,6 +239,26 @@ def test_a_rule_for_a_node_that_is_not_known_is_noticed_where_the_names_are_know
     assert "W20" not in codes()
 
 
+def test_a_file_without_the_line_of_this_node_is_refused_on_this_node_only(config, tmp_path, capsys):
+    draft = config.parent / "draft.toml"
+    lines = "".join(f'[uplink.{name}]\ndown = "9 Mbit/s"\nup = "9 Mbit/s"\n' for name in ("river", "mill"))
+    draft.write_text(GOOD.partition("[uplink.main]")[0] + lines)
+
+    def checked(answer: int, settings: Path) -> list[str]:
+        assert answer == main(["rules", "check", str(draft), "--json", "--config", str(settings)])
+        return [each["code"] for each in said_in_json(capsys)["findings"] if each["code"][0] == "E"]
+
+    assert [] == checked(0, tmp_path / "no.toml"), "no node, no line of its own"
+    assert ["E13"] == checked(1, config), "it does not say which line it is at"
+    interface = 'interface = "up0"'
+    config.write_text(config.read_text().replace(interface, f'{interface}\nname = "mill"', 1))
+    assert [] == checked(0, config)
+    config.write_text(config.read_text().replace('name = "mill"', 'name = "mil"', 1))
+    assert ["E13"] == checked(1, config)
+    assert 1 == main(["rules", "check", str(draft), "--config", str(config)])
+    assert "did you mean mill?" in capsys.readouterr().out
+
+
 def test_a_draft_is_compared_with_the_rules_in_force(config, capsys):
     draft = config.parent / "draft.toml"
     draft.write_text(f"# a comment\n{GOOD}{LIMIT.format(5)}")

@@ -1,6 +1,7 @@
 """The version that waits: when it starts at the earliest, and what is told of it."""
 
 from datetime import datetime
+from pathlib import Path
 
 import pytest
 
@@ -43,17 +44,17 @@ async def of(app: UseCases) -> WaitingRules:
     ],
 )
 async def test_the_later_of_both_times_counts_in_whole_minutes(
-    asked: datetime | None, waiting: int, due: datetime | None
+    asked: datetime | None, waiting: int, due: datetime | None, tmp_path: Path
 ) -> None:
-    async with AppFixture().life() as app:
+    async with AppFixture(folder=tmp_path).life() as app:
         waits = await of(app)
         assert due == waits.due(asked, Milliseconds(waiting))
         app.node.clock.trust = "unknown"
         assert asked == waits.due(asked, Milliseconds(waiting))
 
 
-async def test_what_is_left_of_the_time_is_told_in_operating_time() -> None:
-    async with AppFixture().life() as app:
+async def test_what_is_left_of_the_time_is_told_in_operating_time(tmp_path: Path) -> None:
+    async with AppFixture(folder=tmp_path).life() as app:
         waits, schedule = await of(app), Schedule(1, None, frozenset({"admin Ana"}), 7200)
         await waits.count_time(1)
         for hours in (2, 1, 0):
