@@ -1,5 +1,6 @@
 """The version that waits: when it starts at the earliest, and what is told of it."""
 
+import asyncio
 from datetime import datetime
 from pathlib import Path
 
@@ -26,7 +27,8 @@ async def of(app: UseCases) -> WaitingRules:
     await archive.append(record)
     log = AdoptionLog(archive, lambda _state: None)
     await log.read()
-    checks = AdoptionChecks(app.loop, app.files, lambda: True)
+    files = await asyncio.to_thread(lambda: app.files)
+    checks = AdoptionChecks(app.loop, files, lambda: True)
     return WaitingRules(
         log, ObjectionCounter(app.loop, log.version), checks, WaitedTime(archive, clock), clock
     )

@@ -23,7 +23,7 @@ def found(text: object = STOPPED, today: str = "2026-12-06", **more: str) -> int
     return 0 if made is None else made.number
 
 
-def test_the_same_rules_are_stopped_whoever_is_named_as_their_decision() -> None:
+def test_the_same_rules_are_stopped_also_with_another_decision() -> None:
     assert (5, 5, 0, 0) == (found(), found(ruleset(4, "D-9")), found(ruleset(5)), found(IN_FORCE))
     assert 0 == found(reason="admin"), "an admin withdrew it"
 
