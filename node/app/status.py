@@ -92,6 +92,8 @@ class Overview:
     has_lost: bool = False
     """Whether a warning reports data that the database lost; it stays until an admin acknowledges it."""
     flows: FlowsRow = FlowsRow()
+    key_copies: tuple[str, ...] = ()
+    """Which of the warnings say that several machines use one node key."""
     uplink_slowest: Mapping[Direction, BitsPerSecond] = field(default_factory=dict)
     """What the line carried at least in nine tenths of the last 14 days, by direction; empty while that is not known."""
 
@@ -114,11 +116,13 @@ class StatusSnapshot:
         losses: Callable[[], tuple[str, ...]] = tuple,
         table_use: Callable[[], TableUse] = TableUse,
         measured: Callable[[], tuple[Finding, ...]] = tuple,
+        key_copies: Callable[[], tuple[str, ...]] = tuple,
     ) -> None:
-        """`measured`: what the rules in force promise beyond what the line carried."""
+        """`measured`: what the rules in force promise beyond what the line carried. `key_copies`: as in `Overview`."""
         self._config, self._reconciler, self._files, self._parts = config, reconciler, files, parts
         self.adoption = adoption
         self._peers, self._waiting, self._warned = peers, waiting, warned
+        self._key_copies = key_copies
         self._roster = roster
         self._losses, self._table_use, self._measured = losses, table_use, measured
 
@@ -142,6 +146,7 @@ class StatusSnapshot:
             warnings=self.warnings(),
             has_lost=bool(self._losses()),
             flows=self._flows(),
+            key_copies=self._key_copies(),
         )
 
     def warnings(self) -> tuple[str, ...]:
