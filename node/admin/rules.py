@@ -21,7 +21,7 @@ from node.admin.routes import (
 from node.admin.rule_form import Options, RuleEdit, RuleForm, apply_form, by_blank, new_rules, rule_form
 from node.admin.rule_history import newest_first, version_author
 from node.app.admin import AdminService, RuleCheck, RuleFile
-from node.app.adoption_messages import DRAFTS, NothingToDo, WrongTime, became
+from node.app.adoption_messages import DRAFTS, STOPPED, NothingToDo, WrongTime, became
 from node.app.adoption_views import AdoptionOutcome, DraftView, WaitingView
 from node.app.rule_preview import RulePreview
 from node.errors import CONFLICT, UNSTORED, Finding
@@ -44,7 +44,7 @@ LINE_CHARS_MAX = 300
 """Characters shown of one line of the text."""
 NOTICES = ("saved", "same", "scheduled", "proposed", "drafted", "confirmed", "ended")
 """Of an action that is done; names of the query."""
-SHOWN_CODES = frozenset({UNSTORED, DRAFTS})
+SHOWN_CODES = frozenset({UNSTORED, DRAFTS, STOPPED})
 """Of refusals that a check of the draft does not find again."""
 
 NONE_OBSERVED: Mapping[str, str] = MappingProxyType({})

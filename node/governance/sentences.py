@@ -31,6 +31,7 @@ from node.governance.expressions import (
     step_max_sentence,
     together_words,
     volume_words,
+    waiting_sentence,
     weekday_words,
     who_words,
 )
@@ -186,6 +187,7 @@ def describe(ruleset: Ruleset, words: Translator = ENGLISH) -> tuple[str, ...]:
             if charter.charter_approvals > 1
             else []
         ),
+        *([waiting_sentence(charter.waiting, words)] if charter.waiting else []),
         joining_sentence(ruleset.joining, words),
         *([busy_sentence(charter.busy, words)] if _depends_on_load(whole) else []),
         *([grace_sentence(ruleset.grace_days, words)] if whole.knows_dues else []),
