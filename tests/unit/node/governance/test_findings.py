@@ -119,7 +119,7 @@ FILES = {
     "W19": file_with(rule("a", "devices = 2")) + MINUTES,
     "W18": file_with(rule("a", 'devices = 2\nexpires = "2026-12-31"')),
     "W20": file_with(rule("a", 'devices = 2\nat = "node:libary"')),
-    "W22": HEAD + ADMINS,
+    "W22": HEAD.replace("[charter]", "[charter]\napprovals = 2"),
     "W21": MEASURED.replace('least = "5 Mbit/s down, 2 Mbit/s up', 'least = "15 Mbit/s down, 5 Mbit/s up'),
 }
 """A file for each code that has it; W14 is made of another finding, and W03 of usage."""
