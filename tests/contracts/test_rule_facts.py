@@ -68,12 +68,12 @@ def test_each_is_found_from_the_disk_alone(config: Path) -> None:
     keep(node)
     assert ["W21", "W22"] == codes(node)
     assert ["W22"] == codes(node, days=20), "what the line carried is of two weeks"
-    assert ["W20"] == codes(node, GOOD + LINE + ELSEWHERE)
+    assert ["W20"] == codes(node, GOOD + LINE + ELSEWHERE, days=20)
     assert ["W20", "W21", "W22"] == sorted(
         {each.code for each in findings_in_force(node, ruleset(RULES + ELSEWHERE), NO_MEMBERS, TODAY)}
     )
     others = replace(node, community=replace(node.community, nodes=("b" * 52,)))
-    assert [] == codes(others, GOOD + LINE + ELSEWHERE), "another node may be called that"
+    assert [] == codes(others, GOOD + LINE + ELSEWHERE, days=20), "another node may be called that"
 
 
 @pytest.mark.parametrize("content", [b"", b"no database" * 200])
