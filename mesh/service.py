@@ -29,6 +29,8 @@ from node.units import Monotonic, NodeId
 
 ROUND_EVERY_S = 30.0
 TICK_S = 0.5
+TREE_TICK_S = 1.0
+"""Between two messages with names of new pages to one neighbour."""
 CONFIGURED_AGAIN_S = (2.0, 60.0)
 COPY_KNOWN_S = 600.0
 """How long a copy of this node's disk is reported after it was met last."""
@@ -106,6 +108,7 @@ class MeshService:
             on_usage_changed=self._on_usage_changed,
         )
         self._links: LinkTable[Link] = LinkTable(self._own)
+        self._tree_ticked_s = 0.0
         self._neighbour_time = NeighbourTime()
         self._copies: dict[Address | str, float] = {}
         """Where another machine with this node's key was met, each with the monotonic second."""
@@ -211,7 +214,15 @@ class MeshService:
             for node, effects in self._directory.tick(self._roster(), _now()):
                 self._act(node, effects)
             self._close_silent()
+            self._tick_tree()
             await asyncio.sleep(TICK_S)
+
+    def _tick_tree(self) -> None:
+        now = time.monotonic()
+        if now - self._tree_ticked_s >= TREE_TICK_S:
+            self._tree_ticked_s = now
+            if self._replica.exchange.tick():
+                self._wake()
 
     def _close_silent(self) -> None:
         """A neighbour is heard while one of its machines is; the connection of another one may be dead."""
