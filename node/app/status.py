@@ -19,6 +19,7 @@ from node.errors import Finding
 from node.governance.allowance import binding
 from node.governance.local_findings import ending, unknown_nodes
 from node.governance.rule_evaluation import Direction
+from node.governance.rules import MAIN_UPLINK
 from node.governance.sentences import allowance_in, describe
 from node.governance.uplink_findings import UNKNOWN_UPLINK
 from node.sessions import state as session_state
@@ -188,7 +189,7 @@ class StatusSnapshot:
                     "Measure the line, and write its speed in [uplink.main]."
                 )
             )
-        found += line_warnings(reconciler.uplink_rate_control)
+        found += line_warnings(reconciler.uplink_rate_control, reconciler.active_ruleset.own.uplink_name)
         now = reconciler.effective_policy.moment()
         if now.clock == "unknown":
             found.append(
@@ -299,14 +300,16 @@ def adoption_warnings(adoption: RuleAdoption) -> list[str]:
     return found
 
 
-def line_warnings(uplink: UplinkRateControl) -> list[str]:
-    """Warnings about a line that carries less than the rules say, and about one that cannot be measured."""
+def line_warnings(uplink: UplinkRateControl, name: str = MAIN_UPLINK) -> list[str]:
+    """Warnings about the line of this name that carries less than the rules say, and about one that cannot be measured."""
     if uplink.waits_ms is not None:
         return [
             gettext_lazy(
                 "The line carries less than the rules say: packets wait {ms} ms in its own queue. Measure its speed and "
-                'correct [uplink.main], or write rate = "measured" there.',
+                "correct {table}, or write {example} there.",
                 ms=number_lazy(uplink.waits_ms),
+                table=f"[uplink.{name}]",
+                example='rate = "measured"',
             )
         ]
     if uplink.knowledge == "blind":
