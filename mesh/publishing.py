@@ -26,7 +26,7 @@ class OpenAllowance:
 
 
 @dataclass(slots=True)
-class _Account:
+class _Unpublished:
     looked_s: float
     urgent_at: float
     """Unpublished bytes from which on it is urgent."""
@@ -38,7 +38,7 @@ class PublishSchedule:
 
     def __init__(self, allowance_of: Callable[[AccountId], OpenAllowance | None]) -> None:
         self._allowance_of = allowance_of
-        self._accounts: dict[AccountId, _Account] = {}
+        self._accounts: dict[AccountId, _Unpublished] = {}
         self._totals: dict[BucketKey, int] = {}
 
     def book(self, buckets: Iterable[tuple[str, str, AccountId, UsageBucket]], now_s: float) -> bool:
@@ -59,11 +59,11 @@ class PublishSchedule:
         if len(self._totals) > ACCOUNTS_MAX:
             self._totals = {}
 
-    def _look(self, account: AccountId, now_s: float) -> _Account:
+    def _look(self, account: AccountId, now_s: float) -> _Unpublished:
         found = self._accounts.get(account)
         if found is None or now_s - found.looked_s >= LOOK_AGAIN_S:
             unpublished = found.unpublished if found is not None else 0
-            found = _Account(now_s, self._urgent_at(account, unpublished), unpublished)
+            found = _Unpublished(now_s, self._urgent_at(account, unpublished), unpublished)
             self._accounts[account] = found
         return found
 
