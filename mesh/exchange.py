@@ -24,7 +24,7 @@ from mesh.messages import (
     Graft,
     Have,
     Message,
-    Names,
+    PageNames,
     Prune,
     Root,
     Streams,
@@ -102,7 +102,7 @@ class _Neighbour:
     pages: dict[Priority, dict[PageName, None]] = field(
         default_factory=lambda: {priority: {} for priority in Priority}
     )
-    """Names of pages to send, in order; the bytes are looked up when sending, so that the newest version goes out."""
+    """PageNames of pages to send, in order; the bytes are looked up when sending, so that the newest version goes out."""
     sent: dict[PageName, int] = field(default_factory=dict)
     """The seq of each page sent in this round: both sides request it, but one answer is enough."""
 
@@ -157,7 +157,7 @@ class Exchange:
         Whether there is something to send."""
         names, grafts = self._tree.tick()
         for neighbour, digests in names.items():
-            self._reply(neighbour, encode(Names(tuple(digests))))
+            self._reply(neighbour, encode(PageNames(tuple(digests))))
         for neighbour, digests in grafts.items():
             self._reply(neighbour, encode(Graft(tuple(digests))))
         return bool(names or grafts)
@@ -191,7 +191,7 @@ class Exchange:
                 self._receive_streams(neighbour, message)
             case Have():
                 self._receive_have(neighbour, message)
-            case Names() | Graft() | Prune():
+            case PageNames() | Graft() | Prune():
                 self._receive_of_tree(neighbour, message)
             case Malformed(reason):
                 return (PageRefused(None, reason),)
@@ -325,9 +325,9 @@ class Exchange:
             if name != heard_from and self._tree.is_eager(name):
                 waiting.enqueue(key, page.label)
 
-    def _receive_of_tree(self, neighbour: NodeId, message: Names | Graft | Prune) -> None:
+    def _receive_of_tree(self, neighbour: NodeId, message: PageNames | Graft | Prune) -> None:
         match message:
-            case Names(digests):
+            case PageNames(digests):
                 self._tree.named(neighbour, digests)
             case Graft(digests):
                 for key, label in self._tree.grafted(neighbour, digests):

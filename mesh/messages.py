@@ -38,7 +38,9 @@ KINDS_EXTENSION = "kinds"
 """The node keeps pages of kinds that it does not know, and lists them."""
 TREE_EXTENSION = "tree"
 """The node understands `names`, `graft` and `prune`."""
-EXTENSIONS = (KINDS_EXTENSION, TREE_EXTENSION)
+QUIET_EXTENSION = "quiet"
+"""The node needs no keepalives, and sends none to neighbours that say the same."""
+EXTENSIONS = (KINDS_EXTENSION, QUIET_EXTENSION, TREE_EXTENSION)
 """What this node understands beside the first form of this version."""
 EXTENSIONS_MAX = 16
 LABEL_END = "~"
@@ -116,7 +118,7 @@ class Have:
 
 
 @dataclass(frozen=True, slots=True)
-class Names:
+class PageNames:
     """Digests of pages that the sender has received, for a neighbour to which it does not push them."""
 
     digests: tuple[str, ...]
@@ -149,7 +151,7 @@ type Message = (
     | Root
     | Streams
     | Have
-    | Names
+    | PageNames
     | Graft
     | Prune
     | Page
@@ -157,7 +159,9 @@ type Message = (
 )
 
 
-type Encodable = Hello | Keepalive | TimeRequest | TimeAnswer | Root | Streams | Have | Names | Graft | Prune
+type Encodable = (
+    Hello | Keepalive | TimeRequest | TimeAnswer | Root | Streams | Have | PageNames | Graft | Prune
+)
 
 
 def encode(message: Encodable) -> bytes:
@@ -169,7 +173,7 @@ def encode(message: Encodable) -> bytes:
             return canonical({"is": "when"})
         case TimeAnswer(unix_s, hops):
             return canonical({"is": "time", "unix": unix_s, "hops": hops})
-        case Names(digests):
+        case PageNames(digests):
             return canonical({"is": "names", "digests": digests})
         case Graft(digests):
             return canonical({"is": "graft", "digests": digests})
@@ -229,9 +233,9 @@ def _digests(fields: dict[str, Any]) -> tuple[str, ...] | Malformed:
     return tuple(digests)
 
 
-def _names(fields: dict[str, Any]) -> Names | Malformed:
+def _names(fields: dict[str, Any]) -> PageNames | Malformed:
     digests = _digests(fields)
-    return digests if isinstance(digests, Malformed) else Names(digests)
+    return digests if isinstance(digests, Malformed) else PageNames(digests)
 
 
 def _graft(fields: dict[str, Any]) -> Graft | Malformed:

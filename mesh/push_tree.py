@@ -18,7 +18,7 @@ WAIT_TICKS = 2
 
 
 @dataclass(slots=True)
-class _Side:
+class _Branch:
     """One neighbour that understands the tree."""
 
     is_eager: bool = True
@@ -36,14 +36,14 @@ class PushTree[Name]:
     """Decides for each neighbour whether it gets a page or its digest. `Name` is how the caller calls a page."""
 
     def __init__(self) -> None:
-        self._sides: dict[NodeId, _Side] = {}
+        self._sides: dict[NodeId, _Branch] = {}
         self._recent: dict[str, Name] = {}
         """Oldest first."""
         self._missing: dict[str, _Missing] = {}
 
     def join(self, neighbour: NodeId) -> None:
         """A neighbour that understands the tree has connected. It is on the tree until a page comes twice."""
-        self._sides[neighbour] = _Side()
+        self._sides[neighbour] = _Branch()
 
     def leave(self, neighbour: NodeId) -> None:
         """Its connection has ended."""

@@ -20,7 +20,7 @@ from mesh.messages import (
     Have,
     Hello,
     Keepalive,
-    Names,
+    PageNames,
     Prune,
     Root,
     Streams,
@@ -58,7 +58,7 @@ MESSAGES = {
     "beat": Keepalive(),
     "when": TimeRequest(),
     "time": TimeAnswer(1_795_600_000, 1),
-    "names": Names(("0011223344556677", "8899aabbccddeeff")),
+    "names": PageNames(("0011223344556677", "8899aabbccddeeff")),
     "graft": Graft(("0011223344556677",)),
     "prune": Prune(),
     "root": Root("00112233445566778899aabbccddeeff"),
@@ -66,7 +66,7 @@ MESSAGES = {
     "have": Have(NODE, "life-1", "", "~", (("usage/2026-11-24/0000", 7, "0011223344556677"),), asks=True),
 }
 EXTENDED = Hello(
-    1, "la-vall", NODE, "Ermita de dalt", "0123456789abcdef", ("kinds", "tree"), "00112233aabbccdd"
+    1, "la-vall", NODE, "Ermita de dalt", "0123456789abcdef", ("kinds", "quiet", "tree"), "00112233aabbccdd"
 )
 MALFORMED = {
     "no JSON": "hello",
