@@ -270,24 +270,25 @@ def _uplink_rate(text: str) -> BitsPerSecond:
     return rate
 
 
+CHARTER_KEYS = (
+    "lifeline",
+    "guest_lifeline",
+    "max_weight_ratio",
+    "busy_above",
+    "busy_below",
+    "busy_after",
+    "overbook_percent",
+    "reserve_max_percent",
+    "approvals",
+    "charter_approvals",
+)
+
+
 def _charter(document: TomlDocument, findings: list[Finding]) -> Charter:
     table = one_table(document, "charter", findings)
     if table is None:
         return DEFAULT_CHARTER
-    table.known(
-        (
-            "lifeline",
-            "guest_lifeline",
-            "max_weight_ratio",
-            "busy_above",
-            "busy_below",
-            "busy_after",
-            "overbook_percent",
-            "reserve_max_percent",
-            "approvals",
-            "charter_approvals",
-        )
-    )
+    table.known(CHARTER_KEYS)
     approvals, charter_approvals = _approvals(table)
     return Charter(
         _lifeline(table, "lifeline") or DEFAULT_CHARTER.lifeline,

@@ -168,9 +168,23 @@ def guests_share_sentence(ruleset: Ruleset, words: Translator = ENGLISH) -> str:
 
 def describe(ruleset: Ruleset, words: Translator = ENGLISH) -> tuple[str, ...]:
     """The whole agreement, one sentence each: the uplink, the charter, then the rules in file order."""
-    charter, whole = ruleset.charter, ruleset.as_if_in_force(ruleset.observed)
+    whole = ruleset.as_if_in_force(ruleset.observed)
     return (
         line_sentence(ruleset, words),
+        *charter_sentences(ruleset, words),
+        joining_sentence(ruleset.joining, words),
+        *([grace_sentence(ruleset.grace_days, words)] if whole.knows_dues else []),
+        *([preview_sentence(ruleset.preview_by, words)] if ruleset.preview_by else []),
+        *(named_days_sentence(named, words) for named in ruleset.calendar),
+        *(sentence(rule, ruleset, words) for rule in ruleset.every_rule),
+        *(minutes_sentence(each, words) for each in ruleset.minutes),
+    )
+
+
+def charter_sentences(ruleset: Ruleset, words: Translator = ENGLISH) -> tuple[str, ...]:
+    """What the charter says."""
+    charter = ruleset.charter
+    return (
         lifeline_sentence(ruleset, charter.lifeline, words),
         guest_lifeline_sentence(ruleset, charter.guest_lifeline, words),
         ratio_sentence(ruleset, words),
@@ -180,13 +194,11 @@ def describe(ruleset: Ruleset, words: Translator = ENGLISH) -> tuple[str, ...]:
             if charter.charter_approvals > 1
             else []
         ),
-        joining_sentence(ruleset.joining, words),
-        *([busy_sentence(charter.busy, words)] if _depends_on_load(whole) else []),
-        *([grace_sentence(ruleset.grace_days, words)] if whole.knows_dues else []),
-        *([preview_sentence(ruleset.preview_by, words)] if ruleset.preview_by else []),
-        *(named_days_sentence(named, words) for named in ruleset.calendar),
-        *(sentence(rule, ruleset, words) for rule in ruleset.every_rule),
-        *(minutes_sentence(each, words) for each in ruleset.minutes),
+        *(
+            [busy_sentence(charter.busy, words)]
+            if _depends_on_load(ruleset.as_if_in_force(ruleset.observed))
+            else []
+        ),
     )
 
 
