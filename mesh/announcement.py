@@ -5,8 +5,8 @@ import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
-from mesh.messages import Malformed
 from mesh.node_certificates import community_mark
+from mesh.page_format import Malformed
 from mesh.ports import Roster
 from node.identity import SHORT_CHARS, is_node_id
 from node.multicast_dns import HEAD_OCTETS, OCTETS_MAX, sound

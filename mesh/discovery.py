@@ -41,7 +41,7 @@ from mesh.announcement import (
     instance_name,
     read_announcement,
 )
-from mesh.messages import Malformed
+from mesh.page_format import Malformed
 from mesh.ports import Roster
 from node.identity import SHORT_CHARS
 from node.multicast_dns import DatagramReader, Filtered

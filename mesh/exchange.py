@@ -13,19 +13,20 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
 from mesh.messages import (
+    KINDS_EXTENSION,
     LABEL_END,
     PAGES_PER_MESSAGE_MAX,
     STREAMS_PER_MESSAGE_MAX,
     Have,
-    Malformed,
     Message,
-    Page,
-    PageContent,
     Root,
     Streams,
     encode,
-    page_content,
 )
+from mesh.other_pages import OTHER_BYTES_MAX, OTHER_PAGES_MAX
+from mesh.page_format import Malformed, Page
+from mesh.page_kind import Priority
+from mesh.page_kinds import Content, kind_named, page_content
 from mesh.page_versions import AUTHOR_DAY_ROWS_MAX, AUTHOR_ROWS_MAX, PageCollection, StreamKey
 from mesh.ports import Roster
 from node.identity import verify
@@ -39,15 +40,20 @@ TOO_MUCH = (
     f"says more than is kept of one author, which is {AUTHOR_ROWS_MAX:,} rows, and {AUTHOR_DAY_ROWS_MAX:,} of one day: "
     "what does not fit counts on no other node"
 )
+TOO_MANY_OTHERS = (
+    f"says more of other kinds than usage than is kept of one author, which is {OTHER_BYTES_MAX:,} bytes in "
+    f"{OTHER_PAGES_MAX} pages: what does not fit is on no other node"
+)
 CHANGES_TOO_MUCH = "has taken back too much of what it said: what is left is counted before more is taken"
 
 
 @dataclass(frozen=True, slots=True)
 class PageAccepted:
-    """A member's page, newer than the held one, with a valid signature: merge its rows and keep it."""
+    """A member's page, newer than the held one, with a valid signature: merge its rows, if it is about usage, and keep
+    it."""
 
     page: Page
-    said: PageContent
+    said: Content
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,16 +83,42 @@ class Equivocated:
     seq: int
 
 
+type PageName = tuple[StreamKey, str]
 type Event = PageAccepted | PagesEvicted | PageRefused | Equivocated
 
 
 @dataclass(slots=True)
 class _Neighbour:
+    can: tuple[str, ...] = ()
     replies: deque[bytes] = field(default_factory=deque)
-    pages: dict[tuple[StreamKey, str], None] = field(default_factory=dict)
+    pages: dict[Priority, dict[PageName, None]] = field(
+        default_factory=lambda: {priority: {} for priority in Priority}
+    )
     """Names of pages to send, in order; the bytes are looked up when sending, so that the newest version goes out."""
-    sent: dict[tuple[StreamKey, str], int] = field(default_factory=dict)
+    sent: dict[PageName, int] = field(default_factory=dict)
     """The seq of each page sent in this round: both sides request it, but one answer is enough."""
+
+    @property
+    def with_others(self) -> bool:
+        """Whether it gets pages of other kinds than those of the first version."""
+        return KINDS_EXTENSION in self.can
+
+    def enqueue(self, key: StreamKey, label: str) -> None:
+        kind = kind_named(label.partition("/")[0])
+        if self.with_others or kind.limit == "rows":
+            self.pages[kind.priority][key, label] = None
+
+    def dequeue(self, key: StreamKey, label: str) -> None:
+        self.pages[kind_named(label.partition("/")[0]).priority].pop((key, label), None)
+
+    def next_page(self) -> PageName | None:
+        """The first of those with the highest priority, which leaves the queue."""
+        for waiting in self.pages.values():
+            if waiting:
+                name = next(iter(waiting))
+                del waiting[name]
+                return name
+        return None
 
 
 class Exchange:
@@ -98,9 +130,9 @@ class Exchange:
         self._collection = PageCollection()
         self._neighbours: dict[NodeId, _Neighbour] = {}
 
-    def greet(self, neighbour: NodeId) -> None:
-        """A trusted neighbour has connected or reconnected."""
-        self._neighbours[neighbour] = _Neighbour()
+    def greet(self, neighbour: NodeId, can: tuple[str, ...] = ()) -> None:
+        """A trusted neighbour has connected or reconnected; `can`: the extensions named in its hello."""
+        self._neighbours[neighbour] = _Neighbour(can)
         self.begin_round(neighbour)
 
     def part(self, neighbour: NodeId) -> None:
@@ -114,11 +146,12 @@ class Exchange:
         if waiting is None:
             return
         waiting.sent.clear()
-        self._reply(neighbour, encode(Root(self.root())))
+        self._reply(neighbour, encode(Root(self.root(with_others=waiting.with_others))))
 
-    def root(self) -> str:
-        """Digest of all held pages whose authors are on the roster."""
-        return self._collection.root(self._roster())
+    def root(self, *, with_others: bool = True) -> str:
+        """Digest of all held pages whose authors are on the roster; without `with_others`, of the kinds of the first
+        version."""
+        return self._collection.root(self._roster(), with_others=with_others)
 
     def receive(self, neighbour: NodeId, message: Message | Malformed) -> tuple[Event, ...]:
         """Events that the caller must handle for a message of a connected neighbour; replies are queued for
@@ -129,7 +162,7 @@ class Exchange:
             case Page():
                 return self._receive_page(neighbour, message)
             case Root(digest):
-                if digest != self.root():
+                if digest != self.root(with_others=self._neighbours[neighbour].with_others):
                     self._send_streams(neighbour)
             case Streams():
                 self._receive_streams(neighbour, message)
@@ -146,9 +179,8 @@ class Exchange:
             return None
         if waiting.replies:
             return waiting.replies.popleft()
-        while waiting.pages:
-            key, label = next(iter(waiting.pages))
-            del waiting.pages[key, label]
+        while (name := waiting.next_page()) is not None:
+            key, label = name
             held = self._collection.held(key, label)
             if held is not None and waiting.sent.get((key, label)) != held.seq:
                 waiting.sent[key, label] = held.seq
@@ -166,8 +198,12 @@ class Exchange:
         return events
 
     def held_of(self, author: NodeId) -> list[bytes]:
-        """The pages of one author, as received."""
+        """The pages of one author about usage, as received."""
         return self._collection.own(author)
+
+    def others_of(self, author: NodeId) -> list[bytes]:
+        """The pages of one author of other kinds, as received."""
+        return self._collection.others(author)
 
     def incarnations_of(self, author: NodeId) -> list[str]:
         """Incarnations of the author's ledger with held pages."""
@@ -202,7 +238,7 @@ class Exchange:
 
     def _receive_page(self, neighbour: NodeId, page: Page) -> tuple[Event, ...]:
         if self._collection.age(page) in {"same", "newer"}:
-            self._neighbours[neighbour].pages.pop(((page.author, page.incarnation), page.label), None)
+            self._neighbours[neighbour].dequeue((page.author, page.incarnation), page.label)
         events = self._admit(page)
         if any(isinstance(event, PageAccepted) for event in events):
             self._push(page, heard_from=neighbour)
@@ -235,18 +271,19 @@ class Exchange:
     def _store_verified(self, page: Page) -> tuple[Event, ...]:
         if not verify(page.author, PAGE_KIND, page.signed, page.signature):
             return (PageRefused(page.author, "its signature is wrong"),)
-        said = page_content(page)
+        said = page_content(page, self._roster())
         return (
             (PageRefused(page.author, said.reason),)
             if isinstance(said, Malformed)
             else self._hold(page, said)
         )
 
-    def _hold(self, page: Page, said: PageContent) -> tuple[Event, ...]:
+    def _hold(self, page: Page, said: Content) -> tuple[Event, ...]:
         is_conflict = self._collection.age(page) == "conflict"
         kept = self._collection.hold(page, said)
         if kept is None:
-            return (PageRefused(page.author, TOO_MUCH),)
+            is_other = kind_named(page.kind).limit == "bytes"
+            return (PageRefused(page.author, TOO_MANY_OTHERS if is_other else TOO_MUCH),)
         events: list[Event] = [Equivocated(page.author, page.name, page.seq)] if is_conflict else []
         events.append(PageAccepted(page, said))
         if kept.left:
@@ -256,20 +293,21 @@ class Exchange:
     def _push(self, page: Page, *, heard_from: NodeId | None) -> None:
         for name, waiting in self._neighbours.items():
             if name != heard_from:
-                waiting.pages[(page.author, page.incarnation), page.label] = None
+                waiting.enqueue((page.author, page.incarnation), page.label)
 
     def _send_streams(self, neighbour: NodeId) -> None:
-        streams = self._collection.streams(self._roster())
+        with_others = self._neighbours[neighbour].with_others
+        streams = self._collection.streams(self._roster(), with_others=with_others)
         keys = [f"{author}/{incarnation}" for author, incarnation, _ in streams]
         for after, upto, chunk in _ranges(keys, streams, STREAMS_PER_MESSAGE_MAX):
             self._reply(neighbour, encode(Streams(after, upto, tuple(chunk))))
 
     def _receive_streams(self, neighbour: NodeId, theirs: Streams) -> None:
-        roster = self._roster()
+        roster, with_others = self._roster(), self._neighbours[neighbour].with_others
         listed = {(author, incarnation): digest for author, incarnation, digest in theirs.streams}
         ours = {
             (author, incarnation): digest
-            for author, incarnation, digest in self._collection.streams(roster)
+            for author, incarnation, digest in self._collection.streams(roster, with_others=with_others)
             if theirs.after < f"{author}/{incarnation}" <= theirs.upto
         }
         for key in sorted(listed.keys() | ours.keys()):
@@ -277,7 +315,7 @@ class Exchange:
                 self._send_have(neighbour, key, asks=True)
 
     def _send_have(self, neighbour: NodeId, key: StreamKey, *, asks: bool) -> None:
-        pages = self._collection.listed(key)
+        pages = self._collection.listed(key, with_others=self._neighbours[neighbour].with_others)
         labels = [label for label, _, _ in pages]
         for after, upto, chunk in _ranges(labels, pages, PAGES_PER_MESSAGE_MAX):
             self._reply(neighbour, encode(Have(*key, after, upto, tuple(chunk), asks)))
@@ -295,7 +333,7 @@ class Exchange:
         for label, (seq, digest) in ours.items():
             their_seq, their_digest = listed.get(label, (-1, ""))
             if seq > their_seq or (seq == their_seq and digest != their_digest):
-                self._neighbours[neighbour].pages[key, label] = None
+                self._neighbours[neighbour].enqueue(key, label)
         if theirs.asks and any(
             seq_digest > ours.get(label, (-1, ""))
             for label, seq_digest in listed.items()

@@ -9,9 +9,13 @@ import hashlib
 from bisect import bisect_left, insort
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
-from typing import Literal
 
-from mesh.messages import Cover, Malformed, Page, PageContent, page_digest, past_of, takes_back
+from mesh.other_pages import Age, Held, OtherPages
+from mesh.page_format import Malformed, Page, page_digest
+from mesh.page_kind import Unread
+from mesh.page_kinds import Content, kind_named
+from mesh.past_kind import past_of
+from mesh.usage_kind import Cover, PageContent, takes_back
 from node.accounting.ledger import Rank, incarnation_rank
 from node.accounting.periods import DAY_UNKNOWN
 from node.units import NodeId
@@ -36,25 +40,8 @@ CHANGED_ROWS_MAX = 10_000
 this, further pages of the author are refused until the recount."""
 
 type StreamKey = tuple[NodeId, str]
-type Age = Literal["newer", "same", "older", "conflict"]
 type PagePosition = tuple[str, Rank, str]
 """Sort key of an author's pages: day, incarnation, label. The lowest is evicted first."""
-
-
-@dataclass(frozen=True, slots=True)
-class Held:
-    """Sequence number, digest and content of one page."""
-
-    seq: int
-    digest: str
-    day: str
-    raw: bytes
-    rows: int
-    """The number of rows that it counts as."""
-
-    @property
-    def body(self) -> bytes:
-        return self.raw.split(b"\n")[1]
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,6 +73,7 @@ class _Author:
     covered: dict[tuple[str, str], tuple[tuple[int, PagePosition], ...]] = field(default_factory=dict)
     """(incarnation, label) of a covered page to the seqs up to which it is covered, each with the covering page's
     position."""
+    others: OtherPages = field(default_factory=OtherPages)
     changed: dict[str, int] = field(default_factory=dict)
     """Days whose pages may have withdrawn usage, with an upper bound of the rows affected."""
 
@@ -126,6 +114,8 @@ class PageCollection:
 
     def age(self, page: Page) -> Age:
         """`page` compared with the held page of the same name, or with what a later incarnation has merged."""
+        if _is_other(page.label):
+            return self._authors.get(page.author, _Author()).others.age(page)
         if self.is_covered((page.author, page.incarnation), page.label, page.seq):
             return "older"
         held = self.held((page.author, page.incarnation), page.label)
@@ -139,7 +129,7 @@ class PageCollection:
         """False for a page that `hold` would drop at once: its day is older than all kept ones, or it is the first
         page of an incarnation below INCARNATIONS_MAX others."""
         author = self._authors.get(page.author)
-        if author is None:
+        if author is None or _is_other(page.label):
             return True
         stream = author.streams.get(page.incarnation)
         if stream is not None:
@@ -149,19 +139,27 @@ class PageCollection:
         return len(author.streams) < INCARNATIONS_MAX or position > author.lowest_incarnation()
 
     def is_covered(self, key: StreamKey, label: str, seq: int) -> bool:
-        """Whether a later incarnation of the author has merged this page into its own."""
+        """Whether a later incarnation of the author has merged this page into its own, or replaced it."""
         author = self._authors.get(key[0])
-        return author is not None and author.covers(key[1], label, seq)
+        if author is None:
+            return False
+        if _is_other(label):
+            return author.others.is_superseded(key[1], label)
+        return author.covers(key[1], label, seq)
 
     def incarnations(self, author: NodeId) -> list[str]:
-        """Incarnations of the author's ledger with held pages, earliest first."""
+        """Incarnations of the author's ledger with held pages about usage, earliest first."""
         found = self._authors.get(author, _Author())
         return sorted(found.streams, key=incarnation_rank)
 
     def own(self, author: NodeId) -> list[bytes]:
-        """All held pages of `author`."""
+        """All held pages of `author` about usage."""
         streams = self._authors.get(author, _Author()).streams.values()
         return [held.raw for stream in streams for held in stream.pages.values()]
+
+    def others(self, author: NodeId) -> list[bytes]:
+        """All held pages of `author` of other kinds."""
+        return self._authors.get(author, _Author()).others.all()
 
     def of_day(self, author: NodeId, day: str) -> list[bytes]:
         """All held pages of `author` for that day, of all incarnations."""
@@ -189,11 +187,16 @@ class PageCollection:
         if changed[day] <= 0:
             del changed[day]
 
-    def hold(self, page: Page, said: PageContent) -> HoldResult | None:
+    def hold(self, page: Page, said: Content) -> HoldResult | None:
         """Store `page` with its content `said`; of two with the same seq, every node keeps the one with the greater
         digest. Evicts pages of earlier incarnations that it covers, and the author's lowest pages when a limit is
         exceeded. None if it does not fit beside higher pages; then nothing has changed."""
         author = self._authors.setdefault(page.author, _Author())
+        if _is_other(page.label) or isinstance(said, Unread):
+            return _hold_other(author, page)
+        return self._hold_usage(author, page, said)
+
+    def _hold_usage(self, author: _Author, page: Page, said: PageContent) -> HoldResult | None:
         rank = incarnation_rank(page.incarnation)
         held = self.held((page.author, page.incarnation), page.label)
         new = Held(page.seq, page_digest(page), page.period, page.raw, counts_as(page, said))
@@ -217,26 +220,44 @@ class PageCollection:
 
     def held(self, key: StreamKey, label: str) -> Held | None:
         author = self._authors.get(key[0])
-        stream = author.streams.get(key[1]) if author else None
+        if author is None:
+            return None
+        if _is_other(label):
+            return author.others.held(key[1], label)
+        stream = author.streams.get(key[1])
         return stream.pages.get(label) if stream else None
 
-    def listed(self, key: StreamKey) -> list[tuple[str, int, str]]:
-        """(label, seq, digest) of every page of a stream, sorted by label."""
+    def listed(self, key: StreamKey, *, with_others: bool = True) -> list[tuple[str, int, str]]:
+        """(label, seq, digest) of every page of a stream, sorted by label; `with_others`: of all kinds, not only those
+        of the first version."""
         author = self._authors.get(key[0])
-        stream = author.streams.get(key[1]) if author else None
-        return _listed(stream) if stream else []
+        return _listed(author, key[1], with_others=with_others) if author else []
 
-    def streams(self, roster: frozenset[NodeId]) -> list[tuple[NodeId, str, str]]:
+    def streams(
+        self, roster: frozenset[NodeId], *, with_others: bool = True
+    ) -> list[tuple[NodeId, str, str]]:
         """(author, incarnation, digest) of every stream with an author on the roster, sorted."""
         return [
-            (name, incarnation, _digest(stream))
+            (name, incarnation, digest)
             for name in sorted(self._authors.keys() & roster)
-            for incarnation, stream in sorted(self._authors[name].streams.items())
+            for incarnation, digest in _digests(self._authors[name], with_others=with_others)
         ]
 
-    def root(self, roster: frozenset[NodeId]) -> str:
+    def root(self, roster: frozenset[NodeId], *, with_others: bool = True) -> str:
         """Digest of everything held, 32 hexadecimal digits; equal on two nodes that hold the same pages."""
-        return _digest_of(f"{a}/{i}/{d}" for a, i, d in self.streams(roster))
+        return _digest_of(f"{a}/{i}/{d}" for a, i, d in self.streams(roster, with_others=with_others))
+
+
+def _is_other(label: str) -> bool:
+    return kind_named(label.partition("/")[0]).limit == "bytes"
+
+
+def _hold_other(author: _Author, page: Page) -> HoldResult | None:
+    gone = author.others.hold(page)
+    if gone is None:
+        return None
+    is_full = any(not name.endswith(f"/{page.label}") for name in gone)
+    return HoldResult(tuple(f"{page.author}/{name}" for name in gone), is_full=is_full)
 
 
 def page_position(page: Page) -> PagePosition:
@@ -356,14 +377,30 @@ def _position(stream: _Stream, label: str) -> PagePosition:
     return day_rank(stream.pages[label].day), stream.rank, label
 
 
-def _listed(stream: _Stream) -> list[tuple[str, int, str]]:
-    return [(label, held.seq, held.digest) for label, held in sorted(stream.pages.items())]
+def _listed(author: _Author, incarnation: str, *, with_others: bool) -> list[tuple[str, int, str]]:
+    stream, others = author.streams.get(incarnation), author.others.incarnations().get(incarnation, [])
+    usage = [(label, held.seq, held.digest) for label, held in stream.pages.items()] if stream else []
+    return sorted([*usage, *others] if with_others else usage)
 
 
-def _digest(stream: _Stream) -> str:
-    if not stream.digest:
-        stream.digest = _digest_of(f"{label}/{seq}/{digest}" for label, seq, digest in _listed(stream))
-    return stream.digest
+def _digests(author: _Author, *, with_others: bool) -> list[tuple[str, str]]:
+    """(incarnation, digest) of each stream, sorted."""
+    others = author.others.incarnations() if with_others else {}
+    return [
+        (incarnation, _digest(author, incarnation, with_others=incarnation in others))
+        for incarnation in sorted({**author.streams, **others})
+    ]
+
+
+def _digest(author: _Author, incarnation: str, *, with_others: bool) -> str:
+    stream = author.streams.get(incarnation)
+    if stream is not None and stream.digest and not with_others:
+        return stream.digest
+    listed = _listed(author, incarnation, with_others=with_others)
+    digest = _digest_of(f"{label}/{seq}/{digest}" for label, seq, digest in listed)
+    if stream is not None and not with_others:
+        stream.digest = digest
+    return digest
 
 
 def day_rank(day: str) -> str:

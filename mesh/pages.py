@@ -8,21 +8,11 @@ from typing import Any
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from mesh.exchange import PAGE_KIND
-from mesh.messages import (
-    PARTS_MAX,
-    Malformed,
-    Page,
-    PageContent,
-    PastRow,
-    assemble_page,
-    decode,
-    is_account,
-    is_number,
-    page_head,
-    past_body,
-    usage_body,
-)
+from mesh.messages import decode
+from mesh.page_format import PARTS_MAX, Malformed, Page, assemble_page, is_account, is_number, page_head
 from mesh.page_versions import DAYS_MAX, day_rank
+from mesh.past_kind import past_body
+from mesh.usage_kind import PageContent, PastRow, usage_body
 from node.accounting.ledger import EMPTY_BUCKET, UsageBucket, highest
 from node.accounting.periods import DAY_UNKNOWN
 from node.identity import own_node_id, sign

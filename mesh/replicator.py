@@ -7,6 +7,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from mesh.exchange import (
     CHANGES_TOO_MUCH,
+    TOO_MANY_OTHERS,
     TOO_MUCH,
     Equivocated,
     Event,
@@ -15,10 +16,13 @@ from mesh.exchange import (
     PageRefused,
     PagesEvicted,
 )
-from mesh.messages import Page, PageContent, PastRow, decode, page_content
+from mesh.messages import decode
+from mesh.page_format import Page
+from mesh.page_kinds import Content, page_content
 from mesh.page_versions import PagePosition, page_position
 from mesh.pages import UsagePages, changes_record, read_changes, read_reservation, reservation
 from mesh.ports import PageCache, Roster, UsageLedger
+from mesh.usage_kind import PageContent
 from node.accounting.ledger import EMPTY_BUCKET, UsageBucket, highest, incarnation_rank
 from node.errors import StorageTrouble
 from node.identity import human_form, own_node_id
@@ -160,13 +164,13 @@ class Replicator:
             match event:
                 case PageAccepted(page, said):
                     self._accept(page, said)
-                    self._on_usage_changed()
                 case PagesEvicted(author, names, is_full):
                     self._unstored |= dict.fromkeys(names)
                     if is_full:
                         self._warn(author, TOO_MUCH)
                 case PageRefused(author, reason) if author is not None and reason in {
                     TOO_MUCH,
+                    TOO_MANY_OTHERS,
                     CHANGES_TOO_MUCH,
                 }:
                     self._warn(author, reason)
@@ -180,15 +184,14 @@ class Replicator:
                     pass
         self._woken()
 
-    def _accept(self, page: Page, said: PageContent) -> None:
+    def _accept(self, page: Page, said: Content) -> None:
         if self.exchange.holds(page):
             self._unstored[page.name] = page.raw
-        self._usage_ledger.merge_page(page.author, page.period, said.rows)
+        if isinstance(said, PageContent):
+            self._usage_ledger.merge_page(page.author, page.period, said.rows)
+            self._on_usage_changed()
         if page.author == self._own:
-            self._pages.adopt(page, said)
-            self._recognise(page, said.rows)
-            for cover in said.covers if self._takes_in else ():
-                self._pages.past.cover(*cover)
+            self._recognise(page, said)
 
     def _warn(self, author: NodeId, reason: str) -> None:
         who = "this node" if author == self._own else f"node {human_form(author)}"
@@ -230,12 +233,16 @@ class Replicator:
         self._on_usage_changed()
         return True
 
-    def _recognise(self, page: Page, rows: Iterable[PastRow]) -> None:
+    def _recognise(self, page: Page, said: Content) -> None:
         """Handle a page of our own. If another incarnation wrote it, it is merged. If it is newer than our ledger,
         the ledger was restored from a backup: a new incarnation starts, so that no usage is counted in buckets that
         already exist elsewhere."""
-        if self._takes_in:
-            self._pages.take_in(page, rows)
+        if isinstance(said, PageContent):
+            self._pages.adopt(page, said)
+            if self._takes_in:
+                self._pages.take_in(page, said.rows)
+                for cover in said.covers:
+                    self._pages.past.cover(*cover)
         is_later = incarnation_rank(page.incarnation) > incarnation_rank(self._pages.incarnation)
         is_unknown = page.incarnation == self._pages.incarnation and page.seq > self._reserved
         if is_later or is_unknown:

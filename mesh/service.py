@@ -13,8 +13,9 @@ from mesh import peering
 from mesh.announcement import Address, Announcement, ConfiguredPeer
 from mesh.directory import Directory
 from mesh.discovery import Discovery, OwnService
-from mesh.messages import VERSION, Hello, Keepalive, decode, encode
+from mesh.messages import EXTENSIONS, Hello, Keepalive, decode, encode
 from mesh.node_certificates import is_member
+from mesh.page_format import VERSION
 from mesh.peering import GREETING_MAX, KEEPALIVE_EVERY
 from mesh.ports import PageCache, PeerView, Roster, UsageLedger
 from mesh.replicator import OwnBucket, Replicator
@@ -185,7 +186,8 @@ class MeshService:
                     if link is not None:
                         link.hang_up(why)
                 case peering.Admit():
-                    self._replica.exchange.greet(node)
+                    peer = self._directory.find(node)
+                    self._replica.exchange.greet(node, peer.can if peer else ())
                     self._wake()
                 case peering.Dismiss():
                     self._replica.exchange.part(node)
@@ -282,7 +284,7 @@ class MeshService:
 
     async def _greet(self, link: Link) -> bool:
         """Exchange hellos; True when this link is now the one connection to a trusted neighbour."""
-        hello = Hello(VERSION, self._community, self._own, self._name, self._boot)
+        hello = Hello(VERSION, self._community, self._own, self._name, self._boot, EXTENSIONS)
         await link.send(encode(hello))
         try:
             async with asyncio.timeout(GREETING_MAX / 1000):
@@ -309,7 +311,7 @@ class MeshService:
         self._links[link.node] = link
         if before is not None:
             before.hang_up("we are connected already")
-        peer.name, peer.boot = theirs.name, theirs.boot
+        peer.name, peer.boot, peer.can = theirs.name, theirs.boot, theirs.can
         self._handle(link.node, peering.Introduced(True))
         return True
 

@@ -10,7 +10,7 @@ from node.errors import Finding
 from node.governance.parse import DEFAULT_CHARTER, LEAST_PART, USABLE_PERCENT
 from node.governance.rule_blanks import RATE_UNITS, Blanks
 from node.governance.rule_edit import RuleDraft
-from node.governance.rules import RESERVE_MAX_PERCENT
+from node.governance.rules import ANSWER_DAYS, RESERVE_MAX_PERCENT, STEP_DAYS_MAX
 from node.governance.table_blanks import CHARTER, blanks_of
 from node.governance.table_edit import place_of_table, table_values
 from node.translator import LazyText, gettext_lazy
@@ -145,6 +145,18 @@ _CHARTER = (
                 "charter_approvals",
                 gettext_lazy("Admins who must approve a change of the charter"),
                 gettext_lazy("Leave it empty for as many as approve rules."),
+            ),
+            FormField(
+                "number",
+                "step_max_days",
+                gettext_lazy("Days that a step of a ladder lasts at most"),
+                _defaults_to(STEP_DAYS_MAX),
+            ),
+            FormField(
+                "number",
+                "answer_days",
+                gettext_lazy("Days until an objection to a step is answered"),
+                _defaults_to(ANSWER_DAYS),
             ),
         ),
     ),

@@ -44,6 +44,9 @@ CALL = BitsPerSecond(256_000)
 GRID_BITS = 4
 """Leading bits of a guaranteed rate that are kept: steps of 6 to 12 %. Coarser steps leave more to borrowing, and HTB
 lends too little to pools (a child class loses its turn when its own rate comes due)."""
+GRID_BITS_POOLS, GRID_CLASSES_MAX = 7, 64
+"""Beside pools, what rounding leaves is lent in turns that do not follow the weights: a pool has a turn for each account.
+There the steps are 0.8 to 1.6 %, as long as so few classes change with them, and on a line whose rate is stated."""
 RATE_MIN = BitsPerSecond(8_000)
 """Guaranteed to classes without a floor, if there is capacity for it."""
 RATE_LEAST = BitsPerSecond(8)
@@ -115,6 +118,7 @@ def htb_classes(
         replace(root, rate=BitsPerSecond(present - reserve)),
         turns,
         upwards=upwards,
+        grid_bits=_grid_bits(by_parent, is_stated=measured is None),
     )
     rendered = _with_bursts(rendered, classes, capacity, upwards=upwards)
     return rendered | _own_classes(reserve, turns, upwards=upwards)
@@ -312,10 +316,11 @@ def _fill(
     turns: BorrowingRound,
     *,
     upwards: bool,
+    grid_bits: int = GRID_BITS,
 ) -> None:
     siblings = by_parent.get(parent, [])
     has_pools = len(by_parent) > 1
-    shares = guaranteed_rates(siblings, above.rate, upwards=upwards)
+    shares = guaranteed_rates(siblings, above.rate, upwards=upwards, grid_bits=grid_bits)
     rates = shares if has_pools else guaranteed_rates(siblings, above.rate, upwards=upwards, borrows=True)
     for each in siblings:
         leaf = each.minor not in by_parent
@@ -328,7 +333,12 @@ def _fill(
 
 
 def guaranteed_rates(
-    siblings: list[ShapedClass], available: int, *, upwards: bool, borrows: bool = False
+    siblings: list[ShapedClass],
+    available: int,
+    *,
+    upwards: bool,
+    borrows: bool = False,
+    grid_bits: int = GRID_BITS,
 ) -> dict[int, BitsPerSecond]:
     """`rate` of each sibling: its floor, or its weighted part of what is available if that is more; with `borrows` half
     of that part, but a call at least. The sum does not exceed `available`, except for the minimum of one byte per second
@@ -342,7 +352,7 @@ def guaranteed_rates(
     least = max(RATE_LEAST, min(RATE_MIN, (available - promised) // max(1, len(siblings))))
     tops = {c.minor: _way(c.ceiling, upwards) for c in siblings}
     demands = [Demand(c.weight, max(least, floors[c.minor]), tops[c.minor]) for c in siblings]
-    unit = _grid(_equal_unit(Counter(demands), available))
+    unit = _grid(_equal_unit(Counter(demands), available), grid_bits)
     if borrows:
         # Not less than floors that are below the share: what exceeds the guaranteed rates is shared by weight alone.
         within = [-(-floors[c.minor] // c.weight) for c in siblings if floors[c.minor] <= c.weight * unit]
@@ -380,8 +390,13 @@ def _htb(
     )
 
 
-def _grid(unit: int) -> int:
-    shift = max(0, unit.bit_length() - GRID_BITS)
+def _grid_bits(by_parent: Mapping[int | None, list[ShapedClass]], *, is_stated: bool) -> int:
+    is_fine = is_stated and len(by_parent) > 1 and len(by_parent.get(None, ())) <= GRID_CLASSES_MAX
+    return GRID_BITS_POOLS if is_fine else GRID_BITS
+
+
+def _grid(unit: int, bits: int = GRID_BITS) -> int:
+    shift = max(0, unit.bit_length() - bits)
     return unit >> shift << shift
 
 

@@ -21,6 +21,7 @@ from node.governance.rules import (
     DevicesLimit,
     Example,
     Floor,
+    Ladder,
     Quota,
     Reserve,
     Rule,
@@ -70,7 +71,11 @@ def _plain(value: Any) -> object:
         return sorted(map(str, value))
     if isinstance(value, tuple):
         items = [_plain(item) for item in value]
-        return sorted(items, key=_json) if value and isinstance(value[0], Rule | Example | Minutes) else items
+        return (
+            sorted(items, key=_json)
+            if value and isinstance(value[0], Rule | Example | Minutes | Ladder)
+            else items
+        )
     if not is_dataclass(value):
         assert value is None or isinstance(value, int), value
         return value

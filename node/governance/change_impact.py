@@ -17,6 +17,7 @@ from unicodedata import normalize
 from node.governance.allowance import Allowance, Bound, Moment, Unit
 from node.governance.burst import Burst
 from node.governance.coverage import is_in_variant, variants
+from node.governance.ladders import ladder_essence
 from node.governance.people import Group, People, PeopleKind
 from node.governance.rule_evaluation import Evaluator, guest_lifeline, lifeline
 from node.governance.rule_selection import RuleSelectors, applying, in_force
@@ -38,17 +39,8 @@ SLOTS_MAX = 40_000
 more."""
 
 Aspect = Literal[
-    "ceiling",
-    "burst",
-    "pool_ceiling",
-    "pool_burst",
-    "guarantee",
-    "share",
-    "weight",
-    "quotas",
-    "session",
-    "devices",
-]
+    "ceiling", "burst", "pool_ceiling", "pool_burst", "guarantee", "share", "weight", "quotas", "session", "devices"
+]  # fmt: skip
 ASPECTS: tuple[Aspect, ...] = get_args(Aspect)
 Term = Literal[
     "line",
@@ -62,6 +54,9 @@ Term = Literal[
     "busy",
     "grace_days",
     "preview",
+    "step_max_days",
+    "answer_days",
+    "ladders",
 ]
 """A part of the agreement that is the same for everybody."""
 _SHARED: frozenset[Aspect] = frozenset({"share", "guarantee", "pool_ceiling", "pool_burst"})
@@ -172,6 +167,8 @@ def change_impact(
         without_effect.add("busy")
     if not (before.knows_dues or after.knows_dues):
         without_effect.add("grace_days")
+    if not (before.ladders or after.ladders):
+        without_effect |= {"step_max_days", "answer_days"}
     terms = tuple(term for term in old if old[term] != new[term] and term not in without_effect)
     return ChangeImpact(before, after, terms, changes, len(units), is_complete)
 
@@ -205,6 +202,9 @@ def _terms(ruleset: Ruleset) -> Mapping[Term, object]:
         "busy": charter.busy,
         "grace_days": ruleset.grace_days,
         "preview": bool(ruleset.preview_by),
+        "step_max_days": charter.step_max_days,
+        "answer_days": charter.answer_days,
+        "ladders": frozenset(map(ladder_essence, ruleset.ladders)),
     }
 
 

@@ -16,6 +16,7 @@ from node.governance.change_impact import (
 )
 from node.governance.expressions import (
     among_words,
+    answer_sentence,
     approvals_sentence,
     burst_words,
     busy_sentence,
@@ -31,7 +32,9 @@ from node.governance.expressions import (
     rate_words,
     rates_words,
     share_words,
+    step_max_sentence,
 )
+from node.governance.ladder_sentences import ladder_sentences
 from node.governance.people import Group
 from node.governance.rule_evaluation import guest_lifeline, lifeline
 from node.governance.rules import LATE_DUES, Quota, Ruleset, essence
@@ -339,8 +342,15 @@ def _term_words(term: Term, ruleset: Ruleset, words: Translator) -> str:
             return lifeline_sentence(ruleset, lifeline(charter), words)
         case "guest_lifeline":
             return guest_lifeline_sentence(ruleset, guest_lifeline(charter), words)
-        case "max_weight_ratio" | "overbook_percent" | "approvals":
-            return _charter_number(term, ruleset, words)
+        case (
+            "max_weight_ratio"
+            | "overbook_percent"
+            | "approvals"
+            | "step_max_days"
+            | "answer_days"
+            | "ladders"
+        ):
+            return _number_or_ladders(term, ruleset, words)
         case "unit":
             return equal_share_sentence(ruleset, words)
         case "joining":
@@ -353,10 +363,17 @@ def _term_words(term: Term, ruleset: Ruleset, words: Translator) -> str:
             return preview_sentence(ruleset.preview_by, words, with_decision=False)
 
 
-def _charter_number(term: Term, ruleset: Ruleset, words: Translator) -> str:
+def _number_or_ladders(term: Term, ruleset: Ruleset, words: Translator) -> str:
     if term == "max_weight_ratio":
         return ratio_sentence(ruleset, words)
     charter = ruleset.charter
+    if term == "ladders":
+        texts = ladder_sentences(ruleset, words, with_decision=False)
+        return " ".join(texts) or words.gettext("There is no ladder.")
+    if term == "step_max_days":
+        return step_max_sentence(charter.step_max_days, words)
+    if term == "answer_days":
+        return answer_sentence(charter.answer_days, words)
     if term == "approvals":
         return approvals_sentence(charter.approvals, charter.charter_approvals, words)
     return overbook_sentence(charter.overbook_percent, words)

@@ -17,6 +17,7 @@ from node.governance.conflicts import RuleIndex, share_weights
 from node.governance.coverage import UnitKind, kinds, situation_words
 from node.governance.deciding import ClassValues
 from node.governance.fair_shares import Demand, fair_rates
+from node.governance.ladders import with_steps
 from node.governance.rule_evaluation import (
     CODE_LIFELINE,
     SESSION_MIN,
@@ -49,6 +50,7 @@ from node.governance.rules import (
     Ruleset,
     SessionLimit,
     Share,
+    ShareLimit,
     burst_of,
 )
 from node.governance.slices import ClassSlices, SliceSums, TimeSlices, first_of, in_turn, members_of, union
@@ -59,7 +61,7 @@ STEPS_MAX = 500_000
 """Of all tests of a file together; some tenths of a second. Hundreds of rules at hundreds of hours can have more."""
 
 _EFFECTS: Mapping[str, tuple[type[Effect], ...]] = {"session": (SessionLimit,), "devices": (DevicesLimit,)}
-_OF_RATES: tuple[type[Effect], ...] = (Share, Credit, Floor, Ceiling)
+_OF_RATES: tuple[type[Effect], ...] = (Share, ShareLimit, Credit, Floor, Ceiling)
 
 Values = list[tuple[int | None, int]]
 """Values, each with its slices; together all slices of a class. None: no limit."""
@@ -136,7 +138,7 @@ class ExampleRun:
         for claim in test.claims:
             effects = _EFFECTS.get(claim.what, _OF_RATES)
             if effects not in self._spaces:
-                rules = tuple(rule for rule in self._ruleset.rules if _matters(rule, effects))
+                rules = tuple(rule for rule in with_steps(self._ruleset).rules if _matters(rule, effects))
                 self._steps.take(sum(10 * len(rule.when.spans) for rule in rules if rule.when is not None))
                 ruleset = replace(self._ruleset, rules=rules)
                 self._spaces[effects] = _Space(ruleset, self._kinds, self._units, self._steps)
@@ -264,7 +266,7 @@ class _Space:
         found: dict[tuple[Selecting, Selecting | None], _Tested] = {}
         for kind in sorted(among, key=lambda kind: not (kind.count or kind.may_be)):
             selecting = self._selecting(kind.unit.tier, kind.unit.groups)
-            paid = kind.unit.tier, kind.unit.groups - {LATE_DUES}
+            paid = kind.unit.tier, frozenset(group for group in kind.unit.groups if ":" not in group)
             replacing = self._selecting(*paid) if paid in self._there else None
             found.setdefault((selecting, replacing), _Tested(kind, selecting, replacing))
         return found.values()
@@ -430,6 +432,10 @@ class _ClassRights:
             effect = rules.rules[index].effect
             if isinstance(effect, Quota) and isinstance(effect.then, Share):
                 values = _at_most(values, max(1, effect.then.weight), at)
+        for index in rules.of(ShareLimit, self._in_force):
+            effect = rules.rules[index].effect
+            if isinstance(effect, ShareLimit):
+                values = _at_most(values, effect.weight, self._in_force[index])
         of_pools = share_weights(rules, self._in_force, self._pools.pooled, rules.cap)
         values += _values_of(of_pools, self._pools.pooled)
         return values

@@ -4,13 +4,18 @@ from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime
 
+from node.accounting.periods import Period, PeriodKind, SlidingDays
 from node.governance.burst import SECOND_MS, Burst
 from node.governance.rules import (
     GUEST_TIER,
+    LADDER,
     LATE_DUES,
     MEMBER_TIER,
     SHARE_DEFAULT,
     BusyThresholds,
+    Ceiling,
+    Share,
+    ShareLimit,
     Who,
 )
 from node.governance.times import DAYS, MINUTES_PER_DAY, clock_text, day_of
@@ -20,9 +25,11 @@ from node.units import (
     KILO,
     MEGA,
     BitsPerSecond,
+    Bytes,
     Milliseconds,
     Rates,
     format_rate,
+    format_volume,
 )
 
 COMBINATIONS_SHOWN_MAX = 4
@@ -114,6 +121,26 @@ def approvals_sentence(approvals: int, of_charter: int, words: Translator = ENGL
     parts = [every.format(number=approvals)] if approvals > 1 else []
     parts += [charter.format(number=of_charter)] if of_charter > approvals else []
     return " ".join(parts)
+
+
+def step_max_sentence(days: int, words: Translator = ENGLISH) -> str:
+    """How long a step of a ladder can be."""
+    text = words.ngettext(
+        "No step of a ladder holds for longer than {number} day.",
+        "No step of a ladder holds for longer than {number} days.",
+        days,
+    )
+    return text.format(number=days)
+
+
+def answer_sentence(days: int, words: Translator = ENGLISH) -> str:
+    """How long an objection to a step waits for its answer."""
+    text = words.ngettext(
+        "An objection to a step of a ladder that nobody answers for {number} day lifts it.",
+        "An objection to a step of a ladder that nobody answers for {number} days lifts it.",
+        days,
+    )
+    return text.format(number=days)
 
 
 def preview_sentence(by: str, words: Translator = ENGLISH, *, with_decision: bool = True) -> str:
@@ -252,6 +279,11 @@ def _tier_words(tier: str, words: Translator) -> str:
 def _group_words(group: str, words: Translator) -> str:
     if group == LATE_DUES:
         return words.gettext("people whose dues are late")
+    if group.startswith(f"{LADDER}:"):
+        _, ladder, number = group.split(":")
+        return words.gettext("people in step {number} of the ladder {ladder}").format(
+            ladder=ladder, number=number
+        )
     return words.gettext("people in the group {group}").format(group=group)
 
 
@@ -364,3 +396,29 @@ def _percent(percent: int, unit: str, words: Translator) -> str:
 
 def capital(text: str) -> str:
     return text[:1].upper() + text[1:]
+
+
+# --- amounts ----------------------------------------------------------------------------
+
+
+def most_words(then: Share | ShareLimit | Ceiling, words: Translator) -> str:
+    """``half a share``, or a speed."""
+    if isinstance(then, Ceiling):
+        assert then.rates is not None, "a consequence lifts nothing"
+        return rates_words(then.rates, words)
+    if then.weight * 2 == SHARE_DEFAULT:
+        return words.gettext("half a share")
+    return words.gettext("a share of {weight}").format(weight=then.weight)
+
+
+def volume_words(volume: Bytes, period: Period, words: Translator) -> str:
+    """``60 GB a month``"""
+    if isinstance(period, SlidingDays):
+        text = words.ngettext("{volume} in {number} day", "{volume} in {number} days", period.days)
+        return text.format(volume=amount_words(format_volume(volume), words), number=period.days)
+    texts: dict[PeriodKind, str] = {
+        "day": words.gettext("{volume} a day"),
+        "week": words.gettext("{volume} a week"),
+        "month": words.gettext("{volume} a month"),
+    }
+    return texts[period].format(volume=amount_words(format_volume(volume), words))

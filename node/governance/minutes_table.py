@@ -118,7 +118,11 @@ def minutes_findings(ruleset: Ruleset) -> Iterator[Finding]:
     held = {each.decision: each for each in ruleset.minutes}
     if not held:
         return
-    tables = (("[joining]", ruleset.joining.by, 0), ("[preview]", ruleset.preview_by, 0))
+    tables = (
+        *((each.id, each.by, each.line) for each in ruleset.ladders),
+        ("[joining]", ruleset.joining.by, 0),
+        ("[preview]", ruleset.preview_by, 0),
+    )
     before_minutes: set[str] = set()
     for name, decision, line in (*((rule.id, rule.by, rule.line) for rule in ruleset.rules), *tables):
         found = held.get(decision)

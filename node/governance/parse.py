@@ -16,13 +16,16 @@ from node.governance.document import (
     write,
 )
 from node.governance.expressions import rates_words
+from node.governance.ladder_table import read_ladders
 from node.governance.minutes_table import DECISIONS_MAX, read_decisions
 from node.governance.rule_evaluation import CODE_LIFELINE
 from node.governance.rule_table import RULES_MAX, Dates, read_rules
 from node.governance.rules import (
+    ANSWER_DAYS,
     DEFAULT_JOIN_METHODS,
     GRACE_DAYS,
     RESERVE_MAX_PERCENT,
+    STEP_DAYS_MAX,
     WAYS,
     WHEN_FULL,
     BusyThresholds,
@@ -64,6 +67,8 @@ NODES_MAX = 20
 """Nodes that rules name; times and nodes together are at most as many as a week has minutes."""
 APPROVALS_MAX = 10
 """Admins who must approve rules."""
+STEP_DAYS_LIMIT, ANSWER_DAYS_LIMIT = 90, 30
+"""What the charter can allow: the longest step of a ladder, and the longest wait for an answer to an objection."""
 
 DEFAULT_CHARTER = Charter(
     lifeline=Rates(BitsPerSecond(256_000), BitsPerSecond(96_000)),
@@ -119,6 +124,7 @@ def _known_tables(document: TomlDocument, findings: list[Finding]) -> None:
         "dues",
         "preview",
         "rule",
+        "ladder",
         "test",
     )
     for key in document.data:
@@ -160,6 +166,7 @@ def _ruleset(document: TomlDocument, findings: list[Finding]) -> Ruleset:
     line = None if uplink is None else usable(uplink, permille)
     rules, observed = read_rules(document, findings, dates, line)
     _few_enough_times((*rules, *observed), findings)
+    charter = _charter(document, findings)
     return Ruleset(
         community=head.name_text("community", literal(_HEAD_EXAMPLES["community"])) or "",
         version=head.integer("version", 1, 10**9) or 1,
@@ -167,7 +174,7 @@ def _ruleset(document: TomlDocument, findings: list[Finding]) -> Ruleset:
         uplink=uplink,
         usable_permille=permille,
         measured=measured,
-        charter=_charter(document, findings),
+        charter=charter,
         rules=rules,
         observed=observed,
         unit=head.name_text("unit", UNIT_WANTED) or "household",
@@ -177,6 +184,7 @@ def _ruleset(document: TomlDocument, findings: list[Finding]) -> Ruleset:
         grace_days=_grace_days(document, findings),
         preview_by=_preview_by(document, findings),
         minutes=minutes,
+        ladders=read_ladders(document, findings, charter, rules),
     )
 
 
@@ -281,6 +289,8 @@ CHARTER_KEYS = (
     "reserve_max_percent",
     "approvals",
     "charter_approvals",
+    "step_max_days",
+    "answer_days",
 )
 
 
@@ -299,6 +309,8 @@ def _charter(document: TomlDocument, findings: list[Finding]) -> Charter:
         table.integer("reserve_max_percent", 1, 100) or RESERVE_MAX_PERCENT,
         approvals,
         charter_approvals,
+        table.integer("step_max_days", 1, STEP_DAYS_LIMIT) or STEP_DAYS_MAX,
+        table.integer("answer_days", 1, ANSWER_DAYS_LIMIT) or ANSWER_DAYS,
     )
 
 

@@ -106,8 +106,8 @@ class RuleDraft:
         )
 
     def place_of(self, finding: Finding) -> tuple[str, str] | None:
-        """The id of the rule that the finding is about, or a table such as ``[charter]``, and its blank; None when it is about
-        something else."""
+        """The id of the rule that the finding is about, or a table such as ``[charter]``, and its blank; None when it is
+        about something else."""
         at = bisect_right(self._heads, (finding.line, "\U0010ffff")) - 1
         if at < 0:
             return None

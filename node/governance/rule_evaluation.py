@@ -28,6 +28,7 @@ from node.governance.combination import (
     smallest_limit,
     weight_in_pool,
 )
+from node.governance.ladders import with_steps
 from node.governance.rule_selection import CLASSES_MAX, RuleSelectors, grounded, holding, in_force, selects
 from node.governance.rules import (
     EQUAL_SHARE,
@@ -50,6 +51,7 @@ from node.governance.rules import (
     Ruleset,
     SessionLimit,
     Share,
+    ShareLimit,
     UsageAlert,
 )
 from node.governance.sentences import (
@@ -199,7 +201,8 @@ class PolicySlice:
         used_up = [rule for rule in rules if rule.id in exhausted]
         base = self._base(unit, rules)
         pool = self._pool(unit, base)
-        thens = self._claims(used_up, _lowered_to)
+        steps = [rule for rule in rules if isinstance(rule.effect, ShareLimit)]
+        thens = self._claims([*used_up, *steps], _lowered_to)
         credits_ = self._claims(rules, lambda effect: effect.weight if isinstance(effect, Credit) else None)
         own = self._ceilings([r for r in rules if not r.together]) + self._consequences(used_up)
         inside = weight_in_pool(credits_, thens, self._agreed.ruleset.charter.max_weight_ratio)
@@ -324,7 +327,7 @@ class Evaluator:
     def __init__(self, ruleset: Ruleset, *, lists_not_binding: bool = True) -> None:
         """Without `lists_not_binding`, allowances do not name the rules that change nothing: it takes less time."""
         self.ruleset = ruleset
-        self._agreed = compile_ruleset(ruleset, lists_not_binding=lists_not_binding)
+        self._agreed = compile_ruleset(with_steps(ruleset), lists_not_binding=lists_not_binding)
         self._quotas = [(rule.id, rule.effect) for rule in ruleset.rules if isinstance(rule.effect, Quota)]
         self.depends_on_load = any(rule.while_busy for rule in ruleset.rules)
         """Whether any rule applies only while the uplink is busy."""
@@ -460,7 +463,9 @@ def compile_ruleset(ruleset: Ruleset, *, lists_not_binding: bool = True) -> Comp
 
 
 def _lowered_to(effect: Effect) -> int | None:
-    """The share after a quota is exhausted."""
+    """The share after a quota is exhausted, or in a step of a ladder."""
+    if isinstance(effect, ShareLimit):
+        return effect.weight
     return effect.then.weight if isinstance(effect, Quota) and isinstance(effect.then, Share) else None
 
 
@@ -490,7 +495,7 @@ def _binds(rule: Rule, exhausted: frozenset[str], found: Allowance) -> bool:
         if rule.id not in exhausted or isinstance(effect.then, UsageAlert):
             return rule.id in exhausted
         effect = effect.then
-    if isinstance(effect, Share | Credit):
+    if isinstance(effect, Share | ShareLimit | Credit):
         return rule.id not in found.share.also
     if isinstance(effect, Floor):
         return rule.id not in found.floor.also

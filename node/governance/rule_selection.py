@@ -14,6 +14,7 @@ from node.governance.rules import (
     Rule,
     SessionLimit,
     Share,
+    ShareLimit,
     Who,
     covers,
 )
@@ -149,7 +150,7 @@ def exception_chains(rules: Sequence[Rule]) -> tuple[str, ...]:
 def kindness(rule: Rule) -> tuple[int, ...]:
     """Sort key of rules with the same effect: how much they allow."""
     match rule.effect:
-        case Share(weight) | Credit(weight):
+        case Share(weight) | ShareLimit(weight) | Credit(weight):
             return (weight, 0, 0)
         case Floor(rates):
             return (rates.down, rates.up, 0)
@@ -176,6 +177,8 @@ def favours(rule: Rule, replaced: Rule | None) -> bool:
     match effect:
         case Share(weight):
             return weight >= (before.weight if isinstance(before, Share) else SHARE_DEFAULT)
+        case ShareLimit():
+            return False
         case Credit(weight):
             return not isinstance(before, Credit) or weight >= before.weight
         case Floor(rates):

@@ -370,7 +370,7 @@ def _effects(table: TomlTable) -> list[str]:
 def _who(table: TomlTable, chain: Sequence[TomlTable]) -> Who | None:
     """The rule's selector; an exception without ``who`` has that of the rule it replaces."""
     if "who" in table.data:
-        return _own_who(table)
+        return read_who(table)
     if "except" in table.data:
         message = gettext_lazy("{key} is there without {other}.", key="except", other="who")
         fix = gettext_lazy("add {other}, and then leave people out with {key}", key="except", other="who")
@@ -382,10 +382,11 @@ def _who(table: TomlTable, chain: Sequence[TomlTable]) -> Who | None:
         return None
     nearest = next((replaced for replaced in chain if "who" in replaced.data), None)
     # A copy with a separate list: errors in the other rule are reported there, once.
-    return None if nearest is None else _own_who(replace(nearest, findings=[]))
+    return None if nearest is None else read_who(replace(nearest, findings=[]))
 
 
-def _own_who(table: TomlTable) -> Who | None:
+def read_who(table: TomlTable) -> Who | None:
+    """The selector in ``who`` and ``except``; None when it is missing or refused."""
     return _selectors(table, "who", table.texts("except", literal('["tier:guest"]')) or [])
 
 

@@ -30,8 +30,18 @@ from node.governance.allowance import Allowance, Moment, Unit
 from node.governance.burst import peak
 from node.governance.expressions import duration_words, rate_words, weekday_words
 from node.governance.fair_shares import Demand, fair_rates
+from node.governance.ladders import ladder_of, step_groups, step_of
 from node.governance.rule_evaluation import Direction, Evaluator, rate_in
-from node.governance.rules import GUEST_TIER, LATE_DUES, MEMBER_TIER, Example, Quota, Ruleset
+from node.governance.rules import (
+    GUEST_TIER,
+    LADDER,
+    LATE_DUES,
+    MEMBER_TIER,
+    ONLY_GUESTS,
+    Example,
+    Quota,
+    Ruleset,
+)
 from node.governance.times import DAYS, EPOCH, is_among, midnight_of, parse_day
 from node.governance.value_syntax import parse_at, parse_session
 from node.translator import LazyText, amount_lazy, gettext_lazy, in_a_row, literal
@@ -201,6 +211,8 @@ def _unit(text: str, ruleset: Ruleset, units: Sequence[Unit]) -> Unit:
     if text == LATE_DUES:
         member = _unit(f"tier:{MEMBER_TIER}", ruleset, units)
         return replace(member, groups=member.groups | {LATE_DUES})
+    if text.startswith(f"{LADDER}:"):
+        return _unit_in_step(text, ruleset, units)
     kind, separator, name = text.rpartition(":")
     if not is_name(name) or kind not in ("", "tier", "group") or (separator and not kind):
         raise InvalidValue(
@@ -225,6 +237,20 @@ def _unit(text: str, ruleset: Ruleset, units: Sequence[Unit]) -> Unit:
         )
     wrong = gettext_lazy("there is no tier or group {name}", name=repr(name))
     raise InvalidValue(wrong, gettext_lazy("write one of {names}", names=", ".join(sorted(tiers | groups))))
+
+
+def _unit_in_step(text: str, ruleset: Ruleset, units: Sequence[Unit]) -> Unit:
+    """A member, as are most people of a ladder; of a ladder for guests alone a guest."""
+    found, known = step_of(text), step_groups(ruleset)
+    if found is None or text not in known:
+        wrong = gettext_lazy("there is no step {text}", text=f"{text!r:.80}")
+        raise InvalidValue(
+            wrong, gettext_lazy("write one of {names}", names=", ".join(known) or "tier:member")
+        )
+    ladder = ladder_of(ruleset, found[0])
+    tier = GUEST_TIER if ladder is not None and ladder.who == ONLY_GUESTS else MEMBER_TIER
+    unit = _unit(f"tier:{tier}", ruleset, units)
+    return replace(unit, groups=unit.groups | {text})
 
 
 def _used(text: str, ruleset: Ruleset) -> dict[str, Bytes]:
@@ -260,7 +286,7 @@ def _rates(
 def _others(tested: Unit, units: Sequence[Unit]) -> list[Unit]:
     """All other units of the directory, and guests; the tested unit represents one of its kind."""
     others = list(units)
-    paid = tested.groups - {LATE_DUES}
+    paid = frozenset(group for group in tested.groups if ":" not in group)
     same = [u for u in others if (u.tier, u.groups) == (tested.tier, paid)]
     if same:
         others.remove(same[0])

@@ -21,6 +21,9 @@ MEMBER_TIER = "member"
 LATE_DUES = "dues:late"
 """Group of all whose dues are late: no group of a members' file has a colon. Nobody else can be in it."""
 
+LADDER = "ladder"
+"""Prefix of the groups of people in a step of a ladder, and of the rules for these; see `ladders`."""
+
 LIFELINE = "lifeline"
 EQUAL_SHARE = "equal-share"
 GUESTS = "guests"
@@ -116,7 +119,14 @@ class DevicesLimit:
     count: int
 
 
-Effect = Share | Credit | Floor | Reserve | Ceiling | Quota | SessionLimit | DevicesLimit
+@dataclass(frozen=True, slots=True)
+class ShareLimit:
+    """The most that a share with its credits can be: a step of a ladder."""
+
+    weight: int
+
+
+Effect = Share | ShareLimit | Credit | Floor | Reserve | Ceiling | Quota | SessionLimit | DevicesLimit
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,6 +154,43 @@ class Rule:
     proposed_by: Who | None = None
     """The people who proposed it."""
 
+
+@dataclass(frozen=True, slots=True)
+class Trigger:
+    """The usage from which an admin may open a case without another reason."""
+
+    volume: Bytes
+    period: Period
+    counts: Counts
+
+
+@dataclass(frozen=True, slots=True)
+class LadderStep:
+    """What a case brings, and for how many days."""
+
+    effect: Consequence
+    days: int = 0
+    """0: the person is only told."""
+
+
+@dataclass(frozen=True, slots=True)
+class Ladder:
+    """Graduated sanctions: each case of an account brings the step after that of its last case, which ends by itself."""
+
+    id: str
+    who: Who
+    steps: tuple[LadderStep, ...]
+    by: str
+    """Id of the decision that adopted it."""
+    trigger: Trigger | None = None
+    """None: an admin says the reason of each case."""
+    decay_days: int = 90
+    """Without a case for so long the next one begins at the first step."""
+    why: str = ""
+    line: int = 0
+
+
+STEP_DAYS_MAX, ANSWER_DAYS = 30, 7
 
 BUSY_AFTER, BUSY_ENDS_AFTER_MAX = Milliseconds(5 * 60_000), Milliseconds(60_000)
 
@@ -183,6 +230,10 @@ class Charter:
     """How many different admins must approve rules, with the one who proposes them; 1 for a caretaker."""
     charter_approvals: int = 1
     """The same for a change of the charter; never fewer."""
+    step_max_days: int = STEP_DAYS_MAX
+    """The longest step of a ladder."""
+    answer_days: int = ANSWER_DAYS
+    """An objection to a step lifts it if nobody answers for so long."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -256,6 +307,8 @@ class Ruleset:
     """The decision to keep usage in intervals of five minutes for 14 days, for previews; empty for none."""
     observed: tuple[Rule, ...] = ()
     """Rules that are not in force: they limit and give nobody anything, and what they would do is counted."""
+    ladders: tuple[Ladder, ...] = ()
+    """Their steps are rules for people with a case; see `ladders`."""
 
     @cached_property
     def shaped(self) -> Rates | None:

@@ -18,6 +18,7 @@ from node.governance.expressions import (
     every_unit,
     grace_sentence,
     listed,
+    most_words,
     nodes_words,
     one_of,
     one_unit,
@@ -25,10 +26,14 @@ from node.governance.expressions import (
     preview_sentence,
     rates_words,
     share_words,
+    step_max_sentence,
     together_words,
+    volume_words,
     weekday_words,
     who_words,
 )
+from node.governance.ladder_sentences import ladder_sentences
+from node.governance.ladders import with_steps
 from node.governance.minutes import Minutes
 from node.governance.rule_selection import selects
 from node.governance.rules import (
@@ -39,7 +44,6 @@ from node.governance.rules import (
     LIFELINE,
     LIFELINE_IN_CODE,
     ONLY_GUESTS,
-    SHARE_DEFAULT,
     Ceiling,
     Credit,
     DevicesLimit,
@@ -51,6 +55,7 @@ from node.governance.rules import (
     Ruleset,
     SessionLimit,
     Share,
+    ShareLimit,
     UsageAlert,
     Way,
     Who,
@@ -61,11 +66,9 @@ from node.governance.times import (
     span_parts,
     window_parts,
 )
-from node.translator import ENGLISH, Translator, amount_words, day_words
+from node.translator import ENGLISH, Translator, day_words
 from node.units import (
-    Bytes,
     Rates,
-    format_volume,
 )
 
 BUILT_IN = "built in"
@@ -177,6 +180,7 @@ def describe(ruleset: Ruleset, words: Translator = ENGLISH) -> tuple[str, ...]:
         *([preview_sentence(ruleset.preview_by, words)] if ruleset.preview_by else []),
         *(named_days_sentence(named, words) for named in ruleset.calendar),
         *(sentence(rule, ruleset, words) for rule in ruleset.every_rule),
+        *ladder_sentences(ruleset, words),
         *(minutes_sentence(each, words) for each in ruleset.minutes),
     )
 
@@ -199,6 +203,7 @@ def charter_sentences(ruleset: Ruleset, words: Translator = ENGLISH) -> tuple[st
             if _depends_on_load(ruleset.as_if_in_force(ruleset.observed))
             else []
         ),
+        *([step_max_sentence(charter.step_max_days, words)] if ruleset.ladders else []),
     )
 
 
@@ -275,7 +280,7 @@ def sentence_of(ruleset: Ruleset, reason: str, words: Translator = ENGLISH) -> s
 
     For a reason that is no longer in the ruleset, only its name.
     """
-    for rule in ruleset.rules:
+    for rule in with_steps(ruleset).rules:
         if rule.id == reason:
             return sentence(rule, ruleset, words)
     if reason == LIFELINE:
@@ -342,16 +347,13 @@ def _effect(rule: Rule, ruleset: Ruleset, words: Translator) -> str:
             )
             households = share_words(weight, ruleset.unit, words)
             return text.format(who=who, households=households, weight=weight)
+        case ShareLimit() as most:
+            text = words.gettext("{who} have at most {most} when the line is shared.")
+            return text.format(who=who, most=most_words(most, words))
         case Floor() as floor:
             return _floor(floor, who, ruleset, words)
-        case Ceiling(rates, burst):
-            if rates is None:
-                return words.gettext("{who} have no speed limit.").format(who=who)
-            text = words.gettext("{who} never have more than {rates}.")
-            if burst is not None:
-                text = words.gettext("{who} have at most {rates}; up to {burst}.")
-                return text.format(who=who, rates=rates_words(rates, words), burst=burst_words(burst, words))
-            return text.format(who=who, rates=rates_words(rates, words))
+        case Ceiling() as ceiling:
+            return _ceiling(ceiling, who, words)
         case Quota() as quota:
             return _quota(quota, rule.who, ruleset.unit, words)
         case SessionLimit(length):
@@ -366,6 +368,16 @@ def _effect(rule: Rule, ruleset: Ruleset, words: Translator) -> str:
                 count,
             )
             return text.format(who=who, number=count)
+
+
+def _ceiling(ceiling: Ceiling, who: str, words: Translator) -> str:
+    if ceiling.rates is None:
+        return words.gettext("{who} have no speed limit.").format(who=who)
+    rates = rates_words(ceiling.rates, words)
+    if ceiling.burst is None:
+        return words.gettext("{who} never have more than {rates}.").format(who=who, rates=rates)
+    text = words.gettext("{who} have at most {rates}; up to {burst}.")
+    return text.format(who=who, rates=rates, burst=burst_words(ceiling.burst, words))
 
 
 def _floor(floor: Floor, who: str, ruleset: Ruleset, words: Translator) -> str:
@@ -403,8 +415,8 @@ def _quota(quota: Quota, who: Who, unit: str, words: Translator) -> str:
     text = _quota_text(busy, who == ONLY_GUESTS, words).format(
         people=among_words(who, words),
         unit=a_unit(unit, words),
-        volume=_volume_words(quota.volume, quota.period, words),
-        most=_most_words(quota.then, words),
+        volume=volume_words(quota.volume, quota.period, words),
+        most=most_words(quota.then, words),
         until=_until_words(quota.period, words),
     )
     if busy:
@@ -420,7 +432,7 @@ def _alert(quota: Quota, who: Who, unit: str, words: Translator) -> str:
     text = _alert_text(busy, who == ONLY_GUESTS, words).format(
         people=among_words(who, words),
         unit=a_unit(unit, words),
-        volume=_volume_words(quota.volume, quota.period, words),
+        volume=volume_words(quota.volume, quota.period, words),
     )
     free = words.gettext("Local services do not count.")
     if busy:
@@ -458,15 +470,6 @@ def _quota_text(busy: bool, only_guests: bool, words: Translator) -> str:
     return words.gettext("among {people}, {unit} that uses more than {volume} gets at most {most} {until}.")
 
 
-def _most_words(then: Share | Ceiling, words: Translator) -> str:
-    if isinstance(then, Ceiling):
-        assert then.rates is not None, "a consequence lifts nothing"
-        return rates_words(then.rates, words)
-    if then.weight * 2 == SHARE_DEFAULT:
-        return words.gettext("half a share")
-    return words.gettext("a share of {weight}").format(weight=then.weight)
-
-
 def quota_words(quota: Quota, words: Translator = ENGLISH) -> str:
     """A volume and its consequence as a noun phrase: ``60 GB a month while the line is busy, then at most half a share``"""
     text = words.gettext("{volume}, then {consequence}")
@@ -475,20 +478,8 @@ def quota_words(quota: Quota, words: Translator = ENGLISH) -> str:
     if isinstance(quota.then, UsageAlert):
         consequence = words.gettext("a request to use less")
     else:
-        consequence = words.gettext("at most {rates}").format(rates=_most_words(quota.then, words))
-    return text.format(volume=_volume_words(quota.volume, quota.period, words), consequence=consequence)
-
-
-def _volume_words(volume: Bytes, period: Period, words: Translator) -> str:
-    if isinstance(period, SlidingDays):
-        text = words.ngettext("{volume} in {number} day", "{volume} in {number} days", period.days)
-        return text.format(volume=amount_words(format_volume(volume), words), number=period.days)
-    texts: dict[PeriodKind, str] = {
-        "day": words.gettext("{volume} a day"),
-        "week": words.gettext("{volume} a week"),
-        "month": words.gettext("{volume} a month"),
-    }
-    return texts[period].format(volume=amount_words(format_volume(volume), words))
+        consequence = words.gettext("at most {rates}").format(rates=most_words(quota.then, words))
+    return text.format(volume=volume_words(quota.volume, quota.period, words), consequence=consequence)
 
 
 def _until_words(period: Period, words: Translator) -> str:

@@ -6,10 +6,12 @@ from functools import partial
 
 from node.errors import Finding
 from node.governance.parse import (
+    ANSWER_DAYS_LIMIT,
     APPROVALS_MAX,
     BUSY_PERCENT_MIN,
     OVERBOOK_PERCENT_MAX,
     RATE_SOURCES,
+    STEP_DAYS_LIMIT,
 )
 from node.governance.rule_blanks import (
     RATE_UNITS,
@@ -142,4 +144,6 @@ CHARTER_KEYS: Mapping[str, KeyBlanks] = {
     ),
     "approvals": _number("approvals", 1, APPROVALS_MAX),
     "charter_approvals": _number("charter_approvals", 1, APPROVALS_MAX),
+    "step_max_days": _number("step_max_days", 1, STEP_DAYS_LIMIT),
+    "answer_days": _number("answer_days", 1, ANSWER_DAYS_LIMIT),
 }

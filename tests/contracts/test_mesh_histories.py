@@ -19,8 +19,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mesh import replicator as replicas
-from mesh.messages import Page, decode, past_of, usage_rows
+from mesh.messages import decode
+from mesh.page_format import Page
+from mesh.past_kind import past_of
 from mesh.replicator import Replicator
+from mesh.usage_kind import usage_rows
 from node.accounting.ledger import EMPTY_BUCKET, UsageBucket, UsageKey, highest
 from node.app.mesh_usage import MeshUsage
 from node.control.active_ruleset import load_active_ruleset

@@ -13,7 +13,7 @@ import pytest
 
 from mesh import page_versions
 from mesh.exchange import CHANGES_TOO_MUCH, TOO_MUCH
-from mesh.messages import Page
+from mesh.page_format import Page
 from mesh.page_versions import AUTHOR_ROWS_MAX, CHANGED_ROWS_MAX, ROWS_OF_A_PAGE_MIN
 from node.accounting.ledger import UsageKey
 from node.storage import usage_tables

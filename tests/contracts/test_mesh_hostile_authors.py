@@ -21,8 +21,12 @@ from mesh.exchange import (
     PageRefused,
     PagesEvicted,
 )
-from mesh.messages import Page, assemble_page, decode, page_content, page_head, past_body, usage_body
+from mesh.messages import decode
+from mesh.page_format import Page, assemble_page, page_head
+from mesh.page_kinds import page_content
 from mesh.pages import UsagePages
+from mesh.past_kind import past_body
+from mesh.usage_kind import usage_body
 from node.accounting.ledger import EMPTY_BUCKET, Ledger, UsageBucket, UsageKey, highest
 from node.identity import sign
 from node.units import AccountId, NodeId

@@ -1,6 +1,7 @@
 """A ledger that is lost repeatedly on one day: every incarnation is counted on every node, and few streams remain."""
 
-from mesh.messages import Page, decode
+from mesh.messages import decode
+from mesh.page_format import Page
 from mesh.replicator import OWN_STREAMS_MAX
 from node.accounting.ledger import UsageKey, incarnation_name, incarnation_number
 from node.units import AccountId, Bytes, Usage

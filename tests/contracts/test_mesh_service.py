@@ -10,7 +10,8 @@ from collections.abc import AsyncIterator, Callable
 import pytest
 
 from mesh.announcement import Address, ConfiguredPeer
-from mesh.messages import VERSION, Hello, Keepalive, decode, encode
+from mesh.messages import Hello, Keepalive, decode, encode
+from mesh.page_format import VERSION
 from mesh.pages import UsagePages
 from mesh.service import MeshService
 from mesh.tls_transport import Dialer, DialFailed, Link, contexts

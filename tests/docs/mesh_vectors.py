@@ -11,23 +11,13 @@ from pathlib import Path
 
 from mesh import messages
 from mesh.exchange import PAGE_KIND
-from mesh.messages import (
-    Have,
-    Hello,
-    Keepalive,
-    PageContent,
-    Root,
-    Streams,
-    assemble_page,
-    encode,
-    page_content,
-    page_digest,
-    page_head,
-    past_body,
-    usage_body,
-)
+from mesh.messages import Have, Hello, Keepalive, Root, Streams, encode
 from mesh.node_certificates import community_mark, leaf_certificate, wrapper_ca
-from mesh.page_versions import counts_as
+from mesh.page_format import Malformed, Page, assemble_page, page_digest, page_head
+from mesh.page_kinds import page_content
+from mesh.page_versions import PageCollection, counts_as
+from mesh.past_kind import past_body
+from mesh.usage_kind import PageContent, usage_body
 from node.accounting.ledger import UsageBucket
 from node.identity import human_form, key_from_raw, own_node_id, sign
 from node.units import AccountId, Bytes, Usage
@@ -52,6 +42,7 @@ MESSAGES = {
     "streams": Streams("", "~", ((NODE, "life-1", "00112233445566778899aabbccddeeff"),)),
     "have": Have(NODE, "life-1", "", "~", (("usage/2026-11-24/0000", 7, "0011223344556677"),), asks=True),
 }
+EXTENDED = Hello(1, "la-vall", NODE, "Ermita de dalt", "0123456789abcdef", ("kinds",))
 MALFORMED = {
     "no JSON": "hello",
     "no object": "[]",
@@ -93,6 +84,34 @@ def a_page(
     return assemble_page(signed, sign(KEY, PAGE_KIND, signed))
 
 
+def other_page() -> bytes:
+    """Of a kind that this version does not know."""
+    stream = {"community": "la-vall", "author": NODE, "incarnation": "2-c04b", "kind": "weather"}
+    head = page_head(**stream, period="now", part=0, seq=9)  # type: ignore[arg-type]
+    signed = head + b"\n" + '{"sky":"núvols"}'.encode()
+    return assemble_page(signed, sign(KEY, PAGE_KIND, signed))
+
+
+def others() -> dict[str, object]:
+    other = messages.decode(other_page())
+    assert isinstance(other, Page)
+    collection = PageCollection()
+    for raw in (page(), past_page(), other_page()):
+        each = messages.decode(raw)
+        assert isinstance(each, Page)
+        said = page_content(each)
+        assert not isinstance(said, Malformed)
+        collection.hold(each, said)
+    roots = {name: collection.root(frozenset({NODE}), with_others=name == "all") for name in ("all", "first")}
+    return {
+        "frame": other_page().decode(),
+        "label": other.label,
+        "digest": page_digest(other),
+        "root_with_page_and_past": roots["all"],
+        "root_without_extension": roots["first"],
+    }
+
+
 def room() -> dict[str, object]:
     """Pages of one author in the order of eviction, the first to be evicted first."""
     many = {AccountId(f"guest-{number:02d}"): a_cell(number, 0, 0, 0) for number in range(20)}
@@ -111,7 +130,7 @@ def room() -> dict[str, object]:
         "lowest_first": [
             {"frame": each.raw.decode(), "name": each.name, "counts_as": counts_as(each, said)}
             for each in read
-            if isinstance(each, messages.Page) and isinstance(said := page_content(each), PageContent)
+            if isinstance(each, Page) and isinstance(said := page_content(each), PageContent)
         ]
     }
 
@@ -119,7 +138,7 @@ def room() -> dict[str, object]:
 def vectors() -> dict[str, object]:
     """File name to content."""
     decoded = messages.decode(page())
-    assert isinstance(decoded, messages.Page)
+    assert isinstance(decoded, Page)
     rows = [
         [account, *asdict(bucket)["uplink"].values(), *asdict(bucket)["busy"].values()]
         for account, bucket in ROWS.items()
@@ -135,7 +154,7 @@ def vectors() -> dict[str, object]:
         "rows": rows,
     }
     past = messages.decode(past_page())
-    assert isinstance(past, messages.Page)
+    assert isinstance(past, Page)
     found["past"] = {
         "frame": past_page().decode(),
         "label": past.label,
@@ -143,6 +162,8 @@ def vectors() -> dict[str, object]:
         "rows": [["1-3f9a", *row] for row in rows],
         "covers": [[*key, seq] for key, seq in COVERS.items()],
     }
+    found["other"] = others()
+    found["hello-extended"] = {"frame": encode(EXTENDED).decode(), "says": asdict(EXTENDED)}
     found["room"] = room()
     found["malformed"] = MALFORMED
     found["identity"] = {

@@ -7,11 +7,25 @@ from pathlib import Path
 
 import pytest
 
-from mesh import directory, messages, page_versions, peering, tls_transport
+from mesh import (
+    directory,
+    messages,
+    other_pages,
+    page_format,
+    page_versions,
+    past_kind,
+    peering,
+    tls_transport,
+    usage_kind,
+)
 from mesh.announcement import SERVICE_TYPE
 from mesh.exchange import PAGE_KIND
-from mesh.messages import Malformed, Page, PageContent, decode, page_content, page_digest, past_of, usage_rows
+from mesh.messages import decode
 from mesh.node_certificates import community_mark, leaf_certificate, node_id_from_certificate
+from mesh.page_format import Malformed, Page, page_digest
+from mesh.page_kinds import page_content
+from mesh.past_kind import past_of
+from mesh.usage_kind import PageContent, usage_rows
 from node.identity import human_form, key_from_raw, own_node_id, verify
 from tests.docs import mesh_vectors
 from tests.docs.peering_diagram import diagram
@@ -20,18 +34,21 @@ PAGE = (Path(__file__).parents[2] / "mesh" / "PROTOCOL.md").read_text()
 LIMITS = {
     "frame": messages.FRAME_BYTES_MAX,
     "head of a page": messages.HEAD_BYTES_MAX,
-    "rows of a page": messages.ROWS_MAX,
-    "parts of a day": messages.PARTS_MAX,
-    "names of nodes and communities": messages.NAME_CHARS_MAX,
-    "names of accounts": messages.ACCOUNT_BYTES_MAX,
+    "rows of a page": usage_kind.ROWS_MAX,
+    "parts of a day": page_format.PARTS_MAX,
+    "names of nodes and communities": page_format.NAME_CHARS_MAX,
+    "names of accounts": page_format.ACCOUNT_BYTES_MAX,
     "streams in one message": messages.STREAMS_PER_MESSAGE_MAX,
     "pages in one message": messages.PAGES_PER_MESSAGE_MAX,
-    "covers of a page": messages.COVERS_MAX,
+    "covers of a page": past_kind.COVERS_MAX,
     "streams kept of one author": page_versions.INCARNATIONS_MAX,
     "days kept of one incarnation": page_versions.DAYS_MAX,
     "rows kept of one author": page_versions.AUTHOR_ROWS_MAX,
     "rows kept of one author and day": page_versions.AUTHOR_DAY_ROWS_MAX,
     "rows of one author that wait to be taken back": page_versions.CHANGED_ROWS_MAX,
+    "pages of other kinds kept of one author": other_pages.OTHER_PAGES_MAX,
+    "bytes of these": other_pages.OTHER_BYTES_MAX,
+    "extensions in a hello": messages.EXTENSIONS_MAX,
     "nodes known": directory.PEERS_MAX,
     "addresses known of one node": directory.ADDRESSES_MAX,
     "connections": tls_transport.CONNECTIONS_MAX,
@@ -145,7 +162,7 @@ def test_the_diagram_is_generated_from_the_code() -> None:
 
 def test_the_document_names_the_service_the_version_and_the_times() -> None:
     assert f"`{SERVICE_TYPE}`" in PAGE
-    assert f"mesh protocol, version {messages.VERSION}" in PAGE
+    assert f"mesh protocol, version {page_format.VERSION}" in PAGE
     assert f"for {peering.KEEPALIVE_EVERY // 1000} s" in PAGE
     assert f"for {peering.SILENT_AFTER // 1000} s is silent" in PAGE.replace("\n", " ")
     assert f"`{tls_transport.PATH}`" not in PAGE

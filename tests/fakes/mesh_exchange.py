@@ -5,8 +5,11 @@ from collections import defaultdict
 from hypothesis import strategies as st
 
 from mesh.exchange import PAGE_KIND, Equivocated, Exchange, PageAccepted, PageRefused
-from mesh.messages import Page, assemble_page, decode, page_head, usage_body
+from mesh.messages import EXTENSIONS, decode
+from mesh.page_format import Malformed, Page, assemble_page, page_head
+from mesh.page_kinds import KINDS
 from mesh.pages import UsagePages
+from mesh.usage_kind import PageContent, usage_body
 from node.identity import sign
 from node.units import AccountId, Usage
 from tests.fakes.neighbours import TODAY, FakeUsageLedger, bucket, id_of, key_of
@@ -17,8 +20,10 @@ VILLAGE = "the-village"
 class ExchangeFixture:
     """Nodes with a ledger, pages and an exchange each; frames between them wait in lists."""
 
-    def __init__(self, *names: str, strangers: tuple[str, ...] = ()) -> None:
-        self.names = names
+    def __init__(self, *names: str, strangers: tuple[str, ...] = (), old: tuple[str, ...] = ()) -> None:
+        """Those of the names in `old` are nodes of the first form of the version: without extensions, and a page of
+        another kind than theirs is no page for them."""
+        self.names, self.old = names, old
         self.roster = frozenset(map(id_of, names))
         self.usage_ledger = {name: FakeUsageLedger(id_of(name)) for name in (*names, *strangers)}
         self.pages = {name: UsagePages(key_of(name), VILLAGE, "life-1") for name in self.usage_ledger}
@@ -29,8 +34,9 @@ class ExchangeFixture:
         self.called = {id_of(name): name for name in self.usage_ledger}
 
     def connect(self, left: str, right: str) -> None:
-        self.exchange[left].greet(id_of(right))
-        self.exchange[right].greet(id_of(left))
+        can = () if {left, right} & set(self.old) else EXTENSIONS
+        self.exchange[left].greet(id_of(right), can)
+        self.exchange[right].greet(id_of(left), can)
         self.wire[left, right].clear()
         self.wire[right, left].clear()
 
@@ -49,6 +55,10 @@ class ExchangeFixture:
                 self.exchange[name].offer(page)
         return written
 
+    def say(self, name: str, page: Page) -> None:
+        """Publish a page of another kind."""
+        self.exchange[name].offer(page)
+
     def send(self) -> None:
         """Put every pending frame on the wire."""
         for left in self.names:
@@ -57,9 +67,12 @@ class ExchangeFixture:
                     self.wire[left, right].append(frame)
 
     def deliver(self, left: str, right: str, frame: bytes) -> None:
-        for event in self.exchange[right].receive(id_of(left), decode(frame)):
+        message = decode(frame)
+        if right in self.old and isinstance(message, Page) and message.kind not in KINDS:
+            message = Malformed("page of an unknown kind or period")
+        for event in self.exchange[right].receive(id_of(left), message):
             match event:
-                case PageAccepted(page, said):
+                case PageAccepted(page, PageContent() as said):
                     self.usage_ledger[right].merge_page(page.author, page.period, said.rows)
                 case PageRefused():
                     self.refused.append(event)
@@ -97,7 +110,9 @@ def a_part(day: str, part: int, seq: int) -> Page:
 
 
 STEPS = st.lists(
-    st.tuples(st.sampled_from(["book", "carry", "lose", "double", "swap", "break"]), st.integers(0, 2**16)),
+    st.tuples(
+        st.sampled_from(["book", "say", "carry", "lose", "double", "swap", "break"]), st.integers(0, 2**16)
+    ),
     max_size=120,
 )
 
@@ -113,3 +128,28 @@ def a_page(
     pages.seq = seq - 1
     pages.note(TODAY, AccountId(account), bucket(5))
     return next(pages.write())
+
+
+def an_other_page(
+    name: str = "hill",
+    *,
+    seq: int = 1,
+    incarnation: str = "2-a",
+    period: str = "now",
+    body: bytes = b'{"sky":"clouds"}',
+    kind: str = "weather",
+) -> Page:
+    """Of a kind that no node knows."""
+    head = page_head(
+        community=VILLAGE,
+        author=id_of(name),
+        incarnation=incarnation,
+        period=period,
+        part=0,
+        seq=seq,
+        kind=kind,
+    )
+    signed = head + b"\n" + body
+    page = decode(assemble_page(signed, sign(key_of(name), PAGE_KIND, signed)))
+    assert isinstance(page, Page)
+    return page

@@ -5,8 +5,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mesh.announcement import TXT_BYTES_MAX, Announcement, announce, instance_name, read_announcement
-from mesh.messages import Malformed
 from mesh.node_certificates import community_mark
+from mesh.page_format import Malformed
 from tests.fakes.neighbours import id_of
 
 HILL = id_of("hill")

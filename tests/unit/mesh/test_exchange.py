@@ -2,11 +2,13 @@
 
 import pytest
 
-from mesh.exchange import PAGE_KIND, Exchange, PageAccepted, PageRefused
-from mesh.messages import Malformed, Page, Root, assemble_page, decode, encode, page_head
+from mesh.exchange import PAGE_KIND, TOO_MANY_OTHERS, Exchange, PageAccepted, PageRefused
+from mesh.messages import Root, decode, encode
+from mesh.other_pages import OTHER_PAGES_MAX
+from mesh.page_format import Malformed, Page, assemble_page, page_head
 from node.identity import sign
 from node.units import NodeId, Usage
-from tests.fakes.mesh_exchange import VILLAGE, ExchangeFixture, a_page
+from tests.fakes.mesh_exchange import VILLAGE, ExchangeFixture, a_page, an_other_page
 from tests.fakes.neighbours import TODAY, FakeUsageLedger, id_of, key_of
 
 
@@ -65,6 +67,39 @@ def test_after_a_long_split_little_more_than_the_changed_pages_travels() -> None
     assert 6 == village.usage_ledger["valley"].used("guest-00007")
 
 
+def test_a_page_of_an_unknown_kind_is_passed_on_unchanged_and_counts_nothing() -> None:
+    village = ExchangeFixture("hill", "valley", "coast")
+    village.connect("hill", "valley")
+    village.connect("valley", "coast")
+    page = an_other_page()
+    village.say("hill", page)
+    village.send()
+    village.settle()
+    assert [page.raw] == village.exchange["coast"].others_of(id_of("hill"))
+    assert 0 == village.usage_ledger["coast"].pages_merged
+    assert 1 == len(village.roots())
+
+
+def test_a_neighbour_gets_what_it_lacks_by_priority() -> None:
+    village = ExchangeFixture("hill", "valley")
+    village.connect_all()
+    village.settle()
+    village.say("hill", an_other_page())
+    [usage] = village.book("hill", "ana", 5)
+    village.send()
+    assert [usage.raw, an_other_page().raw] == village.wire["hill", "valley"]
+
+
+def test_what_an_author_says_beyond_its_limit_is_refused_and_named() -> None:
+    village = ExchangeFixture("hill", "valley")
+    village.connect_all()
+    for number in range(OTHER_PAGES_MAX):
+        village.deliver("hill", "valley", an_other_page(period=f"b{number}").raw)
+    village.deliver("hill", "valley", an_other_page(period="a").raw)
+    assert [PageRefused(id_of("hill"), TOO_MANY_OTHERS)] == village.refused
+    assert OTHER_PAGES_MAX == len(village.exchange["valley"].others_of(id_of("hill")))
+
+
 def forged() -> bytes:
     """Signed by another member than the one it names."""
     mine, theirs = a_page("valley"), a_page("hill")
@@ -84,6 +119,10 @@ def altered() -> bytes:
         (forged(), "its signature is wrong"),
         (altered(), "its signature is wrong"),
         (assemble_page(a_page().signed, bytes(64)), "its signature is wrong"),
+        (assemble_page(an_other_page().signed, bytes(64)), "its signature is wrong"),
+        (assemble_page(an_other_page().signed, an_other_page(seq=2).signature), "its signature is wrong"),
+        (an_other_page("stranger").raw, "its author is not a member"),
+        (an_other_page().signed + b"x" * 65_536 + b"\n" + b"0" * 128, "larger than"),
         (a_page().raw[:-1], "three lines"),
         (b"\0" * 100, "not JSON"),
     ],

@@ -4,18 +4,12 @@ import pytest
 
 from mesh import page_versions
 from mesh.exchange import PAGE_KIND
-from mesh.messages import (
-    Page,
-    PageContent,
-    assemble_page,
-    decode,
-    page_content,
-    page_digest,
-    page_head,
-    usage_body,
-)
+from mesh.messages import decode
+from mesh.page_format import Page, assemble_page, page_digest, page_head
+from mesh.page_kinds import page_content
 from mesh.page_versions import HoldResult, PageCollection
 from mesh.pages import UsagePages
+from mesh.usage_kind import PageContent, usage_body
 from node.identity import sign
 from node.units import AccountId
 from tests.fakes.neighbours import bucket, id_of, key_of

@@ -5,9 +5,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mesh.exchange import PAGE_KIND
-from mesh.messages import FRAME_BYTES_MAX, NUMBER_MAX, Page, PageContent, decode, page_content, usage_rows
+from mesh.messages import FRAME_BYTES_MAX, decode
+from mesh.page_format import NUMBER_MAX, Page
+from mesh.page_kinds import page_content
 from mesh.page_versions import DAYS_MAX
 from mesh.pages import ROWS_PER_PART, UsagePages, read_reservation, reservation
+from mesh.usage_kind import PageContent, usage_rows
 from node.accounting.ledger import UsageBucket
 from node.identity import verify
 from node.units import AccountId, Usage

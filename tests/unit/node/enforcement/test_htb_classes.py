@@ -199,8 +199,21 @@ def test_where_nobody_is_in_a_pool_half_of_a_share_is_guaranteed_but_a_call_at_l
     crowded = classes(*(one(m) for m in range(1, 401)))
     assert {96_000} == {crowded[m].rate for m in range(1, 401)}
     pooled = classes(one(0x99), *(one(m, parent=0x99) for m in (5, 6)), *(one(m) for m in range(1, 4)))
-    assert {9_011_200} == {pooled[m].rate for m in (0x99, 1, 2, 3)}
+    assert {9_728_000} == {pooled[m].rate for m in (0x99, 1, 2, 3)}
     assert {4_505_600} == {pooled[m].rate for m in (5, 6)}
+
+
+@given(st.integers(1, 60), st.integers(1, 20), st.integers(10_000_000, 1_000_000_000))
+def test_beside_pools_rounding_leaves_a_64th_to_borrowing_as_long_as_few_classes_change_with_it(
+    households: int, guests: int, capacity: int
+) -> None:
+    """What is lent beside a pool does not follow the weights: the pool has a turn for each account."""
+    people = [one(0x199), *(one(0x200 + g, parent=0x199) for g in range(guests))]
+    people += [one(1 + h) for h in range(households)]
+    found = htb_classes({c.minor: c for c in people}, rates(capacity), upwards=False)
+    guaranteed = sum(found[c.minor].rate for c in people if c.parent_minor is None)
+    without_reserve = capacity - control_reserve(BitsPerSecond(capacity))
+    assert without_reserve * 63 // 64 - 1_000 * (households + 1) <= guaranteed <= without_reserve
 
 
 @given(PEOPLE, st.integers(1_000_000, 1_000_000_000))

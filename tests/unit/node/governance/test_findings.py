@@ -58,6 +58,10 @@ WRONG = (
     file_with(*(rule(f"r{n}", f"share = {n + 1}\nobserve = true") for n in range(11))),
     file_with(*(rule(name, f"{effect}\nobserve = true") for name, effect in UNCOUNTED.items())),
     file_with(rule("a", 'ceiling = "100 kbit/s down, 1 Mbit/s up"\nobserve = true')),
+    file_with(
+        '[[ladder]]\nid = 3\nsteps = ["tell", "x", "share 50"]\ntrigger = "3"\ndecay = "x"\nwho = []\n'
+    ),
+    file_with('[[ladder]]\nid = "a"\nwho = "everyone"\nsteps = ["tell", "share 50"]\n' * 2),
     f'{HEAD}[joining]\nways = ["door", "terms", "terms"]\nwhen_full = "never"\n[[test]]\n',
 )
 MINUTES = """
@@ -76,6 +80,7 @@ FILES = {
     "E05": file_with(TOP, rule("f", FLOOR.format("4 Mbit/s down, 1 Mbit/s up"), '"group:mast-host"')),
     "E06": file_with(rule("a", "share = 100"), rule("b", "share = 200", '"group:mast-host"')),
     "E07": file_with('[[rule]]\nid = "a"\nwho = "everyone"\nshare = 100\n'),
+    "E08": file_with('[[ladder]]\nid = "a"\nby = "D-1"\nwho = "everyone"\nsteps = ["share 50 for 7 days"]\n'),
     "E09": file_with(rule("a", "share = 50\nemergency = true")),
     "E10": file_with() + '[[account]]\nid = "ana"\n',
     "E12": file_with(f'[[test]]\ngiven = "member, fri 21:00"\nexpect = "down >= {46} Mbit/s"\n'),

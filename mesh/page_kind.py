@@ -1,0 +1,71 @@
+"""What a kind of page is: one module for each kind says its content, limits, priority, signers and what it replaces."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from enum import IntEnum
+from typing import Literal
+
+from mesh.page_format import PERIOD, Malformed, Page, fits
+from node.units import NodeId
+
+
+class Priority(IntEnum):
+    """Order in which pages wait for a neighbour; the lowest number is sent first."""
+
+    GOVERNANCE = 0
+    MEMBERSHIP = 1
+    USAGE = 2
+    OTHER = 3
+
+
+@dataclass(frozen=True, slots=True)
+class Unread:
+    """Content of a page that this node keeps and passes on, and does not interpret."""
+
+
+@dataclass(frozen=True, slots=True)
+class PageKind[Content]:
+    """One kind of page.
+
+    What is kept and passed on must not depend on whether a node knows the kind, or nodes of two versions would never
+    hold the same pages. So only the kinds of the first version refuse a page for its content; every later kind keeps
+    what it cannot read, and replaces and limits pages as `OTHER` does.
+    """
+
+    name: str
+    priority: Priority
+    is_period: Callable[[object], bool]
+    """Whether a page of this kind may have this period."""
+    read: Callable[[Page], Content | Malformed]
+    """The content of a page whose signature was verified."""
+    may_sign: Callable[[NodeId, frozenset[NodeId]], bool]
+    """Whether a page of this author is read, given the nodes of the community."""
+    replaces: Literal["in its stream", "of its author"]
+    """A page replaces an older one with its label: of the same incarnation, or of any incarnation of its author."""
+    limit: Literal["rows", "bytes"]
+    """Which limit of its author it counts towards: its rows, or the bytes of `other_pages`."""
+
+
+def is_member(author: NodeId, roster: frozenset[NodeId]) -> bool:
+    """The signers of most kinds: every node of the community."""
+    return author in roster
+
+
+def _is_period(value: object) -> bool:
+    return fits(value, PERIOD)
+
+
+def _read(_page: Page) -> Unread | Malformed:
+    return Unread()
+
+
+OTHER = PageKind(
+    name="",
+    priority=Priority.OTHER,
+    is_period=_is_period,
+    read=_read,
+    may_sign=is_member,
+    replaces="of its author",
+    limit="bytes",
+)
+"""Stands for every kind that this version does not know: kept and passed on within a limit, never interpreted."""

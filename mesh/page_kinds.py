@@ -1,0 +1,27 @@
+"""The registry of page kinds. A new kind is one module, and one line here."""
+
+from mesh.page_format import Malformed, Page
+from mesh.page_kind import OTHER, PageKind, Unread
+from mesh.past_kind import PAST
+from mesh.usage_kind import USAGE, PageContent
+from node.units import NodeId
+
+type Content = PageContent | Unread
+"""What a page says, of any kind."""
+
+KINDS: dict[str, PageKind[PageContent]] = {kind.name: kind for kind in (USAGE, PAST)}
+
+
+def kind_named(name: str) -> PageKind[PageContent] | PageKind[Unread]:
+    """The kind with this name; `OTHER` for one that this version does not know."""
+    return KINDS.get(name, OTHER)
+
+
+def page_content(page: Page, roster: frozenset[NodeId] | None = None) -> Content | Malformed:
+    """The content of a page whose signature was verified; `Unread` if it is kept and not interpreted: an unknown kind,
+    an author who may not sign this kind (with a `roster`), or a page of a later kind that cannot be read."""
+    kind = kind_named(page.kind)
+    if roster is not None and not kind.may_sign(page.author, roster):
+        return Unread()
+    said = kind.read(page)
+    return Unread() if isinstance(said, Malformed) and kind.limit == "bytes" else said
