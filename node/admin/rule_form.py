@@ -102,6 +102,8 @@ class RuleForm:
     """Decisions that the file names."""
     sentence: str = ""
     """The rule in words; empty where it cannot be read."""
+    table: str = ""
+    """It is no table of another kind."""
     findings: Mapping[str, tuple[Finding, ...]] = field(default_factory=dict)
     """By blank; under an empty name those about the rule as a whole."""
 

@@ -121,11 +121,13 @@ class RuleDraft:
         key = self._key_of(finding, rule) if finding.line == start else self._key_at(finding.line, index)
         return name, blank_of(key, rule)
 
-    def _place_in_table(self, finding: Finding, table: str) -> tuple[str, str]:
-        """As `place_of`, of a line or the charter, which has brackets as no rule's id has."""
+    def _place_in_table(self, finding: Finding, table: str) -> tuple[str, str] | None:
+        """As `place_of`, of a line or the charter, which has brackets as no rule's id has. None for a key without a blank:
+        only the text shows it."""
         keys = [(line, key) for (name, _, key), line in self.document.lines.items() if name == table and key]
         _, key = max((each for each in keys if each[0] <= finding.line), default=(0, ""))
-        return f"[{table}]", table_blank_of(table, key)
+        blank = table_blank_of(table, key)
+        return (f"[{table}]", blank) if blank or not key else None
 
     @cached_property
     def _heads(self) -> list[tuple[int, str, int]]:

@@ -174,19 +174,25 @@ def describe(ruleset: Ruleset, words: Translator = ENGLISH) -> tuple[str, ...]:
     whole = ruleset.as_if_in_force(ruleset.observed)
     return (
         line_sentence(ruleset, words),
-        *charter_sentences(ruleset, words),
+        *_limits_of_rules(ruleset, words),
         joining_sentence(ruleset.joining, words),
+        *_busy(ruleset, words),
         *([grace_sentence(ruleset.grace_days, words)] if whole.knows_dues else []),
         *([preview_sentence(ruleset.preview_by, words)] if ruleset.preview_by else []),
         *(named_days_sentence(named, words) for named in ruleset.calendar),
         *(sentence(rule, ruleset, words) for rule in ruleset.every_rule),
+        *_longest_step(ruleset, words),
         *ladder_sentences(ruleset, words),
         *(minutes_sentence(each, words) for each in ruleset.minutes),
     )
 
 
 def charter_sentences(ruleset: Ruleset, words: Translator = ENGLISH) -> tuple[str, ...]:
-    """What the charter says."""
+    """Those of `describe` that say what the charter says."""
+    return (*_limits_of_rules(ruleset, words), *_busy(ruleset, words), *_longest_step(ruleset, words))
+
+
+def _limits_of_rules(ruleset: Ruleset, words: Translator) -> tuple[str, ...]:
     charter = ruleset.charter
     return (
         lifeline_sentence(ruleset, charter.lifeline, words),
@@ -198,13 +204,16 @@ def charter_sentences(ruleset: Ruleset, words: Translator = ENGLISH) -> tuple[st
             if charter.charter_approvals > 1
             else []
         ),
-        *(
-            [busy_sentence(charter.busy, words)]
-            if _depends_on_load(ruleset.as_if_in_force(ruleset.observed))
-            else []
-        ),
-        *([step_max_sentence(charter.step_max_days, words)] if ruleset.ladders else []),
     )
+
+
+def _busy(ruleset: Ruleset, words: Translator) -> tuple[str, ...]:
+    whole = ruleset.as_if_in_force(ruleset.observed)
+    return (busy_sentence(ruleset.charter.busy, words),) if _depends_on_load(whole) else ()
+
+
+def _longest_step(ruleset: Ruleset, words: Translator) -> tuple[str, ...]:
+    return (step_max_sentence(ruleset.charter.step_max_days, words),) if ruleset.ladders else ()
 
 
 def _depends_on_load(ruleset: Ruleset) -> bool:
