@@ -69,7 +69,8 @@ async def services(context: RequestContext) -> Outcome:
 
 async def next_rules(context: RequestContext) -> Outcome:
     done = context.query.get("done", "")
-    return PageResponse(await next_rules_page.next_rules(context, done))
+    number = int(context.query.get("version", "0"))
+    return PageResponse(await next_rules_page.next_rules(context, done, number=number))
 
 
 async def privacy(context: RequestContext) -> Outcome:
@@ -127,7 +128,7 @@ def own_page(back: str) -> str:
     path, _, query = back.partition("?")
     if path not in FOR_ALL and path not in FOR_DEVICES:
         return "/"
-    brought = {name: value for name, value in forms.read_query(query).items() if name in {"code", "card"}}
+    brought = {name: value for name, value in forms.read_query(query).items() if name in forms.KEPT_FIELDS}
     return f"{path}?{urlencode(brought)}" if brought else path
 
 

@@ -7,12 +7,13 @@ from typing import Literal
 from node.admin.fields import FormView
 from node.admin.rule_form import Options
 from node.errors import Finding
-from node.governance.parse import DEFAULT_CHARTER, LEAST_PART, USABLE_PERCENT
+from node.governance.parse import DEFAULT_CHARTER
 from node.governance.rule_blanks import RATE_UNITS, Blanks
 from node.governance.rule_edit import RuleDraft
 from node.governance.rules import ANSWER_DAYS, RESERVE_MAX_PERCENT, STEP_DAYS_MAX
 from node.governance.table_blanks import CHARTER, blanks_of
 from node.governance.table_edit import place_of_table, table_values
+from node.governance.uplink_table import LEAST_PART, USABLE_PERCENT
 from node.translator import LazyText, gettext_lazy
 
 

@@ -1,8 +1,9 @@
 """What a change of the rules changes, in sentences that people can read before they decide, in every language."""
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
+from node.governance.agreement_terms import Term
 from node.governance.allowance import Unit
 from node.governance.burst import Burst
 from node.governance.change_impact import (
@@ -11,7 +12,6 @@ from node.governance.change_impact import (
     Direct,
     EntitlementChange,
     PoolShare,
-    Term,
     Value,
 )
 from node.governance.expressions import (
@@ -24,6 +24,7 @@ from node.governance.expressions import (
     combinations_words,
     duration_words,
     grace_sentence,
+    lines_words,
     listed,
     moment_words,
     nodes_words,
@@ -43,10 +44,9 @@ from node.governance.sentences import (
     guest_lifeline_sentence,
     joining_sentence,
     lifeline_sentence,
-    line_sentence,
+    line_sentences,
     quota_words,
     ratio_sentence,
-    stated_line_sentence,
     times_words,
 )
 from node.translator import ENGLISH, Translator, amount_words
@@ -78,7 +78,10 @@ def verdict_sentence(impact: ChangeImpact, words: Translator = ENGLISH) -> str:
 
 def _observed(impact: ChangeImpact, words: Translator) -> Iterable[str]:
     """Which rules are only observed, and were not so before, and the reverse."""
-    before, after = ({essence(rule) for rule in each.observed} for each in (impact.before, impact.after))
+    before, after = (
+        {replace(essence(rule), uplinks=rule.uplinks) for rule in each.observed}
+        for each in (impact.before, impact.after)
+    )
     for new, text in (
         (
             after - before,
@@ -194,11 +197,13 @@ def people_words(people: Group, words: Translator = ENGLISH) -> str:
 
 def when_words(change: EntitlementChange, words: Translator = ENGLISH) -> str:
     """Empty for always."""
-    times = _times_and_load_words(change, words)
-    if change.nodes is None:
-        return times
-    at = nodes_words(change.nodes, words)
-    return words.gettext("{times}, {load}").format(times=times, load=at) if times else at
+    parts = [_times_and_load_words(change, words)]
+    parts += [] if change.nodes is None else [nodes_words(change.nodes, words)]
+    parts += [] if change.uplinks is None else [lines_words(change.uplinks, words)]
+    text, *more = [part for part in parts if part] or [""]
+    for each in more:
+        text = words.gettext("{times}, {load}").format(times=text, load=each)
+    return text
 
 
 def _times_and_load_words(change: EntitlementChange, words: Translator) -> str:
@@ -329,7 +334,9 @@ def _quotas(quotas: frozenset[Quota], words: Translator) -> str:
 def _term(term: Term, impact: ChangeImpact, words: Translator) -> str:
     new, old = (_term_words(term, ruleset, words) for ruleset in (impact.after, impact.before))
     if new == old and term == "line":
-        new, old = (stated_line_sentence(ruleset, words) for ruleset in (impact.after, impact.before))
+        new, old = (
+            " ".join(line_sentences(ruleset, words, stated=True)) for ruleset in (impact.after, impact.before)
+        )
     return words.gettext("{new} Until now: “{old}”").format(new=new, old=old)
 
 
@@ -337,7 +344,7 @@ def _term_words(term: Term, ruleset: Ruleset, words: Translator) -> str:
     charter = ruleset.charter
     match term:
         case "line":
-            return line_sentence(ruleset, words)
+            return " ".join(line_sentences(ruleset, words))
         case "lifeline":
             return lifeline_sentence(ruleset, lifeline(charter), words)
         case "guest_lifeline":

@@ -76,9 +76,17 @@ class TooManySituations(Exception):
 class ExampleRun:
     """The tests of one ruleset; what several of them need is computed once."""
 
-    def __init__(self, ruleset: Ruleset, units: Sequence[Unit], *, steps_max: int = STEPS_MAX) -> None:
-        """`units`: the member directory; empty when there is none."""
-        self._ruleset, self._units = ruleset, units
+    def __init__(
+        self,
+        ruleset: Ruleset,
+        units: Sequence[Unit],
+        *,
+        whole: Ruleset | None = None,
+        steps_max: int = STEPS_MAX,
+    ) -> None:
+        """`units`: the member directory; empty when there is none. `whole`: all rules of the file, which tests may name,
+        where the ruleset is of one of several lines."""
+        self._ruleset, self._units, self._whole = ruleset, units, whole or ruleset
         self._evaluator = Evaluator(ruleset, lists_not_binding=False)
         self._kinds = (*kinds(ruleset, units), *_guests_with_vouchers(ruleset))
         self._steps = _Steps(steps_max)
@@ -86,10 +94,12 @@ class ExampleRun:
 
     def failure(self, example: Example) -> tuple[LazyText, LazyText] | None:
         """Why the test fails, and the fix; None when it passes."""
-        test = parse_test(example, self._ruleset, self._units)
+        test = parse_test(example, self._whole, self._units)
         if not isinstance(test, ParsedTest):
             return test
         given = test.given
+        if given.uplink not in (None, self._ruleset.uplink_name):
+            return None
         if given.unit is None or given.minute is None:
             return self._failure_among_many(test)
         broken = broken_claims(
@@ -145,9 +155,9 @@ class ExampleRun:
             yield from self._spaces[effects].failing(claim, test.given)
 
 
-def example_findings(ruleset: Ruleset, units: Sequence[Unit]) -> list[Finding]:
-    """E12: a test in the file that fails or cannot be parsed."""
-    run = ExampleRun(ruleset, units)
+def example_findings(ruleset: Ruleset, units: Sequence[Unit], whole: Ruleset | None = None) -> list[Finding]:
+    """E12: a test in the file that fails or cannot be parsed; arguments as those of `ExampleRun`."""
+    run = ExampleRun(ruleset, units, whole=whole)
     findings = []
     for example in ruleset.examples:
         failed = run.failure(example)

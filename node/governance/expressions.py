@@ -316,6 +316,12 @@ def nodes_words(nodes: Sequence[str], words: Translator = ENGLISH) -> str:
     return text
 
 
+def lines_words(uplinks: Sequence[str], words: Translator = ENGLISH) -> str:
+    """On which lines towards the Internet: ``on the line mill``."""
+    named = [words.gettext("the line {name}").format(name=name) for name in uplinks]
+    return words.gettext("on {lines}").format(lines=listed(named, words))
+
+
 # --- units ------------------------------------------------------------------------------
 
 

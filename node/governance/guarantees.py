@@ -14,10 +14,10 @@ from node.governance.conflicts import RuleIndex
 from node.governance.coverage import Population, place_words
 from node.governance.deciding import ClassValues
 from node.governance.expressions import every_unit, number_of_units, rate_words
-from node.governance.parse import LEAST_MIN
 from node.governance.rule_evaluation import CODE_LIFELINE, DIRECTIONS, Direction, lifeline, rate_in
 from node.governance.rules import Floor, Reserve, Rule, Ruleset, shared_for, without_reserve
 from node.governance.slices import ClassSlices, SliceSums, TimeSlices, mask_of
+from node.governance.uplink_table import LEAST_MIN
 from node.governance.value_syntax import format_rates
 from node.translator import LazyText, amount_lazy, gettext_lazy
 from node.units import KILO, BitsPerSecond, Rates, highest, lowest

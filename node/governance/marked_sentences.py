@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from node.governance.rules import Ruleset
-from node.governance.sentences import charter_sentences, describe, line_sentence, sentence
+from node.governance.sentences import charter_sentences, describe, line_sentences, sentence
 from node.governance.table_blanks import CHARTER, UPLINK
 from node.translator import ENGLISH, Translator
 
@@ -62,8 +62,9 @@ def unread_sentences(
 def tables_of_sentences(ruleset: Ruleset, words: Translator = ENGLISH) -> dict[str, str]:
     """The table behind each sentence about a line or the charter, which has a form of its own."""
     charter = f"[{CHARTER}]"
+    lines = zip(line_sentences(ruleset, words), ruleset.by_uplink, strict=True)
     return {
-        line_sentence(ruleset, words): f"[{UPLINK}.main]",
+        **{text: f"[{UPLINK}.{name}]" for text, name in lines},
         **dict.fromkeys(charter_sentences(ruleset, words), charter),
     }
 

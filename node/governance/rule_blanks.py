@@ -19,6 +19,7 @@ from node.governance.expressions import rate_words
 from node.governance.rule_table import COUNTS, COUNTS_DEFAULT, DEVICES_MAX, EFFECTS
 from node.governance.rules import Ceiling, Share
 from node.governance.times import DAYS, days_text, parse_times, span_parts
+from node.governance.uplink_table import UPLINKS_MAX
 from node.governance.value_syntax import (
     SHARE_MAX,
     parse_credit,
@@ -137,6 +138,7 @@ def keys_of(rule: Mapping[str, object]) -> tuple[str, ...]:
         "when",
         *load,
         "at",
+        "uplink",
         "from",
         "expires",
         "exception_to",
@@ -382,6 +384,18 @@ def _selectors(first: str, more: str) -> KeyBlanks:
     )
 
 
+def _show_lines(value: object) -> Blanks:
+    names = value if isinstance(value, list) else [value]
+    if not all(isinstance(name, str) for name in names) or len(names) > UPLINKS_MAX:
+        raise ValueError("no lines")
+    return {"uplink": ", ".join(map(str, names))}
+
+
+def _write_lines(blanks: Blanks) -> Value | None:
+    names = [name for each in blanks["uplink"].split(",") if (name := each.strip())]
+    return names[0] if len(names) == 1 else names or None
+
+
 def _show_times(value: object) -> Blanks:
     text = str(value)
     weekly, separator, closed = text.partition(" except ")
@@ -493,6 +507,7 @@ KEYS: Mapping[str, KeyBlanks] = {
         lambda value: {"at": str(value).removeprefix("node:").strip()},
         lambda blanks: f"node:{blanks['at']}" if blanks["at"] else None,
     ),
+    "uplink": KeyBlanks({"uplink": ""}, _show_lines, _write_lines),
     "from": KeyBlanks({"first": ""}, _show_day, lambda blanks: blanks["first"] or None),
     "expires": _text("expires"),
     "exception_to": _text("exception_to"),

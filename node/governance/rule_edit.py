@@ -87,6 +87,16 @@ class RuleDraft:
         return tuple(calendar) if isinstance(calendar, dict) else ()
 
     @property
+    def uplinks(self) -> tuple[str, ...]:
+        """The names of the lines."""
+        lines = self.document.data.get("uplink")
+        return (
+            tuple(name for name, each in lines.items() if isinstance(each, dict))
+            if isinstance(lines, dict)
+            else ()
+        )
+
+    @property
     def decisions(self) -> tuple[str, ...]:
         """All decisions that the file names, those with the highest numbers first."""
         dated, head = (self.document.data.get(name) for name in ("decisions", "ruleset"))

@@ -69,6 +69,7 @@ MONDAY = datetime.combine(EPOCH, time(), UTC)
 WEEKS_MAX = 530
 """In which an ordinary day is looked for: more than all days of a calendar together."""
 TESTED = AccountId("the-one-tested")
+_UPLINK = "uplink:"
 EVERYONE, ALWAYS_TESTED = "everyone", "always"
 
 
@@ -94,6 +95,8 @@ class Given:
     """Whether all others use the uplink too, so that it is busy."""
     node: str | None
     """The node; empty for one that no rule names, None for each."""
+    uplink: str | None = None
+    """The line; None for each."""
 
     def situation(self, unit: Unit, minute: int, node: str) -> TestSituation:
         return TestSituation(unit, moment_at(minute, busy=self.busy, node=node), self.used)
@@ -147,6 +150,9 @@ def broken_claims(
 def parse_given(text: str, ruleset: Ruleset, units: Sequence[Unit]) -> Given:
     """Raises InvalidValue."""
     parts = [part.strip() for part in text.split(",")]
+    lines = [part for part in parts[2:] if part.startswith(_UPLINK)]
+    parts = [*parts[:2], *(part for part in parts[2:] if part not in lines[:1])]
+    uplink = _uplink(lines[0], ruleset) if lines else None
     at = parts.pop() if parts[-1].startswith("at ") else None
     if len(parts) not in (2, 3) or (len(parts) == 3 and parts[2] not in ("everyone busy", "alone")):
         raise InvalidValue(gettext_lazy("{text} is not who and when", text=repr(text)), wanted=GIVEN_WANTED)
@@ -155,7 +161,15 @@ def parse_given(text: str, ruleset: Ruleset, units: Sequence[Unit]) -> Given:
     used = _used(quotas, ruleset) if quotas else {}
     unit = None if who.strip() == EVERYONE else _unit(who.strip(), ruleset, units)
     node = _node(at.removeprefix("at "), ruleset) if at is not None else None if minute is None else ""
-    return Given(unit, minute, used, parts[-1] != "alone", node)
+    return Given(unit, minute, used, parts[-1] != "alone", node, uplink)
+
+
+def _uplink(text: str, ruleset: Ruleset) -> str:
+    name, names = text.removeprefix(_UPLINK).strip(), ruleset.uplink_names
+    if name not in names:
+        known = in_a_row(*(f"{_UPLINK}{each}" for each in names), between=", ")
+        raise InvalidValue(gettext_lazy("there is no line {name}", name=f"{name!r:.60}"), wanted=known)
+    return name
 
 
 def _node(text: str, ruleset: Ruleset) -> str:

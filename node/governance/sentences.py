@@ -3,6 +3,7 @@
 The English text is what is voted on; a `Translator` gives every sentence in another language.
 """
 
+from collections.abc import Sequence
 from dataclasses import replace
 
 from node.accounting.periods import Period, PeriodKind, SlidingDays
@@ -17,6 +18,7 @@ from node.governance.expressions import (
     duration_words,
     every_unit,
     grace_sentence,
+    lines_words,
     listed,
     most_words,
     nodes_words,
@@ -68,6 +70,7 @@ from node.governance.times import (
 )
 from node.translator import ENGLISH, Translator, day_words
 from node.units import (
+    NO_RATES,
     Rates,
 )
 
@@ -89,7 +92,7 @@ def _sentence(rule: Rule, ruleset: Ruleset, words: Translator) -> str:
     parts = [_timed(rule, _effect(rule, ruleset, words), words)]
     if rule.exception_to is not None:
         text = words.gettext("For them it replaces this rule: “{rule}”")
-        if rule.at:
+        if rule.at or rule.uplinks:
             text = words.gettext("There it replaces this rule: “{rule}”")
         if rule.when is not None:
             text = words.gettext("In those hours it replaces this rule: “{rule}”")
@@ -170,10 +173,10 @@ def guests_share_sentence(ruleset: Ruleset, words: Translator = ENGLISH) -> str:
 
 
 def describe(ruleset: Ruleset, words: Translator = ENGLISH) -> tuple[str, ...]:
-    """The whole agreement, one sentence each: the uplink, the charter, then the rules in file order."""
+    """The whole agreement, one sentence each: the uplinks, the charter, then the rules in file order."""
     whole = ruleset.as_if_in_force(ruleset.observed)
     return (
-        line_sentence(ruleset, words),
+        *line_sentences(ruleset, words),
         *_limits_of_rules(ruleset, words),
         joining_sentence(ruleset.joining, words),
         *_busy(ruleset, words),
@@ -232,6 +235,17 @@ def named_days_sentence(named: NamedDays, words: Translator = ENGLISH) -> str:
             text = words.gettext("{first} to the end of {last}").format(first=text, last=until)
         ranges.append(text)
     return words.gettext("Days called {name}: {days}.").format(name=named.name, days="; ".join(ranges))
+
+
+def line_sentences(ruleset: Ruleset, words: Translator = ENGLISH, *, stated: bool = False) -> tuple[str, ...]:
+    """What people share, on each of several lines; or with `stated`, while nothing has been measured."""
+    say = stated_line_sentence if stated else line_sentence
+    if not ruleset.is_of_several:
+        return (say(ruleset, words),)
+    text = words.gettext("On the line {name}: {sentence}")
+    return tuple(
+        text.format(name=name, sentence=say(each, words)) for name, each in ruleset.by_uplink.items()
+    )
 
 
 def line_sentence(ruleset: Ruleset, words: Translator = ENGLISH) -> str:
@@ -331,18 +345,25 @@ def allowance_in(words: Translator, allowance: Allowance, ruleset: Ruleset) -> A
 
 
 def _timed(rule: Rule, text: str, words: Translator) -> str:
+    text = _at_its_time(rule, text, words)
+    if rule.uplinks:
+        text = words.gettext("{place}, {text}").format(place=lines_words(rule.uplinks, words), text=text)
+    return capital(text)
+
+
+def _at_its_time(rule: Rule, text: str, words: Translator) -> str:
     if rule.at:
         text = words.gettext("{place}, {text}").format(place=nodes_words([rule.at], words), text=text)
     if rule.while_busy:
         text = words.gettext("while the line is busy, {text}").format(text=text)
     if rule.when is None:
-        return capital(text)
+        return text
     if not rule.when.is_whole_week:
         weekly = week_words(rule.when, words)
         text = words.gettext("{times} {text}").format(times=weekly, text=text)
     if dates := dates_words(rule.when, words):
         text = words.gettext("{dates}, {text}").format(dates=dates, text=text)
-    return capital(text)
+    return text
 
 
 def _effect(rule: Rule, ruleset: Ruleset, words: Translator) -> str:
@@ -360,7 +381,7 @@ def _effect(rule: Rule, ruleset: Ruleset, words: Translator) -> str:
             text = words.gettext("{who} have at most {most} when the line is shared.")
             return text.format(who=who, most=most_words(most, words))
         case Floor() as floor:
-            return _floor(floor, who, ruleset, words)
+            return _floor(floor, who, ruleset.of_rule(rule), words)
         case Ceiling() as ceiling:
             return _ceiling(ceiling, who, words)
         case Quota() as quota:
@@ -389,15 +410,21 @@ def _ceiling(ceiling: Ceiling, who: str, words: Translator) -> str:
     return text.format(who=who, rates=rates, burst=burst_words(ceiling.burst, words))
 
 
-def _floor(floor: Floor, who: str, ruleset: Ruleset, words: Translator) -> str:
+def _floor(floor: Floor, who: str, lines: Sequence[Ruleset], words: Translator) -> str:
+    """`lines`: the rules of those on which it is guaranteed."""
     rates = rates_words(floor.rates, words)
     if isinstance(floor, Reserve):
+        if floor.rates == NO_RATES:
+            text = words.gettext(
+                "{who} have {percent} percent of each line reserved. What they do not use, others use."
+            )
+            return text.format(who=who, percent=floor.percent)
         text = words.gettext(
             "{who} have {percent} percent of the line reserved, {rates}. What they do not use, others use."
         )
         return text.format(who=who, percent=floor.percent, rates=rates)
     text = words.gettext("{who} have at least {rates} whenever they need it.")
-    if ruleset.floors_may_shrink:
+    if any(each.floors_may_shrink for each in lines):
         text = words.gettext("{who} have at least {rates} when they need it and the line carries it.")
     return text.format(who=who, rates=rates)
 

@@ -10,7 +10,6 @@ from node.governance.parse import (
     APPROVALS_MAX,
     BUSY_PERCENT_MIN,
     OVERBOOK_PERCENT_MAX,
-    RATE_SOURCES,
     STEP_DAYS_LIMIT,
 )
 from node.governance.rule_blanks import (
@@ -27,6 +26,7 @@ from node.governance.rule_blanks import (
     whole,
     write_rates,
 )
+from node.governance.uplink_table import RATE_SOURCES
 from node.governance.value_syntax import BUSY_AFTER_MAX, parse_busy_after, parse_rates
 from node.toml_writer import Value
 from node.units import Rates, parse_rate

@@ -58,7 +58,8 @@ def place_of(change: Change) -> tuple[str, Hashable, bool]:
         case Objection() | ObjectionGone():
             return "objections", change.number, isinstance(change, ObjectionGone)
         case RuleObjection() | RuleObjectionGone():
-            return "rule_objections", change.account, isinstance(change, RuleObjectionGone)
+            key = change.account, change.version
+            return "rule_objections", key, isinstance(change, RuleObjectionGone)
         case Notice() | NoticeGone():
             return "notices", change.number, isinstance(change, NoticeGone)
         case Terms():

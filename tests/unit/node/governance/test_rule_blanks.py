@@ -173,3 +173,16 @@ def test_a_number_that_the_form_itself_shows_is_kept():
     rule = {"ceiling": "1.536 Mbit/s down, 1 Mbit/s up"}
     assert "1.536" == blanks_of(rule)["down"]
     assert ({"ceiling": "1.536 Mbit/s down, 0.256 Mbit/s up"}, {}) == changes(rule, {"up": "0.256"})
+
+
+def test_a_line_is_chosen_from_a_menu_and_several_stay_as_they_are():
+    rule = {**CEILING, "uplink": "mill"}
+    assert "mill" == blanks_of(rule)["uplink"]
+    assert {"uplink": "main"} == new_values(rule, uplink="main")
+    assert {"uplink": None} == new_values(rule, uplink="")
+    assert {"uplink": "mill"} == new_values(CEILING, uplink="mill")
+    both = {**CEILING, "uplink": ["mill", "main"]}
+    assert "mill, main" == blanks_of(both)["uplink"]
+    assert ({}, {}) == changes(both, blanks_of(both))
+    assert {"uplink": "mill"} == new_values(both, uplink="mill")
+    assert "uplink" == blank_of("uplink", both)
