@@ -22,7 +22,7 @@ from node.admin.rule_form import Options, RuleEdit, RuleForm, apply_form, by_bla
 from node.admin.rule_history import newest_first, version_author
 from node.admin.table_form import TableForm, table_form
 from node.app.admin import AdminService, RuleCheck, RuleFile, RuleOptions
-from node.app.adoption_messages import DRAFTS, NothingToDo, WrongTime, became
+from node.app.adoption_messages import DRAFTS, STOPPED, NothingToDo, WrongTime, became
 from node.app.adoption_views import AdoptionOutcome, DraftView, WaitingView
 from node.app.rule_preview import RulePreview
 from node.errors import CONFLICT, UNSTORED, Finding
@@ -47,7 +47,7 @@ LINE_CHARS_MAX = 300
 """Characters shown of one line of the text."""
 NOTICES = ("saved", "same", "scheduled", "proposed", "drafted", "confirmed", "ended")
 """Of an action that is done; names of the query."""
-SHOWN_CODES = frozenset({UNSTORED, DRAFTS})
+SHOWN_CODES = frozenset({UNSTORED, DRAFTS, STOPPED})
 """Of refusals that a check of the draft does not find again."""
 
 NONE_OBSERVED: Mapping[str, str] = MappingProxyType({})

@@ -149,6 +149,12 @@ _CHARTER = (
             ),
             FormField(
                 "number",
+                "waiting_hours",
+                gettext_lazy("Hours that rules wait, so that members can object"),
+                _defaults_to(0),
+            ),
+            FormField(
+                "number",
                 "step_max_days",
                 gettext_lazy("Days that a step of a ladder lasts at most"),
                 _defaults_to(STEP_DAYS_MAX),

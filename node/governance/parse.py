@@ -44,10 +44,12 @@ from node.governance.value_syntax import (
     DECISION_WANTED,
     NAME_WANTED,
     RATES_WANTED,
+    WAITING_WANTED,
     format_rates,
     parse_busy_after,
     parse_decision,
     parse_rates,
+    parse_waiting,
 )
 from node.toml_reader import TomlDocument
 from node.translator import as_sentence, gettext_lazy, literal, number_lazy
@@ -204,6 +206,7 @@ CHARTER_KEYS = (
     "charter_approvals",
     "step_max_days",
     "answer_days",
+    "waiting",
 )
 
 
@@ -224,6 +227,7 @@ def _charter(document: TomlDocument, findings: list[Finding]) -> Charter:
         charter_approvals,
         table.integer("step_max_days", 1, STEP_DAYS_LIMIT) or STEP_DAYS_MAX,
         table.integer("answer_days", 1, ANSWER_DAYS_LIMIT) or ANSWER_DAYS,
+        table.value("waiting", WAITING_WANTED, parse_waiting) or DEFAULT_CHARTER.waiting,
     )
 
 

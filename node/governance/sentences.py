@@ -31,6 +31,7 @@ from node.governance.expressions import (
     step_max_sentence,
     together_words,
     volume_words,
+    waiting_sentence,
     weekday_words,
     who_words,
 )
@@ -197,16 +198,14 @@ def charter_sentences(ruleset: Ruleset, words: Translator = ENGLISH) -> tuple[st
 
 def _limits_of_rules(ruleset: Ruleset, words: Translator) -> tuple[str, ...]:
     charter = ruleset.charter
+    of_rules, of_charter = charter.approvals, charter.charter_approvals
     return (
         lifeline_sentence(ruleset, charter.lifeline, words),
         guest_lifeline_sentence(ruleset, charter.guest_lifeline, words),
         ratio_sentence(ruleset, words),
         *([overbook_sentence(charter.overbook_percent, words)] if charter.overbook_percent > 100 else []),
-        *(
-            [approvals_sentence(charter.approvals, charter.charter_approvals, words)]
-            if charter.charter_approvals > 1
-            else []
-        ),
+        *([approvals_sentence(of_rules, of_charter, words)] if of_charter > 1 else []),
+        *([waiting_sentence(charter.waiting, words)] if charter.waiting else []),
     )
 
 

@@ -27,7 +27,14 @@ from node.governance.rule_blanks import (
     write_rates,
 )
 from node.governance.uplink_table import RATE_SOURCES
-from node.governance.value_syntax import BUSY_AFTER_MAX, parse_busy_after, parse_rates
+from node.governance.value_syntax import (
+    BUSY_AFTER_MAX,
+    HOUR_MS,
+    WAITING_MAX,
+    parse_busy_after,
+    parse_rates,
+    parse_waiting,
+)
 from node.toml_writer import Value
 from node.units import Rates, parse_rate
 
@@ -121,6 +128,13 @@ def _write_minutes(blanks: Blanks) -> str | None:
     return "1 minute" if minutes == 1 else f"{minutes} minutes"
 
 
+def _write_hours(blanks: Blanks) -> str | None:
+    if not blanks["waiting_hours"]:
+        return None
+    hours = whole("waiting_hours", WAITING_MAX // HOUR_MS, blanks, least=0)
+    return "1 hour" if hours == 1 else f"{hours} hours"
+
+
 LINE_KEYS: Mapping[str, KeyBlanks] = {
     "down": _rate("down"),
     "up": _rate("up"),
@@ -144,6 +158,11 @@ CHARTER_KEYS: Mapping[str, KeyBlanks] = {
     ),
     "approvals": _number("approvals", 1, APPROVALS_MAX),
     "charter_approvals": _number("charter_approvals", 1, APPROVALS_MAX),
+    "waiting": KeyBlanks(
+        {"waiting_hours": ""},
+        lambda value: {"waiting_hours": str(parse_waiting(str(value)) // HOUR_MS)},
+        _write_hours,
+    ),
     "step_max_days": _number("step_max_days", 1, STEP_DAYS_LIMIT),
     "answer_days": _number("answer_days", 1, ANSWER_DAYS_LIMIT),
 }

@@ -30,6 +30,7 @@ CHARTER = {
     "charter_approvals": 3,
     "step_max_days": 20,
     "answer_days": 5,
+    "waiting": "72 hours",
 }
 TABLES = {"uplink.main": LINE, "uplink.mill": LINE, "charter": CHARTER}
 
@@ -79,6 +80,8 @@ def test_what_is_typed_replaces_the_value_of_its_key_alone():
     assert {"max_weight_ratio": None, "approvals": 4} == new_values(
         "charter", CHARTER, max_weight_ratio="", approvals="4"
     )
+    assert {"waiting": "1 hour"} == new_values("charter", CHARTER, waiting_hours="1")
+    assert {"waiting": "0 hours"} == new_values("charter", CHARTER, waiting_hours="0")
     assert {"charter_approvals": 2} == new_values("charter", {}, charter_approvals="2")
 
 
@@ -100,6 +103,7 @@ def test_what_is_typed_replaces_the_value_of_its_key_alone():
         ("charter", {"busy_after": "61"}, "busy_after"),
         ("charter", {"busy_after": "2.5"}, "busy_after"),
         ("charter", {"approvals": "11"}, "approvals"),
+        ("charter", {"waiting_hours": "721"}, "waiting_hours"),
     ],
 )
 def test_a_mistake_is_found_at_its_own_blank(table, typed, blank):
