@@ -193,27 +193,28 @@ def _missing(table: TomlTable, key: str, example: str) -> None:
     table.refuse("", message, gettext_lazy("add {example}", example=example))
 
 
+CHARTER_KEYS = (
+    "lifeline",
+    "guest_lifeline",
+    "max_weight_ratio",
+    "busy_above",
+    "busy_below",
+    "busy_after",
+    "overbook_percent",
+    "reserve_max_percent",
+    "approvals",
+    "charter_approvals",
+    "step_max_days",
+    "answer_days",
+    "waiting",
+)
+
+
 def _charter(document: TomlDocument, findings: list[Finding]) -> Charter:
     table = one_table(document, "charter", findings)
     if table is None:
         return DEFAULT_CHARTER
-    table.known(
-        (
-            "lifeline",
-            "guest_lifeline",
-            "max_weight_ratio",
-            "busy_above",
-            "busy_below",
-            "busy_after",
-            "overbook_percent",
-            "reserve_max_percent",
-            "approvals",
-            "charter_approvals",
-            "step_max_days",
-            "answer_days",
-            "waiting",
-        )
-    )
+    table.known(CHARTER_KEYS)
     approvals, charter_approvals = _approvals(table)
     return Charter(
         _lifeline(table, "lifeline") or DEFAULT_CHARTER.lifeline,
