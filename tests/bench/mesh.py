@@ -11,7 +11,7 @@ from tests.bench.mesh_simulator import MeshSimulator
 
 KEYS = (
     "idle_bps_per_node_200",
-    "peeridle_bps_per_node_200",
+    "peer_idle_bps_per_node_200",
     "busy_bps_per_node_200",
     "spread_p50_s_200",
     "spread_p99_s_200",
@@ -38,7 +38,7 @@ def measure() -> Figures:
     peer_bytes = NODES * SHARED_STATE_BYTES * 2 * SHARED_STATE_SIDES * LINKS
     return {
         "idle_bps_per_node_200": round(idle),
-        "peeridle_bps_per_node_200": round(peer_bytes * 8 / SHARED_STATE_EVERY_S),
+        "peer_idle_bps_per_node_200": round(peer_bytes * 8 / SHARED_STATE_EVERY_S),
         "busy_bps_per_node_200": round(busy),
         "spread_p50_s_200": round(quantile(spread, 0.5), 2),
         "spread_p99_s_200": round(quantile(spread, 0.99), 2),
