@@ -333,7 +333,7 @@ def _htb(
 
 
 def _grid_bits(by_parent: Mapping[int | None, list[ShapedClass]], *, is_stated: bool) -> int:
-    is_fine = is_stated and 1 < len(by_parent) and len(by_parent.get(None, ())) <= GRID_CLASSES_MAX
+    is_fine = is_stated and len(by_parent) > 1 and len(by_parent.get(None, ())) <= GRID_CLASSES_MAX
     return GRID_BITS_POOLS if is_fine else GRID_BITS
 
 
