@@ -10,16 +10,13 @@ from node.governance.change_impact import change_impact
 from node.governance.change_sentences import change_sentences
 from node.governance.checks import check_file
 from node.governance.explanation import explain
-from node.governance.ladder_sentences import ladder_sentence
 from node.governance.ladders import is_milder, step_group, step_groups, step_of
 from node.governance.members import parse_members
 from node.governance.parse import parse_ruleset
 from node.governance.rule_evaluation import CODE_LIFELINE, Evaluator
 from node.governance.rule_tests import moment_at
 from node.governance.rules import GUEST_TIER, LadderStep, Share
-from node.governance.sentences import describe
 from node.units import highest, lowest
-from node.web.translations import read_catalogues
 from tests.fakes.communities import ACCEPTED, Community
 from tests.fakes.rule_files import HEAD, MEMBER, SCHOOL, file_with, rule, rules_of, village
 
@@ -83,20 +80,6 @@ def test_a_step_is_said_and_explained_as_the_reason_of_the_limit() -> None:
     assert "Decided in D-2." in text
     half = replace(MEMBER, groups=frozenset({"ladder:big-users:2"}))
     assert 50 == Evaluator(ruleset).policy_for(half, moment_at(0), {}).share.value
-
-
-def test_each_language_says_the_whole_ladder() -> None:
-    ruleset = rules_of(LADDER)
-    (ladder,) = ruleset.ladders
-    texts = {
-        words.gettext("guests"): ladder_sentence(ladder, ruleset, words)
-        for words in read_catalogues().translations.values()
-    }
-    assert len(texts) == len(set(texts.values())) == 5
-    assert all(
-        "big-users" in text and "D-2" in text and "14" in text and "90" in text for text in texts.values()
-    )
-    assert ladder_sentence(ladder, ruleset) in describe(ruleset)
 
 
 def test_steps_are_tested_in_the_file_by_their_names_at_one_hour_and_always() -> None:
