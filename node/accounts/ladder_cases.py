@@ -74,8 +74,8 @@ class LadderCases:
         return (self.put(after),) if effects else ()
 
     def group_of(self, account: AccountId, now: Now, answer_days: int, steps: dict[str, str]) -> str | None:
-        """The group of the step that holds for the account, if the rules have it as it was when the case was opened. `steps`:
-        what the rules say of each."""
+        """The group of the step that holds for the account, if the rules have it as when the case was opened. `steps`: what
+        the rules say of each."""
         case = self._open.get(account)
         if case is None or steps.get(case.group) != case.said or not holds(case, now, answer_days):
             return None

@@ -16,6 +16,7 @@ from node.app.admin_members import AdminMembersService
 from node.app.admin_people import AdminPeopleService
 from node.app.admin_sessions import ADMIN, Signed
 from node.app.admin_vouchers import AdminVouchersService
+from node.app.ladder_cases import LadderCaseService
 from node.app.observed_counts import ObservedCounts
 from node.app.ports import RuleLog
 from node.app.rule_adoption import RuleAdoption
@@ -170,6 +171,7 @@ class AdminService:
             strains=lambda directory: asyncio.to_thread(new_strains, reconciler.active_ruleset, directory),
         )
         self.content = AdminContentService(reconciler, config)
+        self.cases = LadderCaseService(reconciler, clock)
         self.backup = AdminBackupService(backups, clock, secrets.token_bytes)
 
     async def _adopt(self) -> None:
@@ -233,6 +235,9 @@ class AdminService:
             appearance.wifi_passphrase,
             appearance.logo,
         )
+
+    def has_ladders(self) -> bool:
+        return bool(self._reconciler.active_ruleset.ruleset.ladders)
 
     def rule_options(self) -> RuleOptions:
         rules, units = self._reconciler.active_ruleset.ruleset.rules, self._reconciler.member_directory.units

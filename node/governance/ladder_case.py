@@ -8,13 +8,13 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from typing import Literal
 
-from node.governance.ladders import LADDER_NOTICE_HOURS, step_group
+from node.governance.ladders import LADDER_NOTICE_HOURS, step_group, step_text
 from node.governance.rules import Ladder
 from node.units import AccountId, Monotonic, Now
 
 Ending = Literal["over", "lifted", "silence", "removed"]
-"""``over``: its time is over; ``lifted``: by an admin; ``silence``: nobody answered the objection; ``removed``: the rules have
-no such step any longer."""
+"""``over``: its time is over; ``lifted``: by an admin; ``silence``: nobody answered the objection; ``removed``: the rules
+have no such step any longer."""
 Phase = Literal["notice", "in force", "suspended", "ended"]
 
 HOUR_MS, DAY_MS, DAY_S = 3_600_000, 86_400_000, 86_400
@@ -111,13 +111,35 @@ CaseEffect = Literal["suspended", "resumed", "over", "lifted", "silence", "remov
 """What happened, for the log."""
 
 
-def open_case(
-    number: int, account: AccountId, ladder: Ladder, step: int, said: str, reason: str, by: str, now: Now
-) -> LadderCase:
-    """Precondition: the time is known, and the ladder has this step."""
+@dataclass(frozen=True, slots=True)
+class CaseOpened:
+    """What an admin decides about an account."""
+
+    account: AccountId
+    ladder: Ladder
+    step: int
+    """From 1; the ladder has it."""
+    reason: str
+    by: str
+
+
+def open_case(number: int, opened: CaseOpened, now: Now) -> LadderCase:
+    """A new case. Precondition: the time is known."""
     assert now.wall_s is not None, "without the time nobody could be told until when it holds"
-    days = ladder.steps[step - 1].days
-    return LadderCase(number, account, ladder.id, step, said, days, reason, by, now.wall_s, now.boot, now.now)
+    its_step = opened.ladder.steps[opened.step - 1]
+    return LadderCase(
+        number,
+        opened.account,
+        opened.ladder.id,
+        opened.step,
+        step_text(its_step),
+        its_step.days,
+        opened.reason,
+        opened.by,
+        now.wall_s,
+        now.boot,
+        now.now,
+    )
 
 
 def step(case: LadderCase, event: Event, now: Now) -> tuple[LadderCase, tuple[CaseEffect, ...]]:

@@ -124,8 +124,8 @@ def _statement(change: Change) -> tuple[str, list[Any]]:
             return put(*row(change))
 
 
-def row(
-    change: Batch
+Row = (
+    Batch
     | SavedVoucher
     | Binding
     | PassphraseHash
@@ -135,8 +135,12 @@ def row(
     | LadderCase
     | Notice
     | Terms
-    | Appearance,
-) -> tuple[str, str, list[Any]]:
+    | Appearance
+)
+"""What is stored as one row."""
+
+
+def row(change: Row) -> tuple[str, str, list[Any]]:
     """Table, columns and values of a row; the first column is the primary key."""
     match change:
         case Notice() | Terms() | Objection() | RuleObjection() | Appearance():

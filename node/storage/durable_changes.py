@@ -79,19 +79,10 @@ def _of_registry(db: Connection, change: RegistryChange, devices: HashedDevices)
     match change:
         case Unbound(mac):
             return ["gone", "bindings", devices.hashed(mac)]
-        case PassphraseGone(account):
-            return ["gone", "passphrases", account]
-        case ObjectionGone(number):
-            return ["gone", "contests", number]
-        case RuleObjectionGone(account):
-            return ["gone", "rule_objections", account]
-        case NoticeGone(number):
-            return ["gone", "notices", number]
-        case LadderCaseGone(number):
-            return ["gone", "ladder_cases", number]
+        case PassphraseGone() | ObjectionGone() | RuleObjectionGone() | LadderCaseGone() | NoticeGone():
+            return _gone(change)
         case LadderCase():
-            name, _, values = account_tables.row(replace(change, reason=""))
-            return ["put", name, [storable(value) for value in values]]
+            return _put_row(replace(change, reason=""))
         case Objection():
             return None
         case RuleObjection(account, version, fingerprint, day, _):
@@ -101,8 +92,28 @@ def _of_registry(db: Connection, change: RegistryChange, devices: HashedDevices)
         case Binding(mac, account, way, day, _, introduced_by):
             return ["put", "bindings", [mac, account, way, day, "", introduced_by]]
         case _:
-            name, _, values = account_tables.row(change)
-            return ["put", name, [storable(value) for value in values]]
+            return _put_row(change)
+
+
+def _put_row(change: account_tables.Row) -> Change:
+    name, _, values = account_tables.row(change)
+    return ["put", name, [storable(value) for value in values]]
+
+
+def _gone(
+    change: PassphraseGone | ObjectionGone | RuleObjectionGone | LadderCaseGone | NoticeGone,
+) -> Change:
+    match change:
+        case PassphraseGone(account):
+            return ["gone", "passphrases", account]
+        case ObjectionGone(number):
+            return ["gone", "contests", number]
+        case RuleObjectionGone(account):
+            return ["gone", "rule_objections", account]
+        case LadderCaseGone(number):
+            return ["gone", "ladder_cases", number]
+        case NoticeGone(number):
+            return ["gone", "notices", number]
 
 
 def _is_known(db: Connection, saved: SavedVoucher) -> bool:
@@ -198,10 +209,8 @@ def _apply(db: Connection, change: Change, known: _KnownDevices) -> None:
         case ["put", "bindings", values]:
             known.add(values[0])
             _put_binding(db, values)
-        case ["put", "rule_objections", values]:
-            _put_rule_objection(db, values)
-        case ["put", "ladder_cases", values]:
-            _put_ladder_case(db, values)
+        case ["put", ("rule_objections" | "ladder_cases") as name, values]:
+            _PUT_WITHOUT_TEXT[name](db, values)
         case ["put", name, values]:
             _put(db, name, values)
         case ["gone", "bindings", device]:
@@ -267,4 +276,8 @@ def _put_ladder_case(db: Connection, values: list[Any]) -> None:
     _put(db, "ladder_cases", values)
 
 
+_PUT_WITHOUT_TEXT: dict[str, Callable[[Connection, list[Any]], None]] = {
+    "rule_objections": _put_rule_objection,
+    "ladder_cases": _put_ladder_case,
+}
 _CASE_COLUMNS = account_tables.LADDER_CASE.split(", ")

@@ -91,7 +91,8 @@ INVENTORY = (
     InventoryEntry(
         "ladder_cases",
         N_(
-            "Cases of the community’s ladders: which account, which step, the reason, which admin opened and ended it, and when."
+            "Cases of the community’s ladders: which account, which step, the reason, which admin opened and ended it, "
+            "and when."
         ),
         N_("13 months after the end"),
     ),
