@@ -95,14 +95,18 @@ class LadderViews:
         wanted = gettext_lazy("Write an answer: the person will read it on their page.")
         text = form.text(name, ANSWER_CHARS_MAX, wanted=wanted)
         if not form.errors:
-            answered = await self._cases.answer(request.signed.label, number, text)
+            answered = await self._cases.answer(
+                request.signed.label, number, text, request.fields.get("key", "-")
+            )
             if not isinstance(answered, Finding):
                 return AdminRedirect("/ladders?answered")
             form.refuse(name, in_a_row(answered.message, as_sentence(answered.fix)))
         return self._page(request, form.view(), status=422)
 
     async def _lift(self, request: AdminRequest) -> AdminResponse | AdminRedirect:
-        lifted = await self._cases.lift(request.signed.label, number_in(request.fields, "number"))
+        lifted = await self._cases.lift(
+            request.signed.label, number_in(request.fields, "number"), request.fields.get("key", "-")
+        )
         return refused(lifted) if isinstance(lifted, Finding) else AdminRedirect("/ladders?lifted")
 
     def _page(

@@ -35,6 +35,8 @@ class CaseView:
     by: str
     phase: Phase
     opened: datetime
+    key: str
+    """For forms: after a restart the number of a deleted case is used again."""
     begins: datetime
     until: datetime
     objection: Objection | None = None
@@ -77,6 +79,7 @@ class CaseViews:
             by=translate(label_text(case.by), self._words),
             phase=found,
             opened=self._time(case.opened_s),
+            key=case_key(case),
             begins=self._time(case.begins_s),
             until=self._time(case.until_s),
             objection=self._registry.objections.get(case.objection) if case.objection else None,
@@ -99,6 +102,11 @@ class CaseViews:
 
     def _time(self, wall_s: int) -> datetime:
         return datetime.fromtimestamp(wall_s, self._zone)
+
+
+def case_key(case: LadderCase) -> str:
+    """Tells a case from another one that had its number before."""
+    return str(case.opened_s)
 
 
 def case_words(case: LadderCase, ruleset: Ruleset, words: Translator = ENGLISH) -> str:

@@ -12,7 +12,7 @@ from node.accounts.changes import Change
 from node.accounts.ladder_cases import CASES_MAX, REASON_CHARS_MAX
 from node.accounts.objections import ANSWER_CHARS_MAX
 from node.app.admin_vouchers import store, unwritable
-from node.app.case_views import CaseView, CaseViews
+from node.app.case_views import CaseView, CaseViews, case_key
 from node.characters import hidden_character
 from node.control.ports import Clock
 from node.control.reconciler import Reconciler
@@ -148,11 +148,11 @@ class LadderCaseService:
         await self._store((case,))
         return case
 
-    async def lift(self, by: str, number: int) -> LadderCase | Finding:
-        """Ends a case at once."""
+    async def lift(self, by: str, number: int, key: str = "") -> LadderCase | Finding:
+        """Ends a case at once. `key`: as the form had it; empty for any."""
         if (refused := await unwritable(self._reconciler)) is not None:
             return refused
-        case = self._cases.get(number)
+        case = self._case(number, key)
         if case is None:
             return _no_case()
         if case.ending == "lifted":
@@ -163,13 +163,13 @@ class LadderCaseService:
         await self._handle(case, Lifted(by), by)
         return self._cases.get(number) or case
 
-    async def answer(self, by: str, number: int, text: str) -> LadderCase | Finding:
-        """Answers the objection to a case; its step goes on."""
+    async def answer(self, by: str, number: int, text: str, key: str = "") -> LadderCase | Finding:
+        """Answers the objection to a case; its step goes on. `key`: as for `lift`."""
         if (refused := await unwritable(self._reconciler)) is not None:
             return refused
         if (wrong := _wrong_text(text, ANSWER_CHARS_MAX, required=True)) is not None:
             return wrong
-        case = self._cases.get(number)
+        case = self._case(number, key)
         if case is None:
             return _no_case()
         if not case.is_suspended or case.ending:
@@ -203,6 +203,10 @@ class LadderCaseService:
             await self._handle(
                 case, Checked(ruleset.charter.answer_days) if is_there else StepRemoved(), "the node"
             )
+
+    def _case(self, number: int, key: str) -> LadderCase | None:
+        case = self._cases.get(number)
+        return case if case is not None and key in ("", case_key(case)) else None
 
     # --- internal ----------------------------------------------------------------------
 

@@ -2,7 +2,7 @@
 
 from dataclasses import replace
 
-from hypothesis import given, settings
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from node.governance.canonical_form import meaning_fingerprint
@@ -41,7 +41,7 @@ def ladders(draw: st.DrawFn) -> str:
     )
 
 
-@settings(deadline=None, max_examples=60)
+@settings(deadline=None, max_examples=60, suppress_health_check=list(HealthCheck))
 @given(ACCEPTED, ladders(), st.integers(0, 3))
 def test_a_step_gives_nobody_more_and_nobody_less_than_the_lifeline(
     community: Community, ladder: str, step: int
