@@ -201,6 +201,7 @@ def database_files(database: Path, node_key: Path) -> tuple[Path, ...]:
         f"{database.name}-shm",
         f"{database.name}.copy",
         f"{database.stem}.journal",
+        f"{database.stem}.counts",
         LOSSES,
     )
     return (*(database.with_name(name) for name in names), node_key.with_name(MARKER))

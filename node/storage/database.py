@@ -17,7 +17,9 @@ from pathlib import Path
 from sqlite3 import Connection
 from typing import Any
 
+from node.accounting.ledger import Booking
 from node.errors import StorageTrouble
+from node.storage.booking_file import BookingFile, joined, kept_since
 from node.storage.copies import AFTER_ERASURE_S, EVERY_S, Copier, commits_of
 from node.storage.durable_changes import HashedDevices, apply
 from node.storage.integrity import UNREADABLE, check, lenient
@@ -36,6 +38,7 @@ from node.storage.opening import (
     rescue,
     trouble_of,
 )
+from node.storage.usage_tables import WAITING_MAX, save_booking
 
 log = logging.getLogger(__name__)
 
@@ -90,6 +93,9 @@ class Store:
         self._db: Connection | None = None
         self._notes: JournalWriter | None = None
         self._reading: ReadOnlyFolder | None = None
+        self._bookings = BookingFile(self._files.bookings)
+        self._kept: Booking | None = None
+        """What is in the file of bookings and not in the database."""
         self._copier = Copier(path, self._files.copy, self._wake)
         self._trouble: StorageTrouble | None = None
         self._tried = self._looked = 0.0
@@ -110,6 +116,17 @@ class Store:
     def run_blocking[T](self, work: Work[T]) -> T:
         """As `run`, for callers without an event loop."""
         return self._submit(work, None).result()
+
+    async def read[T](self, work: Work[T]) -> T:
+        """As `run`, for work that only reads, and not what is booked: bookings that wait beside the database stay there."""
+        return await self.run(ReadOnly(work))
+
+    async def keep(self, booking: Booking) -> None:
+        """As `run` with `save_booking`, but without a transaction where nothing else is to be written: the booking waits
+        in a file of its own, and the next transaction takes it along. Every other work finds it in the database. Not for
+        bookings with recounted days or with intervals."""
+        assert not booking.recounted, "a day that is counted again replaces what the database has"
+        await self.run(KeepBooking(booking))
 
     async def acknowledge(self) -> None:
         """The data losses were read."""
@@ -169,6 +186,9 @@ class Store:
 
     def _end(self) -> None:
         self._copier.stop()
+        if self._kept is not None:
+            self._commit_or_tell([(lambda _db: None, None, Future())])
+        self._bookings.close()
         self._close()
 
     def _look(self) -> None:
@@ -205,6 +225,8 @@ class Store:
         try:
             db = self._opened()
             assert self._notes is not None, "opened with the database"
+            if self._keeps(db, together):
+                return
             self._write(db, self._notes, together, done)
         except (sqlite3.Error, StorageTrouble) as error:
             trouble = self._fail(error)
@@ -220,11 +242,33 @@ class Store:
         for each in done:
             _settle(each.future, each.result, each.problem)
 
+    def _keeps(self, db: Connection, together: "list[Waiting]") -> bool:
+        """Whether all of it is bookings, which are on the disk now beside the database."""
+        kept = self._kept
+        for work, _, _ in together:
+            if not isinstance(work, KeepBooking):
+                return False
+            kept = joined(kept, work.booking)
+        if kept is None or len(kept.buckets) > WAITING_MAX or not self._put(db, kept):
+            return False
+        self._kept = kept
+        for _, _, future in together:
+            _settle(future, None, None)
+        return True
+
+    def _put(self, db: Connection, kept: Booking) -> bool:
+        number = int(db.execute("PRAGMA application_id").fetchone()[0])
+        return self._bookings.write(number, commits_of(db), kept)
+
     def _write(
         self, db: Connection, notes: JournalWriter, together: "list[Waiting]", done: "list[Done]"
     ) -> None:
         db.execute("BEGIN IMMEDIATE")
         has_changed = notes.pay(db)
+        is_taken = self._kept is not None and not all(isinstance(work, ReadOnly) for work, _, _ in together)
+        if self._kept is not None and is_taken:
+            save_booking(db, self._kept, is_merging=False)
+            has_changed = True
         noted = [noting(db, self._devices) if noting is not None else [] for _, noting, _ in together]
         try:
             for work, _, future in together:
@@ -241,8 +285,11 @@ class Store:
             notes.note(changes)
             notes.count(db)
         db.execute("COMMIT")
+        if is_taken:
+            self._kept = None
         notes.committed()
         if self._leaves_traces:
+            self._bookings.clear()
             self._leaves_traces = not _empties_log(db)
 
     def _read(self, together: "list[Waiting]") -> None:
@@ -289,6 +336,8 @@ class Store:
             raise trouble_of(self.path, error) from error
         self._damage = ""
         self._trouble, self._db = None, opened.db
+        # With a folder that was deleted the file of bookings is gone, too.
+        self._kept = opened.kept or (self._kept if rescued is not None else None)
         self.set_aside = opened.set_aside or self.set_aside
         if rescued is not None:
             report_loss(self._files, rescued)
@@ -359,6 +408,29 @@ class Store:
             except sqlite3.Error as error:
                 self._trouble = StorageTrouble(f"closing {self.path}: {error}", fix(self.path))
         self._db = None
+
+
+@dataclass(frozen=True, slots=True)
+class KeepBooking:
+    """The work of `Store.keep`, where it has to be done in the database."""
+
+    booking: Booking
+
+    def __call__(self, db: Connection) -> None:
+        save_booking(db, self.booking, is_merging=False)
+
+
+@dataclass(frozen=True, slots=True)
+class ReadOnly[T]:
+    """The work of `Store.read`."""
+
+    work: Work[T]
+
+    def __call__(self, db: Connection) -> T:
+        before = db.total_changes
+        result = self.work(db)
+        assert db.total_changes == before, "work that writes is run with `Store.run`"
+        return result
 
 
 Waiting = tuple[Work[Any], Noting | None, "Future[Any]"]
@@ -463,12 +535,15 @@ class ReadOnlyFolder:
             each = files.database.with_name(files.database.name + suffix)
             if each.exists():
                 shutil.copyfile(each, there.database.with_name(each.name))
-        for ours, theirs in ((files.copy, there.copy), (files.journal, there.journal)):
+        beside = ((files.copy, there.copy), (files.journal, there.journal), (files.bookings, there.bookings))
+        for ours, theirs in beside:
             if ours.exists():
                 shutil.copyfile(ours, theirs)
         opened = Opening(there, devices, lambda: 1, time.time(), is_lasting=False).open()
         opened.db.execute("BEGIN IMMEDIATE")
         apply(opened.db, opened.owed, devices)
+        if opened.kept is not None:
+            save_booking(opened.db, opened.kept, is_merging=False)
         opened.db.execute("COMMIT")
         return opened.db
 
@@ -487,9 +562,9 @@ def _as_it_is(files: DatabaseFiles) -> Connection | None:
         check(db)
         form = int(db.execute("PRAGMA user_version").fetchone()[0])
         found = read_journal(files.journal)
-        if form == len(MIGRATIONS) and found.head <= commits_of(db) >= max(
-            (e.commit for e in found.entries), default=0
-        ):
+        last = max((e.commit for e in found.entries), default=0)
+        is_all = found.head <= commits_of(db) >= last and kept_since(db, files.bookings) is None
+        if form == len(MIGRATIONS) and is_all:
             return db
     except UNREADABLE:
         pass  # it may be damaged: `_copied` repairs it

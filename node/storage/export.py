@@ -16,12 +16,13 @@ from sqlite3 import Connection
 from typing import Any, Literal, TextIO, get_args
 
 from node.errors import NodeError
+from node.storage.booking_file import all_usage
 from node.storage.copies import open_to_read
 from node.storage.integrity import UNREADABLE
 from node.storage.interval_tables import interval_rows
 from node.storage.migrations import INVENTORY
 from node.storage.tables import table_names
-from node.storage.usage_tables import WAITING, rows_of_usage
+from node.storage.usage_tables import WAITING
 
 ExportFormat = Literal["csv", "json"]
 FORMATS: dict[str, ExportFormat] = {each: each for each in get_args(ExportFormat)}
@@ -38,7 +39,7 @@ ROWS_LEFT_OUT: Mapping[str, frozenset[str]] = {
 }
 """Rows that are not exported, by table and by the value of its first column."""
 _ROWS: Mapping[str, Callable[[Connection], Iterable[Sequence[Any]]]] = {
-    "cells": rows_of_usage,
+    "cells": all_usage,
     "intervals": interval_rows,
 }
 """Tables whose rows are stored in another form."""

@@ -12,8 +12,9 @@ from node.accounts.vouchers import voucher_account
 from node.enforcement.plan import CLASS_MINOR_MAX
 from node.governance.rules import WAYS
 from node.sessions.stored import SessionState
+from node.storage.bucket_rows import BYTES_MAX
 from node.storage.tables import table_names
-from node.storage.usage_tables import BYTES_MAX, check_waiting
+from node.storage.usage_tables import check_waiting
 
 MARK_MAX = 2**31 - 1
 FINGERPRINT_CHARS = 64

@@ -6,7 +6,6 @@ marker, a copy or a journal shows that there was one.
 
 import logging
 import re
-import shutil
 import sqlite3
 import time
 from collections.abc import Callable
@@ -14,8 +13,11 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from sqlite3 import Connection
 
+from node.accounting.ledger import Booking
 from node.errors import StorageTrouble
-from node.storage.copies import Copy, commits_of, committed_at, find_copy, make_copy, salvage, save_commits
+from node.storage import copies
+from node.storage.booking_file import booking_file, kept_since
+from node.storage.copies import Copy, commits_of, committed_at, find_copy, salvage, save_commits, unpack
 from node.storage.durable_changes import HashedDevices, apply
 from node.storage.integrity import check, drop_suspects, lenient
 from node.storage.journal import Entry, JournalContents, read_journal
@@ -56,6 +58,10 @@ class DatabaseFiles:
         return self.database.with_name(f"{self.database.stem}.journal")
 
     @property
+    def bookings(self) -> Path:
+        return booking_file(self.database)
+
+    @property
     def marker(self) -> Path:
         return self.keys / MARKER
 
@@ -73,6 +79,8 @@ class Opened:
     """The journal to continue."""
     owed: tuple[Entry, ...] = ()
     """Entries in the journal that the database lacks."""
+    kept: Booking | None = None
+    """Bookings in their own file that the database lacks."""
     losses: list[Loss] = field(default_factory=list)
     set_aside: Path | None = None
 
@@ -221,7 +229,7 @@ class Opening:
     def _migrate(self, db: Connection) -> None:
         form = pragma(db, "user_version")
         if 0 < form < len(MIGRATIONS):
-            make_copy(self._files.database, self._files.copy, pause_s=0, is_stopped=lambda: False)
+            copies.make_copy(self._files.database, self._files.copy, pause_s=0, is_stopped=lambda: False)
         migrate(db)
 
     def _sound(self, db: Connection, *, is_new: bool) -> Opened:
@@ -240,10 +248,12 @@ class Opening:
         elif not found.database:  # only the header line is damaged; the entries are valid
             found = replace(found, database=number, base=commits, is_whole=False)
         owed = tuple(entry for entry in found.entries if entry.commit > commits)
-        return Opened(db, replace(found, head=max(found.head, commits)), owed)
+        kept = kept_since(db, self._files.bookings)
+        return Opened(db, replace(found, head=max(found.head, commits)), owed, kept)
 
     def _gone_back(self, db: Connection, found: JournalContents, commits: int) -> None:
         """Committed changes are missing: the write-ahead log was damaged or deleted."""
+        self._forget_bookings()
         db.execute("BEGIN IMMEDIATE")
         _forget_facts(db)
         db.execute("COMMIT")
@@ -258,6 +268,10 @@ class Opening:
             f"lost its last {found.head - commits} changes, since its log was damaged or deleted", lost
         )
 
+    def _forget_bookings(self) -> None:
+        """What was kept beside a lost database would count again what `NOT_RESTORED` is about."""
+        self._files.bookings.unlink(missing_ok=True)
+
     # --- restoring ------------------------------------------------------------------------
 
     def _restore(self, cause: str) -> Opened:
@@ -268,7 +282,7 @@ class Opening:
         for each in _with_logs(building):
             each.unlink(missing_ok=True)
         if copy is not None:
-            shutil.copyfile(files.copy, building)
+            unpack(files.copy, building)
         db = connect(building)
         try:
             rows, failed = self._fill(db, copy, damaged)
@@ -282,6 +296,7 @@ class Opening:
         self._tell_restored(
             cause, copy, rows, failed
         )  # before the rename: if the start is killed now, the loss is reported twice rather than never
+        self._forget_bookings()
         building.replace(files.database)
         sync_folder(files.database.parent)
         db = connect(files.database)

@@ -32,6 +32,9 @@ from node.units import AccountId, MacAddress, NodeId
 
 log = logging.getLogger(__name__)
 
+STORE_S = 3600.0
+"""How often a booking is stored in the database itself; those between wait in a file beside it."""
+
 
 class StoredRepository:
     """Implements `node.control.ports.Repository`."""
@@ -42,6 +45,8 @@ class StoredRepository:
         self._store, self._tally = store, TallyFile(tally or store.path.with_name("bookings"))
         self._merged_at: float | None = None
         """Monotonic seconds of the last time that bookings were put into the table of usage."""
+        self._stored_at: float | None = None
+        """And of the last one that was stored in the database itself."""
 
     @property
     def generation(self) -> int:
@@ -60,12 +65,27 @@ class StoredRepository:
 
     async def book(self, booking: Booking) -> None:
         now_s = time.monotonic()
-        is_merging = self._merged_at is None or now_s - self._merged_at >= usage_tables.MERGE_MS / 1000
-        await self._store.run(lambda db: usage_tables.save_booking(db, booking, is_merging=is_merging))
-        if is_merging:
-            self._merged_at = now_s
+        if self._may_be_kept(booking, now_s):
+            await self._store.keep(booking)
+        else:
+            await self._save_booking(booking, now_s)
         if booking.tally is not None:
             await asyncio.to_thread(self._tally.write, booking.tally)
+
+    def _may_be_kept(self, booking: Booking, now_s: float) -> bool:
+        """Whether a file beside the database is enough. What is no count is to show that the database can be written; and
+        what is read by interval is read from the database."""
+        is_plain = booking.tally is not None and not (
+            booking.recounted or booking.outlived or booking.intervals
+        )
+        return is_plain and self._stored_at is not None and now_s - self._stored_at < STORE_S
+
+    async def _save_booking(self, booking: Booking, now_s: float) -> None:
+        is_merging = self._merged_at is None or now_s - self._merged_at >= usage_tables.MERGE_MS / 1000
+        await self._store.run(lambda db: usage_tables.save_booking(db, booking, is_merging=is_merging))
+        self._stored_at = now_s
+        if is_merging:
+            self._merged_at = now_s
 
     async def save_sessions(
         self,
@@ -149,11 +169,11 @@ class StoredArchive:
 
     async def history(self) -> tuple[RuleHistory, int]:
         """What the log says, and the number of its first damaged record; 0 if it is whole."""
-        return await self._store.run(load_history)
+        return await self._store.read(load_history)
 
     async def version_text(self, number: int) -> str | None:
         """The text of a version; None if there is none."""
-        return await self._store.run(lambda db: load_version_text(db, number))
+        return await self._store.read(lambda db: load_version_text(db, number))
 
     def last_rules(self) -> str | None:
         """Text of the rules confirmed last, for the start; None if there are none or they cannot be read."""
@@ -164,7 +184,7 @@ class StoredArchive:
 
     async def state(self, name: str) -> str:
         """A value of the node state; empty if it is not set."""
-        return (await self._store.run(usage_tables.load_facts)).get(name, "")
+        return (await self._store.read(usage_tables.load_facts)).get(name, "")
 
     async def acknowledge_losses(self) -> None:
         await self._store.acknowledge()

@@ -6,11 +6,11 @@ from base64 import b85decode, b85encode
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from sqlite3 import Connection, DatabaseError
-from typing import Any
 
 from node.accounting.ledger import ERASED_MAX, Booking, ErasureNote, UsageBucket, UsageKey, highest
 from node.accounting.meter import Baseline
 from node.accounting.periods import DAY_UNKNOWN
+from node.storage.bucket_rows import buckets_of_rows, rows_of_buckets
 from node.storage.interval_tables import erase_intervals, save_intervals
 from node.units import AccountId, Bytes, NodeId, Usage
 
@@ -26,8 +26,6 @@ WAITING_MAX = 1_000
 """Buckets; more are put into the table of usage at once."""
 WAITING_BYTES_MAX = 4_000_000
 """Of the JSON; that of WAITING_MAX buckets with the longest names is shorter."""
-BYTES_MAX = 2**50
-"""For one usage bucket or counter: more than 1 PiB is damage."""
 COMMITS = "commits"
 """Number of commits and time of the last one; used by the storage package only."""
 
@@ -112,16 +110,18 @@ def take_waiting(damaged: Connection, into: Connection) -> int:
     return len(waiting)
 
 
-def rows_of_usage(db: Connection) -> Iterator[tuple[str | int, ...]]:
-    """All rows of the table of usage, with those that are not in it yet, without having all of them in memory."""
+def rows_of_usage(
+    db: Connection, kept: Iterable[tuple[UsageKey, UsageBucket]] = ()
+) -> Iterator[tuple[str | int, ...]]:
+    """All rows of the table of usage, with those that are not in it yet, without having all of them in memory. `kept` is
+    usage that the database lacks."""
     waiting = _load_waiting(db)
+    for key, bucket in kept:
+        waiting[key] = highest(waiting[key], bucket) if key in waiting else bucket
     for row in db.execute("SELECT node, incarnation, account, day, down, up, busy_down, busy_up FROM cells"):
-        bucket = waiting.pop(UsageKey(*row[:4]), None)
-        yield (
-            tuple(row)
-            if bucket is None
-            else (*row[:4], *map(max, row[4:], _bucket_row(UsageKey(*row[:4]), bucket)[4:]))
-        )
+        key = UsageKey(*row[:4])
+        more = waiting.pop(key, None)
+        yield tuple(row) if more is None else (*row[:4], *map(max, row[4:], _bucket_row(key, more)[4:]))
     for key, bucket in waiting.items():
         yield _bucket_row(key, bucket)
 
@@ -157,12 +157,7 @@ def _facts_of(booking: Booking) -> dict[str, str]:
 
 
 def _to_text(booking: Booking) -> str:
-    """Rows in order of node, incarnation and day, each of which is written once."""
-    groups: dict[tuple[str, str, str], list[list[str | int]]] = {}
-    for key, bucket in booking.buckets:
-        values = _bucket_row(key, bucket)
-        groups.setdefault((key.node, key.incarnation, key.day), []).append([key.account, *values[4:]])
-    plain = json.dumps([[*group, found] for group, found in groups.items()], separators=(",", ":"))
+    plain = json.dumps(rows_of_buckets(booking.buckets), separators=(",", ":"))
     return b85encode(zlib.compress(plain.encode(), 6)).decode()
 
 
@@ -181,22 +176,9 @@ def _load_waiting(db: Connection) -> dict[UsageKey, UsageBucket]:
         plain = inflating.decompress(b85decode(text), WAITING_BYTES_MAX)
         if not inflating.eof:
             raise ValueError("it is too long, or lacks its end")
-        return dict(
-            _waiting_bucket((node, incarnation, account, day), counts)
-            for node, incarnation, day, found in json.loads(plain)
-            for account, *counts in found
-        )
+        return dict(buckets_of_rows(json.loads(plain)))
     except (ValueError, TypeError, RecursionError, zlib.error) as error:
         raise DatabaseError(f"the row {WAITING} of the table facts is damaged") from error
-
-
-def _waiting_bucket(key: tuple[Any, ...], counts: list[Any]) -> tuple[UsageKey, UsageBucket]:
-    """Raises ValueError or TypeError for what the table of usage would not take."""
-    if not all(isinstance(each, str) for each in key):
-        raise ValueError("a name is no text")
-    if not all(type(each) is int and 0 <= each <= BYTES_MAX for each in counts):
-        raise ValueError("a count is no number of bytes")
-    return UsageKey(*key), _bucket(*counts)
 
 
 def _merge(db: Connection, booking: Booking) -> None:

@@ -1,6 +1,7 @@
 """A lost, damaged or replaced database: what people were given still counts, and the loss is reported."""
 
 import asyncio
+import gzip
 import random
 import re
 import shutil
@@ -334,7 +335,20 @@ NAME = "a telling name of mine"
 
 
 def found_in(folder: Path, text: str) -> list[str]:
-    return [path.name for path in sorted(folder.iterdir()) if text.encode() in path.read_bytes()]
+    return [path.name for path in sorted(folder.iterdir()) if text.encode() in content(path)]
+
+
+def content(path: Path) -> bytes:
+    """Of a copy, what it is of."""
+    raw = path.read_bytes()
+    return gzip.decompress(raw) if path.suffix == ".copy" else raw
+
+
+def opened_copy(world: World) -> sqlite3.Connection:
+    plain = world.folder / "unpacked"
+    copies.unpack(DatabaseFiles(world.path, world.folder).copy, plain)
+    assert 0o600 == stat.S_IMODE(plain.stat().st_mode)
+    return sqlite3.connect(plain)
 
 
 async def test_an_erased_person_is_in_no_copy_and_no_journal_within_a_day(world: World) -> None:
@@ -443,7 +457,7 @@ async def test_an_objection_to_rules_outlives_the_database_and_one_that_was_take
 async def test_a_copy_is_of_one_moment_and_blocks_nobody(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(copies, "STEP_PAGES", 16)
+    monkeypatch.setattr(copies, "STEP_BYTES", 16 * 4096)
     async with world.life() as app:
         for _ in range(6):
             await app.codes(900)
@@ -458,7 +472,7 @@ async def test_a_copy_is_of_one_moment_and_blocks_nobody(
             written += 1
         assert written >= 10, "writes went on while the copy was made"
         assert sorted(waited)[written * 9 // 10] < 0.5
-        copy = sqlite3.connect(DatabaseFiles(world.path, world.folder).copy)
+        copy = opened_copy(world)
         pairs = [
             row[0]
             for row in copy.execute("SELECT count(*) FROM facts WHERE name GLOB 'pair-*' GROUP BY value")
@@ -491,7 +505,7 @@ async def test_a_copy_is_made_before_each_start_that_migrates(
     monkeypatch.setattr(opening, "MIGRATIONS", (*before, third))
     async with world.life() as app:
         assert 0 == len(app.loop.registry.vouchers)
-        with sqlite3.connect(DatabaseFiles(world.path, world.folder).copy) as copy:
+        with opened_copy(world) as copy:
             assert [(1,)] == copy.execute("SELECT count(*) FROM vouchers").fetchall()
             assert [(len(before),)] == copy.execute("PRAGMA user_version").fetchall()
         copy.close()

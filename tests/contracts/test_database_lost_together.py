@@ -1,5 +1,6 @@
 """More than one of database, copy and journal is damaged: what is left is used, and the report about it is true."""
 
+import gzip
 import shutil
 import sqlite3
 from pathlib import Path
@@ -8,7 +9,7 @@ import pytest
 
 from node.app.views import CodeTyped
 from node.storage import opening
-from node.storage.copies import Copier
+from node.storage.copies import Copier, unpack
 from node.storage.durable_changes import HashedDevices
 from node.storage.journal import LINE_BYTES, read_journal
 from node.storage.opening import DatabaseFiles
@@ -129,7 +130,7 @@ async def test_a_second_loss_before_the_next_copy_brings_nothing_back(
 def goes_back_to_its_copy(world: World) -> None:
     """The content of the log is lost, and nothing else."""
     is_deleted(world.path)
-    shutil.copy(files_of(world).copy, world.path)
+    unpack(files_of(world).copy, world.path)
 
 
 async def test_lines_of_a_journal_with_a_damaged_first_line_count_where_the_log_is_lost(
@@ -183,7 +184,7 @@ async def test_restoring_a_database_beside_the_log_of_a_newer_one_brings_nothing
         await world.gives(app, "first", "second", "used", "unused")
         await world.copied()
     older = world.path.read_bytes()
-    copy = files_of(world).copy.read_bytes()
+    copy = gzip.decompress(files_of(world).copy.read_bytes())
     async with world.life() as app:
         await world.revoked(app, "first")
         await comes_in(app, ANA, CodeTyped(world.codes["used"]))
@@ -201,7 +202,7 @@ async def test_a_start_killed_while_it_restores_saves_the_same_from_the_damaged_
     await lives(world)
     for each in world.data.glob("procomu.db-*"):
         each.unlink()
-    shutil.copy(files_of(world).copy, world.path)
+    unpack(files_of(world).copy, world.path)
     files_of(world).copy.unlink()
     files_of(world).journal.unlink()
     db = sqlite3.connect(world.path)

@@ -10,7 +10,7 @@ from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 
-from node.storage.usage_tables import rows_of_usage
+from node.storage.booking_file import all_usage
 
 SYSTEM_AT = 257 << 20
 """Where ``deploy/image`` puts the partition with the system."""
@@ -76,14 +76,14 @@ def system_bytes(disk: Path, folder: Path) -> int:
 
 
 def database(file: Path) -> tuple[str, dict[str, int]]:
-    """What SQLite says of the whole file, and what each account downloaded; also what waits to be put into the table."""
+    """What SQLite says of the whole file, and what each account downloaded; also what waits to be put into it."""
     try:
         with closing(sqlite3.connect(file)) as opened:
             (integrity,) = opened.execute("PRAGMA integrity_check").fetchone()
             if not opened.execute("SELECT 1 FROM sqlite_master WHERE name = 'cells'").fetchone():
                 return str(integrity), {}
             down = Counter[str]()
-            for _, _, account, _, received, *_ in rows_of_usage(opened):
+            for _, _, account, _, received, *_ in all_usage(opened):
                 down[str(account)] += int(received)
             return str(integrity), dict(down)
     except sqlite3.DatabaseError as error:

@@ -12,11 +12,11 @@ import pytest
 from node.accounting.ledger import Booking, UsageBucket, UsageKey
 from node.accounting.meter import Baseline
 from node.accounting.periods import DAY_UNKNOWN
+from node.storage.bucket_rows import BYTES_MAX
 from node.storage.copies import salvage
 from node.storage.integrity import check
 from node.storage.migrations import migrate
 from node.storage.usage_tables import (
-    BYTES_MAX,
     WAITING,
     WAITING_BYTES_MAX,
     WAITING_MAX,
