@@ -60,6 +60,8 @@ async def portal_page(valley: Valley) -> str:
 
 async def pass_hours(valley: Valley, hours: int) -> None:
     await valley.app.pass_time(hours * HOUR_MS)
+    url, _ = await valley.app.admin.new_link()  # the session of the admin has ended
+    await valley.admin.sign_in(url.partition("token=")[2])
     await valley.app.admin.cases.check()
     await valley.app.settle()
 

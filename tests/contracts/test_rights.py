@@ -240,12 +240,9 @@ def test_no_step_of_a_ladder_takes_the_lifeline_from_the_kernels_classes_and_non
     for number, (account, step) in enumerate(zip(accounts, steps, strict=False), start=1):
         if step:
             opened = CaseOpened(account, ladder, step, "", "admin")
-            at = Now(
-                Monotonic(0), standing._clock.boot, int(standing._clock.civil().timestamp()) - 2 * DAY_S, ""
-            )
-            case = replace(
-                open_case(number, opened, at), at_ms=Monotonic(standing._clock.monotonic() - 2 * DAY_MS)
-            )
+            opened_s = int(standing.moment().at.timestamp()) - 2 * DAY_S
+            begun = Monotonic(standing._clock.monotonic() - 2 * DAY_MS)
+            case = open_case(number, opened, Now(begun, standing._clock.boot, opened_s, ""))
             standing._registry.ladder_cases.put(case)
     standing.evaluate_all()
     for upwards in WAYS:
@@ -258,7 +255,7 @@ def test_no_step_of_a_ladder_takes_the_lifeline_from_the_kernels_classes_and_non
         assert (new.share.value, new.weight_in_pool) <= (old.share.value, old.weight_in_pool)
         if step == 3:
             assert new.ceiling is not None
-            assert (f"ladder:l:{step}" in standing.unit(account, standing.moment()).groups) == (step > 0)
+        assert (f"ladder:l:{step}" in standing.unit(account, standing.moment()).groups) == (step > 0)
         if not step:
             assert (new.share.value, new.floor.value) == (old.share.value, old.floor.value)
 
