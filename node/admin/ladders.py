@@ -121,7 +121,7 @@ class LadderViews:
         turn = number_in(request.fields, "page") or number_in(request.query, "page")
         cases = self._cases.cases(request.translations)
         page = LaddersPage(
-            frame=page_layout(request, self._backend.site(), "/ladders"),
+            frame=page_layout(request, self._backend.site(), "/objections"),
             ladders=self._cases.ladders(request.translations),
             cases=paginate(cases, turn, "/ladders", size=CASES_A_PAGE),
             form=form,

@@ -237,7 +237,9 @@ class AdminService:
         )
 
     def has_ladders(self) -> bool:
-        return bool(self._reconciler.active_ruleset.ruleset.ladders)
+        """Whether the rules have a ladder, or there are cases of one."""
+        has_cases = len(self._reconciler.registry.ladder_cases) > 0
+        return has_cases or bool(self._reconciler.active_ruleset.ruleset.ladders)
 
     def rule_options(self) -> RuleOptions:
         rules, units = self._reconciler.active_ruleset.ruleset.rules, self._reconciler.member_directory.units
