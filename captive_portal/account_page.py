@@ -253,7 +253,7 @@ def account_page(context: RequestContext, deed: str = "", trouble: Trouble | Non
     """The device must be authorized."""
     guest = context.guest()
     assert guest.allowance is not None
-    allowance = allowance_in(context.words, guest.allowance, context.community.ruleset)
+    allowance = allowance_in(context.words, guest.allowance, context.community.own_rules)
     return AccountPage(
         context.place(),
         _proofs(context),
@@ -263,12 +263,12 @@ def account_page(context: RequestContext, deed: str = "", trouble: Trouble | Non
         guest.used,
         guest.bytes_left,
         guest.seconds_left,
-        _quotas(allowance, context.community.ruleset, context.words),
+        _quotas(allowance, context.community.own_rules, context.words),
         _limits(allowance),
         (allowance.own_floor or allowance.floor).value,
         allowance.pool is not None and allowance.own_floor is None,
         allowance.kept_permille // 10,
-        not context.community.ruleset.floors_may_shrink,
+        not context.community.own_rules.floors_may_shrink,
         guest.line,
         "" if guest.line is None else LINE_KNOWN[guest.line.known],
         guest.devices[:DEVICES_MAX],

@@ -55,7 +55,7 @@ async def run_action(context: RequestContext, path: str, body: bytes) -> Outcome
         case "good":
             return await wanted.act(context, form)
         case "old" if wanted.purpose == forms.RULES:
-            return await _next_rules_again(context, "old", form.get("text", ""), 409)
+            return await _next_rules_again(context, "old", form, 409)
         case "old":
             return OLD[wanted.purpose](context, form)
         case "foreign":
@@ -243,31 +243,32 @@ async def add_objection(context: RequestContext, form: Form) -> Outcome:
 async def object_to_rules(context: RequestContext, form: Form) -> Outcome:
     number = int(form["number"])
     refused = await context.backend.object_to_rules(context.device, number, form["text"])
-    return await _next_rules(context, "objected", refused, form["text"])
+    return await _next_rules(context, "objected", refused, form)
 
 
 async def take_back_objection(context: RequestContext, form: Form) -> Outcome:
     refused = await context.backend.take_back_objection(context.device, int(form["number"]))
-    return await _next_rules(context, "withdrawn", refused)
+    return await _next_rules(context, "withdrawn", refused, form)
 
 
 async def _next_rules(
-    context: RequestContext, deed: next_rules_page.Deed, refused: Refused | None, text: str = ""
+    context: RequestContext, deed: next_rules_page.Deed, refused: Refused | None, form: Form
 ) -> Outcome:
     if refused is None:
-        return Redirect(f"{next_rules_page.PATH}?done={deed}")
+        return Redirect(f"{next_rules_page.PATH}?version={int(form['number'])}&done={deed}")
     if refused.reason in {"trouble", "memory"}:
         return PageResponse(info_pages.refused(context, refused), 503, info_pages.RETRY_S)
-    return await _next_rules_again(context, refused.reason, text, _status(refused))
+    return await _next_rules_again(context, refused.reason, form, _status(refused))
 
 
 async def _next_rules_again(
-    context: RequestContext, reason: RefusalReason | Literal["old"], text: str, status: int
+    context: RequestContext, reason: RefusalReason | Literal["old"], form: Form, status: int
 ) -> Outcome:
     """The page with the text as typed; the first page when the session has ended."""
+    text, number = form.get("text", ""), int(form.get("number", "0"))
     if context.guest().state != "admitted":
         return PageResponse(splash.splash(context, "out", replace(NOTHING, text=text)), status)
-    page = await next_rules_page.next_rules(context, reason=reason, text=text)
+    page = await next_rules_page.next_rules(context, reason=reason, text=text, number=number)
     return PageResponse(page, status)
 
 

@@ -56,8 +56,11 @@ CHARACTERS_MAX: Mapping[str, int] = {
 """Maximum length of each field; a longer one does not come from the portal's own forms."""
 
 QUERY_CHARACTERS_MAX = 2_048
+KEPT_FIELDS = ("code", "card", "version")
+"""Of a query, what stays when the language is changed."""
 _QUERY = {
     "code": re.compile(r"[A-Za-z0-9 -]{1,40}"),
+    "version": re.compile(r"[0-9]{1,9}"),
     "card": re.compile(r"[A-Za-z0-9._=-]{1,600}"),
     "lang": re.compile(r"[A-Za-z0-9-]{1,35}"),
     "done": re.compile(r"[a-z]{1,20}"),
@@ -110,7 +113,7 @@ def _fits(name: str, value: str) -> bool:
 
 
 def read_query(query: str) -> Mapping[str, str]:
-    """Query fields that a page accepts: a code or card, a language for one page, what was just done.
+    """Query fields that a page accepts: a code or card, a version of the rules, a language for one page, what was just done.
 
     A field with any other content is dropped, so a page never shows text that a link brought.
     """

@@ -17,7 +17,7 @@ DEEDS: tuple[Deed, ...] = ("objected", "withdrawn")
 
 @dataclass(frozen=True, slots=True)
 class NextRulesPage:
-    """Rules that wait, are on trial, or were stopped by objections; or that there are none."""
+    """Rules that wait, are on trial, were stopped by objections, or are a draft; or that there are none."""
 
     template = "nextrules.html"
     place: PageContext
@@ -39,8 +39,10 @@ async def next_rules(
     *,
     reason: RefusalReason | Literal["old", ""] = "",
     text: str = "",
+    number: int = 0,
 ) -> NextRulesPage:
-    view = await context.backend.next_rules(context.mac, context.words)
+    """`number`: of a draft; anything else is what was decided last."""
+    view = await context.backend.next_rules(context.mac, context.words, number)
     own = view.own
     written = own.objection.text if own is not None and own.objection is not None else ""
     return NextRulesPage(

@@ -166,7 +166,7 @@ class RequestContext:
         return self.backend.guest(self.device)
 
     def place(self) -> PageContext:
-        brought = {name: self.query[name] for name in ("code", "card") if name in self.query}
+        brought = {name: self.query[name] for name in forms.KEPT_FIELDS if name in self.query}
         path = f"{self.path}?{urlencode(brought)}" if brought else self.path
         return page_context(self.community, self.page_language, path, choice=CHOICE if self.mac else "")
 

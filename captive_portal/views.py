@@ -15,6 +15,7 @@ from captive_portal.request_context import (
 )
 from node.app.views import DeviceView, GuestView, LineView
 from node.governance.allowance import Allowance, Bound
+from node.governance.burst import SECOND_MS, Burst
 from node.units import Rates
 
 JSON = "application/json"
@@ -68,7 +69,8 @@ async def services(context: RequestContext) -> Outcome:
 
 async def next_rules(context: RequestContext) -> Outcome:
     done = context.query.get("done", "")
-    return PageResponse(await next_rules_page.next_rules(context, done))
+    number = int(context.query.get("version", "0"))
+    return PageResponse(await next_rules_page.next_rules(context, done, number=number))
 
 
 async def privacy(context: RequestContext) -> Outcome:
@@ -126,7 +128,7 @@ def own_page(back: str) -> str:
     path, _, query = back.partition("?")
     if path not in FOR_ALL and path not in FOR_DEVICES:
         return "/"
-    brought = {name: value for name, value in forms.read_query(query).items() if name in {"code", "card"}}
+    brought = {name: value for name, value in forms.read_query(query).items() if name in forms.KEPT_FIELDS}
     return f"{path}?{urlencode(brought)}" if brought else path
 
 
@@ -190,10 +192,16 @@ def _limits(allowance: Allowance | None) -> list[dict[str, object]]:
             "decision": bound.decision,
             "sentence": bound.sentence,
             "until": bound.until.isoformat() if bound.until else None,
+            **(_burst(allowance.burst) if kind == "ceiling" else {}),
         }
         for kind, bound in bounds
         if bound is not None
     ]
+
+
+def _burst(burst: Burst | None) -> dict[str, object]:
+    """Only where the ceiling has one."""
+    return {} if burst is None else {"burst": {**_rates(burst.rates), "seconds": burst.length // SECOND_MS}}
 
 
 def _rates(rates: Rates) -> dict[str, int]:

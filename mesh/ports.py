@@ -60,5 +60,14 @@ class PageCache(Protocol):
         `gone`."""
 
 
+class StatementStore(Protocol):
+    """What admins signed about the community, kept across restarts."""
+
+    def load(self) -> Iterable[bytes]: ...
+
+    async def save(self, rows: Iterable[tuple[str, bytes]], gone: Iterable[str]) -> None:
+        """Store (name, row) pairs and delete the rows named in `gone`; on disk when this returns. Raises StorageTrouble."""
+
+
 Roster = Callable[[], frozenset[NodeId]]
 """The node keys on the community's node list now, including our own."""

@@ -11,6 +11,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from mesh import peering
 from mesh.announcement import Address, Announcement, ConfiguredPeer
+from mesh.community_service import CommunityService
 from mesh.directory import Directory
 from mesh.discovery import Discovery, OwnService
 from mesh.messages import EXTENSIONS, Hello, Keepalive, decode, encode
@@ -18,6 +19,7 @@ from mesh.node_certificates import is_member
 from mesh.page_format import VERSION
 from mesh.peering import GREETING_MAX, KEEPALIVE_EVERY
 from mesh.ports import PageCache, PeerView, Roster, UsageLedger
+from mesh.record_exchange import RECORDS_EXTENSION
 from mesh.replicator import OwnBucket, Replicator
 from mesh.tls_transport import Dialer, DialFailed, Link, Listener, RefusedByPeer, WrongNode, contexts
 from node.identity import human_form, own_node_id
@@ -50,6 +52,7 @@ class MeshService:
         usage_ledger: UsageLedger,
         page_cache: PageCache,
         on_usage_changed: Callable[[], None] = lambda: None,
+        community: CommunityService | None = None,
         # Network
         interfaces: tuple[str, ...] = (),
         port: int = 7400,
@@ -58,6 +61,7 @@ class MeshService:
         self._key = key
         self._own = own_node_id(key)
         self._community = community_id
+        self._records = community
         self._name = name
         self._roster = roster
         self._usage_ledger = usage_ledger
@@ -136,7 +140,12 @@ class MeshService:
         self._begin()
         await self._replica.restore()
         server, client = contexts(self._key)
-        self._listener = Listener(server, welcome=self._welcome, converse=self._serve)
+        self._listener = Listener(
+            server,
+            welcome=self._welcome,
+            converse=self._serve,
+            lobby=self._records.join if self._records else None,
+        )
         async with Dialer(client) as self._dialer, self._listener.listening(self._port) as port:
             self.listening_port = port
             try:
@@ -159,6 +168,8 @@ class MeshService:
             self._tasks.create_task(self._discovery.run())
             self._tasks.create_task(self._keep_time())
             self._tasks.create_task(self._replica.run())
+            if self._records is not None:
+                self._records.woken = self._wake
             for peer in self._configured:
                 self._tasks.create_task(self._seek(peer))
 
@@ -186,13 +197,24 @@ class MeshService:
                     if link is not None:
                         link.hang_up(why)
                 case peering.Admit():
-                    peer = self._directory.find(node)
-                    self._replica.exchange.greet(node, peer.can if peer else ())
-                    self._wake()
+                    self._admit(node)
                 case peering.Dismiss():
-                    self._replica.exchange.part(node)
+                    self._dismiss(node)
                 case peering.Forget():
                     pass
+
+    def _admit(self, node: NodeId) -> None:
+        peer = self._directory.find(node)
+        can = peer.can if peer else ()
+        self._replica.exchange.greet(node, can)
+        if self._records is not None and RECORDS_EXTENSION in can:
+            self._records.exchange.greet(node)
+        self._wake()
+
+    def _dismiss(self, node: NodeId) -> None:
+        self._replica.exchange.part(node)
+        if self._records is not None:
+            self._records.exchange.part(node)
 
     def _handle(self, node: NodeId, event: peering.Event) -> None:
         self._act(node, self._directory.handle(node, event, _now()))
@@ -284,7 +306,8 @@ class MeshService:
 
     async def _greet(self, link: Link) -> bool:
         """Exchange hellos; True when this link is now the one connection to a trusted neighbour."""
-        hello = Hello(VERSION, self._community, self._own, self._name, self._boot, EXTENSIONS)
+        can = EXTENSIONS if self._records is None else (*EXTENSIONS, RECORDS_EXTENSION)
+        hello = Hello(VERSION, self._community, self._own, self._name, self._boot, can)
         await link.send(encode(hello))
         try:
             async with asyncio.timeout(GREETING_MAX / 1000):
@@ -330,7 +353,8 @@ class MeshService:
                 writing = tasks.create_task(self._write(link))
                 while (frame := await link.receive()) is not None and self._links.get(link.node) is link:
                     self._handle(link.node, peering.Spoke())
-                    self._replica.receive(link.node, frame)
+                    if self._records is None or not self._records.receive(link.node, frame):
+                        self._replica.receive(link.node, frame)
                     await asyncio.sleep(0)  # many frames may be buffered: let other tasks run in between
                 writing.cancel()
 
@@ -341,8 +365,10 @@ class MeshService:
         while True:
             if loop.time() >= round_at:
                 self._replica.exchange.begin_round(link.node)
+                if self._records is not None:
+                    self._records.exchange.begin_round(link.node)
                 round_at = loop.time() + ROUND_EVERY_S * random.uniform(0.8, 1.2)  # noqa: S311
-            frame = self._replica.exchange.next_frame(link.node)
+            frame = self._next_frame(link.node)
             if frame is None:
                 frame = await self._keepalive_unless_woken(link, keepalive_at)
             if frame is not None:
@@ -350,6 +376,11 @@ class MeshService:
                     return
                 keepalive_at = loop.time() + KEEPALIVE_EVERY / 1000
             await asyncio.sleep(0)
+
+    def _next_frame(self, node: NodeId) -> bytes | None:
+        """Statements about the community go before pages."""
+        first = self._records.exchange.next_frame(node) if self._records is not None else None
+        return first or self._replica.exchange.next_frame(node)
 
     async def _keepalive_unless_woken(self, link: Link, at: float) -> bytes | None:
         """A keepalive `at` this time of the loop; None when there may be something else to send before."""

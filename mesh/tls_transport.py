@@ -11,8 +11,10 @@ import hashlib
 import os
 import socket
 import ssl
+import time
 from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable
+from http import HTTPStatus
 from typing import Any
 
 import aiohttp
@@ -21,8 +23,10 @@ from aiohttp.abc import AbstractResolver, ResolveResult
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from mesh.announcement import Address
+from mesh.lobby import ANSWER_BYTES_MAX, REQUEST_BYTES_MAX, JoinRequest, LobbyLimit, read_join_request
 from mesh.messages import FRAME_BYTES_MAX
 from mesh.node_certificates import leaf_certificate, node_id_from_certificate, wrapper_ca
+from mesh.page_format import Malformed
 from node.errors import NodeError
 from node.identity import key_to_pem
 from node.units import NodeId
@@ -38,6 +42,7 @@ UNREAD_BYTES_MAX = 1024 * 1024
 CLOSE_S = 1.0
 REFUSED_STATUS = 403
 PATH = "/mesh"
+LOBBY_PATH = "/lobby"
 _ID_SUFFIX = ".node"
 _ANYONE_SUFFIX = ".anyone"
 _NO_CHECK_TIME = (
@@ -224,6 +229,31 @@ class Dialer:
     async def __aexit__(self, *_: object) -> None:
         await self.session.close()
 
+    async def ask_lobby(self, address: Address, request: bytes) -> tuple[NodeId, bytes]:
+        """The node that answers at `address`, by its proven key, and its answer to a request to join. Raises DialFailed."""
+        host = _label(address) + _ANYONE_SUFFIX
+        self._resolver.addresses[host] = address
+        try:
+            async with (
+                asyncio.timeout(HANDSHAKE_S),
+                self.session.post(
+                    f"https://{host}:{address.port}{LOBBY_PATH}", data=request, ssl=self._context
+                ) as response,
+            ):
+                body = await response.content.read(ANSWER_BYTES_MAX + 1)
+                while len(body) <= ANSWER_BYTES_MAX and (
+                    more := await response.content.read(ANSWER_BYTES_MAX)
+                ):
+                    body += more
+        except (OSError, aiohttp.ClientError, TimeoutError, ValueError) as error:
+            raise DialFailed(str(error) or "no answer in time") from error
+        finally:
+            self._resolver.addresses.pop(host, None)
+            node = self._context.answered.pop(host, None)
+        if response.status != HTTPStatus.OK or node is None:
+            raise DialFailed("what answers there lets nobody in")
+        return node, body
+
     async def dial(self, node: NodeId | None, address: Address) -> Link:
         """An authenticated connection to `node`, or with None to any node at `address`. Raises DialFailed."""
         host = node + _ID_SUFFIX if node else _label(address) + _ANYONE_SUFFIX
@@ -260,6 +290,10 @@ def _label(address: Address) -> str:
     return hashlib.sha256(str(address).encode()).hexdigest()[:32]
 
 
+type Lobby = Callable[[NodeId, JoinRequest], Awaitable[bytes]]
+"""The answer to a node with this proven key that carries an invite."""
+
+
 class _Arrival:
     """An incoming connection whose key is not proven yet, or was refused."""
 
@@ -277,11 +311,13 @@ class Listener:
         *,
         welcome: Callable[[NodeId, str], bool],
         converse: Callable[[Link], Awaitable[None]],
+        lobby: Lobby | None = None,
         handshake_s: float = HANDSHAKE_S,
     ) -> None:
         self._context = context
         self._welcome = welcome
         self._serve = converse
+        self._lobby, self._lobby_limit = lobby, LobbyLimit(time.monotonic())
         self._handshake_s = handshake_s
         self._arrivals: dict[Any, _Arrival] = {}
         self._unproven: Counter[str] = Counter()
@@ -293,6 +329,7 @@ class Listener:
         """Accept connections on all addresses inside this block; yields the port, chosen by the kernel for 0."""
         application = web.Application(client_max_size=1)
         application.router.add_get(PATH, self._answer)
+        application.router.add_post(LOBBY_PATH, self._answer_in_lobby)
         runner = web.AppRunner(application, access_log=None, shutdown_timeout=CLOSE_S, keepalive_timeout=0)
         listening = _listen(port)
         try:
@@ -369,6 +406,34 @@ class Listener:
         finally:
             self.links -= 1
         return socket
+
+    async def _answer_in_lobby(self, request: web.Request) -> web.StreamResponse:
+        """A stranger with an invite: one answer, and the connection ends."""
+        arrival = self._arrivals.get(request.protocol)
+        tls = request.get_extra_info("ssl_object")
+        if arrival is None or arrival.decided.is_set() or not isinstance(tls, NodeTLS):
+            return _refusal()
+        try:
+            asked = await self._read_request(request)
+            if self._lobby is None or asked is None:
+                return _refusal()
+            answer = web.Response(body=await self._lobby(tls.node, asked))
+            answer.force_close()
+            await answer.prepare(request)
+            await answer.write_eof()
+            return answer
+        finally:
+            arrival.decided.set()
+
+    async def _read_request(self, request: web.Request) -> JoinRequest | None:
+        address = request.get_extra_info("peername") or ("", 0)
+        if not self._lobby_limit.take(str(address[0]), time.monotonic()):
+            return None
+        body = b""
+        while len(body) <= REQUEST_BYTES_MAX and (more := await request.content.read(REQUEST_BYTES_MAX + 1)):
+            body += more
+        asked = read_join_request(body)
+        return None if isinstance(asked, Malformed) else asked
 
 
 def _refusal() -> web.Response:

@@ -21,6 +21,7 @@ from captive_portal.probes import probe_hosts
 from captive_portal.senders import FrameSenders
 from captive_portal.server import Portal
 from mesh.announcement import Address, ConfiguredPeer
+from mesh.community_service import CommunityService
 from mesh.service import MeshService
 from node.accounting.ledger import UsageBucket, UsageKey
 from node.accounts.cards import make_card
@@ -30,6 +31,7 @@ from node.admin.server import LIMITS, AdminServer
 from node.app.account import AccountService
 from node.app.admin import AdminService
 from node.app.admin_access import AdminAccessService
+from node.app.community import CommunityCommands
 from node.app.console import ConsoleCommands, ConsoleService, RuleCommands
 from node.app.ladder_console import LadderCommands
 from node.app.measured_check import MeasuredCheck
@@ -65,7 +67,13 @@ from node.process import PRIVATE_UMASK, keep_private, notify_systemd, run_until_
 from node.setup.first_files import forget_code
 from node.storage.data_inventory import WHOLE_INVENTORY
 from node.storage.database import Store
-from node.storage.repository import IntervalArchive, StoredArchive, StoredPageCache, StoredRepository
+from node.storage.repository import (
+    IntervalArchive,
+    StoredArchive,
+    StoredPageCache,
+    StoredRepository,
+    StoredStatements,
+)
 from node.task_supervision import Parts, supervise
 from node.units import NodeId
 from node.uplink.prober import UplinkProber
@@ -101,11 +109,13 @@ class Node:
         self.keys = open_keyring(Path(config.community.key_file), Path(config.node.key_file))
         self.store = self._store()
         self.archive = StoredArchive(self.store)
+        self.community = self._community_service()
         self.files = RuleFiles(
             Path(config.rules.file),
             Path(config.members.file),
             Path(config.node.data_dir),
             self.archive.last_rules,
+            config.uplink.name,
         )
         self.reconciler = self._control_loop(own_node_id(self.keys.node))
         self.mesh = self._mesh_service()
@@ -190,6 +200,7 @@ class Node:
                 tasks.create_task(supervise("services", self.lan_services.run, self.parts))
             if self.mesh is not None:
                 tasks.create_task(supervise("mesh", self.mesh.run, self.parts))
+            tasks.create_task(supervise("community", self.community.run, self.parts))
             tasks.create_task(supervise("connections", self.flow_watch.run, self.parts))
             tasks.create_task(supervise("record of the line", self.capacity_recorder.run, self.parts))
             tasks.create_task(supervise("check of the line", self.measured_check.run, self.parts))
@@ -227,6 +238,7 @@ class Node:
             *self.foreign.warnings(),
             *services,
             *mesh,
+            *self.community.warnings(),
         )
 
     def shut(self, kernel: Kernel) -> None:
@@ -305,7 +317,15 @@ class Node:
 
     def roster(self) -> frozenset[NodeId]:
         """The nodes of the community, including this one."""
-        return frozenset(self.config.community.nodes) | {self.reconciler.node}
+        return self.community.roster()
+
+    def _community_service(self) -> CommunityService:
+        return CommunityService(
+            own=own_node_id(self.keys.node),
+            listed=self.config.community.nodes,
+            store=StoredStatements(self.store),
+            secret=self.keys.community_secret,
+        )
 
     def _control_loop(self, node: NodeId) -> Reconciler:
         active_ruleset, member_directory = self.files.open()
@@ -350,6 +370,7 @@ class Node:
             roster=self.roster,
             usage_ledger=MeshUsage(reconciler),
             page_cache=StoredPageCache(self.store, reconciler.today),
+            community=self.community,
             interfaces=config.mesh.interfaces,
             port=config.mesh.port,
             configured_peers=tuple(
@@ -365,6 +386,7 @@ class Node:
             adoption=self.adoption,
             parts=self.parts,
             peers=self.mesh.peers if self.mesh else tuple,
+            roster=self.roster,
             waiting=self.app.waiting,
             warned=self.warned,
             table_use=lambda: self.flow_watch.seen,
@@ -434,10 +456,12 @@ class Node:
         )
         commands = ConsoleCommands(self.admin.vouchers, self.admin.members, self.admin.site)
         rules = RuleCommands(self.adoption)
+        community = CommunityCommands(self.community)
         every = {
             **answers.all(),
             **commands.all(),
             **rules.all(),
+            **community.all(),
             **LadderCommands(self.admin.cases).all(),
         }
         return Console(self.config.node.console_socket, every, self.events)

@@ -22,6 +22,11 @@ class Keyring:
         self._community, self.node = community, node
 
     @property
+    def community_secret(self) -> bytes:
+        """For a node that the community lets in, and for nothing else."""
+        return self._community
+
+    @property
     def community_id(self) -> str:
         """Identifies the community to its nodes and on its cards; the secret cannot be derived from it."""
         return hashlib.sha256(b"procomu community\0" + self._community).hexdigest()

@@ -29,12 +29,12 @@ def own_rows(registry: AccountRegistry, account: AccountId, mac: MacAddress, at:
     own = registry.bindings.get(mac)
     if own is not None:
         mine[mac] = own
-    voucher, to_rules = registry.vouchers.of_account(account), registry.rule_objections.of(account)
+    voucher = registry.vouchers.of_account(account)
     rows: dict[str, object] = {
         "devices": [asdict(binding) for binding in mine.values()],
         "guests": [asdict(binding) for binding in registry.bindings.introduced_by(account)],
         "objections": [asdict(objection) for objection in registry.objections.of(account)],
-        "rule_objections": [] if to_rules is None else [asdict(to_rules)],
+        "rule_objections": [asdict(objection) for objection in registry.rule_objections.of(account)],
         "ladder_cases": [_case_row(case) for case in registry.ladder_cases.of(account)],
         "has_passphrase": registry.has_passphrase(account),
     }
@@ -91,7 +91,7 @@ def erase(registry: AccountRegistry, account: AccountId, mac: MacAddress, at: No
         return tuple(rows)
     registry.device_codes.drop(account)
     rows += registry.objections.forget(objection.number for objection in registry.objections.of(account))
-    rows += registry.rule_objections.forget(account)
+    rows += registry.rule_objections.forget_account(account)
     rows += registry.ladder_cases.forget(case.number for case in registry.ladder_cases.of(account))
     rows += registry.drop_passphrase(account)
     for guest in registry.bindings.introduced_by(account):

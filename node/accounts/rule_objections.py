@@ -16,7 +16,7 @@ KEPT_DAYS = 30
 
 @dataclass(frozen=True, slots=True)
 class RuleObjection:
-    """An account objects to one version of the rules. It has at most one objection."""
+    """An account objects to one version of the rules. It has at most one objection to each."""
 
     account: AccountId
     version: int
@@ -29,9 +29,10 @@ class RuleObjection:
 
 @dataclass(frozen=True, slots=True)
 class RuleObjectionGone:
-    """The account's objection was taken back or deleted."""
+    """The account's objection to this version was taken back or deleted."""
 
     account: AccountId
+    version: int
 
 
 def objections_needed(accounts: int) -> int:
@@ -49,27 +50,29 @@ def are_kept(ended: str, today: str) -> bool:
 
 
 class RuleObjections:
-    """All objections, at most one for each account."""
+    """All objections, at most one for each account and version."""
 
     def __init__(self) -> None:
-        self._by_account: dict[AccountId, RuleObjection] = {}
+        self._kept: dict[tuple[AccountId, int], RuleObjection] = {}
 
     def take(self, kept: Iterable[RuleObjection]) -> None:
         """Load from storage."""
-        self._by_account.update((each.account, each) for each in kept)
+        self._kept.update(((each.account, each.version), each) for each in kept)
 
     def all(self) -> tuple[RuleObjection, ...]:
-        return tuple(self._by_account.values())
+        return tuple(self._kept.values())
 
-    def of(self, account: AccountId) -> RuleObjection | None:
-        return self._by_account.get(account)
+    def of(self, account: AccountId) -> tuple[RuleObjection, ...]:
+        """Those of the account."""
+        return tuple(each for each in self._kept.values() if each.account == account)
+
+    def find(self, account: AccountId, version: int) -> RuleObjection | None:
+        return self._kept.get((account, version))
 
     def to(self, version: int, fingerprint: str) -> tuple[RuleObjection, ...]:
         """Those to this version of the rules."""
         return tuple(
-            each
-            for each in self._by_account.values()
-            if (each.version, each.fingerprint) == (version, fingerprint)
+            each for each in self._kept.values() if (each.version, each.fingerprint) == (version, fingerprint)
         )
 
     def standing(
@@ -79,20 +82,20 @@ class RuleObjections:
         return tuple(each for each in self.to(version, fingerprint) if each.account in members)
 
     def put(self, objection: RuleObjection) -> None:
-        """Replaces the account's objection before."""
-        self._by_account[objection.account] = objection
+        """Replaces the account's objection to this version before."""
+        self._kept[objection.account, objection.version] = objection
 
-    def forget(self, account: AccountId) -> tuple[RuleObjectionGone, ...]:
-        """Delete the account's objection, if it has one."""
-        gone = self._by_account.pop(account, None)
-        return () if gone is None else (RuleObjectionGone(account),)
+    def forget(self, account: AccountId, version: int) -> tuple[RuleObjectionGone, ...]:
+        """Delete the account's objection to this version, if it has one."""
+        gone = self._kept.pop((account, version), None)
+        return () if gone is None else (RuleObjectionGone(account, version),)
+
+    def forget_account(self, account: AccountId) -> tuple[RuleObjectionGone, ...]:
+        """Delete all objections of the account."""
+        return tuple(gone for each in self.of(account) for gone in self.forget(account, each.version))
 
     def forget_others(self, kept: Iterable[tuple[int, str]]) -> tuple[RuleObjectionGone, ...]:
         """Delete the objections to all versions but these, each with its fingerprint."""
         versions = set(kept)
-        others = [
-            each.account
-            for each in self._by_account.values()
-            if (each.version, each.fingerprint) not in versions
-        ]
-        return tuple(gone for account in others for gone in self.forget(account))
+        others = [each for each in self._kept.values() if (each.version, each.fingerprint) not in versions]
+        return tuple(gone for each in others for gone in self.forget(each.account, each.version))

@@ -50,7 +50,7 @@ EFFECT_SENTENCES: Mapping[str, str] = {
     "reserve": gettext_lazy("These people together have a part of the line reserved."),
 }
 """What a rule can do, for somebody who adds one."""
-FOLDED = ("first", "expires", "by", "why", "at", "exception_to")
+FOLDED = ("first", "expires", "by", "why", "at", "uplink", "exception_to")
 """Blanks that are seldom changed."""
 _DAY = re.compile(r"\d{4}-\d\d-\d\d", re.ASCII)
 _UNITS = {
@@ -99,6 +99,8 @@ class RuleForm:
     """Days on which a rule can be left out, by their names in the file."""
     decisions: tuple[str, ...] = ()
     """Decisions that the file names."""
+    uplinks: Options = ()
+    """Lines of the file, where it has several or the rule names one."""
     sentence: str = ""
     """The rule in words; empty where it cannot be read."""
     findings: Mapping[str, tuple[Finding, ...]] = field(default_factory=dict)
@@ -117,6 +119,11 @@ class RuleForm:
     def has_more(self) -> bool:
         """Whether something was found in a blank that is folded away."""
         return any(self.at(blank) for blank in FOLDED)
+
+    @property
+    def has_burst_findings(self) -> bool:
+        """Whether something was found in the blanks of a burst."""
+        return any(blank.startswith("burst_") for blank in self.findings)
 
     def options(self, blank: str) -> Options:
         """Of a menu that is not about people or rules; a value that no menu offers is offered as it is."""
@@ -153,6 +160,9 @@ def rule_form(
         nodes=options.nodes,
         named_days=_names((*draft.named_days[:OPTIONS_MAX], values.get("closed", ""))),
         decisions=draft.decisions[:OPTIONS_MAX],
+        uplinks=_names((*draft.uplinks[:OPTIONS_MAX], values["uplink"]))
+        if len(draft.uplinks) > 1 or values["uplink"]
+        else (),
         others=_names((*others, replaced)),
         weekdays=tuple((day, weekday_words(day, translator)) for day in DAYS),
     )

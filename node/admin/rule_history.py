@@ -10,8 +10,8 @@ from node.app.admin_sessions import label_text
 from node.app.adoption_messages import became
 from node.app.rule_adoption import BY_NODE
 from node.app.rule_files import BY_EDIT, BY_START
-from node.governance.adoption import RuleVersion
 from node.governance.marked_sentences import MarkedSentence
+from node.governance.rule_history import RuleVersion
 from node.translator import gettext_lazy
 
 VERSIONS_A_PAGE = 10

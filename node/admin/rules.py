@@ -21,15 +21,15 @@ from node.admin.routes import (
 from node.admin.rule_form import Options, RuleEdit, RuleForm, apply_form, by_blank, new_rules, rule_form
 from node.admin.rule_history import newest_first, version_author
 from node.app.admin import AdminService, RuleCheck, RuleFile
-from node.app.adoption_messages import NothingToDo, WrongTime, became
-from node.app.adoption_views import AdoptionOutcome, WaitingView
+from node.app.adoption_messages import DRAFTS, NothingToDo, WrongTime, became
+from node.app.adoption_views import AdoptionOutcome, DraftView, WaitingView
 from node.app.rule_preview import RulePreview
 from node.errors import CONFLICT, UNSTORED, Finding
-from node.governance.adoption import RuleVersion
 from node.governance.change_sentences import ChangeSentence
 from node.governance.document import with_addition
 from node.governance.marked_sentences import MarkedSentence
 from node.governance.parse import SENTENCES_MAX
+from node.governance.rule_history import RuleVersion
 from node.translator import as_sentence, gettext_lazy
 
 RULE_CHARS_MAX = 256 * 1024
@@ -42,8 +42,10 @@ LINES_BEFORE, LINES_AFTER = 2, 6
 """Lines shown around one with a finding, as far as no empty line is between."""
 LINE_CHARS_MAX = 300
 """Characters shown of one line of the text."""
-NOTICES = ("saved", "same", "scheduled", "proposed", "confirmed", "ended")
+NOTICES = ("saved", "same", "scheduled", "proposed", "drafted", "confirmed", "ended")
 """Of an action that is done; names of the query."""
+SHOWN_CODES = frozenset({UNSTORED, DRAFTS})
+"""Of refusals that a check of the draft does not find again."""
 
 NONE_OBSERVED: Mapping[str, str] = MappingProxyType({})
 
@@ -124,7 +126,7 @@ class RulesPage:
     verdict: Verdict | None
     notice: str
     """``saved``, ``scheduled``, ``proposed``, ``confirmed``, ``ended``, ``conflict``, ``version``,
-    ``waiting``, ``added`` or empty."""
+    ``waiting``, ``draft``, ``drafted``, ``added`` or empty."""
     version: int
     """Number of the earlier version in the editor; 0 for none."""
     versions: tuple[RuleVersion, ...]
@@ -134,6 +136,7 @@ class RulesPage:
     meanings: Mapping[int, str] = field(default_factory=dict)
     """The same of versions, by number, as far as they are known."""
     waiting: WaitingView | None = None
+    drafts: tuple[DraftView, ...] = ()
     objections: tuple[str, ...] = ()
     """What members wrote who object to what waits, or who stopped the newest version."""
     due: str = ""
@@ -146,6 +149,8 @@ class RulesPage:
     """The rule whose blanks are shown; the text is then not shown as one."""
     new_rules: Options = ()
     """What somebody who adds a rule chooses from."""
+    uplink: str = ""
+    """The line of this node, where the rules have several."""
 
     def by(self, version: RuleVersion) -> str:
         """The person who adopted the version, or how it came into force."""
@@ -154,7 +159,7 @@ class RulesPage:
     @property
     def stopped(self) -> RuleVersion | None:
         """The newest version, if objections stopped it and nothing waits."""
-        newest = self.versions[0] if self.versions else None
+        newest = next((each for each in self.versions if not each.is_draft), None)
         is_stopped = newest is not None and newest.reason == "objections" and self.waiting is None
         return newest if is_stopped else None
 
@@ -177,6 +182,7 @@ def rules_page(
     notice: str = "",
     version: int = 0,
     waiting: WaitingView | None = None,
+    drafts: tuple[DraftView, ...] = (),
     objections: tuple[str, ...] = (),
     meanings: Mapping[int, str] | None = None,
     marked: tuple[MarkedSentence, ...] = (),
@@ -197,9 +203,11 @@ def rules_page(
         meaning=file.meaning,
         meanings=meanings or {},
         waiting=waiting,
+        drafts=tuple(replace(each, texts=each.texts[:OBJECTIONS_MAX]) for each in drafts),
         objections=objections[:OBJECTIONS_MAX],
         marked=marked[:SENTENCES_MAX],
         new_rules=new_rules(),
+        uplink=file.uplink,
     )
 
 
@@ -282,6 +290,7 @@ class RulesViews:
             return not_there(gettext_lazy("There is no version {number} of the rules.", number=number), fix)
         waiting = self._backend.adoption.waiting()
         notice = "waiting" if waiting is not None and waiting.number == number else "version"
+        notice = "draft" if number in self._backend.adoption.draft_numbers else notice
         return await self._draft(request, text, notice=notice, version=number)
 
     async def _propose(self, request: AdminRequest) -> AdminResponse | AdminRedirect:
@@ -348,6 +357,9 @@ class RulesViews:
             return await self._preview(request, text, replacing)
         if request.fields.get("do") == "schedule":
             return await self._schedule(request, text, replacing)
+        if request.fields.get("do") == "draft":
+            outcome = await self._backend.adoption.draft(text, request.signed.label)
+            return await self._after(request, outcome, text, replacing)
         if request.fields.get("do") != "save":
             return await self._draft(request, text, replacing=replacing)
         outcome = await self._backend.adoption.adopt(text, request.signed.label, replacing=replacing)
@@ -436,13 +448,15 @@ class RulesViews:
         self, request: AdminRequest, outcome: AdoptionOutcome, text: str, replacing: str
     ) -> AdminResponse | AdminRedirect:
         if not outcome.is_refused:
+            if outcome.kind == "draft":
+                return AdminRedirect("/rules?drafted")
             if outcome.kind in {"scheduled", "proposed"}:
                 return AdminRedirect(f"/rules?{outcome.kind}")
             return AdminRedirect("/rules?same" if outcome.says_the_same else "/rules?saved")
         if any(finding.code == CONFLICT for finding in outcome.findings):
             return await self._draft(request, text, notice="conflict", status=409)
-        unstored = tuple(finding for finding in outcome.findings if finding.code == UNSTORED)
-        return await self._draft(request, text, replacing=replacing, status=422, refused=unstored)
+        refused = tuple(finding for finding in outcome.findings if finding.code in SHOWN_CODES)
+        return await self._draft(request, text, replacing=replacing, status=422, refused=refused)
 
     async def _draft(
         self,
@@ -494,6 +508,7 @@ class RulesViews:
             notice=notice,
             version=version,
             waiting=self._backend.adoption.waiting(),
+            drafts=self._backend.adoption.drafts(),
             objections=self._backend.adoption.objection_texts(),
             meanings=meanings,
             marked=() if check is not None else self._backend.marked_sentences(request.translations),

@@ -146,11 +146,11 @@ class AccountService:
         ruleset, now = self._policy.active_ruleset.ruleset, self._reconciler.persistence.instant()
         return CaseViews(self._registry, ruleset, now, self._clock.civil().tzinfo, words).shown_to(account)
 
-    async def next_rules(self, mac: MacAddress | None, words: Translator) -> NextRulesView:
-        """Rules that wait, are on trial, or were stopped by objections; for a device with a session also what they change
-        for its account."""
+    async def next_rules(self, mac: MacAddress | None, words: Translator, number: int = 0) -> NextRulesView:
+        """Rules that wait, are on trial, or were stopped by objections, or the draft with this number; for a device with a
+        session also what they change for its account."""
         account = None if mac is None else self._views.account_of(mac)
-        return await self._next_rules.view(account, words)
+        return await self._next_rules.view(account, words, number)
 
     def kept(self) -> tuple[InventoryEntry, ...]:
         return self._kept
@@ -257,14 +257,14 @@ class AccountService:
         )
 
     async def object_to_rules(self, mac: MacAddress, number: int, text: str) -> Refused | None:
-        """Objects to the rules that wait as version `number`; enough objections withdraw them."""
+        """Objects to version `number`, which waits or is a draft; enough objections withdraw what waits."""
         account = self._views.account_of(mac)
         if account is None:
             return Refused("not-yours")
         return await self._next_rules.object(account, number, text)
 
     async def take_back_objection(self, mac: MacAddress, number: int) -> Refused | None:
-        """Takes back the account's objection to the rules that wait as version `number`."""
+        """Takes back the account's objection to version `number`, which waits or is a draft."""
         account = self._views.account_of(mac)
         if account is None:
             return Refused("not-yours")
@@ -335,6 +335,7 @@ class AccountService:
             language=config.portal.language,
             languages=config.portal.languages,
             ruleset=active.ruleset,
+            uplink=active.uplink_name,
             outage=self._outage(),
             appearance=self._registry.appearance,
             logo=logo_in(self._registry.appearance.logo),

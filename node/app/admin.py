@@ -70,6 +70,8 @@ class RuleFile:
     fingerprint: str
     meaning: str = ""
     """Fingerprint of what it says."""
+    uplink: str = ""
+    """The line of this node, where the rules have several."""
 
 
 def difference(old: str, new: str) -> tuple[str, ...]:
@@ -218,7 +220,8 @@ class AdminService:
 
     def rule_file(self) -> RuleFile:
         active = self._reconciler.active_ruleset
-        return RuleFile(active.text, active.fingerprint, meaning_fingerprint(active.ruleset))
+        uplink = active.own.uplink_name if active.own.uplinks else ""
+        return RuleFile(active.text, active.fingerprint, meaning_fingerprint(active.ruleset), uplink)
 
     def site(self) -> SiteInfo:
         config, known, appearance = self._config, self._languages(), self.content.appearance()
@@ -268,7 +271,8 @@ class AdminService:
         for version in sorted(self.adoption.versions(), key=lambda each: each.number):
             if last and version.number in numbers:
                 before[version.number] = last
-            last = last if version.state in {"reverted", "withdrawn", "waiting"} else version.number
+            is_past = version.is_draft or version.state in {"reverted", "withdrawn", "waiting"}
+            last = last if is_past else version.number
         texts = {each: await self.adoption.version_text(each) for each in {*before, *before.values()}}
         return await asyncio.to_thread(_changes, texts, before, translator)
 
@@ -289,8 +293,8 @@ class AdminService:
 
     async def observed_notes(self, translator: Translator = ENGLISH) -> Mapping[str, str]:
         """What each rule that is only observed would have limited, by its sentence."""
-        ruleset, members = self._reconciler.active_ruleset.ruleset, self._reconciler.member_directory
-        return await self._observed.notes(ruleset, members, translator)
+        rules, members = self._reconciler.active_ruleset, self._reconciler.member_directory
+        return await self._observed.notes(rules.own, members, translator, whole=rules.ruleset)
 
     async def preview_rules(self, text: str, translator: Translator = ENGLISH) -> RuleCheck:
         """As `check_rules`, with what the file would have changed in the last days."""
@@ -312,7 +316,7 @@ class AdminService:
         if ruleset is None:
             return None
         days = self._read_intervals(*kept_times(int(self._clock.civil().timestamp())))
-        rulesets = active.ruleset, ruleset
+        rulesets = active.own, ruleset.of_uplink(active.own.uplink_name)
         return preview(days, rulesets, members, self._config.node.name, translator)
 
     async def check_rules(self, text: str, translator: Translator = ENGLISH) -> RuleCheck:

@@ -122,7 +122,7 @@ class AdminPeopleService:
         if not devices and voucher is None and not is_member:
             return None
         allowance = self._reconciler.allowance(name)
-        rule, sentence = binding(allowance_in(translator, allowance, self._reconciler.active_ruleset.ruleset))
+        rule, sentence = binding(allowance_in(translator, allowance, self._reconciler.active_ruleset.own))
         return PersonDetails(
             row=self.row(name),
             groups=tuple(sorted(self._reconciler.effective_policy.unit(name).groups)),

@@ -6,7 +6,8 @@ from contextlib import suppress
 
 from node.app.ports import RuleLog
 from node.errors import StorageTrouble
-from node.governance.adoption import RECORDS_MAX, AdoptionRecord, AdoptionState, RuleHistory, RuleVersion
+from node.governance.adoption import RECORDS_MAX, AdoptionRecord, AdoptionState
+from node.governance.rule_history import RuleHistory, RuleVersion
 
 log = logging.getLogger(__name__)
 

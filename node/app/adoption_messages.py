@@ -1,8 +1,12 @@
 """What people read about the adoption of rules: what became of a version, and why a request was refused."""
 
 from node.errors import CONFLICT, UNSTORED, Finding, NodeError, StorageTrouble
-from node.governance.adoption import Reason, RuleVersion
+from node.governance.adoption import DRAFT_DAYS, DRAFTS_MAX, Reason
+from node.governance.rule_history import RuleVersion
 from node.translator import N_, gettext_lazy
+
+DRAFTS = "drafts"
+"""Code of a finding: these rules cannot be shown as a draft."""
 
 
 class NothingToDo(NodeError):
@@ -15,6 +19,8 @@ class WrongTime(NodeError):
 
 def became(version: RuleVersion) -> str:
     """What became of a version, as a text for people; empty for one that was replaced by newer rules."""
+    if version.is_draft or version.state == "draft":
+        return _became_of_draft(version)
     match version.state:
         case "active":
             return gettext_lazy("in force")
@@ -28,16 +34,30 @@ def became(version: RuleVersion) -> str:
             return gettext_lazy("waits until {time}", time=version.due.replace("T", " "))
         case "superseded":
             return ""
-        case "withdrawn" if version.reason == "objections":
-            return gettext_lazy(
-                "withdrawn: of {accounts} members, {number} objected",
-                accounts=version.accounts,
-                number=version.objections,
-            )
         case "withdrawn":
-            return gettext_lazy(_WITHDRAWN.get(version.reason, _WITHDRAWN["admin"]))
+            return _became_of_withdrawn(version)
         case "reverted":
             return gettext_lazy(_REVERTED.get(version.reason, _REVERTED["admin"]))
+
+
+def _became_of_withdrawn(version: RuleVersion) -> str:
+    if version.reason == "objections":
+        return gettext_lazy(
+            "withdrawn: of {accounts} members, {number} objected",
+            accounts=version.accounts,
+            number=version.objections,
+        )
+    return gettext_lazy(_WITHDRAWN.get(version.reason, _WITHDRAWN["admin"]))
+
+
+def _became_of_draft(version: RuleVersion) -> str:
+    if version.decided_as:
+        return gettext_lazy("a draft, decided as version {number}", number=version.decided_as)
+    if version.state != "withdrawn":
+        return gettext_lazy("a draft that nobody has decided")
+    if version.reason == "time":
+        return gettext_lazy("a draft that ended: nobody decided it in {days} days", days=DRAFT_DAYS)
+    return gettext_lazy("a draft that an admin withdrew")
 
 
 _WITHDRAWN: dict[Reason, str] = {
@@ -55,6 +75,28 @@ _REVERTED: dict[Reason, str] = {
     "file": N_("taken back: the rule file could not be written"),
     "newer": N_("replaced by an edit of the file"),
 }
+
+
+def too_many_drafts() -> Finding:
+    message = gettext_lazy("{number} drafts are open already, and there can be no more.", number=DRAFTS_MAX)
+    return Finding(DRAFTS, 0, message, gettext_lazy("withdraw one of them first"))
+
+
+def nothing_to_draft() -> Finding:
+    message = gettext_lazy("This draft says the same as the rules in force.")
+    return Finding(DRAFTS, 0, message, gettext_lazy("change a rule first"))
+
+
+def decided_already(number: int) -> Finding:
+    message = gettext_lazy("Version {number} says the same, and members read of it already.", number=number)
+    return Finding(DRAFTS, 0, message, gettext_lazy("wait until it is decided, or withdraw it first"))
+
+
+def not_open(number: int) -> NothingToDo:
+    return NothingToDo(
+        gettext_lazy("version {number} is no draft, and does not wait", number=number),
+        gettext_lazy("choose one from the history of the rules"),
+    )
 
 
 def rules_changed() -> Finding:

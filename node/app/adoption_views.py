@@ -6,8 +6,11 @@ from typing import Literal
 from node.errors import Finding
 from node.governance.approvals import approver
 
-OutcomeKind = Literal["refused", "same", "trial", "confirmed", "scheduled", "proposed", "ended", "withdrawn"]
-"""``scheduled`` rules wait for their time, ``proposed`` ones for approvals, perhaps also for their time."""
+OutcomeKind = Literal[
+    "refused", "same", "trial", "confirmed", "scheduled", "proposed", "ended", "withdrawn", "draft"
+]
+"""``scheduled`` rules wait for their time, ``proposed`` ones for approvals, perhaps also for their time; a ``draft`` is only
+shown to members."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,3 +67,19 @@ class WaitingView:
 
     def is_approved_by(self, label: str) -> bool:
         return approver(label) in {approver(each) for each in self.approved}
+
+
+@dataclass(frozen=True, slots=True)
+class DraftView:
+    """Rules that members can read, and that nobody has decided."""
+
+    number: int
+    by: str
+    since: str
+    """Civil time, as an ISO text."""
+    objections: int = 0
+    """How many members object."""
+    accounts: int = 0
+    """In the members' file."""
+    texts: tuple[str, ...] = ()
+    """What they write, in no order that tells who wrote it."""

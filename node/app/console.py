@@ -9,7 +9,7 @@ from node.accounting.meter import Baseline
 from node.app.admin_members import AdminMembersService
 from node.app.admin_sessions import Signed, read_signed
 from node.app.admin_vouchers import AdminVouchersService, VoucherOrder, batch_line
-from node.app.adoption_messages import became
+from node.app.adoption_messages import became, not_open
 from node.app.adoption_views import AdoptionOutcome
 from node.app.rule_adoption import RuleAdoption
 from node.app.rule_meanings import RuleMeanings
@@ -94,6 +94,7 @@ class ConsoleService:
             "rules_strained": active.strained,
             "rules_trial": self._adoption.trial(),
             "rules_waiting": self._adoption.waiting(),
+            "rules_drafts": self._adoption.drafts(),
             "parts": tuple(self._parts.health.values()),
             "kernel": reconciler.features,
             "memory": {
@@ -129,7 +130,7 @@ class ConsoleService:
 
     def _only_observed(self, account: AccountId, moment: Moment) -> Iterable[str]:
         """Rules for this person that limit nobody."""
-        ruleset = self._reconciler.active_ruleset.ruleset
+        ruleset = self._reconciler.active_ruleset.own
         unit = self._reconciler.effective_policy.unit(account, moment)
         for rule in ruleset.observed:
             if is_meant_for(rule, unit.tier, unit.groups):
@@ -148,6 +149,7 @@ class ConsoleService:
             "text": active.text,
             "fingerprint": active.fingerprint,
             "meaning": meaning_fingerprint(active.ruleset),
+            "uplink": active.own.uplink_name if active.own.uplinks else "",
             "sentences": describe(active.ruleset),
             "exceptions": exception_chains(active.ruleset.rules),
             "findings": active.rejected,
@@ -375,6 +377,8 @@ class RuleCommands:
             "rules-adopt": self.adopt,
             "rules-confirm": self.confirm,
             "rules-rollback": self.roll_back,
+            "rules-draft": self.draft,
+            "rules-withdraw": self.withdraw,
             "rules-log": self.history,
         }
 
@@ -402,6 +406,17 @@ class RuleCommands:
     async def roll_back(self, question: dict[str, Any]) -> Mapping[str, Any]:
         return self._said(await self._adoption.roll_back(_CONSOLE.label, _version(question)))
 
+    async def draft(self, question: dict[str, Any]) -> Mapping[str, Any]:
+        return self._said(await self._adoption.draft(str(question.get("text") or ""), _CONSOLE.label))
+
+    async def withdraw(self, question: dict[str, Any]) -> Mapping[str, Any]:
+        """Withdraws a draft or what waits; the query has its number."""
+        number = _version(question)
+        version = self._adoption.version(number)
+        if version is None or not (version.is_draft or version.has_waited):
+            raise not_open(number)
+        return self._said(await self._adoption.end(_CONSOLE.label, number))
+
     async def history(self, _question: dict[str, Any]) -> Mapping[str, Any]:
         versions = self._adoption.versions()
         meanings = await self._meanings.of(versions)
@@ -412,6 +427,7 @@ class RuleCommands:
             ],
             "trial": self._adoption.trial(),
             "waiting": self._adoption.waiting(),
+            "drafts": self._adoption.drafts(),
             "damaged": self._adoption.damaged,
         }
 

@@ -53,7 +53,7 @@ class MeasuredCheck:
             self._checked = subject
 
     def _subject(self) -> _CheckSubject:
-        active = self._reconciler.active_ruleset.ruleset
+        active = self._reconciler.active_ruleset.own
         slowest = self._reconciler.uplink_rate_control.slowest
         return _CheckSubject(active, self._reconciler.member_directory, slowest)
 

@@ -1,5 +1,5 @@
-"""What members and guests see of rules that do not bind yet: those that wait, those on trial, and those that objections
-stopped; and the objections of members."""
+"""What members and guests see of rules that do not bind yet: drafts, those that wait, those on trial, and those that
+objections stopped; and the objections of members."""
 
 import asyncio
 from collections.abc import Callable
@@ -16,7 +16,7 @@ from node.app.views import NO_NEXT_RULES, NextRules, Refused
 from node.control.ports import Clock
 from node.control.reconciler import Reconciler
 from node.errors import StorageTrouble
-from node.governance.adoption import BOOT_MS
+from node.governance.adoption import BOOT_MS, DRAFTS_MAX
 from node.governance.allowance import Unit
 from node.governance.change_impact import ChangeImpact, change_impact
 from node.governance.change_sentences import ChangeSentence, change_sentences, own_sentences, verdict_sentence
@@ -24,11 +24,14 @@ from node.governance.members import MemberDirectory
 from node.governance.parse import parse_ruleset
 from node.governance.replay import AccountReplay, TooFewAccounts, account_replays
 from node.governance.replay_sentences import account_replay_sentences
+from node.governance.rule_history import RuleVersion
 from node.governance.rules import GUEST_TIER, ActiveRuleset, Ruleset
 from node.translator import Translator
 from node.units import AccountId, Monotonic
 
 CHANGES_MAX = 100
+COMPARED_MAX = DRAFTS_MAX + 1
+"""Versions whose comparisons are remembered: all drafts, and what waits or is on trial."""
 GUEST_KINDS_MAX = 32
 """Groups of guests whose comparisons are remembered."""
 LINES_LAST_MS = 3_600_000
@@ -43,7 +46,7 @@ class OwnRules:
     line: tuple[str, ...] = ()
     """What it used against what it could have had; empty where nothing is kept, or too few were active."""
     can_object: bool = False
-    """A member, and the rules wait."""
+    """A member, and the rules wait or are a draft."""
     objection: RuleObjection | None = None
     """What it objected with."""
 
@@ -56,7 +59,7 @@ class NextRulesView:
     by: str = ""
     """The label of an admin."""
     at: str = ""
-    """Local time, as an ISO text: when they come into force, or when they were stopped; empty for a trial."""
+    """Local time, as an ISO text: when they come into force, were stopped, or were shown as a draft; empty for a trial."""
     minutes_left: int = 0
     """Of a trial."""
     objections: int = 0
@@ -72,12 +75,11 @@ class NextRulesView:
 
 @dataclass(slots=True)
 class _Compared:
-    """One version compared with the rules that it replaces. Each part is computed when it is first asked for."""
+    """One version compared with the rules that it replaces; its key is its number, and the fingerprint of these. Each part
+    is computed when it is first asked for."""
 
     before: Ruleset
     after: Ruleset
-    key: tuple[int, str]
-    """Number of the version, and fingerprint of the rules that it replaces."""
     for_all: ChangeImpact
     """Without the members: it says nothing about who there is."""
     directory: MemberDirectory | None = None
@@ -90,7 +92,7 @@ class _Compared:
 
 
 class NextRulesService:
-    """Rules that do not bind yet, as the portal shows them. Compares one version at a time, once for all readers."""
+    """Rules that do not bind yet, as the portal shows them. Compares each version once for all readers."""
 
     def __init__(
         self,
@@ -105,25 +107,35 @@ class NextRulesService:
         """`confirmed` returns the rules that a trial would go back to."""
         self._reconciler, self._adoption, self._clock = reconciler, adoption, clock
         self._confirmed, self._read_intervals, self._node = confirmed, read_intervals, node
-        self._compared: _Compared | None = None
+        self._compared: dict[tuple[int, str], _Compared] = {}
+        """By key; the one used last is the last."""
         self._comparing, self._reading, self._erasures = asyncio.Lock(), asyncio.Lock(), 0
 
     def note(self) -> NextRules:
         """What there is to see, without reading anything."""
+        decided, drafts = self._decided(), self._adoption.draft_numbers
+        return decided if decided.number or not drafts else NextRules("draft", drafts[0], drafts)
+
+    def _decided(self) -> NextRules:
+        """Apart from drafts."""
+        drafts = self._adoption.draft_numbers
         waiting, trial = self._adoption.waiting_number, self._adoption.trial()
         if waiting:
-            return NextRules("waiting", waiting)
+            return NextRules("waiting", waiting, drafts)
         if trial is not None:
-            return NextRules("trial", trial.number)
+            return NextRules("trial", trial.number, drafts)
         ended = self._adoption.last_ended()
         today = self._clock.today()
         if ended is not None and ended.reason == "objections" and are_kept(ended.ended, today):
-            return NextRules("stopped", ended.number)
+            return NextRules("stopped", ended.number, drafts)
         return NO_NEXT_RULES
 
-    async def view(self, account: AccountId | None, words: Translator) -> NextRulesView:
-        """What `account` may see; None for a reader without a session."""
+    async def view(self, account: AccountId | None, words: Translator, number: int = 0) -> NextRulesView:
+        """What `account` may see; None for a reader without a session. `number`: of an open draft; any other one is what
+        was decided last."""
         note = self.note()
+        if number in note.drafts:
+            note = NextRules("draft", number, note.drafts)
         version = self._adoption.version(note.number)
         if version is None:
             return NextRulesView(NO_NEXT_RULES)
@@ -133,24 +145,35 @@ class NextRulesService:
             own = None if account is None else await self._own(account, note, compared, words)
         if account is not None and own is not None and compared is not None:
             own = replace(own, line=await self._line(account, compared, words))
-        waiting, trial = self._adoption.waiting(), self._adoption.trial()
-        is_waiting = note.state == "waiting" and waiting is not None
+        trial = self._adoption.trial()
+        objections, needed, accounts = self._objections(note, version)
+        times = {"waiting": version.due, "stopped": version.ended, "draft": version.adopted}
         return NextRulesView(
             note,
             by=label_text(version.by),
-            at={"waiting": version.due, "stopped": version.ended}.get(note.state, ""),
+            at=times.get(note.state, ""),
             minutes_left=trial.minutes_left if note.state == "trial" and trial is not None else 0,
-            objections=waiting.objections if is_waiting and waiting else version.objections,
-            needed=waiting.objections_needed if is_waiting and waiting else 0,
-            accounts=waiting.accounts if is_waiting and waiting else version.accounts,
+            objections=objections,
+            needed=needed,
+            accounts=accounts,
             verdict="" if compared is None else verdict_sentence(compared.for_all, words),
             changes=tuple(each.text for each in shown[:CHANGES_MAX]),
             more_changes=max(0, len(shown) - CHANGES_MAX),
             own=own,
         )
 
+    def _objections(self, note: NextRules, version: RuleVersion) -> tuple[int, int, int]:
+        """How many object, how many are needed to stop the version (0 if none can), and how many members there are."""
+        waiting = self._adoption.waiting()
+        if note.state == "waiting" and waiting is not None:
+            return waiting.objections, waiting.objections_needed, waiting.accounts
+        draft = next((each for each in self._adoption.drafts() if each.number == note.number), None)
+        if draft is not None:
+            return draft.objections, 0, draft.accounts
+        return version.objections, 0, version.accounts
+
     async def object(self, account: AccountId, number: int, text: str) -> Refused | None:
-        """The account objects to the waiting version with this number; None when that is stored."""
+        """The account objects to the waiting version or the draft with this number; None when that is stored."""
         if not self._reconciler.registry.is_member(account):
             return Refused("not-a-member")
         if len(text) > OBJECTION_CHARS_MAX:
@@ -166,8 +189,8 @@ class NextRulesService:
     def forget_usage(self) -> None:
         """Somebody's data was erased: what was computed from it goes too."""
         self._erasures += 1
-        if self._compared is not None:
-            self._compared.lines = None
+        for each in self._compared.values():
+            each.lines = None
 
     # --- what would change ---
 
@@ -175,24 +198,28 @@ class NextRulesService:
         """None while the text cannot be read, or no longer is a valid rule file."""
         before = self._confirmed() if note.state == "trial" else self._reconciler.active_ruleset
         key = note.number, before.fingerprint
-        if self._compared is not None and self._compared.key == key:
-            return self._compared
+        known = self._compared.pop(key, None)
+        if known is not None:
+            self._compared[key] = known
+            return known
         try:
             text = await self._adoption.version_text(note.number)
         except StorageTrouble:
             return None
         found = None if text is None else await asyncio.to_thread(_compare, before.ruleset, text)
-        self._compared = None if found is None else _Compared(before.ruleset, found.after, key, found)
-        return self._compared
+        if found is None:
+            return None
+        while len(self._compared) >= COMPARED_MAX:
+            del self._compared[next(iter(self._compared))]
+        self._compared[key] = _Compared(before.ruleset, found.after, found)
+        return self._compared[key]
 
     async def _own(
         self, account: AccountId, note: NextRules, compared: _Compared | None, words: Translator
     ) -> OwnRules:
         registry = self._reconciler.registry
-        objection = registry.rule_objections.of(account)
-        if objection is not None and objection.version != note.number:
-            objection = None
-        can_object = note.state == "waiting" and registry.is_member(account)
+        objection = self._adoption.objection(account, note.number)
+        can_object = note.state in {"waiting", "draft"} and registry.is_member(account)
         if compared is None:
             return OwnRules((), can_object=can_object, objection=objection)
         unit = self._reconciler.effective_policy.unit(account)
@@ -239,7 +266,9 @@ class NextRulesService:
         days = self._read_intervals(*kept_times(int(self._clock.civil().timestamp())))
         members = self._reconciler.member_directory
         try:
-            return dict(account_replays(days, compared.before, compared.after, members.unit_on, self._node))
+            own = self._reconciler.active_ruleset.own.uplink_name
+            before, after = (each.of_uplink(own) for each in (compared.before, compared.after))
+            return dict(account_replays(days, before, after, members.unit_on, self._node))
         except (TooFewAccounts, StorageTrouble):
             return {}
 

@@ -54,17 +54,27 @@ class ObservedCounts:
         self._known: tuple[_Subject, CountResult] | None = None
 
     async def notes(
-        self, ruleset: Ruleset, members: MemberDirectory, words: Translator = ENGLISH
+        self,
+        ruleset: Ruleset,
+        members: MemberDirectory,
+        words: Translator = ENGLISH,
+        *,
+        whole: Ruleset | None = None,
     ) -> Mapping[str, str]:
         """What to say of each observed rule, by its sentence; empty without such rules. A count that takes longer than a
-        page waits goes on, and is there the next time."""
+        page waits goes on, and is there the next time. `whole`: the rules of all lines, if there are several."""
+        whole = whole or ruleset
+        others = [rule for rule in whole.observed if all(rule.id != each.id for each in ruleset.observed)]
+        elsewhere = words.gettext("Not counted here: it is for another line.")
+        notes = {sentence(rule, whole, words): elsewhere for rule in others}
         if not ruleset.observed:
-            return {}
+            return notes
         known: CountResult | None = CountResult(trouble=TooFewAccounts())
         if ruleset.preview_by:
             known = await self._count(_Subject(ruleset, members))
-        return {
-            sentence(rule, ruleset, words): _note(rule.id, known, ruleset, words) for rule in ruleset.observed
+        counted = [rule for rule in whole.observed if rule not in others]
+        return notes | {
+            sentence(rule, whole, words): _note(rule.id, known, ruleset, words) for rule in counted
         }
 
     async def _count(self, subject: _Subject) -> CountResult | None:

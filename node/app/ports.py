@@ -2,7 +2,8 @@
 
 from typing import Protocol
 
-from node.governance.adoption import AdoptionRecord, RuleHistory
+from node.governance.adoption import AdoptionRecord
+from node.governance.rule_history import RuleHistory
 
 
 class RuleLog(Protocol):

@@ -7,6 +7,8 @@ from contextlib import suppress
 from dataclasses import replace
 from datetime import datetime
 
+from node.accounts.rule_objections import RuleObjection
+from node.app.adoption_checks import AdoptionChecks
 from node.app.adoption_log import AdoptionLog
 from node.app.adoption_messages import (
     no_trial,
@@ -17,13 +19,14 @@ from node.app.adoption_messages import (
     unnamed,
     unstored,
 )
-from node.app.adoption_views import AdoptionOutcome, TrialView, WaitingView
+from node.app.adoption_views import AdoptionOutcome, DraftView, TrialView, WaitingView
 from node.app.due_time import due_text, read_due
 from node.app.ports import RuleLog
+from node.app.rule_drafts import draft_before, draft_views
 from node.app.rule_files import BY_EDIT, BY_START, LOOK_EVERY_S, RuleFiles
-from node.app.rule_meanings import says_the_same
+from node.app.rule_meanings import effect_of
 from node.app.rule_objections import ObjectionCounter, ObjectionOutcome
-from node.control.active_ruleset import amend, fingerprint
+from node.control.active_ruleset import fingerprint
 from node.control.ports import Clock
 from node.control.reconciler import Reconciler
 from node.errors import Finding, KernelRefused, NodeError, StorageTrouble
@@ -35,21 +38,24 @@ from node.governance.adoption import (
     ApprovedBy,
     Begin,
     ConfirmedBy,
+    DayPassed,
+    Draft,
+    Drafted,
+    DraftEnded,
     Edited,
     Event,
     PutInForce,
     Reason,
     RecordKind,
     Restarted,
-    RuleVersion,
     Scheduled,
     TakenBack,
     TimePassed,
     WriteFile,
     step,
 )
-from node.governance.approvals import approvals_needed, approver, missing_approvals
-from node.governance.parse import parse_ruleset
+from node.governance.approvals import approver, missing_approvals
+from node.governance.rule_history import RuleVersion
 from node.governance.rules import ActiveRuleset
 from node.translator import N_
 from node.units import AccountId, Milliseconds
@@ -58,6 +64,8 @@ log = logging.getLogger(__name__)
 
 BY_NODE = N_("the node")
 """Stored with what no person did."""
+OPEN = frozenset({"waiting", "draft"})
+"""States of versions to which members can object."""
 AGAIN_TICKS = 17
 """After how many ticks a log that could not be read is read again, and rules that are not in it are recorded."""
 BEGIN_AGAIN_TICKS = 100
@@ -79,7 +87,7 @@ class RuleAdoption:
     ) -> None:
         """`confirm_timeout`: how long a trial lasts; `portal_runs`: whether the portal answers people."""
         self._reconciler, self._files, self._clock = reconciler, files, clock
-        self._timeout, self._portal_runs = confirm_timeout, portal_runs
+        self._timeout, self._checks = confirm_timeout, AdoptionChecks(reconciler, files, portal_runs)
         self._state = AdoptionState()
         self._log = AdoptionLog(records, self._replaced)
         self._text = ""
@@ -89,7 +97,7 @@ class RuleAdoption:
         self._needed, self._needed_of = 1, (0, "")
         """How many approvals the rules that wait need, and which rules those are: their number, and the fingerprint of the
         rules that they would replace."""
-        self._objections = ObjectionCounter(reconciler)
+        self._objections = ObjectionCounter(reconciler, self._log.version)
         self._ticks = self._begin_tick = 0
         """So far, and the first one at which scheduled rules are tried."""
         self._changing = asyncio.Lock()
@@ -123,6 +131,15 @@ class RuleAdoption:
         count = self._objections.count(self.version(waiting.number))
         numbers = count.objections, count.needed, count.accounts
         return WaitingView(waiting.number, by, due, approved, missing, *numbers)
+
+    def drafts(self) -> tuple[DraftView, ...]:
+        """Open ones, the newest first."""
+        return draft_views(self._state, self._log, self._objections)
+
+    @property
+    def draft_numbers(self) -> tuple[int, ...]:
+        """Numbers of the open drafts, the newest first."""
+        return tuple(each.number for each in reversed(self._state.drafts))
 
     @property
     def waiting_number(self) -> int:
@@ -175,18 +192,42 @@ class RuleAdoption:
         # Equal to the new text when the same form comes twice.
         if replacing is not None and in_force not in {replacing, fingerprint(text)}:
             return AdoptionOutcome("refused", findings=(rules_changed(),))
-        findings = await self._check(text)
+        findings = await self._checks.findings(text)
         if any(finding.is_error for finding in findings):
             return AdoptionOutcome("refused", findings=findings)
         if self._reconciler.active_ruleset.fingerprint != in_force:  # the file was edited during the check
             return AdoptionOutcome("refused", findings=(rules_changed(),))
         if at is None and in_force == fingerprint(text):
             return AdoptionOutcome("same", self._state.in_force, findings)
-        if at is not None or await self._approvals_for(text) > 1:
+        if at is not None or await self._checks.approvals_for(text) > 1:
             return await self._propose(text, by, findings, at, is_trial=is_trial)
-        says_same = self._state.trial is None and await self._says_the_same(text)
+        says_same = self._state.trial is None and await self._checks.says_the_same(text)
         outcome = await self._go_on_trial(text, by, findings, is_trial=is_trial and not says_same)
         return replace(outcome, says_the_same=says_same)
+
+    async def draft(self, text: str, by: str) -> AdoptionOutcome:
+        """Shows rules to members as a draft, which binds nobody; again, as by a form that is sent twice, it changes nothing.
+        Refused with the errors of the check, with code DRAFTS if there are too many or it is no draft, and with UNSTORED
+        while the log cannot be written."""
+        text = text.replace("\r\n", "\n")
+        try:
+            async with self._changing:
+                await self._record_confirmed(self._files.confirmed(self._reconciler), BY_START)
+                return await self._draft(text, by)
+        except StorageTrouble as trouble:
+            return AdoptionOutcome("refused", findings=(unstored(trouble),))
+
+    async def _draft(self, text: str, by: str) -> AdoptionOutcome:
+        findings = await self._checks.findings(text)
+        if any(finding.is_error for finding in findings):
+            return AdoptionOutcome("refused", findings=findings)
+        meaning, in_force = await effect_of(text), await effect_of(self._reconciler.active_ruleset.text)
+        before = draft_before(self._state, self._log, meaning, in_force, findings)
+        if before is not None:
+            return before
+        made = await self._log.append(self._record("draft", by, text, meaning=meaning))
+        await self._handle(Drafted(Draft(made.number, meaning, made.adopted)), by)
+        return AdoptionOutcome("draft", made.number, findings)
 
     async def approve(self, by: str, number: int) -> AdoptionOutcome:
         """Approves the rules of this version, which wait; with the last approval that they need, they come into force, on
@@ -239,15 +280,15 @@ class RuleAdoption:
             if trial is not None and number in {0, trial.number}:
                 await self._handle(ConfirmedBy(trial.number), by)
                 return AdoptionOutcome("confirmed", trial.number)
-            versions = [each for each in self.versions() if each.state != "waiting"]
+            versions = [each for each in self.versions() if each.state != "waiting" and not each.is_draft]
             version = next((each for each in versions if number in {0, each.number}), None)
             if version is not None and version.state in {"active", "fallback"}:
                 return AdoptionOutcome("same", version.number)
             raise no_trial(version)
 
     async def end(self, by: str, number: int) -> AdoptionOutcome:
-        """Ends the trial or withdraws the schedule of this version. Again, as by a form that is sent twice, it changes
-        nothing. Raises NothingToDo for a version that is neither and was not taken back."""
+        """Ends the trial, or withdraws the schedule or the draft, of this version. Again, as by a form that is sent twice,
+        it changes nothing. Raises NothingToDo for a version that is none of these and was not taken back."""
         async with self._changing:
             trial, waiting = self._state.trial, self._state.waiting
             if trial is not None and trial.number == number:
@@ -255,6 +296,9 @@ class RuleAdoption:
                 return AdoptionOutcome("ended", number)
             if waiting is not None and waiting.number == number:
                 await self._handle(TakenBack("admin", only_waiting=True), by)
+                return AdoptionOutcome("withdrawn", number)
+            if number in self.draft_numbers:
+                await self._handle(DraftEnded(number), by)
                 return AdoptionOutcome("withdrawn", number)
             version = self.version(number)
             if version is not None and version.state in {"reverted", "withdrawn"}:
@@ -282,34 +326,43 @@ class RuleAdoption:
         assert history is not None, "was read"
         previous = history.version(number) if number else history.previous()
         text = None if previous is None else await self._log.text(previous.number)
-        if previous is None or text is None:
+        if previous is None or text is None or previous.is_draft:
             raise no_version(number)
-        findings = await self._check(text)
+        findings = await self._checks.findings(text)
         if any(finding.is_error for finding in findings):
             return AdoptionOutcome("refused", previous.number, findings)
         if self._reconciler.active_ruleset.fingerprint == fingerprint(text):
             return AdoptionOutcome("same", previous.number, findings)
         is_return = previous == history.previous()
-        if await self._approvals_for(text, is_return=is_return) > 1:
+        if await self._checks.approvals_for(text, is_return=is_return) > 1:
             outcome = await self._propose(text, by, findings, None, subject=previous.number)
         else:
             outcome = await self._go_on_trial(text, by, findings, subject=previous.number)
         return replace(outcome, put_back=previous.number)
 
     async def object(self, account: AccountId, number: int, text: str) -> ObjectionOutcome:
-        """The account objects to the waiting version with this number. Enough objections withdraw it."""
+        """The account objects to the waiting version or the draft with this number. Enough objections withdraw what waits;
+        a draft stays."""
         async with self._changing:
             version = self.version(number)
-            if version is None or number != self.waiting_number:
+            if version is None or version.state not in OPEN:
                 return "over"
-            outcome = await self._objections.change(account, version, text)
+            outcome = await self._objections.object(account, version, text)
             await self._withdraw_if_blocked()
             return outcome
 
     async def take_back_objection(self, account: AccountId, number: int) -> ObjectionOutcome:
-        """The account no longer objects to the waiting version with this number. Again, it changes nothing."""
+        """The account no longer objects to the waiting version or the draft with this number. Again, it changes nothing."""
         async with self._changing:
-            return await self._objections.change(account) if number == self.waiting_number else "over"
+            version = self.version(number)
+            if version is None or version.state not in OPEN:
+                return "over"
+            return await self._objections.take_back(account, version)
+
+    def objection(self, account: AccountId, number: int) -> RuleObjection | None:
+        """The account's objection to this version."""
+        version = self.version(number)
+        return None if version is None else self._objections.of(account, version)
 
     async def record(self, active: ActiveRuleset, by: str) -> None:
         """The rules of the file came into force: at the start, or by an edit."""
@@ -331,6 +384,7 @@ class RuleAdoption:
             self._ticks += 1
             if self._ticks % AGAIN_TICKS == 0 or self._log.is_owed:
                 if self._log.history is not None:
+                    await self._end_old_drafts()
                     self._objections.forget_over(self.versions(), self._clock.today())
                 with suppress(StorageTrouble):  # reported by the control loop
                     await self._log.store_owed()
@@ -338,10 +392,14 @@ class RuleAdoption:
             if self._state.trial is None and self._files.is_on_trial:
                 await self._put_in_force(0)  # nothing else would end it
             if self._state.trial is not None:
-                await self._handle(TimePassed(None, self._failing()), BY_NODE)
+                await self._handle(TimePassed(None, self._checks.failing()), BY_NODE)
             elif self._state.waiting is not None:
                 with suppress(StorageTrouble):  # as above
                     await self._begin_if_due()
+
+    async def _end_old_drafts(self) -> None:
+        if self._clock.state() != "unknown":
+            await self._handle(DayPassed(self._clock.civil().date()), BY_NODE)
 
     async def _begin_if_due(self) -> None:
         """Begins the rules that wait if their time has come and they are approved. Raises StorageTrouble."""
@@ -353,7 +411,7 @@ class RuleAdoption:
             return  # no objection is known yet
         knows_time = self._clock.state() != "unknown"
         civil = self._clock.civil().replace(tzinfo=None) if knows_time else None
-        await self._handle(TimePassed(civil, self._failing(), self._needed), BY_NODE)
+        await self._handle(TimePassed(civil, self._checks.failing(), self._needed), BY_NODE)
 
     async def _withdraw_if_blocked(self) -> None:
         if self.waiting_number and self._objections.count(self.version(self.waiting_number)).is_enough:
@@ -365,23 +423,7 @@ class RuleAdoption:
         key = number, self._files.confirmed(self._reconciler).fingerprint
         if self._needed_of != key:
             text = await self._log.text(number)
-            self._needed, self._needed_of = await self._approvals_for(text or ""), key
-
-    async def _approvals_for(self, text: str, *, is_return: bool = False) -> int:
-        """How many admins must approve this text; what has errors can never come into force."""
-        confirmed = self._files.confirmed(self._reconciler).ruleset
-        proposed, _ = await asyncio.to_thread(parse_ruleset, text)
-        return 1 if proposed is None else approvals_needed(confirmed, proposed, is_return=is_return)
-
-    def _failing(self) -> frozenset[Reason]:
-        """Health gates that fail now."""
-        kept = self._reconciler.effective_policy.kept()
-        gates: dict[Reason, bool] = {
-            "kernel": bool(self._reconciler.troubles.kernel),
-            "lifeline": kept.lifelines_permille < 1000,
-            "portal": not self._portal_runs(),
-        }
-        return frozenset(name for name, fails in gates.items() if fails)
+            self._needed, self._needed_of = await self._checks.approvals_for(text or ""), key
 
     # --- inside, while nothing else changes ---
 
@@ -400,11 +442,14 @@ class RuleAdoption:
         if self._waits_already(text, by, at, is_trial=is_trial):
             return self._still_waits(self.waiting_number, findings)
         due = "" if at is None else at.isoformat(timespec="minutes")
-        trial_s = self._timeout // 1000 if is_trial else 0
+        trial_s, meaning = self._timeout // 1000 if is_trial else 0, await effect_of(text)
         made = await self._log.append(
-            self._record("scheduled", by, text, subject=subject, due=due, trial_s=trial_s)
+            self._record("scheduled", by, text, subject=subject, due=due, trial_s=trial_s, meaning=meaning)
         )
-        await self._handle(Scheduled(made.number, at, by), by)
+        await self._handle(Scheduled(made.number, at, by, meaning), by)
+        await self._withdraw_if_blocked()  # by objections to a draft that said the same
+        if self._state.waiting is None:
+            return AdoptionOutcome("withdrawn", made.number, findings)
         await self._count_needed(made.number)
         return self._still_waits(made.number, findings)
 
@@ -426,13 +471,13 @@ class RuleAdoption:
     ) -> AdoptionOutcome:
         """Raises NodeError when the kernel refuses the rules, or without a trial the file cannot be written: those before
         are in force again."""
-        failing = self._failing()
+        failing, meaning = self._checks.failing(), await effect_of(text)
         made = await self._log.append(
-            self._record("adopted", by, text, subject=subject, trial_s=self._timeout // 1000)
+            self._record("adopted", by, text, subject=subject, trial_s=self._timeout // 1000, meaning=meaning)
         )
         self._text = text
         try:
-            await self._handle(Adopted(made.number, self._timeout, subject, failing), by)
+            await self._handle(Adopted(made.number, self._timeout, subject, failing, meaning), by)
         except KernelRefused:
             await self._handle(TakenBack("kernel"), BY_NODE)
             raise
@@ -457,8 +502,9 @@ class RuleAdoption:
         if trial is not None and fingerprint(self._text) == active.fingerprint:
             await self._handle(ConfirmedBy(trial.number, is_written=True), by)
             return
-        made = await self._log.append(self._record("edited", by, active.text))
-        await self._handle(Edited(made.number), by)
+        meaning = await effect_of(active.text)
+        made = await self._log.append(self._record("edited", by, active.text, meaning=meaning))
+        await self._handle(Edited(made.number, meaning), by)
 
     async def _handle(self, event: Event, by: str) -> None:
         before = self._state
@@ -503,7 +549,7 @@ class RuleAdoption:
         version = self.version(number)
         try:
             text = await self._log.text(number)
-            findings = () if text is None else await self._check(text)
+            findings = () if text is None else await self._checks.findings(text)
             if version is None or text is None or any(finding.is_error for finding in findings):
                 for finding in findings:
                     log.error("the scheduled rules do not come into force: %s", finding)
@@ -516,15 +562,6 @@ class RuleAdoption:
                 log.error("the scheduled rules could not be adopted: %s", trouble)
             self._trouble = str(trouble)
             self._begin_tick = self._ticks + BEGIN_AGAIN_TICKS
-
-    async def _check(self, text: str) -> tuple[Finding, ...]:
-        # Evaluates the rules for whole weeks.
-        active, directory = self._reconciler.active_ruleset, self._reconciler.member_directory
-        slowest = self._reconciler.uplink_rate_control.slowest
-        return (await asyncio.to_thread(amend, active, text, directory, slowest))[1]
-
-    async def _says_the_same(self, text: str) -> bool:
-        return await asyncio.to_thread(says_the_same, self._reconciler.active_ruleset.ruleset, text)
 
     # --- the log ---
 
@@ -540,7 +577,7 @@ class RuleAdoption:
             await self._handle(Restarted(is_written), BY_NODE)
 
     def _replaced(self, newest: AdoptionState) -> None:
-        self._state = replace(self._state, active=newest.active, waiting=newest.waiting)
+        self._state = replace(self._state, active=newest.active, waiting=newest.waiting, drafts=newest.drafts)
 
     def _record(
         self,
@@ -552,7 +589,8 @@ class RuleAdoption:
         reason: Reason = "",
         due: str = "",
         trial_s: int = 0,
+        meaning: str = "",
     ) -> AdoptionRecord:
         adopted = self._clock.civil().isoformat(timespec="seconds")
         mark = fingerprint(text) if text else ""
-        return AdoptionRecord(kind, adopted, by, mark, text, subject, reason, due, trial_s)
+        return AdoptionRecord(kind, adopted, by, mark, text, subject, reason, due, trial_s, meaning=meaning)

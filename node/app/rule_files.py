@@ -56,10 +56,13 @@ class RuleFiles:
         members: Path,
         copies: Path | None = None,
         recorded: Callable[[], str | None] = lambda: None,
+        uplink: str = "",
     ) -> None:
         """`copies`: folder for what was last in force; None keeps no copies, and a start then needs valid files.
-        `recorded`: returns the last rules of the admins' history, for a node that has no copy yet."""
+        `recorded`: returns the last rules of the admins' history, for a node that has no copy yet. `uplink`: the line of
+        this node, as its settings say."""
         self.rules, self.members, self._copies, self._recorded = rules, members, copies, recorded
+        self._uplink = uplink
         self.members_findings: tuple[Finding, ...] = ()
         self.members_fingerprint = ""
         """Fingerprint of the members file in force."""
@@ -107,20 +110,23 @@ class RuleFiles:
 
     def _first_rules(self, member_directory: MemberDirectory) -> ActiveRuleset:
         before = self._copy(RULES_COPY)
-        adopted = None if before is None else reload_active_ruleset(before, member_directory)
+        adopted = None if before is None else self._adopted(before, member_directory)
         if adopted is not None:
             return self._read_rules(adopted, member_directory)
         try:
-            active = load_active_ruleset(read(self.rules), member_directory)
+            active = load_active_ruleset(read(self.rules), member_directory, self._uplink)
             if not isinstance(active, ActiveRuleset):
                 raise InvalidFile(str(self.rules), active)
         except NodeError:
             recorded = self._recorded()
-            adopted = None if recorded is None else reload_active_ruleset(recorded, member_directory)
+            adopted = None if recorded is None else self._adopted(recorded, member_directory)
             if adopted is None:
                 raise
             return self._read_rules(adopted, member_directory)
         return active
+
+    def _adopted(self, text: str, member_directory: MemberDirectory) -> ActiveRuleset | None:
+        return reload_active_ruleset(text, member_directory, self._uplink)
 
     def _copy(self, name: str) -> str | None:
         """The text last in force; None when there is no readable copy."""
@@ -215,7 +221,7 @@ class RuleFiles:
     async def begin_trial(self, reconciler: Reconciler, text: str) -> None:
         """Puts rules in force that were checked before, instead of those in force. Raises KernelRefused as `look`."""
         async with self._looking:
-            trial = await asyncio.to_thread(reload_active_ruleset, text, reconciler.member_directory)
+            trial = await asyncio.to_thread(self._adopted, text, reconciler.member_directory)
             assert trial is not None, "checked before"
             self._confirmed = self.confirmed(reconciler)
             await reconciler.adopt(trial, reconciler.member_directory)
@@ -332,7 +338,7 @@ class RuleFiles:
 
     def _log_strained(self, active: ActiveRuleset) -> None:
         for finding in active.strained:
-            log.warning("the rules are in force and no longer fit the members: %s", finding)
+            log.warning("the rules are in force and no longer fit the members or this node: %s", finding)
 
     def _read_rules(self, active: ActiveRuleset, member_directory: MemberDirectory) -> ActiveRuleset:
         """The rules of the file, or the current ones with the reasons; checked against the current members."""

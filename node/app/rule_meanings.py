@@ -5,9 +5,9 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import suppress
 
 from node.errors import StorageTrouble
-from node.governance.adoption import RuleVersion
-from node.governance.canonical_form import canonical_form, meaning_fingerprint
+from node.governance.canonical_form import canonical_form, effect_fingerprint, meaning_fingerprint
 from node.governance.parse import parse_ruleset
+from node.governance.rule_history import RuleVersion
 from node.governance.rules import Ruleset
 
 VERSIONS_MAX = 50
@@ -37,6 +37,12 @@ class RuleMeanings:
         text = await self._version_text(number)
         ruleset = None if text is None else (await asyncio.to_thread(parse_ruleset, text))[0]
         return "" if ruleset is None else meaning_fingerprint(ruleset)
+
+
+async def effect_of(text: str) -> str:
+    """Fingerprint of what a text would do, without who decided it; empty for one that this node cannot parse."""
+    ruleset, _ = await asyncio.to_thread(parse_ruleset, text)
+    return "" if ruleset is None else await asyncio.to_thread(effect_fingerprint, ruleset)
 
 
 def says_the_same(ruleset: Ruleset, text: str) -> bool:

@@ -1,13 +1,19 @@
 """Counts and stores members' objections for the adoption of rules."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
 from node.accounts.changes import Change
-from node.accounts.rule_objections import RuleObjection, RuleObjections, are_kept, objections_needed
+from node.accounts.rule_objections import (
+    RuleObjection,
+    RuleObjectionGone,
+    RuleObjections,
+    are_kept,
+    objections_needed,
+)
 from node.control.reconciler import Reconciler
-from node.governance.adoption import RuleVersion
+from node.governance.rule_history import RuleVersion
 from node.units import AccountId
 
 ObjectionOutcome = Literal["done", "over", "unstored"]
@@ -35,58 +41,85 @@ class ObjectionCount:
 class ObjectionCounter:
     """The caller makes one change at a time."""
 
-    def __init__(self, reconciler: Reconciler) -> None:
-        self._reconciler = reconciler
+    def __init__(
+        self, reconciler: Reconciler, version: Callable[[int], RuleVersion | None] = lambda _number: None
+    ) -> None:
+        """`version` returns a version by its number."""
+        self._reconciler, self._version = reconciler, version
 
     def count(self, version: RuleVersion | None) -> ObjectionCount:
         """Those that count: of accounts that are in the members' file now."""
         members = self._reconciler.member_directory.by_account
-        if version is None:
-            return ObjectionCount(0, len(members))
-        found = self._all.standing(version.number, version.fingerprint, members)
-        return ObjectionCount(len(found), len(members))
+        found = () if version is None else self._to(version)
+        return ObjectionCount(sum(each.account in members for each in found), len(members))
 
     def texts(self, version: RuleVersion | None) -> tuple[str, ...]:
         """What people wrote who object or objected to this version; in no order that tells who wrote it."""
-        found = () if version is None else self._all.to(version.number, version.fingerprint)
+        found = () if version is None else self._to(version)
         return tuple(sorted(each.text for each in found if each.text))
 
-    async def change(
-        self, account: AccountId, version: RuleVersion | None = None, text: str = ""
-    ) -> ObjectionOutcome:
-        """The account objects to this version; None: it no longer objects. It counts only once it is stored."""
-        persistence, before = self._reconciler.persistence, self._all.of(account)
+    def of(self, account: AccountId, version: RuleVersion) -> RuleObjection | None:
+        """The account's objection to this version."""
+        return next((each for each in self._to(version) if each.account == account), None)
+
+    async def object(self, account: AccountId, version: RuleVersion, text: str) -> ObjectionOutcome:
+        """The account objects to this version. It counts only once it is stored."""
+        day = self._reconciler.persistence.instant().today
+        return await self._change(RuleObjection(account, version.number, version.fingerprint, day, text))
+
+    async def take_back(self, account: AccountId, version: RuleVersion) -> ObjectionOutcome:
+        """The account no longer objects, also not by an objection to the draft that became this version."""
+        found = [each for each in self._to_each(version) if each.account == account]
+        return await self._change(*(RuleObjectionGone(account, each.version) for each in found))
+
+    async def _change(self, *changes: RuleObjection | RuleObjectionGone) -> ObjectionOutcome:
+        persistence = self._reconciler.persistence
         if not persistence.recalled or await persistence.why_unwritable():
             return "unstored"
-        new = None
-        if version is not None:
-            day = persistence.instant().today
-            new = RuleObjection(account, version.number, version.fingerprint, day, text)
-        rows = self._put(account, new)
+        before = [(each, self._all.find(each.account, each.version)) for each in changes]
+        rows = self._put(changes)
         await self._reconciler.remember(rows)
         if persistence.why_unstored(rows):
-            persistence.pending.add(self._put(account, before))
+            gone = (RuleObjectionGone(each.account, each.version) for each, had in before if had is None)
+            persistence.pending.add(self._put((*gone, *(had for _, had in before if had is not None))))
             return "unstored"
         return "done"
 
+    def _put(self, changes: Iterable[RuleObjection | RuleObjectionGone]) -> tuple[Change, ...]:
+        rows: list[Change] = []
+        for each in changes:
+            if isinstance(each, RuleObjectionGone):
+                rows += self._all.forget(each.account, each.version)
+            else:
+                self._all.put(each)
+                rows.append(each)
+        return tuple(rows)
+
     def forget_over(self, versions: Sequence[RuleVersion], today: str) -> None:
-        """Deletes those to versions that no longer wait, but not for a while if they were the reason."""
+        """Deletes those to versions that no longer wait and are no open drafts, but not for a while if they were the
+        reason, nor those to a draft that became such a version."""
         if not self._all.all():
             return
-        kept = [
-            each
+        kept = {
+            each.number: each
             for each in versions
-            if each.state == "waiting" or (each.reason == "objections" and are_kept(each.ended, today))
-        ]
-        gone = self._all.forget_others((each.number, each.fingerprint) for each in kept)
+            if each.state in {"waiting", "draft"}
+            or (each.reason == "objections" and are_kept(each.ended, today))
+        }
+        drafts = {each.draft for each in kept.values()}
+        kept |= {each.number: each for each in versions if each.number in drafts}
+        gone = self._all.forget_others((each.number, each.fingerprint) for each in kept.values())
         self._reconciler.persistence.pending.add(gone)  # stored with the next booking
+
+    def _to(self, version: RuleVersion) -> tuple[RuleObjection, ...]:
+        """One for each account: to this version, or to the draft that became it."""
+        return tuple({each.account: each for each in self._to_each(version)}.values())
+
+    def _to_each(self, version: RuleVersion) -> tuple[RuleObjection, ...]:
+        draft = self._version(version.draft) if version.draft else None
+        carried = () if draft is None else self._all.to(draft.number, draft.fingerprint)
+        return (*carried, *self._all.to(version.number, version.fingerprint))
 
     @property
     def _all(self) -> RuleObjections:
         return self._reconciler.registry.rule_objections
-
-    def _put(self, account: AccountId, objection: RuleObjection | None) -> tuple[Change, ...]:
-        if objection is None:
-            return self._all.forget(account)
-        self._all.put(objection)
-        return (objection,)

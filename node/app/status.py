@@ -20,6 +20,7 @@ from node.governance.allowance import binding
 from node.governance.local_findings import ending, unknown_nodes
 from node.governance.rule_evaluation import Direction
 from node.governance.sentences import allowance_in, describe
+from node.governance.uplink_findings import UNKNOWN_UPLINK
 from node.sessions import state as session_state
 from node.sessions.table import SessionTable
 from node.task_supervision import Parts
@@ -106,6 +107,7 @@ class StatusSnapshot:
         adoption: RuleAdoption,
         parts: Parts,
         peers: Callable[[], tuple[PeerView, ...]],
+        roster: Callable[[], frozenset[NodeId]],
         waiting: Callable[[], int],
         warned: Callable[[], tuple[str, ...]],
         losses: Callable[[], tuple[str, ...]] = tuple,
@@ -116,6 +118,7 @@ class StatusSnapshot:
         self._config, self._reconciler, self._files, self._parts = config, reconciler, files, parts
         self.adoption = adoption
         self._peers, self._waiting, self._warned = peers, waiting, warned
+        self._roster = roster
         self._losses, self._table_use, self._measured = losses, table_use, measured
 
     def overview(self, translator: Translator = ENGLISH) -> Overview:
@@ -155,6 +158,12 @@ class StatusSnapshot:
                 "The rules are in force, but no longer fit the members: {finding}", finding=finding.text
             )
             for finding in reconciler.active_ruleset.strained
+            if finding.code != UNKNOWN_UPLINK
+        ]
+        found += [
+            gettext_lazy("The rules are in force, but do not fit this node: {finding}", finding=finding.text)
+            for finding in reconciler.active_ruleset.strained
+            if finding.code == UNKNOWN_UPLINK
         ]
         found += adoption_warnings(self.adoption)
         found += [
@@ -167,7 +176,7 @@ class StatusSnapshot:
             if not p.running and p.last_trouble
         ]
         found += _promises(reconciler.effective_policy.kept())
-        if reconciler.active_ruleset.ruleset.uplink is None:
+        if reconciler.active_ruleset.own.uplink is None:
             found.append(
                 gettext_lazy(
                     "The rules do not say how fast the line is, so nothing is shared: one download can take all of it. "
@@ -195,7 +204,7 @@ class StatusSnapshot:
 
     def node_names(self) -> frozenset[str]:
         """The names of all nodes of the community; empty while one of them is not known."""
-        others = set(self._config.community.nodes) - {self._reconciler.node}
+        others = set(self._roster()) - {self._reconciler.node}
         return node_names(self._config.node.name, others, self._peers())
 
     def _flows(self) -> FlowsRow:
@@ -215,7 +224,7 @@ class StatusSnapshot:
         reconciler = self._reconciler
         allowance = reconciler.effective_policy.allowances.get(account) or reconciler.allowance(account)
         if translator is not ENGLISH:
-            allowance = allowance_in(translator, allowance, reconciler.active_ruleset.ruleset)
+            allowance = allowance_in(translator, allowance, reconciler.active_ruleset.own)
         rule, sentence = binding(allowance)
         return OnlineRow(
             account=account,

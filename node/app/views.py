@@ -16,7 +16,7 @@ from node.control.effective_policy import EffectivePolicy
 from node.control.ports import Clock
 from node.control.uplink_rate_control import UplinkRateControl
 from node.governance.allowance import Allowance
-from node.governance.rules import WAYS, Ruleset, Way
+from node.governance.rules import MAIN_UPLINK, WAYS, Ruleset, Way
 from node.sessions import state as session_state
 from node.translator import gettext_lazy
 from node.units import NO_USAGE, AccountId, Bytes, MacAddress, Monotonic, Rates, Usage
@@ -162,10 +162,12 @@ class Outage:
 class NextRules:
     """Rules that do not bind yet."""
 
-    state: Literal["", "waiting", "trial", "stopped"]
-    """``stopped``: members objected; empty: there are none."""
+    state: Literal["", "waiting", "trial", "stopped", "draft"]
+    """``stopped``: members objected; ``draft``: nobody has decided them; empty: there are none."""
     number: int
     """Of the version; 0 for none."""
+    drafts: tuple[int, ...] = ()
+    """Numbers of all open drafts, the newest first."""
 
 
 NO_NEXT_RULES = NextRules("", 0)
@@ -183,9 +185,11 @@ class CommunityView:
     terms_texts: tuple[TermsText, ...]
     """The terms in every language in which they were written; the first text is the one that binds."""
     ruleset: Ruleset
-    """The rules in force."""
+    """The rules in force, for all lines."""
     ways: tuple[Way, ...] = WAYS
     """Join methods that the rules allow, in the order of the page."""
+    uplink: str = ""
+    """The line of this node, as its settings say."""
     portal_url: str = ""
     """The https URL such as ``https://login.vall.example`` while there is a certificate; otherwise empty."""
     help: str = ""
@@ -200,6 +204,11 @@ class CommunityView:
     """That of `appearance`, decoded."""
     style: str = ""
     """Style sheet with the accent colours of `appearance`."""
+
+    @property
+    def own_rules(self) -> Ruleset:
+        """Those of this node's line."""
+        return self.ruleset.of_uplink(self.uplink or MAIN_UPLINK)
 
 
 # --- outcomes of joining -----------------------------------------------------------------

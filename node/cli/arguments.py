@@ -149,6 +149,18 @@ VERBS: tuple[Verb, ...] = (
         (Argument("[VERSION]", "put this version on trial instead"), _JSON),
     ),
     Verb(
+        ("rules", "draft"),
+        "Show a rule file to members as a draft: they read what it would change and can object. It changes nothing.",
+        "procomu rules draft draft.toml",
+        (Argument("FILE", "the rule file"), _JSON),
+    ),
+    Verb(
+        ("rules", "withdraw"),
+        "Withdraw a draft, or rules that wait for their time or for approval.",
+        "procomu rules withdraw 7",
+        (Argument("VERSION", "its number, as 'procomu rules log' lists it"), _JSON),
+    ),
+    Verb(
         ("rules", "log"),
         "Every version of the rules: its day, the admin who adopted it, and what became of it.",
         "procomu rules log",
@@ -253,6 +265,71 @@ VERBS: tuple[Verb, ...] = (
         "Invalidate all cards made for a member so far.",
         "procomu members void-cards ana",
         (Argument("WHO", "the member's account"), _JSON),
+    ),
+    Verb(
+        ("community", "show"),
+        "Which nodes belong to the community, who signs for it, and the invites.",
+        "procomu community show",
+        (_JSON,),
+    ),
+    Verb(
+        ("community", "create"),
+        "Make the community record from the list of nodes in the settings, with an admin key on this machine.",
+        'procomu community create --label "Rosa"',
+        (Argument("--label", "whose key it is; admin when not given", "NAME"), _JSON),
+    ),
+    Verb(
+        ("community", "follow"),
+        "Take the list of nodes from the community record that a neighbour follows, instead of from the settings.",
+        "procomu community follow 5f0c3a9d1e7b2468",
+        (Argument("ID", "the first 16 characters of its id, as an admin tells you"), _JSON),
+    ),
+    Verb(
+        ("community", "invite"),
+        "Make an invite for a new node, as a text and a QR code. Any node of the community can let it in.",
+        "procomu community invite --uses 3 --print invite.svg",
+        (
+            Argument("--uses", "for how many nodes; 1 when not given", "NUMBER"),
+            Argument(
+                "--address", "where the new node reaches this one; its mesh links when not given", "ADDRESS"
+            ),
+            Argument(
+                "--print",
+                "also write its QR code, for the set-up page of a new node, to a new file",
+                "FILE.svg",
+            ),
+            Argument("--close", "take back an invite instead; nodes that came with it stay", "KEY"),
+            _JSON,
+        ),
+    ),
+    Verb(
+        ("community", "join"),
+        "Bring this node into a community with an invite, while it is stopped.",
+        "procomu community join procomu-invite-1-AbCd",
+        (
+            Argument("INVITE", "the text of the invite; - reads it from standard input"),
+            Argument(
+                "--address", "a node of the community, if those in the invite cannot be reached", "ADDRESS"
+            ),
+            _JSON,
+        ),
+    ),
+    Verb(
+        ("community", "remove"),
+        "Remove a node from the community: all other nodes end their connections to it within seconds.",
+        "procomu community remove library",
+        (
+            Argument("NODE", "its name, its id, or the short form of its id"),
+            Argument("--suspend", "only for a while"),
+            Argument("--back", "a node that was suspended or removed belongs to the community again"),
+            _JSON,
+        ),
+    ),
+    Verb(
+        ("community", "rotate"),
+        "Replace the admin key on this machine by a new one. The one before signs nothing any longer.",
+        "procomu community rotate",
+        (_JSON,),
     ),
     Verb(("peers",), "Other nodes, and strangers.", "procomu peers", (_JSON,)),
     Verb(

@@ -9,13 +9,20 @@ from typing import Any, TextIO
 from node.cli.arguments import EXIT_NO, EXIT_NO_NODE, EXIT_WRONG_USE, EXIT_YES, make_parser
 from node.cli.backups import BACKUP_COMMANDS
 from node.cli.commands import COMMANDS, CommandContext, version
+from node.cli.community_commands import COMMUNITY_COMMANDS
 from node.cli.ladder_commands import LADDER_COMMANDS
 from node.cli.rule_commands import RULE_COMMANDS
 from node.cli.terminal import Terminal, clean
 from node.console import NoRunningNode
 from node.errors import InvalidFile, NodeError
 
-ALL_COMMANDS = {**COMMANDS, **RULE_COMMANDS, **LADDER_COMMANDS, **BACKUP_COMMANDS}
+ALL_COMMANDS = {
+    **COMMANDS,
+    **RULE_COMMANDS,
+    **LADDER_COMMANDS,
+    **BACKUP_COMMANDS,
+    **COMMUNITY_COMMANDS,
+}
 
 
 def main(words: Sequence[str] | None = None) -> int:

@@ -58,14 +58,16 @@ def why(answer: Said, terminal: Terminal) -> list[str]:
 
 
 def rules(answer: Said, terminal: Terminal) -> list[str]:
-    """Answer to ``rules``: {"community", "version", "decision", "file", "fingerprint", "meaning", "sentences", "exceptions",
-    "findings"}."""
+    """Answer to ``rules``: {"community", "version", "decision", "file", "fingerprint", "meaning", "uplink", "sentences",
+    "exceptions", "findings"}."""
     head = (
         f"{clean(answer['community'])}, version {answer['version']}, decided by {clean(answer['decision'])}"
     )
     lines = [terminal.bold(head), *_adoption_now({"rules_trial": answer.get("trial")}, terminal)]
     if answer.get("meaning"):
         lines.append(terminal.dim(f"text {answer['fingerprint']}, meaning {answer['meaning']}"))
+    if answer.get("uplink"):
+        lines.append(f"This node is the gateway of the line {clean(answer['uplink'])}.")
     lines += [f"  {clean(sentence)}" for sentence in answer["sentences"]]
     if answer["exceptions"]:
         lines += ["", "Exceptions:", *(f"  {clean(chain)}" for chain in answer["exceptions"])]
@@ -103,6 +105,13 @@ def observed(answer: Said, terminal: Terminal) -> list[str]:
     return lines[1:] or ["No rule is only observed.", terminal.dim(f"To observe one, {how}.")]
 
 
+_UNDECIDED = {
+    "withdrawn": "Version {number} is withdrawn: it does not come into force.",
+    "draft": "Version {number} is a draft: members read it on the portal, and it changes nothing. Withdraw it with "
+    "'procomu rules withdraw {number}'.",
+}
+
+
 def adoption(answer: Said, name: str, terminal: Terminal) -> list[str]:
     """Answer to ``rules-adopt``, ``rules-confirm`` and ``rules-rollback``: {"outcome", "number", "put_back", "in_force",
     "findings", "trial", "waiting"}."""
@@ -121,15 +130,18 @@ def adoption(answer: Said, name: str, terminal: Terminal) -> list[str]:
             done = f"Version {number} waits {f'until {until}' if until else 'to begin'}."
         case "proposed":
             done = f"Version {number} waits for approval{_approvals(answer['waiting'])}."
-        case "confirmed" if answer.get("says_the_same"):
-            done = f"Version {number} says the same as the rules before it, so it needs no trial and stays in force."
         case "confirmed":
-            done = f"Version {number} is confirmed and stays in force."
+            same = (
+                " says the same as the rules before it, so it needs no trial"
+                if answer.get("says_the_same")
+                else ""
+            )
+            done = f"Version {number}{same or ' is confirmed'} and stays in force."
         case "ended":
             before = f"version {answer['in_force']} is" if answer["in_force"] else "the rules from before are"
             done = f"The trial of version {number} is over: {before} in force."
-        case "withdrawn":
-            done = f"Version {number} is withdrawn: it does not come into force."
+        case "withdrawn" | "draft":
+            done = _UNDECIDED[answer["outcome"]].format(number=number)
         case _ if answer["trial"] and answer["trial"]["number"] != number:
             trial = answer["trial"]["number"]
             done = f"Version {number} is confirmed already, and version {trial} is on trial; nothing was changed."
@@ -149,7 +161,7 @@ def _approvals(waiting: Said | None) -> str:
 
 def rules_log(answer: Said, terminal: Terminal) -> list[str]:
     """Answer to ``rules-log``: {"versions": RuleVersion list with "became" and "meaning", "waiting": WaitingView or null,
-    "damaged": number of a record or 0}."""
+    "drafts": DraftView list, "damaged": number of a record or 0}."""
     columns = [Column("VERSION", True), Column("WHEN"), Column("BY"), Column("RULES"), Column("MEANING")]
     columns += [Column("BECAME")]
     rows = [
@@ -166,6 +178,9 @@ def rules_log(answer: Said, terminal: Terminal) -> list[str]:
     lines = table(columns, rows, terminal) if rows else ["No rules are on record yet."]
     if waiting := answer.get("waiting"):
         lines += ["", f"Version {waiting['number']} waits. {_objections(waiting)}"]
+    for draft in answer.get("drafts", ()):
+        lines += ["", f"Version {draft['number']} is a draft. {_objecting(draft)}."]
+        lines += [f"  {clean(text)}" for text in draft["texts"]]
     if answer["damaged"]:
         lines += ["", terminal.bad(f"Record {answer['damaged']} is missing or was changed.")]
     return lines
@@ -173,11 +188,12 @@ def rules_log(answer: Said, terminal: Terminal) -> list[str]:
 
 def _objections(waiting: Said) -> str:
     """How many members object to rules that wait."""
-    object_ = "objects" if waiting["objections"] == 1 else "object"
-    return (
-        f"Of {_count(waiting['accounts'], 'member')}, {waiting['objections']} {object_}; "
-        f"{waiting['objections_needed']} are enough to stop it."
-    )
+    return f"{_objecting(waiting)}; {waiting['objections_needed']} are enough to stop it."
+
+
+def _objecting(view: Said) -> str:
+    object_ = "objects" if view["objections"] == 1 else "object"
+    return f"Of {_count(view['accounts'], 'member')}, {view['objections']} {object_}"
 
 
 def devices(answer: Said, terminal: Terminal) -> list[str]:

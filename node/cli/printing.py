@@ -67,6 +67,14 @@ def card_picture(answer: Mapping[str, Any]) -> bytes:
     return picture.getvalue()
 
 
+def invite_picture(word: str) -> bytes:
+    """SVG of the QR code of an invite: a link to the set-up page of a new node."""
+    picture = io.BytesIO()
+    link = f"http://{LAN_ADDRESS}/?invite={word}"
+    segno.make(link, error="l", micro=False).save(picture, kind="svg", scale=QR_SCALE)
+    return picture.getvalue()
+
+
 def recovery_sheet(secret: bytes, community: str, made: datetime, *, lang: str) -> bytes:
     """HTML page with a recovery key, in a language that `check_language` returned."""
     page = PrintedRecoveryKey(recovery_slip(secret, community, made.date().isoformat()), lang)

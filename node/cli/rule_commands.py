@@ -38,7 +38,7 @@ def rules_check(context: CommandContext) -> int:
 
     path = Path(context.asked["file"])
     text = read_file(path)
-    ruleset, found = examine(text, _member_directory(context) or NO_MEMBERS)
+    ruleset, found = examine(text, _member_directory(context) or NO_MEMBERS, _uplink(context))
     sentences = () if ruleset is None else describe(ruleset)
     if ruleset is not None:
         found += tuple(unknown_nodes(ruleset, _node_names(context)))
@@ -84,7 +84,7 @@ def rules_compare(context: CommandContext) -> int:
 
     known = _member_directory(context)
     members, path = known or NO_MEMBERS, Path(context.asked["file"])
-    after, found = examine(read_file(path), members)
+    after, found = examine(read_file(path), members, _uplink(context))
     if after is None:
         as_json = {"ok": False, "file": str(path), "findings": [_finding_json(finding) for finding in found]}
         context.answer(as_json, output.findings(str(path), found, context.terminal))
@@ -114,15 +114,16 @@ def rules_preview(context: CommandContext) -> int:
     from node.governance.rule_effects import preview_draft  # noqa: PLC0415
 
     members, path = _member_directory(context) or NO_MEMBERS, Path(context.asked["file"])
-    after, found = examine(read_file(path), members)
+    after, found = examine(read_file(path), members, _uplink(context))
     if after is None:
         as_json = {"ok": False, "file": str(path), "findings": [_finding_json(finding) for finding in found]}
         context.answer(as_json, output.findings(str(path), found, context.terminal))
         return EXIT_NO
-    before = _ruleset_in_force(context)
+    before = _own_ruleset_in_force(context)
     days, name = _usage(context)
     try:
-        replayed, found = preview_draft(days, before, after, members.unit_on, name)
+        own = after.of_uplink(before.uplink_name)
+        replayed, found = preview_draft(days, before, own, members.unit_on, name)
     except TooFewAccounts as error:
         raise NodeError(*why_no_preview(before)) from error
     sentences = replay_sentences(replayed)
@@ -147,7 +148,7 @@ def rules_observe(context: CommandContext) -> int:
     from node.governance.rule_effects import count_observed  # noqa: PLC0415
     from node.governance.sentences import sentence  # noqa: PLC0415
 
-    members, ruleset = _member_directory(context) or NO_MEMBERS, _ruleset_in_force(context)
+    members, ruleset = _member_directory(context) or NO_MEMBERS, _own_ruleset_in_force(context)
     days, name = _usage(context) if ruleset.observed else ((), "")
     try:
         counts = count_observed(days, ruleset, members.unit_on, name)
@@ -176,13 +177,22 @@ def _usage(context: CommandContext) -> "tuple[Iterator[Interval], str]":
     return archive.read_local(*kept_times(int(time.time()))), node.name
 
 
-def _ruleset_in_force(context: CommandContext) -> "Ruleset":
+def _uplink(context: CommandContext) -> str | None:
+    """The line of this machine's node, as its settings say; None without valid settings."""
+    with contextlib.suppress(InvalidFile):
+        return read_config(context.config_path).uplink.name
+    return None
+
+
+def _own_ruleset_in_force(context: CommandContext) -> "Ruleset":
+    """Of the line of this node."""
     from node.governance.parse import parse_ruleset  # noqa: PLC0415
+    from node.governance.rules import MAIN_UPLINK  # noqa: PLC0415
 
     ruleset, refused = parse_ruleset(_rules_in_force(context))
     if ruleset is None:
         raise InvalidFile("the rules in force", refused)
-    return ruleset
+    return ruleset.of_uplink(_uplink(context) or MAIN_UPLINK)
 
 
 def _rules_to_compare_with(context: CommandContext) -> tuple[str, "Ruleset"]:
@@ -229,13 +239,27 @@ def rules_show(context: CommandContext) -> int:
     return ask_node(context, {"ask": "rules"}, output.rules)
 
 
-def rules_adopt(context: CommandContext) -> int:
+def _rules_text(path: Path) -> str:
     from node.governance.parse import FILE_BYTES_MAX as RULES_BYTES_MAX  # noqa: PLC0415
 
-    path, asked = Path(context.asked["file"]), context.asked
     text = read_file(path)
     if len(text.encode()) > RULES_BYTES_MAX:  # the node would not even read the question
         raise NodeError(f"{path} is longer than {RULES_BYTES_MAX} bytes", "shorten it")
+    return text
+
+
+def rules_draft(context: CommandContext) -> int:
+    path = Path(context.asked["file"])
+    return _adoption(context, {"ask": "rules-draft", "text": _rules_text(path)}, str(path))
+
+
+def rules_withdraw(context: CommandContext) -> int:
+    return _adoption(context, {"ask": "rules-withdraw", "version": context.asked["version"]})
+
+
+def rules_adopt(context: CommandContext) -> int:
+    path, asked = Path(context.asked["file"]), context.asked
+    text = _rules_text(path)
     question = {"text": text, "at": asked["at"] or "", "no_trial": asked["no_trial"]}
     return _adoption(context, {"ask": "rules-adopt", **question}, str(path))
 
@@ -269,5 +293,7 @@ RULE_COMMANDS: Mapping[str, Callable[[CommandContext], int]] = {
     "rules adopt": rules_adopt,
     "rules confirm": rules_confirm,
     "rules rollback": rules_rollback,
+    "rules draft": rules_draft,
+    "rules withdraw": rules_withdraw,
     "rules log": rules_log,
 }

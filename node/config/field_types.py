@@ -5,6 +5,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv4Interface, IPv6Interface, ip_address
 
+from node.characters import is_name
 from node.config.model import PeerAddress
 from node.units import Milliseconds, NodeId, parse_duration
 
@@ -50,6 +51,13 @@ def _name(value: object) -> str:
     name = _string(value, NAME_CHARS_MAX).strip()
     if not name or not name.isprintable():
         raise ValueError("a name needs at least one character and stands on one line")
+    return name
+
+
+def _line_name(value: object) -> str:
+    name = _string(value, NAME_CHARS_MAX)
+    if name and not is_name(name):
+        raise ValueError("a line is named with a-z, 0-9 and hyphens, as in the rule file")
     return name
 
 
@@ -239,6 +247,7 @@ def one_of(*choices: str) -> FieldType:
 
 
 NAME = FieldType("a name", _name)
+LINE_NAME = FieldType("the name of a line", _line_name)
 TEXT = FieldType("text", _text)
 PATH = FieldType("a full path", _path)
 PATH_OR_NONE = FieldType('a full path, or "none"', _path_or_none)

@@ -58,6 +58,8 @@ class UplinkSection:
     """The link to the Internet."""
 
     interface: str
+    name: str
+    """The line in the rule file of which this node is the gateway; empty for the only one, or ``main``."""
     masquerade: bool
     mtu: int
     """MTU of the link in bytes; 0 uses the MTU of the interface."""

@@ -18,6 +18,7 @@ from node.config.field_types import (
     INTERFACES,
     LANGUAGE,
     LANGUAGES,
+    LINE_NAME,
     MTU,
     NAME,
     NETWORK4,
@@ -176,7 +177,8 @@ SETTINGS: tuple[Setting, ...] = (
         "nodes",
         NODE_IDS,
         "[]",
-        "The ids of the community's nodes. A node that is not listed is a stranger and learns nothing.",
+        "The ids of the community's nodes. A node that is not listed is a stranger and learns nothing. Where the "
+        "node follows a community record ('procomu community show'), the record decides instead.",
     ),
     _must(
         "lan",
@@ -252,9 +254,18 @@ SETTINGS: tuple[Setting, ...] = (
         "uplink",
         "interface",
         INTERFACE,
-        "The interface towards the Internet. There is one uplink only: a second line needs a router of its own before "
-        "the node, which spreads what the node sends.",
+        "The interface towards the Internet. A node has one only. With two lines of its own, routing between them is the "
+        "work of the kernel or of mwan3, in a router of its own before the node; the node sees them as one line.",
         example='"eth0"',
+    ),
+    _may(
+        "uplink",
+        "name",
+        LINE_NAME,
+        '""',
+        'The line of which this node is the gateway, as the rules name it: "mill" for [uplink.mill]. Nodes at the same '
+        'line have the same name. Empty: the only line of the rules, or "main" where they have several.',
+        example='"mill"',
     ),
     _may(
         "uplink",

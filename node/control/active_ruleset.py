@@ -16,7 +16,8 @@ from node.governance.local_findings import softened
 from node.governance.members import MemberDirectory
 from node.governance.parse import parse_ruleset
 from node.governance.rule_evaluation import Direction
-from node.governance.rules import ActiveRuleset, Ruleset
+from node.governance.rules import MAIN_UPLINK, ActiveRuleset, Ruleset
+from node.governance.uplink_findings import on_lines, unknown_uplink
 from node.units import BitsPerSecond
 
 RULES_COPY, MEMBERS_COPY = "adopted.rules.toml", "adopted.members.toml"
@@ -29,32 +30,45 @@ def fingerprint(text: str) -> str:
     return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:16]
 
 
-def examine(text: str, member_directory: MemberDirectory) -> tuple[Ruleset | None, tuple[Finding, ...]]:
+def examine(
+    text: str, member_directory: MemberDirectory, uplink: str | None = ""
+) -> tuple[Ruleset | None, tuple[Finding, ...]]:
     """Parse and check a rule file against these members. Returns all findings, and the
-    ruleset unless one is an error."""
-    return check_file(text, member_directory.units)
+    ruleset unless one is an error. `uplink`: the line of this node, as its settings say; None for no node."""
+    ruleset, findings = check_file(text, member_directory.units)
+    if ruleset is None or uplink is None or not (unknown := tuple(unknown_uplink(ruleset, uplink))):
+        return ruleset, findings
+    return None, (*unknown, *findings)
 
 
-def load_active_ruleset(text: str, member_directory: MemberDirectory) -> ActiveRuleset | tuple[Finding, ...]:
+def load_active_ruleset(
+    text: str, member_directory: MemberDirectory, uplink: str = ""
+) -> ActiveRuleset | tuple[Finding, ...]:
     """The ruleset of a node that has none yet, or all findings if the text is not valid."""
-    ruleset, findings = examine(text, member_directory)
-    return findings if ruleset is None else ActiveRuleset(ruleset, text, fingerprint(text), warnings=findings)
+    ruleset, findings = examine(text, member_directory, uplink)
+    if ruleset is None:
+        return findings
+    return ActiveRuleset(ruleset, text, fingerprint(text), warnings=findings, uplink_name=uplink)
 
 
-def reload_active_ruleset(adopted: str, member_directory: MemberDirectory) -> ActiveRuleset | None:
-    """The ruleset of a text adopted earlier, even if it does not fit the members now; None
+def reload_active_ruleset(
+    adopted: str, member_directory: MemberDirectory, uplink: str = ""
+) -> ActiveRuleset | None:
+    """The ruleset of a text adopted earlier, even if it does not fit the members or the settings now; None
     when the text cannot be parsed."""
     ruleset, _ = parse_ruleset(adopted)
-    return (
-        None
-        if ruleset is None
-        else strained(ActiveRuleset(ruleset, adopted, fingerprint(adopted)), member_directory)
-    )
+    if ruleset is None:
+        return None
+    active = ActiveRuleset(ruleset, adopted, fingerprint(adopted), uplink_name=uplink)
+    return strained(active, member_directory)
 
 
 def strained(active: ActiveRuleset, member_directory: MemberDirectory) -> ActiveRuleset:
     """The same ruleset, with `warnings` and `strained` for these members."""
-    findings = check(active.ruleset, member_directory.units)
+    findings = (
+        *unknown_uplink(active.ruleset, active.uplink_name),
+        *check(active.ruleset, member_directory.units),
+    )
     errors = tuple(f for f in findings if f.is_error)
     return replace(active, warnings=tuple(f for f in findings if not f.is_error), strained=errors)
 
@@ -70,7 +84,7 @@ def consider(active: ActiveRuleset, text: str, member_directory: MemberDirectory
     if ruleset is None:
         errors = tuple(f for f in findings if f.is_error)
         return replace(active, rejected=errors, rejected_fingerprint=mark)
-    return strained(ActiveRuleset(ruleset, text, mark), member_directory)
+    return strained(ActiveRuleset(ruleset, text, mark, uplink_name=active.uplink_name), member_directory)
 
 
 def amend(
@@ -85,12 +99,19 @@ def amend(
     ruleset, findings = parse_ruleset(text)
     if ruleset is None:
         return None, findings
-    findings += check(ruleset, member_directory.units)
+    findings += (*unknown_uplink(ruleset, active.uplink_name), *check(ruleset, member_directory.units))
     if any(f.is_error for f in findings) and strained(active, member_directory).strained:
         findings = _soften(active.ruleset, ruleset, findings, member_directory)
     if any(f.is_error for f in findings):
         return None, findings
-    return ruleset, (*findings, *measured_findings(ruleset, member_directory.units, slowest))
+    own = ruleset.of_uplink(active.uplink_name or MAIN_UPLINK)
+    measured = measured_findings(own, member_directory.units, slowest)
+    return ruleset, (*findings, *(_of_own(finding, own) for finding in measured))
+
+
+def _of_own(finding: Finding, own: Ruleset) -> Finding:
+    """About the line of this node."""
+    return on_lines(finding, [own.uplink_name]) if own.uplinks else finding
 
 
 def _soften(
@@ -120,5 +141,6 @@ def new_strains(active: ActiveRuleset, member_directory: MemberDirectory) -> tup
 
 def _about(finding: Finding) -> tuple[str, int, str]:
     """Key that identifies a finding. Numbers in messages change with each member, so only E04 keeps the start of its
-    message, which names the direction."""
-    return finding.code, finding.line, finding.message.split(":", 1)[0] if finding.code == "E04" else ""
+    message, which names the line and the direction."""
+    about = finding.message.split(": lifelines", 1)[0] if finding.code == "E04" else ""
+    return finding.code, finding.line, about

@@ -46,7 +46,7 @@ class EffectivePolicy:
         self._guest_account, self._session_ms = guest_account, session_ms
         self._node_name = node_name
         self.active_ruleset, self.member_directory = active_ruleset, member_directory
-        self.evaluator = Evaluator(active_ruleset.ruleset)
+        self.evaluator = Evaluator(active_ruleset.own)
         self._steps = steps_said(active_ruleset.ruleset)
         self.session_table = SessionTable(self.account_of, guests_max)
         self.allowances: dict[AccountId, Allowance] = {}
@@ -81,7 +81,7 @@ class EffectivePolicy:
         return unit if group is None else replace(unit, groups=unit.groups | {group})
 
     def _unit(self, account: AccountId, moment: Moment | None) -> Unit:
-        ruleset, directory = self.active_ruleset.ruleset, self.member_directory
+        ruleset, directory = self.active_ruleset.own, self.member_directory
         if moment is not None and ruleset.knows_dues and account in directory.paid_until:
             day = None if moment.clock == "unknown" else moment.at.date()
             return directory.unit_on(account, day, ruleset.grace_days)
@@ -160,7 +160,7 @@ class EffectivePolicy:
         may belong to other accounts from now on."""
         changed_directory = member_directory != self.member_directory
         self.active_ruleset, self.member_directory = active_ruleset, member_directory
-        self.evaluator = Evaluator(active_ruleset.ruleset)
+        self.evaluator = Evaluator(active_ruleset.own)
         self._steps = steps_said(active_ruleset.ruleset)
         return changed_directory
 
@@ -231,7 +231,7 @@ class EffectivePolicy:
         """The ceilings of authorized accounts that hold now because the uplink is busy."""
         if not (self._is_busy and self.evaluator.depends_on_load):
             return
-        busy = frozenset(rule.id for rule in self.active_ruleset.ruleset.rules if rule.while_busy)
+        busy = frozenset(rule.id for rule in self.active_ruleset.own.rules if rule.while_busy)
         pools: dict[str, tuple[Rates, set[AccountId]]] = {}
         for account, allowance in self.allowances.items():
             if (own := allowance.ceiling) is not None and own.is_by(busy):
@@ -273,7 +273,7 @@ class EffectivePolicy:
 
     def plan(self, firewall: FirewallConfig) -> TrafficPlan:
         """The desired state of firewall and shaping for the sessions authorized now."""
-        session_table, ruleset = self.session_table, self.active_ruleset.ruleset
+        session_table, ruleset = self.session_table, self.active_ruleset.own
         is_shared = ruleset.shaped is not None
         here = session_table.accounts_here() & self.allowances.keys()
         idle = here & session_table.idle if is_shared else set[AccountId]()
@@ -289,7 +289,7 @@ class EffectivePolicy:
     @property
     def present(self) -> Rates | None:
         """The rate that is shared now; None when the uplink's rate is not stated."""
-        shaped = self.active_ruleset.ruleset.shaped
+        shaped = self.active_ruleset.own.shaped
         return shaped if self.measured is None else self.measured
 
     def present_share(self, account: AccountId) -> Rates | None:
@@ -310,7 +310,7 @@ class EffectivePolicy:
 
     def kept(self) -> GuaranteedParts:
         """Which parts of lifelines and floors the uplink can guarantee now to those of the last plan."""
-        stated = self.active_ruleset.ruleset.guaranteeable
+        stated = self.active_ruleset.own.guaranteeable
         return self._promises.kept(stated if self.measured is None else without_reserve(self.measured))
 
     def _has_room(self, account: AccountId) -> bool:

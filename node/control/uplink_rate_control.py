@@ -88,7 +88,7 @@ class UplinkRateControl:
         self._set = "unknown"
         try:
             while True:
-                ruleset = self._policy.active_ruleset.ruleset
+                ruleset = self._policy.active_ruleset.own
                 wanted, is_measured = uplink_range(ruleset), ruleset.measured is not None
                 if wanted != self._range:
                     self._begin(wanted)

@@ -176,8 +176,8 @@ def row_of(change: Change) -> tuple[str, Hashable]:
     match change:
         case Objection(number) | ObjectionGone(number):
             return "contest", number
-        case RuleObjection(account) | RuleObjectionGone(account):
-            return "rule objection", account
+        case RuleObjection(account, version) | RuleObjectionGone(account, version):
+            return "rule objection", (account, version)
         case LadderCase(number) | LadderCaseGone(number):
             return "ladder case", number
         case Notice(number) | NoticeGone(number):

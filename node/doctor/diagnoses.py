@@ -19,6 +19,7 @@ from node.doctor.symptoms import (
 )
 from node.enforcement.arrivals import NEIGHBOURS_MAX
 from node.enforcement.plan import KernelFeatures
+from node.governance.uplink_findings import UNKNOWN_UPLINK
 from node.units import Bytes, show_volume
 
 FREE_BYTES_LOW = 200_000_000
@@ -373,7 +374,8 @@ def _rules(seen: Symptoms) -> Iterator[Diagnosis]:
     if seen.rules is not None:
         yield from _file("rules", seen.rules, _MEND_INIT.format(config=config))
         for each in seen.rules.strained:
-            wrong = f"in force, but no longer fits the members: {each.code}: {each.message}"
+            misfit = "does not fit this node" if each.code == UNKNOWN_UPLINK else "no longer fits the members"
+            wrong = f"in force, but {misfit}: {each.code}: {each.message}"
             yield Diagnosis("rules", "warn", seen.rules.path, wrong, each.fix)
     if seen.config is not None and seen.states_line is False:
         wrong = (

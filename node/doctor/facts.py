@@ -154,13 +154,13 @@ def _rules(
     """Findings as for a node that starts now: compared with the rules adopted before, if there are any. And whether the
     rules that it would use state how fast the line is. `today`: None while it is not known."""
     adopted, _ = _read(Path(config.node.data_dir) / RULES_COPY)
-    book = None if adopted is None else reload_active_ruleset(adopted, member_directory)
+    book = None if adopted is None else reload_active_ruleset(adopted, member_directory, config.uplink.name)
     text, seen = _read(Path(config.rules.file))
     if text is None:
         return seen, None
     if book is None:
-        ruleset, findings = examine(text, member_directory)
-        states_line = None if ruleset is None else ruleset.uplink is not None
+        ruleset, findings = examine(text, member_directory, config.uplink.name)
+        states_line = None if ruleset is None else bool(ruleset.uplink_names)
         if ruleset is not None and today is not None:
             findings += tuple(ending(ruleset, today))
         return FileSeen(seen.path, "", findings, seen.mode), states_line
@@ -168,7 +168,7 @@ def _rules(
     soon = () if today is None else ending(considered.ruleset, today)
     findings = (*considered.rejected, *considered.warnings, *soon)
     file = FileSeen(seen.path, "", findings, seen.mode, considered.strained)
-    return file, considered.ruleset.uplink is not None
+    return file, considered.own.uplink is not None
 
 
 def _members(path: Path) -> tuple[FileSeen, MemberDirectory]:

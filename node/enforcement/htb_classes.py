@@ -8,13 +8,18 @@ HTB serves classes within their guaranteed rate before those that borrow. A hous
 wait for those who transfer at full rate, because these are mostly borrowing: where all siblings are leaves, half of a
 share is guaranteed, and at least a call. Where there are pools it is the whole share, because in borrowing a pool has
 as many turns as it has classes.
+
+A class with a burst has one more above it. Its own `cburst` is what it may send beyond its ceiling, which the kernel fills
+again at the rate of the ceiling; `ceil` of the one above is the rate of the burst. It begins full. A class that is alone
+below another has as many turns as one that is not.
 """
 
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, replace
 
 from node.enforcement.plan import (
+    CLASS_MINOR_MAX,
     CONTROL_MINOR,
     DNS_MINOR,
     LAN_MINOR,
@@ -23,6 +28,7 @@ from node.enforcement.plan import (
     TEST_MINOR,
     ShapedClass,
 )
+from node.governance.burst import Burst, saved_bits
 from node.governance.fair_shares import Demand, equal_parts, fair_rates
 from node.governance.rules import control_reserve
 from node.units import NO_RATES, BitsPerSecond, Rates
@@ -49,6 +55,7 @@ BURST_MS = 5
 BURST_BYTES_MIN = 3 * FRAME_BYTES
 BURST_BYTES_MAX = 16_000_000
 PRIO_LAST = 7
+FREE_MINOR_TRIES = 64
 OWN_BURST_BYTES = 20 * FRAME_BYTES
 """What control traffic and names may send at once on a line that is otherwise full: 300 queries."""
 
@@ -69,6 +76,8 @@ class HtbClass:
     """What it gets while all its siblings transfer at full rate."""
     prio: int = 1
     """Of two classes within their guaranteed rates, or of two that borrow, the one with the lower number goes first."""
+    peak: BitsPerSecond | None = None
+    """The rate of its burst; None without one."""
 
 
 UPLINK_MINOR = 0xFFFF
@@ -86,7 +95,7 @@ def htb_classes(
     for each in classes.values():
         by_parent.setdefault(each.parent_minor, []).append(each)
     if capacity is None:
-        return _ceilings_only(by_parent, upwards=upwards)
+        return _with_bursts(_ceilings_only(by_parent, upwards=upwards), classes, None, upwards=upwards)
     present = capacity if measured is None else min(capacity, _way(measured, upwards))
     root = HtbClass(
         UPLINK_MINOR,
@@ -111,6 +120,7 @@ def htb_classes(
         upwards=upwards,
         grid_bits=_grid_bits(by_parent, is_stated=measured is None),
     )
+    rendered = _with_bursts(rendered, classes, capacity, upwards=upwards)
     return rendered | _own_classes(reserve, turns, upwards=upwards)
 
 
@@ -193,9 +203,57 @@ def _ceilings_only(
         own = _htb(each, None, _way(each.ceiling, upwards), turns, upwards=upwards, is_leaf=leaf)
         rendered[each.minor] = own
         if not leaf:
-            turns = _round(by_parent[each.minor], own.ceil)
+            top = own.ceil if each.burst is None else max(own.ceil, _way(each.burst.rates, upwards))
+            turns = _round(by_parent[each.minor], BitsPerSecond(top))
             _fill(rendered, by_parent, each.minor, own, turns, upwards=upwards)
     return rendered
+
+
+def _with_bursts(
+    rendered: Mapping[int, HtbClass],
+    classes: Mapping[int, ShapedClass],
+    capacity: BitsPerSecond | None,
+    *,
+    upwards: bool,
+) -> dict[int, HtbClass]:
+    """With one more class above each whose burst is above its ceiling. `capacity`: None without an uplink rate."""
+    found: dict[int, HtbClass] = {}
+    above: set[int] = set()
+    for minor, htb in rendered.items():
+        burst = _burst_of(classes.get(minor), htb, upwards=upwards)
+        rate = htb.ceil if burst is None else _way(burst.rates, upwards)
+        peak = rate if capacity is None else min(rate, capacity)
+        free = None if peak <= htb.ceil else _free_minor(minor, classes.keys() | above)
+        if burst is None or free is None:
+            found[minor] = htb
+            continue
+        above.add(free)
+        # Without an uplink there is nothing above from which it could borrow.
+        guaranteed = peak if capacity is None else htb.rate
+        found[free] = replace(
+            htb,
+            minor=free,
+            rate=guaranteed,
+            ceil=peak,
+            burst_bytes=_burst(guaranteed),
+            cburst_bytes=_burst(peak),
+            is_leaf=False,
+        )
+        saved = htb.cburst_bytes + saved_bits(htb.ceil, rate, burst.length) // 8
+        found[minor] = replace(htb, parent_minor=free, cburst_bytes=saved, peak=peak)
+    return found
+
+
+def _burst_of(each: ShapedClass | None, htb: HtbClass, *, upwards: bool) -> Burst | None:
+    """None also where what is above carries less than the ceiling."""
+    return None if each is None or htb.ceil < _way(each.ceiling, upwards) else each.burst
+
+
+def _free_minor(minor: int, taken: Collection[int]) -> int | None:
+    """Of a class above this one: the same as long as no other has it."""
+    first = minor + CLASS_MINOR_MAX // 2
+    tried = ((first + step) % CLASS_MINOR_MAX + 1 for step in range(FREE_MINOR_TRIES))
+    return next((each for each in tried if each not in taken), None)
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,6 +7,7 @@ from typing import Literal, Protocol
 
 from node.accounting.meter import Reading
 from node.enforcement.flows import FLOWS_PER_DEVICE
+from node.governance.burst import Burst
 from node.units import NO_RATES, BitsPerSecond, MacAddress, Monotonic, Rates
 
 Leaf = Literal["fq_codel", "bfifo"]
@@ -93,6 +94,8 @@ class ShapedClass:
     """Relative to its siblings; 1 and up."""
     lifeline: Rates = NO_RATES
     """Part of `floor` that shrinks last when the floors do not fit."""
+    burst: Burst | None = None
+    """Until it has used this up it may have more than `ceiling`."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -165,10 +165,11 @@ def with_former(
 
 def leaf_queue(kind: Leaf, htb: HtbClass) -> LeafQueue:
     """The queue of a class by its share and its ceiling."""
+    top = htb.ceil if htb.peak is None else htb.peak
     if kind == "bfifo":
-        wanted = max(htb.share * BFIFO_MS // 8_000, htb.ceil * BFIFO_AT_CEILING_US // 8_000_000)
+        wanted = max(htb.share * BFIFO_MS // 8_000, top * BFIFO_AT_CEILING_US // 8_000_000)
         return LeafQueue(kind, max(BFIFO_BYTES_MIN, min(BFIFO_BYTES_MAX, wanted)))
-    memory = max(FQ_CODEL_MEMORY_MIN, min(FQ_CODEL_MEMORY_MAX, 2 * htb.ceil * FQ_CODEL_MS // 8_000))
+    memory = max(FQ_CODEL_MEMORY_MIN, min(FQ_CODEL_MEMORY_MAX, 2 * top * FQ_CODEL_MS // 8_000))
     frames_us = FQ_CODEL_TARGET_FRAMES * FRAME_BYTES * 8_000_000 // max(1, htb.share)
     return LeafQueue(kind, memory, max(FQ_CODEL_TARGET_US, min(FQ_CODEL_TARGET_US_MAX, frames_us)))
 
@@ -185,7 +186,7 @@ def _gone(before: Mapping[int, HtbClass], after: Mapping[int, HtbClass]) -> set[
 
 
 def _children_first(gone: Iterable[int], before: Mapping[int, HtbClass]) -> list[int]:
-    """HTB refuses to delete a class with children; the tree has at most three levels."""
+    """HTB refuses to delete a class with children; the tree has at most five levels."""
 
     def depth(minor: int) -> int:
         above = before[minor].parent_minor

@@ -7,28 +7,38 @@ happens to the node (a crash, a power cut, a lost database, a wrong clock) it st
 
 import hashlib
 import json
-from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 from typing import Literal
 
-from node.governance.approvals import approver, missing_approvals
+from node.governance.approvals import missing_approvals
 from node.units import Milliseconds, Monotonic
 
 RecordKind = Literal[
-    "before", "edited", "adopted", "scheduled", "approved", "confirmed", "reverted", "withdrawn", "checkpoint"
+    "before",
+    "edited",
+    "adopted",
+    "scheduled",
+    "draft",
+    "approved",
+    "confirmed",
+    "reverted",
+    "withdrawn",
+    "checkpoint",
 ]
 """``before`` is a version from before there were records; ``edited`` one that came into force by an edit of the file. Both
-are confirmed. ``adopted`` is on trial, ``scheduled`` waits for its time or for approvals; ``approved`` is an approval of the
-record `subject`, and the others say what became of it. A ``checkpoint`` can only be the first: it stands for a record and
-all before it, which were removed, and has its `number` and `hash`."""
+are confirmed. ``adopted`` is on trial, ``scheduled`` waits for its time or for approvals; a ``draft`` is shown to members
+and binds nobody. ``approved`` is an approval of the record `subject`, and the others say what became of it. A ``checkpoint``
+can only be the first: it stands for a record and all before it, which were removed, and has its `number` and `hash`."""
 Reason = Literal[
     "", "time", "restart", "kernel", "lifeline", "portal", "file", "admin", "newer", "invalid", "objections"
 ]
-"""Why a trial was reverted, or a schedule withdrawn."""
-VersionState = Literal["waiting", "trial", "fallback", "active", "superseded", "reverted", "withdrawn"]
+"""Why a trial was reverted, or a schedule or a draft withdrawn."""
+VersionState = Literal[
+    "draft", "waiting", "trial", "fallback", "active", "superseded", "reverted", "withdrawn"
+]
 """``fallback`` is the version confirmed last, while another one is on trial."""
-VERSIONS: frozenset[RecordKind] = frozenset({"before", "edited", "adopted", "scheduled"})
+VERSIONS: frozenset[RecordKind] = frozenset({"before", "edited", "adopted", "scheduled", "draft"})
 """Kinds of records that have a text."""
 RECORDS_MAX, TEXT_CHARS_MAX = 2_000, 32_000_000
 """Of the log: when there are more records, or characters in their texts, the older half is removed. No community decides so
@@ -36,6 +46,12 @@ often; a program that edits the rule file each minute does."""
 FAILS_FOR = Milliseconds(5_000)
 """A health gate that fails for so long ends the trial."""
 BOOT_MS = Monotonic(0)
+DRAFTS_MAX = 5
+"""Open at once."""
+DRAFT_DAYS = 90
+"""After so many days a draft that nobody decided ends by itself."""
+_DRAFT_DAYS_MAX = DRAFT_DAYS + 366
+"""Older ones do not end by themselves: the clock may be wrong."""
 LATE_MAX = timedelta(days=31)
 """Scheduled rules whose time is longer ago than this do not start by themselves: the clock may be wrong."""
 
@@ -64,6 +80,11 @@ class AdoptionRecord:
     """How many members objected to a schedule that was withdrawn because of that; otherwise 0."""
     accounts: int = 0
     """In the members' file at that time."""
+    meaning: str = ""
+    """Of the text: fingerprint of what it would do; empty in records from before there were drafts, and for a text that
+    cannot be read."""
+    waits_s: int = 0
+    """Of a schedule: for so many seconds of operation it waits at least, whatever the clock says."""
     number: int = 0
     """1 is the first; 0 before it is in the log."""
     prev: str = ""
@@ -86,8 +107,13 @@ def sealed(record: AdoptionRecord, number: int, prev: str) -> AdoptionRecord:
         record.trial_s,
         hashlib.sha256(record.text.encode("utf-8", "surrogatepass")).hexdigest(),
     ]
-    if record.objections:  # the records from before there were objections keep their hashes
+    # The records from before there was one of these keep their hashes.
+    if record.objections:
         body += [record.objections, record.accounts]
+    if record.meaning:
+        body.append(f"meaning {record.meaning}")
+    if record.waits_s:
+        body.append(f"waits_s {record.waits_s}")
     text = json.dumps(body, ensure_ascii=False, separators=(",", ":"))
     digest = hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
     return replace(record, number=number, prev=prev, hash=digest)
@@ -138,6 +164,16 @@ class Schedule:
 
 
 @dataclass(frozen=True, slots=True)
+class Draft:
+    """Rules that members can read, and that nobody has decided."""
+
+    number: int
+    meaning: str
+    adopted: str
+    """When it was shown: civil time, as an ISO text."""
+
+
+@dataclass(frozen=True, slots=True)
 class AdoptionState:
     """Numbers of the records that count now."""
 
@@ -145,6 +181,8 @@ class AdoptionState:
     """The rules confirmed last; 0 while there is no record of them."""
     trial: Trial | None = None
     waiting: Schedule | None = None
+    drafts: tuple[Draft, ...] = ()
+    """Open ones, the oldest first."""
 
     @property
     def in_force(self) -> int:
@@ -161,6 +199,8 @@ class Adopted:
     """The schedule that it comes from; 0 for none."""
     failing: frozenset[Reason] = frozenset()
     """Health gates that fail already."""
+    meaning: str = ""
+    """Here and below, as `AdoptionRecord.meaning`: a draft with the same one is superseded."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -171,6 +211,29 @@ class Scheduled:
     due: datetime | None
     by: str = ""
     """Label of the admin who proposed them."""
+    meaning: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Drafted:
+    """A draft is in the log, for members to read."""
+
+    draft: Draft
+
+
+@dataclass(frozen=True, slots=True)
+class DraftEnded:
+    """A draft is withdrawn. Anything but an open one is ignored."""
+
+    number: int
+    reason: Reason = "admin"
+
+
+@dataclass(frozen=True, slots=True)
+class DayPassed:
+    """Ends the drafts that are too old. Not to be told while the clock is not known."""
+
+    today: date
 
 
 @dataclass(frozen=True, slots=True)
@@ -195,6 +258,7 @@ class Edited:
     """The file was edited by hand and is in force: this is confirmed, and ends a trial and a schedule."""
 
     number: int
+    meaning: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -226,7 +290,10 @@ class Restarted:
     """Whether the file has the rules on trial: they were being confirmed when the node stopped."""
 
 
-Event = Adopted | Scheduled | ApprovedBy | ConfirmedBy | Edited | TakenBack | TimePassed | Restarted
+DraftEvent = Drafted | DraftEnded | DayPassed
+Event = (
+    Adopted | Scheduled | ApprovedBy | ConfirmedBy | Edited | TakenBack | TimePassed | Restarted | DraftEvent
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -268,23 +335,60 @@ def step(state: AdoptionState, event: Event, now: Monotonic) -> Step:
     match event:
         case Adopted():
             return _adopt(state, event, now)
-        case Scheduled(number, due, by):
-            return replace(state, waiting=Schedule(number, due, frozenset({by}))), _without_waiting(state)
+        case Scheduled(number, due, by, meaning):
+            waiting = Schedule(number, due, frozenset({by}))
+            drafts = _other_drafts(state, meaning)
+            return replace(state, waiting=waiting, drafts=drafts), _without_waiting(state)
         case ApprovedBy(number, by):
             return _approve(state, number, by), ()
         case ConfirmedBy(number, is_written):
             return _confirm(state, number, is_written=is_written)
-        case Edited(number):
-            ended: tuple[Effect, ...] = ()
-            if state.trial is not None:
-                ended = (PutInForce(number), Append("reverted", state.trial.number, "newer"))
-            return AdoptionState(number), (*ended, *_without_waiting(state))
+        case Edited(number, meaning):
+            return _edit(state, number, meaning)
         case TakenBack(reason, only_waiting):
             return _take_back(state, reason, only_waiting=only_waiting)
         case TimePassed():
             return _tick(state, event, now)
         case Restarted(is_written):
             return _restart(state, is_written=is_written)
+        case _:
+            return _change_drafts(state, event)
+
+
+def _change_drafts(state: AdoptionState, event: DraftEvent) -> Step:
+    match event:
+        case Drafted(draft):
+            return replace(state, drafts=(*state.drafts, draft)), ()
+        case DraftEnded(number, reason):
+            return _end_drafts(state, {number}, reason)
+        case DayPassed(today):
+            return _end_drafts(state, {each.number for each in state.drafts if _is_old(each, today)}, "time")
+
+
+def _end_drafts(state: AdoptionState, numbers: set[int], reason: Reason) -> Step:
+    ended = tuple(Append("withdrawn", each.number, reason) for each in state.drafts if each.number in numbers)
+    return replace(state, drafts=tuple(each for each in state.drafts if each.number not in numbers)), ended
+
+
+def _is_old(draft: Draft, today: date) -> bool:
+    try:
+        days = (today - date.fromisoformat(draft.adopted[:10])).days
+    except ValueError:
+        return False
+    return DRAFT_DAYS <= days <= _DRAFT_DAYS_MAX
+
+
+def _other_drafts(state: AdoptionState, meaning: str) -> tuple[Draft, ...]:
+    """Without the draft that says what is scheduled or in force now: it is superseded."""
+    return tuple(each for each in state.drafts if not meaning or each.meaning != meaning)
+
+
+def _edit(state: AdoptionState, number: int, meaning: str) -> Step:
+    ended: tuple[Effect, ...] = ()
+    if state.trial is not None:
+        ended = (PutInForce(number), Append("reverted", state.trial.number, "newer"))
+    drafts = _other_drafts(state, meaning)
+    return AdoptionState(number, drafts=drafts), (*ended, *_without_waiting(state))
 
 
 def _adopt(state: AdoptionState, event: Adopted, now: Monotonic) -> Step:
@@ -293,7 +397,8 @@ def _adopt(state: AdoptionState, event: Adopted, now: Monotonic) -> Step:
     trial = Trial(event.number, Monotonic(now + event.lasts), ignored)
     has_begun = state.waiting is not None and state.waiting.number == event.began
     waiting = None if has_begun else state.waiting
-    return replace(state, trial=trial, waiting=waiting), (PutInForce(event.number),)
+    drafts = _other_drafts(state, event.meaning)
+    return replace(state, trial=trial, waiting=waiting, drafts=drafts), (PutInForce(event.number),)
 
 
 def _approve(state: AdoptionState, number: int, by: str) -> AdoptionState:
@@ -307,7 +412,8 @@ def _confirm(state: AdoptionState, number: int, *, is_written: bool) -> Step:
     if state.trial is None or state.trial.number != number:
         return state, ()
     writing = () if is_written else (WriteFile(number),)
-    return AdoptionState(number), (*writing, Append("confirmed", number), *_without_waiting(state))
+    confirmed = AdoptionState(number, drafts=state.drafts)
+    return confirmed, (*writing, Append("confirmed", number), *_without_waiting(state))
 
 
 def _revert(state: AdoptionState, trial: Trial, reason: Reason) -> Step:
@@ -359,190 +465,3 @@ def _is_ready(waiting: Schedule, event: TimePassed) -> bool:
     if waiting.due is None:
         return True
     return event.civil is not None and waiting.due <= event.civil <= waiting.due + LATE_MAX
-
-
-# --- the log, read again ---
-
-
-@dataclass(frozen=True, slots=True)
-class RuleVersion:
-    """One text of the history."""
-
-    number: int
-    adopted: str
-    by: str
-    fingerprint: str
-    state: VersionState = "superseded"
-    reason: Reason = ""
-    """Why it was reverted or withdrawn."""
-    due: str = ""
-    trial_s: int = 0
-    ended: str = ""
-    """When it was reverted or withdrawn: civil time, as an ISO text."""
-    objections: int = 0
-    """How many members' objections stopped it."""
-    accounts: int = 0
-    """In the members' file when they did."""
-    put_back: int = 0
-    """The earlier version with this text that was put back; 0 for none."""
-    approved: tuple[str, ...] = ()
-    """Labels of the admins who approved it after it was proposed, in this order."""
-    has_waited: bool = False
-    """Whether it waits, or has waited, for its time or for approvals."""
-
-
-class RuleHistory:
-    """What the log says so far: the state, and what became of each version."""
-
-    def __init__(self) -> None:
-        self.state = AdoptionState()
-        self.length = 0
-        """Records so far."""
-        self._versions: dict[int, RuleVersion] = {}
-        self._confirmed: list[int] = []
-        """Versions that were the active ones, oldest first."""
-
-    def add(self, record: AdoptionRecord) -> None:
-        """The next record. One that cannot be understood, as after damage, changes nothing."""
-        self.length = record.number
-        event = _event(record, self.state)
-        if event is not None:
-            self.state, _ = step(self.state, event, BOOT_MS)
-        if self.state.active not in {0, *self._confirmed[-1:]}:
-            self._confirmed.append(self.state.active)
-        subject = self._versions.get(record.subject)
-        if record.kind in VERSIONS:
-            self._versions[record.number] = _version(record, subject)
-        elif subject is not None:
-            self._versions[record.subject] = _after(subject, record)
-
-    def versions(self) -> tuple[RuleVersion, ...]:
-        """The newest first."""
-        return tuple(self._now(each) for each in reversed(self._versions.values()))
-
-    def newest(self) -> RuleVersion | None:
-        number = next(reversed(self._versions), None)
-        return None if number is None else self.version(number)
-
-    def version(self, number: int) -> RuleVersion | None:
-        found = self._versions.get(number)
-        return None if found is None else self._now(found)
-
-    def previous(self) -> RuleVersion | None:
-        """The version confirmed before the active one, with another text; None without one."""
-        active = self._versions.get(self.state.active)
-        for number in reversed(self._confirmed):
-            version = self._versions.get(number)
-            if version is not None and active is not None and version.fingerprint != active.fingerprint:
-                return version
-        return None
-
-    @property
-    def needed(self) -> int:
-        """The oldest record that the state, or putting back the version before, depends on; 0 for none."""
-        now = (self.state.trial, self.state.waiting, self.previous())
-        return min([each.number for each in now if each] + [self.state.active])
-
-    def _now(self, version: RuleVersion) -> RuleVersion:
-        trial, waiting = self.state.trial, self.state.waiting
-        if version.number == self.state.active:
-            return replace(version, state="active" if trial is None else "fallback")
-        if trial is not None and version.number == trial.number:
-            return replace(version, state="trial")
-        if waiting is not None and version.number == waiting.number:
-            return replace(version, state="waiting")
-        return version
-
-
-def _after(version: RuleVersion, record: AdoptionRecord) -> RuleVersion:
-    """The version, after a record about it."""
-    match record.kind:
-        case "reverted" | "withdrawn":
-            return replace(
-                version,
-                state=record.kind,
-                reason=record.reason,
-                ended=record.adopted,
-                objections=record.objections,
-                accounts=record.accounts,
-            )
-        case "approved":
-            known = {approver(label) for label in (version.by, *version.approved)}
-            # On a slow disk, one approval can be there twice.
-            new = () if approver(record.by) in known else (record.by,)
-            return replace(version, approved=(*version.approved, *new))
-        case _:
-            return version
-
-
-def _version(record: AdoptionRecord, subject: RuleVersion | None) -> RuleVersion:
-    """`subject`: the version that it puts back, or the one that waited and begins with it."""
-    made = RuleVersion(
-        record.number,
-        record.adopted,
-        record.by,
-        record.fingerprint,
-        due=record.due,
-        trial_s=record.trial_s,
-        has_waited=record.kind == "scheduled",
-    )
-    if subject is None:
-        return made
-    if subject.has_waited and record.kind == "adopted":
-        return replace(made, put_back=subject.put_back, approved=subject.approved)
-    return replace(made, put_back=subject.number)
-
-
-def is_full(
-    records: int, chars: int, records_max: int = RECORDS_MAX, text_chars_max: int = TEXT_CHARS_MAX
-) -> bool:
-    """Whether a log with so many records, and characters in their texts, is over its limits."""
-    return records > records_max or chars > text_chars_max
-
-
-def removable(
-    history: RuleHistory,
-    sizes: Sequence[tuple[int, int]],
-    records_max: int = RECORDS_MAX,
-    text_chars_max: int = TEXT_CHARS_MAX,
-) -> int:
-    """The record that a checkpoint replaces when the log is full; those before it are removed. 0 if none can be. `sizes`:
-    the number of each record, oldest first, and of the characters in its text. What is needed stays, however old."""
-    records = chars = 0
-    for number, size in reversed(sizes):
-        records, chars = records + 1, chars + size
-        if is_full(2 * records, 2 * chars, records_max, text_chars_max):
-            last = min(number, history.needed - 1)
-            return last if last > sizes[0][0] else 0
-    return 0
-
-
-def _event(record: AdoptionRecord, state: AdoptionState) -> Event | None:
-    trial, waiting = state.trial, state.waiting
-    match record.kind:
-        case "before" | "edited":
-            return Edited(record.number)
-        case "adopted":
-            return Adopted(record.number, Milliseconds(record.trial_s * 1000), record.subject)
-        case "scheduled":
-            due = _local(record.due)
-            is_understood = due is not None or not record.due
-            return Scheduled(record.number, due, record.by) if is_understood else None
-        case "approved":
-            return ApprovedBy(record.subject, record.by)
-        case "confirmed":
-            return ConfirmedBy(record.subject)
-        case "reverted":
-            return TakenBack(record.reason) if trial and trial.number == record.subject else None
-        case "withdrawn":
-            is_it = waiting is not None and waiting.number == record.subject
-            return TakenBack(record.reason, only_waiting=True) if is_it else None
-        case "checkpoint":
-            return None
-
-
-def _local(text: str) -> datetime | None:
-    try:
-        return datetime.fromisoformat(text).replace(tzinfo=None)
-    except ValueError:
-        return None

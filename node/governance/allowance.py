@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal
 
+from node.governance.burst import Burst
 from node.units import NO_RATES, AccountId, Bytes, Milliseconds, Rates
 
 ClockState = Literal["synced", "holdover", "unknown"]
@@ -87,6 +88,10 @@ class Allowance:
     """Rule id of the pool that this account belongs to; ``guests`` is defined in code."""
     pool_ceiling: Bound[Rates] | None = None
     """Maximum of all accounts of the pool together."""
+    burst: Burst | None = None
+    """What the account may have before its ceiling holds, by the rules of the ceiling; None where it holds at once."""
+    pool_burst: Burst | None = None
+    """The same of the pool and its ceiling."""
     weight_in_pool: int = 100
     """Relative to other members of the pool; meaningless without one."""
     session: Bound[Milliseconds] | None = None

@@ -9,7 +9,7 @@ lines, and days of `[decisions]` after which no rule ends.
 import hashlib
 import json
 import unicodedata
-from dataclasses import fields, is_dataclass
+from dataclasses import fields, is_dataclass, replace
 from datetime import date
 from typing import Any
 
@@ -55,6 +55,26 @@ def canonical_form(ruleset: Ruleset) -> str:
 def meaning_fingerprint(ruleset: Ruleset) -> str:
     """Of the canonical form: the same for two files that say the same."""
     return hashlib.sha256(canonical_form(ruleset).encode()).hexdigest()[:FINGERPRINT_CHARS]
+
+
+def effect_fingerprint(ruleset: Ruleset) -> str:
+    """Of what the rules would do: without who decided them, why, in which version of the file, and with which tests."""
+    said = replace(
+        ruleset,
+        version=0,
+        decision="",
+        minutes=(),
+        examples=(),
+        rules=tuple(map(_undecided, ruleset.rules)),
+        observed=tuple(map(_undecided, ruleset.observed)),
+        joining=replace(ruleset.joining, by=""),
+        preview_by="decided" if ruleset.preview_by else "",
+    )
+    return meaning_fingerprint(said)
+
+
+def _undecided(rule: Rule) -> Rule:
+    return replace(rule, by="", why="", proposed_by=None)
 
 
 def _json(value: object) -> str:

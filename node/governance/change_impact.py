@@ -12,11 +12,11 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import islice
 from typing import Literal, get_args
-from unicodedata import normalize
 
+from node.governance.agreement_terms import Term, changed_terms
 from node.governance.allowance import Allowance, Bound, Moment, Unit
+from node.governance.burst import Burst
 from node.governance.coverage import is_in_variant, variants
-from node.governance.ladders import ladder_essence
 from node.governance.people import Group, People, PeopleKind
 from node.governance.rule_evaluation import Evaluator, guest_lifeline, lifeline
 from node.governance.rule_selection import RuleSelectors, applying, in_force
@@ -25,6 +25,7 @@ from node.governance.rules import GUEST_TIER, Ceiling, Quota, Rule, Ruleset, ess
 from node.governance.slices import mask_of
 from node.governance.timeline import NEVER, Span, Timeline, example_minute
 from node.governance.times import ALWAYS, Times
+from node.governance.uplink_changes import on_each_uplink
 from node.units import AccountId, BitsPerSecond, Milliseconds, Rates
 
 EVALUATIONS_MAX = 3_000
@@ -37,26 +38,11 @@ SLOTS_MAX = 40_000
 """Times with different rules, at each node that rules name; two files with hundreds of times and different nodes can have
 more."""
 
-Aspect = Literal["ceiling", "pool_ceiling", "guarantee", "share", "weight", "quotas", "session", "devices"]
+Aspect = Literal[
+    "ceiling", "burst", "pool_ceiling", "pool_burst", "guarantee", "share", "weight", "quotas", "session", "devices"
+]  # fmt: skip
 ASPECTS: tuple[Aspect, ...] = get_args(Aspect)
-Term = Literal[
-    "line",
-    "lifeline",
-    "guest_lifeline",
-    "max_weight_ratio",
-    "overbook_percent",
-    "approvals",
-    "unit",
-    "joining",
-    "busy",
-    "grace_days",
-    "preview",
-    "step_max_days",
-    "answer_days",
-    "ladders",
-]
-"""A part of the agreement that is the same for everybody."""
-_SHARED: frozenset[Aspect] = frozenset({"share", "guarantee", "pool_ceiling"})
+_SHARED: frozenset[Aspect] = frozenset({"share", "guarantee", "pool_ceiling", "pool_burst"})
 """Guests have these all together, whatever their groups."""
 
 
@@ -78,7 +64,7 @@ class Direct:
     """Of all people of the pool together."""
 
 
-Value = PoolShare | Direct | frozenset[Quota] | Milliseconds | int | None
+Value = PoolShare | Direct | Burst | frozenset[Quota] | Milliseconds | int | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,6 +87,8 @@ class EntitlementChange:
     """True: only while the uplink is busy; False: only while it is not; None: then and then."""
     nodes: tuple[str, ...] | None
     """Names of the only nodes at which it differs, empty for those that no rule names; None: at all."""
+    uplinks: tuple[str, ...] | None
+    """Names of the only lines on which it differs; None: on all."""
     account: AccountId | None
     """One of the accounts, as an example; None for guests, and when there is none."""
     minute: int | None
@@ -157,16 +145,9 @@ def change_impact(
 ) -> ChangeImpact:
     """Compares two rulesets. `units`: the member directory; empty when it is not known."""
     limits = evaluations_max, comparisons_max, slots_max
-    changes, is_complete = _changes(before, after, units, limits)
-    old, new = _terms(before), _terms(after)
-    without_effect: set[Term] = set()
-    if not any(map(_depends_on_load, (*before.rules, *after.rules))):
-        without_effect.add("busy")
-    if not (before.knows_dues or after.knows_dues):
-        without_effect.add("grace_days")
-    if not (before.ladders or after.ladders):
-        without_effect |= {"step_max_days", "answer_days"}
-    terms = tuple(term for term in old if old[term] != new[term] and term not in without_effect)
+    lines, is_complete = on_each_uplink(before, after, lambda old, new: _changes(old, new, units, limits))
+    changes = tuple(sorted((replace(each, uplinks=names) for each, names in lines.items()), key=_place))
+    terms = changed_terms(before, after)
     return ChangeImpact(before, after, terms, changes, len(units), is_complete)
 
 
@@ -181,34 +162,11 @@ def _changes(
     comparison = _Comparison(before, after, units, slots_max)
     differences = comparison.differences(evaluations_max, comparisons_max)
     changes = [change for each in differences for change in comparison.changes(each)]
-    changes.sort(key=lambda change: (ASPECTS.index(change.aspect), change.minute or 0, str(change.people)))
     return tuple(changes), comparison.is_complete
 
 
-def _terms(ruleset: Ruleset) -> Mapping[Term, object]:
-    charter, joining = ruleset.charter, ruleset.joining
-    return {
-        "line": (ruleset.shaped, ruleset.measured),
-        "lifeline": lifeline(charter),
-        "guest_lifeline": guest_lifeline(charter),
-        "max_weight_ratio": charter.max_weight_ratio,
-        "overbook_percent": charter.overbook_percent,
-        "approvals": (charter.approvals, charter.charter_approvals),
-        "unit": normalize("NFC", ruleset.unit),
-        "joining": (joining.ways, joining.when_full),
-        "busy": charter.busy,
-        "grace_days": ruleset.grace_days,
-        "preview": bool(ruleset.preview_by),
-        "step_max_days": charter.step_max_days,
-        "answer_days": charter.answer_days,
-        "ladders": frozenset(map(ladder_essence, ruleset.ladders)),
-    }
-
-
-def _depends_on_load(rule: Rule) -> bool:
-    """Whether it matters for the rule when the uplink counts as busy."""
-    effect = rule.effect
-    return rule.while_busy or (isinstance(effect, Quota) and effect.counts == "uplink while busy")
+def _place(change: EntitlementChange) -> tuple[int, int, str]:
+    return ASPECTS.index(change.aspect), change.minute or 0, str(change.people)
 
 
 @dataclass(frozen=True, slots=True)
@@ -258,6 +216,8 @@ class _Entitlement:
     """None: the lifeline only."""
     ceiling: Rates | None
     pool_ceiling: Rates | None
+    burst: Burst | None
+    pool_burst: Burst | None
     quotas: frozenset[Quota]
     session: Milliseconds | None
     devices: int | None
@@ -312,6 +272,8 @@ class _Side:
             guarantee=None if found.floor.value == found.lifeline else found.floor.value,
             ceiling=_value(found.ceiling),
             pool_ceiling=_value(found.pool_ceiling),
+            burst=found.burst,
+            pool_burst=found.pool_burst,
             quotas=frozenset(rule.effect for rule in quotas if isinstance(rule.effect, Quota)),
             session=_value(found.session),
             devices=_value(found.devices),
@@ -326,6 +288,8 @@ class _Side:
             "guarantee": found.floor,
             "ceiling": found.ceiling,
             "pool_ceiling": found.pool_ceiling,
+            "burst": found.ceiling,
+            "pool_burst": found.pool_ceiling,
             "session": found.session,
             "devices": found.devices,
         }
@@ -498,6 +462,7 @@ class _Comparison:
                 unknown and number == 0,
                 busy,
                 nodes,
+                None,
                 min(examples, default=None),
                 example_minute(times, minutes),
                 tuple(sorted({name for old, _ in pairs for name in old.rules[aspect]})),
@@ -525,7 +490,9 @@ def _own_differences(old: _Entitlement, new: _Entitlement) -> tuple[tuple[Aspect
     """What differs, apart from the share, which depends on who else is in the pool."""
     pairs: tuple[tuple[Aspect, Value, Value], ...] = (
         ("ceiling", *_direct(old.ceiling, new.ceiling)),
+        ("burst", old.burst, new.burst),
         ("pool_ceiling", *_direct(old.pool_ceiling, new.pool_ceiling)),
+        ("pool_burst", old.pool_burst, new.pool_burst),
         ("guarantee", *_direct(old.guarantee, new.guarantee, (old.pool is not None, new.pool is not None))),
         ("weight", old.weight_in_pool, new.weight_in_pool),
         ("quotas", old.quotas - new.quotas, new.quotas - old.quotas),

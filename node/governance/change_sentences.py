@@ -1,27 +1,30 @@
 """What a change of the rules changes, in sentences that people can read before they decide, in every language."""
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
+from node.governance.agreement_terms import Term
 from node.governance.allowance import Unit
+from node.governance.burst import Burst
 from node.governance.change_impact import (
     Aspect,
     ChangeImpact,
     Direct,
     EntitlementChange,
     PoolShare,
-    Term,
     Value,
 )
 from node.governance.expressions import (
     among_words,
     answer_sentence,
     approvals_sentence,
+    burst_words,
     busy_sentence,
     capital,
     combinations_words,
     duration_words,
     grace_sentence,
+    lines_words,
     listed,
     moment_words,
     nodes_words,
@@ -41,10 +44,9 @@ from node.governance.sentences import (
     guest_lifeline_sentence,
     joining_sentence,
     lifeline_sentence,
-    line_sentence,
+    line_sentences,
     quota_words,
     ratio_sentence,
-    stated_line_sentence,
     times_words,
 )
 from node.translator import ENGLISH, Translator, amount_words
@@ -76,7 +78,10 @@ def verdict_sentence(impact: ChangeImpact, words: Translator = ENGLISH) -> str:
 
 def _observed(impact: ChangeImpact, words: Translator) -> Iterable[str]:
     """Which rules are only observed, and were not so before, and the reverse."""
-    before, after = ({essence(rule) for rule in each.observed} for each in (impact.before, impact.after))
+    before, after = (
+        {replace(essence(rule), uplinks=rule.uplinks) for rule in each.observed}
+        for each in (impact.before, impact.after)
+    )
     for new, text in (
         (
             after - before,
@@ -192,11 +197,13 @@ def people_words(people: Group, words: Translator = ENGLISH) -> str:
 
 def when_words(change: EntitlementChange, words: Translator = ENGLISH) -> str:
     """Empty for always."""
-    times = _times_and_load_words(change, words)
-    if change.nodes is None:
-        return times
-    at = nodes_words(change.nodes, words)
-    return words.gettext("{times}, {load}").format(times=times, load=at) if times else at
+    parts = [_times_and_load_words(change, words)]
+    parts += [] if change.nodes is None else [nodes_words(change.nodes, words)]
+    parts += [] if change.uplinks is None else [lines_words(change.uplinks, words)]
+    text, *more = [part for part in parts if part] or [""]
+    for each in more:
+        text = words.gettext("{times}, {load}").format(times=text, load=each)
+    return text
 
 
 def _times_and_load_words(change: EntitlementChange, words: Translator) -> str:
@@ -235,6 +242,8 @@ def value_words(
     match change.aspect:
         case "ceiling" | "pool_ceiling":
             return _limit(value, words, together=change.aspect == "pool_ceiling")
+        case "burst" | "pool_burst":
+            return _burst(value, words, together=change.aspect == "pool_burst")
         case "guarantee":
             return _guarantee(value, words)
         case "share" | "weight":
@@ -244,12 +253,7 @@ def value_words(
             assert isinstance(value, frozenset), "quotas are a set"
             return _quotas(value, words)
         case "session":
-            if value is None:
-                return words.gettext("visits as long as the node’s settings say")
-            assert isinstance(value, int), "a session has a length"
-            return words.gettext("visits of at most {time}").format(
-                time=duration_words(Milliseconds(value), words)
-            )
+            return _session(value, words)
         case "devices":
             if value is None:
                 return words.gettext("any number of devices online at once")
@@ -258,6 +262,13 @@ def value_words(
                 "at most {number} device online at once", "at most {number} devices online at once", value
             )
             return text.format(number=value)
+
+
+def _session(value: Value, words: Translator) -> str:
+    if value is None:
+        return words.gettext("visits as long as the node’s settings say")
+    assert isinstance(value, int), "a session has a length"
+    return words.gettext("visits of at most {time}").format(time=duration_words(Milliseconds(value), words))
 
 
 def _limit(value: Value, words: Translator, *, together: bool) -> str:
@@ -269,6 +280,15 @@ def _limit(value: Value, words: Translator, *, together: bool) -> str:
     if together:
         text = words.gettext("at most {rates} for all of them together")
     return text.format(rates=_direct(value, words))
+
+
+def _burst(value: Value, words: Translator, *, together: bool) -> str:
+    if not isinstance(value, Burst):
+        return words.gettext("nothing above the limit for the first seconds")
+    text = words.gettext("up to {burst}")
+    if together:
+        text = words.gettext("up to {burst} for all of them together")
+    return text.format(burst=burst_words(value, words))
 
 
 def _guarantee(value: Value, words: Translator) -> str:
@@ -314,7 +334,9 @@ def _quotas(quotas: frozenset[Quota], words: Translator) -> str:
 def _term(term: Term, impact: ChangeImpact, words: Translator) -> str:
     new, old = (_term_words(term, ruleset, words) for ruleset in (impact.after, impact.before))
     if new == old and term == "line":
-        new, old = (stated_line_sentence(ruleset, words) for ruleset in (impact.after, impact.before))
+        new, old = (
+            " ".join(line_sentences(ruleset, words, stated=True)) for ruleset in (impact.after, impact.before)
+        )
     return words.gettext("{new} Until now: “{old}”").format(new=new, old=old)
 
 
@@ -322,7 +344,7 @@ def _term_words(term: Term, ruleset: Ruleset, words: Translator) -> str:
     charter = ruleset.charter
     match term:
         case "line":
-            return line_sentence(ruleset, words)
+            return " ".join(line_sentences(ruleset, words))
         case "lifeline":
             return lifeline_sentence(ruleset, lifeline(charter), words)
         case "guest_lifeline":

@@ -7,7 +7,7 @@ credits over the charter's ratio. (Other warnings are in `rule_warnings`; W08, W
 and W20 in `local_findings`, W17 in `observed_rules`, W19 in `minutes_table`.)
 """
 
-from collections.abc import Collection, Container, Iterable, Sequence
+from collections.abc import Callable, Collection, Container, Iterable, Sequence
 from functools import partial
 
 from node.errors import Finding
@@ -30,7 +30,7 @@ from node.governance.rule_evaluation import (
     pool_has_guests,
 )
 from node.governance.rule_tests import moment_at
-from node.governance.rule_warnings import RuleReach, rule_warnings
+from node.governance.rule_warnings import RuleReach, rule_warnings, too_many_rules
 from node.governance.rules import (
     GUEST_TIER,
     GUESTS,
@@ -45,6 +45,7 @@ from node.governance.rules import (
     limit_of,
 )
 from node.governance.slices import ClassSlices, TimeSlices, mask_of, members_of
+from node.governance.uplink_findings import merged
 from node.governance.value_syntax import format_rates
 from node.translator import N_, LazyText, gettext_lazy
 from node.units import Rates, highest, lowest
@@ -66,24 +67,44 @@ def check_file(
 
 def check(ruleset: Ruleset, units: Sequence[Unit] = (), clock: ClockState = "synced") -> tuple[Finding, ...]:
     """Errors and warnings of parsed rules, by line. `units`: the member directory; empty when there is none."""
-    findings = _findings(units, clock, ruleset, ruleset.rules)
-    findings += observed_findings(ruleset, findings, partial(_findings, units, clock))
+    find = partial(_findings, _Surveys(units), clock, ruleset)
+    found = {name: _of_line(each, find) for name, each in ruleset.by_uplink.items()}
+    findings = [*merged(ruleset, found), *too_many_rules(ruleset)]
     return tuple(sorted(findings, key=lambda f: (not f.is_error, f.line, f.code)))[:FINDINGS_MAX]
 
 
+def _of_line(ruleset: Ruleset, find: Callable[[Ruleset, Collection[Rule]], list[Finding]]) -> list[Finding]:
+    findings = find(ruleset, ruleset.rules)
+    return [*findings, *observed_findings(ruleset, findings, find)]
+
+
 def _findings(
-    units: Sequence[Unit], clock: ClockState, ruleset: Ruleset, warned: Collection[Rule]
+    surveys: "_Surveys", clock: ClockState, whole: Ruleset, ruleset: Ruleset, warned: Collection[Rule]
 ) -> list[Finding]:
-    """`warned`: the rules whose warnings are wanted; those of the others are not reliable."""
-    survey = _Survey(ruleset, units, warned)
-    found: dict[tuple[str, str], Finding] = {}
-    for unit_class in survey.population.classes:
-        survey.visit(unit_class, found)
-    findings = [*found.values(), *capacity_findings(ruleset, survey.population)]
-    findings += example_findings(ruleset, units)
+    """`ruleset`: of one line of the whole. `warned`: the rules whose warnings are wanted; those of the others are not
+    reliable."""
+    units, survey = surveys.units, surveys.of(ruleset, warned)
+    findings = [*survey.found.values(), *capacity_findings(ruleset, survey.population)]
+    findings += example_findings(ruleset, units, whole)
     findings += rule_warnings(ruleset, units, survey.reach, clock)
     findings += minutes_findings(ruleset)
     return findings
+
+
+class _Surveys:
+    """Lines that have the same rules need one survey: nothing in it depends on a line's speed."""
+
+    def __init__(self, units: Sequence[Unit]) -> None:
+        self.units = units
+        self._known: dict[tuple[tuple[Rule, ...], tuple[Rule, ...]], _Survey] = {}
+
+    def of(self, ruleset: Ruleset, warned: Collection[Rule]) -> "_Survey":
+        key = ruleset.rules, tuple(warned)
+        if key not in self._known:
+            survey = self._known[key] = _Survey(ruleset, self.units, warned)
+            for unit_class in survey.population.classes:
+                survey.visit(unit_class)
+        return self._known[key]
 
 
 class _Survey:
@@ -91,6 +112,8 @@ class _Survey:
 
     def __init__(self, ruleset: Ruleset, units: Sequence[Unit], warned: Collection[Rule]) -> None:
         self._ruleset = ruleset
+        self.found: dict[tuple[str, str], Finding] = {}
+        """Errors, by their code and subject."""
         self.population, self._times = Population(ruleset, units), TimeSlices(ruleset.rules)
         self._index = RuleIndex(ruleset, self.population.accounts_of)
         self._evaluator = Evaluator(ruleset, lists_not_binding=False)
@@ -100,8 +123,9 @@ class _Survey:
         names = {rule.id for rule in warned}
         self._deciding = mask_of(i for i, rule in enumerate(ruleset.rules) if rule.id not in names)
 
-    def visit(self, unit_class: UnitClass, found: dict[tuple[str, str], Finding]) -> None:
+    def visit(self, unit_class: UnitClass) -> None:
         """Adds the errors that this class is the first to meet."""
+        found = self.found
         slices, guest = self._times.of_class(unit_class.selecting), unit_class.is_guest
         contradicting = 0
         for subject, where in conflicts(self._index, slices, self._times.all, guest=guest):

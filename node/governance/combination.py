@@ -5,9 +5,11 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 
 from node.governance.allowance import Bound
+from node.governance.burst import Burst, least_burst, peak
 from node.governance.rules import (
     SHARE_DEFAULT,
     Rule,
+    burst_of,
 )
 from node.units import Rates, lowest
 
@@ -95,7 +97,31 @@ def lowest_ceiling(claims: Sequence[Claim[Rates]], least: Bound[Rates]) -> Bound
     if kept.down != down and kept.up != up:
         also = tuple(sorted(claim.rule.id for claim in claims))
         return Bound(kept, least.rule, least.decision, least.sentence, None, also, least.reasons)
-    return _bound(kept, setting, claims, lambda claim: claim.value == Rates(down, up))
+    limiting = _limiting_burst(claims)
+    return _bound(kept, setting, claims, lambda claim: claim.value == Rates(down, up), limiting)
+
+
+def burst_above(claims: Sequence[Claim[Rates]], ceiling: Bound[Rates] | None) -> Burst | None:
+    """The burst of several ceilings, of which `ceiling` is the lowest; None without one."""
+    if ceiling is None:
+        return None
+    return least_burst([(claim.value, burst_of(claim.rule)) for claim in claims], ceiling.value)
+
+
+def _limiting_burst(claims: Sequence[Claim[Rates]]) -> list[Claim[Rates]]:
+    """Where one of them has a burst: those with the lowest rate in a direction while it lasts, or with the shortest."""
+    lengths = [burst.length for claim in claims if (burst := burst_of(claim.rule)) is not None]
+    if not lengths:
+        return []
+    peaks = [peak(claim.value, burst_of(claim.rule)) for claim in claims]
+    down, up, shortest = min(each.down for each in peaks), min(each.up for each in peaks), min(lengths)
+    return [
+        claim
+        for claim, each in zip(claims, peaks, strict=True)
+        if each.down == down
+        or each.up == up
+        or ((burst := burst_of(claim.rule)) is not None and burst.length == shortest)
+    ]
 
 
 def highest_floor(
@@ -138,12 +164,15 @@ def _bound(
     setting: list[Claim[Rates]],
     claims: Sequence[Claim[Rates]],
     sets_both: Callable[[Claim[Rates]], bool],
+    others: Sequence[Claim[Rates]] = (),
 ) -> Bound[Rates]:
     """If one rule sets both directions, it is the whole reason; otherwise the sentence names the rule of each
-    direction."""
+    direction. `others` are reasons as well."""
     ordered = sorted(setting, key=lambda claim: (not sets_both(claim), claim.rule.id))
     if sets_both(ordered[0]):
         ordered = ordered[:1]
+    named = {claim.rule.id for claim in ordered}
+    ordered += sorted((each for each in others if each.rule.id not in named), key=lambda each: each.rule.id)
     first = ordered[0]
     sentence = " ".join(claim.sentence for claim in ordered)
     until = earliest([claim.until for claim in ordered])

@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 from itertools import groupby
 
+from node.governance.burst import Burst, peak
 from node.governance.conflicts import GUESTS_ALONE, RuleIndex, Slices, Thresholds, pool_slices, share_weights
 from node.governance.rule_evaluation import CODE_LIFELINE, Direction, lifeline, rate_in
 from node.governance.rule_selection import kindness
@@ -37,6 +38,7 @@ class RateClaim:
     index: int
     rates: Rates
     slices: int
+    burst: Burst | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,12 +151,10 @@ class ClassValues:
         found = {i: self._in_force[i] for i, effect in self._with(Ceiling) if effect.rates is None}
         own, together = self._ceilings(together=False), self._ceilings(together=True)
         fitting = [replace(each, slices=each.slices & self._fitting(each.index)) for each in together]
-        raised = self._raised(own)
-        for index, deciding in lowest_of(own).deciding().items():
-            found[index] = deciding & ~raised
-        raised = self._raised(fitting, of_pools=True)
-        for index, deciding in lowest_of(fitting).deciding().items():
-            found[index] = deciding & ~raised
+        for claims, of_pools in ((own, False), (fitting, True)):
+            raised, limiting = self._raised(claims, of_pools=of_pools), limiting_burst(claims)
+            for index, deciding in lowest_of(claims).deciding().items():
+                found[index] = (deciding | limiting.get(index, 0)) & ~raised
         # As with floors: beside a ceiling of the pool, `binding_rules` names one of another pool too.
         beside = union(each.slices for each in fitting)
         for each in together:
@@ -163,7 +163,7 @@ class ClassValues:
 
     def _ceilings(self, *, together: bool) -> list[RateClaim]:
         return [
-            RateClaim(i, effect.rates, self._in_force[i])
+            RateClaim(i, effect.rates, self._in_force[i], effect.burst)
             for i, effect in self._with(Ceiling)
             if effect.rates is not None and self._rules.rules[i].together == together
         ]
@@ -244,6 +244,10 @@ class _Slowed:
         self._rank = rules.rank
         self._down = Thresholds((each.rates.down, each.slices) for each in own)
         self._up = Thresholds((each.rates.up, each.slices) for each in own)
+        self._bursts = union(each.slices for each in own if each.burst is not None)
+        peaks = [(peak(each.rates, each.burst), each.slices) for each in own]
+        self._peaks_down = Thresholds((rates.down, slices) for rates, slices in peaks)
+        self._peaks_up = Thresholds((rates.up, slices) for rates, slices in peaks)
         self._equal: dict[Rates, list[RateClaim]] = {}
         # Where one of the others sets both directions, by its rate in one of them.
         self._both_down: dict[int, int] = {}
@@ -261,7 +265,13 @@ class _Slowed:
         before = union(e.slices for e in self._equal.get(claim.rates, ()) if self._rank[e.index] < rank)
         alone_down = down & ~up & ~self._both_down.get(claim.rates.down, 0)
         alone_up = up & ~down & ~self._both_up.get(claim.rates.up, 0)
-        return (down & up & ~before) | alone_down | alone_up
+        return (down & up & ~before) | alone_down | alone_up | self._less_burst(claim)
+
+    def _less_burst(self, claim: RateClaim) -> int:
+        """Where one of the others has a burst, of which this claim leaves nothing above its own rate."""
+        down = ~self._peaks_down.below(claim.rates.down)
+        up = ~self._peaks_up.below(claim.rates.up)
+        return claim.slices & self._bursts & (down | up)
 
 
 def lowest_of(claims: Sequence[RateClaim]) -> Attained:
@@ -272,6 +282,22 @@ def lowest_of(claims: Sequence[RateClaim]) -> Attained:
         {each.index: down[each.index] | up[each.index] for each in claims},
         {each.index: down[each.index] & up[each.index] for each in claims},
     )
+
+
+def limiting_burst(claims: Sequence[RateClaim]) -> Slices:
+    """Where one of the ceilings has a burst: those with the lowest rate in a direction while it lasts, or with the
+    shortest."""
+    bursts = union(each.slices for each in claims if each.burst is not None)
+    if not bursts:
+        return {}
+    peaks = lowest_of([replace(each, rates=peak(each.rates, each.burst)) for each in claims]).one
+    lengths = [(each, each.burst.length) for each in claims if each.burst is not None]
+    shorter, shortest = 0, dict[int, int]()
+    for _, equal in groupby(sorted(lengths, key=lambda each: each[1]), lambda each: each[1]):
+        here = [each for each, _ in equal]
+        shortest |= {each.index: each.slices & ~shorter for each in here}
+        shorter |= union(each.slices for each in here)
+    return {index: bursts & (slices | shortest.get(index, 0)) for index, slices in peaks.items()}
 
 
 def highest_of(claims: Sequence[RateClaim], least: Rates) -> Attained:

@@ -138,14 +138,11 @@ class TomlTable:
             return None
         return items if all(self._is_plain(key, item) for item in items) else None
 
-    def known(self, keys: Iterable[str], later: Mapping[str, LazyText] | None = None) -> None:
-        """Refuse each key that is not in `keys`; `later` explains why some keys are not supported yet."""
+    def known(self, keys: Iterable[str]) -> None:
+        """Refuse each key that is not in `keys`."""
         keys = list(keys)
         for key in self.data:
             if key in keys or len(self.findings) > FINDINGS_MAX:
-                continue
-            if later and key in later:
-                self.refuse(key, gettext_lazy("{key} is not known to this version.", key=key), later[key])
                 continue
             message = gettext_lazy(
                 "{key} is not a key of {table}.", key=f"{key!r:.60}", table=f"[{self.name}]"

@@ -12,6 +12,7 @@ from functools import cached_property, partial
 
 from node.errors import Finding
 from node.governance.allowance import Unit
+from node.governance.burst import peak
 from node.governance.conflicts import RuleIndex, share_weights
 from node.governance.coverage import UnitKind, kinds, situation_words
 from node.governance.deciding import ClassValues
@@ -50,6 +51,7 @@ from node.governance.rules import (
     SessionLimit,
     Share,
     ShareLimit,
+    burst_of,
 )
 from node.governance.slices import ClassSlices, SliceSums, TimeSlices, first_of, in_turn, members_of, union
 from node.translator import LazyText, gettext_lazy
@@ -74,9 +76,17 @@ class TooManySituations(Exception):
 class ExampleRun:
     """The tests of one ruleset; what several of them need is computed once."""
 
-    def __init__(self, ruleset: Ruleset, units: Sequence[Unit], *, steps_max: int = STEPS_MAX) -> None:
-        """`units`: the member directory; empty when there is none."""
-        self._ruleset, self._units = ruleset, units
+    def __init__(
+        self,
+        ruleset: Ruleset,
+        units: Sequence[Unit],
+        *,
+        whole: Ruleset | None = None,
+        steps_max: int = STEPS_MAX,
+    ) -> None:
+        """`units`: the member directory; empty when there is none. `whole`: all rules of the file, which tests may name,
+        where the ruleset is of one of several lines."""
+        self._ruleset, self._units, self._whole = ruleset, units, whole or ruleset
         self._evaluator = Evaluator(ruleset, lists_not_binding=False)
         self._kinds = (*kinds(ruleset, units), *_guests_with_vouchers(ruleset))
         self._steps = _Steps(steps_max)
@@ -84,10 +94,12 @@ class ExampleRun:
 
     def failure(self, example: Example) -> tuple[LazyText, LazyText] | None:
         """Why the test fails, and the fix; None when it passes."""
-        test = parse_test(example, self._ruleset, self._units)
+        test = parse_test(example, self._whole, self._units)
         if not isinstance(test, ParsedTest):
             return test
         given = test.given
+        if given.uplink not in (None, self._ruleset.uplink_name):
+            return None
         if given.unit is None or given.minute is None:
             return self._failure_among_many(test)
         broken = broken_claims(
@@ -143,9 +155,9 @@ class ExampleRun:
             yield from self._spaces[effects].failing(claim, test.given)
 
 
-def example_findings(ruleset: Ruleset, units: Sequence[Unit]) -> list[Finding]:
-    """E12: a test in the file that fails or cannot be parsed."""
-    run = ExampleRun(ruleset, units)
+def example_findings(ruleset: Ruleset, units: Sequence[Unit], whole: Ruleset | None = None) -> list[Finding]:
+    """E12: a test in the file that fails or cannot be parsed; arguments as those of `ExampleRun`."""
+    run = ExampleRun(ruleset, units, whole=whole)
     findings = []
     for example in ruleset.examples:
         failed = run.failure(example)
@@ -398,8 +410,8 @@ class _ClassRights:
             return self._shares()
         if what == "floor":
             return self._floors(direction)
-        if what == "ceiling":
-            return self._own_ceilings(direction, self._everywhere)
+        if what in ("ceiling", "burst"):
+            return self._own_ceilings(direction, self._everywhere, of_bursts=what == "burst")
         if what == "session":
             return self._smallest(SessionLimit, SESSION_MIN)
         return self._smallest(DevicesLimit, 1)
@@ -447,9 +459,10 @@ class _ClassRights:
             values += self._values.floors(direction, self._rules.people_of(pool), at)
         return values
 
-    def _own_ceilings(self, direction: Direction, within: int) -> Values:
-        """Of the units themselves, also in a pool."""
-        tops = [(rates, at & within) for rates, at in (*self._ceilings(None), *self._consequences())]
+    def _own_ceilings(self, direction: Direction, within: int, *, of_bursts: bool = False) -> Values:
+        """Of the units themselves, also in a pool; with `of_bursts` what they have for the first seconds."""
+        claimed = (*self._ceilings(None, of_bursts=of_bursts), *self._consequences())
+        tops = [(rates, at & within) for rates, at in claimed]
         with_guests = self._pools.with_guests
         values = _lowest(tops, direction, self._rules.least_floor(None), within & ~with_guests)
         return [*values, *_lowest(tops, direction, CODE_LIFELINE, within & with_guests)]
@@ -459,13 +472,13 @@ class _ClassRights:
         least = self._rules.least_floor(people)
         return _lowest(list(self._ceilings(people)), direction, least, within)
 
-    def _ceilings(self, people: int | None) -> Iterator[tuple[Rates, int]]:
+    def _ceilings(self, people: int | None, *, of_bursts: bool = False) -> Iterator[tuple[Rates, int]]:
         """Of the whole pool of these people, or of each unit (None)."""
         for index in self._rules.of(Ceiling, self._in_force):
             rule, rates = self._rules.rules[index], self._rules.limits[index]
             is_meant = not rule.together if people is None else rule.together
             if rates is not None and is_meant and people in (None, self._rules.people[index]):
-                yield rates, self._in_force[index]
+                yield peak(rates, burst_of(rule) if of_bursts else None), self._in_force[index]
 
     def _consequences(self) -> Iterator[tuple[Rates, int]]:
         for index, at in self._used.items():

@@ -1,7 +1,8 @@
 """The answer to "why is my speed what it is?", line by line."""
 
 from node.governance.allowance import Allowance, Bound, QuotaLeft
-from node.governance.expressions import date_words, duration_words, rates_words
+from node.governance.burst import Burst
+from node.governance.expressions import burst_words, date_words, duration_words, rates_words
 from node.governance.rules import LIFELINE, SHARE_DEFAULT
 from node.governance.sentences import BUILT_IN
 from node.units import Milliseconds, Rates, show_volume
@@ -18,8 +19,10 @@ def explain(allowance: Allowance) -> tuple[str, ...]:
         lines += _reason("floor", allowance.floor)
     if allowance.ceiling is not None:
         lines += _reason("ceiling", allowance.ceiling)
+        lines += _burst(allowance.burst)
     if allowance.pool_ceiling is not None:
         lines += _reason("ceiling together", allowance.pool_ceiling)
+        lines += _burst(allowance.pool_burst)
     if allowance.session is not None:
         lines += _reason(f"session {duration_words(allowance.session.value)}", allowance.session)
     if allowance.devices is not None:
@@ -59,6 +62,12 @@ def _reason(label: str, bound: Bound[int] | Bound[Milliseconds] | Bound[Rates]) 
         decided += ", no rule can go below it"
     until = f", until {date_words(bound.until)}" if bound.until is not None else ""
     return [f" {label}{value}: by {bound.rule} ({decided}{until})", f"   {bound.sentence}"]
+
+
+def _burst(burst: Burst | None) -> list[str]:
+    if burst is None:
+        return []
+    return [f"   up to {burst_words(burst)}, and again after a while below the ceiling"]
 
 
 def _used(quota: QuotaLeft) -> str:

@@ -5,6 +5,7 @@ from dataclasses import replace
 from datetime import datetime
 
 from node.accounting.periods import Period, PeriodKind, SlidingDays
+from node.governance.burst import SECOND_MS, Burst
 from node.governance.rules import (
     GUEST_TIER,
     LADDER,
@@ -72,6 +73,15 @@ def duration_words(length: Milliseconds, words: Translator = ENGLISH) -> str:
     if minutes % 60 == 0:
         return words.ngettext("{number} hour", "{number} hours", hours).format(number=hours)
     return words.ngettext("{number} minute", "{number} minutes", minutes).format(number=minutes)
+
+
+def burst_words(burst: Burst, words: Translator = ENGLISH) -> str:
+    """``20 Mbit/s download and 5 Mbit/s upload for the first 30 seconds``"""
+    seconds = burst.length // SECOND_MS
+    text = words.ngettext(
+        "{rates} for the first {number} second", "{rates} for the first {number} seconds", seconds
+    )
+    return text.format(rates=rates_words(burst.rates, words), number=seconds)
 
 
 def busy_sentence(busy: BusyThresholds, words: Translator = ENGLISH) -> str:
@@ -304,6 +314,12 @@ def nodes_words(nodes: Sequence[str], words: Translator = ENGLISH) -> str:
     if "" in nodes:
         return words.gettext("{some} and {last}").format(some=text, last=words.gettext("at the other nodes"))
     return text
+
+
+def lines_words(uplinks: Sequence[str], words: Translator = ENGLISH) -> str:
+    """On which lines towards the Internet: ``on the line mill``."""
+    named = [words.gettext("the line {name}").format(name=name) for name in uplinks]
+    return words.gettext("on {lines}").format(lines=listed(named, words))
 
 
 # --- units ------------------------------------------------------------------------------

@@ -9,14 +9,15 @@ from functools import partial
 
 from node.errors import Finding
 from node.governance.allowance import Unit
+from node.governance.burst_table import bursts_above_the_line
 from node.governance.conflicts import RuleIndex
 from node.governance.coverage import Population, place_words
 from node.governance.deciding import ClassValues
 from node.governance.expressions import every_unit, number_of_units, rate_words
-from node.governance.parse import LEAST_MIN
 from node.governance.rule_evaluation import CODE_LIFELINE, DIRECTIONS, Direction, lifeline, rate_in
 from node.governance.rules import Floor, Reserve, Rule, Ruleset, shared_for, without_reserve
 from node.governance.slices import ClassSlices, SliceSums, TimeSlices, mask_of
+from node.governance.uplink_table import LEAST_MIN
 from node.governance.value_syntax import format_rates
 from node.translator import LazyText, amount_lazy, gettext_lazy
 from node.units import KILO, BitsPerSecond, Rates, highest, lowest
@@ -37,12 +38,14 @@ class Excess:
 
 
 def capacity_findings(ruleset: Ruleset, among: Population) -> Iterable[Finding]:
-    """Whether the uplink can carry all lifelines and floors at once, beside its control traffic: E04 for the worst hour of
-    each direction, W08 where the charter lets floors promise more, otherwise W13 if only the floors of all hours together
-    are too much, and W15 if a measured uplink may carry less; nothing when the uplink's speed is not stated."""
+    """Whether the uplink can carry all lifelines and floors at once, beside its control traffic: E04 for bursts above it and
+    for the worst hour of each direction, W08 where the charter lets floors promise more, otherwise W13 if only the floors of
+    all hours together are too much, and W15 if a measured uplink may carry less; nothing when the uplink's speed is not
+    stated."""
     line = ruleset.guaranteeable
     if line is None:
         return
+    yield from bursts_above_the_line(ruleset)
     slices, index = TimeSlices(ruleset.rules), RuleIndex(ruleset, among.accounts_of)
     yield from _too_much_reserved(ruleset, slices)
     promised = Promised(index, among, slices)

@@ -24,6 +24,7 @@ from node.governance.rules import (
     ANSWER_DAYS,
     DEFAULT_JOIN_METHODS,
     GRACE_DAYS,
+    MAIN_UPLINK,
     RESERVE_MAX_PERCENT,
     STEP_DAYS_MAX,
     WAYS,
@@ -32,13 +33,12 @@ from node.governance.rules import (
     Charter,
     Example,
     JoinMethods,
-    MeasuredUplink,
     Rule,
     Ruleset,
     nodes_of,
-    usable,
 )
 from node.governance.times import RANGE_WANTED, NamedDays, parse_day_range
+from node.governance.uplink_table import USABLE_PERCENT, few_enough_on_lines, read_uplinks
 from node.governance.value_syntax import (
     BUSY_AFTER_WANTED,
     DECISION_WANTED,
@@ -51,7 +51,7 @@ from node.governance.value_syntax import (
 )
 from node.toml_reader import TomlDocument
 from node.translator import as_sentence, gettext_lazy, literal, number_lazy
-from node.units import BitsPerSecond, Rates, highest, parse_rate
+from node.units import BitsPerSecond, Rates, highest
 
 FILE_BYTES_MAX = 256 * 1024
 SENTENCES_MAX = RULES_MAX + DECISIONS_MAX + 100
@@ -86,18 +86,6 @@ WHEN_FULL_WANTED = gettext_lazy(
 UNIT_WANTED = gettext_lazy(
     "what counts as one, such as {one} or {other}", one='"household"', other='"person"'
 )
-USABLE_PERCENT = 85
-"""Part of the uplink that is shared, so that the queue builds up here and not in the modem."""
-RATE_SOURCES = ("stated", "measured")
-RATE_SOURCES_WANTED = gettext_lazy(
-    "{measured} (the speed follows what the line carries) or {stated}",
-    measured='"measured"',
-    stated='"stated"',
-)
-LEAST_PART = 8
-"""Where the rules do not say: a measured uplink carries at least this part of the stated rate, one by so much."""
-LEAST_MIN = 16_000
-"""In bit/s; that part of the least uplink. With none at all nothing could be shared, nor estimated."""
 
 
 def parse_ruleset(text: str) -> tuple[Ruleset | None, tuple[Finding, ...]]:
@@ -108,6 +96,7 @@ def parse_ruleset(text: str) -> tuple[Ruleset | None, tuple[Finding, ...]]:
     findings: list[Finding] = []
     _known_tables(document, findings)
     ruleset = _ruleset(document, findings)
+    few_enough_on_lines(ruleset, findings)
     if any(finding.is_error for finding in findings):
         return None, tuple(sorted(findings, key=lambda finding: finding.line))[:FINDINGS_MAX]
     return ruleset, ()
@@ -159,21 +148,21 @@ def _ruleset(document: TomlDocument, findings: list[Finding]) -> Ruleset:
         for key in ("community", "version", "decision"):
             if key not in head.data:
                 _missing(head, key, _HEAD_EXAMPLES[key])
-    uplink, permille, measured = _uplink(document, findings)
+    lines = read_uplinks(document, findings)
     calendar = _calendar(document, findings)
     decided, minutes = read_decisions(document, findings)
     dates = Dates({days.name: days for days in calendar}, decided)
-    line = None if uplink is None else usable(uplink, permille)
-    rules, observed = read_rules(document, findings, dates, line)
+    rules, observed = read_rules(document, findings, dates, lines.shaped)
+    only = lines.only
     _few_enough_times((*rules, *observed), findings)
     charter = _charter(document, findings)
     return Ruleset(
         community=head.name_text("community", literal(_HEAD_EXAMPLES["community"])) or "",
         version=head.integer("version", 1, 10**9) or 1,
         decision=head.value("decision", literal(_HEAD_EXAMPLES["decision"]), parse_decision) or "",
-        uplink=uplink,
-        usable_permille=permille,
-        measured=measured,
+        uplink=None if only is None else only.rates,
+        usable_permille=USABLE_PERCENT * 10 if only is None else only.usable_permille,
+        measured=None if only is None else only.measured,
         charter=charter,
         rules=rules,
         observed=observed,
@@ -184,6 +173,8 @@ def _ruleset(document: TomlDocument, findings: list[Finding]) -> Ruleset:
         grace_days=_grace_days(document, findings),
         preview_by=_preview_by(document, findings),
         minutes=minutes,
+        uplink_name="" if lines.several else MAIN_UPLINK if only is None else only.name,
+        uplinks=lines.several,
         ladders=read_ladders(document, findings, charter, rules),
     )
 
@@ -198,84 +189,6 @@ _HEAD_EXAMPLES = {
 def _missing(table: TomlTable, key: str, example: str) -> None:
     message = gettext_lazy("{table} has no {key}.", table=f"[{table.name}]", key=key)
     table.refuse("", message, gettext_lazy("add {example}", example=example))
-
-
-def _uplink(
-    document: TomlDocument, findings: list[Finding]
-) -> tuple[Rates | None, int, MeasuredUplink | None]:
-    default = None, USABLE_PERCENT * 10, None
-    if (uplinks := one_table(document, "uplink", findings)) is None:
-        return default
-    for name in uplinks.data:
-        if name != "main":
-            line = document.line(f"uplink.{name}") or uplinks.line(name)
-            message = gettext_lazy("{key} is not known to this version.", key=f"uplink.{name:.40}")
-            fix = gettext_lazy("write one uplink, {example}", example="[uplink.main]")
-            findings.append(Finding("E01", line, message, fix))
-    if (main := one_table(document, "uplink.main", findings)) is None:
-        return default
-    main.known(("down", "up", "usable_percent", "rate", "least", "most"))
-    percent = main.integer("usable_percent", 50, 100) or USABLE_PERCENT
-    down = main.value("down", literal('"40 Mbit/s"'), _uplink_rate)
-    up = main.value("up", literal('"8 Mbit/s"'), _uplink_rate)
-    for key in ("down", "up"):
-        if key not in main.data:
-            message = gettext_lazy("{table} has no {key}.", table="[uplink.main]", key=key)
-            fix = gettext_lazy("add the measured speed, such as {example}", example=f'{key} = "8 Mbit/s"')
-            main.refuse("", message, fix)
-    stated = Rates(down, up) if down and up else None
-    return stated, percent * 10, _measured(main, stated)
-
-
-def _measured(main: TomlTable, stated: Rates | None) -> MeasuredUplink | None:
-    rate = main.value("rate", RATE_SOURCES_WANTED, _rate_source)
-    least, most = (main.value(key, RATES_WANTED, parse_rates) for key in ("least", "most"))
-    for key in ("least", "most"):
-        if key in main.data and rate != "measured":
-            measured = 'rate = "measured"'
-            message = gettext_lazy("{key} has no effect without {example}.", key=key, example=measured)
-            main.refuse(
-                key, message, gettext_lazy("add {example}, or remove {key}", example=measured, key=key)
-            )
-    if rate != "measured" or stated is None:
-        return None
-    least = least or Rates(BitsPerSecond(stated.down // LEAST_PART), BitsPerSecond(stated.up // LEAST_PART))
-    most = most or stated
-    if min(least.down, least.up) < LEAST_MIN:
-        fix = gettext_lazy(
-            "write a speed that the line has even on its worst day, or remove {key}", key="least"
-        )
-        main.refuse("least", gettext_lazy("{key} is too little to share.", key="least"), fix)
-    if least.down > stated.down or least.up > stated.up:
-        main.refuse(
-            "least",
-            gettext_lazy("{key} is more than the stated speed.", key="least"),
-            gettext_lazy("write a speed that the line has even on its worst day"),
-        )
-    if most.down < stated.down or most.up < stated.up:
-        main.refuse(
-            "most",
-            gettext_lazy("{key} is less than the stated speed.", key="most"),
-            gettext_lazy("write the best speed that the line ever has, or remove {key}", key="most"),
-        )
-    return MeasuredUplink(least, most)
-
-
-def _rate_source(text: str) -> str:
-    if text not in RATE_SOURCES:
-        wrong = gettext_lazy("{text} is not known", text=f"{text!r:.60}")
-        raise InvalidValue(wrong, wanted=RATE_SOURCES_WANTED)
-    return text
-
-
-def _uplink_rate(text: str) -> BitsPerSecond:
-    rate = parse_rate(text)
-    if rate < 128_000:
-        raise InvalidValue(
-            gettext_lazy("{text} is too little to share", text=repr(text)),
-            gettext_lazy("write the measured speed, such as {example}", example='"8 Mbit/s"'),
-        )
-    return rate
 
 
 def _charter(document: TomlDocument, findings: list[Finding]) -> Charter:

@@ -13,11 +13,13 @@ from functools import partial
 
 from node.characters import hidden_character, is_name
 from node.errors import Finding, InvalidValue
+from node.governance.burst import LENGTH_MAX, SECOND_MS, Burst, format_burst, parse_burst
 from node.governance.document import LIST_MAX, TEXT_MAX
 from node.governance.expressions import rate_words
 from node.governance.rule_table import COUNTS, COUNTS_DEFAULT, DEVICES_MAX, EFFECTS
 from node.governance.rules import Ceiling, Share
 from node.governance.times import DAYS, days_text, parse_times, span_parts
+from node.governance.uplink_table import UPLINKS_MAX
 from node.governance.value_syntax import (
     SHARE_MAX,
     parse_credit,
@@ -29,7 +31,15 @@ from node.governance.value_syntax import (
 )
 from node.toml_writer import Value
 from node.translator import LazyText, gettext_lazy
-from node.units import Rates, format_volume, largest_unit, parse_duration, parse_rate, parse_volume
+from node.units import (
+    Milliseconds,
+    Rates,
+    format_volume,
+    largest_unit,
+    parse_duration,
+    parse_rate,
+    parse_volume,
+)
 
 Blanks = Mapping[str, str]
 """Texts by the name of their blank; a tick is ``yes`` or empty."""
@@ -44,10 +54,11 @@ TICKS = frozenset({*DAYS, "lifted", "busy", "together", "observe"})
 FREE = "none"
 """Value of a ceiling that lifts another."""
 
+_KEYS_OF_EFFECTS = {"quota": ("quota", "counts", "then"), "ceiling": ("ceiling", "burst")}
 _NUMBER = re.compile(r"\d{1,9}(\.\d{1,6})?", re.ASCII)
 _THOUSANDS = re.compile(r"\d{1,3}([.,]\d{3}){2,}|\d{1,3},\d{3}", re.ASCII)
 _POINT_THOUSANDS = re.compile(r"[1-9]\d{0,2}\.\d{3}", re.ASCII)
-_AMOUNTS = frozenset({"down", "up", "then_down", "then_up", "volume"})
+_AMOUNTS = frozenset({"down", "up", "burst_down", "burst_up", "then_down", "then_up", "volume"})
 _TIME = re.compile(r"([01]\d|2[0-3]):[0-5]\d", re.ASCII)
 _NUMBER_WANTED = gettext_lazy("write a number, such as {one} or {other}", one="5", other="2.5")
 
@@ -106,7 +117,7 @@ def changes(rule: Mapping[str, object], typed: Blanks) -> tuple[dict[str, Value 
 def keys_of(rule: Mapping[str, object]) -> tuple[str, ...]:
     """The keys of a rule that have blanks: those of its effect, and those that each rule can have."""
     effect = effect_of(rule)
-    own = {"quota": ("quota", "counts", "then")}.get(effect, (effect,) if effect else ())
+    own = _KEYS_OF_EFFECTS.get(effect, (effect,) if effect else ())
     load = ("while",) if effect in ("ceiling", "share", "session") or "while" in rule else ()
     count = () if effect in ("session", "devices") and "observe" not in rule else ("observe",)
     is_first = effect in ("share", "floor", "ceiling", "reserve") and "exception_to" not in rule
@@ -119,6 +130,7 @@ def keys_of(rule: Mapping[str, object]) -> tuple[str, ...]:
         "when",
         *load,
         "at",
+        "uplink",
         "from",
         "expires",
         "exception_to",
@@ -263,6 +275,20 @@ def _write_ceiling(blanks: Blanks) -> str:
     return FREE if blanks["lifted"] else _write_rates(blanks)
 
 
+def _show_burst(value: object) -> Blanks:
+    burst = parse_burst(str(value))
+    return {**_rates_blanks(burst.rates, "burst_"), "burst_s": str(burst.length // SECOND_MS)}
+
+
+def _write_burst(blanks: Blanks) -> str | None:
+    """Nothing where all of it is empty."""
+    if not any(blanks[name] for name in ("burst_down", "burst_up", "burst_s")):
+        return None
+    rates = parse_rates(_write_rates(blanks, "burst_"))
+    seconds = _whole("burst_s", LENGTH_MAX // SECOND_MS, blanks)
+    return format_burst(Burst(rates, Milliseconds(seconds * SECOND_MS)))
+
+
 # --- volumes, parts and durations ----------------------------------------------------------------
 
 
@@ -341,6 +367,18 @@ def _selectors(first: str, more: str) -> KeyBlanks:
         partial(_show_selectors, first, more),
         partial(_write_selectors, first, more),
     )
+
+
+def _show_lines(value: object) -> Blanks:
+    names = value if isinstance(value, list) else [value]
+    if not all(isinstance(name, str) for name in names) or len(names) > UPLINKS_MAX:
+        raise ValueError("no lines")
+    return {"uplink": ", ".join(map(str, names))}
+
+
+def _write_lines(blanks: Blanks) -> Value | None:
+    names = [name for each in blanks["uplink"].split(",") if (name := each.strip())]
+    return names[0] if len(names) == 1 else names or None
 
 
 def _show_times(value: object) -> Blanks:
@@ -422,6 +460,7 @@ KEYS: Mapping[str, KeyBlanks] = {
     ),
     "floor": KeyBlanks(_no_rates(), _show_floor, _write_rates),
     "ceiling": KeyBlanks({**_no_rates(), "lifted": ""}, _show_ceiling, _write_ceiling),
+    "burst": KeyBlanks({**_no_rates("burst_"), "burst_s": ""}, _show_burst, _write_burst),
     "quota": KeyBlanks({"volume": "", "volume_unit": "GB", "period": "month"}, _show_quota, _write_quota),
     "counts": KeyBlanks(
         {"counts": COUNTS_DEFAULT},
@@ -453,6 +492,7 @@ KEYS: Mapping[str, KeyBlanks] = {
         lambda value: {"at": str(value).removeprefix("node:").strip()},
         lambda blanks: f"node:{blanks['at']}" if blanks["at"] else None,
     ),
+    "uplink": KeyBlanks({"uplink": ""}, _show_lines, _write_lines),
     "from": KeyBlanks({"first": ""}, _show_day, lambda blanks: blanks["first"] or None),
     "expires": _text("expires"),
     "exception_to": _text("exception_to"),

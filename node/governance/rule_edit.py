@@ -85,6 +85,16 @@ class RuleDraft:
         return tuple(calendar) if isinstance(calendar, dict) else ()
 
     @property
+    def uplinks(self) -> tuple[str, ...]:
+        """The names of the lines."""
+        lines = self.document.data.get("uplink")
+        return (
+            tuple(name for name, each in lines.items() if isinstance(each, dict))
+            if isinstance(lines, dict)
+            else ()
+        )
+
+    @property
     def decisions(self) -> tuple[str, ...]:
         """All decisions that the file names, those with the highest numbers first."""
         dated, head = (self.document.data.get(name) for name in ("decisions", "ruleset"))
@@ -204,7 +214,7 @@ def with_exception(draft: RuleDraft, name: str) -> tuple[str, str] | Finding:
     rule = draft.rule(name)
     if rule is None:
         return _not_there(name)
-    copied = (effect_of(rule), "counts", "then", "while", "observe")
+    copied = (effect_of(rule), "burst", "counts", "then", "while", "observe")
     values = {key: rule[key] for key in copied if key in rule}
     values |= {"when": _EVENING, "exception_to": name}
     last = max(draft.tables.index(each) for each in draft.tables if each.get("id") == name)

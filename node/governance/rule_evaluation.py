@@ -19,6 +19,7 @@ from node.governance.combination import (
     Claim,
     WeightInPool,
     base_share,
+    burst_above,
     credited_share,
     earliest,
     highest_floor,
@@ -220,7 +221,8 @@ class PolicySlice:
             allowance = replace(allowance, own_floor=lifeline)
         alerts = tuple(rule.id for rule in used_up if _is_alert(rule.effect))
         session, devices = self._session(rules), self._devices(rules)
-        allowance = replace(allowance, session=session, devices=devices, alerts=alerts)
+        burst = burst_above(own, allowance.ceiling)
+        allowance = replace(allowance, session=session, devices=devices, alerts=alerts, burst=burst)
         if not self._agreed.lists_not_binding:
             return allowance
         binding = binding_rules(rules, exhausted, allowance)
@@ -268,7 +270,8 @@ class PolicySlice:
         """A pool counts as one household, with a share, floor and ceiling of its own."""
         of_pool = [rule for rule in rules if is_of_pool(rule, pool)]
         lifeline = self._pool_lifeline(pool)
-        pool_ceiling = lowest_ceiling(self._ceilings(of_pool), lifeline)
+        ceilings = self._ceilings(of_pool)
+        pool_ceiling = lowest_ceiling(ceilings, lifeline)
         reasons = inside.reasons
         share = Bound(
             base.value,
@@ -282,7 +285,15 @@ class PolicySlice:
         floor = highest_floor(self._floors(of_pool), lifeline, pool_ceiling)
         name = pool if isinstance(pool, str) else pool.id
         return Allowance(
-            share, floor, ceiling, (), name, pool_ceiling, inside.weight, lifeline=lifeline.value
+            share,
+            floor,
+            ceiling,
+            (),
+            name,
+            pool_ceiling,
+            pool_burst=burst_above(ceilings, pool_ceiling),
+            weight_in_pool=inside.weight,
+            lifeline=lifeline.value,
         )
 
     def _pool_lifeline(self, pool: Rule | str) -> Bound[Rates]:

@@ -2,6 +2,7 @@
 
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 
+from node.governance.burst import Burst, favours_burst, peak
 from node.governance.rules import (
     GUEST_TIER,
     SHARE_DEFAULT,
@@ -17,6 +18,7 @@ from node.governance.rules import (
     Who,
     covers,
 )
+from node.units import Rates
 
 CLASSES_MAX = 4096
 """Cached classes of units; when there are more, the cache is cleared."""
@@ -145,21 +147,28 @@ def exception_chains(rules: Sequence[Rule]) -> tuple[str, ...]:
     return tuple(path for name in firsts for path in below(name))
 
 
-def kindness(rule: Rule) -> tuple[int, int, int]:
+def kindness(rule: Rule) -> tuple[int, ...]:
     """Sort key of rules with the same effect: how much they allow."""
     match rule.effect:
         case Share(weight) | ShareLimit(weight) | Credit(weight):
             return (weight, 0, 0)
         case Floor(rates):
             return (rates.down, rates.up, 0)
-        case Ceiling(rates):
-            return (1, 0, 0) if rates is None else (0, rates.down, rates.up)
+        case Ceiling(rates, burst):
+            return (
+                (1, 0, 0) if rates is None else (0, rates.down, rates.up, *_kindness_of_burst(rates, burst))
+            )
         case Quota(volume):
             return (volume, 0, 0)
         case SessionLimit(length):
             return (length, 0, 0)
         case DevicesLimit(count):
             return (count, 0, 0)
+
+
+def _kindness_of_burst(ceiling: Rates, burst: Burst | None) -> tuple[int, ...]:
+    most = peak(ceiling, burst)
+    return most.down, most.up, 0 if burst is None else burst.length
 
 
 def favours(rule: Rule, replaced: Rule | None) -> bool:
@@ -174,10 +183,10 @@ def favours(rule: Rule, replaced: Rule | None) -> bool:
             return not isinstance(before, Credit) or weight >= before.weight
         case Floor(rates):
             return not isinstance(before, Floor) or covers(rates, before.rates)
-        case Ceiling(rates):
-            if rates is None:
-                return True
-            return isinstance(before, Ceiling) and before.rates is not None and covers(rates, before.rates)
+        case Ceiling(rates, burst):
+            if rates is None or not isinstance(before, Ceiling) or before.rates is None:
+                return rates is None
+            return covers(rates, before.rates) and favours_burst(burst, rates, before.burst, before.rates)
         case Quota(volume):
             return isinstance(before, Quota) and volume >= before.volume
         case SessionLimit(length):

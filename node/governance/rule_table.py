@@ -6,6 +6,7 @@ from datetime import date
 from functools import partial
 
 from node.errors import Finding, InvalidValue
+from node.governance.burst_table import read_burst, refuse_burst, refuse_burst_without_ceiling
 from node.governance.document import TomlTable, suggestion, tables, write
 from node.governance.expressions import listed
 from node.governance.rule_evaluation import SESSION_MIN
@@ -29,6 +30,7 @@ from node.governance.rules import (
     Share,
     UsageAlert,
     Who,
+    reserved,
 )
 from node.governance.times import (
     ALWAYS,
@@ -43,6 +45,7 @@ from node.governance.times import (
     parse_times,
 )
 from node.governance.times import WANTED as TIMES_WANTED
+from node.governance.uplink_table import uplinks_of
 from node.governance.value_syntax import (
     AT_WANTED,
     CREDIT_WANTED,
@@ -70,7 +73,7 @@ from node.governance.value_syntax import (
 )
 from node.toml_reader import TomlDocument
 from node.translator import LazyText, day_words, gettext_lazy, literal
-from node.units import BitsPerSecond, Rates
+from node.units import NO_RATES, Rates
 
 RULES_MAX = 200
 OBSERVED_MAX = 10
@@ -83,6 +86,7 @@ EFFECTS = ("share", "credit", "floor", "reserve", "ceiling", "quota", "session",
 RULE_KEYS = (
     "id",
     *EFFECTS,
+    "burst",
     "counts",
     "then",
     "who",
@@ -92,6 +96,7 @@ RULE_KEYS = (
     "expires",
     "while",
     "at",
+    "uplink",
     "exception_to",
     "together",
     "emergency",
@@ -100,11 +105,6 @@ RULE_KEYS = (
     "proposed_by",
     "why",
 )
-LATER = {
-    "burst": gettext_lazy("use a ceiling alone until a later version knows bursts"),
-}
-"""Keys that later versions of the rule language will have, and what to do until then."""
-
 EMERGENCY_DAYS_MAX = 3
 """Of an emergency order: 72 hours."""
 EMERGENCY_EXAMPLE = ("2026-12-01", "2026-12-03")
@@ -122,6 +122,8 @@ COUNTS_WANTED = gettext_lazy("{some} or {last}", some='"uplink"', last='"uplink 
 _TARGET_WANTED = gettext_lazy("the id of the rule that it replaces, in quotes")
 
 Names = Mapping[str, TomlTable]
+Lines = Mapping[str, Rates | None]
+"""By name, the rate of each line that is shared; None for one with errors, which are reported."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,16 +136,16 @@ class Dates:
 
 
 def read_rules(
-    document: TomlDocument, findings: list[Finding], dates: Dates, line: Rates | None
+    document: TomlDocument, findings: list[Finding], dates: Dates, lines: Lines
 ) -> tuple[tuple[Rule, ...], tuple[Rule, ...]]:
-    """The rules in force and those only observed, without errors of their own; all errors are added to `findings`. `line`:
-    the rate that is shared, if its speed is stated."""
+    """The rules in force and those only observed, without errors of their own; all errors are added to `findings`. `lines`:
+    those whose speed is stated."""
     found = tables(document, "rule", RULES_MAX, findings)
     names = _names(found)
     rules: list[Rule] = []
     observed: list[Rule] = []
     for table in found:
-        rule = _rule(table, names, dates, line)
+        rule = _rule(table, names, dates, lines)
         among = observed if _observe(table, names, rule) else rules
         among += [] if rule is None else [rule]
     if len(observed) > OBSERVED_MAX:
@@ -175,13 +177,14 @@ def _names(found: Sequence[TomlTable]) -> dict[str, TomlTable]:
     return names
 
 
-def _rule(table: TomlTable, names: Names, dates: Dates, line: Rates | None) -> Rule | None:
-    table.known(RULE_KEYS, LATER)
+def _rule(table: TomlTable, names: Names, dates: Dates, lines: Lines) -> Rule | None:
+    table.known(RULE_KEYS)
     name = table.required("id", NAME_WANTED, _rule_name)
     by = table.required("by", DECISION_WANTED, parse_decision, "E07")
     chain = _replaced(table, names)
     who = _who(table, chain)
-    effect = _effect(table, line)
+    uplinks = uplinks_of(table, chain, tuple(lines))
+    effect = _effect(table, [lines[name] for name in uplinks or lines])
     when = _when(table, dates, effect, by)
     while_busy = _while_busy(table, effect)
     at = _at(table, chain)
@@ -210,6 +213,7 @@ def _rule(table: TomlTable, names: Names, dates: Dates, line: Rates | None) -> R
         at,
         is_emergency,
         proposed_by,
+        uplinks,
     )
 
 
@@ -404,11 +408,9 @@ def _selectors(table: TomlTable, key: str, excluded: Sequence[str]) -> Who | Non
         return None
 
 
-def _effect(table: TomlTable, line: Rates | None) -> Effect | None:
+def _effect(table: TomlTable, lines: Sequence[Rates | None]) -> Effect | None:
     found = _effects(table)
     if len(found) != 1:
-        if not found and any(key in LATER for key in table.data):
-            return None
         message = gettext_lazy("This rule does nothing; a rule has exactly one effect.")
         fix = gettext_lazy("add one of {words}", words=", ".join(EFFECTS))
         if found:
@@ -424,7 +426,9 @@ def _effect(table: TomlTable, line: Rates | None) -> Effect | None:
                     "{key} belongs to a quota, and this rule has {effect}.", key=key, effect=found[0]
                 )
                 table.refuse(key, message, gettext_lazy("take it out"), "E02")
-    return _reserve(table, line) if found[0] == "reserve" else _READERS[found[0]](table)
+    if found[0] != "ceiling":
+        refuse_burst(table, found[0])
+    return _reserve(table, lines) if found[0] == "reserve" else _READERS[found[0]](table)
 
 
 def _share(table: TomlTable) -> Share | None:
@@ -441,30 +445,32 @@ def _floor(table: TomlTable) -> Floor | None:
     return None if rates is None else Floor(rates)
 
 
-def _reserve(table: TomlTable, line: Rates | None) -> Reserve | None:
+def _reserve(table: TomlTable, lines: Sequence[Rates | None]) -> Reserve | None:
+    """`lines`: those on which the rule holds; of several, its rate depends on the line (`Ruleset.of_uplink`)."""
     percent = table.value("reserve", RESERVE_WANTED, parse_reserve)
     if percent is None:
         return None
-    if line is None:
+    if not lines:
         message = gettext_lazy("A reserve is a part of the line, and its speed is not stated.")
         fix = gettext_lazy("write {table} with {examples}", table="[uplink.main]", examples="down, up")
         table.refuse("reserve", message, fix, "E02")
         return None
-    return Reserve(
-        Rates(BitsPerSecond(line.down * percent // 100), BitsPerSecond(line.up * percent // 100)), percent
-    )
+    line = lines[0] if len(lines) == 1 else NO_RATES
+    return None if line is None else reserved(line, percent)
 
 
 def _ceiling(table: TomlTable) -> Ceiling | None:
     if table.data.get("ceiling") == "none":
         if "exception_to" in table.data:
+            refuse_burst_without_ceiling(table)
             return Ceiling(None)
         message = gettext_lazy("{example} lifts no other rule.", example='ceiling = "none"')
         fix = gettext_lazy("remove the rule, or say with {key} which ceiling it lifts", key="exception_to")
         table.refuse("ceiling", message, fix, "E02")
         return None
     rates = table.value("ceiling", RATES_WANTED, parse_rates)
-    return None if rates is None else Ceiling(rates)
+    burst = read_burst(table, rates)
+    return None if rates is None else Ceiling(rates, burst)
 
 
 def _quota(table: TomlTable) -> Quota | None:

@@ -10,6 +10,7 @@ given:  WHO [with QUOTA [and QUOTA] used up], DAY [DATE] HH:MM | always [, every
 expect: CLAIM [and CLAIM]
         down|up >=|<= SPEED            rate on the uplink; for guests and other pools, of the whole pool
         floor|ceiling down|up >=|<=|= SPEED
+        burst down|up >=|<=|= SPEED    for the first seconds; without a burst it is the ceiling
         share|devices >=|<=|= NUMBER
         session >=|<=|= DURATION       such as 4 hours
         ceiling|session|devices = none
@@ -26,6 +27,7 @@ from typing import Literal
 from node.characters import is_name
 from node.errors import InvalidValue
 from node.governance.allowance import Allowance, Moment, Unit
+from node.governance.burst import peak
 from node.governance.expressions import duration_words, rate_words, weekday_words
 from node.governance.fair_shares import Demand, fair_rates
 from node.governance.ladders import ladder_of, step_groups, step_of
@@ -58,7 +60,7 @@ EXPECT_WANTED = gettext_lazy(
 )
 
 _WHEN = re.compile(rf"({'|'.join(DAYS)})(?: (\d{{4}}-\d\d-\d\d))? ([01]\d|2[0-3]):([0-5]\d)", re.ASCII)
-_RATE_CLAIM = re.compile(r"(?:(floor|ceiling) )?(down|up) (>=|<=|=) (.{1,40})")
+_RATE_CLAIM = re.compile(r"(?:(floor|ceiling|burst) )?(down|up) (>=|<=|=) (.{1,40})")
 _SHARE_CLAIM = re.compile(r"share (>=|<=|=) (\d{1,6})", re.ASCII)
 _LIMIT_CLAIM = re.compile(r"(session|devices) (>=|<=|=) (.{1,40})")
 _COMPARE: Mapping[str, Callable[[int, int], bool]] = {">=": operator.ge, "<=": operator.le, "=": operator.eq}
@@ -67,6 +69,7 @@ MONDAY = datetime.combine(EPOCH, time(), UTC)
 WEEKS_MAX = 530
 """In which an ordinary day is looked for: more than all days of a calendar together."""
 TESTED = AccountId("the-one-tested")
+_UPLINK = "uplink:"
 EVERYONE, ALWAYS_TESTED = "everyone", "always"
 
 
@@ -92,6 +95,8 @@ class Given:
     """Whether all others use the uplink too, so that it is busy."""
     node: str | None
     """The node; empty for one that no rule names, None for each."""
+    uplink: str | None = None
+    """The line; None for each."""
 
     def situation(self, unit: Unit, minute: int, node: str) -> TestSituation:
         return TestSituation(unit, moment_at(minute, busy=self.busy, node=node), self.used)
@@ -145,6 +150,9 @@ def broken_claims(
 def parse_given(text: str, ruleset: Ruleset, units: Sequence[Unit]) -> Given:
     """Raises InvalidValue."""
     parts = [part.strip() for part in text.split(",")]
+    lines = [part for part in parts[2:] if part.startswith(_UPLINK)]
+    parts = [*parts[:2], *(part for part in parts[2:] if part not in lines[:1])]
+    uplink = _uplink(lines[0], ruleset) if lines else None
     at = parts.pop() if parts[-1].startswith("at ") else None
     if len(parts) not in (2, 3) or (len(parts) == 3 and parts[2] not in ("everyone busy", "alone")):
         raise InvalidValue(gettext_lazy("{text} is not who and when", text=repr(text)), wanted=GIVEN_WANTED)
@@ -153,7 +161,15 @@ def parse_given(text: str, ruleset: Ruleset, units: Sequence[Unit]) -> Given:
     used = _used(quotas, ruleset) if quotas else {}
     unit = None if who.strip() == EVERYONE else _unit(who.strip(), ruleset, units)
     node = _node(at.removeprefix("at "), ruleset) if at is not None else None if minute is None else ""
-    return Given(unit, minute, used, parts[-1] != "alone", node)
+    return Given(unit, minute, used, parts[-1] != "alone", node, uplink)
+
+
+def _uplink(text: str, ruleset: Ruleset) -> str:
+    name, names = text.removeprefix(_UPLINK).strip(), ruleset.uplink_names
+    if name not in names:
+        known = in_a_row(*(f"{_UPLINK}{each}" for each in names), between=", ")
+        raise InvalidValue(gettext_lazy("there is no line {name}", name=f"{name!r:.60}"), wanted=known)
+    return name
 
 
 def _node(text: str, ruleset: Ruleset) -> str:
@@ -301,7 +317,10 @@ def _demand(together: Sequence[Allowance], direction: Direction) -> Demand:
     return Demand(allowance.share.value, floor, ceiling, lifeline).with_lifelines(own)
 
 
-Tested = Literal["rate", "floor", "ceiling", "share", "session", "devices"]
+Tested = Literal["rate", "floor", "ceiling", "burst", "share", "session", "devices"]
+
+
+_OF_RATES: tuple[Tested, ...] = ("floor", "ceiling", "burst")
 
 
 @dataclass(frozen=True, slots=True)
@@ -335,7 +354,8 @@ class Expectation:
             bound = allowance.session if self.what == "session" else allowance.devices
             return None if bound is None else bound.value
         ceiling = None if allowance.ceiling is None else allowance.ceiling.value
-        found = {"rate": rates, "floor": allowance.floor.value, "ceiling": ceiling}[self.what]
+        most = None if ceiling is None else peak(ceiling, allowance.burst)
+        found = {"rate": rates, "floor": allowance.floor.value, "ceiling": ceiling, "burst": most}[self.what]
         return None if found is None else rate_in(self.direction or "down", found)
 
     def _words(self, value: int | None, allowance: Allowance) -> LazyText:
@@ -366,7 +386,7 @@ def _claim(text: str) -> Expectation:
     match = _RATE_CLAIM.fullmatch(text)
     if match is None or (match[1] is None and match[3] == "="):
         raise InvalidValue(gettext_lazy("{text} cannot be tested", text=repr(text)), wanted=EXPECT_WANTED)
-    what: Tested = "floor" if match[1] == "floor" else "ceiling" if match[1] == "ceiling" else "rate"
+    what: Tested = next((each for each in _OF_RATES if each == match[1]), "rate")
     return Expectation(what, "down" if match[2] == "down" else "up", match[3], parse_rate(match[4]))
 
 

@@ -90,6 +90,10 @@ def rule_warnings(
         yield from _open_end(rule)
     yield from _full_line(ruleset)
     yield from _closed_door(ruleset, units)
+
+
+def too_many_rules(ruleset: Ruleset) -> Iterable[Finding]:
+    """W09."""
     if len(ruleset.every_rule) > RULES_READ_MAX:
         message = gettext_lazy(
             "There are {number} rules; beyond {most}, people stop reading them.",

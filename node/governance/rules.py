@@ -1,12 +1,13 @@
 """The rule model as frozen values: a closed list of effects, and no selector for what people do online."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Literal
 
 from node.accounting.periods import Period
 from node.errors import Finding
+from node.governance.burst import Burst
 from node.governance.minutes import Minutes
 from node.governance.times import NamedDays, Times
 from node.units import KILO, BitsPerSecond, Bytes, Milliseconds, Rates
@@ -83,6 +84,7 @@ class Ceiling:
     """Maximum rate; None removes the ceiling to which this rule is an exception."""
 
     rates: Rates | None
+    burst: Burst | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,6 +153,8 @@ class Rule:
     """By an emergency order: it limits for some days, and ends by itself."""
     proposed_by: Who | None = None
     """The people who proposed it."""
+    uplinks: tuple[str, ...] = ()
+    """Names of the only lines on which it holds, sorted; empty for all lines."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -276,15 +280,30 @@ class MeasuredUplink:
     most: Rates
 
 
+MAIN_UPLINK = "main"
+
+
+@dataclass(frozen=True, slots=True)
+class NamedUplink:
+    """One of several lines towards the Internet, of which some nodes of the community are the gateway."""
+
+    name: str
+    rates: Rates
+    """Measured capacity."""
+    usable_permille: int
+    measured: MeasuredUplink | None = None
+
+
 @dataclass(frozen=True)  # no slots: `shaped` is computed once
 class Ruleset:
-    """All active rules of one community, and the uplink they share."""
+    """All active rules of one community, and the uplink they share; or of a community with several uplinks
+    (`is_of_several`), from which `of_uplink` makes the rules of one."""
 
     community: str
     version: int
     decision: str
     uplink: Rates | None
-    """Measured capacity; None when the community has not stated it: then only ceilings are shaped."""
+    """Measured capacity; None when the community has not stated it: then only ceilings are shaped. None for several."""
     usable_permille: int
     charter: Charter
     rules: tuple[Rule, ...]
@@ -305,8 +324,67 @@ class Ruleset:
     """The decision to keep usage in intervals of five minutes for 14 days, for previews; empty for none."""
     observed: tuple[Rule, ...] = ()
     """Rules that are not in force: they limit and give nobody anything, and what they would do is counted."""
+    uplink_name: str = MAIN_UPLINK
+    """Empty for several."""
+    uplinks: tuple[NamedUplink, ...] = ()
+    """All uplinks of a community with several, by name; also in the rules of one of them."""
     ladders: tuple[Ladder, ...] = ()
     """Their steps are rules for people with a case; see `ladders`."""
+
+    @property
+    def is_of_several(self) -> bool:
+        """Whether these are the rules of several uplinks, which nothing can be evaluated from."""
+        return bool(self.uplinks) and not self.uplink_name
+
+    @cached_property
+    def uplink_names(self) -> tuple[str, ...]:
+        """Of all lines whose speed the community states."""
+        if self.uplinks:
+            return tuple(each.name for each in self.uplinks)
+        return () if self.uplink is None else (self.uplink_name,)
+
+    @cached_property
+    def by_uplink(self) -> Mapping[str, "Ruleset"]:
+        """The rules of each uplink, by its name: these rules themselves where there are not several."""
+        if not self.is_of_several:
+            return {self.uplink_name: self}
+        return {each.name: self._on(each) for each in self.uplinks}
+
+    def of_uplink(self, name: str) -> "Ruleset":
+        """The rules that hold on one uplink; these rules themselves where there are not several. On a line that these rules
+        do not name, those of all lines hold, and its speed is not stated."""
+        if not self.is_of_several:
+            return self
+        return self.by_uplink.get(name) or self._on_no_uplink
+
+    def of_rule(self, rule: Rule) -> tuple["Ruleset", ...]:
+        """The rules of each uplink on which this one holds."""
+        return tuple(
+            each for name, each in self.by_uplink.items() if not rule.uplinks or name in rule.uplinks
+        )
+
+    @cached_property
+    def _on_no_uplink(self) -> "Ruleset":
+        rules, observed = (
+            tuple(rule for rule in each if not rule.uplinks) for each in (self.rules, self.observed)
+        )
+        return replace(self, rules=rules, observed=observed, uplinks=(), uplink_name=MAIN_UPLINK)
+
+    def _on(self, uplink: NamedUplink) -> "Ruleset":
+        shaped = usable(uplink.rates, uplink.usable_permille)
+        rules, observed = (
+            tuple(_on_line(rule, shaped) for rule in each if not rule.uplinks or uplink.name in rule.uplinks)
+            for each in (self.rules, self.observed)
+        )
+        return replace(
+            self,
+            uplink=uplink.rates,
+            usable_permille=uplink.usable_permille,
+            measured=uplink.measured,
+            rules=rules,
+            observed=observed,
+            uplink_name=uplink.name,
+        )
 
     @cached_property
     def shaped(self) -> Rates | None:
@@ -355,7 +433,9 @@ class Ruleset:
 
     @property
     def may_carry_less(self) -> bool:
-        """Whether the uplink is expected to carry less at times than the rate that all promises fit."""
+        """Whether the uplink, or one of several, is expected to carry less at times than the rate that all promises fit."""
+        if self.is_of_several:
+            return any(each.may_carry_less for each in self.by_uplink.values())
         if self.measured is None or self.shaped is None:
             return False
         return not covers(self.measured.least, self.shaped)
@@ -364,6 +444,21 @@ class Ruleset:
     def floors_may_shrink(self) -> bool:
         """Whether floors can be promised to more people than the uplink carries at once."""
         return self.may_carry_less or self.charter.overbook_percent > 100
+
+
+def reserved(shaped: Rates, percent: int) -> Reserve:
+    """So many percent of a line that is shared."""
+    down, up = (BitsPerSecond(rate * percent // 100) for rate in (shaped.down, shaped.up))
+    return Reserve(Rates(down, up), percent)
+
+
+def _on_line(rule: Rule, shaped: Rates) -> Rule:
+    """The rule on a line that is shared: a reserve is a part of each."""
+    if not isinstance(rule.effect, Reserve) or rule.effect == (
+        effect := reserved(shaped, rule.effect.percent)
+    ):
+        return rule
+    return replace(rule, effect=effect)
 
 
 CONTROL_PERMILLE, CONTROL_MIN, CONTROL_PERMILLE_MAX = 20, BitsPerSecond(32_000), 250
@@ -410,6 +505,7 @@ class ActiveRuleset:
     """The rules in force, and the state of the rule file if it differs from them."""
 
     ruleset: Ruleset
+    """What the file says, for all lines."""
     text: str
     fingerprint: str
     warnings: tuple[Finding, ...] = ()
@@ -418,6 +514,13 @@ class ActiveRuleset:
     rejected: tuple[Finding, ...] = ()
     """Why the current file is not in force; empty when it is."""
     rejected_fingerprint: str = ""
+    uplink_name: str = ""
+    """The line of which this node is the gateway, as its settings say; empty where they do not."""
+
+    @property
+    def own(self) -> Ruleset:
+        """The rules that this node enforces: those of its line. The same object as long as `ruleset` is."""
+        return self.ruleset.of_uplink(self.uplink_name or MAIN_UPLINK)
 
     @property
     def seen(self) -> str:
@@ -431,14 +534,19 @@ def nodes_of(rules: Iterable[Rule]) -> tuple[str, ...]:
 
 
 def essence(rule: Rule) -> Rule:
-    """The rule without what nobody's rights depend on."""
-    return replace(rule, by="", why="", line=0, is_emergency=False, proposed_by=None)
+    """The rule without what nobody's rights depend on, on a line on which it holds."""
+    return replace(rule, by="", why="", line=0, is_emergency=False, proposed_by=None, uplinks=())
 
 
 def limit_of(rule: Rule) -> Rates | None:
     """The ceiling that the rule sets, at once or when its quota is used up."""
     effect = rule.effect.then if isinstance(rule.effect, Quota) else rule.effect
     return effect.rates if isinstance(effect, Ceiling) else None
+
+
+def burst_of(rule: Rule) -> Burst | None:
+    """That of its ceiling."""
+    return rule.effect.burst if isinstance(rule.effect, Ceiling) else None
 
 
 def covers(rates: Rates, others: Rates) -> bool:

@@ -3,6 +3,7 @@
 The English text is what is voted on; a `Translator` gives every sentence in another language.
 """
 
+from collections.abc import Sequence
 from dataclasses import replace
 
 from node.accounting.periods import Period, PeriodKind, SlidingDays
@@ -11,11 +12,13 @@ from node.governance.expressions import (
     a_unit,
     among_words,
     approvals_sentence,
+    burst_words,
     busy_sentence,
     capital,
     duration_words,
     every_unit,
     grace_sentence,
+    lines_words,
     listed,
     most_words,
     nodes_words,
@@ -67,6 +70,7 @@ from node.governance.times import (
 )
 from node.translator import ENGLISH, Translator, day_words
 from node.units import (
+    NO_RATES,
     Rates,
 )
 
@@ -88,7 +92,7 @@ def _sentence(rule: Rule, ruleset: Ruleset, words: Translator) -> str:
     parts = [_timed(rule, _effect(rule, ruleset, words), words)]
     if rule.exception_to is not None:
         text = words.gettext("For them it replaces this rule: “{rule}”")
-        if rule.at:
+        if rule.at or rule.uplinks:
             text = words.gettext("There it replaces this rule: “{rule}”")
         if rule.when is not None:
             text = words.gettext("In those hours it replaces this rule: “{rule}”")
@@ -169,10 +173,10 @@ def guests_share_sentence(ruleset: Ruleset, words: Translator = ENGLISH) -> str:
 
 
 def describe(ruleset: Ruleset, words: Translator = ENGLISH) -> tuple[str, ...]:
-    """The whole agreement, one sentence each: the uplink, the charter, then the rules in file order."""
+    """The whole agreement, one sentence each: the uplinks, the charter, then the rules in file order."""
     charter, whole = ruleset.charter, ruleset.as_if_in_force(ruleset.observed)
     return (
-        line_sentence(ruleset, words),
+        *line_sentences(ruleset, words),
         lifeline_sentence(ruleset, charter.lifeline, words),
         guest_lifeline_sentence(ruleset, charter.guest_lifeline, words),
         ratio_sentence(ruleset, words),
@@ -210,6 +214,17 @@ def named_days_sentence(named: NamedDays, words: Translator = ENGLISH) -> str:
             text = words.gettext("{first} to the end of {last}").format(first=text, last=until)
         ranges.append(text)
     return words.gettext("Days called {name}: {days}.").format(name=named.name, days="; ".join(ranges))
+
+
+def line_sentences(ruleset: Ruleset, words: Translator = ENGLISH, *, stated: bool = False) -> tuple[str, ...]:
+    """What people share, on each of several lines; or with `stated`, while nothing has been measured."""
+    say = stated_line_sentence if stated else line_sentence
+    if not ruleset.is_of_several:
+        return (say(ruleset, words),)
+    text = words.gettext("On the line {name}: {sentence}")
+    return tuple(
+        text.format(name=name, sentence=say(each, words)) for name, each in ruleset.by_uplink.items()
+    )
 
 
 def line_sentence(ruleset: Ruleset, words: Translator = ENGLISH) -> str:
@@ -309,18 +324,25 @@ def allowance_in(words: Translator, allowance: Allowance, ruleset: Ruleset) -> A
 
 
 def _timed(rule: Rule, text: str, words: Translator) -> str:
+    text = _at_its_time(rule, text, words)
+    if rule.uplinks:
+        text = words.gettext("{place}, {text}").format(place=lines_words(rule.uplinks, words), text=text)
+    return capital(text)
+
+
+def _at_its_time(rule: Rule, text: str, words: Translator) -> str:
     if rule.at:
         text = words.gettext("{place}, {text}").format(place=nodes_words([rule.at], words), text=text)
     if rule.while_busy:
         text = words.gettext("while the line is busy, {text}").format(text=text)
     if rule.when is None:
-        return capital(text)
+        return text
     if not rule.when.is_whole_week:
         weekly = week_words(rule.when, words)
         text = words.gettext("{times} {text}").format(times=weekly, text=text)
     if dates := dates_words(rule.when, words):
         text = words.gettext("{dates}, {text}").format(dates=dates, text=text)
-    return capital(text)
+    return text
 
 
 def _effect(rule: Rule, ruleset: Ruleset, words: Translator) -> str:
@@ -338,12 +360,9 @@ def _effect(rule: Rule, ruleset: Ruleset, words: Translator) -> str:
             text = words.gettext("{who} have at most {most} when the line is shared.")
             return text.format(who=who, most=most_words(most, words))
         case Floor() as floor:
-            return _floor(floor, who, ruleset, words)
-        case Ceiling(rates):
-            if rates is None:
-                return words.gettext("{who} have no speed limit.").format(who=who)
-            text = words.gettext("{who} never have more than {rates}.")
-            return text.format(who=who, rates=rates_words(rates, words))
+            return _floor(floor, who, ruleset.of_rule(rule), words)
+        case Ceiling() as ceiling:
+            return _ceiling(ceiling, who, words)
         case Quota() as quota:
             return _quota(quota, rule.who, ruleset.unit, words)
         case SessionLimit(length):
@@ -360,15 +379,31 @@ def _effect(rule: Rule, ruleset: Ruleset, words: Translator) -> str:
             return text.format(who=who, number=count)
 
 
-def _floor(floor: Floor, who: str, ruleset: Ruleset, words: Translator) -> str:
+def _ceiling(ceiling: Ceiling, who: str, words: Translator) -> str:
+    if ceiling.rates is None:
+        return words.gettext("{who} have no speed limit.").format(who=who)
+    rates = rates_words(ceiling.rates, words)
+    if ceiling.burst is None:
+        return words.gettext("{who} never have more than {rates}.").format(who=who, rates=rates)
+    text = words.gettext("{who} have at most {rates}; up to {burst}.")
+    return text.format(who=who, rates=rates, burst=burst_words(ceiling.burst, words))
+
+
+def _floor(floor: Floor, who: str, lines: Sequence[Ruleset], words: Translator) -> str:
+    """`lines`: the rules of those on which it is guaranteed."""
     rates = rates_words(floor.rates, words)
     if isinstance(floor, Reserve):
+        if floor.rates == NO_RATES:
+            text = words.gettext(
+                "{who} have {percent} percent of each line reserved. What they do not use, others use."
+            )
+            return text.format(who=who, percent=floor.percent)
         text = words.gettext(
             "{who} have {percent} percent of the line reserved, {rates}. What they do not use, others use."
         )
         return text.format(who=who, percent=floor.percent, rates=rates)
     text = words.gettext("{who} have at least {rates} whenever they need it.")
-    if ruleset.floors_may_shrink:
+    if any(each.floors_may_shrink for each in lines):
         text = words.gettext("{who} have at least {rates} when they need it and the line carries it.")
     return text.format(who=who, rates=rates)
 

@@ -7,6 +7,7 @@ from functools import reduce
 from node.enforcement.htb_classes import ALL_GUARANTEED, GuaranteedParts
 from node.enforcement.plan import IDLE_MINOR, NO_LIMIT, ShapedClass
 from node.governance.allowance import Allowance
+from node.governance.burst import Burst, highest_burst
 from node.units import NO_RATES, POOL_PREFIX, AccountId, BitsPerSecond, Rates, highest
 
 NO_FLOOR = NO_RATES
@@ -27,6 +28,8 @@ class _Pool:
     weight: int = 1
     lifeline: Rates = NO_FLOOR
     """Lifeline of all guests together, or of one household."""
+    burst: Burst | None = None
+    """Above `ceiling`."""
     own: Rates = NO_FLOOR
     """Sum of the floors that its members are each guaranteed."""
     seen: set[int] = field(default_factory=set)
@@ -40,6 +43,7 @@ class _Pool:
         self.floor = highest(self.floor, allowance.floor.value)
         self.weight = max(self.weight, allowance.share.value)
         top = UNLIMITED if allowance.pool_ceiling is None else allowance.pool_ceiling.value
+        self.burst = highest_burst((self.ceiling, self.burst), (top, allowance.pool_burst))
         self.ceiling = highest(self.ceiling, top)
         self.lifeline = highest(self.lifeline, allowance.lifeline)
 
@@ -48,8 +52,9 @@ class _Pool:
         since the rules were adopted."""
         ceiling, lifeline = highest(self.ceiling, self.own), highest(self.lifeline, self.own)
         if not shared:
-            return ShapedClass(minor, None, NO_FLOOR, ceiling, self.weight)
-        return ShapedClass(minor, None, highest(self.floor, self.own), ceiling, self.weight, lifeline)
+            return ShapedClass(minor, None, NO_FLOOR, ceiling, self.weight, burst=self.burst)
+        floor = highest(self.floor, self.own)
+        return ShapedClass(minor, None, floor, ceiling, self.weight, lifeline, self.burst)
 
 
 def shaped_classes(
@@ -61,17 +66,17 @@ def shaped_classes(
     found: dict[int, _Pool] = {}
     for account, allowance in allowances:
         ceiling = allowance.ceiling.value if allowance.ceiling is not None else UNLIMITED
-        minor = minors[account]
+        minor, burst = minors[account], allowance.burst
         if allowance.pool is not None and (shared or allowance.pool_ceiling is not None):
             above = minors[pool_account(allowance.pool)]
             own = allowance.own_floor.value if allowance.own_floor is not None else NO_FLOOR
             found.setdefault(above, _Pool()).take(allowance, own)
-            classes[minor] = ShapedClass(minor, above, own, ceiling, allowance.weight_in_pool, own)
+            classes[minor] = ShapedClass(minor, above, own, ceiling, allowance.weight_in_pool, own, burst)
         elif shared:
             floor, weight = allowance.floor.value, allowance.share.value
-            classes[minor] = ShapedClass(minor, None, floor, ceiling, weight, allowance.lifeline)
+            classes[minor] = ShapedClass(minor, None, floor, ceiling, weight, allowance.lifeline, burst)
         elif allowance.ceiling is not None:
-            classes[minor] = ShapedClass(minor, None, NO_FLOOR, ceiling, allowance.share.value)
+            classes[minor] = ShapedClass(minor, None, NO_FLOOR, ceiling, allowance.share.value, burst=burst)
     return classes | {minor: pool.shaped(minor, shared=shared) for minor, pool in found.items()}
 
 

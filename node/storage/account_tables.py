@@ -101,6 +101,8 @@ LADDER_CASE = (
     "number, account, ladder, step, said, days, reason, by, opened_s, boot, at_ms, ran_ms, objection, objected_s, "
     "objected_ran_ms, is_answered, ending, ended_s, ended_by"
 )
+KEY_COLUMNS = {"rule_objections": 2}
+"""How many columns are the primary key, where it is not the first one alone."""
 NOTICE = "number, place, audience, first_day, last_day, is_urgent, by, texts"
 TERMS = "version, adopted_day, by, texts"
 APPEARANCE = "number, accent, accent_dark, welcome, wifi_name, wifi_passphrase, logo, by"
@@ -114,8 +116,8 @@ def _statement(change: Change) -> tuple[str, list[Any]]:
             return "DELETE FROM passphrases WHERE account = ?", [account]
         case ObjectionGone(number):
             return "DELETE FROM contests WHERE number = ?", [number]
-        case RuleObjectionGone(account):
-            return "DELETE FROM rule_objections WHERE account = ?", [account]
+        case RuleObjectionGone(account, version):
+            return "DELETE FROM rule_objections WHERE account = ? AND version = ?", [account, version]
         case LadderCaseGone(number):
             return "DELETE FROM ladder_cases WHERE number = ?", [number]
         case NoticeGone(number):
@@ -141,7 +143,7 @@ Row = (
 
 
 def row(change: Row) -> tuple[str, str, list[Any]]:
-    """Table, columns and values of a row; the first column is the primary key."""
+    """Table, columns and values of a row; the first columns are the primary key."""
     match change:
         case Notice() | Terms() | Objection() | RuleObjection() | Appearance():
             return _written(change)
@@ -200,12 +202,13 @@ def _case(row: tuple[Any, ...]) -> LadderCase:
 
 def put(table: str, columns: str, values: list[Any]) -> tuple[str, list[Any]]:
     """UPSERT statement and its values."""
-    key, *others = columns.split(", ")
+    names = columns.split(", ")
+    keys, others = names[: KEY_COLUMNS.get(table, 1)], names[KEY_COLUMNS.get(table, 1) :]
     marks = ", ".join("?" * len(values))
     # Not INSERT OR REPLACE, which would move the row to the end.
     over = ", ".join(f"{name} = excluded.{name}" for name in others)
     return (
-        f"INSERT INTO {table} ({columns}) VALUES ({marks}) ON CONFLICT ({key}) DO UPDATE SET {over}",  # noqa: S608
+        f"INSERT INTO {table} ({columns}) VALUES ({marks}) ON CONFLICT ({', '.join(keys)}) DO UPDATE SET {over}",  # noqa: S608
         values,
     )
 

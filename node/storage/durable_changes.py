@@ -1,6 +1,6 @@
 """Changes that must survive the loss of the database: how they are written to the journal and applied again.
 
-A change is ``["put", table, values]``, ``["gone", table, key]``, ``["removed", values of a session]``,
+A change is ``["put", table, values]``, ``["gone", table, key, more of the key]``, ``["removed", values of a session]``,
 ``["pardoned", device]`` or ``["erased", device, account, until_day]``. Credentials are stored as in the
 database: as fingerprints and hashes. A device that was erased or left an account is stored as a keyed hash.
 Names of devices, texts of objections and reasons of cases are not in the journal, only in the copy, so that they need to be
@@ -51,13 +51,14 @@ _COLUMNS = {
     "sessions": session_tables.SESSION,
 }
 _GONE = {
-    "passphrases": "account",
-    "contests": "number",
-    "rule_objections": "account",
-    "ladder_cases": "number",
-    "notices": "number",
-    "bindings": "mac",
+    "passphrases": ("account",),
+    "contests": ("number",),
+    "rule_objections": ("account", "version"),
+    "ladder_cases": ("number",),
+    "notices": ("number",),
+    "bindings": ("mac",),
 }
+"""Columns of the primary key. Before there were drafts an account had one objection, which is gone without its version."""
 
 
 class HashedDevices:
@@ -108,8 +109,8 @@ def _gone(
             return ["gone", "passphrases", account]
         case ObjectionGone(number):
             return ["gone", "contests", number]
-        case RuleObjectionGone(account):
-            return ["gone", "rule_objections", account]
+        case RuleObjectionGone(account, version):
+            return ["gone", "rule_objections", account, version]
         case LadderCaseGone(number):
             return ["gone", "ladder_cases", number]
         case NoticeGone(number):
@@ -160,6 +161,13 @@ def row_key(change: Change, devices: HashedDevices) -> Hashable:
             return "device", device
         case ["erased", device, account, _]:
             return ("device", device) if device else ("account", account)
+        case ["put", "rule_objections", [account, version, *_]] | [
+            "gone",
+            "rule_objections",
+            account,
+            version,
+        ]:
+            return "rule_objections", account, version
         case ["put", name, [key, *_]] | ["gone", name, key]:
             return name, key
         case _:
@@ -215,8 +223,8 @@ def _apply(db: Connection, change: Change, known: _KnownDevices) -> None:
             _put(db, name, values)
         case ["gone", "bindings", device]:
             _with_device(known, device, lambda mac: db.execute("DELETE FROM bindings WHERE mac = ?", [mac]))
-        case ["gone", name, key]:
-            db.execute(f"DELETE FROM {name} WHERE {_GONE[name]} = ?", [key])  # noqa: S608
+        case ["gone", name, *keys]:
+            db.execute(f"DELETE FROM {name} WHERE {_where(name, len(keys))}", keys)  # noqa: S608
         case ["removed", values]:
             known.add(values[0])
             _put(db, "sessions", values)
@@ -229,6 +237,12 @@ def _apply(db: Connection, change: Change, known: _KnownDevices) -> None:
                 usage_tables.erase(db, AccountId(account), until_day)
         case _:
             raise ValueError(f"no such change: {change[0]}")
+
+
+def _where(name: str, keys: int) -> str:
+    if not 1 <= keys <= len(_GONE[name]):
+        raise ValueError(f"no such key: {name}")
+    return " AND ".join(f"{column} = ?" for column in _GONE[name][:keys])
 
 
 def _with_device(known: _KnownDevices, device: str, do: Callable[[MacAddress], object]) -> None:
@@ -256,10 +270,10 @@ def _put_binding(db: Connection, values: list[Any]) -> None:
 def _put_rule_objection(db: Connection, values: list[Any]) -> None:
     """Keep the objection's text, which is not in the journal, if it is to the same version."""
     db.execute(
-        f"INSERT INTO rule_objections ({account_tables.RULE_OBJECTION}) VALUES (?, ?, ?, ?, ?) ON CONFLICT (account) "  # noqa: S608
-        "DO UPDATE SET text = CASE WHEN rule_objections.version = excluded.version "
-        "AND rule_objections.fingerprint = excluded.fingerprint THEN rule_objections.text ELSE '' END, "
-        "version = excluded.version, fingerprint = excluded.fingerprint, day = excluded.day",
+        f"INSERT INTO rule_objections ({account_tables.RULE_OBJECTION}) VALUES (?, ?, ?, ?, ?) "  # noqa: S608
+        "ON CONFLICT (account, version) DO UPDATE SET "
+        "text = CASE WHEN rule_objections.fingerprint = excluded.fingerprint THEN rule_objections.text ELSE '' END, "
+        "fingerprint = excluded.fingerprint, day = excluded.day",
         values,
     )
 

@@ -41,6 +41,14 @@ INVENTORY = (
     ),
     InventoryEntry("pages", N_("Signed counts from other nodes, as they arrived."), N_("13 months")),
     InventoryEntry(
+        "community_records",
+        N_(
+            "What admins signed about the community: their keys and names, which nodes belong to it, and the invites that "
+            "new nodes came with. Every node of the community has the same."
+        ),
+        N_("as long as the community exists; a newer statement replaces an older one about the same node"),
+    ),
+    InventoryEntry(
         "rule_versions",
         N_(
             "The rules that were in force or waited, which admins adopted and approved them, and when. Everybody can read "
@@ -81,11 +89,12 @@ INVENTORY = (
     InventoryEntry(
         "rule_objections",
         N_(
-            "Which members object to rules that wait for their time, and what they write. The admins’ pages show the number "
-            "and the texts, not whose they are."
+            "Which members object to drafts of rules and to rules that wait for their time, and what they write. The "
+            "admins’ pages show the number and the texts, not whose they are."
         ),
         N_(
-            "until these rules are in force, replaced or withdrawn; if objections stopped them, 30 days after that"
+            "until these rules are in force, replaced or withdrawn, or the draft has ended; if objections stopped them, "
+            "30 days after that"
         ),
     ),
     InventoryEntry(
@@ -267,6 +276,23 @@ def _eighth(db: Connection) -> None:
 
 
 def _ninth(db: Connection) -> None:
+    """Statements about the community that admins and invites signed."""
+    _create(db, "community_records", "name", {"name": str, "statement": bytes})
+
+
+def _tenth(db: Connection) -> None:
+    """Drafts of rules: an account can object to each version, and records say what their text would do."""
+    db.execute("ALTER TABLE rule_objections RENAME TO rule_objections_before")
+    columns = {"account": str, "version": int, "fingerprint": str, "day": str, "text": str}
+    _create(db, "rule_objections", ("account", "version"), columns)
+    names = ", ".join(columns)
+    db.execute(f"INSERT INTO rule_objections ({names}) SELECT {names} FROM rule_objections_before")  # noqa: S608
+    db.execute("DROP TABLE rule_objections_before")
+    table(db, "rule_versions").add_column("meaning", str, not_null_default="")
+    table(db, "rule_versions").add_column("waits_s", int, not_null_default=0)
+
+
+def _eleventh(db: Connection) -> None:
     """Cases of ladders."""
     texts = dict.fromkeys(("account", "ladder", "said", "reason", "by", "boot", "ending", "ended_by"), str)
     numbers = dict.fromkeys(
@@ -313,6 +339,8 @@ MIGRATIONS: tuple[Callable[[Connection], None], ...] = (
     _seventh,
     _eighth,
     _ninth,
+    _tenth,
+    _eleventh,
 )
 """In order; user_version is the number applied. Each runs in one transaction."""
 

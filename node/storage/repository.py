@@ -17,7 +17,8 @@ from node.accounting.meter import Tally
 from node.accounts.changes import Change, Forgotten
 from node.control.ports import StoredState
 from node.errors import StorageTrouble
-from node.governance.adoption import AdoptionRecord, LogCheck, RuleHistory, is_full, removable, sealed
+from node.governance.adoption import AdoptionRecord, LogCheck, sealed
+from node.governance.rule_history import RuleHistory, is_full, removable
 from node.sessions.stored import SavedSession
 from node.storage import account_tables, durable_changes, session_tables, usage_tables
 from node.storage.copies import open_to_read
@@ -244,6 +245,29 @@ class StoredPageCache:
         await self._store.run(lambda db: save_pages(db, kept, left, day))
 
 
+class StoredStatements:
+    """Implements `mesh.ports.StatementStore`."""
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+
+    def load(self) -> Iterable[bytes]:
+        return self._store.run_blocking(load_statements)
+
+    async def save(self, rows: Iterable[tuple[str, bytes]], gone: Iterable[str]) -> None:
+        kept, left = tuple(rows), tuple(gone)
+        await self._store.run(lambda db: save_statements(db, kept, left))
+
+
+def load_statements(db: Connection) -> list[bytes]:
+    return [row for (row,) in db.execute("SELECT statement FROM community_records ORDER BY name")]
+
+
+def save_statements(db: Connection, rows: Iterable[tuple[str, bytes]], gone: Iterable[str]) -> None:
+    db.executemany("DELETE FROM community_records WHERE name = ?", ((name,) for name in gone))
+    db.executemany("INSERT OR REPLACE INTO community_records VALUES (?, ?)", rows)
+
+
 # Tables of other nodes' signed pages, and of rule files that were in force.
 
 
@@ -271,6 +295,8 @@ _RECORD = (
     "trial_s",
     "objections",
     "accounts",
+    "meaning",
+    "waits_s",
     "number",
     "prev",
     "hash",
@@ -302,7 +328,7 @@ def _shorten(db: Connection) -> None:
     db.execute("DELETE FROM rule_versions WHERE number < ?", [last])
     db.execute(
         """UPDATE rule_versions SET kind = 'checkpoint', adopted = '', by = '', fingerprint = '', text = '', subject = 0,
-           reason = '', due = '', trial_s = 0, objections = 0, accounts = 0 WHERE number = ?""",
+           reason = '', due = '', trial_s = 0, objections = 0, accounts = 0, meaning = '', waits_s = 0 WHERE number = ?""",
         [last],
     )
 

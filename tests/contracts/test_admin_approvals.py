@@ -102,6 +102,6 @@ async def test_an_admin_without_a_name_chooses_one_before_approving(browser) -> 
 async def test_approved_rules_that_no_longer_fit_are_not_said_to_be_in_force(browser, monkeypatch) -> None:
     await browser.app.adoption.adopt(RULES + ORDER, BEN)
     finding = Finding("E04", 0, gettext_lazy("Too much is promised."), gettext_lazy("promise less"))
-    monkeypatch.setattr("node.app.rule_adoption.amend", lambda *_: (None, (finding,)))
+    monkeypatch.setattr("node.app.adoption_checks.amend", lambda *_: (None, (finding,)))
     response, _ = await browser.send("/rules/approve", number="2")
     assert (303, "/rules?ended") == (response.status, response.headers["Location"])

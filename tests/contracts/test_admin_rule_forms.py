@@ -81,6 +81,42 @@ async def test_a_number_is_checked_saved_and_in_force_on_trial(browser):
     assert 2 == len(changed_lines(RULES, browser.app.admin.rule_file().text))
 
 
+async def test_a_rule_is_tied_to_one_of_several_lines_from_a_menu(browser):
+    fields = await opened(browser, "guest-top")
+    assert "uplink" not in fields, "with one line there is nothing to choose"
+    several = RULES + '\n[uplink.mill]\ndown = "20 Mbit/s"\nup = "5 Mbit/s"\n'
+    fields = await opened(browser, "guest-top", several)
+    assert "" == fields["uplink"]
+    page = await browser.submit("/rules", **fields | {"uplink": "mill"}, do="check")
+    assert "On the line mill, guests never have more than 3 Mbit/s" in page
+    assert "on the line main: no speed limit instead of at most 3 Mbit/s" in page
+    response, _ = await browser.send("/rules", **form_in(page), do="save")
+    assert (303, "/rules?saved") == (response.status, response.headers["Location"])
+    _, page = await browser.get("/rules")
+    assert "This node is the gateway of the line main." in page
+    page = await browser.submit(
+        "/rules", **await opened(browser, "guest-top", several) | {"uplink": "<b>"}, do="check"
+    )
+    assert "The file has no line &#39;&lt;b&gt;&#39;." in page
+    assert "<b>" not in page
+
+
+async def test_a_burst_is_added_changed_and_taken_away_again_by_its_blanks(browser):
+    fields = await opened(browser, "guest-top")
+    burst = {"burst_down": "9", "burst_up": "2,5", "burst_s": "20"}
+    page = await browser.submit("/rules", **fields | burst, do="check")
+    assert "up to 9 Mbit/s download and 2.5 Mbit/s upload for the first 20 seconds" in page
+    fields = form_in(page)
+    assert ['+ burst = "9 Mbit/s down, 2500 kbit/s up for 20 s"'] == changed_lines(RULES, fields["text"])
+    page = await browser.submit("/rules", **fields | {"burst_s": "301"}, do="check")
+    assert "write a whole number from 1 to 300" in html.unescape(page)
+    page = await browser.submit("/rules", **fields | {"burst_down": "2"}, do="check")
+    told = page[page.index('id="burst_down-said"') :]
+    assert "The burst is not above the ceiling" in told[: told.index("</div></div>")]
+    page = await browser.submit("/rules", **fields | dict.fromkeys(burst, ""), do="check")
+    assert RULES == form_in(page)["text"]
+
+
 @pytest.mark.parametrize("button", ["check", "save", "preview", "exception"])
 async def test_mistakes_are_told_at_their_blanks_and_what_was_typed_stays(browser, button):
     fields = await opened(browser, "guest-top")

@@ -101,6 +101,8 @@ ANSWERS = {
     "rules-adopt": lambda asked: adopted("refused" if "portt" in asked["text"] else "trial"),
     "rules-confirm": lambda asked: adopted("same" if asked["version"] else "confirmed"),
     "rules-rollback": lambda asked: adopted("trial" if asked["version"] else "ended"),
+    "rules-draft": lambda asked: adopted("refused" if "portt" in asked["text"] else "draft"),
+    "rules-withdraw": lambda _: adopted("withdrawn"),
     "rules-log": lambda _: {"versions": [], "damaged": 0},
     "vouchers-issue": lambda asked: issued(asked) if asked["count"] != "961" else refuse(asked),
     "vouchers-list": lambda _: {"batches": []},
@@ -237,6 +239,26 @@ def test_a_rule_for_a_node_that_is_not_known_is_noticed_where_the_names_are_know
     assert "W20" not in codes()
 
 
+def test_a_file_without_the_line_of_this_node_is_refused_on_this_node_only(config, tmp_path, capsys):
+    draft = config.parent / "draft.toml"
+    lines = "".join(f'[uplink.{name}]\ndown = "9 Mbit/s"\nup = "9 Mbit/s"\n' for name in ("river", "mill"))
+    draft.write_text(GOOD.partition("[uplink.main]")[0] + lines)
+
+    def checked(answer: int, settings: Path) -> list[str]:
+        assert answer == main(["rules", "check", str(draft), "--json", "--config", str(settings)])
+        return [each["code"] for each in said_in_json(capsys)["findings"] if each["code"][0] == "E"]
+
+    assert [] == checked(0, tmp_path / "no.toml"), "no node, no line of its own"
+    assert ["E13"] == checked(1, config), "it does not say which line it is at"
+    interface = 'interface = "up0"'
+    config.write_text(config.read_text().replace(interface, f'{interface}\nname = "mill"', 1))
+    assert [] == checked(0, config)
+    config.write_text(config.read_text().replace('name = "mill"', 'name = "mil"', 1))
+    assert ["E13"] == checked(1, config)
+    assert 1 == main(["rules", "check", str(draft), "--config", str(config)])
+    assert "did you mean mill?" in capsys.readouterr().out
+
+
 def test_a_draft_is_compared_with_the_rules_in_force(config, capsys):
     draft = config.parent / "draft.toml"
     draft.write_text(f"# a comment\n{GOOD}{LIMIT.format(5)}")
@@ -302,6 +324,7 @@ def test_a_file_that_cannot_be_read_is_a_usage_error(tmp_path, content, capsys):
         ["rules", "show"],
         ["rules", "confirm"],
         ["rules", "rollback"],
+        ["rules", "withdraw", "7"],
         ["rules", "log"],
         ["devices"],
         ["peers"],
@@ -357,7 +380,14 @@ def test_rules_are_adopted_and_a_file_with_errors_exits_with_1(config, capsys):
     draft.write_text("#" * 700_000)
     assert 1 == ask_for(config, "rules", "adopt", str(draft))
     assert "is longer than 262144 bytes" in capsys.readouterr().err
-    for words in (["confirm"], ["confirm", "1"], ["rollback"], ["rollback", "1"], ["log"]):
+    assert 1 == ask_for(config, "rules", "draft", str(draft))
+    assert "is longer than 262144 bytes" in capsys.readouterr().err
+    draft.write_text(BAD)
+    assert 1 == ask_for(config, "rules", "draft", str(draft))
+    draft.write_text(GOOD)
+    capsys.readouterr()
+    more = ["draft", str(draft)], ["withdraw", "7"]
+    for words in (["confirm"], ["confirm", "1"], ["rollback"], ["rollback", "1"], ["log"], *more):
         assert 0 == ask_for(config, "rules", *words, "--json")
         assert said_in_json(capsys)["ok"]
 

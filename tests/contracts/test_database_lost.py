@@ -267,6 +267,7 @@ async def test_a_loss_is_in_the_log_the_status_the_doctor_and_the_admin_page_wit
             adoption=app.adoption,
             parts=Parts(),
             peers=tuple,
+            roster=lambda: frozenset(world.street.config.community.nodes),
             waiting=app.portal.waiting,
             warned=tuple,
             losses=lambda: world.store.losses,
@@ -441,7 +442,7 @@ async def test_an_objection_to_rules_outlives_the_database_and_one_that_was_take
                 objection("ana", "In the copy."),
                 objection("ben", "Later."),
                 objection("dot", "Later."),
-                RuleObjectionGone(AccountId("cai")),
+                RuleObjectionGone(AccountId("cai"), objection("cai", "").version),
             )
         )
     is_deleted(world.path)

@@ -177,7 +177,7 @@ async def test_an_objection_is_changed_and_taken_back(valley: Valley) -> None:
     assert "<script>" not in office
     assert "First." not in office
     reply = await valley.send("ana", "/rules/take-back")
-    assert (303, "/rules/next?done=withdrawn") == (reply.status, reply.headers["location"])
+    assert (303, "/rules/next?version=2&done=withdrawn") == (reply.status, reply.headers["location"])
     assert "You no longer object." in (await valley.phones["ana"].get("/rules/next?done=withdrawn")).body
     assert "Members who object: 0 of 8." in (await valley.admin.get("/rules"))[1]
 
@@ -328,3 +328,52 @@ async def test_without_the_communitys_decision_no_line_is_shown(valley: Valley) 
     active(valley.app, NAMES)
     await valley.schedule()
     assert "on average" not in await valley.page("ana")
+
+
+async def test_members_read_a_draft_object_to_it_and_their_objection_is_carried_over(valley: Valley) -> None:
+    text, replacing = valley.app.loop.active_ruleset.text + NIGHT, valley.app.loop.active_ruleset.fingerprint
+    response, _ = await valley.admin.send("/rules", text=text, replacing=replacing, do="draft")
+    assert (303, "/rules?drafted") == (response.status, response.headers["location"])
+    assert "Members read the draft on the portal now." in (await valley.admin.get("/rules?drafted"))[1]
+    assert "There is a draft of new rules." in (await valley.phones["guest"].get("/me")).body
+    page = await valley.page("ana")
+    for shown in ("This is a draft: nobody has decided it", "For you", 'name="number" value="2"'):
+        assert shown in page
+    guest = await valley.page("guest")
+    assert ("I object" in page, "I object" in guest) == (True, False)
+    reply = await valley.send("ana", text="<b>At night I work.</b>")
+    assert (303, "/rules/next?version=2&done=objected") == (reply.status, reply.headers["location"])
+    again = await valley.phones["ana"].get("/rules/next?version=2&done=objected")
+    assert "Your objection is saved and counts." in again.body
+    _, office = await valley.admin.get("/rules")
+    assert "Members who object: 1 of 8." in office
+    assert "&lt;b&gt;At night I work.&lt;/b&gt;" in office
+    for number in ("1", "99", "0", "-1", "x" * 99, "%D9%A3"):
+        assert "This is a draft" in (await valley.phones["ana"].get(f"/rules/next?version={number}")).body
+    await valley.schedule()
+    page = await valley.page("ana")
+    for shown in ("New rules are waiting", "Members who object so far: 1.", "You object."):
+        assert shown in page
+    assert "Draft: version" not in page
+    _, office = await valley.admin.get("/rules")
+    assert "a draft, decided as version 3" in office
+
+
+async def test_several_drafts_are_shown_beside_what_waits_and_an_admin_withdraws_one(valley: Valley) -> None:
+    await valley.schedule()
+    texts = [
+        valley.app.loop.active_ruleset.text + NIGHT.replace("3 Mbit/s", f"{rate} Mbit/s") for rate in (1, 2)
+    ]
+    for text in texts:
+        assert "draft" == (await valley.app.adoption.draft(text, "admin Ana")).kind
+    page = await valley.page("ben")
+    assert "New rules are waiting" in page
+    assert ['href="/rules/next?version=4"', 'href="/rules/next?version=3"'] == [
+        each for each in ('href="/rules/next?version=4"', 'href="/rules/next?version=3"') if each in page
+    ]
+    first = (await valley.phones["ben"].get("/rules/next?version=3")).body
+    assert ("This is a draft" in first, "1 Mbit/s" in first, 'version=4"' in first) == (True, True, True)
+    await valley.admin.submit("/rules/rollback", trial="3")
+    assert "New rules are waiting" in (await valley.phones["ben"].get("/rules/next?version=3")).body
+    history = await valley.admin.get("/rules/history")
+    assert "a draft that an admin withdrew" in history[1]

@@ -36,12 +36,13 @@ from node.accounts.rule_objections import RuleObjection, RuleObjectionGone
 from node.accounts.terms import Terms, TermsText
 from node.accounts.vouchers import Batch, Voucher
 from node.control.ports import Repository
+from node.governance.adoption import AdoptionRecord, sealed
 from node.sessions.stored import SavedSession, Session
 from node.storage import migrations
 from node.storage.copies import salvage
 from node.storage.database import Store
 from node.storage.integrity import check, drop_suspects
-from node.storage.repository import StoredPageCache, StoredRepository
+from node.storage.repository import StoredArchive, StoredPageCache, StoredRepository
 from node.units import AccountId, Bytes, MacAddress, Milliseconds, Monotonic, NodeId, Usage
 from tests.fakes.registry_repository import place_of
 from tests.fakes.repository import FakeRepository
@@ -107,7 +108,7 @@ changes = st.one_of(
     st.builds(Objection, numbers, accounts, days, texts, texts, texts, days),
     st.builds(ObjectionGone, numbers),
     st.builds(RuleObjection, accounts, numbers, texts, days, texts),
-    st.builds(RuleObjectionGone, accounts),
+    st.builds(RuleObjectionGone, accounts, st.integers(1, 3)),
     st.builds(
         LadderCase, numbers, accounts, texts, numbers, texts, numbers, texts, texts, st.integers(0, 2**40), texts,
         st.integers(0, 2**40).map(Monotonic), is_answered=st.booleans(), ending=st.sampled_from(["", "over", "lifted"]),
@@ -290,6 +291,39 @@ async def test_a_database_of_the_first_schema_is_migrated_and_keeps_everything(
     with sqlite3.connect(path) as plain:
         assert [(len(migrations.MIGRATIONS),)] == plain.execute("PRAGMA user_version").fetchall()
     plain.close()
+
+
+async def test_objections_and_the_log_of_before_there_were_drafts_are_migrated(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path, ana = tmp_path / "procomu.db", AccountId("ana")
+    first = sealed(AdoptionRecord("edited", "2026-11-24T12:00", "admin", "f1", "one"), 1, "")
+    with monkeypatch.context() as before:
+        before.setattr(migrations, "MIGRATIONS", migrations.MIGRATIONS[:9])
+        old = Store(path)
+        try:
+            values = ["ana", 1, "f1", "2026-11-24", "Why?"]
+            await old.run(lambda db: db.execute("INSERT INTO rule_objections VALUES (?, ?, ?, ?, ?)", values))
+            columns = "kind, adopted, by, fingerprint, text, number, prev, hash"
+            row = [getattr(first, name) for name in columns.split(", ")]
+            insert = f"INSERT INTO rule_versions ({columns}) VALUES (?, ?, ?, ?, ?, ?, ?, ?)"
+            await old.run(lambda db: db.execute(insert, row))
+        finally:
+            old.close()
+    store = Store(path)
+    try:
+        kept = RuleObjection(ana, 1, "f1", "2026-11-24", "Why?")
+        assert (kept,) == (await registry(StoredRepository(store))).rule_objections
+        await save(StoredRepository(store), [RuleObjection(ana, 2, "f2", "2026-11-25", "")])
+        await save(StoredRepository(store), [RuleObjectionGone(ana, 1)])
+        assert [2] == [each.version for each in (await registry(StoredRepository(store))).rule_objections]
+        archive = StoredArchive(store)
+        await archive.append(AdoptionRecord("draft", "2026-11-25T12:00", "admin", "f2", "two", meaning="m"))
+        history, damaged = await archive.history()
+        assert (0, [2, 1]) == (damaged, [each.number for each in history.versions()])
+        assert [2] == [each.number for each in history.state.drafts]
+    finally:
+        store.close()
 
 
 async def test_sessions_and_the_registry_are_saved_together_or_not_at_all(tmp_path: Path) -> None:

@@ -52,6 +52,11 @@ def the_tree_holds(classes: dict[int, HtbClass], line: int | None) -> None:
         assert htb.parent_minor is None or htb.parent_minor in classes
 
 
+def pool_of(htb: HtbClass, classes: dict[int, HtbClass]) -> int | None:
+    """The class above it, and above that of its burst."""
+    return htb.parent_minor if htb.peak is None else classes[htb.parent_minor or 0].parent_minor
+
+
 def everybody_has_theirs(standing: EffectivePolicy, classes: dict[int, HtbClass], *, upwards: bool) -> None:
     """Each household's own class, and the class of all guests, are guaranteed the lifeline; with an unknown
     uplink speed nothing is guaranteed, but no ceiling is below it.
@@ -63,7 +68,7 @@ def everybody_has_theirs(standing: EffectivePolicy, classes: dict[int, HtbClass]
         htb = classes.get(standing.session_table.minors[account])
         if standing.unit(account).tier == GUEST_TIER:
             if htb is not None:
-                guests.add(htb.parent_minor or 0)
+                guests.add(pool_of(htb, classes) or 0)
                 assert htb.ceil >= (32_000 if upwards else 64_000)
             continue
         if htb is None:

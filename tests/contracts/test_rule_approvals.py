@@ -242,7 +242,7 @@ async def test_approved_rules_that_no_longer_fit_the_members_are_withdrawn(
 ) -> None:
     number = (await committee.adopt(FASTER)).number
     finding = Finding("E04", 0, gettext_lazy("Too much is promised."), gettext_lazy("promise less"))
-    monkeypatch.setattr("node.app.rule_adoption.amend", lambda *_: (None, (finding,)))
+    monkeypatch.setattr("node.app.adoption_checks.amend", lambda *_: (None, (finding,)))
     assert "withdrawn" == (await committee.adoption.approve(BEN, number)).kind
     assert (TWO, ("withdrawn", "invalid")) == (committee.in_force, committee.newest())
 

@@ -331,3 +331,67 @@ async def test_a_start_uses_the_rules_and_members_that_were_edited_last(lived: R
     book, member_directory = again(lived.rules.parent).open()
     assert "share = 90" in book.text
     assert ("anna",) == tuple(unit.account for unit in member_directory.units)
+
+
+# --- several lines --------------------------------------------------------------------------------
+
+MILL = """
+[uplink.mill]
+down = "20 Mbit/s"
+up = "5 Mbit/s"
+[[rule]]
+id = "mill-top"
+ceiling = "2 Mbit/s down, 1 Mbit/s up"
+who = "tier:guest"
+uplink = "mill"
+by = "D-1"
+"""
+
+
+def at_line(folder: Path, name: str) -> RuleFiles:
+    return RuleFiles(folder / "rules.toml", folder / "members.toml", folder / "data", uplink=name)
+
+
+async def test_each_node_enforces_the_rules_of_its_line(lived: RuleFiles) -> None:
+    lived.rules.write_text(RULES + MILL)
+    main, mill = (at_line(lived.rules.parent, name).open()[0] for name in ("", "mill"))
+    assert main.ruleset == mill.ruleset
+    assert ("main", "mill") == (main.own.uplink_name, mill.own.uplink_name)
+    assert "mill-top" in {rule.id for rule in mill.own.rules} - {rule.id for rule in main.own.rules}
+    assert 20_000_000 == (mill.own.uplink and mill.own.uplink.down)
+    assert ((), ()) == (main.strained, mill.strained)
+
+
+async def test_rules_without_the_line_of_the_node_are_refused_and_those_before_stay(lived: RuleFiles) -> None:
+    lived.rules.write_text(RULES + MILL)
+    files = at_line(lived.rules.parent, "mill")
+    heart = Heart(*files.open())
+    await files.look(cast("Reconciler", heart), kept, "a test")
+    files.rules.write_text(RULES)
+    await files.look(cast("Reconciler", heart), kept, "a test")
+    assert ["E13"] == [finding.code for finding in heart.active_ruleset.rejected]
+    assert RULES + MILL == heart.active_ruleset.text
+    assert "mill" == heart.active_ruleset.own.uplink_name
+    started, _ = at_line(lived.rules.parent, "mill").open()
+    assert (RULES + MILL, "mill") == (started.text, started.own.uplink_name), "after a restart, too"
+    assert ["E13"] == [finding.code for finding in started.rejected]
+
+
+async def test_a_node_with_a_line_that_no_rules_have_starts_and_says_so(lived: RuleFiles) -> None:
+    lived.rules.write_text(RULES + MILL)
+    before = at_line(lived.rules.parent, "mill")
+    await before.look(cast("Reconciler", Heart(*before.open())), kept, "a test")
+    active, _ = at_line(lived.rules.parent, "mil").open()
+    assert ["E13"] == [finding.code for finding in active.strained]
+    assert None is active.own.uplink
+    assert {rule.id for rule in active.ruleset.rules} - {"mill-top"} == {rule.id for rule in active.own.rules}
+    lived.rules.write_text(RULES + MILL.replace("uplink.mill", "uplink.mil").replace('"mill"', '"mil"'))
+    mended, _ = at_line(lived.rules.parent, "mil").open()
+    assert ("mil", (), ()) == (mended.own.uplink_name, mended.strained, mended.rejected)
+
+
+async def test_a_first_start_with_a_line_that_the_file_does_not_have_is_refused(files: RuleFiles) -> None:
+    files.rules.write_text(RULES + MILL)
+    with pytest.raises(InvalidFile) as error:
+        RuleFiles(files.rules, files.members, uplink="river").open()
+    assert ["E13"] == [finding.code for finding in error.value.findings if finding.is_error]

@@ -10,13 +10,19 @@ from dataclasses import asdict
 from pathlib import Path
 
 from mesh import messages
+from mesh.announcement import Address
+from mesh.community_changes import first_record, new_invite
+from mesh.community_state import CommunityState
 from mesh.exchange import PAGE_KIND
+from mesh.invite import SEED_BYTES, Invite, invite_key, invite_text, make_use, read_invite
 from mesh.messages import Have, Hello, Keepalive, Root, Streams, encode
 from mesh.node_certificates import community_mark, leaf_certificate, wrapper_ca
 from mesh.page_format import Malformed, Page, assemble_page, page_digest, page_head
 from mesh.page_kinds import page_content
 from mesh.page_versions import PageCollection, counts_as
 from mesh.past_kind import past_body
+from mesh.roster import nodes_digest
+from mesh.signed_statement import as_json
 from mesh.usage_kind import PageContent, usage_body
 from node.accounting.ledger import UsageBucket
 from node.identity import human_form, key_from_raw, own_node_id, sign
@@ -135,6 +141,36 @@ def room() -> dict[str, object]:
     }
 
 
+def statements() -> dict[str, object]:
+    """A community with one admin, a node from its first list, and one that came with an invite."""
+    seed = bytes(range(SEED_BYTES))
+    first = first_record("La Vall", "Rosa", KEY, [NODE])
+    state = CommunityState(first.community)
+    for each in first.statements:
+        state.add(each)
+    made = new_invite(state, KEY, seed, 2)
+    said = read_invite(made)
+    assert isinstance(said, Invite)
+    addresses = (Address("10.0.0.1", 7400), Address("fe80::1", 7400))
+    listed = (
+        *first.statements,
+        made,
+        make_use(seed, first.community, own_node_id(invite_key(seed)), "Ermita"),
+    )
+    for each in listed:
+        state.add(each)
+    return {
+        "community": first.community,
+        "statements": [{"statement": as_json(each), "hash": each.hash, "name": each.name} for each in listed],
+        "digest": state.digest(),
+        "nodes": sorted(state.nodes()),
+        "nodes_digest": nodes_digest(state.nodes()),
+        "seed": seed.hex(),
+        "invite": invite_text(seed, made, said, addresses),
+        "addresses": [str(address) for address in addresses],
+    }
+
+
 def vectors() -> dict[str, object]:
     """File name to content."""
     decoded = messages.decode(page())
@@ -165,6 +201,7 @@ def vectors() -> dict[str, object]:
     found["other"] = others()
     found["hello-extended"] = {"frame": encode(EXTENDED).decode(), "says": asdict(EXTENDED)}
     found["room"] = room()
+    found["statements"] = statements()
     found["malformed"] = MALFORMED
     found["identity"] = {
         "private_key_hex": bytes(range(32)).hex(),

@@ -8,13 +8,18 @@ from pathlib import Path
 import pytest
 
 from mesh import (
+    community_record,
+    community_state,
     directory,
+    invite,
+    lobby,
     messages,
     other_pages,
     page_format,
     page_versions,
     past_kind,
     peering,
+    signed_statement,
     tls_transport,
     usage_kind,
 )
@@ -25,6 +30,8 @@ from mesh.node_certificates import community_mark, leaf_certificate, node_id_fro
 from mesh.page_format import Malformed, Page, page_digest
 from mesh.page_kinds import page_content
 from mesh.past_kind import past_of
+from mesh.roster import nodes_digest
+from mesh.signed_statement import SignedStatement, read_statement
 from mesh.usage_kind import PageContent, usage_rows
 from node.identity import human_form, key_from_raw, own_node_id, verify
 from tests.docs import mesh_vectors
@@ -49,6 +56,23 @@ LIMITS = {
     "pages of other kinds kept of one author": other_pages.OTHER_PAGES_MAX,
     "bytes of these": other_pages.OTHER_BYTES_MAX,
     "extensions in a hello": messages.EXTENSIONS_MAX,
+    "text of a statement": signed_statement.TEXT_BYTES_MAX,
+    "signatures of a statement": signed_statement.SIGNATURES_MAX,
+    "admins of a community": community_record.ADMINS_MAX,
+    "recovery keys": community_record.RECOVERY_KEYS_MAX,
+    "votes of one admin": community_record.VOTES_MAX,
+    "versions of a record": community_record.VERSIONS_MAX,
+    "competing versions after one": community_state.SIBLINGS_MAX,
+    "nodes with memberships": community_state.MEMBERS_MAX,
+    "statements kept about one of them": community_state.SIGNED_OF_ONE_MAX,
+    "invites": community_state.INVITES_MAX,
+    "uses of an invite": invite.USES_MAX,
+    "uses kept beyond these": community_state.USES_OVER_MAX,
+    "statements": community_state.STATEMENTS_MAX,
+    "bytes of a request in the lobby": lobby.REQUEST_BYTES_MAX,
+    "bytes of its answer": lobby.ANSWER_BYTES_MAX,
+    "attempts in the lobby at once": lobby.ATTEMPTS_AT_ONCE,
+    "of these from one host": lobby.ATTEMPTS_OF_ONE_AT_ONCE,
     "nodes known": directory.PEERS_MAX,
     "addresses known of one node": directory.ADDRESSES_MAX,
     "connections": tls_transport.CONNECTIONS_MAX,
@@ -174,4 +198,22 @@ def test_the_document_names_the_service_the_version_and_the_times() -> None:
 def test_every_kind_of_message_is_in_the_document() -> None:
     # "is" is the heading of the table.
     kinds = set(re.findall(r"^\| `([a-z]+)` \|", PAGE, re.MULTILINE))
-    assert {*mesh_vectors.MESSAGES, "page", "is"} == kinds
+    assert {*mesh_vectors.MESSAGES, "page", "is", "records", "recordlist", "record"} == kinds
+
+
+def test_the_statements_of_the_vectors_are_taken_in_and_make_these_nodes() -> None:
+    found = vector("statements")
+    state = community_state.CommunityState(str(found["community"]))
+    statements = found["statements"]
+    assert isinstance(statements, list)
+    for each in statements:
+        said = read_statement(each["statement"])
+        assert isinstance(said, SignedStatement)
+        assert (each["hash"], each["name"]) == (said.hash, said.name)
+        assert isinstance(state.add(said), SignedStatement)
+    assert (found["digest"], found["nodes"]) == (state.digest(), sorted(state.nodes()))
+    assert found["nodes_digest"] == nodes_digest(state.nodes())
+    invited = invite.read_invite_text(str(found["invite"]))
+    assert isinstance(invited, invite.InviteText)
+    assert found["addresses"] == [str(address) for address in invited.addresses]
+    assert (found["seed"], found["community"]) == (invited.seed.hex(), invited.invite.community)

@@ -88,6 +88,16 @@ class _File:
     def _sometimes(self, *, of: int = 2) -> bool:
         return self._draw(st.integers(1, of)) == 1
 
+    def ceiling(self) -> str:
+        """Perhaps with a burst."""
+        down, up = (self._draw(st.sampled_from(RATES)) for _ in range(2))
+        text = f'ceiling = "{rates_text(down, up)}"'
+        if not self._sometimes(of=3):
+            return text
+        factor = self._draw(st.sampled_from([1, 2, 4]))
+        burst = f"{rates_text(2 * down, up * factor)} for {self._draw(st.sampled_from([5, 60]))} s"
+        return f'{text}\nburst = "{burst}"'
+
     def add(self, body: str, who: str = "", *, timed: bool = False, loaded: bool = False) -> str:
         """`timed`: with hours; `loaded`: perhaps only while the line is busy."""
         self._number += 1
@@ -116,7 +126,7 @@ class _File:
             other = self._draw(st.sampled_from([10, 150, 400]))
             self.add(f'share = {other}\nexception_to = "{share}"', timed=True, loaded=True)
         if self._sometimes(of=3):
-            top = self.add(f'ceiling = "{self._draw(_rates())}"', who, timed=self._sometimes(), loaded=True)
+            top = self.add(self.ceiling(), who, timed=self._sometimes(), loaded=True)
             if self._sometimes():
                 self.add(f'ceiling = "none"\nexception_to = "{top}"', timed=True, loaded=True)
 
@@ -133,7 +143,10 @@ class _File:
         self.add(f"{floor}\ntogether = true", who)
         if self._sometimes(of=3):
             times = self._draw(st.sampled_from([1, 2, 10]))
-            self.add(f'ceiling = "{rates_text(down * times, up * times)}"\ntogether = true', who, loaded=True)
+            burst = rates_text(down * times * 2, up * times)
+            burst = f'burst = "{burst} for 30 s"\n' if self._sometimes(of=3) else ""
+            top = f'ceiling = "{rates_text(down * times, up * times)}"\n{burst}together = true'
+            self.add(top, who, loaded=True)
 
     def quotas(self, who: str) -> None:
         volume = self._draw(
@@ -152,9 +165,7 @@ class _File:
         if share:
             self.add(share, "tier:guest")
         if self._sometimes(of=3):
-            self.add(
-                f'ceiling = "{self._draw(_rates())}"', "tier:guest", timed=self._sometimes(), loaded=True
-            )
+            self.add(self.ceiling(), "tier:guest", timed=self._sometimes(), loaded=True)
         if self._sometimes(of=4):
             self.add(f'floor = "{self._draw(_rates())}"', "tier:guest")
 
@@ -163,7 +174,7 @@ class _File:
             if self._sometimes(of=3):
                 self.add(f'floor = "{self._draw(_rates())}"', f"group:{group}", timed=True)
             if self._sometimes(of=4):
-                self.add(f'ceiling = "{self._draw(_rates())}"', f"group:{group}", timed=True, loaded=True)
+                self.add(self.ceiling(), f"group:{group}", timed=True, loaded=True)
             if self._sometimes(of=4):
                 self.quotas(f"group:{group}")
             if self._sometimes(of=3):
@@ -173,7 +184,7 @@ class _File:
     def dues(self) -> None:
         """Rules for people whose dues are late."""
         if self._sometimes():
-            self.add(f'ceiling = "{self._draw(_rates())}"', "dues:late", timed=self._sometimes(of=3))
+            self.add(self.ceiling(), "dues:late", timed=self._sometimes(of=3))
         if self._sometimes(of=4):
             self.add(f'floor = "{self._draw(_rates())}"', "dues:late")
         if self._sometimes(of=4):

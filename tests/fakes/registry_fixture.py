@@ -94,15 +94,17 @@ class RegistryFixture:
                     self.rows.pop((Objection, number), None)
                 case NoticeGone(number):
                     self.rows.pop((Notice, number), None)
-                case RuleObjectionGone(account):
-                    self.rows.pop((RuleObjection, account), None)
+                case RuleObjectionGone(account, version):
+                    self.rows.pop((RuleObjection, (account, version)), None)
                 case PassphraseGone(account):
                     self.rows.pop((PassphraseHash, account), None)
                 case SavedVoucher(voucher, _):
                     self.rows[SavedVoucher, voucher.fingerprint] = row
                 case Binding(mac):
                     self.rows[Binding, mac] = row
-                case PassphraseHash(account) | CardsVoid(account) | RuleObjection(account):
+                case RuleObjection(account, version):
+                    self.rows[RuleObjection, (account, version)] = row
+                case PassphraseHash(account) | CardsVoid(account):
                     self.rows[type(row), account] = row
                 case Terms(version):
                     self.rows[Terms, version] = row

@@ -60,7 +60,8 @@ def place_of(change: Change) -> tuple[str, Hashable, bool]:
         case Objection() | ObjectionGone():
             return "objections", change.number, isinstance(change, ObjectionGone)
         case RuleObjection() | RuleObjectionGone():
-            return "rule_objections", change.account, isinstance(change, RuleObjectionGone)
+            key = change.account, change.version
+            return "rule_objections", key, isinstance(change, RuleObjectionGone)
         case LadderCase() | LadderCaseGone():
             return "ladder_cases", change.number, isinstance(change, LadderCaseGone)
         case Notice() | NoticeGone():

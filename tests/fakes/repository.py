@@ -13,8 +13,9 @@ from node.accounting.periods import day_name, is_since
 from node.accounts.changes import Change, Forgotten, Unbound
 from node.control.ports import StoredState
 from node.errors import StorageTrouble
-from node.governance.adoption import AdoptionRecord, LogCheck, RuleHistory, sealed
+from node.governance.adoption import AdoptionRecord, LogCheck, sealed
 from node.governance.allowance import ClockState
+from node.governance.rule_history import RuleHistory
 from node.sessions.stored import SavedSession
 from node.units import NO_USAGE, AccountId, MacAddress, Monotonic, NodeId, Usage
 from tests.fakes.registry_repository import FakeRegistryRepository

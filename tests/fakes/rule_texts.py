@@ -13,6 +13,15 @@ from node.governance.rules import Ruleset
 TIERS, GROUPS = ("member", "service", "guest"), ("school", "crew", "clinic")
 KBIT = st.sampled_from((64, 100, 256, 300, 300, 900, 2_000, 5_000, 40_000))
 RATES = st.builds("{} kbit/s down, {} kbit/s up".format, KBIT, KBIT)
+FACTOR, LENGTH = st.sampled_from((2, 2, 3, 9)), st.sampled_from((1, 20, 30, 90))
+
+
+def _with_burst(down: int, up: int, factor: int, seconds: int) -> str:
+    length = min(seconds, 240 // (factor - 1))
+    burst = f"{down * factor} kbit/s down, {up * (factor - 1)} kbit/s up for {length} s"
+    return f'ceiling = "{down} kbit/s down, {up} kbit/s up"\nburst = "{burst}"'
+
+
 HOURS = st.builds(
     "{} {:02}:00-{:02}:00".format,
     st.sampled_from(("daily", "mon-fri", "sat,sun", "tue", "sun-mon")),
@@ -29,7 +38,9 @@ EFFECTS = {
     "credit": st.sampled_from((1, 50, 300)).map('credit = "share +{}"'.format),
     "floor": RATES.map('floor = "{}"'.format),
     "reserve": st.integers(1, 60).map('reserve = "{} percent"'.format),
-    "ceiling": RATES.map('ceiling = "{}"'.format),
+    "ceiling": st.one_of(
+        RATES.map('ceiling = "{}"'.format), st.builds(_with_burst, KBIT, KBIT, FACTOR, LENGTH)
+    ),
     "quota": st.builds(
         'quota = "{} GB per {}"\nthen = "{}"'.format,
         st.integers(1, 90),

@@ -200,6 +200,7 @@ class UseCases:
             adoption=self.adoption,
             parts=Parts(),
             peers=lambda: self.node.peers,
+            roster=lambda: frozenset(self.node.config.community.nodes),
             waiting=self.portal.waiting,
             warned=lambda: self.node.warnings,
             losses=lambda: self.node.archive.losses,

@@ -1,15 +1,18 @@
-"""Power cuts: a board with the image of ``deploy/image`` loses its power again and again, while it starts, and while people
+"""Power cuts: boards with the image of ``deploy/image`` lose their power again and again, while they start, and while people
 join and transfer. Everybody who was admitted must be online again without doing anything, and the database be whole."""
 
+import contextlib
 import json
 import random
 import statistics
 import tempfile
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Protocol
 
 from tests.bench.figures import Figures, missing
 from tests.lab.people import Person
@@ -17,7 +20,9 @@ from tests.vm.board import HOUSEHOLDS, EmulatedBoard, Image, board, by_kernel, i
 from tests.vm.disk_check import stored
 from tests.vm.machine import say
 
-CUTS = 50
+CUTS, BOARDS = 50, 2
+"""Of all boards together, which know nothing of each other. Most of a start is work of one core: two at once take less time
+than one after the other."""
 STARTING_EVERY, LONG_EVERY, LONG_AT = 4, 10, 5
 """Each fourth cut comes while the board starts. Before one of ten the load lasts for more than a minute, within which
 the node must have stored what it counted."""
@@ -44,6 +49,16 @@ class Outcome:
     back_s: list[float] = field(default_factory=list)
     lost_s: list[float] = field(default_factory=list)
     transferred: int = 0
+
+    def add(self, other: "Outcome") -> None:
+        self.cuts += other.cuts
+        self.not_back += other.not_back
+        self.corrupt += other.corrupt
+        self.signed_in_again += other.signed_in_again
+        self.addresses_twice += other.addresses_twice
+        self.back_s += other.back_s
+        self.lost_s += other.lost_s
+        self.transferred += other.transferred
 
     def figures(self, people: int) -> Figures:
         found: Figures = {
@@ -103,9 +118,12 @@ def lost_seconds(samples: Sequence[tuple[float, int]], cut: float, counted: int)
 
 
 class PowerCuts:
-    def __init__(self, place: EmulatedBoard) -> None:
-        self._board = place
-        self._random = random.Random(SEED)
+    """Those of one board."""
+
+    def __init__(self, place: EmulatedBoard, board_number: int) -> None:
+        self._board, self._board_number = place, board_number
+        self._random = random.Random(SEED + board_number)
+        self._is_stopped = threading.Event()
         self.outcome = Outcome()
         self.admitted: list[Person] = []
         self._counted = 0
@@ -113,27 +131,36 @@ class PowerCuts:
         self._samples: list[tuple[float, int]] = []
         self._cut_at = 0.0
 
-    def run(self, minutes: int) -> Figures:
-        ends = time.monotonic() + 60 * minutes
-        for number in range(1, CUTS + 1):
+    def run(self, numbers: Iterator[int], ends: float) -> None:
+        """Takes the next number for each cut, until there is none or the time is over."""
+        for number in numbers:
+            if self._is_stopped.is_set():
+                return
             if time.monotonic() > ends:
-                say(f"there was no time for more than {number - 1} cuts")
+                self._say(f"there was no time for cut {number}")
                 break
-            if number > 1 and number % STARTING_EVERY == 0:
+            if self.admitted and number % STARTING_EVERY == 0:
                 self._cut_while_starting()
             elif not self._cut_under_load(long=number % LONG_EVERY == LONG_AT):
                 break
-        if not self.outcome.not_back:
+        if not self.outcome.not_back and not self._is_stopped.is_set():
             self._start()
         self._board.cut_power()
-        return self.outcome.figures(len(self.admitted))
+
+    def _say(self, text: str) -> None:
+        say(f"board {self._board_number}: {text}")
+
+    def stop(self) -> None:
+        """For another thread: the run ends at once; its outcome means nothing."""
+        self._is_stopped.set()
+        self._board.cut_power()
 
     def _cut_while_starting(self) -> None:
         self._board.power_on()
         after = self._random.uniform(*STARTING_S)
         time.sleep(after)
         self._board.cut_power()
-        say(f"power for {after:.1f} s")
+        self._say(f"power for {after:.1f} s")
         self._check_disk()
 
     def _cut_under_load(self, *, long: bool) -> bool:
@@ -149,7 +176,7 @@ class PowerCuts:
         self._cut_at = time.monotonic()
         self._board.cut_power()
         self._samples = load.end()
-        say(f"power for {self._cut_at - self._board.began:.1f} s; {len(self.admitted)} people")
+        self._say(f"power for {self._cut_at - self._board.began:.1f} s; {len(self.admitted)} people")
         self._check_disk()
         return True
 
@@ -171,15 +198,15 @@ class PowerCuts:
         back = self._board.until(lambda: is_online(self.admitted[0]), BACK_S)
         if back is None:
             self.outcome.not_back += 1
-            say(f"not back: {self._board.serial()[-2000:]}")
+            self._say(f"not back: {self._board.serial()[-2000:]}")
             return False
         self.outcome.back_s.append(back)
         missing = self._missing(time.monotonic() + RECOVERED_S)
         self.outcome.signed_in_again += len(missing)
         for person in missing:
-            say(f"{person} is not online any more")
+            self._say(f"{person} is not online any more")
             self.admitted.remove(person)
-        say(f"back after {back} s; all online after {time.monotonic() - self._board.began:.1f} s")
+        self._say(f"back after {back} s; all online after {time.monotonic() - self._board.began:.1f} s")
         return True
 
     def _check_disk(self) -> None:
@@ -197,7 +224,7 @@ class PowerCuts:
             self._samples = []
         self._counted = counted
         system = "whole" if found.file_system_is_whole else "damaged"
-        say(
+        self._say(
             f"cut {self.outcome.cuts}: file system {system}, database {found.integrity}, {found.files}; {lost}; "
             f"addresses given twice so far: {self.outcome.addresses_twice}"
         )
@@ -208,10 +235,12 @@ class PowerCuts:
         for person in households:
             if self._board.until(lambda person=person: joins(person), BACK_S) is None:
                 self.outcome.not_back += 1
-                say(f"no first start: {person}: {self._board.serial()[-3000:]}")
+                self._say(f"no first start: {person}: {self._board.serial()[-3000:]}")
                 return False
         self.admitted = households
-        say(f"first start: {time.monotonic() - self._board.began:.0f} s until all households were online")
+        self._say(
+            f"first start: {time.monotonic() - self._board.began:.0f} s until all households were online"
+        )
         return True
 
     def _missing(self, until: float) -> list[Person]:
@@ -225,5 +254,36 @@ class PowerCuts:
 
 
 def power(image: Image, minutes: int) -> Figures:
-    with board(image, "amd64", lambda folder: by_kernel(image, folder)) as place:
-        return PowerCuts(place).run(minutes)
+    """No further cut after so many minutes."""
+    ends, numbers = time.monotonic() + 60 * minutes, iter(range(1, CUTS + 1))
+    with contextlib.ExitStack() as boards:
+        places = [
+            boards.enter_context(board(image, "amd64", lambda folder: by_kernel(image, folder)))
+            for _ in range(BOARDS)
+        ]
+        runs = [PowerCuts(place, number) for number, place in enumerate(places, start=1)]
+        run_together(runs, numbers, ends)
+    whole = Outcome()
+    for each in runs:
+        whole.add(each.outcome)
+    return whole.figures(sum(len(each.admitted) for each in runs))
+
+
+class Cuttable(Protocol):
+    """What `run_together` needs of `PowerCuts`."""
+
+    def run(self, numbers: Iterator[int], ends: float) -> None: ...
+    def stop(self) -> None: ...
+
+
+def run_together(runs: Sequence[Cuttable], numbers: Iterator[int], ends: float) -> None:
+    """Each in a thread of its own, until all have ended; if one fails, all are stopped."""
+    with ThreadPoolExecutor(len(runs)) as pool:
+        pending = [pool.submit(each.run, numbers, ends) for each in runs]
+        try:
+            for each in as_completed(pending):
+                each.result()
+        except BaseException:
+            for run in runs:
+                run.stop()
+            raise

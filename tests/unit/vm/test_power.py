@@ -1,6 +1,11 @@
 """What a power cut cost, from what the board says at its next start."""
 
-from tests.vm.power import Outcome, lost_seconds
+import threading
+from collections.abc import Iterator
+
+import pytest
+
+from tests.vm.power import Outcome, lost_seconds, run_together
 from tests.vm.record import PARTS, unmet
 
 
@@ -34,3 +39,46 @@ def test_without_a_cut_under_load_the_figures_say_what_is_missing_and_why() -> N
     figures = Outcome(not_back=1).figures(people=0)
     assert (None, "no cut under load") == (figures["lost_s_max"], figures["lost_s_max_reason"])
     assert (None, "the board was never back") == (figures["back_s_p50"], figures["back_s_p50_reason"])
+
+
+class CountingRun:
+    """Takes the place of `PowerCuts`."""
+
+    def __init__(self, fails_at: int = 0) -> None:
+        self.taken: list[int] = []
+        self.is_stopped = threading.Event()
+        self.fails_at = fails_at
+
+    def run(self, numbers: Iterator[int], ends: float) -> None:
+        for number in numbers:
+            self.taken.append(number)
+            if number == self.fails_at:
+                raise RuntimeError("no namespace")
+            if self.is_stopped.wait(0.001):
+                return
+
+    def stop(self) -> None:
+        self.is_stopped.set()
+
+
+def test_two_boards_share_the_cuts():
+    boards = [CountingRun(), CountingRun()]
+    run_together(boards, iter(range(1, 51)), 0.0)
+    assert list(range(1, 51)) == sorted(boards[0].taken + boards[1].taken)
+    assert all(each.taken for each in boards)
+
+
+def test_when_one_board_cannot_go_on_all_end():
+    boards = [CountingRun(fails_at=100), CountingRun(fails_at=100)]
+    with pytest.raises(RuntimeError, match="no namespace"):
+        run_together(boards, iter(range(1, 10**9)), 0.0)
+    assert all(each.is_stopped.is_set() for each in boards)
+
+
+def test_the_outcome_is_that_of_all_boards():
+    whole = Outcome(cuts=20, lost_s=[3.0], back_s=[40.0], transferred=10**6)
+    whole.add(Outcome(cuts=30, corrupt=1, lost_s=[50.0], back_s=[50.0], transferred=10**6))
+    figures = whole.figures(7)
+    assert (50, 1, 50.0, 45.0, 2) == tuple(
+        figures[key] for key in ("cuts", "corrupt", "lost_s_max", "back_s_p50", "transferred_mb")
+    )

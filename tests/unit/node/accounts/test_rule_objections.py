@@ -32,27 +32,38 @@ def test_a_fifth_is_enough_less_is_not_and_one_alone_never_is(accounts: int) -> 
 
 steps = st.one_of(
     st.tuples(st.just("object"), st.sampled_from(ACCOUNTS), st.sampled_from([VERSION, OTHER])),
-    st.tuples(st.just("take back"), st.sampled_from(ACCOUNTS), st.just(VERSION)),
+    st.tuples(st.just("take back"), st.sampled_from(ACCOUNTS), st.sampled_from([VERSION, OTHER])),
+    st.tuples(st.just("leave"), st.sampled_from(ACCOUNTS), st.just(VERSION)),
     st.tuples(st.just("keep only"), st.just(ACCOUNTS[0]), st.sampled_from([VERSION, OTHER])),
 )
 
 
 @given(st.lists(steps, max_size=30), st.sets(st.sampled_from(ACCOUNTS)))
-def test_each_member_counts_once_for_the_version_that_they_objected_to_last(story, members) -> None:
-    store, model = RuleObjections(), dict[AccountId, tuple[int, str]]()
+def test_each_member_counts_once_for_each_version_that_they_object_to(story, members) -> None:
+    store, model = RuleObjections(), set[tuple[AccountId, tuple[int, str]]]()
     for what, account, version in story:
         if what == "object":
             store.put(objection(account, version))
-            model[account] = version
+            model.add((account, version))
         elif what == "take back":
-            assert (RuleObjectionGone(account),) * (account in model) == store.forget(account)
-            model.pop(account, None)
+            number = version[0]
+            gone = (RuleObjectionGone(account, number),) * ((account, version) in model)
+            assert gone == store.forget(account, number)
+            model.discard((account, version))
+        elif what == "leave":
+            left = {each for each in model if each[0] == account}
+            gone = store.forget_account(account)
+            assert {(each.account, each.version) for each in gone} == {(a, v[0]) for a, v in left}
+            model -= left
         else:
             gone = store.forget_others([version])
-            assert {each.account for each in gone} == {a for a, v in model.items() if v != version}
-            model = {a: v for a, v in model.items() if v == version}
+            others = {each for each in model if each[1] != version}
+            assert {(each.account, each.version) for each in gone} == {(a, v[0]) for a, v in others}
+            model -= others
+    for account in ACCOUNTS:
+        assert {v[0] for a, v in model if a == account} == {each.version for each in store.of(account)}
     for version in (VERSION, OTHER):
-        expected = {account for account, v in model.items() if v == version}
+        expected = {account for account, v in model if v == version}
         assert expected == {each.account for each in store.to(*version)}
         assert expected & members == {each.account for each in store.standing(*version, members)}
         assert len(store.standing(*version, members)) <= len(members)

@@ -41,6 +41,19 @@ def test_only_rules_with_the_same_effect_can_be_replaced():
     assert ("lost", "lost") in opened("guest-night", lost).others
 
 
+def test_a_line_is_asked_for_only_where_there_are_several():
+    line = '[uplink.{}]\ndown = "9 Mbit/s"\nup = "9 Mbit/s"\n'
+    first = FILE if "[uplink." in FILE else FILE + line.format("main")
+    assert () == opened("guest-top", first).uplinks
+    several = first + line.format("mill")
+    assert (("main", "main"), ("mill", "mill")) == opened("guest-top", several).uplinks
+    edit = apply_form(draft_of(several), {"rule": "guest-top", "uplink": "mill"})
+    assert 'uplink = "mill"' in edit.text
+    assert several == apply_form(draft_of(edit.text), {"rule": "guest-top", "uplink": ""}).text
+    both = opened("guest-top", edit.text.replace('uplink = "mill"', 'uplink = ["main", "mill"]'))
+    assert ("main, mill", "main, mill") in both.uplinks
+
+
 def test_what_was_typed_is_shown_again():
     form = opened("guest-top", down="five", nothing="7")
     assert ("five", "1") == (form.form.value("down"), form.form.value("up"))

@@ -3,7 +3,7 @@
 from node.admin.rule_history import VersionChanges, newest_first, version_author
 from node.app.admin import BY_ADMIN
 from node.app.rule_files import BY_START
-from node.governance.adoption import RuleVersion
+from node.governance.rule_history import RuleVersion
 
 
 def test_the_newest_version_comes_first():

@@ -6,7 +6,7 @@ from node.app.admin import RuleCheck, RuleFile
 from node.app.admin_sessions import ADMIN
 from node.config.model import SiteInfo
 from node.errors import Finding
-from node.governance.adoption import RuleVersion
+from node.governance.rule_history import RuleVersion
 
 FRAME = PageLayout(SiteInfo("Vall Alta", "library", "login.vall.example"), ADMIN, "csrf_token", "/rules")
 

@@ -5,7 +5,8 @@ from typing import get_args
 import pytest
 
 from node.app.adoption_messages import became
-from node.governance.adoption import Reason, RuleVersion, VersionState
+from node.governance.adoption import Reason, VersionState
+from node.governance.rule_history import RuleVersion
 
 
 def text_of(state: VersionState, reason: Reason = "") -> str:

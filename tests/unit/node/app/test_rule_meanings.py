@@ -5,8 +5,8 @@ import asyncio
 from node.app.rule_meanings import VERSIONS_MAX, RuleMeanings, says_the_same
 from node.control.active_ruleset import fingerprint
 from node.errors import StorageTrouble
-from node.governance.adoption import RuleVersion
 from node.governance.canonical_form import meaning_fingerprint
+from node.governance.rule_history import RuleVersion
 from tests.fakes.rule_files import file_with, rule, rules_of
 
 TOP = rule("top", 'ceiling = "3 Mbit/s down, 1 Mbit/s up"')

@@ -10,15 +10,15 @@ from mesh.ports import PeerView
 from node import console
 from node.accounts.vouchers import Batch
 from node.app.admin_vouchers import batch_line
-from node.app.adoption_views import TrialView, WaitingView
+from node.app.adoption_views import DraftView, TrialView, WaitingView
 from node.app.status import FlowsRow, OnlineRow, Overview
 from node.cli import output
 from node.cli.terminal import Terminal
 from node.console import DeviceRow
 from node.doctor.diagnoses import Diagnosis
 from node.errors import Finding
-from node.governance.adoption import RuleVersion
 from node.governance.change_sentences import ChangeSentence
+from node.governance.rule_history import RuleVersion
 from node.units import AccountId, BitsPerSecond, Bytes, Milliseconds, NodeId, Rates
 
 PLAIN = Terminal(coloured=False)
@@ -387,6 +387,7 @@ def test_a_proposal_says_how_many_approvals_are_missing(missing, due, said):
         ("confirmed", "is confirmed and stays in force."),
         ("ended", "The trial of version 7 is over: version 5 is in force."),
         ("withdrawn", "is withdrawn: it does not come into force."),
+        ("draft", "it changes nothing. Withdraw it with 'procomu rules withdraw 7'."),
         ("same", "Version 7 is in force already; nothing was changed."),
     ],
 )
@@ -429,8 +430,13 @@ def test_the_log_of_rules_says_what_became_of_each_version():
         },
         {**asdict(RuleVersion(2, "2026-11-01T09:00:00+01:00", "the node's start", "ab12")), "became": ""},
     ]
-    said = "\n".join(output.rules_log(as_answered(versions=versions, damaged=3, waiting=WAITING), PLAIN))
+    drafts = [DraftView(11, "admin Ana", "2026-11-30T10:00", 1, 8, ("I work at\x1b[31m night.",))]
+    answer = as_answered(versions=versions, damaged=3, waiting=WAITING, drafts=drafts)
+    said = "\n".join(output.rules_log(answer, PLAIN))
+    assert "\x1b" not in said
     for part in (
+        "Version 11 is a draft. Of 8 members, 1 objects.",
+        "night.",
         "Version 8 waits. Of 8 members, 1 objects; 2 are enough to stop it.",
         "2026-11-29 10:00",
         "admin Ana",

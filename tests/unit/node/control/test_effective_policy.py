@@ -174,3 +174,30 @@ def test_rules_for_one_node_apply_at_the_node_with_that_name():
         devices = place.standing.policy_for(guest_account(MacAddress("02:00:00:00:00:01"))).devices
         found[name] = devices and devices.value
     assert {"library": 2, "Library": None, "mill": None, "": None} == found
+
+
+MILL = """
+[uplink.mill]
+down = "20 Mbit/s"
+up = "5 Mbit/s"
+[[rule]]
+id = "mill-top"
+ceiling = "2 Mbit/s down, 1 Mbit/s up"
+who = "everyone"
+uplink = "mill"
+by = "D-1"
+"""
+
+
+def test_nodes_of_one_file_share_the_line_of_which_they_are_the_gateway():
+    plans, ceilings = {}, {}
+    for name in ("main", "mill"):
+        fixture = PolicyFixture(MILL)
+        book = replace(fixture.standing.active_ruleset, uplink_name=name)
+        fixture.standing.adopt(book, NO_MEMBERS)
+        policy = fixture.standing.policy_for(fixture.standing.account_of(ANA))
+        ceilings[name] = policy.ceiling.rule if policy.ceiling else None
+        plans[name] = fixture.standing.plan(FirewallConfig("lan0", "wan0", 2080)).uplink
+    assert "mill-top" == ceilings["mill"] != ceilings["main"]
+    assert (17_000_000, 4_250_000) == (plans["mill"].down, plans["mill"].up)
+    assert plans["main"] == PolicyFixture().standing.plan(FirewallConfig("lan0", "wan0", 2080)).uplink

@@ -224,6 +224,13 @@ def test_rules_that_the_members_outgrew_are_in_force_and_their_fix_is_reported()
     assert "in force, but no longer fits the members: E04: Up: too many lifelines." == wrong
 
 
+def test_a_line_that_the_rules_do_not_have_is_no_matter_of_the_members():
+    strained = (Finding("E13", 0, "This node is the gateway of the line mil.", "correct it"),)
+    _, _, wrong, fix = only(replace(WELL, rules=FileSeen("/r.toml", strained=strained)))
+    assert "correct it" == fix
+    assert "in force, but does not fit this node: E13: This node is the gateway of the line mil." == wrong
+
+
 @pytest.mark.parametrize(
     ("folder", "verdict", "name"),
     [

@@ -24,18 +24,16 @@ from node.governance.adoption import (
     LogCheck,
     PutInForce,
     Restarted,
-    RuleHistory,
     Schedule,
     Scheduled,
     TakenBack,
     TimePassed,
     Trial,
     WriteFile,
-    is_full,
-    removable,
     sealed,
     step,
 )
+from node.governance.rule_history import RuleHistory, is_full, removable
 from node.units import Milliseconds, Monotonic
 
 TEN_MINUTES = Milliseconds(600_000)

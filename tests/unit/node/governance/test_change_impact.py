@@ -212,6 +212,9 @@ EFFECTS = st.one_of(
     st.sampled_from([10, 50, 900]).map('credit = "share +{}"'.format),
     RATE.map('floor = "{}"'.format),
     RATE.map('ceiling = "{}"'.format),
+    st.sampled_from(["4 Mbit/s for 20 s", "4 Mbit/s for 9 s", "4 Mbit/s down, 1 Mbit/s up for 20 s"]).map(
+        'ceiling = "1 Mbit/s down, 400 kbit/s up"\nburst = "{}"'.format
+    ),
     st.sampled_from(["share 50", "share 120", "ceiling 1 Mbit/s down, 256 kbit/s up"]).map(
         'quota = "1 GB per day"\nthen = "{} until reset"'.format
     ),
@@ -318,6 +321,8 @@ def seen(found: Allowance, ruleset: Ruleset, pool: frozenset[str] | None) -> tup
     left = {(quota.allowed, quota.resets) for quota in found.quotas}
     return (
         *values,
+        found.burst,
+        found.pool_burst,
         pool,
         found.weight_in_pool if pool else None,
         found.lifeline,
@@ -409,6 +414,8 @@ def values_of(
     return {
         "ceiling": found.ceiling and found.ceiling.value,
         "pool_ceiling": found.pool_ceiling and found.pool_ceiling.value,
+        "burst": found.burst,
+        "pool_burst": found.pool_burst,
         "guarantee": guarantee,
         "share": (found.share.value, found.pool is None),
         "weight": found.weight_in_pool,

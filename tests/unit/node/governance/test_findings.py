@@ -15,6 +15,7 @@ from node.governance.local_findings import ending, softened, unknown_nodes
 from node.governance.members import parse_members
 from node.governance.rule_evaluation import Direction
 from node.governance.times import parse_times
+from node.governance.uplink_findings import unknown_uplink
 from node.translator import LazyText, translate
 from node.units import BitsPerSecond
 from node.web.translations import read_catalogues
@@ -26,6 +27,9 @@ LATER_TOP = 'ceiling = "5 Mbit/s down, 1 Mbit/s up"\nwhen = "daily 18:00-23:00"'
 FLOOR = 'floor = "{}"\nwhen = "mon-fri 08:00-16:00"'
 MEASURED = HEAD.replace("[charter]", 'rate = "measured"\nleast = "5 Mbit/s down, 2 Mbit/s up"\n[charter]')
 CLOSED = '[joining]\nways = ["card", "introduction"]\nby = "D-2"\n'
+LATER = '[[rule]]\nid = "later"\nby = "D-1"\nceiling = "none"\nexception_to = "top"\n'
+LINE_L, LINE_M = (f'[uplink.{name}]\ndown = "9 Mbit/s"\nup = "9 Mbit/s"\n' for name in "lm")
+ON = ('["main", "l"]', '["main", "m"]', '["l", "m"]')
 UNCOUNTED = {
     "a": "devices = 2",
     "b": 'quota = "1 GB per day"\nthen = "tell"',
@@ -58,12 +62,19 @@ WRONG = (
     file_with(*(rule(f"r{n}", f"share = {n + 1}\nobserve = true") for n in range(11))),
     file_with(*(rule(name, f"{effect}\nobserve = true") for name, effect in UNCOUNTED.items())),
     file_with(rule("a", 'ceiling = "100 kbit/s down, 1 Mbit/s up"\nobserve = true')),
+    file_with(rule("a", 'share = 50\nuplink = "river"'), rule("b", "session = '1 hour'\nuplink = []")),
+    HEAD.replace("uplink.main", "uplink"),
+    HEAD.replace("uplink.main", "uplink.'Mill 2'"),
+    HEAD + "".join(f'[uplink.l{n}]\ndown = "2 Mbit/s"\nup = "2 Mbit/s"\n' for n in range(8)),
+    file_with(TOP.replace("who", 'uplink = "main"\nwho'), f'{LATER}uplink = "l"\n') + LINE_L,
+    file_with(*(rule(f"r{n}", f"devices = 2\nuplink = {ON[n % 3]}") for n in range(200))) + LINE_L + LINE_M,
     file_with(
         '[[ladder]]\nid = 3\nsteps = ["tell", "x", "share 50"]\ntrigger = "3"\ndecay = "x"\nwho = []\n'
     ),
     file_with('[[ladder]]\nid = "a"\nwho = "everyone"\nsteps = ["tell", "share 50"]\n' * 2),
     f'{HEAD}[joining]\nways = ["door", "terms", "terms"]\nwhen_full = "never"\n[[test]]\n',
 )
+MILL = '[uplink.mill]\ndown = "46 Mbit/s"\nup = "46 Mbit/s"\n'
 MINUTES = """
 [decisions."D-9"]
 day = "2026-03-08"
@@ -84,6 +95,7 @@ FILES = {
     "E09": file_with(rule("a", "share = 50\nemergency = true")),
     "E10": file_with() + '[[account]]\nid = "ana"\n',
     "E12": file_with(f'[[test]]\ngiven = "member, fri 21:00"\nexpect = "down >= {46} Mbit/s"\n'),
+    "E13": HEAD.replace("uplink.main", "uplink.north") + MILL,
     "W01": file_with(rule("a", "devices = 2", '"group:mast-hosts"')),
     "W02": file_with(TOP, rule("evening", LATER_TOP)),
     "W04": file_with(rule("a", "share = 500")),
@@ -119,7 +131,13 @@ def found_in(code: str) -> tuple[Finding, ...]:
     if ruleset is None:
         return findings
     measured = measured_findings(ruleset, units, SLOWEST if code == "W21" else {})
-    return (*findings, *ending(ruleset, TODAY), *unknown_nodes(ruleset, NODES), *measured)
+    return (
+        *findings,
+        *ending(ruleset, TODAY),
+        *unknown_nodes(ruleset, NODES),
+        *unknown_uplink(ruleset, ""),
+        *measured,
+    )
 
 
 def texts_of(text: str) -> Iterator[LazyText]:

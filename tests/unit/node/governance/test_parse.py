@@ -76,7 +76,7 @@ def test_a_misspelt_key_is_answered_with_the_right_one():
         ("E01", 'up = "9200 kbit/s"\n', ''),
         ("E01", 'up = "9200 kbit/s"', 'up = "8 kbit/s"'),
         ("E01", 'usable_percent = 80', 'usable_percent = 101'),
-        ("E01", '[uplink.main]', '[uplink.second]'),
+        ("E01", '[uplink.main]', '[uplink."second line"]'),
         ("E01", 'max_weight_ratio = 4', 'max_weight_ratio = 4\nretention = 3'),
         ("E03", 'lifeline = "256 kbit/s down, 96 kbit/s up"', 'lifeline = "32 kbit/s down, 96 kbit/s up"'),
         ("E03", 'guest_lifeline = "1 Mbit/s down, 256', 'guest_lifeline = "1 Mbit/s down, 6'),

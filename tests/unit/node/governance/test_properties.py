@@ -6,7 +6,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from node.accounting.periods import SlidingDays
-from node.governance.allowance import Unit
+from node.enforcement.plan import NO_LIMIT
+from node.governance.allowance import Allowance, Unit
+from node.governance.burst import Burst, saved_bits
 from node.governance.checks import check
 from node.governance.rule_evaluation import (
     CODE_LIFELINE,
@@ -54,6 +56,7 @@ WHO = st.sampled_from(
 CONSEQUENCE = st.one_of(
     st.builds(Share, st.integers(1, 200)), st.builds(Ceiling, RATES), st.just(UsageAlert())
 )
+BURST = st.builds(Burst, RATES, st.sampled_from([1, 20, 300]).map(lambda s: Milliseconds(s * 1_000)))
 QUOTA = st.builds(
     Quota,
     st.integers(1, 5).map(Bytes),
@@ -66,7 +69,7 @@ EFFECT = st.one_of(
     st.builds(Share, st.integers(1, 900)),
     st.builds(Credit, st.integers(1, 300)),
     st.builds(Floor, RATES),
-    st.builds(Ceiling, RATES),
+    st.builds(Ceiling, RATES, st.none() | BURST),
     QUOTA,
     SESSION,
     st.builds(DevicesLimit, st.integers(1, 9)),
@@ -140,7 +143,23 @@ def test_no_rules_take_away_a_lifeline(ruleset, unit, moment, used, clock):
     assert found.weight_in_pool >= 1
 
 
-@given(rulesets(), UNIT, MOMENT, USED, st.one_of(st.builds(Ceiling, RATES), QUOTA), WHO, WHEN)
+def most_within(found: Allowance, seconds: int) -> Rates:
+    """Bits that an account can transfer at most in so many seconds, after a pause."""
+    if found.ceiling is None:
+        return Rates(NO_LIMIT, NO_LIMIT)
+    top, burst = found.ceiling.value, found.burst
+    if burst is None:
+        return Rates(BitsPerSecond(top.down * seconds), BitsPerSecond(top.up * seconds))
+    ways = (
+        min(high * seconds, low * seconds + saved_bits(low, high, burst.length))
+        for low, high in ((top.down, burst.rates.down), (top.up, burst.rates.up))
+    )
+    return Rates(*map(BitsPerSecond, ways))
+
+
+@given(
+    rulesets(), UNIT, MOMENT, USED, st.one_of(st.builds(Ceiling, RATES, st.none() | BURST), QUOTA), WHO, WHEN
+)
 def test_an_additional_limit_never_gives_anybody_more(ruleset, unit, moment, used, effect, who, when):
     more = Rule("new", who, effect, "D-2", when)
     before = evaluate(unit, moment, used, ruleset)
@@ -149,6 +168,8 @@ def test_an_additional_limit_never_gives_anybody_more(ruleset, unit, moment, use
     assert after.weight_in_pool <= before.weight_in_pool
     assert covers(before.floor.value, after.floor.value)
     assert before.ceiling is None or (after.ceiling and covers(before.ceiling.value, after.ceiling.value))
+    for seconds in (1, 5, 20, 300):
+        assert covers(most_within(before, seconds), most_within(after, seconds))
 
 
 @given(rulesets(), UNIT, MOMENT, USED)

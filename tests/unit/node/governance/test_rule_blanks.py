@@ -162,7 +162,8 @@ def test_misleading_and_endless_texts_are_refused_at_every_blank(effect, hostile
 @pytest.mark.parametrize("value", [True, 7, "", "nonsense", [1], {"a": 1}, ["tier:guest"] * 900])
 def test_values_that_no_blank_can_show_leave_the_blanks_as_they_are_without_a_value(value):
     for key, form in KEYS.items():
-        effect = {} if key in EFFECTS else {"quota": 1} if key in ("counts", "then") else {"share": 1}
+        needed = {"counts": "quota", "then": "quota", "burst": "ceiling"}.get(key, "share")
+        effect = {} if key in EFFECTS else {needed: 1}
         shown = blanks_of({**effect, key: value})
         assert form.empty.keys() <= shown.keys()
         assert all(isinstance(text, str) for text in shown.values())
@@ -172,3 +173,16 @@ def test_a_number_that_the_form_itself_shows_is_kept():
     rule = {"ceiling": "1.536 Mbit/s down, 1 Mbit/s up"}
     assert "1.536" == blanks_of(rule)["down"]
     assert ({"ceiling": "1.536 Mbit/s down, 0.256 Mbit/s up"}, {}) == changes(rule, {"up": "0.256"})
+
+
+def test_a_line_is_chosen_from_a_menu_and_several_stay_as_they_are():
+    rule = {**CEILING, "uplink": "mill"}
+    assert "mill" == blanks_of(rule)["uplink"]
+    assert {"uplink": "main"} == new_values(rule, uplink="main")
+    assert {"uplink": None} == new_values(rule, uplink="")
+    assert {"uplink": "mill"} == new_values(CEILING, uplink="mill")
+    both = {**CEILING, "uplink": ["mill", "main"]}
+    assert "mill, main" == blanks_of(both)["uplink"]
+    assert ({}, {}) == changes(both, blanks_of(both))
+    assert {"uplink": "mill"} == new_values(both, uplink="mill")
+    assert "uplink" == blank_of("uplink", both)

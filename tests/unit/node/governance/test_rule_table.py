@@ -45,13 +45,6 @@ def test_an_exception_may_precede_the_rule_it_replaces():
     assert "a" == ruleset.rules[0].exception_to
 
 
-@pytest.mark.parametrize("key", ["burst"])
-def test_keys_of_later_versions_are_refused_and_never_ignored(key):
-    finding = only(file_with(rule("a", f'{key} = "x"')))
-    assert f"{key} is not known to this version." == finding.message
-    assert finding.fix
-
-
 @pytest.mark.parametrize("text", ["+50", "share 50", "share +0", "share +10001", "share +5 %", "2 GB", "x"])
 def test_a_credit_that_cannot_be_read_says_what_to_write(text):
     finding = only(file_with(rule("a", f'credit = "{text}"')))

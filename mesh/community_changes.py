@@ -1,0 +1,152 @@
+"""What admins sign: the first record of a community, invites, memberships, and another set of admin keys. Pure: the caller
+has the keys and passes the statements on."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+
+from mesh.community_record import CommunityAdmin, CommunityRecord, record_fields, sorted_admins
+from mesh.community_state import CommunityState, MemberView
+from mesh.invite import Invite, invite_fields, invite_key
+from mesh.membership import NODE_ROLE, Membership, membership_fields
+from mesh.signed_statement import SignedStatement, make_statement
+from node.errors import NodeError
+from node.identity import SHORT_CHARS, human_form, own_node_id, short_form
+from node.units import NodeId
+
+type Keys = tuple[Ed25519PrivateKey, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class FirstRecord:
+    """Version 1 of a community record, with the memberships of the nodes that are there already."""
+
+    community: str
+    statements: tuple[SignedStatement, ...]
+
+
+def first_record(
+    name: str, label: str, key: Ed25519PrivateKey, nodes: Iterable[NodeId], recovery: Iterable[NodeId] = ()
+) -> FirstRecord:
+    """A community with one admin; a second and a third are added by later versions."""
+    admin = CommunityAdmin(own_node_id(key), 1, label)
+    record = CommunityRecord(name, 1, (admin,), 1, tuple(sorted(recovery)), "")
+    made = make_statement("community", record_fields(record), [key])
+    members = (Membership(made.hash, node, "", NODE_ROLE, "active", 1) for node in sorted(nodes))
+    return FirstRecord(
+        made.hash, (made, *(make_statement("membership", membership_fields(each), [key]) for each in members))
+    )
+
+
+def new_invite(state: CommunityState, key: Ed25519PrivateKey, seed: bytes, uses: int) -> SignedStatement:
+    _assert_admin(state, (key,))
+    invite = Invite(state.id, own_node_id(invite_key(seed)), NODE_ROLE, uses, "open", 1)
+    return make_statement("invite", invite_fields(invite), [key])
+
+
+def closed_invite(
+    state: CommunityState, key: Ed25519PrivateKey, invite: Invite
+) -> tuple[SignedStatement, ...]:
+    """Nobody can come with this invite any longer. The nodes that came with it get memberships first, and stay."""
+    _assert_admin(state, (key,))
+    came = [view for view in state.members() if view.invite == invite.key]
+    closed = replace(invite, state="closed", number=invite.number + 1)
+    return (*_signed_again(state, key, came), make_statement("invite", invite_fields(closed), [key]))
+
+
+def changed_membership(
+    state: CommunityState, key: Ed25519PrivateKey, view: MemberView, new_state: str
+) -> SignedStatement:
+    """The node is active, suspended or removed from now on."""
+    _assert_admin(state, (key,))
+    before = state.membership(view.node)
+    number = 1 if before is None else before.number + 1
+    said = Membership(state.id, view.node, view.label, view.role, new_state, number)
+    return make_statement("membership", membership_fields(said), [key])
+
+
+def replaced_key(
+    state: CommunityState, old: Ed25519PrivateKey, new: Ed25519PrivateKey
+) -> tuple[SignedStatement, ...]:
+    """The new key in the place of an admin's old one: a version with both, everything that only the old one signed signed by
+    the new one, and a version without the old one. So nothing loses its signature on the way."""
+    head = _assert_admin(state, (old,))
+    admin = next(each for each in head.admins if each.key == own_node_id(old))
+    both = replace(
+        head,
+        version=head.version + 1,
+        admins=sorted_admins((*head.admins, replace(admin, key=own_node_id(new)))),
+        previous=state.head_hash,
+    )
+    first = make_statement("community", record_fields(both), [old, new])
+    alone = replace(
+        both,
+        version=both.version + 1,
+        admins=sorted_admins(each for each in both.admins if each.key != admin.key),
+        previous=first.hash,
+    )
+    last = make_statement("community", record_fields(alone), [old, new])
+    return (first, *_everything_signed_again(state, new), last)
+
+
+def _everything_signed_again(state: CommunityState, key: Ed25519PrivateKey) -> tuple[SignedStatement, ...]:
+    again = []
+    for view in state.invites():
+        said = replace(view.invite, number=view.invite.number + 1)
+        again.append(make_statement("invite", invite_fields(said), [key]))
+    return (*again, *_signed_again(state, key, state.members()))
+
+
+def _signed_again(
+    state: CommunityState, key: Ed25519PrivateKey, views: Iterable[MemberView]
+) -> tuple[SignedStatement, ...]:
+    made = []
+    for view in views:
+        before = state.membership(view.node)
+        number = 1 if before is None else before.number + 1
+        said = Membership(state.id, view.node, view.label, view.role, view.state, number)
+        made.append(make_statement("membership", membership_fields(said), [key]))
+    return tuple(made)
+
+
+def find_member(state: CommunityState, text: str) -> MemberView:
+    """The node that is meant: its id, its short form, or its label. Raises NodeError."""
+    wanted = text.strip()
+    short = short_form(wanted)
+    found = [
+        view
+        for view in state.members()
+        if wanted in {view.node, view.label, human_form(view.node)}
+        or (short is not None and view.node[:SHORT_CHARS] == short)
+    ]
+    if len(found) != 1:
+        which = "no node" if not found else "more than one node"
+        raise NodeError(
+            f"{which} of the community is called {wanted!r}",
+            "write the id or the short form that 'procomu community show' prints",
+        )
+    return found[0]
+
+
+def find_invite(state: CommunityState, text: str) -> Invite:
+    """The invite with this key, or its short form. Raises NodeError."""
+    wanted = text.strip()
+    for view in state.invites():
+        if wanted in {view.invite.key, human_form(view.invite.key)}:
+            return view.invite
+    raise NodeError(f"there is no invite {wanted!r}", "'procomu community show' lists them")
+
+
+def _assert_admin(state: CommunityState, keys: Keys) -> CommunityRecord:
+    head = state.head
+    if head is None:
+        raise NodeError(
+            "this node does not know its community record yet", "wait until it has met another node"
+        )
+    if not frozenset(map(own_node_id, keys)) <= head.admin_keys:
+        raise NodeError(
+            "the admin key is not one of this community's admins",
+            "use the key of an admin; 'procomu community show' lists them",
+        )
+    return head

@@ -1,0 +1,253 @@
+"""Keeps what the node holds of its community: on disk before it is passed on, and the list of nodes that follows from it."""
+
+import asyncio
+import contextlib
+from collections.abc import Callable, Iterable
+
+from mesh.community_state import CommunityState
+from mesh.invite import read_use
+from mesh.lobby import JoinRequest, answer_join, welcome
+from mesh.page_format import Malformed, canonical, parse_object
+from mesh.ports import StatementStore
+from mesh.record_exchange import RecordExchange
+from mesh.roster import nodes_digest
+from mesh.signed_statement import SignedStatement, as_json, read_statement
+from node.errors import StorageTrouble
+from node.identity import human_form
+from node.units import NodeId
+
+SETTLE_S = 0.3
+"""After a change: what belongs together arrives together, and a removed node is told before its connection ends."""
+AGAIN_S = 5.0
+"""When storing is tried again."""
+FOLLOWED = "followed"
+"""Name of the record that says which community this node follows."""
+UNREADABLE = "what this node knew of its community cannot be read"
+
+
+class CommunityService:
+    """The community record, memberships and invites of one node. Without a record to follow, its nodes are those `listed`
+    in the configuration, as they always were."""
+
+    def __init__(
+        self,
+        *,
+        own: NodeId,
+        listed: Iterable[NodeId],
+        store: StatementStore,
+        secret: bytes,
+        on_change: Callable[[], None] = lambda: None,
+    ) -> None:
+        self.own = own
+        self._listed = frozenset(listed) | {own}
+        self._store, self._secret, self._on_change = store, secret, on_change
+        self.state: CommunityState | None = None
+        self._stored: frozenset[str] = frozenset()
+        self._nodes = self._listed
+        self._digest = nodes_digest(self._nodes)
+        self._untold: list[SignedStatement] = []
+        self._changed, self._saving = asyncio.Event(), asyncio.Lock()
+        self._trouble = ""
+        self.woken: Callable[[], None] = lambda: None
+        """Called when frames may be queued; set by the mesh."""
+        self.exchange = RecordExchange(lambda: self.state, lambda: self._digest)
+        self._load()
+
+    # --- For the rest of the node -----------------------------------------------------------------
+
+    def roster(self) -> frozenset[NodeId]:
+        """The nodes of the community now, including this one."""
+        return self._nodes
+
+    @property
+    def listed(self) -> frozenset[NodeId]:
+        """The nodes in the configuration, including this one."""
+        return self._listed
+
+    def is_member(self) -> bool:
+        """Whether the record that this node follows has it as a member."""
+        return self.state is not None and self.own in self.state.nodes()
+
+    def offered(self) -> frozenset[str]:
+        """Communities whose record neighbours follow while this node follows none."""
+        followed = (self.exchange.follows(node) for node in self._nodes) if self.state is None else ()
+        return frozenset(filter(None, followed))
+
+    def warnings(self) -> tuple[str, ...]:
+        """What people should know about the community's records, in words for the operator."""
+        found = [self._trouble] if self._trouble else []
+        state = self.state
+        if state is None:
+            found += [
+                f"neighbours follow the community record {community[:16]}, this node the list community.nodes: "
+                f"compare it with an admin, then run 'procomu community follow {community[:16]}'"
+                for community in sorted(self.offered())
+            ]
+        elif state.head is not None:
+            found += self._warnings_of(state)
+        for node in self.exchange.differing():
+            if self.exchange.follows(node) == (state.id if state else ""):
+                found.append(f"{human_form(node)} has another list of nodes than this node")
+            elif state is not None:
+                found.append(f"{human_form(node)} does not follow this community record")
+        return tuple(found)
+
+    def _warnings_of(self, state: CommunityState) -> Iterable[str]:
+        if not self.is_member():
+            yield "this node is no member of its community: it was suspended or removed by an admin"
+        unlisted = self._listed - state.nodes()
+        if unlisted:
+            names = ", ".join(sorted(human_form(node) for node in unlisted))
+            yield f"community.nodes lists nodes that are no members: {names}; the community record decides"
+        for view in state.invites():
+            if len(view.used_by) > view.invite.uses:
+                yield (
+                    f"invite {human_form(view.invite.key)} is for {view.invite.uses} and was used "
+                    f"{len(view.used_by)} times: look at its nodes with 'procomu community show'"
+                )
+        if state.competing():
+            yield "admins signed competing versions of the community record: one holds, see 'procomu community show'"
+
+    async def follow(self, community: str, statements: Iterable[SignedStatement] = ()) -> None:
+        """Follow the record of this community from now on. Raises StorageTrouble, and then nothing has changed."""
+        state = CommunityState(community)
+        for statement in statements:
+            state.add(statement)
+        record = canonical({"is": FOLLOWED, "community": community})
+        rows = [(name, _row(statement)) for name, statement in state.names().items()]
+        async with self._saving:
+            await self._store.save([(FOLLOWED, record), *rows], self._stored)
+            self._stored = frozenset(state.names())
+            self.state = state
+        self._settle()
+        self.exchange.begin_rounds()
+        self.woken()
+
+    async def take_in(self, statements: Iterable[SignedStatement]) -> str:
+        """Statements that admins of this node signed: stored and told when this returns. Why one was refused; empty if none
+        was. Raises StorageTrouble: they are held in memory then, and stored and told later."""
+        assert self.state is not None, "only a node with a record takes statements in"
+        for statement in statements:
+            now = self.state.add(statement)
+            if isinstance(now, str):
+                return now
+            if now is not None:
+                self._untold.append(now)
+        await self._save_and_tell()
+        self._changed.set()
+        return ""
+
+    # --- For the mesh -----------------------------------------------------------------------------
+
+    def receive(self, neighbour: NodeId, frame: bytes) -> bool:
+        """Handle a frame; False if it is none about the community."""
+        new = self.exchange.receive(neighbour, frame)
+        if new is None:
+            return False
+        if new:
+            self._untold += new
+            self._changed.set()
+        self.woken()
+        return True
+
+    async def join(self, node: NodeId, asked: JoinRequest) -> bytes:
+        """The answer to a node that carries an invite and has proven this key."""
+        if self.state is None or not self.is_member():
+            return answer_join("this node cannot let others in: it follows no community record")
+        refusal = asked.refusal(self.state, node)
+        if not refusal:
+            refusal = await self._admit(asked)
+        return answer_join(refusal) if refusal else welcome(self._secret, self.state.statements())
+
+    async def _admit(self, asked: JoinRequest) -> str:
+        try:
+            for statement in (asked.invite, asked.use):
+                refusal = await self.take_in([statement])
+                if refusal and statement.kind == "use":
+                    return refusal
+        except StorageTrouble:
+            return "this node cannot write to its disk now"
+        self._settle()  # the joining node calls at once
+        use = read_use(asked.use)
+        is_in = not isinstance(use, Malformed) and use.node in self._nodes
+        return "" if is_in else "an admin has closed this invite, or removed this node"
+
+    async def run(self) -> None:
+        """Until cancelled: store what arrived, pass it on, and bring the list of nodes up to date."""
+        while True:
+            await self._changed.wait()
+            self._changed.clear()
+            with contextlib.suppress(StorageTrouble):
+                await self._save_and_tell()
+            await asyncio.sleep(SETTLE_S)
+            self._settle()
+            if self._untold:
+                await asyncio.sleep(AGAIN_S)
+                self._changed.set()
+
+    # --- Inside -----------------------------------------------------------------------------------
+
+    async def _save_and_tell(self) -> None:
+        async with self._saving:
+            untold, self._untold = self._untold, []
+            try:
+                await self._save()
+            except StorageTrouble as trouble:
+                self._untold = untold + self._untold
+                self._trouble = f"changes of the community are in memory only, and not passed on: {trouble}"
+                raise
+            self._trouble = ""
+        for statement in untold:
+            self.exchange.tell(statement)
+        self.woken()
+
+    async def _save(self) -> None:
+        if self.state is None:
+            return
+        held = dict(self.state.names())
+        new = [(name, _row(held[name])) for name in held if name not in self._stored]
+        gone = self._stored - held.keys()
+        if new or gone:
+            await self._store.save(new, gone)
+        self._stored = frozenset(held)
+
+    def _settle(self) -> None:
+        """Bring the list of nodes up to date."""
+        state = self.state
+        nodes = self._listed if state is None or state.head is None else state.nodes() | {self.own}
+        if nodes == self._nodes:
+            return
+        self._nodes, self._digest = nodes, nodes_digest(nodes)
+        self.exchange.begin_rounds()
+        self._on_change()
+        self.woken()
+
+    def _load(self) -> None:
+        try:
+            rows = list(self._store.load())
+        except StorageTrouble as trouble:
+            self._trouble = f"{UNREADABLE}: {trouble}"
+            return
+        read = [parse_object(row) for row in rows]
+        followed = next(
+            (each for each in read if isinstance(each, dict) and each.get("is") == FOLLOWED), None
+        )
+        if not isinstance(followed, dict):
+            return
+        self.state = CommunityState(str(followed.get("community")))
+        statements = [each for row in read if not isinstance(each := read_statement(row), Malformed)]
+        for statement in sorted(statements, key=_loading_order):
+            self.state.add(statement)
+        self._stored = frozenset(self.state.names())
+        self._settle()
+
+
+def _loading_order(statement: SignedStatement) -> tuple[int, int]:
+    """Each version after the one before, and uses after their invites."""
+    order = ("community", "invite", "membership", "use").index(statement.kind)
+    version = statement.fields().get("version")
+    return order, version if isinstance(version, int) else 0
+
+
+def _row(statement: SignedStatement) -> bytes:
+    return canonical(as_json(statement))

@@ -1,0 +1,334 @@
+"""What a node holds of its community: the chain of its record, memberships, invites and their uses.
+
+The result depends on what was received and not on its order: statements are merged, and the same ones make the same
+list of nodes on every node.
+"""
+
+import hashlib
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+
+from mesh.community_record import CommunityRecord, change_rank, read_record, refusal_of
+from mesh.invite import Invite, InviteUse, invite_rank, read_invite, read_use
+from mesh.membership import Membership, is_signed_by_enough, membership_rank, read_membership
+from mesh.page_format import Malformed
+from mesh.signed_statement import SignedStatement, are_signatures_valid, merged, only_of
+from node.units import NodeId
+
+SIBLINGS_MAX = 8
+"""Competing versions kept after one version; the best ones."""
+VERSIONS_HELD_MAX = 256
+MEMBERS_MAX = 1024
+INVITES_MAX = 256
+USES_OVER_MAX = 32
+"""Uses kept of an invite beyond those that it is meant for; those with the lowest hashes."""
+STATEMENTS_MAX = 2048
+SIGNED_OF_ONE_MAX = 64
+"""Statements kept about one node or invite: the newest of each admin."""
+
+type Outcome = SignedStatement | str | None
+"""What is held now and was not before; None if nothing is new; or why the statement is refused."""
+
+
+@dataclass(slots=True)
+class _Version:
+    record: CommunityRecord
+    statement: SignedStatement
+    children: dict[str, None] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class MemberView:
+    """One node of the community, as people are shown it."""
+
+    node: NodeId
+    label: str
+    role: str
+    state: str
+    invite: NodeId | None
+    """The invite that it came with, while no admin has signed its membership."""
+    is_over: bool = False
+    """Whether its invite was used more often than it is meant for, and it is one of those beyond."""
+
+
+@dataclass(frozen=True, slots=True)
+class InviteView:
+    """One invite, as people are shown it."""
+
+    invite: Invite
+    issuers: tuple[str, ...]
+    used_by: tuple[NodeId, ...]
+    """Lowest hash first; those beyond `invite.uses` are over-use."""
+
+
+class CommunityState:
+    """The statements of the community with this id; those of others are refused."""
+
+    def __init__(self, followed: str) -> None:
+        self.id = followed
+        self._versions: dict[str, _Version] = {}
+        self._about: dict[str, dict[NodeId, dict[str, SignedStatement]]] = {"membership": {}, "invite": {}}
+        """By kind, by node or invite, by hash."""
+        self._uses: dict[NodeId, dict[NodeId, SignedStatement]] = {}
+        """By invite, by node."""
+        self._path: tuple[_Version, ...] = ()
+        self._trusted: frozenset[NodeId] = frozenset()
+        self._names: dict[str, SignedStatement] | None = None
+
+    # --- What is held -----------------------------------------------------------------------------
+
+    def add(self, statement: SignedStatement) -> Outcome:
+        """Take in a statement from anywhere."""
+        self._names = None
+        match statement.kind:
+            case "community":
+                return self._add_version(statement)
+            case "membership" | "invite":
+                return self._add_signed(statement)
+            case _:
+                return self._add_use(statement)
+
+    def statements(self) -> Iterator[SignedStatement]:
+        """All, in an order in which another node can take them in: each version after the one before."""
+        for version in sorted(self._versions.values(), key=lambda each: each.record.version):
+            yield version.statement
+        for kind in ("invite", "membership"):
+            for of_one in self._about[kind].values():
+                yield from of_one.values()
+        for uses in self._uses.values():
+            yield from uses.values()
+
+    def names(self) -> dict[str, SignedStatement]:
+        """The statements by their names."""
+        if self._names is None:
+            self._names = {statement.name: statement for statement in self.statements()}
+        return self._names
+
+    def digest(self) -> str:
+        """32 hexadecimal digits, equal on two nodes that hold the same statements."""
+        return hashlib.sha256("\n".join(sorted(self.names())).encode()).hexdigest()[:32]
+
+    # --- What follows from it ---------------------------------------------------------------------
+
+    @property
+    def head(self) -> CommunityRecord | None:
+        """The version in force; None before version 1 was received."""
+        return self._path[-1].record if self._path else None
+
+    @property
+    def head_hash(self) -> str:
+        return self._path[-1].statement.hash if self._path else ""
+
+    def competing(self) -> tuple[SignedStatement, ...]:
+        """Versions that lost against another of the same number."""
+        chosen = {version.statement.hash for version in self._path}
+        return tuple(each.statement for name, each in self._versions.items() if name not in chosen)
+
+    def membership(self, node: NodeId) -> Membership | None:
+        """What admins in force say of the node; None if they say nothing."""
+        head = self.head
+        found = [
+            (membership_rank(said, statement), said)
+            for statement in self._about["membership"].get(node, {}).values()
+            if isinstance(said := read_membership(statement), Membership)
+            and head is not None
+            and is_signed_by_enough(said.role, statement, head)
+        ]
+        return max(found, key=lambda each: each[0])[1] if found else None
+
+    def invite(self, key: NodeId) -> Invite | None:
+        """The invite as admins in force signed it."""
+        found = self._invite(key)
+        return found[0] if found else None
+
+    def invites(self) -> tuple[InviteView, ...]:
+        """All that admins in force signed."""
+        views = []
+        for key in sorted(self._about["invite"]):
+            found = self._invite(key)
+            if found is not None:
+                used_by = tuple(use.node for use in self._uses_of(key))
+                views.append(InviteView(found[0], self._labels(found[1].signers), used_by))
+        return tuple(views)
+
+    def members(self) -> tuple[MemberView, ...]:
+        """All nodes that were ever members and are known, sorted by label and id."""
+        found: dict[NodeId, MemberView] = {}
+        for view in self.invites():
+            for number, use in enumerate(self._uses_of(view.invite.key), start=1):
+                if view.invite.state == "open" and use.node not in found:
+                    is_over = number > view.invite.uses
+                    found[use.node] = MemberView(
+                        use.node, use.label, view.invite.role, "active", view.invite.key, is_over
+                    )
+        for node in self._about["membership"]:
+            said = self.membership(node)
+            if said is not None:
+                found[node] = MemberView(node, said.label, said.role, said.state, None)
+        return tuple(sorted(found.values(), key=lambda view: (view.label, view.node)))
+
+    def nodes(self) -> frozenset[NodeId]:
+        """The nodes that are members now."""
+        return frozenset(view.node for view in self.members() if view.state == "active")
+
+    # --- Taking in --------------------------------------------------------------------------------
+
+    def _add_version(self, statement: SignedStatement) -> Outcome:
+        record = read_record(statement)
+        if isinstance(record, Malformed):
+            return record.reason
+        before = self._versions.get(record.previous)
+        if record.version == 1 and statement.hash != self.id:
+            return "of another community"
+        if record.version > 1 and before is None:
+            return "the version before it is not known"
+        keys = record.change_keys | (before.record.change_keys if before else frozenset())
+        statement = only_of(statement, keys)
+        refusal = refusal_of(record, statement.signers, before.record if before else None)
+        if refusal:
+            return refusal
+        held = self._versions.get(statement.hash)
+        if held is None and len(self._versions) >= VERSIONS_HELD_MAX:
+            return f"more than {VERSIONS_HELD_MAX} versions are not kept"
+        now = self._verified(statement, held.statement if held else None)
+        if isinstance(now, SignedStatement):
+            self._hold_version(record, now, before)
+            return now if now.hash in self._versions else "better versions compete with it"
+        return now
+
+    def _hold_version(
+        self, record: CommunityRecord, statement: SignedStatement, before: _Version | None
+    ) -> None:
+        held = self._versions.get(statement.hash)
+        self._versions[statement.hash] = _Version(record, statement, held.children if held else {})
+        if before is not None:
+            before.children[statement.hash] = None
+            if len(before.children) > SIBLINGS_MAX:
+                self._drop(min(before.children, key=lambda name: self._rank(name, before)))
+        self._path = tuple(self._chosen())
+        self._trusted = frozenset().union(*(each.record.admin_keys for each in self._versions.values()))
+
+    def _drop(self, name: str) -> None:
+        gone = self._versions.pop(name)
+        before = self._versions.get(gone.record.previous)
+        if before is not None:
+            before.children.pop(name, None)
+        for child in tuple(gone.children):
+            self._drop(child)
+
+    def _rank(self, name: str, before: _Version) -> tuple[int, bool, int]:
+        version = self._versions[name]
+        return change_rank(version.record, version.statement, before.record)
+
+    def _chosen(self) -> Iterator[_Version]:
+        at = self._versions.get(self.id)
+        while at is not None:
+            yield at
+            before = at
+            best = max(before.children, key=lambda name: self._rank(name, before), default="")
+            at = self._versions.get(best)
+
+    def _add_signed(self, statement: SignedStatement) -> Outcome:
+        said = read_membership(statement) if statement.kind == "membership" else read_invite(statement)
+        if isinstance(said, Malformed):
+            return said.reason
+        if said.community != self.id:
+            return "of another community"
+        statement = only_of(statement, self._trusted)
+        if not statement.signatures:
+            return "no admin signed it"
+        subjects = self._about[statement.kind]
+        subject = said.node if isinstance(said, Membership) else said.key
+        limit = MEMBERS_MAX if isinstance(said, Membership) else INVITES_MAX
+        if subject not in subjects and len(subjects) >= limit:
+            return f"more than {limit} are not kept"
+        of_one = subjects.get(subject, {})
+        now = self._verified(statement, of_one.get(statement.hash))
+        if not isinstance(now, SignedStatement):
+            return now
+        kept = _newest_of_each({**of_one, now.hash: now})
+        if now.hash not in kept:
+            return "older than ours"
+        subjects[subject] = kept
+        return now
+
+    def _add_use(self, statement: SignedStatement) -> Outcome:
+        use = read_use(statement)
+        if isinstance(use, Malformed):
+            return use.reason
+        if use.community != self.id:
+            return "of another community"
+        statement = only_of(statement, frozenset({use.invite}))
+        if not statement.signatures:
+            return "it is not signed with the key of the invite"
+        if use.invite not in self._about["invite"]:
+            return "its invite is not known"
+        of_invite = self._uses.setdefault(use.invite, {})
+        held = of_invite.get(use.node)
+        if held is not None and held.hash < statement.hash:
+            return None  # the same node under another name: the lower hash holds
+        now = self._verified(statement, held if held and held.hash == statement.hash else None)
+        if not isinstance(now, SignedStatement):
+            return now
+        of_invite[use.node] = now
+        invites = map(read_invite, self._about["invite"][use.invite].values())
+        most = USES_OVER_MAX + max(each.uses for each in invites if isinstance(each, Invite))
+        for excess in sorted(of_invite, key=lambda node: of_invite[node].hash)[most:]:
+            del of_invite[excess]
+        return now if use.node in of_invite else "its invite was used too often"
+
+    def _verified(self, statement: SignedStatement, held: SignedStatement | None) -> Outcome:
+        """The statement with the signatures of both, if that is new and they are valid."""
+        if held is not None:
+            both = merged(held, statement)
+            if both == held:
+                return None
+        if not are_signatures_valid(statement):
+            return "a signature is wrong"
+        return statement if held is None else merged(held, statement)
+
+    # --- Views ------------------------------------------------------------------------------------
+
+    def _invite(self, key: NodeId) -> tuple[Invite, SignedStatement] | None:
+        head = self.head
+        found = [
+            (invite_rank(said, statement), said, statement)
+            for statement in self._about["invite"].get(key, {}).values()
+            if isinstance(said := read_invite(statement), Invite)
+            and head is not None
+            and is_signed_by_enough(said.role, statement, head)
+        ]
+        if not found:
+            return None
+        _, said, statement = max(found, key=lambda each: each[0])
+        return said, statement
+
+    def _uses_of(self, invite: NodeId) -> list[InviteUse]:
+        statements = sorted(self._uses.get(invite, {}).values(), key=lambda each: each.hash)
+        return [use for use in map(read_use, statements) if isinstance(use, InviteUse)]
+
+    def _labels(self, signers: Iterable[NodeId]) -> tuple[str, ...]:
+        admins = self.head.admins if self.head else ()
+        keys = frozenset(signers)
+        return tuple(admin.label for admin in admins if admin.key in keys)
+
+
+def _newest_of_each(statements: dict[str, SignedStatement]) -> dict[str, SignedStatement]:
+    """Of each key that signed, the statement with the highest rank: an admin takes back by signing a newer one."""
+    best: dict[NodeId, SignedStatement] = {}
+    for statement in statements.values():
+        for key in statement.signers:
+            if key not in best or _rank(best[key]) < _rank(statement):
+                best[key] = statement
+    kept = sorted(best.values(), key=_rank, reverse=True)[:SIGNED_OF_ONE_MAX]
+    return {statement.hash: statement for statement in kept}
+
+
+def _rank(statement: SignedStatement) -> tuple[int, int, int]:
+    if statement.kind == "membership":
+        said = read_membership(statement)
+        assert isinstance(said, Membership), "it was read when it was taken in"
+        return membership_rank(said, statement)
+    invite = read_invite(statement)
+    assert isinstance(invite, Invite), "it was read when it was taken in"
+    return invite_rank(invite, statement)

@@ -1,0 +1,93 @@
+"""The community record on the control socket: what this node holds, and statements that admins signed elsewhere."""
+
+from collections.abc import Awaitable, Mapping
+from typing import Any
+
+from mesh.community_record import HASH
+from mesh.community_service import CommunityService
+from mesh.community_state import STATEMENTS_MAX
+from mesh.page_format import Malformed, list_of
+from mesh.signed_statement import SignedStatement, as_json, read_statement
+from node.console import Answer
+from node.errors import NodeError, StorageTrouble
+
+
+class CommunityCommands:
+    """Each method answers one query. Raises NodeError when it is refused."""
+
+    def __init__(self, community: CommunityService) -> None:
+        self._community = community
+
+    def all(self) -> Mapping[str, Answer]:
+        return {
+            "community": self.show,
+            "community-follow": self.follow,
+            "community-add": self.add,
+        }
+
+    def show(self, _question: dict[str, Any]) -> Mapping[str, Any]:
+        """All statements, for a command that signs; what people are shown follows from them."""
+        service, state = self._community, self._community.state
+        return {
+            "node": service.own,
+            "followed": state.id if state else "",
+            "listed": service.listed,
+            "nodes": service.roster(),
+            "offered": service.offered(),
+            "warnings": service.warnings(),
+            "statements": [as_json(each) for each in state.statements()] if state else [],
+        }
+
+    async def follow(self, question: dict[str, Any]) -> Mapping[str, Any]:
+        """Follow a record from now on: one that neighbours follow, by the start of its id, or one with its statements."""
+        community, statements = str(question.get("community") or ""), _statements(question)
+        state = self._community.state
+        if not statements:
+            matching = [
+                each for each in self._community.offered() if community and each.startswith(community)
+            ]
+            community = matching[0] if len(matching) == 1 else ""
+        if state is not None:
+            raise NodeError(
+                f"this node follows a community record already: {state.id[:16]}",
+                "a node belongs to one community; set up another node for another one",
+            )
+        if not HASH.fullmatch(community):
+            raise NodeError(
+                "no neighbour of this node follows such a record",
+                "compare the id with 'procomu community show' on an admin's node, and let both nodes connect first",
+            )
+        await _stored(self._community.follow(community, statements))
+        return {"followed": community}
+
+    async def add(self, question: dict[str, Any]) -> Mapping[str, Any]:
+        """Take in statements; they are stored and told to the neighbours when this returns."""
+        if self._community.state is None:
+            raise NodeError(
+                "this node follows no community record",
+                "make one with 'procomu community create', or join one with an invite",
+            )
+        refusal = await _stored(self._community.take_in(_statements(question)))
+        if refusal:
+            raise NodeError(
+                f"a statement was refused: {refusal}", "look at 'procomu community show', and sign it again"
+            )
+        return {}
+
+
+async def _stored[T](work: Awaitable[T]) -> T:
+    try:
+        return await work
+    except StorageTrouble as trouble:
+        raise NodeError(
+            f"it could not be stored: {trouble}", "look at the node's disk, then try again"
+        ) from trouble
+
+
+def _statements(question: Mapping[str, Any]) -> list[SignedStatement]:
+    listed = list_of(question.get("statements", []), STATEMENTS_MAX)
+    found = [read_statement(each) for each in listed or ()]
+    good = [each for each in found if not isinstance(each, Malformed)]
+    if listed is None or len(good) != len(found):
+        raise NodeError("a statement cannot be read", "use the commands of 'procomu community'")
+    return good

@@ -1,0 +1,78 @@
+"""Two nodes exchange what they hold of their community until both hold the same."""
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from mesh.community_state import CommunityState
+from mesh.record_exchange import RecordExchange
+from mesh.roster import nodes_digest
+from tests.fakes.community_statements import a_village, begun, state_of
+from tests.fakes.neighbours import id_of
+
+COMMUNITY, STATEMENTS = a_village()
+LEFT, RIGHT = id_of("left"), id_of("right")
+
+
+def exchange_of(state: CommunityState | None) -> RecordExchange:
+    return RecordExchange(lambda: state, lambda: nodes_digest(state.nodes() if state else ()))
+
+
+def talk(left: RecordExchange, right: RecordExchange) -> int:
+    """Frames until both are silent."""
+    frames = 0
+    while frames < 500:
+        said = [(right, LEFT, left.next_frame(RIGHT)), (left, RIGHT, right.next_frame(LEFT))]
+        if all(frame is None for _, _, frame in said):
+            return frames
+        for hearer, speaker, frame in said:
+            if frame is not None:
+                frames += 1
+                for statement in hearer.receive(speaker, frame) or ():
+                    hearer.tell(statement)
+    raise AssertionError("they never stop")
+
+
+@given(st.sets(st.integers(0, len(STATEMENTS) - 1)), st.sets(st.integers(0, len(STATEMENTS) - 1)))
+def test_both_hold_the_same_after_some_rounds(mine: set[int], theirs: set[int]) -> None:
+    one = state_of(COMMUNITY, [STATEMENTS[at] for at in sorted(mine)])
+    other = state_of(COMMUNITY, [STATEMENTS[at] for at in sorted(theirs)])
+    left, right = exchange_of(one), exchange_of(other)
+    left.greet(RIGHT)
+    right.greet(LEFT)
+    for _ in range(3):
+        talk(left, right)
+        left.begin_round(RIGHT)
+        right.begin_round(LEFT)
+    talk(left, right)
+    assert one.digest() == other.digest()
+    left.begin_round(RIGHT)
+    assert 1 == talk(left, right)
+
+
+def test_a_node_without_a_record_takes_none_and_says_what_is_offered() -> None:
+    left, right = exchange_of(state_of(COMMUNITY, STATEMENTS)), exchange_of(None)
+    left.greet(RIGHT)
+    right.greet(LEFT)
+    talk(left, right)
+    assert (COMMUNITY, "") == (right.follows(LEFT), left.follows(RIGHT))
+    assert [LEFT] == right.differing()
+
+
+def test_two_communities_exchange_nothing() -> None:
+    other = begun("square", admin="eve")
+    mine, theirs = state_of(COMMUNITY, STATEMENTS), state_of(other.community, other.statements)
+    before = mine.digest(), theirs.digest()
+    left, right = exchange_of(mine), exchange_of(theirs)
+    left.greet(RIGHT)
+    right.greet(LEFT)
+    assert 2 == talk(left, right)
+    assert before == (mine.digest(), theirs.digest())
+
+
+@given(
+    st.binary(max_size=200) | st.sampled_from([b'{"is":"records"}', b'{"is":"recordlist"}', b'{"record":{}}'])
+)
+def test_whatever_is_received_nothing_is_raised(frame: bytes) -> None:
+    left = exchange_of(state_of(COMMUNITY, STATEMENTS))
+    left.greet(RIGHT)
+    left.receive(RIGHT, frame)
