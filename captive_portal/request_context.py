@@ -177,8 +177,13 @@ class RequestContext:
         return "" if self.is_secure or not base else f"{base}{path}"
 
     def rules(self) -> tuple[str, ...]:
-        """The rules in force, one sentence each, in the page language."""
-        return describe(self.community.ruleset, self.words)
+        """The rules in force, one sentence each, in the page language; where there are several lines, first which is this
+        node's."""
+        own, sentences = self.community.own_rules, describe(self.community.ruleset, self.words)
+        if not own.uplinks:
+            return sentences
+        here = self.words.gettext("Here people use the line {name}.")
+        return (here.format(name=own.uplink_name), *sentences)
 
     def token(self, purpose: str) -> str:
         return self.tokens.token(purpose, self.device)

@@ -36,8 +36,6 @@ class Peer:
     met_at: str = ""
     """Remote address of its last authenticated connection."""
     boot: str = ""
-    can: tuple[str, ...] = ()
-    """Extensions named in its last hello."""
     heard: Monotonic | None = None
     refused_us: bool = False
     other_community: bool = False

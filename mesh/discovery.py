@@ -102,8 +102,11 @@ class Discovery:
         interfaces: tuple[str, ...],
         found: Callable[[Announcement, Address], None],
         roster: Roster,
+        copy_found: Callable[[Address], None] = lambda _address: None,
     ) -> None:
+        """`copy_found` is called with the address of another machine that announces this node's key."""
         self._own = own
+        self._copy_found = copy_found
         self._interfaces = interfaces
         self._roster = roster
         self._found = found
@@ -163,7 +166,14 @@ class Discovery:
             await _close(zeroconf, browser)
 
     async def _announce(self, zeroconf: AsyncZeroconf, link: _Link) -> None:
-        own = self._own
+        """Until this node's name is announced; while a copy of its disk has the name, it is looked for again."""
+        is_announced = False
+        while not is_announced:
+            is_announced = await self._register(zeroconf, link)
+            await asyncio.sleep(ASK_AGAIN_S)
+
+    async def _register(self, zeroconf: AsyncZeroconf, link: _Link) -> bool:
+        own, clone = self._own, f"{link.name} clone"
         service = AsyncServiceInfo(
             SERVICE_TYPE,
             instance_name(own.node),
@@ -176,23 +186,31 @@ class Discovery:
             try:
                 await (await zeroconf.async_register_service(service))
             except NonUniqueNameException:
-                if not await self._is_ourselves(zeroconf):
-                    self._warnings[f"{link.name} clone"] = (
+                if not await self._is_ourselves(zeroconf, link):
+                    self._warnings[clone] = (
                         f"another device on {link.name} already carries this node's key. If its disk was copied from "
                         "this one, give it a key of its own"
                     )
-                    return
+                    return False
                 await (await zeroconf.async_register_service(service, cooperating_responders=True))
-            self._warnings.pop(f"{link.name} clone", None)
+            self._warnings.pop(clone, None)
         except (OSError, ZeroconfError, NotRunningException, EventLoopBlocked) as error:
             self._warnings[link.name] = f"this node could not announce itself on {link.name}: {error}"
+        return True
 
-    async def _is_ourselves(self, zeroconf: AsyncZeroconf) -> bool:
+    async def _is_ourselves(self, zeroconf: AsyncZeroconf, link: _Link) -> bool:
         """Whether the conflicting name belongs to this same process, reached through another link to the same
-        network."""
+        network. The address of another one is reported."""
         other = AsyncServiceInfo(SERVICE_TYPE, instance_name(self._own.node))
         answered = await other.async_request(zeroconf.zeroconf, RESOLVE_MS)
-        return answered and other.properties.get(b"e") == self._own.boot.encode()
+        if answered and other.properties.get(b"e") == self._own.boot.encode():
+            return True
+        claim = read_announcement(other.name, other.properties) if answered else None
+        for text in other.parsed_scoped_addresses(IPVersion.V6Only)[:4] if answered else ():
+            host = _on_link(text, link)
+            if host is not None and isinstance(claim, Announcement):
+                self._copy_found(Address(host, claim.port))
+        return False
 
     async def _browse(self, zeroconf: Zeroconf, names: "_Names") -> None:
         while True:

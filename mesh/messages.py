@@ -41,6 +41,7 @@ LABEL_END = "~"
 """Sorts after every label and node id: the end of a range."""
 
 _BOOT = re.compile(r"[0-9a-f]{16}")
+_MACHINE = re.compile(r"[0-9a-f]{16}")
 _DIGEST = re.compile(r"[0-9a-f]{16}")
 _ROOT = re.compile(r"[0-9a-f]{32}")
 _SIGNATURE = re.compile(rf"[0-9a-f]{{{2 * SIGNATURE_BYTES}}}")
@@ -58,11 +59,27 @@ class Hello:
     """16 hexadecimal digits, new with each start of the node."""
     can: tuple[str, ...] = ()
     """Extensions of this version that the node understands, sorted; see `EXTENSIONS`."""
+    machine: str = ""
+    """MACHINE_CHARS hexadecimal digits that differ on a copy of the node's disk; empty if the node does not know."""
 
 
 @dataclass(frozen=True, slots=True)
 class Keepalive:
     """Sent when there is nothing else to send."""
+
+
+@dataclass(frozen=True, slots=True)
+class TimeRequest:
+    """Asks for the time; sent by a node without a clock."""
+
+
+@dataclass(frozen=True, slots=True)
+class TimeAnswer:
+    """The time, from a node that knows it."""
+
+    unix_s: int
+    hops: int
+    """Through how many nodes it came to the sender; 0 for its own synchronized clock."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,17 +118,24 @@ class Unknown:
     kind: str
 
 
-type Message = Hello | Keepalive | Root | Streams | Have | Page | Unknown
+type Message = Hello | Keepalive | TimeRequest | TimeAnswer | Root | Streams | Have | Page | Unknown
 
 
-def encode(message: Hello | Keepalive | Root | Streams | Have) -> bytes:
+def encode(message: Hello | Keepalive | TimeRequest | TimeAnswer | Root | Streams | Have) -> bytes:
     """One frame: canonical JSON with the message kind in ``is``."""
     match message:
-        case Hello(version, community, node, name, boot, can):
+        case Hello(version, community, node, name, boot, can, machine):
             fields = {"v": version, "community": community, "node": node, "name": name, "boot": boot}
-            return canonical({"is": "hello", **fields} | ({"can": can} if can else {}))
+            more = {"can": can, "machine": machine}
+            return canonical(
+                {"is": "hello", **fields, **{key: value for key, value in more.items() if value}}
+            )
         case Keepalive():
             return canonical({"is": "beat"})
+        case TimeRequest():
+            return canonical({"is": "when"})
+        case TimeAnswer(unix_s, hops):
+            return canonical({"is": "time", "unix": unix_s, "hops": hops})
         case Root(digest):
             return canonical({"is": "root", "digest": digest})
         case Streams(after, upto, streams):
@@ -142,6 +166,10 @@ def _message(fields: dict[str, Any]) -> Message | Malformed:
             return _hello(fields)
         case "beat":
             return Keepalive()
+        case "when":
+            return TimeRequest()
+        case "time":
+            return _time(fields)
         case "root":
             digest = fields.get("digest")
             return Root(digest) if fits(digest, _ROOT) else Malformed("root without a digest")
@@ -155,6 +183,13 @@ def _message(fields: dict[str, Any]) -> Message | Malformed:
             return Malformed("no message kind in 'is'")
 
 
+def _time(fields: dict[str, Any]) -> TimeAnswer | Malformed:
+    unix_s, hops = fields.get("unix"), fields.get("hops")
+    if not (is_number(unix_s) and is_number(hops)):
+        return Malformed("time without unix and hops")
+    return TimeAnswer(unix_s, hops)
+
+
 def _hello(fields: dict[str, Any]) -> Hello | Malformed:
     version, community, node = fields.get("v"), fields.get("community"), fields.get("node")
     name, boot = fields.get("name"), fields.get("boot")
@@ -164,10 +199,12 @@ def _hello(fields: dict[str, Any]) -> Hello | Malformed:
         return Malformed("hello without a readable community and name")
     if not (fits(node, NODE) and fits(boot, _BOOT)):
         return Malformed("hello without a node id and a boot")
-    can = list_of(fields.get("can", []), EXTENSIONS_MAX)
+    can, machine = list_of(fields.get("can", []), EXTENSIONS_MAX), fields.get("machine", "")
     if can is None or not all(fits(word, KIND) for word in can):
         return Malformed("hello with extensions that are not a short list of words")
-    return Hello(version, community, NodeId(node), name, boot, tuple(can))
+    if not (machine == "" or fits(machine, _MACHINE)):
+        return Malformed("hello with a machine that is not 16 hexadecimal digits")
+    return Hello(version, community, NodeId(node), name, boot, tuple(can), machine)
 
 
 def _streams(fields: dict[str, Any]) -> Streams | Malformed:

@@ -60,6 +60,20 @@ class PageCache(Protocol):
         `gone`."""
 
 
+class NetworkTime(Protocol):
+    """This node's clock, as its neighbours need it and serve it."""
+
+    def told(self) -> tuple[int, int] | None:
+        """The Unix time in seconds, and through how many nodes it came here; None while it is not known for certain."""
+
+    @property
+    def is_needed(self) -> bool:
+        """Whether neighbours are asked: the clock of this node was never set."""
+
+    def learn(self, unix_s: int, hops: int) -> None:
+        """The time as neighbours say it. Never sets an earlier one than before."""
+
+
 class StatementStore(Protocol):
     """What admins signed about the community, kept across restarts."""
 

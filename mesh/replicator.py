@@ -16,14 +16,21 @@ from mesh.exchange import (
     PageRefused,
     PagesEvicted,
 )
-from mesh.messages import decode
-from mesh.page_format import Page
+from mesh.messages import Message, decode
+from mesh.page_format import Malformed, Page
 from mesh.page_kinds import Content, page_content
 from mesh.page_versions import PagePosition, page_position
 from mesh.pages import UsagePages, changes_record, read_changes, read_reservation, reservation
 from mesh.ports import PageCache, Roster, UsageLedger
 from mesh.usage_kind import PageContent
-from node.accounting.ledger import EMPTY_BUCKET, UsageBucket, highest, incarnation_rank
+from node.accounting.ledger import (
+    EMPTY_BUCKET,
+    MACHINE_CHARS_OF_INCARNATION,
+    UsageBucket,
+    highest,
+    incarnation_machine,
+    incarnation_rank,
+)
 from node.errors import StorageTrouble
 from node.identity import human_form, own_node_id
 from node.units import AccountId, NodeId
@@ -60,6 +67,7 @@ class Replicator:
         roster: Roster,
         usage_ledger: UsageLedger,
         page_cache: PageCache,
+        machine: str = "",
         woken: Callable[[], None],
         on_usage_changed: Callable[[], None],
     ) -> None:
@@ -69,6 +77,7 @@ class Replicator:
         self._roster = roster
         self._usage_ledger = usage_ledger
         self._page_cache = page_cache
+        self._machine = machine[:MACHINE_CHARS_OF_INCARNATION]
         self._woken = woken
         self._on_usage_changed = on_usage_changed
         self._pages = UsagePages(key, community, "")
@@ -104,7 +113,11 @@ class Replicator:
 
     def receive(self, neighbour: NodeId, frame: bytes) -> None:
         """Process one frame of a connected neighbour."""
-        self._act(self.exchange.receive(neighbour, decode(frame)))
+        self.handle(neighbour, decode(frame))
+
+    def handle(self, neighbour: NodeId, message: Message | Malformed) -> None:
+        """Process one message of a connected neighbour."""
+        self._act(self.exchange.receive(neighbour, message))
 
     async def restore(self) -> None:
         """Load the pages from the page cache, once the ledger knows its incarnation."""
@@ -244,6 +257,10 @@ class Replicator:
                 for cover in said.covers:
                     self._pages.past.cover(*cover)
         is_later = incarnation_rank(page.incarnation) > incarnation_rank(self._pages.incarnation)
+        # A copy of this node's disk writes in another machine: a later incarnation there says nothing about our records,
+        # and each of the two would answer the other's with one more.
+        theirs = incarnation_machine(page.incarnation)
+        is_later &= not (self._machine and theirs and theirs != self._machine)
         is_unknown = page.incarnation == self._pages.incarnation and page.seq > self._reserved
         if is_later or is_unknown:
             self._usage_ledger.outlive(page.incarnation)

@@ -12,13 +12,15 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from mesh import peering
 from mesh.announcement import Address, Announcement, ConfiguredPeer
 from mesh.community_service import CommunityService
-from mesh.directory import Directory
+from mesh.directory import Directory, Peer
 from mesh.discovery import Discovery, OwnService
-from mesh.messages import EXTENSIONS, Hello, Keepalive, decode, encode
+from mesh.link_table import LinkEnd, LinkTable
+from mesh.messages import EXTENSIONS, Hello, Keepalive, Message, TimeAnswer, TimeRequest, decode, encode
+from mesh.neighbour_time import NeighbourTime
 from mesh.node_certificates import is_member
-from mesh.page_format import VERSION
-from mesh.peering import GREETING_MAX, KEEPALIVE_EVERY
-from mesh.ports import PageCache, PeerView, Roster, UsageLedger
+from mesh.page_format import VERSION, Malformed
+from mesh.peering import GREETING_MAX, KEEPALIVE_EVERY, SILENT_AFTER
+from mesh.ports import NetworkTime, PageCache, PeerView, Roster, UsageLedger
 from mesh.record_exchange import RECORDS_EXTENSION
 from mesh.replicator import OwnBucket, Replicator
 from mesh.tls_transport import Dialer, DialFailed, Link, Listener, RefusedByPeer, WrongNode, contexts
@@ -28,6 +30,18 @@ from node.units import Monotonic, NodeId
 ROUND_EVERY_S = 30.0
 TICK_S = 0.5
 CONFIGURED_AGAIN_S = (2.0, 60.0)
+COPY_KNOWN_S = 600.0
+"""How long a copy of this node's disk is reported after it was met last."""
+COPIES_MAX = 8
+OWN_COPY = (
+    "another machine uses this node's key (met at {place}): its disk is a copy of this one's, or this one of its. Both "
+    "count, and each is told. Stop one of them, remove its node key, run 'procomu init' there, and put its new id on "
+    "every node's list"
+)
+OTHER_COPY = (
+    "two machines use the key of {node}: the disk of one is a copy of the other's. Both count. One of them needs a key of "
+    "its own"
+)
 DIALS_MAX = 8
 """In parallel."""
 DIALS_OF_STRANGERS_MAX = 2
@@ -51,6 +65,8 @@ class MeshService:
         roster: Roster,
         usage_ledger: UsageLedger,
         page_cache: PageCache,
+        machine: str = "",
+        network_time: NetworkTime | None = None,
         on_usage_changed: Callable[[], None] = lambda: None,
         community: CommunityService | None = None,
         # Network
@@ -63,6 +79,8 @@ class MeshService:
         self._community = community_id
         self._records = community
         self._name = name
+        self._machine = machine
+        self._network_time = network_time
         self._roster = roster
         self._usage_ledger = usage_ledger
         self._page_cache = page_cache
@@ -83,10 +101,14 @@ class MeshService:
             roster=self._roster,
             usage_ledger=self._usage_ledger,
             page_cache=self._page_cache,
+            machine=self._machine,
             woken=self._wake,
             on_usage_changed=self._on_usage_changed,
         )
-        self._links: dict[NodeId, Link] = {}
+        self._links: LinkTable[Link] = LinkTable(self._own)
+        self._neighbour_time = NeighbourTime()
+        self._copies: dict[Address | str, float] = {}
+        """Where another machine with this node's key was met, each with the monotonic second."""
         self._dialling: set[NodeId] = set()
         self._answered: dict[Address, NodeId] = {}
         self._wrong: dict[Address, NodeId] = {}
@@ -108,7 +130,7 @@ class MeshService:
 
     def warnings(self) -> tuple[str, ...]:
         """What prevents contact with neighbours, in words for the operator."""
-        found = list(self._replica.warnings())
+        found = [*self.key_copies(), *self._replica.warnings()]
         if self._version_warning:
             found.append(self._version_warning)
         for configured in self._configured:
@@ -124,6 +146,17 @@ class MeshService:
             if peer.other_community:
                 found.append(f"{shown} serves another community: the community id differs")
         return (*found, *(self._discovery.warnings() if self._discovery else ()))
+
+    def key_copies(self) -> tuple[str, ...]:
+        """Which machines use one node key: those of this node, and those of connected neighbours."""
+        is_late = time.monotonic() - COPY_KNOWN_S
+        places = sorted(str(place) for place, met_s in self._copies.items() if met_s > is_late)
+        found = [OWN_COPY.format(place=", ".join(places))] if places else []
+        return (*found, *(OTHER_COPY.format(node=self._shown(node)) for node in self._links.copied()))
+
+    def _shown(self, node: NodeId) -> str:
+        peer = self._directory.find(node)
+        return (peer.name if peer else "") or human_form(node)
 
     def publish(self, changed: Iterable[OwnBucket] | None = None) -> None:
         """Own usage was booked: send it, at most once per second. None reads all own buckets again."""
@@ -153,13 +186,13 @@ class MeshService:
             finally:
                 self.listening_port = 0
                 self._stopping = True
-                for link in self._links.values():
+                for link in self._links:
                     link.hang_up("goodbye")
                 await self._replica.persist_pages()
 
     async def _live(self) -> None:
         own = OwnService(self._own, self._community, self.listening_port, self._boot)
-        self._discovery = Discovery(own, self._interfaces, self._found, self._roster)
+        self._discovery = Discovery(own, self._interfaces, self._found, self._roster, self._copy_found)
         self._dials, self._dials_of_strangers = (
             asyncio.Semaphore(DIALS_MAX),
             asyncio.Semaphore(DIALS_OF_STRANGERS_MAX),
@@ -177,7 +210,19 @@ class MeshService:
         while True:
             for node, effects in self._directory.tick(self._roster(), _now()):
                 self._act(node, effects)
+            self._close_silent()
             await asyncio.sleep(TICK_S)
+
+    def _close_silent(self) -> None:
+        """A neighbour is heard while one of its machines is; the connection of another one may be dead."""
+        for link in self._links:
+            if time.monotonic() - link.heard > SILENT_AFTER / 1000:
+                self._end(link, "silent")
+
+    def _end(self, link: Link, why: str) -> None:
+        if self._links.remove(link):
+            self._part(link)
+        link.hang_up(why)
 
     # --- Neighbours ----------------------------------------------------------------------------
 
@@ -189,32 +234,31 @@ class MeshService:
         for effect in effects:
             match effect:
                 case peering.Dial():
-                    if not self._stopping and node not in self._dialling and node not in self._links:
+                    if not self._stopping and node not in self._dialling and not self._links.of(node):
                         self._dialling.add(node)
                         self._tasks.create_task(self._dial(node))
                 case peering.HangUp(why):
-                    link = self._links.pop(node, None)
-                    if link is not None:
-                        link.hang_up(why)
+                    for link in self._links.of(node):
+                        self._end(link, why)
                 case peering.Admit():
-                    self._admit(node)
+                    self._wake()
                 case peering.Dismiss():
-                    self._dismiss(node)
+                    for link in self._links.of(node):
+                        self._part(link)
                 case peering.Forget():
                     pass
 
-    def _admit(self, node: NodeId) -> None:
-        peer = self._directory.find(node)
-        can = peer.can if peer else ()
-        self._replica.exchange.greet(node, can)
+    def _admit(self, link: Link, can: tuple[str, ...]) -> None:
+        self._replica.exchange.greet(link.name, can)
         if self._records is not None and RECORDS_EXTENSION in can:
-            self._records.exchange.greet(node)
+            self._records.exchange.greet(link.node)
+        self._ask_time(link)
         self._wake()
 
-    def _dismiss(self, node: NodeId) -> None:
-        self._replica.exchange.part(node)
-        if self._records is not None:
-            self._records.exchange.part(node)
+    def _part(self, link: Link) -> None:
+        self._replica.exchange.part(link.name)
+        if self._records is not None and all(each is link for each in self._links.of(link.node)):
+            self._records.exchange.part(link.node)
 
     def _handle(self, node: NodeId, event: peering.Event) -> None:
         self._act(node, self._directory.handle(node, event, _now()))
@@ -259,24 +303,24 @@ class MeshService:
         wait, address = least, peer.address
         while True:
             node = peer.node or self._answered.get(address)
-            if node is None or (node not in self._links and node not in self._dialling):
+            if node is None or (not self._links.of(node) and node not in self._dialling):
                 link = await self._try(peer.node, address)
-                if link is not None and link.node != self._own:
+                if link is not None and link.node == self._own:
+                    await self._meet_own_key(link)
+                elif link is not None:
                     self._answered[address] = link.node
                     self._directory.meet(link.node, _now())
                     self._directory.worked(link.node, address)
                     wait = least
                     await self._serve(link)
-                elif link is not None:
-                    await link.close("this is myself")
             await asyncio.sleep(wait * random.uniform(0.8, 1.2))  # noqa: S311
             wait = min(most, wait * 2)
 
     def _welcome(self, node: NodeId, met_at: str) -> bool:
         """Whether to accept an incoming connection with this proven key: members only; the others are listed on
-        status pages."""
+        status pages. This node's own key is accepted for as long as it takes to see whether a copy uses it."""
         if node == self._own:
-            return False
+            return True
         member = is_member(node, self._roster())
         if not member:
             self._directory.meet(node, _now()).met_at = met_at
@@ -286,9 +330,12 @@ class MeshService:
     async def _serve(self, link: Link) -> None:
         """Handle a connection from the proven key to its end."""
         node = link.node
+        if node == self._own:
+            await self._meet_own_key(link)
+            return
         peer = self._directory.meet(node, _now())
         peer.met_at = link.met_at
-        member = is_member(node, self._roster()) and node != self._own
+        member = is_member(node, self._roster())
         self._handle(node, peering.Proved(member))
         if not member:
             await link.close("your key is not on our list")
@@ -298,23 +345,51 @@ class MeshService:
             if await self._greet(link):
                 await self._exchange_frames(link)
         finally:
-            if self._links.get(node) is link:
-                del self._links[node]
-            if node not in self._links:
+            if self._links.remove(link):
+                self._part(link)
+            if not self._links.of(node):
                 self._handle(node, peering.Closed())
             await link.close(link.closing or "goodbye")
 
-    async def _greet(self, link: Link) -> bool:
-        """Exchange hellos; True when this link is now the one connection to a trusted neighbour."""
+    async def _meet_own_key(self, link: Link) -> None:
+        """A connection with this node's own key: from itself, or from a copy of its disk in another machine."""
+        theirs = await self._exchange_hellos(link)
+        if isinstance(theirs, Hello) and theirs.boot != self._boot:
+            self._copies.pop(link.met_at, None)
+            self._copies[link.met_at] = time.monotonic()
+            while len(self._copies) > COPIES_MAX:
+                del self._copies[next(iter(self._copies))]
+        await link.close("this is my own key")
+
+    def _copy_found(self, address: Address) -> None:
+        """A link has another machine that announces this node's key: ask it, so that both know."""
+        if not self._stopping and self._own not in self._dialling:
+            self._dialling.add(self._own)
+            self._tasks.create_task(self._ask_copy(address))
+
+    async def _ask_copy(self, address: Address) -> None:
+        try:
+            link = await self._try(self._own, address)
+            if link is not None:
+                await self._meet_own_key(link)
+        finally:
+            self._dialling.discard(self._own)
+
+    async def _exchange_hellos(self, link: Link) -> Message | Malformed | None:
+        """Sends ours; the first message of the other side, None if none came in time."""
         can = EXTENSIONS if self._records is None else (*EXTENSIONS, RECORDS_EXTENSION)
-        hello = Hello(VERSION, self._community, self._own, self._name, self._boot, can)
+        hello = Hello(VERSION, self._community, self._own, self._name, self._boot, can, self._machine)
         await link.send(encode(hello))
         try:
             async with asyncio.timeout(GREETING_MAX / 1000):
                 frame = await link.receive()
         except TimeoutError:
-            return False
-        theirs = decode(frame) if frame is not None else None
+            return None
+        return decode(frame) if frame is not None else None
+
+    async def _greet(self, link: Link) -> bool:
+        """Exchange hellos; True when this link is now the one connection to a machine of a trusted neighbour."""
+        theirs = await self._exchange_hellos(link)
         peer = self._directory.find(link.node)
         if not isinstance(theirs, Hello) or theirs.node != link.node or peer is None:
             return False
@@ -327,23 +402,24 @@ class MeshService:
         if peer.other_community:
             self._handle(link.node, peering.Introduced(False))
             return False
-        before = self._links.get(link.node)
-        if before is not None and not self._prefers(link, before, same_boot=peer.boot == theirs.boot):
+        return self._introduce(link, theirs, peer)
+
+    def _introduce(self, link: Link, theirs: Hello, peer: Peer) -> bool:
+        kept = self._links.introduce(link, LinkEnd(link.node, theirs.machine, theirs.boot, link.dialled))
+        if kept is None:
             link.closing = "we are connected already"
             return False
-        self._links[link.node] = link
-        if before is not None:
-            before.hang_up("we are connected already")
-        peer.name, peer.boot, peer.can = theirs.name, theirs.boot, theirs.can
+        if kept.instead_of is not None:
+            self._part(kept.instead_of)
+            kept.instead_of.hang_up("we are connected already")
+        link.name = NodeId(f"{link.node}/{theirs.machine}")
+        link.heard = time.monotonic()
+        peer.name, peer.boot = theirs.name, theirs.boot
         self._handle(link.node, peering.Introduced(True))
+        if link not in self._links:
+            return False
+        self._admit(link, theirs.can)
         return True
-
-    def _prefers(self, link: Link, before: Link, *, same_boot: bool) -> bool:
-        """Of two connections, keep the one opened by the node with the smaller id; of two opened by the same side,
-        the newer."""
-        if not same_boot or link.dialled == before.dialled:
-            return True
-        return link.dialled == (self._own < link.node)
 
     # --- Frames -------------------------------------------------------------------------------
 
@@ -351,12 +427,28 @@ class MeshService:
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(None) as link.policy, asyncio.TaskGroup() as tasks:
                 writing = tasks.create_task(self._write(link))
-                while (frame := await link.receive()) is not None and self._links.get(link.node) is link:
+                while (frame := await link.receive()) is not None and link in self._links:
+                    link.heard = time.monotonic()
                     self._handle(link.node, peering.Spoke())
                     if self._records is None or not self._records.receive(link.node, frame):
-                        self._replica.receive(link.node, frame)
+                        self._receive(link, decode(frame))
                     await asyncio.sleep(0)  # many frames may be buffered: let other tasks run in between
                 writing.cancel()
+
+    def _receive(self, link: Link, message: Message | Malformed) -> None:
+        clock = self._network_time
+        match message:
+            case TimeRequest():
+                told = clock.told() if clock is not None else None
+                if told is not None:
+                    link.answer(encode(TimeAnswer(*told)))
+            case TimeAnswer(unix_s, hops):
+                self._neighbour_time.hear(link.node, unix_s, hops, _now())
+                estimate = self._neighbour_time.estimate(_now())
+                if clock is not None and estimate is not None and clock.is_needed:
+                    clock.learn(*estimate)
+            case _:
+                self._replica.handle(link.name, message)
 
     async def _write(self, link: Link) -> None:
         loop = asyncio.get_running_loop()
@@ -364,11 +456,12 @@ class MeshService:
         keepalive_at = loop.time() + KEEPALIVE_EVERY / 1000
         while True:
             if loop.time() >= round_at:
-                self._replica.exchange.begin_round(link.node)
+                self._replica.exchange.begin_round(link.name)
                 if self._records is not None:
                     self._records.exchange.begin_round(link.node)
+                self._ask_time(link)
                 round_at = loop.time() + ROUND_EVERY_S * random.uniform(0.8, 1.2)  # noqa: S311
-            frame = self._next_frame(link.node)
+            frame = self._next_frame(link)
             if frame is None:
                 frame = await self._keepalive_unless_woken(link, keepalive_at)
             if frame is not None:
@@ -377,10 +470,16 @@ class MeshService:
                 keepalive_at = loop.time() + KEEPALIVE_EVERY / 1000
             await asyncio.sleep(0)
 
-    def _next_frame(self, node: NodeId) -> bytes | None:
+    def _ask_time(self, link: Link) -> None:
+        if self._network_time is not None and self._network_time.is_needed:
+            link.answer(encode(TimeRequest()))
+
+    def _next_frame(self, link: Link) -> bytes | None:
         """Statements about the community go before pages."""
-        first = self._records.exchange.next_frame(node) if self._records is not None else None
-        return first or self._replica.exchange.next_frame(node)
+        first = link.next_answer()
+        if first is None and self._records is not None:
+            first = self._records.exchange.next_frame(link.node)
+        return first or self._replica.exchange.next_frame(link.name)
 
     async def _keepalive_unless_woken(self, link: Link, at: float) -> bytes | None:
         """A keepalive `at` this time of the loop; None when there may be something else to send before."""
@@ -393,7 +492,7 @@ class MeshService:
         return None
 
     def _wake(self) -> None:
-        for link in self._links.values():
+        for link in self._links:
             link.wake.set()
 
 

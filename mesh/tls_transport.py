@@ -12,7 +12,7 @@ import os
 import socket
 import ssl
 import time
-from collections import Counter
+from collections import Counter, deque
 from collections.abc import AsyncIterator, Awaitable, Callable
 from http import HTTPStatus
 from typing import Any
@@ -39,6 +39,8 @@ UNPROVEN_MAX = 32
 UNPROVEN_PER_ADDRESS_MAX = 3
 UNREAD_BYTES_MAX = 1024 * 1024
 """Bytes in flight on one connection before a complete frame was read."""
+ANSWERS_MAX = 2
+"""Short frames that wait on one connection; of more, the newest."""
 CLOSE_S = 1.0
 REFUSED_STATUS = 403
 PATH = "/mesh"
@@ -119,6 +121,11 @@ class Link:
         self._socket = socket
         self._tls = tls
         self.node = tls.node
+        self.name = tls.node
+        """Of the exchange with the machine at the other end."""
+        self._answers: deque[bytes] = deque(maxlen=ANSWERS_MAX)
+        self.heard = 0.0
+        """Monotonic seconds of the last frame."""
         self.met_at = met_at
         self.dialled = dialled
         """Whether this side opened it."""
@@ -148,6 +155,14 @@ class Link:
         except (OSError, RuntimeError, aiohttp.ClientError):
             return False
         return True
+
+    def answer(self, frame: bytes) -> None:
+        """Queue a short frame, before those of the exchange."""
+        self._answers.append(frame)
+        self.wake.set()
+
+    def next_answer(self) -> bytes | None:
+        return self._answers.popleft() if self._answers else None
 
     def hang_up(self, why: str) -> None:
         """End the task on this link at once, even if the other side has stopped reading."""

@@ -36,6 +36,8 @@ class SystemClock:
     def __init__(self, source: Literal["synced", "trusted"] = "synced") -> None:
         self._source = source
         self._libc = ctypes.CDLL(None)
+        self._learned: tuple[int, int] | None = None
+        """Unix time minus monotonic time in milliseconds as neighbours say, and through how many nodes it came."""
         self.boot = Path("/proc/sys/kernel/random/boot_id").read_text().strip()
 
     def monotonic(self) -> Monotonic:
@@ -45,13 +47,32 @@ class SystemClock:
         return Microseconds(time.clock_gettime_ns(time.CLOCK_BOOTTIME) // 1_000)
 
     def civil(self) -> datetime:
+        if self._learned is not None and self.is_needed:
+            return datetime.fromtimestamp((self._learned[0] + self.monotonic()) / 1000, UTC).astimezone()
         return datetime.now(UTC).astimezone()
 
+    @property
+    def is_needed(self) -> bool:
+        """Whether the system's clock was never set."""
+        return datetime.now(UTC) < EARLIEST
+
+    def learn(self, unix_s: int, hops: int) -> None:
+        """The time as authenticated neighbours say it; never sets an earlier one. Used while the system's own is not set."""
+        offset_ms = unix_s * 1000 - self.monotonic()
+        self._learned = (offset_ms if self._learned is None else max(offset_ms, self._learned[0])), hops
+
+    def told(self) -> tuple[int, int] | None:
+        """The Unix time for neighbours, and through how many nodes it came; None unless the clock is synchronized or was
+        learned."""
+        if self._learned is not None and self.is_needed:
+            return int(self.civil().timestamp()), self._learned[1]
+        return (int(time.time()), 0) if self.state() == "synced" else None
+
     def state(self) -> ClockState:
-        """``unknown`` before the clock was ever set; ``holdover`` while it is not
+        """``unknown`` before the clock was ever set and while no neighbour told the time; ``holdover`` while it is not
         synchronized (adjtimex(2), STA_UNSYNC)."""
-        if datetime.now(UTC) < EARLIEST:
-            return "unknown"
+        if self.is_needed:
+            return "unknown" if self._learned is None else "holdover"
         if self._source == "trusted" or self._kernel_is_synced():
             return "synced"
         return "holdover"

@@ -61,6 +61,7 @@ from node.lan.foreign_servers import ForeignServers
 from node.lan.mdns_browser import MdnsBrowser
 from node.lan.mdns_services import ServiceList
 from node.lan.radvd import radvd
+from node.machine import machine_facts, machine_id
 from node.memory_budget import budget
 from node.memory_tuning import memory_allowed, trim_regularly
 from node.process import PRIVATE_UMASK, keep_private, notify_systemd, run_until_signalled
@@ -107,6 +108,7 @@ class Node:
         self.clock = SystemClock(config.clock.source)
         self.events = Broadcast()
         self.keys = open_keyring(Path(config.community.key_file), Path(config.node.key_file))
+        self.machine = machine_id(machine_facts(), self.keys.community_id, own_node_id(self.keys.node))
         self.store = self._store()
         self.archive = StoredArchive(self.store)
         self.community = self._community_service()
@@ -352,6 +354,7 @@ class Node:
             guest_account=self.keys.guest_account,
             session_ms=self.config.portal.session,
             node_name=self.config.node.name,
+            machine=self.machine,
             guests_max=self.budget.devices,
             on_booked=self._booked,
             keep_pages=self._keep_pages,
@@ -370,6 +373,8 @@ class Node:
             roster=self.roster,
             usage_ledger=MeshUsage(reconciler),
             page_cache=StoredPageCache(self.store, reconciler.today),
+            machine=self.machine,
+            network_time=self.clock,
             community=self.community,
             interfaces=config.mesh.interfaces,
             port=config.mesh.port,
@@ -392,6 +397,7 @@ class Node:
             table_use=lambda: self.flow_watch.seen,
             measured=lambda: self.measured_check.findings,
             losses=lambda: self.store.losses,
+            key_copies=self.mesh.key_copies if self.mesh else tuple,
         )
 
     def _account_service(self) -> AccountService:

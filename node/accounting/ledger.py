@@ -94,6 +94,10 @@ class Ledger:
             for key, bucket in of_day.items():
                 self.merge(key, bucket)
 
+    def bucket(self, key: UsageKey) -> UsageBucket:
+        """The value of a bucket of an open day."""
+        return self._buckets.get(key, EMPTY_BUCKET)
+
     def total(self, account: AccountId, period: str) -> UsageBucket:
         """Usage of `account` on all nodes in an open `period`: a day, ISO week or month, named as in
         `periods`."""
@@ -211,6 +215,8 @@ class Booking:
 # same number if the later one did not know of the earlier; the random part distinguishes them.
 
 DIGITS_MAX = 15
+MACHINE_CHARS_OF_INCARNATION = 6
+"""Characters of the machine's id in the name of an incarnation that began there."""
 type Rank = tuple[int, str]
 
 
@@ -224,6 +230,19 @@ def incarnation_number(name: str) -> int:
     digits, dash, _ = name.partition("-")
     is_number = bool(dash) and digits.isascii() and digits.isdigit() and len(digits) <= DIGITS_MAX
     return int(digits) if is_number else 0
+
+
+def chance_on(machine: str, chance: str) -> str:
+    """The random part of a name, which says on which machine the incarnation began; `machine` may be empty."""
+    return f"m{machine[:MACHINE_CHARS_OF_INCARNATION]}-{chance[:8]}" if machine else chance
+
+
+def incarnation_machine(name: str) -> str:
+    """The beginning of the id of the machine on which this incarnation began; empty for a name that does not say."""
+    _, _, rest = name.partition("-")
+    tag, dash, _ = rest.partition("-")
+    is_tag = bool(dash) and len(tag) == 1 + MACHINE_CHARS_OF_INCARNATION and tag[0] == "m"
+    return tag[1:] if is_tag else ""
 
 
 def incarnation_rank(name: str) -> Rank:

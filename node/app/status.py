@@ -19,6 +19,7 @@ from node.errors import Finding
 from node.governance.allowance import binding
 from node.governance.local_findings import ending, unknown_nodes
 from node.governance.rule_evaluation import Direction
+from node.governance.rules import MAIN_UPLINK
 from node.governance.sentences import allowance_in, describe
 from node.governance.uplink_findings import UNKNOWN_UPLINK
 from node.sessions import state as session_state
@@ -91,6 +92,8 @@ class Overview:
     has_lost: bool = False
     """Whether a warning reports data that the database lost; it stays until an admin acknowledges it."""
     flows: FlowsRow = FlowsRow()
+    key_copies: tuple[str, ...] = ()
+    """Which of the warnings say that several machines use one node key."""
     uplink_slowest: Mapping[Direction, BitsPerSecond] = field(default_factory=dict)
     """What the line carried at least in nine tenths of the last 14 days, by direction; empty while that is not known."""
 
@@ -113,11 +116,13 @@ class StatusSnapshot:
         losses: Callable[[], tuple[str, ...]] = tuple,
         table_use: Callable[[], TableUse] = TableUse,
         measured: Callable[[], tuple[Finding, ...]] = tuple,
+        key_copies: Callable[[], tuple[str, ...]] = tuple,
     ) -> None:
-        """`measured`: what the rules in force promise beyond what the line carried."""
+        """`measured`: what the rules in force promise beyond what the line carried. `key_copies`: as in `Overview`."""
         self._config, self._reconciler, self._files, self._parts = config, reconciler, files, parts
         self.adoption = adoption
         self._peers, self._waiting, self._warned = peers, waiting, warned
+        self._key_copies = key_copies
         self._roster = roster
         self._losses, self._table_use, self._measured = losses, table_use, measured
 
@@ -141,6 +146,7 @@ class StatusSnapshot:
             warnings=self.warnings(),
             has_lost=bool(self._losses()),
             flows=self._flows(),
+            key_copies=self._key_copies(),
         )
 
     def warnings(self) -> tuple[str, ...]:
@@ -183,7 +189,7 @@ class StatusSnapshot:
                     "Measure the line, and write its speed in [uplink.main]."
                 )
             )
-        found += line_warnings(reconciler.uplink_rate_control)
+        found += line_warnings(reconciler.uplink_rate_control, reconciler.active_ruleset.own.uplink_name)
         now = reconciler.effective_policy.moment()
         if now.clock == "unknown":
             found.append(
@@ -294,14 +300,16 @@ def adoption_warnings(adoption: RuleAdoption) -> list[str]:
     return found
 
 
-def line_warnings(uplink: UplinkRateControl) -> list[str]:
-    """Warnings about a line that carries less than the rules say, and about one that cannot be measured."""
+def line_warnings(uplink: UplinkRateControl, name: str = MAIN_UPLINK) -> list[str]:
+    """Warnings about the line of this name that carries less than the rules say, and about one that cannot be measured."""
     if uplink.waits_ms is not None:
         return [
             gettext_lazy(
                 "The line carries less than the rules say: packets wait {ms} ms in its own queue. Measure its speed and "
-                'correct [uplink.main], or write rate = "measured" there.',
+                "correct {table}, or write {example} there.",
                 ms=number_lazy(uplink.waits_ms),
+                table=f"[uplink.{name}]",
+                example='rate = "measured"',
             )
         ]
     if uplink.knowledge == "blind":

@@ -221,6 +221,7 @@ def join(context: CommandContext) -> int:
     from mesh.invite import read_invite_text  # noqa: PLC0415
     from mesh.join_client import join_community  # noqa: PLC0415
     from mesh.page_format import Malformed  # noqa: PLC0415
+    from node.setup.joining import peer_setting  # noqa: PLC0415
 
     config = read_config(context.config_path)
     word = context.asked["invite"]
@@ -241,7 +242,7 @@ def join(context: CommandContext) -> int:
     if not (config.mesh.interfaces or config.mesh.peers):
         lines += [
             "This node has no mesh links yet. Write into its settings, below [mesh]:",
-            f'peers = [{{ address = "{joined.address.host}", port = {joined.address.port}, node = "{joined.member}" }}]',
+            f'peers = ["{peer_setting(joined)}"]',
         ]
     as_json = {"ok": True, "community": joined.state.id, "name": head.name, "member": joined.member}
     context.answer({**as_json, "address": str(joined.address)}, lines)

@@ -48,6 +48,7 @@ def rules_check(context: CommandContext) -> int:
         "fingerprint": fingerprint(text),
         "meaning": "" if ruleset is None else meaning_fingerprint(ruleset),
         "findings": [_finding_json(finding) for finding in found],
+        "uplinks": [] if ruleset is None else list(ruleset.uplink_names),
         "sentences": list(sentences),
     }
     lines = [f"  {sentence}" for sentence in sentences]

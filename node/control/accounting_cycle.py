@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from node.accounting.ledger import Ledger, Recounts, UsageBucket, UsageKey, highest
 from node.accounting.meter import Baseline
+from node.accounting.undated import Dated, Dating, date_usage
 from node.control.rates import MeanRates, Unrated, mean_rates
 from node.control.usage_booking import LedgerWriter, UsageDelta, book
 from node.enforcement.plan import Kernel
@@ -92,6 +93,8 @@ class CycleInput:
     """Usage of earlier days is removed from memory after the cycle; it stays in the database."""
     erased: tuple[tuple[AccountId, str, str], ...] = ()
     """Erased accounts, each with the other arguments of `Ledger.erase`."""
+    dating: Dating | None = None
+    """The days of what was counted while the date was not known; None for nothing to date."""
     undated: frozenset[AccountId] = frozenset()
     """Accounts whose usage now is booked to the unknown day; see `ErasureNotes.undated`."""
 
@@ -102,6 +105,8 @@ class CycleResult:
 
     booked: UsageDelta
     merged: Mapping[UsageKey, UsageBucket]
+    dated: Dated | None
+    """None if nothing was to be dated."""
     allowances: dict[AccountId, Allowance]
     """Without remaining quotas. Equal to the result of an earlier cycle if no traffic class changes."""
     unrated: Unrated
@@ -124,6 +129,7 @@ def run_cycle(kernel: Kernel, ledger: Ledger, question: CycleInput) -> CycleResu
     reading = kernel.read()  # before anything is booked: if this raises, no usage has changed
     ledger.recount(question.remote_usage.recounts)
     merged = moved | {key: ledger.merge(key, bucket) for key, bucket in question.remote_usage.merges()}
+    dated = date_usage(ledger, question.writer.node, question.dating) if question.dating is not None else None
     accounts = {mark: session_entry.account for mark, session_entry in question.session_entries.items()}
     booked = book(
         ledger,
@@ -141,6 +147,7 @@ def run_cycle(kernel: Kernel, ledger: Ledger, question: CycleInput) -> CycleResu
     return CycleResult(
         booked=booked,
         merged=merged,
+        dated=dated,
         allowances=allowances,
         unrated=unrated,
         rates=mean_rates(unrated, question.elapsed_ms),

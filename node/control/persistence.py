@@ -18,12 +18,14 @@ from node.accounting.ledger import (
     Recounts,
     UsageBucket,
     UsageKey,
+    chance_on,
     incarnation_name,
     incarnation_number,
     of_unknown_day,
 )
 from node.accounting.meter import Baseline, Reading, Tally, baseline, deltas, goes_on_from, is_behind
 from node.accounting.periods import DAY_UNKNOWN, first_open_day
+from node.accounting.undated import UndatedUsage
 from node.accounts.changes import Change, Forgotten
 from node.accounts.registry import AccountRegistry
 from node.control.ports import Clock, Repository, StoredState, Troubles
@@ -42,7 +44,7 @@ CLOCK_STEP = timedelta(hours=1)
 """A clock that moved so far against the monotonic one has been set: retention waits before it relies on it."""
 CLOCK_SLIP = timedelta(minutes=1)
 """A clock that moved so far has been corrected: ends stored in civil time are stored again."""
-INCARNATION, SAVED_AT, BOOT, TRIED = "incarnation", "saved_at_ms", "boot", "tried_at_ms"
+INCARNATION, SAVED_AT, BOOT, TRIED, MACHINE = "incarnation", "saved_at_ms", "boot", "tried_at_ms", "machine"
 BOOKINGS = "bookings"
 """Key of the node state: how many times the current counters were booked."""
 ERASE_TOGETHER = 256
@@ -80,9 +82,11 @@ class PersistenceQueue:
         keep_pages: Callable[[], Awaitable[None]] = nothing_to_keep,
         sliding_days: Callable[[], int] = lambda: 1,
         keeps_intervals: Callable[[], bool] = lambda: False,
+        machine: str = "",
     ) -> None:
         """`keep_pages` stores the pages from which other nodes' usage buckets were taken. `sliding_days`: how many last
-        days the rules in force count; `keeps_intervals`: whether they say that usage in intervals is kept."""
+        days the rules in force count; `keeps_intervals`: whether they say that usage in intervals is kept. `machine`: as
+        `node.machine.machine_id`."""
         self._repository, self._clock, self._session_table, self._ledger = (
             repository,
             clock,
@@ -93,15 +97,16 @@ class PersistenceQueue:
         self._troubles, self._new_name, self._report = troubles, new_name, report
         self._keep_pages, self._sliding_days = keep_pages, sliding_days
         self._keeps_intervals = keeps_intervals
+        self._machine = machine
         self.writer = LedgerWriter(node, "")
+        self.undated = UndatedUsage(clock.monotonic())
         self.baseline: Baseline | None = None
         self._noted = ""
         """Id of the counters last passed to `Repository.begin_counters`."""
         self._stored = Tally("", 0)
         """How many times the current counters were stored."""
         self._tally: Tally | None = None
-        """The note beside the database at start. Counting goes on from it, or a lost database that is put back later
-        would seem to be the newest one."""
+        """The note beside the database at start: counting goes on from it, or a database put back later seems newest."""
         self._stored_incarnation, self._incarnation_number = "", 0
         self.stored_day, self._booked_day, self._goes_on_day = "", "", ""
         self.pending = UnsavedChanges()
@@ -173,8 +178,7 @@ class PersistenceQueue:
         return joined(found, self._ledger.buckets(), since, node, account)
 
     async def recall(self, now: Monotonic, standing: KernelState | None = None) -> None:
-        """Restores the stored state and joins it with the state found in the kernel. Does nothing once it has
-        succeeded; if the database cannot be read, the next flush tries again."""
+        """Restores the stored state and joins it with the kernel's, once; if that fails, the next flush tries again."""
         if self.recalled:
             return
         try:
@@ -226,7 +230,9 @@ class PersistenceQueue:
         return Tally(counters, before + 1 if counters else 0)
 
     def may_be_published(self, key: UsageKey) -> bool:
-        """Whether neighbours may get the usage bucket: its value would be the same again after a crash."""
+        """Whether neighbours may get the usage bucket: it has its date, and would be the same again after a crash."""
+        if key.day == DAY_UNKNOWN and self.undated.is_pending and key.incarnation == self.writer.incarnation:
+            return False
         is_same = key.day == self.stored_day and key.incarnation == self._stored_incarnation
         return is_same or key not in self.write_buffer.buckets
 
@@ -241,7 +247,7 @@ class PersistenceQueue:
 
     def _new_incarnation(self) -> str:
         self._incarnation_number += 1
-        return incarnation_name(self._incarnation_number, self._new_name())
+        return incarnation_name(self._incarnation_number, chance_on(self._machine, self._new_name()))
 
     def erase(self, mac: MacAddress | None, account: AccountId, until_day: str) -> None:
         """Queues an erasure for the next save; see `Repository.erase`."""
@@ -277,8 +283,7 @@ class PersistenceQueue:
         return (self._troubles.storage or "the disk is busy") if self.pending.holds(changes) else ""
 
     async def why_unwritable(self) -> str:
-        """Why nothing can be stored now, found out by a test write; empty when it succeeded. For use before a
-        change that people rely on."""
+        """Why nothing can be stored now, by a test write; empty when it succeeded. For use before important changes."""
         try:
             note = {TRIED: str(self._clock.monotonic())}
             await self._repository.book(Booking((), None, note))
@@ -345,7 +350,7 @@ class PersistenceQueue:
         if not await self.save():
             return False
         facts = {INCARNATION: self.writer.incarnation, SAVED_AT: str(now), BOOT: self._clock.boot}
-        facts[BOOKED_DAY] = self._booked_day or self.stored_day
+        facts |= {BOOKED_DAY: self._booked_day or self.stored_day, MACHINE: self._machine}
         read_last = frozenset(self._session_table.read_last)
         tally = self._next_tally()
         facts[BOOKINGS] = str(tally.bookings)
@@ -482,9 +487,10 @@ class PersistenceQueue:
             self.baseline = baseline(reading) if reading is not None else None
             return
         bookings, tally = int(facts.get(BOOKINGS, "0")), remembered.tally
-        if known and (reading is None or is_behind(bookings, tally, reading)):
-            # Neighbours may have usage of this incarnation that the database lacks: it is an old copy, or the counters
-            # were lost in a reboot before the last of them was stored.
+        is_elsewhere = "" not in {self._machine, facts.get(MACHINE, "")} and facts[MACHINE] != self._machine
+        if known and (is_elsewhere or reading is None or is_behind(bookings, tally, reading)):
+            # Neighbours may have usage of this incarnation that the database lacks: it is an old copy, or in another
+            # machine, or the counters were lost in a reboot before the last of them was stored.
             self.writer = replace(self.writer, incarnation=self._new_incarnation())
         self.baseline = goes_on_from(remembered.baseline, reading, bookings, tally)
         self.stored_day = facts.get(BOOKED_DAY, "")

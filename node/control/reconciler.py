@@ -14,6 +14,7 @@ from concurrent.futures import ThreadPoolExecutor
 from node.accounting.ledger import Ledger, UsageBucket, UsageKey
 from node.accounting.meter import baseline
 from node.accounting.periods import DAY_UNKNOWN
+from node.accounting.undated import Dated, Dating
 from node.accounts.changes import Change
 from node.accounts.registry import AccountRegistry
 from node.control import rates
@@ -74,6 +75,7 @@ class Reconciler:
         guest_account: Callable[[MacAddress], AccountId],
         session_ms: Milliseconds | None,
         node_name: str = "",
+        machine: str = "",
         guests_max: int = GUESTS_MAX,
         on_booked: Callable[[Mapping[UsageKey, UsageBucket]], None] = lambda _changed: None,
         keep_pages: Callable[[], Awaitable[None]] = nothing_to_keep,
@@ -102,7 +104,7 @@ class Reconciler:
         self.load = rates.UplinkLoad()
         self.features: KernelFeatures | None = None
         self.troubles = Troubles()
-        self.persistence = self._make_persistence(repository, keep_pages)
+        self.persistence = self._make_persistence(repository, keep_pages, machine)
         self.ready = asyncio.Event()
         self._remote_usage = RemoteUsage()
         self._opened: tuple[str, tuple[tuple[UsageKey, UsageBucket], ...]] | None = None
@@ -129,7 +131,7 @@ class Reconciler:
         self._released: set[MacAddress] = set()
 
     def _make_persistence(
-        self, repository: Repository, keep_pages: Callable[[], Awaitable[None]]
+        self, repository: Repository, keep_pages: Callable[[], Awaitable[None]], machine: str
     ) -> PersistenceQueue:
         return PersistenceQueue(
             repository,
@@ -142,6 +144,7 @@ class Reconciler:
             new_name=lambda: secrets.token_hex(8),
             report=log.warning,
             keep_pages=keep_pages,
+            machine=machine,
             sliding_days=lambda: self.effective_policy.evaluator.sliding_days,
             keeps_intervals=lambda: bool(self.active_ruleset.ruleset.preview_by),
         )
@@ -414,10 +417,8 @@ class Reconciler:
             await self.persistence.forget(now)
 
     def _question(self, now: Monotonic) -> CycleInput:
-        remote_usage, self._remote_usage = (
-            self._remote_usage.without(self.persistence.erased.bars_late),
-            RemoteUsage(),
-        )
+        remote_usage = self._remote_usage.without(self.persistence.erased.bars_late)
+        self._remote_usage = RemoteUsage()
         opened, self._opened = self._opened, None
         booked_day = self.persistence.day_to_book(self.today())
         accounts = (session_entry.account for session_entry in self.session_table.by_mark.values())
@@ -439,12 +440,27 @@ class Reconciler:
             opened=opened,
             open_since="" if self.today() == DAY_UNKNOWN else self.persistence.opens_since(),
             erased=self.persistence.accounts_to_erase(),
+            dating=self._dating(now),
             undated=self.persistence.erased.undated(accounts, booked_day),
+        )
+
+    def _dating(self, now: Monotonic) -> Dating | None:
+        if not self.persistence.recalled or self.today() == DAY_UNKNOWN:
+            return None
+        return self.persistence.undated.take(
+            now,
+            self._clock.civil(),
+            since=self.persistence.opens_since(),
+            rest_of=self.persistence.writer.incarnation,
+            stays=frozenset(note.account for note in self.persistence.erased),
         )
 
     def _take(self, measured: CycleResult, now: Monotonic, *, read_last: frozenset[int]) -> None:
         booked = measured.booked
         self.persistence.counted(booked.baseline, booked.day)
+        if measured.dated is not None:
+            self._take_dated(measured.dated)
+        self.persistence.undated.count(booked.by_account, booked.changed, now, busy=self.load.busy)
         self.persistence.keep(measured.merged.items())
         self.persistence.keep(booked.changed.items())
         self.persistence.write_buffer.interval_meter.count(
@@ -456,6 +472,12 @@ class Reconciler:
         if self.effective_policy.take(measured) or self.troubles.kernel or woke or slept:
             self._plan_applier.change()
         self._publish(booked.changed)
+
+    def _take_dated(self, dated: Dated) -> None:
+        self.persistence.recount({(self.node, DAY_UNKNOWN): dated.left})
+        self.persistence.keep(dated.buckets.items())
+        kept = {k: each for k, each in self._unpublished.items() if k.day != DAY_UNKNOWN or k in dated.left}
+        self._unpublished = kept | dated.buckets
 
     def _interval_ms(self) -> int | None:
         """Unix time for usage in intervals; None while none is kept, or the time is not certain."""

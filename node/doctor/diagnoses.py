@@ -477,6 +477,14 @@ def _neighbours(seen: Symptoms) -> Iterator[Diagnosis]:
         yield _ok("neighbours", f"{seen.neighbours_max:,}")
 
 
+def _node_key(seen: Symptoms) -> Iterator[Diagnosis]:
+    fix = (
+        "decide which machine keeps the key; the others get one with 'procomu init' after theirs was removed"
+    )
+    for wrong in seen.key_copies:
+        yield Diagnosis("node key", "warn", "in two machines", wrong, fix)
+
+
 def _node(seen: Symptoms) -> Iterator[Diagnosis]:
     if seen.config is None:
         return
@@ -549,6 +557,7 @@ _LOOKS: tuple[Callable[[Symptoms], Iterator[Diagnosis]], ...] = (
     _folder,
     _clock,
     _node,
+    _node_key,
     _forwarding,
     _connections,
     _neighbours,

@@ -122,6 +122,7 @@ def gather(config_path: Path) -> Symptoms:
         foreign=_foreign(config) if is_root else None,
         certificate=_certificate(config, clock),
         flows=_flows(status or {}),
+        key_copies=tuple((status or {}).get("overview", {}).get("key_copies", ())),
         connections_max=_connections_max(),
         neighbours_max=_neighbours_max(),
         accounts=len(member_directory.by_account),

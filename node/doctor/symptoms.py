@@ -175,6 +175,8 @@ class Symptoms:
     certificate: CertificateSeen | None = None
     """None if none is configured."""
     flows: FlowsSeen = FlowsSeen()
+    key_copies: tuple[str, ...] = ()
+    """What the running node says of machines that use one node key; empty if none do."""
     connections_max: int | None = None
     """Size of the conntrack table; None while connection tracking is not loaded."""
     neighbours_max: int | None = None

@@ -69,6 +69,8 @@ class ChangeSentence:
     accounts: int = 0
     rules_before: tuple[str, ...] = ()
     rules_after: tuple[str, ...] = ()
+    uplinks: tuple[str, ...] = ()
+    """The only lines on which it differs; empty for all."""
 
 
 def verdict_sentence(impact: ChangeImpact, words: Translator = ENGLISH) -> str:
@@ -176,6 +178,7 @@ def _change(change: EntitlementChange, impact: ChangeImpact, words: Translator) 
         change.accounts,
         change.rules_before,
         change.rules_after,
+        change.uplinks or (),
     )
 
 

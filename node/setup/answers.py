@@ -4,6 +4,8 @@ import re
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 
+from mesh.invite import TEXT_CHARS_MAX as INVITE_CHARS_MAX
+from mesh.invite import InviteText, read_invite_text
 from node.accounts.appearance import WIFI_NAME_BYTES_MAX
 from node.admin.fields import LINE_CHARS_MAX, FormView, TypedForm
 from node.app.admin_accounts import PASSPHRASE_CHARS_MIN, is_strong
@@ -48,6 +50,8 @@ class Answers:
     """Whether the line's speed changes, so that the shared rate follows it."""
     admin_name: str
     passphrase: str = field(repr=False)
+    invite: InviteText | None = field(default=None, repr=False)
+    """Of a community that lets this node in; None for a community of its own, or one whose key is here already."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,7 +119,13 @@ def as_typed(fields: Mapping[str, str]) -> FormView:
     """A form that is shown again before it is read; without the passphrase."""
     kept = fields.keys() & Answers.__dataclass_fields__.keys() - {*_SECRET}
     ways = fields.keys() & {f"way_{way}" for way in WAYS}
-    return FormView({name: fields[name][:LINE_CHARS_MAX] for name in kept | ways})
+    limits = {"invite": 2 * INVITE_CHARS_MAX}
+    return FormView({name: fields[name][: limits.get(name, LINE_CHARS_MAX)] for name in kept | ways})
+
+
+def with_invite(form: FormView, invite: str) -> FormView:
+    """Proposes this invite, as a link to the set-up page brought it."""
+    return FormView({**form.values, "invite": invite[: 2 * INVITE_CHARS_MAX]}, form.errors)
 
 
 def with_download(form: FormView, rate: BitsPerSecond) -> FormView:
@@ -149,6 +159,7 @@ def read_answers(fields: Mapping[str, str], choices: Choices) -> tuple[Answers |
         follows_line=form.flag("follows_line"),
         admin_name=name,
         passphrase=_passphrase(form, fields, name),
+        invite=_invite(form),
     )
     return (None if form.errors else answers), form.view()
 
@@ -243,6 +254,23 @@ def _admin_name(form: TypedForm) -> str:
     except ValueError as error:
         form.refuse("admin_name", as_sentence(error.args[0]))
         return name
+
+
+def _invite(form: TypedForm) -> InviteText | None:
+    text = form.line("invite", 2 * INVITE_CHARS_MAX)
+    if not text or "invite" in form.errors:
+        return None
+    found = read_invite_text(text)
+    if isinstance(found, InviteText):
+        return found
+    form.refuse(
+        "invite",
+        gettext_lazy(
+            "This is not a whole invite. Copy all of it, from “{beginning}” to its end.",
+            beginning="procomu-invite",
+        ),
+    )
+    return None
 
 
 def _passphrase(form: TypedForm, fields: Mapping[str, str], name: str) -> str:

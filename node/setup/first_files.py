@@ -74,7 +74,7 @@ class FirstFiles:
     """What the files of a new node say. An existing settings file decides instead of `settings`."""
 
     config: Path
-    settings: Mapping[str, str | bool]
+    settings: Mapping[str, str | bool | list[str]]
     """Values by the name of their setting, such as ``lan.interface``."""
     down: str = ""
     up: str = ""
@@ -117,7 +117,7 @@ def create_first_files(
 def settings_text(first: FirstFiles) -> str:
     """The settings file. Keys, rules and members are beside it."""
     folder = first.config.resolve().parent
-    beside: dict[str, str | bool] = {
+    beside: dict[str, str | bool | list[str]] = {
         "community.key_file": str(folder / "community.key"),
         "rules.file": str(folder / "rules.toml"),
         "members.file": str(folder / "members.toml"),
@@ -219,6 +219,6 @@ def _read(path: Path) -> str | None:
         ) from error
 
 
-def _quoted(value: str | bool) -> str:
-    # A JSON string is also a TOML basic string, unless it has control characters, which are refused later.
+def _quoted(value: str | bool | list[str]) -> str:
+    # A JSON string, or a list of them, is also one in TOML, unless it has control characters, which are refused later.
     return json.dumps(value, ensure_ascii=False)

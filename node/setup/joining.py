@@ -3,35 +3,75 @@
 import asyncio
 from pathlib import Path
 
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+
 from mesh.community_service import FOLLOWED
-from mesh.join_client import JoinedCommunity
+from mesh.invite import InviteText
+from mesh.join_client import JoinedCommunity, join_community
 from mesh.page_format import canonical
 from mesh.signed_statement import as_json
 from node.backup.offline import claim
 from node.config import NodeConfig
 from node.errors import NodeError
+from node.identity import key_from_pem, key_to_pem
 from node.keyring import open_keyring
 from node.setup.first_files import SECRET_MODE
 from node.storage.database import Store
 from node.storage.repository import StoredStatements
 from node.synced_files import replace_synced
+from node.translator import gettext_lazy
 
 
 def keep_joined(config: NodeConfig, joined: JoinedCommunity) -> None:
     """Stores both. The secret of before is kept beside its file. Raises NodeError; after an interruption the same invite
     can be used again."""
     with claim(Path(config.node.run_dir)):
-        key_file = Path(config.community.key_file)
-        content = joined.secret.hex().encode() + b"\n"
-        try:
-            if key_file.exists() and key_file.read_bytes() != content:
-                replace_synced(
-                    key_file.with_name(f"{key_file.name}.before"), key_file.read_bytes(), SECRET_MODE
-                )
-            replace_synced(key_file, content, SECRET_MODE)
-        except OSError as error:
-            raise NodeError(f"{key_file} cannot be written: {error.strerror}", "run this as root") from error
+        keep_secret(Path(config.community.key_file), joined)
         store_joined(config, joined)
+
+
+def keep_secret(path: Path, joined: JoinedCommunity) -> None:
+    """The community's secret in its file; another one of before is kept beside it. Raises NodeError."""
+    content = joined.secret.hex().encode() + b"\n"
+    try:
+        if path.exists() and path.read_bytes() != content:
+            replace_synced(path.with_name(f"{path.name}.before"), path.read_bytes(), SECRET_MODE)
+        replace_synced(path, content, SECRET_MODE)
+    except OSError as error:
+        raise NodeError(
+            f"{path} cannot be written: {error.strerror}", "look at the disk, and run this as root"
+        ) from error
+
+
+def peer_setting(joined: JoinedCommunity) -> str:
+    """The node that let this one in, as an entry of ``mesh.peers``."""
+    return f"{joined.address.host} {joined.address.port} {joined.member}"
+
+
+async def join_with_new_key(data_dir: Path, invited: InviteText, name: str) -> JoinedCommunity:
+    """Joins with the node's own key, which is made if there is none. Raises NodeError, for people."""
+    key = await asyncio.to_thread(_own_key, data_dir / "node.key")
+    try:
+        return await join_community(key, invited, name)
+    except NodeError as error:
+        raise NodeError(
+            gettext_lazy("No node of that community lets this one in: {english}", english=error.message),
+            gettext_lazy(
+                "Connect this node to one of theirs, ask an admin for another invite, or leave the invite’s field empty."
+            ),
+        ) from error
+
+
+def _own_key(path: Path) -> Ed25519PrivateKey:
+    try:
+        if path.exists():
+            return key_from_pem(path.read_bytes())
+        key = Ed25519PrivateKey.generate()
+        path.parent.mkdir(parents=True, exist_ok=True)
+        replace_synced(path, key_to_pem(key), SECRET_MODE)
+    except (OSError, ValueError) as error:
+        raise NodeError(f"{path} cannot be used: {error}", "look at the disk, or remove the file") from error
+    return key
 
 
 def store_joined(config: NodeConfig, joined: JoinedCommunity) -> None:

@@ -14,6 +14,7 @@ import sys
 from collections.abc import Awaitable, Callable, Mapping
 from pathlib import Path
 
+from mesh.join_client import JoinedCommunity
 from node.accounts.appearance import Appearance
 from node.accounts.member_passphrases import SALT_BYTES
 from node.app.admin_access import ACCOUNTS, first_account
@@ -38,6 +39,7 @@ from node.setup.first_files import (
     stored_code,
     write_file,
 )
+from node.setup.joining import join_with_new_key, keep_secret, peer_setting, store_joined
 from node.setup.lan_side import LanSide, is_candidate, lan_sides, port_numbers, setup_dnsmasq_conf
 from node.setup.line_meter import LineMeter, measure_download
 from node.setup.network_layout import LAN_ADDRESS, NetworkFacts
@@ -222,6 +224,7 @@ class SetupMode:
     def __init__(self, config: Path, run_dir: Path = RUN_DIR, state_folder: Path = STATE_DIR) -> None:
         """Raises NodeError when the code cannot be stored."""
         self.config, self.parts = config, Parts()
+        self.joined: JoinedCommunity | None = None
         self._folders = {"node.run_dir": str(run_dir), "node.data_dir": str(state_folder)}
         self.code = stored_code(config.parent)
         self.network = MachineNetwork(state_folder)
@@ -233,6 +236,7 @@ class SetupMode:
             self.lan,
             LineMeter(measure_download),
             write_files=self.write_files,
+            join=self.join,
             clock=clock.monotonic,
             machine=MachineDefaults(_host_name(), _country()),
         )
@@ -282,10 +286,17 @@ class SetupMode:
     async def _listen_on(self, interfaces: Mapping[str, int]) -> None:
         await self.server.listen_on(interfaces)
 
+    async def join(self, answers: Answers) -> None:
+        """Uses the invite in the answers; what the community gave is kept until the files are written. Raises NodeError."""
+        self.joined = None
+        if answers.invite is not None:
+            folder = Path(self._folders["node.data_dir"])
+            self.joined = await join_with_new_key(folder, answers.invite, answers.node_name)
+
     def write_files(self, answers: Answers, lan: str) -> str:
         """Everything that a node needs; blocks. Returns the fingerprint of the certificate of its admin pages. Raises
         NodeError."""
-        settings: dict[str, str | bool] = {
+        settings: dict[str, str | bool | list[str]] = {
             "node.name": answers.node_name,
             "community.name": answers.community,
             "lan.interface": lan,
@@ -299,6 +310,10 @@ class SetupMode:
                 if folder not in {str(RUN_DIR), str(STATE_DIR)}
             },
         }
+        joined = self.joined if answers.invite is not None else None
+        if joined is not None:
+            settings["mesh.peers"] = [peer_setting(joined)]
+            keep_secret(self.config.resolve().parent / "community.key", joined)
         first = FirstFiles(
             self.config,
             settings,
@@ -311,6 +326,8 @@ class SetupMode:
 
         def before_settings(config: NodeConfig) -> None:
             store_first_records(answers, config)
+            if joined is not None:
+                store_joined(config, joined)
             certificates.append(admin_certificate_file(config))
             certificates[0].look()
 

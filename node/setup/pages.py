@@ -37,6 +37,8 @@ class CodePage:
     error: str = ""
     is_taken: bool = False
     """Somebody else has the set-up open."""
+    invite: str = ""
+    """Of a community, as the link that was opened has it."""
 
 
 @dataclass(frozen=True, slots=True)

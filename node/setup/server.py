@@ -6,15 +6,18 @@ import ipaddress
 import socket
 import time
 from collections.abc import Mapping
+from urllib.parse import quote
 
 from aiohttp import web
 
 from captive_portal.probes import before_admission
+from mesh.invite import TEXT_CHARS_MAX as INVITE_CHARS_MAX
 from node.admin.fields import FormView
 from node.admin.routes import FILTERS, LanguageSwitch
 from node.app.admin_sessions import csrf_token_for, is_csrf_token
 from node.client_network import client_network
 from node.errors import NodeError
+from node.setup.answers import with_invite
 from node.setup.pages import (
     ChangingPage,
     CodePage,
@@ -167,7 +170,11 @@ class SetupServer:
     async def _first_page(self, request: web.Request) -> web.Response:
         """The page of the phase that the set-up is in."""
         if not self._is_holder(request):
-            page = CodePage(request.query.get("code", "")[:COOKIE_CHARS_MAX], is_taken=self._service.is_taken)
+            page = CodePage(
+                request.query.get("code", "")[:COOKIE_CHARS_MAX],
+                is_taken=self._service.is_taken,
+                invite=request.query.get("invite", "")[:INVITE_CHARS_MAX],
+            )
             return self._page(request, page, 401)
         match self._service.phase:
             case "planned":
@@ -181,13 +188,15 @@ class SetupServer:
         return await self._questions(request)
 
     async def _claim(self, request: web.Request) -> web.Response:
-        typed = (await form_fields(request)).get("code", "")
+        fields = await form_fields(request)
+        typed, invite = fields.get("code", ""), fields.get("invite", "")[:INVITE_CHARS_MAX]
         attempt, token = self._service.claim(typed, client_network(request.remote or "::"))
         if not token:
             shown = typed[:COOKIE_CHARS_MAX]
             status = 429 if attempt.result == "wait" else 403
-            return self._page(request, CodePage(shown, _refused(attempt), self._service.is_taken), status)
-        response = see_other("/")
+            page = CodePage(shown, _refused(attempt), self._service.is_taken, invite)
+            return self._page(request, page, status)
+        response = see_other(f"/?invite={quote(invite)}" if invite else "/")
         set_cookie(request, response, COOKIE, token, SETUP_S)
         return response
 
@@ -267,6 +276,8 @@ class SetupServer:
         tags = tuple(self._renderer.translations)
         choices = self._service.choices(facts, tags)
         form = form or self._service.shown_form(choices, language.language.tag)
+        if (invite := request.query.get("invite", "")) and not form.value("invite"):
+            form = with_invite(form, invite)
         trouble = self._service.trouble
         page = answers_page(
             form,

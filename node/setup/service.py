@@ -13,7 +13,7 @@ import asyncio
 import hmac
 import logging
 import secrets
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Literal, Protocol
 
@@ -82,6 +82,10 @@ class MachineDefaults:
     country: str = ""
 
 
+async def join_nobody(_answers: Answers) -> None:
+    """For a set-up that cannot reach a community."""
+
+
 class SetupService:
     """One set-up. Its methods are called by one task at a time for each browser; `run` makes the changes."""
 
@@ -95,11 +99,13 @@ class SetupService:
         write_files: Callable[[Answers, str], str],
         clock: Callable[[], Monotonic],
         machine: MachineDefaults,
+        join: Callable[[Answers], Awaitable[None]] = join_nobody,
         planned: Callable[[Answers, NetworkFacts, str], NetworkPlan] = network_plan,
         answered_s: float = ANSWERED_S,
     ) -> None:
         """`write_files` writes all files of the node from the answers and the name of the LAN's interface, and returns the
-        fingerprint of its certificate; it blocks."""
+        fingerprint of its certificate; it blocks. `join` uses the invite in the answers; it raises NodeError when no member
+        lets this node in."""
         self.phase: Phase = "asking"
         self.answers: Answers | None = None
         self.plan: NetworkPlan | None = None
@@ -114,6 +120,7 @@ class SetupService:
         """Measures the download; its `run` is a task of its own."""
         self._code, self._network, self._lan = code, network, lan
         self._proposes_speed = False
+        self._join = join
         self._write_files, self._clock, self._machine = write_files, clock, machine
         self._planned, self._answered_s = planned, answered_s
         self._holder = self._asked_from = ""
@@ -181,6 +188,8 @@ class SetupService:
             return view
         try:
             plan = self._planned(answers, facts, asked_from)
+            # Before anything is changed: a person can still correct the invite, or set this node up without one.
+            await self._join(answers)
         except NodeError as error:
             self.trouble, self.phase = error, "asking"
             return view

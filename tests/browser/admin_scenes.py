@@ -160,6 +160,18 @@ from = "2026-12-01"
 expires = "2026-12-03"
 by = "D-9"
 """
+_MILL = """
+[uplink.mill]
+down = "20 Mbit/s"
+up = "5 Mbit/s"
+[[rule]]
+id = "mill-top"
+ceiling = "2 Mbit/s down, 1 Mbit/s up"
+who = "tier:guest"
+uplink = "mill"
+by = "D-9"
+"""
+_has_lines = _and_goes("/rules", sends("/rules", "[value='save']", text=RULES + _MILL))
 _proposes = _and_goes("/rules", sends("/rules", "[value='save']", text=RULES + _ORDER))
 _BLOCKED = _and_goes("/people/account?id=ana", sends("/people/block", because="Come and talk to us."))
 _NEW_TERMS = {"text-en": "Be kind. Share.", "text-ca": "Sigueu amables. Compartiu."}
@@ -275,6 +287,8 @@ ADMIN_SCENES = (
     _admin("a draft that changes nothing", "rules", "/rules", after=_drafts(_IDLE)),
     _admin("a rule opened", "rule", "/rules", after=_opens("guest-top", "")),
     _admin("a rule with mistakes", "rule", "/rules", after=_opens("guest-top", down="five", start="18:00")),
+    _admin("rules for several lines", "rules", "/rules", before=_has_lines),
+    _admin("a rule for one line", "rule", "/rules", before=_has_lines, after=_opens("mill-top", "")),
     _admin("an exception to a rule", "rule", "/rules", after=_opens("guest-top", "exception")),
     *(
         _admin(f"a new rule: {effect}", "rule", "/rules", after=_adds(effect))

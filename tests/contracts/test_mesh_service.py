@@ -18,7 +18,15 @@ from mesh.tls_transport import Dialer, DialFailed, Link, contexts
 from node.errors import NodeError
 from node.identity import human_form
 from node.units import AccountId, Bytes, NodeId, Usage
-from tests.fakes.neighbours import TODAY, FakePageCache, FakeUsageLedger, bucket, id_of, key_of
+from tests.fakes.neighbours import (
+    TODAY,
+    FakeNetworkTime,
+    FakePageCache,
+    FakeUsageLedger,
+    bucket,
+    id_of,
+    key_of,
+)
 
 WAIT_S = 5.0
 VILLAGE = "the-village"
@@ -35,6 +43,8 @@ class NodeFixture:
         peers: tuple[Address | ConfiguredPeer, ...] = (),
         page_cache: FakePageCache | None = None,
         usage_ledger: FakeUsageLedger | None = None,
+        machine: str = "",
+        network_time: FakeNetworkTime | None = None,
     ) -> None:
         self.name, self.node = name, id_of(name)
         self.roster = frozenset(map(id_of, (name, *members)))
@@ -48,6 +58,8 @@ class NodeFixture:
             roster=lambda: self.roster,
             usage_ledger=self.usage_ledger,
             page_cache=self.page_cache,
+            machine=machine,
+            network_time=network_time,
             on_usage_changed=self._changed,
             port=0,
             configured_peers=tuple(p if isinstance(p, ConfiguredPeer) else ConfiguredPeer(p) for p in peers),

@@ -125,8 +125,8 @@ async def test_a_clock_synchronized_late_opens_this_month(memories: Callable[[],
         await sends(village, loop, 3)
         village.clock.trust = "synced"
         await sends(village, loop, 4)
-        assert 114 == loop.ledger.total(AccountId("ana"), "2026-11").uplink.total
-        assert {"2026-11-24": 100, "2026-11-25": 14, DAY_UNKNOWN: 3} == await used_on(loop)
+        assert 117 == loop.ledger.total(AccountId("ana"), "2026-11").uplink.total
+        assert {"2026-11-24": 100, "2026-11-25": 17} == await used_on(loop)
 
 
 async def test_a_first_reading_after_months_continues_the_bucket_of_its_day(

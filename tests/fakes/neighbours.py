@@ -79,6 +79,19 @@ class FakeUsageLedger:
         return sum(found.uplink.total for _, owner, found in self.buckets_now() if owner == account)
 
 
+class FakeNetworkTime:
+    """Implements `mesh.ports.NetworkTime`: a clock that stands still, known from the start or learned."""
+
+    def __init__(self, unix_s: int | None = None) -> None:
+        self.unix_s, self.hops, self.is_needed = unix_s, 0, unix_s is None
+
+    def told(self) -> tuple[int, int] | None:
+        return None if self.unix_s is None else (self.unix_s, self.hops)
+
+    def learn(self, unix_s: int, hops: int) -> None:
+        self.unix_s, self.hops = unix_s, hops
+
+
 class FakePageCache:
     """Implements `mesh.ports.PageCache` in memory."""
 

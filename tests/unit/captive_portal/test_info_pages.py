@@ -31,6 +31,14 @@ def test_a_device_outside_the_client_network_reads_the_rules_too() -> None:
     assert ((), ()) == (info_pages.notices(stranger).notices, info_pages.services(stranger).services)
 
 
+def test_where_there_are_several_lines_people_read_which_they_use_here() -> None:
+    several = '[uplink.mill]\ndown = "20 Mbit/s"\nup = "5 Mbit/s"\n'
+    page = info_pages.our_network(context(portal_node(rules=several).use_cases()))
+    assert "Here people use the line main." == page.sentences[0]
+    assert "On the line mill: People share" in page.sentences[2]
+    assert describe(context().community.ruleset) == info_pages.our_network(context()).sentences
+
+
 def test_the_terms_are_complete_and_name_their_version() -> None:
     terms = info_pages.terms(context())
     assert (("Be kind to each other.", "Do not resell the line."), "2") == (terms.terms, terms.terms_version)

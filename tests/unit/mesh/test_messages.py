@@ -7,7 +7,18 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mesh.messages import Have, Hello, Keepalive, Root, Streams, Unknown, decode, encode
+from mesh.messages import (
+    Have,
+    Hello,
+    Keepalive,
+    Root,
+    Streams,
+    TimeAnswer,
+    TimeRequest,
+    Unknown,
+    decode,
+    encode,
+)
 from mesh.page_format import Malformed, Page
 from mesh.pages import UsagePages
 from mesh.usage_kind import usage_rows
@@ -27,8 +38,13 @@ def a_page(**amounts: int) -> Page:
     return next(pages.write())
 
 
-@pytest.mark.parametrize("message", [HELLO, Keepalive(), Root("f" * 32), STREAMS, HAVE])
-def test_an_encoded_message_decodes_to_the_same(message: Hello | Keepalive | Root | Streams | Have) -> None:
+@pytest.mark.parametrize(
+    "message",
+    [HELLO, Keepalive(), TimeRequest(), TimeAnswer(1_795_600_000, 2), Root("f" * 32), STREAMS, HAVE],
+)
+def test_an_encoded_message_decodes_to_the_same(
+    message: Hello | Keepalive | TimeRequest | TimeAnswer | Root | Streams | Have,
+) -> None:
     assert message == decode(encode(message))
 
 
@@ -57,8 +73,8 @@ VALUES = st.recursive(
     max_leaves=12,
 )
 KEYS = ["v", "community", "node", "name", "boot", "digest", "after", "upto", "streams", "author", "incarnation",
-        "pages", "asks", "kind", "period", "part", "seq", "rows"]  # fmt: skip
-KINDS = ["hello", "beat", "root", "streams", "have", "page"]
+        "pages", "asks", "kind", "period", "part", "seq", "rows", "can", "machine", "unix", "hops"]  # fmt: skip
+KINDS = ["hello", "beat", "when", "time", "root", "streams", "have", "page"]
 
 
 @given(st.sampled_from(KINDS), st.dictionaries(st.sampled_from(KEYS), VALUES), st.booleans(), st.booleans())
@@ -80,8 +96,8 @@ def without(key: str) -> Callable[[dict[str, object]], dict[str, object]]:
     return lambda fields: {name: value for name, value in fields.items() if name != key}
 
 
-@pytest.mark.parametrize("message", [HELLO, Root("f" * 32), STREAMS, HAVE])
-def test_every_field_is_required(message: Hello | Root | Streams | Have) -> None:
+@pytest.mark.parametrize("message", [HELLO, TimeAnswer(1, 2), Root("f" * 32), STREAMS, HAVE])
+def test_every_field_is_required(message: Hello | TimeAnswer | Root | Streams | Have) -> None:
     fields = json.loads(encode(message))
     for key in fields:
         answer = decode(json.dumps(without(key)(fields)).encode())

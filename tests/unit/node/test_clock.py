@@ -1,9 +1,11 @@
 """Clock synchronization status: what the kernel reports, and what is assumed when it may not be asked."""
 
+from datetime import datetime, timedelta, tzinfo
 from typing import Any
 
 import pytest
 
+from node import clock as clock_module
 from node.clock import STA_UNSYNC, SystemClock
 
 
@@ -40,3 +42,50 @@ def test_a_clock_configured_as_trusted_is_not_checked() -> None:
     clock = SystemClock("trusted")
     clock._libc = FakeClockKernel(-1)
     assert "synced" == clock.state()
+
+
+class NeverSet(datetime):
+    """The date that a board without a clock shows after it was switched on."""
+
+    @classmethod
+    def now(cls, tz: tzinfo | None = None) -> "NeverSet":
+        return cls(1970, 1, 1, 0, 5, tzinfo=tz)
+
+
+NOON_S = 1_795_608_000
+
+
+def test_a_clock_that_was_never_set_takes_the_time_of_neighbours_and_never_goes_back(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(clock_module, "datetime", NeverSet)
+    clock = SystemClock()
+    assert ("unknown", None, "unknown") == (clock.state(), clock.told(), clock.today())
+    clock.learn(NOON_S, 2)
+    assert ("holdover", "2026-11-25") == (clock.state(), clock.today())
+    told = clock.told()
+    assert told is not None
+    assert (True, 2) == (0 <= told[0] - NOON_S <= 2, told[1])
+    clock.learn(NOON_S - 86_400, 1)
+    assert clock.civil().timestamp() >= NOON_S
+    clock.learn(NOON_S + 86_400, 1)
+    assert "2026-11-26" == clock.today()
+
+
+def test_a_clock_that_was_set_listens_to_no_neighbour() -> None:
+    clock = SystemClock("trusted")
+    before = clock.civil()
+    clock.learn(NOON_S + 10**8, 0)
+    assert not clock.is_needed
+    assert clock.civil() - before < timedelta(minutes=1)
+    told = clock.told()
+    assert told is not None
+    assert 0 == told[1]
+
+
+def test_a_clock_that_is_not_synchronized_is_no_source_for_neighbours(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    clock = SystemClock()
+    monkeypatch.setattr(clock, "_kernel_is_synced", lambda: False)
+    assert clock.told() is None

@@ -6,7 +6,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from node.accounting.ledger import EMPTY_BUCKET, Ledger, UsageBucket, UsageKey
+from node.accounting.ledger import (
+    EMPTY_BUCKET,
+    Ledger,
+    UsageBucket,
+    UsageKey,
+    chance_on,
+    incarnation_machine,
+    incarnation_name,
+    incarnation_number,
+)
 from node.accounting.periods import DAY_UNKNOWN
 from node.units import AccountId, Bytes, NodeId, Usage
 
@@ -162,3 +171,18 @@ def test_a_recounted_closed_day_stays_out_of_memory() -> None:
     late = key("hills", day="2026-10-31")
     ledger.recount({(late.node, late.day): {late: UsageBucket(used(5), used(0))}})
     assert [] == list(ledger.buckets())
+
+
+def test_the_name_of_an_incarnation_says_on_which_machine_it_began() -> None:
+    name = incarnation_name(10**15 - 1, chance_on("0123456789abcdef", "f" * 16))
+    assert len(name) <= 32
+    assert "012345" == incarnation_machine(name)
+    assert 10**15 - 1 == incarnation_number(name)
+    assert "f" * 16 == chance_on("", "f" * 16)
+
+
+@pytest.mark.parametrize(
+    "name", ["", "7", "life-1", "7-0123456789abcdef", "7-m01234-1", "7-x012345-1", "7-m012345"]
+)
+def test_a_name_of_an_earlier_version_says_no_machine(name: str) -> None:
+    assert "" == incarnation_machine(name)

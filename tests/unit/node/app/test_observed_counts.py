@@ -50,6 +50,20 @@ async def test_each_observed_rule_has_a_note_by_its_sentence() -> None:
     assert "Counted together with top." == notes[night]
 
 
+async def test_rules_observed_on_another_line_are_not_counted_here() -> None:
+    mill = '[uplink.mill]\ndown = "20 Mbit/s"\nup = "5 Mbit/s"\n'
+    other = ceiling(1, '"tier:guest"', OBSERVE + '\nuplink = "mill"').replace("top", "mill-top")
+    whole = ruleset(ceiling(1, '"tier:guest"', OBSERVE), NIGHT, other, head=HEAD + PREVIEW + mill)
+    main, there = whole.of_uplink("main"), whole.of_uplink("mill")
+    notes = await counts(UsageReader(GUESTS)).notes(main, NO_MEMBERS, whole=whole)
+    top, night, elsewhere = (sentence(each, whole) for each in whole.observed)
+    assert {top, night, elsewhere} == notes.keys()
+    assert notes[top].startswith("Would have limited 8 of 8 active accounts")
+    assert "Not counted here: it is for another line." == notes[elsewhere]
+    notes = await counts(UsageReader(GUESTS)).notes(there, NO_MEMBERS, whole=whole)
+    assert not any(text.startswith("Not counted here") for text in notes.values())
+
+
 async def test_without_observed_rules_or_a_decision_nothing_is_read() -> None:
     usage = UsageReader(GUESTS)
     assert {} == await counts(usage).notes(ruleset(head=HEAD + PREVIEW), NO_MEMBERS)

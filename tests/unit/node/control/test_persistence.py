@@ -3,7 +3,9 @@
 import asyncio
 from typing import Any
 
-from node.accounting.ledger import Ledger, UsageBucket, UsageKey
+import pytest
+
+from node.accounting.ledger import Ledger, UsageBucket, UsageKey, incarnation_machine
 from node.accounting.meter import Baseline, Reading
 from node.accounting.periods import DAY_UNKNOWN
 from node.accounts.device_bindings import Binding
@@ -25,7 +27,7 @@ NODE = NodeId("n" * 52)
 class PersistenceFixture:
     """A persistence queue with everything that it reads and writes."""
 
-    def __init__(self, repository: FakeRepository) -> None:
+    def __init__(self, repository: FakeRepository, machine: str = "") -> None:
         self.repository, self.clock, self.ledger = repository, FakeClock(), Ledger()
         self.registry = make_registry()
         self.session_table = SessionTable(lambda _mac: AccountId("ana"))
@@ -41,6 +43,7 @@ class PersistenceFixture:
             troubles=self.troubles,
             new_name=lambda: "new incarnation",
             report=self.reports.append,
+            machine=machine,
         )
 
     def use(self, down: int) -> None:
@@ -469,3 +472,26 @@ async def test_what_is_counted_while_pages_are_being_kept_is_not_taken_for_store
     assert await fixture.persistence.flush(Monotonic(1))
     assert before == fixture.repository.baseline
     assert {5, 100} == {bucket.uplink.down for bucket in fixture.repository.rows.values()}
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "is_other"),
+    [("a" * 16, "a" * 16, False), ("a" * 16, "b" * 16, True), ("", "b" * 16, False), ("a" * 16, "", False)],
+)
+async def test_a_copied_disk_begins_another_incarnation_although_its_counters_stand(
+    before: str, after: str, is_other: bool
+) -> None:
+    """A machine that nothing identifies, and a database of an earlier version, are taken for the same."""
+    repository, standing = FakeRepository(), KernelState(True, Reading("counters", {}), {}, {})
+    original = PersistenceFixture(repository, before)
+    await original.persistence.recall(Monotonic(0), standing)
+    await original.persistence.flush(Monotonic(1))
+    copy = PersistenceFixture(repository, after)
+    await copy.persistence.recall(Monotonic(2), standing)
+    lives = original.persistence.writer.incarnation, copy.persistence.writer.incarnation
+    assert is_other == (lives[0] != lives[1])
+    assert after[:6] == incarnation_machine(lives[1]) or not is_other
+    await copy.persistence.flush(Monotonic(3))
+    again = PersistenceFixture(repository, after)
+    await again.persistence.recall(Monotonic(4), standing)
+    assert lives[1] == again.persistence.writer.incarnation

@@ -461,3 +461,10 @@ def test_beside_ufw_the_admin_pages_are_opened_too_where_the_lan_has_them() -> N
     chain = ForeignChain("ip", "filter", "INPUT", "ufw", "input")
     fix = only(replace(WELL, config=config, foreign_chains=(chain,)))[3]
     assert fix.endswith("ufw allow in on br-lan to any port 53,2053,2080,2444 proto tcp")
+
+
+def test_a_node_key_in_two_machines_is_named_with_what_to_do() -> None:
+    wrong = "another machine uses this node's key (met at [fe80::7%mesh0]:7400)"
+    verdict, name, said, fix = only(replace(WELL, key_copies=(wrong,)))
+    assert ("warn", "node key", wrong) == (verdict, name, said)
+    assert "procomu init" in fix

@@ -1,0 +1,69 @@
+"""Identifies the machine, so that a copied disk in another one is noticed. Read at start; nothing is sent as it is.
+
+Two machines cannot be told apart if their firmware gives the same serial numbers and all their built-in network devices
+have the same addresses: copies of a virtual machine that keep both, and boards whose addresses come from the card.
+"""
+
+import array
+import fcntl
+import hashlib
+import socket
+import struct
+from pathlib import Path
+
+from node.units import NodeId
+
+_SIOCETHTOOL, _GPERMADDR, _ADDRESS_BYTES = 0x8946, 0x20, 32
+_SERIALS = (
+    "sys/firmware/devicetree/base/serial-number",
+    "sys/class/dmi/id/product_uuid",
+    "sys/class/dmi/id/product_serial",
+    "sys/class/dmi/id/board_serial",
+)
+_TEXT_MAX = 200
+MACHINE_CHARS = 16
+
+
+def machine_facts(root: Path = Path("/")) -> tuple[str, ...]:
+    """Serial numbers and permanent addresses of built-in network devices, sorted. Devices on USB are left out: they move
+    between machines."""
+    found = {text for name in _SERIALS if (text := _text(root / name))}
+    found |= {
+        line.partition(":")[2].strip()
+        for line in _text(root / "proc/cpuinfo", 1_000_000).splitlines()
+        if line.startswith("Serial")
+    }
+    for device in sorted((root / "sys/class/net").glob("*/device")):
+        if "/usb" not in str(device.resolve()):
+            found.add(_permanent_address(device.parent.name) or _text(device.parent / "address"))
+    return tuple(sorted(each for each in found if each.strip("0:- ")))
+
+
+def machine_id(facts: tuple[str, ...], community: str, node: NodeId) -> str:
+    """MACHINE_CHARS hexadecimal digits, the same on each start of this machine; empty if nothing identifies it. With another
+    community or node key it is another one, so that it does not make a machine recognizable elsewhere."""
+    if not facts:
+        return ""
+    text = "\0".join(("machine of a node", community, node, *facts))
+    return hashlib.sha256(text.encode("utf-8", "surrogateescape")).hexdigest()[:MACHINE_CHARS]
+
+
+def _text(path: Path, most: int = _TEXT_MAX) -> str:
+    try:
+        with path.open("rb") as file:
+            return file.read(most).decode("ascii", "replace").strip("\0\n\t ")
+    except OSError:
+        return ""
+
+
+def _permanent_address(name: str) -> str:
+    """The address that the device was made with, which a program may have changed since; empty if there is none."""
+    answer = array.array("B", struct.pack("II", _GPERMADDR, _ADDRESS_BYTES) + bytes(_ADDRESS_BYTES))
+    request = struct.pack("16sP", name.encode()[:15], answer.buffer_info()[0])
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as any_socket:
+        try:
+            fcntl.ioctl(any_socket, _SIOCETHTOOL, request)
+        except OSError:
+            return ""
+    size = struct.unpack_from("I", answer, 4)[0]
+    return bytes(answer[8 : 8 + min(size, _ADDRESS_BYTES)]).hex(":")
