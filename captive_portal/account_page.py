@@ -58,7 +58,7 @@ EXPORT_LABELS: Mapping[str, str] = {
     "ladder": N_("Ladder"),
     "ladder_cases": N_("Cases of ladders"),
     "objection": N_("Number of my objection"),
-    "reason": N_("Reason"),
+    "reason": N_("Why"),
     "said": N_("What it says"),
     "step": N_("Step"),
     "until": N_("Holds until"),
