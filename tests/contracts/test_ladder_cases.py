@@ -38,7 +38,7 @@ by = "D-8"
 PERE = "admin Pere"
 
 
-class Town:
+class LadderTown:
     """A node that can be killed and started again."""
 
     def __init__(self, fixture: AppFixture) -> None:
@@ -85,11 +85,11 @@ class Town:
 
 
 @pytest.fixture(params=["fake", "stored"])
-async def town(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Town]:
+async def town(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[LadderTown]:
     stores = [Store(tmp_path / "data" / "procomu.db")] if request.param == "stored" else []
     (tmp_path / "data").mkdir()
     memories = (lambda: StoredRepository(stores[0], tmp_path / "bookings")) if stores else None
-    made = Town(AppFixture(memories, tmp_path, rules=LADDERS, session_ms=None))
+    made = LadderTown(AppFixture(memories, tmp_path, rules=LADDERS, session_ms=None))
     await made.start()
     await made.app.join(ANA, CardShown(CARD))
     yield made
@@ -103,7 +103,7 @@ def message(done: LadderCase | Finding) -> str:
     return done.message
 
 
-async def test_a_case_is_told_at_once_holds_a_day_later_and_ends_by_itself(town: Town) -> None:
+async def test_a_case_is_told_at_once_holds_a_day_later_and_ends_by_itself(town: LadderTown) -> None:
     await town.open()
     await town.hours(24)  # the word is over
     case = await town.open()
@@ -123,7 +123,7 @@ async def test_a_case_is_told_at_once_holds_a_day_later_and_ends_by_itself(town:
     assert 0 == await town.kernel_ceiling()
 
 
-async def test_who_used_more_than_the_trigger_is_listed_and_needs_no_other_reason(town: Town) -> None:
+async def test_an_account_over_the_trigger_is_listed_and_needs_no_other_reason(town: LadderTown) -> None:
     assert "Say why" in message(await town.service.open(PERE, "ana", "big-users", " "))
     assert () == town.service.ladders()[0].over
     await town.app.use(ANA, down=6 * GB)
@@ -147,19 +147,19 @@ async def test_who_used_more_than_the_trigger_is_listed_and_needs_no_other_reaso
     ],
 )
 async def test_what_cannot_be_a_case_is_refused_with_the_reason(
-    town: Town, account: str, ladder: str, reason: str, said: str
+    town: LadderTown, account: str, ladder: str, reason: str, said: str
 ) -> None:
     assert said in message(await town.service.open(PERE, account, ladder, reason))
     assert () == town.service.cases()
 
 
-async def test_a_ladder_for_members_is_not_for_guests(town: Town) -> None:
+async def test_a_ladder_for_members_is_not_for_guests(town: LadderTown) -> None:
     guest = await town.app.join(BEN)
     assert "not for this account" in message(await town.service.open(PERE, guest, "big-users", "x"))
     await town.open(account=guest)
 
 
-async def test_an_account_has_one_open_case_and_the_same_form_twice_opens_one(town: Town) -> None:
+async def test_an_account_has_one_open_case_and_the_same_form_twice_opens_one(town: LadderTown) -> None:
     first = await town.open()
     assert first == await town.open()
     assert "open case" in message(await town.service.open("admin Ana", "ana", "noise", "loud"))
@@ -167,12 +167,12 @@ async def test_an_account_has_one_open_case_and_the_same_form_twice_opens_one(to
     assert 1 == len(town.service.cases())
 
 
-async def test_a_form_that_showed_another_step_changes_nothing(town: Town) -> None:
+async def test_a_form_that_showed_another_step_changes_nothing(town: LadderTown) -> None:
     refused = await town.service.open(PERE, "ana", "noise", "x", step=2)
     assert "Another step" in message(refused)
 
 
-async def test_an_objection_suspends_the_step_and_the_answer_ends_that(town: Town) -> None:
+async def test_an_objection_suspends_the_step_and_the_answer_ends_that(town: LadderTown) -> None:
     await town.open()
     await town.hours(24)
     case = await town.open()
@@ -193,7 +193,7 @@ async def test_an_objection_suspends_the_step_and_the_answer_ends_that(town: Tow
     assert (100, None) == town.limits(), "its end did not move"
 
 
-async def test_the_answer_on_the_page_of_objections_is_the_same(town: Town) -> None:
+async def test_the_answer_on_the_page_of_objections_is_the_same(town: LadderTown) -> None:
     case = await town.open()
     await town.app.portal.add_objection(ANA, case.group, "no")
     content = town.app.admin.content
@@ -202,7 +202,7 @@ async def test_the_answer_on_the_page_of_objections_is_the_same(town: Town) -> N
     assert "notice" == town.service.cases()[0].phase
 
 
-async def test_silence_lifts_the_case_and_the_same_step_comes_next(town: Town) -> None:
+async def test_silence_lifts_the_case_and_the_same_step_comes_next(town: LadderTown) -> None:
     case = await town.open()
     await town.app.portal.add_objection(ANA, case.group, "no")
     await town.hours(24 * 7 - 1)
@@ -212,7 +212,7 @@ async def test_silence_lifts_the_case_and_the_same_step_comes_next(town: Town) -
     assert 1 == (await town.open()).step
 
 
-async def test_an_admin_lifts_a_case_in_one_action(town: Town) -> None:
+async def test_an_admin_lifts_a_case_in_one_action(town: LadderTown) -> None:
     await town.open()
     await town.hours(24)
     case = await town.open()
@@ -230,7 +230,7 @@ async def test_an_admin_lifts_a_case_in_one_action(town: Town) -> None:
 
 @pytest.mark.parametrize("changed", ["", LADDERS.replace("2 Mbit/s for 3 days", "1 Mbit/s for 3 days")])
 async def test_a_step_that_new_rules_change_or_remove_no_longer_holds_and_the_person_reads_it(
-    town: Town, changed: str
+    town: LadderTown, changed: str
 ) -> None:
     await town.open()
     await town.hours(24)
@@ -244,7 +244,7 @@ async def test_a_step_that_new_rules_change_or_remove_no_longer_holds_and_the_pe
     assert "removed" == shown.ending
 
 
-async def test_cases_outlive_kill_9_with_the_time_that_they_ran(town: Town) -> None:
+async def test_cases_outlive_kill_9_with_the_time_that_they_ran(town: LadderTown) -> None:
     await town.open()
     await town.hours(24)
     case = await town.open()
@@ -265,12 +265,12 @@ async def test_cases_outlive_kill_9_with_the_time_that_they_ran(town: Town) -> N
     assert case.number == town.service.cases()[0].number
 
 
-async def test_without_the_time_no_case_is_opened(town: Town) -> None:
+async def test_without_the_time_no_case_is_opened(town: LadderTown) -> None:
     town.fixture.clock.trust = "unknown"
     assert "does not know the time" in message(await town.service.open(PERE, "ana", "noise", "x"))
 
 
-async def test_cases_are_exported_and_erased_with_the_person(town: Town) -> None:
+async def test_cases_are_exported_and_erased_with_the_person(town: LadderTown) -> None:
     guest = await town.app.join(BEN)
     await town.open(account=guest)
     (row,) = (await town.app.portal.own_data(BEN))["ladder_cases"]  # type: ignore[misc]
@@ -283,7 +283,7 @@ async def test_cases_are_exported_and_erased_with_the_person(town: Town) -> None
 
 
 async def test_each_case_is_in_the_log_with_the_admin_and_without_the_person(
-    town: Town, caplog: pytest.LogCaptureFixture
+    town: LadderTown, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level(logging.INFO)
     case = await town.open()

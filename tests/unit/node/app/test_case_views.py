@@ -52,7 +52,7 @@ def test_the_account_reads_its_case_until_a_month_after_the_end():
         assert () == views.shown_to(AccountId("ben"))
 
 
-def test_who_decided_and_from_when_until_when_is_said():
+def test_the_admin_who_decided_and_the_times_are_said():
     views = CaseViews(RegistryFixture().registry, rules_of(LADDER), later(3), UTC)
     view = views.view(CASE)
     assert ("admin Pere", "in force", True) == (view.by, view.phase, view.can_object)
