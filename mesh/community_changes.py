@@ -6,10 +6,18 @@ from dataclasses import dataclass, replace
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-from mesh.community_record import CommunityAdmin, CommunityRecord, record_fields, sorted_admins
+from mesh.community_record import (
+    CommunityAdmin,
+    CommunityRecord,
+    read_record,
+    record_fields,
+    refusal_of,
+    sorted_admins,
+)
 from mesh.community_state import CommunityState, MemberView
 from mesh.invite import Invite, invite_fields, invite_key
 from mesh.membership import NODE_ROLE, Membership, membership_fields
+from mesh.page_format import Malformed
 from mesh.signed_statement import SignedStatement, make_statement
 from node.errors import NodeError
 from node.identity import SHORT_CHARS, human_form, own_node_id, short_form
@@ -66,12 +74,68 @@ def changed_membership(
     return make_statement("membership", membership_fields(said), [key])
 
 
+@dataclass(frozen=True, slots=True)
+class RecordChange:
+    """What the next version of the record has that the one in force has not."""
+
+    add: tuple[CommunityAdmin, ...] = ()
+    remove: frozenset[NodeId] = frozenset()
+    threshold: int = 0
+    """0: as it is."""
+    add_recovery: tuple[NodeId, ...] = ()
+    remove_recovery: frozenset[NodeId] = frozenset()
+
+
+def changed_record(state: CommunityState, change: RecordChange, keys: Keys) -> tuple[SignedStatement, ...]:
+    """The next version, signed with these keys, and everything that a removed key signed, signed by the first of them that
+    is an admin afterwards. It counts once enough admins have signed it. Raises NodeError for one that can never count."""
+    head = state.head
+    if head is None:
+        raise _unknown()
+    admins = sorted_admins((*(each for each in head.admins if each.key not in change.remove), *change.add))
+    recovery = sorted((frozenset(head.recovery) - change.remove_recovery) | frozenset(change.add_recovery))
+    record = replace(
+        head,
+        version=head.version + 1,
+        admins=admins,
+        threshold=change.threshold or head.threshold,
+        recovery=tuple(recovery),
+        previous=state.head_hash,
+    )
+    made = make_statement("community", record_fields(record), keys)
+    refused = read_record(made)
+    if isinstance(refused, Malformed):
+        raise NodeError(
+            f"such a record is not possible: {refused.reason}",
+            "look at 'procomu community show' for what is there",
+        )
+    heir = next((key for key in keys if own_node_id(key) in record.admin_keys), None)
+    if not change.remove or heir is None:
+        return (made,)
+    return (made, *_everything_signed_again(state, heir))
+
+
+def has_enough_votes(state: CommunityState, statement: SignedStatement) -> bool:
+    """Whether this version counts with the signatures that it has."""
+    record = read_record(statement)
+    return (
+        not isinstance(record, Malformed)
+        and state.head is not None
+        and not refusal_of(record, statement.signers, state.head)
+    )
+
+
 def replaced_key(
     state: CommunityState, old: Ed25519PrivateKey, new: Ed25519PrivateKey
 ) -> tuple[SignedStatement, ...]:
     """The new key in the place of an admin's old one: a version with both, everything that only the old one signed signed by
     the new one, and a version without the old one. So nothing loses its signature on the way."""
     head = _assert_admin(state, (old,))
+    if head.votes_of(frozenset({own_node_id(old)})) < head.threshold:
+        raise NodeError(
+            f"one admin cannot replace a key alone here: a change needs {head.threshold} votes",
+            "make a key with 'procomu community key', and let the others sign 'procomu community admins --add' of it",
+        )
     admin = next(each for each in head.admins if each.key == own_node_id(old))
     both = replace(
         head,
@@ -141,12 +205,14 @@ def find_invite(state: CommunityState, text: str) -> Invite:
 def _assert_admin(state: CommunityState, keys: Keys) -> CommunityRecord:
     head = state.head
     if head is None:
-        raise NodeError(
-            "this node does not know its community record yet", "wait until it has met another node"
-        )
+        raise _unknown()
     if not frozenset(map(own_node_id, keys)) <= head.admin_keys:
         raise NodeError(
             "the admin key is not one of this community's admins",
             "use the key of an admin; 'procomu community show' lists them",
         )
     return head
+
+
+def _unknown() -> NodeError:
+    return NodeError("this node does not know its community record yet", "wait until it has met another node")

@@ -4,7 +4,7 @@ import asyncio
 import contextlib
 from collections.abc import Callable, Iterable
 
-from mesh.community_state import CommunityState
+from mesh.community_state import OLDER, CommunityState
 from mesh.invite import read_use
 from mesh.lobby import JoinRequest, answer_join, welcome
 from mesh.page_format import Malformed, canonical, parse_object
@@ -18,6 +18,8 @@ from node.units import NodeId
 
 SETTLE_S = 0.3
 """After a change: what belongs together arrives together, and a removed node is told before its connection ends."""
+SETTLE_MAX_S = 2.0
+"""While more arrives, as when everything that an admin signed is signed again."""
 AGAIN_S = 5.0
 """When storing is tried again."""
 FOLLOWED = "followed"
@@ -127,15 +129,16 @@ class CommunityService:
         """Statements that admins of this node signed: stored and told when this returns. Why one was refused; empty if none
         was. Raises StorageTrouble: they are held in memory then, and stored and told later."""
         assert self.state is not None, "only a node with a record takes statements in"
+        refusal = ""
         for statement in statements:
             now = self.state.add(statement)
-            if isinstance(now, str):
-                return now
-            if now is not None:
+            if isinstance(now, SignedStatement):
                 self._untold.append(now)
+            elif isinstance(now, str) and now != OLDER:
+                refusal = refusal or now
         await self._save_and_tell()
         self._changed.set()
-        return ""
+        return refusal
 
     # --- For the mesh -----------------------------------------------------------------------------
 
@@ -174,12 +177,19 @@ class CommunityService:
 
     async def run(self) -> None:
         """Until cancelled: store what arrived, pass it on, and bring the list of nodes up to date."""
+        while self._trouble.startswith(UNREADABLE):
+            await asyncio.sleep(AGAIN_S)
+            self._trouble = ""
+            await asyncio.to_thread(self._load)
+        loop = asyncio.get_running_loop()
         while True:
             await self._changed.wait()
-            self._changed.clear()
-            with contextlib.suppress(StorageTrouble):
-                await self._save_and_tell()
-            await asyncio.sleep(SETTLE_S)
+            latest = loop.time() + SETTLE_MAX_S
+            while self._changed.is_set() and loop.time() < latest:
+                self._changed.clear()
+                with contextlib.suppress(StorageTrouble):
+                    await self._save_and_tell()
+                await asyncio.sleep(SETTLE_S)
             self._settle()
             if self._untold:
                 await asyncio.sleep(AGAIN_S)

@@ -23,6 +23,8 @@ INVITES_MAX = 256
 USES_OVER_MAX = 32
 """Uses kept of an invite beyond those that it is meant for; those with the lowest hashes."""
 STATEMENTS_MAX = 2048
+OLDER = "older than ours"
+"""Why a statement is refused that the same admin has replaced."""
 SIGNED_OF_ONE_MAX = 64
 """Statements kept about one node or invite: the newest of each admin."""
 
@@ -248,7 +250,7 @@ class CommunityState:
             return now
         kept = _newest_of_each({**of_one, now.hash: now})
         if now.hash not in kept:
-            return "older than ours"
+            return OLDER
         subjects[subject] = kept
         return now
 

@@ -131,6 +131,7 @@ class Node:
             self.clock,
             confirm_timeout=config.rules.confirm_timeout,
             portal_runs=lambda: self.parts.of("portal").running,
+            admins=lambda: self.admin.access.admins,
         )
         self.app = self._account_service()
         self.portal = Portal(

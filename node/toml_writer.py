@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, cast
 from node.toml_reader import TomlDocument
 
 if TYPE_CHECKING:
-    from tomlkit.items import AoT, Table
+    from tomlkit.items import Table
 
 Value = str | int | bool | Sequence[str]
 Changes = Mapping[str, Value | None]
@@ -20,7 +20,7 @@ Changes = Mapping[str, Value | None]
 
 @dataclass(frozen=True, slots=True)
 class TableLines:
-    """The lines [start, end) of one table ``[[name]]``, without the blank lines and comments after them."""
+    """The lines [start, end) of one table ``[[name]]`` or ``[name]``, without the blank lines and comments after them."""
 
     name: str
     lines: list[str]
@@ -46,10 +46,18 @@ def with_changes(table: TableLines, changes: Changes, *, same: Callable[[str], s
 
     block = "".join(f"{line}\n" for line in table.lines[table.start : table.end])
     document = tomlkit.parse(block)
-    (found,) = cast("AoT", document[table.name])
+    found = _only(document, table.name)
     for key, value in changes.items():
         _write(found, key, value, same)
     return _spliced(table, tomlkit.dumps(document))
+
+
+def _only(document: Mapping[str, object], name: str) -> "Table":
+    """The one table of a text with nothing else."""
+    found: object = document
+    for part in name.split("."):
+        found = cast("Mapping[str, object]", found)[part]
+    return cast("Table", found[0] if isinstance(found, list) else found)
 
 
 def without_table(table: TableLines) -> str:
@@ -61,6 +69,12 @@ def with_table_after(table: TableLines, values: Changes) -> str:
     """The text with another table of the same name below this one."""
     lines, new = table.lines, new_table(table.name, values).rstrip("\n").split("\n")
     return "\n".join([*lines[: table.end], "", *new, *lines[table.end :]])
+
+
+def with_plain_table_after(table: TableLines, name: str, values: Changes) -> str:
+    """The text with a table ``[name]`` below this one."""
+    new = new_table(name, values).replace(f"[[{name}]]", f"[{name}]", 1).rstrip("\n").split("\n")
+    return "\n".join([*table.lines[: table.end], "", *new, *table.lines[table.end :]])
 
 
 def with_table(text: str, name: str, values: Changes) -> str:

@@ -32,8 +32,9 @@ from node.governance.rule_edit import (
 )
 from node.governance.rule_table import COUNTS
 from node.governance.rules import Who
+from node.governance.table_edit import PLACE_MAX, table_at, table_changed
 from node.governance.times import DAYS
-from node.governance.value_syntax import NAME_MAX, parse_who
+from node.governance.value_syntax import parse_who
 from node.translator import ENGLISH, Translator, gettext_lazy
 
 Options = Sequence[tuple[str, str]]
@@ -103,6 +104,8 @@ class RuleForm:
     """Lines of the file, where it has several or the rule names one."""
     sentence: str = ""
     """The rule in words; empty where it cannot be read."""
+    table: str = ""
+    """It is no table of another kind."""
     findings: Mapping[str, tuple[Finding, ...]] = field(default_factory=dict)
     """By blank; under an empty name those about the rule as a whole."""
 
@@ -184,19 +187,19 @@ class RuleEdit:
 def apply_form(draft: RuleDraft, fields: Mapping[str, str]) -> RuleEdit:
     """Fills in the blanks of the rule that is open, and then does what the button says: another rule, an exception, one
     rule less, or another rule to open."""
-    name, do = fields.get("rule", "")[:NAME_MAX], fields.get("do", "")
+    name, do = fields.get("rule", "")[:PLACE_MAX], fields.get("do", "")
     text = draft.text
     if name and do == "remove":
         return _edit(draft, name, removed(draft, name))
     if name:
         # A browser leaves out ticks that are not set.
-        typed = {**dict.fromkeys(TICKS, ""), **fields}
-        filled = changed(draft, name, typed)
+        typed, table = {**dict.fromkeys(TICKS, ""), **fields}, table_at(name)
+        filled = table_changed(draft, table, typed) if table else changed(draft, name, typed)
         if not isinstance(filled, str):
-            return RuleEdit(text, name if draft.rule(name) else "", typed, filled)
+            return RuleEdit(text, name if table or draft.rule(name) else "", typed, filled)
         text = filled
     if do not in ("new", "exception"):
-        opened = fields.get("change", "")[:NAME_MAX] or name
+        opened = fields.get("change", "")[:PLACE_MAX] or name
         return RuleEdit(text, "" if do == "close" else opened)
     filled_in = read_draft(text)
     assert isinstance(filled_in, RuleDraft), "it was read before"

@@ -20,8 +20,9 @@ from node.admin.routes import (
 )
 from node.admin.rule_form import Options, RuleEdit, RuleForm, apply_form, by_blank, new_rules, rule_form
 from node.admin.rule_history import newest_first, version_author
-from node.app.admin import AdminService, RuleCheck, RuleFile
-from node.app.adoption_messages import DRAFTS, NothingToDo, WrongTime, became
+from node.admin.table_form import TableForm, table_form
+from node.app.admin import AdminService, RuleCheck, RuleFile, RuleOptions
+from node.app.adoption_messages import DRAFTS, STOPPED, NothingToDo, WrongTime, became
 from node.app.adoption_views import AdoptionOutcome, DraftView, WaitingView
 from node.app.rule_preview import RulePreview
 from node.errors import CONFLICT, UNSTORED, Finding
@@ -29,8 +30,10 @@ from node.governance.change_sentences import ChangeSentence
 from node.governance.document import with_addition
 from node.governance.marked_sentences import MarkedSentence
 from node.governance.parse import SENTENCES_MAX
+from node.governance.rule_edit import RuleDraft
 from node.governance.rule_history import RuleVersion
-from node.translator import as_sentence, gettext_lazy
+from node.governance.table_edit import table_at
+from node.translator import Translator, as_sentence, gettext_lazy
 
 RULE_CHARS_MAX = 256 * 1024
 VERSIONS_MAX = 200
@@ -44,7 +47,7 @@ LINE_CHARS_MAX = 300
 """Characters shown of one line of the text."""
 NOTICES = ("saved", "same", "scheduled", "proposed", "drafted", "confirmed", "ended")
 """Of an action that is done; names of the query."""
-SHOWN_CODES = frozenset({UNSTORED, DRAFTS})
+SHOWN_CODES = frozenset({UNSTORED, DRAFTS, STOPPED})
 """Of refusals that a check of the draft does not find again."""
 
 NONE_OBSERVED: Mapping[str, str] = MappingProxyType({})
@@ -145,8 +148,8 @@ class RulesPage:
     charts: tuple[Chart, ...] = ()
     marked: tuple[MarkedSentence, ...] = ()
     """The rules in force in sentences, each with its rule."""
-    opened: RuleForm | None = None
-    """The rule whose blanks are shown; the text is then not shown as one."""
+    opened: RuleForm | TableForm | None = None
+    """The rule, line or charter whose blanks are shown; the text is then not shown as one."""
     new_rules: Options = ()
     """What somebody who adds a rule chooses from."""
     uplink: str = ""
@@ -329,7 +332,7 @@ class RulesViews:
             return answer
         form = await self._backend.edit_rules(
             page.text,
-            lambda draft: rule_form(draft, edited.opened, options, request.translations, typed=edited.typed),
+            partial(_form_of, edited=edited, options=options, translator=request.translations),
         )
         if form is None or isinstance(form, Finding):
             return answer
@@ -339,7 +342,11 @@ class RulesViews:
             findings={}
             if found is None
             else by_blank((*found.errors, *found.second_looks), found.places, edited.opened),
-            sentence=next((each.text for each in marked if each.rule == edited.opened), ""),
+            sentence=" ".join(
+                each.text
+                for each in marked
+                if edited.opened in (each.rule, each.table) and each.mark != "removed"
+            ),
         )
         return replace(answer, page=replace(page, opened=opened))
 
@@ -514,6 +521,15 @@ class RulesViews:
             marked=() if check is not None else self._backend.marked_sentences(request.translations),
         )
         return AdminResponse(page, status)
+
+
+def _form_of(
+    draft: RuleDraft, edited: RuleEdit, options: RuleOptions, translator: Translator
+) -> RuleForm | TableForm | None:
+    """The form of what is open; None where the draft has no such rule or table."""
+    if table := table_at(edited.opened):
+        return table_form(draft, table, options.charter_approvals, typed=edited.typed)
+    return rule_form(draft, edited.opened, options, translator, typed=edited.typed)
 
 
 def _no_version_named() -> AdminResponse:

@@ -123,6 +123,8 @@ class RuleOptions:
     """Selectors: everyone, and the tiers and groups of the members and of the rules."""
     nodes: tuple[str, ...]
     """Names of nodes: this one, and those that rules name."""
+    charter_approvals: int = 1
+    """How many admins must approve a change of the charter in force."""
 
 
 class AdminService:
@@ -254,7 +256,8 @@ class AdminService:
         named = [f"group:{each}" for each in sorted(groups - {LATE_DUES})]
         people = ("everyone", *(f"tier:{each}" for each in sorted(tiers)), *named, LATE_DUES)
         nodes = {self._config.node.name, *nodes_of(rules)} - {""}
-        return RuleOptions(people[:OPTIONS_MAX], tuple(sorted(nodes))[:OPTIONS_MAX])
+        approvals = self._reconciler.active_ruleset.ruleset.charter.charter_approvals
+        return RuleOptions(people[:OPTIONS_MAX], tuple(sorted(nodes))[:OPTIONS_MAX], approvals)
 
     def marked_sentences(self, translator: Translator = ENGLISH) -> tuple[MarkedSentence, ...]:
         """The rules in force."""

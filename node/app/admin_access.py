@@ -271,6 +271,11 @@ class AdminAccessService:
         """All accounts, by name."""
         return tuple(sorted(self._accounts.accounts, key=lambda each: name_key(each.signed.name)))
 
+    @property
+    def admins(self) -> int:
+        """How many admins have an account."""
+        return sum(each.signed.role == "admin" for each in self._accounts.accounts)
+
     def has_account(self, signed: Signed) -> bool:
         return bool(signed.name) and self._accounts.find(signed.name) is not None
 

@@ -1,7 +1,8 @@
 """What the adoption of rules asks of a text, and of the node, before rules come into force."""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 
 from node.app.rule_files import RuleFiles
 from node.app.rule_meanings import says_the_same
@@ -11,6 +12,27 @@ from node.errors import Finding
 from node.governance.adoption import Reason
 from node.governance.approvals import approvals_needed
 from node.governance.parse import parse_ruleset
+from node.governance.rule_history import RuleVersion
+from node.governance.rules import NO_WAITING, Ruleset
+from node.governance.stopped_rules import APPROVALS_AFTER_OBJECTIONS, stopped_before
+from node.governance.waiting_time import waiting_needed
+from node.units import Milliseconds
+
+
+@dataclass(frozen=True, slots=True)
+class Conditions:
+    """What rules need before they come into force."""
+
+    approvals: int = 1
+    """How many different admins, with the one who proposes them."""
+    waiting: Milliseconds = NO_WAITING
+    """For how long they wait at least."""
+    stopped: RuleVersion | None = None
+    """The version that members stopped and that would do the same; since then no minutes decided it."""
+
+    @property
+    def must_wait(self) -> bool:
+        return self.approvals > 1 or self.waiting > 0
 
 
 class AdoptionChecks:
@@ -18,6 +40,11 @@ class AdoptionChecks:
 
     def __init__(self, reconciler: Reconciler, files: RuleFiles, portal_runs: Callable[[], bool]) -> None:
         self._reconciler, self._files, self._portal_runs = reconciler, files, portal_runs
+
+    @property
+    def confirmed_fingerprint(self) -> str:
+        """Of the rules confirmed last."""
+        return self._files.confirmed(self._reconciler).fingerprint
 
     async def findings(self, text: str) -> tuple[Finding, ...]:
         """Of a text that would be in force now."""
@@ -30,11 +57,12 @@ class AdoptionChecks:
         """As the rules in force."""
         return await asyncio.to_thread(says_the_same, self._reconciler.active_ruleset.ruleset, text)
 
-    async def approvals_for(self, text: str, *, is_return: bool = False) -> int:
-        """How many admins must approve this text; what has errors can never come into force."""
+    async def conditions(
+        self, text: str, versions: Sequence[RuleVersion], today: str, *, is_return: bool = False
+    ) -> Conditions:
+        """What this text needs to come into force; what has errors never can. `versions` are those of the log."""
         confirmed = self._files.confirmed(self._reconciler).ruleset
-        proposed, _ = await asyncio.to_thread(parse_ruleset, text)
-        return 1 if proposed is None else approvals_needed(confirmed, proposed, is_return=is_return)
+        return await asyncio.to_thread(_conditions, confirmed, text, versions, today, is_return=is_return)
 
     def failing(self) -> frozenset[Reason]:
         """Health gates that fail now."""
@@ -45,3 +73,16 @@ class AdoptionChecks:
             "portal": not self._portal_runs(),
         }
         return frozenset(name for name, fails in gates.items() if fails)
+
+
+def _conditions(
+    confirmed: Ruleset, text: str, versions: Sequence[RuleVersion], today: str, *, is_return: bool
+) -> Conditions:
+    proposed, _ = parse_ruleset(text)
+    if proposed is None:
+        return Conditions()
+    approvals = approvals_needed(confirmed, proposed, is_return=is_return)
+    stopped = stopped_before(confirmed, proposed, versions, today)
+    if stopped is not None:
+        approvals = max(approvals, APPROVALS_AFTER_OBJECTIONS)
+    return Conditions(approvals, waiting_needed(confirmed, proposed, is_return=is_return), stopped)

@@ -3,8 +3,11 @@
 from node.errors import CONFLICT, UNSTORED, Finding, NodeError, StorageTrouble
 from node.governance.adoption import DRAFT_DAYS, DRAFTS_MAX, Reason
 from node.governance.rule_history import RuleVersion
+from node.governance.stopped_rules import STOPPED_DAYS
 from node.translator import N_, gettext_lazy
 
+STOPPED = "stopped"
+"""Code of a finding: members stopped these rules, and a single admin cannot bring them back."""
 DRAFTS = "drafts"
 """Code of a finding: these rules cannot be shown as a draft."""
 
@@ -29,15 +32,21 @@ def became(version: RuleVersion) -> str:
         case "fallback":
             return gettext_lazy("comes back unless the trial is confirmed")
         case "waiting":
-            if not version.due:
-                return gettext_lazy("waits for approvals")
-            return gettext_lazy("waits until {time}", time=version.due.replace("T", " "))
+            return _waits(version)
         case "superseded":
             return ""
         case "withdrawn":
             return _became_of_withdrawn(version)
         case "reverted":
             return gettext_lazy(_REVERTED.get(version.reason, _REVERTED["admin"]))
+
+
+def _waits(version: RuleVersion) -> str:
+    if version.due:
+        return gettext_lazy("waits until {time}", time=version.due.replace("T", " "))
+    if version.waits_s:
+        return gettext_lazy("waits for as long as the charter says")
+    return gettext_lazy("waits for approvals")
 
 
 def _became_of_withdrawn(version: RuleVersion) -> str:
@@ -75,6 +84,20 @@ _REVERTED: dict[Reason, str] = {
     "file": N_("taken back: the rule file could not be written"),
     "newer": N_("replaced by an edit of the file"),
 }
+
+
+def stopped_before_alone(version: RuleVersion) -> Finding:
+    message = gettext_lazy(
+        "Members stopped version {number}, which does the same: for {days} days after that, no admin alone can adopt it.",
+        number=version.number,
+        days=STOPPED_DAYS,
+    )
+    fix = gettext_lazy(
+        "let an assembly decide, and write its minutes of that day or later into {table}; or make an account for a second "
+        "admin, who can approve it",
+        table="[decisions]",
+    )
+    return Finding(STOPPED, 0, message, fix)
 
 
 def too_many_drafts() -> Finding:

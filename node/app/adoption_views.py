@@ -5,6 +5,7 @@ from typing import Literal
 
 from node.errors import Finding
 from node.governance.approvals import approver
+from node.governance.rule_history import RuleVersion
 
 OutcomeKind = Literal[
     "refused", "same", "trial", "confirmed", "scheduled", "proposed", "ended", "withdrawn", "draft"
@@ -26,6 +27,8 @@ class AdoptionOutcome:
     """The earlier version whose rules it has; 0 for none."""
     says_the_same: bool = False
     """It says exactly what the rules in force said, so it was confirmed without a trial."""
+    stopped: RuleVersion | None = None
+    """Members stopped a version that would do the same, so more than one admin must approve it."""
 
     @property
     def is_refused(self) -> bool:
@@ -64,6 +67,15 @@ class WaitingView:
     """With so many the rules do not come into force."""
     accounts: int = 0
     """In the members' file."""
+    waits_s: int = 0
+    """For so long they wait at least, as the charter says."""
+    left_s: int = 0
+    """Of that, what is left: the node has to run for so long."""
+
+    @property
+    def hours_left(self) -> int:
+        """Rounded up."""
+        return -(-self.left_s // 3600)
 
     def is_approved_by(self, label: str) -> bool:
         return approver(label) in {approver(each) for each in self.approved}

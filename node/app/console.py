@@ -437,6 +437,7 @@ class RuleCommands:
             "number": outcome.number,
             "put_back": outcome.put_back,
             "says_the_same": outcome.says_the_same,
+            "stopped": 0 if outcome.stopped is None else outcome.stopped.number,
             "in_force": self._adoption.in_force,
             "findings": outcome.findings,
             "trial": self._adoption.trial(),

@@ -2,6 +2,7 @@
 
 from typing import Protocol
 
+from node.control.ports import StateArchive
 from node.governance.adoption import AdoptionRecord
 from node.governance.rule_history import RuleHistory
 
@@ -17,3 +18,7 @@ class RuleLog(Protocol):
 
     async def version_text(self, number: int) -> str | None:
         """The text of a version; None if there is none."""
+
+
+class AdoptionArchive(RuleLog, StateArchive, Protocol):
+    """The log, and the node state beside it."""

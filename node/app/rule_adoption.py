@@ -8,7 +8,7 @@ from dataclasses import replace
 from datetime import datetime
 
 from node.accounts.rule_objections import RuleObjection
-from node.app.adoption_checks import AdoptionChecks
+from node.app.adoption_checks import AdoptionChecks, Conditions
 from node.app.adoption_log import AdoptionLog
 from node.app.adoption_messages import (
     no_trial,
@@ -16,16 +16,19 @@ from node.app.adoption_messages import (
     not_ended,
     not_waiting,
     rules_changed,
+    stopped_before_alone,
     unnamed,
     unstored,
 )
 from node.app.adoption_views import AdoptionOutcome, DraftView, TrialView, WaitingView
-from node.app.due_time import due_text, read_due
-from node.app.ports import RuleLog
+from node.app.due_time import read_due
+from node.app.ports import AdoptionArchive
 from node.app.rule_drafts import draft_before, draft_views
 from node.app.rule_files import BY_EDIT, BY_START, LOOK_EVERY_S, RuleFiles
 from node.app.rule_meanings import effect_of
 from node.app.rule_objections import ObjectionCounter, ObjectionOutcome
+from node.app.waited_time import WaitedTime
+from node.app.waiting_rules import WaitingRules
 from node.control.active_ruleset import fingerprint
 from node.control.ports import Clock
 from node.control.reconciler import Reconciler
@@ -54,9 +57,10 @@ from node.governance.adoption import (
     WriteFile,
     step,
 )
-from node.governance.approvals import approver, missing_approvals
+from node.governance.approvals import approver
 from node.governance.rule_history import RuleVersion
 from node.governance.rules import ActiveRuleset
+from node.governance.stopped_rules import APPROVALS_AFTER_OBJECTIONS
 from node.translator import N_
 from node.units import AccountId, Milliseconds
 
@@ -79,13 +83,15 @@ class RuleAdoption:
         self,
         reconciler: Reconciler,
         files: RuleFiles,
-        records: RuleLog,
+        records: AdoptionArchive,
         clock: Clock,
         *,
         confirm_timeout: Milliseconds,
         portal_runs: Callable[[], bool] = lambda: True,
+        admins: Callable[[], int] = lambda: APPROVALS_AFTER_OBJECTIONS,
     ) -> None:
-        """`confirm_timeout`: how long a trial lasts; `portal_runs`: whether the portal answers people."""
+        """`confirm_timeout`: how long a trial lasts; `portal_runs`: whether the portal answers people; `admins`: how many
+        admins have accounts."""
         self._reconciler, self._files, self._clock = reconciler, files, clock
         self._timeout, self._checks = confirm_timeout, AdoptionChecks(reconciler, files, portal_runs)
         self._state = AdoptionState()
@@ -94,10 +100,10 @@ class RuleAdoption:
         """Of the trial."""
         self._trouble = ""
         """Why the rules whose time has come could not be adopted, as it was logged."""
-        self._needed, self._needed_of = 1, (0, "")
-        """How many approvals the rules that wait need, and which rules those are: their number, and the fingerprint of the
-        rules that they would replace."""
         self._objections = ObjectionCounter(reconciler, self._log.version)
+        waited = WaitedTime(records, clock)
+        self._waits = WaitingRules(self._log, self._objections, self._checks, waited, clock)
+        self._admins = admins
         self._ticks = self._begin_tick = 0
         """So far, and the first one at which scheduled rules are tried."""
         self._changing = asyncio.Lock()
@@ -122,15 +128,7 @@ class RuleAdoption:
         return TrialView(trial.number, self._log.by(trial.number), -(-left_ms // 1000))
 
     def waiting(self) -> WaitingView | None:
-        waiting = self._state.waiting
-        if waiting is None:
-            return None
-        due = "" if waiting.due is None else due_text(waiting.due)
-        missing = missing_approvals(waiting.approved, self._needed)
-        approved, by = tuple(sorted(waiting.approved)), self._log.by(waiting.number)
-        count = self._objections.count(self.version(waiting.number))
-        numbers = count.objections, count.needed, count.accounts
-        return WaitingView(waiting.number, by, due, approved, missing, *numbers)
+        return self._waits.view(self._state.waiting)
 
     def drafts(self) -> tuple[DraftView, ...]:
         """Open ones, the newest first."""
@@ -199,8 +197,9 @@ class RuleAdoption:
             return AdoptionOutcome("refused", findings=(rules_changed(),))
         if at is None and in_force == fingerprint(text):
             return AdoptionOutcome("same", self._state.in_force, findings)
-        if at is not None or await self._checks.approvals_for(text) > 1:
-            return await self._propose(text, by, findings, at, is_trial=is_trial)
+        needs = await self._waits.conditions(text)
+        if at is not None or needs.must_wait:
+            return await self._propose(text, by, findings, at, needs, is_trial=is_trial)
         says_same = self._state.trial is None and await self._checks.says_the_same(text)
         outcome = await self._go_on_trial(text, by, findings, is_trial=is_trial and not says_same)
         return replace(outcome, says_the_same=says_same)
@@ -334,8 +333,9 @@ class RuleAdoption:
         if self._reconciler.active_ruleset.fingerprint == fingerprint(text):
             return AdoptionOutcome("same", previous.number, findings)
         is_return = previous == history.previous()
-        if await self._checks.approvals_for(text, is_return=is_return) > 1:
-            outcome = await self._propose(text, by, findings, None, subject=previous.number)
+        needs = await self._waits.conditions(text, is_return=is_return)
+        if needs.must_wait:
+            outcome = await self._propose(text, by, findings, None, needs, subject=previous.number)
         else:
             outcome = await self._go_on_trial(text, by, findings, subject=previous.number)
         return replace(outcome, put_back=previous.number)
@@ -389,6 +389,8 @@ class RuleAdoption:
                 with suppress(StorageTrouble):  # reported by the control loop
                     await self._log.store_owed()
                     await self._record_confirmed(self._files.confirmed(self._reconciler), BY_EDIT)
+            if self._state.waiting is not None:
+                await self._waits.count_time(self._state.waiting.number)
             if self._state.trial is None and self._files.is_on_trial:
                 await self._put_in_force(0)  # nothing else would end it
             if self._state.trial is not None:
@@ -406,24 +408,15 @@ class RuleAdoption:
         await self._withdraw_if_blocked()
         if self._state.waiting is None or self._state.trial is not None:
             return
-        await self._count_needed(self._state.waiting.number)
+        await self._waits.count_needed(self._state.waiting.number)
         if not self._reconciler.persistence.recalled:
             return  # no objection is known yet
-        knows_time = self._clock.state() != "unknown"
-        civil = self._clock.civil().replace(tzinfo=None) if knows_time else None
-        await self._handle(TimePassed(civil, self._checks.failing(), self._needed), BY_NODE)
+        await self._handle(self._waits.passed(self._state.waiting, self._checks.failing()), BY_NODE)
 
     async def _withdraw_if_blocked(self) -> None:
         if self.waiting_number and self._objections.count(self.version(self.waiting_number)).is_enough:
             log.info("version %d of the rules is withdrawn: members object", self.waiting_number)
             await self._handle(TakenBack("objections", only_waiting=True), BY_NODE)
-
-    async def _count_needed(self, number: int) -> None:
-        """How many approvals the rules that wait need, from the rules that they would replace."""
-        key = number, self._files.confirmed(self._reconciler).fingerprint
-        if self._needed_of != key:
-            text = await self._log.text(number)
-            self._needed, self._needed_of = await self._checks.approvals_for(text or ""), key
 
     # --- inside, while nothing else changes ---
 
@@ -432,33 +425,38 @@ class RuleAdoption:
         text: str,
         by: str,
         findings: tuple[Finding, ...],
-        at: datetime | None,
+        asked: datetime | None,
+        needs: Conditions,
         *,
         is_trial: bool = True,
         subject: int = 0,
     ) -> AdoptionOutcome:
-        """Puts the rules in the log, to wait for their time or for approvals, which the same rules keep if the same admin
-        sends them again. Raises StorageTrouble."""
-        if self._waits_already(text, by, at, is_trial=is_trial):
-            return self._still_waits(self.waiting_number, findings)
+        """Puts the rules in the log, to wait for the time that was asked for, for what the charter says, and for approvals,
+        which the same rules keep if the same admin sends them again. Raises StorageTrouble."""
+        if needs.stopped is not None and self._admins() < APPROVALS_AFTER_OBJECTIONS:
+            return AdoptionOutcome("refused", needs.stopped.number, (stopped_before_alone(needs.stopped),))
+        at, waits_s = self._waits.due(asked, needs.waiting), needs.waiting // 1000
+        if self._waits_already(text, by, asked, is_trial=is_trial):
+            return replace(self._still_waits(self.waiting_number, findings), stopped=needs.stopped)
         due = "" if at is None else at.isoformat(timespec="minutes")
         trial_s, meaning = self._timeout // 1000 if is_trial else 0, await effect_of(text)
-        made = await self._log.append(
-            self._record("scheduled", by, text, subject=subject, due=due, trial_s=trial_s, meaning=meaning)
-        )
-        await self._handle(Scheduled(made.number, at, by, meaning), by)
+        record = self._record("scheduled", by, text, subject=subject, due=due, trial_s=trial_s)
+        made = await self._log.append(replace(record, meaning=meaning, waits_s=waits_s))
+        await self._handle(Scheduled(made.number, at, by, meaning, waits_s), by)
         await self._withdraw_if_blocked()  # by objections to a draft that said the same
         if self._state.waiting is None:
             return AdoptionOutcome("withdrawn", made.number, findings)
-        await self._count_needed(made.number)
-        return self._still_waits(made.number, findings)
+        await self._waits.count_time(made.number)
+        await self._waits.count_needed(made.number)
+        return replace(self._still_waits(made.number, findings), stopped=needs.stopped)
 
-    def _waits_already(self, text: str, by: str, at: datetime | None, *, is_trial: bool) -> bool:
+    def _waits_already(self, text: str, by: str, asked: datetime | None, *, is_trial: bool) -> bool:
         waiting, version = self._state.waiting, self.version(self.waiting_number)
         if waiting is None or version is None:
             return False
-        wanted = by, fingerprint(text), at, is_trial
-        return wanted == (version.by, version.fingerprint, waiting.due, version.trial_s > 0)
+        is_same_time = asked == waiting.due or (asked is None and version.waits_s > 0)
+        wanted = by, fingerprint(text), is_trial
+        return is_same_time and wanted == (version.by, version.fingerprint, version.trial_s > 0)
 
     async def _go_on_trial(
         self,

@@ -331,6 +331,41 @@ VERBS: tuple[Verb, ...] = (
         "procomu community rotate",
         (_JSON,),
     ),
+    Verb(
+        ("community", "key"),
+        "The id of this machine's admin key, for 'community admins --add' of another admin. Makes one if there is none.",
+        "procomu community key",
+        (_JSON,),
+    ),
+    Verb(
+        ("community", "admins"),
+        "Change who signs for the community, and how many votes a change needs; or make a recovery key for paper.",
+        'procomu community admins --add KEY --label "Pau" --save change.json',
+        (
+            Argument("--add", "the key of another admin, from 'community key' on their machine", "KEY"),
+            Argument("--label", "whose key it is", "NAME"),
+            Argument("--votes", "how many votes it has; 1 when not given", "NUMBER"),
+            Argument("--remove", "an admin who signs no longer: a name, or a key", "ADMIN"),
+            Argument("--threshold", "how many votes a change needs from now on", "NUMBER"),
+            Argument("--new-recovery", "make a recovery key, and show it once"),
+            Argument(
+                "--recovery", "sign with the recovery key in this file, when keys of admins are lost", "FILE"
+            ),
+            Argument("--save", "a new file for the next admin, when more must sign", "FILE"),
+            _JSON,
+        ),
+    ),
+    Verb(
+        ("community", "sign"),
+        "Show a change of the admins that another one has prepared, and sign it.",
+        "procomu community sign change.json --save signed.json",
+        (
+            Argument("FILE", "the file of the other admin"),
+            Argument("--recovery", "sign with the recovery key in this file", "FILE"),
+            Argument("--save", "a new file for the next admin, when more must sign", "FILE"),
+            _JSON,
+        ),
+    ),
     Verb(("peers",), "Other nodes, and strangers.", "procomu peers", (_JSON,)),
     Verb(
         ("admin", "link"),

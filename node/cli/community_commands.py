@@ -151,9 +151,9 @@ def create(context: CommandContext) -> int:
             "look at it with 'procomu community show'",
         )
     path = context.config_path.parent / ADMIN_KEY
-    key = _admin_key(path) if path.exists() else _new_admin_key(path)
+    key = admin_key(path) if path.exists() else new_admin_key(path)
     made = first_record(config.community.name, context.asked["label"] or ADMIN_LABEL, key, answer["listed"])
-    _tell_node(context, {"ask": "community-follow", "community": made.community}, made.statements)
+    tell_node(context, {"ask": "community-follow", "community": made.community}, made.statements)
     lines = [
         f"{context.terminal.good('made')}  the community record {made.community[:16]}, with {len(answer['listed'])} nodes.",
         f"The admin's key is {path}. Keep a copy in a safe place: without it, nobody can invite or remove a node.",
@@ -178,10 +178,10 @@ def invite(context: CommandContext) -> int:
     from mesh.page_format import Malformed  # noqa: PLC0415
 
     asked = context.asked
-    state, key = _followed(context), _admin_key(context.config_path.parent / ADMIN_KEY)
+    state, key = followed(context), admin_key(context.config_path.parent / ADMIN_KEY)
     if asked["close"] is not None:
         found = find_invite(state, asked["close"])
-        _tell_node(context, {"ask": "community-add"}, closed_invite(state, key, found))
+        tell_node(context, {"ask": "community-add"}, closed_invite(state, key, found))
         context.answer({"ok": True, "closed": found.key}, [f"Invite {human_form(found.key)} is closed."])
         return EXIT_YES
     text = asked["uses"] or str(USES_DEFAULT)
@@ -205,7 +205,7 @@ def invite(context: CommandContext) -> int:
 
         with new_file(asked["print"]) as picture:
             picture.write(invite_picture(word))
-    _tell_node(context, {"ask": "community-add"}, (statement,))
+    tell_node(context, {"ask": "community-add"}, (statement,))
     lines = [
         context.terminal.bold(word),
         f"For {text} node{'' if text == '1' else 's'}. Everyone who has this text can bring a node in; take it back with:",
@@ -266,7 +266,7 @@ def _keep(context: CommandContext, config: NodeConfig, joined: "JoinedCommunity"
             "this node runs with another community's secret",
             "stop it with 'systemctl stop procomu', join again with the same invite, and start it",
         )
-    _tell_node(context, question, joined.state.statements())
+    tell_node(context, question, joined.state.statements())
 
 
 def remove(context: CommandContext) -> int:
@@ -279,9 +279,9 @@ def remove(context: CommandContext) -> int:
             "--suspend and --back exclude each other", "give one of them, or neither to remove the node"
         )
     new_state = "suspended" if asked["suspend"] else "active" if asked["back"] else "removed"
-    state, key = _followed(context), _admin_key(context.config_path.parent / ADMIN_KEY)
+    state, key = followed(context), admin_key(context.config_path.parent / ADMIN_KEY)
     view = find_member(state, asked["node"])
-    _tell_node(context, {"ask": "community-add"}, (changed_membership(state, key, view, new_state),))
+    tell_node(context, {"ask": "community-add"}, (changed_membership(state, key, view, new_state),))
     said = {"active": "is active again", "suspended": "is suspended", "removed": "is removed"}[new_state]
     lines = [f"{clean(view.label) or human_form(view.node)} {said}."]
     if new_state == "removed":
@@ -295,13 +295,13 @@ def rotate(context: CommandContext) -> int:
     from mesh.community_changes import replaced_key  # noqa: PLC0415
 
     path = context.config_path.parent / ADMIN_KEY
-    state, old, new_path = _followed(context), _admin_key(path), path.with_name(f"{ADMIN_KEY}.new")
-    new = _admin_key(new_path) if new_path.exists() else _new_admin_key(new_path)
+    state, old, new_path = followed(context), admin_key(path), path.with_name(f"{ADMIN_KEY}.new")
+    new = admin_key(new_path) if new_path.exists() else new_admin_key(new_path)
     head = state.head
     if (
         head is None or own_node_id(new) not in head.admin_keys
     ):  # or it was interrupted after the node had stored it
-        _tell_node(context, {"ask": "community-add"}, replaced_key(state, old, new))
+        tell_node(context, {"ask": "community-add"}, replaced_key(state, old, new))
     new_path.replace(path)
     lines = [
         f"The admin key is {human_form(own_node_id(new))} now, in {path}; the one before signs nothing any longer.",
@@ -311,7 +311,7 @@ def rotate(context: CommandContext) -> int:
     return EXIT_YES
 
 
-def _tell_node(
+def tell_node(
     context: CommandContext, question: Mapping[str, Any], statements: "Iterable[SignedStatement]"
 ) -> None:
     """In portions that the control socket takes; the first one has the record itself."""
@@ -330,7 +330,7 @@ def _tell_node(
         question = {"ask": "community-add"}
 
 
-def _followed(context: CommandContext) -> "CommunityState":
+def followed(context: CommandContext) -> "CommunityState":
     state = _state(answer_to(context, {"ask": "community"}))
     if state is None:
         raise NodeError(
@@ -354,7 +354,7 @@ def _state(answer: Mapping[str, Any]) -> "CommunityState | None":
     return state
 
 
-def _admin_key(path: Path) -> "Ed25519PrivateKey":
+def admin_key(path: Path) -> "Ed25519PrivateKey":
     try:
         return key_from_pem(path.read_bytes())
     except (OSError, ValueError) as error:
@@ -365,7 +365,7 @@ def _admin_key(path: Path) -> "Ed25519PrivateKey":
         ) from error
 
 
-def _new_admin_key(path: Path) -> "Ed25519PrivateKey":
+def new_admin_key(path: Path) -> "Ed25519PrivateKey":
     from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey  # noqa: PLC0415
 
     key = Ed25519PrivateKey.generate()

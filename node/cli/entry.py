@@ -9,6 +9,7 @@ from typing import Any, TextIO
 from node.cli.arguments import EXIT_NO, EXIT_NO_NODE, EXIT_WRONG_USE, EXIT_YES, make_parser
 from node.cli.backups import BACKUP_COMMANDS
 from node.cli.commands import COMMANDS, CommandContext, version
+from node.cli.community_admins import ADMIN_COMMANDS
 from node.cli.community_commands import COMMUNITY_COMMANDS
 from node.cli.ladder_commands import LADDER_COMMANDS
 from node.cli.rule_commands import RULE_COMMANDS
@@ -22,6 +23,7 @@ ALL_COMMANDS = {
     **LADDER_COMMANDS,
     **BACKUP_COMMANDS,
     **COMMUNITY_COMMANDS,
+    **ADMIN_COMMANDS,
 }
 
 

@@ -127,9 +127,11 @@ def adoption(answer: Said, name: str, terminal: Terminal) -> list[str]:
             done = f"Version {number}{same} is in force on trial: without 'procomu rules confirm' {back}."
         case "scheduled":
             until = clean(answer["waiting"]["due"]) if answer["waiting"] else ""
-            done = f"Version {number} waits {f'until {until}' if until else 'to begin'}."
+            done = f"Version {number} waits {f'until {until}' if until else 'to begin'}.{_least(answer['waiting'])}"
         case "proposed":
-            done = f"Version {number} waits for approval{_approvals(answer['waiting'])}."
+            done = f"Version {number} waits for approval{_approvals(answer['waiting'])}.{_least(answer['waiting'])}"
+            if answer.get("stopped"):
+                done += f" Members stopped version {answer['stopped']}, which does the same: no admin alone can adopt it."
         case "confirmed":
             same = (
                 " says the same as the rules before it, so it needs no trial"
@@ -148,6 +150,13 @@ def adoption(answer: Said, name: str, terminal: Terminal) -> list[str]:
         case _:
             done = f"Version {number} is in force already; nothing was changed."
     return [*lines, terminal.good(done)]
+
+
+def _least(waiting: Said | None) -> str:
+    """For how long it waits as the charter says; empty for rules that need not."""
+    if not (waiting and waiting.get("left_s")):
+        return ""
+    return f" The charter lets it wait; the node has to run for {span(waiting['left_s'])} until then."
 
 
 def _approvals(waiting: Said | None) -> str:
@@ -177,7 +186,7 @@ def rules_log(answer: Said, terminal: Terminal) -> list[str]:
     ]
     lines = table(columns, rows, terminal) if rows else ["No rules are on record yet."]
     if waiting := answer.get("waiting"):
-        lines += ["", f"Version {waiting['number']} waits. {_objections(waiting)}"]
+        lines += ["", f"Version {waiting['number']} waits. {_objections(waiting)}{_least(waiting)}"]
     for draft in answer.get("drafts", ()):
         lines += ["", f"Version {draft['number']} is a draft. {_objecting(draft)}."]
         lines += [f"  {clean(text)}" for text in draft["texts"]]

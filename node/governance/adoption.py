@@ -161,6 +161,8 @@ class Schedule:
     """Local time without zone; None for as soon as they are approved."""
     approved: frozenset[str] = frozenset()
     """Labels of the admins who approve them, with the one who proposed them."""
+    waits_s: int = 0
+    """For so many seconds of operation they wait at least, whatever the clock says."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -212,6 +214,7 @@ class Scheduled:
     by: str = ""
     """Label of the admin who proposed them."""
     meaning: str = ""
+    waits_s: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -280,6 +283,8 @@ class TimePassed:
     """Health gates that fail now."""
     needed: int = 1
     """How many admins must approve the rules that wait; see `approvals_needed`."""
+    waited_s: int = 0
+    """For how many seconds of operation they have waited."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -335,8 +340,8 @@ def step(state: AdoptionState, event: Event, now: Monotonic) -> Step:
     match event:
         case Adopted():
             return _adopt(state, event, now)
-        case Scheduled(number, due, by, meaning):
-            waiting = Schedule(number, due, frozenset({by}))
+        case Scheduled(number, due, by, meaning, waits_s):
+            waiting = Schedule(number, due, frozenset({by}), waits_s)
             drafts = _other_drafts(state, meaning)
             return replace(state, waiting=waiting, drafts=drafts), _without_waiting(state)
         case ApprovedBy(number, by):
@@ -460,7 +465,7 @@ def _tick(state: AdoptionState, event: TimePassed, now: Monotonic) -> Step:
 
 def _is_ready(waiting: Schedule, event: TimePassed) -> bool:
     """Whether the time of these rules has come, and enough admins approve them."""
-    if missing_approvals(waiting.approved, event.needed):
+    if missing_approvals(waiting.approved, event.needed) or event.waited_s < waiting.waits_s:
         return False
     if waiting.due is None:
         return True

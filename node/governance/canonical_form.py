@@ -67,6 +67,7 @@ def effect_fingerprint(ruleset: Ruleset) -> str:
         examples=(),
         rules=tuple(map(_undecided, ruleset.rules)),
         observed=tuple(map(_undecided, ruleset.observed)),
+        ladders=tuple(replace(ladder, by="", why="") for ladder in ruleset.ladders),
         joining=replace(ruleset.joining, by=""),
         preview_by="decided" if ruleset.preview_by else "",
     )

@@ -34,6 +34,7 @@ from node.governance.expressions import (
     rates_words,
     share_words,
     step_max_sentence,
+    waiting_sentence,
 )
 from node.governance.ladder_sentences import ladder_sentences
 from node.governance.people import Group
@@ -356,6 +357,7 @@ def _term_words(term: Term, ruleset: Ruleset, words: Translator) -> str:
             "max_weight_ratio"
             | "overbook_percent"
             | "approvals"
+            | "waiting"
             | "step_max_days"
             | "answer_days"
             | "ladders"
@@ -386,6 +388,8 @@ def _number_or_ladders(term: Term, ruleset: Ruleset, words: Translator) -> str:
         return answer_sentence(charter.answer_days, words)
     if term == "approvals":
         return approvals_sentence(charter.approvals, charter.charter_approvals, words)
+    if term == "waiting":
+        return waiting_sentence(charter.waiting, words)
     return overbook_sentence(charter.overbook_percent, words)
 
 

@@ -123,6 +123,16 @@ def approvals_sentence(approvals: int, of_charter: int, words: Translator = ENGL
     return " ".join(parts)
 
 
+def waiting_sentence(waiting: Milliseconds, words: Translator = ENGLISH) -> str:
+    """How long rules wait that admins adopt."""
+    if not waiting:
+        return words.gettext("Rules that admins adopt can start at once.")
+    text = words.gettext(
+        "Rules that admins adopt start after {time} at the earliest, unless minutes of an assembly decided them."
+    )
+    return text.format(time=duration_words(waiting, words))
+
+
 def step_max_sentence(days: int, words: Translator = ENGLISH) -> str:
     """How long a step of a ladder can be."""
     text = words.ngettext(

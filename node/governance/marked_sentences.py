@@ -5,7 +5,8 @@ from dataclasses import dataclass
 from typing import Literal
 
 from node.governance.rules import Ruleset
-from node.governance.sentences import describe, sentence
+from node.governance.sentences import charter_sentences, describe, line_sentences, sentence
+from node.governance.table_blanks import CHARTER, UPLINK
 from node.translator import ENGLISH, Translator
 
 Mark = Literal["same", "changed", "new", "removed", "unread"]
@@ -23,6 +24,8 @@ class MarkedSentence:
     """Id of the rule that it says; empty for what is not said by a rule."""
     before: str = ""
     """What a rule that changed said until now."""
+    table: str = ""
+    """What is not said by a rule, but by a line or the charter: the table, as ``[uplink.main]``."""
 
 
 def marked_sentences(
@@ -31,8 +34,12 @@ def marked_sentences(
     """The sentences of `after`, the rules after all others, and then those of rules that only `before` has."""
     stated, known = _general_and_rules(before, words)
     general, rules = (stated, known) if after is before else _general_and_rules(after, words)
+    tables = tables_of_sentences(after, words)
     return (
-        *(MarkedSentence(text, "same" if text in stated else "changed") for text in general),
+        *(
+            MarkedSentence(text, "same" if text in stated else "changed", table=tables.get(text, ""))
+            for text in general
+        ),
         *(_marked(name, text, known.get(name)) for name, text in rules.items()),
         *(MarkedSentence(text, "removed", name) for name, text in known.items() if name not in rules),
     )
@@ -41,9 +48,25 @@ def marked_sentences(
 def unread_sentences(
     before: Ruleset, names: Iterable[str], words: Translator = ENGLISH
 ) -> tuple[MarkedSentence, ...]:
-    """Of a draft that cannot be read: the rules with these ids, as far as they are in force."""
+    """Of a draft that cannot be read: the lines, the charter and the rules with these ids, as far as they are in force."""
     _, known = _general_and_rules(before, words)
-    return tuple(MarkedSentence(known.get(name, ""), "unread", name) for name in dict.fromkeys(names))
+    return (
+        *(
+            MarkedSentence(text, "unread", table=table)
+            for text, table in tables_of_sentences(before, words).items()
+        ),
+        *(MarkedSentence(known.get(name, ""), "unread", name) for name in dict.fromkeys(names)),
+    )
+
+
+def tables_of_sentences(ruleset: Ruleset, words: Translator = ENGLISH) -> dict[str, str]:
+    """The table behind each sentence about a line or the charter, which has a form of its own."""
+    charter = f"[{CHARTER}]"
+    lines = zip(line_sentences(ruleset, words), ruleset.by_uplink, strict=True)
+    return {
+        **{text: f"[{UPLINK}.{name}]" for text, name in lines},
+        **dict.fromkeys(charter_sentences(ruleset, words), charter),
+    }
 
 
 def _marked(name: str, text: str, before: str | None) -> MarkedSentence:

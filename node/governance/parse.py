@@ -44,10 +44,12 @@ from node.governance.value_syntax import (
     DECISION_WANTED,
     NAME_WANTED,
     RATES_WANTED,
+    WAITING_WANTED,
     format_rates,
     parse_busy_after,
     parse_decision,
     parse_rates,
+    parse_waiting,
 )
 from node.toml_reader import TomlDocument
 from node.translator import as_sentence, gettext_lazy, literal, number_lazy
@@ -191,26 +193,28 @@ def _missing(table: TomlTable, key: str, example: str) -> None:
     table.refuse("", message, gettext_lazy("add {example}", example=example))
 
 
+CHARTER_KEYS = (
+    "lifeline",
+    "guest_lifeline",
+    "max_weight_ratio",
+    "busy_above",
+    "busy_below",
+    "busy_after",
+    "overbook_percent",
+    "reserve_max_percent",
+    "approvals",
+    "charter_approvals",
+    "step_max_days",
+    "answer_days",
+    "waiting",
+)
+
+
 def _charter(document: TomlDocument, findings: list[Finding]) -> Charter:
     table = one_table(document, "charter", findings)
     if table is None:
         return DEFAULT_CHARTER
-    table.known(
-        (
-            "lifeline",
-            "guest_lifeline",
-            "max_weight_ratio",
-            "busy_above",
-            "busy_below",
-            "busy_after",
-            "overbook_percent",
-            "reserve_max_percent",
-            "approvals",
-            "charter_approvals",
-            "step_max_days",
-            "answer_days",
-        )
-    )
+    table.known(CHARTER_KEYS)
     approvals, charter_approvals = _approvals(table)
     return Charter(
         _lifeline(table, "lifeline") or DEFAULT_CHARTER.lifeline,
@@ -223,6 +227,7 @@ def _charter(document: TomlDocument, findings: list[Finding]) -> Charter:
         charter_approvals,
         table.integer("step_max_days", 1, STEP_DAYS_LIMIT) or STEP_DAYS_MAX,
         table.integer("answer_days", 1, ANSWER_DAYS_LIMIT) or ANSWER_DAYS,
+        table.value("waiting", WAITING_WANTED, parse_waiting) or DEFAULT_CHARTER.waiting,
     )
 
 

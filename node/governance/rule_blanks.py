@@ -58,7 +58,8 @@ _KEYS_OF_EFFECTS = {"quota": ("quota", "counts", "then"), "ceiling": ("ceiling",
 _NUMBER = re.compile(r"\d{1,9}(\.\d{1,6})?", re.ASCII)
 _THOUSANDS = re.compile(r"\d{1,3}([.,]\d{3}){2,}|\d{1,3},\d{3}", re.ASCII)
 _POINT_THOUSANDS = re.compile(r"[1-9]\d{0,2}\.\d{3}", re.ASCII)
-_AMOUNTS = frozenset({"down", "up", "burst_down", "burst_up", "then_down", "then_up", "volume"})
+_AMOUNTS = ("down", "up", "volume")
+"""Ends of the names of blanks with a number that has a unit."""
 _TIME = re.compile(r"([01]\d|2[0-3]):[0-5]\d", re.ASCII)
 _NUMBER_WANTED = gettext_lazy("write a number, such as {one} or {other}", one="5", other="2.5")
 
@@ -87,27 +88,34 @@ def blanks_of(rule: Mapping[str, object]) -> dict[str, str]:
     """All blanks of a rule as it is in the file."""
     found: dict[str, str] = {}
     for key in keys_of(rule):
-        found |= _shown(KEYS[key], rule.get(key))
+        found |= shown(KEYS[key], rule.get(key))
     return found
 
 
 def changes(rule: Mapping[str, object], typed: Blanks) -> tuple[dict[str, Value | None], dict[str, Finding]]:
     """The new values of the keys that change by what was typed, and what is wrong, by blank. A blank that is not among
     `typed` stays as it is."""
+    return changes_of({key: KEYS[key] for key in keys_of(rule)}, rule, typed)
+
+
+def changes_of(
+    keys: Mapping[str, KeyBlanks], table: Mapping[str, object], typed: Blanks
+) -> tuple[dict[str, Value | None], dict[str, Finding]]:
+    """As `changes`, of any table with these keys."""
     values: dict[str, Value | None] = {}
     wrong: dict[str, Finding] = {}
-    for key in keys_of(rule):
-        before = _shown(KEYS[key], rule.get(key))
+    for key, form in keys.items():
+        before = shown(form, table.get(key))
         after = {name: typed.get(name, text).strip() for name, text in before.items()}
         if after == before:
             continue
         try:
             for name, text in after.items():
                 _refuse_misleading(name, text)
-                if text != before[name] and name in _AMOUNTS:
+                if text != before[name] and name.endswith(_AMOUNTS):
                     _refuse_thousands(name, text)
-            value = KEYS[key].write(after)
-            if value != rule.get(key):
+            value = form.write(after)
+            if value != table.get(key):
                 values[key] = value
         except InvalidBlank as error:
             wrong[error.blank] = error.finding
@@ -150,13 +158,14 @@ def blank_of(key: str, rule: Mapping[str, object]) -> str:
     """The first blank of a key; empty for one without blanks."""
     if key not in keys_of(rule):
         return ""
-    shown = _shown(KEYS[key], rule.get(key))
+    found = shown(KEYS[key], rule.get(key))
     if key == "when":
-        return "when" if shown["when"] else "start"
-    return next(iter(shown))
+        return "when" if found["when"] else "start"
+    return next(iter(found))
 
 
-def _shown(key: KeyBlanks, value: object) -> dict[str, str]:
+def shown(key: KeyBlanks, value: object) -> dict[str, str]:
+    """The blanks of a value; as without one where they cannot show it."""
     if value is None:
         return dict(key.empty)
     try:
@@ -203,20 +212,21 @@ def _ambiguous(blank: str, text: str) -> InvalidBlank:
     return InvalidBlank(blank, message, gettext_lazy("write it without a mark between thousands"))
 
 
-def _whole(blank: str, most: int, blanks: Blanks) -> int:
+def whole(blank: str, most: int, blanks: Blanks, *, least: int = 1) -> int:
+    """Raises InvalidBlank."""
     number = _number(blank, blanks[blank])
-    if "." in number or not 1 <= int(number) <= most:
+    if "." in number or not least <= int(number) <= most:
         message = gettext_lazy("“{text}” is not possible here.", text=blanks[blank])
-        fix = gettext_lazy("write a whole number from {least} to {most}", least=1, most=most)
+        fix = gettext_lazy("write a whole number from {least} to {most}", least=least, most=most)
         raise InvalidBlank(blank, message, fix)
     return int(number)
 
 
-def _quantity(blank: str, units: tuple[str, ...], blanks: Blanks, check: Callable[[str], object]) -> str:
+def quantity(blank: str, units: tuple[str, ...], blanks: Blanks, check: Callable[[str], object]) -> str:
     """A number with its unit, which `check` can read."""
     number, unit = (
         _number(blank, blanks[blank]),
-        _one_of(f"{blank}_unit", blanks, (*units, "bit/s", "B", "kB")),
+        one_of(f"{blank}_unit", blanks, (*units, "bit/s", "B", "kB")),
     )
     text = f"{number} {unit}"
     try:
@@ -227,14 +237,16 @@ def _quantity(blank: str, units: tuple[str, ...], blanks: Blanks, check: Callabl
     return text
 
 
-def _one_of(blank: str, blanks: Blanks, options: tuple[str, ...]) -> str:
+def one_of(blank: str, blanks: Blanks, options: tuple[str, ...]) -> str:
+    """Raises InvalidBlank."""
     if blanks[blank] not in options:
         message = gettext_lazy("“{text}” cannot be chosen here.", text=f"{blanks[blank]:.40}")
         raise InvalidBlank(blank, message, gettext_lazy("use one of {words}", words=", ".join(options)))
     return blanks[blank]
 
 
-def _show_whole(blank: str, value: object) -> Blanks:
+def show_whole(blank: str, value: object) -> Blanks:
+    """Raises ValueError."""
     if isinstance(value, bool) or not isinstance(value, int):
         raise ValueError("no whole number")
     return {blank: str(value)}
@@ -243,7 +255,8 @@ def _show_whole(blank: str, value: object) -> Blanks:
 # --- rates ------------------------------------------------------------------------------------
 
 
-def _no_rates(prefix: str = "") -> dict[str, str]:
+def no_rates(prefix: str = "") -> dict[str, str]:
+    """The blanks of a rate in each direction, empty."""
     return {
         f"{prefix}down": "",
         f"{prefix}down_unit": "Mbit/s",
@@ -252,19 +265,21 @@ def _no_rates(prefix: str = "") -> dict[str, str]:
     }
 
 
-def _rates_blanks(rates: Rates, prefix: str = "") -> dict[str, str]:
+def rates_blanks(rates: Rates, prefix: str = "") -> dict[str, str]:
+    """The same blanks, filled in."""
     down, _, down_unit = rate_words(rates.down).partition(" ")
     up, _, up_unit = rate_words(rates.up).partition(" ")
-    return dict(zip(_no_rates(prefix), (down, down_unit, up, up_unit), strict=True))
+    return dict(zip(no_rates(prefix), (down, down_unit, up, up_unit), strict=True))
 
 
-def _write_rates(blanks: Blanks, prefix: str = "") -> str:
-    down, up = (_quantity(f"{prefix}{way}", RATE_UNITS, blanks, parse_rate) for way in ("down", "up"))
+def write_rates(blanks: Blanks, prefix: str = "") -> str:
+    """As a rule file has them. Raises InvalidBlank."""
+    down, up = (quantity(f"{prefix}{way}", RATE_UNITS, blanks, parse_rate) for way in ("down", "up"))
     return f"{down} down, {up} up"
 
 
 def _show_floor(value: object) -> Blanks:
-    return _rates_blanks(parse_rates(str(value)))
+    return rates_blanks(parse_rates(str(value)))
 
 
 def _show_ceiling(value: object) -> Blanks:
@@ -272,20 +287,20 @@ def _show_ceiling(value: object) -> Blanks:
 
 
 def _write_ceiling(blanks: Blanks) -> str:
-    return FREE if blanks["lifted"] else _write_rates(blanks)
+    return FREE if blanks["lifted"] else write_rates(blanks)
 
 
 def _show_burst(value: object) -> Blanks:
     burst = parse_burst(str(value))
-    return {**_rates_blanks(burst.rates, "burst_"), "burst_s": str(burst.length // SECOND_MS)}
+    return {**rates_blanks(burst.rates, "burst_"), "burst_s": str(burst.length // SECOND_MS)}
 
 
 def _write_burst(blanks: Blanks) -> str | None:
     """Nothing where all of it is empty."""
     if not any(blanks[name] for name in ("burst_down", "burst_up", "burst_s")):
         return None
-    rates = parse_rates(_write_rates(blanks, "burst_"))
-    seconds = _whole("burst_s", LENGTH_MAX // SECOND_MS, blanks)
+    rates = parse_rates(write_rates(blanks, "burst_"))
+    seconds = whole("burst_s", LENGTH_MAX // SECOND_MS, blanks)
     return format_burst(Burst(rates, Milliseconds(seconds * SECOND_MS)))
 
 
@@ -299,7 +314,7 @@ def _show_quota(value: object) -> Blanks:
 
 
 def _write_quota(blanks: Blanks) -> str:
-    text = f"{_quantity('volume', VOLUME_UNITS, blanks, parse_volume)} per {blanks['period']}"
+    text = f"{quantity('volume', VOLUME_UNITS, blanks, parse_volume)} per {blanks['period']}"
     try:
         parse_quota(text)
     except InvalidValue as error:
@@ -313,16 +328,16 @@ def _show_then(value: object) -> Blanks:
         case Share(weight):
             return {"then": "share", "then_share": str(weight)}
         case Ceiling(Rates() as rates):
-            return {"then": "ceiling", **_rates_blanks(rates, "then_")}
+            return {"then": "ceiling", **rates_blanks(rates, "then_")}
         case _:
             return {"then": "tell"}
 
 
 def _write_then(blanks: Blanks) -> str:
-    kind = _one_of("then", blanks, THEN)
+    kind = one_of("then", blanks, THEN)
     if kind == "tell":
         return kind
-    amount = _whole("then_share", SHARE_MAX, blanks) if kind == "share" else _write_rates(blanks, "then_")
+    amount = whole("then_share", SHARE_MAX, blanks) if kind == "share" else write_rates(blanks, "then_")
     return f"{kind} {amount} until reset"
 
 
@@ -332,7 +347,7 @@ def _show_session(value: object) -> Blanks:
 
 
 def _write_session(blanks: Blanks) -> str:
-    number, unit = _whole("length", 100_000, blanks), _one_of("length_unit", blanks, LENGTH_UNITS)
+    number, unit = whole("length", 100_000, blanks), one_of("length_unit", blanks, LENGTH_UNITS)
     text = f"{number} {unit}" if number == 1 else f"{number} {unit}s"
     try:
         parse_duration(text)
@@ -444,30 +459,30 @@ def _text(blank: str) -> KeyBlanks:
 
 
 KEYS: Mapping[str, KeyBlanks] = {
-    "share": KeyBlanks({"share": ""}, partial(_show_whole, "share"), partial(_whole, "share", SHARE_MAX)),
+    "share": KeyBlanks({"share": ""}, partial(show_whole, "share"), partial(whole, "share", SHARE_MAX)),
     "devices": KeyBlanks(
-        {"devices": ""}, partial(_show_whole, "devices"), partial(_whole, "devices", DEVICES_MAX)
+        {"devices": ""}, partial(show_whole, "devices"), partial(whole, "devices", DEVICES_MAX)
     ),
     "credit": KeyBlanks(
         {"credit": ""},
         lambda value: {"credit": str(parse_credit(str(value)).weight)},
-        lambda blanks: f"share +{_whole('credit', SHARE_MAX, blanks)}",
+        lambda blanks: f"share +{whole('credit', SHARE_MAX, blanks)}",
     ),
     "reserve": KeyBlanks(
         {"percent": ""},
         lambda value: {"percent": str(parse_reserve(str(value)))},
-        lambda blanks: f"{_whole('percent', 100, blanks)} percent",
+        lambda blanks: f"{whole('percent', 100, blanks)} percent",
     ),
-    "floor": KeyBlanks(_no_rates(), _show_floor, _write_rates),
-    "ceiling": KeyBlanks({**_no_rates(), "lifted": ""}, _show_ceiling, _write_ceiling),
-    "burst": KeyBlanks({**_no_rates("burst_"), "burst_s": ""}, _show_burst, _write_burst),
+    "floor": KeyBlanks(no_rates(), _show_floor, write_rates),
+    "ceiling": KeyBlanks({**no_rates(), "lifted": ""}, _show_ceiling, _write_ceiling),
+    "burst": KeyBlanks({**no_rates("burst_"), "burst_s": ""}, _show_burst, _write_burst),
     "quota": KeyBlanks({"volume": "", "volume_unit": "GB", "period": "month"}, _show_quota, _write_quota),
     "counts": KeyBlanks(
         {"counts": COUNTS_DEFAULT},
         lambda value: {"counts": str(value)},
-        lambda blanks: _one_of("counts", blanks, COUNTS),
+        lambda blanks: one_of("counts", blanks, COUNTS),
     ),
-    "then": KeyBlanks({"then": "share", "then_share": "", **_no_rates("then_")}, _show_then, _write_then),
+    "then": KeyBlanks({"then": "share", "then_share": "", **no_rates("then_")}, _show_then, _write_then),
     "session": KeyBlanks({"length": "", "length_unit": "hour"}, _show_session, _write_session),
     "who": _selectors("who", "who_too"),
     "except": _selectors("except", "except_too"),

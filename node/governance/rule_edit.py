@@ -14,6 +14,8 @@ from node.governance.document import read_document
 from node.governance.parse import FILE_BYTES_MAX
 from node.governance.rule_blanks import Blanks, blank_of, blanks_of, changes, effect_of
 from node.governance.rule_table import EFFECTS
+from node.governance.table_blanks import blank_of as table_blank_of
+from node.governance.table_blanks import keys_of as table_keys_of
 from node.governance.value_syntax import NAME_MAX
 from node.toml_reader import TomlDocument
 from node.toml_writer import (
@@ -114,17 +116,28 @@ class RuleDraft:
         )
 
     def place_of(self, finding: Finding) -> tuple[str, str] | None:
-        """The id of the rule that the finding is about, and its blank; None when it is about something else."""
+        """The id of the rule that the finding is about, or a table such as ``[charter]``, and its blank; None when it is
+        about something else."""
         at = bisect_right(self._heads, (finding.line, "\U0010ffff")) - 1
-        if at < 0 or self._heads[at][1] != "rule":
+        if at < 0:
             return None
-        start, _, index = self._heads[at]
+        start, table, index = self._heads[at]
+        if table != "rule":
+            return self._place_in_table(finding, table) if table_keys_of(table) else None
         rule = self.tables[index]
         name = rule.get("id")
         if not isinstance(name, str):
             return None
         key = self._key_of(finding, rule) if finding.line == start else self._key_at(finding.line, index)
         return name, blank_of(key, rule)
+
+    def _place_in_table(self, finding: Finding, table: str) -> tuple[str, str] | None:
+        """As `place_of`, of a line or the charter, which has brackets as no rule's id has. None for a key without a blank:
+        only the text shows it."""
+        keys = [(line, key) for (name, _, key), line in self.document.lines.items() if name == table and key]
+        _, key = max((each for each in keys if each[0] <= finding.line), default=(0, ""))
+        blank = table_blank_of(table, key)
+        return (f"[{table}]", blank) if blank or not key else None
 
     @cached_property
     def _heads(self) -> list[tuple[int, str, int]]:

@@ -215,7 +215,9 @@ def _event(record: AdoptionRecord, state: AdoptionState) -> Event | None:
         case "scheduled":
             due = _local(record.due)
             is_understood = due is not None or not record.due
-            return Scheduled(record.number, due, record.by, record.meaning) if is_understood else None
+            if not is_understood:
+                return None
+            return Scheduled(record.number, due, record.by, record.meaning, record.waits_s)
         case "draft":
             return Drafted(Draft(record.number, record.meaning, record.adopted))
         case "approved":

@@ -215,6 +215,9 @@ class BusyThresholds:
 DEFAULT_BUSY_THRESHOLDS = BusyThresholds()
 
 
+NO_WAITING = Milliseconds(0)
+
+
 @dataclass(frozen=True, slots=True)
 class Charter:
     """What only a large majority can change, within limits that no vote can change."""
@@ -236,6 +239,8 @@ class Charter:
     """The longest step of a ladder."""
     answer_days: int = ANSWER_DAYS
     """An objection to a step lifts it if nobody answers for so long."""
+    waiting: Milliseconds = NO_WAITING
+    """For how long rules wait at least that admins adopt without minutes of an assembly."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -31,6 +31,7 @@ from node.governance.expressions import (
     step_max_sentence,
     together_words,
     volume_words,
+    waiting_sentence,
     weekday_words,
     who_words,
 )
@@ -174,28 +175,47 @@ def guests_share_sentence(ruleset: Ruleset, words: Translator = ENGLISH) -> str:
 
 def describe(ruleset: Ruleset, words: Translator = ENGLISH) -> tuple[str, ...]:
     """The whole agreement, one sentence each: the uplinks, the charter, then the rules in file order."""
-    charter, whole = ruleset.charter, ruleset.as_if_in_force(ruleset.observed)
+    whole = ruleset.as_if_in_force(ruleset.observed)
     return (
         *line_sentences(ruleset, words),
-        lifeline_sentence(ruleset, charter.lifeline, words),
-        guest_lifeline_sentence(ruleset, charter.guest_lifeline, words),
-        ratio_sentence(ruleset, words),
-        *([overbook_sentence(charter.overbook_percent, words)] if charter.overbook_percent > 100 else []),
-        *(
-            [approvals_sentence(charter.approvals, charter.charter_approvals, words)]
-            if charter.charter_approvals > 1
-            else []
-        ),
+        *_limits_of_rules(ruleset, words),
         joining_sentence(ruleset.joining, words),
-        *([busy_sentence(charter.busy, words)] if _depends_on_load(whole) else []),
+        *_busy(ruleset, words),
         *([grace_sentence(ruleset.grace_days, words)] if whole.knows_dues else []),
         *([preview_sentence(ruleset.preview_by, words)] if ruleset.preview_by else []),
         *(named_days_sentence(named, words) for named in ruleset.calendar),
         *(sentence(rule, ruleset, words) for rule in ruleset.every_rule),
-        *([step_max_sentence(charter.step_max_days, words)] if ruleset.ladders else []),
+        *_longest_step(ruleset, words),
         *ladder_sentences(ruleset, words),
         *(minutes_sentence(each, words) for each in ruleset.minutes),
     )
+
+
+def charter_sentences(ruleset: Ruleset, words: Translator = ENGLISH) -> tuple[str, ...]:
+    """Those of `describe` that say what the charter says."""
+    return (*_limits_of_rules(ruleset, words), *_busy(ruleset, words), *_longest_step(ruleset, words))
+
+
+def _limits_of_rules(ruleset: Ruleset, words: Translator) -> tuple[str, ...]:
+    charter = ruleset.charter
+    of_rules, of_charter = charter.approvals, charter.charter_approvals
+    return (
+        lifeline_sentence(ruleset, charter.lifeline, words),
+        guest_lifeline_sentence(ruleset, charter.guest_lifeline, words),
+        ratio_sentence(ruleset, words),
+        *([overbook_sentence(charter.overbook_percent, words)] if charter.overbook_percent > 100 else []),
+        *([approvals_sentence(of_rules, of_charter, words)] if of_charter > 1 else []),
+        *([waiting_sentence(charter.waiting, words)] if charter.waiting else []),
+    )
+
+
+def _busy(ruleset: Ruleset, words: Translator) -> tuple[str, ...]:
+    whole = ruleset.as_if_in_force(ruleset.observed)
+    return (busy_sentence(ruleset.charter.busy, words),) if _depends_on_load(whole) else ()
+
+
+def _longest_step(ruleset: Ruleset, words: Translator) -> tuple[str, ...]:
+    return (step_max_sentence(ruleset.charter.step_max_days, words),) if ruleset.ladders else ()
 
 
 def _depends_on_load(ruleset: Ruleset) -> bool:

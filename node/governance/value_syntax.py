@@ -43,6 +43,10 @@ BUSY_AFTER_WANTED = gettext_lazy(
     "for how long the line is full before it counts as busy, such as {example}", example='"5 minutes"'
 )
 BUSY_AFTER_MIN, BUSY_AFTER_MAX = Milliseconds(60_000), Milliseconds(3_600_000)
+HOUR_MS, WAITING_MAX = Milliseconds(3_600_000), Milliseconds(30 * 86_400_000)
+WAITING_WANTED = gettext_lazy(
+    "for how long rules wait that admins adopt, such as {one} or {other}", one='"72 hours"', other='"7 days"'
+)
 SESSION_WANTED = gettext_lazy(
     "how long a visit lasts, such as {examples} or {last}", examples='"4 hours", "90 minutes"', last='"1 day"'
 )
@@ -161,6 +165,15 @@ def parse_busy_after(text: str) -> Milliseconds:
     if length % 60_000 or not BUSY_AFTER_MIN <= length <= BUSY_AFTER_MAX:
         wrong = gettext_lazy("{text} is not in whole minutes, from 1 minute to 1 hour", text=repr(text))
         raise InvalidValue(wrong, wanted=BUSY_AFTER_WANTED)
+    return length
+
+
+def parse_waiting(text: str) -> Milliseconds:
+    """``"72 hours"``; ``"0 hours"`` for none. Raises InvalidValue."""
+    length = Milliseconds(0) if text.strip() in {"0 hours", "0 days"} else parse_duration(text)
+    if length % HOUR_MS or length > WAITING_MAX:
+        wrong = gettext_lazy("{text} is not in whole hours, at most 30 days", text=f"{text!r:.60}")
+        raise InvalidValue(wrong, wanted=WAITING_WANTED)
     return length
 
 

@@ -289,6 +289,8 @@ ADMIN_SCENES = (
     _admin("a rule with mistakes", "rule", "/rules", after=_opens("guest-top", down="five", start="18:00")),
     _admin("rules for several lines", "rules", "/rules", before=_has_lines),
     _admin("a rule for one line", "rule", "/rules", before=_has_lines, after=_opens("mill-top", "")),
+    _admin("the line opened", "rule", "/rules", after=_opens("[uplink.main]", "")),
+    _admin("the charter with a mistake", "rule", "/rules", after=_opens("[charter]", approvals="99")),
     _admin("an exception to a rule", "rule", "/rules", after=_opens("guest-top", "exception")),
     *(
         _admin(f"a new rule: {effect}", "rule", "/rules", after=_adds(effect))

@@ -314,6 +314,44 @@ def test_three_mistakes_are_explained_at_their_blanks(
     assert browser.complaints() == []
 
 
+@pytest.mark.usefixtures("no_scripts")
+@pytest.mark.parametrize("look", [PHONE, DESKTOP], ids=["phone", "desktop"])
+def test_the_line_the_charter_and_a_burst_are_changed_at_their_sentences(
+    browser: Browser, stage: PhoneStage, look: Look
+) -> None:
+    browser.look(look)
+    browser.press("Rules")
+    browser.tap("[aria-label='Change the line main']")
+    assert fits(browser) == []
+    browser.type("#line_down", "60 mega")
+    browser.tap(CHECK)
+    assert "“60 mega” is not a number." in browser.read("#line_down-said")
+    browser.type("#line_down", "60")
+    browser.tap(CHECK)
+    assert "People share 51 Mbit/s download" in browser.read("#blanks")
+    browser.press("Close the form")
+    browser.tap("[aria-label='Change the charter']")
+    assert fits(browser) == []
+    browser.type("#max_weight_ratio", "3")
+    browser.type("#overbook_percent", "90")
+    browser.tap(SAVE)
+    assert "write a whole number from 100 to 200" in browser.read("#overbook_percent-said")
+    browser.type("#overbook_percent", "")
+    browser.tap(CHECK)
+    assert "Nobody’s share is more than 3 times someone else’s." in browser.read("#blanks")
+    browser.press("Close the form")
+    browser.tap("[aria-label='Change the rule guest-top']")
+    browser.press("More than that for the first seconds")
+    for blank, typed in (("#burst_down", "9"), ("#burst_up", "2"), ("#burst_s", "20")):
+        browser.type(blank, typed)
+    assert fits(browser) == []
+    browser.tap(SAVE)
+    assert "Saved." in browser.text
+    for said in ("People share 51 Mbit/s", "more than 3 times", "up to 9 Mbit/s download"):
+        assert said in browser.text
+    assert browser.complaints() == []
+
+
 def test_a_limit_for_the_evening_becomes_an_exception_to_the_one_for_always(
     browser: Browser, stage: PhoneStage
 ) -> None:

@@ -105,3 +105,19 @@ async def test_approved_rules_that_no_longer_fit_are_not_said_to_be_in_force(bro
     monkeypatch.setattr("node.app.adoption_checks.amend", lambda *_: (None, (finding,)))
     response, _ = await browser.send("/rules/approve", number="2")
     assert (303, "/rules?ended") == (response.status, response.headers["Location"])
+
+
+async def test_a_change_of_the_charter_by_its_form_waits_for_as_many_as_the_charter_says(browser) -> None:
+    two = RULES + "\n[charter]\ncharter_approvals = 2\n"
+    await browser.app.adoption.adopt(two, BEN)
+    await browser.app.adoption.confirm(BEN)
+    replacing = browser.app.admin.rule_file().fingerprint
+    page = await browser.submit("/rules", text=two, replacing=replacing, change="[charter]")
+    assert "A change of the charter comes into force when 2 admins have approved it." in page
+    form = {"text": two, "replacing": replacing, "do": "save"}
+    changed = form | {"rule": "[charter]", "max_weight_ratio": "3", "charter_approvals": ""}
+    response, _ = await browser.send("/rules", **changed)
+    assert (303, "/rules?proposed") == (response.status, response.headers["Location"])
+    assert two == browser.app.admin.rule_file().text
+    response, _ = await browser.send("/rules", **form | {"rule": "guest-top", "down": "4"})
+    assert (303, "/rules?saved") == (response.status, response.headers["Location"]), "of rules one is enough"

@@ -299,3 +299,68 @@ async def test_a_version_that_cannot_be_read_any_more_is_said_so(browser):
     log[0] = replace(log[0], text="damaged")
     _, page = await browser.get("/rules/history")
     assert "What it changed cannot be read any more." in page
+
+
+async def test_the_lines_speed_is_changed_by_its_blanks(browser):
+    fields = await opened_table(browser, "[uplink.main]", "Change the line main")
+    page = await browser.submit("/rules", **fields, do="check")
+    assert RULES == form_in(page)["text"]
+    page = await browser.submit(
+        "/rules", **fields | {"line_down": "1.5", "line_down_unit": "Gbit/s"}, do="check"
+    )
+    assert 1 == page.count('<span class="tag">Changed</span>')
+    assert ['down = "1.5 Gbit/s"'] == [
+        line[2:] for line in changed_lines(RULES, form_in(page)["text"]) if line[0] == "+"
+    ]
+    page = await browser.submit("/rules", **fields | {"line_up": "none"}, do="check")
+    told = page[page.index('id="line_up-said"') :]
+    assert "“none” is not a number." in html.unescape(told[: told.index("</div></div>")])
+    page = await browser.submit("/rules", **fields | {"line_up": "1", "line_up_unit": "kbit/s"}, do="check")
+    assert "too little to share" in page[page.index('id="line_up-said"') :]
+
+
+async def test_a_change_of_the_charter_is_checked_and_said(browser):
+    fields = await opened_table(browser, "[charter]", "Change the charter")
+    page = await browser.submit("/rules", **fields | {"max_weight_ratio": "3", "busy_after": "7"}, do="check")
+    assert "Nobody’s share is more than 3 times someone else’s." in html.unescape(page)
+    assert "A change of the charter comes into force" not in page, "one admin is enough"
+    text = form_in(page)["text"]
+    assert ["[charter]", "max_weight_ratio = 3", 'busy_after = "7 minutes"'] == [
+        line[2:] for line in changed_lines(RULES, text) if line[0] == "+" and line[2:]
+    ]
+    page = await browser.submit("/rules", **fields | {"busy_above": "50", "busy_below": "49"}, do="check")
+    assert "at least 5 percent under" in page[page.index('id="busy_below-said"') :]
+    page = await browser.submit("/rules", **fields | {"lifeline_down": "1", "lifeline_up": "1"}, do="check")
+    assert "No errors." in page
+    page = await browser.submit(
+        "/rules",
+        **fields | {"lifeline_down": "1", "lifeline_down_unit": "kbit/s", "lifeline_up": "1"},
+        do="check",
+    )
+    assert "that no vote can go under" in page[page.index('id="lifeline_down-said"') :]
+
+
+@pytest.mark.parametrize(
+    "place", ["[ruleset]", "[uplink]", "[uplink.mill]", "[rule]", "[uplink.<b>]", "[charter"]
+)
+async def test_tables_without_a_form_are_not_opened(browser, place):
+    page = await browser.submit("/rules", text=RULES, replacing=fingerprint_of(browser), change=place)
+    assert 'id="blanks"' not in page
+    page = await browser.submit("/rules", text=RULES, rule=place, line_down="5", do="check")
+    assert "<b>" not in page
+
+
+async def test_an_error_in_the_charter_is_told_beside_it_while_the_text_cannot_be_read(browser):
+    broken = f"{RULES}\n[charter]\nmax_weight_ratio = 900\n"
+    page = await browser.submit("/rules", text=broken, replacing=fingerprint_of(browser), do="check")
+    assert 'href="#rule-[charter]"' in page
+    assert 'id="rule-[charter]"' in page
+    page = await browser.submit("/rules", text=broken, replacing=fingerprint_of(browser), change="[charter]")
+    assert "max_weight_ratio" in page[page.index('id="max_weight_ratio-said"') :]
+
+
+async def opened_table(browser: AdminBrowser, place: str, said: str, text: str = RULES) -> dict[str, str]:
+    page = await browser.submit("/rules", text=text, replacing=fingerprint_of(browser), change=place)
+    assert said in page
+    assert "Remove the rule" not in page
+    return form_in(page)

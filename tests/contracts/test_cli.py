@@ -642,6 +642,24 @@ def test_a_draft_is_replayed_with_what_accounts_used(config, tmp_path, capsys):
     assert "line 8" in capsys.readouterr().out
 
 
+def test_a_preview_is_of_the_line_of_this_node(config, tmp_path, capsys):
+    lines = '[uplink.{}]\ndown = "200 Mbit/s"\nup = "5 Mbit/s"\n'
+    head = GOOD + lines.format("main")
+    draft = config.parent / "draft.toml"
+    draft.write_text(head + LIMIT.format(2) + 'uplink = "mill"\n' + lines.format("mill"))
+    _used_in_an_hour(tmp_path / "data", *(f"guest-{number}" for number in range(9)))
+    (tmp_path / "data" / "adopted.rules.toml").write_text(head + lines.format("mill"))
+
+    def affected() -> int:
+        assert 0 == main(["rules", "preview", str(draft), "--config", str(config), "--json"])
+        return said_in_json(capsys)["replay"]["low"]["affected"]
+
+    assert 0 == affected()
+    interface = 'interface = "up0"'
+    config.write_text(config.read_text().replace(interface, f'{interface}\nname = "mill"', 1))
+    assert 9 == affected()
+
+
 def test_a_preview_warns_of_rules_that_would_have_touched_many(config, tmp_path, capsys):
     draft = config.parent / "draft.toml"
     draft.write_text(GOOD + LIMIT.format(2))

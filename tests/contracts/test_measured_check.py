@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from node.app.measured_check import MeasuredCheck
+from node.control.active_ruleset import reload_active_ruleset
 from node.errors import Finding
 from node.units import AccountId, BitsPerSecond
 from tests.fakes.repository import FakeRepository
@@ -28,6 +29,9 @@ def measured(app: UseCases, down: int) -> None:
 
 def said(app: UseCases) -> list[str]:
     return [each for each in app.admin.overview().warnings if "W21" in each or "slowest tenth" in each]
+
+
+MILL = '[uplink.mill]\ndown = "20 Mbit/s"\nup = "5 Mbit/s"\n'
 
 
 def codes(findings: tuple[Finding, ...]) -> list[str]:
@@ -89,6 +93,36 @@ async def test_a_draft_is_checked_and_can_be_adopted(app: UseCases) -> None:
     outcome = await app.adoption.adopt(MORE, "admin")
     assert "W21" in codes(outcome.findings)
     assert 2 == app.loop.active_ruleset.ruleset.version
+
+
+async def test_what_this_node_measured_is_about_its_line(app: UseCases) -> None:
+    await app.join(ANA)
+    measured(app, 2_000_000)
+    found = (await app.admin.check_rules(MORE + MILL)).findings
+    assert {True} == {each.message.startswith("On the line main: ") for each in found if each.code == "W21"}
+    assert "W21" in codes(found)
+    outcome = await app.adoption.adopt(MORE + MILL, "admin")
+    assert outcome.findings
+    assert "main" == app.loop.active_ruleset.own.uplink_name
+    await app.measured_check.look()
+    assert said(app)
+
+
+async def test_a_node_whose_line_the_rules_do_not_have_says_so_on_every_page(app: UseCases) -> None:
+    lost = reload_active_ruleset(RULES + MILL, app.loop.member_directory, "river")
+    assert lost is not None
+    await app.loop.adopt(lost, app.loop.member_directory)
+    said_now = app.admin.overview().warnings
+    assert any(
+        text.startswith(
+            "The rules are in force, but do not fit this node: E13: This node is the gateway of the line river"
+        )
+        for text in said_now
+    )
+    assert not any("no longer fit the members" in text for text in said_now)
+    check = await app.admin.check_rules(RULES + MILL.replace("mill", "river"))
+    assert not any(each.is_error for each in check.findings), "what would put it right can be adopted"
+    assert "E13" in codes((await app.admin.check_rules(RULES)).findings)
 
 
 async def test_a_draft_with_an_error_says_that_alone(app: UseCases) -> None:

@@ -83,6 +83,7 @@ def adoption_of(app: UseCases, files: RuleFiles) -> RuleAdoption:
         app.node.clock,
         confirm_timeout=Milliseconds(TEN_MINUTES_MS),
         portal_runs=lambda: app.node.portal_runs,
+        admins=lambda: app.node.admins,
     )
 
 

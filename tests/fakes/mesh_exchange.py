@@ -66,6 +66,11 @@ class ExchangeFixture:
                 while frame := self.exchange[left].next_frame(id_of(right)):
                     self.wire[left, right].append(frame)
 
+    def tick(self) -> None:
+        """A second passes."""
+        for name in self.names:
+            self.exchange[name].tick()
+
     def deliver(self, left: str, right: str, frame: bytes) -> None:
         message = decode(frame)
         if right in self.old and isinstance(message, Page) and message.kind not in KINDS:
@@ -111,7 +116,8 @@ def a_part(day: str, part: int, seq: int) -> Page:
 
 STEPS = st.lists(
     st.tuples(
-        st.sampled_from(["book", "say", "carry", "lose", "double", "swap", "break"]), st.integers(0, 2**16)
+        st.sampled_from(["book", "say", "carry", "tick", "lose", "double", "swap", "break"]),
+        st.integers(0, 2**16),
     ),
     max_size=120,
 )

@@ -486,6 +486,8 @@ class AppFixture:
         """Since when the uplink is down."""
         self.portal_url = ""
         self.portal_runs = True
+        self.admins = 2
+        """With accounts, as the adoption of rules counts them."""
         self.admin_fingerprint = ""
         self.backups = FakeBackups()
         self.services: tuple[ServiceView, ...] = ()
@@ -525,6 +527,7 @@ class AppFixture:
             self.clock,
             confirm_timeout=Milliseconds(10 * 60_000),
             portal_runs=lambda: self.portal_runs,
+            admins=lambda: self.admins,
         )
         portal = AccountService(
             loop,

@@ -1,11 +1,15 @@
 """Real nodes whose list of nodes comes from the community record: nobody edits a file, and no node is started again."""
 
+import json
 import secrets
+import subprocess
+import sys
 import time
 
 import pytest
 
 from tests.lab import eventually
+from tests.lab.village import ROOT
 
 pytestmark = pytest.mark.kernel
 
@@ -90,3 +94,44 @@ def test_an_invite_that_was_used_or_closed_lets_nobody_else_in(place):
     assert (1, True) == (refused.returncode, "an admin has closed this invite" in refused.stderr)
     nobody = hills.cli("community", "join", made["invite"][:-9])
     assert (1, True) == (nobody.returncode, "this is no invite" in nobody.stderr)
+
+
+def test_a_second_admin_signs_and_a_key_on_paper_saves_a_community_whose_keys_are_lost(place):
+    square = place.square
+    square.furnish([square.node_id], square.settings.community_key_file)
+    square.start()
+    square.told("community", "create", "--label", "Rosa")
+    desk = place.lab.folder / "desk"  # the second admin's own folder, beside settings that name the same node
+    desk.mkdir()
+    (desk / "node.toml").write_text(square.config.read_text())
+
+    def second(*words: str):
+        argv = ["ip", "netns", "exec", square.place.name, sys.executable, "-m", "node", *words]
+        argv += ["--json", "--config", str(desk / "node.toml")]
+        return subprocess.run(argv, capture_output=True, text=True, check=False, cwd=ROOT, timeout=60)
+
+    pau = json.loads(second("community", "key").stdout)["key"]
+    square.told("community", "admins", "--add", pau, "--label", "Pau")
+    change = place.lab.folder / "change.json"
+    waits = square.cli("community", "admins", "--threshold", "2", "--save", str(change))
+    assert (1, True) == (waits.returncode, "community sign" in waits.stdout), waits.stderr
+    signed = second("community", "sign", str(change))
+    assert 0 == signed.returncode, signed.stdout
+    assert 2 == square.told("community", "show")["threshold"]
+    alone = square.cli("community", "admins", "--threshold", "1")
+    assert (1, True) == (alone.returncode, "too few admins have signed" in alone.stderr)
+
+    paper = place.lab.folder / "paper.txt"
+    prepared = place.lab.folder / "recovery.json"
+    shown = square.cli("community", "admins", "--new-recovery", "--save", str(prepared)).stdout
+    paper.write_text(shown.splitlines()[0])
+    assert 0 == second("community", "sign", str(prepared)).returncode
+    (square.folder / "admin.key").unlink()
+    (desk / "admin.key").unlink()
+    new = square.told("community", "key")["key"]
+    square.told(
+        "community", "admins", "--add", new, "--label", "Nuria", "--votes", "2", "--recovery", str(paper)
+    )
+    then = square.told("community", "show")
+    assert "Nuria" in {each["label"] for each in then["admins"]}
+    assert square.node_id in then["nodes"]

@@ -2,7 +2,18 @@
 
 import pytest
 
-from mesh.community_changes import changed_membership, find_invite, find_member, new_invite, replaced_key
+from mesh.community_changes import (
+    RecordChange,
+    changed_membership,
+    changed_record,
+    find_invite,
+    find_member,
+    has_enough_votes,
+    new_invite,
+    replaced_key,
+)
+from mesh.community_record import CommunityAdmin
+from mesh.signed_statement import SignedStatement, add_signatures
 from node.errors import NodeError
 from node.identity import human_form
 from tests.fakes.community_statements import SEED, a_village, state_of
@@ -37,3 +48,37 @@ def test_a_node_or_an_invite_that_is_not_there_is_an_error_that_says_what_to_do(
         find_invite(VILLAGE, "moon")
     invite = VILLAGE.invites()[0].invite
     assert invite == find_invite(VILLAGE, human_form(invite.key))
+
+
+def test_two_of_three_change_the_record_and_a_removed_admin_takes_no_node_along() -> None:
+    state = state_of(*a_village())
+    pau = next(each.key for each in (state.head.admins if state.head else ()) if each.label == "pau")
+    nuria = CommunityAdmin(id_of("nuria"), 1, "nuria")
+    both = changed_record(state, RecordChange(add=(nuria,), threshold=2), (key_of("rosa"),))
+    assert not has_enough_votes(state, both[0])
+    signed = add_signatures(both[0], [key_of("nuria")])
+    assert has_enough_votes(state, signed)
+    assert isinstance(state.add(signed), SignedStatement)
+    before = state.nodes()
+    alone = changed_record(state, RecordChange(remove=frozenset({id_of("rosa")})), (key_of("pau"),))
+    assert not has_enough_votes(state, alone[0])
+    complete = (add_signatures(alone[0], [key_of("nuria")]), *alone[1:])
+    for statement in complete:
+        assert isinstance(state.add(statement), SignedStatement)
+    assert (before, {pau, id_of("nuria")}) == (state.nodes(), state.head.admin_keys if state.head else None)
+    with pytest.raises(NodeError, match="fewer votes than the threshold"):
+        changed_record(state, RecordChange(remove=frozenset({pau})), (key_of("pau"), key_of("nuria")))
+    with pytest.raises(NodeError, match="cannot replace a key alone"):
+        replaced_key(state, key_of("pau"), key_of("new"))
+
+
+def test_a_key_on_paper_replaces_an_admin_whose_key_is_lost() -> None:
+    state = state_of(*a_village())
+    for statement in changed_record(state, RecordChange(add_recovery=(id_of("paper"),)), (key_of("rosa"),)):
+        state.add(statement)
+    before = state.nodes()
+    assert state.head is not None
+    lost = RecordChange(add=(CommunityAdmin(id_of("new"), 1, "new"),), remove=state.head.admin_keys)
+    for statement in changed_record(state, lost, (key_of("paper"), key_of("new"))):
+        assert isinstance(state.add(statement), SignedStatement)
+    assert (before, {id_of("new")}) == (state.nodes(), state.head.admin_keys)

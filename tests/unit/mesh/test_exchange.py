@@ -3,7 +3,7 @@
 import pytest
 
 from mesh.exchange import PAGE_KIND, TOO_MANY_OTHERS, Exchange, PageAccepted, PageRefused
-from mesh.messages import Root, decode, encode
+from mesh.messages import Prune, Root, decode, encode
 from mesh.other_pages import OTHER_PAGES_MAX
 from mesh.page_format import Malformed, Page, assemble_page, page_head
 from node.identity import sign
@@ -88,6 +88,46 @@ def test_a_neighbour_gets_what_it_lacks_by_priority() -> None:
     [usage] = village.book("hill", "ana", 5)
     village.send()
     assert [usage.raw, an_other_page().raw] == village.wire["hill", "valley"]
+
+
+def test_on_a_full_mesh_each_page_soon_comes_once_and_is_named_to_the_rest() -> None:
+    names = tuple(f"node-{number}" for number in range(6))
+    village = ExchangeFixture(*names)
+    village.connect_all()
+    village.settle()
+    copies = []
+    for number in range(6):
+        village.book(names[0], "ana", 1 + number)
+        copies.append(0)
+        for _ in range(6):
+            village.send()
+            for (left, right), frames in list(village.wire.items()):
+                waiting, frames[:] = list(frames), []
+                for frame in waiting:
+                    copies[-1] += isinstance(decode(frame), Page)
+                    village.deliver(left, right, frame)
+            village.tick()
+        assert {village.usage_ledger[name].used("ana") for name in names} == {sum(range(1, 2 + number))}
+    assert copies[0] > 2 * (len(names) - 1)
+    assert [len(names) - 1] * 3 == copies[-3:]
+
+
+def test_a_page_that_a_broken_branch_does_not_carry_comes_from_a_neighbour_that_named_it() -> None:
+    village = ExchangeFixture("hill", "valley", "coast")
+    village.connect_all()
+    village.settle()
+    village.exchange["coast"].receive(id_of("hill"), Prune())
+    village.exchange["hill"].receive(id_of("coast"), Prune())
+    village.book("hill", "ana", 5)
+    for _ in range(5):
+        village.send()
+        village.wire["valley", "coast"].clear()
+        for (left, right), frames in list(village.wire.items()):
+            waiting, frames[:] = list(frames), []
+            for frame in waiting:
+                village.deliver(left, right, frame)
+        village.tick()
+    assert 5 == village.usage_ledger["coast"].used("ana")
 
 
 def test_what_an_author_says_beyond_its_limit_is_refused_and_named() -> None:

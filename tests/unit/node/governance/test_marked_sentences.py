@@ -63,6 +63,17 @@ def test_a_rule_that_changed_has_what_it_said_until_now():
 
 def test_rules_that_cannot_be_read_are_shown_as_they_are_in_force():
     night = describe(BEFORE)[-1]
-    assert (MarkedSentence(night, "unread", "guest-night"), MarkedSentence("", "unread", "new")) == (
-        unread_sentences(BEFORE, ("guest-night", "new", "new"))
+    found = unread_sentences(BEFORE, ("guest-night", "new", "new"))
+    assert (MarkedSentence(night, "unread", "guest-night"), MarkedSentence("", "unread", "new")) == tuple(
+        each for each in found if each.rule
     )
+    tables = [each for each in found if not each.rule]
+    assert {"[uplink.main]", "[charter]"} == {each.table for each in tables}
+    assert {"unread"} == {each.mark for each in tables}
+
+
+def test_every_sentence_of_the_line_and_the_charter_leads_to_their_forms():
+    found = marked_sentences(BEFORE, BEFORE)
+    assert {"", "[uplink.main]", "[charter]"} == {each.table for each in found}
+    assert not [each for each in found if each.rule and each.table]
+    assert list(describe(BEFORE)[:1]) == [each.text for each in found if each.table == "[uplink.main]"]

@@ -1,0 +1,214 @@
+"""Commands about the admins of a community: their keys, how many votes a change needs, and keys on paper."""
+
+import json
+import os
+import secrets
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from node.cli.arguments import EXIT_NO, EXIT_YES
+from node.cli.commands import CommandContext, new_file, read_file
+from node.cli.community_commands import ADMIN_KEY, admin_key, followed, new_admin_key, tell_node
+from node.cli.terminal import clean
+from node.errors import NodeError
+from node.identity import human_form, key_from_raw, own_node_id
+
+if TYPE_CHECKING:
+    from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+
+    from mesh.community_changes import RecordChange
+    from mesh.community_record import CommunityRecord
+    from mesh.community_state import CommunityState
+    from mesh.signed_statement import SignedStatement
+    from node.units import NodeId
+
+VOTES_DIGITS_MAX = 5
+
+
+def key(context: CommandContext) -> int:
+    """The id of this machine's admin key, which is made if there is none."""
+    path = context.config_path.parent / ADMIN_KEY
+    own = own_node_id(admin_key(path) if path.exists() else new_admin_key(path))
+    context.answer({"ok": True, "key": own, "key_file": str(path)}, [own, f"Its secret part is in {path}."])
+    return EXIT_YES
+
+
+def admins(context: CommandContext) -> int:
+    """Another set of admins: signed here, and by others if that is not enough."""
+    from mesh.community_changes import changed_record  # noqa: PLC0415
+
+    state, keys, paper = followed(context), _keys(context), None
+    if context.asked["new_recovery"]:
+        paper = secrets.token_bytes(32)
+    change = _change(context, state, paper)
+    made = changed_record(state, change, keys)
+    lines = _paper_lines(context, paper)
+    return _hand_in(context, state, made, lines)
+
+
+def sign(context: CommandContext) -> int:
+    """Adds this machine's signature to a change that another admin has prepared."""
+    from mesh.signed_statement import add_signatures  # noqa: PLC0415
+
+    state, path = followed(context), context.asked["file"]
+    prepared = _prepared(path)
+    record = _record_in(prepared)
+    if not context.wants_json:
+        print("\n".join(_described(state, record)), file=context.out)
+    keys = _keys(context)
+    signed = tuple(add_signatures(each, keys) if each.kind == "community" else each for each in prepared)
+    return _hand_in(context, state, signed, [])
+
+
+def _hand_in(
+    context: CommandContext, state: "CommunityState", made: "tuple[SignedStatement, ...]", lines: list[str]
+) -> int:
+    """To the node if enough have signed, and otherwise into a file for the next admin."""
+    from mesh.community_changes import has_enough_votes  # noqa: PLC0415
+    from mesh.signed_statement import as_json  # noqa: PLC0415
+
+    record, target = _record_in(made), context.asked["save"]
+    if has_enough_votes(state, made[0]):
+        tell_node(context, {"ask": "community-add"}, made)
+        done = f"Version {record.version} of the community record is in force."
+        context.answer({"ok": True, "version": record.version, "in_force": True}, [*lines, done])
+        return EXIT_YES
+    if target is None:
+        raise NodeError(
+            "too few admins have signed this change",
+            "give --save FILE, and let the next admin run 'procomu community sign FILE'",
+        )
+    with new_file(target) as file:
+        file.write(json.dumps([as_json(each) for each in made]).encode())
+        file.flush()
+        os.fsync(file.fileno())
+    waits = f"It needs more signatures: let the next admin run 'procomu community sign {clean(target)}'."
+    context.answer(
+        {"ok": False, "version": record.version, "in_force": False, "file": target}, [*lines, waits]
+    )
+    return EXIT_NO
+
+
+def _change(context: CommandContext, state: "CommunityState", paper: bytes | None) -> "RecordChange":
+    from mesh.community_changes import RecordChange  # noqa: PLC0415
+    from mesh.community_record import CommunityAdmin  # noqa: PLC0415
+
+    asked = context.asked
+    add: tuple[CommunityAdmin, ...] = ()
+    if asked["add"] is not None:
+        votes = _number(asked["votes"], "--votes") or 1
+        add = (CommunityAdmin(_key_id(asked["add"]), votes, asked["label"] or "admin"),)
+    removed = frozenset() if asked["remove"] is None else frozenset({_admin_named(state, asked["remove"])})
+    recovery = () if paper is None else (own_node_id(key_from_raw(paper)),)
+    change = RecordChange(add, removed, _number(asked["threshold"], "--threshold"), recovery)
+    if change == RecordChange():
+        raise NodeError("nothing would change", "give --add, --remove, --threshold or --new-recovery")
+    return change
+
+
+def _keys(context: CommandContext) -> "tuple[Ed25519PrivateKey, ...]":
+    """The key on paper if one is given, then this machine's."""
+    from mesh.recovery_key import read_recovery_text  # noqa: PLC0415
+
+    path, paper = context.config_path.parent / ADMIN_KEY, context.asked["recovery"]
+    if paper is None:
+        return (admin_key(path),)
+    try:
+        from_paper = key_from_raw(read_recovery_text(read_file(Path(paper)).strip()))
+    except ValueError as error:
+        raise NodeError(
+            f"{clean(paper)} has no recovery key: {error}", "write it as it is on the paper"
+        ) from error
+    return (from_paper, *([admin_key(path)] if path.exists() else []))
+
+
+def _paper_lines(context: CommandContext, paper: bytes | None) -> list[str]:
+    from mesh.recovery_key import recovery_text  # noqa: PLC0415
+
+    if paper is None:
+        return []
+    return [
+        context.terminal.bold(recovery_text(paper)),
+        "This is a recovery key: write it on paper now, it is not shown again. It alone can replace all admins when their",
+        "keys are lost, so keep it where several people must agree to take it out.",
+        "",
+    ]
+
+
+def _described(state: "CommunityState", record: "CommunityRecord") -> list[str]:
+    """What the change is, for the admin who signs it."""
+    before = state.head
+    assert before is not None, "the node follows a record that it knows"
+    lines = [f"Version {record.version} of the community record, after {before.version}:"]
+    lines += [
+        f"  admin {clean(each.label)}, {each.votes} votes, {human_form(each.key)}" for each in record.admins
+    ]
+    lines += [f"  recovery key {human_form(each)}" for each in record.recovery]
+    return [*lines, f"  a change needs {record.threshold} votes; before, {before.threshold}"]
+
+
+def _prepared(path: str) -> "tuple[SignedStatement, ...]":
+    from mesh.page_format import Malformed  # noqa: PLC0415
+    from mesh.signed_statement import read_statement  # noqa: PLC0415
+
+    try:
+        listed: Any = json.loads(read_file(Path(path)))
+    except ValueError:
+        listed = None
+    read = [read_statement(each) for each in listed] if isinstance(listed, list) else []
+    good = tuple(each for each in read if not isinstance(each, Malformed))
+    if not good or len(good) != len(read) or good[0].kind != "community":
+        raise NodeError(
+            f"{clean(path)} holds no prepared change", "give the file that 'community admins --save' made"
+        )
+    return good
+
+
+def _record_in(statements: "tuple[SignedStatement, ...]") -> "CommunityRecord":
+    from mesh.community_record import CommunityRecord, read_record  # noqa: PLC0415
+
+    record = read_record(statements[0])
+    if not isinstance(record, CommunityRecord):
+        raise NodeError(f"the prepared change is not possible: {record.reason}", "prepare it again")
+    return record
+
+
+def _admin_named(state: "CommunityState", text: str) -> "NodeId":
+    found = [
+        each.key
+        for each in (state.head.admins if state.head else ())
+        if text.strip() in {each.key, each.label, human_form(each.key)}
+    ]
+    if len(found) != 1:
+        raise NodeError(
+            f"no single admin is called {clean(text)}", "write the key that 'procomu community show' prints"
+        )
+    return found[0]
+
+
+def _key_id(text: str) -> "NodeId":
+    from node.identity import is_node_id  # noqa: PLC0415
+    from node.units import NodeId  # noqa: PLC0415
+
+    if not is_node_id(text.strip()):
+        raise NodeError(
+            "this is not the id of a key", "copy what 'procomu community key' prints on the other machine"
+        )
+    return NodeId(text.strip())
+
+
+def _number(text: str | None, option: str) -> int:
+    """0 when it is not given."""
+    if text is None:
+        return 0
+    if not (text.isascii() and text.isdecimal() and len(text) <= VOTES_DIGITS_MAX and int(text)):
+        raise NodeError(f"{option} is not a number of votes", f"write a number, as in {option} 2")
+    return int(text)
+
+
+ADMIN_COMMANDS: Mapping[str, Callable[[CommandContext], int]] = {
+    "community key": key,
+    "community admins": admins,
+    "community sign": sign,
+}
