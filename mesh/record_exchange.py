@@ -72,6 +72,10 @@ class RecordExchange:
         )
         _queue(told, said)
 
+    def part_all(self) -> None:
+        """The mesh starts again: no connection is left."""
+        self._neighbours.clear()
+
     def begin_rounds(self) -> None:
         for neighbour in self._neighbours:
             self.begin_round(neighbour)

@@ -104,6 +104,8 @@ class MeshService:
 
     def _begin(self) -> None:
         """Reset all state, so that nothing of a crashed run is used again."""
+        if self._records is not None:
+            self._records.exchange.part_all()
         self.listening_port = 0
         self._boot = secrets.token_hex(8)
         self._directory = Directory()
