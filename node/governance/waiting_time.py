@@ -21,8 +21,8 @@ def waiting_needed(confirmed: Ruleset, proposed: Ruleset, *, is_return: bool = F
     is_nothing = effect_fingerprint(_without_orders(confirmed)) == effect_fingerprint(
         _without_orders(proposed)
     )
-    if is_nothing and keeps_minutes:
-        return NO_WAITING
+    if is_nothing:
+        return NO_WAITING if keeps_minutes else waiting
     return NO_WAITING if is_decided_by_minutes(confirmed, proposed) else waiting
 
 

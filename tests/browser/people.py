@@ -339,7 +339,7 @@ async def rules_wait_beside(app: UseCases) -> None:
 
 
 async def there_are_drafts(app: UseCases) -> None:
-    """An admin showed two to members, one of whom objects to the first."""
+    """An admin showed two to members, and a member objects to the first."""
     await app.adoption.record(app.loop.active_ruleset, "the node's start")
     text = app.loop.active_ruleset.text + NEXT_RULES
     for each in (text, text.replace("5 Mbit/s", "4 Mbit/s")):
