@@ -42,6 +42,8 @@ from node.units import NodeId
 
 PAGE_KIND = b"page/1"
 """Context string of page signatures."""
+FLOWING_TICKS, PATIENCE_TICKS = 5, 120
+"""A root that differs is not answered for so many seconds after a new page, but at least each PATIENCE_TICKS."""
 REPLIES_MAX = 256
 """Queued lists per neighbour; further ones are dropped, and the next round requests them again."""
 TOO_MUCH = (
@@ -98,6 +100,8 @@ type Event = PageAccepted | PagesEvicted | PageRefused | Equivocated
 @dataclass(slots=True)
 class _Neighbour:
     can: tuple[str, ...] = ()
+    compared_tick: int | None = None
+    """When its root was last equal, or answered; None since it connected."""
     replies: deque[bytes] = field(default_factory=deque)
     pages: dict[Priority, dict[PageName, None]] = field(
         default_factory=lambda: {priority: {} for priority in Priority}
@@ -138,6 +142,7 @@ class Exchange:
         self._collection = PageCollection()
         self._neighbours: dict[NodeId, _Neighbour] = {}
         self._tree: PushTree[PageName] = PushTree()
+        self._ticks, self._pushed_tick = 0, -FLOWING_TICKS
 
     def greet(self, neighbour: NodeId, can: tuple[str, ...] = ()) -> None:
         """A trusted neighbour has connected or reconnected; `can`: the extensions named in its hello."""
@@ -155,6 +160,7 @@ class Exchange:
     def tick(self) -> bool:
         """Once a second: tell the digests of new pages to neighbours off the tree, and ask for pages that were only named.
         Whether there is something to send."""
+        self._ticks += 1
         names, grafts = self._tree.tick()
         for neighbour, digests in names.items():
             self._reply(neighbour, encode(PageNames(tuple(digests))))
@@ -185,8 +191,7 @@ class Exchange:
             case Page():
                 return self._receive_page(neighbour, message)
             case Root(digest):
-                if digest != self.root(with_others=self._neighbours[neighbour].with_others):
-                    self._send_streams(neighbour)
+                self._receive_root(neighbour, digest)
             case Streams():
                 self._receive_streams(neighbour, message)
             case Have():
@@ -320,6 +325,7 @@ class Exchange:
 
     def _push(self, page: Page, *, heard_from: NodeId | None) -> None:
         key = page.author, page.incarnation
+        self._pushed_tick = self._ticks
         self._tree.received(page_digest(page), (key, page.label), heard_from)
         for name, waiting in self._neighbours.items():
             if name != heard_from and self._tree.is_eager(name):
@@ -334,6 +340,18 @@ class Exchange:
                     self._neighbours[neighbour].enqueue(key, label)
             case Prune():
                 self._tree.pruned(neighbour)
+
+    def _receive_root(self, neighbour: NodeId, digest: str) -> None:
+        """While pages are on their way roots differ, and lists of all streams would cost more than the pages."""
+        waiting = self._neighbours[neighbour]
+        is_equal = digest == self.root(with_others=waiting.with_others)
+        since = PATIENCE_TICKS if waiting.compared_tick is None else self._ticks - waiting.compared_tick
+        is_flowing = TREE_EXTENSION in waiting.can and self._ticks - self._pushed_tick < FLOWING_TICKS
+        if not is_equal and is_flowing and since < PATIENCE_TICKS:
+            return
+        waiting.compared_tick = self._ticks
+        if not is_equal:
+            self._send_streams(neighbour)
 
     def _send_streams(self, neighbour: NodeId) -> None:
         with_others = self._neighbours[neighbour].with_others

@@ -104,6 +104,8 @@ class MeshService:
 
     def _begin(self) -> None:
         """Reset all state, so that nothing of a crashed run is used again."""
+        if self._records is not None:
+            self._records.exchange.part_all()
         self.listening_port = 0
         self._boot = secrets.token_hex(8)
         self._directory = Directory()
@@ -480,7 +482,7 @@ class MeshService:
             if loop.time() >= round_at:
                 self._replica.exchange.begin_round(link.name)
                 if self._records is not None:
-                    self._records.exchange.begin_round(link.node)
+                    self._records.exchange.round_passed(link.node)
                 self._ask_time(link)
                 round_at = loop.time() + ROUND_EVERY_S * random.uniform(0.8, 1.2)  # noqa: S311
             frame = self._next_frame(link)

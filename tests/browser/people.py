@@ -5,7 +5,9 @@ from node.accounts.cards import Card, make_card, next_serial
 from node.accounts.notices import Notice, NoticeText
 from node.accounts.sponsorship import OPEN_PER_NAME_MAX
 from node.accounts.terms import TermsText
+from node.app.ladder_cases import LadderCaseService
 from node.app.views import CodeTyped, Refused
+from node.governance.ladder_case import LadderCase
 from node.lan.mdns_services import ServiceView
 from node.units import GIGA, AccountId, BitsPerSecond, MacAddress, Rates
 from tests.browser.stage import Event
@@ -343,6 +345,39 @@ async def somebody_objects_to_the_rules(app: UseCases) -> None:
 async def ana_objects_to_the_rules(app: UseCases) -> None:
     number = app.adoption.waiting_number
     assert await app.adoption.object(AccountId("ana"), number, "It is too slow for school.") == "done"
+
+
+LADDER = """
+[[ladder]]
+id = "big-users"
+who = "everyone"
+steps = ["tell", "ceiling 1 Mbit/s for 7 days"]
+by = "D-2026-011"
+"""
+
+
+async def _has_case(app: UseCases, steps: int) -> None:
+    """Of Ana's account; the last of so many is open."""
+    await app.adopt(LADDER)
+    service = LadderCaseService(app.loop, app.node.clock)
+    for left in reversed(range(steps)):
+        opened = await service.open("admin Pere", "ana", "big-users", "Every evening, for a week\n& more.")
+        assert isinstance(opened, LadderCase), opened
+        if left:
+            await app.pass_time(24 * HOUR_MS)
+            await service.check()
+
+
+async def has_a_word(app: UseCases) -> None:
+    await _has_case(app, 1)
+
+
+async def has_a_case(app: UseCases) -> None:
+    await _has_case(app, 2)
+
+
+async def objects_to_the_case(app: UseCases) -> None:
+    assert await app.portal.add_objection(ANA, "ladder:big-users:2", "It was a backup.") is None
 
 
 async def objects_too_often(app: UseCases) -> None:

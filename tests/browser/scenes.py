@@ -169,6 +169,11 @@ MINE = (
         people.a_member_comes_in,
         after=sends("/passphrase", passphrase="longer than eight", current="eight or more"),
     ),
+    _mine("a word about a ladder", people.has_a_word, people.a_member_comes_in, after=opens_everything),
+    _mine("a case of a ladder", people.has_a_case, people.a_member_comes_in, after=opens_everything),
+    _mine(
+        "a case that is suspended", people.has_a_case, people.a_member_comes_in, people.objects_to_the_case
+    ),
     _mine("a device of somebody else", people.a_member_comes_in, after=names_a_device_that_is_gone),
 )
 AROUND = (

@@ -4,7 +4,7 @@ from collections import defaultdict
 
 from hypothesis import strategies as st
 
-from mesh.exchange import PAGE_KIND, Equivocated, Exchange, PageAccepted, PageRefused
+from mesh.exchange import FLOWING_TICKS, PAGE_KIND, Equivocated, Exchange, PageAccepted, PageRefused
 from mesh.messages import EXTENSIONS, decode
 from mesh.page_format import Malformed, Page, assemble_page, page_head
 from mesh.page_kinds import KINDS
@@ -87,6 +87,8 @@ class ExchangeFixture:
     def settle(self) -> int:
         """Run rounds without loss until no frame is sent; return the number of bytes."""
         total = 0
+        for _ in range(FLOWING_TICKS):
+            self.tick()
         for left, right in list(self.wire):
             self.exchange[left].begin_round(id_of(right))
         for _ in range(100):

@@ -2,8 +2,16 @@
 
 import pytest
 
-from mesh.exchange import PAGE_KIND, TOO_MANY_OTHERS, Exchange, PageAccepted, PageRefused
-from mesh.messages import Prune, Root, decode, encode
+from mesh.exchange import (
+    FLOWING_TICKS,
+    PAGE_KIND,
+    PATIENCE_TICKS,
+    TOO_MANY_OTHERS,
+    Exchange,
+    PageAccepted,
+    PageRefused,
+)
+from mesh.messages import EXTENSIONS, Prune, Root, Streams, decode, encode
 from mesh.other_pages import OTHER_PAGES_MAX
 from mesh.page_format import Malformed, Page, assemble_page, page_head
 from node.identity import sign
@@ -308,3 +316,35 @@ def test_a_page_lost_again_in_that_round_is_offered_by_the_one_after() -> None:
                         village.deliver(left, right, frame)
     village.settle()
     assert 5 == village.usage_ledger["valley"].used("ana")
+
+
+def streams_answered(exchange: Exchange) -> bool:
+    exchange.receive(id_of("valley"), Root("0" * 32))
+    frames = []
+    while frame := exchange.next_frame(id_of("valley")):
+        frames.append(decode(frame))
+    return any(isinstance(frame, Streams) for frame in frames)
+
+
+def test_while_pages_are_on_their_way_a_root_that_differs_is_not_answered_for_two_minutes_at_most() -> None:
+    exchange = Exchange(VILLAGE, lambda: frozenset({id_of("hill"), id_of("valley")}))
+    exchange.greet(id_of("valley"), EXTENSIONS)
+    assert streams_answered(exchange), "after a split at once"
+    answered = []
+    for second in range(1, 2 * PATIENCE_TICKS + 1):
+        exchange.offer(a_page(seq=second))
+        exchange.tick()
+        answered.append(streams_answered(exchange))
+    assert 2 == sum(answered)
+    for _ in range(FLOWING_TICKS):
+        exchange.tick()
+    assert streams_answered(exchange)
+
+
+def test_a_neighbour_of_the_first_form_is_always_answered() -> None:
+    exchange = Exchange(VILLAGE, lambda: frozenset({id_of("hill"), id_of("valley")}))
+    exchange.greet(id_of("valley"))
+    for second in range(1, 20):
+        exchange.offer(a_page(seq=second))
+        exchange.tick()
+        assert streams_answered(exchange)
