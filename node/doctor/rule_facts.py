@@ -5,9 +5,6 @@ from collections.abc import Collection
 from datetime import date
 from pathlib import Path
 
-from node.app.admin_access import ACCOUNTS
-from node.app.admin_accounts import from_text as accounts_from_text
-from node.backup.contents import DATABASE
 from node.config import NodeConfig
 from node.control.capacity_recorder import STATE as CAPACITY
 from node.errors import Finding
@@ -20,6 +17,9 @@ from node.storage.copies import open_to_read
 from node.storage.integrity import UNREADABLE
 from node.uplink.capacity_log import from_text as capacity_from_text
 from node.uplink.capacity_log import low
+
+DATABASE, ACCOUNTS = "procomu.db", "admin_accounts"
+"""The node's database, and the name of the admins in the node state."""
 
 
 def findings_in_force(
@@ -47,6 +47,8 @@ def findings_on_disk(
         slowest = low(capacity_from_text(kept[CAPACITY]), today)
         found += measured_findings(ruleset.of_uplink(config.uplink.name), members.units, slowest)
     if ACCOUNTS in kept:
+        from node.app.admin_accounts import from_text as accounts_from_text  # noqa: PLC0415 - it loads cryptography
+
         accounts = accounts_from_text(kept[ACCOUNTS]).accounts
         found += too_few_admins(ruleset, sum(each.signed.role == "admin" for each in accounts))
     return tuple(found)
