@@ -6,20 +6,18 @@ from datetime import date
 from pathlib import Path
 
 from node.config import NodeConfig
-from node.control.capacity_recorder import STATE as CAPACITY
 from node.errors import Finding
 from node.governance.admin_findings import too_few_admins
 from node.governance.guarantees import measured_findings
 from node.governance.local_findings import ending, unknown_nodes
 from node.governance.members import MemberDirectory
 from node.governance.rules import Ruleset
-from node.storage.copies import open_to_read
 from node.storage.integrity import UNREADABLE
 from node.uplink.capacity_log import from_text as capacity_from_text
 from node.uplink.capacity_log import low
 
-DATABASE, ACCOUNTS = "procomu.db", "admin_accounts"
-"""The node's database, and the name of the admins in the node state."""
+DATABASE, ACCOUNTS, CAPACITY = "procomu.db", "admin_accounts", "line_capacity"
+"""The node's database, and names in the node state: of the admins, and of what the line carried."""
 
 
 def findings_in_force(
@@ -59,6 +57,8 @@ def _kept(database: Path) -> dict[str, str]:
     try:
         if not database.exists():
             return {}
+        from node.storage.copies import open_to_read  # noqa: PLC0415 - as above
+
         db = open_to_read(database)
         try:
             return dict(
