@@ -10,6 +10,7 @@ from captive_portal import forms, page_notices
 from captive_portal.page_notices import PageNotice
 from captive_portal.request_context import PageContext, RequestContext
 from node.accounts.objections import Objection
+from node.app.case_views import CaseView
 from node.app.views import (
     LINE_KNOWN,
     NO_NEXT_RULES,
@@ -31,6 +32,7 @@ from node.units import Bytes, Rates, Usage
 DEVICES_MAX = 100
 REQUESTS_MAX = 10
 OBJECTIONS_MAX = 20
+CASES_MAX = 5
 ROWS_MAX = 300
 """Rows of one table on the page; the file has all of them."""
 
@@ -48,6 +50,18 @@ EXPORT_LABELS: Mapping[str, str] = {
     "answered_day": N_("Date of the answer"),
     "asked": N_("Request to a member"),
     "bound_day": N_("Date joined"),
+    "begins": N_("Holds from"),
+    "by": N_("Decided by"),
+    "ended": N_("Ended"),
+    "ended_by": N_("Ended by"),
+    "ending": N_("How it ended"),
+    "ladder": N_("Ladder"),
+    "ladder_cases": N_("Cases of ladders"),
+    "objection": N_("Number of my objection"),
+    "reason": N_("Why"),
+    "said": N_("What it says"),
+    "step": N_("Step"),
+    "until": N_("Holds until"),
     "begun": N_("Five minutes from"),
     "bytes_by_day": N_("Bytes each day"),
     "bytes_by_interval": N_("Bytes in each five minutes"),
@@ -191,6 +205,10 @@ class AccountPage:
     """Accepting the terms again starts a new session."""
     outage: Outage | None = None
     next_rules: NextRules = NO_NEXT_RULES
+    cases: tuple[CaseView, ...] = ()
+    """Of ladders: the open one, and those that ended not long ago."""
+    answer_days: int = 0
+    """An objection to a case that nobody answers for so long lifts it."""
     late_dues: date | None = None
     """The last day for which dues are paid, while rules for late dues apply."""
     pool: str = ""
@@ -270,6 +288,8 @@ def account_page(context: RequestContext, deed: str = "", trouble: Trouble | Non
         guest.seconds_left is not None and guest.way == "terms" and "terms" in context.community.ways,
         context.community.outage,
         context.backend.next_rules_note(),
+        context.backend.ladder_cases(context.device, context.words)[:CASES_MAX],
+        context.community.ruleset.charter.answer_days,
         guest.late_dues,
         allowance.pool or "",
         allowance.not_binding,

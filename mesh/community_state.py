@@ -81,14 +81,16 @@ class CommunityState:
 
     def add(self, statement: SignedStatement) -> Outcome:
         """Take in a statement from anywhere."""
-        self._names = None
         match statement.kind:
             case "community":
-                return self._add_version(statement)
+                outcome = self._add_version(statement)
             case "membership" | "invite":
-                return self._add_signed(statement)
+                outcome = self._add_signed(statement)
             case _:
-                return self._add_use(statement)
+                outcome = self._add_use(statement)
+        if isinstance(outcome, SignedStatement):
+            self._names = None
+        return outcome
 
     def statements(self) -> Iterator[SignedStatement]:
         """All, in an order in which another node can take them in: each version after the one before."""

@@ -5,7 +5,10 @@
     while frame := exchange.next_frame(neighbour): ...
     exchange.begin_round(neighbour)                 # on a timer, about every 30 s
 
-New pages are pushed to all other neighbours at once; a round (root, then streams, then pages) repairs losses.
+    if exchange.tick(): ...                         # once a second
+
+New pages are pushed to the neighbours on the tree at once and named to the others; a round (root, then streams, then
+pages) repairs losses.
 """
 
 from collections import deque
@@ -17,23 +20,30 @@ from mesh.messages import (
     LABEL_END,
     PAGES_PER_MESSAGE_MAX,
     STREAMS_PER_MESSAGE_MAX,
+    TREE_EXTENSION,
+    Graft,
     Have,
     Message,
+    PageNames,
+    Prune,
     Root,
     Streams,
     encode,
 )
 from mesh.other_pages import OTHER_BYTES_MAX, OTHER_PAGES_MAX
-from mesh.page_format import Malformed, Page
+from mesh.page_format import Malformed, Page, page_digest
 from mesh.page_kind import Priority
 from mesh.page_kinds import Content, kind_named, page_content
 from mesh.page_versions import AUTHOR_DAY_ROWS_MAX, AUTHOR_ROWS_MAX, PageCollection, StreamKey
 from mesh.ports import Roster
+from mesh.push_tree import PushTree
 from node.identity import verify
 from node.units import NodeId
 
 PAGE_KIND = b"page/1"
 """Context string of page signatures."""
+FLOWING_TICKS, PATIENCE_TICKS = 5, 120
+"""A root that differs is not answered for so many seconds after a new page, but at least each PATIENCE_TICKS."""
 REPLIES_MAX = 256
 """Queued lists per neighbour; further ones are dropped, and the next round requests them again."""
 TOO_MUCH = (
@@ -90,11 +100,13 @@ type Event = PageAccepted | PagesEvicted | PageRefused | Equivocated
 @dataclass(slots=True)
 class _Neighbour:
     can: tuple[str, ...] = ()
+    compared_tick: int | None = None
+    """When its root was last equal, or answered; None since it connected."""
     replies: deque[bytes] = field(default_factory=deque)
     pages: dict[Priority, dict[PageName, None]] = field(
         default_factory=lambda: {priority: {} for priority in Priority}
     )
-    """Names of pages to send, in order; the bytes are looked up when sending, so that the newest version goes out."""
+    """PageNames of pages to send, in order; the bytes are looked up when sending, so that the newest version goes out."""
     sent: dict[PageName, int] = field(default_factory=dict)
     """The seq of each page sent in this round: both sides request it, but one answer is enough."""
 
@@ -129,15 +141,32 @@ class Exchange:
         self._roster = roster
         self._collection = PageCollection()
         self._neighbours: dict[NodeId, _Neighbour] = {}
+        self._tree: PushTree[PageName] = PushTree()
+        self._ticks, self._pushed_tick = 0, -FLOWING_TICKS
 
     def greet(self, neighbour: NodeId, can: tuple[str, ...] = ()) -> None:
         """A trusted neighbour has connected or reconnected; `can`: the extensions named in its hello."""
         self._neighbours[neighbour] = _Neighbour(can)
+        self._tree.leave(neighbour)
+        if TREE_EXTENSION in can:
+            self._tree.join(neighbour)
         self.begin_round(neighbour)
 
     def part(self, neighbour: NodeId) -> None:
         """The connection has ended."""
         self._neighbours.pop(neighbour, None)
+        self._tree.leave(neighbour)
+
+    def tick(self) -> bool:
+        """Once a second: tell the digests of new pages to neighbours off the tree, and ask for pages that were only named.
+        Whether there is something to send."""
+        self._ticks += 1
+        names, grafts = self._tree.tick()
+        for neighbour, digests in names.items():
+            self._reply(neighbour, encode(PageNames(tuple(digests))))
+        for neighbour, digests in grafts.items():
+            self._reply(neighbour, encode(Graft(tuple(digests))))
+        return bool(names or grafts)
 
     def begin_round(self, neighbour: NodeId) -> None:
         """Compare the pages of both sides; one short frame when they are equal. No effect for a neighbour after
@@ -162,12 +191,13 @@ class Exchange:
             case Page():
                 return self._receive_page(neighbour, message)
             case Root(digest):
-                if digest != self.root(with_others=self._neighbours[neighbour].with_others):
-                    self._send_streams(neighbour)
+                self._receive_root(neighbour, digest)
             case Streams():
                 self._receive_streams(neighbour, message)
             case Have():
                 self._receive_have(neighbour, message)
+            case PageNames() | Graft() | Prune():
+                self._receive_of_tree(neighbour, message)
             case Malformed(reason):
                 return (PageRefused(None, reason),)
         return ()
@@ -237,8 +267,11 @@ class Exchange:
         return self._store_verified(page) if refused is None else refused
 
     def _receive_page(self, neighbour: NodeId, page: Page) -> tuple[Event, ...]:
-        if self._collection.age(page) in {"same", "newer"}:
+        age = self._collection.age(page)
+        if age in {"same", "newer"}:
             self._neighbours[neighbour].dequeue((page.author, page.incarnation), page.label)
+        if age == "same" and self._tree.repeated(neighbour, page_digest(page)):
+            self._reply(neighbour, encode(Prune()))
         events = self._admit(page)
         if any(isinstance(event, PageAccepted) for event in events):
             self._push(page, heard_from=neighbour)
@@ -291,9 +324,34 @@ class Exchange:
         return tuple(events)
 
     def _push(self, page: Page, *, heard_from: NodeId | None) -> None:
+        key = page.author, page.incarnation
+        self._pushed_tick = self._ticks
+        self._tree.received(page_digest(page), (key, page.label), heard_from)
         for name, waiting in self._neighbours.items():
-            if name != heard_from:
-                waiting.enqueue((page.author, page.incarnation), page.label)
+            if name != heard_from and self._tree.is_eager(name):
+                waiting.enqueue(key, page.label)
+
+    def _receive_of_tree(self, neighbour: NodeId, message: PageNames | Graft | Prune) -> None:
+        match message:
+            case PageNames(digests):
+                self._tree.named(neighbour, digests)
+            case Graft(digests):
+                for key, label in self._tree.grafted(neighbour, digests):
+                    self._neighbours[neighbour].enqueue(key, label)
+            case Prune():
+                self._tree.pruned(neighbour)
+
+    def _receive_root(self, neighbour: NodeId, digest: str) -> None:
+        """While pages are on their way roots differ, and lists of all streams would cost more than the pages."""
+        waiting = self._neighbours[neighbour]
+        is_equal = digest == self.root(with_others=waiting.with_others)
+        since = PATIENCE_TICKS if waiting.compared_tick is None else self._ticks - waiting.compared_tick
+        is_flowing = TREE_EXTENSION in waiting.can and self._ticks - self._pushed_tick < FLOWING_TICKS
+        if not is_equal and is_flowing and since < PATIENCE_TICKS:
+            return
+        waiting.compared_tick = self._ticks
+        if not is_equal:
+            self._send_streams(neighbour)
 
     def _send_streams(self, neighbour: NodeId) -> None:
         with_others = self._neighbours[neighbour].with_others

@@ -4,6 +4,7 @@ Nothing here raises on received data: the result is a message or `Malformed` wit
 """
 
 import re
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -32,9 +33,14 @@ FRAME_BYTES_MAX = 64 * 1024
 HEAD_BYTES_MAX = 1024
 STREAMS_PER_MESSAGE_MAX = 400
 PAGES_PER_MESSAGE_MAX = 800
+NAMES_PER_MESSAGE_MAX = 800
 KINDS_EXTENSION = "kinds"
 """The node keeps pages of kinds that it does not know, and lists them."""
-EXTENSIONS = (KINDS_EXTENSION,)
+TREE_EXTENSION = "tree"
+"""The node understands `names`, `graft` and `prune`."""
+QUIET_EXTENSION = "quiet"
+"""The node needs no keepalives, and sends none to neighbours that say the same."""
+EXTENSIONS = (KINDS_EXTENSION, QUIET_EXTENSION, TREE_EXTENSION)
 """What this node understands beside the first form of this version."""
 EXTENSIONS_MAX = 16
 LABEL_END = "~"
@@ -112,37 +118,84 @@ class Have:
 
 
 @dataclass(frozen=True, slots=True)
+class PageNames:
+    """Digests of pages that the sender has received, for a neighbour to which it does not push them."""
+
+    digests: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Graft:
+    """Asks for the pages with these digests, and for the next ones as they come."""
+
+    digests: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Prune:
+    """Asks to be told only the names of pages: another neighbour is faster."""
+
+
+@dataclass(frozen=True, slots=True)
 class Unknown:
     """A message kind of a later version; ignored."""
 
     kind: str
 
 
-type Message = Hello | Keepalive | TimeRequest | TimeAnswer | Root | Streams | Have | Page | Unknown
+type Message = (
+    Hello
+    | Keepalive
+    | TimeRequest
+    | TimeAnswer
+    | Root
+    | Streams
+    | Have
+    | PageNames
+    | Graft
+    | Prune
+    | Page
+    | Unknown
+)
 
 
-def encode(message: Hello | Keepalive | TimeRequest | TimeAnswer | Root | Streams | Have) -> bytes:
+type Encodable = (
+    Hello | Keepalive | TimeRequest | TimeAnswer | Root | Streams | Have | PageNames | Graft | Prune
+)
+
+
+def encode(message: Encodable) -> bytes:
     """One frame: canonical JSON with the message kind in ``is``."""
     match message:
-        case Hello(version, community, node, name, boot, can, machine):
-            fields = {"v": version, "community": community, "node": node, "name": name, "boot": boot}
-            more = {"can": can, "machine": machine}
-            return canonical(
-                {"is": "hello", **fields, **{key: value for key, value in more.items() if value}}
-            )
         case Keepalive():
             return canonical({"is": "beat"})
         case TimeRequest():
             return canonical({"is": "when"})
         case TimeAnswer(unix_s, hops):
             return canonical({"is": "time", "unix": unix_s, "hops": hops})
+        case PageNames(digests):
+            return canonical({"is": "names", "digests": digests})
+        case Graft(digests):
+            return canonical({"is": "graft", "digests": digests})
+        case Prune():
+            return canonical({"is": "prune"})
+        case _:
+            return canonical(_fields(message))
+
+
+def _fields(message: Hello | Root | Streams | Have) -> dict[str, object]:
+    match message:
+        case Hello(version, community, node, name, boot, can, machine):
+            fields = {"v": version, "community": community, "node": node, "name": name, "boot": boot}
+            more = {"can": can, "machine": machine}
+            return {"is": "hello", **fields, **{key: value for key, value in more.items() if value}}
         case Root(digest):
-            return canonical({"is": "root", "digest": digest})
+            return {"is": "root", "digest": digest}
         case Streams(after, upto, streams):
-            return canonical({"is": "streams", "after": after, "upto": upto, "streams": streams})
+            return {"is": "streams", "after": after, "upto": upto, "streams": streams}
         case Have(author, incarnation, after, upto, pages, asks):
             stream = {"author": author, "incarnation": incarnation, "after": after, "upto": upto}
-            return canonical({"is": "have", **stream, "pages": pages, "asks": asks})
+            return {"is": "have", **stream, "pages": pages, "asks": asks}
 
 
 def decode(frame: bytes) -> Message | Malformed:
@@ -161,26 +214,33 @@ def decode(frame: bytes) -> Message | Malformed:
 
 
 def _message(fields: dict[str, Any]) -> Message | Malformed:
-    match fields.get("is"):
-        case "hello":
-            return _hello(fields)
-        case "beat":
-            return Keepalive()
-        case "when":
-            return TimeRequest()
-        case "time":
-            return _time(fields)
-        case "root":
-            digest = fields.get("digest")
-            return Root(digest) if fits(digest, _ROOT) else Malformed("root without a digest")
-        case "streams":
-            return _streams(fields)
-        case "have":
-            return _have(fields)
-        case str(kind):
-            return Unknown(kind[:NAME_CHARS_MAX])
-        case _:
-            return Malformed("no message kind in 'is'")
+    kind = fields.get("is")
+    if not isinstance(kind, str):
+        return Malformed("no message kind in 'is'")
+    read = _READERS.get(kind)
+    return Unknown(kind[:NAME_CHARS_MAX]) if read is None else read(fields)
+
+
+def _root(fields: dict[str, Any]) -> Root | Malformed:
+    digest = fields.get("digest")
+    return Root(digest) if fits(digest, _ROOT) else Malformed("root without a digest")
+
+
+def _digests(fields: dict[str, Any]) -> tuple[str, ...] | Malformed:
+    digests = list_of(fields.get("digests"), NAMES_PER_MESSAGE_MAX)
+    if digests is None or not all(fits(each, _DIGEST) for each in digests):
+        return Malformed("not a list of digests")
+    return tuple(digests)
+
+
+def _names(fields: dict[str, Any]) -> PageNames | Malformed:
+    digests = _digests(fields)
+    return digests if isinstance(digests, Malformed) else PageNames(digests)
+
+
+def _graft(fields: dict[str, Any]) -> Graft | Malformed:
+    digests = _digests(fields)
+    return digests if isinstance(digests, Malformed) else Graft(digests)
 
 
 def _time(fields: dict[str, Any]) -> TimeAnswer | Malformed:
@@ -269,3 +329,17 @@ def _page(fields: dict[str, Any], head: bytes, rest: bytes, frame: bytes) -> Pag
 def _is_range(fields: dict[str, Any]) -> bool:
     after, upto = fields.get("after"), fields.get("upto")
     return isinstance(after, str) and isinstance(upto, str) and len(after) <= 96 and len(upto) <= 96
+
+
+_READERS: dict[str, Callable[[dict[str, Any]], Message | Malformed]] = {
+    "hello": _hello,
+    "beat": lambda _fields: Keepalive(),
+    "when": lambda _fields: TimeRequest(),
+    "time": _time,
+    "root": _root,
+    "streams": _streams,
+    "have": _have,
+    "names": _names,
+    "graft": _graft,
+    "prune": lambda _fields: Prune(),
+}

@@ -4,7 +4,7 @@ Pairs of state and event that are not listed are ignored: a late or repeated eve
 milliseconds of `Monotonic`.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal, assert_never
 
 from node.units import Milliseconds, Monotonic
@@ -12,6 +12,8 @@ from node.units import Milliseconds, Monotonic
 KEEPALIVE_EVERY = Milliseconds(6_000)
 """A keepalive is sent after this long without another message."""
 SILENT_AFTER = Milliseconds(3 * KEEPALIVE_EVERY)
+QUIET_SILENT_AFTER = Milliseconds(90_000)
+"""For a neighbour that sends nothing but rounds while nothing is new: two and a half of them."""
 GREETING_MAX = Milliseconds(10_000)
 GONE_AFTER = Milliseconds(180_000)
 HEARD_FORGOTTEN_AFTER = Milliseconds(900_000)
@@ -45,6 +47,7 @@ class Trusted:
     """A member of our community, connected."""
 
     heard: Monotonic
+    silent_after: Milliseconds = SILENT_AFTER
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,6 +96,8 @@ class Introduced:
     """Its hello arrived on the authenticated connection."""
 
     same_community: bool
+    is_quiet: bool = False
+    """Whether it sends no keepalives."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -184,10 +189,10 @@ def step(state: State, event: Event, now: Monotonic) -> Outcome:
             return _judge(state, event, member, now)
         case Sighted():
             return _sighted(state, now)
-        case Introduced(same_community):
-            return _introduced(state, same_community, now)
+        case Introduced():
+            return _introduced(state, event, now)
         case Spoke():
-            return (Trusted(now), ()) if isinstance(state, Trusted) else _ignored(state)
+            return (replace(state, heard=now), ()) if isinstance(state, Trusted) else _ignored(state)
         case Closed():
             return _closed(state, now)
         case _:
@@ -235,10 +240,11 @@ def _turn_away(state: State, event: Proved | Listed, now: Monotonic) -> Outcome:
             return _ignored(state)
 
 
-def _introduced(state: State, same_community: bool, now: Monotonic) -> Outcome:
-    match state, same_community:
+def _introduced(state: State, event: Introduced, now: Monotonic) -> Outcome:
+    silent_after = QUIET_SILENT_AFTER if event.is_quiet else SILENT_AFTER
+    match state, event.same_community:
         case ((Greeted() | Trusted() | Silent()), True):
-            return Trusted(now), (Admit(),)
+            return Trusted(now, silent_after), (Admit(),)
         case Trusted(), False:
             return Stranger(now, _later(now, STRANGER_ASKED_AGAIN_AFTER)), (
                 Dismiss(),
@@ -262,7 +268,7 @@ def _closed(state: State, now: Monotonic) -> Outcome:
 
 def _tick(state: State, now: Monotonic) -> Outcome:
     match state:
-        case Trusted(heard) if now - heard > SILENT_AFTER:
+        case Trusted(heard, silent_after) if now - heard > silent_after:
             return Silent(heard, 0, now), (Dismiss(), HangUp("silent"))
         case Greeted(since) if now - since > GREETING_MAX:
             return Heard(now, 1, _later(now, DIAL_AGAIN_MIN)), (HangUp("silent"),)

@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Protocol
 
+from mesh.publishing import OpenAllowance
 from node.accounting.ledger import UsageBucket
 from node.units import AccountId, NodeId
 
@@ -29,6 +30,9 @@ class UsageLedger(Protocol):
 
     async def own_buckets(self) -> Iterable[tuple[str, str, AccountId, UsageBucket]]:
         """(incarnation, day, account, bucket) of this node's ledger to publish, including earlier incarnations."""
+
+    def open_allowance(self, account: AccountId) -> OpenAllowance | None:
+        """The account's allowances by volume that are not used up; None if it has none."""
 
     def outlive(self, incarnation: str) -> None:
         """Neighbours have newer data of this incarnation than our ledger: start a new incarnation with a greater

@@ -1,6 +1,7 @@
 """Replicates pages: publishes our own, merges those of others, and stores all in the page cache."""
 
 import asyncio
+import contextlib
 from collections.abc import Callable, Iterable, Iterator, Mapping
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
@@ -22,6 +23,7 @@ from mesh.page_kinds import Content, page_content
 from mesh.page_versions import PagePosition, page_position
 from mesh.pages import UsagePages, changes_record, read_changes, read_reservation, reservation
 from mesh.ports import PageCache, Roster, UsageLedger
+from mesh.publishing import PublishSchedule
 from mesh.usage_kind import PageContent
 from node.accounting.ledger import (
     EMPTY_BUCKET,
@@ -36,6 +38,8 @@ from node.identity import human_form, own_node_id
 from node.units import AccountId, NodeId
 
 PUBLISH_EVERY_S = 1.0
+PUBLISH_REST_S = 60.0
+"""For usage that changes nobody's limits elsewhere."""
 PERSIST_EVERY_S = 60.0
 """Stored pages only save retransmission by neighbours, so flash wear matters more."""
 CHANGES = "changes"
@@ -94,6 +98,7 @@ class Replicator:
         self._booked.set()
         self._noted: dict[BucketKey, UsageBucket] = {}
         self._read_all = True
+        self._schedule = PublishSchedule(usage_ledger.open_allowance)
         self._takes_in = False
         self._warnings: dict[str, str] = {}
 
@@ -106,9 +111,12 @@ class Replicator:
         if changed is None:
             self._read_all = True
         else:
+            buckets = list(changed)
             self._noted.update(
-                {(incarnation, day, account): bucket for incarnation, day, account, bucket in changed}
+                {(incarnation, day, account): bucket for incarnation, day, account, bucket in buckets}
             )
+            if not self._schedule.book(buckets, asyncio.get_running_loop().time()):
+                return  # with the next ones, or when the rest is due
         self._booked.set()
 
     def receive(self, neighbour: NodeId, frame: bytes) -> None:
@@ -313,12 +321,15 @@ class Replicator:
 
     async def _write_when_booked(self) -> None:
         while True:
-            await self._booked.wait()
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(PUBLISH_REST_S):
+                    await self._booked.wait()
             await self._write_pages()
             await asyncio.sleep(PUBLISH_EVERY_S)
 
     async def _write_pages(self) -> None:
         self._booked.clear()
+        self._schedule.published()
         self._follow()
         self._take_in_all()
         await self._note_buckets()

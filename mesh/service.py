@@ -15,11 +15,21 @@ from mesh.community_service import CommunityService
 from mesh.directory import Directory, Peer
 from mesh.discovery import Discovery, OwnService
 from mesh.link_table import LinkEnd, LinkTable
-from mesh.messages import EXTENSIONS, Hello, Keepalive, Message, TimeAnswer, TimeRequest, decode, encode
+from mesh.messages import (
+    EXTENSIONS,
+    QUIET_EXTENSION,
+    Hello,
+    Keepalive,
+    Message,
+    TimeAnswer,
+    TimeRequest,
+    decode,
+    encode,
+)
 from mesh.neighbour_time import NeighbourTime
 from mesh.node_certificates import is_member
 from mesh.page_format import VERSION, Malformed
-from mesh.peering import GREETING_MAX, KEEPALIVE_EVERY, SILENT_AFTER
+from mesh.peering import GREETING_MAX, KEEPALIVE_EVERY, QUIET_SILENT_AFTER, SILENT_AFTER
 from mesh.ports import NetworkTime, PageCache, PeerView, Roster, UsageLedger
 from mesh.record_exchange import RECORDS_EXTENSION
 from mesh.replicator import OwnBucket, Replicator
@@ -29,6 +39,8 @@ from node.units import Monotonic, NodeId
 
 ROUND_EVERY_S = 30.0
 TICK_S = 0.5
+TREE_TICK_S = 1.0
+"""Between two messages with names of new pages to one neighbour."""
 CONFIGURED_AGAIN_S = (2.0, 60.0)
 COPY_KNOWN_S = 600.0
 """How long a copy of this node's disk is reported after it was met last."""
@@ -92,6 +104,8 @@ class MeshService:
 
     def _begin(self) -> None:
         """Reset all state, so that nothing of a crashed run is used again."""
+        if self._records is not None:
+            self._records.exchange.part_all()
         self.listening_port = 0
         self._boot = secrets.token_hex(8)
         self._directory = Directory()
@@ -106,6 +120,7 @@ class MeshService:
             on_usage_changed=self._on_usage_changed,
         )
         self._links: LinkTable[Link] = LinkTable(self._own)
+        self._tree_ticked_s = 0.0
         self._neighbour_time = NeighbourTime()
         self._copies: dict[Address | str, float] = {}
         """Where another machine with this node's key was met, each with the monotonic second."""
@@ -211,12 +226,20 @@ class MeshService:
             for node, effects in self._directory.tick(self._roster(), _now()):
                 self._act(node, effects)
             self._close_silent()
+            self._tick_tree()
             await asyncio.sleep(TICK_S)
+
+    def _tick_tree(self) -> None:
+        now = time.monotonic()
+        if now - self._tree_ticked_s >= TREE_TICK_S:
+            self._tree_ticked_s = now
+            if self._replica.exchange.tick():
+                self._wake()
 
     def _close_silent(self) -> None:
         """A neighbour is heard while one of its machines is; the connection of another one may be dead."""
         for link in self._links:
-            if time.monotonic() - link.heard > SILENT_AFTER / 1000:
+            if time.monotonic() - link.heard > (QUIET_SILENT_AFTER if link.is_quiet else SILENT_AFTER) / 1000:
                 self._end(link, "silent")
 
     def _end(self, link: Link, why: str) -> None:
@@ -415,7 +438,8 @@ class MeshService:
         link.name = NodeId(f"{link.node}/{theirs.machine}")
         link.heard = time.monotonic()
         peer.name, peer.boot = theirs.name, theirs.boot
-        self._handle(link.node, peering.Introduced(True))
+        link.is_quiet = QUIET_EXTENSION in theirs.can
+        self._handle(link.node, peering.Introduced(True, link.is_quiet))
         if link not in self._links:
             return False
         self._admit(link, theirs.can)
@@ -458,12 +482,12 @@ class MeshService:
             if loop.time() >= round_at:
                 self._replica.exchange.begin_round(link.name)
                 if self._records is not None:
-                    self._records.exchange.begin_round(link.node)
+                    self._records.exchange.round_passed(link.node)
                 self._ask_time(link)
                 round_at = loop.time() + ROUND_EVERY_S * random.uniform(0.8, 1.2)  # noqa: S311
             frame = self._next_frame(link)
             if frame is None:
-                frame = await self._keepalive_unless_woken(link, keepalive_at)
+                frame = await self._keepalive_unless_woken(link, round_at if link.is_quiet else keepalive_at)
             if frame is not None:
                 if not await link.send(frame):
                     return
@@ -482,12 +506,13 @@ class MeshService:
         return first or self._replica.exchange.next_frame(link.name)
 
     async def _keepalive_unless_woken(self, link: Link, at: float) -> bytes | None:
-        """A keepalive `at` this time of the loop; None when there may be something else to send before."""
+        """A keepalive `at` this time of the loop; None when there may be something else to send before, and on a
+        connection without keepalives."""
         try:
             async with asyncio.timeout_at(at):
                 await link.wake.wait()
         except TimeoutError:
-            return encode(Keepalive())
+            return None if link.is_quiet else encode(Keepalive())
         link.wake.clear()
         return None
 

@@ -7,6 +7,7 @@ import hashlib
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from typing import Any
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
@@ -18,6 +19,8 @@ from node.units import NodeId
 TEXT_BYTES_MAX = 16 * 1024
 SIGNATURES_MAX = 140
 """Two sets of 64 admins and three recovery keys."""
+NAMES_CACHED = 4096
+"""A node compares the names of all that it holds each time that something is new."""
 STATEMENT_KINDS = ("community", "membership", "invite", "use")
 
 _SIGNATURE = re.compile(rf"[0-9a-f]{{{2 * SIGNATURE_BYTES}}}")
@@ -42,7 +45,7 @@ class SignedStatement:
     @property
     def name(self) -> str:
         """16 hexadecimal digits over the text and the signatures: equal for two nodes that hold the same."""
-        return hashlib.sha256(canonical(as_json(self))).hexdigest()[:16]
+        return _name_of(self)
 
     @property
     def signers(self) -> frozenset[NodeId]:
@@ -53,6 +56,11 @@ class SignedStatement:
         found = parse_object(self.text)
         assert isinstance(found, dict), "it was one when it was read"
         return found
+
+
+@lru_cache(maxsize=NAMES_CACHED)
+def _name_of(statement: SignedStatement) -> str:
+    return hashlib.sha256(canonical(as_json(statement))).hexdigest()[:16]
 
 
 def statement_hash(kind: str, text: bytes) -> str:

@@ -39,6 +39,7 @@ UNPROVEN_MAX = 32
 UNPROVEN_PER_ADDRESS_MAX = 3
 UNREAD_BYTES_MAX = 1024 * 1024
 """Bytes in flight on one connection before a complete frame was read."""
+DEAD_S = 20
 ANSWERS_MAX = 2
 """Short frames that wait on one connection; of more, the newest."""
 CLOSE_S = 1.0
@@ -120,6 +121,8 @@ class Link:
     ) -> None:
         self._socket = socket
         self._tls = tls
+        self.is_quiet = False
+        """Whether neither side sends keepalives."""
         self.node = tls.node
         self.name = tls.node
         """Of the exchange with the machine at the other end."""
@@ -295,10 +298,27 @@ class Dialer:
             self._resolver.addresses.pop(host, None)
             self._context.answered.pop(host, None)
         tls = socket.get_extra_info("ssl_object")
+        _end_when_dead(socket.get_extra_info("socket"))
         if not isinstance(tls, NodeTLS):
             await socket.close()
             raise DialFailed("the connection was over before it was used")
         return Link(socket, tls, str(address), dialled=True)
+
+
+def _end_when_dead(connection: Any) -> None:
+    """Let the kernel end the connection DEAD_S after the other side has vanished, also while nothing is sent."""
+    options = {
+        socket.TCP_KEEPIDLE: DEAD_S,
+        socket.TCP_KEEPINTVL: DEAD_S // 4,
+        socket.TCP_KEEPCNT: 3,
+        socket.TCP_USER_TIMEOUT: DEAD_S * 1000,
+    }
+    with contextlib.suppress(
+        OSError, AttributeError
+    ):  # it may have ended, and then there is nothing to watch
+        connection.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+        for option, value in options.items():
+            connection.setsockopt(socket.IPPROTO_TCP, option, value)
 
 
 def _label(address: Address) -> str:
@@ -415,6 +435,7 @@ class Listener:
             return _refusal()
         socket = web.WebSocketResponse(max_msg_size=FRAME_BYTES_MAX + 1, compress=False, timeout=CLOSE_S)
         await socket.prepare(request)
+        _end_when_dead(request.get_extra_info("socket"))
         self.links += 1
         try:
             await self._serve(Link(socket, tls, met_at, dialled=False))

@@ -33,6 +33,7 @@ from node.app.admin import AdminService
 from node.app.admin_access import AdminAccessService
 from node.app.community import CommunityCommands
 from node.app.console import ConsoleCommands, ConsoleService, RuleCommands
+from node.app.ladder_console import LadderCommands
 from node.app.measured_check import MeasuredCheck
 from node.app.mesh_usage import MeshUsage
 from node.app.next_rules import NextRulesService
@@ -189,6 +190,7 @@ class Node:
                 tasks.create_task(supervise("admin by https", self._serve_admin_https, self.parts))
             tasks.create_task(supervise("rules", self._watch_rules, self.parts))
             tasks.create_task(supervise("trial of rules", self.adoption.run, self.parts))
+            tasks.create_task(supervise("cases of ladders", self.admin.cases.run, self.parts))
             if self.secure is not None:
                 tasks.create_task(supervise("portal by https", self.secure.run, self.parts))
             tasks.create_task(supervise("addresses", self.dnsmasq.run, self.parts))
@@ -462,7 +464,13 @@ class Node:
         commands = ConsoleCommands(self.admin.vouchers, self.admin.members, self.admin.site)
         rules = RuleCommands(self.adoption)
         community = CommunityCommands(self.community)
-        every = {**answers.all(), **commands.all(), **rules.all(), **community.all()}
+        every = {
+            **answers.all(),
+            **commands.all(),
+            **rules.all(),
+            **community.all(),
+            **LadderCommands(self.admin.cases).all(),
+        }
         return Console(self.config.node.console_socket, every, self.events)
 
 

@@ -6,12 +6,14 @@ from node.accounting.ledger import ErasureNote
 from node.accounts.appearance import Appearance
 from node.accounts.cards import CardsVoid
 from node.accounts.device_bindings import Binding, Unbound
+from node.accounts.ladder_cases import LadderCaseGone
 from node.accounts.member_passphrases import PassphraseGone, PassphraseHash
 from node.accounts.notices import Notice, NoticeGone
 from node.accounts.objections import Objection, ObjectionGone
 from node.accounts.rule_objections import RuleObjection, RuleObjectionGone
 from node.accounts.terms import Terms
 from node.accounts.vouchers import Batch, SavedVoucher
+from node.governance.ladder_case import LadderCase
 from node.units import MacAddress
 
 __all__ = [
@@ -21,6 +23,8 @@ __all__ = [
     "CardsVoid",
     "Change",
     "Forgotten",
+    "LadderCase",
+    "LadderCaseGone",
     "Notice",
     "NoticeGone",
     "Objection",
@@ -47,6 +51,8 @@ Change = (
     | ObjectionGone
     | RuleObjection
     | RuleObjectionGone
+    | LadderCase
+    | LadderCaseGone
     | Notice
     | NoticeGone
     | Terms
@@ -66,6 +72,7 @@ class StoredAccounts:
     cards_void: tuple[CardsVoid, ...] = ()
     objections: tuple[Objection, ...] = ()
     rule_objections: tuple[RuleObjection, ...] = ()
+    ladder_cases: tuple[LadderCase, ...] = ()
     notices: tuple[Notice, ...] = ()
     terms: tuple[Terms, ...] = ()
     appearance: tuple[Appearance, ...] = ()
@@ -81,5 +88,6 @@ class Forgotten:
     bindings: tuple[MacAddress, ...] = ()
     objections: tuple[int, ...] = ()
     notices: tuple[int, ...] = ()
+    ladder_cases: tuple[int, ...] = ()
     erased: tuple[ErasureNote, ...] = ()
     """Erasures whose month is over, and those whose date was wrong."""

@@ -67,15 +67,18 @@ class Objections:
         answered = [objection for objection in self._by_number.values() if objection.answer]
         return (*unanswered, *reversed(answered))
 
-    def has_room(self, account: AccountId) -> bool:
-        """Whether this account may file one more objection."""
+    def has_room(self, account: AccountId, *, suspends: bool = False) -> bool:
+        """Whether this account may file one more objection. `suspends`: one that suspends a step of a ladder, which it may
+        beside the others."""
         unanswered = sum(not objection.answer for objection in self.of(account))
         room = OBJECTIONS_OF_GUESTS_MAX if account.startswith(GUEST_PREFIX) else OBJECTIONS_MAX
-        return unanswered < OBJECTIONS_OPEN_MAX and len(self) < room
+        return unanswered < OBJECTIONS_OPEN_MAX + suspends and len(self) < room
 
-    def add(self, account: AccountId, rule: str, text: str, today: str) -> Objection:
+    def add(
+        self, account: AccountId, rule: str, text: str, today: str, *, suspends: bool = False
+    ) -> Objection:
         """File an objection. Precondition: `has_room`, and both texts within their limits."""
-        assert self.has_room(account), "ask has_room first"
+        assert self.has_room(account, suspends=suspends), "ask has_room first"
         assert len(text) <= OBJECTION_CHARS_MAX, "cut it or refuse it before"
         assert len(rule) <= RULE_CHARS_MAX, "cut it or refuse it before"
         objection = Objection(self._last + 1, account, today, rule, text)

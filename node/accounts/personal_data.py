@@ -3,10 +3,12 @@
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
 
 from node.accounts.changes import Change
 from node.accounts.registry import AccountRegistry
 from node.accounts.vouchers import voucher_state
+from node.governance.ladder_case import LadderCase
 from node.units import AccountId, MacAddress, Now
 
 
@@ -33,6 +35,7 @@ def own_rows(registry: AccountRegistry, account: AccountId, mac: MacAddress, at:
         "guests": [asdict(binding) for binding in registry.bindings.introduced_by(account)],
         "objections": [asdict(objection) for objection in registry.objections.of(account)],
         "rule_objections": [asdict(objection) for objection in registry.rule_objections.of(account)],
+        "ladder_cases": [_case_row(case) for case in registry.ladder_cases.of(account)],
         "has_passphrase": registry.has_passphrase(account),
     }
     if voucher is not None:
@@ -52,9 +55,31 @@ def own_rows(registry: AccountRegistry, account: AccountId, mac: MacAddress, at:
     return rows
 
 
+def _case_row(case: LadderCase) -> Mapping[str, object]:
+    """What the node keeps of a case, without what only its clockwork needs."""
+    return {
+        "number": case.number,
+        "ladder": case.ladder,
+        "step": case.step,
+        "said": case.said,
+        "reason": case.reason,
+        "by": case.by,
+        "begins": _time_text(case.begins_s),
+        "until": _time_text(case.until_s),
+        "objection": case.objection or None,
+        "ending": case.ending,
+        "ended": _time_text(case.ended_s) if case.ended_s else "",
+        "ended_by": case.ended_by,
+    }
+
+
+def _time_text(wall_s: int) -> str:
+    return datetime.fromtimestamp(wall_s, UTC).isoformat(" ", "minutes")
+
+
 def erase(registry: AccountRegistry, account: AccountId, mac: MacAddress, at: Now) -> tuple[Change, ...]:
     """Delete the device with its name and sponsor request. If it was the account's last device on this node,
-    also delete the account's objections to limits and rules, passphrase, open device code and the bindings of
+    also delete the account's objections to limits and rules, cases, passphrase, open device code and the bindings of
     guests it sponsors, who then need another sponsor.
 
     Not deleted: the voucher's row, so that its code cannot be used again; card revocations; the member
@@ -67,6 +92,7 @@ def erase(registry: AccountRegistry, account: AccountId, mac: MacAddress, at: No
     registry.device_codes.drop(account)
     rows += registry.objections.forget(objection.number for objection in registry.objections.of(account))
     rows += registry.rule_objections.forget_account(account)
+    rows += registry.ladder_cases.forget(case.number for case in registry.ladder_cases.of(account))
     rows += registry.drop_passphrase(account)
     for guest in registry.bindings.introduced_by(account):
         rows += registry.bindings.unbind(guest.mac)

@@ -13,6 +13,7 @@ from node.accounts.cards import Card, CardsVoid, StepUp, next_serial, next_void,
 from node.accounts.changes import Change, Forgotten, StoredAccounts
 from node.accounts.codes import Code, Mistyped, read_code
 from node.accounts.device_bindings import Binding, Bindings, DeviceCodes, OpenCode, Unbound, clean_name
+from node.accounts.ladder_cases import LadderCases
 from node.accounts.login_throttle import LoginThrottle
 from node.accounts.member_lookup import MemberLookup
 from node.accounts.member_passphrases import DUMMY_HASH, PassphraseGone, PassphraseHash
@@ -23,6 +24,7 @@ from node.accounts.sponsorship import HOST_CHARS_MAX, SponsorRequest, Sponsorshi
 from node.accounts.terms import TermsStore
 from node.accounts.vouchers import Voucher, VoucherStore, voucher_state
 from node.characters import plain
+from node.governance.ladder_case import Answered, LadderCase, Objected
 from node.governance.members import MemberDirectory
 from node.governance.rules import Way
 from node.units import GUEST_PREFIX, AccountId, MacAddress, Monotonic, NodeId, Now
@@ -52,7 +54,7 @@ class AccountRegistry:
     """The account stores, and the operations that involve more than one of them.
 
     What concerns one store is called there: `vouchers`, `bindings`, `sponsorship`, `device_codes`, `step_up`,
-    `objections`, `rule_objections`, `notices`, `terms`, `login_throttle`.
+    `objections`, `rule_objections`, `ladder_cases`, `notices`, `terms`, `login_throttle`.
     """
 
     def __init__(
@@ -77,6 +79,7 @@ class AccountRegistry:
         self.step_up = StepUp()
         self.objections = Objections()
         self.rule_objections = RuleObjections()
+        self.ladder_cases = LadderCases()
         self.notices = NoticeBoard()
         self.terms = TermsStore()
         self.appearance = NO_APPEARANCE
@@ -88,8 +91,8 @@ class AccountRegistry:
 
     def take(self, kept: StoredAccounts, at: Now, saved_at: Monotonic | None) -> tuple[Change, ...]:
         """Load the stored state, once after start. `saved_at` is the time of the last write in the previous
-        boot, None if there was none. Returns voucher rows whose times were converted to this boot, to be
-        stored again."""
+        boot, None if there was none. Returns rows of vouchers and cases whose times were converted to this boot,
+        to be stored again."""
         self.bindings.take(kept.bindings)
         self.objections.take(kept.objections)
         self.rule_objections.take(kept.rule_objections)
@@ -98,7 +101,8 @@ class AccountRegistry:
         self.appearance = next(iter(kept.appearance), self.appearance)
         self._passphrases = {each.account: each.hash for each in kept.passphrases}
         self._void = {each.account: each.below_serial for each in kept.cards_void}
-        return self.vouchers.take(kept.batches, kept.vouchers, at, saved_at)
+        cases = self.ladder_cases.take(kept.ladder_cases, at, saved_at)
+        return (*self.vouchers.take(kept.batches, kept.vouchers, at, saved_at), *cases)
 
     def forget(self, forgotten: Forgotten, at: Now) -> tuple[Change, ...]:
         """Drop what storage deleted at the end of retention. Returns rows that are still in use and must be
@@ -109,6 +113,7 @@ class AccountRegistry:
         self.objections.forget(forgotten.objections)
         for number in forgotten.notices:
             self.notices.take_down(number)
+        self.ladder_cases.forget(forgotten.ladder_cases)
         return rows
 
     def rows(self) -> tuple[Change, ...]:
@@ -120,6 +125,7 @@ class AccountRegistry:
             *(CardsVoid(account, below) for account, below in self._void.items()),
             *self.objections.all(),
             *self.rule_objections.all(),
+            *reversed(self.ladder_cases.all()),
             *self.notices.all(),
             *reversed(self.terms.all()),
             *((self.appearance,) if self.appearance != NO_APPEARANCE else ()),
@@ -337,15 +343,31 @@ class AccountRegistry:
 
     def add_objection(
         self, account: AccountId, rule: str, text: str, at: Now
-    ) -> tuple[Objection, ...] | Rejected:
-        """File an objection to a rule. Blank text is ignored and returns no row."""
+    ) -> tuple[Objection | LadderCase, ...] | Rejected:
+        """File an objection to a rule; one to the step of the account's case suspends the step. Blank text is ignored and
+        returns no row."""
         if len(text) > OBJECTION_CHARS_MAX or len(rule) > RULE_CHARS_MAX:
             return Rejected("too-long")
         if not text.strip():
             return ()
-        if not self.objections.has_room(account):
+        case = self.ladder_cases.open_of(account)
+        suspends = case is not None and case.group == rule and not case.objection
+        if not self.objections.has_room(account, suspends=suspends):
             return Rejected("too-many-open")
-        return (self.objections.add(account, rule, text.strip(), at.today),)
+        objection = self.objections.add(account, rule, text.strip(), at.today, suspends=suspends)
+        if case is None or not suspends:
+            return (objection,)
+        return objection, *self.ladder_cases.handle(case, Objected(objection.number), at)
+
+    def answer_objection(self, number: int, text: str, at: Now) -> tuple[Objection | LadderCase, ...]:
+        """Set or replace the answer; a step that the objection suspended goes on. Empty if there is no such objection."""
+        answered = self.objections.answer(number, text, at.today)
+        if answered is None:
+            return ()
+        case = self.ladder_cases.open_of(answered.account)
+        if case is None or case.objection != number:
+            return (answered,)
+        return answered, *self.ladder_cases.handle(case, Answered(), at)
 
     # --- internal -----------------------------------------------------------------------------
 

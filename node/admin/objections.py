@@ -34,6 +34,8 @@ class ObjectionsPage:
     form: FormView
     number: int
     """The objection that the form answers; 0 for none."""
+    has_ladders: bool = False
+    """Whether the rules have a ladder, or there are cases of one."""
 
     def form_of(self, objection: Objection) -> FormView:
         """The form of one objection; its fields have the number in their names, because labels need unique
@@ -91,5 +93,6 @@ class ObjectionsViews:
             notice=notice,
             form=form or FormView(),
             number=number,
+            has_ladders=self._backend.has_ladders(),
         )
         return AdminResponse(page, status)

@@ -75,6 +75,8 @@ class PersonPage:
     form: FormView
     notice: str
     """``blocked``, ``unblocked`` or empty."""
+    has_ladders: bool = False
+    """Whether the rules have a ladder."""
 
     def way(self, device: AdminDeviceRow) -> str:
         return WAY_WORDS[device.way] if device.way else ""
@@ -143,7 +145,15 @@ class PeopleViews:
             )
         frame = page_layout(request, self._backend.site(), "/people")
         return AdminResponse(
-            PersonPage(frame, person, person_line(person.row), form or FormView(), notice), status
+            PersonPage(
+                frame,
+                person,
+                person_line(person.row),
+                form or FormView(),
+                notice,
+                self._backend.has_ladders(),
+            ),
+            status,
         )
 
     async def _block(self, request: AdminRequest) -> AdminResponse | AdminRedirect:

@@ -13,6 +13,7 @@ from aiohttp.http_exceptions import HttpProcessingError
 from node.accounts.member_passphrases import PASSPHRASE_CHARS_MAX
 from node.admin.appearance import AppearanceViews
 from node.admin.backups import BackupsViews
+from node.admin.ladders import LadderViews
 from node.admin.members import MembersViews
 from node.admin.notices import NoticesViews
 from node.admin.objections import ObjectionsViews
@@ -117,6 +118,7 @@ VIEWS = (
     MembersViews,
     NoticesViews,
     ObjectionsViews,
+    LadderViews,
     RulesViews,
     RuleHistoryViews,
     TermsViews,

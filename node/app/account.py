@@ -15,6 +15,7 @@ from node.accounts.objections import RULE_CHARS_MAX
 from node.accounts.personal_data import InventoryEntry
 from node.accounts.terms import TermsText
 from node.app.admission import AdmissionService, refusal
+from node.app.case_views import CaseView, CaseViews
 from node.app.next_rules import NextRulesService, NextRulesView
 from node.app.passphrase_queue import PassphraseQueue
 from node.app.views import (
@@ -136,6 +137,14 @@ class AccountService:
     def next_rules_note(self) -> NextRules:
         """Whether there are rules that do not bind yet."""
         return self._next_rules.note()
+
+    def ladder_cases(self, mac: MacAddress, words: Translator) -> tuple[CaseView, ...]:
+        """The cases of ladders about the device's account; none without a session."""
+        account = self._views.account_of(mac)
+        if account is None or not len(self._registry.ladder_cases):
+            return ()
+        ruleset, now = self._policy.active_ruleset.ruleset, self._reconciler.persistence.instant()
+        return CaseViews(self._registry, ruleset, now, self._clock.civil().tzinfo, words).shown_to(account)
 
     async def next_rules(self, mac: MacAddress | None, words: Translator, number: int = 0) -> NextRulesView:
         """Rules that wait, are on trial, or were stopped by objections, or the draft with this number; for a device with a

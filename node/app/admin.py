@@ -16,6 +16,7 @@ from node.app.admin_members import AdminMembersService
 from node.app.admin_people import AdminPeopleService
 from node.app.admin_sessions import ADMIN, Signed
 from node.app.admin_vouchers import AdminVouchersService
+from node.app.ladder_cases import LadderCaseService
 from node.app.observed_counts import ObservedCounts
 from node.app.ports import RuleLog
 from node.app.rule_adoption import RuleAdoption
@@ -30,6 +31,7 @@ from node.control.active_ruleset import amend, new_strains
 from node.control.ports import Clock, StateArchive
 from node.control.reconciler import Reconciler
 from node.errors import Finding, NodeError, StorageTrouble
+from node.governance.admin_findings import too_few_admins
 from node.governance.canonical_form import meaning_fingerprint
 from node.governance.change_impact import change_impact
 from node.governance.change_sentences import ChangeSentence, change_sentences, verdict_sentence
@@ -174,6 +176,7 @@ class AdminService:
             strains=lambda directory: asyncio.to_thread(new_strains, reconciler.active_ruleset, directory),
         )
         self.content = AdminContentService(reconciler, config)
+        self.cases = LadderCaseService(reconciler, clock)
         self.backup = AdminBackupService(backups, clock, secrets.token_bytes)
 
     async def _adopt(self) -> None:
@@ -238,6 +241,11 @@ class AdminService:
             appearance.wifi_passphrase,
             appearance.logo,
         )
+
+    def has_ladders(self) -> bool:
+        """Whether the rules have a ladder, or there are cases of one."""
+        has_cases = len(self._reconciler.registry.ladder_cases) > 0
+        return has_cases or bool(self._reconciler.active_ruleset.ruleset.ladders)
 
     def rule_options(self) -> RuleOptions:
         rules, units = self._reconciler.active_ruleset.ruleset.rules, self._reconciler.member_directory.units
@@ -326,6 +334,7 @@ class AdminService:
         ruleset, findings = amend(active, text, members, slowest)
         if ruleset is not None:
             findings += tuple(unknown_nodes(ruleset, node_names))
+            findings += tuple(too_few_admins(ruleset, self.adoption.admins()))
         changed = difference(active.text, text)
         draft = read_draft(text)
         places = {} if isinstance(draft, Finding) else _places(draft, findings)

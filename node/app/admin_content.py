@@ -149,11 +149,9 @@ class AdminContentService:
             return None  # the same form twice
         if objection is not None and fingerprint(objection) != replacing:
             return _CHANGED
-        answered = self._registry.objections.answer(
-            number, text, self._reconciler.persistence.instant().today
-        )
-        if answered is None:
+        answered = self._registry.answer_objection(number, text, self._reconciler.persistence.instant())
+        if not answered:
             message = gettext_lazy("This objection is gone: its author deleted it.")
             return Finding("contest", 0, message, gettext_lazy("answer another one"))
-        await store(self._reconciler, (answered,))
+        await store(self._reconciler, answered)
         return None

@@ -11,6 +11,9 @@ from mesh.signed_statement import SignedStatement, as_json, read_statement
 from node.console import Answer
 from node.errors import NodeError, StorageTrouble
 
+FOLLOW_CHARS_MIN = 16
+"""Of the id of a record that a person compares before a node follows it: 64 bits."""
+
 
 class CommunityCommands:
     """Each method answers one query. Raises NodeError when it is refused."""
@@ -43,9 +46,8 @@ class CommunityCommands:
         community, statements = str(question.get("community") or ""), _statements(question)
         state = self._community.state
         if not statements:
-            matching = [
-                each for each in self._community.offered() if community and each.startswith(community)
-            ]
+            offered = self._community.offered() if len(community) >= FOLLOW_CHARS_MIN else ()
+            matching = [each for each in offered if each.startswith(community)]
             community = matching[0] if len(matching) == 1 else ""
         if state is not None:
             raise NodeError(

@@ -4,6 +4,7 @@ from collections.abc import Iterable
 from datetime import date, timedelta
 
 from mesh.page_versions import DAYS_MAX
+from mesh.publishing import STEP_PERMILLE, OpenAllowance
 from node.accounting.ledger import UsageBucket, UsageKey
 from node.accounting.periods import DAY_UNKNOWN
 from node.control.reconciler import Reconciler
@@ -30,6 +31,17 @@ class MeshUsage:
             for key, bucket in buckets.items()
             if persistence.may_be_published(key)
         ]
+
+    def open_allowance(self, account: AccountId) -> OpenAllowance | None:
+        quotas = [
+            (quota.allowed, quota.allowed - quota.used)
+            for quota in self._reconciler.allowance(account).quotas
+            if quota.used < quota.allowed
+        ]
+        if not quotas:
+            return None
+        step = min(allowed for allowed, _ in quotas) * STEP_PERMILLE // 1000
+        return OpenAllowance(max(1, step), min(left for _, left in quotas))
 
     def outlive(self, incarnation: str) -> None:
         self._reconciler.persistence.outlive(incarnation)

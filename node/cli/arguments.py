@@ -167,6 +167,39 @@ VERBS: tuple[Verb, ...] = (
         (_JSON,),
     ),
     Verb(
+        ("ladder", "list"),
+        "The ladders of the rules, the accounts that used more than they say, and all cases.",
+        "procomu ladder list",
+        (_JSON,),
+    ),
+    Verb(
+        ("ladder", "open"),
+        "Open a case: the account reads it at once, and the next step holds a day later.",
+        'procomu ladder open ana big-users --reason "downloads all evening, and did not answer"',
+        (
+            Argument("ACCOUNT", "the account that it is about"),
+            Argument("LADDER", "the id of a ladder in the rules"),
+            Argument("--reason", "why; not needed if the account used more than the ladder says", "TEXT"),
+            _JSON,
+        ),
+    ),
+    Verb(
+        ("ladder", "lift"),
+        "Lift a case: nothing of it limits the account any longer.",
+        "procomu ladder lift 3",
+        (Argument("NUMBER", "the number of the case"), _JSON),
+    ),
+    Verb(
+        ("ladder", "answer"),
+        "Answer the objection to a case: its step goes on.",
+        'procomu ladder answer 3 "we looked again: it stays"',
+        (
+            Argument("NUMBER", "the number of the case"),
+            Argument("TEXT", "the answer, which the person reads"),
+            _JSON,
+        ),
+    ),
+    Verb(
         ("devices",),
         "Every device that is here: whose it is, how it joined, what it used.",
         "procomu devices",

@@ -150,6 +150,11 @@ def create(context: CommandContext) -> int:
             f"this node follows a community record already: {answer['followed'][:16]}",
             "look at it with 'procomu community show'",
         )
+    if answer["offered"]:
+        raise NodeError(
+            f"neighbours of this node follow a community record already: {answer['offered'][0][:16]}",
+            "compare it with an admin, then follow it with 'procomu community follow'",
+        )
     path = context.config_path.parent / ADMIN_KEY
     key = admin_key(path) if path.exists() else new_admin_key(path)
     made = first_record(config.community.name, context.asked["label"] or ADMIN_LABEL, key, answer["listed"])
@@ -286,6 +291,8 @@ def remove(context: CommandContext) -> int:
     lines = [f"{clean(view.label) or human_form(view.node)} {said}."]
     if new_state == "removed":
         lines += ["It may still hold copies of what it received, and it knows the community's secret."]
+        if view.invite is not None:
+            lines += [f"Close its invite too: procomu community invite --close {human_form(view.invite)}"]
     context.answer({"ok": True, "node": view.node, "state": new_state}, lines)
     return EXIT_YES
 

@@ -3,20 +3,28 @@
 import json
 import os
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, TextIO
 
 from node.cli.arguments import EXIT_NO, EXIT_NO_NODE, EXIT_WRONG_USE, EXIT_YES, make_parser
 from node.cli.backups import BACKUP_COMMANDS
 from node.cli.commands import COMMANDS, CommandContext, version
-from node.cli.community_admins import ADMIN_COMMANDS
-from node.cli.community_commands import COMMUNITY_COMMANDS
+from node.cli.ladder_commands import LADDER_COMMANDS
 from node.cli.rule_commands import RULE_COMMANDS
 from node.cli.terminal import Terminal, clean
 from node.console import NoRunningNode
 from node.errors import InvalidFile, NodeError
 
-ALL_COMMANDS = {**COMMANDS, **RULE_COMMANDS, **BACKUP_COMMANDS, **COMMUNITY_COMMANDS, **ADMIN_COMMANDS}
+
+def commands_beside(verb: str) -> Mapping[str, Callable[[CommandContext], int]]:
+    """The commands among which this one is. Those about the community load cryptography, which takes a while on a small
+    board."""
+    if verb.split(maxsplit=1)[0] != "community":
+        return {**COMMANDS, **RULE_COMMANDS, **LADDER_COMMANDS, **BACKUP_COMMANDS}
+    from node.cli.community_admins import ADMIN_COMMANDS  # noqa: PLC0415
+    from node.cli.community_commands import COMMUNITY_COMMANDS  # noqa: PLC0415
+
+    return {**COMMUNITY_COMMANDS, **ADMIN_COMMANDS}
 
 
 def main(words: Sequence[str] | None = None) -> int:
@@ -25,7 +33,7 @@ def main(words: Sequence[str] | None = None) -> int:
     asked = vars(make_parser(version).parse_args(words))
     told = CommandContext(asked, _terminal(sys.stdout), sys.stdout)
     try:
-        return ALL_COMMANDS[asked["verb"]](told)
+        return commands_beside(asked["verb"])[asked["verb"]](told)
     except NoRunningNode as trouble:
         return _say(trouble, told, EXIT_NO_NODE)
     except InvalidFile as trouble:

@@ -1,6 +1,7 @@
 """Effective policy (RFC 2753): the rules in force, applied to the account of each device."""
 
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from dataclasses import replace
 
 from node.accounting.ledger import Ledger
 from node.accounting.periods import period_name
@@ -12,6 +13,7 @@ from node.control.rates import BusyCeiling
 from node.enforcement.htb_classes import GuaranteedParts, Promises, promises
 from node.enforcement.plan import FirewallConfig, ShapedClass, TrafficPlan
 from node.governance.allowance import Allowance, Moment, Unit
+from node.governance.ladders import steps_said
 from node.governance.members import MemberDirectory
 from node.governance.rule_evaluation import Evaluator
 from node.governance.rules import GUEST_TIER, LATE_DUES, ActiveRuleset, without_reserve
@@ -19,7 +21,7 @@ from node.sessions.present_shares import PresentShares
 from node.sessions.state import Authorized, Shortened
 from node.sessions.table import GUESTS_MAX, SessionTable
 from node.sessions.traffic_classes import as_kept, class_of_idle_accounts, pool_account, pools, shaped_classes
-from node.units import NO_USAGE, AccountId, MacAddress, Milliseconds, Monotonic, Rates, Usage, lowest
+from node.units import NO_USAGE, AccountId, MacAddress, Milliseconds, Monotonic, Now, Rates, Usage, lowest
 
 
 class EffectivePolicy:
@@ -45,6 +47,7 @@ class EffectivePolicy:
         self._node_name = node_name
         self.active_ruleset, self.member_directory = active_ruleset, member_directory
         self.evaluator = Evaluator(active_ruleset.own)
+        self._steps = steps_said(active_ruleset.ruleset)
         self.session_table = SessionTable(self.account_of, guests_max)
         self.allowances: dict[AccountId, Allowance] = {}
         """Of all accounts with an authorized session, without remaining quotas."""
@@ -70,14 +73,29 @@ class EffectivePolicy:
         )
 
     def unit(self, account: AccountId, moment: Moment | None = None) -> Unit:
-        """The account as the rules see it; at a `moment`, with whether its dues are late then, if a rule depends on it.
+        """The account as the rules see it; at a `moment`, with whether its dues are late then, if a rule depends on it, and
+        with the step of a ladder that holds for it.
         Also called by the reader thread."""
+        unit = self._unit(account, moment)
+        group = None if moment is None or not self._steps else self._step_group(account, moment)
+        return unit if group is None else replace(unit, groups=unit.groups | {group})
+
+    def _unit(self, account: AccountId, moment: Moment | None) -> Unit:
         ruleset, directory = self.active_ruleset.own, self.member_directory
         if moment is not None and ruleset.knows_dues and account in directory.paid_until:
             day = None if moment.clock == "unknown" else moment.at.date()
             return directory.unit_on(account, day, ruleset.grace_days)
         known = directory.by_account.get(account)
         return known or Unit(account, GUEST_TIER, self._registry.vouchers.groups_of(account))
+
+    def _step_group(self, account: AccountId, moment: Moment) -> str | None:
+        """The group of the step of a ladder that holds for the account."""
+        cases = self._registry.ladder_cases
+        if cases.open_of(account) is None:
+            return None
+        wall = None if moment.clock == "unknown" else int(moment.at.timestamp())
+        now = Now(self._clock.monotonic(), self._clock.boot, wall, "")
+        return cases.group_of(account, now, self.active_ruleset.ruleset.charter.answer_days, self._steps)
 
     def is_late(self, account: AccountId) -> bool:
         """Whether rules that are for people whose dues are late apply to the account now."""
@@ -143,6 +161,7 @@ class EffectivePolicy:
         changed_directory = member_directory != self.member_directory
         self.active_ruleset, self.member_directory = active_ruleset, member_directory
         self.evaluator = Evaluator(active_ruleset.own)
+        self._steps = steps_said(active_ruleset.ruleset)
         return changed_directory
 
     def reconsider(

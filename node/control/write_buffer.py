@@ -14,6 +14,8 @@ from node.accounts.changes import (
     Binding,
     CardsVoid,
     Change,
+    LadderCase,
+    LadderCaseGone,
     Notice,
     NoticeGone,
     Objection,
@@ -176,6 +178,8 @@ def row_of(change: Change) -> tuple[str, Hashable]:
             return "contest", number
         case RuleObjection(account, version) | RuleObjectionGone(account, version):
             return "rule objection", (account, version)
+        case LadderCase(number) | LadderCaseGone(number):
+            return "ladder case", number
         case Notice(number) | NoticeGone(number):
             return "notice", number
         case Terms(version):

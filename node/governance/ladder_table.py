@@ -58,7 +58,7 @@ TRIGGER_WANTED = gettext_lazy(
 )
 DECAY_WANTED = gettext_lazy("a number of days, such as {example}", example='"90 days"')
 _WHILE_BUSY = " while busy"
-_STEP = re.compile(r"(?P<effect>.{1,90}?)(?: for (?P<days>\d{1,9}) days?)?")
+_STEP = re.compile(r"(?P<effect>.{1,90}?)(?: for (?P<days>\d{1,9}) days?)?", re.ASCII)
 _DAYS = re.compile(r"(\d{1,9}) days?", re.ASCII)
 
 

@@ -15,6 +15,7 @@ from node.governance.rules import (
     UsageAlert,
     Who,
 )
+from node.governance.value_syntax import format_rates
 
 LADDERS_MAX, STEPS_MAX = 8, 6
 LADDER_NOTICE_HOURS = 24
@@ -76,6 +77,25 @@ def _effect(step: LadderStep) -> ShareLimit | Ceiling | None:
             return None
         case Ceiling():
             return step.effect
+
+
+def step_text(step: LadderStep) -> str:
+    """The step as a file says it."""
+    match step.effect:
+        case Share(weight):
+            return f"share {weight} for {step.days} days"
+        case Ceiling(rates) if rates is not None:
+            return f"ceiling {format_rates(rates)} for {step.days} days"
+    return "tell"
+
+
+def steps_said(ruleset: Ruleset) -> dict[str, str]:
+    """What the rules say of the step of each group."""
+    return {
+        step_group(ladder.id, number): step_text(step)
+        for ladder in ruleset.ladders
+        for number, step in enumerate(ladder.steps, start=1)
+    }
 
 
 def ladder_essence(ladder: Ladder) -> Ladder:

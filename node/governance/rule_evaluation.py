@@ -393,8 +393,9 @@ class Evaluator:
 
     @property
     def sliding_days(self) -> int:
-        """How many last days the quotas count at most; 1 where none does."""
+        """How many last days the quotas and the triggers of ladders count at most; 1 where none does."""
         periods = [quota.period for _, quota in self._quotas]
+        periods += [each.trigger.period for each in self.ruleset.ladders if each.trigger is not None]
         return max((period.days for period in periods if isinstance(period, SlidingDays)), default=1)
 
     def slice_at(self, moment: Moment) -> PolicySlice:

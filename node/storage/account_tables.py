@@ -3,6 +3,7 @@ and appearance."""
 
 import json
 from collections.abc import Iterable
+from dataclasses import astuple, replace
 from sqlite3 import Connection
 from typing import Any
 
@@ -12,6 +13,8 @@ from node.accounts.changes import (
     CardsVoid,
     Change,
     Forgotten,
+    LadderCase,
+    LadderCaseGone,
     NoticeGone,
     ObjectionGone,
     PassphraseGone,
@@ -47,6 +50,7 @@ def load_kept(db: Connection) -> StoredAccounts:
             RuleObjection(AccountId(account), *values)
             for account, *values in rows(RULE_OBJECTION, "rule_objections")
         ),
+        ladder_cases=tuple(_case(row) for row in rows(LADDER_CASE, "ladder_cases")),
         notices=tuple(_notice(row) for row in rows(NOTICE, "notices")),
         terms=tuple(_terms(row) for row in rows(TERMS, "terms")),
         appearance=tuple(_appearance(row) for row in rows(APPEARANCE, "appearance")),
@@ -80,7 +84,10 @@ def forget_before(db: Connection, *, ended: str, used: str) -> Forgotten:
     )
     objections = gone("DELETE FROM contests WHERE answer != '' AND answered_day < :used RETURNING number")
     notices = gone("DELETE FROM notices WHERE last_day != '' AND last_day < :ended RETURNING number")
-    return Forgotten(vouchers, bindings, objections, notices)
+    cases = gone(
+        "DELETE FROM ladder_cases WHERE ending != '' AND ended_s < unixepoch(:used) RETURNING number"
+    )
+    return Forgotten(vouchers, bindings, objections, notices, cases)
 
 
 BATCH = "number, in_group, lasts_ms, devices_max, issued_day, issued_by, note"
@@ -90,6 +97,10 @@ HASH = "account, hash"
 CARDS_VOID = "account, below_serial"
 OBJECTION = "number, account, day, rule, text, answer, answered_day"
 RULE_OBJECTION = "account, version, fingerprint, day, text"
+LADDER_CASE = (
+    "number, account, ladder, step, said, days, reason, by, opened_s, boot, at_ms, ran_ms, objection, objected_s, "
+    "objected_ran_ms, is_answered, ending, ended_s, ended_by"
+)
 KEY_COLUMNS = {"rule_objections": 2}
 """How many columns are the primary key, where it is not the first one alone."""
 NOTICE = "number, place, audience, first_day, last_day, is_urgent, by, texts"
@@ -107,28 +118,37 @@ def _statement(change: Change) -> tuple[str, list[Any]]:
             return "DELETE FROM contests WHERE number = ?", [number]
         case RuleObjectionGone(account, version):
             return "DELETE FROM rule_objections WHERE account = ? AND version = ?", [account, version]
+        case LadderCaseGone(number):
+            return "DELETE FROM ladder_cases WHERE number = ?", [number]
         case NoticeGone(number):
             return "DELETE FROM notices WHERE number = ?", [number]
         case _:
             return put(*row(change))
 
 
-def row(
-    change: Batch
+Row = (
+    Batch
     | SavedVoucher
     | Binding
     | PassphraseHash
     | CardsVoid
     | Objection
     | RuleObjection
+    | LadderCase
     | Notice
     | Terms
-    | Appearance,
-) -> tuple[str, str, list[Any]]:
+    | Appearance
+)
+"""What is stored as one row."""
+
+
+def row(change: Row) -> tuple[str, str, list[Any]]:
     """Table, columns and values of a row; the first columns are the primary key."""
     match change:
         case Notice() | Terms() | Objection() | RuleObjection() | Appearance():
             return _written(change)
+        case LadderCase():
+            return "ladder_cases", LADDER_CASE, _case_row(change)
         case _:
             return _owned(change)
 
@@ -167,6 +187,17 @@ def _written(
             texts = _json((each.language, each.text) for each in welcome)
             values = [APPEARANCE_ROW, accent, accent_dark, texts, wifi_name, wifi_passphrase, logo, by]
             return "appearance", APPEARANCE, values
+
+
+def _case_row(case: LadderCase) -> list[Any]:
+    values = astuple(case)
+    place = LADDER_CASE.split(", ").index("is_answered")
+    return [*values[:place], int(case.is_answered), *values[place + 1 :]]
+
+
+def _case(row: tuple[Any, ...]) -> LadderCase:
+    case = LadderCase(*row)
+    return replace(case, is_answered=bool(case.is_answered))
 
 
 def put(table: str, columns: str, values: list[Any]) -> tuple[str, list[Any]]:

@@ -3,18 +3,21 @@
 A change is ``["put", table, values]``, ``["gone", table, key, more of the key]``, ``["removed", values of a session]``,
 ``["pardoned", device]`` or ``["erased", device, account, until_day]``. Credentials are stored as in the
 database: as fingerprints and hashes. A device that was erased or left an account is stored as a keyed hash.
-Names of devices and texts of objections are not in the journal, only in the copy, so that they need to be
+Names of devices, texts of objections and reasons of cases are not in the journal, only in the copy, so that they need to be
 erased in one place only.
 """
 
 import hmac
 import sqlite3
 from collections.abc import Callable, Hashable, Iterable
+from dataclasses import replace
 from sqlite3 import Connection
 from typing import Any
 
 from node.accounts.changes import Change as RegistryChange
 from node.accounts.changes import (
+    LadderCase,
+    LadderCaseGone,
     NoticeGone,
     Objection,
     ObjectionGone,
@@ -41,6 +44,7 @@ _COLUMNS = {
     "passphrases": account_tables.HASH,
     "cards_void": account_tables.CARDS_VOID,
     "rule_objections": account_tables.RULE_OBJECTION,
+    "ladder_cases": account_tables.LADDER_CASE,
     "notices": account_tables.NOTICE,
     "terms": account_tables.TERMS,
     "appearance": account_tables.APPEARANCE,
@@ -50,6 +54,7 @@ _GONE = {
     "passphrases": ("account",),
     "contests": ("number",),
     "rule_objections": ("account", "version"),
+    "ladder_cases": ("number",),
     "notices": ("number",),
     "bindings": ("mac",),
 }
@@ -75,14 +80,10 @@ def _of_registry(db: Connection, change: RegistryChange, devices: HashedDevices)
     match change:
         case Unbound(mac):
             return ["gone", "bindings", devices.hashed(mac)]
-        case PassphraseGone(account):
-            return ["gone", "passphrases", account]
-        case ObjectionGone(number):
-            return ["gone", "contests", number]
-        case RuleObjectionGone(account, version):
-            return ["gone", "rule_objections", account, version]
-        case NoticeGone(number):
-            return ["gone", "notices", number]
+        case PassphraseGone() | ObjectionGone() | RuleObjectionGone() | LadderCaseGone() | NoticeGone():
+            return _gone(change)
+        case LadderCase():
+            return _put_row(replace(change, reason=""))
         case Objection():
             return None
         case RuleObjection(account, version, fingerprint, day, _):
@@ -92,8 +93,28 @@ def _of_registry(db: Connection, change: RegistryChange, devices: HashedDevices)
         case Binding(mac, account, way, day, _, introduced_by):
             return ["put", "bindings", [mac, account, way, day, "", introduced_by]]
         case _:
-            name, _, values = account_tables.row(change)
-            return ["put", name, [storable(value) for value in values]]
+            return _put_row(change)
+
+
+def _put_row(change: account_tables.Row) -> Change:
+    name, _, values = account_tables.row(change)
+    return ["put", name, [storable(value) for value in values]]
+
+
+def _gone(
+    change: PassphraseGone | ObjectionGone | RuleObjectionGone | LadderCaseGone | NoticeGone,
+) -> Change:
+    match change:
+        case PassphraseGone(account):
+            return ["gone", "passphrases", account]
+        case ObjectionGone(number):
+            return ["gone", "contests", number]
+        case RuleObjectionGone(account, version):
+            return ["gone", "rule_objections", account, version]
+        case LadderCaseGone(number):
+            return ["gone", "ladder_cases", number]
+        case NoticeGone(number):
+            return ["gone", "notices", number]
 
 
 def _is_known(db: Connection, saved: SavedVoucher) -> bool:
@@ -196,8 +217,8 @@ def _apply(db: Connection, change: Change, known: _KnownDevices) -> None:
         case ["put", "bindings", values]:
             known.add(values[0])
             _put_binding(db, values)
-        case ["put", "rule_objections", values]:
-            _put_rule_objection(db, values)
+        case ["put", ("rule_objections" | "ladder_cases") as name, values]:
+            _PUT_WITHOUT_TEXT[name](db, values)
         case ["put", name, values]:
             _put(db, name, values)
         case ["gone", "bindings", device]:
@@ -255,3 +276,22 @@ def _put_rule_objection(db: Connection, values: list[Any]) -> None:
         "fingerprint = excluded.fingerprint, day = excluded.day",
         values,
     )
+
+
+def _put_ladder_case(db: Connection, values: list[Any]) -> None:
+    """Keep the reason, which is not in the journal, if it is the same case."""
+    number, account = values[:2]
+    known = db.execute(
+        "SELECT reason FROM ladder_cases WHERE number = ? AND account = ? AND opened_s = ?",
+        [number, account, values[_CASE_COLUMNS.index("opened_s")]],
+    ).fetchone()
+    values = list(values)
+    values[_CASE_COLUMNS.index("reason")] = known[0] if known else ""
+    _put(db, "ladder_cases", values)
+
+
+_PUT_WITHOUT_TEXT: dict[str, Callable[[Connection, list[Any]], None]] = {
+    "rule_objections": _put_rule_objection,
+    "ladder_cases": _put_ladder_case,
+}
+_CASE_COLUMNS = account_tables.LADDER_CASE.split(", ")

@@ -98,6 +98,14 @@ INVENTORY = (
         ),
     ),
     InventoryEntry(
+        "ladder_cases",
+        N_(
+            "Cases of the community’s ladders: which account, which step, the reason, which admin opened and ended it, "
+            "and when."
+        ),
+        N_("13 months after the end"),
+    ),
+    InventoryEntry(
         "erasures",
         N_(
             "Who asked to have their data erased, so that their counts are erased too when the month ends, and "
@@ -284,6 +292,27 @@ def _tenth(db: Connection) -> None:
     table(db, "rule_versions").add_column("waits_s", int, not_null_default=0)
 
 
+def _eleventh(db: Connection) -> None:
+    """Cases of ladders."""
+    texts = dict.fromkeys(("account", "ladder", "said", "reason", "by", "boot", "ending", "ended_by"), str)
+    numbers = dict.fromkeys(
+        (
+            "step",
+            "days",
+            "opened_s",
+            "at_ms",
+            "ran_ms",
+            "objection",
+            "objected_s",
+            "objected_ran_ms",
+            "is_answered",
+            "ended_s",
+        ),
+        int,
+    )
+    _create(db, "ladder_cases", "number", {"number": int, **texts, **numbers})
+
+
 def _create(
     db: Connection,
     name: str,
@@ -311,6 +340,7 @@ MIGRATIONS: tuple[Callable[[Connection], None], ...] = (
     _eighth,
     _ninth,
     _tenth,
+    _eleventh,
 )
 """In order; user_version is the number applied. Each runs in one transaction."""
 

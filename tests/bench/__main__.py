@@ -17,6 +17,7 @@ from tests.bench import (
     install,
     join,
     latency,
+    mesh,
     meter,
     portal,
     rules,
@@ -43,6 +44,7 @@ BENCHES: dict[str, ModuleType] = {
     "written": written,
     "siege": siege,
     "rules": rules,
+    "mesh": mesh,
     "hours": hours,
 }
 
@@ -50,7 +52,7 @@ BENCHES: dict[str, ModuleType] = {
 def measured(name: str, *, is_long: bool = False) -> Figures:
     """Every key of one bench; what could not be measured is None, with the reason. `is_long` is for `latency`."""
     keys: tuple[str, ...] = BENCHES[name].KEYS
-    reason = None if name == "rules" else missing_for_namespaces()
+    reason = None if name in {"rules", "mesh"} else missing_for_namespaces()
     if reason is not None:
         return missing(keys, reason)
     measure: Callable[[], Figures] = BENCHES[name].measure

@@ -12,6 +12,7 @@ from typing import Any
 from urllib.parse import urlencode, urlsplit
 
 from node.enforcement.plan import TableUse
+from node.governance.ladder_case import LadderCase
 from node.units import AccountId, MacAddress
 from tests.browser.chromium import Browser
 from tests.browser.scenes import LANGUAGES, Doing, PageScene, nothing, sends
@@ -51,6 +52,8 @@ async def open_admins(*losses: str, objecting: Sequence[str] | None = None) -> A
                 await app.adoption.adopt(_FASTER, "admin Ana", due="2026-12-01 06:00")
                 for account in objecting:
                     await app.adoption.object(AccountId(account), 2, "I work at night.\nAsk us first.")
+                draft = await app.adoption.draft(_SLOWER, "admin Ana")
+                await app.adoption.object(AccountId("ana"), draft.number, "Too slow for school.")
             async with open_admin_server(app.admin) as server:
                 assert server.bound is not None
                 yield server.bound[1]
@@ -73,6 +76,44 @@ def open_after_a_loss() -> AbstractAsyncContextManager[int]:
         "On 2026-11-20 08:10 the database was damaged. What was used after 2026-11-19 23:00 is not counted. "
         "The damaged file is kept for 30 days as procomu.db.broken-1."
     )
+
+
+@asynccontextmanager
+async def open_with_cases() -> AsyncIterator[int]:
+    """The admin server of a node with a ladder, an account over its trigger, and cases in several states."""
+    folder = await asyncio.to_thread(tempfile.TemporaryDirectory)
+    try:
+        async with admin_app(Path(folder.name), rules=RULES + _LADDERS) as app:
+            await populate(app)
+            await _busy_hour(app)
+            for account, ladder in (("ana", "big-users"), ("guest-02", "noise")):
+                opened = await app.admin.cases.open(
+                    "admin Ana", account, ladder, "Every evening.\nFor a week & more."
+                )
+                assert isinstance(opened, LadderCase), opened
+            assert await app.portal.add_objection(PHONE, "ladder:big-users:1", "It was a backup.") is None
+            await app.admin.cases.lift("admin Pere", 2)
+            async with open_admin_server(app.admin) as server:
+                assert server.bound is not None
+                yield server.bound[1]
+    finally:
+        folder.cleanup()
+
+
+_LADDERS = """
+[[ladder]]
+id = "big-users"
+who = "everyone"
+trigger = "10 GB per month"
+steps = ["tell", "share 50 for 7 days", "ceiling 1 Mbit/s for 14 days"]
+by = "D-2026-011"
+
+[[ladder]]
+id = "noise"
+who = "everyone"
+steps = ["tell", "ceiling 2 Mbit/s for 3 days"]
+by = "D-2026-012"
+"""
 
 
 def signs_in(link: str) -> Doing:
@@ -109,6 +150,7 @@ def _admin(name: str, page: str, path: str, **more: Any) -> PageScene:
 
 
 _ISSUED = _and_goes("/vouchers", sends("/vouchers", **ISSUE))
+_SLOWER = RULES.replace("3 Mbit/s down", "2 Mbit/s down")
 _FASTER = RULES.replace("3 Mbit/s down", "4 Mbit/s down")
 _on_trial = _and_goes("/rules", sends("/rules", "[value='save']", text=_FASTER))
 _ORDER = """
@@ -303,6 +345,16 @@ ADMIN_SCENES = (
     ),
     _admin("objections", "objections", "/objections"),
     _admin("an empty answer", "objections", "/objections", after=sends("/objections")),
+    _admin("no ladder", "cases", "/ladders"),
+    _admin("cases of ladders", "cases", "/ladders", server=open_with_cases),
+    _admin("the next step", "cases", "/ladders?account=school&ladder=noise", server=open_with_cases),
+    _admin(
+        "a case without a reason",
+        "cases",
+        "/ladders?account=school&ladder=noise",
+        server=open_with_cases,
+        after=sends("/ladders/open"),
+    ),
     _admin("Procomú's own appearance", "appearance", "/appearance"),
     _admin(
         "a colour that nobody can read",

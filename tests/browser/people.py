@@ -5,7 +5,9 @@ from node.accounts.cards import Card, make_card, next_serial
 from node.accounts.notices import Notice, NoticeText
 from node.accounts.sponsorship import OPEN_PER_NAME_MAX
 from node.accounts.terms import TermsText
+from node.app.ladder_cases import LadderCaseService
 from node.app.views import CodeTyped, Refused
+from node.governance.ladder_case import LadderCase
 from node.lan.mdns_services import ServiceView
 from node.units import GIGA, AccountId, BitsPerSecond, MacAddress, Rates
 from tests.browser.stage import Event
@@ -329,6 +331,24 @@ async def rules_wait(app: UseCases) -> None:
     assert outcome.kind == "scheduled", outcome.findings
 
 
+async def rules_wait_beside(app: UseCases) -> None:
+    """Other ones than the drafts."""
+    text = app.loop.active_ruleset.text + NEXT_RULES.replace("5 Mbit/s", "3 Mbit/s")
+    outcome = await app.adoption.adopt(text, "admin Ana", due="2026-12-01 06:00")
+    assert outcome.kind == "scheduled", outcome.findings
+
+
+async def there_are_drafts(app: UseCases) -> None:
+    """An admin showed two to members, and a member objects to the first."""
+    await app.adoption.record(app.loop.active_ruleset, "the node's start")
+    text = app.loop.active_ruleset.text + NEXT_RULES
+    for each in (text, text.replace("5 Mbit/s", "4 Mbit/s")):
+        outcome = await app.adoption.draft(each, "admin Ana")
+        assert outcome.kind == "draft", outcome.findings
+    number = app.adoption.draft_numbers[-1]
+    assert await app.adoption.object(AccountId("carme"), number, "I work at night.\nAsk us first.") == "done"
+
+
 async def rules_are_on_trial(app: UseCases) -> None:
     await app.adoption.record(app.loop.active_ruleset, "the node's start")
     outcome = await app.adoption.adopt(app.loop.active_ruleset.text + NEXT_RULES, "admin Ana")
@@ -343,6 +363,39 @@ async def somebody_objects_to_the_rules(app: UseCases) -> None:
 async def ana_objects_to_the_rules(app: UseCases) -> None:
     number = app.adoption.waiting_number
     assert await app.adoption.object(AccountId("ana"), number, "It is too slow for school.") == "done"
+
+
+LADDER = """
+[[ladder]]
+id = "big-users"
+who = "everyone"
+steps = ["tell", "ceiling 1 Mbit/s for 7 days"]
+by = "D-2026-011"
+"""
+
+
+async def _has_case(app: UseCases, steps: int) -> None:
+    """Of Ana's account; the last of so many is open."""
+    await app.adopt(LADDER)
+    service = LadderCaseService(app.loop, app.node.clock)
+    for left in reversed(range(steps)):
+        opened = await service.open("admin Pere", "ana", "big-users", "Every evening, for a week\n& more.")
+        assert isinstance(opened, LadderCase), opened
+        if left:
+            await app.pass_time(24 * HOUR_MS)
+            await service.check()
+
+
+async def has_a_word(app: UseCases) -> None:
+    await _has_case(app, 1)
+
+
+async def has_a_case(app: UseCases) -> None:
+    await _has_case(app, 2)
+
+
+async def objects_to_the_case(app: UseCases) -> None:
+    assert await app.portal.add_objection(ANA, "ladder:big-users:2", "It was a backup.") is None
 
 
 async def objects_too_often(app: UseCases) -> None:

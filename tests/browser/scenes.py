@@ -169,6 +169,11 @@ MINE = (
         people.a_member_comes_in,
         after=sends("/passphrase", passphrase="longer than eight", current="eight or more"),
     ),
+    _mine("a word about a ladder", people.has_a_word, people.a_member_comes_in, after=opens_everything),
+    _mine("a case of a ladder", people.has_a_case, people.a_member_comes_in, after=opens_everything),
+    _mine(
+        "a case that is suspended", people.has_a_case, people.a_member_comes_in, people.objects_to_the_case
+    ),
     _mine("a device of somebody else", people.a_member_comes_in, after=names_a_device_that_is_gone),
 )
 AROUND = (
@@ -230,6 +235,25 @@ AROUND = (
         "/rules/next",
         _portal(people.a_member_comes_in, people.rules_wait),
         after=objects_too_late,
+    ),
+    PageScene(
+        "drafts of rules, for a guest",
+        "new rules",
+        "/rules/next",
+        _portal(people.comes_in, people.there_are_drafts),
+    ),
+    PageScene(
+        "a draft of rules to which a member objects",
+        "new rules",
+        "/rules/next",
+        _portal(people.a_member_comes_in, people.there_are_drafts),
+        after=sends("/rules/object", text="I work at night."),
+    ),
+    PageScene(
+        "rules that wait beside drafts",
+        "new rules",
+        "/rules/next",
+        _portal(people.a_member_comes_in, people.there_are_drafts, people.rules_wait_beside),
     ),
     PageScene(
         "rules stopped by objections",

@@ -55,6 +55,8 @@ def test_whatever_is_lost_all_nodes_reach_the_same_state(
             others[name, period] = max(others[name, period], (life, said.seq))
         elif action == "break":
             village.connect(*chance.sample(names, 2))
+        elif action == "tick":
+            village.tick()
         elif wires:
             (left, right), frames = chance.choice(wires)
             frame = frames.pop(chance.randrange(len(frames)) if action == "swap" else 0)

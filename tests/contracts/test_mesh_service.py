@@ -13,6 +13,7 @@ from mesh.announcement import Address, ConfiguredPeer
 from mesh.messages import Hello, Keepalive, decode, encode
 from mesh.page_format import VERSION
 from mesh.pages import UsagePages
+from mesh.publishing import OpenAllowance, PublishSchedule
 from mesh.service import MeshService
 from mesh.tls_transport import Dialer, DialFailed, Link, contexts
 from node.errors import NodeError
@@ -566,3 +567,32 @@ async def test_a_node_that_is_woken_often_with_nothing_to_send_still_sends_keepa
             hill.mesh._wake()
             await asyncio.sleep(0.02)
             assert [0] == [peer.heard_seconds_ago for peer in valley.mesh.peers()]
+
+
+async def test_usage_that_changes_nobodys_limits_waits_and_goes_out_with_what_does(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("mesh.replicator.PUBLISH_EVERY_S", 0.05)
+    async with village("hill", "valley") as (hill, valley):
+        hill.mesh._replica._schedule = PublishSchedule(
+            lambda who: OpenAllowance(100, 100) if who == "ana" else None
+        )
+        await asyncio.sleep(0.2)
+        life = hill.usage_ledger.incarnation
+        hill.mesh.publish(
+            [(life, TODAY, AccountId("ben"), bucket(10**9)), (life, TODAY, AccountId("ana"), bucket(99))]
+        )
+        await asyncio.sleep(0.5)
+        assert 0 == valley.usage_ledger.pages_merged
+        hill.mesh.publish([(life, TODAY, AccountId("ana"), bucket(100))])
+        await until(lambda: valley.usage_ledger.used("ana") == 100)
+        assert 10**9 == valley.usage_ledger.used("ben")
+
+
+async def test_what_waits_is_published_after_a_while(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("mesh.replicator.PUBLISH_REST_S", 0.3)
+    async with village("hill", "valley") as (hill, valley):
+        hill.mesh._replica._schedule = PublishSchedule(lambda _who: None)
+        await asyncio.sleep(1.2)
+        hill.mesh.publish([(hill.usage_ledger.incarnation, TODAY, AccountId("ben"), bucket(7))])
+        await until(lambda: valley.usage_ledger.used("ben") == 7)

@@ -19,6 +19,8 @@ from node.accounts.appearance import Appearance, WelcomeText
 from node.accounts.changes import (
     CardsVoid,
     Change,
+    LadderCase,
+    LadderCaseGone,
     NoticeGone,
     ObjectionGone,
     PassphraseGone,
@@ -48,6 +50,10 @@ from tests.fakes.repository import FakeRepository
 ROOT = Path(__file__).parents[2]
 DAY_S = 86_400
 ANA, BEN = MacAddress("02:00:00:00:00:0a"), MacAddress("02:00:00:00:00:0b")
+CASE = LadderCase(
+    3, AccountId("ana"), "big-users", 2, "share 50 for 7 days", 7, "Molt", "admin Pere", 1_795_000_000, "boot-1",
+    Monotonic(9), 8, 2, 1_795_000_100, 7, True, "lifted", 1_795_000_200, "admin Ana",
+)  # fmt: skip
 HOUSE = AccountId("voucher-abc")
 
 
@@ -104,6 +110,11 @@ changes = st.one_of(
     st.builds(RuleObjection, accounts, numbers, texts, days, texts),
     st.builds(RuleObjectionGone, accounts, st.integers(1, 3)),
     st.builds(
+        LadderCase, numbers, accounts, texts, numbers, texts, numbers, texts, texts, st.integers(0, 2**40), texts,
+        st.integers(0, 2**40).map(Monotonic), is_answered=st.booleans(), ending=st.sampled_from(["", "over", "lifted"]),
+    ),
+    st.builds(LadderCaseGone, numbers),
+    st.builds(
         Notice, numbers, texts, texts, days, days, st.booleans(),
         st.lists(st.builds(NoticeText, texts, texts, texts), max_size=2).map(tuple), texts,
     ),
@@ -125,6 +136,7 @@ async def test_saved_rows_come_back_in_the_next_run(memories: Callable[[], Repos
         cards_void=(CardsVoid(AccountId("ana"), 7),),
         objections=(Objection(1, AccountId("ana"), "2026-11-24", "guest-top", "Per què?"),),
         rule_objections=(RuleObjection(AccountId("ana"), 4, "f4", "2026-11-24", "A la nit no."),),
+        ladder_cases=(CASE,),
         notices=(
             Notice(
                 1, "zone:valley", "members", "", "2026-12-01", True, (NoticeText("ca", "Festa", "Dijous"),)
@@ -145,6 +157,7 @@ async def test_saved_rows_come_back_in_the_next_run(memories: Callable[[], Repos
             *kept.cards_void,
             *kept.objections,
             *kept.rule_objections,
+            *kept.ladder_cases,
             *kept.notices,
             *kept.terms,
             *kept.appearance,
@@ -197,6 +210,7 @@ def _empty(db: object) -> None:
         "cards_void",
         "contests",
         "rule_objections",
+        "ladder_cases",
         "notices",
         "terms",
     ):

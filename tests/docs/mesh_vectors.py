@@ -15,7 +15,19 @@ from mesh.community_changes import first_record, new_invite
 from mesh.community_state import CommunityState
 from mesh.exchange import PAGE_KIND
 from mesh.invite import SEED_BYTES, Invite, invite_key, invite_text, make_use, read_invite
-from mesh.messages import Have, Hello, Keepalive, Root, Streams, TimeAnswer, TimeRequest, encode
+from mesh.messages import (
+    Graft,
+    Have,
+    Hello,
+    Keepalive,
+    PageNames,
+    Prune,
+    Root,
+    Streams,
+    TimeAnswer,
+    TimeRequest,
+    encode,
+)
 from mesh.node_certificates import community_mark, leaf_certificate, wrapper_ca
 from mesh.page_format import Malformed, Page, assemble_page, page_digest, page_head
 from mesh.page_kinds import page_content
@@ -46,11 +58,16 @@ MESSAGES = {
     "beat": Keepalive(),
     "when": TimeRequest(),
     "time": TimeAnswer(1_795_600_000, 1),
+    "names": PageNames(("0011223344556677", "8899aabbccddeeff")),
+    "graft": Graft(("0011223344556677",)),
+    "prune": Prune(),
     "root": Root("00112233445566778899aabbccddeeff"),
     "streams": Streams("", "~", ((NODE, "life-1", "00112233445566778899aabbccddeeff"),)),
     "have": Have(NODE, "life-1", "", "~", (("usage/2026-11-24/0000", 7, "0011223344556677"),), asks=True),
 }
-EXTENDED = Hello(1, "la-vall", NODE, "Ermita de dalt", "0123456789abcdef", ("kinds",), "00112233aabbccdd")
+EXTENDED = Hello(
+    1, "la-vall", NODE, "Ermita de dalt", "0123456789abcdef", ("kinds", "quiet", "tree"), "00112233aabbccdd"
+)
 MALFORMED = {
     "no JSON": "hello",
     "no object": "[]",

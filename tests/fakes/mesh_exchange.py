@@ -4,7 +4,7 @@ from collections import defaultdict
 
 from hypothesis import strategies as st
 
-from mesh.exchange import PAGE_KIND, Equivocated, Exchange, PageAccepted, PageRefused
+from mesh.exchange import FLOWING_TICKS, PAGE_KIND, Equivocated, Exchange, PageAccepted, PageRefused
 from mesh.messages import EXTENSIONS, decode
 from mesh.page_format import Malformed, Page, assemble_page, page_head
 from mesh.page_kinds import KINDS
@@ -66,6 +66,11 @@ class ExchangeFixture:
                 while frame := self.exchange[left].next_frame(id_of(right)):
                     self.wire[left, right].append(frame)
 
+    def tick(self) -> None:
+        """A second passes."""
+        for name in self.names:
+            self.exchange[name].tick()
+
     def deliver(self, left: str, right: str, frame: bytes) -> None:
         message = decode(frame)
         if right in self.old and isinstance(message, Page) and message.kind not in KINDS:
@@ -82,6 +87,8 @@ class ExchangeFixture:
     def settle(self) -> int:
         """Run rounds without loss until no frame is sent; return the number of bytes."""
         total = 0
+        for _ in range(FLOWING_TICKS):
+            self.tick()
         for left, right in list(self.wire):
             self.exchange[left].begin_round(id_of(right))
         for _ in range(100):
@@ -111,7 +118,8 @@ def a_part(day: str, part: int, seq: int) -> Page:
 
 STEPS = st.lists(
     st.tuples(
-        st.sampled_from(["book", "say", "carry", "lose", "double", "swap", "break"]), st.integers(0, 2**16)
+        st.sampled_from(["book", "say", "carry", "tick", "lose", "double", "swap", "break"]),
+        st.integers(0, 2**16),
     ),
     max_size=120,
 )

@@ -7,6 +7,8 @@ from node.accounts.changes import (
     Batch,
     CardsVoid,
     Change,
+    LadderCase,
+    LadderCaseGone,
     Notice,
     NoticeGone,
     Objection,
@@ -94,6 +96,8 @@ class RegistryFixture:
                     self.rows.pop((Objection, number), None)
                 case NoticeGone(number):
                     self.rows.pop((Notice, number), None)
+                case LadderCaseGone(number):
+                    self.rows.pop((LadderCase, number), None)
                 case RuleObjectionGone(account, version):
                     self.rows.pop((RuleObjection, (account, version)), None)
                 case PassphraseGone(account):
@@ -117,7 +121,7 @@ class RegistryFixture:
 
         return StoredAccounts(
             of(Batch), of(SavedVoucher), of(Binding), of(PassphraseHash), of(CardsVoid), of(Objection), of(RuleObjection),
-            of(Notice), of(Terms),
+            of(LadderCase), of(Notice), of(Terms),
         )  # fmt: skip
 
     def restart(self, when: Now, saved_at: int | None = None) -> None:

@@ -7,6 +7,8 @@ from node.accounts.appearance import APPEARANCE_ROW, Appearance
 from node.accounts.changes import (
     CardsVoid,
     Change,
+    LadderCase,
+    LadderCaseGone,
     NoticeGone,
     ObjectionGone,
     PassphraseGone,
@@ -60,6 +62,8 @@ def place_of(change: Change) -> tuple[str, Hashable, bool]:
         case RuleObjection() | RuleObjectionGone():
             key = change.account, change.version
             return "rule_objections", key, isinstance(change, RuleObjectionGone)
+        case LadderCase() | LadderCaseGone():
+            return "ladder_cases", change.number, isinstance(change, LadderCaseGone)
         case Notice() | NoticeGone():
             return "notices", change.number, isinstance(change, NoticeGone)
         case Terms():

@@ -2,8 +2,16 @@
 
 import pytest
 
-from mesh.exchange import PAGE_KIND, TOO_MANY_OTHERS, Exchange, PageAccepted, PageRefused
-from mesh.messages import Root, decode, encode
+from mesh.exchange import (
+    FLOWING_TICKS,
+    PAGE_KIND,
+    PATIENCE_TICKS,
+    TOO_MANY_OTHERS,
+    Exchange,
+    PageAccepted,
+    PageRefused,
+)
+from mesh.messages import EXTENSIONS, Prune, Root, Streams, decode, encode
 from mesh.other_pages import OTHER_PAGES_MAX
 from mesh.page_format import Malformed, Page, assemble_page, page_head
 from node.identity import sign
@@ -88,6 +96,46 @@ def test_a_neighbour_gets_what_it_lacks_by_priority() -> None:
     [usage] = village.book("hill", "ana", 5)
     village.send()
     assert [usage.raw, an_other_page().raw] == village.wire["hill", "valley"]
+
+
+def test_on_a_full_mesh_each_page_soon_comes_once_and_is_named_to_the_rest() -> None:
+    names = tuple(f"node-{number}" for number in range(6))
+    village = ExchangeFixture(*names)
+    village.connect_all()
+    village.settle()
+    copies = []
+    for number in range(6):
+        village.book(names[0], "ana", 1 + number)
+        copies.append(0)
+        for _ in range(6):
+            village.send()
+            for (left, right), frames in list(village.wire.items()):
+                waiting, frames[:] = list(frames), []
+                for frame in waiting:
+                    copies[-1] += isinstance(decode(frame), Page)
+                    village.deliver(left, right, frame)
+            village.tick()
+        assert {village.usage_ledger[name].used("ana") for name in names} == {sum(range(1, 2 + number))}
+    assert copies[0] > 2 * (len(names) - 1)
+    assert [len(names) - 1] * 3 == copies[-3:]
+
+
+def test_a_page_that_a_broken_branch_does_not_carry_comes_from_a_neighbour_that_named_it() -> None:
+    village = ExchangeFixture("hill", "valley", "coast")
+    village.connect_all()
+    village.settle()
+    village.exchange["coast"].receive(id_of("hill"), Prune())
+    village.exchange["hill"].receive(id_of("coast"), Prune())
+    village.book("hill", "ana", 5)
+    for _ in range(5):
+        village.send()
+        village.wire["valley", "coast"].clear()
+        for (left, right), frames in list(village.wire.items()):
+            waiting, frames[:] = list(frames), []
+            for frame in waiting:
+                village.deliver(left, right, frame)
+        village.tick()
+    assert 5 == village.usage_ledger["coast"].used("ana")
 
 
 def test_what_an_author_says_beyond_its_limit_is_refused_and_named() -> None:
@@ -268,3 +316,35 @@ def test_a_page_lost_again_in_that_round_is_offered_by_the_one_after() -> None:
                         village.deliver(left, right, frame)
     village.settle()
     assert 5 == village.usage_ledger["valley"].used("ana")
+
+
+def streams_answered(exchange: Exchange) -> bool:
+    exchange.receive(id_of("valley"), Root("0" * 32))
+    frames = []
+    while frame := exchange.next_frame(id_of("valley")):
+        frames.append(decode(frame))
+    return any(isinstance(frame, Streams) for frame in frames)
+
+
+def test_while_pages_are_on_their_way_a_root_that_differs_is_not_answered_for_two_minutes_at_most() -> None:
+    exchange = Exchange(VILLAGE, lambda: frozenset({id_of("hill"), id_of("valley")}))
+    exchange.greet(id_of("valley"), EXTENSIONS)
+    assert streams_answered(exchange), "after a split at once"
+    answered = []
+    for second in range(1, 2 * PATIENCE_TICKS + 1):
+        exchange.offer(a_page(seq=second))
+        exchange.tick()
+        answered.append(streams_answered(exchange))
+    assert 2 == sum(answered)
+    for _ in range(FLOWING_TICKS):
+        exchange.tick()
+    assert streams_answered(exchange)
+
+
+def test_a_neighbour_of_the_first_form_is_always_answered() -> None:
+    exchange = Exchange(VILLAGE, lambda: frozenset({id_of("hill"), id_of("valley")}))
+    exchange.greet(id_of("valley"))
+    for second in range(1, 20):
+        exchange.offer(a_page(seq=second))
+        exchange.tick()
+        assert streams_answered(exchange)

@@ -8,9 +8,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mesh.messages import (
+    Encodable,
+    Graft,
     Have,
     Hello,
     Keepalive,
+    PageNames,
+    Prune,
     Root,
     Streams,
     TimeAnswer,
@@ -40,10 +44,21 @@ def a_page(**amounts: int) -> Page:
 
 @pytest.mark.parametrize(
     "message",
-    [HELLO, Keepalive(), TimeRequest(), TimeAnswer(1_795_600_000, 2), Root("f" * 32), STREAMS, HAVE],
+    [
+        HELLO,
+        Keepalive(),
+        TimeRequest(),
+        TimeAnswer(1_795_600_000, 2),
+        PageNames(("0" * 16,)),
+        Graft(()),
+        Prune(),
+        Root("f" * 32),
+        STREAMS,
+        HAVE,
+    ],
 )
 def test_an_encoded_message_decodes_to_the_same(
-    message: Hello | Keepalive | TimeRequest | TimeAnswer | Root | Streams | Have,
+    message: Encodable,
 ) -> None:
     assert message == decode(encode(message))
 
@@ -73,8 +88,8 @@ VALUES = st.recursive(
     max_leaves=12,
 )
 KEYS = ["v", "community", "node", "name", "boot", "digest", "after", "upto", "streams", "author", "incarnation",
-        "pages", "asks", "kind", "period", "part", "seq", "rows", "can", "machine", "unix", "hops"]  # fmt: skip
-KINDS = ["hello", "beat", "when", "time", "root", "streams", "have", "page"]
+        "pages", "asks", "kind", "period", "part", "seq", "rows", "can", "machine", "unix", "hops", "digests"]  # fmt: skip
+KINDS = ["hello", "beat", "names", "graft", "prune", "when", "time", "root", "streams", "have", "page"]
 
 
 @given(st.sampled_from(KINDS), st.dictionaries(st.sampled_from(KEYS), VALUES), st.booleans(), st.booleans())

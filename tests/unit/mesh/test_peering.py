@@ -179,3 +179,14 @@ def test_pages_are_exchanged_only_with_trusted_neighbours(steps: list[tuple[str,
                 admitted = False
         assert admitted == isinstance(state, Trusted)
         assert proven or not admitted
+
+
+def test_a_quiet_neighbour_may_be_silent_for_two_rounds() -> None:
+    state, _ = step(STATES["greeted"], Introduced(True, is_quiet=True), NOW)
+    state, _ = step(state, Spoke(), SOON)
+    for after_ms, expected in ((90_000, "trusted"), (90_001, "silent")):
+        later, _ = step(state, Ticked(), Monotonic(SOON + after_ms))
+        assert expected == peering.name_of(later)
+    state, _ = step(state, Introduced(True), SOON)
+    later, _ = step(state, Ticked(), Monotonic(SOON + peering.SILENT_AFTER + 1))
+    assert "silent" == peering.name_of(later), "it was replaced by an earlier version"

@@ -103,6 +103,33 @@ async def test_only_a_record_that_a_neighbour_follows_is_followed(question: dict
             await commands.follow(question)
 
 
+async def test_a_record_is_followed_by_enough_of_its_id_and_its_statements_arrive() -> None:
+    service, other = service_on(FakeStatementStore(), HILLS), service_on(FakeStatementStore(), HILLS)
+    await other.follow(FIRST.community, FIRST.statements)
+    service.exchange.greet(HILLS)
+    other.exchange.greet(SQUARE)
+
+    def talk() -> None:
+        for _ in range(20):
+            for one, two, sender, hearer in (
+                (service, other, SQUARE, HILLS),
+                (other, service, HILLS, SQUARE),
+            ):
+                while (frame := one.exchange.next_frame(hearer)) is not None:
+                    two.receive(sender, frame)
+
+    talk()
+    async with running(service) as commands:
+        assert {FIRST.community} == commands.show({})["offered"]
+        with pytest.raises(NodeError, match="no neighbour of this node follows"):
+            await commands.follow({"community": FIRST.community[:15]})
+        await commands.follow({"community": FIRST.community[:16]})
+        talk()
+        assert len(FIRST.statements) == len(commands.show({})["statements"])
+        service.exchange.part_all()
+        assert () == service.warnings()
+
+
 async def test_a_second_record_and_damaged_statements_are_refused() -> None:
     async with running(service_on(FakeStatementStore())) as commands:
         with pytest.raises(NodeError, match="follows no community record"):

@@ -1,12 +1,15 @@
 """What the mesh publishes of this node's usage, and what becomes of the usage that other nodes report."""
 
+from dataclasses import replace
 from datetime import date, timedelta
 
 from mesh.page_versions import DAYS_MAX
+from mesh.publishing import OpenAllowance
 from node.accounting.ledger import UsageBucket, UsageKey
 from node.accounting.periods import DAY_UNKNOWN
 from node.app.mesh_usage import MeshUsage
 from node.control.reconciler import BOOK_EVERY_MS
+from node.governance.allowance import QuotaLeft
 from node.units import NO_USAGE, AccountId, Bytes, NodeId, Usage
 from tests.fakes.use_cases import AppFixture
 
@@ -63,3 +66,22 @@ async def test_a_later_incarnation_elsewhere_starts_a_new_one_above_it() -> None
         usage = MeshUsage(use_cases.loop)
         usage.outlive("7-z")
         assert usage.incarnation.startswith("8-")
+
+
+async def test_a_step_is_a_fiftieth_of_the_smallest_allowance_that_is_not_used_up() -> None:
+    fixture = AppFixture()
+    async with fixture.life() as use_cases:
+        usage, loop = MeshUsage(use_cases.loop), use_cases.loop
+        end = fixture.clock.wall
+        allowance = loop.allowance(ANA)
+
+        def with_quotas(*quotas: tuple[int, int]) -> None:
+            left = tuple(QuotaLeft("r", Bytes(allowed), Bytes(used), end) for allowed, used in quotas)
+            loop.allowance = lambda _who: replace(allowance, quotas=left)  # type: ignore[method-assign]
+
+        with_quotas((10_000, 2_000), (5_000, 4_990), (100, 100))
+        assert OpenAllowance(5_000 // 50, 10) == usage.open_allowance(ANA)
+        with_quotas((100, 100))
+        assert usage.open_allowance(ANA) is None
+        with_quotas()
+        assert usage.open_allowance(ANA) is None

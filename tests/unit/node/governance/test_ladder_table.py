@@ -93,6 +93,8 @@ def test_the_charter_says_how_long_a_step_can_be(days):
         (ladder('"tell", "cut off for 7 days"'), "E01"),
         (ladder('"tell", "floor 1 Mbit/s for 7 days"'), "E01"),
         (ladder('"tell", "share 0 for 7 days"'), "E01"),
+        (ladder('"tell", "share 50 for \u0667 days"'), "E01"),
+        (ladder('"tell", "share \u0665 for 7 days"'), "E01"),
         (ladder(f"{', '.join(['"tell"'] * 7)}"), "E01"),
         (ladder(more='trigger = "much"'), "E01"),
         (ladder(more='decay = "401 days"'), "E01"),

@@ -1,0 +1,106 @@
+"""What a mesh of many nodes costs and how fast news travels in it: the real exchange, simulated links.
+
+`idle_bps` is for 7 links, `busy_bps` with 10 active accounts at each node, which publish once a minute; both count IP bytes
+sent and received. Neighbours' mDNS, keepalives of TCP and the record of the community come on top. `spread` is the time
+until all nodes have a page.
+"""
+
+from mesh.replicator import PUBLISH_REST_S
+from tests.bench.figures import Figures, quantile, say
+from tests.bench.mesh_simulator import MeshSimulator
+
+KEYS = (
+    "idle_bps_per_node_200",
+    "peer_idle_bps_per_node_200",
+    "busy_bps_per_node_200",
+    "spread_p50_s_200",
+    "spread_p99_s_200",
+    "spread_p99_s_1000",
+    "copies_per_page_per_node",
+)
+NODES, MANY_NODES, DEGREE, LOSS, ACCOUNTS = 200, 1_000, 7.5, 0.05, 10
+LINKS = 7
+WARM_PAGES, PAGES = 150, 50
+IDLE_S = 180.0
+SHARED_STATE_BYTES, SHARED_STATE_EVERY_S, SHARED_STATE_SIDES = 3_840, 30, 2
+"""LibreMesh's shared-state-async: entries of one node, their interval, and both neighbours begin an exchange, which sends
+everything in both directions."""
+
+
+def measure() -> Figures:
+    idle = idle_bps()
+    say(f"idle: {idle:.0f} bit/s")
+    busy = busy_bps()
+    say(f"busy: {busy:.0f} bit/s")
+    spread, copies = spread_s(NODES, PAGES)
+    say(f"spread: {quantile(spread, 0.99):.1f} s, {copies:.2f} copies")
+    far, _ = spread_s(MANY_NODES, PAGES // 2)
+    peer_bytes = NODES * SHARED_STATE_BYTES * 2 * SHARED_STATE_SIDES * LINKS
+    return {
+        "idle_bps_per_node_200": round(idle),
+        "peer_idle_bps_per_node_200": round(peer_bytes * 8 / SHARED_STATE_EVERY_S),
+        "busy_bps_per_node_200": round(busy),
+        "spread_p50_s_200": round(quantile(spread, 0.5), 2),
+        "spread_p99_s_200": round(quantile(spread, 0.99), 2),
+        "spread_p99_s_1000": round(quantile(far, 0.99), 2),
+        "copies_per_page_per_node": round(copies, 2),
+    }
+
+
+def _bps(mesh: MeshSimulator, seconds: float, links: float) -> float:
+    """Mean of all nodes, for so many links each."""
+    total = sum(node.sent_bytes + node.received_bytes for node in mesh.nodes)
+    ends = sum(len(node.neighbours) for node in mesh.nodes)
+    return total * 8 / seconds / ends * links
+
+
+def _forget_bytes(mesh: MeshSimulator) -> None:
+    for node in mesh.nodes:
+        node.sent_bytes = node.received_bytes = 0
+
+
+def idle_bps(nodes: int = NODES) -> float:
+    mesh = MeshSimulator(nodes, degree=DEGREE, loss=0.0)
+    mesh.know_all(accounts=1)
+    mesh.connect_all()
+    mesh.run(60.0)
+    _forget_bytes(mesh)
+    mesh.run(60.0 + IDLE_S)
+    return _bps(mesh, IDLE_S, LINKS)
+
+
+def busy_bps(nodes: int = NODES) -> float:
+    mesh = MeshSimulator(nodes, degree=DEGREE, loss=LOSS)
+    mesh.know_all(ACCOUNTS)
+    mesh.connect_all()
+
+    def publish(number: int) -> None:
+        mesh.publish(number, ACCOUNTS)
+        mesh.at(mesh.now + PUBLISH_REST_S, lambda: publish(number))
+
+    for number in range(nodes):
+        mesh.at(mesh.chance.uniform(0, PUBLISH_REST_S), lambda number=number: publish(number))  # type: ignore[misc]
+    mesh.run(2 * PUBLISH_REST_S)
+    _forget_bytes(mesh)
+    mesh.run(4 * PUBLISH_REST_S)
+    return _bps(mesh, 2 * PUBLISH_REST_S, LINKS)
+
+
+def spread_s(nodes: int, pages: int) -> tuple[list[float], float]:
+    """Seconds until all nodes have a page, of each page, and how often each node receives one."""
+    mesh = MeshSimulator(nodes, degree=DEGREE, loss=LOSS)
+    mesh.connect_all()
+    mesh.run(1.0)
+    times, names, authors = [], [], list(range(nodes))
+    mesh.chance.shuffle(authors)
+    for number in range(WARM_PAGES + pages):
+        name = mesh.publish(authors[number % nodes], ACCOUNTS)
+        if number >= WARM_PAGES:
+            names.append(name)
+        mesh.run(mesh.now + 0.5)
+    mesh.run(mesh.now + 90.0)
+    for name in names:
+        arrived = mesh.arrivals[name]
+        assert len(arrived) == nodes, "some node never got it"
+        times.append(max(arrived.values()) - min(arrived.values()))
+    return times, sum(mesh.copies[name] for name in names) / len(names) / (nodes - 1)

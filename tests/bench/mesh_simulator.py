@@ -1,0 +1,213 @@
+"""A mesh without sockets: many `Exchange` cores on a random geometric graph, with the delays and losses of radio links.
+
+Bytes are those of IP: the frame, what WebSocket, TLS, TCP and IPv6 add to it, and the acknowledgement.
+"""
+
+import heapq
+import itertools
+import math
+import random
+from collections import Counter
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+
+from mesh import exchange as exchange_module
+from mesh.exchange import PAGE_KIND, Exchange, PageAccepted
+from mesh.messages import EXTENSIONS, decode
+from mesh.page_format import Page, assemble_page, page_head
+from mesh.service import ROUND_EVERY_S, TREE_TICK_S
+from mesh.usage_kind import usage_body
+from node.accounting.ledger import UsageBucket
+from node.identity import key_from_raw, own_node_id, sign, verify
+from node.units import AccountId, Bytes, NodeId, Usage
+
+VILLAGE = "the-village"
+DAY = "2026-11-24"
+WEBSOCKET_BYTES, TLS_BYTES, TCP_IP_BYTES, SEGMENT_BYTES = 8, 22, 72, 1_428
+"""For each frame; the last two for each segment. An acknowledgement is one header."""
+HOP_S = (0.02, 0.2)
+RETRANSMIT_S = 0.2
+"""Doubled for each loss of the same segment."""
+
+
+@dataclass(slots=True)
+class SimulatedNode:
+    """One node: its core, its neighbours, and what it sent and received."""
+
+    number: int
+    exchange: Exchange
+    neighbours: list[int] = field(default_factory=list)
+    sent_bytes: int = 0
+    received_bytes: int = 0
+    seq: int = 0
+
+
+class MeshSimulator:
+    """`count` nodes, not connected yet. `now` is in seconds."""
+
+    def __init__(self, count: int, *, degree: float, loss: float, seed: int = 1) -> None:
+        self.chance, self.loss, self.now = random.Random(seed), loss, 0.0
+        self.keys = [key_from_raw(number.to_bytes(32, "big")) for number in range(1, count + 1)]
+        self.ids = [own_node_id(key) for key in self.keys]
+        self.numbers = {node: number for number, node in enumerate(self.ids)}
+        roster = frozenset(self.ids)
+        self.nodes = [SimulatedNode(number, Exchange(VILLAGE, lambda: roster)) for number in range(count)]
+        self._queue: list[tuple[float, int, Callable[[], None]]] = []
+        self._order = 0
+        self._clear: dict[tuple[int, int], float] = {}
+        """When the last frame of a direction arrives: frames keep their order."""
+        self.arrivals: dict[str, dict[int, float]] = {}
+        """By page: when each node accepted it."""
+        self.copies: Counter[str] = Counter()
+        self._verified: dict[bytes, bool] = {}
+        self._connect(degree)
+
+    def _connect(self, degree: float) -> None:
+        """Nodes in a square; those within a radius are neighbours, and each piece is joined to the next one."""
+        count = len(self.nodes)
+        places = [(self.chance.random(), self.chance.random()) for _ in range(count)]
+        radius = math.sqrt(degree / (math.pi * count))
+        for left in range(count):
+            for right in range(left + 1, count):
+                if math.dist(places[left], places[right]) < radius:
+                    self._join(left, right)
+        pieces = list(self._pieces())
+        for before, after in itertools.pairwise(pieces):
+            self._join(
+                *min(
+                    ((a, b) for a in before for b in after),
+                    key=lambda p: math.dist(places[p[0]], places[p[1]]),
+                )
+            )
+
+    def _join(self, left: int, right: int) -> None:
+        self.nodes[left].neighbours.append(right)
+        self.nodes[right].neighbours.append(left)
+
+    def _pieces(self) -> Iterator[list[int]]:
+        left = set(range(len(self.nodes)))
+        while left:
+            piece, waiting = set[int](), [min(left)]
+            while waiting:
+                number = waiting.pop()
+                if number not in piece:
+                    piece.add(number)
+                    waiting += self.nodes[number].neighbours
+            left -= piece
+            yield sorted(piece)
+
+    # --- Pages ------------------------------------------------------------------------------------
+
+    def page(self, number: int, accounts: int) -> Page:
+        """The next page of this node's usage."""
+        node = self.nodes[number]
+        node.seq += 1
+        rows = {
+            AccountId(f"household-{number:04d}-{each:02d}"): UsageBucket(
+                Usage(Bytes(10**9 + node.seq * 10**6), Bytes(10**8 + node.seq)), Usage(Bytes(0), Bytes(0))
+            )
+            for each in range(accounts)
+        }
+        head = page_head(
+            community=VILLAGE,
+            author=self.ids[number],
+            incarnation="12-m0a1b2c-01234567",
+            period=DAY,
+            part=0,
+            seq=node.seq,
+        )
+        signed = head + b"\n" + usage_body(rows)
+        page = decode(assemble_page(signed, sign(self.keys[number], PAGE_KIND, signed)))
+        assert isinstance(page, Page)
+        return page
+
+    def know_all(self, accounts: int) -> None:
+        """Every node holds a page of every other."""
+        pages = [self.page(number, accounts) for number in range(len(self.nodes))]
+        for node in self.nodes:
+            for page in pages:
+                node.exchange.offer(page)
+
+    def connect_all(self) -> None:
+        """All neighbours connect, and begin their rounds at random times."""
+        for node in self.nodes:
+            for each in node.neighbours:
+                node.exchange.greet(self.ids[each], EXTENSIONS)
+                self.at(self.chance.uniform(0, ROUND_EVERY_S), lambda n=node, e=each: self._round(n, e))  # type: ignore[misc]
+            self.at(self.chance.uniform(0, TREE_TICK_S), lambda n=node: self._tick(n))  # type: ignore[misc]
+            self._pump(node)
+
+    def publish(self, number: int, accounts: int) -> str:
+        """This node publishes its next page now; returns its name."""
+        page = self.page(number, accounts)
+        name = f"{page.name}/{page.seq}"
+        self.arrivals[name] = {number: self.now}
+        self.nodes[number].exchange.offer(page)
+        self._pump(self.nodes[number])
+        return name
+
+    # --- Time -------------------------------------------------------------------------------------
+
+    def at(self, when_s: float, happens: Callable[[], None]) -> None:
+        self._order += 1
+        heapq.heappush(self._queue, (when_s, self._order, happens))
+
+    def run(self, until_s: float) -> None:
+        """Everything that happens until then."""
+        before = exchange_module.verify
+        exchange_module.verify = self._verify  # type: ignore[assignment]
+        try:
+            while self._queue and self._queue[0][0] <= until_s:
+                self.now, _, happens = heapq.heappop(self._queue)
+                happens()
+        finally:
+            exchange_module.verify = before
+        self.now = until_s
+
+    def _verify(self, author: NodeId, kind: bytes, signed: bytes, signature: bytes) -> bool:
+        """Each page is checked once for all nodes: this machine stands for all of them."""
+        if signature not in self._verified:
+            self._verified[signature] = verify(author, kind, signed, signature)
+        return self._verified[signature]
+
+    def _round(self, node: SimulatedNode, neighbour: int) -> None:
+        node.exchange.begin_round(self.ids[neighbour])
+        self._pump(node)
+        wait_s = ROUND_EVERY_S * self.chance.uniform(0.8, 1.2)
+        self.at(self.now + wait_s, lambda: self._round(node, neighbour))
+
+    def _tick(self, node: SimulatedNode) -> None:
+        if node.exchange.tick():
+            self._pump(node)
+        self.at(self.now + TREE_TICK_S, lambda: self._tick(node))
+
+    def _pump(self, node: SimulatedNode) -> None:
+        for each in node.neighbours:
+            while (frame := node.exchange.next_frame(self.ids[each])) is not None:
+                self._send(node, self.nodes[each], frame)
+
+    def _send(self, left: SimulatedNode, right: SimulatedNode, frame: bytes) -> None:
+        segments = -(-(len(frame) + WEBSOCKET_BYTES + TLS_BYTES) // SEGMENT_BYTES)
+        size = len(frame) + WEBSOCKET_BYTES + TLS_BYTES + segments * TCP_IP_BYTES
+        delay, again = self.chance.uniform(*HOP_S), RETRANSMIT_S
+        while self.chance.random() < self.loss:
+            delay, again = delay + again, again * 2
+            left.sent_bytes += size
+        acknowledged = segments * TCP_IP_BYTES
+        left.sent_bytes, left.received_bytes = left.sent_bytes + size, left.received_bytes + acknowledged
+        right.sent_bytes, right.received_bytes = right.sent_bytes + acknowledged, right.received_bytes + size
+        when = max(self.now + delay, self._clear.get((left.number, right.number), 0.0))
+        self._clear[left.number, right.number] = when
+        self.at(when, lambda: self._arrive(left, right, frame))
+
+    def _arrive(self, left: SimulatedNode, right: SimulatedNode, frame: bytes) -> None:
+        message = decode(frame)
+        if isinstance(message, Page):
+            name = f"{message.name}/{message.seq}"
+            self.copies[name] += name in self.arrivals
+        for event in right.exchange.receive(self.ids[left.number], message):
+            if isinstance(event, PageAccepted):
+                arrived = self.arrivals.get(f"{event.page.name}/{event.page.seq}")
+                if arrived is not None:
+                    arrived.setdefault(right.number, self.now)
+        self._pump(right)
