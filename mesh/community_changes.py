@@ -177,13 +177,13 @@ def _signed_again(
 def find_member(state: CommunityState, text: str) -> MemberView:
     """The node that is meant: its id, its short form, or its label. Raises NodeError."""
     wanted = text.strip()
-    short = short_form(wanted)
-    found = [
-        view
-        for view in state.members()
-        if wanted in {view.node, view.label, human_form(view.node)}
-        or (short is not None and view.node[:SHORT_CHARS] == short)
-    ]
+    short, members = short_form(wanted), state.members()
+    # A node chooses its own label, also one that reads as the id of another node: an id comes before all labels.
+    found = (
+        [view for view in members if view.node == wanted]
+        or [view for view in members if short is not None and view.node[:SHORT_CHARS] == short]
+        or [view for view in members if view.label == wanted]
+    )
     if len(found) != 1:
         which = "no node" if not found else "more than one node"
         raise NodeError(

@@ -92,15 +92,20 @@ class CommunityState:
             self._names = None
         return outcome
 
-    def statements(self) -> Iterator[SignedStatement]:
-        """All, in an order in which another node can take them in: each version after the one before."""
+    def statements(self, first: frozenset[NodeId] = frozenset()) -> Iterator[SignedStatement]:
+        """All, in an order in which another node can take them in: each version after the one before, and then what makes
+        the nodes `first` members."""
         for version in sorted(self._versions.values(), key=lambda each: each.record.version):
             yield version.statement
-        for kind in ("invite", "membership"):
-            for of_one in self._about[kind].values():
-                yield from of_one.values()
-        for uses in self._uses.values():
-            yield from uses.values()
+        invites, about, used = self._about["invite"], self._about["membership"], self._uses
+        early = [about[node] for node in first if node in about]
+        for key, uses in used.items():
+            if not first.isdisjoint(uses):
+                early += [invites[key], {uses[node].hash: uses[node] for node in uses if node in first}]
+        told = {statement.hash: statement for group in early for statement in group.values()}
+        yield from told.values()
+        for group in (*invites.values(), *about.values(), *used.values()):
+            yield from (statement for statement in group.values() if statement.hash not in told)
 
     def names(self) -> dict[str, SignedStatement]:
         """The statements by their names."""

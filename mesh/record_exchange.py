@@ -22,6 +22,8 @@ from node.units import NodeId
 
 RECORDS_EXTENSION = "records"
 """Word in the hello of nodes that take part."""
+EQUAL_ROUNDS = 20
+"""Rounds of pages until two nodes that hold the same say so again: about ten minutes."""
 FRAMES_MAX = 16
 """Queued for one neighbour; what is dropped is said again in the next round."""
 _NAME = re.compile(r"[0-9a-f]{16}")
@@ -42,6 +44,10 @@ class _Told:
     """The community whose record it follows; empty for none, None while it has not said."""
     nodes: str = ""
     """Digest of its list of nodes."""
+    digest: str = ""
+    """Of its statements."""
+    rounds: int = 0
+    """Since this node said what it holds."""
 
 
 class RecordExchange:
@@ -59,11 +65,23 @@ class RecordExchange:
     def part(self, neighbour: NodeId) -> None:
         self._neighbours.pop(neighbour, None)
 
+    def round_passed(self, neighbour: NodeId) -> None:
+        """Called at each round of pages: says what is held here if both differ, and else seldom, because connections lose
+        nothing."""
+        told, state = self._neighbours.get(neighbour), self._state()
+        if told is None:
+            return
+        told.rounds += 1
+        is_equal = told.digest == (state.digest() if state else "") and told.nodes == self._nodes_digest()
+        if not is_equal or told.rounds >= EQUAL_ROUNDS:
+            self.begin_round(neighbour)
+
     def begin_round(self, neighbour: NodeId) -> None:
         """Say what is held here."""
         told = self._neighbours.get(neighbour)
         if told is None:
             return
+        told.rounds = 0
         told.sent.clear()
         state = self._state()
         community, digest = (state.id, state.digest()) if state else ("", "")
@@ -140,6 +158,7 @@ class RecordExchange:
         if not (community == "" or fits(community, HASH)) or not fits(nodes, _NAME):
             return
         told.community, told.nodes = str(community), nodes
+        told.digest = digest if isinstance(digest, str) else ""
         state = self._state()
         if state is None or community != state.id or not (digest == "" or fits(digest, _DIGEST)):
             return

@@ -482,7 +482,7 @@ class MeshService:
             if loop.time() >= round_at:
                 self._replica.exchange.begin_round(link.name)
                 if self._records is not None:
-                    self._records.exchange.begin_round(link.node)
+                    self._records.exchange.round_passed(link.node)
                 self._ask_time(link)
                 round_at = loop.time() + ROUND_EVERY_S * random.uniform(0.8, 1.2)  # noqa: S311
             frame = self._next_frame(link)

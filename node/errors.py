@@ -74,6 +74,10 @@ class StorageTrouble(NodeError):
     """The data folder cannot be written or read now; what is in memory is kept."""
 
 
+class StorageSlow(StorageTrouble):
+    """The data folder has not answered in time: what was to be written may be written later."""
+
+
 class InvalidFile(NodeError):
     """A file that a person wrote has errors; all of them are in `findings`."""
 

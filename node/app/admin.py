@@ -31,6 +31,7 @@ from node.control.active_ruleset import amend, new_strains
 from node.control.ports import Clock, StateArchive
 from node.control.reconciler import Reconciler
 from node.errors import Finding, NodeError, StorageTrouble
+from node.governance.admin_findings import too_few_admins
 from node.governance.canonical_form import meaning_fingerprint
 from node.governance.change_impact import change_impact
 from node.governance.change_sentences import ChangeSentence, change_sentences, verdict_sentence
@@ -333,6 +334,7 @@ class AdminService:
         ruleset, findings = amend(active, text, members, slowest)
         if ruleset is not None:
             findings += tuple(unknown_nodes(ruleset, node_names))
+            findings += tuple(too_few_admins(ruleset, self.adoption.admins()))
         changed = difference(active.text, text)
         draft = read_draft(text)
         places = {} if isinstance(draft, Finding) else _places(draft, findings)

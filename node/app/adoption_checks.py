@@ -9,6 +9,7 @@ from node.app.rule_meanings import says_the_same
 from node.control.active_ruleset import amend
 from node.control.reconciler import Reconciler
 from node.errors import Finding
+from node.governance.admin_findings import too_few_admins
 from node.governance.adoption import Reason
 from node.governance.approvals import approvals_needed
 from node.governance.parse import parse_ruleset
@@ -38,8 +39,15 @@ class Conditions:
 class AdoptionChecks:
     """Changes nothing."""
 
-    def __init__(self, reconciler: Reconciler, files: RuleFiles, portal_runs: Callable[[], bool]) -> None:
-        self._reconciler, self._files, self._portal_runs = reconciler, files, portal_runs
+    def __init__(
+        self,
+        reconciler: Reconciler,
+        files: RuleFiles,
+        portal_runs: Callable[[], bool],
+        admins: Callable[[], int],
+    ) -> None:
+        self._reconciler, self._files = reconciler, files
+        self._portal_runs, self._admins = portal_runs, admins
 
     @property
     def confirmed_fingerprint(self) -> str:
@@ -51,7 +59,8 @@ class AdoptionChecks:
         # Evaluates the rules for whole weeks.
         active, directory = self._reconciler.active_ruleset, self._reconciler.member_directory
         slowest = self._reconciler.uplink_rate_control.slowest
-        return (await asyncio.to_thread(amend, active, text, directory, slowest))[1]
+        ruleset, findings = await asyncio.to_thread(amend, active, text, directory, slowest)
+        return findings if ruleset is None else (*findings, *too_few_admins(ruleset, self._admins()))
 
     async def says_the_same(self, text: str) -> bool:
         """As the rules in force."""

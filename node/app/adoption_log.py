@@ -5,14 +5,45 @@ from collections.abc import Callable
 from contextlib import suppress
 
 from node.app.ports import RuleLog
-from node.errors import StorageTrouble
-from node.governance.adoption import RECORDS_MAX, AdoptionRecord, AdoptionState
+from node.control.active_ruleset import fingerprint
+from node.control.ports import Clock
+from node.errors import StorageSlow, StorageTrouble
+from node.governance.adoption import RECORDS_MAX, AdoptionRecord, AdoptionState, Reason, RecordKind
 from node.governance.rule_history import RuleHistory, RuleVersion
 
 log = logging.getLogger(__name__)
 
 FORGET_EVERY = RECORDS_MAX // 2
 """After how many records the log is read again, to forget versions that it has no longer."""
+
+
+def new_record(
+    clock: Clock,
+    kind: RecordKind,
+    by: str,
+    text: str = "",
+    *,
+    subject: int = 0,
+    reason: Reason = "",
+    due: str = "",
+    trial_s: int = 0,
+    meaning: str = "",
+    waits_s: int = 0,
+) -> AdoptionRecord:
+    """A record of this moment."""
+    return AdoptionRecord(
+        kind,
+        clock.civil().isoformat(timespec="seconds"),
+        by,
+        fingerprint(text) if text else "",
+        text,
+        subject,
+        reason,
+        due,
+        trial_s,
+        meaning=meaning,
+        waits_s=waits_s,
+    )
 
 
 class AdoptionLog:
@@ -27,6 +58,8 @@ class AdoptionLog:
         """Number of the first damaged record of the log; 0 if it is whole."""
         self._owed: list[AdoptionRecord] = []
         """Records that could not be stored yet."""
+        self._is_uncertain = False
+        """Whether a record may be in the log although nobody was told so."""
 
     @property
     def is_owed(self) -> bool:
@@ -65,8 +98,18 @@ class AdoptionLog:
         self.history, self.damaged = await self._records.history()
         return self.history
 
+    async def settle(self) -> AdoptionState | None:
+        """What the log says after a slow disk, if a record may have been stored that nobody was told of; else None. Raises
+        StorageTrouble, and is to be called again."""
+        if not self._is_uncertain:
+            return None
+        await self.store_owed()
+        found = await self.read()
+        self._is_uncertain = False
+        return found.state
+
     async def append(self, record: AdoptionRecord) -> AdoptionRecord:
-        """Raises StorageTrouble; then it is not in the log, or a slow disk has it later: `_store` notices."""
+        """Raises StorageTrouble: then it is not in the log; or StorageSlow: then it may be, see `settle`."""
         await self.store_owed()
         return await self._store(record)
 
@@ -85,7 +128,11 @@ class AdoptionLog:
             del self._owed[0]
 
     async def _store(self, record: AdoptionRecord) -> AdoptionRecord:
-        made = await self._records.append(record)
+        try:
+            made = await self._records.append(record)
+        except StorageSlow:
+            self._is_uncertain = True
+            raise
         if self.history is None:
             return made
         if made.number != self.history.length + 1:  # the database was replaced by an older one

@@ -1,6 +1,6 @@
 """What people read about the adoption of rules: what became of a version, and why a request was refused."""
 
-from node.errors import CONFLICT, UNSTORED, Finding, NodeError, StorageTrouble
+from node.errors import CONFLICT, UNSTORED, Finding, NodeError, StorageSlow, StorageTrouble
 from node.governance.adoption import DRAFT_DAYS, DRAFTS_MAX, Reason
 from node.governance.rule_history import RuleVersion
 from node.governance.stopped_rules import STOPPED_DAYS
@@ -82,6 +82,7 @@ _REVERTED: dict[Reason, str] = {
     "lifeline": N_("taken back: the line was too slow for the lifelines"),
     "portal": N_("taken back: the portal stopped"),
     "file": N_("taken back: the rule file could not be written"),
+    "disk": N_("never in force: the disk took too long to save it"),
     "newer": N_("replaced by an edit of the file"),
 }
 
@@ -132,6 +133,14 @@ def rules_changed() -> Finding:
 
 
 def unstored(trouble: StorageTrouble) -> Finding:
+    if isinstance(trouble, StorageSlow):
+        message = gettext_lazy(
+            "It is not known yet whether this is saved: {english}.", english=trouble.message
+        )
+        fix = gettext_lazy(
+            "look at the history of the rules in a minute, and send this again if it is not there"
+        )
+        return Finding(UNSTORED, 0, message, fix)
     message = gettext_lazy(
         "The node cannot save anything right now, so nothing was changed: {english}.", english=trouble.message
     )

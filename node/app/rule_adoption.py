@@ -6,10 +6,11 @@ from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import replace
 from datetime import datetime
+from functools import partial
 
 from node.accounts.rule_objections import RuleObjection
 from node.app.adoption_checks import AdoptionChecks, Conditions
-from node.app.adoption_log import AdoptionLog
+from node.app.adoption_log import AdoptionLog, new_record
 from node.app.adoption_messages import (
     no_trial,
     no_version,
@@ -35,7 +36,6 @@ from node.control.reconciler import Reconciler
 from node.errors import Finding, KernelRefused, NodeError, StorageTrouble
 from node.governance.adoption import (
     Adopted,
-    AdoptionRecord,
     AdoptionState,
     Append,
     ApprovedBy,
@@ -48,8 +48,6 @@ from node.governance.adoption import (
     Edited,
     Event,
     PutInForce,
-    Reason,
-    RecordKind,
     Restarted,
     Scheduled,
     TakenBack,
@@ -93,9 +91,9 @@ class RuleAdoption:
         """`confirm_timeout`: how long a trial lasts; `portal_runs`: whether the portal answers people; `admins`: how many
         admins have accounts."""
         self._reconciler, self._files, self._clock = reconciler, files, clock
-        self._timeout, self._checks = confirm_timeout, AdoptionChecks(reconciler, files, portal_runs)
+        self._timeout, self._checks = confirm_timeout, AdoptionChecks(reconciler, files, portal_runs, admins)
         self._state = AdoptionState()
-        self._log = AdoptionLog(records, self._replaced)
+        self._log, self._record = AdoptionLog(records, self._replaced), partial(new_record, clock)
         self._text = ""
         """Of the trial."""
         self._trouble = ""
@@ -103,7 +101,7 @@ class RuleAdoption:
         self._objections = ObjectionCounter(reconciler, self._log.version)
         waited = WaitedTime(records, clock)
         self._waits = WaitingRules(self._log, self._objections, self._checks, waited, clock)
-        self._admins = admins
+        self.admins = admins
         self._ticks = self._begin_tick = 0
         """So far, and the first one at which scheduled rules are tried."""
         self._changing = asyncio.Lock()
@@ -388,6 +386,7 @@ class RuleAdoption:
                     self._objections.forget_over(self.versions(), self._clock.today())
                 with suppress(StorageTrouble):  # reported by the control loop
                     await self._log.store_owed()
+                    await self._settle()
                     await self._record_confirmed(self._files.confirmed(self._reconciler), BY_EDIT)
             if self._state.waiting is not None:
                 await self._waits.count_time(self._state.waiting.number)
@@ -433,15 +432,17 @@ class RuleAdoption:
     ) -> AdoptionOutcome:
         """Puts the rules in the log, to wait for the time that was asked for, for what the charter says, and for approvals,
         which the same rules keep if the same admin sends them again. Raises StorageTrouble."""
-        if needs.stopped is not None and self._admins() < APPROVALS_AFTER_OBJECTIONS:
+        if needs.stopped is not None and self.admins() < APPROVALS_AFTER_OBJECTIONS:
             return AdoptionOutcome("refused", needs.stopped.number, (stopped_before_alone(needs.stopped),))
         at, waits_s = self._waits.due(asked, needs.waiting), needs.waiting // 1000
         if self._waits_already(text, by, asked, is_trial=is_trial):
             return replace(self._still_waits(self.waiting_number, findings), stopped=needs.stopped)
         due = "" if at is None else at.isoformat(timespec="minutes")
         trial_s, meaning = self._timeout // 1000 if is_trial else 0, await effect_of(text)
-        record = self._record("scheduled", by, text, subject=subject, due=due, trial_s=trial_s)
-        made = await self._log.append(replace(record, meaning=meaning, waits_s=waits_s))
+        record = self._record(
+            "scheduled", by, text, subject=subject, due=due, trial_s=trial_s, meaning=meaning
+        )
+        made = await self._log.append(replace(record, waits_s=waits_s))
         await self._handle(Scheduled(made.number, at, by, meaning, waits_s), by)
         await self._withdraw_if_blocked()  # by objections to a draft that said the same
         if self._state.waiting is None:
@@ -574,21 +575,20 @@ class RuleAdoption:
             is_written = self._log.fingerprint(self._state.trial.number) == active.fingerprint
             await self._handle(Restarted(is_written), BY_NODE)
 
+    async def _settle(self) -> None:
+        """After a slow disk: what it stored late waits or is a draft, and what was to go on trial never was. Raises
+        StorageTrouble."""
+        found = await self._log.settle()
+        if found is None:
+            return
+        self._replaced(found)
+        if found.trial is not None and self._state.trial is None:
+            log.warning(
+                "version %d of the rules was stored too late, and is not in force", found.trial.number
+            )
+            await self._log.append_later(
+                self._record("reverted", BY_NODE, subject=found.trial.number, reason="disk")
+            )
+
     def _replaced(self, newest: AdoptionState) -> None:
         self._state = replace(self._state, active=newest.active, waiting=newest.waiting, drafts=newest.drafts)
-
-    def _record(
-        self,
-        kind: RecordKind,
-        by: str,
-        text: str = "",
-        *,
-        subject: int = 0,
-        reason: Reason = "",
-        due: str = "",
-        trial_s: int = 0,
-        meaning: str = "",
-    ) -> AdoptionRecord:
-        adopted = self._clock.civil().isoformat(timespec="seconds")
-        mark = fingerprint(text) if text else ""
-        return AdoptionRecord(kind, adopted, by, mark, text, subject, reason, due, trial_s, meaning=meaning)

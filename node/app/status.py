@@ -16,6 +16,7 @@ from node.control.uplink_rate_control import UplinkRateControl
 from node.enforcement.htb_classes import GuaranteedParts
 from node.enforcement.plan import TableUse
 from node.errors import Finding
+from node.governance.admin_findings import too_few_admins
 from node.governance.allowance import binding
 from node.governance.local_findings import ending, unknown_nodes
 from node.governance.rule_evaluation import Direction
@@ -201,6 +202,7 @@ class StatusSnapshot:
         of_rules = [*reconciler.active_ruleset.warnings, *self._measured()]
         if now.clock != "unknown":
             of_rules += ending(reconciler.active_ruleset.ruleset, now.at.date())
+        of_rules += too_few_admins(reconciler.active_ruleset.ruleset, self.adoption.admins())
         of_rules += unknown_nodes(reconciler.active_ruleset.ruleset, self.node_names())
         return (
             *found,

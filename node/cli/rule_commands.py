@@ -28,20 +28,20 @@ ADOPTION_S = 60.0
 
 
 def rules_check(context: CommandContext) -> int:
-    """Uses the members file of this machine's node, if there is one, so that groups are checked too, and the names of nodes
-    as far as it knows them."""
+    """Uses the members file of this machine's node, if there is one, to check groups, and what that node knows:
+    the names of nodes, what its line carried, and how many admins it has."""
     from node.control.active_ruleset import examine, fingerprint  # noqa: PLC0415
     from node.governance.canonical_form import meaning_fingerprint  # noqa: PLC0415
-    from node.governance.local_findings import unknown_nodes  # noqa: PLC0415
     from node.governance.members import NO_MEMBERS  # noqa: PLC0415
     from node.governance.sentences import describe  # noqa: PLC0415
 
     path = Path(context.asked["file"])
     text = read_file(path)
-    ruleset, found = examine(text, _member_directory(context) or NO_MEMBERS, _uplink(context))
+    members = _member_directory(context) or NO_MEMBERS
+    ruleset, found = examine(text, members, _uplink(context))
     sentences = () if ruleset is None else describe(ruleset)
     if ruleset is not None:
-        found += tuple(unknown_nodes(ruleset, _node_names(context)))
+        found += _local_findings(context, ruleset, members)
     as_json = {
         "ok": ruleset is not None,
         "file": str(path),
@@ -58,14 +58,24 @@ def rules_check(context: CommandContext) -> int:
     return EXIT_NO if ruleset is None else EXIT_YES
 
 
-def _node_names(context: CommandContext) -> frozenset[str]:
-    """Of all nodes of the community: as the running node knows them, or of a node that is alone; else none."""
+def _local_findings(
+    context: CommandContext, ruleset: "Ruleset", members: "MemberDirectory"
+) -> tuple[Finding, ...]:
+    """What depends on this machine's node; the names of all nodes are asked of it, if it runs."""
+    from node.clock import SystemClock  # noqa: PLC0415
+    from node.doctor.rule_facts import findings_on_disk  # noqa: PLC0415
+    from node.governance.local_findings import unknown_nodes  # noqa: PLC0415
+
+    names: tuple[str, ...] | None = None
     with contextlib.suppress(NodeError):
-        return frozenset(answer_to(context, {"ask": "rules"}).get("node_names", ()))
-    with contextlib.suppress(InvalidFile):
+        names = tuple(answer_to(context, {"ask": "rules"}).get("node_names", ()))
+    try:
         config = read_config(context.config_path)
-        return frozenset() if config.community.nodes else frozenset({config.node.name})
-    return frozenset()
+    except InvalidFile:
+        return tuple(unknown_nodes(ruleset, names or ()))
+    clock = SystemClock(config.clock.source)
+    today = None if clock.state() == "unknown" else clock.civil().date()
+    return findings_on_disk(config, ruleset, members, today, names)
 
 
 def _finding_json(finding: Finding) -> dict[str, object]:

@@ -25,6 +25,7 @@ from node.clock import SystemClock
 from node.config import NodeConfig, parse_config
 from node.control.active_ruleset import RULES_COPY, consider, examine, reload_active_ruleset
 from node.doctor.foreign_chains import foreign_chains, ports_for_people, tables_of_filters
+from node.doctor.rule_facts import findings_in_force
 from node.doctor.symptoms import (
     CertificateSeen,
     DnsSeen,
@@ -41,7 +42,6 @@ from node.enforcement.kernel import LinuxKernel
 from node.enforcement.libnftables import Nftables
 from node.enforcement.plan import KernelFeatures
 from node.errors import Finding, NodeError
-from node.governance.local_findings import ending
 from node.governance.members import NO_MEMBERS, MemberDirectory, parse_members
 from node.identity import key_from_pem
 from node.keyring import SECRET_BYTES_MIN
@@ -162,12 +162,12 @@ def _rules(
     if book is None:
         ruleset, findings = examine(text, member_directory, config.uplink.name)
         states_line = None if ruleset is None else bool(ruleset.uplink_names)
-        if ruleset is not None and today is not None:
-            findings += tuple(ending(ruleset, today))
+        if ruleset is not None:
+            findings += findings_in_force(config, ruleset, member_directory, today)
         return FileSeen(seen.path, "", findings, seen.mode), states_line
     considered = consider(book, text, member_directory)
-    soon = () if today is None else ending(considered.ruleset, today)
-    findings = (*considered.rejected, *considered.warnings, *soon)
+    local = findings_in_force(config, considered.ruleset, member_directory, today)
+    findings = (*considered.rejected, *considered.warnings, *local)
     file = FileSeen(seen.path, "", findings, seen.mode, considered.strained)
     return file, considered.own.uplink is not None
 

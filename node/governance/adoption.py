@@ -31,7 +31,18 @@ are confirmed. ``adopted`` is on trial, ``scheduled`` waits for its time or for 
 and binds nobody. ``approved`` is an approval of the record `subject`, and the others say what became of it. A ``checkpoint``
 can only be the first: it stands for a record and all before it, which were removed, and has its `number` and `hash`."""
 Reason = Literal[
-    "", "time", "restart", "kernel", "lifeline", "portal", "file", "admin", "newer", "invalid", "objections"
+    "",
+    "time",
+    "restart",
+    "kernel",
+    "lifeline",
+    "portal",
+    "file",
+    "disk",
+    "admin",
+    "newer",
+    "invalid",
+    "objections",
 ]
 """Why a trial was reverted, or a schedule or a draft withdrawn."""
 VersionState = Literal[

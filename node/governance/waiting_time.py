@@ -14,8 +14,15 @@ def waiting_needed(confirmed: Ruleset, proposed: Ruleset, *, is_return: bool = F
     waiting = confirmed.charter.waiting
     if not waiting or (is_return and proposed.charter == confirmed.charter):
         return NO_WAITING
-    if effect_fingerprint(_without_orders(confirmed)) == effect_fingerprint(_without_orders(proposed)):
-        return NO_WAITING
+    # Minutes that were taken out could come back as new ones.
+    keeps_minutes = {each.decision for each in confirmed.minutes} <= {
+        each.decision for each in proposed.minutes
+    }
+    is_nothing = effect_fingerprint(_without_orders(confirmed)) == effect_fingerprint(
+        _without_orders(proposed)
+    )
+    if is_nothing:
+        return NO_WAITING if keeps_minutes else waiting
     return NO_WAITING if is_decided_by_minutes(confirmed, proposed) else waiting
 
 

@@ -18,7 +18,7 @@ from sqlite3 import Connection
 from typing import Any
 
 from node.accounting.ledger import Booking
-from node.errors import StorageTrouble
+from node.errors import StorageSlow, StorageTrouble
 from node.storage.booking_file import BookingFile, joined, kept_since
 from node.storage.copies import AFTER_ERASURE_S, EVERY_S, Copier, commits_of
 from node.storage.durable_changes import HashedDevices, apply
@@ -108,7 +108,7 @@ class Store:
         try:
             return await asyncio.wait_for(asyncio.wrap_future(self._submit(work, noting)), ANSWER_S)
         except TimeoutError as error:
-            raise StorageTrouble(
+            raise StorageSlow(
                 f"the data folder {self.path.parent} has not answered for {ANSWER_S:g} s",
                 "look at its disk; writing is tried again by itself",
             ) from error

@@ -52,6 +52,8 @@ async def open_admins(*losses: str, objecting: Sequence[str] | None = None) -> A
                 await app.adoption.adopt(_FASTER, "admin Ana", due="2026-12-01 06:00")
                 for account in objecting:
                     await app.adoption.object(AccountId(account), 2, "I work at night.\nAsk us first.")
+                draft = await app.adoption.draft(_SLOWER, "admin Ana")
+                await app.adoption.object(AccountId("ana"), draft.number, "Too slow for school.")
             async with open_admin_server(app.admin) as server:
                 assert server.bound is not None
                 yield server.bound[1]
@@ -148,6 +150,7 @@ def _admin(name: str, page: str, path: str, **more: Any) -> PageScene:
 
 
 _ISSUED = _and_goes("/vouchers", sends("/vouchers", **ISSUE))
+_SLOWER = RULES.replace("3 Mbit/s down", "2 Mbit/s down")
 _FASTER = RULES.replace("3 Mbit/s down", "4 Mbit/s down")
 _on_trial = _and_goes("/rules", sends("/rules", "[value='save']", text=_FASTER))
 _ORDER = """

@@ -331,6 +331,24 @@ async def rules_wait(app: UseCases) -> None:
     assert outcome.kind == "scheduled", outcome.findings
 
 
+async def rules_wait_beside(app: UseCases) -> None:
+    """Other ones than the drafts."""
+    text = app.loop.active_ruleset.text + NEXT_RULES.replace("5 Mbit/s", "3 Mbit/s")
+    outcome = await app.adoption.adopt(text, "admin Ana", due="2026-12-01 06:00")
+    assert outcome.kind == "scheduled", outcome.findings
+
+
+async def there_are_drafts(app: UseCases) -> None:
+    """An admin showed two to members, and a member objects to the first."""
+    await app.adoption.record(app.loop.active_ruleset, "the node's start")
+    text = app.loop.active_ruleset.text + NEXT_RULES
+    for each in (text, text.replace("5 Mbit/s", "4 Mbit/s")):
+        outcome = await app.adoption.draft(each, "admin Ana")
+        assert outcome.kind == "draft", outcome.findings
+    number = app.adoption.draft_numbers[-1]
+    assert await app.adoption.object(AccountId("carme"), number, "I work at night.\nAsk us first.") == "done"
+
+
 async def rules_are_on_trial(app: UseCases) -> None:
     await app.adoption.record(app.loop.active_ruleset, "the node's start")
     outcome = await app.adoption.adopt(app.loop.active_ruleset.text + NEXT_RULES, "admin Ana")

@@ -237,6 +237,25 @@ AROUND = (
         after=objects_too_late,
     ),
     PageScene(
+        "drafts of rules, for a guest",
+        "new rules",
+        "/rules/next",
+        _portal(people.comes_in, people.there_are_drafts),
+    ),
+    PageScene(
+        "a draft of rules to which a member objects",
+        "new rules",
+        "/rules/next",
+        _portal(people.a_member_comes_in, people.there_are_drafts),
+        after=sends("/rules/object", text="I work at night."),
+    ),
+    PageScene(
+        "rules that wait beside drafts",
+        "new rules",
+        "/rules/next",
+        _portal(people.a_member_comes_in, people.there_are_drafts, people.rules_wait_beside),
+    ),
+    PageScene(
         "rules stopped by objections",
         "new rules",
         "/rules/next",

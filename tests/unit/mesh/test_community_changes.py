@@ -1,5 +1,7 @@
 """What admins sign: only an admin of the record in force, and only what is meant."""
 
+from collections.abc import Callable
+
 import pytest
 
 from mesh.community_changes import (
@@ -13,9 +15,11 @@ from mesh.community_changes import (
     replaced_key,
 )
 from mesh.community_record import CommunityAdmin
+from mesh.invite import make_use
 from mesh.signed_statement import SignedStatement, add_signatures
 from node.errors import NodeError
 from node.identity import human_form
+from node.units import NodeId
 from tests.fakes.community_statements import SEED, a_village, state_of
 from tests.fakes.neighbours import id_of, key_of
 
@@ -36,6 +40,18 @@ def test_a_key_that_is_no_admin_signs_nothing(name: str) -> None:
 def test_a_node_is_found_by_its_label_its_id_and_its_short_form() -> None:
     for text in ("coast", id_of("coast"), human_form(id_of("coast")), f" {human_form(id_of('coast'))} "):
         assert id_of("coast") == find_member(VILLAGE, text).node
+
+
+@pytest.mark.parametrize("form", [str, human_form])
+def test_nodes_that_call_themselves_by_ids_of_each_other_can_be_removed(
+    form: Callable[[NodeId], str],
+) -> None:
+    state = state_of(*a_village())
+    for node, other in (("eve", "mallory"), ("mallory", "eve")):
+        state.add(make_use(SEED, state.id, id_of(node), form(id_of(other))))
+    for node in ("eve", "mallory"):
+        for text in (id_of(node), human_form(id_of(node))):
+            assert id_of(node) == find_member(state, text).node
 
 
 def test_a_node_or_an_invite_that_is_not_there_is_an_error_that_says_what_to_do() -> None:

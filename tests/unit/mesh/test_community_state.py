@@ -40,6 +40,19 @@ def test_the_order_of_arrival_does_not_count(statements: list[SignedStatement]) 
     assert view(VILLAGE) == view(state_of(COMMUNITY, statements))
 
 
+@given(st.frozensets(st.sampled_from(["square", "hills", "coast", "valley", "moon"])))
+def test_what_is_said_of_these_nodes_is_told_before_that_of_others_and_all_once(
+    names: frozenset[str],
+) -> None:
+    first = frozenset(map(id_of, names))
+    told = list(VILLAGE.statements(first))
+    assert sorted(VILLAGE.names()) == sorted(each.name for each in told)
+    of_others = [each.fields()["node"] not in first for each in told if each.kind in {"membership", "use"}]
+    assert sorted(of_others) == of_others
+    state = CommunityState(COMMUNITY)
+    assert all(isinstance(state.add(each), SignedStatement) for each in told)
+
+
 @given(st.lists(st.sampled_from(STATEMENTS), max_size=30))
 def test_a_statement_that_is_known_changes_nothing(again: list[SignedStatement]) -> None:
     state = state_of(COMMUNITY, STATEMENTS)

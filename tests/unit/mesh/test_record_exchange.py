@@ -4,9 +4,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mesh.community_state import CommunityState
-from mesh.record_exchange import RecordExchange
+from mesh.record_exchange import EQUAL_ROUNDS, RecordExchange
 from mesh.roster import nodes_digest
-from tests.fakes.community_statements import a_village, begun, state_of
+from tests.fakes.community_statements import a_village, begun, said_of, state_of
 from tests.fakes.neighbours import id_of
 
 COMMUNITY, STATEMENTS = a_village()
@@ -47,6 +47,23 @@ def test_both_hold_the_same_after_some_rounds(mine: set[int], theirs: set[int]) 
     assert one.digest() == other.digest()
     left.begin_round(RIGHT)
     assert 1 == talk(left, right)
+
+
+def test_nodes_that_hold_the_same_say_so_seldom_and_at_once_when_they_differ() -> None:
+    one, other = state_of(COMMUNITY, STATEMENTS), state_of(COMMUNITY, STATEMENTS)
+    left, right = exchange_of(one), exchange_of(other)
+    left.greet(RIGHT)
+    right.greet(LEFT)
+    talk(left, right)
+    for _ in range(EQUAL_ROUNDS - 1):
+        left.round_passed(RIGHT)
+        assert left.next_frame(RIGHT) is None
+    left.round_passed(RIGHT)
+    assert left.next_frame(RIGHT) is not None
+    one.add(said_of(COMMUNITY, "coast", "removed", 7, "rosa"))
+    left.round_passed(RIGHT)
+    talk(left, right)
+    assert one.digest() == other.digest()
 
 
 def test_a_node_without_a_record_takes_none_and_says_what_is_offered() -> None:

@@ -28,7 +28,7 @@ async def of(app: UseCases) -> WaitingRules:
     log = AdoptionLog(archive, lambda _state: None)
     await log.read()
     files = await asyncio.to_thread(lambda: app.files)
-    checks = AdoptionChecks(app.loop, files, lambda: True)
+    checks = AdoptionChecks(app.loop, files, lambda: True, lambda: 2)
     return WaitingRules(
         log, ObjectionCounter(app.loop, log.version), checks, WaitedTime(archive, clock), clock
     )

@@ -9,6 +9,7 @@ import pytest
 
 import node.governance
 from node.errors import Finding, InvalidValue
+from node.governance.admin_findings import too_few_admins
 from node.governance.checks import check_file
 from node.governance.guarantees import measured_findings
 from node.governance.local_findings import ending, softened, unknown_nodes
@@ -25,6 +26,7 @@ CATALOGUES = read_catalogues().translations
 TOP = rule("top", 'ceiling = "3 Mbit/s down, 1 Mbit/s up"')
 LATER_TOP = 'ceiling = "5 Mbit/s down, 1 Mbit/s up"\nwhen = "daily 18:00-23:00"'
 FLOOR = 'floor = "{}"\nwhen = "mon-fri 08:00-16:00"'
+ADMINS = "[charter]\napprovals = 2\n"
 MEASURED = HEAD.replace("[charter]", 'rate = "measured"\nleast = "5 Mbit/s down, 2 Mbit/s up"\n[charter]')
 CLOSED = '[joining]\nways = ["card", "introduction"]\nby = "D-2"\n'
 LATER = '[[rule]]\nid = "later"\nby = "D-1"\nceiling = "none"\nexception_to = "top"\n'
@@ -117,6 +119,7 @@ FILES = {
     "W19": file_with(rule("a", "devices = 2")) + MINUTES,
     "W18": file_with(rule("a", 'devices = 2\nexpires = "2026-12-31"')),
     "W20": file_with(rule("a", 'devices = 2\nat = "node:libary"')),
+    "W22": HEAD.replace("[charter]", "[charter]\napprovals = 2"),
     "W21": MEASURED.replace('least = "5 Mbit/s down, 2 Mbit/s up', 'least = "15 Mbit/s down, 5 Mbit/s up'),
 }
 """A file for each code that has it; W14 is made of another finding, and W03 of usage."""
@@ -135,6 +138,7 @@ def found_in(code: str) -> tuple[Finding, ...]:
         *findings,
         *ending(ruleset, TODAY),
         *unknown_nodes(ruleset, NODES),
+        *too_few_admins(ruleset, 1),
         *unknown_uplink(ruleset, ""),
         *measured,
     )

@@ -89,6 +89,12 @@ def test_minutes_that_the_rules_in_force_have_decide_nothing_new() -> None:
     assert is_decided_by_minutes(before, ruleset(4, "D-3", more=minutes() + minutes("D-3")))
 
 
+def test_minutes_are_not_taken_out_at_once_to_come_back_as_new_ones() -> None:
+    before = ruleset(3, "D-2", more=minutes())
+    assert HOURS == waiting_needed(before, ruleset(3, "D-2"))
+    assert NO_WAITING == waiting_needed(before, ruleset(3, "D-2", more=minutes() + minutes("D-3")))
+
+
 def test_a_rule_is_not_removed_by_the_minutes_of_others() -> None:
     before = ruleset(3, more=RULE.format(id="more", rate=5, by="D-1"))
     assert not is_decided_by_minutes(before, ruleset(4, "D-2", more=minutes()))
