@@ -104,8 +104,10 @@ class CommunityState:
                 early += [invites[key], {uses[node].hash: uses[node] for node in uses if node in first}]
         told = {statement.hash: statement for group in early for statement in group.values()}
         yield from told.values()
-        for group in (*invites.values(), *about.values(), *used.values()):
-            yield from (statement for statement in group.values() if statement.hash not in told)
+        for of_one in (*invites.values(), *about.values()):
+            yield from (statement for statement in of_one.values() if statement.hash not in told)
+        for uses in used.values():
+            yield from (statement for statement in uses.values() if statement.hash not in told)
 
     def names(self) -> dict[str, SignedStatement]:
         """The statements by their names."""
