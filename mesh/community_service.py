@@ -160,7 +160,11 @@ class CommunityService:
         refusal = asked.refusal(self.state, node)
         if not refusal:
             refusal = await self._admit(asked)
-        return answer_join(refusal) if refusal else welcome(self._secret, self.state.statements())
+        return (
+            answer_join(refusal)
+            if refusal
+            else welcome(self._secret, self.state.statements(frozenset({node, self.own})))
+        )
 
     async def _admit(self, asked: JoinRequest) -> str:
         try:

@@ -92,15 +92,22 @@ class CommunityState:
             self._names = None
         return outcome
 
-    def statements(self) -> Iterator[SignedStatement]:
-        """All, in an order in which another node can take them in: each version after the one before."""
+    def statements(self, first: frozenset[NodeId] = frozenset()) -> Iterator[SignedStatement]:
+        """All, in an order in which another node can take them in: each version after the one before, and then what makes
+        the nodes `first` members."""
         for version in sorted(self._versions.values(), key=lambda each: each.record.version):
             yield version.statement
-        for kind in ("invite", "membership"):
-            for of_one in self._about[kind].values():
-                yield from of_one.values()
-        for uses in self._uses.values():
-            yield from uses.values()
+        invites, about, used = self._about["invite"], self._about["membership"], self._uses
+        early = [about[node] for node in first if node in about]
+        for key, uses in used.items():
+            if not first.isdisjoint(uses):
+                early += [invites[key], {uses[node].hash: uses[node] for node in uses if node in first}]
+        told = {statement.hash: statement for group in early for statement in group.values()}
+        yield from told.values()
+        for of_one in (*invites.values(), *about.values()):
+            yield from (statement for statement in of_one.values() if statement.hash not in told)
+        for uses in used.values():
+            yield from (statement for statement in uses.values() if statement.hash not in told)
 
     def names(self) -> dict[str, SignedStatement]:
         """The statements by their names."""
@@ -244,8 +251,11 @@ class CommunityState:
         subjects = self._about[statement.kind]
         subject = said.node if isinstance(said, Membership) else said.key
         limit = MEMBERS_MAX if isinstance(said, Membership) else INVITES_MAX
+        spare = None
         if subject not in subjects and len(subjects) >= limit:
-            return f"more than {limit} are not kept"
+            spare = self._spare(subjects) if self._is_of_an_admin_in_force(statement) else None
+            if spare is None:
+                return f"more than {limit} are not kept"
         of_one = subjects.get(subject, {})
         now = self._verified(statement, of_one.get(statement.hash))
         if not isinstance(now, SignedStatement):
@@ -253,8 +263,24 @@ class CommunityState:
         kept = _newest_of_each({**of_one, now.hash: now})
         if now.hash not in kept:
             return OLDER
+        if spare is not None:
+            del subjects[spare]
+            self._uses.pop(spare, None)
         subjects[subject] = kept
         return now
+
+    def _spare(self, subjects: dict[NodeId, dict[str, SignedStatement]]) -> NodeId | None:
+        """A node or invite of which no admin in force says anything; such a one gives way, or a key that was removed could
+        use up all the room."""
+        found = (
+            subject
+            for subject, of_one in subjects.items()
+            if not any(map(self._is_of_an_admin_in_force, of_one.values()))
+        )
+        return max(found, default=None)
+
+    def _is_of_an_admin_in_force(self, statement: SignedStatement) -> bool:
+        return self.head is not None and not self.head.admin_keys.isdisjoint(statement.signers)
 
     def _add_use(self, statement: SignedStatement) -> Outcome:
         use = read_use(statement)

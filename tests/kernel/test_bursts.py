@@ -1,6 +1,7 @@
 """Bursts on real packets: an account that was below its ceiling may have more for a time, never more than that, and then its
 ceiling until it has been below it for long enough. Others keep theirs."""
 
+import json
 import socket
 import subprocess
 import time
@@ -21,19 +22,19 @@ from tests.kernel.kernel_testbed import (
     KernelTestbed,
     kernel_testbed,
 )
-from tests.kernel.test_traffic_classes import sent
 from tests.lab.netns import Namespace
 
 pytestmark = [pytest.mark.kernel, pytest.mark.alone]
 
-LINE = Rates(BitsPerSecond(20_000_000), BitsPerSecond(20_000_000))
-CEILING, PEAK, LENGTH_S = BitsPerSecond(2_000_000), BitsPerSecond(8_000_000), 3
+LINE = Rates(BitsPerSecond(10_000_000), BitsPerSecond(10_000_000))
+CEILING, PEAK, LENGTH_S = BitsPerSecond(1_000_000), BitsPerSecond(4_000_000), 3
 TOP, BURST = Rates(CEILING, CEILING), Burst(Rates(PEAK, PEAK), Milliseconds(LENGTH_S * 1_000))
 MEMBER, STRANGER, POOL = 0x11, 0x12, 0x20
 LIMITED = ShapedClass(MEMBER, None, NO_RATES, TOP, 100, burst=BURST)
 FREE = ShapedClass(STRANGER, None, NO_RATES, Rates(NO_LIMIT, NO_LIMIT), 100)
 FLOOD = (
-    "import socket,sys,time\n"
+    "import os,socket,sys,time\n"
+    "os.nice(-15)\n"  # other programs of the machine do not make it pause
     "s=socket.socket(socket.AF_INET,socket.SOCK_DGRAM);s.setblocking(False)\n"
     "print(flush=True)\n"
     "t,n=time.monotonic(),0\n"
@@ -76,11 +77,24 @@ def flood(place: Namespace, seconds: float, rate: int = 3 * PEAK) -> None:
     begun.stdout.readline()
 
 
+def reading(place: KernelTestbed) -> tuple[dict[int, int], float]:
+    """Bits that each class sent until now, and when that was."""
+    began = time.monotonic()
+    shown = json.loads(place.router.run("tc", "-s", "-j", "class", "show", "dev", "wan0"))
+    counted = {
+        int(each["handle"].partition(":")[2], 16): each["stats"]["bytes"] * 8
+        for each in shown
+        if "handle" in each
+    }
+    return counted, (began + time.monotonic()) / 2
+
+
 def bits(place: KernelTestbed, seconds: float, minor: int = MEMBER) -> int:
     """What passes the line in this class in so many seconds, in bits per second."""
-    before, began = sent(place)[minor], time.monotonic()
+    before, began = reading(place)
     time.sleep(seconds)
-    return int((sent(place)[minor] - before) * 8 / (time.monotonic() - began))
+    after, ended = reading(place)
+    return int((after[minor] - before[minor]) / (ended - began))
 
 
 def test_the_burst_then_the_ceiling_then_a_burst_as_long_as_was_saved(place: KernelTestbed) -> None:
@@ -90,7 +104,7 @@ def test_the_burst_then_the_ceiling_then_a_burst_as_long_as_was_saved(place: Ker
     time.sleep(1)
     assert bits(place, 2.5) == pytest.approx(CEILING, rel=0.08)
     time.sleep(1)
-    # In a pause of three seconds the ceiling alone would have been 6 Mbit: a second of what the burst is above it.
+    # In a pause of three seconds the ceiling alone would have been 3 Mbit: a second of what the burst is above it.
     saved_s = 3 * CEILING / (PEAK - CEILING)
     time.sleep(2.5)
     flood(place.member, 4)
@@ -100,22 +114,25 @@ def test_the_burst_then_the_ceiling_then_a_burst_as_long_as_was_saved(place: Ker
 
 def test_in_all_it_is_the_bucket_and_the_ceiling(place: KernelTestbed) -> None:
     shape(place, LIMITED)
-    flood(place.member, 7)
-    found = bits(place, 6.8) * 6.8
-    assert found == pytest.approx(saved_bits(CEILING, PEAK, BURST.length) + CEILING * 6.8, rel=0.06)
+    before, began = reading(place)
+    flood(place.member, 12)
+    time.sleep(8)
+    after, ended = reading(place)
+    most = saved_bits(CEILING, PEAK, BURST.length) + CEILING * (ended - began)
+    assert 0.85 * most <= after[MEMBER] - before[MEMBER] <= 1.05 * most
 
 
 def test_a_burst_leaves_others_their_share(place: KernelTestbed) -> None:
     """On a line that is full the burst is only what others leave."""
-    line = Rates(BitsPerSecond(6_000_000), BitsPerSecond(6_000_000))
+    line = Rates(BitsPerSecond(3_000_000), BitsPerSecond(3_000_000))
     shape(place, LIMITED, FREE, line=line)
-    flood(place.stranger, 5, 12_000_000)
-    flood(place.member, 5, 12_000_000)
+    flood(place.stranger, 5, 6_000_000)
+    flood(place.member, 5, 6_000_000)
     time.sleep(0.5)
-    before, began = sent(place), time.monotonic()
+    before, began = reading(place)
     time.sleep(2)
-    after, seconds = sent(place), time.monotonic() - began
-    member, stranger = ((after[each] - before[each]) * 8 / seconds for each in (MEMBER, STRANGER))
+    after, ended = reading(place)
+    member, stranger = ((after[each] - before[each]) / (ended - began) for each in (MEMBER, STRANGER))
     assert member + stranger == pytest.approx(line.up, rel=0.06)
     assert stranger >= 0.95 * member
 
@@ -139,7 +156,7 @@ def test_without_the_lines_speed_there_is_a_burst_too(place: KernelTestbed) -> N
 
 
 def test_a_line_that_carries_less_has_the_burst_within_it_and_more_again_later(place: KernelTestbed) -> None:
-    slow = BitsPerSecond(4_000_000)
+    slow = BitsPerSecond(2_000_000)
     shape(place, LIMITED)
     flood(place.member, 6)
     with place.router.entered():

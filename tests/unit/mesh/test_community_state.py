@@ -6,10 +6,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from mesh import community_state
 from mesh.community_changes import closed_invite, replaced_key
 from mesh.community_record import record_fields
 from mesh.community_state import CommunityState
-from mesh.invite import make_use
+from mesh.invite import Invite, invite_fields, make_use
+from mesh.membership import NODE_ROLE
 from mesh.signed_statement import SignedStatement, add_signatures, make_statement, read_statement
 from node.identity import own_node_id
 from tests.fakes.community_statements import SEED, a_village, begun, next_record, said_of, state_of
@@ -38,6 +40,19 @@ def test_the_village_is_as_its_admins_said() -> None:
 @given(st.permutations(STATEMENTS))
 def test_the_order_of_arrival_does_not_count(statements: list[SignedStatement]) -> None:
     assert view(VILLAGE) == view(state_of(COMMUNITY, statements))
+
+
+@given(st.frozensets(st.sampled_from(["square", "hills", "coast", "valley", "moon"])))
+def test_what_is_said_of_these_nodes_is_told_before_that_of_others_and_all_once(
+    names: frozenset[str],
+) -> None:
+    first = frozenset(map(id_of, names))
+    told = list(VILLAGE.statements(first))
+    assert sorted(VILLAGE.names()) == sorted(each.name for each in told)
+    of_others = [each.fields()["node"] not in first for each in told if each.kind in {"membership", "use"}]
+    assert sorted(of_others) == of_others
+    state = CommunityState(COMMUNITY)
+    assert all(isinstance(state.add(each), SignedStatement) for each in told)
 
 
 @given(st.lists(st.sampled_from(STATEMENTS), max_size=30))
@@ -69,6 +84,36 @@ def test_only_admins_say_who_is_a_member() -> None:
     for signer in ("eve", "square"):
         assert "no admin signed it" == VILLAGE.add(said_of(COMMUNITY, "eve", "active", 9, signer))
     assert id_of("eve") not in VILLAGE.nodes()
+
+
+@pytest.mark.parametrize("kind", ["membership", "invite"])
+def test_a_removed_admin_cannot_use_up_the_room(kind: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    state, most = state_of(COMMUNITY, STATEMENTS), 12
+    for limit in ("MEMBERS_MAX", "INVITES_MAX"):
+        monkeypatch.setattr(community_state, limit, most)
+    refused = ""
+    for number in range(most):
+        refused = str(state.add(_said(kind, f"flood {number}", "pau")))
+    assert f"more than {most} are not kept" == refused == state.add(_said(kind, "coast", "rosa"))
+    assert state.head is not None
+    state.add(next_record(state.head, state.head_hash, ["rosa"], 1, ["rosa"]))
+    before = state.nodes()
+    for name in ("beach", "shore"):
+        made = _said(kind, name, "rosa")
+        assert made == state.add(made)
+        assert f"more than {most} are not kept" == state.add(_said(kind, f"another {name}", "pau"))
+    if kind == "membership":
+        assert before | {id_of("beach"), id_of("shore")} == state.nodes()
+    else:
+        assert {id_of("beach"), id_of("shore")} <= {view.invite.key for view in state.invites()}
+    assert state.digest() == state_of(COMMUNITY, state.statements()).digest()
+
+
+def _said(kind: str, subject: str, signer: str) -> SignedStatement:
+    if kind == "membership":
+        return said_of(COMMUNITY, subject, "active", 1, signer)
+    said = Invite(COMMUNITY, id_of(subject), NODE_ROLE, 1, "open", 1)
+    return make_statement(kind, invite_fields(said), [key_of(signer)])
 
 
 def test_an_older_membership_does_not_come_back() -> None:

@@ -1,5 +1,6 @@
 """The lobby: who is let in with an invite, and what the joining node believes."""
 
+import asyncio
 import json
 
 import pytest
@@ -8,8 +9,18 @@ from hypothesis import strategies as st
 
 from mesh.announcement import Address
 from mesh.community_changes import closed_invite, new_invite
+from mesh.community_service import CommunityService
 from mesh.community_state import CommunityState
-from mesh.invite import Invite, InviteText, invite_text, make_use, read_invite, read_invite_text
+from mesh.invite import (
+    USES_MAX,
+    Invite,
+    InviteText,
+    invite_key,
+    invite_text,
+    make_use,
+    read_invite,
+    read_invite_text,
+)
 from mesh.lobby import (
     ATTEMPTS_OF_ONE_AT_ONCE,
     REQUEST_BYTES_MAX,
@@ -24,9 +35,10 @@ from mesh.lobby import (
     welcome,
 )
 from mesh.page_format import Malformed
-from mesh.signed_statement import SignedStatement
+from mesh.signed_statement import SignedStatement, make_statement
 from tests.fakes.community_statements import SEED, begun, state_of
 from tests.fakes.neighbours import id_of, key_of
+from tests.unit.node.app.test_community import FakeStatementStore
 
 FIRST = begun("square")
 SECRET = bytes(32)
@@ -105,6 +117,22 @@ def test_the_joining_node_believes_only_a_member_of_the_community_of_its_invite(
     eves = read_join_answer(welcome(SECRET, _eves()[1]))
     assert isinstance(eves, JoinAnswer)
     assert isinstance(joined_state(invited(), eves, id_of("square"), id_of("coast")), str)
+
+
+def test_somebody_who_used_an_invite_with_large_statements_keeps_nobody_out() -> None:
+    async def answered() -> bytes:
+        service = CommunityService(own=id_of("square"), listed=(), store=FakeStatementStore(), secret=SECRET)
+        await service.follow(FIRST.community, large)
+        return await service.join(id_of("coast"), asked("coast"))
+
+    eves_seed = bytes(16)
+    large = [*FIRST.statements, new_invite(member(), key_of("rosa"), eves_seed, USES_MAX)]
+    for number in range(USES_MAX):
+        said = make_use(eves_seed, FIRST.community, id_of(f"eve {number}"), "eve").fields()
+        large.append(make_statement("use", said | {"more": "x" * 15_000}, [invite_key(eves_seed)]))
+    answer = read_join_answer(asyncio.run(answered()))
+    assert isinstance(answer, JoinAnswer)
+    assert isinstance(joined_state(invited(), answer, id_of("square"), id_of("coast")), CommunityState)
 
 
 def test_a_refusal_is_read_with_its_reason() -> None:
