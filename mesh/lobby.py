@@ -13,7 +13,8 @@ from node.units import NodeId
 REQUEST_BYTES_MAX = 8 * 1024
 ANSWER_BYTES_MAX = 900_000
 STATEMENTS_MAX = 2048
-SECRET_BYTES_MAX = 64
+SECRET_BYTES_MIN, SECRET_BYTES_MAX = 32, 64
+"""A node with a shorter one does not start."""
 ATTEMPTS_AT_ONCE, ATTEMPTS_PER_S = 20, 2.0
 """Of all strangers together; each costs two or three signature checks."""
 ATTEMPTS_OF_ONE_AT_ONCE, ATTEMPTS_OF_ONE_PER_S = 5, 0.2
@@ -113,7 +114,7 @@ def read_join_answer(body: bytes) -> JoinAnswer | Malformed:
     except ValueError:
         return Malformed("the secret is not hexadecimal")
     read = [each for value in listed if not isinstance(each := read_statement(value), Malformed)]
-    if len(raw) > SECRET_BYTES_MAX or len(read) != len(listed):
+    if not SECRET_BYTES_MIN <= len(raw) <= SECRET_BYTES_MAX or len(read) != len(listed):
         return Malformed("a part of the welcome cannot be read")
     return JoinAnswer(raw, tuple(read))
 

@@ -24,6 +24,8 @@ from mesh.invite import (
 from mesh.lobby import (
     ATTEMPTS_OF_ONE_AT_ONCE,
     REQUEST_BYTES_MAX,
+    SECRET_BYTES_MAX,
+    SECRET_BYTES_MIN,
     JoinAnswer,
     JoinRequest,
     LobbyLimit,
@@ -36,6 +38,7 @@ from mesh.lobby import (
 )
 from mesh.page_format import Malformed
 from mesh.signed_statement import SignedStatement, make_statement
+from node.keyring import community_key_from
 from tests.fakes.community_statements import SEED, begun, state_of
 from tests.fakes.neighbours import id_of, key_of
 from tests.unit.node.app.test_community import FakeStatementStore
@@ -133,6 +136,19 @@ def test_somebody_who_used_an_invite_with_large_statements_keeps_nobody_out() ->
     answer = read_join_answer(asyncio.run(answered()))
     assert isinstance(answer, JoinAnswer)
     assert isinstance(joined_state(invited(), answer, id_of("square"), id_of("coast")), CommunityState)
+
+
+def test_a_member_cannot_give_a_secret_with_which_no_node_starts() -> None:
+    for count in range(SECRET_BYTES_MAX + 2):
+        answer, secret = (
+            read_join_answer(welcome(bytes(count), FIRST.statements)),
+            bytes(count).hex().encode(),
+        )
+        if isinstance(answer, JoinAnswer):
+            assert answer.secret == community_key_from(secret)
+        else:
+            assert count > SECRET_BYTES_MAX or count < SECRET_BYTES_MIN
+    assert isinstance(read_join_answer(welcome(SECRET, FIRST.statements)), JoinAnswer)
 
 
 def test_a_refusal_is_read_with_its_reason() -> None:
