@@ -7,6 +7,7 @@ list of nodes on every node.
 import hashlib
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
+from itertools import chain
 
 from mesh.community_record import CommunityRecord, change_rank, read_record, refusal_of
 from mesh.invite import Invite, InviteUse, invite_rank, read_invite, read_use
@@ -104,8 +105,9 @@ class CommunityState:
                 early += [invites[key], {uses[node].hash: uses[node] for node in uses if node in first}]
         told = {statement.hash: statement for group in early for statement in group.values()}
         yield from told.values()
-        for group in (*invites.values(), *about.values(), *used.values()):
-            yield from (statement for statement in group.values() if statement.hash not in told)
+        signed = (group.values() for kind in (invites, about) for group in kind.values())
+        for group in chain(signed, (uses.values() for uses in used.values())):
+            yield from (statement for statement in group if statement.hash not in told)
 
     def names(self) -> dict[str, SignedStatement]:
         """The statements by their names."""
