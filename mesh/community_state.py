@@ -7,7 +7,6 @@ list of nodes on every node.
 import hashlib
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
-from itertools import chain
 
 from mesh.community_record import CommunityRecord, change_rank, read_record, refusal_of
 from mesh.invite import Invite, InviteUse, invite_rank, read_invite, read_use
@@ -105,9 +104,10 @@ class CommunityState:
                 early += [invites[key], {uses[node].hash: uses[node] for node in uses if node in first}]
         told = {statement.hash: statement for group in early for statement in group.values()}
         yield from told.values()
-        signed = (group.values() for kind in (invites, about) for group in kind.values())
-        for group in chain(signed, (uses.values() for uses in used.values())):
-            yield from (statement for statement in group if statement.hash not in told)
+        for of_one in (*invites.values(), *about.values()):
+            yield from (statement for statement in of_one.values() if statement.hash not in told)
+        for uses in used.values():
+            yield from (statement for statement in uses.values() if statement.hash not in told)
 
     def names(self) -> dict[str, SignedStatement]:
         """The statements by their names."""

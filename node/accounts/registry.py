@@ -365,9 +365,16 @@ class AccountRegistry:
         if answered is None:
             return ()
         case = self.ladder_cases.open_of(answered.account)
-        if case is None or case.objection != number:
+        if case is None or self.objection_of(case) != answered:
             return (answered,)
         return answered, *self.ladder_cases.handle(case, Answered(), at)
+
+    def objection_of(self, case: LadderCase) -> Objection | None:
+        """The person's objection to the case; None if it is gone, also when a later one of somebody else has its number, as
+        after a loss of the database."""
+        found = self.objections.get(case.objection)
+        is_its_own = found is not None and (found.account, found.rule) == (case.account, case.group)
+        return found if is_its_own else None
 
     # --- internal -----------------------------------------------------------------------------
 

@@ -82,7 +82,7 @@ class CaseViews:
             key=case_key(case),
             begins=self._time(case.begins_s),
             until=self._time(case.until_s),
-            objection=self._registry.objections.get(case.objection) if case.objection else None,
+            objection=self._registry.objection_of(case),
             can_object=found in ("notice", "in force") and not case.objection,
             ending=case.ending,
             ended=self._time(case.ended_s) if case.ending else None,

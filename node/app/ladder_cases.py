@@ -175,10 +175,11 @@ class LadderCaseService:
         if not case.is_suspended or case.ending:
             message = gettext_lazy("No objection to this case waits for an answer.")
             return Finding("ladder", 0, message, gettext_lazy("look at the list again"))
-        rows = self._registry.answer_objection(case.objection, text, self._reconciler.persistence.instant())
-        if not rows:
+        objection = self._registry.objection_of(case)
+        if objection is None:
             message = gettext_lazy("This objection is gone: its author deleted it.")
             return Finding("ladder", 0, message, gettext_lazy("lift the case, or wait until it is lifted"))
+        rows = self._registry.answer_objection(objection.number, text, self._reconciler.persistence.instant())
         log.info("case %d: the objection is answered by %s", number, by)
         await self._store(rows)
         return self._cases.get(number) or case

@@ -1,6 +1,6 @@
 """Counts and stores members' objections for the adoption of rules."""
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -68,7 +68,7 @@ class ObjectionCounter:
         return await self._change(RuleObjection(account, version.number, version.fingerprint, day, text))
 
     async def take_back(self, account: AccountId, version: RuleVersion) -> ObjectionOutcome:
-        """The account no longer objects, also not by an objection to the draft that became this version."""
+        """The account no longer objects, also not by an objection that was carried over to this version."""
         found = [each for each in self._to_each(version) if each.account == account]
         return await self._change(*(RuleObjectionGone(account, each.version) for each in found))
 
@@ -97,7 +97,7 @@ class ObjectionCounter:
 
     def forget_over(self, versions: Sequence[RuleVersion], today: str) -> None:
         """Deletes those to versions that no longer wait and are no open drafts, but not for a while if they were the
-        reason, nor those to a draft that became such a version."""
+        reason, nor those that were carried over to such a version."""
         if not self._all.all():
             return
         kept = {
@@ -106,20 +106,30 @@ class ObjectionCounter:
             if each.state in {"waiting", "draft"}
             or (each.reason == "objections" and are_kept(each.ended, today))
         }
-        drafts = {each.draft for each in kept.values()}
-        kept |= {each.number: each for each in versions if each.number in drafts}
+        known = {each.number: each for each in versions}
+        kept |= {each.number: each for open_ in kept.values() for each in _before(open_, known.get)}
         gone = self._all.forget_others((each.number, each.fingerprint) for each in kept.values())
         self._reconciler.persistence.pending.add(gone)  # stored with the next booking
 
     def _to(self, version: RuleVersion) -> tuple[RuleObjection, ...]:
-        """One for each account: to this version, or to the draft that became it."""
+        """One for each account: to this version, or carried over to it."""
         return tuple({each.account: each for each in self._to_each(version)}.values())
 
     def _to_each(self, version: RuleVersion) -> tuple[RuleObjection, ...]:
-        draft = self._version(version.draft) if version.draft else None
-        carried = () if draft is None else self._all.to(draft.number, draft.fingerprint)
+        before = {(each.number, each.fingerprint) for each in _before(version, self._version)}
+        carried = [each for each in self._all.all() if (each.version, each.fingerprint) in before]
+        carried.sort(key=lambda each: each.version)
         return (*carried, *self._all.to(version.number, version.fingerprint))
 
     @property
     def _all(self) -> RuleObjections:
         return self._reconciler.registry.rule_objections
+
+
+def _before(version: RuleVersion, find: Callable[[int], RuleVersion | None]) -> Iterator[RuleVersion]:
+    """The versions whose objections count for this one: the draft that became it, and what it replaced while it waited
+    and would have done the same. The newest first."""
+    earlier = find(version.replaces or version.draft)
+    while earlier is not None:
+        yield earlier
+        earlier = find(earlier.replaces or earlier.draft)

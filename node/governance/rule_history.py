@@ -58,6 +58,8 @@ class RuleVersion:
     """Whether it is or was only shown to members."""
     draft: int = 0
     """The draft that was open and said the same when this was scheduled or adopted; 0 for none."""
+    replaces: int = 0
+    """The version that waited when this was scheduled and would do the same; 0 for none."""
     decided_as: int = 0
     """Of a superseded draft: the version that has its rules."""
     meaning: str = ""
@@ -80,7 +82,7 @@ class RuleHistory:
     def add(self, record: AdoptionRecord) -> None:
         """The next record. One that cannot be understood, as after damage, changes nothing."""
         self.length = record.number
-        drafts = self.state.drafts
+        drafts, waiting = self.state.drafts, self.state.waiting
         event = _event(record, self.state)
         if event is not None:
             self.state, _ = step(self.state, event, BOOT_MS)
@@ -93,6 +95,9 @@ class RuleHistory:
             for number in gone & self._versions.keys():
                 self._versions[number] = replace(self._versions[number], decided_as=record.number)
                 made = replace(made, draft=number)
+            before = None if waiting is None else self._versions.get(waiting.number)
+            if before is not None and before.meaning == record.meaning != "" and made.has_waited:
+                made = replace(made, replaces=before.number)
             self._versions[record.number] = made
         elif subject is not None:
             self._versions[record.subject] = _after(subject, record)

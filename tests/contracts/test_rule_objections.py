@@ -334,3 +334,19 @@ async def test_whatever_the_order_rules_that_were_stopped_are_never_in_force_and
     for _ in range(AGAIN_TICKS + 1):
         await office.adoption.tick()
     assert fingerprint(office.in_force) not in stopped
+
+
+@pytest.mark.parametrize("text", [FASTER, "# For another day.\n" + FASTER])
+async def test_objections_stay_when_the_same_rules_are_scheduled_for_another_time(
+    office: Office, text: str
+) -> None:
+    await office.adoption.object(ANA, 2, "Mine.")
+    for due in ("2026-12-01 07:00", "2026-12-01 08:00"):
+        await office.adopt(text, due=due, is_trial=False)
+        await forgetting(office)
+        assert (1, 2, 8) == counts(office)
+    await office.adoption.take_back_objection(ANA, office.adoption.waiting_number)
+    assert (0, 2, 8) == counts(office)
+    await office.adoption.object(ANA, office.adoption.waiting_number, "Still.")
+    await office.adopt(SLOWER, due=MORNING, is_trial=False)
+    assert (0, 2, 8) == counts(office), "other rules"

@@ -78,6 +78,17 @@ def test_an_objection_to_another_step_or_of_another_account_suspends_nothing(tow
     assert () == registry.answer_objection(99, "x", at())
 
 
+@pytest.mark.parametrize(("account", "rule"), [(AccountId("ben"), GROUP), (ANA, "busy-top")])
+def test_another_objection_with_the_number_of_one_that_was_lost_is_not_taken_for_it(town, account, rule):
+    registry = town.registry
+    suspended = replace(case(), objection=1)
+    registry.ladder_cases.put(suspended)  # restored without the objection, of which the journal has nothing
+    (other,) = registry.add_objection(account, rule, "I am ill", at())
+    assert (1, None) == (other.number, registry.objection_of(suspended))
+    registry.answer_objection(1, "Get well", at())
+    assert registry.ladder_cases.open_of(ANA) == suspended, "nobody answered the objection to the step"
+
+
 def test_cases_come_back_after_a_restart_with_the_time_that_the_node_ran(town):
     ended = replace(case(2), ending="over", ended_s=OPENED_S)
     cases, booted = LadderCases(), replace(later(0), boot="another", now=Monotonic(100))

@@ -60,3 +60,10 @@ def test_the_admin_who_decided_and_the_times_are_said():
         int((moment - view.opened).total_seconds()) for moment in (view.begins, view.until)
     )
     assert not views.view(replace(CASE, objection=4)).can_object
+
+
+def test_what_somebody_else_wrote_is_not_shown_with_the_case():
+    registry = RegistryFixture().registry
+    registry.add_objection(AccountId("ben"), "ladder:big-users:2", "I am ill", at())
+    views = CaseViews(registry, rules_of(LADDER), later(3), UTC)
+    assert views.view(replace(CASE, objection=1)).objection is None
