@@ -1,5 +1,6 @@
 """The version that waits: what it still needs, and how it is shown."""
 
+from contextlib import nullcontext, suppress
 from datetime import datetime, timedelta
 
 from node.app.adoption_checks import AdoptionChecks, Conditions
@@ -9,6 +10,7 @@ from node.app.due_time import due_text
 from node.app.rule_objections import ObjectionCounter
 from node.app.waited_time import WaitedTime
 from node.control.ports import Clock
+from node.errors import StorageTrouble
 from node.governance.adoption import Reason, Schedule, TimePassed
 from node.governance.approvals import missing_approvals
 from node.units import Milliseconds
@@ -38,7 +40,10 @@ class WaitingRules:
     async def count_needed(self, number: int) -> None:
         """What the rules that wait need, from the rules that they would replace. Raises StorageTrouble."""
         key = number, self._checks.confirmed_fingerprint, self._clock.today()
-        if self._conditions_of != key:
+        if self._conditions_of == key:
+            return
+        is_new_day = self._conditions_of[:2] == key[:2]
+        with suppress(StorageTrouble) if is_new_day else nullcontext():  # those of the day before still hold
             text = await self._log.text(number)
             self._conditions = await self.conditions(text or "")
             self._conditions_of = key

@@ -38,6 +38,11 @@ def admins(context: CommandContext) -> int:
     """Another set of admins: signed here, and by others if that is not enough."""
     from mesh.community_changes import changed_record  # noqa: PLC0415
 
+    if context.asked["new_recovery"] and context.wants_json:
+        raise NodeError(
+            "a new recovery key is shown to a person, who writes it on paper, and never as JSON",
+            "leave --json out",
+        )
     state, keys, paper = followed(context), _keys(context), None
     if context.asked["new_recovery"]:
         paper = secrets.token_bytes(32)
@@ -70,9 +75,11 @@ def _hand_in(
 
     record, target = _record_in(made), context.asked["save"]
     if has_enough_votes(state, made[0]):
+        # Before the record can have it in force, also when the node cannot store it now: it exists nowhere else.
+        print("\n".join(lines), end="\n" if lines else "", file=context.out, flush=True)
         tell_node(context, {"ask": "community-add"}, made)
         done = f"Version {record.version} of the community record is in force."
-        context.answer({"ok": True, "version": record.version, "in_force": True}, [*lines, done])
+        context.answer({"ok": True, "version": record.version, "in_force": True}, [done])
         return EXIT_YES
     if target is None:
         raise NodeError(

@@ -5,21 +5,19 @@ from collections.abc import Collection
 from datetime import date
 from pathlib import Path
 
-from node.app.admin_access import ACCOUNTS
-from node.app.admin_accounts import from_text as accounts_from_text
-from node.backup.contents import DATABASE
 from node.config import NodeConfig
-from node.control.capacity_recorder import STATE as CAPACITY
 from node.errors import Finding
 from node.governance.admin_findings import too_few_admins
 from node.governance.guarantees import measured_findings
 from node.governance.local_findings import ending, unknown_nodes
 from node.governance.members import MemberDirectory
 from node.governance.rules import Ruleset
-from node.storage.copies import open_to_read
 from node.storage.integrity import UNREADABLE
 from node.uplink.capacity_log import from_text as capacity_from_text
 from node.uplink.capacity_log import low
+
+DATABASE, ACCOUNTS, CAPACITY = "procomu.db", "admin_accounts", "line_capacity"
+"""The node's database, and names in the node state: of the admins, and of what the line carried."""
 
 
 def findings_in_force(
@@ -47,6 +45,8 @@ def findings_on_disk(
         slowest = low(capacity_from_text(kept[CAPACITY]), today)
         found += measured_findings(ruleset.of_uplink(config.uplink.name), members.units, slowest)
     if ACCOUNTS in kept:
+        from node.app.admin_accounts import from_text as accounts_from_text  # noqa: PLC0415 - it loads cryptography
+
         accounts = accounts_from_text(kept[ACCOUNTS]).accounts
         found += too_few_admins(ruleset, sum(each.signed.role == "admin" for each in accounts))
     return tuple(found)
@@ -57,6 +57,8 @@ def _kept(database: Path) -> dict[str, str]:
     try:
         if not database.exists():
             return {}
+        from node.storage.copies import open_to_read  # noqa: PLC0415 - as above
+
         db = open_to_read(database)
         try:
             return dict(
