@@ -2,8 +2,7 @@
 
 from node.errors import CONFLICT, UNSTORED, Finding, NodeError, StorageSlow, StorageTrouble
 from node.governance.adoption import DRAFT_DAYS, DRAFTS_MAX, Reason
-from node.governance.rule_history import RuleVersion
-from node.governance.stopped_rules import STOPPED_DAYS
+from node.governance.rule_history import STOPPED_DAYS, RuleVersion
 from node.translator import N_, gettext_lazy
 
 STOPPED = "stopped"

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import date, datetime
 
 from node.governance.adoption import (
     BOOT_MS,
@@ -68,6 +68,25 @@ class RuleVersion:
     """See `AdoptionRecord.waits_s`."""
 
 
+STOPPED_DAYS = 30
+"""For so many days after members stopped rules, an admin alone cannot bring back what would do the same."""
+
+
+def is_stopped(version: RuleVersion, today: str) -> bool:
+    """Whether members stopped these rules so lately. While the day is not known, any day is late enough."""
+    ended, now = day_of(version.ended), day_of(today)
+    is_over = ended is not None and now is not None and (now - ended).days > STOPPED_DAYS
+    return version.reason == "objections" and not is_over
+
+
+def day_of(text: str) -> date | None:
+    """Of an ISO text; None if it has none."""
+    try:
+        return date.fromisoformat(text[:10])
+    except ValueError:
+        return None
+
+
 class RuleHistory:
     """What the log says so far: the state, and what became of each version."""
 
@@ -75,13 +94,15 @@ class RuleHistory:
         self.state = AdoptionState()
         self.length = 0
         """Records so far."""
+        self._last = ""
+        """When the last one was made."""
         self._versions: dict[int, RuleVersion] = {}
         self._confirmed: list[int] = []
         """Versions that were the active ones, oldest first."""
 
     def add(self, record: AdoptionRecord) -> None:
         """The next record. One that cannot be understood, as after damage, changes nothing."""
-        self.length = record.number
+        self.length, self._last = record.number, record.adopted
         drafts, waiting = self.state.drafts, self.state.waiting
         event = _event(record, self.state)
         if event is not None:
@@ -126,10 +147,10 @@ class RuleHistory:
 
     @property
     def needed(self) -> int:
-        """The oldest record that the state, or putting back the version before, depends on; 0 for none."""
-        now = (self.state.trial, self.state.waiting, self.previous())
-        drafts = [each.number for each in self.state.drafts]
-        return min([each.number for each in now if each] + [self.state.active] + drafts)
+        """The oldest record that the state, putting back the version before, or a stop by members depends on; 0 for none."""
+        now = (self.state.trial, self.state.waiting, self.previous(), *self.state.drafts)
+        stopped = [number for number, each in self._versions.items() if is_stopped(each, self._last)]
+        return min([each.number for each in now if each] + [self.state.active] + stopped)
 
     def _now(self, version: RuleVersion) -> RuleVersion:
         trial, waiting = self.state.trial, self.state.waiting

@@ -1,15 +1,12 @@
 """Rules that members stopped: for some days no admin alone brings them back."""
 
 from collections.abc import Iterable
-from datetime import date
 
 from node.governance.canonical_form import effect_fingerprint
-from node.governance.rule_history import RuleVersion
+from node.governance.rule_history import RuleVersion, day_of, is_stopped
 from node.governance.rules import Ruleset
 from node.governance.waiting_time import is_decided_by_minutes
 
-STOPPED_DAYS = 30
-"""For so many days after members stopped rules, an admin alone cannot bring back what would do the same."""
 APPROVALS_AFTER_OBJECTIONS = 2
 """How many admins can, whatever the charter says."""
 
@@ -25,20 +22,9 @@ def stopped_before(
     for version in sorted(versions, key=lambda each: -each.number):
         if version.reason != "objections" or version.meaning != meaning:
             continue
-        ended = _day(version.ended)
-        if _is_over(ended, today) or is_decided_by_minutes(confirmed, proposed, ended):
+        if not is_stopped(version, today):
+            return None
+        if is_decided_by_minutes(confirmed, proposed, day_of(version.ended)):
             return None
         return version
     return None
-
-
-def _is_over(ended: date | None, today: str) -> bool:
-    now = _day(today)
-    return ended is not None and now is not None and (now - ended).days > STOPPED_DAYS
-
-
-def _day(text: str) -> date | None:
-    try:
-        return date.fromisoformat(text[:10])
-    except ValueError:
-        return None

@@ -110,3 +110,16 @@ def test_an_open_draft_stays_in_a_full_log() -> None:
     assert removable(history(log), sizes, records_max=10) < 2
     log.append(replace(record("withdrawn", 2), number=40))
     assert removable(history(log), [*sizes, (40, 0)], records_max=10) > 30
+
+
+@pytest.mark.parametrize(("day", "stays"), [("2026-12-24", True), ("2026-12-25", False), ("unknown", True)])
+def test_what_members_stopped_stays_in_a_full_log_for_thirty_days(day: str, stays: bool) -> None:
+    log = [record("edited", meaning="a"), record("scheduled", meaning="b")]
+    log += [replace(record("withdrawn", 2), reason="objections")]
+    for number in range(18):
+        log += [record("draft", meaning="b"), record("withdrawn", 4 + 2 * number)]
+    log += [replace(record("edited", meaning=each), adopted=day) for each in "cd"]
+    numbered = [replace(each, number=place) for place, each in enumerate(log, start=1)]
+    made = history(numbered)
+    sizes = [(each.number, len(each.text)) for each in numbered]
+    assert stays == (removable(made, sizes, records_max=10) < 2)

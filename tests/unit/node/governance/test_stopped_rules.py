@@ -4,8 +4,8 @@ import pytest
 
 from node.governance.adoption import Reason
 from node.governance.canonical_form import effect_fingerprint
-from node.governance.rule_history import RuleVersion
-from node.governance.stopped_rules import STOPPED_DAYS, stopped_before
+from node.governance.rule_history import STOPPED_DAYS, RuleVersion
+from node.governance.stopped_rules import stopped_before
 from tests.unit.node.governance.test_waiting_time import IN_FORCE, minutes, ruleset
 
 STOPPED = ruleset(4)
