@@ -79,16 +79,16 @@ def effect_fingerprint(ruleset: Ruleset) -> str:
 
 def _effect_names(rules: Iterable[Rule]) -> dict[str, str]:
     """For the id of each rule a name made of what the rule does. An exception has that of its rule in its own."""
+    by_id = {rule.id: rule for rule in rules}
     names: dict[str, str] = {}
-    left = list(rules)
-    known = {rule.id for rule in left}
-    while left:
-        ready = [rule for rule in left if rule.exception_to not in known - names.keys()]
-        if not ready:
-            break  # exceptions in a circle, which the checks refuse
-        for rule in ready:
-            names[rule.id] = hashlib.sha256(_json(_plain(_unnamed(rule, names))).encode()).hexdigest()
-        left = [rule for rule in left if rule.id not in names]
+    for rule in by_id.values():
+        above: dict[str, Rule] = {}
+        at: Rule | None = rule
+        while at is not None and at.id not in names and at.id not in above:
+            above[at.id] = at
+            at = by_id.get(at.exception_to or "")
+        for each in reversed(above.values()):
+            names[each.id] = hashlib.sha256(_json(_plain(_unnamed(each, names))).encode()).hexdigest()
     return names
 
 
