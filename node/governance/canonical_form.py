@@ -9,6 +9,7 @@ lines, and days of `[decisions]` after which no rule ends.
 import hashlib
 import json
 import unicodedata
+from collections.abc import Iterable, Mapping
 from dataclasses import fields, is_dataclass, replace
 from datetime import date
 from typing import Any
@@ -58,15 +59,17 @@ def meaning_fingerprint(ruleset: Ruleset) -> str:
 
 
 def effect_fingerprint(ruleset: Ruleset) -> str:
-    """Of what the rules would do: without who decided them, why, in which version of the file, and with which tests."""
+    """Of what the rules would do: without who decided them, why, what the rules are called, in which version of the file,
+    and with which tests."""
+    names = _effect_names(ruleset.every_rule)
     said = replace(
         ruleset,
         version=0,
         decision="",
         minutes=(),
         examples=(),
-        rules=tuple(map(_undecided, ruleset.rules)),
-        observed=tuple(map(_undecided, ruleset.observed)),
+        rules=tuple(_unnamed(rule, names) for rule in ruleset.rules),
+        observed=tuple(_unnamed(rule, names) for rule in ruleset.observed),
         ladders=tuple(replace(ladder, by="", why="") for ladder in ruleset.ladders),
         joining=replace(ruleset.joining, by=""),
         preview_by="decided" if ruleset.preview_by else "",
@@ -74,8 +77,24 @@ def effect_fingerprint(ruleset: Ruleset) -> str:
     return meaning_fingerprint(said)
 
 
-def _undecided(rule: Rule) -> Rule:
-    return replace(rule, by="", why="", proposed_by=None)
+def _effect_names(rules: Iterable[Rule]) -> dict[str, str]:
+    """For the id of each rule a name made of what the rule does. An exception has that of its rule in its own."""
+    names: dict[str, str] = {}
+    left = list(rules)
+    known = {rule.id for rule in left}
+    while left:
+        ready = [rule for rule in left if rule.exception_to not in known - names.keys()]
+        if not ready:
+            break  # exceptions in a circle, which the checks refuse
+        for rule in ready:
+            names[rule.id] = hashlib.sha256(_json(_plain(_unnamed(rule, names))).encode()).hexdigest()
+        left = [rule for rule in left if rule.id not in names]
+    return names
+
+
+def _unnamed(rule: Rule, names: Mapping[str, str]) -> Rule:
+    exception_to = rule.exception_to and names.get(rule.exception_to, rule.exception_to)
+    return replace(rule, id="", exception_to=exception_to, by="", why="", proposed_by=None)
 
 
 def _json(value: object) -> str:

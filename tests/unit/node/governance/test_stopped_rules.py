@@ -1,12 +1,16 @@
 """Rules that members stopped, and when they can come back."""
 
+from dataclasses import replace
+
 import pytest
 
 from node.governance.adoption import Reason
 from node.governance.canonical_form import effect_fingerprint
+from node.governance.parse import parse_ruleset
 from node.governance.rule_history import STOPPED_DAYS, RuleVersion
+from node.governance.rules import Ruleset
 from node.governance.stopped_rules import stopped_before
-from tests.unit.node.governance.test_waiting_time import IN_FORCE, minutes, ruleset
+from tests.unit.node.governance.test_waiting_time import HEAD, IN_FORCE, RULE, minutes, ruleset
 
 STOPPED = ruleset(4)
 ENDED = "2026-12-04T20:00:00+01:00"
@@ -49,3 +53,38 @@ def test_the_newest_time_that_they_were_stopped_counts() -> None:
     made = stopped_before(IN_FORCE, STOPPED, versions, "2026-12-06")
     assert made is not None
     assert 7 == made.number
+
+
+EVENING = """[[rule]]
+id = "{id}"
+ceiling = "{rate} Mbit/s down, 1 Mbit/s up"
+who = "tier:guest"
+when = "daily 18:00-23:00"
+exception_to = "{of}"
+by = "D-1"
+"""
+
+
+def renamed(more: str, *, ids: tuple[str, str] = ("others", "late")) -> Ruleset:
+    """The stopped rules with other ids and one exception."""
+    text = HEAD.format(decision="D-1") + RULE.format(id=ids[0], rate=4, by="D-1")
+    made, findings = parse_ruleset(text + more.format(id=ids[1], of=ids[0], rate=2))
+    assert made is not None, findings
+    return made
+
+
+def test_rules_of_other_names_that_do_the_same_are_the_same() -> None:
+    other = renamed(EVENING, ids=("late", "others"))
+    assert effect_fingerprint(renamed(EVENING)) == effect_fingerprint(other)
+    different = renamed(""), renamed(EVENING.replace("{rate}", "3")), renamed(EVENING.replace("18", "19"))
+    for each in different:
+        assert effect_fingerprint(renamed(EVENING)) != effect_fingerprint(each)
+    called_otherwise = replace(STOPPED, rules=tuple(replace(rule, id="other") for rule in STOPPED.rules))
+    assert 5 == found(called_otherwise)
+
+
+def test_an_exception_to_another_rule_is_another_one() -> None:
+    two = RULE.format(id="slow", rate=3, by="D-1").replace("guest", "member")
+    exception = EVENING.replace('who = "tier:guest"', 'who = "everyone"')
+    texts = [two + exception.replace("{of}", of) for of in ("others", "slow")]
+    assert effect_fingerprint(renamed(texts[0])) != effect_fingerprint(renamed(texts[1]))
