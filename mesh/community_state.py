@@ -22,7 +22,8 @@ MEMBERS_MAX = 1024
 INVITES_MAX = 256
 USES_OVER_MAX = 32
 """Uses kept of an invite beyond those that it is meant for; those with the lowest hashes."""
-STATEMENTS_MAX = 2048
+STATEMENTS_MAX = 3400
+"""Names in one list, which is one frame: room for the limits above, also where each node came with an invite."""
 OLDER = "older than ours"
 """Why a statement is refused that the same admin has replaced."""
 SIGNED_OF_ONE_MAX = 64

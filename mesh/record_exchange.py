@@ -169,7 +169,8 @@ class RecordExchange:
         state = self._state()
         if state is None:
             return
-        names = sorted(state.names())
+        # What is not in the list comes here once too often, and nothing is missed; a larger frame would end the connection.
+        names = sorted(state.names())[:STATEMENTS_MAX]
         said = canonical({"is": "recordlist", "community": state.id, "names": names, "asks": asks})
         _queue(told, said)
 

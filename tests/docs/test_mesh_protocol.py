@@ -71,7 +71,7 @@ LIMITS = {
     "invites": community_state.INVITES_MAX,
     "uses of an invite": invite.USES_MAX,
     "uses kept beyond these": community_state.USES_OVER_MAX,
-    "statements": community_state.STATEMENTS_MAX,
+    "statements in one list": community_state.STATEMENTS_MAX,
     "bytes of a request in the lobby": lobby.REQUEST_BYTES_MAX,
     "bytes of its answer": lobby.ANSWER_BYTES_MAX,
     "attempts in the lobby at once": lobby.ATTEMPTS_AT_ONCE,

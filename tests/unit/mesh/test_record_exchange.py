@@ -3,9 +3,17 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mesh.community_state import CommunityState
+from mesh.community_state import (
+    INVITES_MAX,
+    MEMBERS_MAX,
+    STATEMENTS_MAX,
+    VERSIONS_HELD_MAX,
+    CommunityState,
+)
+from mesh.messages import FRAME_BYTES_MAX
 from mesh.record_exchange import EQUAL_ROUNDS, RecordExchange
 from mesh.roster import nodes_digest
+from mesh.signed_statement import SignedStatement
 from tests.fakes.community_statements import a_village, begun, said_of, state_of
 from tests.fakes.neighbours import id_of
 
@@ -93,3 +101,35 @@ def test_whatever_is_received_nothing_is_raised(frame: bytes) -> None:
     left = exchange_of(state_of(COMMUNITY, STATEMENTS))
     left.greet(RIGHT)
     left.receive(RIGHT, frame)
+
+
+class Crowded(CommunityState):
+    """As if very many statements were held beside the real ones."""
+
+    def names(self) -> dict[str, SignedStatement]:
+        return {
+            **{f"{number:016x}": STATEMENTS[0] for number in range(2 * STATEMENTS_MAX)},
+            **super().names(),
+        }
+
+
+def test_however_many_are_held_a_list_is_one_frame_that_the_other_side_reads() -> None:
+    crowded, fresh = Crowded(COMMUNITY), CommunityState(COMMUNITY)
+    for statement in STATEMENTS:
+        crowded.add(statement)
+    fresh.add(STATEMENTS[0])
+    ours, theirs = exchange_of(crowded), exchange_of(fresh)
+    ours.greet(RIGHT)
+    theirs.greet(LEFT)
+    theirs.receive(LEFT, ours.next_frame(RIGHT) or b"")
+    ours.receive(RIGHT, theirs.next_frame(LEFT) or b"")
+    listed = ours.next_frame(RIGHT) or b""
+    assert b"recordlist" in listed
+    assert len(listed) <= FRAME_BYTES_MAX
+    theirs.receive(LEFT, listed)
+    answer = [theirs.next_frame(LEFT) or b"" for _ in range(3)]
+    assert any(b'"asks":false' in frame for frame in answer)
+
+
+def test_a_list_has_room_for_a_community_in_which_each_node_came_with_an_invite() -> None:
+    assert VERSIONS_HELD_MAX + INVITES_MAX + 2 * MEMBERS_MAX <= STATEMENTS_MAX
