@@ -242,7 +242,7 @@ def test_findings_have_their_place_in_a_form():
         (FILE.replace("00:00-06:00", "0:00-6:00"), ("guest-night", "when")),
         (FILE.replace('exception_to = "guest-top"', 'exception_to = "x"'), ("guest-night", "exception_to")),
         (FILE.replace("\nwho = ", "\nhue = 1\nwho = "), ("guest-top", rule_edit.HEADING)),
-        (FILE.replace("[uplink.main]\ndown", "[uplink.main]\ndwn"), None),
+        (FILE.replace("[uplink.main]\ndown", "[uplink.main]\ndwn"), ("[uplink.main]", rule_edit.HEADING)),
         (FILE.replace("[[test]]\ngiven", "[[test]]\ngivn"), None),
         (FILE.replace('"tier:guest"', '[\n"tier:guest",\n"x",\n]'), ("guest-top", "who")),
         (FILE.replace('"tier:guest"', "[\n1,\n2,\n]"), ("guest-top", "who")),
