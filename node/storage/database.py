@@ -87,6 +87,7 @@ class Store:
         self._opened_last: tuple[tuple[int, int] | None, int] | None = None
         self._damage = ""
         self._leaves_traces = False
+        self._is_closed = False
         self._queue: queue.SimpleQueue[tuple[Work[Any], Noting | None, Future[Any]] | None] = (
             queue.SimpleQueue()
         )
@@ -138,7 +139,8 @@ class Store:
         self._leaves_traces = True
 
     def close(self) -> None:
-        """Finish the queued work, then close. May be called twice."""
+        """Finish the queued work, then close: later work is refused. May be called twice."""
+        self._is_closed = True
         self._queue.put(None)
         self._thread.join(timeout=10)
 
@@ -146,7 +148,10 @@ class Store:
 
     def _submit[T](self, work: Work[T], noting: Noting | None) -> "Future[T]":
         future: Future[T] = Future()
-        self._queue.put((work, noting, future))
+        if self._is_closed:
+            future.set_exception(StorageTrouble(f"the database {self.path} is closed", "start the node again"))
+        else:
+            self._queue.put((work, noting, future))
         return future
 
     def _wake(self) -> None:

@@ -355,6 +355,36 @@ ROWS = (
         5,
         at_least=False,
     ),
+    FigureRow(
+        "mesh",
+        "idle_bps_per_node_200",
+        "200 nodes, simulated, 7 links each: pages of an idle node, sent and received",
+        "bit/s",
+        1_000,
+        at_least=False,
+    ),
+    FigureRow(
+        "mesh", "peer_idle_bps_per_node_200", "LibreMesh's shared-state-async there, computed", "bit/s"
+    ),
+    FigureRow(
+        "mesh",
+        "busy_bps_per_node_200",
+        "with 10 active accounts at each node, 5 % of the packets lost",
+        "bit/s",
+        112_000,
+        at_least=False,
+    ),
+    FigureRow("mesh", "spread_p50_s_200", "until all 200 have a page, 5 % lost, median", "s"),
+    FigureRow("mesh", "spread_p99_s_200", "the same, 99 of 100", "s", 15, at_least=False),
+    FigureRow("mesh", "spread_p99_s_1000", "the same for 1,000 nodes", "s", 20, at_least=False),
+    FigureRow(
+        "mesh",
+        "copies_per_page_per_node",
+        "how often each node receives a page",
+        "",
+        1.3,
+        at_least=False,
+    ),
 )
 
 

@@ -137,3 +137,16 @@ async def test_a_damaged_log_keeps_all_its_records(tmp_path: Path) -> None:
         assert (4, 2) == (len(history.versions()), damaged)
     finally:
         store.close()
+
+
+async def test_a_closed_database_refuses_at_once(tmp_path: Path) -> None:
+    """While the node stops, nothing waits for an answer that will not come."""
+    store = Store(tmp_path / "procomu.db")
+    kept = store.run(lambda db: db.execute("SELECT 1").fetchone())
+    assert (1,) == await kept
+    store.close()
+    with pytest.raises(StorageTrouble, match="is closed"):
+        await store.run(lambda _db: None)
+    with pytest.raises(StorageTrouble, match="is closed"):
+        store.run_blocking(lambda _db: None)
+    store.close()
