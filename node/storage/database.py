@@ -149,7 +149,9 @@ class Store:
     def _submit[T](self, work: Work[T], noting: Noting | None) -> "Future[T]":
         future: Future[T] = Future()
         if self._is_closed:
-            future.set_exception(StorageTrouble(f"the database {self.path} is closed", "start the node again"))
+            future.set_exception(
+                StorageTrouble(f"the database {self.path} is closed", "start the node again")
+            )
         else:
             self._queue.put((work, noting, future))
         return future
