@@ -76,17 +76,15 @@ class EffectivePolicy:
         """The account as the rules see it; at a `moment`, with whether its dues are late then, if a rule depends on it, and
         with the step of a ladder that holds for it.
         Also called by the reader thread."""
-        unit = self._unit(account, moment)
-        group = None if moment is None or not self._steps else self._step_group(account, moment)
-        return unit if group is None else replace(unit, groups=unit.groups | {group})
-
-    def _unit(self, account: AccountId, moment: Moment | None) -> Unit:
         ruleset, directory = self.active_ruleset.own, self.member_directory
         if moment is not None and ruleset.knows_dues and account in directory.paid_until:
             day = None if moment.clock == "unknown" else moment.at.date()
-            return directory.unit_on(account, day, ruleset.grace_days)
-        known = directory.by_account.get(account)
-        return known or Unit(account, GUEST_TIER, self._registry.vouchers.groups_of(account))
+            unit = directory.unit_on(account, day, ruleset.grace_days)
+        else:
+            known = directory.by_account.get(account)
+            unit = known or Unit(account, GUEST_TIER, self._registry.vouchers.groups_of(account))
+        group = None if moment is None or not self._steps else self._step_group(account, moment)
+        return unit if group is None else replace(unit, groups=unit.groups | {group})
 
     def _step_group(self, account: AccountId, moment: Moment) -> str | None:
         """The group of the step of a ladder that holds for the account."""

@@ -1,7 +1,7 @@
 """The rule model as frozen values: a closed list of effects, and no selector for what people do online."""
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Literal
 
@@ -521,11 +521,11 @@ class ActiveRuleset:
     rejected_fingerprint: str = ""
     uplink_name: str = ""
     """The line of which this node is the gateway, as its settings say; empty where they do not."""
+    own: Ruleset = field(init=False, repr=False, compare=False)
+    """The rules that this node enforces: those of its line. The same object as long as `ruleset` is."""
 
-    @property
-    def own(self) -> Ruleset:
-        """The rules that this node enforces: those of its line. The same object as long as `ruleset` is."""
-        return self.ruleset.of_uplink(self.uplink_name or MAIN_UPLINK)
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "own", self.ruleset.of_uplink(self.uplink_name or MAIN_UPLINK))
 
     @property
     def seen(self) -> str:

@@ -43,7 +43,8 @@ class _Pool:
         self.floor = highest(self.floor, allowance.floor.value)
         self.weight = max(self.weight, allowance.share.value)
         top = UNLIMITED if allowance.pool_ceiling is None else allowance.pool_ceiling.value
-        self.burst = highest_burst((self.ceiling, self.burst), (top, allowance.pool_burst))
+        if self.burst or allowance.pool_burst:
+            self.burst = highest_burst((self.ceiling, self.burst), (top, allowance.pool_burst))
         self.ceiling = highest(self.ceiling, top)
         self.lifeline = highest(self.lifeline, allowance.lifeline)
 
