@@ -171,7 +171,8 @@ def _after(version: RuleVersion, record: AdoptionRecord) -> RuleVersion:
         case "reverted" | "withdrawn":
             return replace(
                 version,
-                state=record.kind,
+                # A draft is never in force, so that nothing can be reverted, also in a log that no node wrote.
+                state="withdrawn" if version.is_draft else record.kind,
                 reason=record.reason,
                 ended=record.adopted,
                 objections=record.objections,

@@ -4,7 +4,7 @@ from dataclasses import replace
 from datetime import date
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from node.governance.adoption import (
@@ -65,6 +65,7 @@ def test_drafts_change_nothing_about_what_is_in_force_on_trial_or_waits(story) -
     )
 
 
+@example([("edited", 1, "a"), ("draft", 1, "a"), ("reverted", 2, "a")])
 @given(records)
 def test_each_draft_is_open_withdrawn_or_superseded_by_a_later_version_that_says_the_same(story) -> None:
     numbered = [replace(record(*each), number=place) for place, each in enumerate(story, start=1)]
