@@ -40,6 +40,8 @@ class PublishSchedule:
         self._allowance_of = allowance_of
         self._accounts: dict[AccountId, _Unpublished] = {}
         self._totals: dict[BucketKey, int] = {}
+        self._open: set[AccountId] = set()
+        """Those that had an open allowance when it was looked up last."""
 
     def book(self, buckets: Iterable[tuple[str, str, AccountId, UsageBucket]], now_s: float) -> bool:
         """Buckets of this node have these new values. Whether one is to be published at once."""
@@ -57,7 +59,7 @@ class PublishSchedule:
         """Everything booked so far was published."""
         self._accounts = {}
         if len(self._totals) > ACCOUNTS_MAX:
-            self._totals = {}
+            self._totals, self._open = {}, set()
 
     def _look(self, account: AccountId, now_s: float) -> _Unpublished:
         found = self._accounts.get(account)
@@ -68,7 +70,10 @@ class PublishSchedule:
         return found
 
     def _urgent_at(self, account: AccountId, unpublished: int) -> float:
-        allowance = self._allowance_of(account)
+        allowance, was_open = self._allowance_of(account), account in self._open
+        self._open.discard(account)
         if allowance is None:
-            return float("inf")
+            # It is looked up after the usage was booked: what used up the allowance must not wait.
+            return 1 if was_open else float("inf")
+        self._open.add(account)
         return min(allowance.step, unpublished + max(1, allowance.left))
