@@ -271,8 +271,10 @@ class Store:
         self, db: Connection, notes: JournalWriter, together: "list[Waiting]", done: "list[Done]"
     ) -> None:
         db.execute("BEGIN IMMEDIATE")
-        has_changed = notes.pay(db)
-        is_taken = self._kept is not None and not all(isinstance(work, ReadOnly) for work, _, _ in together)
+        is_reading = all(isinstance(work, ReadOnly) for work, _, _ in together)
+        # On a full disk nothing can be paid, and what only reads, such as at the start, must not fail for it.
+        has_changed = not is_reading and notes.pay(db)
+        is_taken = self._kept is not None and not is_reading
         if self._kept is not None and is_taken:
             save_booking(db, self._kept, is_merging=False)
             has_changed = True
@@ -294,7 +296,8 @@ class Store:
         db.execute("COMMIT")
         if is_taken:
             self._kept = None
-        notes.committed()
+        if not is_reading:
+            notes.committed()
         if self._leaves_traces:
             self._bookings.clear()
             self._leaves_traces = not _empties_log(db)

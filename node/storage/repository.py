@@ -22,7 +22,7 @@ from node.governance.rule_history import RuleHistory, is_full, removable
 from node.sessions.stored import SavedSession
 from node.storage import account_tables, durable_changes, session_tables, usage_tables
 from node.storage.copies import open_to_read
-from node.storage.database import Store
+from node.storage.database import ReadOnly, Store
 from node.storage.durable_changes import HashedDevices
 from node.storage.integrity import UNREADABLE
 from node.storage.interval_tables import forget_intervals, load_intervals, load_last_interval
@@ -252,7 +252,7 @@ class StoredStatements:
         self._store = store
 
     def load(self) -> Iterable[bytes]:
-        return self._store.run_blocking(load_statements)
+        return self._store.run_blocking(ReadOnly(load_statements))
 
     async def save(self, rows: Iterable[tuple[str, bytes]], gone: Iterable[str]) -> None:
         kept, left = tuple(rows), tuple(gone)
