@@ -78,3 +78,14 @@ def test_less_than_a_step_is_ever_unpublished(amounts: list[int]) -> None:
             found.published()
             published = total
         assert total - published < 20
+
+
+def test_what_used_up_an_allowance_is_urgent_though_none_is_open_when_it_is_looked_up() -> None:
+    """The allowance is looked up after the usage was booked."""
+    open_ones: list[OpenAllowance | None] = [OpenAllowance(100, 1_000), None, None]
+    schedule = PublishSchedule(lambda _who: open_ones.pop(0))
+    assert schedule.book([("life", "2026-11-24", AccountId("ana"), bucket(100))], 0.0)
+    schedule.published()
+    assert schedule.book([("life", "2026-11-24", AccountId("ana"), bucket(1_100))], 1.0)
+    schedule.published()
+    assert not schedule.book([("life", "2026-11-24", AccountId("ana"), bucket(1_200))], 2.0)
