@@ -76,7 +76,10 @@ class CommunityState:
         """By invite, by node."""
         self._path: tuple[_Version, ...] = ()
         self._trusted: frozenset[NodeId] = frozenset()
-        self._names: dict[str, SignedStatement] | None = None
+        self._names: dict[str, SignedStatement] = {}
+        self._members: tuple[MemberView, ...] | None = None
+        self._invites: tuple[InviteView, ...] | None = None
+        """Both are kept until something changes, because each reads all statements."""
 
     # --- What is held -----------------------------------------------------------------------------
 
@@ -84,14 +87,11 @@ class CommunityState:
         """Take in a statement from anywhere."""
         match statement.kind:
             case "community":
-                outcome = self._add_version(statement)
+                return self._add_version(statement)
             case "membership" | "invite":
-                outcome = self._add_signed(statement)
+                return self._add_signed(statement)
             case _:
-                outcome = self._add_use(statement)
-        if isinstance(outcome, SignedStatement):
-            self._names = None
-        return outcome
+                return self._add_use(statement)
 
     def statements(self, first: frozenset[NodeId] = frozenset()) -> Iterator[SignedStatement]:
         """All, in an order in which another node can take them in: each version after the one before, and then what makes
@@ -111,9 +111,7 @@ class CommunityState:
             yield from (statement for statement in uses.values() if statement.hash not in told)
 
     def names(self) -> dict[str, SignedStatement]:
-        """The statements by their names."""
-        if self._names is None:
-            self._names = {statement.name: statement for statement in self.statements()}
+        """The statements by their names, as they are now."""
         return self._names
 
     def digest(self) -> str:
@@ -155,29 +153,16 @@ class CommunityState:
 
     def invites(self) -> tuple[InviteView, ...]:
         """All that admins in force signed."""
-        views = []
-        for key in sorted(self._about["invite"]):
-            found = self._invite(key)
-            if found is not None:
-                used_by = tuple(use.node for use in self._uses_of(key))
-                views.append(InviteView(found[0], self._labels(found[1].signers), used_by))
-        return tuple(views)
+        if self._invites is None:
+            self._invites = tuple(self._view_invites())
+        return self._invites
 
     def members(self) -> tuple[MemberView, ...]:
         """All nodes that were ever members and are known, sorted by label and id."""
-        found: dict[NodeId, MemberView] = {}
-        for view in self.invites():
-            for number, use in enumerate(self._uses_of(view.invite.key), start=1):
-                if view.invite.state == "open" and use.node not in found:
-                    is_over = number > view.invite.uses
-                    found[use.node] = MemberView(
-                        use.node, use.label, view.invite.role, "active", view.invite.key, is_over
-                    )
-        for node in self._about["membership"]:
-            said = self.membership(node)
-            if said is not None:
-                found[node] = MemberView(node, said.label, said.role, said.state, None)
-        return tuple(sorted(found.values(), key=lambda view: (view.label, view.node)))
+        if self._members is None:
+            found = self._view_members()
+            self._members = tuple(sorted(found.values(), key=lambda view: (view.label, view.node)))
+        return self._members
 
     def nodes(self) -> frozenset[NodeId]:
         """The nodes that are members now."""
@@ -213,6 +198,7 @@ class CommunityState:
     ) -> None:
         held = self._versions.get(statement.hash)
         self._versions[statement.hash] = _Version(record, statement, held.children if held else {})
+        self._replace([held.statement] if held else [], statement)
         if before is not None:
             before.children[statement.hash] = None
             if len(before.children) > SIBLINGS_MAX:
@@ -222,6 +208,7 @@ class CommunityState:
 
     def _drop(self, name: str) -> None:
         gone = self._versions.pop(name)
+        self._replace([gone.statement])
         before = self._versions.get(gone.record.previous)
         if before is not None:
             before.children.pop(name, None)
@@ -265,8 +252,8 @@ class CommunityState:
         if now.hash not in kept:
             return OLDER
         if spare is not None:
-            del subjects[spare]
-            self._uses.pop(spare, None)
+            self._replace((*subjects.pop(spare).values(), *self._uses.pop(spare, {}).values()))
+        self._replace([each for name, each in of_one.items() if kept.get(name) is not each], now)
         subjects[subject] = kept
         return now
 
@@ -302,11 +289,20 @@ class CommunityState:
         if not isinstance(now, SignedStatement):
             return now
         of_invite[use.node] = now
+        self._replace([held] if held else [], now)
         invites = map(read_invite, self._about["invite"][use.invite].values())
         most = USES_OVER_MAX + max(each.uses for each in invites if isinstance(each, Invite))
         for excess in sorted(of_invite, key=lambda node: of_invite[node].hash)[most:]:
-            del of_invite[excess]
+            self._replace([of_invite.pop(excess)])
         return now if use.node in of_invite else "its invite was used too often"
+
+    def _replace(self, gone: Iterable[SignedStatement], new: SignedStatement | None = None) -> None:
+        """Called for each change: brings the names up to date, and has what follows read again when it is asked for."""
+        self._members = self._invites = None
+        for statement in gone:
+            self._names.pop(statement.name, None)
+        if new is not None:
+            self._names[new.name] = new
 
     def _verified(self, statement: SignedStatement, held: SignedStatement | None) -> Outcome:
         """The statement with the signatures of both, if that is new and they are valid."""
@@ -319,6 +315,28 @@ class CommunityState:
         return statement if held is None else merged(held, statement)
 
     # --- Views ------------------------------------------------------------------------------------
+
+    def _view_invites(self) -> Iterator[InviteView]:
+        for key in sorted(self._about["invite"]):
+            found = self._invite(key)
+            if found is not None:
+                used_by = tuple(use.node for use in self._uses_of(key))
+                yield InviteView(found[0], self._labels(found[1].signers), used_by)
+
+    def _view_members(self) -> dict[NodeId, MemberView]:
+        found: dict[NodeId, MemberView] = {}
+        for view in self.invites():
+            for number, use in enumerate(self._uses_of(view.invite.key), start=1):
+                if view.invite.state == "open" and use.node not in found:
+                    is_over = number > view.invite.uses
+                    found[use.node] = MemberView(
+                        use.node, use.label, view.invite.role, "active", view.invite.key, is_over
+                    )
+        for node in self._about["membership"]:
+            said = self.membership(node)
+            if said is not None:
+                found[node] = MemberView(node, said.label, said.role, said.state, None)
+        return found
 
     def _invite(self, key: NodeId) -> tuple[Invite, SignedStatement] | None:
         head = self.head
@@ -347,12 +365,10 @@ class CommunityState:
 def _newest_of_each(statements: dict[str, SignedStatement]) -> dict[str, SignedStatement]:
     """Of each key that signed, the statement with the highest rank: an admin takes back by signing a newer one."""
     best: dict[NodeId, SignedStatement] = {}
-    for statement in statements.values():
+    for statement in sorted(statements.values(), key=_rank, reverse=True):
         for key in statement.signers:
-            if key not in best or _rank(best[key]) < _rank(statement):
-                best[key] = statement
-    kept = sorted(best.values(), key=_rank, reverse=True)[:SIGNED_OF_ONE_MAX]
-    return {statement.hash: statement for statement in kept}
+            best.setdefault(key, statement)
+    return {statement.hash: statement for statement in [*best.values()][:SIGNED_OF_ONE_MAX]}
 
 
 def _rank(statement: SignedStatement) -> tuple[int, int, int]:

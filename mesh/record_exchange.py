@@ -181,9 +181,8 @@ class RecordExchange:
         if not all(fits(name, _NAME) for name in names):
             return
         theirs, ours = set(names), state.names()
-        for name in ours:
-            if name not in theirs:
-                told.wanted[name] = None
+        if not ours.keys() <= theirs:  # in the order in which the other side can take them in
+            told.wanted |= dict.fromkeys(each.name for each in state.statements() if each.name not in theirs)
         if fields.get("asks") is True and not theirs <= ours.keys():
             self._send_list(told, asks=False)
 

@@ -55,6 +55,30 @@ def test_what_is_said_of_these_nodes_is_told_before_that_of_others_and_all_once(
     assert all(isinstance(state.add(each), SignedStatement) for each in told)
 
 
+@given(st.permutations(STATEMENTS))
+def test_after_each_statement_names_and_lists_are_those_of_what_is_held(
+    statements: list[SignedStatement],
+) -> None:
+    state = CommunityState(COMMUNITY)
+    for statement in statements:
+        state.add(statement)
+        assert {each.name: each for each in state.statements()} == state.names()
+        assert view(state_of(COMMUNITY, state.statements())) == view(state)
+
+
+def test_what_is_asked_again_costs_nothing_while_nothing_is_new(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Pages and each frame ask for it, and a large community has thousands of statements."""
+    state = state_of(COMMUNITY, STATEMENTS)
+    before = view(state)
+    with monkeypatch.context() as patched:
+        for name in ("read_membership", "read_invite", "read_use"):
+            patched.delattr(community_state, name)
+        patched.delattr(CommunityState, "statements")
+        assert before == view(state)
+    state.add(said_of(COMMUNITY, "coast", "removed", 7, "rosa"))
+    assert nodes_of(VILLAGE) - {"coast"} == nodes_of(state)
+
+
 @given(st.lists(st.sampled_from(STATEMENTS), max_size=30))
 def test_a_statement_that_is_known_changes_nothing(again: list[SignedStatement]) -> None:
     state = state_of(COMMUNITY, STATEMENTS)

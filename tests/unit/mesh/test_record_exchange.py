@@ -13,9 +13,9 @@ from mesh.community_state import (
 from mesh.messages import FRAME_BYTES_MAX
 from mesh.record_exchange import EQUAL_ROUNDS, RecordExchange
 from mesh.roster import nodes_digest
-from mesh.signed_statement import SignedStatement
+from mesh.signed_statement import SignedStatement, add_signatures
 from tests.fakes.community_statements import a_village, begun, said_of, state_of
-from tests.fakes.neighbours import id_of
+from tests.fakes.neighbours import id_of, key_of
 
 COMMUNITY, STATEMENTS = a_village()
 LEFT, RIGHT = id_of("left"), id_of("right")
@@ -55,6 +55,17 @@ def test_both_hold_the_same_after_some_rounds(mine: set[int], theirs: set[int]) 
     assert one.digest() == other.digest()
     left.begin_round(RIGHT)
     assert 1 == talk(left, right)
+
+
+def test_a_node_that_holds_nothing_has_all_after_one_list_also_where_an_invite_was_signed_again_later() -> None:
+    one, other = state_of(COMMUNITY, STATEMENTS), CommunityState(COMMUNITY)
+    (invite,) = (each for each in one.statements() if each.kind == "invite")
+    assert isinstance(one.add(add_signatures(invite, [key_of("pau")])), SignedStatement)
+    left, right = exchange_of(one), exchange_of(other)
+    left.greet(RIGHT)
+    right.greet(LEFT)
+    talk(left, right)
+    assert one.digest() == other.digest()
 
 
 def test_nodes_that_hold_the_same_say_so_seldom_and_at_once_when_they_differ() -> None:
