@@ -115,6 +115,16 @@ def changed_record(state: CommunityState, change: RecordChange, keys: Keys) -> t
     return (made, *_everything_signed_again(state, heir))
 
 
+def in_order(state: CommunityState, change: tuple[SignedStatement, ...]) -> tuple[SignedStatement, ...]:
+    """A change of the record as it is passed on: what an admin signed again goes before the version without the old key, so
+    that no node loses its membership on the way or after an interruption."""
+    record, *again = change
+    admins = state.head.admin_keys if state.head is not None else frozenset[NodeId]()
+    early = [each for each in again if not admins.isdisjoint(each.signers)]
+    late = [each for each in again if admins.isdisjoint(each.signers)]
+    return (*early, record, *late)
+
+
 def has_enough_votes(state: CommunityState, statement: SignedStatement) -> bool:
     """Whether this version counts with the signatures that it has."""
     record = read_record(statement)
@@ -129,7 +139,8 @@ def replaced_key(
     state: CommunityState, old: Ed25519PrivateKey, new: Ed25519PrivateKey
 ) -> tuple[SignedStatement, ...]:
     """The new key in the place of an admin's old one: a version with both, everything that only the old one signed signed by
-    the new one, and a version without the old one. So nothing loses its signature on the way."""
+    the new one, and a version without the old one. So nothing loses its signature on the way, and what was interrupted is
+    completed by the next call."""
     head = _assert_admin(state, (old,))
     if head.votes_of(frozenset({own_node_id(old)})) < head.threshold:
         raise NodeError(
@@ -137,21 +148,23 @@ def replaced_key(
             "make a key with 'procomu community key', and let the others sign 'procomu community admins --add' of it",
         )
     admin = next(each for each in head.admins if each.key == own_node_id(old))
-    both = replace(
-        head,
-        version=head.version + 1,
-        admins=sorted_admins((*head.admins, replace(admin, key=own_node_id(new)))),
-        previous=state.head_hash,
-    )
-    first = make_statement("community", record_fields(both), [old, new])
+    both, first = head, tuple[SignedStatement, ...]()
+    if own_node_id(new) not in head.admin_keys:  # or an earlier attempt was interrupted
+        both = replace(
+            head,
+            version=head.version + 1,
+            admins=sorted_admins((*head.admins, replace(admin, key=own_node_id(new)))),
+            previous=state.head_hash,
+        )
+        first = (make_statement("community", record_fields(both), [old, new]),)
     alone = replace(
         both,
         version=both.version + 1,
         admins=sorted_admins(each for each in both.admins if each.key != admin.key),
-        previous=first.hash,
+        previous=first[0].hash if first else state.head_hash,
     )
     last = make_statement("community", record_fields(alone), [old, new])
-    return (first, *_everything_signed_again(state, new), last)
+    return (*first, *_everything_signed_again(state, new), last)
 
 
 def _everything_signed_again(state: CommunityState, key: Ed25519PrivateKey) -> tuple[SignedStatement, ...]:

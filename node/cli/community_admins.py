@@ -70,14 +70,14 @@ def _hand_in(
     context: CommandContext, state: "CommunityState", made: "tuple[SignedStatement, ...]", lines: list[str]
 ) -> int:
     """To the node if enough have signed, and otherwise into a file for the next admin."""
-    from mesh.community_changes import has_enough_votes  # noqa: PLC0415
+    from mesh.community_changes import has_enough_votes, in_order  # noqa: PLC0415
     from mesh.signed_statement import as_json  # noqa: PLC0415
 
     record, target = _record_in(made), context.asked["save"]
     if has_enough_votes(state, made[0]):
         # Before the record can have it in force, also when the node cannot store it now: it exists nowhere else.
         print("\n".join(lines), end="\n" if lines else "", file=context.out, flush=True)
-        tell_node(context, {"ask": "community-add"}, made)
+        tell_node(context, {"ask": "community-add"}, in_order(state, made))
         done = f"Version {record.version} of the community record is in force."
         context.answer({"ok": True, "version": record.version, "in_force": True}, [done])
         return EXIT_YES

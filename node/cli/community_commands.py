@@ -22,6 +22,7 @@ from node.config import NodeConfig
 from node.console import NoRunningNode
 from node.errors import NodeError
 from node.identity import human_form, key_from_pem, key_to_pem, own_node_id
+from node.synced_files import sync_folder
 
 if TYPE_CHECKING:
     from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
@@ -304,10 +305,8 @@ def rotate(context: CommandContext) -> int:
     path = context.config_path.parent / ADMIN_KEY
     state, old, new_path = followed(context), admin_key(path), path.with_name(f"{ADMIN_KEY}.new")
     new = admin_key(new_path) if new_path.exists() else new_admin_key(new_path)
-    head = state.head
-    if (
-        head is None or own_node_id(new) not in head.admin_keys
-    ):  # or it was interrupted after the node had stored it
+    admins = state.head.admin_keys if state.head is not None else ()
+    if not (own_node_id(new) in admins and own_node_id(old) not in admins):  # or only the file is left to be replaced
         tell_node(context, {"ask": "community-add"}, replaced_key(state, old, new))
     new_path.replace(path)
     lines = [
@@ -380,6 +379,7 @@ def new_admin_key(path: Path) -> "Ed25519PrivateKey":
         file.write(key_to_pem(key))
         file.flush()
         os.fsync(file.fileno())
+        sync_folder(path.parent)  # before a record names it: nobody else has it
     return key
 
 

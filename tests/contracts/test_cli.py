@@ -8,7 +8,7 @@ import subprocess
 import sys
 import time
 import tomllib
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import closing, contextmanager, suppress
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -24,7 +24,7 @@ from node.cli import commands, main
 from node.cli.commands import ROOT
 from node.config import parse_config
 from node.config.model import SiteInfo
-from node.console import Broadcast, Console, NoRunningNode, ask
+from node.console import Answer, Broadcast, Console, NoRunningNode, ask
 from node.errors import Finding, NodeError
 from node.identity import is_node_id
 from node.storage.interval_tables import save_intervals
@@ -124,14 +124,14 @@ ANSWERS = {
 
 
 @contextmanager
-def node_running(config: Path) -> Iterator[None]:
+def node_running(config: Path, answers: Mapping[str, Answer] = ANSWERS) -> Iterator[None]:
     """A node that answers from another thread, as from another process."""
     settings, _ = parse_config(config.read_text())
     assert settings is not None
     path = settings.node.console_socket
     runner = asyncio.Runner(loop_factory=asyncio.new_event_loop)
     loop = runner.get_loop()
-    running = loop.create_task(Console(path, ANSWERS, Broadcast()).run())
+    running = loop.create_task(Console(path, answers, Broadcast()).run())
 
     async def until_cancelled() -> None:
         with suppress(asyncio.CancelledError):
