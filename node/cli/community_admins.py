@@ -5,23 +5,23 @@ import os
 import secrets
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+
+from mesh.community_changes import RecordChange, changed_record, has_enough_votes, in_order
+from mesh.community_record import CommunityAdmin, CommunityRecord, read_record
+from mesh.community_state import CommunityState
+from mesh.page_format import Malformed
+from mesh.recovery_key import read_recovery_text, recovery_text
+from mesh.signed_statement import SignedStatement, add_signatures, as_json, read_statement
 from node.cli.arguments import EXIT_NO, EXIT_YES
 from node.cli.commands import CommandContext, new_file, read_file
 from node.cli.community_commands import ADMIN_KEY, admin_key, followed, new_admin_key, tell_node
 from node.cli.terminal import clean
 from node.errors import NodeError
-from node.identity import human_form, key_from_raw, own_node_id
-
-if TYPE_CHECKING:
-    from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
-
-    from mesh.community_changes import RecordChange
-    from mesh.community_record import CommunityRecord
-    from mesh.community_state import CommunityState
-    from mesh.signed_statement import SignedStatement
-    from node.units import NodeId
+from node.identity import human_form, is_node_id, key_from_raw, own_node_id
+from node.units import NodeId
 
 VOTES_DIGITS_MAX = 5
 
@@ -36,7 +36,6 @@ def key(context: CommandContext) -> int:
 
 def admins(context: CommandContext) -> int:
     """Another set of admins: signed here, and by others if that is not enough."""
-    from mesh.community_changes import changed_record  # noqa: PLC0415
 
     if context.asked["new_recovery"] and context.wants_json:
         raise NodeError(
@@ -54,7 +53,6 @@ def admins(context: CommandContext) -> int:
 
 def sign(context: CommandContext) -> int:
     """Adds this machine's signature to a change that another admin has prepared."""
-    from mesh.signed_statement import add_signatures  # noqa: PLC0415
 
     state, path = followed(context), context.asked["file"]
     prepared = _prepared(path)
@@ -67,11 +65,9 @@ def sign(context: CommandContext) -> int:
 
 
 def _hand_in(
-    context: CommandContext, state: "CommunityState", made: "tuple[SignedStatement, ...]", lines: list[str]
+    context: CommandContext, state: CommunityState, made: tuple[SignedStatement, ...], lines: list[str]
 ) -> int:
     """To the node if enough have signed, and otherwise into a file for the next admin."""
-    from mesh.community_changes import has_enough_votes, in_order  # noqa: PLC0415
-    from mesh.signed_statement import as_json  # noqa: PLC0415
 
     record, target = _record_in(made), context.asked["save"]
     if has_enough_votes(state, made[0]):
@@ -97,9 +93,7 @@ def _hand_in(
     return EXIT_NO
 
 
-def _change(context: CommandContext, state: "CommunityState", paper: bytes | None) -> "RecordChange":
-    from mesh.community_changes import RecordChange  # noqa: PLC0415
-    from mesh.community_record import CommunityAdmin  # noqa: PLC0415
+def _change(context: CommandContext, state: CommunityState, paper: bytes | None) -> RecordChange:
 
     asked = context.asked
     add: tuple[CommunityAdmin, ...] = ()
@@ -116,7 +110,6 @@ def _change(context: CommandContext, state: "CommunityState", paper: bytes | Non
 
 def _keys(context: CommandContext) -> "tuple[Ed25519PrivateKey, ...]":
     """The key on paper if one is given, then this machine's."""
-    from mesh.recovery_key import read_recovery_text  # noqa: PLC0415
 
     path, paper = context.config_path.parent / ADMIN_KEY, context.asked["recovery"]
     if paper is None:
@@ -131,7 +124,6 @@ def _keys(context: CommandContext) -> "tuple[Ed25519PrivateKey, ...]":
 
 
 def _paper_lines(context: CommandContext, paper: bytes | None) -> list[str]:
-    from mesh.recovery_key import recovery_text  # noqa: PLC0415
 
     if paper is None:
         return []
@@ -143,7 +135,7 @@ def _paper_lines(context: CommandContext, paper: bytes | None) -> list[str]:
     ]
 
 
-def _described(state: "CommunityState", record: "CommunityRecord") -> list[str]:
+def _described(state: CommunityState, record: CommunityRecord) -> list[str]:
     """What the change is, for the admin who signs it."""
     before = state.head
     assert before is not None, "the node follows a record that it knows"
@@ -155,9 +147,7 @@ def _described(state: "CommunityState", record: "CommunityRecord") -> list[str]:
     return [*lines, f"  a change needs {record.threshold} votes; before, {before.threshold}"]
 
 
-def _prepared(path: str) -> "tuple[SignedStatement, ...]":
-    from mesh.page_format import Malformed  # noqa: PLC0415
-    from mesh.signed_statement import read_statement  # noqa: PLC0415
+def _prepared(path: str) -> tuple[SignedStatement, ...]:
 
     try:
         listed: Any = json.loads(read_file(Path(path)))
@@ -172,8 +162,7 @@ def _prepared(path: str) -> "tuple[SignedStatement, ...]":
     return good
 
 
-def _record_in(statements: "tuple[SignedStatement, ...]") -> "CommunityRecord":
-    from mesh.community_record import CommunityRecord, read_record  # noqa: PLC0415
+def _record_in(statements: tuple[SignedStatement, ...]) -> CommunityRecord:
 
     record = read_record(statements[0])
     if not isinstance(record, CommunityRecord):
@@ -181,7 +170,7 @@ def _record_in(statements: "tuple[SignedStatement, ...]") -> "CommunityRecord":
     return record
 
 
-def _admin_named(state: "CommunityState", text: str) -> "NodeId":
+def _admin_named(state: CommunityState, text: str) -> NodeId:
     found = [
         each.key
         for each in (state.head.admins if state.head else ())
@@ -194,9 +183,7 @@ def _admin_named(state: "CommunityState", text: str) -> "NodeId":
     return found[0]
 
 
-def _key_id(text: str) -> "NodeId":
-    from node.identity import is_node_id  # noqa: PLC0415
-    from node.units import NodeId  # noqa: PLC0415
+def _key_id(text: str) -> NodeId:
 
     if not is_node_id(text.strip()):
         raise NodeError(

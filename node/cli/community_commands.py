@@ -1,7 +1,7 @@
 """Commands about the community record: which nodes belong to the community, and who signs for it.
 
 The running node holds the statements; the admin's key is read and used here, and never given to it. What only these
-commands need is imported when they run, as in `node.cli.commands`.
+commands need is imported when they run (see `node.cli.entry`), and what only `join` needs when that runs.
 """
 
 import asyncio
@@ -14,6 +14,22 @@ from ipaddress import IPv6Address, ip_address
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+
+from mesh.announcement import Address
+from mesh.community_changes import (
+    changed_membership,
+    closed_invite,
+    find_invite,
+    find_member,
+    first_record,
+    new_invite,
+    replaced_key,
+)
+from mesh.community_state import CommunityState
+from mesh.invite import SEED_BYTES, USES_MAX, invite_text, read_invite, read_invite_text
+from mesh.page_format import Malformed
+from mesh.signed_statement import SignedStatement, as_json, read_statement
 from node import console
 from node.cli.arguments import EXIT_YES
 from node.cli.commands import CommandContext, answer_to, new_file, read_config, read_file
@@ -22,15 +38,11 @@ from node.config import NodeConfig
 from node.console import NoRunningNode
 from node.errors import NodeError
 from node.identity import human_form, key_from_pem, key_to_pem, own_node_id
+from node.keyring import community_key_from
 from node.synced_files import sync_folder
 
 if TYPE_CHECKING:
-    from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
-
-    from mesh.announcement import Address
-    from mesh.community_state import CommunityState
     from mesh.join_client import JoinedCommunity
-    from mesh.signed_statement import SignedStatement
 
 ADMIN_KEY = "admin.key"
 """Beside the settings, on the node of an admin."""
@@ -92,7 +104,7 @@ def show(context: CommandContext) -> int:
     return EXIT_YES
 
 
-def _shown(context: CommandContext, state: "CommunityState") -> list[str]:
+def _shown(context: CommandContext, state: CommunityState) -> list[str]:
     head, terminal = state.head, context.terminal
     assert head is not None, "the caller has looked"
     votes = "vote" if head.threshold == 1 else "votes"
@@ -142,7 +154,6 @@ def _warned(answer: Mapping[str, Any]) -> list[str]:
 
 def create(context: CommandContext) -> int:
     """Makes version 1 of the record from the list of nodes in the settings, with one admin key."""
-    from mesh.community_changes import first_record  # noqa: PLC0415
 
     config = read_config(context.config_path)
     answer = answer_to(context, {"ask": "community"})
@@ -179,9 +190,6 @@ def follow(context: CommandContext) -> int:
 
 def invite(context: CommandContext) -> int:
     """An invite for a new node; with --close, takes one back."""
-    from mesh.community_changes import closed_invite, find_invite, new_invite  # noqa: PLC0415
-    from mesh.invite import SEED_BYTES, USES_MAX, invite_text, read_invite  # noqa: PLC0415
-    from mesh.page_format import Malformed  # noqa: PLC0415
 
     asked = context.asked
     state, key = followed(context), admin_key(context.config_path.parent / ADMIN_KEY)
@@ -224,9 +232,7 @@ def invite(context: CommandContext) -> int:
 
 def join(context: CommandContext) -> int:
     """Brings this node into the community of an invite."""
-    from mesh.invite import read_invite_text  # noqa: PLC0415
     from mesh.join_client import join_community  # noqa: PLC0415
-    from mesh.page_format import Malformed  # noqa: PLC0415
     from node.setup.joining import peer_setting  # noqa: PLC0415
 
     config = read_config(context.config_path)
@@ -256,7 +262,6 @@ def join(context: CommandContext) -> int:
 
 
 def _keep(context: CommandContext, config: NodeConfig, joined: "JoinedCommunity") -> None:
-    from node.keyring import community_key_from  # noqa: PLC0415
     from node.setup.joining import keep_joined  # noqa: PLC0415
 
     key_file = Path(config.community.key_file)
@@ -277,7 +282,6 @@ def _keep(context: CommandContext, config: NodeConfig, joined: "JoinedCommunity"
 
 def remove(context: CommandContext) -> int:
     """The node is out everywhere, within seconds; with --suspend for a while, with --back in again."""
-    from mesh.community_changes import changed_membership, find_member  # noqa: PLC0415
 
     asked = context.asked
     if asked["suspend"] and asked["back"]:
@@ -300,13 +304,14 @@ def remove(context: CommandContext) -> int:
 
 def rotate(context: CommandContext) -> int:
     """A new admin key in the place of the one on this machine."""
-    from mesh.community_changes import replaced_key  # noqa: PLC0415
 
     path = context.config_path.parent / ADMIN_KEY
     state, old, new_path = followed(context), admin_key(path), path.with_name(f"{ADMIN_KEY}.new")
     new = admin_key(new_path) if new_path.exists() else new_admin_key(new_path)
     admins = state.head.admin_keys if state.head is not None else ()
-    if not (own_node_id(new) in admins and own_node_id(old) not in admins):  # or only the file is left to be replaced
+    if not (
+        own_node_id(new) in admins and own_node_id(old) not in admins
+    ):  # or only the file is left to be replaced
         tell_node(context, {"ask": "community-add"}, replaced_key(state, old, new))
     new_path.replace(path)
     lines = [
@@ -321,7 +326,6 @@ def tell_node(
     context: CommandContext, question: Mapping[str, Any], statements: "Iterable[SignedStatement]"
 ) -> None:
     """In portions that the control socket takes; the first one has the record itself."""
-    from mesh.signed_statement import as_json  # noqa: PLC0415
 
     waiting = [as_json(each) for each in statements]
     while waiting:
@@ -336,7 +340,7 @@ def tell_node(
         question = {"ask": "community-add"}
 
 
-def followed(context: CommandContext) -> "CommunityState":
+def followed(context: CommandContext) -> CommunityState:
     state = _state(answer_to(context, {"ask": "community"}))
     if state is None:
         raise NodeError(
@@ -346,10 +350,7 @@ def followed(context: CommandContext) -> "CommunityState":
     return state
 
 
-def _state(answer: Mapping[str, Any]) -> "CommunityState | None":
-    from mesh.community_state import CommunityState  # noqa: PLC0415
-    from mesh.page_format import Malformed  # noqa: PLC0415
-    from mesh.signed_statement import read_statement  # noqa: PLC0415
+def _state(answer: Mapping[str, Any]) -> CommunityState | None:
 
     if not answer["followed"]:
         return None
@@ -360,7 +361,7 @@ def _state(answer: Mapping[str, Any]) -> "CommunityState | None":
     return state
 
 
-def admin_key(path: Path) -> "Ed25519PrivateKey":
+def admin_key(path: Path) -> Ed25519PrivateKey:
     try:
         return key_from_pem(path.read_bytes())
     except (OSError, ValueError) as error:
@@ -371,8 +372,7 @@ def admin_key(path: Path) -> "Ed25519PrivateKey":
         ) from error
 
 
-def new_admin_key(path: Path) -> "Ed25519PrivateKey":
-    from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey  # noqa: PLC0415
+def new_admin_key(path: Path) -> Ed25519PrivateKey:
 
     key = Ed25519PrivateKey.generate()
     with new_file(str(path)) as file:
@@ -383,8 +383,7 @@ def new_admin_key(path: Path) -> "Ed25519PrivateKey":
     return key
 
 
-def _given_address(text: str | None, config: NodeConfig) -> "tuple[Address, ...]":
-    from mesh.announcement import Address  # noqa: PLC0415
+def _given_address(text: str | None, config: NodeConfig) -> tuple[Address, ...]:
 
     if text is None:
         return ()
@@ -406,9 +405,8 @@ def _given_address(text: str | None, config: NodeConfig) -> "tuple[Address, ...]
     return (Address(host, number),)
 
 
-def _own_addresses(config: NodeConfig) -> "tuple[Address, ...]":
+def _own_addresses(config: NodeConfig) -> tuple[Address, ...]:
     """IPv6 addresses on the mesh links: a neighbour there needs no other."""
-    from mesh.announcement import Address  # noqa: PLC0415
 
     try:
         lines = ADDRESSES.read_text().splitlines()

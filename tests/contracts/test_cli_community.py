@@ -1,5 +1,5 @@
-"""Commands about the community record, with a node that answers: what is interrupted is completed by the same command, and no
-node leaves the community on the way."""
+"""Commands about the community record, with a node that answers: what is interrupted is completed by the same command, and
+no node leaves the community on the way."""
 
 import stat
 from collections.abc import Mapping

@@ -57,7 +57,9 @@ def test_both_hold_the_same_after_some_rounds(mine: set[int], theirs: set[int]) 
     assert 1 == talk(left, right)
 
 
-def test_a_node_that_holds_nothing_has_all_after_one_list_also_where_an_invite_was_signed_again_later() -> None:
+def test_a_node_that_holds_nothing_has_all_after_one_list_also_where_an_invite_was_signed_again_later() -> (
+    None
+):
     one, other = state_of(COMMUNITY, STATEMENTS), CommunityState(COMMUNITY)
     (invite,) = (each for each in one.statements() if each.kind == "invite")
     assert isinstance(one.add(add_signatures(invite, [key_of("pau")])), SignedStatement)
