@@ -14,6 +14,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from node.accounting.intervals import IntervalUsage
 from node.accounting.ledger import Booking, UsageBucket, UsageKey
 from node.accounting.meter import Baseline, Tally
 from node.storage import booking_file, database, repository
@@ -119,7 +120,8 @@ async def test_a_booking_that_is_too_long_is_a_transaction(repo, store):
 
 async def test_days_that_are_counted_again_intervals_and_tests_are_transactions(repo, store):
     await repo.book(booking(1, "ana"))
-    used = {"recounted": frozenset({(NODE, DAY)})}, {"outlived": frozenset({NODE})}
+    intervals = {300: {AccountId("ana"): IntervalUsage(Usage(Bytes(1), Bytes(0)), is_busy=False)}}
+    used = {"recounted": frozenset({(NODE, DAY)})}, {"outlived": frozenset({NODE})}, {"intervals": intervals}
     for number, more in enumerate(used, start=5):
         before = commits(store.path)
         await repo.book(booking(number, "ben", **more))

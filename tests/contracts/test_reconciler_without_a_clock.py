@@ -1,6 +1,5 @@
 """A node that learns the date after it has counted: the bytes count on their days, once, also after a crash."""
 
-import asyncio
 from collections.abc import Callable
 from datetime import UTC, datetime
 
@@ -84,5 +83,5 @@ async def test_a_crash_before_and_after_the_date_is_known_loses_and_doubles_noth
         assert 0 == undated(loop)
         assert {"2026-11-24": 110} == await stored(loop)
     async with village.life() as loop:
-        await asyncio.sleep(0.05)
+        await booked(loop)
         assert 110 == used(loop)
