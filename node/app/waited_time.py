@@ -11,7 +11,7 @@ from node.units import Milliseconds, Monotonic
 STATE = "rules_waited"
 """Name of the node state: number and fingerprint of the version, and milliseconds."""
 SAVE_EVERY = Milliseconds(10 * 60_000)
-"""A power cut loses no more of it."""
+"""A power cut costs at most so much of it."""
 
 
 class WaitedTime:
