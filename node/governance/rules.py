@@ -412,6 +412,14 @@ class Ruleset:
         """Whether a rule is for people whose dues are late, or leaves them out."""
         return any(LATE_DUES in rule.who.groups | rule.who.excluded_groups for rule in self.rules)
 
+    @property
+    def depends_on_load(self) -> bool:
+        """Whether it matters for a rule in force, or for the trigger of a ladder, when the uplink counts as busy."""
+        volumes = [rule.effect for rule in self.rules if isinstance(rule.effect, Quota)]
+        triggers = [ladder.trigger for ladder in self.ladders if ladder.trigger is not None]
+        counts_busy = any(each.counts == "uplink while busy" for each in (*volumes, *triggers))
+        return counts_busy or any(rule.while_busy for rule in self.rules)
+
     @cached_property
     def nodes(self) -> tuple[str, ...]:
         """Names of the nodes that have rules of their own."""
