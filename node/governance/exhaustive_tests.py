@@ -157,6 +157,8 @@ class ExampleRun:
 
 def example_findings(ruleset: Ruleset, units: Sequence[Unit], whole: Ruleset | None = None) -> list[Finding]:
     """E12: a test in the file that fails or cannot be parsed; arguments as those of `ExampleRun`."""
+    if not ruleset.examples:
+        return []
     run = ExampleRun(ruleset, units, whole=whole)
     findings = []
     for example in ruleset.examples:

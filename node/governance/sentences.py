@@ -36,7 +36,7 @@ from node.governance.expressions import (
     who_words,
 )
 from node.governance.ladder_sentences import ladder_sentences
-from node.governance.ladders import with_steps
+from node.governance.ladders import step_of, with_steps
 from node.governance.minutes import Minutes
 from node.governance.rule_selection import selects
 from node.governance.rules import (
@@ -296,7 +296,7 @@ def sentence_of(ruleset: Ruleset, reason: str, words: Translator = ENGLISH) -> s
 
     For a reason that is no longer in the ruleset, only its name.
     """
-    for rule in with_steps(ruleset).rules:
+    for rule in ruleset.rules if step_of(reason) is None else with_steps(ruleset).rules:
         if rule.id == reason:
             return sentence(rule, ruleset, words)
     if reason == LIFELINE:
