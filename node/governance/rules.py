@@ -415,10 +415,9 @@ class Ruleset:
     @property
     def depends_on_load(self) -> bool:
         """Whether it matters for a rule in force, or for the trigger of a ladder, when the uplink counts as busy."""
-        volumes = [rule.effect for rule in self.rules if isinstance(rule.effect, Quota)]
-        triggers = [ladder.trigger for ladder in self.ladders if ladder.trigger is not None]
-        counts_busy = any(each.counts == "uplink while busy" for each in (*volumes, *triggers))
-        return counts_busy or any(rule.while_busy for rule in self.rules)
+        counted = {rule.effect.counts for rule in self.rules if isinstance(rule.effect, Quota)}
+        counted |= {ladder.trigger.counts for ladder in self.ladders if ladder.trigger is not None}
+        return "uplink while busy" in counted or any(rule.while_busy for rule in self.rules)
 
     @cached_property
     def nodes(self) -> tuple[str, ...]:
