@@ -545,6 +545,11 @@ def nodes_of(rules: Iterable[Rule]) -> tuple[str, ...]:
     return tuple(sorted({rule.at for rule in rules if rule.at}))
 
 
+def groups_of_the_roll(groups: frozenset[str]) -> frozenset[str]:
+    """Without those that the node computes, which have a colon."""
+    return frozenset(group for group in groups if ":" not in group)
+
+
 def essence(rule: Rule) -> Rule:
     """The rule without what nobody's rights depend on, on a line on which it holds."""
     return replace(rule, by="", why="", line=0, is_emergency=False, proposed_by=None, uplinks=())
