@@ -412,6 +412,13 @@ class Ruleset:
         """Whether a rule is for people whose dues are late, or leaves them out."""
         return any(LATE_DUES in rule.who.groups | rule.who.excluded_groups for rule in self.rules)
 
+    @property
+    def depends_on_load(self) -> bool:
+        """Whether it matters for a rule in force, or for the trigger of a ladder, when the uplink counts as busy."""
+        counted = {rule.effect.counts for rule in self.rules if isinstance(rule.effect, Quota)}
+        counted |= {ladder.trigger.counts for ladder in self.ladders if ladder.trigger is not None}
+        return "uplink while busy" in counted or any(rule.while_busy for rule in self.rules)
+
     @cached_property
     def nodes(self) -> tuple[str, ...]:
         """Names of the nodes that have rules of their own."""
@@ -536,6 +543,11 @@ class ActiveRuleset:
 def nodes_of(rules: Iterable[Rule]) -> tuple[str, ...]:
     """Names of the nodes that these rules name, sorted."""
     return tuple(sorted({rule.at for rule in rules if rule.at}))
+
+
+def groups_of_the_roll(groups: frozenset[str]) -> frozenset[str]:
+    """Without those that the node computes, which have a colon."""
+    return frozenset(group for group in groups if ":" not in group)
 
 
 def essence(rule: Rule) -> Rule:
