@@ -397,6 +397,8 @@ class Reconciler:
             self._plan_applier.resync()
         else:
             self.persistence.recount(question.remote_usage.recounts)
+            if question.dating is not None:
+                self.persistence.undated.dated()
             self._take(measured, now, read_last=stopped)
             self.persistence.write_buffer.waiting += question.remote_usage.waiting
 
@@ -445,9 +447,10 @@ class Reconciler:
         )
 
     def _dating(self, now: Monotonic) -> Dating | None:
-        if not self.persistence.recalled or self.today() == DAY_UNKNOWN:
+        undated = self.persistence.undated
+        if not (undated.is_pending and self.persistence.recalled) or self.today() == DAY_UNKNOWN:
             return None
-        return self.persistence.undated.take(
+        return undated.dating(
             now,
             self._clock.civil(),
             since=self.persistence.opens_since(),
