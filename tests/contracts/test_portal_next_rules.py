@@ -359,6 +359,19 @@ async def test_members_read_a_draft_object_to_it_and_their_objection_is_carried_
     assert "a draft, decided as version 3" in office
 
 
+async def test_what_the_objections_to_its_draft_stop_at_once_is_not_said_to_be_saved(valley: Valley) -> None:
+    text = valley.app.loop.active_ruleset.text + NIGHT
+    outcome = await valley.app.adoption.draft(text, "admin Ana")
+    for name in ("ana", "ben"):
+        assert "done" == await valley.app.adoption.object(AccountId(name), outcome.number, "")
+    replacing = valley.app.loop.active_ruleset.fingerprint
+    response, _ = await valley.admin.send(
+        "/rules", text=text, replacing=replacing, do="schedule", due=MORNING
+    )
+    assert (303, "/rules?ended") == (response.status, response.headers["location"])
+    assert "Members who objected: 2 of 8." in (await valley.admin.get("/rules?ended"))[1]
+
+
 async def test_several_drafts_are_shown_beside_what_waits_and_an_admin_withdraws_one(valley: Valley) -> None:
     await valley.schedule()
     texts = [
