@@ -71,8 +71,11 @@ class UndatedUsage:
 
     def dating(
         self, now: Monotonic, civil: datetime, *, since: str, rest_of: str, stays: Collection[AccountId]
-    ) -> Dating:
-        """The days of everything recorded. `now` is `civil`; a day before `since` becomes that one."""
+    ) -> Dating | None:
+        """The days of everything recorded; None if there is nothing. `now` is `civil`; a day before `since` becomes that
+        one."""
+        if not self.is_pending:
+            return None
 
         def day_of(at: int) -> str:
             return max(since, day_name(civil - timedelta(milliseconds=max(0, now - at))))
@@ -84,9 +87,10 @@ class UndatedUsage:
                 of_day[key] = plus(of_day.get(key, EMPTY_BUCKET), bucket)
         return Dating(days, rest_of, day_of(self._began), stays)
 
-    def dated(self) -> None:
-        """Everything recorded has its day now."""
-        self._slots, self.is_pending = {}, False
+    def dated(self, dating: Dating | None) -> None:
+        """Everything recorded has its day now, if it was asked for."""
+        if dating is not None:
+            self._slots, self.is_pending = {}, False
 
 
 def date_usage(ledger: Ledger, node: NodeId, dating: Dating) -> Dated | None:

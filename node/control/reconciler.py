@@ -397,8 +397,7 @@ class Reconciler:
             self._plan_applier.resync()
         else:
             self.persistence.recount(question.remote_usage.recounts)
-            if question.dating is not None:
-                self.persistence.undated.dated()
+            self.persistence.undated.dated(question.dating)
             self._take(measured, now, read_last=stopped)
             self.persistence.write_buffer.waiting += question.remote_usage.waiting
 
@@ -447,10 +446,9 @@ class Reconciler:
         )
 
     def _dating(self, now: Monotonic) -> Dating | None:
-        undated = self.persistence.undated
-        if not (undated.is_pending and self.persistence.recalled) or self.today() == DAY_UNKNOWN:
+        if not self.persistence.recalled or self.today() == DAY_UNKNOWN:
             return None
-        return undated.dating(
+        return self.persistence.undated.dating(
             now,
             self._clock.civil(),
             since=self.persistence.opens_since(),
