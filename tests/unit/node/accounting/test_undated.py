@@ -34,9 +34,8 @@ class CountedUndated:
         dating = self.undated.dating(
             Monotonic(int(hours * SLOT_MS)), NOON, since="2026-11-23", rest_of="2-b", stays=stays
         )
-        assert dating is not None
         self.undated.dated(dating)
-        return date_usage(self.ledger, NODE, dating) is not None
+        return dating is not None and date_usage(self.ledger, NODE, dating) is not None
 
     def down(self, at: UsageKey) -> int:
         return self.ledger.bucket(at).uplink.down
