@@ -33,6 +33,7 @@ _RATE_WANTED = gettext_lazy("a speed such as {one} or {other}", one='"5 Mbit/s"'
 _VOLUME_WANTED = gettext_lazy("a volume such as {one} or {other}", one='"60 GB"', other='"500 MB"')
 _DURATION_WANTED = gettext_lazy("a duration such as {one} or {other}", one='"30 minutes"', other='"4 hours"')
 _QUANTITY = re.compile(r"(\d{1,15})(?:\.(\d{1,6}))? ?([A-Za-z/]{1,8})")
+_TWO_RATES = re.compile(r"(.{1,30}?) +(down|up) ?(?:,|and) ?(.{1,30}?) +(down|up)")
 _MAC = re.compile(r"[0-9a-f]{2}(:[0-9a-f]{2}){5}")
 
 
@@ -78,6 +79,25 @@ NO_USAGE = Usage(Bytes(0), Bytes(0))
 def parse_rate(text: str) -> BitsPerSecond:
     """``"5 Mbit/s"`` to bits per second (decimal). Raises InvalidValue."""
     return BitsPerSecond(_parse(text, _RATE_UNITS, RATE_MAX, _RATE_WANTED))
+
+
+def parse_two_rates(text: str) -> Rates | None:
+    """``"3 Mbit/s down, 1 Mbit/s up"``, in either order; None for a text that is not a rate for each direction. Raises
+    InvalidValue for a rate in it."""
+    match = _TWO_RATES.fullmatch(text.strip())
+    if match is None or match[2] == match[4]:
+        return None
+    by_direction = {match[2]: parse_rate(match[1]), match[4]: parse_rate(match[3])}
+    return Rates(by_direction["down"], by_direction["up"])
+
+
+def parse_one_or_two_rates(text: str) -> Rates:
+    """As `parse_two_rates`, or one rate for both directions. Raises InvalidValue."""
+    two = parse_two_rates(text)
+    if two is not None:
+        return two
+    both = parse_rate(text)
+    return Rates(both, both)
 
 
 def parse_volume(text: str) -> Bytes:

@@ -11,8 +11,8 @@ from node.governance.parse import DEFAULT_CHARTER
 from node.governance.rule_blanks import RATE_UNITS, Blanks
 from node.governance.rule_edit import RuleDraft
 from node.governance.rules import ANSWER_DAYS, RESERVE_MAX_PERCENT, STEP_DAYS_MAX
-from node.governance.table_blanks import CHARTER, blanks_of
-from node.governance.table_edit import place_of_table, table_values
+from node.governance.table_blanks import CHARTER, blanks_of, place_of_table
+from node.governance.table_edit import table_values
 from node.governance.uplink_table import LEAST_PART, USABLE_PERCENT
 from node.translator import LazyText, gettext_lazy
 

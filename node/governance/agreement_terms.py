@@ -6,7 +6,7 @@ from unicodedata import normalize
 
 from node.governance.ladders import ladder_essence
 from node.governance.rule_evaluation import guest_lifeline, lifeline
-from node.governance.rules import Quota, Rule, Ruleset
+from node.governance.rules import Ruleset
 
 Term = Literal[
     "line",
@@ -32,7 +32,7 @@ def changed_terms(before: Ruleset, after: Ruleset) -> tuple[Term, ...]:
     """Those that differ, without any that nothing depends on in either file."""
     old, new = _terms(before), _terms(after)
     without_effect: set[Term] = set()
-    if not any(map(_depends_on_load, (*before.rules, *after.rules))):
+    if not (before.depends_on_load or after.depends_on_load):
         without_effect.add("busy")
     if not (before.knows_dues or after.knows_dues):
         without_effect.add("grace_days")
@@ -63,9 +63,3 @@ def _terms(ruleset: Ruleset) -> Mapping[Term, object]:
         "answer_days": charter.answer_days,
         "ladders": frozenset(map(ladder_essence, ruleset.ladders)),
     }
-
-
-def _depends_on_load(rule: Rule) -> bool:
-    """Whether it matters for the rule when the uplink counts as busy."""
-    effect = rule.effect
-    return rule.while_busy or (isinstance(effect, Quota) and effect.counts == "uplink while busy")

@@ -9,7 +9,16 @@ from dataclasses import dataclass
 
 from node.errors import InvalidValue
 from node.translator import gettext_lazy
-from node.units import KILO, BitsPerSecond, Milliseconds, Rates, format_rate, highest, lowest, parse_rate
+from node.units import (
+    KILO,
+    BitsPerSecond,
+    Milliseconds,
+    Rates,
+    format_rate,
+    highest,
+    lowest,
+    parse_one_or_two_rates,
+)
 
 SECOND_MS, MINUTE_MS = 1_000, 60_000
 LENGTH_MIN, LENGTH_MAX = Milliseconds(SECOND_MS), Milliseconds(5 * MINUTE_MS)
@@ -22,7 +31,6 @@ BURST_WANTED = gettext_lazy(
 )
 
 _LENGTH = re.compile(r"(\d{1,5}) ?(s|seconds?|min|minutes?)", re.ASCII)
-_RATES = re.compile(r"(.{1,30}?) +(down|up) ?(?:,|and) ?(.{1,30}?) +(down|up)")
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,18 +52,7 @@ def parse_burst(text: str) -> Burst:
     if not LENGTH_MIN <= spent <= LENGTH_MAX:
         wrong = gettext_lazy("{text} is not from 1 second to 5 minutes", text=f"{length.strip()!r:.60}")
         raise InvalidValue(wrong, wanted=BURST_WANTED)
-    return Burst(_rates(rates.strip()), spent)
-
-
-def _rates(text: str) -> Rates:
-    match = _RATES.fullmatch(text)
-    if match is None:
-        both = parse_rate(text)
-        return Rates(both, both)
-    if match[2] == match[4]:
-        raise InvalidValue(gettext_lazy("{text} is no burst", text=f"{text!r:.80}"), wanted=BURST_WANTED)
-    found = {match[2]: parse_rate(match[1]), match[4]: parse_rate(match[3])}
-    return Rates(found["down"], found["up"])
+    return Burst(parse_one_or_two_rates(rates), spent)
 
 
 def format_burst(burst: Burst) -> str:
@@ -71,7 +68,7 @@ def peak(ceiling: Rates, burst: Burst | None) -> Rates:
 
 
 def least_burst(limits: Iterable[tuple[Rates, Burst | None]], ceiling: Rates) -> Burst | None:
-    """That of several ceilings together, of which `ceiling` is the lowest: no more than each of them allows at any time.
+    """That of several ceilings together, of which `ceiling` is the lowest: at no time does it allow more than one of them.
     None where nothing is left above it."""
     limits = list(limits)
     lengths = [burst.length for _, burst in limits if burst is not None]
@@ -84,7 +81,7 @@ def least_burst(limits: Iterable[tuple[Rates, Burst | None]], ceiling: Rates) ->
 
 
 def highest_burst(one: tuple[Rates, Burst | None], other: tuple[Rates, Burst | None]) -> Burst | None:
-    """Above the higher of two ceilings: no less than each of them allows."""
+    """Above the higher of two ceilings: at least what each of them allows."""
     bursts = [burst for _, burst in (one, other) if burst is not None]
     if not bursts:
         return None

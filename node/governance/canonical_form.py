@@ -15,6 +15,7 @@ from datetime import date
 from typing import Any
 
 from node.accounting.periods import SlidingDays
+from node.governance.ladders import ladder_essence
 from node.governance.minutes import Minutes
 from node.governance.rules import (
     Ceiling,
@@ -70,7 +71,7 @@ def effect_fingerprint(ruleset: Ruleset) -> str:
         examples=(),
         rules=tuple(_unnamed(rule, names) for rule in ruleset.rules),
         observed=tuple(_unnamed(rule, names) for rule in ruleset.observed),
-        ladders=tuple(replace(ladder, by="", why="") for ladder in ruleset.ladders),
+        ladders=tuple(map(ladder_essence, ruleset.ladders)),
         joining=replace(ruleset.joining, by=""),
         preview_by="decided" if ruleset.preview_by else "",
     )

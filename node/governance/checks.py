@@ -96,15 +96,19 @@ class _Surveys:
 
     def __init__(self, units: Sequence[Unit]) -> None:
         self.units = units
-        self._known: dict[tuple[tuple[Rule, ...], tuple[Rule, ...]], _Survey] = {}
+        # A list: lines have the same rules as the same objects, which are compared faster than they are hashed.
+        self._known: list[tuple[tuple[tuple[Rule, ...], tuple[Rule, ...]], _Survey]] = []
 
     def of(self, ruleset: Ruleset, warned: Collection[Rule]) -> "_Survey":
         key = ruleset.rules, tuple(warned)
-        if key not in self._known:
-            survey = self._known[key] = _Survey(ruleset, self.units, warned)
-            for unit_class in survey.population.classes:
-                survey.visit(unit_class)
-        return self._known[key]
+        for known, survey in self._known:
+            if known == key:
+                return survey
+        survey = _Survey(ruleset, self.units, warned)
+        for unit_class in survey.population.classes:
+            survey.visit(unit_class)
+        self._known.append((key, survey))
+        return survey
 
 
 class _Survey:

@@ -52,6 +52,7 @@ from node.governance.rules import (
     Share,
     ShareLimit,
     burst_of,
+    groups_of_the_roll,
 )
 from node.governance.slices import ClassSlices, SliceSums, TimeSlices, first_of, in_turn, members_of, union
 from node.translator import LazyText, gettext_lazy
@@ -157,6 +158,8 @@ class ExampleRun:
 
 def example_findings(ruleset: Ruleset, units: Sequence[Unit], whole: Ruleset | None = None) -> list[Finding]:
     """E12: a test in the file that fails or cannot be parsed; arguments as those of `ExampleRun`."""
+    if not ruleset.examples:
+        return []
     run = ExampleRun(ruleset, units, whole=whole)
     findings = []
     for example in ruleset.examples:
@@ -276,7 +279,7 @@ class _Space:
         found: dict[tuple[Selecting, Selecting | None], _Tested] = {}
         for kind in sorted(among, key=lambda kind: not (kind.count or kind.may_be)):
             selecting = self._selecting(kind.unit.tier, kind.unit.groups)
-            paid = kind.unit.tier, frozenset(group for group in kind.unit.groups if ":" not in group)
+            paid = kind.unit.tier, groups_of_the_roll(kind.unit.groups)
             replacing = self._selecting(*paid) if paid in self._there else None
             found.setdefault((selecting, replacing), _Tested(kind, selecting, replacing))
         return found.values()

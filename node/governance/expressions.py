@@ -6,9 +6,9 @@ from datetime import datetime
 
 from node.accounting.periods import Period, PeriodKind, SlidingDays
 from node.governance.burst import SECOND_MS, Burst
+from node.governance.ladders import step_of
 from node.governance.rules import (
     GUEST_TIER,
-    LADDER,
     LATE_DUES,
     MEMBER_TIER,
     SHARE_DEFAULT,
@@ -289,11 +289,9 @@ def _tier_words(tier: str, words: Translator) -> str:
 def _group_words(group: str, words: Translator) -> str:
     if group == LATE_DUES:
         return words.gettext("people whose dues are late")
-    if group.startswith(f"{LADDER}:"):
-        _, ladder, number = group.split(":")
-        return words.gettext("people in step {number} of the ladder {ladder}").format(
-            ladder=ladder, number=number
-        )
+    if (step := step_of(group)) is not None:
+        text = words.gettext("people in step {number} of the ladder {ladder}")
+        return text.format(ladder=step[0], number=step[1])
     return words.gettext("people in the group {group}").format(group=group)
 
 

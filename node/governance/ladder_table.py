@@ -35,11 +35,10 @@ from node.governance.value_syntax import (
     parse_decision,
     parse_name,
     parse_quota,
-    parse_rates,
 )
 from node.toml_reader import TomlDocument
 from node.translator import gettext_lazy
-from node.units import Rates, highest, parse_rate
+from node.units import Rates, highest, parse_one_or_two_rates
 
 ID_CHARS_MAX = 30
 """So that the rule of a step is no longer than any rule in an objection."""
@@ -140,7 +139,8 @@ def _steps(table: TomlTable, charter: Charter) -> tuple[LadderStep, ...]:
     texts = table.texts("steps", STEPS_WANTED)
     if "steps" not in table.data or texts == []:
         fix = gettext_lazy("add {key} = {wanted}", key="steps", wanted=STEPS_WANTED)
-        table.refuse("steps" * ("steps" in table.data), gettext_lazy("This ladder has no steps."), fix, "E08")
+        key = "steps" if "steps" in table.data else ""
+        table.refuse(key, gettext_lazy("This ladder has no steps."), fix, "E08")
     if texts and len(texts) > STEPS_MAX:
         message = gettext_lazy(
             "This ladder has {number} steps; at most {most} are read.", number=len(texts), most=STEPS_MAX
@@ -212,10 +212,7 @@ def _effect(text: str) -> Consequence:
     if kind == "share" and value.isascii() and value.isdigit() and 1 <= int(value[:9]) <= SHARE_MAX:
         return Share(int(value))
     if kind == "ceiling" and value:
-        if " down" in value or " up" in value:
-            return Ceiling(parse_rates(value))
-        rate = parse_rate(value.strip())
-        return Ceiling(Rates(rate, rate))
+        return Ceiling(parse_one_or_two_rates(value))
     wrong = gettext_lazy("{text} is not a step of a ladder; nobody is ever cut off", text=f"{text!r:.60}")
     raise InvalidValue(wrong, wanted=STEPS_WANTED)
 

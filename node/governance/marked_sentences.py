@@ -6,7 +6,7 @@ from typing import Literal
 
 from node.governance.rules import Ruleset
 from node.governance.sentences import charter_sentences, describe, line_sentences, sentence
-from node.governance.table_blanks import CHARTER, UPLINK
+from node.governance.table_blanks import CHARTER, UPLINK, place_of_table
 from node.translator import ENGLISH, Translator
 
 Mark = Literal["same", "changed", "new", "removed", "unread"]
@@ -61,11 +61,10 @@ def unread_sentences(
 
 def tables_of_sentences(ruleset: Ruleset, words: Translator = ENGLISH) -> dict[str, str]:
     """The table behind each sentence about a line or the charter, which has a form of its own."""
-    charter = f"[{CHARTER}]"
     lines = zip(line_sentences(ruleset, words), ruleset.by_uplink, strict=True)
     return {
-        **{text: f"[{UPLINK}.{name}]" for text, name in lines},
-        **dict.fromkeys(charter_sentences(ruleset, words), charter),
+        **{text: place_of_table(f"{UPLINK}.{name}") for text, name in lines},
+        **dict.fromkeys(charter_sentences(ruleset, words), place_of_table(CHARTER)),
     }
 
 

@@ -371,8 +371,12 @@ def _show_selectors(first: str, more: str, value: object) -> Blanks:
 
 
 def _write_selectors(first: str, more: str, blanks: Blanks) -> Value | None:
-    typed = f"{blanks[first]},{blanks[more]}".split(",")
-    texts = list(dict.fromkeys(text for each in typed if (text := each.strip())))
+    return _write_list(f"{blanks[first]},{blanks[more]}")
+
+
+def _write_list(typed: str) -> Value | None:
+    """One text alone, several as a list without repetitions, and none for nothing."""
+    texts = list(dict.fromkeys(text for each in typed.split(",") if (text := each.strip())))
     return texts[0] if len(texts) == 1 else texts or None
 
 
@@ -389,11 +393,6 @@ def _show_lines(value: object) -> Blanks:
     if not all(isinstance(name, str) for name in names) or len(names) > UPLINKS_MAX:
         raise ValueError("no lines")
     return {"uplink": ", ".join(map(str, names))}
-
-
-def _write_lines(blanks: Blanks) -> Value | None:
-    names = [name for each in blanks["uplink"].split(",") if (name := each.strip())]
-    return names[0] if len(names) == 1 else names or None
 
 
 def _show_times(value: object) -> Blanks:
@@ -507,7 +506,7 @@ KEYS: Mapping[str, KeyBlanks] = {
         lambda value: {"at": str(value).removeprefix("node:").strip()},
         lambda blanks: f"node:{blanks['at']}" if blanks["at"] else None,
     ),
-    "uplink": KeyBlanks({"uplink": ""}, _show_lines, _write_lines),
+    "uplink": KeyBlanks({"uplink": ""}, _show_lines, lambda blanks: _write_list(blanks["uplink"])),
     "from": KeyBlanks({"first": ""}, _show_day, lambda blanks: blanks["first"] or None),
     "expires": _text("expires"),
     "exception_to": _text("exception_to"),

@@ -16,6 +16,7 @@ from node.governance.rule_blanks import Blanks, blank_of, blanks_of, changes, ef
 from node.governance.rule_table import EFFECTS
 from node.governance.table_blanks import blank_of as table_blank_of
 from node.governance.table_blanks import keys_of as table_keys_of
+from node.governance.table_blanks import place_of_table
 from node.governance.value_syntax import NAME_MAX
 from node.toml_reader import TomlDocument
 from node.toml_writer import (
@@ -137,7 +138,7 @@ class RuleDraft:
         keys = [(line, key) for (name, _, key), line in self.document.lines.items() if name == table and key]
         _, key = max((each for each in keys if each[0] <= finding.line), default=(0, ""))
         blank = table_blank_of(table, key)
-        return (f"[{table}]", blank) if blank or not key else None
+        return (place_of_table(table), blank) if blank or not key else None
 
     @cached_property
     def _heads(self) -> list[tuple[int, str, int]]:

@@ -41,6 +41,7 @@ from node.governance.rules import (
     Example,
     Quota,
     Ruleset,
+    groups_of_the_roll,
 )
 from node.governance.times import DAYS, EPOCH, is_among, midnight_of, parse_day
 from node.governance.value_syntax import parse_at, parse_session
@@ -300,7 +301,7 @@ def _rates(
 def _others(tested: Unit, units: Sequence[Unit]) -> list[Unit]:
     """All other units of the directory, and guests; the tested unit represents one of its kind."""
     others = list(units)
-    paid = frozenset(group for group in tested.groups if ":" not in group)
+    paid = groups_of_the_roll(tested.groups)
     same = [u for u in others if (u.tier, u.groups) == (tested.tier, paid)]
     if same:
         others.remove(same[0])

@@ -356,11 +356,11 @@ class Ruleset:
         return {each.name: self._on(each) for each in self.uplinks}
 
     def of_uplink(self, name: str) -> "Ruleset":
-        """The rules that hold on one uplink; these rules themselves where there are not several. On a line that these rules
-        do not name, those of all lines hold, and its speed is not stated."""
+        """The rules that hold on one uplink, `MAIN_UPLINK` where the name is empty; these rules themselves where there are
+        not several. On a line that these rules do not name, those of all lines hold, and its speed is not stated."""
         if not self.is_of_several:
             return self
-        return self.by_uplink.get(name) or self._on_no_uplink
+        return self.by_uplink.get(name or MAIN_UPLINK) or self._on_no_uplink
 
     def of_rule(self, rule: Rule) -> tuple["Ruleset", ...]:
         """The rules of each uplink on which this one holds."""
@@ -411,6 +411,13 @@ class Ruleset:
     def knows_dues(self) -> bool:
         """Whether a rule is for people whose dues are late, or leaves them out."""
         return any(LATE_DUES in rule.who.groups | rule.who.excluded_groups for rule in self.rules)
+
+    @property
+    def depends_on_load(self) -> bool:
+        """Whether it matters for a rule in force, or for the trigger of a ladder, when the uplink counts as busy."""
+        counted = {rule.effect.counts for rule in self.rules if isinstance(rule.effect, Quota)}
+        counted |= {ladder.trigger.counts for ladder in self.ladders if ladder.trigger is not None}
+        return "uplink while busy" in counted or any(rule.while_busy for rule in self.rules)
 
     @cached_property
     def nodes(self) -> tuple[str, ...]:
@@ -525,7 +532,7 @@ class ActiveRuleset:
     """The rules that this node enforces: those of its line. The same object as long as `ruleset` is."""
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "own", self.ruleset.of_uplink(self.uplink_name or MAIN_UPLINK))
+        object.__setattr__(self, "own", self.ruleset.of_uplink(self.uplink_name))
 
     @property
     def seen(self) -> str:
@@ -536,6 +543,11 @@ class ActiveRuleset:
 def nodes_of(rules: Iterable[Rule]) -> tuple[str, ...]:
     """Names of the nodes that these rules name, sorted."""
     return tuple(sorted({rule.at for rule in rules if rule.at}))
+
+
+def groups_of_the_roll(groups: frozenset[str]) -> frozenset[str]:
+    """Without those that the node computes, which have a colon."""
+    return frozenset(group for group in groups if ":" not in group)
 
 
 def essence(rule: Rule) -> Rule:

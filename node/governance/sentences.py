@@ -36,7 +36,7 @@ from node.governance.expressions import (
     who_words,
 )
 from node.governance.ladder_sentences import ladder_sentences
-from node.governance.ladders import with_steps
+from node.governance.ladders import step_of, with_steps
 from node.governance.minutes import Minutes
 from node.governance.rule_selection import selects
 from node.governance.rules import (
@@ -211,17 +211,11 @@ def _limits_of_rules(ruleset: Ruleset, words: Translator) -> tuple[str, ...]:
 
 def _busy(ruleset: Ruleset, words: Translator) -> tuple[str, ...]:
     whole = ruleset.as_if_in_force(ruleset.observed)
-    return (busy_sentence(ruleset.charter.busy, words),) if _depends_on_load(whole) else ()
+    return (busy_sentence(ruleset.charter.busy, words),) if whole.depends_on_load else ()
 
 
 def _longest_step(ruleset: Ruleset, words: Translator) -> tuple[str, ...]:
     return (step_max_sentence(ruleset.charter.step_max_days, words),) if ruleset.ladders else ()
-
-
-def _depends_on_load(ruleset: Ruleset) -> bool:
-    effects = [rule.effect for rule in ruleset.rules]
-    counts_busy = any(isinstance(each, Quota) and each.counts == "uplink while busy" for each in effects)
-    return counts_busy or any(rule.while_busy for rule in ruleset.rules)
 
 
 def named_days_sentence(named: NamedDays, words: Translator = ENGLISH) -> str:
@@ -302,7 +296,7 @@ def sentence_of(ruleset: Ruleset, reason: str, words: Translator = ENGLISH) -> s
 
     For a reason that is no longer in the ruleset, only its name.
     """
-    for rule in with_steps(ruleset).rules:
+    for rule in ruleset.rules if step_of(reason) is None else with_steps(ruleset).rules:
         if rule.id == reason:
             return sentence(rule, ruleset, words)
     if reason == LIFELINE:

@@ -16,15 +16,12 @@ def stopped_before(
 ) -> RuleVersion | None:
     """The newest version that members stopped and that would do what `proposed` would, unless it changes nothing, or minutes
     from that day or later decided it. While the day is not known, it counts as stopped."""
-    meaning = effect_fingerprint(proposed)
-    if meaning == effect_fingerprint(confirmed):
+    stops = [version for version in versions if version.reason == "objections"]
+    if not stops:
         return None
-    for version in sorted(versions, key=lambda each: -each.number):
-        if version.reason != "objections" or version.meaning != meaning:
-            continue
-        if not is_stopped(version, today):
-            return None
-        if is_decided_by_minutes(confirmed, proposed, day_of(version.ended)):
-            return None
-        return version
-    return None
+    meaning = effect_fingerprint(proposed)
+    same = [version for version in stops if version.meaning == meaning]
+    newest = max(same, key=lambda each: each.number, default=None)
+    if newest is None or not is_stopped(newest, today) or meaning == effect_fingerprint(confirmed):
+        return None
+    return None if is_decided_by_minutes(confirmed, proposed, day_of(newest.ended)) else newest

@@ -51,6 +51,11 @@ def keys_of(table: str) -> Mapping[str, KeyBlanks]:
     return CHARTER_KEYS if table == CHARTER else {}
 
 
+def place_of_table(table: str) -> str:
+    """What the page calls it in place of the id of a rule, which has no brackets."""
+    return f"[{table}]"
+
+
 def blanks_of(table: str, values: Mapping[str, object]) -> dict[str, str]:
     """All blanks of the table with these values."""
     found: dict[str, str] = {}

@@ -13,7 +13,7 @@ from node.governance.document import read_document
 from node.governance.parse import FILE_BYTES_MAX
 from node.governance.rule_blanks import Blanks
 from node.governance.rule_edit import HEADING, RuleDraft
-from node.governance.table_blanks import CHARTER, UPLINK, changes
+from node.governance.table_blanks import CHARTER, UPLINK, changes, place_of_table
 from node.governance.value_syntax import NAME_MAX
 from node.toml_writer import Value, table_lines, with_changes, with_plain_table_after
 from node.translator import gettext_lazy
@@ -26,11 +26,6 @@ def table_at(place: str) -> str:
     """The table that a place of the page names, as ``[uplink.main]``; empty for a rule, and for no table with a form."""
     found = _PLACE.fullmatch(place)
     return "" if found is None else found[1]
-
-
-def place_of_table(table: str) -> str:
-    """What the page calls it in place of the id of a rule, which has no brackets."""
-    return f"[{table}]"
 
 
 def table_values(draft: RuleDraft, table: str) -> Mapping[str, Any] | None:

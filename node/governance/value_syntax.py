@@ -15,7 +15,7 @@ from node.units import (
     format_rate,
     format_volume,
     parse_duration,
-    parse_rate,
+    parse_two_rates,
     parse_volume,
 )
 
@@ -67,7 +67,6 @@ NAME_WANTED = gettext_lazy(
 DECISION_WANTED = gettext_lazy("the decision that adopted it, such as {example}", example='"D-2026-014"')
 
 _DECISION = re.compile(r"[A-Za-z0-9][A-Za-z0-9._/-]{0,63}")
-_RATES = re.compile(r"(.{1,30}?) +(down|up) ?(?:,|and) ?(.{1,30}?) +(down|up)")
 _CREDIT = re.compile(r"share \+ ?(\d{1,9})", re.ASCII)
 _SLIDING = re.compile(r"(\d{1,9}) days", re.ASCII)
 _RESERVE = re.compile(r"(\d{1,3}) percent", re.ASCII)
@@ -97,11 +96,10 @@ def parse_decision(text: str) -> str:
 
 def parse_rates(text: str) -> Rates:
     """``"3 Mbit/s down, 1 Mbit/s up"``, in either order. Raises InvalidValue."""
-    match = _RATES.fullmatch(text.strip())
-    if match is None or match[2] == match[4]:
+    rates = parse_two_rates(text)
+    if rates is None:
         raise _not_wanted(text, RATES_WANTED)
-    by_direction = {match[2]: parse_rate(match[1]), match[4]: parse_rate(match[3])}
-    return Rates(by_direction["down"], by_direction["up"])
+    return rates
 
 
 def format_rates(rates: Rates) -> str:

@@ -5,6 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from node import units
+from node.errors import InvalidValue
 from node.units import NO_USAGE, RATE_MAX, VOLUME_MAX, Bytes, Usage
 
 
@@ -115,6 +116,27 @@ def test_rates_are_written_in_the_largest_unit_that_is_exact():
     assert ["0 bit/s", "1 kbit/s", "1001 bit/s", "25 Mbit/s"] == [
         units.format_rate(rate) for rate in (0, 1_000, 1_001, 25_000_000)
     ]
+
+
+@pytest.mark.parametrize(
+    ("text", "two", "one_or_two"),
+    [
+        ("3 Mbit/s down, 1 Mbit/s up", (3, 1), (3, 1)),
+        (" 1 Mbit/s up and 3 Mbit/s down ", (3, 1), (3, 1)),
+        ("3 Mbit/s", None, (3, 3)),
+    ],
+)
+def test_rates_of_both_directions_are_two_or_one(text, two, one_or_two):
+    found = units.parse_two_rates(text), units.parse_one_or_two_rates(text)
+    assert [two, one_or_two] == [each and (each.down // 1_000_000, each.up // 1_000_000) for each in found]
+
+
+@pytest.mark.parametrize(
+    "text", ["3 Mbit/s down, 1 Mbit/s down", "3 Mbit/s down", "3 miles down, 1 Mbit/s up", ""]
+)
+def test_rates_that_leave_out_a_direction_or_are_none_are_refused(text):
+    with pytest.raises(InvalidValue):
+        units.parse_one_or_two_rates(text)
 
 
 @given(st.integers(0, 86_400 * 9_999))

@@ -9,6 +9,13 @@ from tests.fakes.rule_files import HEAD, file_with, rule
 
 BUSY = rule("b", 'ceiling = "2 Mbit/s down, 1 Mbit/s up"\nwhile = "busy"')
 LATE = rule("l", 'ceiling = "2 Mbit/s down, 1 Mbit/s up"', '"dues:late"')
+LADDER = """[[ladder]]
+id = "big-users"
+by = "D-1"
+who = "tier:member"
+trigger = "120 GB per month while busy"
+steps = ["tell"]
+"""
 MILL = '[uplink.mill]\ndown = "20 Mbit/s"\nup = "5 Mbit/s"\n'
 
 
@@ -29,6 +36,12 @@ def read(text: str) -> Ruleset:
         (HEAD, HEAD.replace("ratio = 4", "ratio = 5\napprovals = 2"), ("max_weight_ratio", "approvals")),
         (HEAD, HEAD + "busy_above = 90\n", ()),
         (HEAD + BUSY, HEAD + "busy_above = 90\n" + BUSY, ("busy",)),
+        (HEAD + LADDER, HEAD + "busy_above = 90\n" + LADDER, ("busy",)),
+        (
+            HEAD + LADDER.replace(" while busy", ""),
+            HEAD + "busy_above = 90\n" + LADDER.replace(" while busy", ""),
+            (),
+        ),
         (file_with(), file_with() + "[dues]\ngrace_days = 3\n", ()),
         (file_with(LATE), file_with(LATE) + "[dues]\ngrace_days = 3\n", ("grace_days",)),
     ],

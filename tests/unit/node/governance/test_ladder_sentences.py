@@ -1,5 +1,6 @@
 """Ladders and their steps in sentences, in every language."""
 
+from node.governance.expressions import busy_sentence
 from node.governance.ladder_sentences import ladder_sentence, step_in, step_name, step_words, trigger_words
 from node.governance.rules import Ceiling, LadderStep, Share, Trigger, UsageAlert
 from node.governance.sentences import describe
@@ -29,6 +30,12 @@ def test_each_language_says_the_whole_ladder() -> None:
         "big-users" in text and "D-2" in text and "14" in text and "90" in text for text in texts.values()
     )
     assert ladder_sentence(ladder, ruleset) in describe(ruleset)
+
+
+def test_the_agreement_says_when_the_line_is_busy_where_only_a_trigger_counts_that() -> None:
+    for trigger, is_said in ((" per month while busy", True), (" per month", False)):
+        ruleset = rules_of(LADDER.replace(" per month while busy", trigger))
+        assert is_said == (busy_sentence(ruleset.charter.busy) in describe(ruleset))
 
 
 def test_without_a_trigger_the_admin_says_the_reason() -> None:

@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 from node.errors import Finding
 from node.governance.parse import parse_ruleset
 from node.governance.rule_edit import HEADING, read_draft
-from node.governance.table_blanks import blanks_of
-from node.governance.table_edit import PLACE_MAX, place_of_table, table_at, table_changed, table_values
+from node.governance.table_blanks import blanks_of, place_of_table
+from node.governance.table_edit import PLACE_MAX, table_at, table_changed, table_values
 from tests.fakes.admin_pages import changed_lines
 
 COMMUNITIES = sorted((Path(__file__).parents[4] / "deploy" / "communities").glob("*.rules.toml"))
