@@ -30,12 +30,11 @@ from mesh.community_state import CommunityState
 from mesh.invite import SEED_BYTES, USES_MAX, invite_text, read_invite, read_invite_text
 from mesh.page_format import Malformed
 from mesh.signed_statement import SignedStatement, as_json, read_statement
-from node import console
 from node.cli.arguments import EXIT_YES
 from node.cli.commands import CommandContext, answer_to, new_file, read_config, read_file
 from node.cli.terminal import Column, clean, table
 from node.config import NodeConfig
-from node.console import NoRunningNode
+from node.console import QUESTION_BYTES_MAX, NoRunningNode
 from node.errors import NodeError
 from node.identity import human_form, key_from_pem, key_to_pem, own_node_id
 from node.keyring import community_key_from
@@ -49,6 +48,8 @@ ADMIN_KEY = "admin.key"
 ADMIN_LABEL = "admin"
 USES_DEFAULT = 1
 INVITE_BYTES_MAX = 4_096
+PORTION_BYTES = QUESTION_BYTES_MAX // 2
+"""Statements that the node is told in one question."""
 ADDRESSES = Path("/proc/net/if_inet6")
 
 
@@ -326,14 +327,11 @@ def tell_node(
     context: CommandContext, question: Mapping[str, Any], statements: "Iterable[SignedStatement]"
 ) -> None:
     """In portions that the control socket takes; the first one has the record itself."""
-
     waiting = [as_json(each) for each in statements]
     while waiting:
         portion: list[dict[str, Any]] = []
         size = 0
-        while waiting and (
-            not portion or size + len(json.dumps(waiting[0])) < console.QUESTION_BYTES_MAX // 2
-        ):
+        while waiting and (not portion or size + len(json.dumps(waiting[0])) < PORTION_BYTES):
             size += len(json.dumps(waiting[0]))
             portion.append(waiting.pop(0))
         answer_to(context, {**question, "statements": portion})

@@ -9,7 +9,6 @@ from typing import Any
 import pytest
 
 from mesh.community_service import CommunityService
-from node import console
 from node.app.community import CommunityCommands
 from node.cli import main
 from node.console import Answer
@@ -50,9 +49,8 @@ class AnsweringNode:
 
 @pytest.fixture
 def node(monkeypatch: pytest.MonkeyPatch) -> AnsweringNode:
-    """It takes one statement at a time."""
-    monkeypatch.setattr(console, "QUESTION_BYTES_MAX", 5_000)
-    monkeypatch.setattr("node.cli.community_commands.console.QUESTION_BYTES_MAX", 2)
+    """It is told one statement at a time."""
+    monkeypatch.setattr("node.cli.community_commands.PORTION_BYTES", 1)
     return AnsweringNode()
 
 
@@ -70,6 +68,7 @@ def test_a_new_admin_key_is_completed_after_an_interruption_and_the_old_one_coun
     key = config.parent / "admin.key"
     with node_running(config, node.answers()):
         assert 0 == run(config, "create")
+        node.members_seen.clear()
         old = admin_in(key)
         assert 0o600 == stat.S_IMODE(key.stat().st_mode)
         node.adds = 2  # the version with both keys, and the first membership that is signed again
@@ -103,6 +102,7 @@ def test_an_admin_is_removed_without_any_node_leaving_also_when_it_is_interrupte
     second.parent.mkdir()
     with node_running(config, node.answers()):
         assert 0 == run(config, "create")
+        node.members_seen.clear()
         first = admin_in(key)
         key.rename(second)
         assert 0 == run(config, "key")
