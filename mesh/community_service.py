@@ -115,10 +115,8 @@ class CommunityService:
         state = CommunityState(community)
         for statement in statements:
             state.add(statement)
-        record = canonical({"is": FOLLOWED, "community": community})
-        rows = [(name, _row(statement)) for name, statement in state.names().items()]
         async with self._saving:
-            await self._store.save([(FOLLOWED, record), *rows], self._stored)
+            await self._store.save(rows_of(state), self._stored)
             self._stored = frozenset(state.names())
             self.state = state
         self._settle()
@@ -254,6 +252,12 @@ class CommunityService:
             self.state.add(statement)
         self._stored = frozenset(self.state.names())
         self._settle()
+
+
+def rows_of(state: CommunityState) -> list[tuple[str, bytes]]:
+    """What is stored of a record that this node follows from now on."""
+    followed = canonical({"is": FOLLOWED, "community": state.id})
+    return [(FOLLOWED, followed), *((name, _row(each)) for name, each in state.names().items())]
 
 
 def _loading_order(statement: SignedStatement) -> tuple[int, int]:

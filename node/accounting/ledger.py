@@ -60,7 +60,7 @@ class Ledger:
         """Add `used` to one of this node's buckets, which must be of an open day. Returns its new value."""
         assert self.is_open(key.day), f"{key.day} is closed: what its bucket holds is not known here"
         return self.merge(
-            key, _plus(self._buckets.get(key, EMPTY_BUCKET), UsageBucket(used, used if busy else NO_USAGE))
+            key, plus(self._buckets.get(key, EMPTY_BUCKET), UsageBucket(used, used if busy else NO_USAGE))
         )
 
     def merge(self, key: UsageKey, bucket: UsageBucket) -> UsageBucket:
@@ -74,11 +74,11 @@ class Ledger:
             return known
         self._buckets[key] = merged
         # To save memory, bucket and sum share one object if they are equal, as most are.
-        grown = merged if known is EMPTY_BUCKET else _difference(merged, known)
+        grown = merged if known is EMPTY_BUCKET else difference(merged, known)
         for period in periods_of(key.day):
             sums = self._sums.setdefault(period, {})
             before = sums.get(key.account)
-            sums[key.account] = grown if before is None else _plus(before, grown)
+            sums[key.account] = grown if before is None else plus(before, grown)
         return merged
 
     def recount(self, said: Recounts) -> None:
@@ -144,7 +144,7 @@ class Ledger:
             bucket = self._buckets.pop(key)
             for period in periods_of(key.day):
                 sums = self._sums[period]
-                rest = _difference(sums[key.account], bucket)
+                rest = difference(sums[key.account], bucket)
                 if rest != EMPTY_BUCKET:
                     sums[key.account] = rest
                     continue
@@ -158,7 +158,7 @@ def of_unknown_day(buckets: Iterable[tuple[UsageKey, UsageBucket]]) -> dict[Usag
     found: dict[UsageKey, UsageBucket] = {}
     for key, bucket in buckets:
         at = key._replace(day=DAY_UNKNOWN)
-        found[at] = _plus(found.get(at, EMPTY_BUCKET), bucket)
+        found[at] = plus(found.get(at, EMPTY_BUCKET), bucket)
     return found
 
 
@@ -167,11 +167,27 @@ def highest(known: UsageBucket, bucket: UsageBucket) -> UsageBucket:
     return UsageBucket(_highest(known.uplink, bucket.uplink), _highest(known.busy, bucket.busy))
 
 
+def merge_all(known: dict[UsageKey, UsageBucket], more: Iterable[tuple[UsageKey, UsageBucket]]) -> None:
+    """Raise each bucket of `known` to at least that of `more`."""
+    for key, bucket in more:
+        known[key] = highest(known[key], bucket) if key in known else bucket
+
+
 def _highest(a: Usage, b: Usage) -> Usage:
     return Usage(max(a.down, b.down), max(a.up, b.up))
 
 
-def _difference(a: UsageBucket, b: UsageBucket) -> UsageBucket:
+def lowest(a: UsageBucket, b: UsageBucket) -> UsageBucket:
+    """The minimum of each of the four numbers."""
+    return UsageBucket(_lowest(a.uplink, b.uplink), _lowest(a.busy, b.busy))
+
+
+def _lowest(a: Usage, b: Usage) -> Usage:
+    return Usage(min(a.down, b.down), min(a.up, b.up))
+
+
+def difference(a: UsageBucket, b: UsageBucket) -> UsageBucket:
+    """Precondition: no number of `b` is above that of `a`."""
     return UsageBucket(_minus(a.uplink, b.uplink), _minus(a.busy, b.busy))
 
 
@@ -179,7 +195,8 @@ def _minus(a: Usage, b: Usage) -> Usage:
     return Usage(Bytes(a.down - b.down), Bytes(a.up - b.up))
 
 
-def _plus(a: UsageBucket, b: UsageBucket) -> UsageBucket:
+def plus(a: UsageBucket, b: UsageBucket) -> UsageBucket:
+    """The sum of each of the four numbers."""
     return UsageBucket(a.uplink + b.uplink, a.busy + b.busy)
 
 

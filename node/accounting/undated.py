@@ -1,12 +1,12 @@
 """Usage counted while the date was not known: kept by time since boot, and dated once that time has a date."""
 
-from collections.abc import Callable, Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
-from node.accounting.ledger import EMPTY_BUCKET, Ledger, UsageBucket, UsageKey
+from node.accounting.ledger import EMPTY_BUCKET, Ledger, UsageBucket, UsageKey, difference, lowest, plus
 from node.accounting.periods import DAY_UNKNOWN, day_name
-from node.units import NO_USAGE, AccountId, Bytes, Monotonic, NodeId, Usage
+from node.units import NO_USAGE, AccountId, Monotonic, NodeId, Usage
 
 SLOT_MS = 3_600_000
 """Usage is dated by the middle of the hour in which it was counted."""
@@ -60,20 +60,20 @@ class UndatedUsage:
         slot = self._slots.setdefault(now // SLOT_MS, {})
         for key in undated:
             bucket = UsageBucket(used[key.account], used[key.account] if busy else NO_USAGE)
-            slot[key] = _plus(slot.get(key, EMPTY_BUCKET), bucket)
+            slot[key] = plus(slot.get(key, EMPTY_BUCKET), bucket)
         while len(self._slots) > SLOTS_MAX:
             self._join_oldest()
 
     def _join_oldest(self) -> None:
         oldest, second = sorted(self._slots)[:2]
         for key, bucket in self._slots.pop(oldest).items():
-            self._slots[second][key] = _plus(self._slots[second].get(key, EMPTY_BUCKET), bucket)
+            self._slots[second][key] = plus(self._slots[second].get(key, EMPTY_BUCKET), bucket)
 
-    def take(
+    def dating(
         self, now: Monotonic, civil: datetime, *, since: str, rest_of: str, stays: Collection[AccountId]
     ) -> Dating | None:
-        """The days of everything recorded, which is forgotten; None if there is nothing. `now` is `civil`; a day before
-        `since` becomes that one."""
+        """The days of everything recorded; None if there is nothing. `now` is `civil`; a day before `since` becomes that
+        one."""
         if not self.is_pending:
             return None
 
@@ -84,9 +84,13 @@ class UndatedUsage:
         for hour, slot in sorted(self._slots.items()):
             of_day = days.setdefault(day_of(hour * SLOT_MS + SLOT_MS // 2), {})
             for key, bucket in slot.items():
-                of_day[key] = _plus(of_day.get(key, EMPTY_BUCKET), bucket)
-        self._slots, self.is_pending = {}, False
+                of_day[key] = plus(of_day.get(key, EMPTY_BUCKET), bucket)
         return Dating(days, rest_of, day_of(self._began), stays)
+
+    def dated(self, dating: Dating | None) -> None:
+        """Everything recorded has its day now, if it was asked for."""
+        if dating is not None:
+            self._slots, self.is_pending = {}, False
 
 
 def date_usage(ledger: Ledger, node: NodeId, dating: Dating) -> Dated | None:
@@ -95,14 +99,14 @@ def date_usage(ledger: Ledger, node: NodeId, dating: Dating) -> Dated | None:
     left, parts = dict(undated), dict[UsageKey, UsageBucket]()
 
     def move(key: UsageKey, day: str, wanted: UsageBucket) -> None:
-        part = _lowest(left.get(key, EMPTY_BUCKET), wanted)
+        part = lowest(left.get(key, EMPTY_BUCKET), wanted)
         if key.account in dating.stays or part == EMPTY_BUCKET:
             return
-        left[key] = _minus(left[key], part)
+        left[key] = difference(left[key], part)
         if left[key] == EMPTY_BUCKET:
             del left[key]
         at = key._replace(day=day)
-        parts[at] = _plus(parts.get(at, EMPTY_BUCKET), part)
+        parts[at] = plus(parts.get(at, EMPTY_BUCKET), part)
 
     for day, buckets in dating.days.items():
         for key, bucket in buckets.items():
@@ -114,25 +118,6 @@ def date_usage(ledger: Ledger, node: NodeId, dating: Dating) -> Dated | None:
         return None
     ledger.recount({(node, DAY_UNKNOWN): left})
     return Dated(
-        {at: ledger.merge(at, _plus(ledger.bucket(at), part)) for at, part in parts.items()},
+        {at: ledger.merge(at, plus(ledger.bucket(at), part)) for at, part in parts.items()},
         left,
     )
-
-
-def _numbers(a: UsageBucket, b: UsageBucket, each: Callable[[int, int], int]) -> UsageBucket:
-    return UsageBucket(
-        Usage(Bytes(each(a.uplink.down, b.uplink.down)), Bytes(each(a.uplink.up, b.uplink.up))),
-        Usage(Bytes(each(a.busy.down, b.busy.down)), Bytes(each(a.busy.up, b.busy.up))),
-    )
-
-
-def _plus(a: UsageBucket, b: UsageBucket) -> UsageBucket:
-    return _numbers(a, b, int.__add__)
-
-
-def _minus(a: UsageBucket, b: UsageBucket) -> UsageBucket:
-    return _numbers(a, b, int.__sub__)
-
-
-def _lowest(a: UsageBucket, b: UsageBucket) -> UsageBucket:
-    return _numbers(a, b, min)

@@ -1,9 +1,9 @@
 """Cases of ladders: what is kept about each account, and which of them is open."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
-from node.governance.ladder_case import Event, LadderCase, holds, rebased, step
+from node.governance.ladder_case import Checked, Event, LadderCase, StepRemoved, holds, rebased, step
 from node.units import AccountId, Monotonic, Now
 
 REASON_CHARS_MAX = 500
@@ -46,7 +46,8 @@ class LadderCases:
 
     def of(self, account: AccountId) -> tuple[LadderCase, ...]:
         """The account's cases, newest first."""
-        return tuple(case for case in self.all() if case.account == account)
+        numbers = [number for number, case in self._by_number.items() if case.account == account]
+        return tuple(self._by_number[number] for number in sorted(numbers, reverse=True))
 
     def all(self) -> tuple[LadderCase, ...]:
         """Newest first."""
@@ -73,7 +74,20 @@ class LadderCases:
         after, effects = step(case, event, now)
         return (self.put(after),) if effects else ()
 
-    def group_of(self, account: AccountId, now: Now, answer_days: int, steps: dict[str, str]) -> str | None:
+    def check(self, now: Now, answer_days: int, steps: Mapping[str, str]) -> tuple[LadderCase, ...]:
+        """Ends what is due, and what is about a step that the rules no longer have. Returns what is to be stored. `steps`:
+        what the rules say of each."""
+        return tuple(
+            ended
+            for case in self.all_open()
+            for ended in self.handle(
+                case, Checked(answer_days) if steps.get(case.group) == case.said else StepRemoved(), now
+            )
+        )
+
+    def group_of(
+        self, account: AccountId, now: Now, answer_days: int, steps: Mapping[str, str]
+    ) -> str | None:
         """The group of the step that holds for the account, if the rules have it as when the case was opened. `steps`: what
         the rules say of each."""
         case = self._open.get(account)

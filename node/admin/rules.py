@@ -427,9 +427,6 @@ class RulesViews:
             outcome = await self._backend.adoption.approve(request.signed.label, number)
         except NothingToDo as nothing:
             return _nothing_to_do(nothing)
-        if outcome.kind in {"ended", "withdrawn"}:
-            # With the last approval their time came, and they did not fit.
-            return AdminRedirect("/rules?ended")
         text = await self._backend.adoption.version_text(number) or ""
         return await self._after(request, outcome, text, self._backend.rule_file().fingerprint)
 
@@ -446,8 +443,6 @@ class RulesViews:
                 outcome = await self._backend.adoption.roll_back(request.signed.label, number)
         except NothingToDo as nothing:
             return _nothing_to_do(nothing)
-        if outcome.kind in {"ended", "withdrawn"}:
-            return AdminRedirect("/rules?ended")
         text = await self._backend.adoption.version_text(outcome.number) or ""
         return await self._after(request, outcome, text, self._backend.rule_file().fingerprint)
 
@@ -455,6 +450,9 @@ class RulesViews:
         self, request: AdminRequest, outcome: AdoptionOutcome, text: str, replacing: str
     ) -> AdminResponse | AdminRedirect:
         if not outcome.is_refused:
+            if outcome.kind in {"ended", "withdrawn"}:
+                # Also of what was just saved: its time came and it did not fit, or members objected to its draft.
+                return AdminRedirect("/rules?ended")
             if outcome.kind == "draft":
                 return AdminRedirect("/rules?drafted")
             if outcome.kind in {"scheduled", "proposed"}:

@@ -320,7 +320,7 @@ class AdminService:
         if ruleset is None:
             return None
         days = self._read_intervals(*kept_times(int(self._clock.civil().timestamp())))
-        rulesets = active.own, ruleset.of_uplink(active.own.uplink_name)
+        rulesets = active.own, ruleset.of_uplink(active.uplink_name)
         return preview(days, rulesets, members, self._config.node.name, translator)
 
     async def check_rules(self, text: str, translator: Translator = ENGLISH) -> RuleCheck:

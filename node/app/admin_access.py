@@ -274,7 +274,7 @@ class AdminAccessService:
     @property
     def admins(self) -> int:
         """How many admins have an account."""
-        return sum(each.signed.role == "admin" for each in self._accounts.accounts)
+        return self._accounts.admins()
 
     def has_account(self, signed: Signed) -> bool:
         return bool(signed.name) and self._accounts.find(signed.name) is not None

@@ -101,7 +101,9 @@ def stopped_before_alone(version: RuleVersion) -> Finding:
 
 
 def too_many_drafts() -> Finding:
-    message = gettext_lazy("{number} drafts are open already, and there can be no more.", number=DRAFTS_MAX)
+    message = gettext_lazy(
+        "{number} drafts are open already, and there cannot be another one.", number=DRAFTS_MAX
+    )
     return Finding(DRAFTS, 0, message, gettext_lazy("withdraw one of them first"))
 
 

@@ -8,7 +8,6 @@ from dataclasses import dataclass
 
 from node.accounting.ledger import Ledger
 from node.accounting.periods import SlidingDays, last_days, period_name
-from node.accounts.changes import Change
 from node.accounts.ladder_cases import CASES_MAX, REASON_CHARS_MAX
 from node.accounts.objections import ANSWER_CHARS_MAX
 from node.app.admin_vouchers import store, unwritable
@@ -19,11 +18,8 @@ from node.control.reconciler import Reconciler
 from node.errors import CONFLICT, Finding, StorageTrouble
 from node.governance.ladder_case import (
     CaseOpened,
-    Checked,
-    Event,
     LadderCase,
     Lifted,
-    StepRemoved,
     next_step,
     open_case,
 )
@@ -100,9 +96,8 @@ class LadderCaseService:
             sorted(found, key=lambda each: (bool(each.ending), each.phase != "suspended" and not each.ending))
         )
 
-    def shown_to(self, account: AccountId, words: Translator = ENGLISH) -> tuple[CaseView, ...]:
-        """What the account reads on its page."""
-        return self._views(words).shown_to(account)
+    def view(self, case: LadderCase, words: Translator = ENGLISH) -> CaseView:
+        return self._views(words).view(case)
 
     def next_step(self, account: str, ladder: str, words: Translator = ENGLISH) -> NextStep | Finding:
         """What a case of the account would bring now, or why there can be none."""
@@ -145,7 +140,7 @@ class LadderCaseService:
         now = self._reconciler.persistence.instant()
         case = self._cases.put(open_case(self._cases.next_number, opened, now))
         log.info("case %d: step %d of the ladder %s, opened by %s", case.number, case.step, case.ladder, by)
-        await self._store((case,))
+        await store(self._reconciler, (case,))
         return case
 
     async def lift(self, by: str, number: int, key: str = "") -> LadderCase | Finding:
@@ -160,7 +155,7 @@ class LadderCaseService:
         if case.ending:
             message = gettext_lazy("This case has ended already.")
             return Finding("ladder", 0, message, gettext_lazy("look at the list again"))
-        await self._handle(case, Lifted(by), by)
+        await self._ended(self._cases.handle(case, Lifted(by), self._reconciler.persistence.instant()), by)
         return self._cases.get(number) or case
 
     async def answer(self, by: str, number: int, text: str, key: str = "") -> LadderCase | Finding:
@@ -181,7 +176,7 @@ class LadderCaseService:
             return Finding("ladder", 0, message, gettext_lazy("lift the case, or wait until it is lifted"))
         rows = self._registry.answer_objection(objection.number, text, self._reconciler.persistence.instant())
         log.info("case %d: the objection is answered by %s", number, by)
-        await self._store(rows)
+        await store(self._reconciler, rows)
         return self._cases.get(number) or case
 
     # --- the clock ---------------------------------------------------------------------
@@ -195,15 +190,10 @@ class LadderCaseService:
 
     async def check(self) -> None:
         """Ends what is due."""
-        if not self._reconciler.persistence.recalled:
-            return
-        ruleset = self._reconciler.active_ruleset.ruleset
-        said = steps_said(ruleset)
-        for case in self._cases.all_open():
-            is_there = said.get(case.group) == case.said
-            await self._handle(
-                case, Checked(ruleset.charter.answer_days) if is_there else StepRemoved(), "the node"
-            )
+        persistence, ruleset = self._reconciler.persistence, self._reconciler.active_ruleset.ruleset
+        if persistence.recalled and self._cases.all_open():
+            days, steps = ruleset.charter.answer_days, steps_said(ruleset)
+            await self._ended(self._cases.check(persistence.instant(), days, steps), "the node")
 
     def _case(self, number: int, key: str) -> LadderCase | None:
         case = self._cases.get(number)
@@ -211,14 +201,11 @@ class LadderCaseService:
 
     # --- internal ----------------------------------------------------------------------
 
-    async def _handle(self, case: LadderCase, event: Event, by: str) -> None:
-        rows = self._cases.handle(case, event, self._reconciler.persistence.instant())
-        for after in rows:
-            log.info("case %d: ended (%s) by %s", after.number, after.ending, by)
-            await self._store(rows)
-
-    async def _store(self, rows: Sequence[Change]) -> None:
-        await store(self._reconciler, rows)
+    async def _ended(self, cases: Sequence[LadderCase], by: str) -> None:
+        for case in cases:
+            log.info("case %d: ended (%s) by %s", case.number, case.ending, by)
+        if cases:
+            await store(self._reconciler, cases)
 
     def _views(self, words: Translator) -> CaseViews:
         ruleset = self._reconciler.active_ruleset.ruleset
@@ -277,14 +264,14 @@ class LadderCaseService:
             return ()
         moment = reconciler.effective_policy.moment()
         found = []
-        for account in (*reconciler.member_directory.by_account, *reconciler.session_table.accounts_here()):
+        for account in {*reconciler.member_directory.by_account, *reconciler.session_table.accounts_here()}:
             used = self._used(trigger, account)
             unit = reconciler.effective_policy.unit(account, moment)
             if used >= trigger.volume and selects(ladder.who, unit.tier, unit.groups):
                 has_case = self._cases.open_of(account) is not None
                 name = reconciler.member_directory.names.get(account, "")
                 found.append(OverTrigger(account, name, used, has_case))
-        return tuple(sorted(dict.fromkeys(found), key=lambda each: (-each.used, each.account))[:OVER_MAX])
+        return tuple(sorted(found, key=lambda each: (-each.used, each.account))[:OVER_MAX])
 
     def _used(self, trigger: Trigger, account: AccountId) -> Bytes:
         return used_of(trigger, self._reconciler.ledger, account, self._clock.today())

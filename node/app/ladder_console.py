@@ -52,7 +52,7 @@ class LadderCommands:
     def _said(self, done: LadderCase | Finding) -> Mapping[str, Any]:
         if isinstance(done, Finding):
             raise NodeError(done.message, done.fix)
-        return {"case": asdict(next(each for each in self._cases.cases() if each.number == done.number))}
+        return {"case": asdict(self._cases.view(done))}
 
 
 def _text(question: dict[str, Any], name: str) -> str:

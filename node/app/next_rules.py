@@ -266,7 +266,7 @@ class NextRulesService:
         days = self._read_intervals(*kept_times(int(self._clock.civil().timestamp())))
         members = self._reconciler.member_directory
         try:
-            own = self._reconciler.active_ruleset.own.uplink_name
+            own = self._reconciler.active_ruleset.uplink_name
             before, after = (each.of_uplink(own) for each in (compared.before, compared.after))
             return dict(account_replays(days, before, after, members.unit_on, self._node))
         except (TooFewAccounts, StorageTrouble):

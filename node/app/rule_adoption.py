@@ -298,7 +298,9 @@ class RuleAdoption:
                 await self._handle(DraftEnded(number), by)
                 return AdoptionOutcome("withdrawn", number)
             version = self.version(number)
-            if version is not None and version.state in {"reverted", "withdrawn"}:
+            if version is not None and version.state == "withdrawn":
+                return AdoptionOutcome("withdrawn", number)
+            if version is not None and version.state == "reverted":
                 return AdoptionOutcome("ended", number)
             raise not_ended(number)
 

@@ -16,7 +16,7 @@ from node.control.effective_policy import EffectivePolicy
 from node.control.ports import Clock
 from node.control.uplink_rate_control import UplinkRateControl
 from node.governance.allowance import Allowance
-from node.governance.rules import MAIN_UPLINK, WAYS, Ruleset, Way
+from node.governance.rules import WAYS, Ruleset, Way
 from node.sessions import state as session_state
 from node.translator import gettext_lazy
 from node.units import NO_USAGE, AccountId, Bytes, MacAddress, Monotonic, Rates, Usage
@@ -208,7 +208,7 @@ class CommunityView:
     @property
     def own_rules(self) -> Ruleset:
         """Those of this node's line."""
-        return self.ruleset.of_uplink(self.uplink or MAIN_UPLINK)
+        return self.ruleset.of_uplink(self.uplink)
 
 
 # --- outcomes of joining -----------------------------------------------------------------

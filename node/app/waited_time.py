@@ -11,7 +11,7 @@ from node.units import Milliseconds, Monotonic
 STATE = "rules_waited"
 """Name of the node state: number and fingerprint of the version, and milliseconds."""
 SAVE_EVERY = Milliseconds(10 * 60_000)
-"""A power cut loses no more of it."""
+"""A power cut costs at most so much of it, as long as the disk can be written; else it is tried again after as long."""
 
 
 class WaitedTime:
@@ -20,7 +20,7 @@ class WaitedTime:
     def __init__(self, archive: StateArchive, clock: Clock) -> None:
         self._archive, self._clock = archive, clock
         self._key = ""
-        self._waited = self._saved = 0
+        self._waited = self._tried = 0
         self._seen: Monotonic | None = None
 
     def seconds(self, version: RuleVersion) -> int:
@@ -36,14 +36,14 @@ class WaitedTime:
             except StorageTrouble:
                 return  # reported by the control loop; read again by the next call
             self._key, self._seen = _key(version), now
-            self._waited = self._saved = _milliseconds(stored, self._key)
+            self._waited = self._tried = _milliseconds(stored, self._key)
         assert self._seen is not None, "with the key"
         self._waited += max(0, now - self._seen)
         self._seen = now
-        if self._waited - self._saved >= SAVE_EVERY:
+        if self._waited - self._tried >= SAVE_EVERY:
+            self._tried = self._waited
             with suppress(StorageTrouble):  # as above
                 await self._archive.save_state(STATE, f"{self._key} {self._waited}")
-                self._saved = self._waited
 
 
 def _key(version: RuleVersion) -> str:

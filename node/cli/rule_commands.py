@@ -133,7 +133,7 @@ def rules_preview(context: CommandContext) -> int:
     before = _own_ruleset_in_force(context)
     days, name = _usage(context)
     try:
-        own = after.of_uplink(before.uplink_name)
+        own = after.of_uplink(_uplink(context) or "")
         replayed, found = preview_draft(days, before, own, members.unit_on, name)
     except TooFewAccounts as error:
         raise NodeError(*why_no_preview(before)) from error
@@ -198,12 +198,11 @@ def _uplink(context: CommandContext) -> str | None:
 def _own_ruleset_in_force(context: CommandContext) -> "Ruleset":
     """Of the line of this node."""
     from node.governance.parse import parse_ruleset  # noqa: PLC0415
-    from node.governance.rules import MAIN_UPLINK  # noqa: PLC0415
 
     ruleset, refused = parse_ruleset(_rules_in_force(context))
     if ruleset is None:
         raise InvalidFile("the rules in force", refused)
-    return ruleset.of_uplink(_uplink(context) or MAIN_UPLINK)
+    return ruleset.of_uplink(_uplink(context) or "")
 
 
 def _rules_to_compare_with(context: CommandContext) -> tuple[str, "Ruleset"]:

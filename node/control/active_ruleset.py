@@ -16,7 +16,7 @@ from node.governance.local_findings import softened
 from node.governance.members import MemberDirectory
 from node.governance.parse import parse_ruleset
 from node.governance.rule_evaluation import Direction
-from node.governance.rules import MAIN_UPLINK, ActiveRuleset, Ruleset
+from node.governance.rules import ActiveRuleset, Ruleset
 from node.governance.uplink_findings import on_lines, unknown_uplink
 from node.units import BitsPerSecond
 
@@ -104,7 +104,7 @@ def amend(
         findings = _soften(active.ruleset, ruleset, findings, member_directory)
     if any(f.is_error for f in findings):
         return None, findings
-    own = ruleset.of_uplink(active.uplink_name or MAIN_UPLINK)
+    own = ruleset.of_uplink(active.uplink_name)
     measured = measured_findings(own, member_directory.units, slowest)
     return ruleset, (*findings, *(_of_own(finding, own) for finding in measured))
 

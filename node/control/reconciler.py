@@ -397,6 +397,7 @@ class Reconciler:
             self._plan_applier.resync()
         else:
             self.persistence.recount(question.remote_usage.recounts)
+            self.persistence.undated.dated(question.dating)
             self._take(measured, now, read_last=stopped)
             self.persistence.write_buffer.waiting += question.remote_usage.waiting
 
@@ -447,7 +448,7 @@ class Reconciler:
     def _dating(self, now: Monotonic) -> Dating | None:
         if not self.persistence.recalled or self.today() == DAY_UNKNOWN:
             return None
-        return self.persistence.undated.take(
+        return self.persistence.undated.dating(
             now,
             self._clock.civil(),
             since=self.persistence.opens_since(),

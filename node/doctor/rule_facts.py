@@ -2,8 +2,10 @@
 (what its line carried) and W22 (admins)."""
 
 from collections.abc import Collection
+from contextlib import closing
 from datetime import date
 from pathlib import Path
+from typing import Any
 
 from node.config import NodeConfig
 from node.errors import Finding
@@ -37,9 +39,12 @@ def findings_on_disk(
 ) -> tuple[Finding, ...]:
     """Of rules that could be in force at this node. What cannot be read is left out. `today`: None while it is not known.
     `names`: of all nodes, as the running node knows them; else they are known of a node that is alone."""
-    kept = _kept(Path(config.node.data_dir) / DATABASE)
+    database = Path(config.node.data_dir) / DATABASE
+    kept = dict(
+        _rows(database, "SELECT name, value FROM facts WHERE name IN (?, ?)", CAPACITY, ACCOUNTS) or ()
+    )
     if names is None:
-        names = () if config.community.nodes else (config.node.name,)
+        names = (config.node.name,) if _is_alone(config, database) else ()
     found = [*unknown_nodes(ruleset, names)]
     if CAPACITY in kept:
         slowest = low(capacity_from_text(kept[CAPACITY]), today)
@@ -47,24 +52,27 @@ def findings_on_disk(
     if ACCOUNTS in kept:
         from node.app.admin_accounts import from_text as accounts_from_text  # noqa: PLC0415 - it loads cryptography
 
-        accounts = accounts_from_text(kept[ACCOUNTS]).accounts
-        found += too_few_admins(ruleset, sum(each.signed.role == "admin" for each in accounts))
+        found += too_few_admins(ruleset, accounts_from_text(kept[ACCOUNTS]).admins())
     return tuple(found)
 
 
-def _kept(database: Path) -> dict[str, str]:
-    """Node state by name; empty for a database that cannot be read, which is reported elsewhere."""
+def _is_alone(config: NodeConfig, database: Path) -> bool:
+    """Whether this node is known to have no others beside it: neither in its settings nor by a community record."""
+    if config.community.nodes:
+        return False
+    from mesh.community_service import FOLLOWED  # noqa: PLC0415 - as above
+
+    return _rows(database, "SELECT 1 FROM community_records WHERE name = ?", FOLLOWED) == []
+
+
+def _rows(database: Path, query: str, *names: str) -> list[tuple[Any, ...]] | None:
+    """None for a database that cannot be read, which is reported elsewhere."""
     try:
         if not database.exists():
-            return {}
+            return []
         from node.storage.copies import open_to_read  # noqa: PLC0415 - as above
 
-        db = open_to_read(database)
-        try:
-            return dict(
-                db.execute("SELECT name, value FROM facts WHERE name IN (?, ?)", [CAPACITY, ACCOUNTS])
-            )
-        finally:
-            db.close()
+        with closing(open_to_read(database)) as db:
+            return db.execute(query, names).fetchall()
     except (*UNREADABLE, OSError):
-        return {}
+        return None

@@ -218,16 +218,16 @@ def _with_bursts(
 ) -> dict[int, HtbClass]:
     """With one more class above each whose burst is above its ceiling. `capacity`: None without an uplink rate."""
     found: dict[int, HtbClass] = {}
-    above: set[int] = set()
+    taken = set(classes)
     for minor, htb in rendered.items():
         burst = _burst_of(classes.get(minor), htb, upwards=upwards)
         rate = htb.ceil if burst is None else _way(burst.rates, upwards)
         peak = rate if capacity is None else min(rate, capacity)
-        free = None if peak <= htb.ceil else _free_minor(minor, classes.keys() | above)
+        free = None if peak <= htb.ceil else _free_minor(minor, taken)
         if burst is None or free is None:
             found[minor] = htb
             continue
-        above.add(free)
+        taken.add(free)
         # Without an uplink there is nothing above from which it could borrow.
         guaranteed = peak if capacity is None else htb.rate
         found[free] = replace(

@@ -68,7 +68,7 @@ def peak(ceiling: Rates, burst: Burst | None) -> Rates:
 
 
 def least_burst(limits: Iterable[tuple[Rates, Burst | None]], ceiling: Rates) -> Burst | None:
-    """That of several ceilings together, of which `ceiling` is the lowest: no more than each of them allows at any time.
+    """That of several ceilings together, of which `ceiling` is the lowest: at no time does it allow more than one of them.
     None where nothing is left above it."""
     limits = list(limits)
     lengths = [burst.length for _, burst in limits if burst is not None]
@@ -81,7 +81,7 @@ def least_burst(limits: Iterable[tuple[Rates, Burst | None]], ceiling: Rates) ->
 
 
 def highest_burst(one: tuple[Rates, Burst | None], other: tuple[Rates, Burst | None]) -> Burst | None:
-    """Above the higher of two ceilings: no less than each of them allows."""
+    """Above the higher of two ceilings: at least what each of them allows."""
     bursts = [burst for _, burst in (one, other) if burst is not None]
     if not bursts:
         return None

@@ -356,11 +356,11 @@ class Ruleset:
         return {each.name: self._on(each) for each in self.uplinks}
 
     def of_uplink(self, name: str) -> "Ruleset":
-        """The rules that hold on one uplink; these rules themselves where there are not several. On a line that these rules
-        do not name, those of all lines hold, and its speed is not stated."""
+        """The rules that hold on one uplink, `MAIN_UPLINK` where the name is empty; these rules themselves where there are
+        not several. On a line that these rules do not name, those of all lines hold, and its speed is not stated."""
         if not self.is_of_several:
             return self
-        return self.by_uplink.get(name) or self._on_no_uplink
+        return self.by_uplink.get(name or MAIN_UPLINK) or self._on_no_uplink
 
     def of_rule(self, rule: Rule) -> tuple["Ruleset", ...]:
         """The rules of each uplink on which this one holds."""
@@ -532,7 +532,7 @@ class ActiveRuleset:
     """The rules that this node enforces: those of its line. The same object as long as `ruleset` is."""
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "own", self.ruleset.of_uplink(self.uplink_name or MAIN_UPLINK))
+        object.__setattr__(self, "own", self.ruleset.of_uplink(self.uplink_name))
 
     @property
     def seen(self) -> str:

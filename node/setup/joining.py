@@ -5,11 +5,9 @@ from pathlib import Path
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-from mesh.community_service import FOLLOWED
+from mesh.community_service import rows_of
 from mesh.invite import InviteText
 from mesh.join_client import JoinedCommunity, join_community
-from mesh.page_format import canonical
-from mesh.signed_statement import as_json
 from node.backup.offline import claim
 from node.config import NodeConfig
 from node.errors import NodeError
@@ -84,9 +82,7 @@ def store_joined(config: NodeConfig, joined: JoinedCommunity) -> None:
         key=keys.key_for("database journal"),
         scratch=Path(node.run_dir),
     )
-    rows = [(statement.name, canonical(as_json(statement))) for statement in joined.state.statements()]
-    rows.append((FOLLOWED, canonical({"is": FOLLOWED, "community": joined.state.id})))
     try:
-        asyncio.run(StoredStatements(store).save(rows, ()))
+        asyncio.run(StoredStatements(store).save(rows_of(joined.state), ()))
     finally:
         store.close()

@@ -9,6 +9,7 @@ database, the commit that it follows, its own number, usage buckets, baseline an
 database has had no further commit, because each commit takes it along.
 """
 
+import errno
 import json
 import logging
 import os
@@ -20,7 +21,7 @@ from pathlib import Path
 from sqlite3 import Connection
 from typing import Any
 
-from node.accounting.ledger import Booking, highest
+from node.accounting.ledger import Booking, merge_all
 from node.accounting.meter import Baseline
 from node.storage.bucket_rows import buckets_of_rows, is_count, rows_of_buckets
 from node.storage.copies import commits_of
@@ -60,8 +61,7 @@ def joined(earlier: Booking | None, later: Booking) -> Booking:
     if earlier is None:
         return later
     buckets = dict(earlier.buckets)
-    for key, bucket in later.buckets:
-        buckets[key] = highest(buckets[key], bucket) if key in buckets else bucket
+    merge_all(buckets, later.buckets)
     return replace(
         later,
         buckets=tuple(buckets.items()),
@@ -114,7 +114,7 @@ class BookingFile:
             return False
         try:
             handle = self._opened()
-            os.pwrite(handle, slot, (self._number + 1) % SLOTS * SLOT_BYTES)
+            _write(handle, slot, (self._number + 1) % SLOTS * SLOT_BYTES)
             os.fdatasync(handle)
         except OSError as error:
             log.warning("%s cannot be written: %s; the database takes its place", self._path, error)
@@ -129,7 +129,7 @@ class BookingFile:
             return
         try:
             handle = self._opened()
-            os.pwrite(handle, bytes(SLOTS * SLOT_BYTES), 0)
+            _write_zeros(handle, 0)
             os.fdatasync(handle)
         except OSError:
             self.close()
@@ -148,10 +148,8 @@ class BookingFile:
         self._fd = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         size = os.fstat(self._fd).st_size
         if size < SLOTS * SLOT_BYTES:
-            # Written, not only allocated: the first write into allocated room is a change of the file system, too. In
-            # blocks, or the kernel takes it all for one piece, and says that all of it is written each time.
-            for at in range(size - size % BLOCK_BYTES, SLOTS * SLOT_BYTES, BLOCK_BYTES):
-                os.pwrite(self._fd, bytes(BLOCK_BYTES), at)
+            # Written, not only allocated: the first write into allocated room is a change of the file system, too.
+            _write_zeros(self._fd, size - size % BLOCK_BYTES)
             os.fsync(self._fd)
             sync_folder(self._path.parent)
         return self._fd
@@ -162,6 +160,19 @@ class BookingFile:
         except OSError:
             return True
         return (there.st_dev, there.st_ino) != (ours.st_dev, ours.st_ino)
+
+
+def _write(handle: int, data: bytes, at: int) -> None:
+    """Raises OSError also when there was room for a part only, which the kernel tells by the number."""
+    if os.pwrite(handle, data, at) != len(data):
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+
+def _write_zeros(handle: int, begin: int) -> None:
+    """To the end of the last slot. In blocks, or the kernel takes it all for one piece, and says that all of it is written
+    each time."""
+    for at in range(begin, SLOTS * SLOT_BYTES, BLOCK_BYTES):
+        _write(handle, bytes(BLOCK_BYTES), at)
 
 
 def _slot(kept: KeptBooking) -> bytes:

@@ -38,6 +38,7 @@ from node.storage.opening import (
     rescue,
     trouble_of,
 )
+from node.storage.tables import pragma
 from node.storage.usage_tables import WAITING_MAX, save_booking
 
 log = logging.getLogger(__name__)
@@ -124,7 +125,7 @@ class Store:
 
     async def keep(self, booking: Booking) -> None:
         """As `run` with `save_booking`, but without a transaction where nothing else is to be written: the booking waits
-        in a file of its own, and the next transaction takes it along. Every other work finds it in the database. Not for
+        in a file of its own, and the next transaction takes it along. All work of `run` finds it in the database. Not for
         bookings with recounted days or with intervals."""
         assert not booking.recounted, "a day that is counted again replaces what the database has"
         await self.run(KeepBooking(booking))
@@ -264,20 +265,20 @@ class Store:
         return True
 
     def _put(self, db: Connection, kept: Booking) -> bool:
-        number = int(db.execute("PRAGMA application_id").fetchone()[0])
-        return self._bookings.write(number, commits_of(db), kept)
+        return self._bookings.write(pragma(db, "application_id"), commits_of(db), kept)
 
     def _write(
         self, db: Connection, notes: JournalWriter, together: "list[Waiting]", done: "list[Done]"
     ) -> None:
         db.execute("BEGIN IMMEDIATE")
         is_reading = all(isinstance(work, ReadOnly) for work, _, _ in together)
+        has_changed = False
         # On a full disk nothing can be paid, and what only reads, such as at the start, must not fail for it.
-        has_changed = not is_reading and notes.pay(db)
-        is_taken = self._kept is not None and not is_reading
-        if self._kept is not None and is_taken:
-            save_booking(db, self._kept, is_merging=False)
-            has_changed = True
+        if not is_reading:
+            has_changed = self._kept is not None
+            if self._kept is not None:  # before an erasure that the journal has
+                save_booking(db, self._kept, is_merging=False)
+            has_changed |= notes.pay(db)
         noted = [noting(db, self._devices) if noting is not None else [] for _, noting, _ in together]
         try:
             for work, _, future in together:
@@ -294,11 +295,10 @@ class Store:
             notes.note(changes)
             notes.count(db)
         db.execute("COMMIT")
-        if is_taken:
-            self._kept = None
         if not is_reading:
+            self._kept = None
             notes.committed()
-        if self._leaves_traces:
+        if self._leaves_traces and self._kept is None:
             self._bookings.clear()
             self._leaves_traces = not _empties_log(db)
 
@@ -359,7 +359,7 @@ class Store:
 
     def _note_generation(self, db: Connection) -> None:
         self._file = file_at(self.path)
-        opened = self._file, int(db.execute("PRAGMA application_id").fetchone()[0])
+        opened = self._file, pragma(db, "application_id")
         if opened != self._opened_last:
             self._opened_last, self.generation = opened, self.generation + 1
 
@@ -551,9 +551,9 @@ class ReadOnlyFolder:
                 shutil.copyfile(ours, theirs)
         opened = Opening(there, devices, lambda: 1, time.time(), is_lasting=False).open()
         opened.db.execute("BEGIN IMMEDIATE")
-        apply(opened.db, opened.owed, devices)
         if opened.kept is not None:
             save_booking(opened.db, opened.kept, is_merging=False)
+        apply(opened.db, opened.owed, devices)
         opened.db.execute("COMMIT")
         return opened.db
 
@@ -570,7 +570,7 @@ def _as_it_is(files: DatabaseFiles) -> Connection | None:
     db.text_factory = lenient
     try:
         check(db)
-        form = int(db.execute("PRAGMA user_version").fetchone()[0])
+        form = pragma(db, "user_version")
         found = read_journal(files.journal)
         last = max((e.commit for e in found.entries), default=0)
         is_all = found.head <= commits_of(db) >= last and kept_since(db, files.bookings) is None

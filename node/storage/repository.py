@@ -179,7 +179,7 @@ class StoredArchive:
     def last_rules(self) -> str | None:
         """Text of the rules confirmed last, for the start; None if there are none or they cannot be read."""
         try:
-            return self._store.run_blocking(load_last_rules)
+            return self._store.run_blocking(ReadOnly(load_last_rules))
         except StorageTrouble:
             return None
 

@@ -7,9 +7,9 @@ from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from sqlite3 import Connection, DatabaseError
 
-from node.accounting.ledger import ERASED_MAX, Booking, ErasureNote, UsageBucket, UsageKey, highest
+from node.accounting.ledger import ERASED_MAX, Booking, ErasureNote, UsageBucket, UsageKey, merge_all
 from node.accounting.meter import Baseline
-from node.accounting.periods import DAY_UNKNOWN
+from node.accounting.periods import DAY_UNKNOWN, is_since
 from node.storage.bucket_rows import buckets_of_rows, rows_of_buckets
 from node.storage.interval_tables import erase_intervals, save_intervals
 from node.units import AccountId, Bytes, NodeId, Usage
@@ -42,10 +42,12 @@ def load_buckets(
     columns = "node, incarnation, account, day, down, up, busy_down, busy_up"
     rows = db.execute(f"SELECT {columns} FROM cells WHERE {' AND '.join(tests)}", values)  # noqa: S608
     found = {UsageKey(*row[:4]): _bucket(*row[4:]) for row in rows}
-    for key, bucket in _load_waiting(db).items():
-        is_asked = node in {None, key.node} and account in {None, key.account}
-        if is_asked and (key.day >= since or key.day == DAY_UNKNOWN):
-            found[key] = highest(found[key], bucket) if key in found else bucket
+    waiting = (
+        (key, bucket)
+        for key, bucket in _load_waiting(db).items()
+        if node in {None, key.node} and account in {None, key.account} and is_since(key.day, since)
+    )
+    merge_all(found, waiting)
     return list(found.items())
 
 
@@ -116,8 +118,7 @@ def rows_of_usage(
     """All rows of the table of usage, with those that are not in it yet, without having all of them in memory. `kept` is
     usage that the database lacks."""
     waiting = _load_waiting(db)
-    for key, bucket in kept:
-        waiting[key] = highest(waiting[key], bucket) if key in waiting else bucket
+    merge_all(waiting, kept)
     for row in db.execute("SELECT node, incarnation, account, day, down, up, busy_down, busy_up FROM cells"):
         key = UsageKey(*row[:4])
         more = waiting.pop(key, None)
@@ -146,8 +147,7 @@ def _with_waiting(db: Connection, booking: Booking) -> Booking:
     if not waiting:
         return booking
     buckets = {key: each for key, each in waiting.items() if (key.node, key.day) not in booking.recounted}
-    for key, bucket in booking.buckets:
-        buckets[key] = highest(buckets[key], bucket) if key in buckets else bucket
+    merge_all(buckets, booking.buckets)
     return replace(booking, buckets=tuple(buckets.items()))
 
 

@@ -134,10 +134,17 @@ def names_a_device_that_is_gone(browser: Browser, address: str) -> None:
     browser.send("/devices/name", name="Mine")
 
 
-def objects_too_late(browser: Browser, _address: str) -> None:
+def _next_rules(name: str, *events: Event, after: Doing = nothing) -> PageScene:
+    return PageScene(name, "new rules", "/rules/next", _portal(*events), after=after)
+
+
+_objects = sends("/rules/object", text="I work at night.")
+
+
+def objects_too_late(browser: Browser, address: str) -> None:
     """To a version that no longer waits."""
     browser.run("document.querySelectorAll('[name=number]').forEach(each => each.value = '99')")
-    browser.send("/rules/object", text="I work at night.")
+    _objects(browser, address)
 
 
 MINE = (
@@ -209,69 +216,44 @@ AROUND = (
         after=sends("/leave"),
     ),
     PageScene("no new rules", "new rules", "/rules/next"),
-    PageScene("rules that wait", "new rules", "/rules/next", _portal(people.rules_wait)),
-    PageScene(
-        "rules that wait, for a guest",
-        "new rules",
-        "/rules/next",
-        _portal(people.comes_in, people.rules_wait),
-    ),
-    PageScene(
+    _next_rules("rules that wait", people.rules_wait),
+    _next_rules("rules that wait, for a guest", people.comes_in, people.rules_wait),
+    _next_rules(
         "rules that wait, for a member",
-        "new rules",
-        "/rules/next",
-        _portal(people.a_member_comes_in, people.rules_wait, people.somebody_objects_to_the_rules),
+        people.a_member_comes_in,
+        people.rules_wait,
+        people.somebody_objects_to_the_rules,
     ),
-    PageScene(
-        "an objection to rules that wait",
-        "new rules",
-        "/rules/next",
-        _portal(people.a_member_comes_in, people.rules_wait),
-        after=sends("/rules/object", text="I work at night."),
+    _next_rules(
+        "an objection to rules that wait", people.a_member_comes_in, people.rules_wait, after=_objects
     ),
-    PageScene(
+    _next_rules(
         "an objection that comes too late",
-        "new rules",
-        "/rules/next",
-        _portal(people.a_member_comes_in, people.rules_wait),
+        people.a_member_comes_in,
+        people.rules_wait,
         after=objects_too_late,
     ),
-    PageScene(
-        "drafts of rules, for a guest",
-        "new rules",
-        "/rules/next",
-        _portal(people.comes_in, people.there_are_drafts),
-    ),
-    PageScene(
+    _next_rules("drafts of rules, for a guest", people.comes_in, people.there_are_drafts),
+    _next_rules(
         "a draft of rules to which a member objects",
-        "new rules",
-        "/rules/next",
-        _portal(people.a_member_comes_in, people.there_are_drafts),
-        after=sends("/rules/object", text="I work at night."),
+        people.a_member_comes_in,
+        people.there_are_drafts,
+        after=_objects,
     ),
-    PageScene(
+    _next_rules(
         "rules that wait beside drafts",
-        "new rules",
-        "/rules/next",
-        _portal(people.a_member_comes_in, people.there_are_drafts, people.rules_wait_beside),
+        people.a_member_comes_in,
+        people.there_are_drafts,
+        people.rules_wait_beside,
     ),
-    PageScene(
+    _next_rules(
         "rules stopped by objections",
-        "new rules",
-        "/rules/next",
-        _portal(
-            people.a_member_comes_in,
-            people.rules_wait,
-            people.somebody_objects_to_the_rules,
-            people.ana_objects_to_the_rules,
-        ),
+        people.a_member_comes_in,
+        people.rules_wait,
+        people.somebody_objects_to_the_rules,
+        people.ana_objects_to_the_rules,
     ),
-    PageScene(
-        "new rules on trial",
-        "new rules",
-        "/rules/next",
-        _portal(people.a_member_comes_in, people.rules_are_on_trial),
-    ),
+    _next_rules("new rules on trial", people.a_member_comes_in, people.rules_are_on_trial),
     PageScene("our network while rules wait", "our network", "/network", _portal(people.rules_wait)),
     PageScene("our network", "our network", "/network", _portal()),
     PageScene("our network without more rules", "our network", "/network", portal(node=people.bare)),

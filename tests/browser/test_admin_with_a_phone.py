@@ -242,6 +242,12 @@ CHECK, SAVE = "form#rules [value='check']", "form#rules [value='save']"
 """The buttons below a rule that is open."""
 
 
+def open_form(browser: Browser, what: str) -> None:
+    """At one of its sentences on the page Rules."""
+    browser.tap(f"[aria-label='Change {what}']")
+    assert fits(browser) == []
+
+
 @pytest.mark.usefixtures("no_scripts")
 @pytest.mark.parametrize("look", [PHONE, DESKTOP], ids=["phone", "desktop"])
 def test_the_guests_ceiling_is_changed_in_six_taps_and_one_number(
@@ -269,7 +275,7 @@ def test_the_guests_ceiling_is_changed_in_six_taps_and_one_number(
     assert "nobody confirmed it in time" in browser.text
     browser.press("Rules")
     assert guests_may(browser, "3 Mbit/s")
-    browser.tap("[aria-label='Change the rule guest-top']")
+    open_form(browser, "the rule guest-top")
     browser.type("#down", "4")
     browser.tap(SAVE)
     browser.press("Confirm the rules")
@@ -286,7 +292,7 @@ def test_three_mistakes_are_explained_at_their_blanks(
 ) -> None:
     browser.look(look)
     browser.press("Rules")
-    browser.tap("[aria-label='Change the rule guest-top']")
+    open_form(browser, "the rule guest-top")
     browser.type("#down", "five")
     browser.type("#start", "18:00")
     browser.press("From which day, why, and where")
@@ -321,8 +327,7 @@ def test_the_line_the_charter_and_a_burst_are_changed_at_their_sentences(
 ) -> None:
     browser.look(look)
     browser.press("Rules")
-    browser.tap("[aria-label='Change the line main']")
-    assert fits(browser) == []
+    open_form(browser, "the line main")
     browser.type("#line_down", "60 mega")
     browser.tap(CHECK)
     assert "“60 mega” is not a number." in browser.read("#line_down-said")
@@ -330,8 +335,7 @@ def test_the_line_the_charter_and_a_burst_are_changed_at_their_sentences(
     browser.tap(CHECK)
     assert "People share 51 Mbit/s download" in browser.read("#blanks")
     browser.press("Close the form")
-    browser.tap("[aria-label='Change the charter']")
-    assert fits(browser) == []
+    open_form(browser, "the charter")
     browser.type("#max_weight_ratio", "3")
     browser.type("#overbook_percent", "90")
     browser.tap(SAVE)
@@ -340,7 +344,7 @@ def test_the_line_the_charter_and_a_burst_are_changed_at_their_sentences(
     browser.tap(CHECK)
     assert "Nobody’s share is more than 3 times someone else’s." in browser.read("#blanks")
     browser.press("Close the form")
-    browser.tap("[aria-label='Change the rule guest-top']")
+    open_form(browser, "the rule guest-top")
     browser.press("More than that for the first seconds")
     for blank, typed in (("#burst_down", "9"), ("#burst_up", "2"), ("#burst_s", "20")):
         browser.type(blank, typed)

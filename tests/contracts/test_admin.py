@@ -176,6 +176,25 @@ async def test_a_preview_warns_of_a_rule_that_would_have_touched_many(browser):
     assert "W03" not in page
 
 
+async def test_a_preview_is_of_the_line_of_this_node_also_before_the_rules_have_it(browser):
+    await browser.sign_in()
+    app, line = browser.app, '[uplink.{}]\ndown = "40 Mbit/s"\nup = "8 Mbit/s"\n'
+    begun = int(app.node.clock.wall.timestamp()) - 3600
+    used = IntervalUsage(Usage(Bytes(100_000_000), Bytes(1_000_000)), is_busy=False)
+    app.node.repository.intervals = {begun: {AccountId(f"guest-{number}"): used for number in range(9)}}
+    lower = RULES.replace("3 Mbit/s", "1 Mbit/s").replace(
+        'who = "tier:guest"', 'who = "tier:guest"\nuplink = "mill"'
+    )
+    for name, affected in (("mill", 9), ("river", 0)):
+        active = replace(app.loop.active_ruleset, uplink_name=name)
+        await app.loop.adopt(active, app.loop.member_directory)
+        assert not active.ruleset.uplinks
+        check = await app.admin.preview_rules(lower + line.format("mill") + line.format("river"))
+        assert check.preview is not None
+        assert check.preview.replay is not None, check.findings
+        assert affected == check.preview.replay.low.affected
+
+
 async def test_what_an_observed_rule_would_have_limited_is_beside_its_sentence(browser):
     observed = (
         '[[rule]]\nid = "evening"\nceiling = "2 Mbit/s down, 1 Mbit/s up"\nwho = "tier:guest"\nby = "D-2026-020"\n'

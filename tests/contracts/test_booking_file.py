@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import resource
 import shutil
 import sqlite3
 from collections.abc import Iterator
@@ -14,12 +15,24 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from node.accounting.intervals import IntervalUsage
 from node.accounting.ledger import Booking, UsageBucket, UsageKey
 from node.accounting.meter import Baseline, Tally
+from node.accounting.periods import DAY_UNKNOWN
+from node.errors import StorageTrouble
 from node.storage import booking_file, database, repository
-from node.storage.booking_file import HEAD_BYTES, SLOT_BYTES, SLOTS, BookingFile, joined, read_kept
+from node.storage.booking_file import (
+    BLOCK_BYTES,
+    HEAD_BYTES,
+    SLOT_BYTES,
+    SLOTS,
+    BookingFile,
+    joined,
+    read_kept,
+)
 from node.storage.booking_file import all_usage as usage_in
 from node.storage.database import Store
+from node.storage.journal_writer import JournalWriter
 from node.storage.repository import StoredRepository
 from node.storage.usage_tables import load_baseline, load_facts, save_facts
 from node.units import AccountId, Bytes, MacAddress, NodeId, Usage
@@ -28,11 +41,11 @@ NODE = NodeId("a" * 52)
 DAY = "2026-11-28"
 
 
-def booking(number: int, *accounts: str, **more) -> Booking:
+def booking(number: int, *accounts: str, day: str = DAY, **more) -> Booking:
     """The counts of these accounts are `number`."""
     used = Usage(Bytes(number), Bytes(1))
     buckets = tuple(
-        (UsageKey(NODE, "1-a", AccountId(each), DAY), UsageBucket(used, used)) for each in accounts
+        (UsageKey(NODE, "1-a", AccountId(each), day), UsageBucket(used, used)) for each in accounts
     )
     return Booking(
         buckets,
@@ -95,6 +108,7 @@ async def test_what_reads_something_else_leaves_them_where_they_are(repo, store)
     before = commits(store.path)
     assert "" == await archive.state("admin_sign_in")
     await archive.history()
+    assert archive.last_rules() is None
     assert before == commits(store.path)
     await archive.save_state("admin_sign_in", "x")
     assert before != commits(store.path)
@@ -119,7 +133,8 @@ async def test_a_booking_that_is_too_long_is_a_transaction(repo, store):
 
 async def test_days_that_are_counted_again_intervals_and_tests_are_transactions(repo, store):
     await repo.book(booking(1, "ana"))
-    used = {"recounted": frozenset({(NODE, DAY)})}, {"outlived": frozenset({NODE})}
+    intervals = {300: {AccountId("ana"): IntervalUsage(Usage(Bytes(1), Bytes(0)), is_busy=False)}}
+    used = {"recounted": frozenset({(NODE, DAY)})}, {"outlived": frozenset({NODE})}, {"intervals": intervals}
     for number, more in enumerate(used, start=5):
         before = commits(store.path)
         await repo.book(booking(number, "ben", **more))
@@ -156,6 +171,36 @@ async def test_an_erasure_leaves_no_count_in_the_file(repo, store):
     await repo.erase(MacAddress("02:00:00:00:00:01"), AccountId("ana"), "2026-12-01")
     assert not any(booking_file.booking_file(store.path).read_bytes())
     assert {"ben": 2} == counts(store.path)
+
+
+async def test_while_others_read_the_traces_what_is_read_here_leaves_later_counts_in_the_file(
+    repo, store, monkeypatch
+):
+    monkeypatch.setattr(database, "_empties_log", lambda _db: False)
+    await repo.book(booking(1, "ana", "ben"))
+    await repo.erase(MacAddress("02:00:00:00:00:01"), AccountId("ana"), "2026-12-01")
+    await repo.book(booking(2, "ben"))
+    await repository.StoredArchive(store).history()
+    assert {"ben": 2} == counts(store.path)
+
+
+async def test_an_erasure_that_only_the_journal_has_erases_what_was_counted_before_it(
+    repo, store, monkeypatch
+):
+    """A full disk at the commit, with counts of the person in the file."""
+    monkeypatch.setattr(database, "RETRY_OPENING_S", 0.0)
+    await repo.book(booking(1, "ben"))
+    await repo.book(booking(2, "ana", "ben", day=DAY_UNKNOWN))
+    with monkeypatch.context() as full:
+        full.setattr(JournalWriter, "count", _full)
+        with pytest.raises(StorageTrouble):
+            await repo.erase(None, AccountId("ana"), "2026-12-01")
+        assert {"ana": 2, "ben": 2} == counts(store.path)
+    assert {"ben"} == {key.account for key, _ in await repo.buckets(since="")}
+
+
+def _full(_self: object, _db: object) -> None:
+    raise sqlite3.OperationalError("database or disk is full")
 
 
 async def test_closing_puts_them_into_the_database(repo, store):
@@ -238,6 +283,23 @@ def test_the_newest_whole_slot_counts(tmp_path):
     assert kept is not None
     assert 6 == kept.number
     assert SLOTS * SLOT_BYTES == (tmp_path / "counts").stat().st_size
+
+
+def test_a_slot_with_room_for_a_part_of_it_is_not_confirmed(tmp_path):
+    file = BookingFile(tmp_path / "counts")
+    for number in (1, 2):
+        assert file.write(7, 3, booking(number, "ana"))
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (3 % SLOTS * SLOT_BYTES + BLOCK_BYTES, before[1]))
+    try:
+        assert not file.write(7, 3, booking(3, *(os.urandom(80).hex() for _ in range(100))))
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+    kept = read_kept(tmp_path / "counts")
+    assert kept is not None
+    assert 2 == kept.number
+    assert file.write(7, 3, booking(3, "ana"))
+    file.close()
 
 
 @given(cut=st.integers(0, 300), noise=st.binary(max_size=64))

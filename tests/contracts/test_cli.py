@@ -658,6 +658,8 @@ def test_a_preview_is_of_the_line_of_this_node(config, tmp_path, capsys):
     interface = 'interface = "up0"'
     config.write_text(config.read_text().replace(interface, f'{interface}\nname = "mill"', 1))
     assert 9 == affected()
+    (tmp_path / "data" / "adopted.rules.toml").write_text(head)
+    assert 9 == affected(), "also where the rules in force do not have its line yet"
 
 
 def test_a_preview_warns_of_rules_that_would_have_touched_many(config, tmp_path, capsys):

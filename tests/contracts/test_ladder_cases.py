@@ -1,13 +1,14 @@
 """Cases of ladders in a running node, with a fake and a real database: from an admin’s decision to the kernel’s classes."""
 
 import logging
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterable
 from contextlib import AsyncExitStack
 from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 
+from node.accounts.changes import Change
 from node.app.admin_content import fingerprint
 from node.app.ladder_cases import LadderCaseService
 from node.errors import Finding
@@ -242,6 +243,26 @@ async def test_a_step_that_new_rules_change_or_remove_no_longer_holds_and_the_pe
     await town.service.check()
     (shown, *_) = town.app.portal.ladder_cases(ANA, ENGLISH)
     assert "removed" == shown.ending
+
+
+async def test_a_case_that_is_lifted_while_others_are_stored_is_not_ended_otherwise(town: LadderTown) -> None:
+    """What ends by itself counts for the next step; what an admin lifted does not."""
+    guest = await town.app.join(BEN)
+    await town.open()
+    second = await town.open(account=guest)
+    await town.app.pass_time(24 * HOUR_MS)
+    remember, endings = town.app.loop.remember, list[str]()
+
+    async def slow_disk(changes: Iterable[Change]) -> None:
+        town.app.loop.remember = remember  # type: ignore[method-assign]
+        lifted = await town.service.lift(PERE, second.number)
+        endings.append(message(lifted) if isinstance(lifted, Finding) else lifted.ending)
+        await remember(changes)
+
+    town.app.loop.remember = slow_disk  # type: ignore[method-assign]
+    await town.service.check()
+    assert ["This case has ended already."] == endings
+    assert ["over", "over"] == [each.ending for each in town.service.cases()]
 
 
 async def test_cases_outlive_kill_9_with_the_time_that_they_ran(town: LadderTown) -> None:

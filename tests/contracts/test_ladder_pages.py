@@ -119,21 +119,26 @@ async def test_a_form_of_a_case_that_had_the_number_before_changes_nothing(valle
 
 
 @pytest.mark.parametrize("path", ["/ladders/open", "/ladders/answer", "/ladders/lift"])
-async def test_without_its_token_no_form_changes_anything(valley: Valley, path: str) -> None:
-    await open_case(valley)
-    before = valley.app.snapshot()
+async def test_only_with_its_token_a_form_changes_anything(valley: Valley, path: str) -> None:
+    page = await open_case(valley)
+    await valley.app.portal.add_objection(PHONE, "ladder:noise:1", "It was the choir")
+    fields = {"number": "1", "key": field_in(page, "key"), "answer-1": "It stays"}
+    fields |= {"account": "ben", "ladder": "noise", "step": "1", "reason": "loud"}
+    before, cases = valley.app.snapshot(), valley.app.admin.cases.cases()
     for token in ({}, {"csrf_token": "0" * 64}):
-        fields = {"number": "1", "account": "ben", "ladder": "noise", "reason": "x", **token}
-        response, _ = await valley.admin.post(path, fields)
-        assert response.status >= 400
+        response, _ = await valley.admin.post(path, {**fields, **token})
+        assert 403 == response.status
     assert 405 == (await valley.admin.get(path))[0].status
-    assert before == valley.app.snapshot()
+    assert (before, cases) == (valley.app.snapshot(), valley.app.admin.cases.cases())
+    response, page = await valley.admin.send(path, **fields)
+    assert 303 == response.status, page
+    assert cases != valley.app.admin.cases.cases()
 
 
 async def test_an_issuer_reads_and_changes_no_case(valley: Valley) -> None:
-    for route in valley.admin.routes:
-        if route.path.startswith("/ladders"):
-            assert frozenset({"admin"}) == route.roles
+    roles = {route.path: route.roles for route in valley.admin.routes if route.path.startswith("/ladders")}
+    paths = ("/ladders", "/ladders/open", "/ladders/answer", "/ladders/lift")
+    assert dict.fromkeys(paths, frozenset({"admin"})) == roles
 
 
 @pytest.mark.parametrize(

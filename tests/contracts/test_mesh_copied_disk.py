@@ -2,8 +2,11 @@
 
 import asyncio
 
+import pytest
+
 from mesh.messages import decode
 from mesh.page_format import Page
+from mesh.tls_transport import Link
 from node.accounting.ledger import incarnation_machine
 from tests.contracts.test_mesh_service import NodeFixture, until
 from tests.fakes.neighbours import FakeUsageLedger, id_of
@@ -67,8 +70,15 @@ async def test_two_copies_do_not_answer_each_others_incarnations_with_new_ones()
         assert {HERE[:6], THERE[:6]} == set(map(incarnation_machine, lives))
 
 
-async def test_a_node_that_is_configured_to_call_itself_is_no_copy() -> None:
+async def test_a_node_that_calls_itself_is_no_copy(monkeypatch: pytest.MonkeyPatch) -> None:
     async with NodeFixture("hill", machine=HERE).running() as hill:
-        hill.mesh._tasks.create_task(hill.mesh._ask_copy(hill.address))
-        await asyncio.sleep(0.5)
+        met, meet = list[Link](), hill.mesh._meet_own_key
+
+        async def meets(link: Link) -> None:
+            await meet(link)
+            met.append(link)
+
+        monkeypatch.setattr(hill.mesh, "_meet_own_key", meets)
+        await hill.mesh._ask_copy(hill.address)
+        await until(lambda: len(met) == 2)  # both ends of the connection
         assert not says_copy(hill)

@@ -1,6 +1,5 @@
 """A node that learns the date after it has counted: the bytes count on their days, once, also after a crash."""
 
-import asyncio
 from collections.abc import Callable
 from datetime import UTC, datetime
 
@@ -64,6 +63,23 @@ async def test_bytes_counted_before_the_date_was_known_count_on_their_days(
         assert DAY_UNKNOWN not in {key.day for key in published}
 
 
+async def test_a_kernel_that_cannot_be_read_when_the_date_is_known_costs_no_date(
+    village: ReconcilerFixture,
+) -> None:
+    async with village.life() as loop:
+        await loop.admit(ANA, "1")
+        village.kernel.send(ANA, up=100)
+        await booked(loop)
+        village.kernel.refusing = "no rule is taken now"
+        village.kernel.vanish()
+        village.clock.trust = "synced"
+        turns = village.kernel.read_count
+        await until(lambda: village.kernel.read_count > turns + 2)
+        village.kernel.refusing = ""
+        await until(lambda: used(loop) == 100)
+        assert 0 == undated(loop)
+
+
 async def test_a_crash_before_and_after_the_date_is_known_loses_and_doubles_nothing(
     village: ReconcilerFixture,
 ) -> None:
@@ -84,5 +100,5 @@ async def test_a_crash_before_and_after_the_date_is_known_loses_and_doubles_noth
         assert 0 == undated(loop)
         assert {"2026-11-24": 110} == await stored(loop)
     async with village.life() as loop:
-        await asyncio.sleep(0.05)
+        await booked(loop)
         assert 110 == used(loop)

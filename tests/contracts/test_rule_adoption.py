@@ -473,10 +473,10 @@ async def test_a_trial_is_taken_back_once_however_often_and_however_late_that_is
 async def test_a_schedule_is_withdrawn_once_and_never_by_the_form_of_another(office: Office) -> None:
     first = (await office.adopt(FASTER, due=MORNING)).number
     second = (await office.adopt(SLOWER, due=MORNING)).number
-    assert AdoptionOutcome("ended", first) == await office.adoption.end(ANA, first)
+    assert AdoptionOutcome("withdrawn", first) == await office.adoption.end(ANA, first)
     assert second == getattr(office.adoption.waiting(), "number", 0)
     assert AdoptionOutcome("withdrawn", second) == await office.adoption.end(ANA, second)
-    assert AdoptionOutcome("ended", second) == await office.adoption.end(ANA, second)
+    assert AdoptionOutcome("withdrawn", second) == await office.adoption.end(ANA, second)
     assert (None, RULES) == (office.adoption.waiting(), office.in_force)
 
 

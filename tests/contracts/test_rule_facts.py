@@ -1,5 +1,6 @@
 """Warnings about rules from what a node keeps on its disk, while it does not run: `rules check` and `doctor`."""
 
+import asyncio
 import sqlite3
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -7,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from mesh.community_service import CommunityService
 from node.app.admin_access import ACCOUNTS, first_account
 from node.cli.entry import main
 from node.config import NodeConfig, parse_config
@@ -16,9 +18,11 @@ from node.governance.members import NO_MEMBERS
 from node.governance.parse import parse_ruleset
 from node.governance.rules import Ruleset
 from node.storage.database import Store
+from node.storage.repository import StoredStatements
 from node.units import BitsPerSecond
 from node.uplink.capacity_log import ENOUGH_S, NOTHING_LOGGED, counted, to_text
 from tests.contracts.test_cli import GOOD, config, said_in_json
+from tests.fakes.neighbours import id_of
 
 __all__ = ["config"]
 
@@ -72,8 +76,23 @@ def test_each_is_found_from_the_disk_alone(config: Path) -> None:
     assert ["W20", "W21", "W22"] == sorted(
         {each.code for each in findings_in_force(node, ruleset(RULES + ELSEWHERE), NO_MEMBERS, TODAY)}
     )
+    several = LINE + LINE.replace("main", "mill")
+    assert ["W21", "W22"] == codes(node, GOOD + several + PROMISE), "it is of the main line"
     others = replace(node, community=replace(node.community, nodes=("b" * 52,)))
     assert [] == codes(others, GOOD + LINE + ELSEWHERE, days=20), "another node may be called that"
+
+
+async def test_a_node_that_follows_a_community_record_is_not_alone(config: Path) -> None:
+    node = settings(config)
+    await asyncio.to_thread(keep, node)
+    assert "W20" in codes(node, GOOD + LINE + ELSEWHERE)
+    store = Store(Path(node.node.data_dir) / "procomu.db")
+    try:
+        service = CommunityService(own=id_of("square"), listed=(), store=StoredStatements(store), secret=b"s")
+        await service.follow("a" * 64)
+    finally:
+        store.close()
+    assert "W20" not in codes(node, GOOD + LINE + ELSEWHERE), "another node may be called that"
 
 
 @pytest.mark.parametrize("content", [b"", b"no database" * 200])

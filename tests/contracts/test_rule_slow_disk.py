@@ -1,7 +1,7 @@
-"""Rules on a disk that answers too late: the answer says no more than is known, and the history what came of it."""
+"""Rules on a disk that answers too late: the answer says only what is known, and the history what came of it."""
 
 import asyncio
-import time
+import threading
 from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
 
@@ -18,6 +18,8 @@ from tests.contracts.test_rule_adoption import FASTER, MORNING, SLOWER, Office, 
 from tests.contracts.test_rule_objections import NAMES, roll
 from tests.fakes.admin_pages import RULES
 
+SLOW_S = 30.0
+
 
 @pytest.fixture
 async def office(tmp_path: Path) -> AsyncIterator[Office]:
@@ -31,18 +33,21 @@ async def while_it_is_slow(
     office: Office, monkeypatch: pytest.MonkeyPatch, act: Callable[[], Awaitable[AdoptionOutcome]]
 ) -> AdoptionOutcome:
     (store,) = office.stores
+    begun, is_answered = threading.Event(), threading.Event()
 
     def wait(_db: object) -> None:
-        time.sleep(1.0)
+        begun.set()
+        is_answered.wait(SLOW_S)
 
     with monkeypatch.context() as slow:
         slow.setattr(database, "ANSWER_S", 0.2)
         async with asyncio.TaskGroup() as tasks:
-            busy = tasks.create_task(_ignored(store.run(wait)))
-            await asyncio.sleep(0.05)
-            # What the check reads is answered before; only the record waits for the disk.
-            outcome = await act()
-            await busy
+            tasks.create_task(_ignored(store.run(wait)))
+            await asyncio.to_thread(begun.wait)
+            try:
+                outcome = await act()
+            finally:
+                is_answered.set()
     await store.run(lambda _db: None)
     for _ in range(2 * AGAIN_TICKS):
         await office.adoption.tick()

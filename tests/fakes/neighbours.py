@@ -89,8 +89,11 @@ class FakeNetworkTime:
 
     def __init__(self, unix_s: int | None = None) -> None:
         self.unix_s, self.hops, self.is_needed = unix_s, 0, unix_s is None
+        self.asked = 0
+        """How often it was."""
 
     def told(self) -> tuple[int, int] | None:
+        self.asked += 1
         return None if self.unix_s is None else (self.unix_s, self.hops)
 
     def learn(self, unix_s: int, hops: int) -> None:

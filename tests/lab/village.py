@@ -178,10 +178,10 @@ class Router:
         """The response of the control socket. Raises NoRunningNode."""
         return console.ask(str(self.folder / "run" / "console.sock"), {"ask": question, **more})
 
-    def cli(self, *words: str) -> "subprocess.CompletedProcess[str]":
-        """``procomu WORDS --config node.toml`` beside the daemon."""
+    def cli(self, *words: str, config: Path | None = None) -> "subprocess.CompletedProcess[str]":
+        """``procomu WORDS --config node.toml`` beside the daemon, or with other settings."""
         argv = ["ip", "netns", "exec", self.place.name, self.python, "-m", "node", *words]
-        argv += ["--config", str(self.config)]
+        argv += ["--config", str(config or self.config)]
         return subprocess.run(argv, capture_output=True, text=True, check=False, cwd=ROOT, timeout=60)
 
     def told(self, *words: str) -> dict[str, Any]:

@@ -2,14 +2,11 @@
 
 import json
 import secrets
-import subprocess
-import sys
 import time
 
 import pytest
 
 from tests.lab import eventually
-from tests.lab.village import ROOT
 
 pytestmark = pytest.mark.kernel
 
@@ -106,9 +103,7 @@ def test_a_second_admin_signs_and_a_key_on_paper_saves_a_community_whose_keys_ar
     (desk / "node.toml").write_text(square.config.read_text())
 
     def second(*words: str):
-        argv = ["ip", "netns", "exec", square.place.name, sys.executable, "-m", "node", *words]
-        argv += ["--json", "--config", str(desk / "node.toml")]
-        return subprocess.run(argv, capture_output=True, text=True, check=False, cwd=ROOT, timeout=60)
+        return square.cli(*words, "--json", config=desk / "node.toml")
 
     pau = json.loads(second("community", "key").stdout)["key"]
     square.told("community", "admins", "--add", pau, "--label", "Pau")

@@ -45,7 +45,7 @@ def test_steps_over_midnight_and_of_small_amounts_add_up() -> None:
     assert found.book(of(11, day="2026-11-24"), 2.0)
 
 
-def test_allowances_are_looked_up_again_each_minute_and_no_more_often() -> None:
+def test_allowances_are_looked_up_again_each_minute_and_not_more_often() -> None:
     asked: list[AccountId] = []
 
     def allowance_of(account: AccountId) -> OpenAllowance:

@@ -31,9 +31,10 @@ class CountedUndated:
         self.undated.count({at.account: used}, [at], Monotonic(int(hours * SLOT_MS)), busy=busy)
 
     def date(self, hours: float, stays: tuple[AccountId, ...] = ()) -> bool:
-        dating = self.undated.take(
+        dating = self.undated.dating(
             Monotonic(int(hours * SLOT_MS)), NOON, since="2026-11-23", rest_of="2-b", stays=stays
         )
+        self.undated.dated(dating)
         return dating is not None and date_usage(self.ledger, NODE, dating) is not None
 
     def down(self, at: UsageKey) -> int:

@@ -52,6 +52,25 @@ def test_a_case_that_ended_is_kept_and_no_longer_open():
     assert 0 == len(cases)
 
 
+@pytest.mark.parametrize(
+    ("hours", "steps", "ending"),
+    [
+        (30, {GROUP: SAID}, None),
+        (200, {GROUP: SAID}, "over"),
+        (30, {}, "removed"),
+        (30, {GROUP: "tell"}, "removed"),
+    ],
+)
+def test_all_that_is_due_ends_together_and_once(hours, steps, ending):
+    cases = LadderCases()
+    for number, account in enumerate((ANA, AccountId("ben")), start=1):
+        cases.put(case(number, account))
+    ended = cases.check(later(hours), 7, steps)
+    assert ([ending] * 2 if ending else []) == [each.ending for each in ended]
+    assert (0 if ending else 2) == len(cases.all_open())
+    assert () == cases.check(later(hours), 7, steps)
+
+
 def test_an_objection_to_the_step_suspends_it_even_beside_as_many_others_as_are_allowed(town):
     registry = town.registry
     registry.ladder_cases.put(case())

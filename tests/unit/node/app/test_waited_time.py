@@ -55,6 +55,32 @@ async def test_a_restart_loses_at_most_what_was_not_saved() -> None:
     )
 
 
+async def test_a_full_disk_is_not_tried_at_each_look() -> None:
+    repository, clock, tries = FakeRepository(), FakeClock(), []
+    archive = FakeArchive(repository)
+    save = archive.save_state
+
+    async def counted(name: str, value: str) -> None:
+        tries.append(value)
+        await save(name, value)
+
+    archive.save_state = counted  # type: ignore[method-assign]
+    made = WaitedTime(archive, clock)
+    await made.count(VERSION)
+    repository.full = True
+    for _ in range(60):
+        clock.pass_time(60_000)
+        await made.count(VERSION)
+    assert 6 == len(tries)
+    repository.full = False
+    for _ in range(10):
+        clock.pass_time(60_000)
+        await made.count(VERSION)
+    again = WaitedTime(archive, clock)
+    await again.count(VERSION)
+    assert again.seconds(VERSION) >= made.seconds(VERSION) - SAVE_EVERY // 1000
+
+
 async def test_another_version_starts_at_nothing_and_nonsense_is_nothing() -> None:
     archive, clock = FakeArchive(FakeRepository()), FakeClock()
     for stored in ("4 f4 99999", "4 f4 -5", "4 f4 9" + "9" * 40, "x", "4 f5 5000000"):

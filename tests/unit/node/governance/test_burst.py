@@ -103,7 +103,7 @@ def most(ceiling: int, rate: int, length: Milliseconds, ms: int) -> int:
 
 
 @given(st.lists(limits(), min_size=1, max_size=5), st.integers(1, 900_000))
-def test_several_ceilings_together_allow_no_more_than_each_of_them_at_any_time(each, ms):
+def test_several_ceilings_together_never_allow_more_than_one_of_them(each, ms):
     ceiling = Rates(min(rates.down for rates, _ in each), min(rates.up for rates, _ in each))
     burst = least_burst(each, ceiling)
     top, length = peak(ceiling, burst), Milliseconds(0) if burst is None else burst.length
@@ -144,7 +144,7 @@ def test_a_burst_that_favours_people_is_less_at_no_time(one, other, ms):
     assert most(before.up, top_before.up, length_before, ms) <= most(ceiling.up, top.up, length, ms)
 
 
-def test_a_ceiling_without_a_burst_leaves_no_more_than_itself_for_the_first_seconds():
+def test_a_ceiling_without_a_burst_is_the_most_also_in_the_first_seconds():
     wide = rule("wide", 'ceiling = "8 Mbit/s down, 2 Mbit/s up"', '"everyone"')
     found = evaluate(MEMBER, on("fri 21:00"), {}, rules_of(rule("top", f"{CEILING}\n{BURST}"), wide))
     assert mbit(5, 2) == found.ceiling.value

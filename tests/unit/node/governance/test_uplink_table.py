@@ -46,6 +46,7 @@ def test_a_second_line_changes_nothing_on_the_first(text):
     assert ("main", "mill") == after.uplink_names
     assert before == alone(after.of_uplink("main"))
     assert after.of_uplink("main") is after.of_uplink("main"), "readers compare identities"
+    assert after.of_uplink("main") is after.of_uplink(""), "of a node whose settings name none"
 
 
 @given(TEXTS)
