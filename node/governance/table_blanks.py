@@ -1,7 +1,7 @@
 """The blanks of a line, ``[uplink.NAME]``, and of ``[charter]``, as a form shows them: made from the table, and read back
 into its values, as `rule_blanks` does for a rule."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from functools import partial
 
 from node.errors import Finding
@@ -126,18 +126,18 @@ def _source() -> KeyBlanks:
     return KeyBlanks({"rate": STATED}, lambda value: {"rate": str(value)}, write)
 
 
-def _write_minutes(blanks: Blanks) -> str | None:
-    if not blanks["busy_after"]:
-        return None
-    minutes = whole("busy_after", BUSY_AFTER_MAX // _MINUTE_MS, blanks)
-    return "1 minute" if minutes == 1 else f"{minutes} minutes"
+def _length(
+    blank: str, unit: str, unit_ms: int, most: int, parse: Callable[[str], int], *, least: int = 1
+) -> KeyBlanks:
+    """A duration in whole units, or none; `parse` reads it in milliseconds."""
 
+    def write(blanks: Blanks) -> str | None:
+        if not blanks[blank]:
+            return None
+        number = whole(blank, most // unit_ms, blanks, least=least)
+        return f"1 {unit}" if number == 1 else f"{number} {unit}s"
 
-def _write_hours(blanks: Blanks) -> str | None:
-    if not blanks["waiting_hours"]:
-        return None
-    hours = whole("waiting_hours", WAITING_MAX // HOUR_MS, blanks, least=0)
-    return "1 hour" if hours == 1 else f"{hours} hours"
+    return KeyBlanks({blank: ""}, lambda value: {blank: str(parse(str(value)) // unit_ms)}, write)
 
 
 LINE_KEYS: Mapping[str, KeyBlanks] = {
@@ -156,18 +156,10 @@ CHARTER_KEYS: Mapping[str, KeyBlanks] = {
     "overbook_percent": _number("overbook_percent", 100, OVERBOOK_PERCENT_MAX),
     "busy_above": _number("busy_above", BUSY_PERCENT_MIN, 100),
     "busy_below": _number("busy_below", BUSY_PERCENT_MIN, 100),
-    "busy_after": KeyBlanks(
-        {"busy_after": ""},
-        lambda value: {"busy_after": str(parse_busy_after(str(value)) // _MINUTE_MS)},
-        _write_minutes,
-    ),
+    "busy_after": _length("busy_after", "minute", _MINUTE_MS, BUSY_AFTER_MAX, parse_busy_after),
     "approvals": _number("approvals", 1, APPROVALS_MAX),
     "charter_approvals": _number("charter_approvals", 1, APPROVALS_MAX),
-    "waiting": KeyBlanks(
-        {"waiting_hours": ""},
-        lambda value: {"waiting_hours": str(parse_waiting(str(value)) // HOUR_MS)},
-        _write_hours,
-    ),
+    "waiting": _length("waiting_hours", "hour", HOUR_MS, WAITING_MAX, parse_waiting, least=0),
     "step_max_days": _number("step_max_days", 1, STEP_DAYS_LIMIT),
     "answer_days": _number("answer_days", 1, ANSWER_DAYS_LIMIT),
 }

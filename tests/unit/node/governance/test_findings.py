@@ -26,7 +26,6 @@ CATALOGUES = read_catalogues().translations
 TOP = rule("top", 'ceiling = "3 Mbit/s down, 1 Mbit/s up"')
 LATER_TOP = 'ceiling = "5 Mbit/s down, 1 Mbit/s up"\nwhen = "daily 18:00-23:00"'
 FLOOR = 'floor = "{}"\nwhen = "mon-fri 08:00-16:00"'
-ADMINS = "[charter]\napprovals = 2\n"
 MEASURED = HEAD.replace("[charter]", 'rate = "measured"\nleast = "5 Mbit/s down, 2 Mbit/s up"\n[charter]')
 CLOSED = '[joining]\nways = ["card", "introduction"]\nby = "D-2"\n'
 LATER = '[[rule]]\nid = "later"\nby = "D-1"\nceiling = "none"\nexception_to = "top"\n'
