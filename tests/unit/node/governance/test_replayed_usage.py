@@ -2,7 +2,7 @@
 
 from datetime import date, timedelta
 
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from node.accounting.intervals import IntervalUsage
@@ -38,19 +38,23 @@ usages = st.dictionaries(
 )
 
 
-@given(st.lists(st.tuples(st.integers(0, 4), usages), max_size=20))
+USED = IntervalUsage(Usage(Bytes(5), Bytes(2)), is_busy=True)
+
+
+@example([(0, False, {ACCOUNTS[0]: USED}), (0, True, {}), (1, True, {ACCOUNTS[0]: USED})])
+@given(st.lists(st.tuples(st.integers(0, 4), st.booleans(), usages), max_size=20))
 def test_quotas_count_what_the_ledger_counts(
-    steps: list[tuple[int, dict[AccountId, IntervalUsage]]],
+    steps: list[tuple[int, bool, dict[AccountId, IntervalUsage]]],
 ) -> None:
-    """Asked before each interval, as a replay does at each full hour."""
+    """Asked before some intervals, as a replay does at each full hour."""
     ruleset, findings = parse_ruleset(HEAD + QUOTAS)
     assert ruleset is not None, findings
     quotas = {each.id: each.effect for each in ruleset.rules if isinstance(each.effect, Quota)}
     assert len(PERIODS) * len(COUNTS) == len(quotas)
     evaluator, replayed, ledger, day = Evaluator(ruleset), ReplayedUsage(), Ledger(), FIRST
-    for later, usage in steps:
+    for later, is_asked, usage in steps:
         day += timedelta(days=later)
-        for account in ACCOUNTS:
+        for account in ACCOUNTS if is_asked else ():
             counted = {name: replayed.total(account, quota, str(day)) for name, quota in quotas.items()}
             assert evaluator.quotas_used(ledger, account, str(day)) == counted
         replayed.add(str(day), usage)
