@@ -33,6 +33,7 @@ from node.admin.server import LIMITS, AdminServer
 from node.app.account import AccountService
 from node.app.admin import AdminService
 from node.app.admin_access import AdminAccessService
+from node.app.admin_community import AdminCommunityService
 from node.app.community import CommunityCommands
 from node.app.console import ConsoleCommands, ConsoleService, RuleCommands
 from node.app.ladder_console import LadderCommands
@@ -453,6 +454,11 @@ class Node:
             portal_url=self.portal_url,
             languages=lambda: {tag: each.language.name for tag, each in self.portal.translations.items()},
             read_intervals=IntervalArchive(self.store.path).read_local,
+            community=AdminCommunityService(
+                self.community,
+                peers=self.mesh.peers if self.mesh else tuple,
+                key_copies=self.mesh.key_copies if self.mesh else tuple,
+            ),
         )
 
     def _console(self, status_snapshot: StatusSnapshot) -> Console:
