@@ -32,6 +32,7 @@ from mesh.node_certificates import is_member
 from mesh.node_kind import NodeFacts
 from mesh.own_node_page import LocalFacts, OpenLink, OwnNodePage
 from mesh.page_format import VERSION, Malformed
+from mesh.peer_exchange import CANDIDATE_EVERY_S, LINKS_ENOUGH, PeerExchange
 from mesh.peering import GREETING_MAX, KEEPALIVE_EVERY, QUIET_SILENT_AFTER, SILENT_AFTER
 from mesh.ports import NetworkTime, PageCache, PeerView, Roster, UsageLedger
 from mesh.record_exchange import RECORDS_EXTENSION
@@ -130,6 +131,7 @@ class MeshService:
         self._tree_ticked_s = 0.0
         self._neighbour_time = NeighbourTime()
         self._own_page = OwnNodePage(self._name)
+        self._peer_exchange = PeerExchange()
         self._copies: dict[Address | str, float] = {}
         """Where another machine with this node's key was met, each with the monotonic second."""
         self._dialling: set[NodeId] = set()
@@ -229,6 +231,7 @@ class MeshService:
             self._tasks.create_task(self._discovery.run())
             self._tasks.create_task(self._keep_time())
             self._tasks.create_task(self._describe_itself())
+            self._tasks.create_task(self._call_candidates())
             self._tasks.create_task(self._replica.run())
             if self._records is not None:
                 self._records.woken = self._wake
@@ -260,6 +263,30 @@ class MeshService:
             )
             if body is not None:
                 self._replica.publish_node(body)
+
+    async def _call_candidates(self) -> None:
+        """While there are few connections: call members whose node pages say where they are."""
+        while True:
+            await asyncio.sleep(CANDIDATE_EVERY_S * random.uniform(0.8, 1.2))  # noqa: S311
+            if len(self._links) >= LINKS_ENOUGH:
+                continue
+            others = [node for node in self._roster() if node != self._own and not self._links.of(node)]
+            random.shuffle(others)
+            found = self._peer_exchange.candidate(others, self._replica.node_page, _now())
+            if found is not None and found[0] not in self._dialling:
+                self._dialling.add(found[0])
+                self._tasks.create_task(self._call(*found))
+
+    async def _call(self, node: NodeId, address: Address) -> None:
+        try:
+            link = await self._try(node, address)
+            if link is not None:
+                self._peer_exchange.proved(node)
+                self._directory.meet(node, _now())
+                self._directory.worked(node, address)
+                await self._serve(link)
+        finally:
+            self._dialling.discard(node)
 
     def _tick_tree(self) -> None:
         now = time.monotonic()
@@ -347,7 +374,8 @@ class MeshService:
                 if isinstance(peer.state, peering.Gone):
                     self._handle(refused.node, peering.Sighted())
         except WrongNode as wrong:
-            self._wrong[address] = wrong.node
+            if any(address == each.address for each in self._configured):
+                self._wrong[address] = wrong.node
         except DialFailed:
             pass
         return None
