@@ -39,6 +39,7 @@ from node.app.console import ConsoleCommands, ConsoleService, RuleCommands
 from node.app.ladder_console import LadderCommands
 from node.app.measured_check import MeasuredCheck
 from node.app.mesh_usage import MeshUsage
+from node.app.network_graph import NetworkGraph
 from node.app.next_rules import NextRulesService
 from node.app.rule_adoption import RuleAdoption
 from node.app.rule_files import RuleFiles, read
@@ -166,6 +167,7 @@ class Node:
             translations=self.portal.translations,
         )
         self.admin_https = self._admin_https()
+        self.graph = self._network_graph()
         self.console = self._console(status_snapshot)
         self.dnsmasq = dnsmasq(config, self.advertised)
         self.captive_dns = captive_dns(config)
@@ -393,6 +395,17 @@ class Node:
         state: UplinkState = "up" if self.dns_fallback.upstream.answers else "down"
         return LocalFacts(self.version, (self.config.uplink.name, state), load_percent())
 
+    def _network_graph(self) -> NetworkGraph:
+        return NetworkGraph(
+            self.config.community.name,
+            own_node_id(self.keys.node),
+            self.config.node.name,
+            members=self.roster,
+            peers=self.mesh.peers if self.mesh else tuple,
+            pages=self.mesh.node_pages if self.mesh else dict,
+            civil=self.clock.civil,
+        )
+
     def _status_snapshot(self) -> StatusSnapshot:
         return StatusSnapshot(
             config=self.config,
@@ -484,6 +497,7 @@ class Node:
             **rules.all(),
             **community.all(),
             **LadderCommands(self.admin.cases).all(),
+            **self.graph.all(),
         }
         return Console(self.config.node.console_socket, every, self.events)
 
