@@ -39,8 +39,8 @@ from node.app.console import ConsoleCommands, ConsoleService, RuleCommands
 from node.app.ladder_console import LadderCommands
 from node.app.measured_check import MeasuredCheck
 from node.app.mesh_usage import MeshUsage
-from node.app.network_graph import NetworkGraph
 from node.app.next_rules import NextRulesService
+from node.app.node_graph import NodeGraphService
 from node.app.rule_adoption import RuleAdoption
 from node.app.rule_files import RuleFiles, read
 from node.app.status import StatusSnapshot
@@ -167,7 +167,7 @@ class Node:
             translations=self.portal.translations,
         )
         self.admin_https = self._admin_https()
-        self.graph = self._network_graph()
+        self.graph = self._node_graph()
         self.console = self._console(status_snapshot)
         self.dnsmasq = dnsmasq(config, self.advertised)
         self.captive_dns = captive_dns(config)
@@ -395,8 +395,8 @@ class Node:
         state: UplinkState = "up" if self.dns_fallback.upstream.answers else "down"
         return LocalFacts(self.version, (self.config.uplink.name, state), load_percent())
 
-    def _network_graph(self) -> NetworkGraph:
-        return NetworkGraph(
+    def _node_graph(self) -> NodeGraphService:
+        return NodeGraphService(
             self.config.community.name,
             own_node_id(self.keys.node),
             self.config.node.name,

@@ -5,10 +5,10 @@ from typing import Any
 
 from node.export.meshviewer import meshviewer
 from node.export.netjson import netjson
+from node.export.node_graph import NodeGraph
 from node.export.nodelist import nodelist
-from node.export.topology import Topology
 
-FORMATS: Mapping[str, Callable[[Topology], Mapping[str, Any]]] = {
+FORMATS: Mapping[str, Callable[[NodeGraph], Mapping[str, Any]]] = {
     "netjson": netjson,
     "meshviewer": meshviewer,
     "nodelist": nodelist,

@@ -3,30 +3,30 @@
 from collections.abc import Mapping
 from typing import Any
 
+from node.export.node_graph import GraphLink, GraphNode, NodeGraph
 from node.export.times import yanic_time
-from node.export.topology import GraphLink, GraphNode, Topology
 
 LINK_TYPE = "other"
 """Of a connection that may cross several radio links and cables."""
 
 
-def meshviewer(topology: Topology) -> Mapping[str, Any]:
+def meshviewer(graph: NodeGraph) -> Mapping[str, Any]:
     """Numbers that the viewer needs and no node says, such as that of clients, are 0."""
     return {
-        "timestamp": yanic_time(topology.at),
-        "nodes": [_node(each, topology) for each in topology.nodes],
-        "links": [_link(each) for each in topology.links],
+        "timestamp": yanic_time(graph.at),
+        "nodes": [_node(each, graph) for each in graph.nodes],
+        "links": [_link(each) for each in graph.links],
     }
 
 
-def _node(node: GraphNode, topology: Topology) -> Mapping[str, Any]:
+def _node(node: GraphNode, graph: NodeGraph) -> Mapping[str, Any]:
     load = node.facts.load_percent if node.facts is not None else None
     return {
         "node_id": node.node,
         "hostname": node.name,
-        "domain": topology.community,
+        "domain": graph.community,
         "firstseen": yanic_time(node.said_at),
-        "lastseen": yanic_time(topology.at if node.is_online else node.said_at),
+        "lastseen": yanic_time(graph.at if node.is_online else node.said_at),
         "is_online": node.is_online,
         "is_gateway": node.has_uplink,
         "clients": 0,

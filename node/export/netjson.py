@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
-from node.export.topology import GraphLink, GraphNode, Topology
+from node.export.node_graph import GraphLink, GraphNode, NodeGraph
 
 PROTOCOL = "procomu"
 METRIC = "round trip in milliseconds"
@@ -11,17 +11,17 @@ UNKNOWN_COST = 1.0
 """The format needs a number, and has this one as its default."""
 
 
-def netjson(topology: Topology) -> Mapping[str, Any]:
-    own = next(each for each in topology.nodes if each.node == topology.own)
+def netjson(graph: NodeGraph) -> Mapping[str, Any]:
+    own = next(each for each in graph.nodes if each.node == graph.own)
     return {
         "type": "NetworkGraph",
-        "label": topology.community,
+        "label": graph.community,
         "protocol": PROTOCOL,
         "version": own.version,
         "metric": METRIC,
-        "router_id": topology.own,
-        "nodes": [_node(each) for each in topology.nodes],
-        "links": [_link(each) for each in topology.links],
+        "router_id": graph.own,
+        "nodes": [_node(each) for each in graph.nodes],
+        "links": [_link(each) for each in graph.links],
     }
 
 

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from mesh.announcement import Address
 from mesh.node_kind import NodeFacts, NodeLink
-from node.export.topology import Topology, topology_of
+from node.export.node_graph import NodeGraph, node_graph_of
 from node.identity import human_form
 from node.units import NodeId
 from tests.fakes.neighbours import id_of
@@ -21,8 +21,8 @@ def page(name: str, *links: NodeId, loss: int = 0) -> NodeFacts:
     return NodeFacts(name, links=tuple(NodeLink(node, 20, loss) for node in sorted(links)))
 
 
-def graph(pages: dict[NodeId, NodeFacts], *connected: NodeId, own: NodeId = HILL) -> Topology:
-    return topology_of(
+def graph(pages: dict[NodeId, NodeFacts], *connected: NodeId, own: NodeId = HILL) -> NodeGraph:
+    return node_graph_of(
         community="Vall Alta",
         own=own,
         names={HILL: "hill"},
@@ -33,11 +33,11 @@ def graph(pages: dict[NodeId, NodeFacts], *connected: NodeId, own: NodeId = HILL
     )
 
 
-def online(found: Topology) -> set[NodeId]:
+def online(found: NodeGraph) -> set[NodeId]:
     return {each.node for each in found.nodes if each.is_online}
 
 
-def pairs(found: Topology) -> set[frozenset[NodeId]]:
+def pairs(found: NodeGraph) -> set[frozenset[NodeId]]:
     return {frozenset((each.source, each.target)) for each in found.links}
 
 

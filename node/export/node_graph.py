@@ -66,7 +66,7 @@ class GraphLink:
 
 
 @dataclass(frozen=True, slots=True)
-class Topology:
+class NodeGraph:
     """Nodes and links, each sorted by id."""
 
     community: str
@@ -77,7 +77,7 @@ class Topology:
     """With its offset from UTC."""
 
 
-def topology_of(
+def node_graph_of(
     *,
     community: str,
     own: NodeId,
@@ -86,7 +86,7 @@ def topology_of(
     members: Collection[NodeId],
     connected: Collection[NodeId],
     at: datetime,
-) -> Topology:
+) -> NodeGraph:
     """`names`: of nodes without a page; `connected`: nodes that this one is connected to now."""
     here = {own, *members}
     said = {
@@ -100,7 +100,7 @@ def topology_of(
     pairs = set(_pairs(own, said))
     online = _reached(own, pairs)
     nodes = (_node(node, names, pages.get(node), is_online=node in online) for node in sorted(here))
-    return Topology(community, own, tuple(nodes), tuple(_link(*pair, said) for pair in sorted(pairs)), at)
+    return NodeGraph(community, own, tuple(nodes), tuple(_link(*pair, said) for pair in sorted(pairs)), at)
 
 
 def _pairs(own: NodeId, said: Mapping[NodeId, Mapping[NodeId, NodeLink]]) -> Iterator[tuple[NodeId, NodeId]]:

@@ -9,14 +9,14 @@ from mesh.ports import PeerView
 from node.console import Answer
 from node.errors import NodeError
 from node.export.formats import FORMATS
-from node.export.topology import Topology, topology_of
+from node.export.node_graph import NodeGraph, node_graph_of
 from node.units import NodeId
 
 _CONNECTED = "trusted"
 """State of a neighbour that this node is connected to."""
 
 
-class NetworkGraph:
+class NodeGraphService:
     """`pages`: what nodes say of themselves; `civil`: the local time, with its offset from UTC."""
 
     def __init__(
@@ -33,9 +33,9 @@ class NetworkGraph:
         self._community, self._own, self._name = community, own, name
         self._members, self._peers, self._pages, self._civil = members, peers, pages, civil
 
-    def topology(self) -> Topology:
+    def now(self) -> NodeGraph:
         peers = self._peers()
-        return topology_of(
+        return node_graph_of(
             community=self._community,
             own=self._own,
             names={**{peer.node: peer.name for peer in peers}, self._own: self._name},
@@ -54,4 +54,4 @@ class NetworkGraph:
         written = FORMATS.get(str(question.get("format")))
         if written is None:
             raise NodeError("there is no such format of the network", f"use {' or '.join(FORMATS)}")
-        return {"document": written(self.topology())}
+        return {"document": written(self.now())}

@@ -6,15 +6,15 @@ import pytest
 
 from mesh.node_kind import NodeFacts, NodeLink
 from mesh.ports import PeerView
-from node.app.network_graph import NetworkGraph
+from node.app.node_graph import NodeGraphService
 from node.errors import NodeError
 from tests.fakes.neighbours import id_of
 
 HILL, VALLEY, COAST = map(id_of, ("hill", "valley", "coast"))
 
 
-def graph() -> NetworkGraph:
-    return NetworkGraph(
+def graph() -> NodeGraphService:
+    return NodeGraphService(
         "Vall Alta",
         HILL,
         "Ermita",
@@ -30,7 +30,7 @@ def graph() -> NetworkGraph:
 
 
 def test_only_connected_neighbours_are_links_and_names_come_from_all() -> None:
-    found = graph().topology()
+    found = graph().now()
     assert {"Ermita": True, "Vall": True, "Costa": False} == {
         each.name: each.is_online for each in found.nodes
     }
