@@ -17,6 +17,7 @@ from node.identity import key_from_pem, own_node_id
 from node.units import NodeId
 from tests.contracts.test_cli import config, node_running
 from tests.fakes.neighbours import id_of
+from tests.fakes.secret_store import FakeSecretStore
 from tests.unit.node.app.test_community import FakeStatementStore
 
 __all__ = ["config"]
@@ -28,7 +29,11 @@ class AnsweringNode:
 
     def __init__(self) -> None:
         self.service = CommunityService(
-            own=NODES[0], listed=NODES, store=FakeStatementStore(), secret=bytes(32)
+            own=NODES[0],
+            listed=NODES,
+            store=FakeStatementStore(),
+            secret=bytes(32),
+            secret_store=FakeSecretStore(),
         )
         self._commands = CommunityCommands(self.service)
         self.adds: int | None = None

@@ -41,6 +41,7 @@ from mesh.signed_statement import SignedStatement, make_statement
 from node.keyring import community_key_from
 from tests.fakes.community_statements import SEED, begun, state_of
 from tests.fakes.neighbours import id_of, key_of
+from tests.fakes.secret_store import FakeSecretStore
 from tests.unit.node.app.test_community import FakeStatementStore
 
 FIRST = begun("square")
@@ -124,7 +125,13 @@ def test_the_joining_node_believes_only_a_member_of_the_community_of_its_invite(
 
 def test_somebody_who_used_an_invite_with_large_statements_keeps_nobody_out() -> None:
     async def answered() -> bytes:
-        service = CommunityService(own=id_of("square"), listed=(), store=FakeStatementStore(), secret=SECRET)
+        service = CommunityService(
+            own=id_of("square"),
+            listed=(),
+            store=FakeStatementStore(),
+            secret=SECRET,
+            secret_store=FakeSecretStore(),
+        )
         await service.follow(FIRST.community, large)
         return await service.join(id_of("coast"), asked("coast"))
 

@@ -21,7 +21,7 @@ def at(now: int = 0, boot: str = "boot-1", wall_s: int | None = 1_000_000) -> No
 
 
 def store() -> VoucherStore:
-    return VoucherStore(b"k" * 32, Random(7).randbytes)
+    return VoucherStore(lambda: (b"k" * 32,), Random(7).randbytes)
 
 
 def issue(vouchers: VoucherStore, count: int = 2, wish: Batch = DAY_PASS) -> IssueResult:
@@ -95,7 +95,7 @@ def test_no_more_vouchers_are_issued_than_can_be_stored(monkeypatch):
 def test_two_codes_never_make_one_account():
     """A random source that repeats itself is drawn from until the code is new."""
     draws = iter([b"a" * 7, b"a" * 7, b"b" * 7])
-    vouchers = VoucherStore(b"k" * 32, lambda _: next(draws))
+    vouchers = VoucherStore(lambda: (b"k" * 32,), lambda _: next(draws))
     assert 2 == len({code.text for code in issue(vouchers, 2).codes})
 
 

@@ -15,6 +15,7 @@ from node.errors import NodeError, StorageTrouble
 from node.units import NodeId
 from tests.fakes.community_statements import begun, state_of
 from tests.fakes.neighbours import id_of, key_of
+from tests.fakes.secret_store import FakeSecretStore
 
 FIRST = begun("square", "hills")
 SQUARE, HILLS = id_of("square"), id_of("hills")
@@ -39,7 +40,9 @@ class FakeStatementStore:
 
 
 def service_on(store: FakeStatementStore, *listed: NodeId) -> CommunityService:
-    return CommunityService(own=SQUARE, listed=listed, store=store, secret=bytes(32))
+    return CommunityService(
+        own=SQUARE, listed=listed, store=store, secret=bytes(32), secret_store=FakeSecretStore()
+    )
 
 
 @contextlib.asynccontextmanager

@@ -1,0 +1,21 @@
+"""The community's secrets in memory, on a disk that can be full."""
+
+from collections.abc import Iterable
+
+from node.errors import StorageTrouble
+
+
+class FakeSecretStore:
+    """Implements `mesh.ports.SecretStore`."""
+
+    def __init__(self, *secrets: bytes) -> None:
+        self.secrets = secrets
+        self.is_full = False
+
+    def load(self) -> Iterable[bytes]:
+        return self.secrets
+
+    async def save(self, secrets: Iterable[bytes]) -> None:
+        if self.is_full:
+            raise StorageTrouble("the disk is full", "delete something")
+        self.secrets = tuple(secrets)
