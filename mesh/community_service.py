@@ -144,6 +144,7 @@ class CommunityService:
             now = self.state.add(statement)
             if isinstance(now, SignedStatement):
                 self._untold.append(now)
+                self.secrets.changed()
             elif isinstance(now, str) and now != OLDER:
                 refusal = refusal or now
         await self._save_and_tell()

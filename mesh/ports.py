@@ -92,6 +92,9 @@ class SecretStore(Protocol):
 
     def load(self) -> Iterable[bytes]: ...
 
+    def make(self) -> bytes:
+        """A new random secret, which is not stored yet."""
+
     async def save(self, secrets: Iterable[bytes]) -> None:
         """Store exactly these; on disk when this returns. Raises StorageTrouble."""
 

@@ -6,8 +6,8 @@
     exchange.tell_held()
     while frame := exchange.next_frame(neighbour): ...
 
-A secret is told to a member that holds the same statements as this node, and to nobody else. So whoever has a secret knows
-of every node that was removed before it was made, and does not tell it to one of them.
+A secret is told to a member that holds the same statements as this node, and to nobody else. So each node that has a
+secret knows of every node that was removed before it was made, and tells it to none of them.
 """
 
 from collections import deque
@@ -32,7 +32,7 @@ _MARK = b'"is":"secret'
 
 
 @dataclass(slots=True)
-class _Neighbour:
+class _SecretNeighbour:
     takes_part: bool
     bucket: TokenBucket
     frames: deque[bytes] = field(default_factory=deque)
@@ -52,12 +52,12 @@ class SecretExchange:
         differs: Callable[[NodeId], None],
     ) -> None:
         self._state, self._held, self._differs = state, held, differs
-        self._neighbours: dict[NodeId, _Neighbour] = {}
+        self._neighbours: dict[NodeId, _SecretNeighbour] = {}
         self._asked = 0
 
     def greet(self, neighbour: NodeId, *, takes_part: bool, now: float) -> None:
         """A trusted neighbour has connected; `now` is in monotonic seconds."""
-        told = _Neighbour(takes_part, TokenBucket(ANSWERS_AT_ONCE, ANSWERS_PER_S, now))
+        told = _SecretNeighbour(takes_part, TokenBucket(ANSWERS_AT_ONCE, ANSWERS_PER_S, now))
         self._neighbours[neighbour] = told
         if takes_part:
             self._say_held(told)
@@ -149,7 +149,7 @@ class SecretExchange:
     def _answer(
         self,
         neighbour: NodeId,
-        told: _Neighbour,
+        told: _SecretNeighbour,
         state: CommunityState,
         fields: Mapping[str, object],
         now: float,
@@ -164,7 +164,7 @@ class SecretExchange:
         if secret is not None and commitment in state.commitments():
             _queue(told, canonical({"is": "secret", "community": state.id, "secret": secret.hex()}))
 
-    def _receive_secret(self, told: _Neighbour, fields: Mapping[str, object]) -> list[bytes]:
+    def _receive_secret(self, told: _SecretNeighbour, fields: Mapping[str, object]) -> list[bytes]:
         missing, secret = self.missing(), fields.get("secret")
         if not fits(secret, HASH):  # as many digits as a hash has
             told.was_wrong = True
@@ -178,13 +178,13 @@ class SecretExchange:
         told.was_wrong = told.was_wrong or commitment_of(raw) not in self._held()
         return []
 
-    def _say_held(self, told: _Neighbour) -> None:
+    def _say_held(self, told: _SecretNeighbour) -> None:
         state = self._state()
         if state is not None:
             said = {"is": "secretheld", "community": state.id, "number": self.number_held()}
             _queue(told, canonical(said))
 
 
-def _queue(told: _Neighbour, frame: bytes) -> None:
+def _queue(told: _SecretNeighbour, frame: bytes) -> None:
     if frame not in told.frames and len(told.frames) < FRAMES_MAX:
         told.frames.append(frame)

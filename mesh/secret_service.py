@@ -2,11 +2,9 @@
 one."""
 
 import asyncio
-import time
 from collections.abc import Callable, Iterable, Mapping
-from secrets import token_bytes
 
-from mesh.community_secret import LATER_SECRET_BYTES, SECRETS_MAX, commitment_of
+from mesh.community_secret import SECRETS_MAX, commitment_of
 from mesh.community_state import CommunityState
 from mesh.ports import SecretStore
 from mesh.secret_exchange import SecretExchange
@@ -39,7 +37,7 @@ class SecretService:
         self._held = {commitment_of(secret): secret for secret in store.load()}
         self._arrived: dict[str, bytes] = {}
         self._news, self._saving = asyncio.Event(), asyncio.Lock()
-        self._trouble, self._told = "", 0
+        self._trouble, self._told, self._prepared = "", 0, ""
         self.exchange = SecretExchange(state, lambda: self._held, differs)
 
     # --- For the rest of the node -----------------------------------------------------------------
@@ -65,17 +63,14 @@ class SecretService:
         return tuple(self._held[each] for each in named if each in self._held)
 
     async def prepared(self) -> str:
-        """The commitment of a secret that no version names yet and that is on the disk: of an earlier attempt that was
-        interrupted, or else of a new one. Raises StorageTrouble, and then there is none."""
-        state = self._state()
-        named = state.every_commitment() if state else frozenset[str]()
+        """The commitment of a secret that no version has named and that is on the disk. The same one until a version names
+        it; after a restart another one, because what is on the disk may have been in force. Raises StorageTrouble."""
         async with self._saving:
-            unused = sorted(self._held.keys() - named)
-            if unused:
-                return unused[0]
-            secret = token_bytes(LATER_SECRET_BYTES)
-            await self._save({commitment_of(secret): secret})
-        return commitment_of(secret)
+            if not self._prepared:
+                secret = self._store.make()
+                await self._save({commitment_of(secret): secret})
+                self._prepared = commitment_of(secret)
+        return self._prepared
 
     def warnings(self) -> Iterable[str]:
         """In words for the operator."""
@@ -94,16 +89,19 @@ class SecretService:
 
     def greet(self, neighbour: NodeId, *, takes_part: bool) -> None:
         """A trusted neighbour has connected."""
-        self.exchange.greet(neighbour, takes_part=takes_part, now=time.monotonic())
+        self.exchange.greet(neighbour, takes_part=takes_part, now=asyncio.get_running_loop().time())
         self._news.set()
 
     def changed(self) -> None:
         """Statements are new: perhaps a secret is missing, or can be had now."""
+        state = self._state()
+        if state is not None and self._prepared in state.every_commitment():
+            self._prepared = ""
         self._news.set()
 
     def receive(self, neighbour: NodeId, frame: bytes) -> bool:
         """Handle a frame; False if it is none about secrets."""
-        found = self.exchange.receive(neighbour, frame, time.monotonic())
+        found = self.exchange.receive(neighbour, frame, asyncio.get_running_loop().time())
         if found is None:
             return False
         for secret in found:

@@ -4,7 +4,9 @@ import asyncio
 import re
 from collections.abc import Iterable
 from pathlib import Path
+from secrets import token_bytes
 
+from mesh.community_secret import LATER_SECRET_BYTES
 from node.errors import NodeError, StorageTrouble
 from node.synced_files import replace_synced
 
@@ -31,6 +33,9 @@ class SecretFile:
                 f"{self._path} cannot be read: {error.strerror}", "look at the disk, and run this as root"
             ) from error
         return [bytes.fromhex(line.decode()) for line in content.split() if _SECRET.fullmatch(line)]
+
+    def make(self) -> bytes:
+        return token_bytes(LATER_SECRET_BYTES)
 
     async def save(self, secrets: Iterable[bytes]) -> None:
         try:

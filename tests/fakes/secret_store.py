@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable
 
+from mesh.community_secret import LATER_SECRET_BYTES
 from node.errors import StorageTrouble
 
 
@@ -11,9 +12,14 @@ class FakeSecretStore:
     def __init__(self, *secrets: bytes) -> None:
         self.secrets = secrets
         self.is_full = False
+        self.made = 0
 
     def load(self) -> Iterable[bytes]:
         return self.secrets
+
+    def make(self) -> bytes:
+        self.made += 1
+        return self.made.to_bytes(LATER_SECRET_BYTES)
 
     async def save(self, secrets: Iterable[bytes]) -> None:
         if self.is_full:
