@@ -20,7 +20,7 @@ from tests.contracts.test_mesh_service import until
 from tests.fakes.community_statements import begun
 from tests.fakes.neighbours import FakePageCache, FakeUsageLedger, id_of, key_of
 from tests.fakes.secret_store import FakeSecretStore
-from tests.unit.node.app.test_community import FakeStatementStore
+from tests.fakes.statement_store import FakeStatementStore
 
 FIRST = begun("square")
 SEED = bytes(SEED_BYTES)

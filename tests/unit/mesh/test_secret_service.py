@@ -17,8 +17,8 @@ from node.errors import StorageTrouble
 from tests.fakes.community_statements import begun, state_of
 from tests.fakes.neighbours import id_of, key_of
 from tests.fakes.secret_store import FakeSecretStore
+from tests.fakes.statement_store import FakeStatementStore
 from tests.unit.mesh.test_community_secret import rotated
-from tests.unit.node.app.test_community import FakeStatementStore
 
 NAMES = ("square", "hills", "coast")
 FIRST = begun(*NAMES)
