@@ -8,7 +8,6 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from node.identity import own_node_id
 from node.secret_file import SECRETS_FILE
 from tests.lab import eventually
-from tests.lab.agreement import MACS
 from tests.lab.people import Person
 from tests.lab.village import Router, Village
 from tests.scenarios.test_the_community_record import are_together
@@ -26,8 +25,8 @@ def lines_of(router: Router) -> list[str]:
     return file.read_text().split() if file.exists() else []
 
 
-def came(place: Village, name: str, router: Router, number: int, mac: str | None = None) -> Person:
-    person = place.settle(name, router, number, mac)
+def came(place: Village, name: str, router: Router, number: int) -> Person:
+    person = place.settle(name, router, number)
     person.join()
     return person
 
@@ -108,6 +107,7 @@ def test_a_node_that_joins_after_a_rotation_has_both_secrets_from_the_beginning(
     square.start()
     square.told("community", "create")
     square.told("community", "rotate", "--secret")
+    card = str(square.told("members", "card", "carme")["card"])
     invite = square.told("community", "invite")["invite"]
     hills.told("community", "join", invite)
     assert lines_of(square) == lines_of(hills) != []
@@ -116,4 +116,4 @@ def test_a_node_that_joins_after_a_rotation_has_both_secrets_from_the_beginning(
     hills.start()
     assert eventually(lambda: are_together(square, hills), 20)
     assert 2 == held(hills)
-    assert 303 == sends(came(place, "carme", hills, 51, MACS.get("carme")), "terms")
+    assert 303 == sends(came(place, "carme", hills, 51), "card", card=card)

@@ -59,10 +59,10 @@ class SecretNode:
         return new
 
 
-def asked_by(node: SecretNode, whom: NodeId) -> list[bytes]:
-    node.frames(whom)
+def asked_by(node: SecretNode, asked: NodeId) -> list[bytes]:
+    node.frames(asked)
     assert node.exchange.ask()
-    return [frame for frame in node.frames(whom) if b"secretask" in frame]
+    return [frame for frame in node.frames(asked) if b"secretask" in frame]
 
 
 def question(state: CommunityState, secret: bytes = SECRETS[0]) -> bytes:
