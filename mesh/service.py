@@ -37,6 +37,7 @@ from mesh.peering import GREETING_MAX, KEEPALIVE_EVERY, QUIET_SILENT_AFTER, SILE
 from mesh.ports import NetworkTime, PageCache, PeerView, Roster, UsageLedger
 from mesh.record_exchange import RECORDS_EXTENSION
 from mesh.replicator import OwnBucket, Replicator
+from mesh.secret_exchange import SECRETS_EXTENSION
 from mesh.tls_transport import Dialer, DialFailed, Link, Listener, RefusedByPeer, WrongNode, contexts
 from node.identity import human_form, own_node_id
 from node.units import Monotonic, NodeId
@@ -113,7 +114,7 @@ class MeshService:
     def _begin(self) -> None:
         """Reset all state, so that nothing of a crashed run is used again."""
         if self._records is not None:
-            self._records.exchange.part_all()
+            self._records.part_all()
         self.listening_port = 0
         self._boot = secrets.token_hex(8)
         self._directory = Directory()
@@ -332,15 +333,15 @@ class MeshService:
 
     def _admit(self, link: Link, can: tuple[str, ...]) -> None:
         self._replica.exchange.greet(link.name, can)
-        if self._records is not None and RECORDS_EXTENSION in can:
-            self._records.exchange.greet(link.node)
+        if self._records is not None:
+            self._records.greet(link.node, can)
         self._ask_time(link)
         self._wake()
 
     def _part(self, link: Link) -> None:
         self._replica.exchange.part(link.name)
         if self._records is not None and all(each is link for each in self._links.of(link.node)):
-            self._records.exchange.part(link.node)
+            self._records.part(link.node)
 
     def _handle(self, node: NodeId, event: peering.Event) -> None:
         self._act(node, self._directory.handle(node, event, _now()))
@@ -460,7 +461,7 @@ class MeshService:
 
     async def _exchange_hellos(self, link: Link) -> Message | Malformed | None:
         """Sends ours; the first message of the other side, None if none came in time."""
-        can = EXTENSIONS if self._records is None else (*EXTENSIONS, RECORDS_EXTENSION)
+        can = EXTENSIONS if self._records is None else (*EXTENSIONS, RECORDS_EXTENSION, SECRETS_EXTENSION)
         hello = Hello(VERSION, self._community, self._own, self._name, self._boot, can, self._machine)
         await link.send(encode(hello))
         try:
@@ -562,7 +563,7 @@ class MeshService:
         """Statements about the community go before pages."""
         first = link.next_answer()
         if first is None and self._records is not None:
-            first = self._records.exchange.next_frame(link.node)
+            first = self._records.next_frame(link.node)
         return first or self._replica.exchange.next_frame(link.name)
 
     async def _keepalive_unless_woken(self, link: Link, at: float) -> bytes | None:

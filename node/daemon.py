@@ -58,7 +58,7 @@ from node.enforcement.nft import SENDERS, TABLE_NAME
 from node.enforcement.plan import Kernel, TrafficPlan
 from node.errors import Fatal, InvalidFile, NodeError
 from node.identity import own_node_id
-from node.keyring import open_keyring
+from node.keyring import derived_key, open_keyring
 from node.lan.dns_fallback import dns_fallback
 from node.lan.dnsmasq import captive_dns, dnsmasq, end_setup, lease_file
 from node.lan.foreign_servers import ForeignServers
@@ -69,6 +69,7 @@ from node.machine import load_percent, machine_facts, machine_id
 from node.memory_budget import budget
 from node.memory_tuning import memory_allowed, trim_regularly
 from node.process import PRIVATE_UMASK, keep_private, notify_systemd, run_until_signalled
+from node.secret_file import SECRETS_FILE, SecretFile
 from node.setup.first_files import forget_code
 from node.storage.data_inventory import WHOLE_INVENTORY
 from node.storage.database import Store
@@ -142,7 +143,7 @@ class Node:
             self.app,
             self.callers,
             port=config.portal.port,
-            secret=self.keys.key_for("portal forms"),
+            secret=derived_key(self.community.secrets.newest, "portal forms"),
             limits=Limits(buffered_bytes=self.budget.unfinished_bytes),
             connections_max=lambda: self.budget.connections(
                 len(self.reconciler.session_table.session_entries)
@@ -333,12 +334,13 @@ class Node:
             listed=self.config.community.nodes,
             store=StoredStatements(self.store),
             secret=self.keys.community_secret,
+            secret_store=SecretFile(Path(self.config.node.data_dir) / SECRETS_FILE),
         )
 
     def _control_loop(self, node: NodeId) -> Reconciler:
         active_ruleset, member_directory = self.files.open()
         registry = AccountRegistry(
-            key=self.keys.key_for("vouchers"),
+            keys=lambda: tuple(derived_key(each, "vouchers") for each in self.community.secrets.all()),
             community=self.keys.community_id,
             nodes=self.roster,
             member_directory=lambda: self.reconciler.effective_policy.member_directory,
@@ -457,7 +459,7 @@ class Node:
                 self.archive,
                 self.clock,
                 passphrases=self.app.passphrases,
-                key=self.keys.key_for("browsers of admins"),
+                key=derived_key(self.community.secrets.newest, "browsers of admins"),
                 random=secrets.token_bytes,
             ),
             adoption=self.adoption,

@@ -327,9 +327,16 @@ VERBS: tuple[Verb, ...] = (
     ),
     Verb(
         ("community", "rotate"),
-        "Replace the admin key on this machine by a new one. The one before signs nothing any longer.",
-        "procomu community rotate",
-        (_JSON,),
+        "Replace the admin key on this machine by a new one, or the community's secret, which a removed node knows.",
+        "procomu community rotate --secret",
+        (
+            Argument("--secret", "a new secret for all nodes, instead of a new admin key"),
+            Argument(
+                "--recovery", "with --secret: a file with a recovery key from paper, which signs too", "FILE"
+            ),
+            Argument("--save", "with --secret: a file for the next admin, if more must sign", "FILE"),
+            _JSON,
+        ),
     ),
     Verb(
         ("community", "key"),
