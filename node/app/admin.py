@@ -32,6 +32,7 @@ from node.control.active_ruleset import amend, new_strains
 from node.control.ports import Clock, StateArchive
 from node.control.reconciler import Reconciler
 from node.errors import Finding, NodeError, StorageTrouble
+from node.export.node_graph import NodeGraph
 from node.governance.admin_findings import too_few_admins
 from node.governance.canonical_form import meaning_fingerprint
 from node.governance.change_impact import change_impact
@@ -147,15 +148,17 @@ class AdminService:
         sign_card: Callable[[Card], str],
         portal_url: Callable[[], str],
         languages: Callable[[], Mapping[str, str]],
+        graph: Callable[[], NodeGraph],
         fingerprint: Callable[[], str],
         read_intervals: ReadIntervals,
         community: AdminCommunityService,
     ) -> None:
         """`sign_card` returns the text of a card; `languages` the portal's languages, each with its own name;
-        `fingerprint` that of the self-signed certificate of these pages, or an empty text."""
+        `graph` all nodes now; `fingerprint` that of the self-signed certificate of these pages, or an empty text."""
         self._reconciler, self._status_snapshot, self._files = reconciler, status_snapshot, files
         self._archive, self._clock, self._config = archive, clock, config
         self.access, self.adoption, self.fingerprint = access, adoption, fingerprint
+        self.graph = graph
         self.community = community
         self.meanings = RuleMeanings(adoption.version_text)
         self._hashing, self._previewing, self._read_intervals = asyncio.Lock(), asyncio.Lock(), read_intervals
