@@ -1,0 +1,73 @@
+"""The connections of this node, never more than LINKS_MAX: which are opened, which stay, and which make room."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+from mesh.link_selection import Call, KnownNode, LinkSelection, OpenLink
+from mesh.link_table import LinkEnd, LinkTable
+from node.units import Monotonic, NodeId
+
+FULL = "no room"
+"""Why a connection is closed that does not stay, or makes room for another one: its node is not called for a while."""
+DUPLICATE = "we are connected already"
+
+
+@dataclass(frozen=True, slots=True)
+class Introduced[L]:
+    """What follows from the hello on a new connection."""
+
+    refused: str = ""
+    """Why it is to be closed; empty if it stays."""
+    closed: tuple[tuple[L, str], ...] = ()
+    """Others that are to be closed for it, and why; they are not in the table any longer."""
+
+
+class Overlay[L]:
+    """The connections of one node. `known`: members' nodes that can be called."""
+
+    def __init__(
+        self, selection: LinkSelection, known: Callable[[Monotonic], Mapping[NodeId, KnownNode]]
+    ) -> None:
+        self.links: LinkTable[L] = LinkTable(selection.own)
+        self.selection = selection
+        self.calling: set[NodeId] = set()
+        """Nodes that are being called, or whose connection began with a call and lasts."""
+        self._known = known
+
+    def calls(self, now: Monotonic) -> list[NodeId]:
+        """Nodes to call now."""
+        return self.selection.calls(self._known(now), self.links.open_links(), self.calling, now)
+
+    def call(self, *, is_configured: bool) -> Call:
+        """What this node says about itself when it calls."""
+        return Call(len(self.links), is_configured)
+
+    def has_room(self, node: NodeId, interface: str, call: Call | None, now: Monotonic) -> bool:
+        """Whether a call of this proven key may become a connection."""
+        open_links = self.links.open_links()
+        if any(link.node == node for link in open_links):
+            return True  # a restart, or both sides called: decided with its hello
+        caller = OpenLink(node, node, interface, now, call)
+        return self.selection.admit(caller, self._known(now), open_links, now) is not None
+
+    def introduce(self, link: L, end: LinkEnd) -> Introduced[L]:
+        """A connection whose hello has arrived."""
+        before = self.links.open_links()
+        kept = self.links.introduce(link, end)
+        if kept is None:
+            return Introduced(DUPLICATE)
+        if kept.instead_of is not None:
+            return Introduced(closed=((kept.instead_of, DUPLICATE),))
+        admitted = self.selection.admit(end.opened(), self._known(end.since), before, end.since)
+        if admitted is None:
+            self.links.remove(link)
+            return Introduced(FULL)
+        leaving = self.links.named(admitted.instead_of) if admitted.instead_of is not None else None
+        if leaving is None:
+            return Introduced()
+        self.links.remove(leaving)
+        return Introduced(closed=((leaving, FULL),))
+
+    def refused(self, node: NodeId, now: Monotonic) -> None:
+        """The other side has no room."""
+        self.selection.refused(node, now, len(self.links))
