@@ -62,6 +62,11 @@ class CommunityService:
         return self._nodes
 
     @property
+    def trouble(self) -> str:
+        """What went wrong with the disk, in words for the operator; empty if nothing."""
+        return self._trouble
+
+    @property
     def listed(self) -> frozenset[NodeId]:
         """The nodes in the configuration, including this one."""
         return self._listed

@@ -5,7 +5,7 @@ import contextlib
 import random
 import secrets
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
@@ -15,6 +15,7 @@ from mesh.community_service import CommunityService
 from mesh.directory import Directory, Peer
 from mesh.discovery import Discovery, OwnService
 from mesh.link_table import LinkEnd, LinkTable
+from mesh.local_addresses import local_addresses
 from mesh.messages import (
     EXTENSIONS,
     QUIET_EXTENSION,
@@ -28,6 +29,8 @@ from mesh.messages import (
 )
 from mesh.neighbour_time import NeighbourTime
 from mesh.node_certificates import is_member
+from mesh.node_kind import NodeFacts
+from mesh.own_node_page import LocalFacts, OpenLink, OwnNodePage
 from mesh.page_format import VERSION, Malformed
 from mesh.peering import GREETING_MAX, KEEPALIVE_EVERY, QUIET_SILENT_AFTER, SILENT_AFTER
 from mesh.ports import NetworkTime, PageCache, PeerView, Roster, UsageLedger
@@ -39,6 +42,8 @@ from node.units import Monotonic, NodeId
 
 ROUND_EVERY_S = 30.0
 TICK_S = 0.5
+DESCRIBE_EVERY_S = 10.0
+"""Between two looks whether this node's own page is to be published."""
 TREE_TICK_S = 1.0
 """Between two messages with names of new pages to one neighbour."""
 CONFIGURED_AGAIN_S = (2.0, 60.0)
@@ -81,6 +86,7 @@ class MeshService:
         network_time: NetworkTime | None = None,
         on_usage_changed: Callable[[], None] = lambda: None,
         community: CommunityService | None = None,
+        local_facts: Callable[[], LocalFacts] = LocalFacts,
         # Network
         interfaces: tuple[str, ...] = (),
         port: int = 7400,
@@ -97,6 +103,7 @@ class MeshService:
         self._usage_ledger = usage_ledger
         self._page_cache = page_cache
         self._on_usage_changed = on_usage_changed
+        self._local_facts = local_facts
         self._interfaces = interfaces
         self._port = port
         self._configured = configured_peers
@@ -122,6 +129,7 @@ class MeshService:
         self._links: LinkTable[Link] = LinkTable(self._own)
         self._tree_ticked_s = 0.0
         self._neighbour_time = NeighbourTime()
+        self._own_page = OwnNodePage(self._name)
         self._copies: dict[Address | str, float] = {}
         """Where another machine with this node's key was met, each with the monotonic second."""
         self._dialling: set[NodeId] = set()
@@ -177,6 +185,11 @@ class MeshService:
         """Own usage was booked: send it, at most once per second. None reads all own buckets again."""
         self._replica.publish(changed)
 
+    def node_pages(self) -> Mapping[NodeId, NodeFacts]:
+        """What the community's nodes say of themselves, by node."""
+        found = {node: self._replica.node_page(node) for node in sorted(self._roster())}
+        return {node: facts for node, facts in found.items() if facts is not None}
+
     async def persist_pages(self) -> None:
         """Store the pages received so far; a page that cannot be stored is tried again later, with a warning."""
         await self._replica.persist_pages()
@@ -215,6 +228,7 @@ class MeshService:
         async with asyncio.TaskGroup() as self._tasks:
             self._tasks.create_task(self._discovery.run())
             self._tasks.create_task(self._keep_time())
+            self._tasks.create_task(self._describe_itself())
             self._tasks.create_task(self._replica.run())
             if self._records is not None:
                 self._records.woken = self._wake
@@ -228,6 +242,24 @@ class MeshService:
             self._close_silent()
             self._tick_tree()
             await asyncio.sleep(TICK_S)
+
+    async def _describe_itself(self) -> None:
+        """Publish this node's page when it says something else than the one before."""
+        while True:
+            await asyncio.sleep(DESCRIBE_EVERY_S)
+            hosts = (*local_addresses(self._interfaces), *(link.own_host for link in self._links))
+            told = self._network_time.told() if self._network_time is not None else None
+            body = self._own_page.look(
+                self._replica.node_page(self._own),
+                self._local_facts(),
+                [Address(host, self.listening_port) for host in hosts],
+                [OpenLink(link.node, id(link), link.counters()) for link in self._links],
+                now_s=time.monotonic(),
+                nodes=len(self._roster()),
+                unix_s=told[0] if told is not None else 0,
+            )
+            if body is not None:
+                self._replica.publish_node(body)
 
     def _tick_tree(self) -> None:
         now = time.monotonic()

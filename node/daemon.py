@@ -22,6 +22,8 @@ from captive_portal.senders import FrameSenders
 from captive_portal.server import Portal
 from mesh.announcement import Address, ConfiguredPeer
 from mesh.community_service import CommunityService
+from mesh.node_kind import UplinkState
+from mesh.own_node_page import LocalFacts
 from mesh.service import MeshService
 from node.accounting.ledger import UsageBucket, UsageKey
 from node.accounts.cards import make_card
@@ -31,6 +33,7 @@ from node.admin.server import LIMITS, AdminServer
 from node.app.account import AccountService
 from node.app.admin import AdminService
 from node.app.admin_access import AdminAccessService
+from node.app.admin_community import AdminCommunityService
 from node.app.community import CommunityCommands
 from node.app.console import ConsoleCommands, ConsoleService, RuleCommands
 from node.app.ladder_console import LadderCommands
@@ -61,7 +64,7 @@ from node.lan.foreign_servers import ForeignServers
 from node.lan.mdns_browser import MdnsBrowser
 from node.lan.mdns_services import ServiceList
 from node.lan.radvd import radvd
-from node.machine import machine_facts, machine_id
+from node.machine import load_percent, machine_facts, machine_id
 from node.memory_budget import budget
 from node.memory_tuning import memory_allowed, trim_regularly
 from node.process import PRIVATE_UMASK, keep_private, notify_systemd, run_until_signalled
@@ -377,12 +380,18 @@ class Node:
             machine=self.machine,
             network_time=self.clock,
             community=self.community,
+            local_facts=self._local_facts,
             interfaces=config.mesh.interfaces,
             port=config.mesh.port,
             configured_peers=tuple(
                 ConfiguredPeer(Address(peer.address, peer.port), peer.node) for peer in config.mesh.peers
             ),
         )
+
+    def _local_facts(self) -> LocalFacts:
+        """What this node's page says of it, beside its links."""
+        state: UplinkState = "up" if self.dns_fallback.upstream.answers else "down"
+        return LocalFacts(self.version, (self.config.uplink.name, state), load_percent())
 
     def _status_snapshot(self) -> StatusSnapshot:
         return StatusSnapshot(
@@ -445,6 +454,11 @@ class Node:
             portal_url=self.portal_url,
             languages=lambda: {tag: each.language.name for tag, each in self.portal.translations.items()},
             read_intervals=IntervalArchive(self.store.path).read_local,
+            community=AdminCommunityService(
+                self.community,
+                peers=self.mesh.peers if self.mesh else tuple,
+                key_copies=self.mesh.key_copies if self.mesh else tuple,
+            ),
         )
 
     def _console(self, status_snapshot: StatusSnapshot) -> Console:

@@ -15,6 +15,7 @@ from node.admin.appearance import AppearanceViews
 from node.admin.backups import BackupsViews
 from node.admin.ladders import LadderViews
 from node.admin.members import MembersViews
+from node.admin.nodes import NodesViews
 from node.admin.notices import NoticesViews
 from node.admin.objections import ObjectionsViews
 from node.admin.overview import OverviewViews
@@ -116,6 +117,7 @@ VIEWS = (
     PeopleViews,
     VouchersViews,
     MembersViews,
+    NodesViews,
     NoticesViews,
     ObjectionsViews,
     LadderViews,

@@ -11,6 +11,7 @@ from node.accounts.cards import Card
 from node.accounts.member_passphrases import hash_passphrase
 from node.app.admin_access import AdminAccessService
 from node.app.admin_backup import AdminBackupService
+from node.app.admin_community import AdminCommunityService
 from node.app.admin_content import AdminContentService
 from node.app.admin_members import AdminMembersService
 from node.app.admin_people import AdminPeopleService
@@ -148,12 +149,14 @@ class AdminService:
         languages: Callable[[], Mapping[str, str]],
         fingerprint: Callable[[], str],
         read_intervals: ReadIntervals,
+        community: AdminCommunityService,
     ) -> None:
         """`sign_card` returns the text of a card; `languages` the portal's languages, each with its own name;
         `fingerprint` that of the self-signed certificate of these pages, or an empty text."""
         self._reconciler, self._status_snapshot, self._files = reconciler, status_snapshot, files
         self._archive, self._clock, self._config = archive, clock, config
         self.access, self.adoption, self.fingerprint = access, adoption, fingerprint
+        self.community = community
         self.meanings = RuleMeanings(adoption.version_text)
         self._hashing, self._previewing, self._read_intervals = asyncio.Lock(), asyncio.Lock(), read_intervals
         self._portal_url, self._languages = portal_url, languages

@@ -26,6 +26,7 @@ from tests.fakes.admin_pages import (
     RULES,
     TABLET,
     admin_app,
+    found_community,
     open_admin_server,
     populate,
 )
@@ -93,6 +94,21 @@ async def open_with_cases() -> AsyncIterator[int]:
                 assert isinstance(opened, LadderCase), opened
             assert await app.portal.add_objection(PHONE, "ladder:big-users:1", "It was a backup.") is None
             await app.admin.cases.lift("admin Pere", 2)
+            async with open_admin_server(app.admin) as server:
+                assert server.bound is not None
+                yield server.bound[1]
+    finally:
+        folder.cleanup()
+
+
+@asynccontextmanager
+async def open_with_nodes() -> AsyncIterator[int]:
+    """The admin server of a node whose community has a record, an over-used invite and a copied disk."""
+    folder = await asyncio.to_thread(tempfile.TemporaryDirectory)
+    try:
+        async with admin_app(Path(folder.name)) as app:
+            await found_community(app)
+            app.node.key_copies = ("Two machines use the key of hills: give one of them a key of its own.",)
             async with open_admin_server(app.admin) as server:
                 assert server.bound is not None
                 yield server.bound[1]
@@ -355,6 +371,8 @@ ADMIN_SCENES = (
         server=open_with_cases,
         after=sends("/ladders/open"),
     ),
+    _admin("nodes without a record", "nodes", "/nodes"),
+    _admin("nodes of a community", "nodes", "/nodes", server=open_with_nodes),
     _admin("Procomú's own appearance", "appearance", "/appearance"),
     _admin(
         "a colour that nobody can read",

@@ -17,7 +17,7 @@ from node.identity import key_from_pem, own_node_id
 from node.units import NodeId
 from tests.contracts.test_cli import config, node_running
 from tests.fakes.neighbours import id_of
-from tests.unit.node.app.test_community import FakeStatementStore
+from tests.fakes.statement_store import FakeStatementStore
 
 __all__ = ["config"]
 NODES = tuple(map(id_of, ("square", "hills", "library")))

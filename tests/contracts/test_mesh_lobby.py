@@ -19,7 +19,7 @@ from node.errors import NodeError
 from tests.contracts.test_mesh_service import until
 from tests.fakes.community_statements import begun
 from tests.fakes.neighbours import FakePageCache, FakeUsageLedger, id_of, key_of
-from tests.unit.node.app.test_community import FakeStatementStore
+from tests.fakes.statement_store import FakeStatementStore
 
 FIRST = begun("square")
 SEED = bytes(SEED_BYTES)

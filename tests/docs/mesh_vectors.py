@@ -29,6 +29,7 @@ from mesh.messages import (
     encode,
 )
 from mesh.node_certificates import community_mark, leaf_certificate, wrapper_ca
+from mesh.node_kind import NodeFacts, NodeLink, node_body
 from mesh.page_format import Malformed, Page, assemble_page, page_digest, page_head
 from mesh.page_kinds import page_content
 from mesh.page_versions import PageCollection, counts_as
@@ -115,6 +116,27 @@ def other_page() -> bytes:
     head = page_head(**stream, period="now", part=0, seq=9)  # type: ignore[arg-type]
     signed = head + b"\n" + '{"sky":"núvols"}'.encode()
     return assemble_page(signed, sign(KEY, PAGE_KIND, signed))
+
+
+NODE_SAYS = NodeFacts(
+    "Ermita de dalt",
+    "1.2.0",
+    (Address("10.0.0.1", 7400), Address("fd00::1", 7400)),
+    ("main", "up"),
+    25,
+    (NodeLink(NODE), NodeLink(own_node_id(key_from_raw(bytes(32))), 20, 1)),
+    1_795_600_000,
+)
+
+
+def node_page() -> dict[str, object]:
+    stream = {"community": "la-vall", "author": NODE, "incarnation": "2-c04b", "kind": "node"}
+    head = page_head(**stream, period="now", part=0, seq=10)  # type: ignore[arg-type]
+    signed = head + b"\n" + node_body(NODE_SAYS)
+    page = messages.decode(assemble_page(signed, sign(KEY, PAGE_KIND, signed)))
+    assert isinstance(page, Page)
+    says = asdict(NODE_SAYS)
+    return {"frame": page.raw.decode(), "label": page.label, "digest": page_digest(page), "says": says}
 
 
 def others() -> dict[str, object]:
@@ -218,6 +240,7 @@ def vectors() -> dict[str, object]:
         "covers": [[*key, seq] for key, seq in COVERS.items()],
     }
     found["other"] = others()
+    found["node"] = node_page()
     found["hello-extended"] = {"frame": encode(EXTENDED).decode(), "says": asdict(EXTENDED)}
     found["room"] = room()
     found["statements"] = statements()

@@ -14,6 +14,8 @@ from mesh import (
     invite,
     lobby,
     messages,
+    node_kind,
+    node_page_schedule,
     other_pages,
     page_format,
     page_versions,
@@ -58,6 +60,9 @@ LIMITS = {
     "rows of one author that wait to be taken back": page_versions.CHANGED_ROWS_MAX,
     "pages of other kinds kept of one author": other_pages.OTHER_PAGES_MAX,
     "bytes of these": other_pages.OTHER_BYTES_MAX,
+    "addresses in a node page": node_kind.ADDRESSES_MAX,
+    "links in a node page": node_kind.LINKS_MAX,
+    "characters of a version in a node page": node_kind.VERSION_CHARS_MAX,
     "extensions in a hello": messages.EXTENSIONS_MAX,
     "text of a statement": signed_statement.TEXT_BYTES_MAX,
     "signatures of a statement": signed_statement.SIGNATURES_MAX,
@@ -121,6 +126,24 @@ def test_the_page_about_earlier_incarnations_of_the_vectors_is_accepted() -> Non
     plain = [[life, a, c.uplink.down, c.uplink.up, c.busy.down, c.busy.up] for life, a, c in past.rows]
     assert found["rows"] == plain
     assert found["covers"] == [list(cover) for cover in past.covers]
+
+
+def test_the_node_page_of_the_vectors_is_accepted() -> None:
+    found = vector("node")
+    page = decode(str(found["frame"]).encode())
+    assert isinstance(page, Page)
+    assert verify(page.author, PAGE_KIND, page.signed, page.signature)
+    assert (found["label"], found["digest"]) == (page.label, page_digest(page))
+    said = page_content(page, frozenset({page.author}))
+    assert isinstance(said, node_kind.NodeFacts)
+    assert found["says"] == json.loads(json.dumps(asdict(said)))
+
+
+def test_the_document_says_how_often_a_node_page_comes() -> None:
+    text = " ".join(PAGE.split())
+    assert f"after {node_page_schedule.MESH_PACE_S:.0f} s times the number of nodes" in text
+    assert f"no sooner than {node_page_schedule.REST_S_MIN:.0f} s" in text
+    assert (60.0, 8) == (node_page_schedule.SETTLE_S, node_page_schedule.SAVED_MAX)
 
 
 def test_two_nodes_with_the_same_pages_send_as_many_bytes_as_the_specification_says() -> None:

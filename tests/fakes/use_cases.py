@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.kdf.scrypt import Scrypt
 
+from mesh.community_service import CommunityService
 from mesh.ports import PeerView
 from node.accounting.intervals import AccountUsage, IntervalUsage
 from node.accounts import member_passphrases
@@ -32,6 +33,7 @@ from node.accounts.vouchers import Batch, IssueResult
 from node.app.account import AccountService
 from node.app.admin import AdminService
 from node.app.admin_access import AdminAccessService
+from node.app.admin_community import AdminCommunityService
 from node.app.measured_check import MeasuredCheck
 from node.app.next_rules import NextRulesService
 from node.app.rule_adoption import RuleAdoption
@@ -76,6 +78,7 @@ from tests.fakes.kernel import FakeKernel
 from tests.fakes.members import COMMUNITY, guest_account, make_registry
 from tests.fakes.prober import FakeProber
 from tests.fakes.repository import FakeArchive, FakeClock, FakeRepository
+from tests.fakes.statement_store import FakeStatementStore
 from tests.lab.agreement import Settings, node_toml
 
 if TYPE_CHECKING:
@@ -228,6 +231,11 @@ class UseCases:
             portal_url=lambda: self.node.portal_url,
             languages=lambda: self.node.languages,
             read_intervals=self.node.read_intervals,
+            community=AdminCommunityService(
+                self.node.community,
+                peers=lambda: self.node.peers,
+                key_copies=lambda: self.node.key_copies,
+            ),
         )
 
     # --- what can be observed ---
@@ -490,6 +498,8 @@ class AppFixture:
         """With accounts, as the adoption of rules counts them."""
         self.admin_fingerprint = ""
         self.backups = FakeBackups()
+        self.key_copies: tuple[str, ...] = ()
+        """Warnings of the mesh that several machines use one node key."""
         self.services: tuple[ServiceView, ...] = ()
         self._session_ms, self._tick_s = session_ms, tick_s
         self._lives = itertools.count(1)
@@ -497,6 +507,16 @@ class AppFixture:
         self.config: NodeConfig = parsed_settings()
         self.member_directory: MemberDirectory = directory_of(members)
         self.book = ruleset_of(self.rules_text, members)
+
+    @cached_property
+    def community(self) -> CommunityService:
+        """With the list of nodes in the settings, and no record until one is followed."""
+        return CommunityService(
+            own=own_node_id(KEY),
+            listed=self.config.community.nodes,
+            store=FakeStatementStore(),
+            secret=bytes(32),
+        )
 
     def configure(self, section: str, **settings: object) -> None:
         """Changes settings of one section of node.toml, for the next run."""

@@ -41,7 +41,7 @@ from mesh.signed_statement import SignedStatement, make_statement
 from node.keyring import community_key_from
 from tests.fakes.community_statements import SEED, begun, state_of
 from tests.fakes.neighbours import id_of, key_of
-from tests.unit.node.app.test_community import FakeStatementStore
+from tests.fakes.statement_store import FakeStatementStore
 
 FIRST = begun("square")
 SECRET = bytes(32)
