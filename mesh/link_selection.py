@@ -26,7 +26,8 @@ ISOLATED_BELOW = 2
 KEPT_AT_LEAST = Milliseconds(60_000)
 """A connection that makes room for a caller without any has lasted so long."""
 PLAIN_KEPT_AT_LEAST = Milliseconds(300_000)
-"""The same for callers of earlier versions, which do not say how many they have and call all nodes."""
+"""Callers of earlier versions do not say how many they have, and call all nodes: one of them takes the place of another
+one after so long."""
 LASTED = Milliseconds(30_000)
 """A connection that ends sooner counts as a call that failed."""
 FAILED_AGAIN = Milliseconds(1_000), Milliseconds(60_000)
@@ -71,7 +72,7 @@ class Call:
 
 
 @dataclass(frozen=True, slots=True)
-class OpenLink:
+class KeptLink:
     """A connection whose other end has proven its key, or that asks to become one."""
 
     name: NodeId
@@ -83,7 +84,6 @@ class OpenLink:
     """What the other side said when it called; None if this side called, or it is of an earlier version."""
     was_called: bool = False
     """Whether this side called."""
-    round_trip: Microseconds | None = None
 
     @property
     def is_plain(self) -> bool:
@@ -145,15 +145,17 @@ class LinkSelection:
         tries = before.tries + 1 if before is not None else 0
         if len(self._waiting) >= WAITING_MAX:
             del self._waiting[next(iter(self._waiting))]
-        wait = max(least, min(most, least * 2 ** min(tries, 16)))
-        self._waiting[node] = _Waiting(tries, Monotonic(now + wait))
+        wait = min(most, least * 2 ** min(tries, 16))
+        # Nodes that are refused in the same moment do not call again in the same moment.
+        chance = self._chance(NodeId(f"{node} {now}"))[0]
+        self._waiting[node] = _Waiting(tries, Monotonic(now + wait * (192 + chance // 2) // 256))
 
     # --- Choices ------------------------------------------------------------------------------------
 
     def calls(
         self,
         known: Mapping[NodeId, KnownNode],
-        links: Sequence[OpenLink],
+        links: Sequence[KeptLink],
         calling: Collection[NodeId],
         now: Monotonic,
     ) -> list[NodeId]:
@@ -165,7 +167,7 @@ class LinkSelection:
         for node in self._structure(reachable):
             if node in connected or node in calling or node in chosen or node not in known:
                 continue
-            asked = OpenLink(
+            asked = KeptLink(
                 node, node, self._interface(known[node], reachable), now, Call(LINKS_MAX), was_called=True
             )
             if self.admit(asked, known, links, now) is not None:
@@ -180,9 +182,9 @@ class LinkSelection:
 
     def admit(
         self,
-        caller: OpenLink,
+        caller: KeptLink,
         known: Mapping[NodeId, KnownNode],
-        links: Sequence[OpenLink],
+        links: Sequence[KeptLink],
         now: Monotonic,
     ) -> Admitted | None:
         """Whether a connection that is not among `links` stays, and which one makes room; None if it is to be closed."""
@@ -191,19 +193,23 @@ class LinkSelection:
         if any(link.node == caller.node for link in links):
             return None  # a copy of its disk: it takes nobody's place
         ranks = self._ranks([*links, caller], self._reachable(known, links, now, caller))
-        worst = max(links, key=lambda link: (ranks[link.name], link.round_trip or 0, -link.since))
+        worst = max(
+            links,
+            key=lambda link: (ranks[link.name], _distance(known.get(link.node)), -link.since, link.name),
+        )
         if ranks[worst.name] > ranks[caller.name]:
             return Admitted(worst.name)
         return self._make_room(caller, links, ranks, now)
 
     def _make_room(
-        self, caller: OpenLink, links: Sequence[OpenLink], ranks: Mapping[NodeId, Rank], now: Monotonic
+        self, caller: KeptLink, links: Sequence[KeptLink], ranks: Mapping[NodeId, Rank], now: Monotonic
     ) -> Admitted | None:
         """For a caller that may have no other way into the mesh: nodes take turns."""
         free = [link for link in links if ranks[link.name] >= Rank.DIRECT]
         if caller.is_plain:
-            plain = [link for link in free if link.is_plain]
-            free = [link for link in plain or free if now - link.since >= PLAIN_KEPT_AT_LEAST]
+            plain = [link for link in free if link.is_plain] or free
+            is_late = all(now - link.since >= PLAIN_KEPT_AT_LEAST for link in plain)
+            free = plain if is_late else []
         elif caller.call is not None and caller.call.links < ISOLATED_BELOW:
             free = [link for link in free if now - link.since >= KEPT_AT_LEAST]
         else:
@@ -213,9 +219,9 @@ class LinkSelection:
     def _reachable(
         self,
         known: Mapping[NodeId, KnownNode],
-        links: Iterable[OpenLink],
+        links: Iterable[KeptLink],
         now: Monotonic,
-        caller: OpenLink | None = None,
+        caller: KeptLink | None = None,
     ) -> dict[str, set[NodeId]]:
         """By interface: nodes that are connected there, and those reported there that are not connected. A report never
         moves a connected node to another interface."""
@@ -240,9 +246,7 @@ class LinkSelection:
             if len(nodes) <= DIRECT_MAX:
                 yield from sorted(nodes)
 
-    def _ranks(
-        self, links: Sequence[OpenLink], reachable: Mapping[str, set[NodeId]]
-    ) -> dict[NodeId, Rank]:
+    def _ranks(self, links: Sequence[KeptLink], reachable: Mapping[str, set[NodeId]]) -> dict[NodeId, Rank]:
         """By name. The ring is that of the connected nodes: one that is only reported displaces nobody."""
         asked = sorted(
             (link for link in links if link.call is not None and link.call.is_configured),
@@ -278,9 +282,7 @@ class LinkSelection:
         """In the order in which they are called: at random until there are RANDOM_LINKS, then by round trip."""
         shuffled = sorted(nodes, key=lambda each: self._chance(each.node))
         random = max(0, RANDOM_LINKS - here)
-        near = sorted(
-            shuffled[random:], key=lambda each: (each.round_trip is None, (each.round_trip or 0).bit_length())
-        )
+        near = sorted(shuffled[random:], key=lambda each: (each.round_trip is None, _distance(each)))
         return [each.node for each in (*shuffled[:random], *near)]
 
     def _chance(self, node: NodeId) -> bytes:
@@ -289,6 +291,11 @@ class LinkSelection:
     def _interface(self, each: KnownNode, reachable: Mapping[str, set[NodeId]]) -> str:
         """Of those where it was reported, the one with the fewest nodes."""
         return min(each.interfaces, key=lambda interface: (len(reachable.get(interface, ())), interface))
+
+
+def _distance(each: KnownNode | None) -> int:
+    """Steps in which the round trip doubles: what differs by less is equally near. 0 if it is not known."""
+    return (each.round_trip or 0).bit_length() if each is not None else 0
 
 
 def _beside(own: NodeId, nodes: Collection[NodeId]) -> tuple[NodeId, NodeId]:

@@ -7,11 +7,14 @@ decides.
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from mesh.link_selection import Call, OpenLink
+from mesh.link_selection import Call, KeptLink
 from node.units import Monotonic, NodeId
 
 MACHINES_MAX = 4
 """Machines that may be connected with one key; a fifth takes the place of none."""
+
+
+NEVER = Monotonic(0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,7 +29,7 @@ class LinkEnd:
     """Whether this side opened it."""
     interface: str = ""
     """Of this node; empty if its address is not of one link."""
-    since: Monotonic = Monotonic(0)
+    since: Monotonic = NEVER
     call: Call | None = None
     """What the other side said when it opened it."""
 
@@ -35,11 +38,9 @@ class LinkEnd:
         """Of the exchange with the machine at the other end."""
         return NodeId(f"{self.node}/{self.machine}")
 
-    def opened(self) -> OpenLink:
+    def kept(self) -> KeptLink:
         """As the selection sees it."""
-        return OpenLink(
-            self.name, self.node, self.interface, self.since, self.call, was_called=self.dialled
-        )
+        return KeptLink(self.name, self.node, self.interface, self.since, self.call, was_called=self.dialled)
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,8 +95,8 @@ class LinkTable[L]:
                 return True
         return False
 
-    def open_links(self) -> list[OpenLink]:
-        return [end.opened() for _, end in self._links.values()]
+    def kept_links(self) -> list[KeptLink]:
+        return [end.kept() for _, end in self._links.values()]
 
     def named(self, name: NodeId) -> L | None:
         return next((link for link, end in self._links.values() if end.name == name), None)

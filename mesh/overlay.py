@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
-from mesh.link_selection import Call, KnownNode, LinkSelection, OpenLink
+from mesh.link_selection import Call, KeptLink, KnownNode, LinkSelection
 from mesh.link_table import LinkEnd, LinkTable
 from node.units import Monotonic, NodeId
 
@@ -36,29 +36,29 @@ class Overlay[L]:
 
     def calls(self, now: Monotonic) -> list[NodeId]:
         """Nodes to call now."""
-        return self.selection.calls(self._known(now), self.links.open_links(), self.calling, now)
+        return self.selection.calls(self._known(now), self.links.kept_links(), self.calling, now)
 
-    def call(self, *, is_configured: bool) -> Call:
-        """What this node says about itself when it calls."""
-        return Call(len(self.links), is_configured)
+    def call(self, node: NodeId | None) -> Call:
+        """What this node says about itself when it calls; None for any node at a configured address."""
+        return Call(len(self.links), node is None or node in self.selection.configured)
 
     def has_room(self, node: NodeId, interface: str, call: Call | None, now: Monotonic) -> bool:
         """Whether a call of this proven key may become a connection."""
-        open_links = self.links.open_links()
-        if any(link.node == node for link in open_links):
+        kept_links = self.links.kept_links()
+        if any(link.node == node for link in kept_links):
             return True  # a restart, or both sides called: decided with its hello
-        caller = OpenLink(node, node, interface, now, call)
-        return self.selection.admit(caller, self._known(now), open_links, now) is not None
+        caller = KeptLink(node, node, interface, now, call)
+        return self.selection.admit(caller, self._known(now), kept_links, now) is not None
 
     def introduce(self, link: L, end: LinkEnd) -> Introduced[L]:
         """A connection whose hello has arrived."""
-        before = self.links.open_links()
+        before = self.links.kept_links()
         kept = self.links.introduce(link, end)
         if kept is None:
             return Introduced(DUPLICATE)
         if kept.instead_of is not None:
             return Introduced(closed=((kept.instead_of, DUPLICATE),))
-        admitted = self.selection.admit(end.opened(), self._known(end.since), before, end.since)
+        admitted = self.selection.admit(end.kept(), self._known(end.since), before, end.since)
         if admitted is None:
             self.links.remove(link)
             return Introduced(FULL)

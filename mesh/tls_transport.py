@@ -33,7 +33,7 @@ from mesh.page_format import Malformed
 from mesh.tcp_info import TCP_INFO_BYTES, link_counters
 from node.errors import NodeError
 from node.identity import key_to_pem
-from node.units import NodeId
+from node.units import Monotonic, NodeId
 
 HANDSHAKE_S = 10
 """For TLS and the HTTP request together, so that a slow stranger cannot hold a slot longer."""
@@ -152,6 +152,8 @@ class Link:
         """Whether this side opened it."""
         self.interface, self.call = interface, call
         """Of this node, empty if the address is not of one link; and what the other side said when it opened it."""
+        self.since = Monotonic(0)
+        """When its hello arrived."""
         self.told = ""
         """Why the other side closed it."""
         self.wake = asyncio.Event()

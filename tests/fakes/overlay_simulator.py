@@ -3,9 +3,9 @@
 import heapq
 import random
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
-from mesh.link_selection import LINKS_MAX, Call, KnownNode, LinkSelection
+from mesh.link_selection import Call, KnownNode, LinkSelection
 from mesh.link_table import LinkEnd
 from mesh.overlay import FULL, Overlay
 from node.units import Monotonic, NodeId
@@ -34,23 +34,20 @@ class Connection:
 
 @dataclass(eq=False, slots=True)
 class OverlayNode:
-    """One node. `sees`: what it discovered, by interface; some of it may not exist."""
+    """One node. `sees`: what it discovered; some of it may not exist."""
 
     number: int
     node: NodeId
     overlay: Overlay[Connection]
-    sees: dict[NodeId, set[str]] = field(default_factory=dict)
+    sees: dict[NodeId, KnownNode]
     is_up: bool = True
     boot: int = 0
     is_plain: bool = False
     """Of an earlier version: calls all nodes it sees, and has no limit."""
     refuses: bool = False
 
-    def known(self, _now: Monotonic) -> Mapping[NodeId, KnownNode]:
-        return {node: KnownNode(node, frozenset(where)) for node, where in self.sees.items()}
-
     def neighbours(self) -> set[NodeId]:
-        return {link.node for link in self.overlay.links.open_links()}
+        return {link.node for link in self.overlay.links.kept_links()}
 
 
 class OverlaySimulator:
@@ -72,12 +69,11 @@ class OverlaySimulator:
     def add(self, configured: frozenset[NodeId] = frozenset()) -> OverlayNode:
         number = len(self.nodes)
         own = simulated_id(number)
-        holder: list[OverlayNode] = []
+        sees: dict[NodeId, KnownNode] = {}
         overlay: Overlay[Connection] = Overlay(
-            LinkSelection(own, self.chance.randbytes(8), configured), lambda now: holder[0].known(now)
+            LinkSelection(own, self.chance.randbytes(8), configured), lambda _now: sees
         )
-        node = OverlayNode(number, own, overlay)
-        holder.append(node)
+        node = OverlayNode(number, own, overlay, sees)
         self.nodes.append(node)
         self.by_id[own] = node
         self._later(self.chance.randint(0, PLAN_MS), lambda: self._plan(node))
@@ -86,7 +82,13 @@ class OverlaySimulator:
     def see(self, left: int, right: int, interface: str = "lan") -> None:
         """Both can call each other."""
         for one, other in ((left, right), (right, left)):
-            self.nodes[one].sees.setdefault(simulated_id(other), set()).add(interface)
+            self.report(one, self.nodes[other].node, interface)
+
+    def report(self, number: int, node: NodeId, interface: str) -> None:
+        """A node, which may not exist, is reported to another one."""
+        before = self.nodes[number].sees.get(node)
+        where = before.interfaces if before is not None else frozenset()
+        self.nodes[number].sees[node] = KnownNode(node, where | {interface})
 
     def see_all(self, numbers: range | list[int], interface: str = "lan") -> None:
         for left in numbers:
@@ -178,9 +180,8 @@ class OverlaySimulator:
         if called is None or not called.is_up:
             self._later(NO_ANSWER_MS, lambda: self._failed(node, other))
             return
-        is_configured = other in node.overlay.selection.configured
-        call = None if node.is_plain else node.overlay.call(is_configured=is_configured)
-        interface = min(node.sees[other])
+        call = None if node.is_plain else node.overlay.call(other)
+        interface = min(node.sees[other].interfaces)
         self._delayed(lambda: self._arrive(Connection(node, called, call, interface)))
 
     def _failed(self, node: OverlayNode, other: NodeId) -> None:
@@ -245,7 +246,7 @@ class OverlaySimulator:
 
     def _lost(self, node: OverlayNode, connection: Connection, why: str) -> None:
         other = connection.other(node)
-        ends = {link.node: link for link in node.overlay.links.open_links()}
+        ends = {link.node: link for link in node.overlay.links.kept_links()}
         if not node.is_up or (not node.overlay.links.remove(connection) and why != FULL):
             return
         self.changes += 1
