@@ -1,6 +1,6 @@
 """The connections of this node, never more than LINKS_MAX: which are opened, which stay, and which make room."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 
 from mesh.link_selection import Call, KeptLink, KnownNode, LinkSelection
@@ -71,3 +71,10 @@ class Overlay[L]:
     def refused(self, node: NodeId, now: Monotonic) -> None:
         """The other side has no room."""
         self.selection.refused(node, now, len(self.links))
+
+    def ended(self, node: NodeId, since: Monotonic, why: Collection[str | None], now: Monotonic) -> None:
+        """The last connection to a node is over; `why`: what both sides said."""
+        if FULL in why:
+            self.refused(node, now)
+        else:
+            self.selection.ended(node, since, now)

@@ -12,6 +12,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from mesh import peering
 from mesh.announcement import Address, Announcement, ConfiguredPeer
 from mesh.community_service import CommunityService
+from mesh.contact_warnings import contact_warnings
 from mesh.directory import Directory, Peer
 from mesh.discovery import Discovery, OwnService
 from mesh.key_copies import KeyCopies
@@ -29,16 +30,17 @@ from mesh.messages import (
     decode,
     encode,
 )
-from mesh.neighbour_time import NeighbourTime
 from mesh.node_certificates import is_member
 from mesh.node_kind import NodeFacts
-from mesh.overlay import FULL, Overlay
+from mesh.overlay import Overlay
 from mesh.own_node_page import LocalFacts, OpenLink, OwnNodePage
 from mesh.page_format import VERSION, Malformed
+from mesh.peer_exchange import CANDIDATE_EVERY_S, LINKS_ENOUGH, PeerExchange
 from mesh.peering import GREETING_MAX, KEEPALIVE_EVERY, QUIET_SILENT_AFTER, SILENT_AFTER
 from mesh.ports import NetworkTime, PageCache, PeerView, Roster, UsageLedger
 from mesh.record_exchange import RECORDS_EXTENSION
 from mesh.replicator import OwnBucket, Replicator
+from mesh.time_exchange import TimeExchange
 from mesh.tls_transport import Dialer, DialFailed, Link, Listener, NoRoom, RefusedByPeer, WrongNode, contexts
 from node.identity import human_form, own_node_id
 from node.units import Microseconds, Monotonic, NodeId
@@ -127,8 +129,9 @@ class MeshService:
         self._links = self._overlay.links
         self._choose_at_s = 0.0
         self._tree_ticked_s = 0.0
-        self._neighbour_time = NeighbourTime()
+        self._time = TimeExchange(self._network_time)
         self._own_page = OwnNodePage(self._name)
+        self._peer_exchange = PeerExchange()
         self._copies = KeyCopies()
         self._dialling = self._overlay.calling
         self._answered: dict[Address, NodeId] = {}
@@ -154,18 +157,7 @@ class MeshService:
         found = [*self.key_copies(), *self._replica.warnings()]
         if self._version_warning:
             found.append(self._version_warning)
-        for configured in self._configured:
-            if configured.address in self._wrong:
-                other = human_form(self._wrong[configured.address])
-                found.append(
-                    f"at {configured.address} is node {other}: correct the id in mesh.peers if it is the right one"
-                )
-        for peer in self._directory:
-            shown = peer.name or human_form(peer.node)
-            if peer.refused_us and peer.listed:
-                found.append(f"{shown} does not know this node's key: put it on the list there")
-            if peer.other_community:
-                found.append(f"{shown} serves another community: the community id differs")
+        found += contact_warnings(self._configured, self._wrong, self._directory)
         return (*found, *(self._discovery.warnings() if self._discovery else ()))
 
     def key_copies(self) -> tuple[str, ...]:
@@ -225,6 +217,7 @@ class MeshService:
             self._tasks.create_task(self._discovery.run())
             self._tasks.create_task(self._keep_time())
             self._tasks.create_task(self._describe_itself())
+            self._tasks.create_task(self._call_candidates())
             self._tasks.create_task(self._replica.run())
             if self._records is not None:
                 self._records.woken = self._wake
@@ -265,6 +258,30 @@ class MeshService:
             if link.counters is not None:
                 self._directory.measured(link.node, Microseconds(round(link.counters.round_trip_ms * 1_000)))
         return links
+
+    async def _call_candidates(self) -> None:
+        """While there are few connections: call members whose node pages say where they are."""
+        while True:
+            await asyncio.sleep(CANDIDATE_EVERY_S * random.uniform(0.8, 1.2))  # noqa: S311
+            if len(self._links) >= LINKS_ENOUGH:
+                continue
+            others = [node for node in self._roster() if node != self._own and not self._links.of(node)]
+            random.shuffle(others)
+            found = self._peer_exchange.candidate(others, self._replica.node_page, _now())
+            if found is not None and found[0] not in self._dialling:
+                self._dialling.add(found[0])
+                self._tasks.create_task(self._call(*found))
+
+    async def _call(self, node: NodeId, address: Address) -> None:
+        try:
+            link = await self._try(node, address)
+            if link is not None:
+                self._peer_exchange.proved(node)
+                self._directory.meet(node, _now())
+                self._directory.worked(node, address)
+                await self._serve(link)
+        finally:
+            self._dialling.discard(node)
 
     def _tick_tree(self) -> None:
         now = time.monotonic()
@@ -312,7 +329,7 @@ class MeshService:
         peer = self._directory.find(node)
         is_stranger = peer is not None and isinstance(peer.state, peering.Stranger)
         if is_stranger or not is_member(node, self._roster()):
-            self._call(node)
+            self._begin_call(node)
             return
         self._choose_at_s = 0.0
         if len(self._links) + len(self._dialling) < FEW_LINKS:
@@ -321,9 +338,9 @@ class MeshService:
     def _call_chosen(self) -> None:
         self._choose_at_s = time.monotonic() + CHOOSE_EVERY_S
         for node in self._overlay.calls(_now()):
-            self._call(node)
+            self._begin_call(node)
 
-    def _call(self, node: NodeId) -> None:
+    def _begin_call(self, node: NodeId) -> None:
         if not self._stopping and node not in self._dialling and not self._links.of(node):
             self._dialling.add(node)
             self._tasks.create_task(self._dial(node))
@@ -332,7 +349,7 @@ class MeshService:
         self._replica.exchange.greet(link.name, can)
         if self._records is not None and RECORDS_EXTENSION in can:
             self._records.exchange.greet(link.node)
-        self._ask_time(link)
+        link.answer(self._time.question())
         self._wake()
 
     def _part(self, link: Link) -> None:
@@ -379,7 +396,8 @@ class MeshService:
             if full.node is not None:
                 self._overlay.refused(full.node, _now())
         except WrongNode as wrong:
-            self._wrong[address] = wrong.node
+            if any(address == each.address for each in self._configured):
+                self._wrong[address] = wrong.node
         except DialFailed:
             pass
         return None
@@ -437,16 +455,9 @@ class MeshService:
                 self._part(link)
                 self._choose_at_s = 0.0
             if not self._links.of(node):
-                self._note_end(link)
+                self._overlay.ended(node, link.since or _now(), {link.told, link.closing}, _now())
                 self._handle(node, peering.Closed())
             await link.close(link.closing or "goodbye")
-
-    def _note_end(self, link: Link) -> None:
-        """Whether and when this node calls the other one again."""
-        if link.told == FULL:
-            self._overlay.refused(link.node, _now())
-        elif link.closing != FULL:
-            self._overlay.selection.ended(link.node, link.since or _now(), _now())
 
     async def _meet_own_key(self, link: Link) -> None:
         """A connection with this node's own key: from itself, or from a copy of its disk in another machine."""
@@ -535,17 +546,9 @@ class MeshService:
                 writing.cancel()
 
     def _receive(self, link: Link, message: Message | Malformed) -> None:
-        clock = self._network_time
         match message:
-            case TimeRequest():
-                told = clock.told() if clock is not None else None
-                if told is not None:
-                    link.answer(encode(TimeAnswer(*told)))
-            case TimeAnswer(unix_s, hops):
-                self._neighbour_time.hear(link.node, unix_s, hops, _now())
-                estimate = self._neighbour_time.estimate(_now())
-                if clock is not None and estimate is not None and clock.is_needed:
-                    clock.learn(*estimate)
+            case TimeRequest() | TimeAnswer():
+                link.answer(self._time.receive(link.node, message, _now()))
             case _:
                 self._replica.handle(link.name, message)
 
@@ -558,7 +561,7 @@ class MeshService:
                 self._replica.exchange.begin_round(link.name)
                 if self._records is not None:
                     self._records.exchange.round_passed(link.node)
-                self._ask_time(link)
+                link.answer(self._time.question())
                 round_at = loop.time() + ROUND_EVERY_S * random.uniform(0.8, 1.2)  # noqa: S311
             frame = self._next_frame(link)
             if frame is None:
@@ -568,10 +571,6 @@ class MeshService:
                     return
                 keepalive_at = loop.time() + KEEPALIVE_EVERY / 1000
             await asyncio.sleep(0)
-
-    def _ask_time(self, link: Link) -> None:
-        if self._network_time is not None and self._network_time.is_needed:
-            link.answer(encode(TimeRequest()))
 
     def _next_frame(self, link: Link) -> bytes | None:
         """Statements about the community go before pages."""

@@ -185,10 +185,11 @@ class Link:
             return False
         return True
 
-    def answer(self, frame: bytes) -> None:
-        """Queue a short frame, before those of the exchange."""
-        self._answers.append(frame)
-        self.wake.set()
+    def answer(self, frame: bytes | None) -> None:
+        """Queue a short frame, before those of the exchange; None is no frame."""
+        if frame is not None:
+            self._answers.append(frame)
+            self.wake.set()
 
     def next_answer(self) -> bytes | None:
         return self._answers.popleft() if self._answers else None

@@ -4,7 +4,8 @@ import asyncio
 
 import pytest
 
-from mesh import node_page_schedule, page_kinds, service
+from mesh import node_page_schedule, own_node_page, page_kinds, peer_exchange, service
+from mesh.announcement import Address
 from mesh.node_kind import NODE_KIND, NOW, NodeFacts, node_body
 from mesh.own_node_page import LocalFacts
 from mesh.page_format import Page
@@ -126,3 +127,71 @@ def test_no_node_speaks_for_another(author: str) -> None:
         == village.exchange["valley"].others_of(id_of("stranger"))
     )
     assert village.refused
+
+
+@pytest.fixture
+def on_one_host(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The addresses of this host are those of the mesh."""
+    for module in (own_node_page, peer_exchange):
+        monkeypatch.setattr(module, "is_callable", lambda address: address.host == "::1")
+    monkeypatch.setattr(service, "CANDIDATE_EVERY_S", 0.2)
+
+
+@pytest.mark.usefixtures("hasty", "on_one_host")
+async def test_nodes_with_a_common_neighbour_find_each_other_and_stay_connected_without_it() -> None:
+    async with NodeFixture("valley", "hill", "coast").running() as valley:
+        hill = NodeFixture("hill", "valley", "coast", peers=(valley.address,))
+        coast = NodeFixture("coast", "valley", "hill", peers=(valley.address,))
+        async with hill.running(), coast.running():
+            await until(lambda: "trusted" == hill.states().get("coast") == coast.states().get("hill"), 10.0)
+            assert (Address("::1", coast.mesh.listening_port),) == hill.mesh.node_pages()[COAST].addresses
+            before = hill.mesh._links.of(COAST)
+            hill.roster -= {VALLEY}
+            coast.roster -= {VALLEY}
+            await until(
+                lambda: {"coast"} == {name for name, state in hill.states().items() if state == "trusted"}
+            )
+            hill.book("ana", 5)
+            await until(lambda: 5 == coast.usage_ledger.used("ana"))
+            assert before == hill.mesh._links.of(COAST)
+
+
+@pytest.mark.usefixtures("hasty", "on_one_host")
+async def test_an_address_where_another_node_answers_gives_no_connection_and_is_not_called_again() -> None:
+    """Coast names the address of a node that is none of the community."""
+    async with (
+        NodeFixture("stranger").running() as stranger,
+        NodeFixture("valley", "hill", "coast").running() as valley,
+        NodeFixture("hill", "valley", "coast", peers=(valley.address,)).running() as hill,
+    ):
+        await until(lambda: {"valley": "trusted"} == hill.states())
+        false = NodeFacts("coast", addresses=(stranger.address,))
+        page = an_other_page("coast", kind=NODE_KIND.name, period=NOW, body=node_body(false))
+        hill.mesh._replica._act(hill.mesh._replica.exchange.restore(page))
+        assert COAST in hill.mesh.node_pages()
+        await until(lambda: COAST in hill.mesh._peer_exchange._tried)
+        await asyncio.sleep(1.5)
+        assert 1 == hill.mesh._peer_exchange._tried[COAST].count
+        assert {"valley": "trusted"} == hill.states()
+        assert {} == hill.mesh._wrong
+
+
+@pytest.mark.usefixtures("hasty", "on_one_host")
+async def test_the_address_of_a_node_that_was_removed_is_not_called() -> None:
+    async with (
+        NodeFixture("coast", "hill").running() as coast,
+        NodeFixture("hill", "coast").running() as hill,
+    ):
+        page = an_other_page(
+            "coast",
+            kind=NODE_KIND.name,
+            period=NOW,
+            body=node_body(NodeFacts("coast", addresses=(coast.address,))),
+        )
+        hill.mesh._replica._act(hill.mesh._replica.exchange.restore(page))
+        assert COAST in hill.mesh.node_pages()
+        hill.roster -= {COAST}
+        assert {} == {node: facts for node, facts in hill.mesh.node_pages().items() if node == COAST}
+        await asyncio.sleep(1.0)
+        assert {} == hill.mesh._peer_exchange._tried
+        assert {} == coast.states()

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from mesh import (
+    callable_address,
     community_record,
     community_state,
     directory,
@@ -20,6 +21,7 @@ from mesh import (
     page_format,
     page_versions,
     past_kind,
+    peer_exchange,
     peering,
     push_tree,
     signed_statement,
@@ -144,6 +146,18 @@ def test_the_document_says_how_often_a_node_page_comes() -> None:
     assert f"after {node_page_schedule.MESH_PACE_S:.0f} s times the number of nodes" in text
     assert f"no sooner than {node_page_schedule.REST_S_MIN:.0f} s" in text
     assert (60.0, 8) == (node_page_schedule.SETTLE_S, node_page_schedule.SAVED_MAX)
+
+
+def test_the_document_says_how_often_candidates_are_called() -> None:
+    every_s = peer_exchange.CANDIDATE_EVERY_S
+    text = " ".join(PAGE.split())
+    assert f"one in {0.8 * every_s:.0f} to {1.2 * every_s:.0f} s" in text
+    assert f"ports from {callable_address.PORT_MIN}:" in text
+    assert (4, 600_000, 86_400_000) == (
+        peer_exchange.LINKS_ENOUGH,
+        peer_exchange.AGAIN_MIN,
+        peer_exchange.AGAIN_MAX,
+    )
 
 
 def test_two_nodes_with_the_same_pages_send_as_many_bytes_as_the_specification_says() -> None:
