@@ -229,11 +229,12 @@ class LinkSelection:
         here = [*links, *([caller] if caller is not None else [])]
         for link in here:
             found.setdefault(link.interface, set()).add(link.node)
-        connected = {link.node for link in here}
-        for each in known.values():
-            if each.node not in connected and each.node != self.own and not self.is_waiting(each.node, now):
+        elsewhere = {self.own, *(link.node for link in here)}
+        elsewhere |= {node for node, waiting in self._waiting.items() if now < waiting.until}
+        for node, each in known.items():
+            if node not in elsewhere:
                 for interface in each.interfaces:
-                    found.setdefault(interface, set()).add(each.node)
+                    found.setdefault(interface, set()).add(node)
         return found
 
     def _structure(self, reachable: Mapping[str, set[NodeId]]) -> Iterator[NodeId]:

@@ -106,14 +106,19 @@ class OverlaySimulator:
             self._later(self.chance.randint(0, 20_000), lambda o=other, c=link: self._lost(o, c, ""))  # type: ignore[misc]
         node.overlay.calling.clear()
 
+    def start(self, number: int) -> None:
+        """Again, with nothing that it knew before but whom it sees."""
+        node = self.nodes[number]
+        node.is_up, node.boot = True, node.boot + 1
+        node.overlay.selection = LinkSelection(
+            node.node, self.chance.randbytes(8), node.overlay.selection.configured
+        )
+
     def run(self, seconds: float) -> None:
         until = self.now + int(seconds * 1000)
         while self._queue and self._queue[0][0] <= until:
             self.now, _, happens = heapq.heappop(self._queue)
             happens()
-            for node in self.nodes:
-                if not node.is_plain:
-                    self.most = max(self.most, len(node.overlay.links))
         self.now = until
 
     def pieces(self) -> list[set[int]]:
@@ -232,6 +237,7 @@ class OverlaySimulator:
                 self._close(node, kept.instead_of, "")
             return
         introduced = node.overlay.introduce(connection, end)
+        self.most = max(self.most, len(node.overlay.links))
         self.changes += 1
         for link, why in introduced.closed:
             self._close(node, link, why)
