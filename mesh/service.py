@@ -33,13 +33,14 @@ from mesh.messages import (
 from mesh.node_certificates import is_member
 from mesh.node_kind import NodeFacts
 from mesh.overlay import Overlay
-from mesh.own_node_page import LocalFacts, OpenLink, OwnNodePage
+from mesh.own_node_page import LocalFacts, MeasuredLink, OwnNodePage
 from mesh.page_format import VERSION, Malformed
 from mesh.peer_exchange import CANDIDATE_EVERY_S, LINKS_ENOUGH, PeerExchange
 from mesh.peering import GREETING_MAX, KEEPALIVE_EVERY, QUIET_SILENT_AFTER, SILENT_AFTER
 from mesh.ports import NetworkTime, PageCache, PeerView, Roster, UsageLedger
 from mesh.record_exchange import RECORDS_EXTENSION
 from mesh.replicator import OwnBucket, Replicator
+from mesh.secret_exchange import SECRETS_EXTENSION
 from mesh.time_exchange import TimeExchange
 from mesh.tls_transport import Dialer, DialFailed, Link, Listener, NoRoom, RefusedByPeer, WrongNode, contexts
 from node.identity import human_form, own_node_id
@@ -107,7 +108,7 @@ class MeshService:
     def _begin(self) -> None:
         """Reset all state, so that nothing of a crashed run is used again."""
         if self._records is not None:
-            self._records.exchange.part_all()
+            self._records.part_all()
         self.listening_port = 0
         self._boot = secrets.token_hex(8)
         self._directory = Directory()
@@ -252,8 +253,8 @@ class MeshService:
             if body is not None:
                 self._replica.publish_node(body)
 
-    def _measured_links(self) -> list[OpenLink]:
-        links = [OpenLink(link.node, id(link), link.counters()) for link in self._links]
+    def _measured_links(self) -> list[MeasuredLink]:
+        links = [MeasuredLink(link.node, id(link), link.counters()) for link in self._links]
         for link in links:
             if link.counters is not None:
                 self._directory.measured(link.node, Microseconds(round(link.counters.round_trip_ms * 1_000)))
@@ -347,15 +348,15 @@ class MeshService:
 
     def _admit(self, link: Link, can: tuple[str, ...]) -> None:
         self._replica.exchange.greet(link.name, can)
-        if self._records is not None and RECORDS_EXTENSION in can:
-            self._records.exchange.greet(link.node)
+        if self._records is not None:
+            self._records.greet(link.node, can)
         link.answer(self._time.question())
         self._wake()
 
     def _part(self, link: Link) -> None:
         self._replica.exchange.part(link.name)
         if self._records is not None and all(each is link for each in self._links.of(link.node)):
-            self._records.exchange.part(link.node)
+            self._records.part(link.node)
 
     def _handle(self, node: NodeId, event: peering.Event) -> None:
         self._act(node, self._directory.handle(node, event, _now()))
@@ -482,7 +483,7 @@ class MeshService:
 
     async def _exchange_hellos(self, link: Link) -> Message | Malformed | None:
         """Sends ours; the first message of the other side, None if none came in time."""
-        can = EXTENSIONS if self._records is None else (*EXTENSIONS, RECORDS_EXTENSION)
+        can = EXTENSIONS if self._records is None else (*EXTENSIONS, RECORDS_EXTENSION, SECRETS_EXTENSION)
         hello = Hello(VERSION, self._community, self._own, self._name, self._boot, can, self._machine)
         await link.send(encode(hello))
         try:
@@ -576,7 +577,7 @@ class MeshService:
         """Statements about the community go before pages."""
         first = link.next_answer()
         if first is None and self._records is not None:
-            first = self._records.exchange.next_frame(link.node)
+            first = self._records.next_frame(link.node)
         return first or self._replica.exchange.next_frame(link.name)
 
     async def _keepalive_unless_woken(self, link: Link, at: float) -> bytes | None:

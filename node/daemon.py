@@ -40,6 +40,7 @@ from node.app.ladder_console import LadderCommands
 from node.app.measured_check import MeasuredCheck
 from node.app.mesh_usage import MeshUsage
 from node.app.next_rules import NextRulesService
+from node.app.node_graph import NodeGraphService
 from node.app.rule_adoption import RuleAdoption
 from node.app.rule_files import RuleFiles, read
 from node.app.status import StatusSnapshot
@@ -57,7 +58,7 @@ from node.enforcement.nft import SENDERS, TABLE_NAME
 from node.enforcement.plan import Kernel, TrafficPlan
 from node.errors import Fatal, InvalidFile, NodeError
 from node.identity import own_node_id
-from node.keyring import open_keyring
+from node.keyring import derived_key, open_keyring
 from node.lan.dns_fallback import dns_fallback
 from node.lan.dnsmasq import captive_dns, dnsmasq, end_setup, lease_file
 from node.lan.foreign_servers import ForeignServers
@@ -68,6 +69,7 @@ from node.machine import load_percent, machine_facts, machine_id
 from node.memory_budget import budget
 from node.memory_tuning import memory_allowed, trim_regularly
 from node.process import PRIVATE_UMASK, keep_private, notify_systemd, run_until_signalled
+from node.secret_file import SECRETS_FILE, SecretFile
 from node.setup.first_files import forget_code
 from node.storage.data_inventory import WHOLE_INVENTORY
 from node.storage.database import Store
@@ -141,7 +143,7 @@ class Node:
             self.app,
             self.callers,
             port=config.portal.port,
-            secret=self.keys.key_for("portal forms"),
+            secret=derived_key(self.community.secrets.newest, "portal forms"),
             limits=Limits(buffered_bytes=self.budget.unfinished_bytes),
             connections_max=lambda: self.budget.connections(
                 len(self.reconciler.session_table.session_entries)
@@ -166,6 +168,7 @@ class Node:
             translations=self.portal.translations,
         )
         self.admin_https = self._admin_https()
+        self.graph = self._node_graph()
         self.console = self._console(status_snapshot)
         self.dnsmasq = dnsmasq(config, self.advertised)
         self.captive_dns = captive_dns(config)
@@ -331,12 +334,13 @@ class Node:
             listed=self.config.community.nodes,
             store=StoredStatements(self.store),
             secret=self.keys.community_secret,
+            secret_store=SecretFile(Path(self.config.node.data_dir) / SECRETS_FILE),
         )
 
     def _control_loop(self, node: NodeId) -> Reconciler:
         active_ruleset, member_directory = self.files.open()
         registry = AccountRegistry(
-            key=self.keys.key_for("vouchers"),
+            keys=lambda: tuple(derived_key(each, "vouchers") for each in self.community.secrets.all()),
             community=self.keys.community_id,
             nodes=self.roster,
             member_directory=lambda: self.reconciler.effective_policy.member_directory,
@@ -393,6 +397,17 @@ class Node:
         state: UplinkState = "up" if self.dns_fallback.upstream.answers else "down"
         return LocalFacts(self.version, (self.config.uplink.name, state), load_percent())
 
+    def _node_graph(self) -> NodeGraphService:
+        return NodeGraphService(
+            self.config.community.name,
+            own_node_id(self.keys.node),
+            self.config.node.name,
+            members=self.roster,
+            peers=self.mesh.peers if self.mesh else tuple,
+            pages=self.mesh.node_pages if self.mesh else dict,
+            civil=self.clock.civil,
+        )
+
     def _status_snapshot(self) -> StatusSnapshot:
         return StatusSnapshot(
             config=self.config,
@@ -444,7 +459,7 @@ class Node:
                 self.archive,
                 self.clock,
                 passphrases=self.app.passphrases,
-                key=self.keys.key_for("browsers of admins"),
+                key=derived_key(self.community.secrets.newest, "browsers of admins"),
                 random=secrets.token_bytes,
             ),
             adoption=self.adoption,
@@ -484,6 +499,7 @@ class Node:
             **rules.all(),
             **community.all(),
             **LadderCommands(self.admin.cases).all(),
+            **self.graph.all(),
         }
         return Console(self.config.node.console_socket, every, self.events)
 

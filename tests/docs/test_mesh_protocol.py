@@ -4,12 +4,14 @@ import json
 import re
 from dataclasses import asdict
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from mesh import (
     callable_address,
     community_record,
+    community_secret,
     community_state,
     directory,
     invite,
@@ -26,6 +28,7 @@ from mesh import (
     peer_exchange,
     peering,
     push_tree,
+    secret_exchange,
     signed_statement,
     tls_transport,
     usage_kind,
@@ -41,10 +44,12 @@ from mesh.roster import nodes_digest
 from mesh.signed_statement import SignedStatement, read_statement
 from mesh.usage_kind import PageContent, usage_rows
 from node.identity import human_form, key_from_raw, own_node_id, verify
+from node.keyring import Keyring
 from tests.docs import mesh_vectors
 from tests.docs.peering_diagram import diagram
 
 PAGE = (Path(__file__).parents[2] / "mesh" / "PROTOCOL.md").read_text()
+RECORDS, SECRETS = ("records", "recordlist", "record"), ("secretheld", "secretask", "secret")
 LIMITS = {
     "frame": messages.FRAME_BYTES_MAX,
     "head of a page": messages.HEAD_BYTES_MAX,
@@ -81,6 +86,9 @@ LIMITS = {
     "uses of an invite": invite.USES_MAX,
     "uses kept beyond these": community_state.USES_OVER_MAX,
     "statements in one list": community_state.STATEMENTS_MAX,
+    "secrets of a community": community_secret.SECRETS_MAX,
+    "bytes of a frame about secrets": secret_exchange.FRAME_BYTES_MAX,
+    "secrets told to one neighbour at once": secret_exchange.ANSWERS_AT_ONCE,
     "bytes of a request in the lobby": lobby.REQUEST_BYTES_MAX,
     "bytes of its answer": lobby.ANSWER_BYTES_MAX,
     "attempts in the lobby at once": lobby.ATTEMPTS_AT_ONCE,
@@ -244,7 +252,7 @@ def test_the_document_names_the_service_the_version_and_the_times() -> None:
 def test_every_kind_of_message_is_in_the_document() -> None:
     # "is" is the heading of the table.
     kinds = set(re.findall(r"^\| `([a-z]+)` \|", PAGE, re.MULTILINE))
-    assert {*mesh_vectors.MESSAGES, "page", "is", "records", "recordlist", "record"} == kinds
+    assert {*mesh_vectors.MESSAGES, "page", "is", *RECORDS, *SECRETS} == kinds
 
 
 def test_the_statements_of_the_vectors_are_taken_in_and_make_these_nodes() -> None:
@@ -263,3 +271,38 @@ def test_the_statements_of_the_vectors_are_taken_in_and_make_these_nodes() -> No
     assert isinstance(invited, invite.InviteText)
     assert found["addresses"] == [str(address) for address in invited.addresses]
     assert (found["seed"], found["community"]) == (invited.seed.hex(), invited.invite.community)
+
+
+def test_the_secrets_of_the_vectors_are_asked_for_told_and_taken() -> None:
+    found = json.loads((mesh_vectors.FOLDER / "secrets.json").read_text())
+    square, hills = SecretsOfVectors(found), SecretsOfVectors(found)
+    secret = bytes.fromhex(found["secret"])
+    assert found["commitment"] == community_secret.commitment_of(secret)
+    assert (
+        found["community_id"] == Keyring(bytes.fromhex(found["first"]), key_from_raw(bytes(32))).community_id
+    )
+    square.held[found["commitment"]] = secret
+    square.exchange.greet(mesh_vectors.OTHER, takes_part=True, now=0.0)
+    hills.exchange.greet(mesh_vectors.NODE, takes_part=True, now=0.0)
+    assert found["held"].encode() == square.exchange.next_frame(mesh_vectors.OTHER)
+    hills.exchange.next_frame(mesh_vectors.NODE)
+    assert hills.exchange.ask()
+    ask = hills.exchange.next_frame(mesh_vectors.NODE)
+    assert found["ask"].encode() == ask
+    assert [] == square.exchange.receive(mesh_vectors.OTHER, ask or b"", 0.0)
+    answer = square.exchange.next_frame(mesh_vectors.OTHER)
+    assert found["answer"].encode() == answer
+    assert [secret] == hills.exchange.receive(mesh_vectors.NODE, answer or b"", 0.0)
+
+
+class SecretsOfVectors:
+    """A node that holds the statements of the vectors, and no secret yet."""
+
+    def __init__(self, found: dict[str, Any]) -> None:
+        state = community_state.CommunityState(found["community"])
+        for each in found["statements"]:
+            said = read_statement(each)
+            assert isinstance(said, SignedStatement)
+            assert isinstance(state.add(said), SignedStatement)
+        self.held: dict[str, bytes] = {}
+        self.exchange = secret_exchange.SecretExchange(lambda: state, lambda: self.held, lambda _node: None)

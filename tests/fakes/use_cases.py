@@ -78,6 +78,7 @@ from tests.fakes.kernel import FakeKernel
 from tests.fakes.members import COMMUNITY, guest_account, make_registry
 from tests.fakes.prober import FakeProber
 from tests.fakes.repository import FakeArchive, FakeClock, FakeRepository
+from tests.fakes.secret_store import FakeSecretStore
 from tests.fakes.statement_store import FakeStatementStore
 from tests.lab.agreement import Settings, node_toml
 
@@ -516,6 +517,7 @@ class AppFixture:
             listed=self.config.community.nodes,
             store=FakeStatementStore(),
             secret=bytes(32),
+            secret_store=FakeSecretStore(),
         )
 
     def configure(self, section: str, **settings: object) -> None:
