@@ -92,7 +92,7 @@ class KeptLink:
 
 
 @dataclass(frozen=True, slots=True)
-class Admitted:
+class LinkAdmitted:
     """The new connection stays."""
 
     instead_of: NodeId | None
@@ -186,10 +186,10 @@ class LinkSelection:
         known: Mapping[NodeId, KnownNode],
         links: Sequence[KeptLink],
         now: Monotonic,
-    ) -> Admitted | None:
+    ) -> LinkAdmitted | None:
         """Whether a connection that is not among `links` stays, and which one makes room; None if it is to be closed."""
         if len(links) < LINKS_MAX:
-            return Admitted(None)
+            return LinkAdmitted(None)
         if any(link.node == caller.node for link in links):
             return None  # a copy of its disk: it takes nobody's place
         ranks = self._ranks([*links, caller], self._reachable(known, links, now, caller))
@@ -198,12 +198,12 @@ class LinkSelection:
             key=lambda link: (ranks[link.name], _distance(known.get(link.node)), -link.since, link.name),
         )
         if ranks[worst.name] > ranks[caller.name]:
-            return Admitted(worst.name)
+            return LinkAdmitted(worst.name)
         return self._make_room(caller, links, ranks, now)
 
     def _make_room(
         self, caller: KeptLink, links: Sequence[KeptLink], ranks: Mapping[NodeId, Rank], now: Monotonic
-    ) -> Admitted | None:
+    ) -> LinkAdmitted | None:
         """For a caller that may have no other way into the mesh: nodes take turns."""
         free = [link for link in links if ranks[link.name] >= Rank.DIRECT]
         if caller.is_plain:
@@ -214,7 +214,7 @@ class LinkSelection:
             free = [link for link in free if now - link.since >= KEPT_AT_LEAST]
         else:
             return None
-        return Admitted(min(free, key=lambda link: (link.since, link.name)).name) if free else None
+        return LinkAdmitted(min(free, key=lambda link: (link.since, link.name)).name) if free else None
 
     def _reachable(
         self,

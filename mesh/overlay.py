@@ -13,7 +13,7 @@ DUPLICATE = "we are connected already"
 
 
 @dataclass(frozen=True, slots=True)
-class Introduced[L]:
+class LinkIntroduced[L]:
     """What follows from the hello on a new connection."""
 
     refused: str = ""
@@ -50,23 +50,23 @@ class Overlay[L]:
         caller = KeptLink(node, node, interface, now, call)
         return self.selection.admit(caller, self._known(now), kept_links, now) is not None
 
-    def introduce(self, link: L, end: LinkEnd) -> Introduced[L]:
+    def introduce(self, link: L, end: LinkEnd) -> LinkIntroduced[L]:
         """A connection whose hello has arrived."""
         before = self.links.kept_links()
         kept = self.links.introduce(link, end)
         if kept is None:
-            return Introduced(DUPLICATE)
+            return LinkIntroduced(DUPLICATE)
         if kept.instead_of is not None:
-            return Introduced(closed=((kept.instead_of, DUPLICATE),))
+            return LinkIntroduced(closed=((kept.instead_of, DUPLICATE),))
         admitted = self.selection.admit(end.kept(), self._known(end.since), before, end.since)
         if admitted is None:
             self.links.remove(link)
-            return Introduced(FULL)
+            return LinkIntroduced(FULL)
         leaving = self.links.named(admitted.instead_of) if admitted.instead_of is not None else None
         if leaving is None:
-            return Introduced()
+            return LinkIntroduced()
         self.links.remove(leaving)
-        return Introduced(closed=((leaving, FULL),))
+        return LinkIntroduced(closed=((leaving, FULL),))
 
     def refused(self, node: NodeId, now: Monotonic) -> None:
         """The other side has no room."""

@@ -24,7 +24,6 @@ KEYS = (
     "copies_per_page_per_node",
     "flat_links_max",
     "flat_spread_p99_s_200",
-    "flat_copies_per_page_per_node",
 )
 NODES, MANY_NODES, DEGREE, LOSS, ACCOUNTS = 200, 1_000, 7.5, 0.05, 10
 LINKS = 7
@@ -60,7 +59,6 @@ def measure() -> Figures:
         "copies_per_page_per_node": round(copies, 2),
         "flat_links_max": links_max,
         "flat_spread_p99_s_200": round(quantile(flat_spread, 0.99), 2),
-        "flat_copies_per_page_per_node": round(flat_copies, 2),
     }
 
 

@@ -396,14 +396,6 @@ ROWS = (
     FigureRow(
         "mesh", "flat_spread_p99_s_200", "until all of these have a page, 99 of 100", "s", 15, at_least=False
     ),
-    FigureRow(
-        "mesh",
-        "flat_copies_per_page_per_node",
-        "how often each of these receives a page",
-        "",
-        1.3,
-        at_least=False,
-    ),
 )
 
 

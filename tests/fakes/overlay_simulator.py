@@ -19,7 +19,7 @@ def simulated_id(number: int) -> NodeId:
 
 
 @dataclass(eq=False, slots=True)
-class Connection:
+class SimulatedLink:
     """Between two nodes; each of them may have closed it."""
 
     caller: "OverlayNode"
@@ -38,7 +38,7 @@ class OverlayNode:
 
     number: int
     node: NodeId
-    overlay: Overlay[Connection]
+    overlay: Overlay[SimulatedLink]
     sees: dict[NodeId, KnownNode]
     is_up: bool = True
     boot: int = 0
@@ -70,7 +70,7 @@ class OverlaySimulator:
         number = len(self.nodes)
         own = simulated_id(number)
         sees: dict[NodeId, KnownNode] = {}
-        overlay: Overlay[Connection] = Overlay(
+        overlay: Overlay[SimulatedLink] = Overlay(
             LinkSelection(own, self.chance.randbytes(8), configured), lambda _now: sees
         )
         node = OverlayNode(number, own, overlay, sees)
@@ -107,7 +107,7 @@ class OverlaySimulator:
         node.overlay.calling.clear()
 
     def start(self, number: int) -> None:
-        """Again, with nothing that it knew before but whom it sees."""
+        """Again, with nothing that it knew before but what it sees."""
         node = self.nodes[number]
         node.is_up, node.boot = True, node.boot + 1
         node.overlay.selection = LinkSelection(
@@ -187,13 +187,13 @@ class OverlaySimulator:
             return
         call = None if node.is_plain else node.overlay.call(other)
         interface = min(node.sees[other].interfaces)
-        self._delayed(lambda: self._arrive(Connection(node, called, call, interface)))
+        self._delayed(lambda: self._arrive(SimulatedLink(node, called, call, interface)))
 
     def _failed(self, node: OverlayNode, other: NodeId) -> None:
         node.overlay.calling.discard(other)
         node.overlay.selection.failed(other, self._moment())
 
-    def _arrive(self, connection: Connection) -> None:
+    def _arrive(self, connection: SimulatedLink) -> None:
         caller, called = connection.caller, connection.called
         if not called.is_up or not caller.is_up:
             self._later(NO_ANSWER_MS, lambda: self._failed(caller, called.node))
@@ -214,7 +214,7 @@ class OverlaySimulator:
         else:
             node.overlay.refused(other, self._moment())
 
-    def _introduce(self, node: OverlayNode, connection: Connection) -> None:
+    def _introduce(self, node: OverlayNode, connection: SimulatedLink) -> None:
         other, is_caller = connection.other(node), node is connection.caller
         if is_caller:
             node.overlay.calling.discard(other.node)
@@ -244,13 +244,13 @@ class OverlaySimulator:
         if introduced.refused:
             self._close(node, connection, introduced.refused)
 
-    def _close(self, node: OverlayNode, connection: Connection, why: str) -> None:
+    def _close(self, node: OverlayNode, connection: SimulatedLink, why: str) -> None:
         connection.is_open = False
         self.changes += 1
         other = connection.other(node)
         self._delayed(lambda: self._lost(other, connection, why))
 
-    def _lost(self, node: OverlayNode, connection: Connection, why: str) -> None:
+    def _lost(self, node: OverlayNode, connection: SimulatedLink, why: str) -> None:
         other = connection.other(node)
         ends = {link.node: link for link in node.overlay.links.kept_links()}
         if not node.is_up or (not node.overlay.links.remove(connection) and why != FULL):

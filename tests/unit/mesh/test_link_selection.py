@@ -152,7 +152,7 @@ def test_a_report_moves_no_connected_node_to_another_interface() -> None:
     assert ["p"] == selection().calls(reports, kept, (), NOW)
 
 
-def test_who_failed_or_had_no_room_is_not_called_at_once_and_the_next_one_is() -> None:
+def test_a_node_that_failed_or_had_no_room_is_not_called_at_once_and_the_next_one_is() -> None:
     chosen = selection()
     chosen.failed(NodeId("n"), NOW)
     chosen.refused(NodeId("l"), NOW, links=3)
