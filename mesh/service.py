@@ -42,16 +42,7 @@ from mesh.record_exchange import RECORDS_EXTENSION
 from mesh.replicator import OwnBucket, Replicator
 from mesh.secret_exchange import SECRETS_EXTENSION
 from mesh.time_exchange import TimeExchange
-from mesh.tls_transport import (
-    Dialer,
-    DialFailed,
-    Link,
-    Listener,
-    PeerFull,
-    RefusedByPeer,
-    WrongNode,
-    contexts,
-)
+from mesh.tls_transport import Dialer, DialFailed, IsFull, Link, Listener, RefusedByPeer, WrongNode, contexts
 from node.identity import human_form, own_node_id
 from node.units import Microseconds, Monotonic, NodeId
 
@@ -402,7 +393,7 @@ class MeshService:
                     self._answered[address] = refused.node
                 if isinstance(peer.state, peering.Gone):
                     self._handle(refused.node, peering.Sighted())
-        except PeerFull as full:
+        except IsFull as full:
             if full.node is not None:
                 self._overlay.refused(full.node, _now())
         except WrongNode as wrong:

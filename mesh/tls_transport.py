@@ -73,7 +73,7 @@ class RefusedByPeer(DialFailed):
         self.node = node
 
 
-class PeerFull(DialFailed):
+class IsFull(DialFailed):
     """The node that answered has as many connections as it keeps."""
 
     def __init__(self, node: NodeId | None) -> None:
@@ -332,7 +332,7 @@ class Dialer:
             if error.status == REFUSED_STATUS:
                 raise RefusedByPeer(self._context.answered.get(host)) from error
             if error.status == FULL_STATUS:
-                raise PeerFull(self._context.answered.get(host)) from error
+                raise IsFull(self._context.answered.get(host)) from error
             raise DialFailed("what answers there is not a node of this version") from error
         except (OSError, aiohttp.ClientError, TimeoutError, ValueError) as error:
             answered = self._context.answered.get(host)

@@ -9,7 +9,7 @@ import pytest
 from mesh.announcement import Announcement
 from mesh.link_selection import LINKS_MAX, Call
 from mesh.overlay import FULL
-from mesh.tls_transport import Dialer, Link, PeerFull, contexts, read_call, write_call
+from mesh.tls_transport import Dialer, IsFull, Link, contexts, read_call, write_call
 from node.units import NodeId
 from tests.contracts.test_mesh_service import NodeFixture, rogue, until
 from tests.fakes.neighbours import id_of, key_of
@@ -61,7 +61,7 @@ async def test_twelve_nodes_keep_eight_connections_each_at_most_and_news_reaches
 async def test_a_full_node_refuses_with_a_reason_and_exchanges_with_its_neighbours() -> None:
     async with full_node() as (node, outside), Dialer(contexts(key_of(outside[0]))[1]) as dialer:
         for call in (Call(LINKS_MAX), None):
-            with pytest.raises(PeerFull) as refused:
+            with pytest.raises(IsFull) as refused:
                 await dialer.dial(node.node, node.address, call)
             assert node.node == refused.value.node
         assert LINKS_MAX == len(node.mesh._links)
