@@ -32,6 +32,7 @@ from node.app.account import AccountService
 from node.app.admin import AdminService
 from node.app.admin_access import AdminAccessService
 from node.app.admin_community import AdminCommunityService
+from node.app.admin_signing import AdminSigningService
 from node.app.community import CommunityCommands
 from node.app.console import ConsoleCommands, ConsoleService, RuleCommands
 from node.app.ladder_console import LadderCommands
@@ -55,6 +56,7 @@ from node.enforcement.nft import SENDERS, TABLE_NAME
 from node.enforcement.plan import Kernel, TrafficPlan
 from node.errors import Fatal, InvalidFile, NodeError
 from node.identity import own_node_id
+from node.interface_addresses import mesh_addresses
 from node.keyring import open_keyring
 from node.lan.dns_fallback import dns_fallback
 from node.lan.dnsmasq import captive_dns, dnsmasq, end_setup, lease_file
@@ -67,6 +69,7 @@ from node.memory_budget import budget
 from node.memory_tuning import memory_allowed, trim_regularly
 from node.process import PRIVATE_UMASK, keep_private, notify_systemd, run_until_signalled
 from node.setup.first_files import forget_code
+from node.setup.network_layout import LAN_ADDRESS
 from node.storage.data_inventory import WHOLE_INVENTORY
 from node.storage.database import Store
 from node.storage.repository import (
@@ -425,6 +428,14 @@ class Node:
         )
 
     def _admin_service(self, status_snapshot: StatusSnapshot) -> AdminService:
+        access = AdminAccessService(
+            self.archive,
+            self.clock,
+            passphrases=self.app.passphrases,
+            key=self.keys.key_for("browsers of admins"),
+            random=secrets.token_bytes,
+        )
+        mesh = self.config.mesh
         return AdminService(
             self.reconciler,
             status_snapshot,
@@ -432,13 +443,7 @@ class Node:
             self.archive,
             self.clock,
             self.config,
-            access=AdminAccessService(
-                self.archive,
-                self.clock,
-                passphrases=self.app.passphrases,
-                key=self.keys.key_for("browsers of admins"),
-                random=secrets.token_bytes,
-            ),
+            access=access,
             adoption=self.adoption,
             fingerprint=lambda: self.admin_certificate.fingerprint,
             backups=self.backups,
@@ -448,8 +453,21 @@ class Node:
             read_intervals=IntervalArchive(self.store.path).read_local,
             community=AdminCommunityService(
                 self.community,
+                name=self.config.node.name,
                 peers=self.mesh.peers if self.mesh else tuple,
                 key_copies=self.mesh.key_copies if self.mesh else tuple,
+            ),
+            signing=AdminSigningService(
+                self.community,
+                access,
+                self.archive,
+                passphrases=self.app.passphrases,
+                clock=self.clock,
+                random=secrets.token_bytes,
+                name=self.config.community.name,
+                addresses=partial(mesh_addresses, mesh.interfaces, mesh.port),
+                port=mesh.port,
+                setup_url=f"http://{LAN_ADDRESS}/",
             ),
         )
 

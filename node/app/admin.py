@@ -16,6 +16,7 @@ from node.app.admin_content import AdminContentService
 from node.app.admin_members import AdminMembersService
 from node.app.admin_people import AdminPeopleService
 from node.app.admin_sessions import ADMIN, Signed
+from node.app.admin_signing import AdminSigningService
 from node.app.admin_vouchers import AdminVouchersService
 from node.app.ladder_cases import LadderCaseService
 from node.app.observed_counts import ObservedCounts
@@ -150,13 +151,14 @@ class AdminService:
         fingerprint: Callable[[], str],
         read_intervals: ReadIntervals,
         community: AdminCommunityService,
+        signing: AdminSigningService,
     ) -> None:
         """`sign_card` returns the text of a card; `languages` the portal's languages, each with its own name;
         `fingerprint` that of the self-signed certificate of these pages, or an empty text."""
         self._reconciler, self._status_snapshot, self._files = reconciler, status_snapshot, files
         self._archive, self._clock, self._config = archive, clock, config
         self.access, self.adoption, self.fingerprint = access, adoption, fingerprint
-        self.community = community
+        self.community, self.signing = community, signing
         self.meanings = RuleMeanings(adoption.version_text)
         self._hashing, self._previewing, self._read_intervals = asyncio.Lock(), asyncio.Lock(), read_intervals
         self._portal_url, self._languages = portal_url, languages

@@ -164,6 +164,27 @@ class AdminAccessService:
         self._throttle.right_passphrase(party, called)
         return account
 
+    async def prove(
+        self, cookie: str, passphrase: str, client: SignInClient
+    ) -> Signed | SignInRefused | None:
+        """The account of this session, if that is its passphrase; a wrong one counts as a wrong sign-in. None for a session
+        without an account, or one that is over. Raises NodeError when too many people sign in."""
+        signed = self.who(cookie)
+        if signed is None or not self.has_account(signed):
+            return None
+        proved = await self._prove(signed.name, passphrase, client)
+        if isinstance(proved, SignInRefused):
+            return proved
+        return self.who(cookie)  # it may have ended meanwhile
+
+    def count_wrong(self, name: str, client: SignInClient) -> SignInRefused:
+        """Counts a wrong passphrase for this name that was checked elsewhere."""
+        nonce = admin_accounts.nonce_of(self._key, name, client.known)
+        party, is_own = MacAddress(nonce or client.network), bool(nonce)
+        called, now = name_key(name), self._clock.monotonic()
+        self._throttle.wrong_passphrase(party, called, now, is_own=is_own)
+        return SignInRefused(self._throttle.passphrase_wait_s(party, called, now, is_own=is_own))
+
     async def set_passphrase(
         self, cookie: str, passphrase: str, current: str, name: str, client: SignInClient, *, stays: bool
     ) -> SignedIn | Finding | SignInRefused | None:

@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.kdf.scrypt import Scrypt
 
+from mesh.announcement import Address
 from mesh.community_service import CommunityService
 from mesh.ports import PeerView
 from node.accounting.intervals import AccountUsage, IntervalUsage
@@ -34,6 +35,7 @@ from node.app.account import AccountService
 from node.app.admin import AdminService
 from node.app.admin_access import AdminAccessService
 from node.app.admin_community import AdminCommunityService
+from node.app.admin_signing import AdminSigningService
 from node.app.measured_check import MeasuredCheck
 from node.app.next_rules import NextRulesService
 from node.app.rule_adoption import RuleAdoption
@@ -210,6 +212,13 @@ class UseCases:
             table_use=self.node.kernel.table_use,
             measured=lambda: self.measured_check.findings,
         )
+        access = AdminAccessService(
+            self.node.archive,
+            self.node.clock,
+            passphrases=self.portal.passphrases,
+            key=b"k" * 32,
+            random=secrets.token_bytes,
+        )
         return AdminService(
             self.loop,
             status_snapshot,
@@ -217,13 +226,7 @@ class UseCases:
             self.node.archive,
             self.node.clock,
             self.node.config,
-            access=AdminAccessService(
-                self.node.archive,
-                self.node.clock,
-                passphrases=self.portal.passphrases,
-                key=b"k" * 32,
-                random=secrets.token_bytes,
-            ),
+            access=access,
             adoption=self.adoption,
             backups=self.node.backups,
             fingerprint=lambda: self.node.admin_fingerprint,
@@ -233,8 +236,21 @@ class UseCases:
             read_intervals=self.node.read_intervals,
             community=AdminCommunityService(
                 self.node.community,
+                name=self.node.config.node.name,
                 peers=lambda: self.node.peers,
                 key_copies=lambda: self.node.key_copies,
+            ),
+            signing=AdminSigningService(
+                self.node.community,
+                access,
+                self.node.archive,
+                passphrases=self.portal.passphrases,
+                clock=self.node.clock,
+                random=secrets.token_bytes,
+                name=self.node.config.community.name,
+                addresses=lambda: self.node.mesh_addresses,
+                port=7400,
+                setup_url="http://10.20.0.1/",
             ),
         )
 
@@ -498,6 +514,8 @@ class AppFixture:
         """With accounts, as the adoption of rules counts them."""
         self.admin_fingerprint = ""
         self.backups = FakeBackups()
+        self.mesh_addresses = (Address("fd00::7", 7400),)
+        """Of this node."""
         self.key_copies: tuple[str, ...] = ()
         """Warnings of the mesh that several machines use one node key."""
         self.services: tuple[ServiceView, ...] = ()
