@@ -5,7 +5,7 @@ import contextlib
 import random
 import secrets
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
@@ -15,6 +15,7 @@ from mesh.community_service import CommunityService
 from mesh.directory import Directory, Peer
 from mesh.discovery import Discovery, OwnService
 from mesh.link_table import LinkEnd, LinkTable
+from mesh.local_addresses import local_addresses
 from mesh.messages import (
     EXTENSIONS,
     QUIET_EXTENSION,
@@ -28,17 +29,23 @@ from mesh.messages import (
 )
 from mesh.neighbour_time import NeighbourTime
 from mesh.node_certificates import is_member
+from mesh.node_kind import NodeFacts
+from mesh.own_node_page import LocalFacts, MeasuredLink, OwnNodePage
 from mesh.page_format import VERSION, Malformed
+from mesh.peer_exchange import CANDIDATE_EVERY_S, LINKS_ENOUGH, PeerExchange
 from mesh.peering import GREETING_MAX, KEEPALIVE_EVERY, QUIET_SILENT_AFTER, SILENT_AFTER
 from mesh.ports import NetworkTime, PageCache, PeerView, Roster, UsageLedger
 from mesh.record_exchange import RECORDS_EXTENSION
 from mesh.replicator import OwnBucket, Replicator
+from mesh.secret_exchange import SECRETS_EXTENSION
 from mesh.tls_transport import Dialer, DialFailed, Link, Listener, RefusedByPeer, WrongNode, contexts
 from node.identity import human_form, own_node_id
 from node.units import Monotonic, NodeId
 
 ROUND_EVERY_S = 30.0
 TICK_S = 0.5
+DESCRIBE_EVERY_S = 10.0
+"""Between two looks whether this node's own page is to be published."""
 TREE_TICK_S = 1.0
 """Between two messages with names of new pages to one neighbour."""
 CONFIGURED_AGAIN_S = (2.0, 60.0)
@@ -81,6 +88,7 @@ class MeshService:
         network_time: NetworkTime | None = None,
         on_usage_changed: Callable[[], None] = lambda: None,
         community: CommunityService | None = None,
+        local_facts: Callable[[], LocalFacts] = LocalFacts,
         # Network
         interfaces: tuple[str, ...] = (),
         port: int = 7400,
@@ -97,6 +105,7 @@ class MeshService:
         self._usage_ledger = usage_ledger
         self._page_cache = page_cache
         self._on_usage_changed = on_usage_changed
+        self._local_facts = local_facts
         self._interfaces = interfaces
         self._port = port
         self._configured = configured_peers
@@ -105,7 +114,7 @@ class MeshService:
     def _begin(self) -> None:
         """Reset all state, so that nothing of a crashed run is used again."""
         if self._records is not None:
-            self._records.exchange.part_all()
+            self._records.part_all()
         self.listening_port = 0
         self._boot = secrets.token_hex(8)
         self._directory = Directory()
@@ -122,6 +131,8 @@ class MeshService:
         self._links: LinkTable[Link] = LinkTable(self._own)
         self._tree_ticked_s = 0.0
         self._neighbour_time = NeighbourTime()
+        self._own_page = OwnNodePage(self._name)
+        self._peer_exchange = PeerExchange()
         self._copies: dict[Address | str, float] = {}
         """Where another machine with this node's key was met, each with the monotonic second."""
         self._dialling: set[NodeId] = set()
@@ -177,6 +188,11 @@ class MeshService:
         """Own usage was booked: send it, at most once per second. None reads all own buckets again."""
         self._replica.publish(changed)
 
+    def node_pages(self) -> Mapping[NodeId, NodeFacts]:
+        """What the community's nodes say of themselves, by node."""
+        found = {node: self._replica.node_page(node) for node in sorted(self._roster())}
+        return {node: facts for node, facts in found.items() if facts is not None}
+
     async def persist_pages(self) -> None:
         """Store the pages received so far; a page that cannot be stored is tried again later, with a warning."""
         await self._replica.persist_pages()
@@ -215,6 +231,8 @@ class MeshService:
         async with asyncio.TaskGroup() as self._tasks:
             self._tasks.create_task(self._discovery.run())
             self._tasks.create_task(self._keep_time())
+            self._tasks.create_task(self._describe_itself())
+            self._tasks.create_task(self._call_candidates())
             self._tasks.create_task(self._replica.run())
             if self._records is not None:
                 self._records.woken = self._wake
@@ -228,6 +246,48 @@ class MeshService:
             self._close_silent()
             self._tick_tree()
             await asyncio.sleep(TICK_S)
+
+    async def _describe_itself(self) -> None:
+        """Publish this node's page when it says something else than the one before."""
+        while True:
+            await asyncio.sleep(DESCRIBE_EVERY_S)
+            hosts = (*local_addresses(self._interfaces), *(link.own_host for link in self._links))
+            told = self._network_time.told() if self._network_time is not None else None
+            body = self._own_page.look(
+                self._replica.node_page(self._own),
+                self._local_facts(),
+                [Address(host, self.listening_port) for host in hosts],
+                [MeasuredLink(link.node, id(link), link.counters()) for link in self._links],
+                now_s=time.monotonic(),
+                nodes=len(self._roster()),
+                unix_s=told[0] if told is not None else 0,
+            )
+            if body is not None:
+                self._replica.publish_node(body)
+
+    async def _call_candidates(self) -> None:
+        """While there are few connections: call members whose node pages say where they are."""
+        while True:
+            await asyncio.sleep(CANDIDATE_EVERY_S * random.uniform(0.8, 1.2))  # noqa: S311
+            if len(self._links) >= LINKS_ENOUGH:
+                continue
+            others = [node for node in self._roster() if node != self._own and not self._links.of(node)]
+            random.shuffle(others)
+            found = self._peer_exchange.candidate(others, self._replica.node_page, _now())
+            if found is not None and found[0] not in self._dialling:
+                self._dialling.add(found[0])
+                self._tasks.create_task(self._call(*found))
+
+    async def _call(self, node: NodeId, address: Address) -> None:
+        try:
+            link = await self._try(node, address)
+            if link is not None:
+                self._peer_exchange.proved(node)
+                self._directory.meet(node, _now())
+                self._directory.worked(node, address)
+                await self._serve(link)
+        finally:
+            self._dialling.discard(node)
 
     def _tick_tree(self) -> None:
         now = time.monotonic()
@@ -273,15 +333,15 @@ class MeshService:
 
     def _admit(self, link: Link, can: tuple[str, ...]) -> None:
         self._replica.exchange.greet(link.name, can)
-        if self._records is not None and RECORDS_EXTENSION in can:
-            self._records.exchange.greet(link.node)
+        if self._records is not None:
+            self._records.greet(link.node, can)
         self._ask_time(link)
         self._wake()
 
     def _part(self, link: Link) -> None:
         self._replica.exchange.part(link.name)
         if self._records is not None and all(each is link for each in self._links.of(link.node)):
-            self._records.exchange.part(link.node)
+            self._records.part(link.node)
 
     def _handle(self, node: NodeId, event: peering.Event) -> None:
         self._act(node, self._directory.handle(node, event, _now()))
@@ -315,7 +375,8 @@ class MeshService:
                 if isinstance(peer.state, peering.Gone):
                     self._handle(refused.node, peering.Sighted())
         except WrongNode as wrong:
-            self._wrong[address] = wrong.node
+            if any(address == each.address for each in self._configured):
+                self._wrong[address] = wrong.node
         except DialFailed:
             pass
         return None
@@ -400,7 +461,7 @@ class MeshService:
 
     async def _exchange_hellos(self, link: Link) -> Message | Malformed | None:
         """Sends ours; the first message of the other side, None if none came in time."""
-        can = EXTENSIONS if self._records is None else (*EXTENSIONS, RECORDS_EXTENSION)
+        can = EXTENSIONS if self._records is None else (*EXTENSIONS, RECORDS_EXTENSION, SECRETS_EXTENSION)
         hello = Hello(VERSION, self._community, self._own, self._name, self._boot, can, self._machine)
         await link.send(encode(hello))
         try:
@@ -502,7 +563,7 @@ class MeshService:
         """Statements about the community go before pages."""
         first = link.next_answer()
         if first is None and self._records is not None:
-            first = self._records.exchange.next_frame(link.node)
+            first = self._records.next_frame(link.node)
         return first or self._replica.exchange.next_frame(link.name)
 
     async def _keepalive_unless_woken(self, link: Link, at: float) -> bytes | None:

@@ -26,7 +26,9 @@ from mesh.announcement import Address
 from mesh.lobby import ANSWER_BYTES_MAX, REQUEST_BYTES_MAX, JoinRequest, LobbyLimit, read_join_request
 from mesh.messages import FRAME_BYTES_MAX
 from mesh.node_certificates import leaf_certificate, node_id_from_certificate, wrapper_ca
+from mesh.own_node_page import LinkCounters
 from mesh.page_format import Malformed
+from mesh.tcp_info import TCP_INFO_BYTES, link_counters
 from node.errors import NodeError
 from node.identity import key_to_pem
 from node.units import NodeId
@@ -166,6 +168,20 @@ class Link:
 
     def next_answer(self) -> bytes | None:
         return self._answers.popleft() if self._answers else None
+
+    def counters(self) -> LinkCounters | None:
+        """What the kernel measured on this connection; None if it has ended."""
+        connection = self._socket.get_extra_info("socket")
+        try:
+            return link_counters(connection.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, TCP_INFO_BYTES))
+        except (OSError, AttributeError):
+            return None
+
+    @property
+    def own_host(self) -> str:
+        """This host's address on the connection, as text; empty if it has ended."""
+        name = self._socket.get_extra_info("sockname")
+        return str(name[0]).removeprefix("::ffff:") if name else ""
 
     def hang_up(self, why: str) -> None:
         """End the task on this link at once, even if the other side has stopped reading."""

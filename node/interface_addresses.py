@@ -1,10 +1,13 @@
-"""Addresses of this machine on its mesh links, as the kernel has them now."""
+"""The network interfaces of this machine, and its addresses on mesh links, as the kernel has them now."""
 
+import socket
 from collections.abc import Collection
 from ipaddress import IPv6Address
 from pathlib import Path
 
 from mesh.announcement import Address
+from node.config import NodeConfig
+from node.errors import NodeError
 
 ADDRESSES = Path("/proc/net/if_inet6")
 
@@ -21,3 +24,15 @@ def mesh_addresses(interfaces: Collection[str], port: int) -> tuple[Address, ...
         if name in interfaces:
             found.append(Address(str(IPv6Address(bytes.fromhex(raw))), port))
     return tuple(found)
+
+
+def find_interfaces(config: NodeConfig) -> None:
+    """Raises NodeError that names every missing interface; called before the kernel is changed."""
+    here = {name for _, name in socket.if_nameindex()}
+    wanted = (config.lan.interface, config.uplink.interface, *config.mesh.interfaces)
+    missing = [name for name in dict.fromkeys(wanted) if name not in here]
+    if missing:
+        raise NodeError(
+            f"there is no interface {' and no '.join(missing)}",
+            "correct node.toml, or plug the interface in; 'ip link' lists them",
+        )

@@ -125,6 +125,7 @@ class AdminCommunityService:
         yield from self._key_copies()
         if state is not None and state.head is not None:
             yield from self._of_record(state)
+        yield from service.secrets.warnings()
         yield from self._of_neighbours(state)
 
     def _of_record(self, state: CommunityState) -> Iterator[str]:

@@ -40,7 +40,6 @@ from node.app.admin_keys import AdminKeys, AdminKeyStore
 from node.app.admin_sessions import Signed, name_key
 from node.app.idempotency import RANDOM_BYTES, IdempotencyKeys
 from node.app.locked_key import LockedKey, lock_key, unlock_key
-from node.app.passphrase_queue import PassphraseQueue
 from node.app.signing_refusals import (
     already_followed,
     earlier_passphrase,
@@ -114,7 +113,6 @@ class AdminSigningService:
         access: AdminAccessService,
         archive: StateArchive,
         *,
-        passphrases: PassphraseQueue,
         clock: Clock,
         random: Callable[[int], bytes],
         name: str,
@@ -124,7 +122,7 @@ class AdminSigningService:
     ) -> None:
         """`name`: of the community, for a new record. `addresses`: those of this node on mesh links; `port`: where nodes
         talk to each other. `setup_url`: of the set-up page of a new node."""
-        self._community, self._access, self._passphrases = community, access, passphrases
+        self._community, self._access, self._passphrases = community, access, access.passphrases
         self._keys, self._clock, self._random = AdminKeyStore(archive), clock, random
         self._name, self._addresses, self.port, self._setup_url = name, addresses, port, setup_url
         self._invites = IdempotencyKeys[MadeInvite](random(KEY_BYTES))

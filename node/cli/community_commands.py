@@ -99,8 +99,12 @@ def show(context: CommandContext) -> int:
             for each in state.invites()
         ],
         "competing": [each.hash for each in state.competing()],
+        "secret": answer["secret"],
+        "secret_held": answer["secret_held"],
+        "secret_lagging": answer["secret_lagging"],
     }
-    context.answer(as_json, [] if context.wants_json else [*_shown(context, state), *_warned(answer)])
+    shown = [] if context.wants_json else [*_shown(context, state), *_shown_secret(state, answer)]
+    context.answer(as_json, [*shown, *_warned(answer)])
     return EXIT_YES
 
 
@@ -146,6 +150,18 @@ def _shown(context: CommandContext, state: CommunityState) -> list[str]:
     if invites:
         lines += ["", *table((Column("invite"), Column("state"), Column("used")), invites, terminal)]
     return lines
+
+
+def _shown_secret(state: CommunityState, answer: Mapping[str, Any]) -> list[str]:
+    number, held, lagging = answer["secret"], answer["secret_held"], answer["secret_lagging"]
+    lines = ["", f"The community's secret in force is number {number}."]
+    if held < number:
+        lines += [f"This node has number {held} only."]
+    labels = {each.node: each.label for each in state.members()}
+    return [
+        *lines,
+        *(f"{clean(labels.get(node, '')) or human_form(node)} does not have it yet." for node in lagging),
+    ]
 
 
 def _warned(answer: Mapping[str, Any]) -> list[str]:
@@ -297,7 +313,10 @@ def remove(context: CommandContext) -> int:
     said = {"active": "is active again", "suspended": "is suspended", "removed": "is removed"}[new_state]
     lines = [f"{clean(view.label) or human_form(view.node)} {said}."]
     if new_state == "removed":
-        lines += ["It may still hold copies of what it received, and it knows the community's secret."]
+        lines += [
+            "It may still hold copies of what it received. It still knows the community's secret; make a new one:",
+            "procomu community rotate --secret",
+        ]
         if view.invite is not None:
             lines += [f"Close its invite too: procomu community invite --close {human_form(view.invite)}"]
     context.answer({"ok": True, "node": view.node, "state": new_state}, lines)
@@ -305,8 +324,13 @@ def remove(context: CommandContext) -> int:
 
 
 def rotate(context: CommandContext) -> int:
-    """A new admin key in the place of the one on this machine."""
+    """A new admin key in the place of the one on this machine; with --secret, a new secret of the community."""
+    if context.asked["secret"]:
+        from node.cli.community_admins import rotate_secret  # noqa: PLC0415
 
+        return rotate_secret(context)
+    if context.asked["save"] is not None or context.asked["recovery"] is not None:
+        raise NodeError("--save and --recovery belong to --secret", "add --secret, or leave them out")
     path = context.config_path.parent / ADMIN_KEY
     state, old, new_path = followed(context), admin_key(path), path.with_name(f"{ADMIN_KEY}.new")
     new = admin_key(new_path) if new_path.exists() else new_admin_key(new_path)

@@ -34,8 +34,6 @@ from node.accounts.vouchers import Batch, IssueResult
 from node.app.account import AccountService
 from node.app.admin import AdminService
 from node.app.admin_access import AdminAccessService
-from node.app.admin_community import AdminCommunityService
-from node.app.admin_signing import AdminSigningService
 from node.app.measured_check import MeasuredCheck
 from node.app.next_rules import NextRulesService
 from node.app.rule_adoption import RuleAdoption
@@ -80,6 +78,7 @@ from tests.fakes.kernel import FakeKernel
 from tests.fakes.members import COMMUNITY, guest_account, make_registry
 from tests.fakes.prober import FakeProber
 from tests.fakes.repository import FakeArchive, FakeClock, FakeRepository
+from tests.fakes.secret_store import FakeSecretStore
 from tests.fakes.statement_store import FakeStatementStore
 from tests.lab.agreement import Settings, node_toml
 
@@ -211,13 +210,7 @@ class UseCases:
             losses=lambda: self.node.archive.losses,
             table_use=self.node.kernel.table_use,
             measured=lambda: self.measured_check.findings,
-        )
-        access = AdminAccessService(
-            self.node.archive,
-            self.node.clock,
-            passphrases=self.portal.passphrases,
-            key=b"k" * 32,
-            random=secrets.token_bytes,
+            key_copies=lambda: self.node.key_copies,
         )
         return AdminService(
             self.loop,
@@ -226,7 +219,13 @@ class UseCases:
             self.node.archive,
             self.node.clock,
             self.node.config,
-            access=access,
+            access=AdminAccessService(
+                self.node.archive,
+                self.node.clock,
+                passphrases=self.portal.passphrases,
+                key=b"k" * 32,
+                random=secrets.token_bytes,
+            ),
             adoption=self.adoption,
             backups=self.node.backups,
             fingerprint=lambda: self.node.admin_fingerprint,
@@ -234,24 +233,9 @@ class UseCases:
             portal_url=lambda: self.node.portal_url,
             languages=lambda: self.node.languages,
             read_intervals=self.node.read_intervals,
-            community=AdminCommunityService(
-                self.node.community,
-                name=self.node.config.node.name,
-                peers=lambda: self.node.peers,
-                key_copies=lambda: self.node.key_copies,
-            ),
-            signing=AdminSigningService(
-                self.node.community,
-                access,
-                self.node.archive,
-                passphrases=self.portal.passphrases,
-                clock=self.node.clock,
-                random=secrets.token_bytes,
-                name=self.node.config.community.name,
-                addresses=lambda: self.node.mesh_addresses,
-                port=7400,
-                setup_url="http://10.20.0.1/",
-            ),
+            community=self.node.community,
+            addresses=lambda: self.node.mesh_addresses,
+            setup_url="http://10.20.0.1/",
         )
 
     # --- what can be observed ---
@@ -534,6 +518,7 @@ class AppFixture:
             listed=self.config.community.nodes,
             store=FakeStatementStore(),
             secret=bytes(32),
+            secret_store=FakeSecretStore(),
         )
 
     def configure(self, section: str, **settings: object) -> None:

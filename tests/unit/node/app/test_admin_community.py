@@ -15,6 +15,7 @@ from node.identity import human_form
 from node.units import NodeId
 from tests.fakes.community_statements import SEED, a_village, begun, next_record, said_of, state_of
 from tests.fakes.neighbours import id_of, key_of
+from tests.fakes.secret_store import FakeSecretStore
 from tests.fakes.statement_store import FakeStatementStore
 
 SQUARE, HILLS, COAST = id_of("square"), id_of("hills"), id_of("coast")
@@ -23,7 +24,13 @@ SQUARE, HILLS, COAST = id_of("square"), id_of("hills"), id_of("coast")
 def service_on(
     *listed: NodeId, peers: Sequence[PeerView] = (), copies: Sequence[str] = ()
 ) -> tuple[CommunityService, AdminCommunityService]:
-    community = CommunityService(own=SQUARE, listed=listed, store=FakeStatementStore(), secret=bytes(32))
+    community = CommunityService(
+        own=SQUARE,
+        listed=listed,
+        store=FakeStatementStore(),
+        secret=bytes(32),
+        secret_store=FakeSecretStore(),
+    )
     return community, AdminCommunityService(
         community, peers=lambda: tuple(peers), key_copies=lambda: tuple(copies)
     )
@@ -160,7 +167,9 @@ async def test_many_nodes_in_a_warning_are_counted() -> None:
 async def test_a_disk_that_cannot_be_written_is_told() -> None:
     first = begun("square", "hills")
     store = FakeStatementStore()
-    service = CommunityService(own=SQUARE, listed=(), store=store, secret=bytes(32))
+    service = CommunityService(
+        own=SQUARE, listed=(), store=store, secret=bytes(32), secret_store=FakeSecretStore()
+    )
     await service.follow(first.community, first.statements)
     store.is_full = True
     with pytest.raises(StorageTrouble):

@@ -15,6 +15,7 @@ from node.errors import NodeError
 from node.units import NodeId
 from tests.fakes.community_statements import begun, state_of
 from tests.fakes.neighbours import id_of, key_of
+from tests.fakes.secret_store import FakeSecretStore
 from tests.fakes.statement_store import FakeStatementStore
 
 FIRST = begun("square", "hills")
@@ -22,7 +23,9 @@ SQUARE, HILLS = id_of("square"), id_of("hills")
 
 
 def service_on(store: FakeStatementStore, *listed: NodeId) -> CommunityService:
-    return CommunityService(own=SQUARE, listed=listed, store=store, secret=bytes(32))
+    return CommunityService(
+        own=SQUARE, listed=listed, store=store, secret=bytes(32), secret_store=FakeSecretStore()
+    )
 
 
 @contextlib.asynccontextmanager
