@@ -23,7 +23,7 @@ COST = (_N, _R, _P)
 _MEMORY_MAX = 64 * 2**20
 _WORK_MAX = 2**20
 """Limit of ``n * p`` in a stored hash: a damaged row must not block the node for minutes."""
-_KEPT = re.compile(r"scrypt:(\d{1,8}):(\d{1,2}):(\d{1,2}):([A-Za-z0-9+/=]{24}):([A-Za-z0-9+/=]{44})")
+_KEPT = re.compile(r"scrypt:(\d{1,8}):(\d{1,2}):(\d{1,2}):([A-Za-z0-9+/]{22}==):([A-Za-z0-9+/]{43}=)")
 
 DUMMY_HASH = (
     f"scrypt:{_N}:{_R}:{_P}:{b64encode(bytes(SALT_BYTES)).decode()}:{b64encode(bytes(_HASH_BYTES)).decode()}"

@@ -17,7 +17,7 @@ from node.units import NodeId
 
 NONCE = bytes(12)
 """The salt is another one each time, so that each encryption has a key of its own."""
-_BOX = re.compile(r"scrypt:(\d{1,8}):(\d{1,2}):(\d{1,2}):([A-Za-z0-9+/=]{24}):([A-Za-z0-9+/]{64})")
+_BOX = re.compile(r"scrypt:(\d{1,8}):(\d{1,2}):(\d{1,2}):([A-Za-z0-9+/]{22}==):([A-Za-z0-9+/]{64})")
 
 
 @dataclass(frozen=True, slots=True)
