@@ -16,6 +16,7 @@ from node.admin.backups import BackupsViews
 from node.admin.ladders import LadderViews
 from node.admin.members import MembersViews
 from node.admin.network import NetworkViews
+from node.admin.node_forms import NodeFormViews
 from node.admin.nodes import NodesViews
 from node.admin.notices import NoticesViews
 from node.admin.objections import ObjectionsViews
@@ -119,6 +120,7 @@ VIEWS = (
     VouchersViews,
     MembersViews,
     NodesViews,
+    NodeFormViews,
     NetworkViews,
     NoticesViews,
     ObjectionsViews,
