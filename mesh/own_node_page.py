@@ -40,7 +40,7 @@ class LinkCounters:
 
 
 @dataclass(frozen=True, slots=True)
-class OpenLink:
+class MeasuredLink:
     """One connection to a trusted neighbour."""
 
     node: NodeId
@@ -62,7 +62,7 @@ class OwnNodePage:
         before: NodeFacts | None,
         local: LocalFacts,
         addresses: Iterable[Address],
-        links: Iterable[OpenLink],
+        links: Iterable[MeasuredLink],
         *,
         now_s: float,
         nodes: int,
@@ -81,7 +81,7 @@ class OwnNodePage:
         )
         return node_body(facts) if self._schedule.is_due(before, facts, now_s, nodes) else None
 
-    def _links(self, links: Iterable[OpenLink], before: NodeFacts | None) -> tuple[NodeLink, ...]:
+    def _links(self, links: Iterable[MeasuredLink], before: NodeFacts | None) -> tuple[NodeLink, ...]:
         said = {each.node: each for each in before.links} if before is not None else {}
         found: dict[NodeId, NodeLink] = {}
         meters: dict[int, LossMeter] = {}
@@ -92,7 +92,7 @@ class OwnNodePage:
         return tuple(found.values())[:LINKS_MAX]
 
 
-def _measured(link: OpenLink, meter: LossMeter, said: Mapping[NodeId, NodeLink]) -> NodeLink:
+def _measured(link: MeasuredLink, meter: LossMeter, said: Mapping[NodeId, NodeLink]) -> NodeLink:
     before = said.get(link.node, NodeLink(link.node))
     if link.counters is None:
         return before

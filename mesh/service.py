@@ -30,7 +30,7 @@ from mesh.messages import (
 from mesh.neighbour_time import NeighbourTime
 from mesh.node_certificates import is_member
 from mesh.node_kind import NodeFacts
-from mesh.own_node_page import LocalFacts, OpenLink, OwnNodePage
+from mesh.own_node_page import LocalFacts, MeasuredLink, OwnNodePage
 from mesh.page_format import VERSION, Malformed
 from mesh.peer_exchange import CANDIDATE_EVERY_S, LINKS_ENOUGH, PeerExchange
 from mesh.peering import GREETING_MAX, KEEPALIVE_EVERY, QUIET_SILENT_AFTER, SILENT_AFTER
@@ -257,7 +257,7 @@ class MeshService:
                 self._replica.node_page(self._own),
                 self._local_facts(),
                 [Address(host, self.listening_port) for host in hosts],
-                [OpenLink(link.node, id(link), link.counters()) for link in self._links],
+                [MeasuredLink(link.node, id(link), link.counters()) for link in self._links],
                 now_s=time.monotonic(),
                 nodes=len(self._roster()),
                 unix_s=told[0] if told is not None else 0,

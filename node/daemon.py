@@ -40,6 +40,7 @@ from node.app.ladder_console import LadderCommands
 from node.app.measured_check import MeasuredCheck
 from node.app.mesh_usage import MeshUsage
 from node.app.next_rules import NextRulesService
+from node.app.node_graph import NodeGraphService
 from node.app.rule_adoption import RuleAdoption
 from node.app.rule_files import RuleFiles, read
 from node.app.status import StatusSnapshot
@@ -168,6 +169,7 @@ class Node:
             translations=self.portal.translations,
         )
         self.admin_https = self._admin_https()
+        self.graph = self._node_graph()
         self.console = self._console(status_snapshot)
         self.dnsmasq = dnsmasq(config, self.advertised)
         self.captive_dns = captive_dns(config)
@@ -401,6 +403,17 @@ class Node:
         state: UplinkState = "up" if self.dns_fallback.upstream.answers else "down"
         return LocalFacts(self.version, (self.config.uplink.name, state), load_percent())
 
+    def _node_graph(self) -> NodeGraphService:
+        return NodeGraphService(
+            self.config.community.name,
+            own_node_id(self.keys.node),
+            self.config.node.name,
+            members=self.roster,
+            peers=self.mesh.peers if self.mesh else tuple,
+            pages=self.mesh.node_pages if self.mesh else dict,
+            civil=self.clock.civil,
+        )
+
     def _status_snapshot(self) -> StatusSnapshot:
         return StatusSnapshot(
             config=self.config,
@@ -492,6 +505,7 @@ class Node:
             **rules.all(),
             **community.all(),
             **LadderCommands(self.admin.cases).all(),
+            **self.graph.all(),
         }
         return Console(self.config.node.console_socket, every, self.events)
 

@@ -435,11 +435,16 @@ VERBS: tuple[Verb, ...] = (
     ),
     Verb(
         ("export",),
-        "Write all tables of the database into a new folder, for other programs. The node can run meanwhile.",
+        "Write all tables of the database into a new folder, for other programs; or print the community's nodes and links "
+        "in a format of programs that draw networks. The node can run meanwhile.",
         "procomu export tables --format csv",
         (
-            Argument("FOLDER", "a new folder"),
-            Argument("--format", "csv (when not given) or json", "FORMAT"),
+            Argument(
+                "WHAT",
+                "a new folder for the tables; or netjson, meshviewer or nodelist, which the running node answers "
+                "(./netjson is a folder)",
+            ),
+            Argument("--format", "of the tables: csv (when not given) or json", "FORMAT"),
             Argument("--table", "one table only", "NAME"),
             _JSON,
         ),

@@ -3,7 +3,7 @@
 from mesh.announcement import Address
 from mesh.node_kind import LINKS_MAX, NodeFacts, NodeLink, node_facts
 from mesh.node_page_schedule import SETTLE_S
-from mesh.own_node_page import LinkCounters, LocalFacts, OpenLink, OwnNodePage
+from mesh.own_node_page import LinkCounters, LocalFacts, MeasuredLink, OwnNodePage
 from mesh.page_format import NAME_CHARS_MAX
 from tests.fakes.neighbours import id_of
 
@@ -11,7 +11,9 @@ HILL, COAST = sorted(map(id_of, ("hill", "coast")))
 LOCAL = LocalFacts("1.2.0", ("main", "up"), 31.0)
 
 
-def said(links: list[OpenLink], addresses: tuple[Address, ...] = (), local: LocalFacts = LOCAL) -> NodeFacts:
+def said(
+    links: list[MeasuredLink], addresses: tuple[Address, ...] = (), local: LocalFacts = LOCAL
+) -> NodeFacts:
     page = OwnNodePage("valley")
     page.look(None, local, addresses, links, now_s=0.0, nodes=3)
     body = page.look(None, local, addresses, links, now_s=SETTLE_S, nodes=3, unix_s=1_795_600_000)
@@ -23,9 +25,9 @@ def said(links: list[OpenLink], addresses: tuple[Address, ...] = (), local: Loca
 
 def test_it_says_its_links_once_for_each_neighbour_and_sorted() -> None:
     links = [
-        OpenLink(COAST, 2, LinkCounters(18.2, 400, 7)),
-        OpenLink(HILL, 1, None),
-        OpenLink(COAST, 3, None),
+        MeasuredLink(COAST, 2, LinkCounters(18.2, 400, 7)),
+        MeasuredLink(HILL, 1, None),
+        MeasuredLink(COAST, 3, None),
     ]
     expected = NodeFacts(
         "valley",
@@ -56,7 +58,7 @@ def test_it_names_no_address_that_leads_nowhere_or_holds_a_hardware_address() ->
 
 
 def test_a_page_with_as_many_links_as_a_node_may_have_can_be_read() -> None:
-    many = [OpenLink(id_of(str(number)), number, LinkCounters(1e9, 10**6, 10**7)) for number in range(64)]
+    many = [MeasuredLink(id_of(str(number)), number, LinkCounters(1e9, 10**6, 10**7)) for number in range(64)]
     assert LINKS_MAX == len(said(many).links)
 
 
@@ -65,7 +67,7 @@ def test_what_is_measured_again_and_again_is_published_once() -> None:
     for number in range(2_000):
         counters = LinkCounters(20 + number % 7, 30 * number, number % 2)
         local = LocalFacts("1.2.0", ("main", "up"), 30 + number % 20)
-        body = page.look(before, local, (), [OpenLink(HILL, 1, counters)], now_s=10.0 * number, nodes=3)
+        body = page.look(before, local, (), [MeasuredLink(HILL, 1, counters)], now_s=10.0 * number, nodes=3)
         if body is not None:
             found = node_facts(body)
             assert isinstance(found, NodeFacts)
