@@ -6,7 +6,6 @@ import faulthandler
 import logging
 import os
 import secrets
-import socket
 import sys
 import threading
 from collections.abc import Mapping
@@ -33,7 +32,6 @@ from node.admin.server import LIMITS, AdminServer
 from node.app.account import AccountService
 from node.app.admin import AdminService
 from node.app.admin_access import AdminAccessService
-from node.app.admin_community import AdminCommunityService
 from node.app.community import CommunityCommands
 from node.app.console import ConsoleCommands, ConsoleService, RuleCommands
 from node.app.ladder_console import LadderCommands
@@ -58,6 +56,7 @@ from node.enforcement.nft import SENDERS, TABLE_NAME
 from node.enforcement.plan import Kernel, TrafficPlan
 from node.errors import Fatal, InvalidFile, NodeError
 from node.identity import own_node_id
+from node.interface_addresses import find_interfaces, mesh_addresses
 from node.keyring import derived_key, open_keyring
 from node.lan.dns_fallback import dns_fallback
 from node.lan.dnsmasq import captive_dns, dnsmasq, end_setup, lease_file
@@ -71,6 +70,7 @@ from node.memory_tuning import memory_allowed, trim_regularly
 from node.process import PRIVATE_UMASK, keep_private, notify_systemd, run_until_signalled
 from node.secret_file import SECRETS_FILE, SecretFile
 from node.setup.first_files import forget_code
+from node.setup.network_layout import LAN_ADDRESS
 from node.storage.data_inventory import WHOLE_INVENTORY
 from node.storage.database import Store
 from node.storage.repository import (
@@ -475,11 +475,9 @@ class Node:
             portal_url=self.portal_url,
             languages=lambda: {tag: each.language.name for tag, each in self.portal.translations.items()},
             read_intervals=IntervalArchive(self.store.path).read_local,
-            community=AdminCommunityService(
-                self.community,
-                peers=self.mesh.peers if self.mesh else tuple,
-                key_copies=self.mesh.key_copies if self.mesh else tuple,
-            ),
+            community=self.community,
+            addresses=lambda: mesh_addresses(self.config.mesh.interfaces, self.config.mesh.port),
+            setup_url=f"http://{LAN_ADDRESS}/",
         )
 
     def _console(self, status_snapshot: StatusSnapshot) -> Console:
@@ -544,18 +542,6 @@ def main(config_path: Path, version: str = "") -> int:
 
 def linux_kernel(config: NodeConfig) -> LinuxKernel:
     return LinuxKernel("probe" if config.uplink.flow_offload else None)
-
-
-def find_interfaces(config: NodeConfig) -> None:
-    """Raises NodeError that names every missing interface; called before the kernel is changed."""
-    here = {name for _, name in socket.if_nameindex()}
-    wanted = (config.lan.interface, config.uplink.interface, *config.mesh.interfaces)
-    missing = [name for name in dict.fromkeys(wanted) if name not in here]
-    if missing:
-        raise NodeError(
-            f"there is no interface {' and no '.join(missing)}",
-            "correct node.toml, or plug the interface in; 'ip link' lists them",
-        )
 
 
 async def run_node(node: Node) -> int:

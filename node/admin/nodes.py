@@ -29,6 +29,15 @@ STATE_WORDS = {
 }
 ROLE_WORDS = {"node": gettext_lazy("node")}
 REACH_WORDS: Mapping[str, str] = {**PEER_STATES, "trusted": gettext_lazy("connected")}
+NOTICES: Mapping[str, str] = {
+    "active": gettext_lazy("Signed: the node is active again."),
+    "suspended": gettext_lazy("Signed: the node is suspended."),
+    "removed": gettext_lazy("Signed: the node is removed. It may still hold copies of what it received."),
+    "closed": gettext_lazy("Signed: the invite is closed."),
+    "admin": gettext_lazy("Signed: the community has another admin."),
+    "replaced": gettext_lazy("Signed: your new key is in force."),
+}
+"""After something was signed."""
 INVITE_WORDS = {"open": gettext_lazy("open"), "closed": gettext_lazy("closed")}
 
 
@@ -88,6 +97,8 @@ class NodesPage:
     admins: tuple[AdminLine, ...]
     nodes: ListPage[NodeLine]
     invites: ListPage[InviteLine]
+    notice: str = ""
+    """What was just signed, in words; empty if nothing was."""
 
     @property
     def followed(self) -> str:
@@ -108,9 +119,10 @@ class NodesViews:
         return (Route("GET", "/nodes", self._show),)
 
     async def _show(self, request: AdminRequest) -> AdminResponse | AdminRedirect:
-        return self._page(request)
+        return await self.page(request)
 
-    def _page(self, request: AdminRequest, status: int = 200) -> AdminResponse:
+    async def page(self, request: AdminRequest, notice: str = "") -> AdminResponse:
+        """The response to `request`; `notice` is one of `NOTICES`."""
         community = self._community.overview()
         number, invites = number_in(request.query, "page"), number_in(request.query, "invites")
         nodes = paginate(community.nodes, number, "/nodes")
@@ -120,8 +132,9 @@ class NodesViews:
             tuple(AdminLine(each.label, human_form(each.key), each.votes) for each in community.admins),
             nodes.turned(lambda member: node_line(self._community.row(member))),
             paginate(community.invites, invites, "/nodes", name="invites").turned(invite_line),
+            NOTICES.get(notice, ""),
         )
-        return AdminResponse(page, status)
+        return AdminResponse(page)
 
 
 def node_line(row: NodeRow) -> NodeLine:

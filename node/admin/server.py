@@ -15,6 +15,7 @@ from node.admin.appearance import AppearanceViews
 from node.admin.backups import BackupsViews
 from node.admin.ladders import LadderViews
 from node.admin.members import MembersViews
+from node.admin.node_forms import NodeFormViews
 from node.admin.nodes import NodesViews
 from node.admin.notices import NoticesViews
 from node.admin.objections import ObjectionsViews
@@ -118,6 +119,7 @@ VIEWS = (
     VouchersViews,
     MembersViews,
     NodesViews,
+    NodeFormViews,
     NoticesViews,
     ObjectionsViews,
     LadderViews,

@@ -26,11 +26,13 @@ class NodeRow:
     is_own: bool
     peer: PeerView | None
     """What this node sees of it; None for a node that is no direct neighbour."""
+    own_name: str = ""
+    """What it calls itself; empty if this node does not know."""
 
     @property
     def name(self) -> str:
         """What people call it; empty if nobody named it."""
-        return self.member.label or (self.peer.name if self.peer is not None else "")
+        return self.member.label or self.own_name
 
     @property
     def short(self) -> str:
@@ -66,16 +68,17 @@ class CommunityOverview:
 
 
 class AdminCommunityService:
-    """`key_copies`: warnings that several machines use one node key."""
+    """`name`: of this node; `key_copies`: warnings that several machines use one node key."""
 
     def __init__(
         self,
         community: CommunityService,
         *,
+        name: str = "",
         peers: Callable[[], tuple[PeerView, ...]],
         key_copies: Callable[[], tuple[str, ...]] = tuple,
     ) -> None:
-        self._community, self._peers, self._key_copies = community, peers, key_copies
+        self._community, self._name, self._peers, self._key_copies = community, name, peers, key_copies
 
     def overview(self) -> CommunityOverview:
         service, state = self._community, self._community.state
@@ -98,7 +101,9 @@ class AdminCommunityService:
 
     def row(self, member: MemberView) -> NodeRow:
         peer = next((each for each in self._peers() if each.node == member.node), None)
-        return NodeRow(member, member.node == self._community.own, peer)
+        is_own = member.node == self._community.own
+        name = self._name if is_own else "" if peer is None else peer.name
+        return NodeRow(member, is_own, peer, name)
 
     def member(self, node: str) -> MemberView | None:
         """The node of the community with this id."""

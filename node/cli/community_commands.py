@@ -10,13 +10,12 @@ import os
 import secrets
 import sys
 from collections.abc import Callable, Iterable, Mapping
-from ipaddress import IPv6Address, ip_address
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-from mesh.announcement import Address
+from mesh.announcement import Address, read_address
 from mesh.community_changes import (
     changed_membership,
     closed_invite,
@@ -37,6 +36,7 @@ from node.config import NodeConfig
 from node.console import QUESTION_BYTES_MAX, NoRunningNode
 from node.errors import NodeError
 from node.identity import human_form, key_from_pem, key_to_pem, own_node_id
+from node.interface_addresses import mesh_addresses
 from node.keyring import community_key_from
 from node.synced_files import sync_folder
 
@@ -50,7 +50,6 @@ USES_DEFAULT = 1
 INVITE_BYTES_MAX = 4_096
 PORTION_BYTES = QUESTION_BYTES_MAX // 2
 """Statements that the node is told in one question."""
-ADDRESSES = Path("/proc/net/if_inet6")
 
 
 def show(context: CommandContext) -> int:
@@ -221,7 +220,9 @@ def invite(context: CommandContext) -> int:
             f"--uses is not a number from 1 to {USES_MAX}", "write for how many nodes the invite is"
         )
     config, seed = read_config(context.config_path), secrets.token_bytes(SEED_BYTES)
-    addresses = _given_address(asked["address"], config) or _own_addresses(config)
+    addresses = _given_address(asked["address"], config) or mesh_addresses(
+        config.mesh.interfaces, config.mesh.port
+    )
     if not addresses:
         raise NodeError(
             "this node has no address on a mesh link to write into the invite",
@@ -406,40 +407,14 @@ def new_admin_key(path: Path) -> Ed25519PrivateKey:
 
 
 def _given_address(text: str | None, config: NodeConfig) -> tuple[Address, ...]:
-
     if text is None:
         return ()
-    host, port = text.strip(), str(config.mesh.port)
-    if host.startswith("["):
-        host, _, rest = host[1:].partition("]")
-        port = rest.removeprefix(":") or port
-    elif host.count(":") == 1:
-        host, _, port = host.partition(":")
-    try:
-        ip_address(host)
-        number = int(port)
-    except ValueError:
-        number = 0
-    if not 1 <= number <= 65535:
+    address = read_address(text, config.mesh.port)
+    if address is None:
         raise NodeError(
             f"{clean(text)} is not an address", "write it as 10.0.0.1:7400, or [fd00::1]:7400 for IPv6"
         )
-    return (Address(host, number),)
-
-
-def _own_addresses(config: NodeConfig) -> tuple[Address, ...]:
-    """IPv6 addresses on the mesh links: a neighbour there needs no other."""
-
-    try:
-        lines = ADDRESSES.read_text().splitlines()
-    except OSError:
-        lines = []
-    found = []
-    for line in lines:
-        raw, *_, name = line.split()
-        if name in config.mesh.interfaces:
-            found.append(Address(str(IPv6Address(bytes.fromhex(raw))), config.mesh.port))
-    return tuple(found)
+    return (address,)
 
 
 COMMUNITY_COMMANDS: Mapping[str, Callable[[CommandContext], int]] = {

@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.kdf.scrypt import Scrypt
 
+from mesh.announcement import Address
 from mesh.community_service import CommunityService
 from mesh.ports import PeerView
 from node.accounting.intervals import AccountUsage, IntervalUsage
@@ -33,7 +34,6 @@ from node.accounts.vouchers import Batch, IssueResult
 from node.app.account import AccountService
 from node.app.admin import AdminService
 from node.app.admin_access import AdminAccessService
-from node.app.admin_community import AdminCommunityService
 from node.app.measured_check import MeasuredCheck
 from node.app.next_rules import NextRulesService
 from node.app.rule_adoption import RuleAdoption
@@ -210,6 +210,7 @@ class UseCases:
             losses=lambda: self.node.archive.losses,
             table_use=self.node.kernel.table_use,
             measured=lambda: self.measured_check.findings,
+            key_copies=lambda: self.node.key_copies,
         )
         return AdminService(
             self.loop,
@@ -232,11 +233,9 @@ class UseCases:
             portal_url=lambda: self.node.portal_url,
             languages=lambda: self.node.languages,
             read_intervals=self.node.read_intervals,
-            community=AdminCommunityService(
-                self.node.community,
-                peers=lambda: self.node.peers,
-                key_copies=lambda: self.node.key_copies,
-            ),
+            community=self.node.community,
+            addresses=lambda: self.node.mesh_addresses,
+            setup_url="http://10.20.0.1/",
         )
 
     # --- what can be observed ---
@@ -499,6 +498,8 @@ class AppFixture:
         """With accounts, as the adoption of rules counts them."""
         self.admin_fingerprint = ""
         self.backups = FakeBackups()
+        self.mesh_addresses = (Address("fd00::7", 7400),)
+        """Of this node."""
         self.key_copies: tuple[str, ...] = ()
         """Warnings of the mesh that several machines use one node key."""
         self.services: tuple[ServiceView, ...] = ()

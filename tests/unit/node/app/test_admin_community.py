@@ -191,7 +191,7 @@ async def test_an_invite_that_was_used_as_meant_warns_of_nothing() -> None:
     assert () == admin.overview().warnings
 
 
-async def test_who_lacks_the_newest_secret_or_lies_about_it_is_told() -> None:
+async def test_nodes_that_lack_the_newest_secret_or_lie_about_it_are_told() -> None:
     first = begun("square", "hills", "coast")
     service, admin = service_on()
     await service.follow(first.community, first.statements)
