@@ -160,6 +160,14 @@ class Node:
         self.measured_check = MeasuredCheck(self.reconciler)
         status_snapshot = self._status_snapshot()
         self.admin_certificate = self._admin_certificate()
+        self.graph = NodeGraphService(
+            config,
+            self.reconciler.node,
+            members=self.roster,
+            peers=self.mesh.peers if self.mesh else tuple,
+            pages=self.mesh.node_pages if self.mesh else dict,
+            civil=self.clock.civil,
+        )
         self.admin = self._admin_service(status_snapshot)
         self.admin_server = AdminServer(
             self.admin,
@@ -169,7 +177,6 @@ class Node:
             translations=self.portal.translations,
         )
         self.admin_https = self._admin_https()
-        self.graph = self._node_graph()
         self.console = self._console(status_snapshot)
         self.dnsmasq = dnsmasq(config, self.advertised)
         self.captive_dns = captive_dns(config)
@@ -403,17 +410,6 @@ class Node:
         state: UplinkState = "up" if self.dns_fallback.upstream.answers else "down"
         return LocalFacts(self.version, (self.config.uplink.name, state), load_percent())
 
-    def _node_graph(self) -> NodeGraphService:
-        return NodeGraphService(
-            self.config.community.name,
-            own_node_id(self.keys.node),
-            self.config.node.name,
-            members=self.roster,
-            peers=self.mesh.peers if self.mesh else tuple,
-            pages=self.mesh.node_pages if self.mesh else dict,
-            civil=self.clock.civil,
-        )
-
     def _status_snapshot(self) -> StatusSnapshot:
         return StatusSnapshot(
             config=self.config,
@@ -475,6 +471,7 @@ class Node:
             portal_url=self.portal_url,
             languages=lambda: {tag: each.language.name for tag, each in self.portal.translations.items()},
             read_intervals=IntervalArchive(self.store.path).read_local,
+            graph=self.graph.now,
             community=self.community,
             addresses=lambda: mesh_addresses(self.config.mesh.interfaces, self.config.mesh.port),
             setup_url=f"http://{LAN_ADDRESS}/",
