@@ -33,7 +33,10 @@ REACH_WORDS: Mapping[str, str] = {**PEER_STATES, "trusted": gettext_lazy("connec
 NOTICES: Mapping[str, str] = {
     "active": gettext_lazy("Signed: the node is active again."),
     "suspended": gettext_lazy("Signed: the node is suspended."),
-    "removed": gettext_lazy("Signed: the node is removed. It may still hold copies of what it received."),
+    "removed": gettext_lazy(
+        "Signed: the node is removed. It may still hold copies of what it received. It still knows the "
+        "community’s secret: “procomu community rotate --secret” makes a new one."
+    ),
     "closed": gettext_lazy("Signed: the invite is closed."),
     "admin": gettext_lazy("Signed: the community has another admin."),
     "no admin": gettext_lazy("Signed: that key is no admin of the community any longer."),

@@ -2,13 +2,17 @@
 
 `idle_bps` is for 7 links, with node pages at the pace that they keep to at most; `busy_bps` with 10 active accounts at each
 node, which publish once a minute; both count IP bytes sent and received. Neighbours' mDNS, keepalives of TCP and the record
-of the community come on top. `spread` is the time until all nodes have a page.
+of the community come on top. `spread` is the time until all nodes have a page. On the flat
+segment all 200 nodes see each other and choose their connections.
 """
+
+from collections.abc import Iterable
 
 from mesh.node_page_schedule import MESH_PACE_S
 from mesh.replicator import PUBLISH_REST_S
 from tests.bench.figures import Figures, quantile, say
 from tests.bench.mesh_simulator import MeshSimulator
+from tests.fakes.overlay_simulator import OverlaySimulator
 
 KEYS = (
     "idle_bps_per_node_200",
@@ -18,6 +22,8 @@ KEYS = (
     "spread_p99_s_200",
     "spread_p99_s_1000",
     "copies_per_page_per_node",
+    "flat_links_max",
+    "flat_spread_p99_s_200",
 )
 NODES, MANY_NODES, DEGREE, LOSS, ACCOUNTS = 200, 1_000, 7.5, 0.05, 10
 LINKS = 7
@@ -25,6 +31,7 @@ WARM_PAGES, PAGES = 150, 50
 NODE_PAGES = 1
 IDLE_S = NODE_PAGES * MESH_PACE_S
 """So that the pages about nodes themselves come at their pace."""
+SETTLE_S = 60.0
 SHARED_STATE_BYTES, SHARED_STATE_EVERY_S, SHARED_STATE_SIDES = 3_840, 30, 2
 """LibreMesh's shared-state-async: entries of one node, their interval, and both neighbours begin an exchange, which sends
 everything in both directions."""
@@ -37,6 +44,9 @@ def measure() -> Figures:
     say(f"busy: {busy:.0f} bit/s")
     spread, copies = spread_s(NODES, PAGES)
     say(f"spread: {quantile(spread, 0.99):.1f} s, {copies:.2f} copies")
+    links_max, edges = flat_segment()
+    flat_spread, flat_copies = spread_s(NODES, PAGES, edges)
+    say(f"flat: {links_max} links, {quantile(flat_spread, 0.99):.1f} s, {flat_copies:.2f} copies")
     far, _ = spread_s(MANY_NODES, PAGES // 2)
     peer_bytes = NODES * SHARED_STATE_BYTES * 2 * SHARED_STATE_SIDES * LINKS
     return {
@@ -47,6 +57,8 @@ def measure() -> Figures:
         "spread_p99_s_200": round(quantile(spread, 0.99), 2),
         "spread_p99_s_1000": round(quantile(far, 0.99), 2),
         "copies_per_page_per_node": round(copies, 2),
+        "flat_links_max": links_max,
+        "flat_spread_p99_s_200": round(quantile(flat_spread, 0.99), 2),
     }
 
 
@@ -102,9 +114,28 @@ def busy_bps(nodes: int = NODES) -> float:
     return _bps(mesh, 2 * PUBLISH_REST_S, LINKS)
 
 
-def spread_s(nodes: int, pages: int) -> tuple[list[float], float]:
+def flat_segment(nodes: int = NODES) -> tuple[int, set[frozenset[int]]]:
+    """The most connections that a node ever had while all found each other at once, a third vanished and came back, and
+    which there are then."""
+    mesh = OverlaySimulator(nodes)
+    mesh.see_all(range(nodes))
+    mesh.run(SETTLE_S)
+    gone = mesh.chance.sample(range(nodes), nodes // 3)
+    for number in gone:
+        mesh.stop(number)
+    mesh.run(SETTLE_S)
+    for number in gone:
+        mesh.start(number)
+    mesh.run(2 * SETTLE_S)
+    assert len(mesh.pieces()) == 1, "some nodes are apart"
+    return mesh.most, mesh.edges()
+
+
+def spread_s(
+    nodes: int, pages: int, edges: Iterable[frozenset[int]] | None = None
+) -> tuple[list[float], float]:
     """Seconds until all nodes have a page, of each page, and how often each node receives one."""
-    mesh = MeshSimulator(nodes, degree=DEGREE, loss=LOSS)
+    mesh = MeshSimulator(nodes, degree=DEGREE, loss=LOSS, edges=edges)
     mesh.connect_all()
     mesh.run(1.0)
     times, names, authors = [], [], list(range(nodes))

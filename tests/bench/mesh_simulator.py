@@ -8,7 +8,7 @@ import itertools
 import math
 import random
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 
 from mesh import exchange as exchange_module
@@ -47,7 +47,16 @@ class SimulatedNode:
 class MeshSimulator:
     """`count` nodes, not connected yet. `now` is in seconds."""
 
-    def __init__(self, count: int, *, degree: float, loss: float, seed: int = 1) -> None:
+    def __init__(
+        self,
+        count: int,
+        *,
+        degree: float,
+        loss: float,
+        seed: int = 1,
+        edges: Iterable[frozenset[int]] | None = None,
+    ) -> None:
+        """`edges`: who is connected, instead of a random graph of this degree."""
         self.chance, self.loss, self.now = random.Random(seed), loss, 0.0
         self.keys = [key_from_raw(number.to_bytes(32, "big")) for number in range(1, count + 1)]
         self.ids = [own_node_id(key) for key in self.keys]
@@ -62,7 +71,11 @@ class MeshSimulator:
         """By page: when each node accepted it."""
         self.copies: Counter[str] = Counter()
         self._verified: dict[bytes, bool] = {}
-        self._connect(degree)
+        if edges is None:
+            self._connect(degree)
+        else:
+            for edge in sorted(map(sorted, edges)):
+                self._join(*edge)
 
     def _connect(self, degree: float) -> None:
         """Nodes in a square; those within a radius are neighbours, and each piece is joined to the next one."""

@@ -15,11 +15,13 @@ from mesh import (
     community_state,
     directory,
     invite,
+    link_selection,
     lobby,
     messages,
     node_kind,
     node_page_schedule,
     other_pages,
+    overlay,
     page_format,
     page_versions,
     past_kind,
@@ -93,7 +95,8 @@ LIMITS = {
     "of these from one host": lobby.ATTEMPTS_OF_ONE_AT_ONCE,
     "nodes known": directory.PEERS_MAX,
     "addresses known of one node": directory.ADDRESSES_MAX,
-    "connections": tls_transport.CONNECTIONS_MAX,
+    "connections to other nodes": link_selection.LINKS_MAX,
+    "connections, also of callers that are refused": tls_transport.CONNECTIONS_MAX,
     "connections whose key is not proven": tls_transport.UNPROVEN_MAX,
     "of these from one address": tls_transport.UNPROVEN_PER_ADDRESS_MAX,
     "time to prove a key and ask": tls_transport.HANDSHAKE_S,
@@ -224,7 +227,7 @@ def test_the_bytes_of_this_version_are_unchanged() -> None:
 
 
 def test_every_limit_is_in_the_document() -> None:
-    rows = re.findall(r"^\| ([a-z ]+) \| (\d+)", PAGE, re.MULTILINE)
+    rows = re.findall(r"^\| ([a-z, ]+) \| (\d+)", PAGE, re.MULTILINE)
     assert LIMITS == {what: int(number) for what, number in rows}
 
 
@@ -237,6 +240,9 @@ def test_the_document_names_the_service_the_version_and_the_times() -> None:
     assert f"mesh protocol, version {page_format.VERSION}" in PAGE
     assert f"for {peering.KEEPALIVE_EVERY // 1000} s" in PAGE
     assert f"for {peering.SILENT_AFTER // 1000} s is silent" in PAGE.replace("\n", " ")
+    assert f"`{tls_transport.CALL_HEADER}: {tls_transport.write_call(link_selection.Call(3))}`" in PAGE
+    assert f"HTTP {tls_transport.FULL_STATUS}" in PAGE
+    assert f"`{overlay.FULL}`" in PAGE
     assert f"`{tls_transport.PATH}`" not in PAGE
     assert f"`GET {tls_transport.PATH}`" in PAGE
     assert f"bytes\ndivided by {page_versions.BYTES_OF_A_ROW}" in PAGE
