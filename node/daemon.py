@@ -151,6 +151,7 @@ class Node:
             boot=self.clock.boot,
             since_boot=self.clock.monotonic,
         )
+        self.community.secrets.on_newest = self._sign_forms
         self.secure = self._https_listener()
         self.flow_watch = FlowWatch(kernel)
         self.capacity_recorder = CapacityRecorder(
@@ -316,6 +317,11 @@ class Node:
                 (key.incarnation, key.day, key.account, bucket) for key, bucket in changed.items()
             )
 
+    def _sign_forms(self) -> None:
+        """A node that was removed knows the secret of before: its tokens do nothing."""
+        secret, *former = (derived_key(each, "portal forms") for each in self.community.secrets.all())
+        self.portal.sign_with(secret, former[:1])
+
     async def _keep_pages(self) -> None:
         if self.mesh is not None:
             await self.mesh.persist_pages()
@@ -455,7 +461,7 @@ class Node:
                 self.archive,
                 self.clock,
                 passphrases=self.app.passphrases,
-                key=derived_key(self.community.secrets.newest, "browsers of admins"),
+                key=self.keys.own_key_for("browsers of admins"),
                 random=secrets.token_bytes,
             ),
             adoption=self.adoption,

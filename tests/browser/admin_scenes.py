@@ -326,6 +326,8 @@ SIGNED_SCENES = (
         after=sends("/nodes/node", **_SIGNS),
     ),
     _node("another admin of the community", "/nodes/admin"),
+    _node("a new secret to make", "/nodes/secret"),
+    _node("a lost key to replace", "/nodes/key/lost"),
 )
 
 ADMIN_SCENES = (
