@@ -294,6 +294,13 @@ def _has_an_invite(browser: Browser, address: str) -> None:
     browser.send("/nodes/invite", **_SIGNS)
 
 
+def _follows(path: str) -> Doing:
+    def following(browser: Browser, _address: str) -> None:
+        browser.tap(f"a[href^='{path}']")
+
+    return following
+
+
 def _node(name: str, path: str, before: Doing = _has_a_record, **more: Any) -> PageScene:
     return _admin(name, "what is signed", path, before=before, **more)
 
@@ -327,6 +334,12 @@ SIGNED_SCENES = (
     ),
     _node("another admin of the community", "/nodes/admin"),
     _node("a new secret to make", "/nodes/secret"),
+    _node("an invite to close", "/nodes", before=_has_an_invite, after=_follows("/nodes/invite/close")),
+    _node("a key to replace", "/nodes/key/replace"),
+    _node("a recovery key to make", "/nodes/recovery"),
+    _node("a recovery key on paper", "/nodes/recovery", after=sends("/nodes/recovery", **_SIGNS)),
+    _admin("an invite that there is not", "trouble", "/nodes/invite/close?key=unknown", before=_has_a_record),
+    _admin("an admin that there is not", "trouble", "/nodes/admin/remove?key=unknown", before=_has_a_record),
     _node("a lost key to replace", "/nodes/key/lost"),
 )
 
