@@ -19,6 +19,7 @@ from node.app.admin import AdminService
 from node.app.admin_community import CommunityOverview, NodeRow
 from node.identity import human_form
 from node.translator import gettext_lazy
+from node.units import NodeId
 
 FOLLOWED_CHARS = 16
 """Of the id of a record, for people who compare it."""
@@ -32,10 +33,15 @@ REACH_WORDS: Mapping[str, str] = {**PEER_STATES, "trusted": gettext_lazy("connec
 NOTICES: Mapping[str, str] = {
     "active": gettext_lazy("Signed: the node is active again."),
     "suspended": gettext_lazy("Signed: the node is suspended."),
-    "removed": gettext_lazy("Signed: the node is removed. It may still hold copies of what it received."),
+    "removed": gettext_lazy(
+        "Signed: the node is removed. It may still hold copies of what it received. It still knows the "
+        "community’s secret: “procomu community rotate --secret” makes a new one."
+    ),
     "closed": gettext_lazy("Signed: the invite is closed."),
     "admin": gettext_lazy("Signed: the community has another admin."),
+    "no admin": gettext_lazy("Signed: that key is no admin of the community any longer."),
     "replaced": gettext_lazy("Signed: your new key is in force."),
+    "secret": gettext_lazy("Signed: the nodes take the new secret from each other."),
 }
 """After something was signed."""
 INVITE_WORDS = {"open": gettext_lazy("open"), "closed": gettext_lazy("closed")}
@@ -64,6 +70,8 @@ class InviteLine:
 
     view: InviteView
     state: str
+    note: str = ""
+    """What an admin of this node wrote about it."""
 
     @property
     def short(self) -> str:
@@ -83,8 +91,12 @@ class AdminLine:
     """One admin of the community."""
 
     label: str
-    key: str
+    id: str
     votes: int
+
+    @property
+    def key(self) -> str:
+        return human_form(NodeId(self.id))
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,13 +137,15 @@ class NodesViews:
         """The response to `request`; `notice` is one of `NOTICES`."""
         community = self._community.overview()
         number, invites = number_in(request.query, "page"), number_in(request.query, "invites")
-        nodes = paginate(community.nodes, number, "/nodes")
+        nodes, notes = paginate(community.nodes, number, "/nodes"), await self._backend.signing.notes()
         page = NodesPage(
             page_layout(request, self._backend.site(), "/nodes"),
             community,
-            tuple(AdminLine(each.label, human_form(each.key), each.votes) for each in community.admins),
+            tuple(AdminLine(each.label, each.key, each.votes) for each in community.admins),
             nodes.turned(lambda member: node_line(self._community.row(member))),
-            paginate(community.invites, invites, "/nodes", name="invites").turned(invite_line),
+            paginate(community.invites, invites, "/nodes", name="invites").turned(
+                lambda view: invite_line(view, notes.get(view.invite.key, ""))
+            ),
             NOTICES.get(notice, ""),
         )
         return AdminResponse(page)
@@ -150,8 +164,8 @@ def node_line(row: NodeRow) -> NodeLine:
     return NodeLine(row, _words(STATE_WORDS, member.state), _words(ROLE_WORDS, member.role), reach, said)
 
 
-def invite_line(view: InviteView) -> InviteLine:
-    return InviteLine(view, _words(INVITE_WORDS, view.invite.state))
+def invite_line(view: InviteView, note: str = "") -> InviteLine:
+    return InviteLine(view, _words(INVITE_WORDS, view.invite.state), note)
 
 
 def _words(known: Mapping[str, str], name: str) -> str:

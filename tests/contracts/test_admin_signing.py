@@ -18,7 +18,7 @@ from mesh.signed_statement import make_statement
 from node.accounts.login_throttle import PASSPHRASE_THROTTLE
 from node.app import admin_access
 from node.app.admin_keys import ADMIN_KEYS, from_text
-from node.app.admin_signing import FOLLOW_CHARS_MIN
+from node.app.admin_signing import FOLLOW_CHARS_MIN, INVITE_NOTES
 from node.app.locked_key import unlock_key
 from node.errors import StorageTrouble
 from node.identity import human_form, key_from_raw, own_node_id
@@ -27,6 +27,7 @@ from tests.contracts.admin_browser import AdminBrowser, admin_browser, field_in
 from tests.fakes.admin_pages import waiting_links
 from tests.fakes.community_statements import begun
 from tests.fakes.neighbours import id_of, key_of
+from tests.fakes.statement_store import FakeStatementStore
 from tests.fakes.use_cases import KEY, make_passphrases_cheap
 
 PASSPHRASE, LATER = "four plain old words", "five quite different new words"
@@ -142,7 +143,7 @@ async def test_nothing_is_signed_with_a_wrong_passphrase_and_it_counts_as_a_wron
     wrong = {"id": id_of("hills"), "do": "removed", "passphrase": "four wrong old words"}
     answers = [await signs(browser, "/nodes/node", **wrong) for _ in range(PASSPHRASE_THROTTLE.mistakes + 1)]
     assert {422} == {status for status, _ in answers}
-    assert "This is not your passphrase" in answers[0][1]
+    assert "This is not your passphrase.</p>" in answers[0][1]
     assert "Too many wrong attempts" in answers[-1][1]
     status, page = await signs(browser, "/nodes/node", id=id_of("hills"), do="removed")
     assert (422, True) == (status, "Too many wrong attempts" in page)  # also the right one waits
@@ -399,3 +400,96 @@ async def test_where_a_change_needs_more_votes_one_admin_still_suspends_a_node(b
     assert before == community.state.head_hash
     assert 200 == (await signs(browser, "/nodes/node", id=id_of("hills"), do="suspended"))[0]
     assert "suspended" == member(browser, "hills").state
+
+
+async def test_a_new_recovery_key_takes_the_place_of_the_one_before(browser: AdminBrowser) -> None:
+    await found(browser)
+    state = browser.app.node.community.state
+    assert state is not None
+    assert state.head is not None
+    before = state.head.recovery
+    once = await ticket(browser, "/nodes/recovery")
+    pages = [await signs(browser, "/nodes/recovery", ticket=once) for _ in range(2)]
+    codes = {re.findall(r'<p class="code" dir="ltr">([^<]+)</p>', page)[0] for _, page in pages}
+    assert 1 == len(codes)
+    paper = own_node_id(key_from_raw(read_recovery_text(codes.pop())))
+    assert (2, (paper,)) == (state.head.version, state.head.recovery)
+    assert before != (paper,)
+    assert 422 == (await signs(browser, "/nodes/recovery", ticket="x"))[0]
+
+
+async def test_a_new_secret_is_named_in_the_next_version(browser: AdminBrowser) -> None:
+    await found(browser)
+    state = browser.app.node.community.state
+    assert state is not None
+    assert 422 == (await signs(browser, "/nodes/secret", passphrase="four wrong old words"))[0]
+    assert 200 == (await signs(browser, "/nodes/secret"))[0]
+    assert state.head is not None
+    assert state.head.secret
+
+
+async def test_an_admin_is_removed_by_another_one_and_no_node_leaves(browser: AdminBrowser) -> None:
+    await found(browser)
+    ana, state = await own_key(browser), browser.app.node.community.state
+    assert state is not None
+    nodes = state.nodes()
+    status, _ = await signs(browser, "/nodes/admin/remove", key=ana)
+    assert (422, {ana}) == (status, admins(browser))  # the own one
+    assert 404 == (await signs(browser, "/nodes/admin/remove", key=id_of("hills")))[0]
+    await become(browser, "Pau")
+    assert 303 == (await signs(browser, "/nodes/key"))[0]
+    pau = await own_key(browser, "pau")
+    await browser.send("/sign-out")
+    await browser.post("/sign-in", {"name": "Ana", "passphrase": PASSPHRASE})
+    assert 200 == (await signs(browser, "/nodes/admin", admin=pau, label="Pau"))[0]
+    await browser.send("/sign-out")
+    await browser.post("/sign-in", {"name": "Pau", "passphrase": PASSPHRASE})
+    assert "Remove the admin" in (await browser.get(f"/nodes/admin/remove?key={ana}"))[1]
+    assert 200 == (await signs(browser, "/nodes/admin/remove", key=ana))[0]
+    assert ({pau}, nodes) == (admins(browser), state.nodes())
+
+
+async def test_a_key_whose_passphrase_is_forgotten_is_replaced_by_one_that_an_admin_must_add(
+    browser: AdminBrowser,
+) -> None:
+    await found(browser)
+    old = await own_key(browser)
+    assert 422 == (await signs(browser, "/nodes/key/lost"))[0]  # it can be opened
+    assert old == await own_key(browser)
+    token, _ = await browser.app.admin.access.new_token(browser.app.admin.access.accounts()[0].signed)
+    browser.session.cookie_jar.clear()
+    await browser.sign_in(token)
+    assert 303 == (await browser.send("/passphrase", passphrase=LATER))[0].status
+    assert 303 == (await signs(browser, "/nodes/key/lost", passphrase=LATER))[0]
+    new = await own_key(browser)
+    assert new != old
+    assert {old} == admins(browser)
+    assert f"procomu community admins --add {new}" in (await browser.get("/nodes/key"))[1]
+
+
+async def test_a_note_about_an_invite_is_shown_in_the_list_as_text(browser: AdminBrowser) -> None:
+    await found(browser)
+    once = await ticket(browser, "/nodes/invite")
+    long = {"uses": "1", "ticket": once, "note": "x" * 61}
+    assert 422 == (await signs(browser, "/nodes/invite", **long))[0]
+    assert 422 == (await signs(browser, "/nodes/invite", **{**long, "note": "mast\u202eloohcs"}))[0]
+    assert 200 == (await signs(browser, "/nodes/invite", **{**long, "note": "<b>mast</b> of the school"}))[0]
+    page = (await browser.get("/nodes"))[1]
+    assert "&lt;b&gt;mast&lt;/b&gt; of the school" in page
+    assert "<b>mast" not in page
+    await browser.app.node.archive.save_state(INVITE_NOTES, "[damaged")
+    assert 200 == (await browser.get("/nodes"))[0].status
+
+
+async def test_a_record_that_could_not_be_stored_is_made_by_the_same_form_later(
+    browser: AdminBrowser,
+) -> None:
+    """And with the same key, which is stored already."""
+    store = browser.app.node.community._store
+    assert isinstance(store, FakeStatementStore)
+    once, store.is_full = await ticket(browser, "/nodes/record"), True
+    assert 503 == (await signs(browser, "/nodes/record", ticket=once))[0]
+    assert browser.app.node.community.state is None
+    key, store.is_full = await own_key(browser), False
+    assert 200 == (await signs(browser, "/nodes/record", ticket=once))[0]
+    assert {key} == admins(browser)
