@@ -8,6 +8,7 @@ host of the URL, so that the connection pool cannot return a connection to anoth
 import asyncio
 import contextlib
 import hashlib
+import logging
 import os
 import socket
 import ssl
@@ -20,6 +21,7 @@ from typing import Any
 import aiohttp
 from aiohttp import WSMsgType, web
 from aiohttp.abc import AbstractResolver, ResolveResult
+from aiohttp.http_exceptions import HttpProcessingError
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from mesh.announcement import Address
@@ -37,6 +39,8 @@ CONNECTIONS_MAX = 64
 UNPROVEN_MAX = 32
 """Connections whose key is not proven yet; the remaining slots are for neighbours."""
 UNPROVEN_PER_ADDRESS_MAX = 3
+CLOSED_LOOK_S = 0.2
+"""How often it is looked whether one of them was closed."""
 UNREAD_BYTES_MAX = 1024 * 1024
 """Bytes in flight on one connection before a complete frame was read."""
 DEAD_S = 20
@@ -51,6 +55,21 @@ _ANYONE_SUFFIX = ".anyone"
 _NO_CHECK_TIME = (
     0x200000  # X509_V_FLAG_NO_CHECK_TIME of OpenSSL: a node without a clock must be able to connect
 )
+
+
+_GONE = (OSError, aiohttp.ClientError, web.RequestPayloadError)
+"""A stranger hung up, or did not send what it announced."""
+
+
+class _NoBadRequests(logging.Filter):
+    """Drops what aiohttp says about requests that are no HTTP: each has a traceback, and strangers would fill the log."""
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        return not (record.exc_info and isinstance(record.exc_info[1], HttpProcessingError))
+
+
+_log = logging.getLogger("procomu.mesh.requests")
+_log.addFilter(_NoBadRequests())
 
 
 class DialFailed(Exception):
@@ -90,6 +109,11 @@ class NodeTLS(ssl.SSLObject):
         if not self.server_side and not wanted.endswith(_ANYONE_SUFFIX) and wanted != node + _ID_SUFFIX:
             raise ssl.SSLError("another node answered")
         self.node = node
+
+    def getpeercert(self, binary_form: bool = False) -> Any:
+        """The certificate as bytes; its fields are never read: asyncio asks for them, and the library raises for names that
+        it cannot decode."""
+        return super().getpeercert(True) if binary_form else {}
 
     def read(self, len: int = 1024, buffer: Any = None) -> Any:  # noqa: A002 (the standard library's name)
         # aiohttp 3.11 buffers a frame of any announced length before it checks its limit.
@@ -365,7 +389,9 @@ class Listener:
         application = web.Application(client_max_size=1)
         application.router.add_get(PATH, self._answer)
         application.router.add_post(LOBBY_PATH, self._answer_in_lobby)
-        runner = web.AppRunner(application, access_log=None, shutdown_timeout=CLOSE_S, keepalive_timeout=0)
+        runner = web.AppRunner(
+            application, access_log=None, logger=_log, shutdown_timeout=CLOSE_S, keepalive_timeout=0
+        )
         listening = _listen(port)
         try:
             await runner.setup()
@@ -409,10 +435,13 @@ class Listener:
                     ssl_handshake_timeout=self._handshake_s,
                     ssl_shutdown_timeout=CLOSE_S,
                 )
-                await arrival.decided.wait()
+                await _until_decided(arrival, transport)
                 if not arrival.welcome:
                     await asyncio.sleep(0.2)  # give the refusal time to arrive
-        except OSError:
+        except (
+            OSError,
+            ValueError,
+        ):  # what the library raises for odd input must not end this node's service
             arrival.welcome = False
         finally:
             del self._arrivals[protocol]
@@ -434,7 +463,10 @@ class Listener:
         if not arrival.welcome:
             return _refusal()
         socket = web.WebSocketResponse(max_msg_size=FRAME_BYTES_MAX + 1, compress=False, timeout=CLOSE_S)
-        await socket.prepare(request)
+        try:
+            await socket.prepare(request)
+        except _GONE:
+            return _refusal()
         _end_when_dead(request.get_extra_info("socket"))
         self.links += 1
         try:
@@ -455,8 +487,9 @@ class Listener:
                 return _refusal()
             answer = web.Response(body=await self._lobby(tls.node, asked))
             answer.force_close()
-            await answer.prepare(request)
-            await answer.write_eof()
+            with contextlib.suppress(*_GONE):
+                await answer.prepare(request)
+                await answer.write_eof()
             return answer
         finally:
             arrival.decided.set()
@@ -466,10 +499,23 @@ class Listener:
         if not self._lobby_limit.take(str(address[0]), time.monotonic()):
             return None
         body = b""
-        while len(body) <= REQUEST_BYTES_MAX and (more := await request.content.read(REQUEST_BYTES_MAX + 1)):
-            body += more
+        try:
+            while len(body) <= REQUEST_BYTES_MAX and (
+                more := await request.content.read(REQUEST_BYTES_MAX + 1)
+            ):
+                body += more
+        except _GONE:
+            return None
         asked = read_join_request(body)
         return None if isinstance(asked, Malformed) else asked
+
+
+async def _until_decided(arrival: _Arrival, transport: asyncio.BaseTransport) -> None:
+    """Or until the connection is closed: then it must not hold a place of those whose key is not proven."""
+    while not arrival.decided.is_set() and not transport.is_closing():
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(CLOSED_LOOK_S):
+                await arrival.decided.wait()
 
 
 def _refusal() -> web.Response:
