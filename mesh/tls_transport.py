@@ -279,7 +279,10 @@ class Dialer:
             async with (
                 asyncio.timeout(HANDSHAKE_S),
                 self.session.post(
-                    f"https://{host}:{address.port}{LOBBY_PATH}", data=request, ssl=self._context
+                    f"https://{host}:{address.port}{LOBBY_PATH}",
+                    data=request,
+                    ssl=self._context,
+                    allow_redirects=False,  # an invite goes to the addresses that it names, and nowhere else
                 ) as response,
             ):
                 body = await response.content.read(ANSWER_BYTES_MAX + 1)
@@ -465,7 +468,7 @@ class Listener:
         socket = web.WebSocketResponse(max_msg_size=FRAME_BYTES_MAX + 1, compress=False, timeout=CLOSE_S)
         try:
             await socket.prepare(request)
-        except _GONE:
+        except (*_GONE, ValueError):  # aiohttp decodes keys, and encodes what it refuses, without a check
             return _refusal()
         _end_when_dead(request.get_extra_info("socket"))
         self.links += 1

@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from node.units import NodeId
-from tests.bench.figures import Figures, say
+from tests.bench.figures import Figures, missing, say
 from tests.bench.fuzz_attackers import Attackers
 from tests.bench.fuzz_community import HONEST_ACCOUNT, Bucket, SignedLog, Store, fuzzed_community
 from tests.bench.fuzz_node import LINE_BYTES_MAX
@@ -115,7 +115,11 @@ class FuzzReport:
             "forged_accepted": len(self.forged),
             "fuzz_crashes": self.crashes,
             "fuzz_rss_growth_mb": round(max(0, self.growth_kb) / 1024, 2),
-            "fuzz_converged_s": None if self.converged_s is None else round(self.converged_s, 2),
+            **(
+                missing(["fuzz_converged_s"], f"not within {CONVERGE_S:.0f} s")
+                if self.converged_s is None
+                else {"fuzz_converged_s": round(self.converged_s, 2)}
+            ),
         }
 
 
@@ -177,11 +181,21 @@ def _free_port() -> int:
         return int(found.getsockname()[1])
 
 
-def main() -> int:
-    seconds = float(sys.argv[1]) if len(sys.argv) > 1 else SECONDS
-    report = asyncio.run(fuzz(seconds, int(sys.argv[2]) if len(sys.argv) > 2 else 1))
+def measure(seconds: float = SECONDS) -> Figures:
+    return _told(seconds, 1).figures()
+
+
+def _told(seconds: float, seed: int) -> FuzzReport:
+    """The report, after what was found is said."""
+    report = asyncio.run(fuzz(seconds, seed))
     for text in (*report.troubles, *report.forged[:20]):
         say(text)
+    return report
+
+
+def main() -> int:
+    seconds = float(sys.argv[1]) if len(sys.argv) > 1 else SECONDS
+    report = _told(seconds, int(sys.argv[2]) if len(sys.argv) > 2 else 1)
     sys.stdout.write(json.dumps({**report.figures(), "taken_in": report.taken_in}) + "\n")
     return int(bool(report.forged or report.crashes))
 

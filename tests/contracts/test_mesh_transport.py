@@ -137,6 +137,27 @@ async def test_any_other_path_or_method_is_refused_even_to_members() -> None:
                         assert answer.status in {403, 404, 405}
 
 
+async def test_a_request_to_join_follows_no_redirect() -> None:
+    """It carries the invite, which is for the address that was given with it."""
+    asked: list[str] = []
+    server_context, _ = contexts(key_of("hill"))
+
+    async def redirect(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        asked.append((await reader.readline()).decode())
+        port = writer.get_extra_info("sockname")[1]
+        writer.write(
+            f"HTTP/1.1 307 Elsewhere\r\nLocation: https://[::1]:{port}/elsewhere\r\nContent-Length: 0\r\n\r\n".encode()
+        )
+        await writer.drain()
+        writer.close()
+
+    server = await asyncio.start_server(redirect, "::1", 0, ssl=server_context)
+    async with server, dialer("valley") as valley:
+        with pytest.raises(DialFailed):
+            await valley.ask_lobby(Address("::1", server.sockets[0].getsockname()[1]), b"{}")
+    assert ["POST /lobby HTTP/1.1\r\n"] == asked
+
+
 async def test_a_closed_port_is_a_failed_dial() -> None:
     async with dialer("valley") as valley:
         with pytest.raises(DialFailed):
@@ -381,6 +402,28 @@ async def test_invalid_websocket_data_ends_that_connection_alone(noise: bytes) -
         await link.send(b"x")
         assert b"x" == await link.receive()
         await link.close("done")
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        b"Upgrade: web\xe2socket\r\nConnection: Upgrade\r\n",
+        b"Upgrade: websocket\r\nConnection: \xe5\r\n",
+        b"Upgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: AAA\xc1AAA=\r\n",
+    ],
+)
+async def test_an_upgrade_that_cannot_be_decoded_is_refused_and_leaves_nothing_in_the_log(
+    headers: bytes, caplog: pytest.LogCaptureFixture
+) -> None:
+    async with ListeningNode("hill").open() as address:
+        _, client = contexts(key_of("valley"))
+        reader, writer = await asyncio.open_connection(
+            "::1", address.port, ssl=client, server_hostname="x.anyone"
+        )
+        writer.write(b"GET /mesh HTTP/1.1\r\nHost: x\r\n" + headers + b"\r\n")
+        assert (await reader.readline()).split()[1] in {b"400", b"403"}
+        writer.transport.abort()
+    assert [] == [record for record in caplog.records if record.levelname == "ERROR"]
 
 
 async def test_a_clock_in_1970_or_2099_keeps_nobody_out() -> None:
