@@ -4,6 +4,7 @@ authenticated: a hint, not a proof."""
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from ipaddress import ip_address
 
 from mesh.node_certificates import community_mark
 from mesh.page_format import Malformed
@@ -74,6 +75,23 @@ class Address:
 
     def __str__(self) -> str:
         return f"[{self.host}]:{self.port}" if self.is_v6 else f"{self.host}:{self.port}"
+
+
+def read_address(text: str, port: int) -> Address | None:
+    """An address as people write it: ``10.0.0.1:7400``, ``[fd00::1]:7400``, or without a port, which is `port` then. None
+    for any other text."""
+    host, number = text.strip(), str(port)
+    if host.startswith("["):
+        host, closed, rest = host[1:].partition("]")
+        number = (rest.removeprefix(":") or number) if closed else ""
+    elif host.count(":") == 1:
+        host, _, number = host.partition(":")
+    try:
+        ip_address(host)
+    except ValueError:
+        return None
+    is_port = number.isascii() and number.isdecimal() and len(number) <= 5 and 1 <= int(number) <= 65535
+    return Address(host, int(number)) if is_port else None
 
 
 @dataclass(frozen=True, slots=True)

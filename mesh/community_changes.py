@@ -84,6 +84,8 @@ class RecordChange:
     """0: as it is."""
     add_recovery: tuple[NodeId, ...] = ()
     remove_recovery: frozenset[NodeId] = frozenset()
+    secret: str = ""
+    """Commitment of a new secret of the community; empty for the one that is in force."""
 
 
 def changed_record(state: CommunityState, change: RecordChange, keys: Keys) -> tuple[SignedStatement, ...]:
@@ -101,6 +103,7 @@ def changed_record(state: CommunityState, change: RecordChange, keys: Keys) -> t
         threshold=change.threshold or head.threshold,
         recovery=tuple(recovery),
         previous=state.head_hash,
+        secret=change.secret,
     )
     made = make_statement("community", record_fields(record), keys)
     refused = read_record(made)
@@ -155,6 +158,7 @@ def replaced_key(
             version=head.version + 1,
             admins=sorted_admins((*head.admins, replace(admin, key=own_node_id(new)))),
             previous=state.head_hash,
+            secret="",
         )
         first = (make_statement("community", record_fields(both), [old, new]),)
     alone = replace(
@@ -162,6 +166,7 @@ def replaced_key(
         version=both.version + 1,
         admins=sorted_admins(each for each in both.admins if each.key != admin.key),
         previous=first[0].hash if first else state.head_hash,
+        secret="",
     )
     last = make_statement("community", record_fields(alone), [old, new])
     return (*first, *_everything_signed_again(state, new), last)

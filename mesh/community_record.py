@@ -45,6 +45,8 @@ class CommunityRecord:
     """Keys kept on paper; each alone reaches the threshold of a change of this record, and signs nothing else."""
     previous: str
     """Hash of the version before; empty in version 1."""
+    secret: str = ""
+    """Commitment of the secret that this version puts in force; empty if the one of before stays."""
 
     @property
     def admin_keys(self) -> frozenset[NodeId]:
@@ -65,7 +67,7 @@ class CommunityRecord:
 
 def record_fields(record: CommunityRecord) -> dict[str, Any]:
     """The fields of its statement."""
-    return {
+    fields: dict[str, Any] = {
         "name": record.name,
         "version": record.version,
         "admins": [[admin.key, admin.votes, admin.label] for admin in record.admins],
@@ -73,6 +75,7 @@ def record_fields(record: CommunityRecord) -> dict[str, Any]:
         "recovery": list(record.recovery),
         "previous": record.previous,
     }
+    return {**fields, "secret": record.secret} if record.secret else fields
 
 
 def read_record(statement: SignedStatement) -> CommunityRecord | Malformed:
@@ -94,7 +97,10 @@ def read_record(statement: SignedStatement) -> CommunityRecord | Malformed:
     threshold = fields.get("threshold")
     if not (is_number(threshold) and 1 <= threshold <= sum(admin.votes for admin in admins)):
         return Malformed("its admins together have fewer votes than the threshold")
-    return CommunityRecord(name, version, admins, threshold, recovery, str(previous))
+    # A node of an earlier version accepts whatever stands in this field, so that refusing it would split the community.
+    secret = fields.get("secret")
+    committed = secret if fits(secret, HASH) else ""
+    return CommunityRecord(name, version, admins, threshold, recovery, str(previous), committed)
 
 
 def refusal_of(record: CommunityRecord, signers: frozenset[NodeId], before: CommunityRecord | None) -> str:

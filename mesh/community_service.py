@@ -2,15 +2,17 @@
 
 import asyncio
 import contextlib
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
 
 from mesh.community_state import OLDER, CommunityState
 from mesh.invite import read_use
 from mesh.lobby import JoinRequest, answer_join, welcome
 from mesh.page_format import Malformed, canonical, parse_object
-from mesh.ports import StatementStore
-from mesh.record_exchange import RecordExchange
+from mesh.ports import SecretStore, StatementStore
+from mesh.record_exchange import RECORDS_EXTENSION, RecordExchange
 from mesh.roster import nodes_digest
+from mesh.secret_exchange import SECRETS_EXTENSION
+from mesh.secret_service import SecretService
 from mesh.signed_statement import SignedStatement, as_json, read_statement
 from node.errors import StorageTrouble
 from node.identity import human_form
@@ -38,11 +40,12 @@ class CommunityService:
         listed: Iterable[NodeId],
         store: StatementStore,
         secret: bytes,
+        secret_store: SecretStore,
         on_change: Callable[[], None] = lambda: None,
     ) -> None:
         self.own = own
         self._listed = frozenset(listed) | {own}
-        self._store, self._secret, self._on_change = store, secret, on_change
+        self._store, self._on_change = store, on_change
         self.state: CommunityState | None = None
         self._stored: frozenset[str] = frozenset()
         self._nodes = self._listed
@@ -53,6 +56,13 @@ class CommunityService:
         self.woken: Callable[[], None] = lambda: None
         """Called when frames may be queued; set by the mesh."""
         self.exchange = RecordExchange(lambda: self.state, lambda: self._digest)
+        self.secrets = SecretService(
+            first=secret,
+            store=secret_store,
+            state=lambda: self.state,
+            differs=self.exchange.begin_round,
+            woken=self._wake,
+        )
         self._load()
 
     # --- For the rest of the node -----------------------------------------------------------------
@@ -60,6 +70,11 @@ class CommunityService:
     def roster(self) -> frozenset[NodeId]:
         """The nodes of the community now, including this one."""
         return self._nodes
+
+    @property
+    def trouble(self) -> str:
+        """What went wrong with the disk, in words for the operator; empty if nothing."""
+        return self._trouble
 
     @property
     def listed(self) -> frozenset[NodeId]:
@@ -87,6 +102,7 @@ class CommunityService:
             ]
         elif state.head is not None:
             found += self._warnings_of(state)
+        found += self.secrets.warnings()
         for node in self.exchange.differing():
             if self.exchange.follows(node) == (state.id if state else ""):
                 found.append(f"{human_form(node)} has another list of nodes than this node")
@@ -121,6 +137,7 @@ class CommunityService:
             self.state = state
         self._settle()
         self.exchange.begin_rounds()
+        self.secrets.changed()
         self.woken()
 
     async def take_in(self, statements: Iterable[SignedStatement]) -> str:
@@ -132,6 +149,7 @@ class CommunityService:
             now = self.state.add(statement)
             if isinstance(now, SignedStatement):
                 self._untold.append(now)
+                self.secrets.changed()
             elif isinstance(now, str) and now != OLDER:
                 refusal = refusal or now
         await self._save_and_tell()
@@ -140,8 +158,29 @@ class CommunityService:
 
     # --- For the mesh -----------------------------------------------------------------------------
 
+    def greet(self, neighbour: NodeId, can: Collection[str]) -> None:
+        """A trusted neighbour with these extensions has connected."""
+        if RECORDS_EXTENSION in can:
+            self.exchange.greet(neighbour)
+        self.secrets.greet(neighbour, takes_part=SECRETS_EXTENSION in can)
+
+    def part(self, neighbour: NodeId) -> None:
+        self.exchange.part(neighbour)
+        self.secrets.exchange.part(neighbour)
+
+    def part_all(self) -> None:
+        """The mesh starts again: no connection is left."""
+        self.exchange.part_all()
+        self.secrets.exchange.part_all()
+
+    def next_frame(self, neighbour: NodeId) -> bytes | None:
+        """Statements go first: a secret is told to a node that holds what this one holds."""
+        return self.exchange.next_frame(neighbour) or self.secrets.exchange.next_frame(neighbour)
+
     def receive(self, neighbour: NodeId, frame: bytes) -> bool:
         """Handle a frame; False if it is none about the community."""
+        if self.secrets.receive(neighbour, frame):
+            return True
         new = self.exchange.receive(neighbour, frame)
         if new is None:
             return False
@@ -161,7 +200,11 @@ class CommunityService:
         return (
             answer_join(refusal)
             if refusal
-            else welcome(self._secret, self.state.statements(frozenset({node, self.own})))
+            else welcome(
+                self.secrets.first,
+                self.state.statements(frozenset({node, self.own})),
+                self.secrets.later(),
+            )
         )
 
     async def _admit(self, asked: JoinRequest) -> str:
@@ -178,7 +221,17 @@ class CommunityService:
         return "" if is_in else "an admin has closed this invite, or removed this node"
 
     async def run(self) -> None:
-        """Until cancelled: store what arrived, pass it on, and bring the list of nodes up to date."""
+        """Until cancelled: store what arrived, pass it on, and bring the list of nodes and the secrets up to date."""
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(self.secrets.run())
+            await self._keep_up()
+
+    # --- Inside -----------------------------------------------------------------------------------
+
+    def _wake(self) -> None:
+        self.woken()
+
+    async def _keep_up(self) -> None:
         while self._trouble.startswith(UNREADABLE):
             await asyncio.sleep(AGAIN_S)
             self._trouble = ""
@@ -191,13 +244,12 @@ class CommunityService:
                 self._changed.clear()
                 with contextlib.suppress(StorageTrouble):
                     await self._save_and_tell()
+                self.secrets.changed()
                 await asyncio.sleep(SETTLE_S)
             self._settle()
             if self._untold:
                 await asyncio.sleep(AGAIN_S)
                 self._changed.set()
-
-    # --- Inside -----------------------------------------------------------------------------------
 
     async def _save_and_tell(self) -> None:
         async with self._saving:

@@ -134,6 +134,16 @@ class CommunityState:
         chosen = {version.statement.hash for version in self._path}
         return tuple(each.statement for name, each in self._versions.items() if name not in chosen)
 
+    def commitments(self) -> tuple[str, ...]:
+        """Of the secrets with the numbers 2, 3 and so on, as the chain up to the version in force names them; the last one
+        is in force. A commitment that is named again counts where it stands first."""
+        return tuple(dict.fromkeys(each.record.secret for each in self._path if each.record.secret))
+
+    def every_commitment(self) -> frozenset[str]:
+        """Also those of versions that lost against others."""
+        versions = tuple(self._versions.values())  # also called by other threads
+        return frozenset(each.record.secret for each in versions if each.record.secret)
+
     def membership(self, node: NodeId) -> Membership | None:
         """What admins in force say of the node; None if they say nothing."""
         head = self.head

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from mesh.announcement import Address
+from mesh.link_selection import KnownNode
 from mesh.peering import (
     Effect,
     Event,
@@ -11,6 +12,7 @@ from mesh.peering import (
     Listed,
     Sighted,
     State,
+    Stranger,
     Ticked,
     Trusted,
     name_of,
@@ -18,7 +20,7 @@ from mesh.peering import (
     step,
 )
 from mesh.ports import PeerView
-from node.units import Monotonic, NodeId
+from node.units import Microseconds, Monotonic, NodeId
 
 PEERS_MAX = 512
 ADDRESSES_MAX = 4
@@ -37,6 +39,8 @@ class Peer:
     """Remote address of its last authenticated connection."""
     boot: str = ""
     heard: Monotonic | None = None
+    round_trip: Microseconds | None = None
+    """As it was measured last."""
     refused_us: bool = False
     other_community: bool = False
     listed: bool = False
@@ -84,6 +88,12 @@ class Directory:
             peer.addresses = [*peer.addresses[: ADDRESSES_MAX - 1], address]
         return self.handle(node, Sighted(), now)
 
+    def measured(self, node: NodeId, round_trip: Microseconds) -> None:
+        """Of its connection."""
+        peer = self._peers.get(node)
+        if peer is not None:
+            peer.round_trip = round_trip
+
     def worked(self, node: NodeId, address: Address) -> None:
         """A connection proved the node's key there: try this address first next time."""
         peer = self._peers.get(node)
@@ -112,6 +122,16 @@ class Directory:
             if effects:
                 done.append((peer.node, effects))
         return done
+
+    def callable(self, roster: frozenset[NodeId]) -> dict[NodeId, KnownNode]:
+        """Members' nodes with an address, by id."""
+        return {
+            node: KnownNode(
+                node, frozenset(address.host.partition("%")[2] for address in peer.addresses), peer.round_trip
+            )
+            for node, peer in self._peers.items()
+            if peer.addresses and node in roster and not isinstance(peer.state, Stranger)
+        }
 
     def views(self, now: Monotonic) -> tuple[PeerView, ...]:
         """For status pages, sorted by name and id."""

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from mesh.announcement import Address
+from mesh.community_secret import commitment_of
 from mesh.community_state import CommunityState
 from mesh.invite import InviteText
 from mesh.lobby import JoinAnswer, join_request, joined_state, read_join_answer
@@ -30,6 +31,8 @@ class JoinedCommunity:
     member: NodeId
     """The node that let it in."""
     address: Address
+    later: tuple[bytes, ...] = ()
+    """Secrets after the first that the record names."""
 
 
 async def join_community(
@@ -66,7 +69,10 @@ def _joined(
 ) -> JoinedCommunity | str:
     member, answer = answered
     state = joined_state(invited, answer, member, own)
-    return state if isinstance(state, str) else JoinedCommunity(state, answer.secret, member, address)
+    if isinstance(state, str):
+        return state
+    later = tuple(each for each in answer.later if commitment_of(each) in state.commitments())
+    return JoinedCommunity(state, answer.secret, member, address, later)
 
 
 async def _ask(dialer: Dialer, address: Address, request: bytes) -> tuple[NodeId, JoinAnswer] | str:

@@ -7,10 +7,14 @@ decides.
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from node.units import NodeId
+from mesh.link_selection import Call, KeptLink
+from node.units import Monotonic, NodeId
 
 MACHINES_MAX = 4
 """Machines that may be connected with one key; a fifth takes the place of none."""
+
+
+NEVER = Monotonic(0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,6 +27,20 @@ class LinkEnd:
     boot: str
     dialled: bool
     """Whether this side opened it."""
+    interface: str = ""
+    """Of this node; empty if its address is not of one link."""
+    since: Monotonic = NEVER
+    call: Call | None = None
+    """What the other side said when it opened it."""
+
+    @property
+    def name(self) -> NodeId:
+        """Of the exchange with the machine at the other end."""
+        return NodeId(f"{self.node}/{self.machine}")
+
+    def kept(self) -> KeptLink:
+        """As the selection sees it."""
+        return KeptLink(self.name, self.node, self.interface, self.since, self.call, was_called=self.dialled)
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,6 +94,12 @@ class LinkTable[L]:
                 del self._links[key]
                 return True
         return False
+
+    def kept_links(self) -> list[KeptLink]:
+        return [end.kept() for _, end in self._links.values()]
+
+    def named(self, name: NodeId) -> L | None:
+        return next((link for link, end in self._links.values() if end.name == name), None)
 
     def copied(self) -> list[NodeId]:
         """Nodes whose key several machines use at once, sorted. One that does not name its machine is not counted."""

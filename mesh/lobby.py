@@ -3,9 +3,11 @@
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+from mesh.community_record import HASH
+from mesh.community_secret import SECRETS_MAX
 from mesh.community_state import CommunityState
 from mesh.invite import InviteText, make_use, read_invite, read_use
-from mesh.page_format import Malformed, canonical, is_text, list_of, parse_object
+from mesh.page_format import Malformed, canonical, fits, is_text, list_of, parse_object
 from mesh.signed_statement import SignedStatement, as_json, read_statement
 from node.rate_limit import DeviceRateLimit, TokenBucket
 from node.units import NodeId
@@ -53,6 +55,8 @@ class JoinAnswer:
     secret: bytes
     statements: tuple[SignedStatement, ...]
     refusal: str = ""
+    later: tuple[bytes, ...] = ()
+    """Secrets after the first; the caller keeps those that the record names."""
 
 
 class LobbyLimit:
@@ -88,15 +92,18 @@ def answer_join(refusal: str) -> bytes:
     return canonical({"is": "refused", "reason": refusal})
 
 
-def welcome(secret: bytes, statements: Iterable[SignedStatement]) -> bytes:
-    """What does not fit is exchanged once the node is connected."""
-    listed, size = [], 0
+def welcome(secret: bytes, statements: Iterable[SignedStatement], later: tuple[bytes, ...] = ()) -> bytes:
+    """What does not fit is exchanged once the node is connected. Then the `later` secrets are, too: a node has them only
+    together with all statements."""
+    listed, size = [], 70 * len(later)
     for statement in statements:
         size += len(statement.text) * 2 + 200 * len(statement.signatures) + 50
         if size > ANSWER_BYTES_MAX - 1_000:
+            later = ()
             break
         listed.append(as_json(statement))
-    return canonical({"is": "welcome", "secret": secret.hex(), "statements": listed})
+    said = {"is": "welcome", "secret": secret.hex(), "statements": listed}
+    return canonical({**said, "later": [each.hex() for each in later]} if later else said)
 
 
 def read_join_answer(body: bytes) -> JoinAnswer | Malformed:
@@ -113,10 +120,13 @@ def read_join_answer(body: bytes) -> JoinAnswer | Malformed:
         raw = bytes.fromhex(secret)
     except ValueError:
         return Malformed("the secret is not hexadecimal")
+    later = list_of(fields.get("later", []), SECRETS_MAX)
+    if later is None or not all(fits(each, HASH) for each in later):
+        return Malformed("a later secret is not hexadecimal")
     read = [each for value in listed if not isinstance(each := read_statement(value), Malformed)]
     if not SECRET_BYTES_MIN <= len(raw) <= SECRET_BYTES_MAX or len(read) != len(listed):
         return Malformed("a part of the welcome cannot be read")
-    return JoinAnswer(raw, tuple(read))
+    return JoinAnswer(raw, tuple(read), later=tuple(map(bytes.fromhex, later)))
 
 
 def joined_state(

@@ -1,18 +1,20 @@
 """The registry of page kinds. A new kind is one module, and one line here."""
 
+from mesh.node_kind import NODE_KIND, NodeFacts
 from mesh.page_format import Malformed, Page
 from mesh.page_kind import OTHER, PageKind, Unread
 from mesh.past_kind import PAST
 from mesh.usage_kind import USAGE, PageContent
 from node.units import NodeId
 
-type Content = PageContent | Unread
+type Content = PageContent | NodeFacts | Unread
 """What a page says, of any kind."""
+type KnownKind = PageKind[PageContent] | PageKind[NodeFacts]
 
-KINDS: dict[str, PageKind[PageContent]] = {kind.name: kind for kind in (USAGE, PAST)}
+KINDS: dict[str, KnownKind] = {kind.name: kind for kind in (USAGE, PAST, NODE_KIND)}
 
 
-def kind_named(name: str) -> PageKind[PageContent] | PageKind[Unread]:
+def kind_named(name: str) -> KnownKind | PageKind[Unread]:
     """The kind with this name; `OTHER` for one that this version does not know."""
     return KINDS.get(name, OTHER)
 

@@ -12,7 +12,6 @@ from dataclasses import dataclass, field
 
 from mesh.other_pages import Age, Held, OtherPages
 from mesh.page_format import Malformed, Page, page_digest
-from mesh.page_kind import Unread
 from mesh.page_kinds import Content, kind_named
 from mesh.past_kind import past_of
 from mesh.usage_kind import Cover, PageContent, takes_back
@@ -192,7 +191,7 @@ class PageCollection:
         digest. Evicts pages of earlier incarnations that it covers, and the author's lowest pages when a limit is
         exceeded. None if it does not fit beside higher pages; then nothing has changed."""
         author = self._authors.setdefault(page.author, _Author())
-        if _is_other(page.label) or isinstance(said, Unread):
+        if _is_other(page.label) or not isinstance(said, PageContent):
             return _hold_other(author, page)
         return self._hold_usage(author, page, said)
 

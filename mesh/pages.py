@@ -223,6 +223,11 @@ class UsagePages:
             yield self._sign(day, number, "past", self.past.body(day, number))
         self.past.say_covers()
 
+    def write_other(self, kind: str, period: str, body: bytes) -> Page:
+        """Number and sign the one page of another kind."""
+        self.seq += 1
+        return self._sign(period, 0, kind, body)
+
     def _sign(self, day: str, number: int, kind: str, body: bytes) -> Page:
         head = page_head(
             community=self._community,

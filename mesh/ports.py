@@ -87,5 +87,17 @@ class StatementStore(Protocol):
         """Store (name, row) pairs and delete the rows named in `gone`; on disk when this returns. Raises StorageTrouble."""
 
 
+class SecretStore(Protocol):
+    """The community's secrets after the first, kept across restarts."""
+
+    def load(self) -> Iterable[bytes]: ...
+
+    def make(self) -> bytes:
+        """A new random secret, which is not stored yet."""
+
+    async def save(self, secrets: Iterable[bytes]) -> None:
+        """Store exactly these; on disk when this returns. Raises StorageTrouble."""
+
+
 Roster = Callable[[], frozenset[NodeId]]
 """The node keys on the community's node list now, including our own."""

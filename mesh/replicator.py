@@ -18,6 +18,7 @@ from mesh.exchange import (
     PagesEvicted,
 )
 from mesh.messages import Message, decode
+from mesh.node_kind import NODE_KIND, NOW, NodeFacts
 from mesh.page_format import Malformed, Page
 from mesh.page_kinds import Content, page_content
 from mesh.page_versions import PagePosition, page_position
@@ -99,6 +100,8 @@ class Replicator:
         self._noted: dict[BucketKey, UsageBucket] = {}
         self._read_all = True
         self._schedule = PublishSchedule(usage_ledger.open_allowance)
+        self._node_body: bytes | None = None
+        """Of the page about this node itself, to be written next."""
         self._takes_in = False
         self._warnings: dict[str, str] = {}
 
@@ -118,6 +121,20 @@ class Replicator:
             if not self._schedule.book(buckets, asyncio.get_running_loop().time()):
                 return  # with the next ones, or when the rest is due
         self._booked.set()
+
+    def publish_node(self, body: bytes) -> None:
+        """Publish this as the node page of this node."""
+        self._node_body = body
+        self._booked.set()
+
+    def node_page(self, author: NodeId) -> NodeFacts | None:
+        """What this node says of itself; None without a page that can be read."""
+        for raw in self.exchange.others_of(author):
+            page = decode(raw)
+            said = page_content(page, self._roster()) if isinstance(page, Page) else None
+            if isinstance(said, NodeFacts):
+                return said
+        return None
 
     def receive(self, neighbour: NodeId, frame: bytes) -> None:
         """Process one frame of a connected neighbour."""
@@ -337,8 +354,16 @@ class Replicator:
         for page in self._pages.write():
             self._offer(page)
             await asyncio.sleep(0)
+        await self._write_node_page()
         if self._pages.changed_count:  # covers, published only after this write
             self._booked.set()
+
+    async def _write_node_page(self) -> None:
+        if self._node_body is None:
+            return
+        await self._reserve(self._pages.seq + 1)
+        body, self._node_body = self._node_body, None
+        self._offer(self._pages.write_other(NODE_KIND.name, NOW, body))
 
     def _offer(self, page: Page) -> None:
         # Rows of a page just written are already in the ledger and in our pages.

@@ -5,16 +5,20 @@ import contextlib
 import random
 import secrets
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from mesh import peering
 from mesh.announcement import Address, Announcement, ConfiguredPeer
 from mesh.community_service import CommunityService
+from mesh.contact_warnings import contact_warnings
 from mesh.directory import Directory, Peer
 from mesh.discovery import Discovery, OwnService
-from mesh.link_table import LinkEnd, LinkTable
+from mesh.key_copies import KeyCopies
+from mesh.link_selection import LinkSelection
+from mesh.link_table import LinkEnd
+from mesh.local_addresses import local_addresses
 from mesh.messages import (
     EXTENSIONS,
     QUIET_EXTENSION,
@@ -26,34 +30,31 @@ from mesh.messages import (
     decode,
     encode,
 )
-from mesh.neighbour_time import NeighbourTime
 from mesh.node_certificates import is_member
+from mesh.node_kind import NodeFacts
+from mesh.overlay import Overlay
+from mesh.own_node_page import LocalFacts, MeasuredLink, OwnNodePage
 from mesh.page_format import VERSION, Malformed
+from mesh.peer_exchange import CANDIDATE_EVERY_S, LINKS_ENOUGH, PeerExchange
 from mesh.peering import GREETING_MAX, KEEPALIVE_EVERY, QUIET_SILENT_AFTER, SILENT_AFTER
 from mesh.ports import NetworkTime, PageCache, PeerView, Roster, UsageLedger
 from mesh.record_exchange import RECORDS_EXTENSION
 from mesh.replicator import OwnBucket, Replicator
-from mesh.tls_transport import Dialer, DialFailed, Link, Listener, RefusedByPeer, WrongNode, contexts
+from mesh.secret_exchange import SECRETS_EXTENSION
+from mesh.time_exchange import TimeExchange
+from mesh.tls_transport import Dialer, DialFailed, IsFull, Link, Listener, RefusedByPeer, WrongNode, contexts
 from node.identity import human_form, own_node_id
-from node.units import Monotonic, NodeId
+from node.units import Microseconds, Monotonic, NodeId
 
 ROUND_EVERY_S = 30.0
 TICK_S = 0.5
+DESCRIBE_EVERY_S = 10.0
+"""Between two looks whether this node's own page is to be published."""
+CHOOSE_EVERY_S, FEW_LINKS = 5.0, 2
+"""Between two looks which neighbours to call, without a reason for one; and connections until there is no hurry."""
 TREE_TICK_S = 1.0
 """Between two messages with names of new pages to one neighbour."""
 CONFIGURED_AGAIN_S = (2.0, 60.0)
-COPY_KNOWN_S = 600.0
-"""How long a copy of this node's disk is reported after it was met last."""
-COPIES_MAX = 8
-OWN_COPY = (
-    "another machine uses this node's key (met at {place}): its disk is a copy of this one's, or this one of its. Both "
-    "count, and each is told. Stop one of them, remove its node key, run 'procomu init' there, and put its new id on "
-    "every node's list"
-)
-OTHER_COPY = (
-    "two machines use the key of {node}: the disk of one is a copy of the other's. Both count. One of them needs a key of "
-    "its own"
-)
 DIALS_MAX = 8
 """In parallel."""
 DIALS_OF_STRANGERS_MAX = 2
@@ -81,6 +82,7 @@ class MeshService:
         network_time: NetworkTime | None = None,
         on_usage_changed: Callable[[], None] = lambda: None,
         community: CommunityService | None = None,
+        local_facts: Callable[[], LocalFacts] = LocalFacts,
         # Network
         interfaces: tuple[str, ...] = (),
         port: int = 7400,
@@ -97,6 +99,7 @@ class MeshService:
         self._usage_ledger = usage_ledger
         self._page_cache = page_cache
         self._on_usage_changed = on_usage_changed
+        self._local_facts = local_facts
         self._interfaces = interfaces
         self._port = port
         self._configured = configured_peers
@@ -105,7 +108,7 @@ class MeshService:
     def _begin(self) -> None:
         """Reset all state, so that nothing of a crashed run is used again."""
         if self._records is not None:
-            self._records.exchange.part_all()
+            self._records.part_all()
         self.listening_port = 0
         self._boot = secrets.token_hex(8)
         self._directory = Directory()
@@ -119,12 +122,19 @@ class MeshService:
             woken=self._wake,
             on_usage_changed=self._on_usage_changed,
         )
-        self._links: LinkTable[Link] = LinkTable(self._own)
+        named = (peer.node for peer in self._configured)
+        self._overlay: Overlay[Link] = Overlay(
+            LinkSelection(self._own, secrets.token_bytes(8), frozenset(filter(None, named))),
+            lambda _now: self._directory.callable(self._roster()),
+        )
+        self._links = self._overlay.links
+        self._choose_at_s = 0.0
         self._tree_ticked_s = 0.0
-        self._neighbour_time = NeighbourTime()
-        self._copies: dict[Address | str, float] = {}
-        """Where another machine with this node's key was met, each with the monotonic second."""
-        self._dialling: set[NodeId] = set()
+        self._time = TimeExchange(self._network_time)
+        self._own_page = OwnNodePage(self._name)
+        self._peer_exchange = PeerExchange()
+        self._copies = KeyCopies()
+        self._dialling = self._overlay.calling
         self._answered: dict[Address, NodeId] = {}
         self._wrong: dict[Address, NodeId] = {}
         self._discovery: Discovery | None = None
@@ -148,26 +158,12 @@ class MeshService:
         found = [*self.key_copies(), *self._replica.warnings()]
         if self._version_warning:
             found.append(self._version_warning)
-        for configured in self._configured:
-            if configured.address in self._wrong:
-                other = human_form(self._wrong[configured.address])
-                found.append(
-                    f"at {configured.address} is node {other}: correct the id in mesh.peers if it is the right one"
-                )
-        for peer in self._directory:
-            shown = peer.name or human_form(peer.node)
-            if peer.refused_us and peer.listed:
-                found.append(f"{shown} does not know this node's key: put it on the list there")
-            if peer.other_community:
-                found.append(f"{shown} serves another community: the community id differs")
+        found += contact_warnings(self._configured, self._wrong, self._directory)
         return (*found, *(self._discovery.warnings() if self._discovery else ()))
 
     def key_copies(self) -> tuple[str, ...]:
         """Which machines use one node key: those of this node, and those of connected neighbours."""
-        is_late = time.monotonic() - COPY_KNOWN_S
-        places = sorted(str(place) for place, met_s in self._copies.items() if met_s > is_late)
-        found = [OWN_COPY.format(place=", ".join(places))] if places else []
-        return (*found, *(OTHER_COPY.format(node=self._shown(node)) for node in self._links.copied()))
+        return self._copies.warnings(map(self._shown, self._links.copied()), _now())
 
     def _shown(self, node: NodeId) -> str:
         peer = self._directory.find(node)
@@ -176,6 +172,11 @@ class MeshService:
     def publish(self, changed: Iterable[OwnBucket] | None = None) -> None:
         """Own usage was booked: send it, at most once per second. None reads all own buckets again."""
         self._replica.publish(changed)
+
+    def node_pages(self) -> Mapping[NodeId, NodeFacts]:
+        """What the community's nodes say of themselves, by node."""
+        found = {node: self._replica.node_page(node) for node in sorted(self._roster())}
+        return {node: facts for node, facts in found.items() if facts is not None}
 
     async def persist_pages(self) -> None:
         """Store the pages received so far; a page that cannot be stored is tried again later, with a warning."""
@@ -193,6 +194,7 @@ class MeshService:
             welcome=self._welcome,
             converse=self._serve,
             lobby=self._records.join if self._records else None,
+            has_room=lambda node, interface, call: self._overlay.has_room(node, interface, call, _now()),
         )
         async with Dialer(client) as self._dialer, self._listener.listening(self._port) as port:
             self.listening_port = port
@@ -215,6 +217,8 @@ class MeshService:
         async with asyncio.TaskGroup() as self._tasks:
             self._tasks.create_task(self._discovery.run())
             self._tasks.create_task(self._keep_time())
+            self._tasks.create_task(self._describe_itself())
+            self._tasks.create_task(self._call_candidates())
             self._tasks.create_task(self._replica.run())
             if self._records is not None:
                 self._records.woken = self._wake
@@ -226,8 +230,59 @@ class MeshService:
             for node, effects in self._directory.tick(self._roster(), _now()):
                 self._act(node, effects)
             self._close_silent()
+            if time.monotonic() >= self._choose_at_s:
+                self._call_chosen()
             self._tick_tree()
             await asyncio.sleep(TICK_S)
+
+    async def _describe_itself(self) -> None:
+        """Publish this node's page when it says something else than the one before."""
+        while True:
+            await asyncio.sleep(DESCRIBE_EVERY_S)
+            hosts = (*local_addresses(self._interfaces), *(link.own_host for link in self._links))
+            told = self._network_time.told() if self._network_time is not None else None
+            body = self._own_page.look(
+                self._replica.node_page(self._own),
+                self._local_facts(),
+                [Address(host, self.listening_port) for host in hosts],
+                self._measured_links(),
+                now_s=time.monotonic(),
+                nodes=len(self._roster()),
+                unix_s=told[0] if told is not None else 0,
+            )
+            if body is not None:
+                self._replica.publish_node(body)
+
+    def _measured_links(self) -> list[MeasuredLink]:
+        links = [MeasuredLink(link.node, id(link), link.counters()) for link in self._links]
+        for link in links:
+            if link.counters is not None:
+                self._directory.measured(link.node, Microseconds(round(link.counters.round_trip_ms * 1_000)))
+        return links
+
+    async def _call_candidates(self) -> None:
+        """While there are few connections: call members whose node pages say where they are."""
+        while True:
+            await asyncio.sleep(CANDIDATE_EVERY_S * random.uniform(0.8, 1.2))  # noqa: S311
+            if len(self._links) >= LINKS_ENOUGH:
+                continue
+            others = [node for node in self._roster() if node != self._own and not self._links.of(node)]
+            random.shuffle(others)
+            found = self._peer_exchange.candidate(others, self._replica.node_page, _now())
+            if found is not None and found[0] not in self._dialling:
+                self._dialling.add(found[0])
+                self._tasks.create_task(self._call(*found))
+
+    async def _call(self, node: NodeId, address: Address) -> None:
+        try:
+            link = await self._try(node, address)
+            if link is not None:
+                self._peer_exchange.proved(node)
+                self._directory.meet(node, _now())
+                self._directory.worked(node, address)
+                await self._serve(link)
+        finally:
+            self._dialling.discard(node)
 
     def _tick_tree(self) -> None:
         now = time.monotonic()
@@ -257,9 +312,7 @@ class MeshService:
         for effect in effects:
             match effect:
                 case peering.Dial():
-                    if not self._stopping and node not in self._dialling and not self._links.of(node):
-                        self._dialling.add(node)
-                        self._tasks.create_task(self._dial(node))
+                    self._call_in_turn(node)
                 case peering.HangUp(why):
                     for link in self._links.of(node):
                         self._end(link, why)
@@ -271,17 +324,39 @@ class MeshService:
                 case peering.Forget():
                     pass
 
+    def _call_in_turn(self, node: NodeId) -> None:
+        """A stranger at once; a member's node if it is chosen: at once while there are few connections, else with the next
+        tick, together with others."""
+        peer = self._directory.find(node)
+        is_stranger = peer is not None and isinstance(peer.state, peering.Stranger)
+        if is_stranger or not is_member(node, self._roster()):
+            self._begin_call(node)
+            return
+        self._choose_at_s = 0.0
+        if len(self._links) + len(self._dialling) < FEW_LINKS:
+            self._call_chosen()
+
+    def _call_chosen(self) -> None:
+        self._choose_at_s = time.monotonic() + CHOOSE_EVERY_S
+        for node in self._overlay.calls(_now()):
+            self._begin_call(node)
+
+    def _begin_call(self, node: NodeId) -> None:
+        if not self._stopping and node not in self._dialling and not self._links.of(node):
+            self._dialling.add(node)
+            self._tasks.create_task(self._dial(node))
+
     def _admit(self, link: Link, can: tuple[str, ...]) -> None:
         self._replica.exchange.greet(link.name, can)
-        if self._records is not None and RECORDS_EXTENSION in can:
-            self._records.exchange.greet(link.node)
-        self._ask_time(link)
+        if self._records is not None:
+            self._records.greet(link.node, can)
+        link.answer(self._time.question())
         self._wake()
 
     def _part(self, link: Link) -> None:
         self._replica.exchange.part(link.name)
         if self._records is not None and all(each is link for each in self._links.of(link.node)):
-            self._records.exchange.part(link.node)
+            self._records.part(link.node)
 
     def _handle(self, node: NodeId, event: peering.Event) -> None:
         self._act(node, self._directory.handle(node, event, _now()))
@@ -296,6 +371,10 @@ class MeshService:
                     await self._serve(link)
                     return
                 self._directory.failed(node, address)
+                if self._overlay.selection.is_waiting(node, _now()):
+                    return  # it has no room, also at another address
+            if is_member(node, self._roster()):
+                self._overlay.selection.failed(node, _now())
         finally:
             self._dialling.discard(node)
 
@@ -303,7 +382,7 @@ class MeshService:
         is_expected = node is None or is_member(node, self._roster())
         try:
             async with self._dials if is_expected else self._dials_of_strangers:
-                link = await self._dialer.dial(node, address)
+                link = await self._dialer.dial(node, address, self._overlay.call(node))
                 self._wrong.pop(address, None)
                 return link
         except RefusedByPeer as refused:
@@ -314,8 +393,12 @@ class MeshService:
                     self._answered[address] = refused.node
                 if isinstance(peer.state, peering.Gone):
                     self._handle(refused.node, peering.Sighted())
+        except IsFull as full:
+            if full.node is not None:
+                self._overlay.refused(full.node, _now())
         except WrongNode as wrong:
-            self._wrong[address] = wrong.node
+            if any(address == each.address for each in self._configured):
+                self._wrong[address] = wrong.node
         except DialFailed:
             pass
         return None
@@ -332,6 +415,7 @@ class MeshService:
                     await self._meet_own_key(link)
                 elif link is not None:
                     self._answered[address] = link.node
+                    self._overlay.selection.configured |= {link.node}
                     self._directory.meet(link.node, _now())
                     self._directory.worked(link.node, address)
                     wait = least
@@ -370,7 +454,9 @@ class MeshService:
         finally:
             if self._links.remove(link):
                 self._part(link)
+                self._choose_at_s = 0.0
             if not self._links.of(node):
+                self._overlay.ended(node, link.since or _now(), {link.told, link.closing}, _now())
                 self._handle(node, peering.Closed())
             await link.close(link.closing or "goodbye")
 
@@ -378,10 +464,7 @@ class MeshService:
         """A connection with this node's own key: from itself, or from a copy of its disk in another machine."""
         theirs = await self._exchange_hellos(link)
         if isinstance(theirs, Hello) and theirs.boot != self._boot:
-            self._copies.pop(link.met_at, None)
-            self._copies[link.met_at] = time.monotonic()
-            while len(self._copies) > COPIES_MAX:
-                del self._copies[next(iter(self._copies))]
+            self._copies.met(link.met_at, _now())
         await link.close("this is my own key")
 
     def _copy_found(self, address: Address) -> None:
@@ -400,7 +483,7 @@ class MeshService:
 
     async def _exchange_hellos(self, link: Link) -> Message | Malformed | None:
         """Sends ours; the first message of the other side, None if none came in time."""
-        can = EXTENSIONS if self._records is None else (*EXTENSIONS, RECORDS_EXTENSION)
+        can = EXTENSIONS if self._records is None else (*EXTENSIONS, RECORDS_EXTENSION, SECRETS_EXTENSION)
         hello = Hello(VERSION, self._community, self._own, self._name, self._boot, can, self._machine)
         await link.send(encode(hello))
         try:
@@ -428,14 +511,18 @@ class MeshService:
         return self._introduce(link, theirs, peer)
 
     def _introduce(self, link: Link, theirs: Hello, peer: Peer) -> bool:
-        kept = self._links.introduce(link, LinkEnd(link.node, theirs.machine, theirs.boot, link.dialled))
-        if kept is None:
-            link.closing = "we are connected already"
+        link.since = _now()
+        end = LinkEnd(
+            link.node, theirs.machine, theirs.boot, link.dialled, link.interface, link.since, link.call
+        )
+        introduced = self._overlay.introduce(link, end)
+        for closed, why in introduced.closed:
+            self._part(closed)
+            closed.hang_up(why)
+        if introduced.refused:
+            link.closing = introduced.refused
             return False
-        if kept.instead_of is not None:
-            self._part(kept.instead_of)
-            kept.instead_of.hang_up("we are connected already")
-        link.name = NodeId(f"{link.node}/{theirs.machine}")
+        link.name = end.name
         link.heard = time.monotonic()
         peer.name, peer.boot = theirs.name, theirs.boot
         link.is_quiet = QUIET_EXTENSION in theirs.can
@@ -460,17 +547,9 @@ class MeshService:
                 writing.cancel()
 
     def _receive(self, link: Link, message: Message | Malformed) -> None:
-        clock = self._network_time
         match message:
-            case TimeRequest():
-                told = clock.told() if clock is not None else None
-                if told is not None:
-                    link.answer(encode(TimeAnswer(*told)))
-            case TimeAnswer(unix_s, hops):
-                self._neighbour_time.hear(link.node, unix_s, hops, _now())
-                estimate = self._neighbour_time.estimate(_now())
-                if clock is not None and estimate is not None and clock.is_needed:
-                    clock.learn(*estimate)
+            case TimeRequest() | TimeAnswer():
+                link.answer(self._time.receive(link.node, message, _now()))
             case _:
                 self._replica.handle(link.name, message)
 
@@ -483,7 +562,7 @@ class MeshService:
                 self._replica.exchange.begin_round(link.name)
                 if self._records is not None:
                     self._records.exchange.round_passed(link.node)
-                self._ask_time(link)
+                link.answer(self._time.question())
                 round_at = loop.time() + ROUND_EVERY_S * random.uniform(0.8, 1.2)  # noqa: S311
             frame = self._next_frame(link)
             if frame is None:
@@ -494,15 +573,11 @@ class MeshService:
                 keepalive_at = loop.time() + KEEPALIVE_EVERY / 1000
             await asyncio.sleep(0)
 
-    def _ask_time(self, link: Link) -> None:
-        if self._network_time is not None and self._network_time.is_needed:
-            link.answer(encode(TimeRequest()))
-
     def _next_frame(self, link: Link) -> bytes | None:
         """Statements about the community go before pages."""
         first = link.next_answer()
         if first is None and self._records is not None:
-            first = self._records.exchange.next_frame(link.node)
+            first = self._records.next_frame(link.node)
         return first or self._replica.exchange.next_frame(link.name)
 
     async def _keepalive_unless_woken(self, link: Link, at: float) -> bytes | None:

@@ -8,8 +8,8 @@ host of the URL, so that the connection pool cannot return a connection to anoth
 import asyncio
 import contextlib
 import hashlib
-import logging
 import os
+import re
 import socket
 import ssl
 import time
@@ -21,17 +21,21 @@ from typing import Any
 import aiohttp
 from aiohttp import WSMsgType, web
 from aiohttp.abc import AbstractResolver, ResolveResult
-from aiohttp.http_exceptions import HttpProcessingError
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from mesh.announcement import Address
+from mesh.connection_info import connection_info
+from mesh.link_selection import Call
 from mesh.lobby import ANSWER_BYTES_MAX, REQUEST_BYTES_MAX, JoinRequest, LobbyLimit, read_join_request
 from mesh.messages import FRAME_BYTES_MAX
 from mesh.node_certificates import leaf_certificate, node_id_from_certificate, wrapper_ca
+from mesh.own_node_page import LinkCounters
 from mesh.page_format import Malformed
+from mesh.requests_log import requests_log
+from mesh.tcp_info import TCP_INFO_BYTES, link_counters
 from node.errors import NodeError
 from node.identity import key_to_pem
-from node.units import NodeId
+from node.units import Monotonic, NodeId
 
 HANDSHAKE_S = 10
 """For TLS and the HTTP request together, so that a slow stranger cannot hold a slot longer."""
@@ -48,10 +52,14 @@ ANSWERS_MAX = 2
 """Short frames that wait on one connection; of more, the newest."""
 CLOSE_S = 1.0
 REFUSED_STATUS = 403
+FULL_STATUS = 503
+CALL_HEADER = "Procomu-Call"
 PATH = "/mesh"
 LOBBY_PATH = "/lobby"
 _ID_SUFFIX = ".node"
 _ANYONE_SUFFIX = ".anyone"
+LINKS_SAID_MAX = 999
+_CALL = re.compile(r"(configured|found) (0|[1-9][0-9]{0,2})", re.ASCII)
 _NO_CHECK_TIME = (
     0x200000  # X509_V_FLAG_NO_CHECK_TIME of OpenSSL: a node without a clock must be able to connect
 )
@@ -59,17 +67,6 @@ _NO_CHECK_TIME = (
 
 _GONE = (OSError, aiohttp.ClientError, web.RequestPayloadError)
 """A stranger hung up, or did not send what it announced."""
-
-
-class _NoBadRequests(logging.Filter):
-    """Drops what aiohttp says about requests that are no HTTP: each has a traceback, and strangers would fill the log."""
-
-    def filter(self, record: logging.LogRecord) -> bool:
-        return not (record.exc_info and isinstance(record.exc_info[1], HttpProcessingError))
-
-
-_log = logging.getLogger("procomu.mesh.requests")
-_log.addFilter(_NoBadRequests())
 
 
 class DialFailed(Exception):
@@ -81,6 +78,14 @@ class RefusedByPeer(DialFailed):
 
     def __init__(self, node: NodeId | None) -> None:
         super().__init__("our key is not on its list")
+        self.node = node
+
+
+class IsFull(DialFailed):
+    """The node that answered has as many connections as it keeps."""
+
+    def __init__(self, node: NodeId | None) -> None:
+        super().__init__("it has no room")
         self.node = node
 
 
@@ -142,6 +147,8 @@ class Link:
         met_at: str,
         *,
         dialled: bool,
+        interface: str = "",
+        call: Call | None = None,
     ) -> None:
         self._socket = socket
         self._tls = tls
@@ -156,6 +163,12 @@ class Link:
         self.met_at = met_at
         self.dialled = dialled
         """Whether this side opened it."""
+        self.interface, self.call = interface, call
+        """Of this node, empty if the address is not of one link; and what the other side said when it opened it."""
+        self.since = Monotonic(0)
+        """When its hello arrived."""
+        self.told = ""
+        """Why the other side closed it."""
         self.wake = asyncio.Event()
         """Set when there may be something to send."""
         self.closing: str | None = None
@@ -171,6 +184,8 @@ class Link:
             return bytes(message.data)
         if message.type is WSMsgType.TEXT:
             return str(message.data).encode()
+        if message.type is WSMsgType.CLOSE:
+            self.told = str(message.extra)
         return None
 
     async def send(self, frame: bytes) -> bool:
@@ -183,13 +198,28 @@ class Link:
             return False
         return True
 
-    def answer(self, frame: bytes) -> None:
-        """Queue a short frame, before those of the exchange."""
-        self._answers.append(frame)
-        self.wake.set()
+    def answer(self, frame: bytes | None) -> None:
+        """Queue a short frame, before those of the exchange; None is no frame."""
+        if frame is not None:
+            self._answers.append(frame)
+            self.wake.set()
 
     def next_answer(self) -> bytes | None:
         return self._answers.popleft() if self._answers else None
+
+    def counters(self) -> LinkCounters | None:
+        """What the kernel measured on this connection; None if it has ended."""
+        connection = connection_info(self._socket, "socket")
+        try:
+            return link_counters(connection.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, TCP_INFO_BYTES))
+        except (OSError, AttributeError):
+            return None
+
+    @property
+    def own_host(self) -> str:
+        """This host's address on the connection, as text; empty if it has ended."""
+        name = connection_info(self._socket, "sockname")
+        return str(name[0]).removeprefix("::ffff:") if name else ""
 
     def hang_up(self, why: str) -> None:
         """End the task on this link at once, even if the other side has stopped reading."""
@@ -299,8 +329,9 @@ class Dialer:
             raise DialFailed("what answers there lets nobody in")
         return node, body
 
-    async def dial(self, node: NodeId | None, address: Address) -> Link:
-        """An authenticated connection to `node`, or with None to any node at `address`. Raises DialFailed."""
+    async def dial(self, node: NodeId | None, address: Address, call: Call | None = None) -> Link:
+        """An authenticated connection to `node`, or with None to any node at `address`. `call`: what is said to it. Raises
+        DialFailed."""
         host = node + _ID_SUFFIX if node else _label(address) + _ANYONE_SUFFIX
         self._resolver.addresses[host] = address
         try:
@@ -308,6 +339,7 @@ class Dialer:
                 socket = await self.session.ws_connect(
                     f"wss://{host}:{address.port}{PATH}",
                     ssl=self._context,
+                    headers={} if call is None else {CALL_HEADER: write_call(call)},
                     max_msg_size=FRAME_BYTES_MAX + 1,
                     timeout=aiohttp.ClientWSTimeout(ws_close=CLOSE_S),
                     autoclose=True,
@@ -315,6 +347,8 @@ class Dialer:
         except aiohttp.WSServerHandshakeError as error:
             if error.status == REFUSED_STATUS:
                 raise RefusedByPeer(self._context.answered.get(host)) from error
+            if error.status == FULL_STATUS:
+                raise IsFull(self._context.answered.get(host)) from error
             raise DialFailed("what answers there is not a node of this version") from error
         except (OSError, aiohttp.ClientError, TimeoutError, ValueError) as error:
             answered = self._context.answered.get(host)
@@ -324,12 +358,12 @@ class Dialer:
         finally:
             self._resolver.addresses.pop(host, None)
             self._context.answered.pop(host, None)
-        tls = socket.get_extra_info("ssl_object")
-        _end_when_dead(socket.get_extra_info("socket"))
+        tls = connection_info(socket, "ssl_object")
+        _end_when_dead(connection_info(socket, "socket"))
         if not isinstance(tls, NodeTLS):
             await socket.close()
             raise DialFailed("the connection was over before it was used")
-        return Link(socket, tls, str(address), dialled=True)
+        return Link(socket, tls, str(address), dialled=True, interface=address.host.partition("%")[2])
 
 
 def _end_when_dead(connection: Any) -> None:
@@ -346,6 +380,25 @@ def _end_when_dead(connection: Any) -> None:
         connection.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
         for option, value in options.items():
             connection.setsockopt(socket.IPPROTO_TCP, option, value)
+
+
+def write_call(call: Call) -> str:
+    """The value of CALL_HEADER."""
+    return f"{'configured' if call.is_configured else 'found'} {min(call.links, LINKS_SAID_MAX)}"
+
+
+def read_call(text: str) -> Call | None:
+    """None for a caller of an earlier version, or one that says it wrongly."""
+    said = _CALL.fullmatch(text)
+    return None if said is None else Call(int(said[2]), said[1] == "configured")
+
+
+def _interface(peer: tuple[Any, ...]) -> str:
+    """The interface of a link-local address; empty for another one."""
+    try:
+        return socket.if_indextoname(peer[3]) if len(peer) > 3 and peer[3] else ""
+    except OSError:
+        return ""
 
 
 def _label(address: Address) -> str:
@@ -365,7 +418,8 @@ class _Arrival:
 
 
 class Listener:
-    """Accepts connections of other nodes: `welcome` decides on a proven key, `converse` handles the connection."""
+    """Accepts connections of other nodes: `welcome` decides on a proven key, `has_room` on one more connection with it, on
+    this interface; `converse` handles the connection."""
 
     def __init__(
         self,
@@ -374,11 +428,13 @@ class Listener:
         welcome: Callable[[NodeId, str], bool],
         converse: Callable[[Link], Awaitable[None]],
         lobby: Lobby | None = None,
+        has_room: Callable[[NodeId, str, Call | None], bool] = lambda _node, _interface, _call: True,
         handshake_s: float = HANDSHAKE_S,
     ) -> None:
         self._context = context
         self._welcome = welcome
         self._serve = converse
+        self._has_room = has_room
         self._lobby, self._lobby_limit = lobby, LobbyLimit(time.monotonic())
         self._handshake_s = handshake_s
         self._arrivals: dict[Any, _Arrival] = {}
@@ -393,7 +449,7 @@ class Listener:
         application.router.add_get(PATH, self._answer)
         application.router.add_post(LOBBY_PATH, self._answer_in_lobby)
         runner = web.AppRunner(
-            application, access_log=None, logger=_log, shutdown_timeout=CLOSE_S, keepalive_timeout=0
+            application, access_log=None, logger=requests_log, shutdown_timeout=CLOSE_S, keepalive_timeout=0
         )
         listening = _listen(port)
         try:
@@ -455,25 +511,28 @@ class Listener:
 
     async def _answer(self, request: web.Request) -> web.StreamResponse:
         arrival = self._arrivals.get(request.protocol)
-        tls = request.get_extra_info("ssl_object")
+        tls = connection_info(request, "ssl_object")
         if arrival is None or arrival.decided.is_set() or not isinstance(tls, NodeTLS):
             return _refusal()
-        address = request.get_extra_info("peername") or ("", 0)
+        address = connection_info(request, "peername") or ("", 0)
         host = str(address[0])
         met_at = str(Address(host, int(address[1])))
         arrival.welcome = self._welcome(tls.node, met_at)
         arrival.decided.set()
         if not arrival.welcome:
             return _refusal()
+        interface, call = _interface(address), read_call(request.headers.get(CALL_HEADER, ""))
+        if not self._has_room(tls.node, interface, call):
+            return _refusal(FULL_STATUS)
         socket = web.WebSocketResponse(max_msg_size=FRAME_BYTES_MAX + 1, compress=False, timeout=CLOSE_S)
         try:
             await socket.prepare(request)
         except (*_GONE, ValueError):  # aiohttp decodes keys, and encodes what it refuses, without a check
             return _refusal()
-        _end_when_dead(request.get_extra_info("socket"))
+        _end_when_dead(connection_info(request, "socket"))
         self.links += 1
         try:
-            await self._serve(Link(socket, tls, met_at, dialled=False))
+            await self._serve(Link(socket, tls, met_at, dialled=False, interface=interface, call=call))
         finally:
             self.links -= 1
         return socket
@@ -481,7 +540,7 @@ class Listener:
     async def _answer_in_lobby(self, request: web.Request) -> web.StreamResponse:
         """A stranger with an invite: one answer, and the connection ends."""
         arrival = self._arrivals.get(request.protocol)
-        tls = request.get_extra_info("ssl_object")
+        tls = connection_info(request, "ssl_object")
         if arrival is None or arrival.decided.is_set() or not isinstance(tls, NodeTLS):
             return _refusal()
         try:
@@ -498,7 +557,7 @@ class Listener:
             arrival.decided.set()
 
     async def _read_request(self, request: web.Request) -> JoinRequest | None:
-        address = request.get_extra_info("peername") or ("", 0)
+        address = connection_info(request, "peername") or ("", 0)
         if not self._lobby_limit.take(str(address[0]), time.monotonic()):
             return None
         body = b""
@@ -521,8 +580,8 @@ async def _until_decided(arrival: _Arrival, transport: asyncio.BaseTransport) ->
                 await arrival.decided.wait()
 
 
-def _refusal() -> web.Response:
-    refusal = web.Response(status=REFUSED_STATUS)
+def _refusal(status: int = REFUSED_STATUS) -> web.Response:
+    refusal = web.Response(status=status)
     refusal.force_close()
     return refusal
 

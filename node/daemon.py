@@ -6,7 +6,6 @@ import faulthandler
 import logging
 import os
 import secrets
-import socket
 import sys
 import threading
 from collections.abc import Mapping
@@ -22,6 +21,8 @@ from captive_portal.senders import FrameSenders
 from captive_portal.server import Portal
 from mesh.announcement import Address, ConfiguredPeer
 from mesh.community_service import CommunityService
+from mesh.node_kind import UplinkState
+from mesh.own_node_page import LocalFacts
 from mesh.service import MeshService
 from node.accounting.ledger import UsageBucket, UsageKey
 from node.accounts.cards import make_card
@@ -37,6 +38,7 @@ from node.app.ladder_console import LadderCommands
 from node.app.measured_check import MeasuredCheck
 from node.app.mesh_usage import MeshUsage
 from node.app.next_rules import NextRulesService
+from node.app.node_graph import NodeGraphService
 from node.app.rule_adoption import RuleAdoption
 from node.app.rule_files import RuleFiles, read
 from node.app.status import StatusSnapshot
@@ -54,18 +56,21 @@ from node.enforcement.nft import SENDERS, TABLE_NAME
 from node.enforcement.plan import Kernel, TrafficPlan
 from node.errors import Fatal, InvalidFile, NodeError
 from node.identity import own_node_id
-from node.keyring import open_keyring
+from node.interface_addresses import find_interfaces, mesh_addresses
+from node.keyring import derived_key, open_keyring
 from node.lan.dns_fallback import dns_fallback
 from node.lan.dnsmasq import captive_dns, dnsmasq, end_setup, lease_file
 from node.lan.foreign_servers import ForeignServers
 from node.lan.mdns_browser import MdnsBrowser
 from node.lan.mdns_services import ServiceList
 from node.lan.radvd import radvd
-from node.machine import machine_facts, machine_id
+from node.machine import load_percent, machine_facts, machine_id
 from node.memory_budget import budget
 from node.memory_tuning import memory_allowed, trim_regularly
 from node.process import PRIVATE_UMASK, keep_private, notify_systemd, run_until_signalled
+from node.secret_file import SECRETS_FILE, SecretFile
 from node.setup.first_files import forget_code
+from node.setup.network_layout import LAN_ADDRESS
 from node.storage.data_inventory import WHOLE_INVENTORY
 from node.storage.database import Store
 from node.storage.repository import (
@@ -138,7 +143,7 @@ class Node:
             self.app,
             self.callers,
             port=config.portal.port,
-            secret=self.keys.key_for("portal forms"),
+            secret=derived_key(self.community.secrets.newest, "portal forms"),
             limits=Limits(buffered_bytes=self.budget.unfinished_bytes),
             connections_max=lambda: self.budget.connections(
                 len(self.reconciler.session_table.session_entries)
@@ -163,6 +168,7 @@ class Node:
             translations=self.portal.translations,
         )
         self.admin_https = self._admin_https()
+        self.graph = self._node_graph()
         self.console = self._console(status_snapshot)
         self.dnsmasq = dnsmasq(config, self.advertised)
         self.captive_dns = captive_dns(config)
@@ -328,12 +334,13 @@ class Node:
             listed=self.config.community.nodes,
             store=StoredStatements(self.store),
             secret=self.keys.community_secret,
+            secret_store=SecretFile(Path(self.config.node.data_dir) / SECRETS_FILE),
         )
 
     def _control_loop(self, node: NodeId) -> Reconciler:
         active_ruleset, member_directory = self.files.open()
         registry = AccountRegistry(
-            key=self.keys.key_for("vouchers"),
+            keys=lambda: tuple(derived_key(each, "vouchers") for each in self.community.secrets.all()),
             community=self.keys.community_id,
             nodes=self.roster,
             member_directory=lambda: self.reconciler.effective_policy.member_directory,
@@ -377,11 +384,28 @@ class Node:
             machine=self.machine,
             network_time=self.clock,
             community=self.community,
+            local_facts=self._local_facts,
             interfaces=config.mesh.interfaces,
             port=config.mesh.port,
             configured_peers=tuple(
                 ConfiguredPeer(Address(peer.address, peer.port), peer.node) for peer in config.mesh.peers
             ),
+        )
+
+    def _local_facts(self) -> LocalFacts:
+        """What this node's page says of it, beside its links."""
+        state: UplinkState = "up" if self.dns_fallback.upstream.answers else "down"
+        return LocalFacts(self.version, (self.config.uplink.name, state), load_percent())
+
+    def _node_graph(self) -> NodeGraphService:
+        return NodeGraphService(
+            self.config.community.name,
+            own_node_id(self.keys.node),
+            self.config.node.name,
+            members=self.roster,
+            peers=self.mesh.peers if self.mesh else tuple,
+            pages=self.mesh.node_pages if self.mesh else dict,
+            civil=self.clock.civil,
         )
 
     def _status_snapshot(self) -> StatusSnapshot:
@@ -435,7 +459,7 @@ class Node:
                 self.archive,
                 self.clock,
                 passphrases=self.app.passphrases,
-                key=self.keys.key_for("browsers of admins"),
+                key=derived_key(self.community.secrets.newest, "browsers of admins"),
                 random=secrets.token_bytes,
             ),
             adoption=self.adoption,
@@ -445,6 +469,9 @@ class Node:
             portal_url=self.portal_url,
             languages=lambda: {tag: each.language.name for tag, each in self.portal.translations.items()},
             read_intervals=IntervalArchive(self.store.path).read_local,
+            community=self.community,
+            addresses=lambda: mesh_addresses(self.config.mesh.interfaces, self.config.mesh.port),
+            setup_url=f"http://{LAN_ADDRESS}/",
         )
 
     def _console(self, status_snapshot: StatusSnapshot) -> Console:
@@ -470,6 +497,7 @@ class Node:
             **rules.all(),
             **community.all(),
             **LadderCommands(self.admin.cases).all(),
+            **self.graph.all(),
         }
         return Console(self.config.node.console_socket, every, self.events)
 
@@ -508,18 +536,6 @@ def main(config_path: Path, version: str = "") -> int:
 
 def linux_kernel(config: NodeConfig) -> LinuxKernel:
     return LinuxKernel("probe" if config.uplink.flow_offload else None)
-
-
-def find_interfaces(config: NodeConfig) -> None:
-    """Raises NodeError that names every missing interface; called before the kernel is changed."""
-    here = {name for _, name in socket.if_nameindex()}
-    wanted = (config.lan.interface, config.uplink.interface, *config.mesh.interfaces)
-    missing = [name for name in dict.fromkeys(wanted) if name not in here]
-    if missing:
-        raise NodeError(
-            f"there is no interface {' and no '.join(missing)}",
-            "correct node.toml, or plug the interface in; 'ip link' lists them",
-        )
 
 
 async def run_node(node: Node) -> int:

@@ -16,7 +16,8 @@ SECRET_BYTES_MIN = 32
 
 
 class Keyring:
-    """`community` is the secret shared by all nodes of the community, `node` is this node's private key."""
+    """`community` is the first secret shared by all nodes of the community, `node` is this node's private key. What has to
+    stay as it is comes from the first secret, also where later ones are in force."""
 
     def __init__(self, community: bytes, node: Ed25519PrivateKey) -> None:
         self._community, self.node = community, node
@@ -34,13 +35,18 @@ class Keyring:
     def key_for(self, purpose: str) -> bytes:
         """32 bytes, the same on every node of the community (HMAC-SHA-256). Keys of
         different purposes are independent."""
-        return hmac.digest(self._community, purpose.encode(), "sha256")
+        return derived_key(self._community, purpose)
 
     def guest_account(self, mac: MacAddress) -> AccountId:
         """The guest account of a device: the same on every node of the community, and without the secret it cannot
         be linked to the MAC address."""
         name = hmac.digest(self._community, b"guest account\0" + mac.encode(), "sha256")
         return AccountId(GUEST_PREFIX + b32encode(name).decode().lower()[:GUEST_CHARS])
+
+
+def derived_key(secret: bytes, purpose: str) -> bytes:
+    """32 bytes (HMAC-SHA-256). Keys of different purposes are independent."""
+    return hmac.digest(secret, purpose.encode(), "sha256")
 
 
 def open_keyring(community_file: Path, node_file: Path) -> Keyring:

@@ -7,6 +7,7 @@ have the same addresses: copies of a virtual machine that keep both, and boards 
 import array
 import fcntl
 import hashlib
+import os
 import socket
 import struct
 from pathlib import Path
@@ -46,6 +47,11 @@ def machine_id(facts: tuple[str, ...], community: str, node: NodeId) -> str:
         return ""
     text = "\0".join(("machine of a node", community, node, *facts))
     return hashlib.sha256(text.encode("utf-8", "surrogateescape")).hexdigest()[:MACHINE_CHARS]
+
+
+def load_percent() -> float:
+    """How much of the processors' time was wanted in the last 15 minutes; above 100 when programs wait for them."""
+    return 100 * os.getloadavg()[2] / (os.cpu_count() or 1)
 
 
 def _text(path: Path, most: int = _TEXT_MAX) -> str:

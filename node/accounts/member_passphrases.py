@@ -19,10 +19,11 @@ PASSPHRASE_CHARS_MIN, PASSPHRASE_CHARS_MAX = 8, 128
 SALT_BYTES = 16
 _HASH_BYTES = 32
 _N, _R, _P = 2**14, 8, 5
+COST = (_N, _R, _P)
 _MEMORY_MAX = 64 * 2**20
 _WORK_MAX = 2**20
 """Limit of ``n * p`` in a stored hash: a damaged row must not block the node for minutes."""
-_KEPT = re.compile(r"scrypt:(\d{1,8}):(\d{1,2}):(\d{1,2}):([A-Za-z0-9+/=]{24}):([A-Za-z0-9+/=]{44})")
+_KEPT = re.compile(r"scrypt:(\d{1,8}):(\d{1,2}):(\d{1,2}):([A-Za-z0-9+/]{22}==):([A-Za-z0-9+/]{43}=)")
 
 DUMMY_HASH = (
     f"scrypt:{_N}:{_R}:{_P}:{b64encode(bytes(SALT_BYTES)).decode()}:{b64encode(bytes(_HASH_BYTES)).decode()}"
@@ -67,10 +68,17 @@ def is_right(passphrase: str, kept: str) -> bool:
     match = _KEPT.fullmatch(kept)
     if match is None or len(passphrase) > PASSPHRASE_CHARS_MAX:
         return False
-    n, r, p = int(match[1]), int(match[2]), int(match[3])
+    derived = derive_key(passphrase, b64decode(match[4]), (int(match[1]), int(match[2]), int(match[3])))
+    return derived is not None and hmac.compare_digest(derived, b64decode(match[5]))
+
+
+def derive_key(passphrase: str, salt: bytes, cost: tuple[int, int, int] = COST) -> bytes | None:
+    """32 bytes that only this passphrase gives with this salt: a hash, or a key to encrypt with. None for an overlong
+    passphrase or cost parameters that scrypt does not have, or that would block the node."""
+    n, r, p = cost
     if n < 2 or n & (n - 1) or not r or not p or 128 * n * r > _MEMORY_MAX or n * p > _WORK_MAX:
-        return False
-    return hmac.compare_digest(_scrypt(passphrase, b64decode(match[4]), n, r, p), b64decode(match[5]))
+        return None
+    return None if len(passphrase) > PASSPHRASE_CHARS_MAX else _scrypt(passphrase, salt, n, r, p)
 
 
 def _scrypt(passphrase: str, salt: bytes, n: int, r: int, p: int) -> bytes:

@@ -4,7 +4,7 @@ Used only from the event loop's thread; does no I/O. A method that changes state
 The caller stores them before it confirms the change to the person; storing a row twice has no further effect.
 """
 
-from collections.abc import Callable, Collection, Container
+from collections.abc import Callable, Collection, Container, Sequence
 from dataclasses import dataclass, replace
 
 from node.accounts.appearance import NO_APPEARANCE
@@ -60,19 +60,19 @@ class AccountRegistry:
     def __init__(
         self,
         *,
-        key: bytes,
+        keys: Callable[[], Sequence[bytes]],
         community: str,
         nodes: Callable[[], Container[NodeId]],
         member_directory: Callable[[], MemberDirectory],
         guest_account: Callable[[MacAddress], AccountId],
         random: Callable[[int], bytes],
     ) -> None:
-        """`key` is the community's HMAC key for vouchers, the same on all its nodes. `nodes` are the nodes
-        whose cards are valid, including this one. `random(n)` returns n cryptographically secure random
-        bytes."""
+        """`keys` are the community's HMAC keys for vouchers, the newest first, the same on all its nodes. `nodes`
+        are the nodes whose cards are valid, including this one. `random(n)` returns n cryptographically secure
+        random bytes."""
         self._community, self._nodes, self._member_directory = community, nodes, member_directory
         self._guest_account = guest_account
-        self.vouchers = VoucherStore(key, random)
+        self.vouchers = VoucherStore(keys, random)
         self.bindings = Bindings()
         self.sponsorship = Sponsorship(random)
         self.device_codes = DeviceCodes(random)

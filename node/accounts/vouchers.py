@@ -1,6 +1,6 @@
 """Vouchers: printed codes that become an account at first use.
 
-The node stores no code, only its HMAC under the community's key, so a sheet can be printed only once.
+The node stores no code, only its HMAC under a key of the community, so a sheet can be printed only once.
 Fingerprint and account are derived from the code, so they are the same on every node of the community.
 """
 
@@ -8,7 +8,7 @@ import hashlib
 import hmac
 from base64 import b32encode
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Literal, get_args
 
@@ -54,7 +54,7 @@ class Voucher:
     """One voucher and its state."""
 
     fingerprint: str
-    """HMAC-SHA256 of the code under the community's key, in hexadecimal."""
+    """HMAC-SHA256 of the code, in hexadecimal, under the community's key of when it was issued."""
     batch: int
     account: AccountId
     lease: Lease | None = None
@@ -176,11 +176,11 @@ class Revoked:
 
 
 class VoucherStore:
-    """Used only from the event loop's thread. `key` is the community's HMAC key; `random(n)` returns n random
-    bytes."""
+    """Used only from the event loop's thread. `keys` are the community's HMAC keys: new codes are for the first, and a code
+    is found under each of them. `random(n)` returns n random bytes."""
 
-    def __init__(self, key: bytes, random: Callable[[int], bytes]) -> None:
-        self._key, self._random = key, random
+    def __init__(self, keys: Callable[[], Sequence[bytes]], random: Callable[[int], bytes]) -> None:
+        self._keys, self._random = keys, random
         self.batches: dict[int, Batch] = {}
         self._by_fingerprint: dict[str, Voucher] = {}
         self._by_account: dict[AccountId, str] = {}
@@ -277,7 +277,8 @@ class VoucherStore:
 
     def find(self, code: Code) -> Voucher | None:
         """The voucher with this code."""
-        return self._by_fingerprint.get(voucher_fingerprint(self._key, code))
+        names = (voucher_fingerprint(key, code) for key in self._keys())
+        return next((self._by_fingerprint[name] for name in names if name in self._by_fingerprint), None)
 
     def of_account(self, account: AccountId) -> Voucher | None:
         return self._by_fingerprint.get(self._by_account.get(account, ""))
@@ -353,7 +354,7 @@ class VoucherStore:
 
     def _new_code(self) -> GeneratedVoucher:
         code = make_code(self._random(RANDOM_BYTES["voucher"]), "voucher")
-        name = voucher_fingerprint(self._key, code)
+        name = voucher_fingerprint(self._keys()[0], code)
         return GeneratedVoucher(code, name, voucher_account(name))
 
     def _put_new(self, batch: int, new: GeneratedVoucher) -> Code:

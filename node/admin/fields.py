@@ -159,15 +159,16 @@ class ListPage[T]:
 
 
 def paginate[T](
-    rows: Sequence[T], number: int, address: str, *, size: int = ROWS_A_PAGE, **query: str
+    rows: Sequence[T], number: int, address: str, *, size: int = ROWS_A_PAGE, name: str = "page", **query: str
 ) -> ListPage[T]:
-    """Page `number` of `rows`, or the nearest that exists. `query` is kept in the links to other pages."""
+    """Page `number` of `rows`, or the nearest that exists. `query` is kept in the links to other pages; `name` is the
+    field of the number."""
     last = max(1, -(-len(rows) // size))
     number = min(max(1, number), last)
-    kept = {name: value for name, value in query.items() if value}
+    kept = {key: value for key, value in query.items() if value}
 
     def address_of(other: int) -> str:
-        return f"{address}?{urlencode({**kept, 'page': other})}" if 1 <= other <= last else ""
+        return f"{address}?{urlencode({**kept, name: other})}" if 1 <= other <= last else ""
 
     return ListPage(
         rows=tuple(rows[(number - 1) * size : number * size]),

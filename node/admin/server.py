@@ -15,6 +15,8 @@ from node.admin.appearance import AppearanceViews
 from node.admin.backups import BackupsViews
 from node.admin.ladders import LadderViews
 from node.admin.members import MembersViews
+from node.admin.node_forms import NodeFormViews
+from node.admin.nodes import NodesViews
 from node.admin.notices import NoticesViews
 from node.admin.objections import ObjectionsViews
 from node.admin.overview import OverviewViews
@@ -116,6 +118,8 @@ VIEWS = (
     PeopleViews,
     VouchersViews,
     MembersViews,
+    NodesViews,
+    NodeFormViews,
     NoticesViews,
     ObjectionsViews,
     LadderViews,

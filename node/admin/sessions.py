@@ -183,6 +183,7 @@ class AccessViews:
             if result is None:
                 return AdminRedirect("/sign-in")
             if isinstance(result, SignedIn):
+                await self._backend.signing.relock(request.signed.name, current, passphrase)
                 return AdminRedirect("/", result)
             if isinstance(result, SignInRefused):
                 form.refuse("current", wrong_passphrase(result.wait_s))

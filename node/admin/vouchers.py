@@ -381,11 +381,12 @@ def make_sheet(issued: IssuedBatch, site: SiteInfo, layout: SheetLayout) -> Shee
     )
 
 
-def qr_svg(text: str, css_class: str = "square") -> str:
-    """A QR code as SVG that fills its container; dark on light regardless of the page's colours."""
+def qr_svg(text: str, css_class: str = "square", *, error: str = "m") -> str:
+    """A QR code as SVG that fills its container; dark on light regardless of the page's colours. `error`: its error
+    correction, ``l`` for long texts, whose squares would be too small."""
     # Imported only when needed: a small board prints vouchers once a week, and has little memory.
     import segno  # noqa: PLC0415
 
-    code = segno.make(text, error="m", micro=False)
+    code = segno.make(text, error=error, micro=False)
     picture = code.svg_inline(omitsize=True, border=2, dark="#000", light="#fff", svgclass=css_class or None)
     return str(picture)

@@ -6,15 +6,19 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Protocol
 
+from mesh.announcement import Address
+from mesh.community_service import CommunityService
 from node.accounting.intervals import kept_times
 from node.accounts.cards import Card
 from node.accounts.member_passphrases import hash_passphrase
 from node.app.admin_access import AdminAccessService
 from node.app.admin_backup import AdminBackupService
+from node.app.admin_community import AdminCommunityService
 from node.app.admin_content import AdminContentService
 from node.app.admin_members import AdminMembersService
 from node.app.admin_people import AdminPeopleService
 from node.app.admin_sessions import ADMIN, Signed
+from node.app.admin_signing import AdminSigningService
 from node.app.admin_vouchers import AdminVouchersService
 from node.app.ladder_cases import LadderCaseService
 from node.app.observed_counts import ObservedCounts
@@ -148,9 +152,13 @@ class AdminService:
         languages: Callable[[], Mapping[str, str]],
         fingerprint: Callable[[], str],
         read_intervals: ReadIntervals,
+        community: CommunityService,
+        addresses: Callable[[], tuple[Address, ...]],
+        setup_url: str,
     ) -> None:
         """`sign_card` returns the text of a card; `languages` the portal's languages, each with its own name;
-        `fingerprint` that of the self-signed certificate of these pages, or an empty text."""
+        `fingerprint` that of the self-signed certificate of these pages, or an empty text; `addresses` those of this node on
+        mesh links. `setup_url`: of the set-up page of a new node."""
         self._reconciler, self._status_snapshot, self._files = reconciler, status_snapshot, files
         self._archive, self._clock, self._config = archive, clock, config
         self.access, self.adoption, self.fingerprint = access, adoption, fingerprint
@@ -178,6 +186,23 @@ class AdminService:
         self.content = AdminContentService(reconciler, config)
         self.cases = LadderCaseService(reconciler, clock)
         self.backup = AdminBackupService(backups, clock, secrets.token_bytes)
+        self.community = AdminCommunityService(
+            community,
+            name=config.node.name,
+            peers=status_snapshot.peers,
+            key_copies=status_snapshot.key_copies,
+        )
+        self.signing = AdminSigningService(
+            community,
+            access,
+            archive,
+            clock=clock,
+            random=secrets.token_bytes,
+            name=config.community.name,
+            addresses=addresses,
+            port=config.mesh.port,
+            setup_url=setup_url,
+        )
 
     async def _adopt(self) -> None:
         """Puts changed files in force."""

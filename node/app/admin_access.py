@@ -87,7 +87,7 @@ class AdminAccessService:
         random: Callable[[int], bytes],
     ) -> None:
         """`key` signs what browsers keep; `random` returns so many random bytes."""
-        self._archive, self._clock, self._passphrases = archive, clock, passphrases
+        self._archive, self._clock, self.passphrases = archive, clock, passphrases
         self._key, self._random = key, random
         self._throttle = LoginThrottle()
         self._signed = SignIn()
@@ -154,7 +154,7 @@ class AdminAccessService:
         if wait_s := self._throttle.passphrase_wait_s(party, called, now, is_own=is_own):
             return SignInRefused(wait_s)
         kept = account.passphrase_hash if account else DUMMY_HASH
-        was_right = await self._passphrases.turn(party, lambda: is_right(passphrase, kept), is_known=is_own)
+        was_right = await self.passphrases.turn(party, lambda: is_right(passphrase, kept), is_known=is_own)
         # It may have been removed or changed meanwhile.
         account = self._accounts.find(name)
         if not was_right or account is None or account.passphrase_hash != kept:
@@ -163,6 +163,27 @@ class AdminAccessService:
             return SignInRefused(self._throttle.passphrase_wait_s(party, called, now, is_own=is_own))
         self._throttle.right_passphrase(party, called)
         return account
+
+    async def prove(
+        self, cookie: str, passphrase: str, client: SignInClient
+    ) -> Signed | SignInRefused | None:
+        """The account of this session, if that is its passphrase; a wrong one counts as a wrong sign-in. None for a session
+        without an account, or one that is over. Raises NodeError when too many people sign in."""
+        signed = self.who(cookie)
+        if signed is None or not self.has_account(signed):
+            return None
+        proved = await self._prove(signed.name, passphrase, client)
+        if isinstance(proved, SignInRefused):
+            return proved
+        return self.who(cookie)  # it may have ended meanwhile
+
+    def count_wrong(self, name: str, client: SignInClient) -> SignInRefused:
+        """Counts a wrong passphrase for this name that was checked elsewhere."""
+        nonce = admin_accounts.nonce_of(self._key, name, client.known)
+        party, is_own = MacAddress(nonce or client.network), bool(nonce)
+        called, now = name_key(name), self._clock.monotonic()
+        self._throttle.wrong_passphrase(party, called, now, is_own=is_own)
+        return SignInRefused(self._throttle.passphrase_wait_s(party, called, now, is_own=is_own))
 
     async def set_passphrase(
         self, cookie: str, passphrase: str, current: str, name: str, client: SignInClient, *, stays: bool
@@ -184,7 +205,7 @@ class AdminAccessService:
                 return proved
         party = MacAddress(client.network)
         salt = self._random(SALT_BYTES)
-        hashed = await self._passphrases.turn(party, lambda: hash_passphrase(passphrase, salt), is_known=True)
+        hashed = await self.passphrases.turn(party, lambda: hash_passphrase(passphrase, salt), is_known=True)
         # The account may have been removed, and the session ended, meanwhile.
         if self.who(cookie) is None:
             return None

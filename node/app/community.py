@@ -26,6 +26,7 @@ class CommunityCommands:
             "community": self.show,
             "community-follow": self.follow,
             "community-add": self.add,
+            "community-secret": self.secret,
         }
 
     def show(self, _question: dict[str, Any]) -> Mapping[str, Any]:
@@ -39,7 +40,17 @@ class CommunityCommands:
             "offered": service.offered(),
             "warnings": service.warnings(),
             "statements": [as_json(each) for each in state.statements()] if state else [],
+            "secret": service.secrets.exchange.number_in_force(),
+            "secret_held": service.secrets.exchange.number_held(),
+            "secret_lagging": service.secrets.exchange.lagging(),
         }
+
+    async def secret(self, _question: dict[str, Any]) -> Mapping[str, Any]:
+        """The commitment of a secret that is on this node's disk and in force nowhere; an admin's next version names it. The
+        secret itself does not leave the node."""
+        if self._community.state is None:
+            raise _no_record()
+        return {"commitment": await _stored(self._community.secrets.prepared())}
 
     async def follow(self, question: dict[str, Any]) -> Mapping[str, Any]:
         """Follow a record from now on: one that neighbours follow, by the start of its id, or one with its statements."""
@@ -65,16 +76,20 @@ class CommunityCommands:
     async def add(self, question: dict[str, Any]) -> Mapping[str, Any]:
         """Take in statements; they are stored and told to the neighbours when this returns."""
         if self._community.state is None:
-            raise NodeError(
-                "this node follows no community record",
-                "make one with 'procomu community create', or join one with an invite",
-            )
+            raise _no_record()
         refusal = await _stored(self._community.take_in(_statements(question)))
         if refusal:
             raise NodeError(
                 f"a statement was refused: {refusal}", "look at 'procomu community show', and sign it again"
             )
         return {}
+
+
+def _no_record() -> NodeError:
+    return NodeError(
+        "this node follows no community record",
+        "make one with 'procomu community create', or join one with an invite",
+    )
 
 
 async def _stored[T](work: Awaitable[T]) -> T:

@@ -122,8 +122,8 @@ class StatusSnapshot:
         """`measured`: what the rules in force promise beyond what the line carried. `key_copies`: as in `Overview`."""
         self._config, self._reconciler, self._files, self._parts = config, reconciler, files, parts
         self.adoption = adoption
-        self._peers, self._waiting, self._warned = peers, waiting, warned
-        self._key_copies = key_copies
+        self.peers, self._waiting, self._warned = peers, waiting, warned
+        self.key_copies = key_copies
         self._roster = roster
         self._losses, self._table_use, self._measured = losses, table_use, measured
 
@@ -142,12 +142,12 @@ class StatusSnapshot:
             uplink_slowest=reconciler.uplink_rate_control.slowest,
             waiting=self._waiting(),
             online=self._online(translator),
-            peers=self._peers(),
+            peers=self.peers(),
             sentences=describe(ruleset, translator),
             warnings=self.warnings(),
             has_lost=bool(self._losses()),
             flows=self._flows(),
-            key_copies=self._key_copies(),
+            key_copies=self.key_copies(),
         )
 
     def warnings(self) -> tuple[str, ...]:
@@ -213,7 +213,7 @@ class StatusSnapshot:
     def node_names(self) -> frozenset[str]:
         """The names of all nodes of the community; empty while one of them is not known."""
         others = set(self._roster()) - {self._reconciler.node}
-        return node_names(self._config.node.name, others, self._peers())
+        return node_names(self._config.node.name, others, self.peers())
 
     def _flows(self) -> FlowsRow:
         reconciler, limit = self._reconciler, self._config.lan.flows_per_device

@@ -13,12 +13,15 @@ from typing import Protocol
 
 from node.backup.age import RECIPIENTS_BYTES_MAX, AgeReader, AgeWriter, UnreadableBackup
 from node.control.active_ruleset import MEMBERS_COPY, RULES_COPY
+from node.secret_file import FILE_BYTES_MAX, SECRETS_FILE
 
 FORMAT = "procomu-backup-1"
 DESCRIPTION, DATABASE = "backup.json", "procomu.db"
 DESCRIPTION_BYTES_MAX = 16_384
 SETTINGS, RULES, MEMBERS = "node.toml", "rules.toml", "members.toml"
 COMMUNITY_KEY, NODE_KEY, RECIPIENTS = "community.key", "node.key", "backup.pub"
+COMMUNITY_SECRETS = SECRETS_FILE
+"""Those after the first."""
 ADMIN_CERTIFICATE = "admin-certificate.pem"
 """Self-signed, with its key: browsers of admins have accepted it."""
 FILES: Mapping[str, int] = {
@@ -31,10 +34,11 @@ FILES: Mapping[str, int] = {
     RULES_COPY: 1_000_000,
     MEMBERS_COPY: 4_000_000,
     ADMIN_CERTIFICATE: 65_536,
+    COMMUNITY_SECRETS: FILE_BYTES_MAX,
     DATABASE: 4_000_000_000,
 }
 """Every file, in this order, and the most bytes that it can have. All but `OPTIONAL` must be there."""
-OPTIONAL = frozenset({RULES, MEMBERS, RULES_COPY, MEMBERS_COPY, ADMIN_CERTIFICATE})
+OPTIONAL = frozenset({RULES, MEMBERS, RULES_COPY, MEMBERS_COPY, ADMIN_CERTIFICATE, COMMUNITY_SECRETS})
 COMPRESSION = 0
 """Preset of xz: half as large as with gzip in the same time, with 4 MB of memory; a higher one takes three times as long."""
 MEMORY_MAX = 32 * 1024 * 1024

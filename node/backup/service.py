@@ -26,6 +26,7 @@ from node.backup.age import (
 from node.backup.contents import (
     ADMIN_CERTIFICATE,
     COMMUNITY_KEY,
+    COMMUNITY_SECRETS,
     DATABASE,
     FILES,
     MEMBERS,
@@ -82,6 +83,7 @@ def files_of(config_path: Path, config: NodeConfig) -> Mapping[str, Path]:
         RULES_COPY: data_dir / RULES_COPY,
         MEMBERS_COPY: data_dir / MEMBERS_COPY,
         ADMIN_CERTIFICATE: data_dir / ADMIN_CERTIFICATE,
+        COMMUNITY_SECRETS: data_dir / COMMUNITY_SECRETS,
         DATABASE: data_dir / DATABASE,
     }
 

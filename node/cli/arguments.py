@@ -327,9 +327,16 @@ VERBS: tuple[Verb, ...] = (
     ),
     Verb(
         ("community", "rotate"),
-        "Replace the admin key on this machine by a new one. The one before signs nothing any longer.",
-        "procomu community rotate",
-        (_JSON,),
+        "Replace the admin key on this machine by a new one, or the community's secret, which a removed node knows.",
+        "procomu community rotate --secret",
+        (
+            Argument("--secret", "a new secret for all nodes, instead of a new admin key"),
+            Argument(
+                "--recovery", "with --secret: a file with a recovery key from paper, which signs too", "FILE"
+            ),
+            Argument("--save", "with --secret: a file for the next admin, if more must sign", "FILE"),
+            _JSON,
+        ),
     ),
     Verb(
         ("community", "key"),
@@ -428,11 +435,16 @@ VERBS: tuple[Verb, ...] = (
     ),
     Verb(
         ("export",),
-        "Write all tables of the database into a new folder, for other programs. The node can run meanwhile.",
+        "Write all tables of the database into a new folder, for other programs; or print the community's nodes and links "
+        "in a format of programs that draw networks. The node can run meanwhile.",
         "procomu export tables --format csv",
         (
-            Argument("FOLDER", "a new folder"),
-            Argument("--format", "csv (when not given) or json", "FORMAT"),
+            Argument(
+                "WHAT",
+                "a new folder for the tables; or netjson, meshviewer or nodelist, which the running node answers "
+                "(./netjson is a folder)",
+            ),
+            Argument("--format", "of the tables: csv (when not given) or json", "FORMAT"),
             Argument("--table", "one table only", "NAME"),
             _JSON,
         ),

@@ -4,6 +4,7 @@ What only they need is imported when they run, as in `node.cli.commands`.
 """
 
 import contextlib
+import json
 import os
 import sys
 from collections.abc import Callable, Mapping
@@ -13,7 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
 
 from node.cli.arguments import EXIT_WRONG_USE, EXIT_YES
-from node.cli.commands import CommandContext, cleanup_kernel, new_file, read_config, version
+from node.cli.commands import CommandContext, answer_to, cleanup_kernel, new_file, read_config, version
 from node.cli.terminal import clean
 from node.config import NodeConfig
 from node.errors import NodeError
@@ -24,6 +25,8 @@ if TYPE_CHECKING:
 
 KEY_FILE_BYTES_MAX = 16_384
 INTERFACES = Path("/sys/class/net")
+NETWORK_FORMATS = ("netjson", "meshviewer", "nodelist")
+"""Those of `node.export.formats`, which loads what takes a while on a small board."""
 TRIES = 3
 """For a typed recovery key."""
 
@@ -156,12 +159,14 @@ def export(context: CommandContext) -> int:
     from node.storage.export import FORMATS, export_tables  # noqa: PLC0415
 
     asked = context.asked
+    if asked["what"] in NETWORK_FORMATS:
+        return _export_network(context)
     file_format = FORMATS.get(asked["format"] or "csv")
     if file_format is None:
         print(f"procomu export: --format is {' or '.join(FORMATS)}", file=sys.stderr)
         return EXIT_WRONG_USE
     database = Path(read_config(context.config_path).node.data_dir) / DATABASE
-    tables = export_tables(database, Path(asked["folder"]), file_format, asked["table"] or "")
+    tables = export_tables(database, Path(asked["what"]), file_format, asked["table"] or "")
     left_out = [f"{each.table}: {', '.join(each.left_out)}" for each in tables if each.left_out]
     lines = [f"  {each.file}  {each.rows} rows" for each in tables]
     lines += [f"Left out, because they prove an identity: {'; '.join(left_out)}."] if left_out else []
@@ -169,6 +174,16 @@ def export(context: CommandContext) -> int:
         "The files are not encrypted and are about people: delete them when they are no longer needed."
     )
     context.answer({"ok": True, "tables": [asdict(each) for each in tables]}, lines)
+    return EXIT_YES
+
+
+def _export_network(context: CommandContext) -> int:
+    asked = context.asked
+    if asked["format"] or asked["table"]:
+        print("procomu export: --format and --table are for the tables of the database", file=sys.stderr)
+        return EXIT_WRONG_USE
+    document = answer_to(context, {"ask": "export", "format": asked["what"]})["document"]
+    context.answer(document, [json.dumps(document, ensure_ascii=False, indent=2)])
     return EXIT_YES
 
 

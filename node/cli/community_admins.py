@@ -16,7 +16,7 @@ from mesh.page_format import Malformed
 from mesh.recovery_key import read_recovery_text, recovery_text
 from mesh.signed_statement import SignedStatement, add_signatures, as_json, read_statement
 from node.cli.arguments import EXIT_NO, EXIT_YES
-from node.cli.commands import CommandContext, new_file, read_file
+from node.cli.commands import CommandContext, answer_to, new_file, read_file
 from node.cli.community_commands import ADMIN_KEY, admin_key, followed, new_admin_key, tell_node
 from node.cli.terminal import clean
 from node.errors import NodeError
@@ -51,6 +51,14 @@ def admins(context: CommandContext) -> int:
     return _hand_in(context, state, made, lines)
 
 
+def rotate_secret(context: CommandContext) -> int:
+    """A new secret of the community, which this node makes and its neighbours take from it. What was interrupted is
+    completed by the same command, with the same secret."""
+    state, keys = followed(context), _keys(context)
+    commitment = answer_to(context, {"ask": "community-secret"})["commitment"]
+    return _hand_in(context, state, changed_record(state, RecordChange(secret=commitment), keys), [])
+
+
 def sign(context: CommandContext) -> int:
     """Adds this machine's signature to a change that another admin has prepared."""
 
@@ -74,8 +82,13 @@ def _hand_in(
         # Before the record can have it in force, also when the node cannot store it now: it exists nowhere else.
         print("\n".join(lines), end="\n" if lines else "", file=context.out, flush=True)
         tell_node(context, {"ask": "community-add"}, in_order(state, made))
-        done = f"Version {record.version} of the community record is in force."
-        context.answer({"ok": True, "version": record.version, "in_force": True}, [done])
+        done = [f"Version {record.version} of the community record is in force."]
+        if record.secret:
+            done += [
+                "Its nodes take the new secret from each other; 'procomu community show' names neighbours that lack it.",
+                "Codes and cards that were printed before are still good.",
+            ]
+        context.answer({"ok": True, "version": record.version, "in_force": True}, done)
         return EXIT_YES
     if target is None:
         raise NodeError(
@@ -144,6 +157,7 @@ def _described(state: CommunityState, record: CommunityRecord) -> list[str]:
         f"  admin {clean(each.label)}, {each.votes} votes, {human_form(each.key)}" for each in record.admins
     ]
     lines += [f"  recovery key {human_form(each)}" for each in record.recovery]
+    lines += ["  a new secret of the community"] if record.secret else []
     return [*lines, f"  a change needs {record.threshold} votes; before, {before.threshold}"]
 
 

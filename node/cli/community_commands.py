@@ -10,13 +10,12 @@ import os
 import secrets
 import sys
 from collections.abc import Callable, Iterable, Mapping
-from ipaddress import IPv6Address, ip_address
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-from mesh.announcement import Address
+from mesh.announcement import Address, read_address
 from mesh.community_changes import (
     changed_membership,
     closed_invite,
@@ -37,6 +36,7 @@ from node.config import NodeConfig
 from node.console import QUESTION_BYTES_MAX, NoRunningNode
 from node.errors import NodeError
 from node.identity import human_form, key_from_pem, key_to_pem, own_node_id
+from node.interface_addresses import mesh_addresses
 from node.keyring import community_key_from
 from node.synced_files import sync_folder
 
@@ -50,7 +50,6 @@ USES_DEFAULT = 1
 INVITE_BYTES_MAX = 4_096
 PORTION_BYTES = QUESTION_BYTES_MAX // 2
 """Statements that the node is told in one question."""
-ADDRESSES = Path("/proc/net/if_inet6")
 
 
 def show(context: CommandContext) -> int:
@@ -100,8 +99,12 @@ def show(context: CommandContext) -> int:
             for each in state.invites()
         ],
         "competing": [each.hash for each in state.competing()],
+        "secret": answer["secret"],
+        "secret_held": answer["secret_held"],
+        "secret_lagging": answer["secret_lagging"],
     }
-    context.answer(as_json, [] if context.wants_json else [*_shown(context, state), *_warned(answer)])
+    shown = [] if context.wants_json else [*_shown(context, state), *_shown_secret(state, answer)]
+    context.answer(as_json, [*shown, *_warned(answer)])
     return EXIT_YES
 
 
@@ -147,6 +150,18 @@ def _shown(context: CommandContext, state: CommunityState) -> list[str]:
     if invites:
         lines += ["", *table((Column("invite"), Column("state"), Column("used")), invites, terminal)]
     return lines
+
+
+def _shown_secret(state: CommunityState, answer: Mapping[str, Any]) -> list[str]:
+    number, held, lagging = answer["secret"], answer["secret_held"], answer["secret_lagging"]
+    lines = ["", f"The community's secret in force is number {number}."]
+    if held < number:
+        lines += [f"This node has number {held} only."]
+    labels = {each.node: each.label for each in state.members()}
+    return [
+        *lines,
+        *(f"{clean(labels.get(node, '')) or human_form(node)} does not have it yet." for node in lagging),
+    ]
 
 
 def _warned(answer: Mapping[str, Any]) -> list[str]:
@@ -205,7 +220,9 @@ def invite(context: CommandContext) -> int:
             f"--uses is not a number from 1 to {USES_MAX}", "write for how many nodes the invite is"
         )
     config, seed = read_config(context.config_path), secrets.token_bytes(SEED_BYTES)
-    addresses = _given_address(asked["address"], config) or _own_addresses(config)
+    addresses = _given_address(asked["address"], config) or mesh_addresses(
+        config.mesh.interfaces, config.mesh.port
+    )
     if not addresses:
         raise NodeError(
             "this node has no address on a mesh link to write into the invite",
@@ -296,7 +313,10 @@ def remove(context: CommandContext) -> int:
     said = {"active": "is active again", "suspended": "is suspended", "removed": "is removed"}[new_state]
     lines = [f"{clean(view.label) or human_form(view.node)} {said}."]
     if new_state == "removed":
-        lines += ["It may still hold copies of what it received, and it knows the community's secret."]
+        lines += [
+            "It may still hold copies of what it received. It still knows the community's secret; make a new one:",
+            "procomu community rotate --secret",
+        ]
         if view.invite is not None:
             lines += [f"Close its invite too: procomu community invite --close {human_form(view.invite)}"]
     context.answer({"ok": True, "node": view.node, "state": new_state}, lines)
@@ -304,8 +324,13 @@ def remove(context: CommandContext) -> int:
 
 
 def rotate(context: CommandContext) -> int:
-    """A new admin key in the place of the one on this machine."""
+    """A new admin key in the place of the one on this machine; with --secret, a new secret of the community."""
+    if context.asked["secret"]:
+        from node.cli.community_admins import rotate_secret  # noqa: PLC0415
 
+        return rotate_secret(context)
+    if context.asked["save"] is not None or context.asked["recovery"] is not None:
+        raise NodeError("--save and --recovery belong to --secret", "add --secret, or leave them out")
     path = context.config_path.parent / ADMIN_KEY
     state, old, new_path = followed(context), admin_key(path), path.with_name(f"{ADMIN_KEY}.new")
     new = admin_key(new_path) if new_path.exists() else new_admin_key(new_path)
@@ -382,40 +407,14 @@ def new_admin_key(path: Path) -> Ed25519PrivateKey:
 
 
 def _given_address(text: str | None, config: NodeConfig) -> tuple[Address, ...]:
-
     if text is None:
         return ()
-    host, port = text.strip(), str(config.mesh.port)
-    if host.startswith("["):
-        host, _, rest = host[1:].partition("]")
-        port = rest.removeprefix(":") or port
-    elif host.count(":") == 1:
-        host, _, port = host.partition(":")
-    try:
-        ip_address(host)
-        number = int(port)
-    except ValueError:
-        number = 0
-    if not 1 <= number <= 65535:
+    address = read_address(text, config.mesh.port)
+    if address is None:
         raise NodeError(
             f"{clean(text)} is not an address", "write it as 10.0.0.1:7400, or [fd00::1]:7400 for IPv6"
         )
-    return (Address(host, number),)
-
-
-def _own_addresses(config: NodeConfig) -> tuple[Address, ...]:
-    """IPv6 addresses on the mesh links: a neighbour there needs no other."""
-
-    try:
-        lines = ADDRESSES.read_text().splitlines()
-    except OSError:
-        lines = []
-    found = []
-    for line in lines:
-        raw, *_, name = line.split()
-        if name in config.mesh.interfaces:
-            found.append(Address(str(IPv6Address(bytes.fromhex(raw))), config.mesh.port))
-    return tuple(found)
+    return (address,)
 
 
 COMMUNITY_COMMANDS: Mapping[str, Callable[[CommandContext], int]] = {

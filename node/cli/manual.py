@@ -13,7 +13,8 @@ _FILES = (
     (CONFIG_DEFAULT, "The node's settings."),
     ("/etc/procomu/rules.toml", "The community's rules."),
     ("/etc/procomu/members.toml", "Members, their groups and devices."),
-    ("/etc/procomu/community.key", "The secret of the community, the same on all its nodes."),
+    ("/etc/procomu/community.key", "The first secret of the community, the same on all its nodes."),
+    ("/var/lib/procomu/community.secrets", "Secrets of the community that were made later."),
     ("/var/lib/procomu", "The node's database and its own key."),
     ("/usr/share/doc/procomu", "The settings, the rule language, certificates, and examples."),
 )

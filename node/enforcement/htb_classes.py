@@ -228,8 +228,8 @@ def _with_bursts(
             found[minor] = htb
             continue
         taken.add(free)
-        # Without an uplink there is nothing above from which it could borrow.
-        guaranteed = peak if capacity is None else htb.rate
+        # Without an uplink there is nothing above from which it could borrow, except in a pool.
+        guaranteed = peak if htb.parent_minor is None else htb.rate
         found[free] = replace(
             htb,
             minor=free,

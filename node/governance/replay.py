@@ -15,9 +15,9 @@ from datetime import date, datetime
 from itertools import groupby
 
 from node.accounting.intervals import INTERVAL_S, AccountUsage
-from node.accounting.periods import SlidingDays, last_days, period_name
 from node.governance.allowance import Moment, Unit
 from node.governance.line_division import LineRights, greedy, rights_of, satisfied
+from node.governance.replayed_usage import ReplayedUsage
 from node.governance.rule_evaluation import Evaluator, PolicySlice
 from node.governance.rules import Quota, Ruleset, essence
 from node.translator import ENGLISH, Translator
@@ -124,35 +124,6 @@ def why_no_preview(in_force: Ruleset, words: Translator = ENGLISH) -> tuple[str,
 # --- one ruleset ---------------------------------------------------------------------------------
 
 
-@dataclass(slots=True)
-class _Used:
-    """What accounts used until now, as quotas count it: all, and while the line was busy."""
-
-    days: dict[str, dict[AccountId, list[int]]] = field(default_factory=dict)
-    """By day and account."""
-
-    def add(self, day: str, usage: AccountUsage) -> None:
-        today = self.days.setdefault(day, {})
-        for account, (used, is_busy) in usage.items():
-            counted = today.get(account)
-            if counted is None:
-                counted = today[account] = [0, 0]
-            total = used.down + used.up
-            counted[0] += total
-            if is_busy:
-                counted[1] += total
-
-    def total(self, account: AccountId, quota: Quota, day: str) -> int:
-        kind = 1 if quota.counts == "uplink while busy" else 0
-        if isinstance(quota.period, SlidingDays):
-            days = list(last_days(quota.period.days, day))
-        else:
-            period = period_name(quota.period, day)
-            days = [each for each in self.days if period_name(quota.period, each) == period]
-        found = [self.days[each][account][kind] for each in days if account in self.days.get(each, ())]
-        return sum(found)
-
-
 type _Kind = tuple[str, frozenset[str], frozenset[str]]
 """Tier, groups, and quotas that are used up: accounts of one kind have the same rights."""
 
@@ -205,7 +176,7 @@ class _RightsUnder:
             self._known.clear()
             self._rights.clear()
 
-    def take(self, use: _IntervalUse, used: _Used) -> None:
+    def take(self, use: _IntervalUse, used: ReplayedUsage) -> None:
         """The next interval; `used` until then."""
         self.begin(use.moment)
         if use.begins_hour:
@@ -251,7 +222,7 @@ class _RightsUnder:
         counted = self._slice.counted(Unit(AccountId(""), tier, groups))
         return self.rights_of(kind), [(each.quota, each.holds) for each in counted]
 
-    def kind(self, account: AccountId, day: date, used: _Used) -> _Kind:
+    def kind(self, account: AccountId, day: date, used: ReplayedUsage) -> _Kind:
         unit = self._unit_on(account, day, self._ruleset.grace_days)
         name = day.isoformat()
         exhausted = [
@@ -338,7 +309,7 @@ class _TwoSides:
         for day, moments in groupby(self._moments, key=lambda moment: moment.at.date()):
             accounts: dict[tuple[_Kind, _Kind], list[AccountId]] = {}
             for account in self.low:
-                before, after = (side.kind(account, day, _Used()) for side in self._sides)
+                before, after = (side.kind(account, day, ReplayedUsage()) for side in self._sides)
                 accounts.setdefault((before, after), []).append(account)
             for moment in moments:
                 concerned.update(*(accounts[kinds] for kinds in self._differing(moment, accounts)))
@@ -387,7 +358,7 @@ class _Replayer:
         self._interned: dict[tuple[object, ...], LineRights] = {}
         self._sides: dict[tuple[object, ...], _RightsUnder] = {}
         self.comparisons = [_TwoSides(self._side(before), self._side(after)) for before, after in changes]
-        self._used = _Used()
+        self._used = ReplayedUsage()
         self._has_quotas = any(side.quotas for side in self._sides.values())
         self._hour_begun: datetime | None = None
 

@@ -13,6 +13,7 @@ from node.config import NodeConfig
 from node.errors import NodeError
 from node.identity import key_from_pem, key_to_pem
 from node.keyring import open_keyring
+from node.secret_file import SECRETS_FILE, SecretFile
 from node.setup.first_files import SECRET_MODE
 from node.storage.database import Store
 from node.storage.repository import StoredStatements
@@ -73,8 +74,13 @@ def _own_key(path: Path) -> Ed25519PrivateKey:
 
 
 def store_joined(config: NodeConfig, joined: JoinedCommunity) -> None:
-    """Stores the statements in the node's database. Raises StorageTrouble."""
+    """Stores the statements in the node's database, and the secrets after the first. Raises NodeError."""
     node = config.node
+    later = Path(node.data_dir) / SECRETS_FILE
+    try:
+        SecretFile(later).write(joined.later)
+    except OSError as error:
+        raise NodeError(f"{later} cannot be written: {error.strerror}", "look at the disk") from error
     keys = open_keyring(Path(config.community.key_file), Path(node.key_file))
     store = Store(
         Path(node.data_dir) / "procomu.db",

@@ -28,6 +28,7 @@ from mesh.messages import (
 from mesh.page_format import VERSION, assemble_page, canonical, page_head
 from mesh.past_kind import past_body
 from mesh.record_exchange import RECORDS_EXTENSION
+from mesh.secret_exchange import SECRETS_EXTENSION
 from mesh.signed_statement import SignedStatement, as_json
 from mesh.usage_kind import usage_body
 from node.identity import sign
@@ -82,7 +83,7 @@ class FrameFuzzer:
                 id_of(HOSTILE),
                 HOSTILE,
                 self._hex(16),
-                self.chance.choice(((), (*EXTENSIONS, RECORDS_EXTENSION), EXTENSIONS)),
+                self.chance.choice(((), (*EXTENSIONS, RECORDS_EXTENSION, SECRETS_EXTENSION), EXTENSIONS)),
                 self.chance.choice(("", "0" * 15 + str(self.chance.randint(0, 9)))),
             )
         )
@@ -235,9 +236,16 @@ class FrameFuzzer:
                 self._record_frame(self.chance.choice(forged)),
                 self._forged_statement(),
                 canonical({"is": "records", "community": known, "digest": self._hex(32), "nodes": self._hex(16)}),
+                canonical({"is": "secret", "community": known, "secret": self._hex(64)}),
+                canonical({"is": "secretheld", "community": known, "number": self.chance.choice((0, 1, 2, 10**15))}),
+                self._secret_request(),
                 canonical({"is": "recordlist", "community": known, "names": [self._hex(16)], "asks": True}),
             )
         )  # fmt: skip
+
+    def _secret_request(self) -> bytes:
+        said = {"community": self._community.id, "commitment": self._hex(64), "digest": self._hex(32)}
+        return canonical({"is": "secretask", **said, "number": self.chance.randint(0, 3)})
 
     def _record_frame(self, statement: SignedStatement) -> bytes:
         return canonical({"is": "record", "record": as_json(statement)})

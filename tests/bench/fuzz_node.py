@@ -25,6 +25,7 @@ from node.units import Bytes, Usage
 from tests.bench.fuzz_community import SECRET, VILLAGE, fuzzed_community
 from tests.bench.namespaces import rss_kb
 from tests.fakes.neighbours import FakeNetworkTime, FakePageCache, FakeUsageLedger, id_of, key_of
+from tests.fakes.secret_store import FakeSecretStore
 
 TROUBLES_MAX = 50
 LINE_BYTES_MAX = 256 * 1024 * 1024
@@ -72,7 +73,11 @@ class FuzzedNode:
     def __init__(self, name: str, peers: tuple[Address, ...]) -> None:
         self.troubles, self.ledger, self.pages = Troubles(), FakeUsageLedger(id_of(name)), FakePageCache()
         self.community = CommunityService(
-            own=id_of(name), listed=(), store=StatementsInMemory(), secret=SECRET
+            own=id_of(name),
+            listed=(),
+            store=StatementsInMemory(),
+            secret=SECRET,
+            secret_store=FakeSecretStore(),
         )
         self.mesh = MeshService(
             key=key_of(name),

@@ -1,15 +1,20 @@
 """What a mesh of many nodes costs and how fast news travels in it: the real exchange, simulated links. `mesh_heal` is
 simulated too; real nodes are those of `mesh_nodes`, `mesh_memory` and `mesh_fuzz`, which attacks one through its socket.
 
-`idle_bps` is for 7 links, `busy_bps` with 10 active accounts at each node, which publish once a minute; both count IP bytes
-sent and received. Neighbours' mDNS, keepalives of TCP and the record of the community come on top. `spread` is the time
-until all nodes have a page.
+`idle_bps` is for 7 links, with node pages at the pace that they keep to at most; `busy_bps` with 10 active accounts at each
+node, which publish once a minute; both count IP bytes sent and received. Neighbours' mDNS, keepalives of TCP and the record
+of the community come on top. `spread` is the time until all nodes have a page. On the flat
+segment all 200 nodes see each other and choose their connections.
 """
 
+from collections.abc import Iterable
+
+from mesh.node_page_schedule import MESH_PACE_S
 from mesh.replicator import PUBLISH_REST_S
 from tests.bench import mesh_fuzz, mesh_heal, mesh_memory, mesh_nodes
 from tests.bench.figures import Figures, missing, quantile, say, taken
 from tests.bench.mesh_simulator import MeshSimulator
+from tests.fakes.overlay_simulator import OverlaySimulator
 from tests.lab.netns import missing_for_namespaces
 
 SIMULATED = (
@@ -20,12 +25,17 @@ SIMULATED = (
     "spread_p99_s_200",
     "spread_p99_s_1000",
     "copies_per_page_per_node",
+    "flat_links_max",
+    "flat_spread_p99_s_200",
 )
 KEYS = (*SIMULATED, *mesh_heal.KEYS, *mesh_nodes.KEYS, *mesh_memory.KEYS, *mesh_fuzz.KEYS)
 NODES, MANY_NODES, DEGREE, LOSS, ACCOUNTS = 200, 1_000, 7.5, 0.05, 10
 LINKS = 7
 WARM_PAGES, PAGES = 150, 50
-IDLE_S = 180.0
+NODE_PAGES = 1
+IDLE_S = NODE_PAGES * MESH_PACE_S
+"""So that the pages about nodes themselves come at their pace."""
+SETTLE_S = 60.0
 SHARED_STATE_BYTES, SHARED_STATE_EVERY_S, SHARED_STATE_SIDES = 3_840, 30, 2
 """LibreMesh's shared-state-async: entries of one node, their interval, and both neighbours begin an exchange, which sends
 everything in both directions."""
@@ -48,6 +58,9 @@ def simulated() -> Figures:
     say(f"busy: {busy:.0f} bit/s")
     spread, copies = spread_s(NODES, PAGES)
     say(f"spread: {quantile(spread, 0.99):.1f} s, {copies:.2f} copies")
+    links_max, edges = flat_segment()
+    flat_spread, flat_copies = spread_s(NODES, PAGES, edges)
+    say(f"flat: {links_max} links, {quantile(flat_spread, 0.99):.1f} s, {flat_copies:.2f} copies")
     far, _ = spread_s(MANY_NODES, PAGES // 2)
     peer_bytes = NODES * SHARED_STATE_BYTES * 2 * SHARED_STATE_SIDES * LINKS
     return {
@@ -58,6 +71,8 @@ def simulated() -> Figures:
         "spread_p99_s_200": round(quantile(spread, 0.99), 2),
         "spread_p99_s_1000": round(quantile(far, 0.99), 2),
         "copies_per_page_per_node": round(copies, 2),
+        "flat_links_max": links_max,
+        "flat_spread_p99_s_200": round(quantile(flat_spread, 0.99), 2),
     }
 
 
@@ -78,9 +93,22 @@ def idle_bps(nodes: int = NODES) -> float:
     mesh.know_all(accounts=1)
     mesh.connect_all()
     mesh.run(60.0)
+    _warm(mesh)
     _forget_bytes(mesh)
-    mesh.run(60.0 + IDLE_S)
+    until_s = mesh.now + IDLE_S
+    for number in range(NODE_PAGES):
+        mesh.at(
+            mesh.now + number * MESH_PACE_S, lambda number=number: mesh.publish_node_page(number * 7 % nodes)
+        )  # type: ignore[misc]
+    mesh.run(until_s)
     return _bps(mesh, IDLE_S, LINKS)
+
+
+def _warm(mesh: MeshSimulator) -> None:
+    """Node pages until the tree has formed."""
+    for number in range(WARM_PAGES // 3):
+        mesh.publish_node_page(number % len(mesh.nodes))
+        mesh.run(mesh.now + 2.0)
 
 
 def busy_bps(nodes: int = NODES) -> float:
@@ -100,9 +128,28 @@ def busy_bps(nodes: int = NODES) -> float:
     return _bps(mesh, 2 * PUBLISH_REST_S, LINKS)
 
 
-def spread_s(nodes: int, pages: int) -> tuple[list[float], float]:
+def flat_segment(nodes: int = NODES) -> tuple[int, set[frozenset[int]]]:
+    """The most connections that a node ever had while all found each other at once, a third vanished and came back, and
+    which there are then."""
+    mesh = OverlaySimulator(nodes)
+    mesh.see_all(range(nodes))
+    mesh.run(SETTLE_S)
+    gone = mesh.chance.sample(range(nodes), nodes // 3)
+    for number in gone:
+        mesh.stop(number)
+    mesh.run(SETTLE_S)
+    for number in gone:
+        mesh.start(number)
+    mesh.run(2 * SETTLE_S)
+    assert len(mesh.pieces()) == 1, "some nodes are apart"
+    return mesh.most, mesh.edges()
+
+
+def spread_s(
+    nodes: int, pages: int, edges: Iterable[frozenset[int]] | None = None
+) -> tuple[list[float], float]:
     """Seconds until all nodes have a page, of each page, and how often each node receives one."""
-    mesh = MeshSimulator(nodes, degree=DEGREE, loss=LOSS)
+    mesh = MeshSimulator(nodes, degree=DEGREE, loss=LOSS, edges=edges)
     mesh.connect_all()
     mesh.run(1.0)
     times, names, authors = [], [], list(range(nodes))

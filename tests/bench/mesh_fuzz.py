@@ -26,7 +26,7 @@ from tests.lab.unit_environment import unit_environment
 
 KEYS = ("fuzz_frames", "forged_accepted", "fuzz_crashes", "fuzz_rss_growth_mb", "fuzz_converged_s")
 SECONDS, LONG_SECONDS = 60.0, 600.0
-WARM_S, WARM_PART = 10.0, 0.1
+WARM_S, WARM_PART, WARM_FRAMES = 10.0, 0.1, 6_000
 """The attack before memory is read the first time: all that one author may have stored is stored then."""
 CONVERGE_S = 20.0
 QUIET_S = 2.0
@@ -133,7 +133,8 @@ async def fuzz(seconds: float, seed: int = 1) -> FuzzReport:
     ):
         attackers = Attackers(square.port, random.Random(seed), community, signed)
         await _converge(square, hills, 1)
-        await _attack(attackers, called, max(WARM_S, seconds * WARM_PART))
+        while attackers.sent < WARM_FRAMES:
+            await _attack(attackers, called, max(WARM_S, seconds * WARM_PART))
         before = (await square.ask("rss"))["kb"]
         say(f"{attackers.sent:,} frames to warm up, {before / 1024:.1f} MB")
         await _attack(attackers, called, seconds)

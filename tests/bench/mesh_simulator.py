@@ -8,12 +8,14 @@ import itertools
 import math
 import random
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 
 from mesh import exchange as exchange_module
+from mesh.announcement import Address
 from mesh.exchange import PAGE_KIND, Exchange, PageAccepted
 from mesh.messages import EXTENSIONS, decode
+from mesh.node_kind import LINKS_MAX, NODE_KIND, NOW, NodeFacts, NodeLink, node_body
 from mesh.page_format import Page, assemble_page, page_head
 from mesh.service import ROUND_EVERY_S, TREE_TICK_S
 from mesh.usage_kind import usage_body
@@ -45,7 +47,16 @@ class SimulatedNode:
 class MeshSimulator:
     """`count` nodes, not connected yet. `now` is in seconds."""
 
-    def __init__(self, count: int, *, degree: float, loss: float, seed: int = 1) -> None:
+    def __init__(
+        self,
+        count: int,
+        *,
+        degree: float,
+        loss: float,
+        seed: int = 1,
+        edges: Iterable[frozenset[int]] | None = None,
+    ) -> None:
+        """`edges`: who is connected, instead of a random graph of this degree."""
         self.chance, self.loss, self.now = random.Random(seed), loss, 0.0
         self.keys = [key_from_raw(number.to_bytes(32, "big")) for number in range(1, count + 1)]
         self.ids = [own_node_id(key) for key in self.keys]
@@ -60,7 +71,11 @@ class MeshSimulator:
         """By page: when each node accepted it."""
         self.copies: Counter[str] = Counter()
         self._verified: dict[bytes, bool] = {}
-        self._connect(degree)
+        if edges is None:
+            self._connect(degree)
+        else:
+            for edge in sorted(map(sorted, edges)):
+                self._join(*edge)
 
     def _connect(self, degree: float) -> None:
         """Nodes in a square; those within a radius are neighbours, and each piece is joined to the next one."""
@@ -108,22 +123,45 @@ class MeshSimulator:
             )
             for each in range(accounts)
         }
-        head = page_head(
+        return self._signed(number, self._head(number, "usage", DAY) + b"\n" + usage_body(rows))
+
+    def _head(self, number: int, kind: str, period: str) -> bytes:
+        return page_head(
             community=VILLAGE,
             author=self.ids[number],
             incarnation="12-m0a1b2c-01234567",
-            period=DAY,
+            period=period,
             part=0,
-            seq=node.seq,
+            seq=self.nodes[number].seq,
+            kind=kind,
         )
-        signed = head + b"\n" + usage_body(rows)
+
+    def _signed(self, number: int, signed: bytes) -> Page:
         page = decode(assemble_page(signed, sign(self.keys[number], PAGE_KIND, signed)))
         assert isinstance(page, Page)
         return page
 
+    def node_page(self, number: int) -> Page:
+        """The next page of this node about itself and its links."""
+        node = self.nodes[number]
+        node.seq += 1
+        neighbours = sorted(self.ids[each] for each in node.neighbours)[:LINKS_MAX]
+        facts = NodeFacts(
+            name=f"house on the hill {number}",
+            version="1.0.0",
+            addresses=(Address(f"10.{number // 200}.{number % 200}.1", 7400),),
+            uplink=("main", "up"),
+            load_percent=25,
+            links=tuple(NodeLink(each, 20, 1) for each in neighbours),
+            made_s=1_795_600_000 + node.seq,
+        )
+        head = self._head(number, NODE_KIND.name, NOW)
+        return self._signed(number, head + b"\n" + node_body(facts))
+
     def know_all(self, accounts: int) -> None:
-        """Every node holds a page of every other."""
-        pages = [self.page(number, accounts) for number in range(len(self.nodes))]
+        """Every node holds the pages of every other."""
+        numbers = range(len(self.nodes))
+        pages = [page for each in numbers for page in (self.page(each, accounts), self.node_page(each))]
         for node in self.nodes:
             for page in pages:
                 node.exchange.offer(page)
@@ -138,8 +176,14 @@ class MeshSimulator:
             self._pump(node)
 
     def publish(self, number: int, accounts: int) -> str:
-        """This node publishes its next page now; returns its name."""
-        page = self.page(number, accounts)
+        """This node publishes its next page of usage now; returns its name."""
+        return self._offer(number, self.page(number, accounts))
+
+    def publish_node_page(self, number: int) -> str:
+        """This node publishes its next page about itself now; returns its name."""
+        return self._offer(number, self.node_page(number))
+
+    def _offer(self, number: int, page: Page) -> str:
         name = f"{page.name}/{page.seq}"
         self.arrivals[name] = {number: self.now}
         self.nodes[number].exchange.offer(page)

@@ -387,6 +387,17 @@ ROWS = (
     ),
     FigureRow(
         "mesh",
+        "flat_links_max",
+        "200 nodes that all see each other: the most connections of one of them at any time",
+        "",
+        8,
+        at_least=False,
+    ),
+    FigureRow(
+        "mesh", "flat_spread_p99_s_200", "until all of these have a page, 99 of 100", "s", 15, at_least=False
+    ),
+    FigureRow(
+        "mesh",
         "heal_exact",
         "20 histories of splits, lost databases and clones: all nodes agree in the end (1: yes)",
         "",

@@ -13,6 +13,7 @@ from urllib.parse import urlencode, urlsplit
 
 from node.enforcement.plan import TableUse
 from node.governance.ladder_case import LadderCase
+from node.identity import own_node_id
 from node.units import AccountId, MacAddress
 from tests.browser.chromium import Browser
 from tests.browser.scenes import LANGUAGES, Doing, PageScene, nothing, sends
@@ -26,10 +27,11 @@ from tests.fakes.admin_pages import (
     RULES,
     TABLET,
     admin_app,
+    found_community,
     open_admin_server,
     populate,
 )
-from tests.fakes.use_cases import UseCases
+from tests.fakes.use_cases import KEY, UseCases
 
 ISSUE: dict[str, str] = {"count": "26", "lasts": "7", "group": "day-pass", "note": "for the festival"}
 HOST = "127.0.0.1"
@@ -93,6 +95,21 @@ async def open_with_cases() -> AsyncIterator[int]:
                 assert isinstance(opened, LadderCase), opened
             assert await app.portal.add_objection(PHONE, "ladder:big-users:1", "It was a backup.") is None
             await app.admin.cases.lift("admin Pere", 2)
+            async with open_admin_server(app.admin) as server:
+                assert server.bound is not None
+                yield server.bound[1]
+    finally:
+        folder.cleanup()
+
+
+@asynccontextmanager
+async def open_with_nodes() -> AsyncIterator[int]:
+    """The admin server of a node whose community has a record, an over-used invite and a copied disk."""
+    folder = await asyncio.to_thread(tempfile.TemporaryDirectory)
+    try:
+        async with admin_app(Path(folder.name)) as app:
+            await found_community(app)
+            app.node.key_copies = ("Two machines use the key of hills: give one of them a key of its own.",)
             async with open_admin_server(app.admin) as server:
                 assert server.bound is not None
                 yield server.bound[1]
@@ -258,7 +275,59 @@ by = "D-2026-020"
 _has_a_key = _and_goes("/backups", sends("/backups/key"))
 _has_a_passphrase = _and_goes("/passphrase", sends("/passphrase", **_ANA))
 
+_OWN_NODE = own_node_id(KEY)
+_SIGNS = {"passphrase": _ANA["passphrase"]}
+
+
+def _has_a_record(browser: Browser, address: str) -> None:
+    """An admin with a passphrase makes the community record."""
+    _has_a_passphrase(browser, address)
+    browser.open(f"{address}/nodes/record")
+    browser.send("/nodes/record", **_SIGNS)
+
+
+def _has_an_invite(browser: Browser, address: str) -> None:
+    _has_a_record(browser, address)
+    browser.open(f"{address}/nodes/invite")
+    browser.send("/nodes/invite", **_SIGNS)
+
+
+def _node(name: str, path: str, before: Doing = _has_a_record, **more: Any) -> PageScene:
+    return _admin(name, "what is signed", path, before=before, **more)
+
+
+SIGNED_SCENES = (
+    _node("a signature without a passphrase", "/nodes/record", before=signs_in(LINK)),
+    _node("a community record to make", "/nodes/record", before=_has_a_passphrase),
+    _node(
+        "a recovery key of the community",
+        "/nodes/record",
+        before=_has_a_passphrase,
+        after=sends("/nodes/record", **_SIGNS),
+    ),
+    _node("a key to make", "/nodes/key", before=_has_a_passphrase),
+    _node("a key of an admin", "/nodes/key"),
+    _node("a key that signs nothing yet", "/nodes/invite", before=_has_a_passphrase, server=open_with_nodes),
+    _node("nodes with an invite", "/nodes", before=_has_an_invite),
+    _node("an invite to make", "/nodes/invite"),
+    _node("an invite for too many", "/nodes/invite", after=sends("/nodes/invite", uses="99", **_SIGNS)),
+    _node("an invite", "/nodes/invite", after=sends("/nodes/invite", uses="3", **_SIGNS)),
+    _node("a node to remove", f"/nodes/node?id={_OWN_NODE}&do=removed"),
+    _node(
+        "a wrong passphrase for a signature",
+        f"/nodes/node?id={_OWN_NODE}&do=suspended",
+        after=sends("/nodes/node", passphrase="four wrong old words"),
+    ),
+    _node(
+        "a node suspended",
+        f"/nodes/node?id={_OWN_NODE}&do=suspended",
+        after=sends("/nodes/node", **_SIGNS),
+    ),
+    _node("another admin of the community", "/nodes/admin"),
+)
+
 ADMIN_SCENES = (
+    *SIGNED_SCENES,
     _admin("an admin's link", "signing in", f"/sign-in?token={LINK}", before=nothing),
     _admin("a link that no longer works", "signing in", "/sign-in?token=used-up-0123456789", before=nothing),
     _admin("a name and a passphrase", "signing in", "/sign-in", before=nothing),
@@ -355,6 +424,8 @@ ADMIN_SCENES = (
         server=open_with_cases,
         after=sends("/ladders/open"),
     ),
+    _admin("nodes without a record", "nodes", "/nodes"),
+    _admin("nodes of a community", "nodes", "/nodes", server=open_with_nodes),
     _admin("Procomú's own appearance", "appearance", "/appearance"),
     _admin(
         "a colour that nobody can read",

@@ -18,7 +18,15 @@ import pytest
 
 from node.backup import offline, restore, service
 from node.backup.age import UnreadableBackup, recipient_of
-from node.backup.contents import COMMUNITY_KEY, DATABASE, NODE_KEY, RECIPIENTS, SETTINGS, Description
+from node.backup.contents import (
+    COMMUNITY_KEY,
+    COMMUNITY_SECRETS,
+    DATABASE,
+    NODE_KEY,
+    RECIPIENTS,
+    SETTINGS,
+    Description,
+)
 from node.backup.offline import RECORD, FileChanges, claim, finish_changes
 from node.backup.service import files_of, inspect_backup, last_made, make_backup, note_made, save_recipient
 from node.config import NodeConfig, parse_config
@@ -128,6 +136,16 @@ def test_a_node_is_restored_on_other_hardware_under_the_same_name(machine, tmp_p
     for name in (COMMUNITY_KEY, NODE_KEY, DATABASE):
         assert 0o600 == stat.S_IMODE(new.paths[name].stat().st_mode)
     assert 0o700 == stat.S_IMODE((new.root / "data").stat().st_mode)
+
+
+def test_later_secrets_of_the_community_are_in_a_backup_and_in_no_other_hands(machine, tmp_path):
+    later = bytes([9] * 32).hex() + "\n"
+    machine.paths[COMMUNITY_SECRETS].write_text(later)
+    file = machine.backup()
+    new = machine.move(tmp_path / "old")
+    put_back(file, new)
+    restored = new.paths[COMMUNITY_SECRETS]
+    assert (later, 0o600) == (restored.read_text(), stat.S_IMODE(restored.stat().st_mode))
 
 
 async def test_everything_is_there_but_counting_begins_under_another_name(machine, tmp_path):

@@ -707,3 +707,26 @@ def test_without_a_database_nothing_can_be_replayed(config, tmp_path, capsys):
     (tmp_path / "data" / "adopted.rules.toml").write_text(GOOD)
     assert 1 == main(["rules", "preview", str(draft), "--config", str(config)])
     assert "start the node once" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("name", ["netjson", "meshviewer", "nodelist"])
+def test_the_network_is_printed_for_other_programs(config, tmp_path, monkeypatch, capsys, name):
+    monkeypatch.chdir(tmp_path)
+    document = {"label": "Família", "nodes": [], "links": []}
+    asked = []
+
+    def export(question: Mapping[str, Any]) -> Mapping[str, Any]:
+        asked.append(question["format"])
+        return {"document": document}
+
+    with node_running(config, {"export": export}):
+        capsys.readouterr()
+        assert 0 == main(["--config", str(config), "export", name])
+        assert document == json.loads(capsys.readouterr().out)
+        assert 0 == main(["--config", str(config), "export", name, "--json"])
+        assert document == said_in_json(capsys)
+        assert 2 == main(["--config", str(config), "export", name, "--format", "json"])
+        assert "tables of the database" in capsys.readouterr().err
+    assert [name, name] == asked
+    assert 3 == main(["--config", str(config), "export", name])
+    assert not (tmp_path / name).exists()

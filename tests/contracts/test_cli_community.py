@@ -17,7 +17,8 @@ from node.identity import key_from_pem, own_node_id
 from node.units import NodeId
 from tests.contracts.test_cli import config, node_running
 from tests.fakes.neighbours import id_of
-from tests.unit.node.app.test_community import FakeStatementStore
+from tests.fakes.secret_store import FakeSecretStore
+from tests.fakes.statement_store import FakeStatementStore
 
 __all__ = ["config"]
 NODES = tuple(map(id_of, ("square", "hills", "library")))
@@ -28,7 +29,11 @@ class AnsweringNode:
 
     def __init__(self) -> None:
         self.service = CommunityService(
-            own=NODES[0], listed=NODES, store=FakeStatementStore(), secret=bytes(32)
+            own=NODES[0],
+            listed=NODES,
+            store=FakeStatementStore(),
+            secret=bytes(32),
+            secret_store=FakeSecretStore(),
         )
         self._commands = CommunityCommands(self.service)
         self.adds: int | None = None
@@ -119,3 +124,76 @@ def test_an_admin_is_removed_without_any_node_leaving_also_when_it_is_interrupte
     assert node.service.state.head is not None
     assert {pau} == node.service.state.head.admin_keys
     assert {frozenset(NODES)} == set(node.members_seen)
+
+
+def test_a_new_secret_is_completed_after_an_interruption_and_the_one_of_before_is_kept(
+    config: Path, node: AnsweringNode, capsys: pytest.CaptureFixture[str]
+) -> None:
+    secrets = node.service.secrets
+    with node_running(config, node.answers()):
+        assert 0 == run(config, "create")
+        assert (bytes(32),) == secrets.all()
+        node.members_seen.clear()
+        node.adds = 0
+        assert 1 == run(config, "rotate", "--secret")
+        assert (bytes(32),) == secrets.all()
+        node.adds = None
+        capsys.readouterr()
+        assert 0 == run(config, "rotate", "--secret")
+        said = capsys.readouterr().out
+        assert 0 == run(config, "show")
+        shown = capsys.readouterr().out
+    assert 1 == secrets._store.made, "the same secret as before the interruption"
+    assert [bytes(32)] == list(secrets.all()[1:])
+    assert secrets.newest.hex() not in said + shown
+    assert "secret in force is number 2" in shown
+    assert {frozenset(NODES)} == set(node.members_seen)
+
+
+def test_two_of_three_admins_make_a_new_secret_and_the_file_between_them_does_not_have_it(
+    config: Path, node: AnsweringNode, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    key, change, signed = config.parent / "admin.key", tmp_path / "change.json", tmp_path / "signed.json"
+    rosa = key.with_suffix(".rosa")
+    with node_running(config, node.answers()):
+        assert 0 == run(config, "create")
+        key.rename(rosa)
+        assert 0 == run(config, "key")
+        pau = admin_in(key)
+        key.rename(key.with_suffix(".pau"))
+        rosa.rename(key)
+        assert 0 == run(config, "admins", "--add", pau, "--label", "Pau", "--threshold", "1")
+        assert 1 == run(config, "admins", "--threshold", "2", "--save", str(signed))
+        key.rename(rosa)
+        key.with_suffix(".pau").rename(key)
+        assert 0 == run(config, "sign", str(signed))
+        assert 1 == run(config, "rotate", "--secret")
+        assert 1 == run(config, "rotate", "--secret", "--save", str(change))
+        assert 1 == node.service.secrets.exchange.number_in_force()
+        rosa.rename(key)
+        capsys.readouterr()
+        assert 0 == run(config, "sign", str(change))
+        assert "a new secret of the community" in capsys.readouterr().out
+    assert 2 == node.service.secrets.exchange.number_held()
+    assert node.service.secrets.newest.hex() not in change.read_text()
+    assert 1 == node.service.secrets._store.made
+
+
+def test_options_of_a_new_secret_are_not_ignored_for_a_new_key(
+    config: Path, node: AnsweringNode, tmp_path: Path
+) -> None:
+    with node_running(config, node.answers()):
+        assert 1 == run(config, "rotate", "--secret")
+        assert 0 == run(config, "create")
+        before = admin_in(config.parent / "admin.key")
+        assert 1 == run(config, "rotate", "--save", str(tmp_path / "x"))
+        assert before == admin_in(config.parent / "admin.key")
+
+
+def test_removing_a_node_says_that_it_knows_the_secret(
+    config: Path, node: AnsweringNode, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with node_running(config, node.answers()):
+        assert 0 == run(config, "create")
+        assert 0 == run(config, "remove", NODES[2])
+    assert "procomu community rotate --secret" in capsys.readouterr().out

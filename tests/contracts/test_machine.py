@@ -1,8 +1,11 @@
 """The id of the machine: the same at each start, another one where a copied disk is, from files as the kernel shows them."""
 
+import os
 from pathlib import Path
 
-from node.machine import MACHINE_CHARS, machine_facts, machine_id
+import pytest
+
+from node.machine import MACHINE_CHARS, load_percent, machine_facts, machine_id
 from node.units import NodeId
 
 NODE = NodeId("a" * 52)
@@ -67,3 +70,13 @@ def test_the_id_is_short_and_says_nothing_elsewhere() -> None:
 
 def test_this_machine_is_the_same_twice() -> None:
     assert machine_facts() == machine_facts()
+
+
+def test_the_load_is_that_of_the_last_quarter_of_an_hour_for_each_processor(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(os, "getloadavg", lambda: (9.0, 8.0, 3.0))
+    monkeypatch.setattr(os, "cpu_count", lambda: 4)
+    assert load_percent() == 75
+    monkeypatch.setattr(os, "cpu_count", lambda: None)
+    assert load_percent() == 300

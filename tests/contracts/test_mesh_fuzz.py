@@ -30,7 +30,7 @@ def test_nothing_forged_is_taken_in_nothing_crashes_and_memory_stays(pytestconfi
         capture_output=True,
         text=True,
         check=False,
-        timeout=180,
+        timeout=400,
     )
     assert 0 == done.returncode, done.stderr[-6_000:]
     found = json.loads(done.stdout.splitlines()[-1])

@@ -19,7 +19,8 @@ from node.errors import NodeError
 from tests.contracts.test_mesh_service import until
 from tests.fakes.community_statements import begun
 from tests.fakes.neighbours import FakePageCache, FakeUsageLedger, id_of, key_of
-from tests.unit.node.app.test_community import FakeStatementStore
+from tests.fakes.secret_store import FakeSecretStore
+from tests.fakes.statement_store import FakeStatementStore
 
 FIRST = begun("square")
 SEED = bytes(SEED_BYTES)
@@ -31,7 +32,10 @@ class NodeWithRecord:
 
     def __init__(self, name: str, *peers: Address) -> None:
         self.name, self.store = name, FakeStatementStore()
-        self.community = CommunityService(own=id_of(name), listed=(), store=self.store, secret=SECRET)
+        self.secrets = FakeSecretStore()
+        self.community = CommunityService(
+            own=id_of(name), listed=(), store=self.store, secret=SECRET, secret_store=self.secrets
+        )
         self.mesh = MeshService(
             key=key_of(name),
             community_id="the-village",

@@ -1,27 +1,22 @@
 """From a rule file to the kernel's classes: nobody gets less than the lifeline, on any level of the tree."""
 
-from collections.abc import Callable
 from dataclasses import replace
 
 import pytest
-from hypothesis import HealthCheck, assume, given, settings
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from node.control.effective_policy import EffectivePolicy
 from node.enforcement.htb_classes import UPLINK_MINOR, HtbClass, htb_classes
-from node.governance.explanation import explain
-from node.governance.ladder_case import DAY_MS, DAY_S, CaseOpened, open_case
 from node.governance.rules import GUEST_TIER, control_reserve
 from node.sessions.traffic_classes import pool_account
-from node.units import AccountId, BitsPerSecond, Monotonic, Now, Rates
+from node.units import AccountId, BitsPerSecond, Rates
 from tests.fakes.communities import (
     ACCEPTED,
-    CALENDAR,
     TIERS,
     Community,
     effective_policy_of,
     guest_lifeline_of,
-    is_accepted,
     lifeline_of,
     plan_of,
 )
@@ -155,115 +150,6 @@ def test_a_reserve_is_guaranteed_to_its_pool_and_the_whole_line_is_lent_to_other
     clinic, other = classes[minors[AccountId("a0")]], classes[minors[AccountId("a1")]]
     assert classes[clinic.parent_minor or 0].rate >= 1_700_000
     assert 8_500_000 == other.ceil
-
-
-def observed_or_removed(rules: str, chosen: frozenset[int]) -> tuple[str, str]:
-    """The file with the chosen rules only observed, together with all that replace them, and without these rules."""
-    head, *tables = rules.removesuffix(CALENDAR).split("[[rule]]\n")
-    ids: set[str] = set()
-    observing, without = head, head
-    for number, table in enumerate(tables):
-        name, replaced = table.split('"')[1], table.partition('exception_to = "')[2].partition('"')[0]
-        if number in chosen or replaced in ids:
-            ids.add(name)
-            observing += f"[[rule]]\nobserve = true\n{table}"
-        else:
-            observing += f"[[rule]]\n{table}"
-            without += f"[[rule]]\n{table}"
-    return observing + CALENDAR, without + CALENDAR
-
-
-@FEW
-@given(ACCEPTED, st.frozensets(st.integers(0, 9), min_size=1, max_size=4))
-def test_a_rule_that_is_only_observed_is_in_nothing_that_reaches_the_kernel(
-    community: Community, chosen: frozenset[int]
-) -> None:
-    observing, without = (
-        replace(community, rules=each) for each in observed_or_removed(community.rules, chosen)
-    )
-    assume(is_accepted(observing) and is_accepted(without))
-    standing, other = effective_policy_of(observing), effective_policy_of(without)
-    assert "observe = true" not in observing.rules or standing.active_ruleset.ruleset.observed
-    assert standing.allowances == other.allowances
-    assert plan_of(standing) == plan_of(other)
-    for upwards in WAYS:
-        assert tree(standing, upwards=upwards) == tree(other, upwards=upwards)
-    moment = standing.moment()
-    for account in standing.session_table.accounts_here():
-        told, expected = standing.allowance_at(account, moment), other.allowance_at(account, moment)
-        assert explain(told) == explain(expected)
-
-
-@FEW
-@given(ACCEPTED, st.sampled_from([64, 100, 256, 300]), st.sampled_from([300, 1_000, 4_000]))
-def test_what_a_test_of_everyone_proves_is_so_in_the_kernels_classes(
-    community: Community, least: int, most: int
-) -> None:
-    tests: dict[str, Callable[[HtbClass, int], bool]] = {
-        f"floor down >= {least} kbit/s": lambda htb, _: htb.rate >= least * 1_000,
-        "ceiling = none": lambda htb, line: htb.ceil == line,
-        f"ceiling down <= {most} kbit/s": lambda htb, _: htb.ceil <= most * 1_000,
-    }
-    for expect, holds in tests.items():
-        load = "everyone busy" if community.busy else "alone"
-        proof = f'[[test]]\ngiven = "everyone, always, {load}"\nexpect = "{expect}"\n'
-        proven = replace(community, rules=community.rules + proof, clock="synced", heavy=frozenset())
-        if not is_accepted(proven):
-            continue
-        standing = effective_policy_of(proven)
-        shaped, classes = standing.active_ruleset.ruleset.shaped, tree(standing, upwards=False)
-        for account in standing.session_table.accounts_here():
-            htb = classes.get(standing.session_table.minors[account])
-            if htb is not None and shaped is not None and standing.allowances[account].pool is None:
-                assert holds(htb, shaped.down), (account, expect)
-
-
-LADDER = """
-[[ladder]]
-id = "l"
-by = "D-1"
-who = "everyone"
-steps = ["tell", "share {0} for 9 days", "ceiling {1} for 9 days"]
-"""
-
-
-@FEW
-@given(
-    ACCEPTED,
-    st.sampled_from([1, 20, 50]),
-    st.sampled_from(["300 kbit/s", "600 kbit/s down, 150 kbit/s up", "2 Mbit/s"]),
-    st.lists(st.sampled_from([0, 1, 2, 3]), min_size=16, max_size=16),
-)
-def test_no_step_of_a_ladder_takes_the_lifeline_from_the_kernels_classes_and_none_gives_more(
-    community: Community, share: int, ceiling: str, steps: list[int]
-) -> None:
-    laddered = replace(community, rules=community.rules + LADDER.format(share, ceiling), clock="synced")
-    assume(is_accepted(laddered))
-    before, standing = effective_policy_of(replace(community, clock="synced")), effective_policy_of(laddered)
-    ladder = standing.active_ruleset.ruleset.ladders[0]
-    accounts = sorted(standing.session_table.accounts_here())
-    for number, (account, step) in enumerate(zip(accounts, steps, strict=False), start=1):
-        if step:
-            opened = CaseOpened(account, ladder, step, "", "admin")
-            opened_s = int(standing.moment().at.timestamp()) - 2 * DAY_S
-            begun = Monotonic(standing._clock.monotonic() - 2 * DAY_MS)
-            case = open_case(number, opened, Now(begun, standing._clock.boot, opened_s, ""))
-            standing._registry.ladder_cases.put(case)
-    standing.evaluate_all()
-    for upwards in WAYS:
-        classes = tree(standing, upwards=upwards)
-        shaped = standing.active_ruleset.ruleset.shaped
-        the_tree_holds(classes, None if shaped is None else way(shaped, upwards))
-        everybody_has_theirs(standing, classes, upwards=upwards)
-    for account, step in zip(accounts, steps, strict=False):
-        old, new = before.allowances[account], standing.allowances[account]
-        assert new.share.value <= old.share.value
-        assert new.weight_in_pool <= old.weight_in_pool
-        if step == 3:
-            assert new.ceiling is not None
-        assert (f"ladder:l:{step}" in standing.unit(account, standing.moment()).groups) == (step > 1)
-        if not step:
-            assert (new.share.value, new.floor.value) == (old.share.value, old.floor.value)
 
 
 @pytest.mark.slow
@@ -412,3 +298,19 @@ def test_a_voucher_of_the_schools_group_does_not_give_the_schools_floor_to_all_g
     standing = effective_policy_of(community)
     pool = standing.session_table.minors[pool_account("guests")]
     assert 64_000 == plan_of(standing).classes[pool].floor.down
+
+
+def test_a_burst_within_a_pool_is_guaranteed_no_more_than_its_share_of_the_pool() -> None:
+    """Where the uplink has no rate, a class can borrow of its pool only, and takes what it is guaranteed past it."""
+    rules = HEAD.partition("[uplink")[0] + '[charter]\nlifeline = "64 kbit/s down, 32 kbit/s up"\n'
+    rules += CHOIR.replace("3072 kbit/s down, 1152", "64 kbit/s down, 32")
+    rules += '[[rule]]\nid = "top"\nby = "D-1"\nwho = "tier:choir"\ntogether = true\n'
+    rules += 'ceiling = "64 kbit/s down, 32 kbit/s up"\nburst = "128 kbit/s down, 32 kbit/s up for 30 s"\n'
+    rules += '[[rule]]\nid = "own"\nby = "D-1"\nwho = "tier:choir"\n'
+    rules += 'ceiling = "64 kbit/s down, 64 kbit/s up"\nburst = "128 kbit/s down, 64 kbit/s up for 5 s"\n'
+    community = Community(rules, here(1, "choir"), ("a0",), 0, (), frozenset(), 0, "synced")
+    standing = effective_policy_of(community)
+    classes = tree(standing, upwards=False)
+    own = classes[standing.session_table.minors[AccountId("a0")]]
+    assert own.peak == 128_000
+    nobody_is_under_the_lifeline(community)

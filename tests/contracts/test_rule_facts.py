@@ -23,6 +23,7 @@ from node.units import BitsPerSecond
 from node.uplink.capacity_log import ENOUGH_S, NOTHING_LOGGED, counted, to_text
 from tests.contracts.test_cli import GOOD, config, said_in_json
 from tests.fakes.neighbours import id_of
+from tests.fakes.secret_store import FakeSecretStore
 
 __all__ = ["config"]
 
@@ -88,7 +89,13 @@ async def test_a_node_that_follows_a_community_record_is_not_alone(config: Path)
     assert "W20" in codes(node, GOOD + LINE + ELSEWHERE)
     store = Store(Path(node.node.data_dir) / "procomu.db")
     try:
-        service = CommunityService(own=id_of("square"), listed=(), store=StoredStatements(store), secret=b"s")
+        service = CommunityService(
+            own=id_of("square"),
+            listed=(),
+            store=StoredStatements(store),
+            secret=b"s",
+            secret_store=FakeSecretStore(),
+        )
         await service.follow("a" * 64)
     finally:
         store.close()

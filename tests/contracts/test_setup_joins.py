@@ -20,6 +20,7 @@ from tests.contracts.test_mesh_lobby import SECRET, invited, member
 from tests.contracts.test_setup import opened
 from tests.contracts.test_setup_files import ANSWERS
 from tests.fakes.neighbours import id_of
+from tests.fakes.secret_store import FakeSecretStore
 from tests.fakes.setup import CODE, SetupFixture
 from tests.lab.setup_client import shown
 
@@ -51,7 +52,9 @@ async def test_a_node_that_was_invited_has_the_secret_the_record_and_a_neighbour
         ),
     )
     try:
-        service = CommunityService(own=own, listed=(), store=StoredStatements(store), secret=SECRET)
+        service = CommunityService(
+            own=own, listed=(), store=StoredStatements(store), secret=SECRET, secret_store=FakeSecretStore()
+        )
         assert {own, id_of("square")} == service.roster()
     finally:
         store.close()

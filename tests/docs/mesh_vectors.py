@@ -11,7 +11,8 @@ from pathlib import Path
 
 from mesh import messages
 from mesh.announcement import Address
-from mesh.community_changes import first_record, new_invite
+from mesh.community_changes import RecordChange, changed_record, first_record, new_invite
+from mesh.community_secret import commitment_of
 from mesh.community_state import CommunityState
 from mesh.exchange import PAGE_KIND
 from mesh.invite import SEED_BYTES, Invite, invite_key, invite_text, make_use, read_invite
@@ -29,7 +30,8 @@ from mesh.messages import (
     encode,
 )
 from mesh.node_certificates import community_mark, leaf_certificate, wrapper_ca
-from mesh.page_format import Malformed, Page, assemble_page, page_digest, page_head
+from mesh.node_kind import NodeFacts, NodeLink, node_body
+from mesh.page_format import Malformed, Page, assemble_page, canonical, page_digest, page_head
 from mesh.page_kinds import page_content
 from mesh.page_versions import PageCollection, counts_as
 from mesh.past_kind import past_body
@@ -43,6 +45,7 @@ from node.units import AccountId, Bytes, Usage
 FOLDER = Path(__file__).parents[1] / "vectors" / "mesh"
 KEY = key_from_raw(bytes(range(32)))
 NODE = own_node_id(KEY)
+OTHER = own_node_id(key_from_raw(bytes([7] * 32)))
 
 
 def a_cell(down: int, up: int, busy_down: int, busy_up: int) -> UsageBucket:
@@ -115,6 +118,27 @@ def other_page() -> bytes:
     head = page_head(**stream, period="now", part=0, seq=9)  # type: ignore[arg-type]
     signed = head + b"\n" + '{"sky":"núvols"}'.encode()
     return assemble_page(signed, sign(KEY, PAGE_KIND, signed))
+
+
+NODE_SAYS = NodeFacts(
+    "Ermita de dalt",
+    "1.2.0",
+    (Address("10.0.0.1", 7400), Address("fd00::1", 7400)),
+    ("main", "up"),
+    25,
+    (NodeLink(NODE), NodeLink(own_node_id(key_from_raw(bytes(32))), 20, 1)),
+    1_795_600_000,
+)
+
+
+def node_page() -> dict[str, object]:
+    stream = {"community": "la-vall", "author": NODE, "incarnation": "2-c04b", "kind": "node"}
+    head = page_head(**stream, period="now", part=0, seq=10)  # type: ignore[arg-type]
+    signed = head + b"\n" + node_body(NODE_SAYS)
+    page = messages.decode(assemble_page(signed, sign(KEY, PAGE_KIND, signed)))
+    assert isinstance(page, Page)
+    says = asdict(NODE_SAYS)
+    return {"frame": page.raw.decode(), "label": page.label, "digest": page_digest(page), "says": says}
 
 
 def others() -> dict[str, object]:
@@ -190,6 +214,30 @@ def statements() -> dict[str, object]:
     }
 
 
+def secrets() -> dict[str, object]:
+    """A chain of two versions, the second of which puts a secret in force, and how a node takes it from another."""
+    secret, first = bytes(range(100, 132)), bytes(range(200, 232))
+    begun = first_record("La Vall", "Rosa", KEY, (NODE, OTHER))
+    state = CommunityState(begun.community)
+    for each in begun.statements:
+        state.add(each)
+    (rotated,) = changed_record(state, RecordChange(secret=commitment_of(secret)), (KEY,))
+    state.add(rotated)
+    frame = {"community": begun.community}
+    ask = {"is": "secretask", "commitment": commitment_of(secret), "digest": state.digest(), **frame}
+    return {
+        "first": first.hex(),
+        "community_id": hashlib.sha256(b"procomu community\0" + first).hexdigest(),
+        "secret": secret.hex(),
+        "commitment": commitment_of(secret),
+        "community": begun.community,
+        "statements": [as_json(each) for each in (*begun.statements, rotated)],
+        "held": canonical({"is": "secretheld", "number": 2, **frame}).decode(),
+        "ask": canonical(ask).decode(),
+        "answer": canonical({"is": "secret", "secret": secret.hex(), **frame}).decode(),
+    }
+
+
 def vectors() -> dict[str, object]:
     """File name to content."""
     decoded = messages.decode(page())
@@ -218,9 +266,11 @@ def vectors() -> dict[str, object]:
         "covers": [[*key, seq] for key, seq in COVERS.items()],
     }
     found["other"] = others()
+    found["node"] = node_page()
     found["hello-extended"] = {"frame": encode(EXTENDED).decode(), "says": asdict(EXTENDED)}
     found["room"] = room()
     found["statements"] = statements()
+    found["secrets"] = secrets()
     found["malformed"] = MALFORMED
     found["identity"] = {
         "private_key_hex": bytes(range(32)).hex(),

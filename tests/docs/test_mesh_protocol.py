@@ -4,22 +4,31 @@ import json
 import re
 from dataclasses import asdict
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from mesh import (
+    callable_address,
     community_record,
+    community_secret,
     community_state,
     directory,
     invite,
+    link_selection,
     lobby,
     messages,
+    node_kind,
+    node_page_schedule,
     other_pages,
+    overlay,
     page_format,
     page_versions,
     past_kind,
+    peer_exchange,
     peering,
     push_tree,
+    secret_exchange,
     signed_statement,
     tls_transport,
     usage_kind,
@@ -35,10 +44,12 @@ from mesh.roster import nodes_digest
 from mesh.signed_statement import SignedStatement, read_statement
 from mesh.usage_kind import PageContent, usage_rows
 from node.identity import human_form, key_from_raw, own_node_id, verify
+from node.keyring import Keyring
 from tests.docs import mesh_vectors
 from tests.docs.peering_diagram import diagram
 
 PAGE = (Path(__file__).parents[2] / "mesh" / "PROTOCOL.md").read_text()
+RECORDS, SECRETS = ("records", "recordlist", "record"), ("secretheld", "secretask", "secret")
 LIMITS = {
     "frame": messages.FRAME_BYTES_MAX,
     "head of a page": messages.HEAD_BYTES_MAX,
@@ -58,6 +69,9 @@ LIMITS = {
     "rows of one author that wait to be taken back": page_versions.CHANGED_ROWS_MAX,
     "pages of other kinds kept of one author": other_pages.OTHER_PAGES_MAX,
     "bytes of these": other_pages.OTHER_BYTES_MAX,
+    "addresses in a node page": node_kind.ADDRESSES_MAX,
+    "links in a node page": node_kind.LINKS_MAX,
+    "characters of a version in a node page": node_kind.VERSION_CHARS_MAX,
     "extensions in a hello": messages.EXTENSIONS_MAX,
     "text of a statement": signed_statement.TEXT_BYTES_MAX,
     "signatures of a statement": signed_statement.SIGNATURES_MAX,
@@ -72,13 +86,17 @@ LIMITS = {
     "uses of an invite": invite.USES_MAX,
     "uses kept beyond these": community_state.USES_OVER_MAX,
     "statements in one list": community_state.STATEMENTS_MAX,
+    "secrets of a community": community_secret.SECRETS_MAX,
+    "bytes of a frame about secrets": secret_exchange.FRAME_BYTES_MAX,
+    "secrets told to one neighbour at once": secret_exchange.ANSWERS_AT_ONCE,
     "bytes of a request in the lobby": lobby.REQUEST_BYTES_MAX,
     "bytes of its answer": lobby.ANSWER_BYTES_MAX,
     "attempts in the lobby at once": lobby.ATTEMPTS_AT_ONCE,
     "of these from one host": lobby.ATTEMPTS_OF_ONE_AT_ONCE,
     "nodes known": directory.PEERS_MAX,
     "addresses known of one node": directory.ADDRESSES_MAX,
-    "connections": tls_transport.CONNECTIONS_MAX,
+    "connections to other nodes": link_selection.LINKS_MAX,
+    "connections, also of callers that are refused": tls_transport.CONNECTIONS_MAX,
     "connections whose key is not proven": tls_transport.UNPROVEN_MAX,
     "of these from one address": tls_transport.UNPROVEN_PER_ADDRESS_MAX,
     "time to prove a key and ask": tls_transport.HANDSHAKE_S,
@@ -121,6 +139,36 @@ def test_the_page_about_earlier_incarnations_of_the_vectors_is_accepted() -> Non
     plain = [[life, a, c.uplink.down, c.uplink.up, c.busy.down, c.busy.up] for life, a, c in past.rows]
     assert found["rows"] == plain
     assert found["covers"] == [list(cover) for cover in past.covers]
+
+
+def test_the_node_page_of_the_vectors_is_accepted() -> None:
+    found = vector("node")
+    page = decode(str(found["frame"]).encode())
+    assert isinstance(page, Page)
+    assert verify(page.author, PAGE_KIND, page.signed, page.signature)
+    assert (found["label"], found["digest"]) == (page.label, page_digest(page))
+    said = page_content(page, frozenset({page.author}))
+    assert isinstance(said, node_kind.NodeFacts)
+    assert found["says"] == json.loads(json.dumps(asdict(said)))
+
+
+def test_the_document_says_how_often_a_node_page_comes() -> None:
+    text = " ".join(PAGE.split())
+    assert f"after {node_page_schedule.MESH_PACE_S:.0f} s times the number of nodes" in text
+    assert f"no sooner than {node_page_schedule.REST_S_MIN:.0f} s" in text
+    assert (60.0, 8) == (node_page_schedule.SETTLE_S, node_page_schedule.SAVED_MAX)
+
+
+def test_the_document_says_how_often_candidates_are_called() -> None:
+    every_s = peer_exchange.CANDIDATE_EVERY_S
+    text = " ".join(PAGE.split())
+    assert f"one in {0.8 * every_s:.0f} to {1.2 * every_s:.0f} s" in text
+    assert f"ports from {callable_address.PORT_MIN}:" in text
+    assert (4, 600_000, 86_400_000) == (
+        peer_exchange.LINKS_ENOUGH,
+        peer_exchange.AGAIN_MIN,
+        peer_exchange.AGAIN_MAX,
+    )
 
 
 def test_two_nodes_with_the_same_pages_send_as_many_bytes_as_the_specification_says() -> None:
@@ -179,7 +227,7 @@ def test_the_bytes_of_this_version_are_unchanged() -> None:
 
 
 def test_every_limit_is_in_the_document() -> None:
-    rows = re.findall(r"^\| ([a-z ]+) \| (\d+)", PAGE, re.MULTILINE)
+    rows = re.findall(r"^\| ([a-z, ]+) \| (\d+)", PAGE, re.MULTILINE)
     assert LIMITS == {what: int(number) for what, number in rows}
 
 
@@ -192,6 +240,9 @@ def test_the_document_names_the_service_the_version_and_the_times() -> None:
     assert f"mesh protocol, version {page_format.VERSION}" in PAGE
     assert f"for {peering.KEEPALIVE_EVERY // 1000} s" in PAGE
     assert f"for {peering.SILENT_AFTER // 1000} s is silent" in PAGE.replace("\n", " ")
+    assert f"`{tls_transport.CALL_HEADER}: {tls_transport.write_call(link_selection.Call(3))}`" in PAGE
+    assert f"HTTP {tls_transport.FULL_STATUS}" in PAGE
+    assert f"`{overlay.FULL}`" in PAGE
     assert f"`{tls_transport.PATH}`" not in PAGE
     assert f"`GET {tls_transport.PATH}`" in PAGE
     assert f"bytes\ndivided by {page_versions.BYTES_OF_A_ROW}" in PAGE
@@ -201,7 +252,7 @@ def test_the_document_names_the_service_the_version_and_the_times() -> None:
 def test_every_kind_of_message_is_in_the_document() -> None:
     # "is" is the heading of the table.
     kinds = set(re.findall(r"^\| `([a-z]+)` \|", PAGE, re.MULTILINE))
-    assert {*mesh_vectors.MESSAGES, "page", "is", "records", "recordlist", "record"} == kinds
+    assert {*mesh_vectors.MESSAGES, "page", "is", *RECORDS, *SECRETS} == kinds
 
 
 def test_the_statements_of_the_vectors_are_taken_in_and_make_these_nodes() -> None:
@@ -220,3 +271,38 @@ def test_the_statements_of_the_vectors_are_taken_in_and_make_these_nodes() -> No
     assert isinstance(invited, invite.InviteText)
     assert found["addresses"] == [str(address) for address in invited.addresses]
     assert (found["seed"], found["community"]) == (invited.seed.hex(), invited.invite.community)
+
+
+def test_the_secrets_of_the_vectors_are_asked_for_told_and_taken() -> None:
+    found = json.loads((mesh_vectors.FOLDER / "secrets.json").read_text())
+    square, hills = SecretsOfVectors(found), SecretsOfVectors(found)
+    secret = bytes.fromhex(found["secret"])
+    assert found["commitment"] == community_secret.commitment_of(secret)
+    assert (
+        found["community_id"] == Keyring(bytes.fromhex(found["first"]), key_from_raw(bytes(32))).community_id
+    )
+    square.held[found["commitment"]] = secret
+    square.exchange.greet(mesh_vectors.OTHER, takes_part=True, now=0.0)
+    hills.exchange.greet(mesh_vectors.NODE, takes_part=True, now=0.0)
+    assert found["held"].encode() == square.exchange.next_frame(mesh_vectors.OTHER)
+    hills.exchange.next_frame(mesh_vectors.NODE)
+    assert hills.exchange.ask()
+    ask = hills.exchange.next_frame(mesh_vectors.NODE)
+    assert found["ask"].encode() == ask
+    assert [] == square.exchange.receive(mesh_vectors.OTHER, ask or b"", 0.0)
+    answer = square.exchange.next_frame(mesh_vectors.OTHER)
+    assert found["answer"].encode() == answer
+    assert [secret] == hills.exchange.receive(mesh_vectors.NODE, answer or b"", 0.0)
+
+
+class SecretsOfVectors:
+    """A node that holds the statements of the vectors, and no secret yet."""
+
+    def __init__(self, found: dict[str, Any]) -> None:
+        state = community_state.CommunityState(found["community"])
+        for each in found["statements"]:
+            said = read_statement(each)
+            assert isinstance(said, SignedStatement)
+            assert isinstance(state.add(said), SignedStatement)
+        self.held: dict[str, bytes] = {}
+        self.exchange = secret_exchange.SecretExchange(lambda: state, lambda: self.held, lambda _node: None)

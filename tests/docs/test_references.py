@@ -43,6 +43,7 @@ MADE_LATER = {
     "rules.toml",
     "members.toml",
     "community.key",
+    "community.secrets",
     "node.key",
     "backup.pub",
     "adopted.rules.toml",
@@ -57,7 +58,7 @@ MADE_LATER = {
     "node/release",
 }
 """Files that people or a command in a document write."""
-NO_COMMANDS = {"procomu public key wrapper v1"}
+NO_COMMANDS = {"procomu public key wrapper v1", "procomu community secret"}
 
 TICKED = re.compile(r"`([^`\n]+)`")
 FILE = re.compile(r"(?<![\w./$-])[\w-][\w./-]*\.(?:py|md|html|css|webp)(?![\w.])")

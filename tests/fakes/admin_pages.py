@@ -7,16 +7,25 @@ from contextlib import asynccontextmanager, suppress
 from functools import cache
 from pathlib import Path
 
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+
+from mesh.community_changes import first_record, new_invite
+from mesh.invite import make_use
+from mesh.membership import NODE_ROLE, Membership, membership_fields
 from mesh.ports import PeerView
+from mesh.signed_statement import SignedStatement, make_statement
 from node.accounts.notices import Notice, NoticeText
 from node.admin.server import LIMITS, AdminServer
 from node.app import admin_sessions
 from node.app.admin import AdminService
 from node.app.admin_access import SIGN_IN
+from node.identity import own_node_id
 from node.units import MacAddress, NodeId
 from node.web.connections import Limits
 from node.web.translations import read_catalogues
-from tests.fakes.use_cases import AppFixture, UseCases
+from tests.fakes.community_statements import SEED, state_of
+from tests.fakes.neighbours import id_of, key_of
+from tests.fakes.use_cases import KEY, AppFixture, UseCases
 
 LINK, ISSUER_LINK = "one-time-link-0123456789", "one-time-link-for-issuers"
 LAPTOP = MacAddress("02:00:00:00:00:aa")
@@ -73,6 +82,8 @@ tier = "anchor"
 """
 HILLS = PeerView(NodeId("h" * 51 + "q"), "hills", "trusted", ("fe80::2%mesh0", "10.77.9.1"), 2)
 OUTSIDER = PeerView(NodeId("s" * 51 + "a"), "", "stranger", ("fe80::666%mesh0",), 41)
+NODES = ("hills", "library", "mill")
+"""Of the community, beside this node."""
 NO_CLOCK = "Nothing keeps this node's clock right. Let it reach an NTP server."
 STORM = Notice(0, "network", "everyone", "", "", True, (NoticeText("en", "Storm tonight", "Save power."),))
 
@@ -114,6 +125,27 @@ async def populate(app: UseCases) -> None:
     assert await app.admin.people.block("guest-03", STRANGER, "Come and talk to us.") is None
     assert () == await app.admin.content.save_notice(admin_sessions.ADMIN, STORM)
     assert await app.portal.add_objection(PHONE, "anchors", "I work at night.") is None
+
+
+async def found_community(app: UseCases, admin: Ed25519PrivateKey | None = None) -> None:
+    """The node follows a record with one admin, Rosa; an invite for one node was used by two, one node is suspended and one
+    removed."""
+    key = admin or key_of("rosa")
+    first = first_record("Vall Alta", "Rosa", key, [own_node_id(KEY), *map(id_of, NODES)])
+
+    def said(name: str, state: str) -> SignedStatement:
+        membership = Membership(first.community, id_of(name), name, NODE_ROLE, state, 2)
+        return make_statement("membership", membership_fields(membership), [key])
+
+    state = state_of(first.community, first.statements)
+    statements = [said("hills", "active"), said("library", "suspended"), said("mill", "removed")]
+    statements.append(new_invite(state, key, SEED, 1))
+    statements += [make_use(SEED, first.community, id_of(name), name) for name in ("coast", "valley")]
+    await app.node.community.follow(first.community, (*first.statements, *statements))
+    app.node.peers = (
+        PeerView(id_of("hills"), "hills", "trusted", ("fe80::2%mesh0",), 2),
+        PeerView(id_of("coast"), "coast", "silent", (), 90_000),
+    )
 
 
 catalogues = cache(read_catalogues)

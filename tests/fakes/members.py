@@ -26,7 +26,7 @@ def make_registry(
     seed: int = 1,
 ) -> AccountRegistry:
     return AccountRegistry(
-        key=b"k" * 32,
+        keys=lambda: (b"k" * 32,),
         community=COMMUNITY,
         nodes=lambda: nodes,
         member_directory=member_directory,

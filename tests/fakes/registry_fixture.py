@@ -65,7 +65,7 @@ class RegistryFixture:
     def _new(self) -> AccountRegistry:
         self._seed += 1
         return AccountRegistry(
-            key=b"k" * 32,
+            keys=lambda: (b"k" * 32,),
             community="Vall",
             nodes=lambda: frozenset({own_node_id(NODE_KEY)}),
             member_directory=lambda: self.member_directory,

@@ -19,6 +19,8 @@ from typing import TYPE_CHECKING
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.kdf.scrypt import Scrypt
 
+from mesh.announcement import Address
+from mesh.community_service import CommunityService
 from mesh.ports import PeerView
 from node.accounting.intervals import AccountUsage, IntervalUsage
 from node.accounts import member_passphrases
@@ -76,6 +78,8 @@ from tests.fakes.kernel import FakeKernel
 from tests.fakes.members import COMMUNITY, guest_account, make_registry
 from tests.fakes.prober import FakeProber
 from tests.fakes.repository import FakeArchive, FakeClock, FakeRepository
+from tests.fakes.secret_store import FakeSecretStore
+from tests.fakes.statement_store import FakeStatementStore
 from tests.lab.agreement import Settings, node_toml
 
 if TYPE_CHECKING:
@@ -206,6 +210,7 @@ class UseCases:
             losses=lambda: self.node.archive.losses,
             table_use=self.node.kernel.table_use,
             measured=lambda: self.measured_check.findings,
+            key_copies=lambda: self.node.key_copies,
         )
         return AdminService(
             self.loop,
@@ -228,6 +233,9 @@ class UseCases:
             portal_url=lambda: self.node.portal_url,
             languages=lambda: self.node.languages,
             read_intervals=self.node.read_intervals,
+            community=self.node.community,
+            addresses=lambda: self.node.mesh_addresses,
+            setup_url="http://10.20.0.1/",
         )
 
     # --- what can be observed ---
@@ -490,6 +498,10 @@ class AppFixture:
         """With accounts, as the adoption of rules counts them."""
         self.admin_fingerprint = ""
         self.backups = FakeBackups()
+        self.mesh_addresses = (Address("fd00::7", 7400),)
+        """Of this node."""
+        self.key_copies: tuple[str, ...] = ()
+        """Warnings of the mesh that several machines use one node key."""
         self.services: tuple[ServiceView, ...] = ()
         self._session_ms, self._tick_s = session_ms, tick_s
         self._lives = itertools.count(1)
@@ -497,6 +509,17 @@ class AppFixture:
         self.config: NodeConfig = parsed_settings()
         self.member_directory: MemberDirectory = directory_of(members)
         self.book = ruleset_of(self.rules_text, members)
+
+    @cached_property
+    def community(self) -> CommunityService:
+        """With the list of nodes in the settings, and no record until one is followed."""
+        return CommunityService(
+            own=own_node_id(KEY),
+            listed=self.config.community.nodes,
+            store=FakeStatementStore(),
+            secret=bytes(32),
+            secret_store=FakeSecretStore(),
+        )
 
     def configure(self, section: str, **settings: object) -> None:
         """Changes settings of one section of node.toml, for the next run."""

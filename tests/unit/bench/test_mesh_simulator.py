@@ -1,6 +1,7 @@
 """The simulated mesh: every node gets every page about once, and silence costs little."""
 
-from tests.bench.mesh import LINKS, busy_bps, idle_bps, spread_s
+from mesh.link_selection import LINKS_MAX
+from tests.bench.mesh import LINKS, busy_bps, flat_segment, idle_bps, spread_s
 from tests.bench.mesh_simulator import MeshSimulator
 
 
@@ -17,6 +18,14 @@ def test_seven_links_without_news_cost_less_than_a_kilobit_a_second() -> None:
 
 def test_a_page_reaches_every_node_within_seconds_and_comes_about_once() -> None:
     spread, copies = spread_s(40, 10)
+    assert 0 < max(spread) <= 15
+    assert 1.0 <= copies <= 1.3
+
+
+def test_on_a_flat_segment_pages_spread_as_well_over_the_connections_that_nodes_chose() -> None:
+    most, edges = flat_segment(40)
+    assert LINKS_MAX == most
+    spread, copies = spread_s(40, 10, edges)
     assert 0 < max(spread) <= 15
     assert 1.0 <= copies <= 1.3
 

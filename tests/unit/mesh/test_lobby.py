@@ -7,8 +7,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from mesh import join_client
 from mesh.announcement import Address
-from mesh.community_changes import closed_invite, new_invite
+from mesh.community_changes import RecordChange, changed_record, closed_invite, new_invite
+from mesh.community_secret import SECRETS_MAX, commitment_of
 from mesh.community_service import CommunityService
 from mesh.community_state import CommunityState
 from mesh.invite import (
@@ -22,6 +24,7 @@ from mesh.invite import (
     read_invite_text,
 )
 from mesh.lobby import (
+    ANSWER_BYTES_MAX,
     ATTEMPTS_OF_ONE_AT_ONCE,
     REQUEST_BYTES_MAX,
     SECRET_BYTES_MAX,
@@ -41,7 +44,8 @@ from mesh.signed_statement import SignedStatement, make_statement
 from node.keyring import community_key_from
 from tests.fakes.community_statements import SEED, begun, state_of
 from tests.fakes.neighbours import id_of, key_of
-from tests.unit.node.app.test_community import FakeStatementStore
+from tests.fakes.secret_store import FakeSecretStore
+from tests.fakes.statement_store import FakeStatementStore
 
 FIRST = begun("square")
 SECRET = bytes(32)
@@ -124,7 +128,13 @@ def test_the_joining_node_believes_only_a_member_of_the_community_of_its_invite(
 
 def test_somebody_who_used_an_invite_with_large_statements_keeps_nobody_out() -> None:
     async def answered() -> bytes:
-        service = CommunityService(own=id_of("square"), listed=(), store=FakeStatementStore(), secret=SECRET)
+        service = CommunityService(
+            own=id_of("square"),
+            listed=(),
+            store=FakeStatementStore(),
+            secret=SECRET,
+            secret_store=FakeSecretStore(),
+        )
         await service.follow(FIRST.community, large)
         return await service.join(id_of("coast"), asked("coast"))
 
@@ -149,6 +159,39 @@ def test_a_member_cannot_give_a_secret_with_which_no_node_starts() -> None:
         else:
             assert count > SECRET_BYTES_MAX or count < SECRET_BYTES_MIN
     assert isinstance(read_join_answer(welcome(SECRET, FIRST.statements)), JoinAnswer)
+
+
+def test_later_secrets_come_with_all_statements_or_not_at_all() -> None:
+    later = tuple(bytes([number]) * 32 for number in range(1, 4))
+    answer = read_join_answer(welcome(SECRET, FIRST.statements, later))
+    assert isinstance(answer, JoinAnswer)
+    assert (SECRET, later) == (answer.secret, answer.later)
+    large = [make_statement("use", {"x": "x" * 15_000, "n": number}, [key_of("eve")]) for number in range(64)]
+    cut = read_join_answer(welcome(SECRET, [*FIRST.statements, *large], later))
+    assert isinstance(cut, JoinAnswer)
+    assert len(cut.statements) < len(large)
+    assert () == cut.later
+    assert len(welcome(SECRET, [*FIRST.statements, *large], later)) <= ANSWER_BYTES_MAX
+
+
+@pytest.mark.parametrize("later", ["x", [7], ["ab"], ["A" * 64], ["0" * 64] * (SECRETS_MAX + 1)])
+def test_later_secrets_that_cannot_be_read_are_refused(later: object) -> None:
+    said = json.loads(welcome(SECRET, FIRST.statements)) | {"later": later}
+    assert isinstance(read_join_answer(json.dumps(said).encode()), Malformed)
+
+
+def test_the_joining_node_keeps_only_later_secrets_that_the_chain_names() -> None:
+    right, wrong = b"r" * 32, b"w" * 32
+    state = admitted(member(), asked("coast"))
+    (rotated,) = changed_record(state, RecordChange(secret=commitment_of(right)), (key_of("rosa"),))
+    state.add(rotated)
+    answer = read_join_answer(welcome(SECRET, state.statements(), (wrong, right)))
+    assert isinstance(answer, JoinAnswer)
+    joined = join_client._joined(
+        invited(), id_of("coast"), Address("10.0.0.1", 7400), (id_of("square"), answer)
+    )
+    assert isinstance(joined, join_client.JoinedCommunity)
+    assert (SECRET, (right,)) == (joined.secret, joined.later)
 
 
 def test_a_refusal_is_read_with_its_reason() -> None:

@@ -47,3 +47,9 @@ def test_a_passphrase_that_is_too_long_is_refused_without_hashing():
 
 def test_old_hashes_may_have_other_cost_parameters():
     assert not is_right("three goats on a hill", KEPT.replace(":16384:8:5:", ":1024:8:1:"))
+
+
+@pytest.mark.parametrize("salt", ["=" * 24, "A" * 23 + "=", "A=" * 12])
+def test_a_stored_hash_with_damaged_base64_is_of_no_passphrase(salt: str) -> None:
+    assert not is_right("four plain old words", f"scrypt:2:1:1:{salt}:{'A' * 43}=")
+    assert not is_right("four plain old words", f"scrypt:2:1:1:{'A' * 22}==:{'=' * 44}")

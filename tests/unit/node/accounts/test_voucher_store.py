@@ -21,7 +21,7 @@ def at(now: int = 0, boot: str = "boot-1", wall_s: int | None = 1_000_000) -> No
 
 
 def store() -> VoucherStore:
-    return VoucherStore(b"k" * 32, Random(7).randbytes)
+    return VoucherStore(lambda: (b"k" * 32,), Random(7).randbytes)
 
 
 def issue(vouchers: VoucherStore, count: int = 2, wish: Batch = DAY_PASS) -> IssueResult:
@@ -72,6 +72,30 @@ def test_issued_codes_are_found_and_are_all_different():
     assert 24 == len({vouchers.find(code).account for code in done.codes})
 
 
+def test_codes_of_each_secret_that_is_kept_are_found_and_new_ones_are_for_the_newest():
+    keys = [b"1" * 32]
+    vouchers = VoucherStore(lambda: tuple(reversed(keys)), Random(7).randbytes)
+    by_key = {}
+    for number in (2, 3, 4):
+        by_key[keys[-1]] = issue(vouchers, 3).codes
+        keys.append(bytes([number]) * 32)
+    for key, codes in by_key.items():
+        assert all(
+            voucher_module.voucher_fingerprint(key, code) == vouchers.find(code).fingerprint for code in codes
+        )
+    removed = VoucherStore(lambda: (keys[0],), Random(7).randbytes)
+    removed.take(
+        vouchers.batches.values(),
+        [row for row in vouchers.rows() if isinstance(row, SavedVoucher)],
+        at(),
+        None,
+    )
+    found = {key: [removed.find(code) is not None for code in codes] for key, codes in by_key.items()}
+    assert [[True] * 3, [False] * 3, [False] * 3] == list(found.values()), (
+        "who knows the first only cannot tell"
+    )
+
+
 def test_no_code_is_in_a_stored_row():
     done = issue(store(), 24)
     assert not any(code.text in repr(done.changes) for code in done.codes)
@@ -95,7 +119,7 @@ def test_no_more_vouchers_are_issued_than_can_be_stored(monkeypatch):
 def test_two_codes_never_make_one_account():
     """A random source that repeats itself is drawn from until the code is new."""
     draws = iter([b"a" * 7, b"a" * 7, b"b" * 7])
-    vouchers = VoucherStore(b"k" * 32, lambda _: next(draws))
+    vouchers = VoucherStore(lambda: (b"k" * 32,), lambda _: next(draws))
     assert 2 == len({code.text for code in issue(vouchers, 2).codes})
 
 

@@ -78,7 +78,7 @@ async def test_an_account_that_is_removed_during_the_check_does_not_sign_in(acce
     async def remove() -> None:
         assert await access.remove_account("Ana") is None
 
-    queue = access._passphrases
+    queue = access.passphrases
     real = queue.turn
 
     async def slow(*words, **more):

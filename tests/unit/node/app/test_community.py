@@ -2,7 +2,7 @@
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
@@ -11,35 +11,21 @@ from mesh.community_changes import changed_membership
 from mesh.community_service import CommunityService
 from mesh.signed_statement import as_json
 from node.app.community import CommunityCommands
-from node.errors import NodeError, StorageTrouble
+from node.errors import NodeError
 from node.units import NodeId
 from tests.fakes.community_statements import begun, state_of
 from tests.fakes.neighbours import id_of, key_of
+from tests.fakes.secret_store import FakeSecretStore
+from tests.fakes.statement_store import FakeStatementStore
 
 FIRST = begun("square", "hills")
 SQUARE, HILLS = id_of("square"), id_of("hills")
 
 
-class FakeStatementStore:
-    """Implements `mesh.ports.StatementStore` in memory."""
-
-    def __init__(self) -> None:
-        self.rows: dict[str, bytes] = {}
-        self.is_full = False
-
-    def load(self) -> Iterable[bytes]:
-        return list(self.rows.values())
-
-    async def save(self, rows: Iterable[tuple[str, bytes]], gone: Iterable[str]) -> None:
-        if self.is_full:
-            raise StorageTrouble("the disk is full", "delete something")
-        for name in gone:
-            self.rows.pop(name, None)
-        self.rows.update(rows)
-
-
 def service_on(store: FakeStatementStore, *listed: NodeId) -> CommunityService:
-    return CommunityService(own=SQUARE, listed=listed, store=store, secret=bytes(32))
+    return CommunityService(
+        own=SQUARE, listed=listed, store=store, secret=bytes(32), secret_store=FakeSecretStore()
+    )
 
 
 @contextlib.asynccontextmanager

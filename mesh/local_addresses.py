@@ -1,0 +1,42 @@
+"""The addresses of this host's mesh interfaces, as the kernel has them now."""
+
+import fcntl
+import socket
+import struct
+from ipaddress import IPv6Address
+from pathlib import Path
+
+_IF_INET6 = Path("/proc/thread-self/net/if_inet6")
+_GLOBAL_SCOPE, _TENTATIVE_DEPRECATED_OR_FAILED = 0x00, 0x40 | 0x20 | 0x08
+_SIOCGIFADDR = 0x8915
+
+
+def local_addresses(interfaces: tuple[str, ...]) -> tuple[str, ...]:
+    """IPv4 addresses first, then IPv6 addresses that are valid beyond their link; empty where the kernel has none."""
+    return (*_addresses4(interfaces), *_addresses6(interfaces))
+
+
+def _addresses4(interfaces: tuple[str, ...]) -> list[str]:
+    found = []
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as any_socket:
+        for name in interfaces:
+            try:
+                answer = fcntl.ioctl(any_socket, _SIOCGIFADDR, struct.pack("16s16x", name.encode()[:15]))
+            except OSError:
+                continue  # it is missing, or has no IPv4 address
+            found.append(socket.inet_ntop(socket.AF_INET, answer[20:24]))
+    return found
+
+
+def _addresses6(interfaces: tuple[str, ...]) -> list[str]:
+    try:
+        lines = _IF_INET6.read_text().splitlines()
+    except OSError:
+        return []
+    found = []
+    for line in lines:
+        packed, _, _, scope, flags, owner = line.split()
+        is_usable = int(scope, 16) == _GLOBAL_SCOPE and not int(flags, 16) & _TENTATIVE_DEPRECATED_OR_FAILED
+        if owner in interfaces and is_usable:
+            found.append(str(IPv6Address(bytes.fromhex(packed))))
+    return sorted(found)

@@ -1,0 +1,80 @@
+"""The connections of this node, never more than LINKS_MAX: which are opened, which stay, and which make room."""
+
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import dataclass
+
+from mesh.link_selection import Call, KeptLink, KnownNode, LinkSelection
+from mesh.link_table import LinkEnd, LinkTable
+from node.units import Monotonic, NodeId
+
+FULL = "no room"
+"""Why a connection is closed that does not stay, or makes room for another one: its node is not called for a while."""
+DUPLICATE = "we are connected already"
+
+
+@dataclass(frozen=True, slots=True)
+class LinkIntroduced[L]:
+    """What follows from the hello on a new connection."""
+
+    refused: str = ""
+    """Why it is to be closed; empty if it stays."""
+    closed: tuple[tuple[L, str], ...] = ()
+    """Others that are to be closed for it, and why; they are not in the table any longer."""
+
+
+class Overlay[L]:
+    """The connections of one node. `known`: members' nodes that can be called."""
+
+    def __init__(
+        self, selection: LinkSelection, known: Callable[[Monotonic], Mapping[NodeId, KnownNode]]
+    ) -> None:
+        self.links: LinkTable[L] = LinkTable(selection.own)
+        self.selection = selection
+        self.calling: set[NodeId] = set()
+        """Nodes that are being called, or whose connection began with a call and lasts."""
+        self._known = known
+
+    def calls(self, now: Monotonic) -> list[NodeId]:
+        """Nodes to call now."""
+        return self.selection.calls(self._known(now), self.links.kept_links(), self.calling, now)
+
+    def call(self, node: NodeId | None) -> Call:
+        """What this node says about itself when it calls; None for any node at a configured address."""
+        return Call(len(self.links), node is None or node in self.selection.configured)
+
+    def has_room(self, node: NodeId, interface: str, call: Call | None, now: Monotonic) -> bool:
+        """Whether a call of this proven key may become a connection."""
+        kept_links = self.links.kept_links()
+        if any(link.node == node for link in kept_links):
+            return True  # a restart, or both sides called: decided with its hello
+        caller = KeptLink(node, node, interface, now, call)
+        return self.selection.admit(caller, self._known(now), kept_links, now) is not None
+
+    def introduce(self, link: L, end: LinkEnd) -> LinkIntroduced[L]:
+        """A connection whose hello has arrived."""
+        before = self.links.kept_links()
+        kept = self.links.introduce(link, end)
+        if kept is None:
+            return LinkIntroduced(DUPLICATE)
+        if kept.instead_of is not None:
+            return LinkIntroduced(closed=((kept.instead_of, DUPLICATE),))
+        admitted = self.selection.admit(end.kept(), self._known(end.since), before, end.since)
+        if admitted is None:
+            self.links.remove(link)
+            return LinkIntroduced(FULL)
+        leaving = self.links.named(admitted.instead_of) if admitted.instead_of is not None else None
+        if leaving is None:
+            return LinkIntroduced()
+        self.links.remove(leaving)
+        return LinkIntroduced(closed=((leaving, FULL),))
+
+    def refused(self, node: NodeId, now: Monotonic) -> None:
+        """The other side has no room."""
+        self.selection.refused(node, now, len(self.links))
+
+    def ended(self, node: NodeId, since: Monotonic, why: Collection[str | None], now: Monotonic) -> None:
+        """The last connection to a node is over; `why`: what both sides said."""
+        if FULL in why:
+            self.refused(node, now)
+        else:
+            self.selection.ended(node, since, now)

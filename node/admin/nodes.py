@@ -1,0 +1,159 @@
+"""Nodes of the community: its record and admins, each node with its state, and the invites."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from mesh.community_state import InviteView
+from node.admin.fields import ListPage, paginate
+from node.admin.overview import PEER_STATES, heard
+from node.admin.routes import (
+    AdminRedirect,
+    AdminRequest,
+    AdminResponse,
+    PageLayout,
+    Route,
+    number_in,
+    page_layout,
+)
+from node.app.admin import AdminService
+from node.app.admin_community import CommunityOverview, NodeRow
+from node.identity import human_form
+from node.translator import gettext_lazy
+
+FOLLOWED_CHARS = 16
+"""Of the id of a record, for people who compare it."""
+STATE_WORDS = {
+    "active": gettext_lazy("active"),
+    "suspended": gettext_lazy("suspended"),
+    "removed": gettext_lazy("removed"),
+}
+ROLE_WORDS = {"node": gettext_lazy("node")}
+REACH_WORDS: Mapping[str, str] = {**PEER_STATES, "trusted": gettext_lazy("connected")}
+NOTICES: Mapping[str, str] = {
+    "active": gettext_lazy("Signed: the node is active again."),
+    "suspended": gettext_lazy("Signed: the node is suspended."),
+    "removed": gettext_lazy("Signed: the node is removed. It may still hold copies of what it received."),
+    "closed": gettext_lazy("Signed: the invite is closed."),
+    "admin": gettext_lazy("Signed: the community has another admin."),
+    "replaced": gettext_lazy("Signed: your new key is in force."),
+}
+"""After something was signed."""
+INVITE_WORDS = {"open": gettext_lazy("open"), "closed": gettext_lazy("closed")}
+
+
+@dataclass(frozen=True, slots=True)
+class NodeLine:
+    """One node in the list."""
+
+    row: NodeRow
+    state: str
+    role: str
+    reach: str
+    """Whether this node is connected to it."""
+    heard: str
+    """Empty if this node does not hear it itself."""
+
+    @property
+    def is_odd(self) -> bool:
+        return self.row.member.state != "active"
+
+
+@dataclass(frozen=True, slots=True)
+class InviteLine:
+    """One invite in the list."""
+
+    view: InviteView
+    state: str
+
+    @property
+    def short(self) -> str:
+        return human_form(self.view.invite.key)
+
+    @property
+    def issuers(self) -> str:
+        return ", ".join(self.view.issuers)
+
+    @property
+    def is_over(self) -> bool:
+        return len(self.view.used_by) > self.view.invite.uses
+
+
+@dataclass(frozen=True, slots=True)
+class AdminLine:
+    """One admin of the community."""
+
+    label: str
+    key: str
+    votes: int
+
+
+@dataclass(frozen=True, slots=True)
+class NodesPage:
+    """The community, as this node holds it."""
+
+    template = "nodes.html"
+    frame: PageLayout
+    community: CommunityOverview
+    admins: tuple[AdminLine, ...]
+    nodes: ListPage[NodeLine]
+    invites: ListPage[InviteLine]
+    notice: str = ""
+    """What was just signed, in words; empty if nothing was."""
+
+    @property
+    def followed(self) -> str:
+        return self.community.followed[:FOLLOWED_CHARS]
+
+    @property
+    def offered(self) -> tuple[str, ...]:
+        return tuple(each[:FOLLOWED_CHARS] for each in self.community.offered)
+
+
+class NodesViews:
+    """Views for the nodes of the community."""
+
+    def __init__(self, backend: AdminService) -> None:
+        self._backend, self._community = backend, backend.community
+
+    def routes(self) -> tuple[Route, ...]:
+        return (Route("GET", "/nodes", self._show),)
+
+    async def _show(self, request: AdminRequest) -> AdminResponse | AdminRedirect:
+        return await self.page(request)
+
+    async def page(self, request: AdminRequest, notice: str = "") -> AdminResponse:
+        """The response to `request`; `notice` is one of `NOTICES`."""
+        community = self._community.overview()
+        number, invites = number_in(request.query, "page"), number_in(request.query, "invites")
+        nodes = paginate(community.nodes, number, "/nodes")
+        page = NodesPage(
+            page_layout(request, self._backend.site(), "/nodes"),
+            community,
+            tuple(AdminLine(each.label, human_form(each.key), each.votes) for each in community.admins),
+            nodes.turned(lambda member: node_line(self._community.row(member))),
+            paginate(community.invites, invites, "/nodes", name="invites").turned(invite_line),
+            NOTICES.get(notice, ""),
+        )
+        return AdminResponse(page)
+
+
+def node_line(row: NodeRow) -> NodeLine:
+    member, peer = row.member, row.peer
+    reach: str
+    said: str
+    if row.is_own:
+        reach, said = gettext_lazy("this node"), ""
+    elif peer is None:
+        reach, said = gettext_lazy("not a direct neighbour"), ""
+    else:
+        reach, said = _words(REACH_WORDS, peer.state), heard(peer.heard_seconds_ago)
+    return NodeLine(row, _words(STATE_WORDS, member.state), _words(ROLE_WORDS, member.role), reach, said)
+
+
+def invite_line(view: InviteView) -> InviteLine:
+    return InviteLine(view, _words(INVITE_WORDS, view.invite.state))
+
+
+def _words(known: Mapping[str, str], name: str) -> str:
+    """The name itself if a newer node has one that is not known here."""
+    return known.get(name, name)

@@ -1,0 +1,112 @@
+"""The admins' keys for the community that this node keeps, each encrypted with the passphrase of its account."""
+
+import json
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from node.app.admin_sessions import name_key
+from node.app.locked_key import LockedKey, is_locked_key
+from node.control.ports import StateArchive
+from node.errors import NodeError
+from node.units import NodeId
+
+ADMIN_KEYS = "community_admin_keys"
+"""Name in the node state."""
+KEYS_MAX = 128
+"""Twice the accounts: also keys of accounts that were removed, while the community has them as admins."""
+
+
+@dataclass(frozen=True, slots=True)
+class AdminKeys:
+    """The key of one account."""
+
+    current: LockedKey
+    following: LockedKey | None = None
+    """The key that is being put in its place; None while none is."""
+
+    def in_force(self, admins: frozenset[NodeId]) -> LockedKey:
+        """The one that signs: `following` once the community has it as an admin and the other one no longer."""
+        following = self.following
+        if following is not None and following.key in admins and self.current.key not in admins:
+            return following
+        return self.current
+
+
+class AdminKeyStore:
+    """Reads and writes at each call: what is stored decides, also after a failure. For one caller at a time."""
+
+    def __init__(self, archive: StateArchive) -> None:
+        self._archive = archive
+
+    async def of(self, name: str) -> AdminKeys | None:
+        """The key of the account of this name. Raises NodeError."""
+        return (await self._all()).get(name_key(name))
+
+    async def save(self, name: str, keys: AdminKeys, needed: Iterable[str]) -> None:
+        """On disk when this returns. Keys of names that are not `needed` are forgotten when there are too many. Raises
+        NodeError."""
+        kept = await self._all()
+        kept[name_key(name)] = keys
+        if len(kept) > KEYS_MAX:
+            names = {name_key(name), *map(name_key, needed)}
+            kept = {each: one for each, one in kept.items() if each in names}
+        await self._archive.save_state(ADMIN_KEYS, to_text(kept))
+
+    async def all(self) -> Mapping[str, AdminKeys]:
+        """By the names of the accounts, as `name_key` writes them. Raises NodeError."""
+        return await self._all()
+
+    async def _all(self) -> dict[str, AdminKeys]:
+        text = await self._archive.state(ADMIN_KEYS)
+        found = from_text(text)
+        if found is None:
+            raise NodeError(
+                "the admins' keys of this node cannot be read",
+                f"restore a backup, or sign with 'procomu community' on the machine of an admin ({ADMIN_KEYS})",
+            )
+        return found
+
+
+def to_text(keys: Mapping[str, AdminKeys]) -> str:
+    """Serializes for storage."""
+    return json.dumps(
+        {
+            name: [_pair(each.current), None if each.following is None else _pair(each.following)]
+            for name, each in keys.items()
+        },
+        ensure_ascii=False,
+    )
+
+
+def from_text(text: str) -> dict[str, AdminKeys] | None:
+    """Restores what was stored, without the parts that are damaged; None if nothing can be read."""
+    if not text:
+        return {}
+    try:
+        stored = json.loads(text)
+    except ValueError:
+        return None
+    if not isinstance(stored, dict):
+        return None
+    read = {name: _read(value) for name, value in stored.items()}
+    return {name: keys for name, keys in read.items() if keys is not None}
+
+
+def _pair(locked: LockedKey) -> list[str]:
+    return [locked.key, locked.box]
+
+
+def _read(value: Any) -> AdminKeys | None:
+    match value:
+        case [current, following]:
+            locked = _locked(current)
+            return None if locked is None else AdminKeys(locked, _locked(following))
+    return None
+
+
+def _locked(value: Any) -> LockedKey | None:
+    match value:
+        case [key, box] if is_locked_key(key, box):
+            return LockedKey(key, box)
+    return None

@@ -1,0 +1,57 @@
+"""The graph of the community's nodes as this one knows it now, and its export for programs that draw networks."""
+
+from collections.abc import Callable, Collection, Mapping
+from datetime import datetime
+from typing import Any
+
+from mesh.node_kind import NodeFacts
+from mesh.ports import PeerView
+from node.console import Answer
+from node.errors import NodeError
+from node.export.formats import FORMATS
+from node.export.node_graph import NodeGraph, node_graph_of
+from node.units import NodeId
+
+_CONNECTED = "trusted"
+"""State of a neighbour that this node is connected to."""
+
+
+class NodeGraphService:
+    """`pages`: what nodes say of themselves; `civil`: the local time, with its offset from UTC."""
+
+    def __init__(
+        self,
+        community: str,
+        own: NodeId,
+        name: str,
+        *,
+        members: Callable[[], Collection[NodeId]],
+        peers: Callable[[], tuple[PeerView, ...]],
+        pages: Callable[[], Mapping[NodeId, NodeFacts]],
+        civil: Callable[[], datetime],
+    ) -> None:
+        self._community, self._own, self._name = community, own, name
+        self._members, self._peers, self._pages, self._civil = members, peers, pages, civil
+
+    def now(self) -> NodeGraph:
+        peers = self._peers()
+        return node_graph_of(
+            community=self._community,
+            own=self._own,
+            names={**{peer.node: peer.name for peer in peers}, self._own: self._name},
+            pages=self._pages(),
+            members=self._members(),
+            connected={peer.node for peer in peers if peer.state == _CONNECTED},
+            at=self._civil(),
+        )
+
+    def all(self) -> Mapping[str, Answer]:
+        """Its queries on the control socket."""
+        return {"export": self.export}
+
+    def export(self, question: dict[str, Any]) -> Mapping[str, Any]:
+        """The graph in the format that the query names."""
+        written = FORMATS.get(str(question.get("format")))
+        if written is None:
+            raise NodeError("there is no such format of the network", f"use {' or '.join(FORMATS)}")
+        return {"document": written(self.now())}

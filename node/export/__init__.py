@@ -1,0 +1,1 @@
+"""What nodes say of themselves in the formats of other programs."""

@@ -1,0 +1,54 @@
+"""NetJSON NetworkGraph (netjson.org), which OpenWISP and netdiff read."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from node.export.node_graph import GraphLink, GraphNode, NodeGraph
+
+PROTOCOL = "procomu"
+METRIC = "round trip in milliseconds"
+UNKNOWN_COST = 1.0
+"""The format needs a number, and has this one as its default."""
+
+
+def netjson(graph: NodeGraph) -> Mapping[str, Any]:
+    own = next(each for each in graph.nodes if each.node == graph.own)
+    return {
+        "type": "NetworkGraph",
+        "label": graph.community,
+        "protocol": PROTOCOL,
+        "version": own.version,
+        "metric": METRIC,
+        "router_id": graph.own,
+        "nodes": [_node(each) for each in graph.nodes],
+        "links": [_link(each) for each in graph.links],
+    }
+
+
+def _node(node: GraphNode) -> Mapping[str, Any]:
+    properties: dict[str, Any] = {"online": node.is_online, "uplink": node.has_uplink}
+    if node.version:
+        properties["version"] = node.version
+    if node.facts is not None and node.facts.load_percent is not None:
+        properties["load_percent"] = node.facts.load_percent
+    return {
+        "id": node.node,
+        "label": node.name,
+        "local_addresses": node.addresses,
+        "properties": properties,
+    }
+
+
+def _link(link: GraphLink) -> Mapping[str, Any]:
+    known = link.round_trip_ms
+    measured = {
+        "source_loss_percent": link.source_loss_percent,
+        "target_loss_percent": link.target_loss_percent,
+    }
+    return {
+        "source": link.source,
+        "target": link.target,
+        "cost": float(known) if known is not None else UNKNOWN_COST,
+        "cost_text": f"{known} ms" if known is not None else "not measured yet",
+        "properties": {name: value for name, value in measured.items() if value is not None},
+    }

@@ -1,0 +1,129 @@
+"""The limit of connections over real TLS: twelve nodes that know each other, a full one, and one of an earlier version."""
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator
+
+import pytest
+
+from mesh.announcement import Announcement
+from mesh.link_selection import LINKS_MAX, Call
+from mesh.overlay import FULL
+from mesh.tls_transport import Dialer, IsFull, Link, contexts, read_call, write_call
+from node.units import NodeId
+from tests.contracts.test_mesh_service import NodeFixture, rogue, until
+from tests.fakes.neighbours import id_of, key_of
+
+NAMES = tuple(f"node-{number}" for number in range(12))
+CALLERS = NAMES[1:]
+
+
+@contextlib.asynccontextmanager
+async def segment(names: tuple[str, ...]) -> AsyncIterator[list[NodeFixture]]:
+    """Nodes that have just discovered each other."""
+    async with contextlib.AsyncExitStack() as stack:
+        nodes = [await stack.enter_async_context(NodeFixture(name, *names).running()) for name in names]
+        for node in nodes:
+            for other in nodes:
+                node.mesh._found(Announcement("00000000", other.node, other.address.port), other.address)
+        yield nodes
+
+
+@contextlib.asynccontextmanager
+async def full_node() -> AsyncIterator[tuple[NodeFixture, list[str]]]:
+    """A node with eight callers; the others of NAMES, beginning with those that stand farthest from it on the ring."""
+    async with NodeFixture(NAMES[0], *CALLERS).running() as node, contextlib.AsyncExitStack() as stack:
+        ring = sorted(CALLERS, key=lambda name: ((id_of(name) < node.node), id_of(name)))
+        inner = [*ring[:4], *ring[-4:]]
+        for name in inner:
+            await stack.enter_async_context(rogue(node, name))
+        await until(lambda: len(node.mesh._links) == LINKS_MAX)
+        yield node, ring[4:-4]
+
+
+async def test_twelve_nodes_keep_eight_connections_each_at_most_and_news_reaches_all() -> None:
+    async with segment(NAMES) as nodes:
+        for node in nodes:
+            await until(lambda node=node: len(node.mesh._links) >= 4, 20)  # type: ignore[misc]
+        assert max(len(node.mesh._links) for node in nodes) <= LINKS_MAX
+        nodes[0].book("ana", 5)
+        for node in nodes:
+            await until(lambda node=node: node.usage_ledger.used("ana") == 5, 20)  # type: ignore[misc]
+        settled = list[list[set[NodeId]]]()
+        while settled[-4:].count(links := [{link.node for link in node.mesh._links} for node in nodes]) < 4:
+            settled.append(links)
+            assert max(map(len, links)) <= LINKS_MAX
+            assert len(settled) < 15, "the connections never settle"
+            await asyncio.sleep(1)
+        assert [] == [warning for node in nodes for warning in node.mesh.warnings()]
+
+
+async def test_a_full_node_refuses_with_a_reason_and_exchanges_with_its_neighbours() -> None:
+    async with full_node() as (node, outside), Dialer(contexts(key_of(outside[0]))[1]) as dialer:
+        for call in (Call(LINKS_MAX), None):
+            with pytest.raises(IsFull) as refused:
+                await dialer.dial(node.node, node.address, call)
+            assert node.node == refused.value.node
+        assert LINKS_MAX == len(node.mesh._links)
+
+
+async def test_a_node_that_was_refused_does_not_call_again_at_once_and_warns_of_nothing() -> None:
+    async with full_node() as (node, outside), NodeFixture(outside[0], *NAMES).running() as caller:
+        refusals, has_room = [], node.mesh._overlay.has_room
+
+        def counted(*call: object) -> bool:
+            refusals.append(call)
+            return has_room(*call)  # type: ignore[arg-type]
+
+        node.mesh._overlay.has_room = counted  # type: ignore[method-assign]
+        caller.mesh._found(Announcement("00000000", node.node, node.address.port), node.address)
+        await until(lambda: len(refusals) == 1)
+        await asyncio.sleep(3)
+        assert 1 == len(refusals)
+        assert () == caller.mesh.warnings()
+
+
+async def test_a_caller_whose_place_is_beside_a_full_node_gets_in_and_another_one_is_told_why_it_leaves() -> (
+    None
+):
+    async with NodeFixture(NAMES[0], *CALLERS).running() as node, contextlib.AsyncExitStack() as stack:
+        ring = sorted(CALLERS, key=lambda name: ((id_of(name) < node.node), id_of(name)))
+        links: list[Link] = [await stack.enter_async_context(rogue(node, name)) for name in ring[1:9]]
+        await until(lambda: len(node.mesh._links) == LINKS_MAX)
+        async with rogue(node, ring[0]):
+            await until(lambda: node.mesh._links.of(id_of(ring[0])) != [])
+            assert LINKS_MAX == len(node.mesh._links)
+            async with asyncio.TaskGroup() as tasks:
+                told = [tasks.create_task(_told(link)) for link in links]
+            assert [FULL] == [each.result() for each in told if each.result()]
+
+
+async def _told(link: Link) -> str:
+    with contextlib.suppress(TimeoutError):
+        async with asyncio.timeout(1.0):
+            while await link.receive() is not None:
+                pass
+    return link.told
+
+
+async def test_a_node_of_an_earlier_version_is_served_where_there_is_room() -> None:
+    """It says nothing about itself when it calls."""
+    async with NodeFixture(NAMES[0], *CALLERS).running() as node, rogue(node, NAMES[1]):
+        await until(lambda: "trusted" in node.states().values())
+        assert [None] == [link.call for link in node.mesh._links]
+
+
+@pytest.mark.parametrize(
+    ("text", "call"),
+    [
+        ("found 0", Call(0)),
+        ("configured 8", Call(8, is_configured=True)),
+        *(
+            (wrong, None)
+            for wrong in ("", "found", "found -1", "found 01", "found 1000", "found ١", "FOUND 1", "found 1 ")
+        ),
+    ],
+)
+def test_what_a_caller_says_is_read_or_ignored(text: str, call: Call | None) -> None:
+    assert call == read_call(text)
+    assert call is None or text == write_call(call)

@@ -1,0 +1,175 @@
+"""Many nodes that choose their connections at once: never more than eight each, one mesh, and then no change."""
+
+import random
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from mesh.link_selection import KEPT_AT_LEAST, LINKS_MAX, PLAIN_KEPT_AT_LEAST
+from tests.fakes.overlay_simulator import OverlaySimulator, simulated_id
+
+QUIET_S = 40.0
+
+
+def assert_settled(mesh: OverlaySimulator) -> None:
+    """One mesh within the limit, whose connections stay as they are."""
+    assert 1 == len(mesh.pieces())
+    assert mesh.most <= LINKS_MAX
+    edges, changes = mesh.edges(), mesh.changes
+    mesh.run(QUIET_S)
+    assert (edges, changes) == (mesh.edges(), mesh.changes)
+
+
+@pytest.mark.parametrize("count", [2, 9, 10, 60, 200])
+def test_a_flat_segment_becomes_one_mesh_and_stays_as_it_is(count: int) -> None:
+    mesh = OverlaySimulator(count, seed=count)
+    mesh.see_all(range(count))
+    mesh.run(60)
+    assert_settled(mesh)
+
+
+def test_two_hundred_nodes_are_one_mesh_after_a_third_of_them_vanished() -> None:
+    mesh = OverlaySimulator(200, seed=5)
+    mesh.see_all(range(200))
+    mesh.run(40)
+    for number in mesh.chance.sample(range(200), 66):
+        mesh.stop(number)
+    mesh.run(120)
+    assert_settled(mesh)
+
+
+def test_two_fully_connected_segments_that_are_joined_become_one_mesh() -> None:
+    mesh = OverlaySimulator(40, seed=3)
+    mesh.see_all(range(20))
+    mesh.see_all(range(20, 40))
+    mesh.run(60)
+    assert 2 == len(mesh.pieces())
+    mesh.see_all(range(40))
+    mesh.run(60)
+    assert_settled(mesh)
+
+
+def test_a_new_node_gets_in_where_all_others_are_full() -> None:
+    mesh = OverlaySimulator(9, seed=3)
+    mesh.see_all(range(9))
+    mesh.run(30)
+    assert [LINKS_MAX] * 9 == [len(node.neighbours()) for node in mesh.nodes]
+    mesh.add()
+    mesh.see_all(range(10))
+    mesh.run(30)
+    assert_settled(mesh)
+
+
+def test_a_configured_neighbour_on_another_segment_joins_both_although_all_are_full() -> None:
+    mesh = OverlaySimulator(18, seed=3, configured={0: {9}})
+    mesh.see_all(range(9))
+    mesh.see_all(range(9, 18))
+    mesh.run(30)
+    assert 2 == len(mesh.pieces())
+    mesh.report(0, simulated_id(9), "")
+    mesh.run(60)
+    assert frozenset((0, 9)) in mesh.edges()
+    assert_settled(mesh)
+
+
+def test_where_all_see_only_one_node_they_take_turns() -> None:
+    mesh = OverlaySimulator(21, seed=1)
+    for number in range(1, 21):
+        mesh.see(0, number)
+    met = set[str]()
+    for _ in range(15 * KEPT_AT_LEAST // 1_000):
+        mesh.run(1)
+        met |= mesh.nodes[0].neighbours()
+    assert 20 == len(met)
+    assert mesh.most <= LINKS_MAX
+
+
+def test_a_segment_with_nodes_of_earlier_versions_is_one_mesh() -> None:
+    """Those call everyone again and again, and have no limit."""
+    mesh = OverlaySimulator(40, seed=1)
+    mesh.see_all(range(40))
+    for number in range(0, 40, 2):
+        mesh.nodes[number].is_plain = True
+    mesh.run(60)
+    assert 1 == len(mesh.pieces())
+    changes = mesh.changes
+    mesh.run(PLAIN_KEPT_AT_LEAST / 1_000)
+    assert mesh.changes - changes <= 8 * 20, (
+        "at most one place in five minutes changes at a node, and both ends"
+    )
+    assert 1 == len(mesh.pieces())
+    assert mesh.most <= LINKS_MAX
+
+
+@settings(max_examples=4, deadline=None)
+@given(st.integers(0, 2**32), st.sampled_from(["refuses", "vanishes", "false reports"]))
+def test_hostile_nodes_take_no_connection_that_the_others_need(seed: int, how: str) -> None:
+    """Two of thirty refuse everyone, or accept and vanish, or report a thousand nodes that are not there."""
+    mesh = OverlaySimulator(30, seed)
+    mesh.see_all(range(30))
+    mesh.run(30)
+    honest = range(2, 30)
+    before = {edge for edge in mesh.edges() if edge <= set(honest)}
+    if how == "refuses":
+        mesh.nodes[0].refuses = mesh.nodes[1].refuses = True
+    for number in (0, 1) if how != "false reports" else ():
+        mesh.stop(number)
+    if how == "refuses":
+        mesh.nodes[0].is_up = mesh.nodes[1].is_up = True
+    if how == "false reports":
+        fakes = [simulated_id(1_000 + number) for number in range(1_000)]
+        for number in honest:
+            for fake in fakes:
+                mesh.report(number, fake, "lan")
+            for other in honest:
+                if other != number:
+                    mesh.report(number, simulated_id(other), "radio")
+    mesh.run(60)
+    gone = before - mesh.edges()
+    assert not gone or how != "false reports"
+    assert mesh.most <= LINKS_MAX
+    for number in (0, 1):
+        mesh.stop(number)
+    mesh.run(60)
+    assert 1 == len(mesh.pieces())
+
+
+@settings(max_examples=10, deadline=None)
+@given(st.integers(0, 2**32), st.integers(2, 7))
+def test_in_any_mesh_where_nobody_sees_more_than_eight_all_are_connected(seed: int, degree: int) -> None:
+    """Any graph, and nodes that come late."""
+    chance = random.Random(seed)
+    mesh = OverlaySimulator(30, seed)
+    sees = [set[int]() for _ in range(30)]
+    for number in range(1, 30):
+        before = [other for other in range(number) if len(sees[other]) < degree]
+        for other in chance.sample(before, min(len(before), chance.randint(1, 2))):
+            if len(sees[number]) < degree:
+                sees[number].add(other)
+                sees[other].add(number)
+                mesh.see(number, other, chance.choice(["lan", "radio"]))
+        mesh.run(chance.random())
+    mesh.run(30)
+    seen = {frozenset((a, b)) for a in range(30) for b in sees[a]}
+    assert seen == mesh.edges()
+    changes = mesh.changes
+    mesh.run(QUIET_S)
+    assert changes == mesh.changes
+
+
+@settings(max_examples=5, deadline=None)
+@given(st.integers(0, 2**32))
+def test_nodes_that_come_and_go_in_any_order_end_as_one_mesh(seed: int) -> None:
+    chance = random.Random(seed)
+    mesh = OverlaySimulator(12, seed)
+    mesh.see_all(range(12))
+    for _ in range(12):
+        mesh.run(chance.uniform(0, 10))
+        if chance.random() < 0.4:
+            mesh.stop(chance.randrange(len(mesh.nodes)))
+        else:
+            mesh.add()
+            mesh.see_all(range(len(mesh.nodes)))
+    mesh.run(200)
+    assert_settled(mesh)

@@ -1,0 +1,44 @@
+"""The graph as the running node answers it."""
+
+from datetime import UTC, datetime
+
+import pytest
+
+from mesh.node_kind import NodeFacts, NodeLink
+from mesh.ports import PeerView
+from node.app.node_graph import NodeGraphService
+from node.errors import NodeError
+from tests.fakes.neighbours import id_of
+
+HILL, VALLEY, COAST = map(id_of, ("hill", "valley", "coast"))
+
+
+def graph() -> NodeGraphService:
+    return NodeGraphService(
+        "Vall Alta",
+        HILL,
+        "Ermita",
+        members=lambda: {HILL, VALLEY, COAST},
+        peers=lambda: (
+            PeerView(VALLEY, "Vall", "trusted", (), 0),
+            PeerView(COAST, "Costa", "silent", (), 70),
+            PeerView(id_of("stranger"), "", "stranger", (), None),
+        ),
+        pages=lambda: {VALLEY: NodeFacts("Vall", links=(NodeLink(HILL, 5, 0),))},
+        civil=lambda: datetime(2026, 11, 24, tzinfo=UTC),
+    )
+
+
+def test_only_connected_neighbours_are_links_and_names_come_from_all() -> None:
+    found = graph().now()
+    assert {"Ermita": True, "Vall": True, "Costa": False} == {
+        each.name: each.is_online for each in found.nodes
+    }
+    assert [5] == [each.round_trip_ms for each in found.links]
+
+
+def test_a_document_is_answered_and_another_format_is_refused() -> None:
+    assert "NetworkGraph" == graph().export({"format": "netjson"})["document"]["type"]
+    for wrong in (None, "", "cnml", 7, ["netjson"]):
+        with pytest.raises(NodeError, match="no such format"):
+            graph().export({"format": wrong})
