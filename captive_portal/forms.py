@@ -141,26 +141,32 @@ class Tokens:
     """Identifies this boot; see `boot_name`."""
     minute: int
     """Minutes since boot."""
+    former: tuple[bytes, ...] = ()
+    """Secrets of before: their tokens are old, so that an open page is shown again and nothing is lost."""
 
     def token(self, purpose: str, mac: MacAddress) -> str:
         """Token for one device and one purpose. It stays valid over a restart of the program, as the secret
         does."""
-        return self._signed(f"{self.boot}{self.minute:0{_MINUTE_CHARACTERS}x}", purpose, mac)
+        return _signed(self.secret, f"{self.boot}{self.minute:0{_MINUTE_CHARACTERS}x}", purpose, mac)
 
     def judge(self, purpose: str, mac: MacAddress, token: str) -> Judgement:
         stamp = token[: _BOOT_CHARACTERS + _MINUTE_CHARACTERS]
-        ours = self._signed(stamp, purpose, mac)
-        if not hmac.compare_digest(ours.encode("utf-8", "replace"), token.encode("utf-8", "replace")):
-            return "foreign"
+        if not self._is_of(self.secret, stamp, purpose, mac, token):
+            is_former = any(self._is_of(each, stamp, purpose, mac, token) for each in self.former)
+            return "old" if is_former else "foreign"
         made = int(stamp[_BOOT_CHARACTERS:], 16)
         is_young = 0 <= self.minute - made <= TOKEN_MINUTES
         return "good" if stamp.startswith(self.boot) and is_young else "old"
 
-    def _signed(self, stamp: str, purpose: str, mac: MacAddress) -> str:
-        proof = hmac.digest(
-            self.secret, f"portal|{purpose}|{mac}|{stamp}".encode("utf-8", "replace"), "sha256"
-        )
-        return stamp + proof.hex()[:_PROOF_CHARACTERS]
+    @staticmethod
+    def _is_of(secret: bytes, stamp: str, purpose: str, mac: MacAddress, token: str) -> bool:
+        ours = _signed(secret, stamp, purpose, mac)
+        return hmac.compare_digest(ours.encode("utf-8", "replace"), token.encode("utf-8", "replace"))
+
+
+def _signed(secret: bytes, stamp: str, purpose: str, mac: MacAddress) -> str:
+    proof = hmac.digest(secret, f"portal|{purpose}|{mac}|{stamp}".encode("utf-8", "replace"), "sha256")
+    return stamp + proof.hex()[:_PROOF_CHARACTERS]
 
 
 def boot_name(boot_id: str) -> str:

@@ -499,6 +499,10 @@ class Portal:
         port = "" if self._public_port == 80 else f":{self._public_port}"
         return f"http://{_bracketed(community.portal_host)}{port}{path}"
 
+    def sign_with(self, secret: bytes, former: Sequence[bytes] = ()) -> None:
+        """Form tokens are signed with this secret from now on. A page with a token of a `former` one is shown again."""
+        self._made_tokens = replace(self._made_tokens, secret=secret, former=tuple(former))
+
     def _tokens(self) -> forms.Tokens:
         """Token signer for the current minute since boot."""
         minute = self._since_boot() // 60_000

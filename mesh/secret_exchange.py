@@ -36,8 +36,8 @@ class _SecretNeighbour:
     takes_part: bool
     bucket: TokenBucket
     frames: deque[bytes] = field(default_factory=deque)
-    number: int = 0
-    """Of the newest secret that it says it has; 0 while it has not said."""
+    number: int = FIRST_NUMBER
+    """Of the newest secret that it says it has; each node has the first."""
     was_wrong: bool = False
 
 
@@ -124,7 +124,7 @@ class SecretExchange:
                 self._answer(neighbour, told, state, fields, now)
             case "secretheld":
                 number = fields.get("number")
-                told.number = number if is_number(number) and 1 <= number <= SECRETS_MAX else 0
+                told.number = number if is_number(number) and 1 <= number <= SECRETS_MAX else FIRST_NUMBER
             case _:
                 return self._receive_secret(told, fields)
         return []
@@ -136,11 +136,7 @@ class SecretExchange:
     def lagging(self) -> list[NodeId]:
         """Neighbours that do not have the secret in force, as they say, or because their version knows only the first."""
         in_force = self.number_in_force()
-        return [
-            node
-            for node, told in self._neighbours.items()
-            if (told.number if told.takes_part else FIRST_NUMBER) < in_force
-        ]
+        return [node for node, told in self._neighbours.items() if told.number < in_force]
 
     def wrong(self) -> list[NodeId]:
         """Neighbours that answered with what is no secret of the community."""

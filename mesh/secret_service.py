@@ -37,7 +37,11 @@ class SecretService:
         self._held = {commitment_of(secret): secret for secret in store.load()}
         self._arrived: dict[str, bytes] = {}
         self._news, self._saving = asyncio.Event(), asyncio.Lock()
-        self._trouble, self._told, self._prepared = "", 0, ""
+        self._told, self._prepared = b"", ""
+        self.trouble = ""
+        """Why what arrived is not stored; empty while there is no trouble."""
+        self.on_newest: Callable[[], None] = lambda: None
+        """Called once at first, and when `newest` is another one; set by the node."""
         self.exchange = SecretExchange(state, lambda: self._held, differs)
 
     # --- For the rest of the node -----------------------------------------------------------------
@@ -72,12 +76,16 @@ class SecretService:
                 self._prepared = commitment_of(secret)
         return self._prepared
 
+    def lacks_newest(self) -> bool:
+        """Whether this node still has to take the secret in force from a neighbour."""
+        return self.exchange.number_held() < self.exchange.number_in_force()
+
     def warnings(self) -> Iterable[str]:
         """In words for the operator."""
-        if self._trouble:
-            yield self._trouble
-        missing, exchange = self.exchange.missing(), self.exchange
-        if missing and exchange.number_held() < exchange.number_in_force():
+        exchange = self.exchange
+        if self.trouble:
+            yield self.trouble
+        if self.lacks_newest():
             yield (
                 f"this node does not have secret {exchange.number_in_force()} of the community, which is in force: it "
                 "takes it from the first neighbour that has it"
@@ -138,16 +146,17 @@ class SecretService:
         try:
             async with self._saving:
                 await self._save(arrived)
-            self._trouble = ""
+            self.trouble = ""
         except StorageTrouble as trouble:
             self._arrived = {**arrived, **self._arrived}
-            self._trouble = f"a new secret of the community cannot be stored: {trouble}"
+            self.trouble = f"a new secret of the community cannot be stored: {trouble}"
             await asyncio.sleep(STORE_AGAIN_S)
 
     def _tell_held(self) -> None:
-        number = self.exchange.number_held()
-        if number != self._told:
-            self._told = number
+        newest = self.newest
+        if newest != self._told:
+            self._told = newest
+            self.on_newest()
             self.exchange.tell_held()
             self._woken()
 

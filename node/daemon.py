@@ -151,6 +151,7 @@ class Node:
             boot=self.clock.boot,
             since_boot=self.clock.monotonic,
         )
+        self.community.secrets.on_newest = self._sign_forms
         self.secure = self._https_listener()
         self.flow_watch = FlowWatch(kernel)
         self.capacity_recorder = CapacityRecorder(
@@ -159,6 +160,14 @@ class Node:
         self.measured_check = MeasuredCheck(self.reconciler)
         status_snapshot = self._status_snapshot()
         self.admin_certificate = self._admin_certificate()
+        self.graph = NodeGraphService(
+            config,
+            self.reconciler.node,
+            members=self.roster,
+            peers=self.mesh.peers if self.mesh else tuple,
+            pages=self.mesh.node_pages if self.mesh else dict,
+            civil=self.clock.civil,
+        )
         self.admin = self._admin_service(status_snapshot)
         self.admin_server = AdminServer(
             self.admin,
@@ -168,7 +177,6 @@ class Node:
             translations=self.portal.translations,
         )
         self.admin_https = self._admin_https()
-        self.graph = self._node_graph()
         self.console = self._console(status_snapshot)
         self.dnsmasq = dnsmasq(config, self.advertised)
         self.captive_dns = captive_dns(config)
@@ -309,6 +317,11 @@ class Node:
                 (key.incarnation, key.day, key.account, bucket) for key, bucket in changed.items()
             )
 
+    def _sign_forms(self) -> None:
+        """A node that was removed knows the secret of before: its tokens do nothing."""
+        secret, *former = (derived_key(each, "portal forms") for each in self.community.secrets.all())
+        self.portal.sign_with(secret, former[:1])
+
     async def _keep_pages(self) -> None:
         if self.mesh is not None:
             await self.mesh.persist_pages()
@@ -397,17 +410,6 @@ class Node:
         state: UplinkState = "up" if self.dns_fallback.upstream.answers else "down"
         return LocalFacts(self.version, (self.config.uplink.name, state), load_percent())
 
-    def _node_graph(self) -> NodeGraphService:
-        return NodeGraphService(
-            self.config.community.name,
-            own_node_id(self.keys.node),
-            self.config.node.name,
-            members=self.roster,
-            peers=self.mesh.peers if self.mesh else tuple,
-            pages=self.mesh.node_pages if self.mesh else dict,
-            civil=self.clock.civil,
-        )
-
     def _status_snapshot(self) -> StatusSnapshot:
         return StatusSnapshot(
             config=self.config,
@@ -459,7 +461,7 @@ class Node:
                 self.archive,
                 self.clock,
                 passphrases=self.app.passphrases,
-                key=derived_key(self.community.secrets.newest, "browsers of admins"),
+                key=self.keys.own_key_for("browsers of admins"),
                 random=secrets.token_bytes,
             ),
             adoption=self.adoption,
@@ -469,6 +471,7 @@ class Node:
             portal_url=self.portal_url,
             languages=lambda: {tag: each.language.name for tag, each in self.portal.translations.items()},
             read_intervals=IntervalArchive(self.store.path).read_local,
+            graph=self.graph.now,
             community=self.community,
             addresses=lambda: mesh_addresses(self.config.mesh.interfaces, self.config.mesh.port),
             setup_url=f"http://{LAN_ADDRESS}/",

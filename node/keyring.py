@@ -37,6 +37,10 @@ class Keyring:
         different purposes are independent."""
         return derived_key(self._community, purpose)
 
+    def own_key_for(self, purpose: str) -> bytes:
+        """32 bytes that no other node knows."""
+        return derived_key(self.node.private_bytes_raw(), purpose)
+
     def guest_account(self, mac: MacAddress) -> AccountId:
         """The guest account of a device: the same on every node of the community, and without the secret it cannot
         be linked to the MAC address."""

@@ -12,7 +12,11 @@ from node.synced_files import replace_synced
 
 SECRETS_FILE = "community.secrets"
 FILE_BYTES_MAX = 65_536
-_SECRET = re.compile(rb"[0-9a-f]{64}")
+_SECRET = re.compile(r"[0-9a-f]{64}")
+
+
+def is_secret(line: str) -> bool:
+    return _SECRET.fullmatch(line) is not None
 
 
 class SecretFile:
@@ -32,7 +36,8 @@ class SecretFile:
             raise NodeError(
                 f"{self._path} cannot be read: {error.strerror}", "look at the disk, and run this as root"
             ) from error
-        return [bytes.fromhex(line.decode()) for line in content.split() if _SECRET.fullmatch(line)]
+        lines = content.decode("ascii", "replace").split()
+        return [bytes.fromhex(line) for line in lines if is_secret(line)]
 
     def make(self) -> bytes:
         return token_bytes(LATER_SECRET_BYTES)

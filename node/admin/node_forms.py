@@ -23,7 +23,7 @@ from node.app.admin import AdminService
 from node.app.admin_community import NodeRow, no_such_node
 from node.app.admin_sessions import NAME_CHARS_MAX
 from node.app.admin_signing import MadeInvite, OwnKey, SignRequest
-from node.app.signing_refusals import no_such_invite
+from node.app.signing_refusals import no_such_admin, no_such_invite
 from node.errors import Finding
 from node.identity import NODE_ID_CHARS, human_form, key_from_raw, own_node_id
 from node.translator import gettext_lazy
@@ -128,6 +128,14 @@ class NodeFormViews:
             Route("POST", "/nodes/key/replace", self._replace),
             Route("GET", "/nodes/admin", self._ask_admin),
             Route("POST", "/nodes/admin", self._add_admin),
+            Route("GET", "/nodes/admin/remove", self._ask_remove_admin),
+            Route("POST", "/nodes/admin/remove", self._remove_admin),
+            Route("GET", "/nodes/key/lost", self._ask_lost),
+            Route("POST", "/nodes/key/lost", self._replace_lost),
+            Route("GET", "/nodes/secret", self._ask_secret),
+            Route("POST", "/nodes/secret", self._new_secret),
+            Route("GET", "/nodes/recovery", self._ask_paper),
+            Route("POST", "/nodes/recovery", self._new_paper),
             Route("GET", "/nodes/record", self._ask_record),
             Route("POST", "/nodes/record", self._make_record),
             Route("POST", "/nodes/follow", self._follow),
@@ -252,7 +260,83 @@ class NodeFormViews:
         wrong = await self._signing.add_admin(_sign_request(request), key, label)
         return await self._done(request, _admin_question(), wrong, "admin", form)
 
+    async def _ask_remove_admin(self, request: AdminRequest) -> AdminResponse | AdminRedirect:
+        question = self._removal_question(request.query)
+        return refused(question) if isinstance(question, Finding) else await self._ask(request, question)
+
+    async def _remove_admin(self, request: AdminRequest) -> AdminResponse | AdminRedirect:
+        question = self._removal_question(request.fields)
+        if isinstance(question, Finding):
+            return refused(question)
+        wrong = await self._signing.remove_admin(_sign_request(request), request.fields.get("key", ""))
+        return await self._done(request, question, wrong, "no admin")
+
+    def _removal_question(self, fields: Mapping[str, str]) -> SignQuestion | Finding:
+        wanted = fields.get("key", "")[:ID_CHARS_MAX]
+        admin = next((each for each in self._community.overview().admins if each.key == wanted), None)
+        if admin is None:
+            return no_such_admin()
+        return SignQuestion(
+            gettext_lazy("Remove the admin {name}?", name=f"\u2068{admin.label}\u2069"),
+            (
+                gettext_lazy("Their key signs nothing for the community any longer."),
+                gettext_lazy("What it signed is signed again with yours, so no node leaves."),
+                gettext_lazy("Their account on a node stays: remove that on the page Access."),
+            ),
+            "/nodes/admin/remove",
+            gettext_lazy("Remove this admin"),
+            hidden=(("key", admin.key),),
+            is_danger=True,
+        )
+
+    async def _ask_lost(self, request: AdminRequest) -> AdminResponse | AdminRedirect:
+        return await self._ask(request, _lost_question())
+
+    async def _replace_lost(self, request: AdminRequest) -> AdminResponse | AdminRedirect:
+        wrong = await self._signing.make_key(_sign_request(request), is_lost=True)
+        if wrong is not None:
+            return await self._again(request, _lost_question(), wrong)
+        return AdminRedirect("/nodes/key")
+
     # --- the record ---
+
+    async def _ask_secret(self, request: AdminRequest) -> AdminResponse | AdminRedirect:
+        return await self._ask(request, _secret_question())
+
+    async def _new_secret(self, request: AdminRequest) -> AdminResponse | AdminRedirect:
+        wrong = await self._signing.new_secret(_sign_request(request))
+        return await self._done(request, _secret_question(), wrong, "secret")
+
+    async def _ask_paper(self, request: AdminRequest) -> AdminResponse | AdminRedirect:
+        return await self._ask(request, self._paper_question(request))
+
+    async def _new_paper(self, request: AdminRequest) -> AdminResponse | AdminRedirect:
+        ticket = request.fields.get("ticket", "")
+        made = await self._signing.new_paper(_sign_request(request), ticket)
+        if isinstance(made, Finding):
+            return await self._again(request, self._paper_question(request, ticket), made)
+        return self._paper(request, made)
+
+    def _paper(self, request: AdminRequest, secret: bytes) -> AdminResponse:
+        site, key = self._backend.site(), own_node_id(key_from_raw(secret))
+        page = RecoveryPaperPage(
+            page_layout(request, site, "/nodes"), recovery_text(secret), human_form(key), site.languages[0][0]
+        )
+        return AdminResponse(page)
+
+    def _paper_question(self, request: AdminRequest, ticket: str = "") -> SignQuestion:
+        return SignQuestion(
+            gettext_lazy("A new recovery key of the community"),
+            (
+                gettext_lazy(
+                    "It is shown once, to be printed: it replaces the admins’ keys if they are lost."
+                ),
+                gettext_lazy("Earlier recovery keys count no longer: destroy the papers."),
+            ),
+            "/nodes/recovery",
+            gettext_lazy("Make the recovery key"),
+            hidden=(("ticket", ticket or self._signing.paper_key(request.cookie)),),
+        )
 
     async def _ask_record(self, request: AdminRequest) -> AdminResponse | AdminRedirect:
         return await self._ask(request, self._record_question(request))
@@ -262,11 +346,7 @@ class NodeFormViews:
         made = await self._signing.begin(_sign_request(request), ticket)
         if isinstance(made, Finding):
             return await self._again(request, self._record_question(request, ticket), made)
-        site, key = self._backend.site(), own_node_id(key_from_raw(made))
-        page = RecoveryPaperPage(
-            page_layout(request, site, "/nodes"), recovery_text(made), human_form(key), site.languages[0][0]
-        )
-        return AdminResponse(page)
+        return self._paper(request, made)
 
     def _record_question(self, request: AdminRequest, ticket: str = "") -> SignQuestion:
         return SignQuestion(
@@ -408,6 +488,35 @@ def _replace_question() -> SignQuestion:
         "/nodes/key/replace",
         gettext_lazy("Replace my key"),
         is_danger=True,
+    )
+
+
+def _lost_question() -> SignQuestion:
+    return SignQuestion(
+        gettext_lazy("A new key because the old one is lost"),
+        (
+            gettext_lazy("Do this if you no longer know the passphrase that opens your key."),
+            gettext_lazy(
+                "The old key is deleted here. An admin of the community must add the new one and remove the old one."
+            ),
+            gettext_lazy("If there is no other admin, use the recovery key on paper."),
+        ),
+        "/nodes/key/lost",
+        gettext_lazy("Make a new key"),
+        is_danger=True,
+        needs_admin=False,
+    )
+
+
+def _secret_question() -> SignQuestion:
+    return SignQuestion(
+        gettext_lazy("A new secret of the community"),
+        (
+            gettext_lazy("Do this after a node was removed: it still knows the secret of before."),
+            gettext_lazy("All nodes take the new secret from each other, without a restart."),
+        ),
+        "/nodes/secret",
+        gettext_lazy("Make a new secret"),
     )
 
 

@@ -19,6 +19,7 @@ from node.app.admin import AdminService
 from node.app.admin_community import CommunityOverview, NodeRow
 from node.identity import human_form
 from node.translator import gettext_lazy
+from node.units import NodeId
 
 FOLLOWED_CHARS = 16
 """Of the id of a record, for people who compare it."""
@@ -32,10 +33,15 @@ REACH_WORDS: Mapping[str, str] = {**PEER_STATES, "trusted": gettext_lazy("connec
 NOTICES: Mapping[str, str] = {
     "active": gettext_lazy("Signed: the node is active again."),
     "suspended": gettext_lazy("Signed: the node is suspended."),
-    "removed": gettext_lazy("Signed: the node is removed. It may still hold copies of what it received."),
+    "removed": gettext_lazy(
+        "Signed: the node is removed. It may still hold copies of what it received. It still knows the "
+        "community’s secret: “procomu community rotate --secret” makes a new one."
+    ),
     "closed": gettext_lazy("Signed: the invite is closed."),
     "admin": gettext_lazy("Signed: the community has another admin."),
+    "no admin": gettext_lazy("Signed: that key is no admin of the community any longer."),
     "replaced": gettext_lazy("Signed: your new key is in force."),
+    "secret": gettext_lazy("Signed: the nodes take the new secret from each other."),
 }
 """After something was signed."""
 INVITE_WORDS = {"open": gettext_lazy("open"), "closed": gettext_lazy("closed")}
@@ -83,8 +89,12 @@ class AdminLine:
     """One admin of the community."""
 
     label: str
-    key: str
+    id: str
     votes: int
+
+    @property
+    def key(self) -> str:
+        return human_form(NodeId(self.id))
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,7 +139,7 @@ class NodesViews:
         page = NodesPage(
             page_layout(request, self._backend.site(), "/nodes"),
             community,
-            tuple(AdminLine(each.label, human_form(each.key), each.votes) for each in community.admins),
+            tuple(AdminLine(each.label, each.key, each.votes) for each in community.admins),
             nodes.turned(lambda member: node_line(self._community.row(member))),
             paginate(community.invites, invites, "/nodes", name="invites").turned(invite_line),
             NOTICES.get(notice, ""),

@@ -111,6 +111,7 @@ class AdminDownload:
     """In ASCII, without quotes."""
     content: IO[bytes]
     """Closed when it was sent."""
+    media_type: str = "application/octet-stream"
 
 
 Answer = AdminResponse | AdminRedirect | AdminDownload

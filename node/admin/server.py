@@ -15,6 +15,7 @@ from node.admin.appearance import AppearanceViews
 from node.admin.backups import BackupsViews
 from node.admin.ladders import LadderViews
 from node.admin.members import MembersViews
+from node.admin.network import NetworkViews
 from node.admin.node_forms import NodeFormViews
 from node.admin.nodes import NodesViews
 from node.admin.notices import NoticesViews
@@ -120,6 +121,7 @@ VIEWS = (
     MembersViews,
     NodesViews,
     NodeFormViews,
+    NetworkViews,
     NoticesViews,
     ObjectionsViews,
     LadderViews,
@@ -359,7 +361,7 @@ class AdminServer:
     async def _send(self, request: web.Request, answer: Answer) -> web.Response:
         if isinstance(answer, AdminDownload):
             headers = {"Content-Disposition": f'attachment; filename="{answer.name}"'}
-            return web.Response(body=answer.content, content_type="application/octet-stream", headers=headers)
+            return web.Response(body=answer.content, content_type=answer.media_type, headers=headers)
         if isinstance(answer, AdminRedirect):
             if answer.signed_in is not None:
                 return self._with_session(request, answer.signed_in, answer.where)

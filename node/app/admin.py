@@ -35,6 +35,7 @@ from node.control.active_ruleset import amend, new_strains
 from node.control.ports import Clock, StateArchive
 from node.control.reconciler import Reconciler
 from node.errors import Finding, NodeError, StorageTrouble
+from node.export.node_graph import NodeGraph
 from node.governance.admin_findings import too_few_admins
 from node.governance.canonical_form import meaning_fingerprint
 from node.governance.change_impact import change_impact
@@ -150,6 +151,7 @@ class AdminService:
         sign_card: Callable[[Card], str],
         portal_url: Callable[[], str],
         languages: Callable[[], Mapping[str, str]],
+        graph: Callable[[], NodeGraph],
         fingerprint: Callable[[], str],
         read_intervals: ReadIntervals,
         community: CommunityService,
@@ -157,11 +159,12 @@ class AdminService:
         setup_url: str,
     ) -> None:
         """`sign_card` returns the text of a card; `languages` the portal's languages, each with its own name;
-        `fingerprint` that of the self-signed certificate of these pages, or an empty text; `addresses` those of this node on
-        mesh links. `setup_url`: of the set-up page of a new node."""
+        `graph` all nodes now; `fingerprint` that of the self-signed certificate of these pages, or an empty text;
+        `addresses` those of this node on mesh links. `setup_url`: of the set-up page of a new node."""
         self._reconciler, self._status_snapshot, self._files = reconciler, status_snapshot, files
         self._archive, self._clock, self._config = archive, clock, config
         self.access, self.adoption, self.fingerprint = access, adoption, fingerprint
+        self.graph = graph
         self.meanings = RuleMeanings(adoption.version_text)
         self._hashing, self._previewing, self._read_intervals = asyncio.Lock(), asyncio.Lock(), read_intervals
         self._portal_url, self._languages = portal_url, languages

@@ -125,7 +125,7 @@ class AdminCommunityService:
         yield from self._key_copies()
         if state is not None and state.head is not None:
             yield from self._of_record(state)
-        yield from service.secrets.warnings()
+        yield from self._of_secrets()
         yield from self._of_neighbours(state)
 
     def _of_record(self, state: CommunityState) -> Iterator[str]:
@@ -152,6 +152,25 @@ class AdminCommunityService:
             yield gettext_lazy(
                 "Admins signed competing versions of the community record. All nodes follow the same one; agree, and sign a "
                 "next version if it is the wrong one."
+            )
+
+    def _of_secrets(self) -> Iterator[str]:
+        secrets = self._community.secrets
+        if secrets.trouble:
+            yield secrets.trouble
+        if secrets.lacks_newest():
+            yield gettext_lazy(
+                "The community has a new secret that this node lacks. It takes it from the first neighbour that has it."
+            )
+        wrong, lagging = secrets.exchange.wrong(), secrets.exchange.lagging()
+        if wrong:
+            yield gettext_lazy(
+                "They answered with something that is no secret of the community: {nodes}.",
+                nodes=_named(wrong),
+            )
+        if lagging:
+            yield gettext_lazy(
+                "They lack the newest secret of the community: {nodes}.", nodes=_named(lagging)
             )
 
     def _of_neighbours(self, state: CommunityState | None) -> Iterator[str]:

@@ -48,9 +48,11 @@ from node.app.signing_refusals import (
     no_address,
     no_key,
     no_record,
+    no_such_admin,
     no_such_invite,
     no_such_record,
     not_admin_yet,
+    not_oneself,
     not_possible,
     offered_already,
     shown_before,
@@ -151,13 +153,15 @@ class AdminSigningService:
 
     # --- keys ---
 
-    async def make_key(self, by: SignRequest) -> Finding | None:
-        """Makes a key for the account of this session, which signs once the community has it as an admin."""
+    async def make_key(self, by: SignRequest, *, is_lost: bool = False) -> Finding | None:
+        """Makes a key for the account of this session, which signs once the community has it as an admin. `is_lost`: there
+        is one that nobody can open, because its passphrase is forgotten."""
         async with self._busy:
             signed = await self._prove(by)
             if isinstance(signed, Finding):
                 return signed
-            if await self._keys.of(signed.name) is not None:
+            keys = await self._keys.of(signed.name)
+            if keys is not None and not (is_lost and await self._is_lost(by, keys)):
                 return key_is_there()
             await self._new_key(signed, by)
             return None
@@ -203,18 +207,48 @@ class AdminSigningService:
         """Another admin of the community, with one vote."""
         if not is_node_id(key):
             return no_key("admin")
+        admin = CommunityAdmin(NodeId(key), 1, _label(label))
         async with self._busy:
-            signer = await self._signer(by)
-            if isinstance(signer, Finding):
-                return signer
-            signed, state, own = signer
-            change = RecordChange(add=(CommunityAdmin(NodeId(key), 1, _label(label)),))
-            made = changed_record(state, change, (own,))
-            if not has_enough_votes(state, made[0]):
-                return too_few_votes(_threshold(state))
-            return await self._take_in(
-                signed, f"added the admin {human_form(NodeId(key))}", in_order(state, made)
+            return await self._change(
+                by, RecordChange(add=(admin,)), f"added the admin {human_form(admin.key)}"
             )
+
+    async def remove_admin(self, by: SignRequest, key: str) -> Finding | None:
+        """That key signs nothing any longer; what it signed is signed again with the own one."""
+        keys = await self._keys.of(self._name_of(by))
+        if keys is not None and key in {keys.current.key, keys.following.key if keys.following else ""}:
+            return not_oneself()
+        if key not in self._admin_keys():
+            return no_such_admin()
+        change = RecordChange(remove=frozenset({NodeId(key)}))
+        async with self._busy:
+            return await self._change(by, change, f"removed the admin {human_form(NodeId(key))}")
+
+    async def new_secret(self, by: SignRequest) -> Finding | None:
+        """A new secret of the community, which this node makes and the others take from each other."""
+        async with self._busy:
+            commitment = await self._community.secrets.prepared()
+            return await self._change(
+                by, RecordChange(secret=commitment), "made a new secret of the community"
+            )
+
+    async def new_paper(self, by: SignRequest, ticket: str) -> bytes | Finding:
+        """A recovery key in the place of all earlier ones; its secret is returned to be printed."""
+        async with self._busy:
+            now, head = self._clock.monotonic(), self._head()
+            if self._papers.state(by.cookie, ticket, now) != "fresh":
+                return self._papers.shown(by.cookie, ticket, now) or shown_before()
+            if head is None:
+                return no_record()
+            paper = self._random(KEY_BYTES)
+            change = RecordChange(
+                add_recovery=(own_node_id(key_from_raw(paper)),), remove_recovery=frozenset(head.recovery)
+            )
+            refused = await self._change(by, change, "made a recovery key")
+            if refused is not None:
+                return refused
+            self._papers.keep(by.cookie, ticket, paper, now)
+            return paper
 
     # --- the record ---
 
@@ -355,6 +389,28 @@ class AdminSigningService:
         if proved is None:
             return no_account()
         return wrong_passphrase(proved.wait_s) if isinstance(proved, SignInRefused) else proved
+
+    async def _is_lost(self, by: SignRequest, keys: AdminKeys) -> bool:
+        locked = keys.in_force(self._admin_keys())
+        return await self._unlocked(by, locked, by.passphrase) is None
+
+    def _name_of(self, by: SignRequest) -> str:
+        signed = self._access.who(by.cookie)
+        return "" if signed is None else signed.name
+
+    async def _change(self, by: SignRequest, change: RecordChange, what: str) -> Finding | None:
+        """The next version of the record, if the own votes are enough for it."""
+        signer = await self._signer(by)
+        if isinstance(signer, Finding):
+            return signer
+        signed, state, own = signer
+        try:
+            made = changed_record(state, change, (own,))
+        except NodeError as error:
+            return not_possible(error.message)
+        if not has_enough_votes(state, made[0]):
+            return too_few_votes(_threshold(state))
+        return await self._take_in(signed, what, in_order(state, made))
 
     async def _signer(self, by: SignRequest) -> "tuple[Signed, CommunityState, Ed25519PrivateKey] | Finding":
         signed = await self._prove(by)

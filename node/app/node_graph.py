@@ -6,6 +6,7 @@ from typing import Any
 
 from mesh.node_kind import NodeFacts
 from mesh.ports import PeerView
+from node.config import NodeConfig
 from node.console import Answer
 from node.errors import NodeError
 from node.export.formats import FORMATS
@@ -21,24 +22,23 @@ class NodeGraphService:
 
     def __init__(
         self,
-        community: str,
+        config: NodeConfig,
         own: NodeId,
-        name: str,
         *,
         members: Callable[[], Collection[NodeId]],
         peers: Callable[[], tuple[PeerView, ...]],
         pages: Callable[[], Mapping[NodeId, NodeFacts]],
         civil: Callable[[], datetime],
     ) -> None:
-        self._community, self._own, self._name = community, own, name
+        self._config, self._own = config, own
         self._members, self._peers, self._pages, self._civil = members, peers, pages, civil
 
     def now(self) -> NodeGraph:
         peers = self._peers()
         return node_graph_of(
-            community=self._community,
+            community=self._config.community.name,
             own=self._own,
-            names={**{peer.node: peer.name for peer in peers}, self._own: self._name},
+            names={**{peer.node: peer.name for peer in peers}, self._own: self._config.node.name},
             pages=self._pages(),
             members=self._members(),
             connected={peer.node for peer in peers if peer.state == _CONNECTED},

@@ -116,6 +116,24 @@ def no_such_invite() -> Finding:
     )
 
 
+def no_such_admin() -> Finding:
+    return Finding(
+        "admin",
+        0,
+        gettext_lazy("The community has no such admin."),
+        gettext_lazy("choose one from the list of its admins"),
+    )
+
+
+def not_oneself() -> Finding:
+    return Finding(
+        "passphrase",
+        0,
+        gettext_lazy("Nobody removes the own key: what it signed would count no longer."),
+        gettext_lazy("let another admin do it"),
+    )
+
+
 def no_address() -> Finding:
     return Finding(
         "address",

@@ -388,7 +388,11 @@ def _rules(seen: Symptoms) -> Iterator[Diagnosis]:
 
 
 def _keys(seen: Symptoms) -> Iterator[Diagnosis]:
-    for label, file in (("node key", seen.node_key), ("community key", seen.community_key)):
+    for label, file in (
+        ("node key", seen.node_key),
+        ("community key", seen.community_key),
+        ("later secrets", seen.community_secrets),
+    ):
         if file is None:
             continue
         if not file.trouble and not file.findings and file.mode & _PRIVATE:

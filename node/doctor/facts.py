@@ -26,6 +26,7 @@ from node.config import NodeConfig, parse_config
 from node.control.active_ruleset import RULES_COPY, consider, examine, reload_active_ruleset
 from node.doctor.foreign_chains import foreign_chains, ports_for_people, tables_of_filters
 from node.doctor.rule_facts import findings_in_force
+from node.doctor.secret_facts import community_key_findings, later_secret_findings
 from node.doctor.symptoms import (
     CertificateSeen,
     DnsSeen,
@@ -44,11 +45,11 @@ from node.enforcement.plan import KernelFeatures
 from node.errors import Finding, NodeError
 from node.governance.members import NO_MEMBERS, MemberDirectory, parse_members
 from node.identity import key_from_pem
-from node.keyring import SECRET_BYTES_MIN
 from node.lan.dnsmasq import CAPTIVE_DNS, Dnsmasq
 from node.lan.foreign_servers import listen, warnings
 from node.lan.managed_daemon import installed, interface_mtu
 from node.lan.upstream import SILENT_ROUNDS, ResolverReply, UpstreamResolvers, system_resolvers
+from node.secret_file import SECRETS_FILE
 from node.storage.copies import open_to_read
 from node.storage.integrity import UNREADABLE
 from node.storage.losses import LOSSES, MARKER, acknowledge, read_losses, read_marker
@@ -108,7 +109,8 @@ def gather(config_path: Path) -> Symptoms:
         states_line=states_line,
         members=members,
         node_key=_checked(Path(config.node.key_file), _node_key_findings),
-        community_key=_checked(Path(config.community.key_file), _community_key_findings),
+        community_key=_checked(Path(config.community.key_file), community_key_findings),
+        community_secrets=_later_secrets(Path(config.node.data_dir) / SECRETS_FILE),
         interfaces=_interfaces(),
         uplink_network=_network_of(config.uplink.interface),
         foreign_chains=_foreign_chains(config) if is_root else (),
@@ -191,14 +193,8 @@ def _node_key_findings(pem: str) -> tuple[Finding, ...]:
     return ()
 
 
-def _community_key_findings(text: str) -> tuple[Finding, ...]:
-    try:
-        if len(bytes.fromhex(text.strip())) >= SECRET_BYTES_MIN:
-            return ()
-    except ValueError:
-        pass  # Reported below, like a key that is too short.
-    message = f"this is not {SECRET_BYTES_MIN} bytes in hexadecimal."
-    return (Finding("key", 0, message, "copy the file from another node of the community"),)
+def _later_secrets(path: Path) -> FileSeen | None:
+    return _checked(path, later_secret_findings) if path.exists() else None
 
 
 def _certificate(config: NodeConfig, clock: SystemClock) -> CertificateSeen | None:

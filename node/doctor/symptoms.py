@@ -153,6 +153,8 @@ class Symptoms:
     members: FileSeen | None = None
     node_key: FileSeen | None = None
     community_key: FileSeen | None = None
+    community_secrets: FileSeen | None = None
+    """Those after the first; None while there are none."""
     interfaces: Mapping[str, Interface] = field(default_factory=dict)
     """Every interface of the machine."""
     uplink_network: IPv4Interface | None = None

@@ -34,8 +34,9 @@ class GraphNode:
 
     @property
     def has_uplink(self) -> bool:
-        """Whether it says that its line reaches the Internet."""
-        return self.facts is not None and self.facts.uplink is not None and self.facts.uplink[1] == "up"
+        """Whether it is online and says that its line reaches the Internet."""
+        uplink = self.facts.uplink if self.facts is not None and self.is_online else None
+        return uplink is not None and uplink[1] == "up"
 
     @property
     def version(self) -> str:

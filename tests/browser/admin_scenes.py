@@ -28,6 +28,7 @@ from tests.fakes.admin_pages import (
     TABLET,
     admin_app,
     found_community,
+    name_links,
     open_admin_server,
     populate,
 )
@@ -109,6 +110,7 @@ async def open_with_nodes() -> AsyncIterator[int]:
     try:
         async with admin_app(Path(folder.name)) as app:
             await found_community(app)
+            name_links(app)
             app.node.key_copies = ("Two machines use the key of hills: give one of them a key of its own.",)
             async with open_admin_server(app.admin) as server:
                 assert server.bound is not None
@@ -324,6 +326,8 @@ SIGNED_SCENES = (
         after=sends("/nodes/node", **_SIGNS),
     ),
     _node("another admin of the community", "/nodes/admin"),
+    _node("a new secret to make", "/nodes/secret"),
+    _node("a lost key to replace", "/nodes/key/lost"),
 )
 
 ADMIN_SCENES = (
@@ -426,6 +430,8 @@ ADMIN_SCENES = (
     ),
     _admin("nodes without a record", "nodes", "/nodes"),
     _admin("nodes of a community", "nodes", "/nodes", server=open_with_nodes),
+    _admin("a network of one node", "network", "/network"),
+    _admin("the network", "network", "/network", server=open_with_nodes),
     _admin("Procomú's own appearance", "appearance", "/appearance"),
     _admin(
         "a colour that nobody can read",

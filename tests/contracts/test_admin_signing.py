@@ -399,3 +399,68 @@ async def test_where_a_change_needs_more_votes_one_admin_still_suspends_a_node(b
     assert before == community.state.head_hash
     assert 200 == (await signs(browser, "/nodes/node", id=id_of("hills"), do="suspended"))[0]
     assert "suspended" == member(browser, "hills").state
+
+
+async def test_a_new_recovery_key_takes_the_place_of_the_one_before(browser: AdminBrowser) -> None:
+    await found(browser)
+    state = browser.app.node.community.state
+    assert state is not None
+    assert state.head is not None
+    before = state.head.recovery
+    once = await ticket(browser, "/nodes/recovery")
+    pages = [await signs(browser, "/nodes/recovery", ticket=once) for _ in range(2)]
+    codes = {re.findall(r'<p class="code" dir="ltr">([^<]+)</p>', page)[0] for _, page in pages}
+    assert 1 == len(codes)
+    paper = own_node_id(key_from_raw(read_recovery_text(codes.pop())))
+    assert (2, (paper,)) == (state.head.version, state.head.recovery)
+    assert before != (paper,)
+    assert 422 == (await signs(browser, "/nodes/recovery", ticket="x"))[0]
+
+
+async def test_a_new_secret_is_named_in_the_next_version(browser: AdminBrowser) -> None:
+    await found(browser)
+    state = browser.app.node.community.state
+    assert state is not None
+    assert 422 == (await signs(browser, "/nodes/secret", passphrase="four wrong old words"))[0]
+    assert 200 == (await signs(browser, "/nodes/secret"))[0]
+    assert state.head is not None
+    assert state.head.secret
+
+
+async def test_an_admin_is_removed_by_another_one_and_no_node_leaves(browser: AdminBrowser) -> None:
+    await found(browser)
+    ana, state = await own_key(browser), browser.app.node.community.state
+    assert state is not None
+    nodes = state.nodes()
+    status, _ = await signs(browser, "/nodes/admin/remove", key=ana)
+    assert (422, {ana}) == (status, admins(browser))  # the own one
+    assert 404 == (await signs(browser, "/nodes/admin/remove", key=id_of("hills")))[0]
+    await become(browser, "Pau")
+    assert 303 == (await signs(browser, "/nodes/key"))[0]
+    pau = await own_key(browser, "pau")
+    await browser.send("/sign-out")
+    await browser.post("/sign-in", {"name": "Ana", "passphrase": PASSPHRASE})
+    assert 200 == (await signs(browser, "/nodes/admin", admin=pau, label="Pau"))[0]
+    await browser.send("/sign-out")
+    await browser.post("/sign-in", {"name": "Pau", "passphrase": PASSPHRASE})
+    assert "Remove the admin" in (await browser.get(f"/nodes/admin/remove?key={ana}"))[1]
+    assert 200 == (await signs(browser, "/nodes/admin/remove", key=ana))[0]
+    assert ({pau}, nodes) == (admins(browser), state.nodes())
+
+
+async def test_a_key_whose_passphrase_is_forgotten_is_replaced_by_one_that_an_admin_must_add(
+    browser: AdminBrowser,
+) -> None:
+    await found(browser)
+    old = await own_key(browser)
+    assert 422 == (await signs(browser, "/nodes/key/lost"))[0]  # it can be opened
+    assert old == await own_key(browser)
+    token, _ = await browser.app.admin.access.new_token(browser.app.admin.access.accounts()[0].signed)
+    browser.session.cookie_jar.clear()
+    await browser.sign_in(token)
+    assert 303 == (await browser.send("/passphrase", passphrase=LATER))[0].status
+    assert 303 == (await signs(browser, "/nodes/key/lost", passphrase=LATER))[0]
+    new = await own_key(browser)
+    assert new != old
+    assert {old} == admins(browser)
+    assert f"procomu community admins --add {new}" in (await browser.get("/nodes/key"))[1]

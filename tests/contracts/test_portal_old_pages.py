@@ -185,3 +185,17 @@ async def test_an_expired_page_of_another_device_gives_no_text_back(server: Port
     assert 403 == late.status
     assert TYPED not in unescape(late.body)
     assert SECRET.hex() not in late.body
+
+
+async def test_a_page_of_before_a_new_secret_is_shown_again_with_its_text_and_then_accepted() -> None:
+    """A node that was removed knows the former secret, and its forged tokens change nothing."""
+    async with open_portal_server(lasting()) as server:
+        await server.app.join(ANA)
+        browser = PortalBrowser(server.port)
+        form = (await browser.get("/me")).fill("/contest", rule="", text=TYPED)
+        server.portal.sign_with(b"n" * 32, (SECRET,))
+        late = await browser.post("/contest", form)
+        assert (409, True) == (late.status, TYPED in unescape(late.body))
+        assert 303 == (await browser.post("/contest", late.fill("/contest", rule="", text=TYPED))).status
+        server.portal.sign_with(b"m" * 32, (b"n" * 32,))
+        assert 403 == (await browser.post("/contest", form)).status

@@ -12,6 +12,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from mesh.community_changes import first_record, new_invite
 from mesh.invite import make_use
 from mesh.membership import NODE_ROLE, Membership, membership_fields
+from mesh.node_kind import NodeFacts, NodeLink
 from mesh.ports import PeerView
 from mesh.signed_statement import SignedStatement, make_statement
 from node.accounts.notices import Notice, NoticeText
@@ -146,6 +147,21 @@ async def found_community(app: UseCases, admin: Ed25519PrivateKey | None = None)
         PeerView(id_of("hills"), "hills", "trusted", ("fe80::2%mesh0",), 2),
         PeerView(id_of("coast"), "coast", "silent", (), 90_000),
     )
+
+
+def name_links(app: UseCases) -> None:
+    """The nodes of `found_community` say which links they have."""
+    own, hills, coast, valley = own_node_id(KEY), *map(id_of, ("hills", "coast", "valley"))
+    app.node.node_pages = {
+        own: NodeFacts("library", "1.2.0", (), ("main", "up"), 25, (NodeLink(hills, 20, 1),)),
+        hills: NodeFacts("<hills> & more", "1.2.0", (), None, 75, _links({own: 20, valley: 50, coast: 200})),
+        valley: NodeFacts("الوادي", "1.1.0", (), ("main", "down"), 0, _links({hills: 50}, 20)),
+        coast: NodeFacts("coast house by the harbour", "", (), ("sea", "up"), None),
+    }
+
+
+def _links(times_ms: dict[NodeId, int], loss_percent: int = 0) -> tuple[NodeLink, ...]:
+    return tuple(NodeLink(node, times_ms[node], loss_percent) for node in sorted(times_ms))
 
 
 catalogues = cache(read_catalogues)

@@ -21,6 +21,7 @@ from cryptography.hazmat.primitives.kdf.scrypt import Scrypt
 
 from mesh.announcement import Address
 from mesh.community_service import CommunityService
+from mesh.node_kind import NodeFacts
 from mesh.ports import PeerView
 from node.accounting.intervals import AccountUsage, IntervalUsage
 from node.accounts import member_passphrases
@@ -36,6 +37,7 @@ from node.app.admin import AdminService
 from node.app.admin_access import AdminAccessService
 from node.app.measured_check import MeasuredCheck
 from node.app.next_rules import NextRulesService
+from node.app.node_graph import NodeGraphService
 from node.app.rule_adoption import RuleAdoption
 from node.app.rule_files import RuleFiles, Stamp, fingerprint
 from node.app.status import StatusSnapshot
@@ -233,6 +235,14 @@ class UseCases:
             portal_url=lambda: self.node.portal_url,
             languages=lambda: self.node.languages,
             read_intervals=self.node.read_intervals,
+            graph=NodeGraphService(
+                self.node.config,
+                own_node_id(KEY),
+                members=self.node.community.roster,
+                peers=lambda: self.node.peers,
+                pages=lambda: self.node.node_pages,
+                civil=self.node.clock.civil,
+            ).now,
             community=self.node.community,
             addresses=lambda: self.node.mesh_addresses,
             setup_url="http://10.20.0.1/",
@@ -485,6 +495,8 @@ class AppFixture:
         self.archive = FakeArchive(self.repository)
         self.peers: tuple[PeerView, ...] = ()
         """Neighbours that the mesh reports."""
+        self.node_pages: dict[NodeId, NodeFacts] = {}
+        """What the community's nodes say of themselves."""
         self.warnings: tuple[str, ...] = ()
         self.languages = {"en": "English", "ca": "Català"}
         """Of the parts that are not here, such as the clock's."""

@@ -130,6 +130,15 @@ def tokens(minute: int = 100, boot: str = BOOT, secret: bytes = SECRET) -> Token
     return Tokens(secret, boot, minute)
 
 
+def test_a_token_of_a_former_secret_is_old_and_never_good() -> None:
+    made = Tokens(b"f" * 32, BOOT, 100).token(JOIN, ANA)
+    after = Tokens(SECRET, BOOT, 100, (b"f" * 32,))
+    assert "old" == after.judge(JOIN, ANA, made)
+    assert ["foreign"] * 2 == [after.judge(LEAVE, ANA, made), after.judge(JOIN, BEN, made)]
+    assert "foreign" == Tokens(SECRET, BOOT, 100, (b"g" * 32,)).judge(JOIN, ANA, made)
+    assert "good" == after.judge(JOIN, ANA, after.token(JOIN, ANA))
+
+
 def test_a_token_is_valid_for_one_device_one_purpose_and_one_secret() -> None:
     token = tokens().token(JOIN, ANA)
     assert "good" == tokens().judge(JOIN, ANA, token)

@@ -14,6 +14,11 @@ ANA, BEN = MacAddress("02:00:00:00:00:0a"), MacAddress("02:00:00:00:00:0b")
 SQUARE, HILLS = (Keyring(b"s" * 32, Ed25519PrivateKey.generate()) for _ in range(2))
 
 
+def test_a_node_has_keys_that_no_other_node_of_the_community_has() -> None:
+    assert SQUARE.own_key_for("browsers of admins") != HILLS.own_key_for("browsers of admins")
+    assert SQUARE.own_key_for("browsers of admins") != SQUARE.key_for("browsers of admins")
+
+
 def test_a_device_has_the_same_guest_account_on_every_node_of_the_community_and_on_no_other() -> None:
     assert SQUARE.guest_account(ANA) == HILLS.guest_account(ANA)
     assert SQUARE.guest_account(ANA) != SQUARE.guest_account(BEN)

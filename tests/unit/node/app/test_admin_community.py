@@ -5,9 +5,12 @@ from collections.abc import Sequence
 import pytest
 
 from mesh.community_changes import new_invite
+from mesh.community_secret import commitment_of
 from mesh.community_service import CommunityService
 from mesh.invite import make_use
+from mesh.page_format import canonical
 from mesh.ports import PeerView
+from mesh.secret_exchange import SECRETS_EXTENSION
 from mesh.signed_statement import SignedStatement
 from node.app.admin_community import AdminCommunityService
 from node.errors import StorageTrouble
@@ -17,6 +20,7 @@ from tests.fakes.community_statements import SEED, a_village, begun, next_record
 from tests.fakes.neighbours import id_of, key_of
 from tests.fakes.secret_store import FakeSecretStore
 from tests.fakes.statement_store import FakeStatementStore
+from tests.unit.mesh.test_community_secret import rotated
 
 SQUARE, HILLS, COAST = id_of("square"), id_of("hills"), id_of("coast")
 
@@ -185,3 +189,25 @@ async def test_an_invite_that_was_used_as_meant_warns_of_nothing() -> None:
     use = make_use(SEED, first.community, COAST, "coast")
     admin = await following((*first.statements, invite, use), first.community)
     assert () == admin.overview().warnings
+
+
+async def test_nodes_that_lack_the_newest_secret_or_lie_about_it_are_told() -> None:
+    first = begun("square", "hills", "coast")
+    service, admin = service_on()
+    await service.follow(first.community, first.statements)
+    service.greet(HILLS, (SECRETS_EXTENSION,))
+    service.greet(COAST, ())
+    assert () == admin.overview().warnings
+    assert service.state is not None
+    await service.take_in([rotated(service.state, commitment_of(b"n" * 32))])
+    shown = admin.overview().warnings
+    assert any("has a new secret that this node lacks" in each for each in shown)
+    assert any(human_form(COAST) in each for each in shown if "They lack the newest" in each)
+    answers = [
+        canonical({"is": "secret", "community": first.community, "secret": secret.hex()})
+        for secret in (b"w" * 32, b"n" * 32)
+    ]
+    service.receive(HILLS, answers[0])
+    shown = admin.overview().warnings
+    assert any(human_form(HILLS) in each for each in shown if "no secret of the community" in each)
+    assert any(human_form(HILLS) in each for each in service.warnings() if "no secret of" in each)

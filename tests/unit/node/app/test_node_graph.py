@@ -1,5 +1,6 @@
 """The graph as the running node answers it."""
 
+from dataclasses import replace
 from datetime import UTC, datetime
 
 import pytest
@@ -9,15 +10,17 @@ from mesh.ports import PeerView
 from node.app.node_graph import NodeGraphService
 from node.errors import NodeError
 from tests.fakes.neighbours import id_of
+from tests.fakes.use_cases import parsed_settings
 
+CONFIG = parsed_settings()
+CONFIG = replace(CONFIG, node=replace(CONFIG.node, name="Ermita"))
 HILL, VALLEY, COAST = map(id_of, ("hill", "valley", "coast"))
 
 
 def graph() -> NodeGraphService:
     return NodeGraphService(
-        "Vall Alta",
+        CONFIG,
         HILL,
-        "Ermita",
         members=lambda: {HILL, VALLEY, COAST},
         peers=lambda: (
             PeerView(VALLEY, "Vall", "trusted", (), 0),

@@ -19,6 +19,8 @@ ALL = [
     refusals.no_such_record(),
     refusals.no_such_invite(),
     refusals.no_address(),
+    refusals.no_such_admin(),
+    refusals.not_oneself(),
     refusals.shown_before(),
     refusals.too_few_votes(2),
     refusals.not_possible("a signature is wrong"),

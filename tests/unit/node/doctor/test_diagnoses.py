@@ -203,7 +203,7 @@ def test_a_program_that_is_no_service_of_the_machine_is_named_without_ending_one
     assert "systemctl" not in fix
 
 
-@pytest.mark.parametrize("key", ["node_key", "community_key"])
+@pytest.mark.parametrize("key", ["node_key", "community_key", "community_secrets"])
 def test_a_key_that_others_may_read_is_reported_with_its_fix(key):
     verdict, _, wrong, fix = only(replace(WELL, **{key: FileSeen("/k", mode=0o644)}))
     assert ("fail", "others on this machine may read it (mode 644)", "chmod 600 /k") == (verdict, wrong, fix)

@@ -109,6 +109,13 @@ def test_an_address_made_from_a_hardware_address_is_left_out_whatever_a_page_say
     assert ["10.0.0.1"] == valley.addresses
 
 
+def test_a_node_that_is_offline_has_no_line_whatever_it_said_last() -> None:
+    pages = {VALLEY: NodeFacts("valley", uplink=("main", "up"))}
+    for connected in ((), (VALLEY,)):
+        (valley,) = (each for each in graph(pages, *connected).nodes if each.node == VALLEY)
+        assert bool(connected) is valley.is_online is valley.has_uplink
+
+
 def test_a_time_beyond_all_calendars_is_none() -> None:
     made = [0, 1, 1_795_600_000, 2**53 - 1]
     nodes = [graph({VALLEY: NodeFacts("valley", made_s=each)}).nodes for each in made]

@@ -1,0 +1,137 @@
+"""The network: all nodes of the community as this node knows them now, drawn and as tables, and for other programs."""
+
+import io
+import json
+from dataclasses import dataclass
+
+from node.admin.fields import ListPage, paginate
+from node.admin.graph_drawing import Drawing, drawing_of, is_poor
+from node.admin.routes import (
+    AdminDownload,
+    AdminRedirect,
+    AdminRequest,
+    AdminResponse,
+    PageLayout,
+    Route,
+    number_in,
+    page_layout,
+)
+from node.app.admin import AdminService
+from node.export.formats import FORMATS
+from node.export.node_graph import GraphLink, GraphNode, NodeGraph
+from node.translator import gettext_lazy, number_lazy
+
+UPLINK_WORDS = {"up": gettext_lazy("reaches the Internet"), "down": gettext_lazy("is down")}
+FILE_NAMES = {name: f"/network/{name}.json" for name in FORMATS}
+
+
+@dataclass(frozen=True, slots=True)
+class NetworkNode:
+    """One node in the table."""
+
+    name: str
+    is_online: bool
+    is_own: bool
+    line: str
+    """Of its uplink: whether it reaches the Internet; empty while that is not known, as of a node that is offline."""
+    version: str
+    load: str
+    """Empty as `line` is."""
+    links: int
+
+
+@dataclass(frozen=True, slots=True)
+class NetworkLink:
+    """One connection in the table."""
+
+    names: tuple[str, str]
+    round_trip: str
+    lost: str
+    """Empty while not measured, as `round_trip`."""
+    is_poor: bool
+
+
+@dataclass(frozen=True, slots=True)
+class NetworkPage:
+    """What is known of all nodes."""
+
+    template = "network.html"
+    frame: PageLayout
+    drawing: Drawing
+    online: int
+    nodes: ListPage[NetworkNode]
+    links: ListPage[NetworkLink]
+    files: tuple[str, ...] = tuple(FILE_NAMES.values())
+
+
+class NetworkViews:
+    """Views for the graph of the nodes."""
+
+    def __init__(self, backend: AdminService) -> None:
+        self._backend = backend
+
+    def routes(self) -> tuple[Route, ...]:
+        return (
+            Route("GET", "/network", self._show),
+            *(Route("GET", path, self._download) for path in FILE_NAMES.values()),
+        )
+
+    async def _show(self, request: AdminRequest) -> AdminResponse | AdminRedirect:
+        graph = self._backend.graph()
+        layout = page_layout(request, self._backend.site(), "/nodes")
+        return AdminResponse(network_page(graph, layout, request), is_heavy=True)
+
+    async def _download(self, request: AdminRequest) -> AdminDownload:
+        name = next(name for name, path in FILE_NAMES.items() if path == request.path)
+        document = json.dumps(FORMATS[name](self._backend.graph()), ensure_ascii=False, indent=1)
+        return AdminDownload(f"{name}.json", io.BytesIO(document.encode()), "application/json")
+
+
+def network_page(graph: NodeGraph, layout: PageLayout, request: AdminRequest) -> NetworkPage:
+    names = {each.node: each.name for each in graph.nodes}
+    counts = [node for link in graph.links for node in (link.source, link.target)]
+    nodes = sorted(
+        graph.nodes, key=lambda each: (each.node != graph.own, each.is_online, each.name, each.node)
+    )
+    links = sorted(graph.links, key=lambda each: (not is_poor(each), names[each.source], names[each.target]))
+    return NetworkPage(
+        layout,
+        drawing_of(graph),
+        sum(each.is_online for each in graph.nodes),
+        paginate(nodes, number_in(request.query, "page"), "/network").turned(
+            lambda each: network_node(each, is_own=each.node == graph.own, links=counts.count(each.node))
+        ),
+        paginate(links, number_in(request.query, "links"), "/network", name="links").turned(
+            lambda each: network_link(each, (names[each.source], names[each.target]))
+        ),
+    )
+
+
+def network_node(node: GraphNode, *, is_own: bool, links: int) -> NetworkNode:
+    facts = node.facts if node.is_online else None
+    uplink = facts.uplink if facts is not None else None
+    load = facts.load_percent if facts is not None else None
+    return NetworkNode(
+        name=node.name,
+        is_online=node.is_online,
+        is_own=is_own,
+        line=UPLINK_WORDS[uplink[1]] if uplink is not None else "",
+        version=node.version,
+        load=_percent(load),
+        links=links,
+    )
+
+
+def network_link(link: GraphLink, names: tuple[str, str]) -> NetworkLink:
+    losses = [each for each in (link.source_loss_percent, link.target_loss_percent) if each is not None]
+    round_trip = link.round_trip_ms
+    return NetworkLink(
+        names,
+        "" if round_trip is None else gettext_lazy("{number} ms", number=number_lazy(round_trip)),
+        _percent(max(losses, default=None)),
+        is_poor(link),
+    )
+
+
+def _percent(value: int | None) -> str:
+    return "" if value is None else gettext_lazy("{number} %", number=number_lazy(value))
