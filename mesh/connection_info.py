@@ -3,13 +3,13 @@
 from typing import Any, Protocol
 
 
-class Connection(Protocol):
+class TransportFacts(Protocol):
     """A transport, or what has one."""
 
     def get_extra_info(self, name: str, default: Any = None) -> Any: ...
 
 
-def connection_info(connection: Connection, name: str) -> Any:
+def connection_info(connection: TransportFacts, name: str) -> Any:
     """`get_extra_info`; None once the connection has ended: a TLS transport that was closed twice raises then."""
     try:
         return connection.get_extra_info(name)

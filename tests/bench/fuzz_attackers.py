@@ -1,6 +1,6 @@
-"""Who attacks a node of the mesh through its socket: a member in force, strangers, and nodes that it calls itself.
+"""Attackers of a node of the mesh, through its socket: a member in force, strangers, and nodes that it calls itself.
 
-Each attack is one connection, or a few; it ends by itself. An attack returns how many frames, requests or connections the
+Each attack is one connection, or a few; it ends by itself. `sent` counts frames, requests and connections that the
 node had to deal with.
 """
 

@@ -56,7 +56,7 @@ def fuzzed_community() -> FuzzedCommunity:
 
 
 @dataclass(frozen=True, slots=True)
-class Store:
+class NodeStore:
     """What a node holds: the list of nodes, pages, statements about the community, and the usage that it counts."""
 
     nodes: frozenset[NodeId]
@@ -92,7 +92,7 @@ class SignedLog:
         if isinstance(use, InviteUse):
             self.nodes.add(use.node)
 
-    def forged(self, store: Store) -> list[str]:
+    def forged(self, store: NodeStore) -> list[str]:
         """What is in the store and was not signed by the author that it names, or by nobody who belongs to the community."""
         found = [f"member {each}" for each in store.nodes - self.nodes]
         found += [f"page {raw[:120]!r}" for raw in store.pages if not self._is_signed_page(raw)]

@@ -46,7 +46,7 @@ class StatementsInMemory:
         self.rows.update(rows)
 
 
-class Troubles(logging.Handler):
+class UnhandledErrors(logging.Handler):
     """Every exception that nobody handled: in a task of the service, in a callback, in an answer to a request."""
 
     def __init__(self) -> None:
@@ -71,7 +71,11 @@ class FuzzedNode:
     """The services of one node, and the answers to what is asked about them."""
 
     def __init__(self, name: str, peers: tuple[Address, ...]) -> None:
-        self.troubles, self.ledger, self.pages = Troubles(), FakeUsageLedger(id_of(name)), FakePageCache()
+        self.troubles, self.ledger, self.pages = (
+            UnhandledErrors(),
+            FakeUsageLedger(id_of(name)),
+            FakePageCache(),
+        )
         self.community = CommunityService(
             own=id_of(name),
             listed=(),

@@ -19,7 +19,7 @@ from typing import Any
 from node.units import NodeId
 from tests.bench.figures import Figures, missing, say
 from tests.bench.fuzz_attackers import Attackers
-from tests.bench.fuzz_community import HONEST_ACCOUNT, Bucket, SignedLog, Store, fuzzed_community
+from tests.bench.fuzz_community import HONEST_ACCOUNT, Bucket, NodeStore, SignedLog, fuzzed_community
 from tests.bench.fuzz_node import LINE_BYTES_MAX
 from tests.lab.internet import ROOT
 from tests.lab.unit_environment import unit_environment
@@ -61,9 +61,9 @@ class NodeProcess:
             raise RuntimeError(f"{self.name} has ended")
         return dict(json.loads(line))
 
-    async def store(self) -> Store:
+    async def store(self) -> NodeStore:
         said = await self.ask("store")
-        return Store(
+        return NodeStore(
             frozenset(map(NodeId, said["nodes"])),
             tuple(map(bytes.fromhex, said["pages"])),
             tuple(said["statements"]),

@@ -13,8 +13,16 @@ from mesh.page_format import Page
 from mesh.pages import UsagePages
 from mesh.signed_statement import as_json, make_statement
 from node.units import AccountId
-from tests.bench.fuzz_community import HOSTILE, REMOVED, SILENT, VILLAGE, SignedLog, Store, fuzzed_community
-from tests.bench.fuzz_node import Troubles
+from tests.bench.fuzz_community import (
+    HOSTILE,
+    REMOVED,
+    SILENT,
+    VILLAGE,
+    NodeStore,
+    SignedLog,
+    fuzzed_community,
+)
+from tests.bench.fuzz_node import UnhandledErrors
 from tests.fakes.neighbours import TODAY, bucket, id_of, key_of
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -49,14 +57,14 @@ def raw_page(signer: str, *, community: str = VILLAGE) -> bytes:
 
 def store(
     *pages: bytes, statements: tuple[dict[str, object], ...] = (), nodes: tuple[str, ...] = ()
-) -> Store:
-    return Store(frozenset(map(id_of, nodes)), pages, statements, ())
+) -> NodeStore:
+    return NodeStore(frozenset(map(id_of, nodes)), pages, statements, ())
 
 
 def test_what_was_signed_by_its_author_is_no_forgery() -> None:
     signed = SignedLog()
     signed.add_page(raw_page(SILENT))
-    kept = Store(
+    kept = NodeStore(
         frozenset({id_of(SILENT)}),
         (raw_page(SILENT), raw_page("square")),
         (),
@@ -85,13 +93,13 @@ def test_every_kind_of_forgery_is_found() -> None:
         store(raw_page(HOSTILE, community="the-city")),
         store(nodes=(REMOVED,)),
         store(statements=(as_json(mine),)),
-        Store(frozenset(), (), (), ((id_of(SILENT), "1-a", "household-1", TODAY, 8, 0, 0, 0),)),
+        NodeStore(frozenset(), (), (), ((id_of(SILENT), "1-a", "household-1", TODAY, 8, 0, 0, 0),)),
     ):
         assert 1 == len(signed.forged(forged)), forged
 
 
 async def test_an_exception_that_nobody_handles_is_counted() -> None:
-    troubles = Troubles()
+    troubles = UnhandledErrors()
     loop = asyncio.get_running_loop()
     loop.set_exception_handler(troubles.from_loop)
 

@@ -17,7 +17,6 @@ from cryptography.hazmat.primitives.serialization import Encoding
 
 from mesh import node_certificates, tls_transport
 from mesh.announcement import Address
-from mesh.connection_info import connection_info
 from mesh.messages import FRAME_BYTES_MAX
 from mesh.tls_transport import Dialer, DialFailed, Link, Listener, RefusedByPeer, WrongNode, contexts
 from node.errors import NodeError
@@ -157,17 +156,6 @@ async def test_a_request_to_join_follows_no_redirect() -> None:
         with pytest.raises(DialFailed):
             await valley.ask_lobby(Address("::1", server.sockets[0].getsockname()[1]), b"{}")
     assert ["POST /lobby HTTP/1.1\r\n"] == asked
-
-
-async def test_a_connection_that_was_closed_twice_has_no_facts_and_raises_nothing() -> None:
-    async with ListeningNode("hill").open() as address:
-        _, client = contexts(key_of("valley"))
-        _, writer = await asyncio.open_connection("::1", address.port, ssl=client, server_hostname="x.anyone")
-        assert connection_info(writer, "peername")[1] == address.port
-        for _ in range(2):
-            writer.transport.close()
-        assert connection_info(writer, "peername") is None
-        await asyncio.sleep(0.1)
 
 
 async def test_a_closed_port_is_a_failed_dial() -> None:
