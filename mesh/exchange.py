@@ -235,6 +235,10 @@ class Exchange:
         """The pages of one author of other kinds, as received."""
         return self._collection.others(author)
 
+    def other_of(self, author: NodeId, label: str) -> bytes | None:
+        """The page of one author of another kind with this label, as received."""
+        return self._collection.other(author, label)
+
     def incarnations_of(self, author: NodeId) -> list[str]:
         """Incarnations of the author's ledger with held pages."""
         return self._collection.incarnations(author)

@@ -18,7 +18,11 @@ def local_addresses(interfaces: tuple[str, ...]) -> tuple[str, ...]:
 
 def _addresses4(interfaces: tuple[str, ...]) -> list[str]:
     found = []
-    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as any_socket:
+    try:
+        any_socket = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+    except OSError:
+        return []  # out of file descriptors: with the next look
+    with any_socket:
         for name in interfaces:
             try:
                 answer = fcntl.ioctl(any_socket, _SIOCGIFADDR, struct.pack("16s16x", name.encode()[:15]))

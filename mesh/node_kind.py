@@ -32,6 +32,8 @@ LOAD_PERCENT_MAX = 1_000
 NOW = "now"
 """The period of this kind: each page replaces the one before."""
 
+NODE_LABEL = f"node/{NOW}/0000"
+
 type UplinkState = Literal["up", "down"]
 
 

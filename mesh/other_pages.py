@@ -68,6 +68,11 @@ class OtherPages:
     def all(self) -> list[bytes]:
         return [held.raw for _, held in self._pages.values()]
 
+    def page(self, label: str) -> bytes | None:
+        """The page with this label."""
+        found = self._pages.get(label)
+        return found[1].raw if found is not None else None
+
     def incarnations(self) -> dict[str, list[tuple[str, int, str]]]:
         """(label, seq, digest) of the pages of each incarnation, sorted by label."""
         if not self._digests:

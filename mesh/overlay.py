@@ -42,6 +42,14 @@ class Overlay[L]:
         """What this node says about itself when it calls; None for any node at a configured address."""
         return Call(len(self.links), node is None or node in self.selection.configured)
 
+    def may_call(self, node: NodeId, now: Monotonic) -> bool:
+        """Whether a connection to this node would stay here. False if there is one."""
+        kept = self.links.kept_links()
+        wanted = KeptLink(node, node, "", now, was_called=True)
+        return (
+            not self.links.of(node) and self.selection.admit(wanted, self._known(now), kept, now) is not None
+        )
+
     def has_room(self, node: NodeId, interface: str, call: Call | None, now: Monotonic) -> bool:
         """Whether a call of this proven key may become a connection."""
         kept_links = self.links.kept_links()

@@ -160,6 +160,10 @@ class PageCollection:
         """All held pages of `author` of other kinds."""
         return self._authors.get(author, _Author()).others.all()
 
+    def other(self, author: NodeId, label: str) -> bytes | None:
+        """The held page of `author` of another kind with this label."""
+        return self._authors.get(author, _Author()).others.page(label)
+
     def of_day(self, author: NodeId, day: str) -> list[bytes]:
         """All held pages of `author` for that day, of all incarnations."""
         found = self._authors.get(author, _Author())

@@ -18,7 +18,7 @@ from mesh.exchange import (
     PagesEvicted,
 )
 from mesh.messages import Message, decode
-from mesh.node_kind import NODE_KIND, NOW, NodeFacts
+from mesh.node_kind import NODE_KIND, NODE_LABEL, NOW, NodeFacts
 from mesh.page_format import Malformed, Page
 from mesh.page_kinds import Content, page_content
 from mesh.page_versions import PagePosition, page_position
@@ -100,6 +100,8 @@ class Replicator:
         self._noted: dict[BucketKey, UsageBucket] = {}
         self._read_all = True
         self._schedule = PublishSchedule(usage_ledger.open_allowance)
+        self._node_pages: dict[NodeId, tuple[bytes | None, NodeFacts | None]] = {}
+        """Of authors that were asked for: the page as it was read last, and what it says."""
         self._node_body: bytes | None = None
         """Of the page about this node itself, to be written next."""
         self._takes_in = False
@@ -129,12 +131,17 @@ class Replicator:
 
     def node_page(self, author: NodeId) -> NodeFacts | None:
         """What this node says of itself; None without a page that can be read."""
-        for raw in self.exchange.others_of(author):
-            page = decode(raw)
-            said = page_content(page, self._roster()) if isinstance(page, Page) else None
-            if isinstance(said, NodeFacts):
-                return said
-        return None
+        if author not in self._roster():
+            self._node_pages.pop(author, None)
+            return None
+        raw = self.exchange.other_of(author, NODE_LABEL)
+        before, facts = self._node_pages.get(author, (None, None))
+        if raw != before:
+            page = decode(raw) if raw is not None else None
+            said = page_content(page) if isinstance(page, Page) else None
+            facts = said if isinstance(said, NodeFacts) else None
+            self._node_pages[author] = raw, facts
+        return facts
 
     def receive(self, neighbour: NodeId, frame: bytes) -> None:
         """Process one frame of a connected neighbour."""

@@ -50,8 +50,8 @@ ROUND_EVERY_S = 30.0
 TICK_S = 0.5
 DESCRIBE_EVERY_S = 10.0
 """Between two looks whether this node's own page is to be published."""
-CHOOSE_EVERY_S, FEW_LINKS = 5.0, 2
-"""Between two looks which neighbours to call, without a reason for one; and connections until there is no hurry."""
+CHOOSE_EVERY_S, CHOOSE_AGAIN_S, FEW_LINKS = 5.0, 1.0, 2
+"""Between two looks which neighbours to call, without and with a reason; and connections until there is no hurry."""
 TREE_TICK_S = 1.0
 """Between two messages with names of new pages to one neighbour."""
 CONFIGURED_AGAIN_S = (2.0, 60.0)
@@ -332,7 +332,7 @@ class MeshService:
         if is_stranger or not is_member(node, self._roster()):
             self._begin_call(node)
             return
-        self._choose_at_s = 0.0
+        self._choose_at_s = min(self._choose_at_s, time.monotonic() + CHOOSE_AGAIN_S)
         if len(self._links) + len(self._dialling) < FEW_LINKS:
             self._call_chosen()
 
@@ -409,7 +409,7 @@ class MeshService:
         wait, address = least, peer.address
         while True:
             node = peer.node or self._answered.get(address)
-            if node is None or (not self._links.of(node) and node not in self._dialling):
+            if node is None or (self._overlay.may_call(node, _now()) and node not in self._dialling):
                 link = await self._try(peer.node, address)
                 if link is not None and link.node == self._own:
                     await self._meet_own_key(link)

@@ -49,9 +49,13 @@ def machine_id(facts: tuple[str, ...], community: str, node: NodeId) -> str:
     return hashlib.sha256(text.encode("utf-8", "surrogateescape")).hexdigest()[:MACHINE_CHARS]
 
 
-def load_percent() -> float:
-    """How much of the processors' time was wanted in the last 15 minutes; above 100 when programs wait for them."""
-    return 100 * os.getloadavg()[2] / (os.cpu_count() or 1)
+def load_percent() -> float | None:
+    """How much of the processors' time was wanted in the last 15 minutes; above 100 when programs wait for them. None if the
+    kernel does not say."""
+    try:
+        return 100 * os.getloadavg()[2] / (os.cpu_count() or 1)
+    except OSError:
+        return None
 
 
 def _text(path: Path, most: int = _TEXT_MAX) -> str:

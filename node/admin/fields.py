@@ -96,7 +96,8 @@ class TypedForm:
     def take(self, findings: Iterable[Finding], name: str) -> None:
         """Adds findings as errors of one field."""
         for finding in findings:
-            self.refuse(name, in_a_row(finding.message, as_sentence(finding.fix)))
+            fix = (as_sentence(finding.fix),) if finding.fix else ()
+            self.refuse(name, in_a_row(finding.message, *fix))
 
     def view(self) -> FormView:
         return FormView(self.values, self.errors)

@@ -22,7 +22,7 @@ from node.admin.vouchers import qr_svg
 from node.app.admin import AdminService
 from node.app.admin_community import NodeRow, no_such_node
 from node.app.admin_sessions import NAME_CHARS_MAX
-from node.app.admin_signing import MadeInvite, OwnKey, SignRequest
+from node.app.admin_signing import NOTE_CHARS_MAX, MadeInvite, OwnKey, SignRequest
 from node.app.signing_refusals import no_such_admin, no_such_invite
 from node.errors import Finding
 from node.identity import NODE_ID_CHARS, human_form, key_from_raw, own_node_id
@@ -170,10 +170,10 @@ class NodeFormViews:
     async def _invite(self, request: AdminRequest) -> AdminResponse | AdminRedirect:
         form = TypedForm(request.fields)
         uses, address = form.whole("uses", 1, USES_MAX), read_typed_address(form, self._signing.port)
-        ticket = request.fields.get("ticket", "")
+        ticket, note = request.fields.get("ticket", ""), form.line("note", NOTE_CHARS_MAX)
         if form.errors:
             return await self._ask(request, self._invite_question(request, ticket), form.view(), 422)
-        made = await self._signing.invite(_sign_request(request), uses, address, ticket)
+        made = await self._signing.invite(_sign_request(request), uses, address, ticket, note)
         if isinstance(made, Finding):
             form.take([made], made.code)
             return await self._ask(request, self._invite_question(request, ticket), form.view(), 422)
@@ -380,7 +380,7 @@ class NodeFormViews:
     ) -> AdminResponse:
         own = await self._signing.own_key(request.signed)
         shown = form or FormView()
-        values = {name: shown.value(name) for name in ("uses", "address", "admin", "label")}
+        values = {name: shown.value(name) for name in ("uses", "note", "address", "admin", "label")}
         page = SignPage(
             page_layout(request, self._backend.site(), "/nodes"),
             question,

@@ -70,6 +70,8 @@ class InviteLine:
 
     view: InviteView
     state: str
+    note: str = ""
+    """What an admin of this node wrote about it."""
 
     @property
     def short(self) -> str:
@@ -135,13 +137,15 @@ class NodesViews:
         """The response to `request`; `notice` is one of `NOTICES`."""
         community = self._community.overview()
         number, invites = number_in(request.query, "page"), number_in(request.query, "invites")
-        nodes = paginate(community.nodes, number, "/nodes")
+        nodes, notes = paginate(community.nodes, number, "/nodes"), await self._backend.signing.notes()
         page = NodesPage(
             page_layout(request, self._backend.site(), "/nodes"),
             community,
             tuple(AdminLine(each.label, each.key, each.votes) for each in community.admins),
             nodes.turned(lambda member: node_line(self._community.row(member))),
-            paginate(community.invites, invites, "/nodes", name="invites").turned(invite_line),
+            paginate(community.invites, invites, "/nodes", name="invites").turned(
+                lambda view: invite_line(view, notes.get(view.invite.key, ""))
+            ),
             NOTICES.get(notice, ""),
         )
         return AdminResponse(page)
@@ -160,8 +164,8 @@ def node_line(row: NodeRow) -> NodeLine:
     return NodeLine(row, _words(STATE_WORDS, member.state), _words(ROLE_WORDS, member.role), reach, said)
 
 
-def invite_line(view: InviteView) -> InviteLine:
-    return InviteLine(view, _words(INVITE_WORDS, view.invite.state))
+def invite_line(view: InviteView, note: str = "") -> InviteLine:
+    return InviteLine(view, _words(INVITE_WORDS, view.invite.state), note)
 
 
 def _words(known: Mapping[str, str], name: str) -> str:

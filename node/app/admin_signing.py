@@ -5,9 +5,10 @@ only; in between the node has the key encrypted.
 """
 
 import asyncio
+import json
 import logging
 import unicodedata
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import Literal
@@ -60,7 +61,7 @@ from node.app.signing_refusals import (
     wrong_passphrase,
 )
 from node.control.ports import Clock, StateArchive
-from node.errors import Finding, NodeError
+from node.errors import Finding, NodeError, StorageTrouble
 from node.identity import human_form, is_node_id, key_from_raw, own_node_id
 from node.units import MacAddress, NodeId
 
@@ -69,6 +70,9 @@ log = logging.getLogger(__name__)
 FOLLOW_CHARS_MIN = 16
 """Of the id of a record that a person compares before a node follows it: 64 bits."""
 KEY_BYTES = 32
+INVITE_NOTES = "invite_notes"
+"""Name in the node state."""
+NOTE_CHARS_MAX = 60
 
 type OwnKeyState = Literal["no account", "no key", "waiting", "admin"]
 
@@ -126,6 +130,7 @@ class AdminSigningService:
         talk to each other. `setup_url`: of the set-up page of a new node."""
         self._community, self._access, self._passphrases = community, access, access.passphrases
         self._keys, self._clock, self._random = AdminKeyStore(archive), clock, random
+        self._archive = archive
         self._name, self._addresses, self.port, self._setup_url = name, addresses, port, setup_url
         self._invites = IdempotencyKeys[MadeInvite](random(KEY_BYTES))
         self._papers = IdempotencyKeys[bytes](random(KEY_BYTES))
@@ -317,9 +322,10 @@ class AdminSigningService:
             return await self._take_in(signed, f"set node {human_form(view.node)} to {new_state}", (made,))
 
     async def invite(
-        self, by: SignRequest, uses: int, address: Address | None, ticket: str
+        self, by: SignRequest, uses: int, address: Address | None, ticket: str, note: str = ""
     ) -> MadeInvite | Finding:
-        """A new invite for so many nodes; its text is nowhere else. `address` comes first among those in it."""
+        """A new invite for so many nodes; its text is nowhere else. `address` comes first among those in it; `note` is
+        kept on this node only."""
         async with self._busy:
             now = self._clock.monotonic()
             if self._invites.state(by.cookie, ticket, now) != "fresh":
@@ -342,7 +348,25 @@ class AdminSigningService:
                 return refused
             made = MadeInvite(text, f"{self._setup_url}?invite={text}", said.key, uses)
             self._invites.keep(by.cookie, ticket, made, now)
+            with suppress(StorageTrouble):  # the invite is made, and is shown now or never
+                await self._keep_note(state, said.key, note)
             return made
+
+    async def notes(self) -> Mapping[str, str]:
+        """What admins of this node wrote about invites, by their keys; empty while it cannot be read."""
+        try:
+            stored = json.loads(await self._archive.state(INVITE_NOTES) or "{}")
+        except (StorageTrouble, ValueError):
+            return {}
+        if not isinstance(stored, dict):
+            return {}
+        return {key: note[:NOTE_CHARS_MAX] for key, note in stored.items() if isinstance(note, str)}
+
+    async def _keep_note(self, state: CommunityState, key: NodeId, note: str) -> None:
+        known = {view.invite.key for view in state.invites()}
+        kept = {each: text for each, text in (await self.notes()).items() if each in known}
+        if note:
+            await self._archive.save_state(INVITE_NOTES, json.dumps({**kept, key: note}, ensure_ascii=False))
 
     async def close_invite(self, by: SignRequest, invite: str) -> Finding | None:
         """Nobody comes with it any longer; the nodes that came with it stay."""

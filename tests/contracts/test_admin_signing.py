@@ -18,7 +18,7 @@ from mesh.signed_statement import make_statement
 from node.accounts.login_throttle import PASSPHRASE_THROTTLE
 from node.app import admin_access
 from node.app.admin_keys import ADMIN_KEYS, from_text
-from node.app.admin_signing import FOLLOW_CHARS_MIN
+from node.app.admin_signing import FOLLOW_CHARS_MIN, INVITE_NOTES
 from node.app.locked_key import unlock_key
 from node.errors import StorageTrouble
 from node.identity import human_form, key_from_raw, own_node_id
@@ -27,6 +27,7 @@ from tests.contracts.admin_browser import AdminBrowser, admin_browser, field_in
 from tests.fakes.admin_pages import waiting_links
 from tests.fakes.community_statements import begun
 from tests.fakes.neighbours import id_of, key_of
+from tests.fakes.statement_store import FakeStatementStore
 from tests.fakes.use_cases import KEY, make_passphrases_cheap
 
 PASSPHRASE, LATER = "four plain old words", "five quite different new words"
@@ -142,7 +143,7 @@ async def test_nothing_is_signed_with_a_wrong_passphrase_and_it_counts_as_a_wron
     wrong = {"id": id_of("hills"), "do": "removed", "passphrase": "four wrong old words"}
     answers = [await signs(browser, "/nodes/node", **wrong) for _ in range(PASSPHRASE_THROTTLE.mistakes + 1)]
     assert {422} == {status for status, _ in answers}
-    assert "This is not your passphrase" in answers[0][1]
+    assert "This is not your passphrase.</p>" in answers[0][1]
     assert "Too many wrong attempts" in answers[-1][1]
     status, page = await signs(browser, "/nodes/node", id=id_of("hills"), do="removed")
     assert (422, True) == (status, "Too many wrong attempts" in page)  # also the right one waits
@@ -464,3 +465,31 @@ async def test_a_key_whose_passphrase_is_forgotten_is_replaced_by_one_that_an_ad
     assert new != old
     assert {old} == admins(browser)
     assert f"procomu community admins --add {new}" in (await browser.get("/nodes/key"))[1]
+
+
+async def test_a_note_about_an_invite_is_shown_in_the_list_as_text(browser: AdminBrowser) -> None:
+    await found(browser)
+    once = await ticket(browser, "/nodes/invite")
+    long = {"uses": "1", "ticket": once, "note": "x" * 61}
+    assert 422 == (await signs(browser, "/nodes/invite", **long))[0]
+    assert 422 == (await signs(browser, "/nodes/invite", **{**long, "note": "mast\u202eloohcs"}))[0]
+    assert 200 == (await signs(browser, "/nodes/invite", **{**long, "note": "<b>mast</b> of the school"}))[0]
+    page = (await browser.get("/nodes"))[1]
+    assert "&lt;b&gt;mast&lt;/b&gt; of the school" in page
+    assert "<b>mast" not in page
+    await browser.app.node.archive.save_state(INVITE_NOTES, "[damaged")
+    assert 200 == (await browser.get("/nodes"))[0].status
+
+
+async def test_a_record_that_could_not_be_stored_is_made_by_the_same_form_later(
+    browser: AdminBrowser,
+) -> None:
+    """And with the same key, which is stored already."""
+    store = browser.app.node.community._store
+    assert isinstance(store, FakeStatementStore)
+    once, store.is_full = await ticket(browser, "/nodes/record"), True
+    assert 503 == (await signs(browser, "/nodes/record", ticket=once))[0]
+    assert browser.app.node.community.state is None
+    key, store.is_full = await own_key(browser), False
+    assert 200 == (await signs(browser, "/nodes/record", ticket=once))[0]
+    assert {key} == admins(browser)

@@ -80,3 +80,11 @@ def test_the_load_is_that_of_the_last_quarter_of_an_hour_for_each_processor(
     assert load_percent() == 75
     monkeypatch.setattr(os, "cpu_count", lambda: None)
     assert load_percent() == 300
+
+
+def test_a_load_that_the_kernel_does_not_say_is_not_known(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse() -> tuple[float, float, float]:
+        raise OSError("Load averages are unobtainable")
+
+    monkeypatch.setattr(os, "getloadavg", refuse)
+    assert load_percent() is None

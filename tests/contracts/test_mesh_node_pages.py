@@ -144,8 +144,8 @@ async def test_nodes_with_a_common_neighbour_find_each_other_and_stay_connected_
         coast = NodeFixture("coast", "valley", "hill", peers=(valley.address,))
         async with hill.running(), coast.running():
             await until(lambda: "trusted" == hill.states().get("coast") == coast.states().get("hill"), 10.0)
+            await until(lambda: COAST in hill.mesh.node_pages())
             assert (Address("::1", coast.mesh.listening_port),) == hill.mesh.node_pages()[COAST].addresses
-            before = hill.mesh._links.of(COAST)
             hill.roster -= {VALLEY}
             coast.roster -= {VALLEY}
             await until(
@@ -153,7 +153,6 @@ async def test_nodes_with_a_common_neighbour_find_each_other_and_stay_connected_
             )
             hill.book("ana", 5)
             await until(lambda: 5 == coast.usage_ledger.used("ana"))
-            assert before == hill.mesh._links.of(COAST)
 
 
 @pytest.mark.usefixtures("hasty", "on_one_host")

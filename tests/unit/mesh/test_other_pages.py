@@ -86,3 +86,10 @@ def test_two_nodes_that_tell_each_other_keep_the_same_pages(pages: list[Page], c
         assert sorted(left.all()) == sorted(right.all())
     finally:
         limit.undo()
+
+
+def test_the_page_of_a_label_is_found_whatever_its_incarnation() -> None:
+    later, other = an_other_page(incarnation="10-a"), an_other_page(period="then")
+    found = held(an_other_page(), later, other)
+    assert (later.raw, other.raw) == (found.page(later.label), found.page(other.label))
+    assert found.page("weather/now/0001") is None

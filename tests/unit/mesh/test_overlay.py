@@ -6,7 +6,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mesh.link_selection import KEPT_AT_LEAST, LINKS_MAX, PLAIN_KEPT_AT_LEAST
+from mesh.link_selection import KEPT_AT_LEAST, LINKS_MAX, PLAIN_KEPT_AT_LEAST, LinkSelection
+from mesh.link_table import LinkEnd
+from mesh.overlay import FULL, LinkIntroduced, Overlay
+from node.units import Monotonic, NodeId
 from tests.fakes.overlay_simulator import OverlaySimulator, simulated_id
 
 QUIET_S = 40.0
@@ -173,3 +176,21 @@ def test_nodes_that_come_and_go_in_any_order_end_as_one_mesh(seed: int) -> None:
             mesh.see_all(range(len(mesh.nodes)))
     mesh.run(200)
     assert_settled(mesh)
+
+
+def test_a_configured_node_is_not_called_while_eight_others_of_them_are_connected() -> None:
+    """Its connection would be closed at once, and opened again without end."""
+    now, names = Monotonic(0), [simulated_id(number) for number in range(1, 11)]
+    selection = LinkSelection(simulated_id(0), b"seed", frozenset(names[:9]))
+    overlay: Overlay[NodeId] = Overlay(selection, lambda _now: {})
+    for node in (names[9], *names[:8]):
+        assert overlay.may_call(node, now)
+        introduced = overlay.introduce(node, LinkEnd(node, "machine", "boot", True, "", now))
+        assert LinkIntroduced(closed=introduced.closed) == introduced
+        assert not overlay.may_call(node, now)
+    assert names[9] not in overlay.links
+    assert not overlay.may_call(names[8], now)
+    assert LinkIntroduced(FULL) == overlay.introduce(
+        names[8], LinkEnd(names[8], "machine", "boot", True, "", now)
+    )
+    assert set(names[:8]) == set(overlay.links)

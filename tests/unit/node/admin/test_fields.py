@@ -90,3 +90,9 @@ def test_any_input_is_read_or_refused(fields):
     assert 1 <= number <= 9
     assert not set("\r\n\t") & set(line)
     assert all(len(value) <= 200 for value in form.values.values())
+
+
+def test_a_finding_without_a_fix_ends_with_its_message() -> None:
+    form = TypedForm({})
+    form.take([Finding("passphrase", 0, "This is not your passphrase.", "")], "passphrase")
+    assert {"passphrase": "This is not your passphrase."} == form.errors
