@@ -493,3 +493,41 @@ async def test_a_record_that_could_not_be_stored_is_made_by_the_same_form_later(
     key, store.is_full = await own_key(browser), False
     assert 200 == (await signs(browser, "/nodes/record", ticket=once))[0]
     assert {key} == admins(browser)
+
+
+HOSTILE = (
+    "",
+    "\x00",
+    "\ud800",
+    "\u202e\u2066",
+    "<script>",
+    "9" * 500,
+    "{name}",
+)
+
+
+@pytest.mark.parametrize("value", HOSTILE, ids=range(len(HOSTILE)))
+async def test_hostile_fields_are_refused_by_every_form_and_change_nothing(
+    browser: AdminBrowser, value: str
+) -> None:
+    await found(browser)
+    state = browser.app.node.community.state
+    assert state is not None
+    before, key = state.digest(), await own_key(browser)
+    names = ("id", "do", "key", "uses", "address", "note", "ticket", "admin", "label", "community", "earlier")
+    fields = {name: value.encode("utf-8", "replace").decode() for name in names}
+    for route in browser.routes:
+        if not route.path.startswith("/nodes"):
+            continue
+        if route.method == "GET":
+            response, page = await browser.ask("GET", route.path, params=fields)
+        elif route.path in {"/nodes/key/replace", "/nodes/secret"}:  # without fields but the passphrase
+            status, page = await signs(browser, route.path, **{**fields, "passphrase": fields["note"]})
+            assert status == 422, route.path
+            continue
+        else:
+            response, page = await browser.send(route.path, **fields, passphrase=PASSPHRASE)
+            assert response.status in {404, 422}, (route.path, page)
+        assert response.status in {200, 404, 422}, (route.path, page)
+        assert "<script>" not in page
+    assert (before, key) == (state.digest(), await own_key(browser))

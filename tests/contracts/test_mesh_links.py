@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import socket
 from collections.abc import AsyncIterator
 
 import pytest
@@ -9,7 +10,7 @@ import pytest
 from mesh.announcement import Announcement
 from mesh.link_selection import LINKS_MAX, Call
 from mesh.overlay import FULL
-from mesh.tls_transport import Dialer, IsFull, Link, contexts, read_call, write_call
+from mesh.tls_transport import Dialer, IsFull, Link, _interface, contexts, read_call, write_call
 from node.units import NodeId
 from tests.contracts.test_mesh_service import NodeFixture, rogue, until
 from tests.fakes.neighbours import id_of, key_of
@@ -127,3 +128,15 @@ async def test_a_node_of_an_earlier_version_is_served_where_there_is_room() -> N
 def test_what_a_caller_says_is_read_or_ignored(text: str, call: Call | None) -> None:
     assert call == read_call(text)
     assert call is None or text == write_call(call)
+
+
+def test_a_caller_counts_on_the_interface_that_its_address_is_of() -> None:
+    """The kernel says it beside the address, which has no scope in its text."""
+    loopback = socket.if_nametoindex("lo")
+    assert "lo" == _interface(("fe80::1", 40_000, 0, loopback))
+    for elsewhere in (
+        ("2001:db8::1", 40_000, 0, 0),
+        ("192.0.2.1", 40_000),
+        ("fe80::1", 40_000, 0, 2**31 - 1),
+    ):
+        assert "" == _interface(elsewhere)
