@@ -24,12 +24,14 @@ from aiohttp.abc import AbstractResolver, ResolveResult
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from mesh.announcement import Address
+from mesh.connection_info import connection_info
 from mesh.link_selection import Call
 from mesh.lobby import ANSWER_BYTES_MAX, REQUEST_BYTES_MAX, JoinRequest, LobbyLimit, read_join_request
 from mesh.messages import FRAME_BYTES_MAX
 from mesh.node_certificates import leaf_certificate, node_id_from_certificate, wrapper_ca
 from mesh.own_node_page import LinkCounters
 from mesh.page_format import Malformed
+from mesh.requests_log import requests_log
 from mesh.tcp_info import TCP_INFO_BYTES, link_counters
 from node.errors import NodeError
 from node.identity import key_to_pem
@@ -41,6 +43,8 @@ CONNECTIONS_MAX = 64
 UNPROVEN_MAX = 32
 """Connections whose key is not proven yet; the remaining slots are for neighbours."""
 UNPROVEN_PER_ADDRESS_MAX = 3
+CLOSED_LOOK_S = 0.2
+"""How often it is looked whether one of them was closed."""
 UNREAD_BYTES_MAX = 1024 * 1024
 """Bytes in flight on one connection before a complete frame was read."""
 DEAD_S = 20
@@ -59,6 +63,10 @@ _CALL = re.compile(r"(configured|found) (0|[1-9][0-9]{0,2})", re.ASCII)
 _NO_CHECK_TIME = (
     0x200000  # X509_V_FLAG_NO_CHECK_TIME of OpenSSL: a node without a clock must be able to connect
 )
+
+
+_GONE = (OSError, aiohttp.ClientError, web.RequestPayloadError)
+"""A stranger hung up, or did not send what it announced."""
 
 
 class DialFailed(Exception):
@@ -106,6 +114,11 @@ class NodeTLS(ssl.SSLObject):
         if not self.server_side and not wanted.endswith(_ANYONE_SUFFIX) and wanted != node + _ID_SUFFIX:
             raise ssl.SSLError("another node answered")
         self.node = node
+
+    def getpeercert(self, binary_form: bool = False) -> Any:
+        """The certificate as bytes; its fields are never read: asyncio asks for them, and the library raises for names that
+        it cannot decode."""
+        return super().getpeercert(True) if binary_form else {}
 
     def read(self, len: int = 1024, buffer: Any = None) -> Any:  # noqa: A002 (the standard library's name)
         # aiohttp 3.11 buffers a frame of any announced length before it checks its limit.
@@ -196,7 +209,7 @@ class Link:
 
     def counters(self) -> LinkCounters | None:
         """What the kernel measured on this connection; None if it has ended."""
-        connection = self._socket.get_extra_info("socket")
+        connection = connection_info(self._socket, "socket")
         try:
             return link_counters(connection.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, TCP_INFO_BYTES))
         except (OSError, AttributeError):
@@ -205,7 +218,7 @@ class Link:
     @property
     def own_host(self) -> str:
         """This host's address on the connection, as text; empty if it has ended."""
-        name = self._socket.get_extra_info("sockname")
+        name = connection_info(self._socket, "sockname")
         return str(name[0]).removeprefix("::ffff:") if name else ""
 
     def hang_up(self, why: str) -> None:
@@ -296,7 +309,10 @@ class Dialer:
             async with (
                 asyncio.timeout(HANDSHAKE_S),
                 self.session.post(
-                    f"https://{host}:{address.port}{LOBBY_PATH}", data=request, ssl=self._context
+                    f"https://{host}:{address.port}{LOBBY_PATH}",
+                    data=request,
+                    ssl=self._context,
+                    allow_redirects=False,  # an invite goes to the addresses that it names, and nowhere else
                 ) as response,
             ):
                 body = await response.content.read(ANSWER_BYTES_MAX + 1)
@@ -342,8 +358,8 @@ class Dialer:
         finally:
             self._resolver.addresses.pop(host, None)
             self._context.answered.pop(host, None)
-        tls = socket.get_extra_info("ssl_object")
-        _end_when_dead(socket.get_extra_info("socket"))
+        tls = connection_info(socket, "ssl_object")
+        _end_when_dead(connection_info(socket, "socket"))
         if not isinstance(tls, NodeTLS):
             await socket.close()
             raise DialFailed("the connection was over before it was used")
@@ -432,7 +448,9 @@ class Listener:
         application = web.Application(client_max_size=1)
         application.router.add_get(PATH, self._answer)
         application.router.add_post(LOBBY_PATH, self._answer_in_lobby)
-        runner = web.AppRunner(application, access_log=None, shutdown_timeout=CLOSE_S, keepalive_timeout=0)
+        runner = web.AppRunner(
+            application, access_log=None, logger=requests_log, shutdown_timeout=CLOSE_S, keepalive_timeout=0
+        )
         listening = _listen(port)
         try:
             await runner.setup()
@@ -476,10 +494,13 @@ class Listener:
                     ssl_handshake_timeout=self._handshake_s,
                     ssl_shutdown_timeout=CLOSE_S,
                 )
-                await arrival.decided.wait()
+                await _until_decided(arrival, transport)
                 if not arrival.welcome:
                     await asyncio.sleep(0.2)  # give the refusal time to arrive
-        except OSError:
+        except (
+            OSError,
+            ValueError,
+        ):  # what the library raises for odd input must not end this node's service
             arrival.welcome = False
         finally:
             del self._arrivals[protocol]
@@ -490,10 +511,10 @@ class Listener:
 
     async def _answer(self, request: web.Request) -> web.StreamResponse:
         arrival = self._arrivals.get(request.protocol)
-        tls = request.get_extra_info("ssl_object")
+        tls = connection_info(request, "ssl_object")
         if arrival is None or arrival.decided.is_set() or not isinstance(tls, NodeTLS):
             return _refusal()
-        address = request.get_extra_info("peername") or ("", 0)
+        address = connection_info(request, "peername") or ("", 0)
         host = str(address[0])
         met_at = str(Address(host, int(address[1])))
         arrival.welcome = self._welcome(tls.node, met_at)
@@ -504,8 +525,11 @@ class Listener:
         if not self._has_room(tls.node, interface, call):
             return _refusal(FULL_STATUS)
         socket = web.WebSocketResponse(max_msg_size=FRAME_BYTES_MAX + 1, compress=False, timeout=CLOSE_S)
-        await socket.prepare(request)
-        _end_when_dead(request.get_extra_info("socket"))
+        try:
+            await socket.prepare(request)
+        except (*_GONE, ValueError):  # aiohttp decodes keys, and encodes what it refuses, without a check
+            return _refusal()
+        _end_when_dead(connection_info(request, "socket"))
         self.links += 1
         try:
             await self._serve(Link(socket, tls, met_at, dialled=False, interface=interface, call=call))
@@ -516,7 +540,7 @@ class Listener:
     async def _answer_in_lobby(self, request: web.Request) -> web.StreamResponse:
         """A stranger with an invite: one answer, and the connection ends."""
         arrival = self._arrivals.get(request.protocol)
-        tls = request.get_extra_info("ssl_object")
+        tls = connection_info(request, "ssl_object")
         if arrival is None or arrival.decided.is_set() or not isinstance(tls, NodeTLS):
             return _refusal()
         try:
@@ -525,21 +549,35 @@ class Listener:
                 return _refusal()
             answer = web.Response(body=await self._lobby(tls.node, asked))
             answer.force_close()
-            await answer.prepare(request)
-            await answer.write_eof()
+            with contextlib.suppress(*_GONE):
+                await answer.prepare(request)
+                await answer.write_eof()
             return answer
         finally:
             arrival.decided.set()
 
     async def _read_request(self, request: web.Request) -> JoinRequest | None:
-        address = request.get_extra_info("peername") or ("", 0)
+        address = connection_info(request, "peername") or ("", 0)
         if not self._lobby_limit.take(str(address[0]), time.monotonic()):
             return None
         body = b""
-        while len(body) <= REQUEST_BYTES_MAX and (more := await request.content.read(REQUEST_BYTES_MAX + 1)):
-            body += more
+        try:
+            while len(body) <= REQUEST_BYTES_MAX and (
+                more := await request.content.read(REQUEST_BYTES_MAX + 1)
+            ):
+                body += more
+        except _GONE:
+            return None
         asked = read_join_request(body)
         return None if isinstance(asked, Malformed) else asked
+
+
+async def _until_decided(arrival: _Arrival, transport: asyncio.BaseTransport) -> None:
+    """Or until the connection is closed: then it must not hold a place of those whose key is not proven."""
+    while not arrival.decided.is_set() and not transport.is_closing():
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(CLOSED_LOOK_S):
+                await arrival.decided.wait()
 
 
 def _refusal(status: int = REFUSED_STATUS) -> web.Response:

@@ -47,17 +47,19 @@ BENCHES: dict[str, ModuleType] = {
     "mesh": mesh,
     "hours": hours,
 }
+LONG = ("latency", "mesh")
+"""Those that can take longer."""
 
 
 def measured(name: str, *, is_long: bool = False) -> Figures:
-    """Every key of one bench; what could not be measured is None, with the reason. `is_long` is for `latency`."""
+    """Every key of one bench; what could not be measured is None, with the reason. `is_long` is for `latency` and `mesh`."""
     keys: tuple[str, ...] = BENCHES[name].KEYS
     reason = None if name in {"rules", "mesh"} else missing_for_namespaces()
     if reason is not None:
         return missing(keys, reason)
     measure: Callable[[], Figures] = BENCHES[name].measure
-    if is_long and name == "latency":
-        measure = partial(latency.measure, is_long=True)
+    if is_long and name in LONG:
+        measure = partial(BENCHES[name].measure, is_long=True)
     say(f"{name} begins")
     # A bench that fails still reports the reason, and the others run.
     return taken(keys, measure)
@@ -68,7 +70,9 @@ def main() -> int:
     parser.add_argument("name", choices=[*BENCHES, "all"])
     parser.add_argument("--json", action="store_true", help="one JSON object as the last line")
     parser.add_argument(
-        "--long", action="store_true", help="latency: ten minutes of control packets, not two"
+        "--long",
+        action="store_true",
+        help="latency: ten minutes of control packets, not two; mesh: ten minutes of attacks, not one",
     )
     asked = parser.parse_args()
     names = list(BENCHES) if asked.name == "all" else [asked.name]

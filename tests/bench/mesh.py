@@ -1,4 +1,5 @@
-"""What a mesh of many nodes costs and how fast news travels in it: the real exchange, simulated links.
+"""What a mesh of many nodes costs and how fast news travels in it: the real exchange, simulated links. `mesh_heal` is
+simulated too; real nodes are those of `mesh_nodes`, `mesh_memory` and `mesh_fuzz`, which attacks one through its socket.
 
 `idle_bps` is for 7 links, with node pages at the pace that they keep to at most; `busy_bps` with 10 active accounts at each
 node, which publish once a minute; both count IP bytes sent and received. Neighbours' mDNS, keepalives of TCP and the record
@@ -10,11 +11,13 @@ from collections.abc import Iterable
 
 from mesh.node_page_schedule import MESH_PACE_S
 from mesh.replicator import PUBLISH_REST_S
-from tests.bench.figures import Figures, quantile, say
+from tests.bench import mesh_fuzz, mesh_heal, mesh_memory, mesh_nodes
+from tests.bench.figures import Figures, missing, quantile, say, taken
 from tests.bench.mesh_simulator import MeshSimulator
 from tests.fakes.overlay_simulator import OverlaySimulator
+from tests.lab.netns import missing_for_namespaces
 
-KEYS = (
+SIMULATED = (
     "idle_bps_per_node_200",
     "peer_idle_bps_per_node_200",
     "busy_bps_per_node_200",
@@ -25,6 +28,7 @@ KEYS = (
     "flat_links_max",
     "flat_spread_p99_s_200",
 )
+KEYS = (*SIMULATED, *mesh_heal.KEYS, *mesh_nodes.KEYS, *mesh_memory.KEYS, *mesh_fuzz.KEYS)
 NODES, MANY_NODES, DEGREE, LOSS, ACCOUNTS = 200, 1_000, 7.5, 0.05, 10
 LINKS = 7
 WARM_PAGES, PAGES = 150, 50
@@ -37,7 +41,17 @@ SHARED_STATE_BYTES, SHARED_STATE_EVERY_S, SHARED_STATE_SIDES = 3_840, 30, 2
 everything in both directions."""
 
 
-def measure() -> Figures:
+def measure(*, is_long: bool = False) -> Figures:
+    """Each part by itself: without namespaces only the figures of real nodes are missing. `is_long` is for attacks."""
+    cannot = missing_for_namespaces()
+    seconds = mesh_fuzz.LONG_SECONDS if is_long else mesh_fuzz.SECONDS
+    found = taken(SIMULATED, simulated) | taken(mesh_heal.KEYS, mesh_heal.measure)
+    for part in (mesh_nodes, mesh_memory):
+        found |= missing(part.KEYS, cannot) if cannot else taken(part.KEYS, part.measure)
+    return found | taken(mesh_fuzz.KEYS, lambda: mesh_fuzz.measure(seconds))
+
+
+def simulated() -> Figures:
     idle = idle_bps()
     say(f"idle: {idle:.0f} bit/s")
     busy = busy_bps()

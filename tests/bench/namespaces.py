@@ -26,7 +26,12 @@ def keep_to_core(pid: int, core: int) -> None:
 
 def rss_mb(pid: int) -> float:
     """Resident memory of one process."""
+    return round(rss_kb(pid) / 1024, 1)
+
+
+def rss_kb(pid: int | str) -> int:
+    """Resident memory of one process; `self` is this one."""
     for line in Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines():
         if line.startswith("Rss:"):
-            return round(int(line.split()[1]) / 1024, 1)
+            return int(line.split()[1])
     raise RuntimeError(f"process {pid} has no memory")

@@ -15,7 +15,7 @@ from tests.bench.namespaces import keep_to_core
 from tests.bench.topology import PLAIN
 from tests.lab.internet import ROOT, Internet
 from tests.lab.netns import Lab, Namespace
-from tests.lab.village import HILLS, SQUARE, Modem, Router, _plug_into_internet
+from tests.lab.village import HILLS, SQUARE, Modem, Router, plug_into_internet
 
 PORTAL = "10.77.0.1"
 FAR = "203.0.113.10"
@@ -28,7 +28,7 @@ class SingleRouter:
         self.internet = Internet(lab)
         self.internet.open()
         self.router = Router(lab, SQUARE)
-        self.modem = _plug_into_internet(lab, self.internet, self.router, modem)
+        self.modem = plug_into_internet(lab, self.internet, self.router, modem)
         """Namespace of the modem, if there is one."""
         self.neighbour: Router | None = None
         """A second node, on a mesh link."""
@@ -36,7 +36,7 @@ class SingleRouter:
     def add_neighbour(self) -> None:
         """Before `furnish`, which writes its files too."""
         self.neighbour = Router(self.lab, HILLS)
-        _plug_into_internet(self.lab, self.internet, self.neighbour)
+        plug_into_internet(self.lab, self.internet, self.neighbour)
         self.lab.veth(self.router.place, "mesh0", self.neighbour.place, "mesh0")
 
     def furnish(

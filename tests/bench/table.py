@@ -396,6 +396,87 @@ ROWS = (
     FigureRow(
         "mesh", "flat_spread_p99_s_200", "until all of these have a page, 99 of 100", "s", 15, at_least=False
     ),
+    FigureRow(
+        "mesh",
+        "heal_exact",
+        "20 histories of splits, lost databases and clones: all nodes agree in the end (1: yes)",
+        "",
+        1,
+    ),
+    FigureRow(
+        "mesh",
+        "heal_round_trips",
+        "two of 200 nodes that were apart: round trips until they agree",
+        "",
+        3,
+        at_least=False,
+    ),
+    FigureRow(
+        "mesh",
+        "heal_bytes_ratio",
+        "and bytes, to those of the pages that were missing",
+        "times",
+        1.1,
+        at_least=False,
+    ),
+    FigureRow(
+        "mesh",
+        "join_s",
+        "two real nodes: from the invite on a new node until they trust each other, its first start included",
+        "s",
+        10,
+        at_least=False,
+    ),
+    FigureRow(
+        "mesh", "removed_out_s", "from removing a node until neither trusts the other", "s", 5, at_least=False
+    ),
+    FigureRow(
+        "mesh",
+        "line5_effect_s",
+        "five real nodes in a line: a used up allowance limits the account at the other end after",
+        "s",
+        5,
+        at_least=False,
+    ),
+    FigureRow("mesh", "rss_mb_idle", "memory of a real node that is idle and alone", "MB"),
+    FigureRow(
+        "mesh",
+        "rss_mb_200_known",
+        "with 200 nodes known, 10 accounts each, the 62 days that the mesh keeps",
+        "MB",
+    ),
+    FigureRow("mesh", "rss_mb_200_added", "that is more by", "MB", 10, at_least=False),
+    FigureRow(
+        "mesh",
+        "cpu_percent_200",
+        "processor time, of one core, beyond idle while all 200 publish each minute",
+        "%",
+        2,
+        at_least=False,
+    ),
+    FigureRow(
+        "mesh",
+        "fuzz_frames",
+        "a node is attacked by a member and by strangers: frames, requests, connections",
+    ),
+    FigureRow(
+        "mesh",
+        "forged_accepted",
+        "pages, statements, members and usage it took in that nobody signed",
+        "",
+        0,
+        at_least=False,
+    ),
+    FigureRow(
+        "mesh",
+        "fuzz_crashes",
+        "exceptions that nobody handled, parts that ended, neighbours that no longer agree",
+        "",
+        0,
+        at_least=False,
+    ),
+    FigureRow("mesh", "fuzz_rss_growth_mb", "memory afterwards beyond that before", "MB", 5, at_least=False),
+    FigureRow("mesh", "fuzz_converged_s", "until an honest neighbour agrees with it afterwards", "s"),
 )
 
 

@@ -127,3 +127,22 @@ async def test_a_stranger_without_an_invite_gets_nothing_and_not_often(
         with pytest.raises(NodeError, match="no member answers"):
             await join_community(key_of("coast"), invited(square), "coast")
         assert {id_of("square")} == square.community.roster()
+
+
+@pytest.mark.parametrize("announced", ["Content-Length: 500", "Transfer-Encoding: chunked"])
+async def test_a_stranger_that_hangs_up_or_sends_no_http_leaves_nothing_in_the_log(
+    announced: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Each of these had a traceback, so that strangers could fill the log."""
+    _, stranger = contexts(key_of("eve"))
+    async with member() as square:
+        for sent in (b"{", b"zz\r\n", b"\r\n\r\nPOST \x00 HTTP/9.9\r\n: :\r\n\r\n"):
+            _, writer = await asyncio.open_connection(
+                "::1", square.address.port, ssl=stranger, server_hostname="x.anyone"
+            )
+            writer.write(b"POST /lobby HTTP/1.1\r\nHost: x\r\n" + announced.encode() + b"\r\n\r\n" + sent)
+            await asyncio.sleep(0.1)
+            writer.transport.abort()
+            await asyncio.sleep(0.3)
+        await join_community(key_of("coast"), invited(square), "coast")
+    assert [] == [record for record in caplog.records if record.levelname in {"ERROR", "CRITICAL"}]

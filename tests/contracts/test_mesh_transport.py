@@ -4,19 +4,25 @@ import asyncio
 import contextlib
 import gc
 import os
+import random
 import ssl
 import struct
 from collections.abc import AsyncIterator, Awaitable, Callable
+from datetime import UTC, datetime
 
 import aiohttp
 import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives.serialization import Encoding
 
-from mesh import tls_transport
+from mesh import node_certificates, tls_transport
 from mesh.announcement import Address
 from mesh.messages import FRAME_BYTES_MAX
 from mesh.tls_transport import Dialer, DialFailed, Link, Listener, RefusedByPeer, WrongNode, contexts
 from node.errors import NodeError
+from node.identity import SIGNATURE_BYTES, key_to_pem
 from node.units import NodeId
+from tests.bench.fuzz_certificates import context_with, odd_context
 from tests.fakes.neighbours import id_of, key_of
 
 MEMBERS = {id_of("hill"), id_of("valley")}
@@ -131,6 +137,27 @@ async def test_any_other_path_or_method_is_refused_even_to_members() -> None:
                         assert answer.status in {403, 404, 405}
 
 
+async def test_a_request_to_join_follows_no_redirect() -> None:
+    """It carries the invite, which is for the address that was given with it."""
+    asked: list[str] = []
+    server_context, _ = contexts(key_of("hill"))
+
+    async def redirect(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        asked.append((await reader.readline()).decode())
+        port = writer.get_extra_info("sockname")[1]
+        writer.write(
+            f"HTTP/1.1 307 Elsewhere\r\nLocation: https://[::1]:{port}/elsewhere\r\nContent-Length: 0\r\n\r\n".encode()
+        )
+        await writer.drain()
+        writer.close()
+
+    server = await asyncio.start_server(redirect, "::1", 0, ssl=server_context)
+    async with server, dialer("valley") as valley:
+        with pytest.raises(DialFailed):
+            await valley.ask_lobby(Address("::1", server.sockets[0].getsockname()[1]), b"{}")
+    assert ["POST /lobby HTTP/1.1\r\n"] == asked
+
+
 async def test_a_closed_port_is_a_failed_dial() -> None:
     async with dialer("valley") as valley:
         with pytest.raises(DialFailed):
@@ -188,6 +215,87 @@ async def test_a_silent_connection_after_the_handshake_is_closed() -> None:
         writer.write(b"GET /mesh HTTP/1.1\r\nHost: ")
         assert await ends_within(reader, 2.0)
         writer.transport.abort()
+
+
+async def test_a_closed_connection_gives_its_place_back_at_once() -> None:
+    """Also when it never asked for anything, as long as the handshake may take."""
+    async with ListeningNode("hill", handshake_s=60.0).open() as address:
+        _, client = contexts(key_of("stranger"))
+        for _ in range(2 * tls_transport.UNPROVEN_PER_ADDRESS_MAX):
+            reader, writer = await asyncio.open_connection(
+                "::1", address.port, ssl=client, server_hostname="x.anyone"
+            )
+            writer.write(b"no request of HTTP\r\n\r\n")
+            assert await ends_within(reader, 5.0)
+            writer.transport.abort()
+            await asyncio.sleep(2 * tls_transport.CLOSED_LOOK_S)
+        async with dialer("valley") as valley:
+            link = await valley.dial(id_of("hill"), address)
+            await link.close("done")
+
+
+def with_odd_name() -> ssl.SSLContext:
+    """TLS with a certificate that has a DNS name which is not ASCII: Python raises when it reads the name."""
+    builder = (
+        x509.CertificateBuilder()
+        .subject_name(x509.Name([]))
+        .issuer_name(node_certificates._WRAPPER_NAME)
+        .public_key(key_of("stranger").public_key())
+        .serial_number(7)
+        .not_valid_before(datetime(1970, 1, 1, tzinfo=UTC))
+        .not_valid_after(datetime(2099, 1, 1, tzinfo=UTC))
+        .add_extension(x509.SubjectAlternativeName([x509.DNSName("0.example")]), critical=False)
+    )
+    der = builder.sign(node_certificates._WRAPPER, None).public_bytes(Encoding.DER)
+    said = x509.load_der_x509_certificate(der).tbs_certificate_bytes
+    changed = said.replace(b"0.example", b"\xe2.example")
+    at = der.index(said)
+    odd = (
+        der[:at] + changed + der[at + len(said) : -SIGNATURE_BYTES] + node_certificates._WRAPPER.sign(changed)
+    )
+    context = context_with(key_to_pem(key_of("stranger")), odd, is_server=False)
+    assert context is not None
+    return context
+
+
+async def test_a_certificate_with_a_name_that_cannot_be_read_ends_nothing() -> None:
+    listening_node = ListeningNode("hill")
+    async with listening_node.open() as address:
+        reader, writer = await asyncio.open_connection(
+            "::1", address.port, ssl=with_odd_name(), server_hostname="x.anyone"
+        )
+        writer.write(b"GET /mesh HTTP/1.1\r\nHost: x\r\n\r\n")
+        assert await ends_within(reader, 3.0)
+        writer.transport.abort()
+        async with dialer("valley") as valley:
+            link = await valley.dial(id_of("hill"), address)
+            await link.close("done")
+    assert id_of("valley") in listening_node.knocked
+
+
+@pytest.mark.parametrize("is_server", [False, True])
+async def test_odd_and_damaged_certificates_end_one_connection_alone(is_server: bool) -> None:
+    """Keys of other kinds, Ed448 among them, years that are over, fields that are damaged and signed again."""
+    chance = random.Random(5)
+    async with ListeningNode("hill").open() as address, dialer("valley") as valley:
+        for _ in range(8):
+            odd = odd_context(chance, is_server=is_server)
+            if is_server:
+                server = await asyncio.start_server(lambda _reader, writer: writer.close(), "::1", 0, ssl=odd)
+                async with server:
+                    with pytest.raises(DialFailed):
+                        await valley.dial(None, Address("::1", server.sockets[0].getsockname()[1]))
+            else:
+                with contextlib.suppress(OSError):
+                    reader, writer = await asyncio.open_connection(
+                        "::1", address.port, ssl=odd, server_hostname="x.anyone"
+                    )
+                    writer.write(b"GET /mesh HTTP/1.1\r\nHost: x\r\n\r\n")
+                    await ends_within(reader, 3.0)
+                    writer.transport.abort()
+                await asyncio.sleep(2 * tls_transport.CLOSED_LOOK_S)
+        link = await valley.dial(id_of("hill"), address)
+        await link.close("done")
 
 
 async def test_one_address_may_have_three_unproven_connections() -> None:
@@ -294,6 +402,28 @@ async def test_invalid_websocket_data_ends_that_connection_alone(noise: bytes) -
         await link.send(b"x")
         assert b"x" == await link.receive()
         await link.close("done")
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        b"Upgrade: web\xe2socket\r\nConnection: Upgrade\r\n",
+        b"Upgrade: websocket\r\nConnection: \xe5\r\n",
+        b"Upgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: AAA\xc1AAA=\r\n",
+    ],
+)
+async def test_an_upgrade_that_cannot_be_decoded_is_refused_and_leaves_nothing_in_the_log(
+    headers: bytes, caplog: pytest.LogCaptureFixture
+) -> None:
+    async with ListeningNode("hill").open() as address:
+        _, client = contexts(key_of("valley"))
+        reader, writer = await asyncio.open_connection(
+            "::1", address.port, ssl=client, server_hostname="x.anyone"
+        )
+        writer.write(b"GET /mesh HTTP/1.1\r\nHost: x\r\n" + headers + b"\r\n")
+        assert (await reader.readline()).split()[1] in {b"400", b"403"}
+        writer.transport.abort()
+    assert [] == [record for record in caplog.records if record.levelname == "ERROR"]
 
 
 async def test_a_clock_in_1970_or_2099_keeps_nobody_out() -> None:

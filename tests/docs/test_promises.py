@@ -38,6 +38,7 @@ NUMBERS = {
     "ten": 10,
     "eleven": 11,
     "twelve": 12,
+    "thirteen": 13,
     "twenty": 20,
     "thirty": 30,
 }

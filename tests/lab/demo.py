@@ -10,7 +10,9 @@ from pathlib import Path
 
 from node.console import NoRunningNode
 from node.enforcement.kernel import LinuxKernel
+from tests.lab.line_story import LineStory
 from tests.lab.netns import entered_namespace, missing_for_namespaces, terminate_as_interrupt
+from tests.lab.node_line import node_line
 from tests.lab.people import WishFailed
 from tests.lab.picture import as_svg
 from tests.lab.screen import Lines, Screen
@@ -21,6 +23,8 @@ from tests.lab.window import View, Window
 MEASURED_SECONDS = 30.0
 LINGER_S = 3.0
 PICTURE_S = 6.0
+TWO, NODES_MAX = 2, 5
+"""Nodes of the village, and of the longest line."""
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -32,6 +36,8 @@ def main(argv: list[str] | None = None) -> int:
 
         return run_imagined(reason, seconds=asked.seconds, as_json=asked.json)
     try:
+        if asked.nodes != TWO:
+            return watch_line(asked.nodes, as_json=asked.json)
         if asked.json:
             return measure(asked.seconds or MEASURED_SECONDS)
         return watch(asked.seconds, asked.picture)
@@ -89,6 +95,18 @@ def watch(seconds: float | None, picture: Path | None) -> int:
                 take_picture(story, view, picture)
             live_on(story, ends)
     return 0
+
+
+def watch_line(nodes: int, *, as_json: bool) -> int:
+    """The story of a line of nodes, once."""
+    lines = Lines(sys.stderr if as_json else sys.stdout)
+    with node_line(nodes, "demo") as line:
+        figures = LineStory(line, lines.say).run()
+    for sentence in figures.unmet:
+        lines.say(f"not met: {sentence}")
+    if as_json:
+        print(json.dumps(figures.document()), flush=True)
+    return 1 if figures.unmet else 0
 
 
 def take_picture(story: VillageStory, view: Screen, file: Path) -> None:
@@ -151,6 +169,13 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--seconds", type=float, help="end after so long (measured: at least 30)")
     parser.add_argument("--json", action="store_true", help="unattended; one JSON object of measured figures")
+    parser.add_argument(
+        "--nodes",
+        type=int,
+        default=TWO,
+        choices=range(TWO, NODES_MAX + 1),
+        help="three or more: nodes in a line, one community record, and a node that is removed; ends by itself",
+    )
     parser.add_argument("--picture", type=Path, metavar="FILE.svg", help="keep the view as a picture")
     return parser
 

@@ -249,7 +249,7 @@ class Modem:
         return f"qdisc {action} dev {end} root tbf rate {bits} burst 3100 limit {self.queue_bytes}"
 
 
-def _plug_into_internet(
+def plug_into_internet(
     lab: Lab, internet: Internet, router: Router, modem: Modem | None = None
 ) -> Namespace | None:
     """The uplink: a veth pair whose far end sends at the rate of the line, or a modem between two, whose namespace is
@@ -317,7 +317,7 @@ def village(
         internet.open()
         routers = {site.name: Router(lab, site) for site in (SQUARE, HILLS)}
         for router in routers.values():
-            _plug_into_internet(lab, internet, router)
+            plug_into_internet(lab, internet, router)
         link(lab, routers["square"].place, routers["hills"].place)
         community_key = lab.folder / "community.key"
         community_key.touch(mode=0o600)

@@ -1,0 +1,82 @@
+"""Real nodes of a mesh, in network namespaces: how long a new node takes to be in, a removed one to be out, and usage to
+have its effect five nodes away. No node is started again meanwhile.
+"""
+
+import itertools
+import secrets
+import time
+
+from tests.bench.figures import Figures, say
+from tests.lab.agreement import ALLOWANCE_BYTES, MACS
+from tests.lab.node_line import are_together, is_limited, node_line, seconds_until, state
+from tests.lab.village import Village, village
+
+KEYS = ("join_s", "removed_out_s", "line5_effect_s")
+LINE = 5
+TRIES = 3
+
+
+def measure() -> Figures:
+    with village("mesh") as place:
+        first = joins(place)
+        rest = [comes_and_goes(place) for _ in range(TRIES)]
+    say(f"in after {first:.2f} s, out after {[round(each, 2) for each in rest]} s")
+    with node_line(LINE) as line:
+        effect = effect_s(line)
+    say(f"five nodes away after {effect:.2f} s")
+    return {
+        "join_s": round(first, 2),
+        "removed_out_s": round(max(rest), 2),
+        "line5_effect_s": round(effect, 2),
+    }
+
+
+def joins(place: Village) -> float:
+    """From the invite's text on a new node until both nodes trust each other, the new node's first start included."""
+    square, hills = place.square, place.hills
+    square.furnish([square.node_id], square.settings.community_key_file)
+    own = hills.folder / "own-community.key"
+    own.write_text(secrets.token_hex(32))
+    hills.furnish([], own)
+    square.start()
+    square.told("community", "create")
+    invite = square.told("community", "invite")["invite"]
+    began = time.monotonic()
+    hills.told("community", "join", invite)
+    hills.start()
+    return seconds_until("a new node is in", lambda: are_together(square, hills), began)
+
+
+def comes_and_goes(place: Village) -> float:
+    """From the command that removes a node until neither of the two trusts the other; then it is taken back."""
+    square, hills = place.square, place.hills
+    began = time.monotonic()
+    square.told("community", "remove", hills.node_id)
+    took = seconds_until(
+        "a removed node is out",
+        lambda: "trusted" not in {state(square, hills.node_id), state(hills, square.node_id)},
+        began,
+    )
+    square.told("community", "remove", hills.node_id, "--back")
+    seconds_until("a node is taken back", lambda: are_together(square, hills), time.monotonic())
+    return took
+
+
+def effect_s(line: Village) -> float:
+    """An allowance is used up at one end: from the rule that holds there until it holds at the other end."""
+    routers = list(line.routers.values())
+    for router in routers:
+        router.start()
+    began = time.monotonic()
+    for left, right in itertools.pairwise(routers):
+        seconds_until("neighbours trust each other", lambda a=left, b=right: are_together(a, b), began)  # type: ignore[misc]
+    near = line.settle("bea", routers[0], 24, MACS["bea"])
+    far = line.settle("bea-hills", routers[-1], 25, MACS["bea-hills"])
+    for person in (near, far):
+        person.join()
+        person.do("accept")
+    download = near.wish("download", seconds=15, bytes=ALLOWANCE_BYTES + 400_000)
+    seconds_until("an allowance is used up", lambda: is_limited(routers[0]), time.monotonic())
+    took = seconds_until("it is at the other end", lambda: is_limited(routers[-1]), time.monotonic())
+    download.result()
+    return took
