@@ -151,17 +151,17 @@ class Tokens:
 
     def judge(self, purpose: str, mac: MacAddress, token: str) -> Judgement:
         stamp = token[: _BOOT_CHARACTERS + _MINUTE_CHARACTERS]
-        if not self._is_of(self.secret, stamp, purpose, mac, token):
-            is_former = any(self._is_of(each, stamp, purpose, mac, token) for each in self.former)
-            return "old" if is_former else "foreign"
+        given = token.encode("utf-8", "replace")
+        signers = [
+            secret
+            for secret in (self.secret, *self.former)
+            if hmac.compare_digest(_signed(secret, stamp, purpose, mac).encode("utf-8", "replace"), given)
+        ]
+        if self.secret not in signers:
+            return "old" if signers else "foreign"
         made = int(stamp[_BOOT_CHARACTERS:], 16)
         is_young = 0 <= self.minute - made <= TOKEN_MINUTES
         return "good" if stamp.startswith(self.boot) and is_young else "old"
-
-    @staticmethod
-    def _is_of(secret: bytes, stamp: str, purpose: str, mac: MacAddress, token: str) -> bool:
-        ours = _signed(secret, stamp, purpose, mac)
-        return hmac.compare_digest(ours.encode("utf-8", "replace"), token.encode("utf-8", "replace"))
 
 
 def _signed(secret: bytes, stamp: str, purpose: str, mac: MacAddress) -> str:

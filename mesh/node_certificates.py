@@ -6,11 +6,13 @@ The wrapper CA's private key is public on purpose. It proves nothing and must ne
 """
 
 import hashlib
+import warnings
 from datetime import UTC, datetime
 
 from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
 from cryptography.hazmat.primitives.serialization import Encoding
+from cryptography.utils import CryptographyDeprecationWarning
 from cryptography.x509.oid import NameOID
 
 from node.identity import node_id, own_node_id
@@ -45,10 +47,13 @@ def node_id_from_certificate(der: bytes | None) -> NodeId | None:
     """The node whose key `der` wraps; None for anything but a small certificate with an Ed25519 key."""
     if der is None or len(der) > CERTIFICATE_BYTES_MAX:
         return None
-    try:
-        public = x509.load_der_x509_certificate(der).public_key()
-    except UNREADABLE:
-        return None
+    with warnings.catch_warnings():
+        # What later versions of the library refuse, such as a negative serial number.
+        warnings.simplefilter("error", CryptographyDeprecationWarning)
+        try:
+            public = x509.load_der_x509_certificate(der).public_key()
+        except (*UNREADABLE, CryptographyDeprecationWarning):
+            return None
     return node_id(public) if isinstance(public, Ed25519PublicKey) else None
 
 

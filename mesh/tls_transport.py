@@ -178,7 +178,10 @@ class Link:
 
     async def receive(self) -> bytes | None:
         """The next frame; None once the connection is closed."""
-        message = await self._socket.receive()
+        try:
+            message = await self._socket.receive()
+        except _GONE:  # it was about to answer a ping
+            return None
         self._tls.unread = 0
         if message.type is WSMsgType.BINARY:
             return bytes(message.data)

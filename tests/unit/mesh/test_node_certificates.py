@@ -1,6 +1,7 @@
 """Certificates that carry a node's key and prove nothing else."""
 
 import hashlib
+import warnings
 
 import pytest
 from cryptography import x509
@@ -103,3 +104,14 @@ def test_communities_are_distinguished_without_naming_them() -> None:
     marks = {node_certificates.community_mark(name) for name in ("the-village", "the-city")}
     assert 2 == len(marks)
     assert {8} == {len(mark) for mark in marks}
+
+
+def test_a_certificate_that_later_versions_of_the_library_refuse_names_no_node() -> None:
+    """Its serial number is negative."""
+    leaf = bytearray(node_certificates.leaf_certificate(key_of("hill")))
+    serial = leaf.index(b"\xa0\x03\x02\x01\x02\x02") + 7
+    leaf[serial] |= 0x80
+    with warnings.catch_warnings(record=True) as told:
+        warnings.simplefilter("always")
+        assert node_certificates.node_id_from_certificate(bytes(leaf)) is None
+    assert [] == told
