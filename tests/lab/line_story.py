@@ -146,6 +146,7 @@ class LineStory:
         self._say(
             f"{last.site.name} was removed on {first.site.name}, with no restart: out after {self.figures.out_s:.1f} s"
         )
+        time.sleep(QUIET_S)  # what had arrived before is booked
         before = _used(last)
         bea.do("download", seconds=15, bytes=ALLOWANCE_BYTES)
         seconds_until("a member limits her", lambda: is_limited(neighbour), time.monotonic())
