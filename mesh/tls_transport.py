@@ -60,9 +60,8 @@ _ID_SUFFIX = ".node"
 _ANYONE_SUFFIX = ".anyone"
 LINKS_SAID_MAX = 999
 _CALL = re.compile(r"(configured|found) (0|[1-9][0-9]{0,2})", re.ASCII)
-_NO_CHECK_TIME = (
-    0x200000  # X509_V_FLAG_NO_CHECK_TIME of OpenSSL: a node without a clock must be able to connect
-)
+_NO_CHECK_TIME = 0x200000
+"""X509_V_FLAG_NO_CHECK_TIME of OpenSSL: a node without a clock must be able to connect."""
 
 
 _GONE = (OSError, aiohttp.ClientError, web.RequestPayloadError)
