@@ -40,12 +40,12 @@ class Overlay[L]:
 
     def call(self, node: NodeId | None) -> Call:
         """What this node says about itself when it calls; None for any node at a configured address."""
-        return Call(len(self.links), node is None or node in self.selection.configured)
+        return Call(len(self.links.nodes()), node is None or node in self.selection.configured)
 
-    def may_call(self, node: NodeId, now: Monotonic) -> bool:
+    def may_call(self, node: NodeId, now: Monotonic, interface: str = "") -> bool:
         """Whether a connection to this node would stay here. False if there is one."""
         kept = self.links.kept_links()
-        wanted = KeptLink(node, node, "", now, was_called=True)
+        wanted = KeptLink(node, node, interface, now, was_called=True)
         return (
             not self.links.of(node) and self.selection.admit(wanted, self._known(now), kept, now) is not None
         )
@@ -53,8 +53,8 @@ class Overlay[L]:
     def has_room(self, node: NodeId, interface: str, call: Call | None, now: Monotonic) -> bool:
         """Whether a call of this proven key may become a connection."""
         kept_links = self.links.kept_links()
-        if any(link.node == node for link in kept_links):
-            return True  # a restart, or both sides called: decided with its hello
+        if node == self.selection.own or any(link.node == node for link in kept_links):
+            return True  # a copy of the disk, a restart, or both sides called: decided with its hello
         caller = KeptLink(node, node, interface, now, call)
         return self.selection.admit(caller, self._known(now), kept_links, now) is not None
 
@@ -78,7 +78,7 @@ class Overlay[L]:
 
     def refused(self, node: NodeId, now: Monotonic) -> None:
         """The other side has no room."""
-        self.selection.refused(node, now, len(self.links))
+        self.selection.refused(node, now, len(self.links.nodes()))
 
     def ended(self, node: NodeId, since: Monotonic, why: Collection[str | None], now: Monotonic) -> None:
         """The last connection to a node is over; `why`: what both sides said."""
