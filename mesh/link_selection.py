@@ -42,7 +42,7 @@ class Rank(IntEnum):
     """Why a connection is kept; one with a lower number takes the place of one with a higher."""
 
     CONFIGURED_BESIDE = 0
-    """In the configuration, and on the ring of an interface: so that more than LINKS_MAX that name each other are one mesh."""
+    """In the configuration, and on a ring: so more than LINKS_MAX nodes that name each other are one mesh."""
     CONFIGURED = 1
     ASKED = 2
     """The other side has this node in its configuration."""
@@ -139,10 +139,12 @@ class LinkSelection:
         else:
             self.failed(node, now)
 
-    def is_waiting(self, node: NodeId, now: Monotonic) -> bool:
-        """Whether the node is not called yet."""
+    def is_waiting(self, node: NodeId, now: Monotonic, links: int = LINKS_MAX) -> bool:
+        """Whether the node is not called yet, by this one that is connected to so many others."""
         waiting = self._waiting.get(node)
-        return waiting is not None and now < waiting.until
+        if waiting is None:
+            return False
+        return now < (waiting.isolated_until if links < ISOLATED_BELOW else waiting.until)
 
     def _wait(self, node: NodeId, now: Monotonic, least: Milliseconds, most: Milliseconds) -> None:
         before = self._waiting.pop(node, None)
@@ -230,8 +232,8 @@ class LinkSelection:
     def _make_room_among_equals(
         self, caller: KeptLink, links: Sequence[KeptLink], ranks: Mapping[NodeId, Rank], now: Monotonic
     ) -> LinkAdmitted | None:
-        """Where each connection has a reason, as with many configured nodes or many interfaces: the caller takes the place of
-        one that has no better reason. Nodes choose differently, so that no node loses all of its connections at once."""
+        """Where each connection has a reason, as with many configured nodes or many interfaces: the caller takes the place
+        of one of its own rank. Nodes choose differently, so that no node loses all of its connections at once."""
         if caller.call is None or caller.call.links >= ISOLATED_BELOW:
             return None
         free = [
@@ -255,12 +257,8 @@ class LinkSelection:
         for link in here:
             found.setdefault(link.interface, set()).add(link.node)
         elsewhere = {self.own, *(link.node for link in here)}
-        is_isolated = len({link.node for link in here}) < ISOLATED_BELOW
-        elsewhere |= {
-            node
-            for node, waiting in self._waiting.items()
-            if now < (waiting.isolated_until if is_isolated else waiting.until)
-        }
+        connected = len({link.node for link in here})
+        elsewhere |= {node for node in self._waiting if self.is_waiting(node, now, connected)}
         for node, each in known.items():
             if node not in elsewhere:
                 for interface in each.interfaces:

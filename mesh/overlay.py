@@ -3,6 +3,7 @@
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 
+from mesh.announcement import Address
 from mesh.link_selection import Call, KeptLink, KnownNode, LinkSelection
 from mesh.link_table import LinkEnd, LinkTable
 from node.units import Monotonic, NodeId
@@ -32,7 +33,15 @@ class Overlay[L]:
         self.selection = selection
         self.calling: set[NodeId] = set()
         """Nodes that are being called, or whose connection began with a call and lasts."""
+        self.answered: dict[Address, NodeId] = {}
+        """The node that proved its key last at each configured address."""
+        self._named = selection.configured
         self._known = known
+
+    def found_at(self, address: Address, node: NodeId) -> None:
+        """The node that proved its key at a configured address: it is a configured one until another one answers there."""
+        self.answered[address] = node
+        self.selection.configured = self._named | frozenset(self.answered.values())
 
     def calls(self, now: Monotonic) -> list[NodeId]:
         """Nodes to call now."""
@@ -42,13 +51,18 @@ class Overlay[L]:
         """What this node says about itself when it calls; None for any node at a configured address."""
         return Call(len(self.links.nodes()), node is None or node in self.selection.configured)
 
-    def may_call(self, node: NodeId, now: Monotonic, interface: str = "") -> bool:
+    def may_call(self, node: NodeId, address: Address, now: Monotonic) -> bool:
         """Whether a connection to this node would stay here. False if there is one."""
         kept = self.links.kept_links()
-        wanted = KeptLink(node, node, interface, now, was_called=True)
+        wanted = KeptLink(node, node, address.interface, now, was_called=True)
         return (
             not self.links.of(node) and self.selection.admit(wanted, self._known(now), kept, now) is not None
         )
+
+    def may_try(self, node: NodeId, now: Monotonic) -> bool:
+        """Whether a node that is not connected is not waited for."""
+        links = self.links.nodes()
+        return node not in links and not self.selection.is_waiting(node, now, len(links))
 
     def has_room(self, node: NodeId, interface: str, call: Call | None, now: Monotonic) -> bool:
         """Whether a call of this proven key may become a connection."""

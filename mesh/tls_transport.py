@@ -43,6 +43,7 @@ CONNECTIONS_MAX = 64
 UNPROVEN_MAX = 32
 """Connections whose key is not proven yet; the remaining slots are for neighbours."""
 UNPROVEN_PER_ADDRESS_MAX = 3
+PROVEN_PER_KEY_MAX = 8  # those of a disk and its copies, and as many that replace them
 CLOSED_LOOK_S = 0.2
 """How often it is looked whether one of them was closed."""
 UNREAD_BYTES_MAX = 1024 * 1024
@@ -363,7 +364,7 @@ class Dialer:
         if not isinstance(tls, NodeTLS):
             await socket.close()
             raise DialFailed("the connection was over before it was used")
-        return Link(socket, tls, str(address), dialled=True, interface=address.host.partition("%")[2])
+        return Link(socket, tls, str(address), dialled=True, interface=address.interface)
 
 
 def _end_when_dead(connection: Any) -> None:
@@ -439,8 +440,8 @@ class Listener:
         self._handshake_s = handshake_s
         self._arrivals: dict[Any, _Arrival] = {}
         self._unproven: Counter[str] = Counter()
-        self.links = 0
-        """Number of accepted connections with a proven key."""
+        self.links: Counter[NodeId] = Counter()
+        """Accepted connections, by their proven key."""
 
     @contextlib.asynccontextmanager
     async def listening(self, port: int) -> AsyncIterator[int]:
@@ -473,7 +474,7 @@ class Listener:
                 continue
             host = str(peer[0])
             unproven = self._unproven.total()
-            full = unproven >= UNPROVEN_MAX or unproven + self.links >= CONNECTIONS_MAX
+            full = unproven >= UNPROVEN_MAX or unproven + self.links.total() >= CONNECTIONS_MAX
             if full or self._unproven[host] >= UNPROVEN_PER_ADDRESS_MAX:
                 connection.close()
                 continue
@@ -522,7 +523,7 @@ class Listener:
         if not arrival.welcome:
             return _refusal()
         interface, call = _interface(address), read_call(request.headers.get(CALL_HEADER, ""))
-        if not self._has_room(tls.node, interface, call):
+        if self.links[tls.node] >= PROVEN_PER_KEY_MAX or not self._has_room(tls.node, interface, call):
             return _refusal(FULL_STATUS)
         socket = web.WebSocketResponse(max_msg_size=FRAME_BYTES_MAX + 1, compress=False, timeout=CLOSE_S)
         try:
@@ -530,11 +531,12 @@ class Listener:
         except (*_GONE, ValueError):  # aiohttp decodes keys, and encodes what it refuses, without a check
             return _refusal()
         _end_when_dead(connection_info(request, "socket"))
-        self.links += 1
+        self.links[tls.node] += 1
         try:
             await self._serve(Link(socket, tls, met_at, dialled=False, interface=interface, call=call))
         finally:
-            self.links -= 1
+            self.links[tls.node] -= 1
+            self.links += Counter()
         return socket
 
     async def _answer_in_lobby(self, request: web.Request) -> web.StreamResponse:

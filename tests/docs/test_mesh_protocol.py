@@ -99,6 +99,7 @@ LIMITS = {
     "connections, also of callers that are refused": tls_transport.CONNECTIONS_MAX,
     "connections whose key is not proven": tls_transport.UNPROVEN_MAX,
     "of these from one address": tls_transport.UNPROVEN_PER_ADDRESS_MAX,
+    "accepted connections with one key": tls_transport.PROVEN_PER_KEY_MAX,
     "time to prove a key and ask": tls_transport.HANDSHAKE_S,
 }
 

@@ -6,7 +6,15 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mesh.link_selection import KEPT_AT_LEAST, LINKS_MAX, PLAIN_KEPT_AT_LEAST, Call, LinkSelection
+from mesh.announcement import Address
+from mesh.link_selection import (
+    ISOLATED_AGAIN,
+    KEPT_AT_LEAST,
+    LINKS_MAX,
+    PLAIN_KEPT_AT_LEAST,
+    Call,
+    LinkSelection,
+)
 from mesh.link_table import LinkEnd
 from mesh.overlay import FULL, LinkIntroduced, Overlay
 from node.units import Monotonic, NodeId
@@ -221,16 +229,17 @@ def test_nodes_that_come_and_go_in_any_order_end_as_one_mesh(seed: int) -> None:
 
 def test_a_configured_node_is_not_called_while_eight_others_of_them_are_connected() -> None:
     """Its connection would be closed at once, and opened again without end."""
-    now, names = Monotonic(0), [simulated_id(number) for number in range(1, 11)]
+    now, there = Monotonic(0), Address("10.0.0.1", 7400)
+    names = [simulated_id(number) for number in range(1, 11)]
     selection = LinkSelection(simulated_id(0), b"seed", frozenset(names[:9]))
     overlay: Overlay[NodeId] = Overlay(selection, lambda _now: {})
     for node in (names[9], *names[:8]):
-        assert overlay.may_call(node, now)
+        assert overlay.may_call(node, there, now)
         introduced = overlay.introduce(node, LinkEnd(node, "machine", "boot", True, "", now))
         assert LinkIntroduced(closed=introduced.closed) == introduced
-        assert not overlay.may_call(node, now)
+        assert not overlay.may_call(node, there, now)
     assert names[9] not in overlay.links
-    assert not overlay.may_call(names[8], now)
+    assert not overlay.may_call(names[8], there, now)
     assert LinkIntroduced(FULL) == overlay.introduce(
         names[8], LinkEnd(names[8], "machine", "boot", True, "", now)
     )
@@ -247,3 +256,27 @@ def test_a_copy_of_its_disk_is_heard_by_a_full_node_and_machines_with_one_key_ar
     assert LINKS_MAX == len(overlay.links)
     assert overlay.has_room(own, "lan", Call(5), now)
     assert Call(5) == overlay.call(simulated_id(9))
+
+
+def test_of_the_nodes_that_answered_at_a_configured_address_the_last_one_counts_as_configured() -> None:
+    """A host there may prove another key at each call."""
+    there, named = Address("10.0.0.1", 7400), simulated_id(1)
+    selection = LinkSelection(simulated_id(0), b"seed", frozenset({named}))
+    overlay: Overlay[str] = Overlay(selection, lambda _now: {})
+    for number in range(2, 100):
+        overlay.found_at(there, simulated_id(number))
+    assert {named, simulated_id(99)} == selection.configured
+    assert {there: simulated_id(99)} == overlay.answered
+
+
+def test_a_node_without_connections_tries_a_full_one_again_soon() -> None:
+    overlay: Overlay[str] = Overlay(LinkSelection(simulated_id(0), b"seed"), lambda _now: {})
+    full, soon = simulated_id(1), Monotonic(2 * ISOLATED_AGAIN)
+    for _ in range(3):
+        overlay.selection.refused(full, Monotonic(0), links=5)
+    assert not overlay.may_try(full, Monotonic(0))
+    assert overlay.may_try(full, soon)
+    for number in range(2, 4):
+        overlay.introduce(f"{number}", LinkEnd(simulated_id(number), "machine", "boot", False, "", soon))
+    assert not overlay.may_try(full, soon)
+    assert not overlay.may_try(simulated_id(2), soon)
