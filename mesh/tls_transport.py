@@ -9,7 +9,6 @@ import asyncio
 import contextlib
 import hashlib
 import os
-import re
 import socket
 import ssl
 import time
@@ -24,6 +23,7 @@ from aiohttp.abc import AbstractResolver, ResolveResult
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from mesh.announcement import Address
+from mesh.call_header import CALL_HEADER, read_call, write_call
 from mesh.connection_info import connection_info
 from mesh.link_selection import Call
 from mesh.lobby import ANSWER_BYTES_MAX, REQUEST_BYTES_MAX, JoinRequest, LobbyLimit, read_join_request
@@ -54,13 +54,10 @@ ANSWERS_MAX = 2
 CLOSE_S = 1.0
 REFUSED_STATUS = 403
 FULL_STATUS = 503
-CALL_HEADER = "Procomu-Call"
 PATH = "/mesh"
 LOBBY_PATH = "/lobby"
 _ID_SUFFIX = ".node"
 _ANYONE_SUFFIX = ".anyone"
-LINKS_SAID_MAX = 999
-_CALL = re.compile(r"(configured|found) (0|[1-9][0-9]{0,2})", re.ASCII)
 _NO_CHECK_TIME = (
     0x200000  # X509_V_FLAG_NO_CHECK_TIME of OpenSSL: a node without a clock must be able to connect
 )
@@ -381,17 +378,6 @@ def _end_when_dead(connection: Any) -> None:
         connection.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
         for option, value in options.items():
             connection.setsockopt(socket.IPPROTO_TCP, option, value)
-
-
-def write_call(call: Call) -> str:
-    """The value of CALL_HEADER."""
-    return f"{'configured' if call.is_configured else 'found'} {min(call.links, LINKS_SAID_MAX)}"
-
-
-def read_call(text: str) -> Call | None:
-    """None for a caller of an earlier version, or one that says it wrongly."""
-    said = _CALL.fullmatch(text)
-    return None if said is None else Call(int(said[2]), said[1] == "configured")
 
 
 def _interface(peer: tuple[Any, ...]) -> str:

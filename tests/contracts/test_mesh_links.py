@@ -12,7 +12,7 @@ from mesh.link_selection import LINKS_MAX, Call
 from mesh.node_kind import NodeFacts
 from mesh.overlay import FULL
 from mesh.service import _now
-from mesh.tls_transport import Dialer, IsFull, Link, _interface, contexts, read_call, write_call
+from mesh.tls_transport import Dialer, IsFull, Link, _interface, contexts
 from node.units import Monotonic, NodeId
 from tests.contracts.test_mesh_service import NodeFixture, rogue, until
 from tests.fakes.neighbours import id_of, key_of
@@ -126,22 +126,6 @@ async def test_a_node_of_an_earlier_version_is_served_where_there_is_room() -> N
     async with NodeFixture(NAMES[0], *CALLERS).running() as node, rogue(node, NAMES[1]):
         await until(lambda: "trusted" in node.states().values())
         assert [None] == [link.call for link in node.mesh._links]
-
-
-@pytest.mark.parametrize(
-    ("text", "call"),
-    [
-        ("found 0", Call(0)),
-        ("configured 8", Call(8, is_configured=True)),
-        *(
-            (wrong, None)
-            for wrong in ("", "found", "found -1", "found 01", "found 1000", "found ١", "FOUND 1", "found 1 ")
-        ),
-    ],
-)
-def test_what_a_caller_says_is_read_or_ignored(text: str, call: Call | None) -> None:
-    assert call == read_call(text)
-    assert call is None or text == write_call(call)
 
 
 def test_a_caller_counts_on_the_interface_that_its_address_is_of() -> None:
