@@ -426,6 +426,7 @@ class Node:
             measured=lambda: self.measured_check.findings,
             losses=lambda: self.store.losses,
             key_copies=self.mesh.key_copies if self.mesh else tuple,
+            node_pages=self.mesh.node_pages if self.mesh else dict,
         )
 
     def _account_service(self) -> AccountService:
