@@ -73,6 +73,11 @@ class Address:
     def is_v6(self) -> bool:
         return ":" in self.host
 
+    @property
+    def interface(self) -> str:
+        """Empty for an address that is not of one link."""
+        return self.host.partition("%")[2]
+
     def __str__(self) -> str:
         return f"[{self.host}]:{self.port}" if self.is_v6 else f"{self.host}:{self.port}"
 

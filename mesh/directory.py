@@ -126,9 +126,7 @@ class Directory:
     def callable(self, roster: frozenset[NodeId]) -> dict[NodeId, KnownNode]:
         """Members' nodes with an address, by id."""
         return {
-            node: KnownNode(
-                node, frozenset(address.host.partition("%")[2] for address in peer.addresses), peer.round_trip
-            )
+            node: KnownNode(node, frozenset(address.interface for address in peer.addresses), peer.round_trip)
             for node, peer in self._peers.items()
             if peer.addresses and node in roster and not isinstance(peer.state, Stranger)
         }

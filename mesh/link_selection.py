@@ -41,14 +41,16 @@ WAITING_MAX = 512
 class Rank(IntEnum):
     """Why a connection is kept; one with a lower number takes the place of one with a higher."""
 
-    CONFIGURED = 0
-    ASKED = 1
+    CONFIGURED_BESIDE = 0
+    """In the configuration, and on a ring: so more than LINKS_MAX nodes that name each other are one mesh."""
+    CONFIGURED = 1
+    ASKED = 2
     """The other side has this node in its configuration."""
-    NEXT = 2
+    NEXT = 3
     """On the ring of an interface."""
-    PREVIOUS = 3
-    DIRECT = 4
-    OTHER = 5
+    PREVIOUS = 4
+    DIRECT = 5
+    OTHER = 6
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +68,7 @@ class Call:
     """What a caller says about itself."""
 
     links: int
-    """Connections that it has."""
+    """Nodes that it is connected to."""
     is_configured: bool = False
     """Whether it calls because of its configuration."""
 
@@ -103,6 +105,8 @@ class LinkAdmitted:
 class _Waiting:
     tries: int
     until: Monotonic
+    isolated_until: Monotonic
+    """The same while this node has hardly any connection."""
 
 
 @dataclass(slots=True)
@@ -122,7 +126,7 @@ class LinkSelection:
         self._wait(node, now, *FAILED_AGAIN)
 
     def refused(self, node: NodeId, now: Monotonic, links: int) -> None:
-        """The node has no room for this one, which has so many connections."""
+        """The node has no room for this one, which is connected to so many others."""
         if links < ISOLATED_BELOW:
             self._wait(node, now, ISOLATED_AGAIN, ISOLATED_AGAIN)
         else:
@@ -135,10 +139,12 @@ class LinkSelection:
         else:
             self.failed(node, now)
 
-    def is_waiting(self, node: NodeId, now: Monotonic) -> bool:
-        """Whether the node is not called yet."""
+    def is_waiting(self, node: NodeId, now: Monotonic, links: int = LINKS_MAX) -> bool:
+        """Whether the node is not called yet, by this one that is connected to so many others."""
         waiting = self._waiting.get(node)
-        return waiting is not None and now < waiting.until
+        if waiting is None:
+            return False
+        return now < (waiting.isolated_until if links < ISOLATED_BELOW else waiting.until)
 
     def _wait(self, node: NodeId, now: Monotonic, least: Milliseconds, most: Milliseconds) -> None:
         before = self._waiting.pop(node, None)
@@ -147,8 +153,11 @@ class LinkSelection:
             del self._waiting[next(iter(self._waiting))]
         wait = min(most, least * 2 ** min(tries, 16))
         # Nodes that are refused in the same moment do not call again in the same moment.
-        chance = self._chance(NodeId(f"{node} {now}"))[0]
-        self._waiting[node] = _Waiting(tries, Monotonic(now + wait * (192 + chance // 2) // 256))
+        part = 192 + self._chance(NodeId(f"{node} {now}"))[0] // 2
+        isolated = wait if most <= FAILED_AGAIN[1] else min(wait, ISOLATED_AGAIN)
+        self._waiting[node] = _Waiting(
+            tries, Monotonic(now + wait * part // 256), Monotonic(now + isolated * part // 256)
+        )
 
     # --- Choices ------------------------------------------------------------------------------------
 
@@ -173,7 +182,9 @@ class LinkSelection:
             if self.admit(asked, known, links, now) is not None:
                 chosen[node] = None
         wanted = LINKS_MAX if len(everyone) <= LINKS_MAX else LINKS_WANTED
-        missing = wanted - len(links) - len(set(calling) - connected) - len(chosen)
+        # Not strangers that are being called: any host can announce as many as it likes.
+        missing = wanted - len(connected) - len((set(calling) & known.keys()) - connected) - len(chosen)
+        missing = min(missing, LINKS_MAX - len(links) - len(chosen))
         if missing > 0:
             others = everyone - connected - set(calling) - chosen.keys()
             here = sum(rank is Rank.OTHER for rank in self._ranks(links, reachable).values())
@@ -206,6 +217,8 @@ class LinkSelection:
     ) -> LinkAdmitted | None:
         """For a caller that may have no other way into the mesh: nodes take turns."""
         free = [link for link in links if ranks[link.name] >= Rank.DIRECT]
+        if not free:
+            return self._make_room_among_equals(caller, links, ranks, now)
         if caller.is_plain:
             plain = [link for link in free if link.is_plain] or free
             is_late = all(now - link.since >= PLAIN_KEPT_AT_LEAST for link in plain)
@@ -215,6 +228,20 @@ class LinkSelection:
         else:
             return None
         return LinkAdmitted(min(free, key=lambda link: (link.since, link.name)).name) if free else None
+
+    def _make_room_among_equals(
+        self, caller: KeptLink, links: Sequence[KeptLink], ranks: Mapping[NodeId, Rank], now: Monotonic
+    ) -> LinkAdmitted | None:
+        """Where each connection has a reason, as with many configured nodes or many interfaces: the caller takes the place
+        of one of its own rank. Nodes choose differently, so that no node loses all of its connections at once."""
+        if caller.call is None or caller.call.links >= ISOLATED_BELOW:
+            return None
+        free = [
+            link
+            for link in links
+            if ranks[link.name] == ranks[caller.name] and now - link.since >= KEPT_AT_LEAST
+        ]
+        return LinkAdmitted(min(free, key=lambda link: self._chance(link.name)).name) if free else None
 
     def _reachable(
         self,
@@ -230,7 +257,8 @@ class LinkSelection:
         for link in here:
             found.setdefault(link.interface, set()).add(link.node)
         elsewhere = {self.own, *(link.node for link in here)}
-        elsewhere |= {node for node, waiting in self._waiting.items() if now < waiting.until}
+        connected = len({link.node for link in here})
+        elsewhere |= {node for node in self._waiting if self.is_waiting(node, now, connected)}
         for node, each in known.items():
             if node not in elsewhere:
                 for interface in each.interfaces:
@@ -265,7 +293,7 @@ class LinkSelection:
             if link.node in seen:
                 rank = Rank.OTHER
             elif link.node in self.configured:
-                rank = Rank.CONFIGURED
+                rank = Rank.CONFIGURED_BESIDE if link.node in {after, before} else Rank.CONFIGURED
             elif link.name in first:
                 rank = Rank.ASKED
             elif link.node == after:

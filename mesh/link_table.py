@@ -71,6 +71,10 @@ class LinkTable[L]:
         """The connections with this key."""
         return [link for (each, _), (link, _) in self._links.items() if each == node]
 
+    def nodes(self) -> set[NodeId]:
+        """Those that are connected, each once: one may have several machines."""
+        return {node for node, _ in self._links}
+
     def introduce(self, link: L, end: LinkEnd) -> LinkAccepted[L] | None:
         """A connection whose hello has arrived; None if it is to be closed. Of two to one machine, the one opened by the
         node with the smaller id stays; of two opened by the same side, and after a restart, the newer."""

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 
+from mesh.announcement import Address
 from mesh.link_selection import Call, KeptLink, KnownNode, LinkSelection
 from mesh.link_table import LinkEnd, LinkTable
 from node.units import Monotonic, NodeId
@@ -32,7 +33,15 @@ class Overlay[L]:
         self.selection = selection
         self.calling: set[NodeId] = set()
         """Nodes that are being called, or whose connection began with a call and lasts."""
+        self.answered: dict[Address, NodeId] = {}
+        """The node that proved its key last at each configured address."""
+        self._named = selection.configured
         self._known = known
+
+    def found_at(self, address: Address, node: NodeId) -> None:
+        """The node that proved its key at a configured address: it is a configured one until another one answers there."""
+        self.answered[address] = node
+        self.selection.configured = self._named | frozenset(self.answered.values())
 
     def calls(self, now: Monotonic) -> list[NodeId]:
         """Nodes to call now."""
@@ -40,21 +49,26 @@ class Overlay[L]:
 
     def call(self, node: NodeId | None) -> Call:
         """What this node says about itself when it calls; None for any node at a configured address."""
-        return Call(len(self.links), node is None or node in self.selection.configured)
+        return Call(len(self.links.nodes()), node is None or node in self.selection.configured)
 
-    def may_call(self, node: NodeId, now: Monotonic) -> bool:
+    def may_call(self, node: NodeId, address: Address, now: Monotonic) -> bool:
         """Whether a connection to this node would stay here. False if there is one."""
         kept = self.links.kept_links()
-        wanted = KeptLink(node, node, "", now, was_called=True)
+        wanted = KeptLink(node, node, address.interface, now, was_called=True)
         return (
             not self.links.of(node) and self.selection.admit(wanted, self._known(now), kept, now) is not None
         )
 
+    def may_try(self, node: NodeId, now: Monotonic) -> bool:
+        """Whether a node that is not connected is not waited for."""
+        links = self.links.nodes()
+        return node not in links and not self.selection.is_waiting(node, now, len(links))
+
     def has_room(self, node: NodeId, interface: str, call: Call | None, now: Monotonic) -> bool:
         """Whether a call of this proven key may become a connection."""
         kept_links = self.links.kept_links()
-        if any(link.node == node for link in kept_links):
-            return True  # a restart, or both sides called: decided with its hello
+        if node == self.selection.own or any(link.node == node for link in kept_links):
+            return True  # a copy of the disk, a restart, or both sides called: decided with its hello
         caller = KeptLink(node, node, interface, now, call)
         return self.selection.admit(caller, self._known(now), kept_links, now) is not None
 
@@ -78,7 +92,7 @@ class Overlay[L]:
 
     def refused(self, node: NodeId, now: Monotonic) -> None:
         """The other side has no room."""
-        self.selection.refused(node, now, len(self.links))
+        self.selection.refused(node, now, len(self.links.nodes()))
 
     def ended(self, node: NodeId, since: Monotonic, why: Collection[str | None], now: Monotonic) -> None:
         """The last connection to a node is over; `why`: what both sides said."""

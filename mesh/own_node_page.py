@@ -18,6 +18,7 @@ from mesh.node_kind import (
     node_body,
 )
 from mesh.node_page_schedule import NodePageSchedule
+from mesh.page_format import is_text
 from node.units import NodeId
 
 
@@ -74,7 +75,7 @@ class OwnNodePage:
             name=self._name,
             version=local.version[:VERSION_CHARS_MAX],
             addresses=_named(addresses),
-            uplink=local.uplink,
+            uplink=local.uplink if local.uplink is not None and is_text(local.uplink[0]) else None,
             load_percent=_load(local.load_percent, before),
             links=self._links(links, before),
             made_s=unix_s,

@@ -29,6 +29,7 @@ FRAMES_MAX = 8
 ANSWERS_AT_ONCE, ANSWERS_PER_S = 16, 2.0
 """To one neighbour."""
 _MARK = b'"is":"secret'
+_KINDS = ("secret", "secretask", "secretheld")
 
 
 @dataclass(slots=True)
@@ -36,8 +37,10 @@ class _SecretNeighbour:
     takes_part: bool
     bucket: TokenBucket
     frames: deque[bytes] = field(default_factory=deque)
+    community: str = ""
+    """Of which it spoke last; this node may begin to follow it later."""
     number: int = FIRST_NUMBER
-    """Of the newest secret that it says it has; each node has the first."""
+    """Of the newest secret of that community that it says it has; each node has the first."""
     was_wrong: bool = False
 
 
@@ -115,18 +118,14 @@ class SecretExchange:
         if _MARK not in frame or len(frame) > FRAME_BYTES_MAX or b"\n" in frame:
             return None
         fields, told, state = parse_object(frame), self._neighbours.get(neighbour), self._state()
-        if isinstance(fields, Malformed) or fields.get("is") not in {"secret", "secretask", "secretheld"}:
+        if isinstance(fields, Malformed) or fields.get("is") not in _KINDS:
             return None
-        if told is None or state is None or fields.get("community") != state.id:
-            return []
-        match fields["is"]:
-            case "secretask":
-                self._answer(neighbour, told, state, fields, now)
-            case "secretheld":
-                number = fields.get("number")
-                told.number = number if is_number(number) and 1 <= number <= SECRETS_MAX else FIRST_NUMBER
-            case _:
-                return self._receive_secret(told, fields)
+        if told is not None and fields["is"] == "secretheld":
+            _note_held(told, fields)
+        elif told is not None and state is not None and fields.get("community") == state.id:
+            if fields["is"] == "secret":
+                return self._receive_secret(told, state, fields)
+            self._answer(neighbour, told, state, fields, now)
         return []
 
     def next_frame(self, neighbour: NodeId) -> bytes | None:
@@ -135,8 +134,12 @@ class SecretExchange:
 
     def lagging(self) -> list[NodeId]:
         """Neighbours that do not have the secret in force, as they say, or because their version knows only the first."""
-        in_force = self.number_in_force()
-        return [node for node, told in self._neighbours.items() if told.number < in_force]
+        state, in_force = self._state(), self.number_in_force()
+        return [
+            node
+            for node, told in self._neighbours.items()
+            if in_force > (told.number if state is not None and told.community == state.id else FIRST_NUMBER)
+        ]
 
     def wrong(self) -> list[NodeId]:
         """Neighbours that answered with what is no secret of the community."""
@@ -160,7 +163,9 @@ class SecretExchange:
         if secret is not None and commitment in state.commitments():
             _queue(told, canonical({"is": "secret", "community": state.id, "secret": secret.hex()}))
 
-    def _receive_secret(self, told: _SecretNeighbour, fields: Mapping[str, object]) -> list[bytes]:
+    def _receive_secret(
+        self, told: _SecretNeighbour, state: CommunityState, fields: Mapping[str, object]
+    ) -> list[bytes]:
         missing, secret = self.missing(), fields.get("secret")
         if not fits(secret, HASH):  # as many digits as a hash has
             told.was_wrong = True
@@ -170,8 +175,10 @@ class SecretExchange:
         if commitment_of(raw) in missing:
             told.was_wrong = False
             return [raw]
-        # An answer that comes twice is none: two neighbours may have been asked.
-        told.was_wrong = told.was_wrong or commitment_of(raw) not in self._held()
+        # One that is here already is not wrong, as two neighbours may have been asked; nor is that of a version which lost
+        # against another while the answer was on its way.
+        known = self._held().keys() | state.every_commitment()
+        told.was_wrong = told.was_wrong or commitment_of(raw) not in known
         return []
 
     def _say_held(self, told: _SecretNeighbour) -> None:
@@ -179,6 +186,12 @@ class SecretExchange:
         if state is not None:
             said = {"is": "secretheld", "community": state.id, "number": self.number_held()}
             _queue(told, canonical(said))
+
+
+def _note_held(told: _SecretNeighbour, fields: Mapping[str, object]) -> None:
+    community, number = fields.get("community"), fields.get("number")
+    told.community = community if fits(community, HASH) else ""
+    told.number = number if is_number(number) and 1 <= number <= SECRETS_MAX else FIRST_NUMBER
 
 
 def _queue(told: _SecretNeighbour, frame: bytes) -> None:

@@ -135,7 +135,6 @@ class MeshService:
         self._peer_exchange = PeerExchange()
         self._copies = KeyCopies()
         self._dialling = self._overlay.calling
-        self._answered: dict[Address, NodeId] = {}
         self._wrong: dict[Address, NodeId] = {}
         self._discovery: Discovery | None = None
         self._version_warning = ""
@@ -145,7 +144,7 @@ class MeshService:
 
     def peers(self) -> tuple[PeerView, ...]:
         """All known neighbours, including strangers; the id of a configured one that never answered may be empty."""
-        silent = [peer for peer in self._configured if peer.address not in self._answered]
+        silent = [peer for peer in self._configured if peer.address not in self._overlay.answered]
         waiting = [
             PeerView(peer.node or NodeId(""), "", "heard", (str(peer.address),), None)
             for peer in silent
@@ -264,9 +263,9 @@ class MeshService:
         """While there are few connections: call members whose node pages say where they are."""
         while True:
             await asyncio.sleep(CANDIDATE_EVERY_S * random.uniform(0.8, 1.2))  # noqa: S311
-            if len(self._links) >= LINKS_ENOUGH:
+            if len(self._links.nodes()) >= LINKS_ENOUGH:
                 continue
-            others = [node for node in self._roster() if node != self._own and not self._links.of(node)]
+            others = [each for each in self._roster() - {self._own} if self._overlay.may_try(each, _now())]
             random.shuffle(others)
             found = self._peer_exchange.candidate(others, self._replica.node_page, _now())
             if found is not None and found[0] not in self._dialling:
@@ -390,12 +389,13 @@ class MeshService:
                 peer = self._directory.meet(refused.node, _now())
                 peer.refused_us, peer.met_at = True, str(address)
                 if node is None:
-                    self._answered[address] = refused.node
+                    self._overlay.found_at(address, refused.node)
                 if isinstance(peer.state, peering.Gone):
                     self._handle(refused.node, peering.Sighted())
         except IsFull as full:
             if full.node is not None:
                 self._overlay.refused(full.node, _now())
+                self._peer_exchange.proved(full.node)
         except WrongNode as wrong:
             if any(address == each.address for each in self._configured):
                 self._wrong[address] = wrong.node
@@ -408,14 +408,13 @@ class MeshService:
         least, most = CONFIGURED_AGAIN_S
         wait, address = least, peer.address
         while True:
-            node = peer.node or self._answered.get(address)
-            if node is None or (self._overlay.may_call(node, _now()) and node not in self._dialling):
+            node = peer.node or self._overlay.answered.get(address)
+            if node is None or (self._overlay.may_call(node, address, _now()) and node not in self._dialling):
                 link = await self._try(peer.node, address)
                 if link is not None and link.node == self._own:
                     await self._meet_own_key(link)
                 elif link is not None:
-                    self._answered[address] = link.node
-                    self._overlay.selection.configured |= {link.node}
+                    self._overlay.found_at(address, link.node)
                     self._directory.meet(link.node, _now())
                     self._directory.worked(link.node, address)
                     wait = least

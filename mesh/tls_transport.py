@@ -9,7 +9,6 @@ import asyncio
 import contextlib
 import hashlib
 import os
-import re
 import socket
 import ssl
 import time
@@ -24,6 +23,7 @@ from aiohttp.abc import AbstractResolver, ResolveResult
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from mesh.announcement import Address
+from mesh.call_header import CALL_HEADER, read_call, write_call
 from mesh.connection_info import connection_info
 from mesh.link_selection import Call
 from mesh.lobby import ANSWER_BYTES_MAX, REQUEST_BYTES_MAX, JoinRequest, LobbyLimit, read_join_request
@@ -43,6 +43,7 @@ CONNECTIONS_MAX = 64
 UNPROVEN_MAX = 32
 """Connections whose key is not proven yet; the remaining slots are for neighbours."""
 UNPROVEN_PER_ADDRESS_MAX = 3
+PROVEN_PER_KEY_MAX = 8  # those of a disk and its copies, and as many that replace them
 CLOSED_LOOK_S = 0.2
 """How often it is looked whether one of them was closed."""
 UNREAD_BYTES_MAX = 1024 * 1024
@@ -53,13 +54,10 @@ ANSWERS_MAX = 2
 CLOSE_S = 1.0
 REFUSED_STATUS = 403
 FULL_STATUS = 503
-CALL_HEADER = "Procomu-Call"
 PATH = "/mesh"
 LOBBY_PATH = "/lobby"
 _ID_SUFFIX = ".node"
 _ANYONE_SUFFIX = ".anyone"
-LINKS_SAID_MAX = 999
-_CALL = re.compile(r"(configured|found) (0|[1-9][0-9]{0,2})", re.ASCII)
 _NO_CHECK_TIME = 0x200000
 """X509_V_FLAG_NO_CHECK_TIME of OpenSSL: a node without a clock must be able to connect."""
 
@@ -365,7 +363,7 @@ class Dialer:
         if not isinstance(tls, NodeTLS):
             await socket.close()
             raise DialFailed("the connection was over before it was used")
-        return Link(socket, tls, str(address), dialled=True, interface=address.host.partition("%")[2])
+        return Link(socket, tls, str(address), dialled=True, interface=address.interface)
 
 
 def _end_when_dead(connection: Any) -> None:
@@ -382,17 +380,6 @@ def _end_when_dead(connection: Any) -> None:
         connection.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
         for option, value in options.items():
             connection.setsockopt(socket.IPPROTO_TCP, option, value)
-
-
-def write_call(call: Call) -> str:
-    """The value of CALL_HEADER."""
-    return f"{'configured' if call.is_configured else 'found'} {min(call.links, LINKS_SAID_MAX)}"
-
-
-def read_call(text: str) -> Call | None:
-    """None for a caller of an earlier version, or one that says it wrongly."""
-    said = _CALL.fullmatch(text)
-    return None if said is None else Call(int(said[2]), said[1] == "configured")
 
 
 def _interface(peer: tuple[Any, ...]) -> str:
@@ -441,8 +428,8 @@ class Listener:
         self._handshake_s = handshake_s
         self._arrivals: dict[Any, _Arrival] = {}
         self._unproven: Counter[str] = Counter()
-        self.links = 0
-        """Number of accepted connections with a proven key."""
+        self.links: Counter[NodeId] = Counter()
+        """Accepted connections, by their proven key."""
 
     @contextlib.asynccontextmanager
     async def listening(self, port: int) -> AsyncIterator[int]:
@@ -475,7 +462,7 @@ class Listener:
                 continue
             host = str(peer[0])
             unproven = self._unproven.total()
-            full = unproven >= UNPROVEN_MAX or unproven + self.links >= CONNECTIONS_MAX
+            full = unproven >= UNPROVEN_MAX or unproven + self.links.total() >= CONNECTIONS_MAX
             if full or self._unproven[host] >= UNPROVEN_PER_ADDRESS_MAX:
                 connection.close()
                 continue
@@ -524,7 +511,7 @@ class Listener:
         if not arrival.welcome:
             return _refusal()
         interface, call = _interface(address), read_call(request.headers.get(CALL_HEADER, ""))
-        if not self._has_room(tls.node, interface, call):
+        if self.links[tls.node] >= PROVEN_PER_KEY_MAX or not self._has_room(tls.node, interface, call):
             return _refusal(FULL_STATUS)
         socket = web.WebSocketResponse(max_msg_size=FRAME_BYTES_MAX + 1, compress=False, timeout=CLOSE_S)
         try:
@@ -532,11 +519,12 @@ class Listener:
         except (*_GONE, ValueError):  # aiohttp decodes keys, and encodes what it refuses, without a check
             return _refusal()
         _end_when_dead(connection_info(request, "socket"))
-        self.links += 1
+        self.links[tls.node] += 1
         try:
             await self._serve(Link(socket, tls, met_at, dialled=False, interface=interface, call=call))
         finally:
-            self.links -= 1
+            self.links[tls.node] -= 1
+            self.links += Counter()
         return socket
 
     async def _answer_in_lobby(self, request: web.Request) -> web.StreamResponse:

@@ -408,7 +408,8 @@ class Node:
     def _local_facts(self) -> LocalFacts:
         """What this node's page says of it, beside its links."""
         state: UplinkState = "up" if self.dns_fallback.upstream.answers else "down"
-        return LocalFacts(self.version, (self.config.uplink.name, state), load_percent())
+        line = self.config.uplink.name or self.reconciler.active_ruleset.own.uplink_name
+        return LocalFacts(self.version, (line, state), load_percent())
 
     def _status_snapshot(self) -> StatusSnapshot:
         return StatusSnapshot(
@@ -425,6 +426,7 @@ class Node:
             measured=lambda: self.measured_check.findings,
             losses=lambda: self.store.losses,
             key_copies=self.mesh.key_copies if self.mesh else tuple,
+            node_pages=self.mesh.node_pages if self.mesh else dict,
         )
 
     def _account_service(self) -> AccountService:

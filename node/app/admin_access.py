@@ -20,6 +20,7 @@ SIGN_IN, ACCOUNTS = "admin_sign_in", "admin_accounts"
 """Names in the node state."""
 TOKEN_BYTES = 24
 NONCE_BYTES = 16
+_EARLIER = "earlier"
 
 
 @dataclass(frozen=True, slots=True)
@@ -177,13 +178,17 @@ class AdminAccessService:
             return proved
         return self.who(cookie)  # it may have ended meanwhile
 
-    def count_wrong(self, name: str, client: SignInClient) -> SignInRefused:
-        """Counts a wrong passphrase for this name that was checked elsewhere."""
-        nonce = admin_accounts.nonce_of(self._key, name, client.known)
-        party, is_own = MacAddress(nonce or client.network), bool(nonce)
-        called, now = name_key(name), self._clock.monotonic()
-        self._throttle.wrong_passphrase(party, called, now, is_own=is_own)
-        return SignInRefused(self._throttle.passphrase_wait_s(party, called, now, is_own=is_own))
+    def earlier_wait_s(self, name: str) -> int:
+        """Seconds until a passphrase of before may be tried for what this account has encrypted; 0 if it may now. Counted
+        for the account, from wherever: each attempt comes with the present passphrase, which ends all other waits."""
+        account = MacAddress(f"account {name_key(name)}")
+        return self._throttle.passphrase_wait_s(account, _EARLIER, self._clock.monotonic(), is_own=True)
+
+    def wrong_earlier(self, name: str) -> int:
+        """A passphrase of before was wrong: seconds until the next one may be tried."""
+        account = MacAddress(f"account {name_key(name)}")
+        self._throttle.wrong_passphrase(account, _EARLIER, self._clock.monotonic(), is_own=True)
+        return self.earlier_wait_s(name)
 
     async def set_passphrase(
         self, cookie: str, passphrase: str, current: str, name: str, client: SignInClient, *, stays: bool

@@ -39,6 +39,7 @@ from node.app.admin_access import AdminAccessService, SignInClient, SignInRefuse
 from node.app.admin_community import no_such_node
 from node.app.admin_keys import AdminKeys, AdminKeyStore
 from node.app.admin_sessions import Signed, name_key
+from node.app.community import FOLLOW_CHARS_MIN
 from node.app.idempotency import RANDOM_BYTES, IdempotencyKeys
 from node.app.locked_key import LockedKey, lock_key, unlock_key
 from node.app.signing_refusals import (
@@ -53,10 +54,10 @@ from node.app.signing_refusals import (
     no_such_invite,
     no_such_record,
     not_admin_yet,
+    not_again,
     not_oneself,
     not_possible,
     offered_already,
-    shown_before,
     too_few_votes,
     wrong_passphrase,
 )
@@ -67,8 +68,6 @@ from node.units import MacAddress, NodeId
 
 log = logging.getLogger(__name__)
 
-FOLLOW_CHARS_MIN = 16
-"""Of the id of a record that a person compares before a node follows it: 64 bits."""
 KEY_BYTES = 32
 INVITE_NOTES = "invite_notes"
 """Name in the node state."""
@@ -241,15 +240,22 @@ class AdminSigningService:
         """A recovery key in the place of all earlier ones; its secret is returned to be printed."""
         async with self._busy:
             now, head = self._clock.monotonic(), self._head()
-            if self._papers.state(by.cookie, ticket, now) != "fresh":
-                return self._papers.shown(by.cookie, ticket, now) or shown_before()
+            form = self._papers.state(by.cookie, ticket, now)
+            if form != "fresh":
+                await self._stored()
+                return self._papers.shown(by.cookie, ticket, now) or not_again(form)
             if head is None:
                 return no_record()
             paper = self._random(KEY_BYTES)
             change = RecordChange(
                 add_recovery=(own_node_id(key_from_raw(paper)),), remove_recovery=frozenset(head.recovery)
             )
-            refused = await self._change(by, change, "made a recovery key")
+            try:
+                refused = await self._change(by, change, "made a recovery key")
+            except StorageTrouble:
+                # Then it is in force in memory, and stored later: the same form shows it.
+                self._keep_if_in_force(by, ticket, paper)
+                raise
             if refused is not None:
                 return refused
             self._papers.keep(by.cookie, ticket, paper, now)
@@ -262,8 +268,9 @@ class AdminSigningService:
         secret is returned to be printed."""
         async with self._busy:
             now = self._clock.monotonic()
-            if self._papers.state(by.cookie, ticket, now) != "fresh":
-                return self._papers.shown(by.cookie, ticket, now) or shown_before()
+            form = self._papers.state(by.cookie, ticket, now)
+            if form != "fresh":
+                return self._papers.shown(by.cookie, ticket, now) or not_again(form)
             refused = self._why_no_record()
             signed = await self._prove(by) if refused is None else refused
             if isinstance(signed, Finding):
@@ -292,15 +299,16 @@ class AdminSigningService:
 
     async def follow(self, typed: str) -> Finding | None:
         """From now on this node follows the record that its neighbours follow, of which a person compared the id."""
-        if self._community.state is not None:
-            return already_followed()
-        offered = self._community.offered() if len(typed) >= FOLLOW_CHARS_MIN else ()
-        matching = [each for each in offered if each.startswith(typed)]
-        if len(matching) != 1:
-            return no_such_record()
-        await self._community.follow(matching[0])
-        log.info("community: this node follows the record %s", matching[0][:16])
-        return None
+        async with self._busy:
+            if self._community.state is not None:
+                return already_followed()
+            offered = self._community.offered() if len(typed) >= FOLLOW_CHARS_MIN else ()
+            matching = [each for each in offered if each.startswith(typed)]
+            if len(matching) != 1:
+                return no_such_record()
+            await self._community.follow(matching[0])
+            log.info("community: this node follows the record %s", matching[0][:16])
+            return None
 
     # --- nodes and invites ---
 
@@ -315,6 +323,7 @@ class AdminSigningService:
             if view is None:
                 return no_such_node()
             if view.state == new_state:
+                await self._stored()
                 return None
             if view.role != NODE_ROLE and not _decides_alone(state, key):
                 return too_few_votes(_threshold(state))
@@ -328,8 +337,9 @@ class AdminSigningService:
         kept on this node only."""
         async with self._busy:
             now = self._clock.monotonic()
-            if self._invites.state(by.cookie, ticket, now) != "fresh":
-                return self._invites.shown(by.cookie, ticket, now) or shown_before()
+            form = self._invites.state(by.cookie, ticket, now)
+            if form != "fresh":
+                return self._invites.shown(by.cookie, ticket, now) or not_again(form)
             addresses = (*((address,) if address is not None else ()), *self._addresses())
             if not addresses:
                 return no_address()
@@ -379,6 +389,7 @@ class AdminSigningService:
             if view is None:
                 return no_such_invite()
             if view.invite.state == "closed":
+                await self._stored()
                 return None
             made = closed_invite(state, key, view.invite)
             return await self._take_in(signed, f"closed the invite {human_form(view.invite.key)}", made)
@@ -406,6 +417,16 @@ class AdminSigningService:
             return not_possible(refusal)
         log.info("community: admin %s %s", signed.name, what)
         return None
+
+    async def _stored(self) -> None:
+        """What was signed before is on the disk when this returns. Raises StorageTrouble."""
+        if self._community.state is not None:
+            await self._community.take_in(())
+
+    def _keep_if_in_force(self, by: SignRequest, ticket: str, paper: bytes) -> None:
+        head = self._head()
+        if head is not None and own_node_id(key_from_raw(paper)) in head.recovery:
+            self._papers.keep(by.cookie, ticket, paper, self._clock.monotonic())
 
     async def _prove(self, by: SignRequest) -> Signed | Finding:
         """The account of this session, whose passphrase was typed; a wrong one counts as a wrong sign-in."""
@@ -466,10 +487,11 @@ class AdminSigningService:
             return key
         if not by.earlier:
             return earlier_passphrase()
+        if wait_s := self._access.earlier_wait_s(signed.name):
+            return wrong_passphrase(wait_s, "earlier")
         key = await self._unlocked(by, locked, by.earlier)
         if key is None:
-            wait_s = self._access.count_wrong(signed.name, by.client).wait_s
-            return wrong_passphrase(wait_s, "earlier")
+            return wrong_passphrase(self._access.wrong_earlier(signed.name), "earlier")
         party, following = MacAddress(by.client.network), keys.following
         if following is not None:
             following = await self._relocked(party, following, by.earlier, by.passphrase)

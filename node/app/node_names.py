@@ -1,7 +1,8 @@
 """The names of the community's nodes, as far as this one knows them."""
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Mapping
 
+from mesh.node_kind import NodeFacts
 from mesh.ports import PeerView
 from node.units import NodeId
 
@@ -9,10 +10,13 @@ _PROVED = {"trusted", "silent"}
 """States of neighbours that proved their key, now or before."""
 
 
-def node_names(own: str, others: Collection[NodeId], peers: Iterable[PeerView]) -> frozenset[str]:
-    """The names of all nodes; empty while the name of one of `others`, the community's other nodes, is not known: it could
-    have any."""
-    names = {peer.node: peer.name for peer in peers if peer.name and peer.state in _PROVED}
+def node_names(
+    own: str, others: Collection[NodeId], peers: Iterable[PeerView], pages: Mapping[NodeId, NodeFacts]
+) -> frozenset[str]:
+    """The names of all nodes, from what neighbours said and the node pages of the others; empty while the name of one of
+    `others`, the community's other nodes, is not known: it could have any."""
+    names = {node: facts.name for node, facts in pages.items()}
+    names |= {peer.node: peer.name for peer in peers if peer.name and peer.state in _PROVED}
     if any(node not in names for node in others):
         return frozenset()
     return frozenset({own, *(names[node] for node in others)})

@@ -1,5 +1,6 @@
 """Why nothing was signed for the community, for people; the code of each is the field of the form that it is about."""
 
+from node.app.idempotency import KeyState
 from node.errors import Finding
 from node.translator import gettext_lazy, ngettext_lazy
 
@@ -143,13 +144,13 @@ def no_address() -> Finding:
     )
 
 
-def shown_before() -> Finding:
-    return Finding(
-        "passphrase",
-        0,
-        gettext_lazy("This form was sent before, and what it made is not shown again."),
-        gettext_lazy("open the page again for a new form"),
-    )
+def not_again(form: KeyState) -> Finding:
+    """For a form that is not ``fresh``."""
+    if form == "used":
+        message = gettext_lazy("This form was sent before, and what it made is not shown again.")
+    else:
+        message = gettext_lazy("This form is too old, so nothing was issued.")
+    return Finding("passphrase", 0, message, gettext_lazy("open the page again for a new form"))
 
 
 def too_few_votes(threshold: int) -> Finding:

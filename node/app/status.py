@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 
+from mesh.node_kind import NodeFacts
 from mesh.ports import PeerView
 from node.accounts.registry import AccountRegistry
 from node.app.adoption_messages import became
@@ -118,12 +119,13 @@ class StatusSnapshot:
         table_use: Callable[[], TableUse] = TableUse,
         measured: Callable[[], tuple[Finding, ...]] = tuple,
         key_copies: Callable[[], tuple[str, ...]] = tuple,
+        node_pages: Callable[[], Mapping[NodeId, NodeFacts]] = dict,
     ) -> None:
         """`measured`: what the rules in force promise beyond what the line carried. `key_copies`: as in `Overview`."""
         self._config, self._reconciler, self._files, self._parts = config, reconciler, files, parts
         self.adoption = adoption
         self.peers, self._waiting, self._warned = peers, waiting, warned
-        self.key_copies = key_copies
+        self.key_copies, self._node_pages = key_copies, node_pages
         self._roster = roster
         self._losses, self._table_use, self._measured = losses, table_use, measured
 
@@ -213,7 +215,7 @@ class StatusSnapshot:
     def node_names(self) -> frozenset[str]:
         """The names of all nodes of the community; empty while one of them is not known."""
         others = set(self._roster()) - {self._reconciler.node}
-        return node_names(self._config.node.name, others, self.peers())
+        return node_names(self._config.node.name, others, self.peers(), self._node_pages())
 
     def _flows(self) -> FlowsRow:
         reconciler, limit = self._reconciler, self._config.lan.flows_per_device

@@ -138,7 +138,7 @@ def _shown(context: CommandContext, state: CommunityState) -> list[str]:
             terminal,
         ),
     ]
-    if len(head.admins) == 1:
+    if len(head.admins) == 1 and not head.recovery:
         lines += [
             "",
             "One key decides alone, and if it is lost nobody decides: keep a copy of it in a safe place.",

@@ -1,6 +1,7 @@
 """Types of settings: how to read a value, and what is wrong with one that cannot be read."""
 
 import re
+import unicodedata
 from collections.abc import Callable
 from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv4Interface, IPv6Interface, ip_address
@@ -48,7 +49,8 @@ def _string(value: object, chars_max: int) -> str:
 
 
 def _name(value: object) -> str:
-    name = _string(value, NAME_CHARS_MAX).strip()
+    # Editors write é as one character or as two; other nodes accept the first alone.
+    name = _string(unicodedata.normalize("NFC", _string(value, NAME_CHARS_MAX)), NAME_CHARS_MAX).strip()
     if not name or not name.isprintable():
         raise ValueError("a name needs at least one character and stands on one line")
     return name

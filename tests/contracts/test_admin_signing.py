@@ -1,5 +1,6 @@
 """What admins sign on the pages: each signature needs the passphrase, and nothing readable of the key stays in the node."""
 
+import asyncio
 import html
 import re
 from base64 import b64encode
@@ -18,7 +19,8 @@ from mesh.signed_statement import make_statement
 from node.accounts.login_throttle import PASSPHRASE_THROTTLE
 from node.app import admin_access
 from node.app.admin_keys import ADMIN_KEYS, from_text
-from node.app.admin_signing import FOLLOW_CHARS_MIN, INVITE_NOTES
+from node.app.admin_signing import INVITE_NOTES
+from node.app.community import FOLLOW_CHARS_MIN
 from node.app.locked_key import unlock_key
 from node.errors import StorageTrouble
 from node.identity import human_form, key_from_raw, own_node_id
@@ -133,6 +135,23 @@ async def test_no_second_record_beside_one_that_neighbours_follow(browser: Admin
     assert theirs.community == state.id
 
 
+async def test_of_two_records_that_are_followed_at_once_the_first_one_stays(browser: AdminBrowser) -> None:
+    community, ids = browser.app.node.community, ("a" * 64, "b" * 64)
+    community.offered = lambda: frozenset(ids)  # type: ignore[method-assign]
+    real = community.follow
+
+    async def slow(followed: str) -> None:
+        await asyncio.sleep(0.01)
+        await real(followed)
+
+    community.follow = slow  # type: ignore[method-assign, assignment]
+    async with asyncio.TaskGroup() as tasks:
+        asked = [tasks.create_task(browser.app.admin.signing.follow(each)) for each in ids]
+    assert [True, False] == [each.result() is None for each in asked]
+    assert community.state is not None
+    assert ids[0] == community.state.id
+
+
 # --- the passphrase ---
 
 
@@ -223,6 +242,23 @@ async def test_after_a_forgotten_passphrase_the_one_of_before_is_asked_for_once(
     assert 200 == (await signs(browser, "/nodes/node", **wish, earlier=PASSPHRASE))[0]
     assert 200 == (await signs(browser, "/nodes/node", id=id_of("hills"), do="active", passphrase=LATER))[0]
     assert "active" == member(browser, "hills").state
+
+
+async def test_passphrases_of_before_cannot_be_guessed_behind_new_signings_in(browser: AdminBrowser) -> None:
+    """The present one is right each time, and each signing in makes another browser of it."""
+    await found(browser)
+    token, _ = await browser.app.admin.access.new_token(browser.app.admin.access.accounts()[0].signed)
+    browser.session.cookie_jar.clear()
+    await browser.sign_in(token)
+    assert 303 == (await browser.send("/passphrase", passphrase=LATER))[0].status
+    for number in range(PASSPHRASE_THROTTLE.mistakes):
+        browser.session.cookie_jar.clear()
+        assert 303 == (await browser.post("/sign-in", {"name": "Ana", "passphrase": LATER}))[0].status
+        wish = {"id": id_of("hills"), "do": "suspended", "passphrase": LATER}
+        assert 422 == (await signs(browser, "/nodes/node", **wish, earlier=f"four wrong words {number}"))[0]
+    status, page = await signs(browser, "/nodes/node", **wish, earlier=PASSPHRASE)
+    assert (422, "active") == (status, member(browser, "hills").state)
+    assert "Too many wrong attempts" in page
 
 
 # --- nodes and invites ---
@@ -493,6 +529,42 @@ async def test_a_record_that_could_not_be_stored_is_made_by_the_same_form_later(
     key, store.is_full = await own_key(browser), False
     assert 200 == (await signs(browser, "/nodes/record", ticket=once))[0]
     assert {key} == admins(browser)
+
+
+async def test_a_recovery_key_that_is_in_force_before_it_is_stored_is_shown_by_the_same_form_later(
+    browser: AdminBrowser,
+) -> None:
+    await found(browser)
+    store, state = browser.app.node.community._store, browser.app.node.community.state
+    assert isinstance(store, FakeStatementStore)
+    once, store.is_full = await ticket(browser, "/nodes/recovery"), True
+    for _ in range(2):
+        assert 503 == (await signs(browser, "/nodes/recovery", ticket=once))[0]
+    store.is_full = False
+    status, page = await signs(browser, "/nodes/recovery", ticket=once)
+    shown = re.search(r'<p class="code" dir="ltr">([^<]+)</p>', page)
+    assert shown is not None, (status, page)
+    assert state is not None
+    assert state.head is not None
+    paper = own_node_id(key_from_raw(read_recovery_text(shown[1])))
+    assert (2, (paper,)) == (state.head.version, state.head.recovery)
+
+
+async def test_what_is_not_stored_is_not_said_to_be_signed(browser: AdminBrowser) -> None:
+    await found(browser)
+    store = browser.app.node.community._store
+    assert isinstance(store, FakeStatementStore)
+    store.is_full = True
+    for _ in range(2):
+        assert 503 == (await signs(browser, "/nodes/node", id=id_of("hills"), do="removed"))[0]
+    store.is_full = False
+    assert 200 == (await signs(browser, "/nodes/node", id=id_of("hills"), do="removed"))[0]
+
+
+async def test_a_form_from_before_a_restart_is_not_said_to_have_made_something(browser: AdminBrowser) -> None:
+    await found(browser)
+    status, page = await signs(browser, "/nodes/recovery", ticket="x")
+    assert (422, True, False) == (status, "nothing was issued" in page, "sent before" in page)
 
 
 HOSTILE = (

@@ -197,3 +197,15 @@ def test_removing_a_node_says_that_it_knows_the_secret(
         assert 0 == run(config, "create")
         assert 0 == run(config, "remove", NODES[2])
     assert "procomu community rotate --secret" in capsys.readouterr().out
+
+
+def test_one_key_is_not_said_to_decide_alone_where_a_recovery_key_is_on_paper(
+    config: Path, node: AnsweringNode, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with node_running(config, node.answers()):
+        assert 0 == run(config, "create")
+        assert 0 == run(config, "show")
+        assert "One key decides alone" in capsys.readouterr().out
+        assert 0 == run(config, "admins", "--new-recovery")
+        assert 0 == run(config, "show")
+    assert "One key decides alone" not in capsys.readouterr().out

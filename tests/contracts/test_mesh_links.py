@@ -7,11 +7,13 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from mesh.announcement import Announcement
+from mesh.announcement import Address, Announcement
 from mesh.link_selection import LINKS_MAX, Call
+from mesh.node_kind import NodeFacts
 from mesh.overlay import FULL
-from mesh.tls_transport import Dialer, IsFull, Link, _interface, contexts, read_call, write_call
-from node.units import NodeId
+from mesh.service import _now
+from mesh.tls_transport import Dialer, IsFull, Link, _interface, contexts
+from node.units import Monotonic, NodeId
 from tests.contracts.test_mesh_service import NodeFixture, rogue, until
 from tests.fakes.neighbours import id_of, key_of
 
@@ -84,6 +86,18 @@ async def test_a_node_that_was_refused_does_not_call_again_at_once_and_warns_of_
         assert () == caller.mesh.warnings()
 
 
+async def test_a_full_node_that_is_beyond_one_hop_was_not_called_in_vain() -> None:
+    """It proved its key: it waits as any full node, and not for a day in the end."""
+    page = NodeFacts("any", addresses=(Address("10.0.0.1", 7400),))
+    async with full_node() as (node, outside), NodeFixture(outside[0], *NAMES).running() as caller:
+        candidates, now = caller.mesh._peer_exchange, Monotonic(0)
+        assert candidates.candidate([node.node], {node.node: page}.get, now) is not None
+        assert candidates.candidate([node.node], {node.node: page}.get, now) is None
+        await caller.mesh._call(node.node, node.address)
+        assert not caller.mesh._overlay.may_try(node.node, _now())
+        assert candidates.candidate([node.node], {node.node: page}.get, now) is not None
+
+
 async def test_a_caller_whose_place_is_beside_a_full_node_gets_in_and_another_one_is_told_why_it_leaves() -> (
     None
 ):
@@ -112,22 +126,6 @@ async def test_a_node_of_an_earlier_version_is_served_where_there_is_room() -> N
     async with NodeFixture(NAMES[0], *CALLERS).running() as node, rogue(node, NAMES[1]):
         await until(lambda: "trusted" in node.states().values())
         assert [None] == [link.call for link in node.mesh._links]
-
-
-@pytest.mark.parametrize(
-    ("text", "call"),
-    [
-        ("found 0", Call(0)),
-        ("configured 8", Call(8, is_configured=True)),
-        *(
-            (wrong, None)
-            for wrong in ("", "found", "found -1", "found 01", "found 1000", "found ١", "FOUND 1", "found 1 ")
-        ),
-    ],
-)
-def test_what_a_caller_says_is_read_or_ignored(text: str, call: Call | None) -> None:
-    assert call == read_call(text)
-    assert call is None or text == write_call(call)
 
 
 def test_a_caller_counts_on_the_interface_that_its_address_is_of() -> None:

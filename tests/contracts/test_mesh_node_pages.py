@@ -1,19 +1,23 @@
 """Node pages over real connections, through nodes that do not know the kind, and across restarts."""
 
 import asyncio
+from pathlib import Path
 
 import pytest
 
 from mesh import node_page_schedule, own_node_page, page_kinds, peer_exchange, service
 from mesh.announcement import Address
-from mesh.node_kind import NODE_KIND, NOW, NodeFacts, node_body
+from mesh.node_kind import NODE_KIND, NOW, NodeFacts, node_body, node_facts
 from mesh.own_node_page import LocalFacts
 from mesh.page_format import Page
 from mesh.page_kind import Unread
 from mesh.page_kinds import page_content
+from node.daemon import Node
 from tests.contracts.test_mesh_service import NodeFixture, until
+from tests.fakes.kernel import FakeKernel
 from tests.fakes.mesh_exchange import ExchangeFixture, an_other_page
 from tests.fakes.neighbours import FakeNetworkTime, FakePageCache, FakeUsageLedger, id_of
+from tests.lab.imagined import furnished
 
 HILL, VALLEY, COAST = map(id_of, ("hill", "valley", "coast"))
 
@@ -194,3 +198,14 @@ async def test_the_address_of_a_node_that_was_removed_is_not_called() -> None:
         await asyncio.sleep(1.0)
         assert {} == hill.mesh._peer_exchange._tried
         assert {} == coast.states()
+
+
+def test_a_node_whose_settings_do_not_name_its_line_says_that_of_the_rules(tmp_path: Path) -> None:
+    """Others could not read the page with an empty name."""
+    node = Node(furnished(tmp_path, 7_402), FakeKernel())
+    local = node._local_facts()
+    node.close()
+    assert ("", "main") == (node.config.uplink.name, local.uplink[0] if local.uplink else None)
+    facts = node_facts(node_body(NodeFacts("square", local.version, uplink=local.uplink)))
+    assert isinstance(facts, NodeFacts)
+    assert local.uplink == facts.uplink

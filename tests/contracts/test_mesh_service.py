@@ -506,9 +506,9 @@ async def test_a_member_that_stopped_reading_is_disconnected_in_time() -> None:
                 await asyncio.sleep(0)
         hill.mesh.publish()
         await until(lambda: len(hill.mesh._replica._unstored) > 60)
-        assert 1 == hill.mesh._listener.links
+        assert 1 == hill.mesh._listener.links.total()
         hill.roster -= {id_of("valley")}
-        await until(lambda: hill.mesh._listener.links == 0)
+        await until(lambda: hill.mesh._listener.links.total() == 0)
         assert {"valley": "stranger"} == hill.states()
 
 

@@ -18,7 +18,7 @@ from cryptography.hazmat.primitives.serialization import Encoding
 from mesh import node_certificates, tls_transport
 from mesh.announcement import Address
 from mesh.messages import FRAME_BYTES_MAX
-from mesh.tls_transport import Dialer, DialFailed, Link, Listener, RefusedByPeer, WrongNode, contexts
+from mesh.tls_transport import Dialer, DialFailed, IsFull, Link, Listener, RefusedByPeer, WrongNode, contexts
 from node.errors import NodeError
 from node.identity import SIGNATURE_BYTES, key_to_pem
 from node.units import NodeId
@@ -305,6 +305,28 @@ async def test_one_address_may_have_three_unproven_connections() -> None:
         assert [False] * 3 + [True] * 3 == ended
         for _, writer in opened:
             writer.close()
+
+
+async def test_one_member_does_not_fill_the_places_of_the_others() -> None:
+    """Whether it says hello or not."""
+    async with (
+        ListeningNode("hill").open() as address,
+        dialer("valley") as valley,
+        dialer("hill") as another,
+        contextlib.AsyncExitStack() as stack,
+    ):
+        for _ in range(tls_transport.PROVEN_PER_KEY_MAX):
+            link = await valley.dial(id_of("hill"), address)
+            stack.push_async_callback(link.close, "done")
+        with pytest.raises(IsFull):
+            await valley.dial(id_of("hill"), address)
+        await (await another.dial(id_of("hill"), address)).close("done")
+        await link.close("done")
+        async with asyncio.timeout(5):
+            while True:
+                with contextlib.suppress(IsFull):
+                    await (await valley.dial(id_of("hill"), address)).close("done")
+                    break
 
 
 async def test_after_a_flood_of_noise_members_can_still_connect() -> None:

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from mesh import (
+    call_header,
     callable_address,
     community_record,
     community_secret,
@@ -99,6 +100,7 @@ LIMITS = {
     "connections, also of callers that are refused": tls_transport.CONNECTIONS_MAX,
     "connections whose key is not proven": tls_transport.UNPROVEN_MAX,
     "of these from one address": tls_transport.UNPROVEN_PER_ADDRESS_MAX,
+    "accepted connections with one key": tls_transport.PROVEN_PER_KEY_MAX,
     "time to prove a key and ask": tls_transport.HANDSHAKE_S,
 }
 
@@ -240,7 +242,7 @@ def test_the_document_names_the_service_the_version_and_the_times() -> None:
     assert f"mesh protocol, version {page_format.VERSION}" in PAGE
     assert f"for {peering.KEEPALIVE_EVERY // 1000} s" in PAGE
     assert f"for {peering.SILENT_AFTER // 1000} s is silent" in PAGE.replace("\n", " ")
-    assert f"`{tls_transport.CALL_HEADER}: {tls_transport.write_call(link_selection.Call(3))}`" in PAGE
+    assert f"`{call_header.CALL_HEADER}: {call_header.write_call(link_selection.Call(3))}`" in PAGE
     assert f"HTTP {tls_transport.FULL_STATUS}" in PAGE
     assert f"`{overlay.FULL}`" in PAGE
     assert f"`{tls_transport.PATH}`" not in PAGE

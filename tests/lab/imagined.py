@@ -118,7 +118,7 @@ def _folder() -> Iterator[str]:
 
 async def _imagine(folder: Path, view: Screen | Lines, seconds: float | None) -> None:
     kernel, ports = FakeKernel(), _free_ports()
-    node = Node(_furnished(folder, next(ports)), kernel)
+    node = Node(furnished(folder, next(ports)), kernel)
     portal_port = next(ports)
     async with asyncio.TaskGroup() as parts:
         running = [parts.create_task(part) for part in _parts(node, portal_port)]
@@ -181,7 +181,8 @@ def _shared(node: Node, greedy: tuple[str, ...]) -> dict[str, int]:
     return dict(zip(greedy, fair_rates(demands, uplink.down), strict=True))
 
 
-def _furnished(folder: Path, admin_port: int) -> Any:
+def furnished(folder: Path, admin_port: int) -> Any:
+    """The settings of a node in an empty folder, with its files there."""
     key = folder / "community.key"
     key.touch(mode=0o600)
     key.write_text(secrets.token_hex(32))

@@ -176,6 +176,37 @@ def test_a_connection_that_lasts_clears_the_wait_and_one_that_does_not_lengthens
     assert not chosen.is_waiting(NodeId("n"), later(LASTED))
 
 
+def test_a_node_that_lost_its_connections_asks_soon_those_that_had_no_room() -> None:
+    chosen = selection()
+    for _ in range(5):
+        chosen.refused(NodeId("n"), NOW, links=5)
+    soon = later(2 * ISOLATED_AGAIN)
+    assert "n" not in chosen.calls(ALL, FULL[:3], (), soon)
+    assert "n" == chosen.calls(ALL, [], (), soon)[0]
+
+
+def test_strangers_that_are_being_called_take_nobodys_place() -> None:
+    strangers = [NodeId(f"stranger-{number}") for number in range(128)]
+    assert selection().calls(ALL, [], (), NOW) == selection().calls(ALL, [], strangers, NOW)
+
+
+def test_machines_with_one_key_count_as_one_neighbour() -> None:
+    copies = [KeptLink(NodeId(f"n/{each}"), NodeId("n"), "lan", NOW, HAS_SOME) for each in range(4)]
+    assert LINKS_WANTED - 1 == len(selection().calls(ALL, copies, (), NOW))
+
+
+def test_a_node_without_connections_takes_turns_with_equals_where_no_other_may_leave() -> None:
+    names = list("acegnpqr")
+    equals = [link(node, interface=node) for node in names]
+    caller = link("x", interface="x", call=HAS_NONE)
+    assert selection().admit(link("x", interface="x"), ALL, equals, NOW) is None
+    assert selection().admit(caller, ALL, equals, Monotonic(KEPT_AT_LEAST - 1)) is None
+    assert selection().admit(caller, ALL, equals, NOW) is not None
+    assert selection(*names).admit(caller, ALL, equals, NOW) is None
+    different = {LinkSelection(OWN, bytes([seed])).admit(caller, ALL, equals, NOW) for seed in range(20)}
+    assert 3 < len(different)
+
+
 def test_the_table_of_those_that_failed_has_a_limit() -> None:
     chosen = selection()
     for number in range(3 * WAITING_MAX):
@@ -192,7 +223,7 @@ STEPS = st.lists(
 
 
 @given(STEPS, st.frozensets(NODES, max_size=10))
-def test_in_any_order_of_callers_no_more_than_eight_stay_and_configured_ones_leave_for_nobody(
+def test_in_any_order_of_callers_no_more_than_eight_stay_and_configured_ones_leave_for_no_others(
     steps: list[tuple[NodeId, str, Call | None, bool, int]], configured: frozenset[NodeId]
 ) -> None:
     chosen, kept, now = LinkSelection(OWN, b"seed", configured), dict[NodeId, KeptLink](), NOW
@@ -208,7 +239,7 @@ def test_in_any_order_of_callers_no_more_than_eight_stay_and_configured_ones_lea
             assert node not in configured or set(kept) <= configured
             continue
         if admitted.instead_of is not None:
-            assert admitted.instead_of not in configured
+            assert admitted.instead_of not in configured or node in configured
             del kept[admitted.instead_of]
         kept[node] = caller
         assert len(kept) <= LINKS_MAX

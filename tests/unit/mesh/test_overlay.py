@@ -6,7 +6,15 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mesh.link_selection import KEPT_AT_LEAST, LINKS_MAX, PLAIN_KEPT_AT_LEAST, LinkSelection
+from mesh.announcement import Address
+from mesh.link_selection import (
+    ISOLATED_AGAIN,
+    KEPT_AT_LEAST,
+    LINKS_MAX,
+    PLAIN_KEPT_AT_LEAST,
+    Call,
+    LinkSelection,
+)
 from mesh.link_table import LinkEnd
 from mesh.overlay import FULL, LinkIntroduced, Overlay
 from node.units import Monotonic, NodeId
@@ -74,6 +82,47 @@ def test_a_configured_neighbour_on_another_segment_joins_both_although_all_are_f
     mesh.run(60)
     assert frozenset((0, 9)) in mesh.edges()
     assert_settled(mesh)
+
+
+def all_configured(count: int) -> OverlaySimulator:
+    """Nodes that all name each other in their configuration, and see nothing yet."""
+    return OverlaySimulator(
+        count, seed=count, configured={number: set(range(count)) - {number} for number in range(count)}
+    )
+
+
+def test_a_node_gets_back_in_where_all_others_are_configured_and_full() -> None:
+    mesh = all_configured(10)
+    mesh.see_all(range(9), "")
+    mesh.run(90)
+    assert [LINKS_MAX] * 9 == [len(node.neighbours()) for node in mesh.nodes[:9]]
+    mesh.see_all(range(10), "")
+    mesh.run(600)
+    assert_settled(mesh)
+
+
+def test_two_segments_of_configured_nodes_that_are_all_full_become_one_mesh() -> None:
+    mesh = all_configured(18)
+    mesh.see_all(range(9), "")
+    mesh.see_all(range(9, 18), "")
+    mesh.run(90)
+    assert 2 == len(mesh.pieces())
+    mesh.see_all(range(18), "")
+    mesh.run(600)
+    assert_settled(mesh)
+
+
+def test_a_node_with_more_tunnels_than_places_serves_all_in_turn() -> None:
+    """Each of the others is alone on its interface, and sees nobody else."""
+    mesh = OverlaySimulator(13, seed=1)
+    for number in range(1, 13):
+        mesh.see(0, number, f"wg{number}")
+    met = set[str]()
+    for _ in range(10 * KEPT_AT_LEAST // 1_000):
+        mesh.run(1)
+        met |= mesh.nodes[0].neighbours()
+    assert 12 == len(met)
+    assert mesh.most <= LINKS_MAX
 
 
 def test_where_all_see_only_one_node_they_take_turns() -> None:
@@ -180,17 +229,54 @@ def test_nodes_that_come_and_go_in_any_order_end_as_one_mesh(seed: int) -> None:
 
 def test_a_configured_node_is_not_called_while_eight_others_of_them_are_connected() -> None:
     """Its connection would be closed at once, and opened again without end."""
-    now, names = Monotonic(0), [simulated_id(number) for number in range(1, 11)]
+    now, there = Monotonic(0), Address("10.0.0.1", 7400)
+    names = [simulated_id(number) for number in range(1, 11)]
     selection = LinkSelection(simulated_id(0), b"seed", frozenset(names[:9]))
     overlay: Overlay[NodeId] = Overlay(selection, lambda _now: {})
     for node in (names[9], *names[:8]):
-        assert overlay.may_call(node, now)
+        assert overlay.may_call(node, there, now)
         introduced = overlay.introduce(node, LinkEnd(node, "machine", "boot", True, "", now))
         assert LinkIntroduced(closed=introduced.closed) == introduced
-        assert not overlay.may_call(node, now)
+        assert not overlay.may_call(node, there, now)
     assert names[9] not in overlay.links
-    assert not overlay.may_call(names[8], now)
+    assert not overlay.may_call(names[8], there, now)
     assert LinkIntroduced(FULL) == overlay.introduce(
         names[8], LinkEnd(names[8], "machine", "boot", True, "", now)
     )
     assert set(names[:8]) == set(overlay.links)
+
+
+def test_a_copy_of_its_disk_is_heard_by_a_full_node_and_machines_with_one_key_are_one_neighbour() -> None:
+    now, own = Monotonic(0), simulated_id(0)
+    overlay: Overlay[str] = Overlay(LinkSelection(own, b"seed"), lambda _now: {})
+    for number in range(1, 6):
+        overlay.introduce(f"{number}", LinkEnd(simulated_id(number), "machine", "boot", False, "lan", now))
+    for machine in ("second", "third", "fourth"):
+        overlay.introduce(machine, LinkEnd(simulated_id(1), machine, "boot", False, "lan", now))
+    assert LINKS_MAX == len(overlay.links)
+    assert overlay.has_room(own, "lan", Call(5), now)
+    assert Call(5) == overlay.call(simulated_id(9))
+
+
+def test_of_the_nodes_that_answered_at_a_configured_address_the_last_one_counts_as_configured() -> None:
+    """A host there may prove another key at each call."""
+    there, named = Address("10.0.0.1", 7400), simulated_id(1)
+    selection = LinkSelection(simulated_id(0), b"seed", frozenset({named}))
+    overlay: Overlay[str] = Overlay(selection, lambda _now: {})
+    for number in range(2, 100):
+        overlay.found_at(there, simulated_id(number))
+    assert {named, simulated_id(99)} == selection.configured
+    assert {there: simulated_id(99)} == overlay.answered
+
+
+def test_a_node_without_connections_tries_a_full_one_again_soon() -> None:
+    overlay: Overlay[str] = Overlay(LinkSelection(simulated_id(0), b"seed"), lambda _now: {})
+    full, soon = simulated_id(1), Monotonic(2 * ISOLATED_AGAIN)
+    for _ in range(3):
+        overlay.selection.refused(full, Monotonic(0), links=5)
+    assert not overlay.may_try(full, Monotonic(0))
+    assert overlay.may_try(full, soon)
+    for number in range(2, 4):
+        overlay.introduce(f"{number}", LinkEnd(simulated_id(number), "machine", "boot", False, "", soon))
+    assert not overlay.may_try(full, soon)
+    assert not overlay.may_try(simulated_id(2), soon)

@@ -40,6 +40,10 @@ def test_it_says_its_links_once_for_each_neighbour_and_sorted() -> None:
     assert expected == said(links)
 
 
+def test_a_page_without_a_name_of_its_line_can_be_read() -> None:
+    assert said([], local=LocalFacts("1.2.0", ("", "up"))).uplink is None
+
+
 def test_it_names_no_address_that_leads_nowhere_or_holds_a_hardware_address() -> None:
     hosts = (
         "fe80::1",

@@ -243,6 +243,37 @@ def test_whatever_is_received_nothing_is_raised(fields: dict[str, object]) -> No
     assert all(len(frame) <= FRAME_BYTES_MAX for frame in hills.frames(SQUARE))
 
 
+@pytest.mark.parametrize("kind", [b'["secret"]', b'{"is":"secret"}', b"[]"])
+def test_a_kind_that_is_no_word_is_left_to_others(kind: bytes) -> None:
+    hills = SecretNode(after(1))
+    hills.meet(SQUARE)
+    assert hills.exchange.receive(SQUARE, b'{"is":' + kind + b',"x":{"is":"secret"}}', 0.0) is None
+
+
+def test_what_a_neighbour_has_is_known_to_a_node_that_follows_the_record_later() -> None:
+    square, hills = SecretNode(after(1), *SECRETS), SecretNode(after(1))
+    hills.state = None
+    square.meet(HILLS)
+    hills.meet(SQUARE)
+    hills.hears(SQUARE, square.frames(HILLS))
+    assert [] == hills.exchange.lagging()
+    hills.state = state_of(FIRST.community, after(1))
+    assert [] == hills.exchange.lagging()
+    hills.state = state_of(FIRST.community, after(2))
+    assert [SQUARE] == hills.exchange.lagging()
+
+
+def test_nobody_is_accused_for_the_secret_of_a_version_that_lost_meanwhile() -> None:
+    versions = [rotated(state_of(FIRST.community, FIRST.statements), commitment_of(each)) for each in SECRETS]
+    hills = SecretNode([*FIRST.statements, *versions])
+    hills.meet(SQUARE)
+    assert hills.state is not None
+    (winner,) = hills.state.commitments()
+    lost = next(each for each in SECRETS if commitment_of(each) != winner)
+    hills.hears(SQUARE, [canonical({"is": "secret", "community": FIRST.community, "secret": lost.hex()})])
+    assert [] == hills.exchange.wrong()
+
+
 @given(st.binary(max_size=FRAME_BYTES_MAX + 50).map(lambda raw: b'{"is":"secret' + raw))
 def test_what_cannot_be_read_is_left_to_others(frame: bytes) -> None:
     hills = SecretNode(after(1))

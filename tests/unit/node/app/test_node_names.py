@@ -2,6 +2,7 @@
 
 import pytest
 
+from mesh.node_kind import NodeFacts
 from mesh.ports import PeerView
 from node.app.node_names import node_names
 from node.units import NodeId
@@ -14,12 +15,12 @@ def peer(node: NodeId, name: str, state: str = "trusted") -> PeerView:
 
 
 def test_a_node_that_is_alone_knows_its_name():
-    assert {"library"} == node_names("library", (), ())
+    assert {"library"} == node_names("library", (), (), {})
 
 
 def test_all_names_are_known_when_each_node_has_proved_its_key():
     peers = (peer(MILL, "mill"), peer(TOWER, "tower", "silent"))
-    assert {"library", "mill", "tower"} == node_names("library", {MILL, TOWER}, peers)
+    assert {"library", "mill", "tower"} == node_names("library", {MILL, TOWER}, peers, {})
 
 
 @pytest.mark.parametrize(
@@ -33,9 +34,14 @@ def test_all_names_are_known_when_each_node_has_proved_its_key():
     ],
 )
 def test_while_one_node_has_no_known_name_it_could_have_any(peers):
-    assert frozenset() == node_names("library", {MILL, TOWER}, peers)
+    assert frozenset() == node_names("library", {MILL, TOWER}, peers, {})
+
+
+def test_a_node_that_is_no_neighbour_is_known_by_its_page():
+    pages = {MILL: NodeFacts("before"), TOWER: NodeFacts("tower")}
+    assert {"library", "mill", "tower"} == node_names("library", {MILL, TOWER}, (peer(MILL, "mill"),), pages)
 
 
 def test_strangers_have_no_name_here():
     peers = (peer(MILL, "mill"), peer(TOWER, "tower", "stranger"))
-    assert {"library", "mill"} == node_names("library", {MILL}, peers)
+    assert {"library", "mill"} == node_names("library", {MILL}, peers, {})

@@ -21,7 +21,8 @@ ALL = [
     refusals.no_address(),
     refusals.no_such_admin(),
     refusals.not_oneself(),
-    refusals.shown_before(),
+    refusals.not_again("used"),
+    refusals.not_again("stale"),
     refusals.too_few_votes(2),
     refusals.not_possible("a signature is wrong"),
 ]

@@ -1,9 +1,12 @@
 """Field types: a value is parsed, or refused with a reason."""
 
+import contextlib
+
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
+from mesh.page_format import is_text
 from node.config import field_types
 
 KINDS = [kind for kind in vars(field_types).values() if isinstance(kind, field_types.FieldType)]
@@ -39,6 +42,18 @@ def test_a_name_with_special_meaning_for_the_kernel_is_refused(name):
 
 def test_addresses_are_kept_in_their_shortest_spelling():
     assert "fd00::1" == field_types.ADDRESS.read("FD00:0:0::0001")
+
+
+@given(st.text(max_size=field_types.NAME_CHARS_MAX))
+@example("Cafe\u0301")
+@example("\u0958" * field_types.NAME_CHARS_MAX)
+def test_a_name_that_is_accepted_is_one_that_other_nodes_can_read(text):
+    with contextlib.suppress(ValueError):
+        assert is_text(field_types.NAME.read(text))
+
+
+def test_a_name_is_read_in_either_spelling_of_an_accent():
+    assert "Caf\u00e9" == field_types.NAME.read("Cafe\u0301")
 
 
 def test_a_name_with_a_line_break_is_refused():
