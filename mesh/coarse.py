@@ -10,7 +10,7 @@ WINDOW_SEGMENTS = 100
 
 
 def coarse_round_trip_ms(measured_ms: float, before: int | None) -> int:
-    """A step near the measured value; the one before while it is no more than twice or half of it."""
+    """A step near the measured value; the one before while the value is between half and twice of it."""
     return _step(measured_ms, before, ROUND_TRIP_STEPS_MS)
 
 

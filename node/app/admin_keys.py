@@ -41,23 +41,20 @@ class AdminKeyStore:
 
     async def of(self, name: str) -> AdminKeys | None:
         """The key of the account of this name. Raises NodeError."""
-        return (await self._all()).get(name_key(name))
+        return (await self.all()).get(name_key(name))
 
     async def save(self, name: str, keys: AdminKeys, needed: Iterable[str]) -> None:
         """On disk when this returns. Keys of names that are not `needed` are forgotten when there are too many. Raises
         NodeError."""
-        kept = await self._all()
+        kept = await self.all()
         kept[name_key(name)] = keys
         if len(kept) > KEYS_MAX:
             names = {name_key(name), *map(name_key, needed)}
             kept = {each: one for each, one in kept.items() if each in names}
         await self._archive.save_state(ADMIN_KEYS, to_text(kept))
 
-    async def all(self) -> Mapping[str, AdminKeys]:
+    async def all(self) -> dict[str, AdminKeys]:
         """By the names of the accounts, as `name_key` writes them. Raises NodeError."""
-        return await self._all()
-
-    async def _all(self) -> dict[str, AdminKeys]:
         text = await self._archive.state(ADMIN_KEYS)
         found = from_text(text)
         if found is None:

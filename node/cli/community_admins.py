@@ -9,7 +9,13 @@ from typing import Any
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-from mesh.community_changes import RecordChange, changed_record, has_enough_votes, in_order
+from mesh.community_changes import (
+    RecordChange,
+    changed_record,
+    has_enough_votes,
+    in_order,
+    replaced_key,
+)
 from mesh.community_record import CommunityAdmin, CommunityRecord, read_record
 from mesh.community_state import CommunityState
 from mesh.page_format import Malformed
@@ -51,7 +57,30 @@ def admins(context: CommandContext) -> int:
     return _hand_in(context, state, made, lines)
 
 
-def rotate_secret(context: CommandContext) -> int:
+def rotate(context: CommandContext) -> int:
+    """A new admin key in the place of the one on this machine; with --secret, a new secret of the community."""
+    if context.asked["secret"]:
+        return _rotate_secret(context)
+    if context.asked["save"] is not None or context.asked["recovery"] is not None:
+        raise NodeError("--save and --recovery belong to --secret", "add --secret, or leave them out")
+    path = context.config_path.parent / ADMIN_KEY
+    state, old, new_path = followed(context), admin_key(path), path.with_name(f"{ADMIN_KEY}.new")
+    new = admin_key(new_path) if new_path.exists() else new_admin_key(new_path)
+    admins = state.head.admin_keys if state.head is not None else ()
+    if not (
+        own_node_id(new) in admins and own_node_id(old) not in admins
+    ):  # or only the file is left to be replaced
+        tell_node(context, {"ask": "community-add"}, replaced_key(state, old, new))
+    new_path.replace(path)
+    lines = [
+        f"The admin key is {human_form(own_node_id(new))} now, in {path}; the one before signs nothing any longer.",
+        "Keep a copy of the new one in a safe place, and destroy copies of the one before.",
+    ]
+    context.answer({"ok": True, "key": own_node_id(new), "key_file": str(path)}, lines)
+    return EXIT_YES
+
+
+def _rotate_secret(context: CommandContext) -> int:
     """A new secret of the community, which this node makes and its neighbours take from it. What was interrupted is
     completed by the same command, with the same secret."""
     state, keys = followed(context), _keys(context)
@@ -61,7 +90,6 @@ def rotate_secret(context: CommandContext) -> int:
 
 def sign(context: CommandContext) -> int:
     """Adds this machine's signature to a change that another admin has prepared."""
-
     state, path = followed(context), context.asked["file"]
     prepared = _prepared(path)
     record = _record_in(prepared)
@@ -76,7 +104,6 @@ def _hand_in(
     context: CommandContext, state: CommunityState, made: tuple[SignedStatement, ...], lines: list[str]
 ) -> int:
     """To the node if enough have signed, and otherwise into a file for the next admin."""
-
     record, target = _record_in(made), context.asked["save"]
     if has_enough_votes(state, made[0]):
         # Before the record can have it in force, also when the node cannot store it now: it exists nowhere else.
@@ -219,4 +246,5 @@ ADMIN_COMMANDS: Mapping[str, Callable[[CommandContext], int]] = {
     "community key": key,
     "community admins": admins,
     "community sign": sign,
+    "community rotate": rotate,
 }

@@ -23,7 +23,6 @@ from mesh.community_changes import (
     find_member,
     first_record,
     new_invite,
-    replaced_key,
 )
 from mesh.community_state import CommunityState
 from mesh.invite import SEED_BYTES, USES_MAX, invite_text, read_invite, read_invite_text
@@ -35,7 +34,7 @@ from node.cli.terminal import Column, clean, table
 from node.config import NodeConfig
 from node.console import QUESTION_BYTES_MAX, NoRunningNode
 from node.errors import NodeError
-from node.identity import human_form, key_from_pem, key_to_pem, own_node_id
+from node.identity import human_form, key_from_pem, key_to_pem
 from node.interface_addresses import mesh_addresses
 from node.keyring import community_key_from
 from node.synced_files import sync_folder
@@ -323,31 +322,6 @@ def remove(context: CommandContext) -> int:
     return EXIT_YES
 
 
-def rotate(context: CommandContext) -> int:
-    """A new admin key in the place of the one on this machine; with --secret, a new secret of the community."""
-    if context.asked["secret"]:
-        from node.cli.community_admins import rotate_secret  # noqa: PLC0415
-
-        return rotate_secret(context)
-    if context.asked["save"] is not None or context.asked["recovery"] is not None:
-        raise NodeError("--save and --recovery belong to --secret", "add --secret, or leave them out")
-    path = context.config_path.parent / ADMIN_KEY
-    state, old, new_path = followed(context), admin_key(path), path.with_name(f"{ADMIN_KEY}.new")
-    new = admin_key(new_path) if new_path.exists() else new_admin_key(new_path)
-    admins = state.head.admin_keys if state.head is not None else ()
-    if not (
-        own_node_id(new) in admins and own_node_id(old) not in admins
-    ):  # or only the file is left to be replaced
-        tell_node(context, {"ask": "community-add"}, replaced_key(state, old, new))
-    new_path.replace(path)
-    lines = [
-        f"The admin key is {human_form(own_node_id(new))} now, in {path}; the one before signs nothing any longer.",
-        "Keep a copy of the new one in a safe place, and destroy copies of the one before.",
-    ]
-    context.answer({"ok": True, "key": own_node_id(new), "key_file": str(path)}, lines)
-    return EXIT_YES
-
-
 def tell_node(
     context: CommandContext, question: Mapping[str, Any], statements: "Iterable[SignedStatement]"
 ) -> None:
@@ -424,5 +398,4 @@ COMMUNITY_COMMANDS: Mapping[str, Callable[[CommandContext], int]] = {
     "community invite": invite,
     "community join": join,
     "community remove": remove,
-    "community rotate": rotate,
 }

@@ -1,7 +1,7 @@
 """What is wrong in the files of the community's secrets."""
 
 from node.errors import Finding
-from node.keyring import SECRET_BYTES_MIN
+from node.keyring import SECRET_BYTES_MIN, community_key_from
 from node.secret_file import is_secret
 
 FINDINGS_MAX = 3
@@ -10,12 +10,11 @@ FINDINGS_MAX = 3
 def community_key_findings(text: str) -> tuple[Finding, ...]:
     """Of the first secret's file."""
     try:
-        if len(bytes.fromhex(text.strip())) >= SECRET_BYTES_MIN:
-            return ()
+        community_key_from(text.encode())
     except ValueError:
-        pass  # Reported below, like a key that is too short.
-    message = f"this is not {SECRET_BYTES_MIN} bytes in hexadecimal."
-    return (Finding("key", 0, message, "copy the file from another node of the community"),)
+        message = f"this is not {SECRET_BYTES_MIN} bytes in hexadecimal."
+        return (Finding("key", 0, message, "copy the file from another node of the community"),)
+    return ()
 
 
 def later_secret_findings(text: str) -> tuple[Finding, ...]:
