@@ -35,7 +35,7 @@ NOTICES: Mapping[str, str] = {
     "suspended": gettext_lazy("Signed: the node is suspended."),
     "removed": gettext_lazy(
         "Signed: the node is removed. It may still hold copies of what it received. It still knows the "
-        "community’s secret: “procomu community rotate --secret” makes a new one."
+        "community’s secret: make a new one, at the end of this page."
     ),
     "closed": gettext_lazy("Signed: the invite is closed."),
     "admin": gettext_lazy("Signed: the community has another admin."),
