@@ -5,7 +5,7 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from node.export.node_graph import GraphLink, NodeGraph
+from node.export.node_graph import GraphLink, NodeGraph, adjacent
 from node.units import NodeId
 
 SIZE, MARGIN = 600, 90
@@ -93,10 +93,7 @@ def is_poor(link: GraphLink) -> bool:
 
 def _tree(graph: NodeGraph) -> dict[NodeId, NodeId]:
     """Each node that is reached from this one, with the one through which it is reached; the nearest first."""
-    beside: dict[NodeId, list[NodeId]] = {}
-    for link in graph.links:
-        beside.setdefault(link.source, []).append(link.target)
-        beside.setdefault(link.target, []).append(link.source)
+    beside = adjacent((link.source, link.target) for link in graph.links)
     parents, waiting = {graph.own: graph.own}, [graph.own]
     for node in waiting:
         for other in sorted(beside.get(node, ())):

@@ -2,6 +2,7 @@
 
 import io
 import json
+from collections import Counter
 from dataclasses import dataclass
 
 from node.admin.fields import ListPage, paginate
@@ -89,7 +90,7 @@ class NetworkViews:
 
 def network_page(graph: NodeGraph, layout: PageLayout, request: AdminRequest) -> NetworkPage:
     names = {each.node: each.name for each in graph.nodes}
-    counts = [node for link in graph.links for node in (link.source, link.target)]
+    counts = Counter(node for link in graph.links for node in (link.source, link.target))
     nodes = sorted(
         graph.nodes, key=lambda each: (each.node != graph.own, each.is_online, each.name, each.node)
     )
@@ -99,7 +100,7 @@ def network_page(graph: NodeGraph, layout: PageLayout, request: AdminRequest) ->
         drawing_of(graph),
         sum(each.is_online for each in graph.nodes),
         paginate(nodes, number_in(request.query, "page"), "/network").turned(
-            lambda each: network_node(each, is_own=each.node == graph.own, links=counts.count(each.node))
+            lambda each: network_node(each, is_own=each.node == graph.own, links=counts[each.node])
         ),
         paginate(links, number_in(request.query, "links"), "/network", name="links").turned(
             lambda each: network_link(each, (names[each.source], names[each.target]))

@@ -6,7 +6,7 @@ that are online. A node that is gone is on no page of a node that is online, bec
 without it; so a whole valley that lost its power is offline, though its last pages still name each other.
 """
 
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
@@ -117,11 +117,17 @@ def _pairs(own: NodeId, said: Mapping[NodeId, Mapping[NodeId, NodeLink]]) -> Ite
                 yield min(node, other), max(node, other)
 
 
-def _reached(own: NodeId, pairs: Collection[tuple[NodeId, NodeId]]) -> set[NodeId]:
-    beside: dict[NodeId, list[NodeId]] = {}
+def adjacent(pairs: Iterable[tuple[NodeId, NodeId]]) -> dict[NodeId, list[NodeId]]:
+    """The other ends of the links of each node that has some."""
+    found: dict[NodeId, list[NodeId]] = {}
     for left, right in pairs:
-        beside.setdefault(left, []).append(right)
-        beside.setdefault(right, []).append(left)
+        found.setdefault(left, []).append(right)
+        found.setdefault(right, []).append(left)
+    return found
+
+
+def _reached(own: NodeId, pairs: Collection[tuple[NodeId, NodeId]]) -> set[NodeId]:
+    beside = adjacent(pairs)
     found, waiting = {own}, [own]
     while waiting:
         fresh = set(beside.get(waiting.pop(), ())) - found
