@@ -3,6 +3,7 @@
 import fcntl
 import socket
 import struct
+from collections.abc import Collection
 from ipaddress import IPv6Address
 from pathlib import Path
 
@@ -11,12 +12,18 @@ _GLOBAL_SCOPE, _TENTATIVE_DEPRECATED_OR_FAILED = 0x00, 0x40 | 0x20 | 0x08
 _SIOCGIFADDR = 0x8915
 
 
-def local_addresses(interfaces: tuple[str, ...]) -> tuple[str, ...]:
+def local_addresses(interfaces: Collection[str]) -> tuple[str, ...]:
     """IPv4 addresses first, then IPv6 addresses that are valid beyond their link; empty where the kernel has none."""
-    return (*_addresses4(interfaces), *_addresses6(interfaces))
+    beyond = sorted(address for address, scope in _addresses6(interfaces) if scope == _GLOBAL_SCOPE)
+    return (*_addresses4(interfaces), *beyond)
 
 
-def _addresses4(interfaces: tuple[str, ...]) -> list[str]:
+def link_addresses(interfaces: Collection[str]) -> tuple[str, ...]:
+    """IPv6 addresses, those that are valid on their link only among them; empty where the kernel has none."""
+    return tuple(address for address, _ in _addresses6(interfaces))
+
+
+def _addresses4(interfaces: Collection[str]) -> list[str]:
     found = []
     try:
         any_socket = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
@@ -32,7 +39,8 @@ def _addresses4(interfaces: tuple[str, ...]) -> list[str]:
     return found
 
 
-def _addresses6(interfaces: tuple[str, ...]) -> list[str]:
+def _addresses6(interfaces: Collection[str]) -> list[tuple[str, int]]:
+    """Each with its scope."""
     try:
         lines = _IF_INET6.read_text().splitlines()
     except OSError:
@@ -40,7 +48,6 @@ def _addresses6(interfaces: tuple[str, ...]) -> list[str]:
     found = []
     for line in lines:
         packed, _, _, scope, flags, owner = line.split()
-        is_usable = int(scope, 16) == _GLOBAL_SCOPE and not int(flags, 16) & _TENTATIVE_DEPRECATED_OR_FAILED
-        if owner in interfaces and is_usable:
-            found.append(str(IPv6Address(bytes.fromhex(packed))))
-    return sorted(found)
+        if owner in interfaces and not int(flags, 16) & _TENTATIVE_DEPRECATED_OR_FAILED:
+            found.append((str(IPv6Address(bytes.fromhex(packed))), int(scope, 16)))
+    return found

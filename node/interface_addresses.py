@@ -2,28 +2,16 @@
 
 import socket
 from collections.abc import Collection
-from ipaddress import IPv6Address
-from pathlib import Path
 
 from mesh.announcement import Address
+from mesh.local_addresses import link_addresses
 from node.config import NodeConfig
 from node.errors import NodeError
-
-ADDRESSES = Path("/proc/net/if_inet6")
 
 
 def mesh_addresses(interfaces: Collection[str], port: int) -> tuple[Address, ...]:
     """IPv6 addresses on these interfaces: a neighbour there needs no other. Empty where the kernel has no IPv6."""
-    try:
-        lines = ADDRESSES.read_text().splitlines()
-    except OSError:
-        lines = []
-    found = []
-    for line in lines:
-        raw, *_, name = line.split()
-        if name in interfaces:
-            found.append(Address(str(IPv6Address(bytes.fromhex(raw))), port))
-    return tuple(found)
+    return tuple(Address(host, port) for host in link_addresses(interfaces))
 
 
 def find_interfaces(config: NodeConfig) -> None:
