@@ -74,11 +74,13 @@ def _own_key(path: Path) -> Ed25519PrivateKey:
 
 
 def store_joined(config: NodeConfig, joined: JoinedCommunity) -> None:
-    """Stores the statements in the node's database, and the secrets after the first. Raises NodeError."""
+    """Stores the statements in the node's database, and the secrets after the first, beside those that are there: a node
+    that joins its own community again may be the only one that has them. Raises NodeError."""
     node = config.node
     later = Path(node.data_dir) / SECRETS_FILE
+    secrets = SecretFile(later)
     try:
-        SecretFile(later).write(joined.later)
+        secrets.write(dict.fromkeys((*secrets.load(), *joined.later)))
     except OSError as error:
         raise NodeError(f"{later} cannot be written: {error.strerror}", "look at the disk") from error
     keys = open_keyring(Path(config.community.key_file), Path(node.key_file))

@@ -12,6 +12,7 @@ from node.config import parse_config
 from node.errors import NodeError
 from node.identity import key_from_pem, own_node_id
 from node.keyring import open_keyring
+from node.secret_file import SECRETS_FILE, SecretFile
 from node.setup import mode
 from node.setup.answers import Answers
 from node.storage.database import Store
@@ -58,6 +59,20 @@ async def test_a_node_that_was_invited_has_the_secret_the_record_and_a_neighbour
         assert {own, id_of("square")} == service.roster()
     finally:
         store.close()
+
+
+async def test_a_node_that_joins_its_own_community_again_keeps_the_secrets_that_only_it_has(
+    tmp_path: Path,
+) -> None:
+    async with member() as square:
+        setup = mode_in(tmp_path)
+        answers = replace(ANSWERS, invite=invited(square))
+        secrets = SecretFile(tmp_path / "data" / SECRETS_FILE)
+        (tmp_path / "data").mkdir()
+        secrets.write([bytes(range(32))])
+        await setup.join(answers)
+        await asyncio.to_thread(setup.write_files, answers, "br-lan")
+    assert [bytes(range(32))] == secrets.load()
 
 
 async def test_when_nobody_lets_it_in_nothing_is_written_and_the_page_says_why(tmp_path: Path) -> None:
