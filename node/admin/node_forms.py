@@ -175,8 +175,7 @@ class NodeFormViews:
             return await self._ask(request, self._invite_question(request, ticket), form.view(), 422)
         made = await self._signing.invite(_sign_request(request), uses, address, ticket, note)
         if isinstance(made, Finding):
-            form.take([made], made.code)
-            return await self._ask(request, self._invite_question(request, ticket), form.view(), 422)
+            return await self._again(request, self._invite_question(request, ticket), made, form)
         site = self._backend.site()
         page = InvitePage(page_layout(request, site, "/nodes"), made, site.languages[0][0])
         return AdminResponse(page, is_heavy=True)

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from mesh.community_state import InviteView
+from mesh.membership import NODE_ROLE
 from node.admin.fields import ListPage, paginate
 from node.admin.overview import PEER_STATES, heard
 from node.admin.routes import (
@@ -28,7 +29,6 @@ STATE_WORDS = {
     "suspended": gettext_lazy("suspended"),
     "removed": gettext_lazy("removed"),
 }
-ROLE_WORDS = {"node": gettext_lazy("node")}
 REACH_WORDS: Mapping[str, str] = {**PEER_STATES, "trusted": gettext_lazy("connected")}
 NOTICES: Mapping[str, str] = {
     "active": gettext_lazy("Signed: the node is active again."),
@@ -53,11 +53,15 @@ class NodeLine:
 
     row: NodeRow
     state: str
-    role: str
     reach: str
     """Whether this node is connected to it."""
     heard: str
     """Empty if this node does not hear it itself."""
+
+    @property
+    def role(self) -> str:
+        """Of a newer version, as it is; empty for a node."""
+        return "" if self.row.member.role == NODE_ROLE else self.row.member.role
 
     @property
     def is_odd(self) -> bool:
@@ -161,7 +165,7 @@ def node_line(row: NodeRow) -> NodeLine:
         reach, said = gettext_lazy("not a direct neighbour"), ""
     else:
         reach, said = _words(REACH_WORDS, peer.state), heard(peer.heard_seconds_ago)
-    return NodeLine(row, _words(STATE_WORDS, member.state), _words(ROLE_WORDS, member.role), reach, said)
+    return NodeLine(row, _words(STATE_WORDS, member.state), reach, said)
 
 
 def invite_line(view: InviteView, note: str = "") -> InviteLine:

@@ -40,10 +40,6 @@ class NodeProcess:
         self.name, self._process = name, process
         self.port = 0
 
-    @property
-    def has_ended(self) -> bool:
-        return self._process.returncode is not None
-
     async def ask(self, question: str, **more: object) -> dict[str, Any]:
         """Raises RuntimeError when the node has ended, or does not answer."""
         assert self._process.stdin is not None

@@ -42,6 +42,7 @@ def test_whether_it_is_reachable(given: NodeRow, reach: str, said: str) -> None:
 
 def test_a_role_of_a_newer_version_is_shown_as_it_is() -> None:
     assert "gateway" == node_line(row(role="gateway")).role
+    assert "" == node_line(row()).role
 
 
 def test_an_invite_says_who_signed_it_and_whether_it_was_used_too_often() -> None:
