@@ -26,6 +26,8 @@ WAITING_MAX = 1_000
 """Buckets; more are put into the table of usage at once."""
 WAITING_BYTES_MAX = 4_000_000
 """Of the JSON; that of WAITING_MAX buckets with the longest names is shorter."""
+BOOKED = "booked"
+"""Name of the record of the page cache which says that the usage of all pages but a few is in this database."""
 COMMITS = "commits"
 """Number of commits and time of the last one; used by the storage package only."""
 
@@ -134,6 +136,17 @@ def _save_baseline(db: Connection, booking: Booking) -> None:
             "INSERT INTO baselines VALUES (?, ?, ?)",
             ((m, u.down, u.up) for m, u in booking.baseline.booked.items()),
         )
+
+
+def forget_baselines(db: Connection) -> None:
+    """For a database that may lack usage: nothing says any longer up to where it was booked, from counters or pages."""
+    db.execute("DELETE FROM baselines")
+    forget_booked(db)
+
+
+def forget_booked(db: Connection) -> None:
+    """Any page may say usage that is not in this database: the next start merges all of them again."""
+    db.execute("DELETE FROM pages WHERE name = ?", [BOOKED])
 
 
 def merge_waiting(db: Connection) -> None:
