@@ -13,7 +13,7 @@ from mesh.page_format import canonical, parse_object
 BOOKED = "booked"
 """Name of the record in the page cache."""
 _TAG_BYTES = 4
-"""Of the hash that stands for the name of a page: one that is taken for another is merged once more, and nothing changes."""
+"""Of the hash that stands for the name of a page: one that is taken for another is merged again, and nothing changes."""
 
 
 class UnbookedPages:

@@ -143,7 +143,7 @@ class StoredRepository:
         # After a start in another month, counting may continue on the day last booked.
         since = min(buckets_since, facts.get(BOOKED_DAY) or buckets_since)
         return StoredState(
-            buckets=tuple(usage_tables.load_buckets(db, since)),
+            buckets=usage_tables.load_table(db, since),
             buckets_since=since,
             incarnations=tuple(usage_tables.load_incarnations(db)),
             baseline=usage_tables.load_baseline(db),

@@ -97,11 +97,11 @@ async def test_a_page_of_a_node_that_is_no_member_for_a_while_is_merged_later() 
 
 
 async def test_while_pages_cannot_be_loaded_none_counts_as_booked() -> None:
-    class Unreadable(FakePageCache):
+    class CacheThatFails(FakePageCache):
         def load(self) -> Iterable[bytes]:
             raise StorageTrouble("the disk does not answer", "look at it")
 
-    cache, broken, ledger = FakePageCache(), Unreadable(), SlowLedger()
+    cache, broken, ledger = FakePageCache(), CacheThatFails(), SlowLedger()
     valley = started(cache, ledger)
     await valley.restore()
     valley.receive(HILL, page({"ana": 1}, 1, day="2026-11-01").raw)
