@@ -172,9 +172,9 @@ async def test_an_address_where_another_node_answers_gives_no_connection_and_is_
         page = an_other_page("coast", kind=NODE_KIND.name, period=NOW, body=node_body(false))
         hill.mesh._replica._act(hill.mesh._replica.exchange.restore(page))
         assert COAST in hill.mesh.node_pages()
-        await until(lambda: COAST in hill.mesh._candidates._exchange._tried)
+        await until(lambda: COAST in hill.mesh._candidates._exchange._backoff)
         await asyncio.sleep(1.5)
-        assert 1 == hill.mesh._candidates._exchange._tried[COAST].count
+        assert 1 == hill.mesh._candidates._exchange._backoff.count(COAST)
         assert {"valley": "trusted"} == hill.states()
         assert {} == hill.mesh._wrong
 
@@ -196,7 +196,7 @@ async def test_the_address_of_a_node_that_was_removed_is_not_called() -> None:
         hill.roster -= {COAST}
         assert {} == {node: facts for node, facts in hill.mesh.node_pages().items() if node == COAST}
         await asyncio.sleep(1.0)
-        assert {} == hill.mesh._candidates._exchange._tried
+        assert 0 == len(hill.mesh._candidates._exchange._backoff)
         assert {} == coast.states()
 
 

@@ -3,7 +3,8 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mesh.neighbour_search import AGAIN_MAX, AGAIN_MIN, TRIED_MAX, NeighbourSearch
+from mesh.call_backoff import CALLED_MAX
+from mesh.neighbour_search import AGAIN_MAX, AGAIN_MIN, NeighbourSearch
 from node.units import Monotonic
 
 HOSTS = st.lists(st.integers(1, 20).map(lambda number: f"10.0.0.{number}"), unique=True, max_size=20)
@@ -52,7 +53,7 @@ def test_a_host_that_appears_as_many_takes_bounded_memory_and_does_not_keep_the_
     None
 ):
     search = NeighbourSearch()
-    for number in range(3 * TRIED_MAX):
+    for number in range(3 * CALLED_MAX):
         assert search.candidate((f"fe80::{number:x}",), (), START) is not None
-    assert len(search._tried) == TRIED_MAX
+    assert len(search._backoff) == CALLED_MAX
     assert "10.0.0.1" == search.candidate(("fe80::bff", "10.0.0.1"), (), START)
