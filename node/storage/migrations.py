@@ -330,6 +330,11 @@ def _twelfth(db: Connection) -> None:
     _create(db, "registry_records", ("kind", "key"), columns)
 
 
+def _thirteenth(db: Connection) -> None:
+    """Objections have a key, by which other nodes know them."""
+    table(db, "contests").add_column("key", str, not_null_default="")
+
+
 def _create(
     db: Connection,
     name: str,
@@ -359,6 +364,7 @@ MIGRATIONS: tuple[Callable[[Connection], None], ...] = (
     _tenth,
     _eleventh,
     _twelfth,
+    _thirteenth,
 )
 """In order; user_version is the number applied. Each runs in one transaction."""
 
