@@ -2,7 +2,8 @@
 
 import asyncio
 import contextlib
-from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
+import random
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from itertools import batched
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
@@ -22,11 +23,13 @@ from mesh.messages import Message, decode
 from mesh.node_kind import NODE_KIND, NODE_LABEL, NOW, NodeFacts
 from mesh.page_format import Malformed, Page
 from mesh.page_kinds import Content, kind_named, page_content
-from mesh.page_reading import READ_TOGETHER, in_order, is_that_page
+from mesh.page_reading import READ_TOGETHER, PageReader, in_order
 from mesh.page_versions import StoredPage
 from mesh.pages import UsagePages, changes_record, read_changes, read_reservation, reservation
-from mesh.ports import PageCache, Roster, UsageLedger
+from mesh.ports import PageCache, Roster, SharedRecords, UsageLedger
 from mesh.publishing import PublishSchedule
+from mesh.registry_kind import REGISTRY_KIND
+from mesh.registry_pages import RegistryPages
 from mesh.unbooked_pages import BOOKED, UnbookedPages, booked_record
 from mesh.usage_kind import PageContent
 from node.accounting.ledger import (
@@ -37,7 +40,7 @@ from node.accounting.ledger import (
     incarnation_machine,
     incarnation_rank,
 )
-from node.errors import StorageSlow, StorageTrouble
+from node.errors import StorageTrouble
 from node.identity import human_form, own_node_id
 from node.units import AccountId, NodeId
 
@@ -57,8 +60,8 @@ BUCKETS_PER_TURN = 500
 LEDGER_AGAIN_S = 0.1
 ROOM_LOOK_S, ROOM_LOOKS = 0.1, 50
 """While the disk cannot be written, pages of a neighbour come one by one, 5 s apart: it goes on to be heard."""
-SLOW_TRIES = 20
-"""How often a start asks a page cache that does not answer in time."""
+LOOK_AT_REGISTRY_S = 5.0
+"""Between two looks for nodes that left and records that no node says."""
 OWN_STREAMS_MAX = 4
 """Own streams that may exist in parallel before the newest merges the others: each reboot starts an incarnation, and
 merging sends everything again."""
@@ -80,6 +83,7 @@ class Replicator:
         usage_ledger: UsageLedger,
         page_cache: PageCache,
         machine: str = "",
+        shared_records: SharedRecords | None = None,
         woken: Callable[[], None],
         on_usage_changed: Callable[[], None],
     ) -> None:
@@ -89,6 +93,7 @@ class Replicator:
         self._roster = roster
         self._usage_ledger = usage_ledger
         self._page_cache = page_cache
+        self._reader = PageReader(page_cache, self.exchange)
         self._machine = machine[:MACHINE_CHARS_OF_INCARNATION]
         self._woken = woken
         self._on_usage_changed = on_usage_changed
@@ -115,11 +120,17 @@ class Replicator:
         """Of the page about this node itself, to be written next."""
         self._takes_in = False
         self._generation = page_cache.generation
+        self._writing, self._registry_changed = asyncio.Lock(), asyncio.Event()
+        self._registry = RegistryPages(self._own, shared_records, self.exchange, roster, random.uniform)
+        if shared_records is not None:
+            shared_records.woken = self._registry_changed.set
         self._warnings: dict[str, str] = {}
 
     def warnings(self) -> tuple[str, ...]:
         """What prevents pages from being stored or trusted."""
-        return tuple(self._warnings.values())
+        trouble = self._reader.trouble
+        unread = (f"neighbours' pages cannot be read: {trouble}",) if trouble else ()
+        return (*self._warnings.values(), *unread, *self._registry.warnings())
 
     def publish(self, changed: Iterable[OwnBucket] | None) -> None:
         """Own buckets were booked; None reads all own buckets of the ledger again."""
@@ -168,7 +179,7 @@ class Replicator:
             await self._wait_for_room()
             before = self.exchange.before(message)
             if before is not None:
-                await self._read([before])
+                await self._reader.read([before])
         self.handle(neighbour, message)
 
     async def _wait_for_room(self) -> bool:
@@ -182,26 +193,22 @@ class Replicator:
     async def next_frame(self, neighbour: NodeId) -> bytes | None:
         """The next frame for a neighbour; None when there is none."""
         while isinstance(found := self.exchange.next_due(neighbour), StoredPage):
-            raw = (await self._read([found])).get(found)
+            raw = (await self._reader.read([found])).get(found)
             if raw is not None:
                 return raw
         return found
 
     async def held_of(self, author: NodeId) -> list[bytes]:
         """The pages of one author about usage that can be read, as received."""
-        return [
-            raw
-            for pages in batched(self.exchange.pages_of(author), READ_TOGETHER, strict=False)
-            for raw in (await self._read(pages)).values()
-        ]
+        return await self._reader.of_author(author)
 
     async def restore(self) -> None:
         """Load the pages from the page cache, once the ledger knows its incarnation."""
         incarnation = await self._incarnation()
         self._pages = UsagePages(self._key, self._community, incarnation)
-        names = await self._names()
+        names = await self._reader.names()
         self._generation = self._page_cache.generation
-        records = await self._restored(filter(_is_own_record, names or ()))
+        records = await self._reader.records(filter(_is_own_record, names or ()))
         self._stored_booked = booked_record(records or ())
         self._unbooked = UnbookedPages(self._stored_booked)
         reserved = [read_reservation(record, incarnation) for record in records or ()]
@@ -214,7 +221,7 @@ class Replicator:
             self._stored_changes |= changes
         is_loaded, is_writing = names is not None and records is not None, True
         for some in batched(in_order(names or ()), READ_TOGETHER, strict=False):
-            pages = await self._restored(some)
+            pages = await self._reader.records(some)
             is_loaded &= pages is not None
             for record in pages or ():
                 self._restore_page(record)
@@ -224,26 +231,6 @@ class Replicator:
             self._unbooked.all_were_seen()
         else:
             self._stored_booked = b"not known"
-
-    async def _names(self) -> list[str] | None:
-        return await self._patiently(self._page_cache.names)
-
-    async def _restored(self, names: Iterable[str]) -> list[bytes] | None:
-        wanted = tuple(names)
-        found = await self._patiently(lambda: self._page_cache.read(wanted))
-        return None if found is None else list(found.values())
-
-    async def _patiently[T](self, call: Callable[[], Awaitable[T]]) -> T | None:
-        """What the page cache returns, also if its disk is slow; None if it cannot be read."""
-        for _ in range(SLOW_TRIES):
-            try:
-                return await call()
-            except StorageSlow:
-                continue
-            except StorageTrouble as trouble:
-                self._not_kept(trouble)
-                return None
-        return None
 
     def _restore_page(self, record: bytes) -> None:
         page = decode(record)
@@ -267,27 +254,6 @@ class Replicator:
         if name.partition("/")[0] != self._own:
             self.exchange.stored(name, page, is_recent=is_recent)
 
-    async def _read(self, pages: Sequence[StoredPage]) -> dict[StoredPage, bytes]:
-        """Those that can be read. One that the page cache does not have is no longer held: neighbours send it again."""
-        found = {page: raw for page in pages if (raw := self.exchange.bytes_of(page)) is not None}
-        missing = [page for page in pages if page not in found]
-        if not missing:
-            return found
-        try:
-            records = await self._page_cache.read([page.name for page in missing])
-        except StorageTrouble as trouble:
-            self._warnings["page reading"] = f"neighbours' pages cannot be read: {trouble}"
-            return found
-        self._warnings.pop("page reading", None)
-        for page in missing:
-            raw = records.get(page.name)
-            if raw is not None and is_that_page(raw, page):
-                found[page] = raw
-                self.exchange.read(page, raw)
-            else:
-                self.exchange.forget(page)
-        return found
-
     async def _look_after_cache(self) -> None:
         """After another database took the place of the page cache: what is in memory is stored again, and what cannot be
         read there is no longer held."""
@@ -298,10 +264,7 @@ class Replicator:
             page = decode(raw)
             if isinstance(page, Page):
                 self._unstored.setdefault(page.name, raw)
-        for author in self.exchange.authors():
-            for some in batched(self.exchange.pages_of(author), READ_TOGETHER, strict=False):
-                await self._read(some)
-        if "page reading" not in self._warnings:
+        if await self._reader.check_all():
             self._generation = generation
 
     async def run(self) -> None:
@@ -310,6 +273,7 @@ class Replicator:
             tasks.create_task(self._write_when_booked())
             tasks.create_task(self._store_now_and_then())
             tasks.create_task(self._recount_now_and_then())
+            tasks.create_task(self._write_registry())
             tasks.create_task(self._note_booked())
 
     async def persist_pages(self) -> None:
@@ -349,6 +313,7 @@ class Replicator:
                     self._accept(page, said)
                 case PagesEvicted(author, names, is_full):
                     self._unstored |= dict.fromkeys(names)
+                    self._registry.evicted(author, names)
                     if is_full:
                         self._warn(author, TOO_MUCH)
                 case PageRefused(author, reason) if author is not None and reason in {
@@ -374,6 +339,7 @@ class Replicator:
             self._unbooked.merged(page.name)
             self._usage_ledger.merge_page(page.author, page.period, said.rows)
             self._on_usage_changed()
+        self._registry.accept(page, said)
         if page.author == self._own:
             self._recognise(page, said)
 
@@ -408,7 +374,7 @@ class Replicator:
             return True
         pages, found = self.exchange.pages_of_day(author, day), dict[tuple[str, AccountId], UsageBucket]()
         for some in batched(pages, READ_TOGETHER, strict=False):
-            raws = await self._read(some)
+            raws = await self._reader.read(some)
             if len(raws) < len(some):
                 return False
             for raw in raws.values():
@@ -493,7 +459,8 @@ class Replicator:
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(PUBLISH_REST_S):
                     await self._booked.wait()
-            await self._write_pages()
+            async with self._writing:
+                await self._write_pages()
             await asyncio.sleep(PUBLISH_EVERY_S)
 
     async def _write_pages(self) -> None:
@@ -516,6 +483,22 @@ class Replicator:
         await self._reserve(self._pages.seq + 1)
         body, self._node_body = self._node_body, None
         self._offer(self._pages.write_other(NODE_KIND.name, NOW, body))
+
+    async def _write_registry(self) -> None:
+        while True:
+            self._registry_changed.clear()
+            now_s = asyncio.get_running_loop().time()
+            self._registry.tick(now_s)
+            for part, body in self._registry.due(now_s):
+                async with self._writing:
+                    self._follow()
+                    await self._reserve(self._pages.seq + 1)
+                    self._offer(self._pages.write_other(REGISTRY_KIND.name, NOW, body, part))
+                await asyncio.sleep(0)
+            await asyncio.sleep(PUBLISH_EVERY_S)
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(LOOK_AT_REGISTRY_S):
+                    await self._registry_changed.wait()
 
     def _offer(self, page: Page) -> None:
         # Rows of a page just written are already in the ledger and in our pages.

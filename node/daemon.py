@@ -37,10 +37,12 @@ from node.app.console import ConsoleCommands, ConsoleService, RuleCommands
 from node.app.ladder_console import LadderCommands
 from node.app.measured_check import MeasuredCheck
 from node.app.mesh_usage import MeshUsage
+from node.app.network_digest import digest_of
 from node.app.next_rules import NextRulesService
 from node.app.node_graph import NodeGraphService
 from node.app.rule_adoption import RuleAdoption
 from node.app.rule_files import RuleFiles, read
+from node.app.shared_kinds import shared_registry
 from node.app.status import StatusSnapshot
 from node.backup.offline import claim, discard_staged, finish_changes
 from node.backup.service import NodeBackups
@@ -125,7 +127,9 @@ class Node:
             config.uplink.name,
         )
         self.reconciler = self._control_loop(own_node_id(self.keys.node))
-        self.mesh = self._mesh_service()
+        is_in_mesh = bool(config.mesh.interfaces or config.mesh.peers)
+        self.shared_registry = shared_registry(self.reconciler, self.clock) if is_in_mesh else None
+        self.mesh = self._mesh_service() if is_in_mesh else None
         self.callers = link_callers(config)
         self.certificate = certificate_files(config, self.clock)
         self.lan_services = MdnsBrowser(config.lan.interface, config.lan.address4, config.lan.address6)
@@ -158,7 +162,7 @@ class Node:
             self.archive, self.clock, self.reconciler.uplink_rate_control
         )
         self.measured_check = MeasuredCheck(self.reconciler)
-        status_snapshot = self._status_snapshot()
+        self.status_snapshot = self._status_snapshot()
         self.admin_certificate = self._admin_certificate()
         self.graph = NodeGraphService(
             config,
@@ -168,7 +172,7 @@ class Node:
             pages=self.mesh.node_pages if self.mesh else dict,
             civil=self.clock.civil,
         )
-        self.admin = self._admin_service(status_snapshot)
+        self.admin = self._admin_service(self.status_snapshot)
         self.admin_server = AdminServer(
             self.admin,
             address=config.admin.address,
@@ -177,7 +181,7 @@ class Node:
             translations=self.portal.translations,
         )
         self.admin_https = self._admin_https()
-        self.console = self._console(status_snapshot)
+        self.console = self._console(self.status_snapshot)
         self.dnsmasq = dnsmasq(config, self.advertised)
         self.captive_dns = captive_dns(config)
         self.foreign = ForeignServers(config.lan.interface)
@@ -217,6 +221,8 @@ class Node:
                 tasks.create_task(supervise("services", self.lan_services.run, self.parts))
             if self.mesh is not None:
                 tasks.create_task(supervise("mesh", self.mesh.run, self.parts))
+            if self.shared_registry is not None:
+                tasks.create_task(supervise("people", self.shared_registry.run, self.parts))
             tasks.create_task(supervise("community", self.community.run, self.parts))
             tasks.create_task(supervise("connections", self.flow_watch.run, self.parts))
             tasks.create_task(supervise("record of the line", self.capacity_recorder.run, self.parts))
@@ -383,10 +389,8 @@ class Node:
             report_alive=partial(notify_systemd, "WATCHDOG=1"),
         )
 
-    def _mesh_service(self) -> MeshService | None:
+    def _mesh_service(self) -> MeshService:
         config, reconciler = self.config, self.reconciler
-        if not config.mesh.interfaces and not config.mesh.peers:
-            return None
         return MeshService(
             key=self.keys.node,
             community_id=self.keys.community_id,
@@ -397,6 +401,7 @@ class Node:
             machine=self.machine,
             network_time=self.clock,
             community=self.community,
+            shared_records=self.shared_registry,
             local_facts=self._local_facts,
             interfaces=config.mesh.interfaces,
             port=config.mesh.port,
@@ -409,7 +414,8 @@ class Node:
         """What this node's page says of it, beside its links."""
         state: UplinkState = "up" if self.dns_fallback.upstream.answers else "down"
         line = self.config.uplink.name or self.reconciler.active_ruleset.own.uplink_name
-        return LocalFacts(self.version, (line, state), load_percent())
+        attention = len(self.status_snapshot.warnings())
+        return LocalFacts(self.version, (line, state), load_percent(), attention)
 
     def _status_snapshot(self) -> StatusSnapshot:
         return StatusSnapshot(
@@ -486,6 +492,7 @@ class Node:
             adoption=self.adoption,
             parts=self.parts,
             guest=self.app.guest,
+            digest=lambda: digest_of(self.graph.now()),
             admin_link=self.admin.new_link,
             fingerprint=lambda: self.admin_certificate.fingerprint,
             rules_file=self.config.rules.file,
