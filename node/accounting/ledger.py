@@ -8,6 +8,7 @@ are only in the database.
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import date, timedelta
+from itertools import groupby
 from typing import NamedTuple
 
 from node.accounting.intervals import Intervals
@@ -75,6 +76,14 @@ class BucketTable:
         uplink, busy = bucket.uplink, bucket.busy
         of_account[writer].put(key.day, (uplink.down, uplink.up, busy.down, busy.up))
 
+    def load(self, rows: Iterable[tuple[UsageKey, Counters]]) -> None:
+        """Put many; those of one account, node and incarnation that follow each other are packed at once."""
+        for (node, incarnation, account), group in groupby(rows, key=lambda row: row[0][:3]):
+            writer = self._writers.setdefault((node, incarnation), (node, incarnation))
+            of_account = self._accounts.setdefault(account, {})
+            days = {key.day: counters for key, counters in group}
+            of_account[writer] = PackedDays({**dict(of_account.get(writer, _EMPTY).items()), **days}.items())
+
     def pop(self, key: UsageKey) -> UsageBucket:
         """The bucket must be there."""
         found, writer = self.get(key), (key.node, key.incarnation)
@@ -99,6 +108,7 @@ class BucketTable:
                         yield UsageKey(writer, incarnation, owner, day), _unpacked(counters)
 
 
+_EMPTY = PackedDays()
 _NO_DAYS: dict[tuple[NodeId, str], PackedDays] = {}
 
 
