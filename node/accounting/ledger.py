@@ -133,7 +133,8 @@ class Ledger:
     def add(self, key: UsageKey, used: Usage, *, busy: bool) -> UsageBucket:
         """Add `used` to one of this node's buckets, which must be of an open day. Returns its new value."""
         assert self.is_open(key.day), f"{key.day} is closed: what its bucket holds is not known here"
-        return self.merge(key, plus(self.bucket(key), UsageBucket(used, used if busy else NO_USAGE)))
+        grown, known = UsageBucket(used, used if busy else NO_USAGE), self._buckets.get(key)
+        return self._grow(key, grown if known is None else plus(known, grown), grown)
 
     def merge(self, key: UsageKey, bucket: UsageBucket) -> UsageBucket:
         """Raise each of the four numbers of the bucket to at least that of `bucket`; never lowers one. A bucket
@@ -142,12 +143,14 @@ class Ledger:
             return bucket
         known = self._buckets.get(key)
         merged = highest(known, bucket) if known is not None else bucket
-        if merged == (known or EMPTY_BUCKET):
-            return merged
-        self._buckets.put(key, merged)
-        sums = self._sums.get(key.account)
-        if sums is not None:
-            _raise(sums, key.day, difference(merged, known or EMPTY_BUCKET))
+        return self._grow(key, merged, difference(merged, known or EMPTY_BUCKET))
+
+    def _grow(self, key: UsageKey, merged: UsageBucket, grown: UsageBucket) -> UsageBucket:
+        if grown != EMPTY_BUCKET:
+            self._buckets.put(key, merged)
+            sums = self._sums.get(key.account)
+            if sums is not None:
+                _raise(sums, key.day, grown)
         return merged
 
     def recount(self, said: Recounts) -> None:
