@@ -6,7 +6,7 @@ bytes.
 
 import hashlib
 import json
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 
 from mesh import messages
@@ -41,9 +41,22 @@ from mesh.roster import nodes_digest
 from mesh.signed_statement import as_json
 from mesh.usage_kind import PageContent, usage_body
 from node.accounting.ledger import UsageBucket
+from node.accounts.device_names import DeviceNames
 from node.accounts.registry_record import RegistryRecord
+from node.app.roaming_records import (
+    NoBinding,
+    NoBlock,
+    SessionEnded,
+    TheBinding,
+    TheBlock,
+    TheSession,
+    join_bindings,
+    join_blocks,
+    join_sessions,
+)
 from node.identity import human_form, key_from_raw, own_node_id, sign
-from node.units import AccountId, Bytes, Usage
+from node.keyring import derived_key
+from node.units import AccountId, Bytes, MacAddress, Usage
 
 FOLDER = Path(__file__).parents[1] / "vectors" / "mesh"
 KEY = key_from_raw(bytes(range(32)))
@@ -183,6 +196,28 @@ def registry_page() -> dict[str, object]:
     }
 
 
+def devices() -> dict[str, object]:
+    """The name of a device under two secrets, and what is in effect of two values at one version."""
+    secrets, mac = (bytes(range(32)), bytes(range(32, 64))), MacAddress("02:00:00:00:00:0a")
+    guest = TheSession(AccountId("guest-7k3m9q2w4x1z"), "terms", "1", 1_800_000_000, "aoqqpp7tzyil4")
+    later, gone = replace(guest, end_s=1_800_003_600).value, NoBinding().value
+    bound = TheBinding(AccountId("anna"), "passphrase", "2027-01-15").value
+    pairs = (
+        ("session", join_sessions, guest.value, later),
+        ("session", join_sessions, later, SessionEnded().value),
+        ("binding", join_bindings, bound, gone),
+        ("blocked", join_blocks, TheBlock("noise at night").value, NoBlock().value),
+    )
+    return {
+        "mac": mac,
+        "names": {
+            secret.hex(): DeviceNames(lambda s=secret: (derived_key(s, "device names"),)).newest(mac)  # type: ignore[misc]
+            for secret in secrets
+        },
+        "in_effect_of_two": [[kind, one, other, join(one, other)] for kind, join, one, other in pairs],
+    }
+
+
 def others() -> dict[str, object]:
     other = messages.decode(other_page())
     assert isinstance(other, Page)
@@ -310,6 +345,7 @@ def vectors() -> dict[str, object]:
     found["other"] = others()
     found["node"] = node_page()
     found["registry"] = registry_page()
+    found["devices"] = devices()
     found["hello-extended"] = {"frame": encode(EXTENDED).decode(), "says": asdict(EXTENDED)}
     found["room"] = room()
     found["statements"] = statements()
