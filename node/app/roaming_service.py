@@ -96,7 +96,7 @@ def roaming_service(
         node_pages=node_pages,
     )
     people.came_from, people.devices_with_sessions = made.came_from, made.devices_with_sessions
-    link.on_neighbour, app.on_device = made.seen, made.seen
+    link.on_neighbour, app.on_device = made.seen, made.asked
     app.admission.block_elsewhere = made.block_of
     return made
 
@@ -170,7 +170,7 @@ class RoamingService:
     # --- what the LAN says ----------------------------------------------------------------------
 
     def seen(self, mac: MacAddress, address: str = "") -> None:
-        """A device was heard on the LAN under this address, or asks for a page. One that no node told of costs one hash
+        """A device was heard on the LAN under this address. One that no node told of costs one hash
         for each key, and a look for each record."""
         if self._table.is_admitted(mac):
             return
@@ -179,6 +179,16 @@ class RoamingService:
         records = self._shared.records
         if any(records.effective(kind, name) for name in names for kind in (SESSION, BLOCKED)):
             self._consider(mac, names)
+
+    def asked(self, mac: MacAddress) -> None:
+        """A device asks for a page. It is bound as other nodes say, so that its person may return to the account."""
+        if self._table.is_admitted(mac):
+            return
+        if self._registry.bindings.get(mac) is None and self._reconciler.persistence.recalled:
+            told = read_binding(self._value(BINDING, self._names.every(mac)))
+            if isinstance(told, TheBinding):
+                self._bind(mac, told, "")
+        self.seen(mac)
 
     def block_of(self, mac: MacAddress) -> str | None:
         """The reason why an admin of another node blocked the device; None if none did."""
@@ -309,15 +319,14 @@ class RoamingService:
         bound = None if mac is None else self._registry.bindings.get(mac)
         if mac is None or (bound is None and mac not in self._table.session_entries):
             return
-        rows: tuple[Change, ...] = ()
         if isinstance(told, TheBinding):
-            name = bound.name if bound is not None and bound.account == told.account else ""
-            rows = self._registry.bindings.bind(
-                Binding(mac, told.account, told.way, told.day, name, told.host)
-            )
-        elif isinstance(told, NoBinding):
-            rows = self._registry.bindings.unbind(mac)
-        if rows:
+            self._bind(mac, told, bound.name if bound is not None and bound.account == told.account else "")
+        elif isinstance(told, NoBinding) and (rows := self._registry.bindings.unbind(mac)):
+            self._start(self._reconciler.remember(rows))
+
+    def _bind(self, mac: MacAddress, told: TheBinding, name: str) -> None:
+        binding = Binding(mac, told.account, told.way, told.day, name, told.host)
+        if rows := self._registry.bindings.bind(binding):
             self._start(self._reconciler.remember(rows))
 
     def _prolong(self, mac: MacAddress, session: TheSession | None) -> None:

@@ -215,6 +215,19 @@ async def test_a_members_device_is_bound_everywhere_without_the_name_that_it_has
     assert BEN.replace(":", "") not in said
 
 
+async def test_a_person_returns_to_the_account_at_a_node_where_the_device_never_was(nodes: Nodes) -> None:
+    square, hills = nodes
+    await square.app.join_by_passphrase(BEN)
+    await square.app.portal.leave(BEN)
+    await exchange(square, hills)
+    hills.roaming.seen(BEN)
+    assert hills.app.loop.registry.bindings.get(BEN) is None, "it only passes by"
+    hills.app.guest(BEN)
+    assert "ana" == await hills.app.join(BEN)
+    await exchange(square, hills)
+    assert 1 == hills.version(BINDING, BEN)
+
+
 async def test_a_device_that_is_removed_from_its_account_is_out_of_it_everywhere(nodes: Nodes) -> None:
     square, hills = nodes
     await square.app.join_by_passphrase(BEN)

@@ -48,11 +48,13 @@ class RoamingNode:
             own=self.own,
             terms_version=lambda: self.app.portal.community().terms_version,
         )
-        self.app.portal.on_device = self.roaming.seen
+        self.app.portal.on_device = self.roaming.asked
         self.app.portal.admission.block_elsewhere = self.roaming.block_of
         async with asyncio.TaskGroup() as tasks:
             running = [tasks.create_task(run()) for run in (loop.run, self.shared.run, self.roaming.run)]
             await asyncio.wait_for(loop.ready.wait(), 60)
+            for part, records in self._pages().items():
+                self.shared.take(self.own, part, records)  # as a node reads its own pages at a start
             yield self
             for each in running:
                 each.cancel()
@@ -62,6 +64,9 @@ class RoamingNode:
         for part in range(REGISTRY_PARTS):
             body = self.shared.records.body(part)
             self.pages[part] = body or b'{"rows":[]}'
+        return self._pages()
+
+    def _pages(self) -> dict[int, tuple[RegistryRecord, ...]]:
         found = {part: registry_content(body) for part, body in self.pages.items()}
         assert all(isinstance(each, RegistryContent) for each in found.values())
         return {part: each.records for part, each in found.items()}  # type: ignore[union-attr]
