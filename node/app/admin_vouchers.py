@@ -5,16 +5,16 @@ from dataclasses import dataclass
 
 from node.accounts.changes import Change
 from node.accounts.codes import Code, read_code, shown
+from node.accounts.voucher_store import GeneratedVoucher
+from node.accounts.voucher_store import IssueResult as Fresh
 from node.accounts.vouchers import (
     VOUCHER_STATES,
     Batch,
-    GeneratedVoucher,
     Voucher,
     VoucherState,
     VoucherView,
     voucher_state,
 )
-from node.accounts.vouchers import IssueResult as Fresh
 from node.app.admin_access import AdminSession
 from node.app.admin_sessions import Signed
 from node.app.idempotency import RANDOM_BYTES, IdempotencyKeys
@@ -265,7 +265,11 @@ class AdminVouchersService:
         if batch is None or not _may_see(signed, batch):
             message = gettext_lazy("You have no batch {number}.", number=number)
             return Finding("voucher", 0, message, gettext_lazy("choose one from the list"))
-        return await self._turn(self._vouchers.of_batch(number), back=back)
+        now = self._reconciler.persistence.instant().now
+        turn = self._vouchers.restore_batch if back else self._vouchers.revoke_batch
+        turned = turn(number, now)
+        await store(self._reconciler, turned.changes)
+        return turned.count
 
     def find(self, signed: Signed, typed: str) -> VoucherView | Finding:
         voucher = self._find(signed, typed)
@@ -277,7 +281,9 @@ class AdminVouchersService:
         voucher = self._find(signed, typed)
         if isinstance(voucher, Finding):
             return voucher
-        await self._turn((voucher,), back=back)
+        now, ours = self._reconciler.persistence.instant().now, self._vouchers
+        names = [voucher.fingerprint]
+        await store(self._reconciler, ours.restore(names, now) if back else ours.revoke(names, now).changes)
         return None
 
     def groups(self) -> tuple[str, ...]:
@@ -287,14 +293,6 @@ class AdminVouchersService:
             group for rule in self._reconciler.active_ruleset.ruleset.every_rule for group in rule.who.groups
         }
         return tuple(sorted((named | issued) - {LATE_DUES}))
-
-    async def _turn(self, vouchers: Iterable[Voucher], *, back: bool) -> int:
-        """Revokes or restores; returns how many changed. Raises as `store`."""
-        names = [voucher.fingerprint for voucher in vouchers]
-        now, ours = self._reconciler.persistence.instant().now, self._vouchers
-        changes = ours.restore(names) if back else ours.revoke(names, now).changes
-        await store(self._reconciler, changes)
-        return len(changes)
 
     def _find(self, signed: Signed, typed: str) -> Voucher | Finding:
         require_recalled(self._reconciler)

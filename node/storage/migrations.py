@@ -313,6 +313,24 @@ def _eleventh(db: Connection) -> None:
     _create(db, "ladder_cases", "number", {"number": int, **texts, **numbers})
 
 
+def _twelfth(db: Connection) -> None:
+    """Vouchers of other nodes, and batches that were revoked as a whole."""
+    batches = table(db, "batches")
+    for name in ("is_revoked", "origin_number"):
+        batches.add_column(name, int, not_null_default=0)
+    for name in ("origin", "accounts"):
+        batches.add_column(name, str, not_null_default="")
+    table(db, "vouchers").add_column("used_elsewhere", int, not_null_default=0)
+    # One fact to tell other nodes instead of one for each voucher.
+    db.execute(
+        """UPDATE batches SET is_revoked = 1 WHERE number IN
+           (SELECT batch FROM vouchers GROUP BY batch HAVING min(is_revoked) = 1)"""
+    )
+    db.execute(
+        "UPDATE vouchers SET is_revoked = 0 WHERE batch IN (SELECT number FROM batches WHERE is_revoked)"
+    )
+
+
 def _create(
     db: Connection,
     name: str,
@@ -341,6 +359,7 @@ MIGRATIONS: tuple[Callable[[Connection], None], ...] = (
     _ninth,
     _tenth,
     _eleventh,
+    _twelfth,
 )
 """In order; user_version is the number applied. Each runs in one transaction."""
 
