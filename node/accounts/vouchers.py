@@ -126,6 +126,14 @@ def first_end_possible_s(batch: Batch) -> int:
     return int(issued.timestamp()) + batch.lasts_ms // 1000 - 86_400
 
 
+def is_end_earlier(saved: SavedVoucher | None, ends_s: int) -> bool:
+    """Whether the voucher was first used at this node and ends before this Unix time; 0 is not known, and later."""
+    if saved is None or saved.lease is None or saved.voucher.used_elsewhere:
+        return False
+    own_s = saved.lease.ends_wall_s
+    return own_s is not None and (not ends_s or own_s < ends_s - LEASE_MOVES_S)
+
+
 def batch_findings(batch: Batch, count: int) -> tuple[Finding, ...]:
     """Everything that is wrong with a request for `count` such vouchers."""
     checks = (
