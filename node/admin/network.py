@@ -1,7 +1,6 @@
 """The network: all nodes of the community as this node knows them now, drawn and as tables, and for other programs."""
 
 import io
-import json
 from collections import Counter
 from dataclasses import dataclass
 
@@ -23,7 +22,7 @@ from node.export.node_graph import GraphLink, GraphNode, NodeGraph
 from node.translator import gettext_lazy, number_lazy
 
 UPLINK_WORDS = {"up": gettext_lazy("reaches the Internet"), "down": gettext_lazy("is down")}
-FILE_NAMES = {name: f"/network/{name}.json" for name in FORMATS}
+FILE_NAMES = {name: f"/network/{name}.{each.suffix}" for name, each in FORMATS.items()}
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,8 +83,9 @@ class NetworkViews:
 
     async def _download(self, request: AdminRequest) -> AdminDownload:
         name = next(name for name, path in FILE_NAMES.items() if path == request.path)
-        document = json.dumps(FORMATS[name](self._backend.graph()), ensure_ascii=False, indent=1)
-        return AdminDownload(f"{name}.json", io.BytesIO(document.encode()), "application/json")
+        written = FORMATS[name]
+        document = written.write(self._backend.graph())
+        return AdminDownload(f"{name}.{written.suffix}", io.BytesIO(document.encode()), written.media_type)
 
 
 def network_page(graph: NodeGraph, layout: PageLayout, request: AdminRequest) -> NetworkPage:
