@@ -1,14 +1,14 @@
 """Batch pages: this node's to publish, and what those of other nodes say."""
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterator
 from datetime import date
 from typing import Protocol
 
 from mesh.batch_kind import (
     BATCH_KIND,
     BATCH_PARTS,
+    NAME,
     BatchContent,
-    BatchSaid,
     batch_body,
     batch_label,
     batches_by_part,
@@ -17,34 +17,16 @@ from mesh.messages import decode
 from mesh.other_pages import OTHER_BYTES_MAX, OTHER_PAGES_MAX
 from mesh.page_format import Page
 from mesh.page_kinds import page_content
-from mesh.ports import Roster
+from mesh.ports import Roster, SharedBatches
 from node.units import NodeId
 
 RESERVED_BYTES = 8 * 1024
 """Of the limit for pages of other kinds than usage: room in which those of other kinds may grow."""
+LOOK_EVERY_S = 3600.0
+"""Between two looks for vouchers that were forgotten, and for pages that have to be said again."""
 SAID_AGAIN_DAYS = 20
 """A page that says the same is published again after so many days, with the day: others must know that it is still true."""
 PAGE_BYTES_MIN = OTHER_BYTES_MAX // OTHER_PAGES_MAX
-
-
-class SharedBatches(Protocol):
-    """The vouchers of this node, as its pages say them and other nodes' pages change them."""
-
-    woken: Callable[[], None]
-    """Called when this node has other batches to say."""
-
-    @property
-    def generation(self) -> int:
-        """Another number than before: all pages have to be read again. 0: not yet, the database was not read."""
-
-    def today(self) -> str:
-        """Empty while the date is not known."""
-
-    def own(self) -> Iterable[BatchSaid]:
-        """What this node says."""
-
-    def take(self, author: NodeId, content: BatchContent) -> None:
-        """What a page of a node of the community says; of this node too, when others give its pages back."""
 
 
 class HeldPages(Protocol):
@@ -64,6 +46,7 @@ class BatchPages:
         self._own, self._batches, self._held, self._roster = own, batches, held, roster
         self._generation = 0
         self._left_out = 0
+        self._changed, self._look_at_s = True, 0.0
         self._known: frozenset[NodeId] = frozenset()
         """The nodes whose pages were read."""
 
@@ -72,6 +55,10 @@ class BatchPages:
         if page.kind == BATCH_KIND.name and page.author in self._known and self._batches is not None:
             self._take(self._batches, page)
 
+    def changed(self) -> None:
+        """This node may have other batches to say."""
+        self._changed = True
+
     def tick(self) -> None:
         """Call now and then: reads the pages of nodes that are new in the community, and all when they have to be read
         again."""
@@ -79,7 +66,7 @@ class BatchPages:
         if batches is None or not batches.generation:
             return
         if batches.generation != self._generation:
-            self._generation, self._known = batches.generation, frozenset()
+            self._generation, self._known, self._changed = batches.generation, frozenset(), True
         new, self._known = roster - self._known, roster
         # This node's own first: its pages say which batches are its own.
         for author in sorted(new, key=lambda node: (node != self._own, node)):
@@ -88,11 +75,12 @@ class BatchPages:
                 if page is not None:
                     self._take(batches, page)
 
-    def due(self) -> Iterator[tuple[int, bytes]]:
-        """Part and body of each page to publish now."""
+    def due(self, now_s: float) -> Iterator[tuple[int, bytes]]:
+        """Part and body of each page to publish at this monotonic time."""
         batches = self._batches
-        if batches is None or not self._generation:
+        if batches is None or not self._generation or not (self._changed or now_s >= self._look_at_s):
             return
+        self._changed, self._look_at_s = False, now_s + LOOK_EVERY_S
         parts, self._left_out = batches_by_part(batches.own(), self._room(), PAGE_BYTES_MIN)
         for part in range(BATCH_PARTS):
             listed, said = parts.get(part, ()), self._said(part)
@@ -104,9 +92,11 @@ class BatchPages:
 
     def warnings(self) -> tuple[str, ...]:
         """What is not published."""
+        beyond = tuple(self._batches.warnings()) if self._batches is not None else ()
         if not self._left_out:
-            return ()
+            return beyond
         return (
+            *beyond,
             f"{self._left_out} batches of vouchers are valid at this node only, because this node may tell others no more: "
             "revoke those that are not needed any longer, or issue them at another node",
         )
@@ -134,8 +124,8 @@ class BatchPages:
 
 
 def _is_batch_page(raw: bytes) -> bool:
-    page = decode(raw)
-    return isinstance(page, Page) and page.kind == BATCH_KIND.name
+    """Of a page that was verified; its head is canonical."""
+    return b'"kind":"' + NAME.encode() + b'"' in raw.split(b"\n", 1)[0]
 
 
 def _is_old(day: str, today: str) -> bool:

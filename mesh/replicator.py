@@ -2,10 +2,13 @@
 
 import asyncio
 import contextlib
+import random
 from collections.abc import Callable, Iterable, Iterator, Mapping
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
+from mesh.batch_kind import BATCH_KIND
+from mesh.batch_pages import BatchPages
 from mesh.exchange import (
     CHANGES_TOO_MUCH,
     TOO_MANY_OTHERS,
@@ -23,8 +26,10 @@ from mesh.page_format import Malformed, Page
 from mesh.page_kinds import Content, page_content
 from mesh.page_versions import PagePosition, page_position
 from mesh.pages import UsagePages, changes_record, read_changes, read_reservation, reservation
-from mesh.ports import PageCache, Roster, UsageLedger
+from mesh.ports import PageCache, Roster, SharedRecords, UsageLedger
 from mesh.publishing import PublishSchedule
+from mesh.registry_kind import REGISTRY_KIND
+from mesh.registry_pages import RegistryPages
 from mesh.usage_kind import PageContent
 from node.accounting.ledger import (
     EMPTY_BUCKET,
@@ -52,6 +57,8 @@ RECOUNT_EVERY_S = 60.0
 BUCKETS_PER_TURN = 500
 """Buckets noted before the event loop runs other tasks: about 1 ms."""
 LEDGER_AGAIN_S = 0.1
+LOOK_AT_REGISTRY_S = 5.0
+"""Between two looks for nodes that left and records that no node says."""
 OWN_STREAMS_MAX = 4
 """Own streams that may exist in parallel before the newest merges the others: each reboot starts an incarnation, and
 merging sends everything again."""
@@ -73,6 +80,7 @@ class Replicator:
         usage_ledger: UsageLedger,
         page_cache: PageCache,
         machine: str = "",
+        shared_records: SharedRecords | None = None,
         woken: Callable[[], None],
         on_usage_changed: Callable[[], None],
     ) -> None:
@@ -105,11 +113,19 @@ class Replicator:
         self._node_body: bytes | None = None
         """Of the page about this node itself, to be written next."""
         self._takes_in = False
+        self._writing, self._registry_changed = asyncio.Lock(), asyncio.Event()
+        self._registry = RegistryPages(self._own, shared_records, self.exchange, roster, random.uniform)
+        batches = shared_records.batches if shared_records is not None else None
+        self._batches = BatchPages(self._own, batches, self.exchange, roster)
+        if shared_records is not None:
+            shared_records.woken = self._registry_changed.set
+        if batches is not None:
+            batches.woken = self._batches_changed
         self._warnings: dict[str, str] = {}
 
     def warnings(self) -> tuple[str, ...]:
         """What prevents pages from being stored or trusted."""
-        return tuple(self._warnings.values())
+        return (*self._warnings.values(), *self._registry.warnings(), *self._batches.warnings())
 
     def publish(self, changed: Iterable[OwnBucket] | None) -> None:
         """Own buckets were booked; None reads all own buckets of the ledger again."""
@@ -187,6 +203,7 @@ class Replicator:
             tasks.create_task(self._write_when_booked())
             tasks.create_task(self._store_now_and_then())
             tasks.create_task(self._recount_now_and_then())
+            tasks.create_task(self._write_registry())
 
     async def persist_pages(self) -> None:
         """Store changes; what cannot be stored now is tried again later."""
@@ -211,6 +228,7 @@ class Replicator:
                     self._accept(page, said)
                 case PagesEvicted(author, names, is_full):
                     self._unstored |= dict.fromkeys(names)
+                    self._registry.evicted(author, names)
                     if is_full:
                         self._warn(author, TOO_MUCH)
                 case PageRefused(author, reason) if author is not None and reason in {
@@ -235,6 +253,8 @@ class Replicator:
         if isinstance(said, PageContent):
             self._usage_ledger.merge_page(page.author, page.period, said.rows)
             self._on_usage_changed()
+        self._registry.accept(page, said)
+        self._batches.accept(page)
         if page.author == self._own:
             self._recognise(page, said)
 
@@ -348,7 +368,8 @@ class Replicator:
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(PUBLISH_REST_S):
                     await self._booked.wait()
-            await self._write_pages()
+            async with self._writing:
+                await self._write_pages()
             await asyncio.sleep(PUBLISH_EVERY_S)
 
     async def _write_pages(self) -> None:
@@ -371,6 +392,32 @@ class Replicator:
         await self._reserve(self._pages.seq + 1)
         body, self._node_body = self._node_body, None
         self._offer(self._pages.write_other(NODE_KIND.name, NOW, body))
+
+    async def _write_registry(self) -> None:
+        while True:
+            self._registry_changed.clear()
+            now_s = asyncio.get_running_loop().time()
+            self._registry.tick(now_s)
+            self._batches.tick()
+            for part, body in self._registry.due(now_s):
+                await self._write_part(REGISTRY_KIND.name, part, body)
+            for part, body in self._batches.due(now_s):
+                await self._write_part(BATCH_KIND.name, part, body)
+            await asyncio.sleep(PUBLISH_EVERY_S)
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(LOOK_AT_REGISTRY_S):
+                    await self._registry_changed.wait()
+
+    async def _write_part(self, kind: str, part: int, body: bytes) -> None:
+        async with self._writing:
+            self._follow()
+            await self._reserve(self._pages.seq + 1)
+            self._offer(self._pages.write_other(kind, NOW, body, part))
+        await asyncio.sleep(0)
+
+    def _batches_changed(self) -> None:
+        self._batches.changed()
+        self._registry_changed.set()
 
     def _offer(self, page: Page) -> None:
         # Rows of a page just written are already in the ledger and in our pages.

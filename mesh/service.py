@@ -37,7 +37,7 @@ from mesh.own_node_page import LocalFacts, MeasuredLink, OwnNodePage
 from mesh.page_format import VERSION, Malformed
 from mesh.peer_exchange import CANDIDATE_EVERY_S, LINKS_ENOUGH, PeerExchange
 from mesh.peering import GREETING_MAX, KEEPALIVE_EVERY, QUIET_SILENT_AFTER, SILENT_AFTER
-from mesh.ports import NetworkTime, PageCache, PeerView, Roster, UsageLedger
+from mesh.ports import NetworkTime, PageCache, PeerView, Roster, SharedRecords, UsageLedger
 from mesh.record_exchange import RECORDS_EXTENSION
 from mesh.replicator import OwnBucket, Replicator
 from mesh.secret_exchange import SECRETS_EXTENSION
@@ -70,11 +70,9 @@ class MeshService:
     def __init__(
         self,
         *,
-        # Identity
         key: Ed25519PrivateKey,
         community_id: str,
         name: str,
-        # Other parts of the node
         roster: Roster,
         usage_ledger: UsageLedger,
         page_cache: PageCache,
@@ -82,8 +80,8 @@ class MeshService:
         network_time: NetworkTime | None = None,
         on_usage_changed: Callable[[], None] = lambda: None,
         community: CommunityService | None = None,
+        shared_records: SharedRecords | None = None,
         local_facts: Callable[[], LocalFacts] = LocalFacts,
-        # Network
         interfaces: tuple[str, ...] = (),
         port: int = 7400,
         configured_peers: tuple[ConfiguredPeer, ...] = (),
@@ -92,6 +90,7 @@ class MeshService:
         self._own = own_node_id(key)
         self._community = community_id
         self._records = community
+        self._shared_records = shared_records
         self._name = name
         self._machine = machine
         self._network_time = network_time
@@ -119,6 +118,7 @@ class MeshService:
             usage_ledger=self._usage_ledger,
             page_cache=self._page_cache,
             machine=self._machine,
+            shared_records=self._shared_records,
             woken=self._wake,
             on_usage_changed=self._on_usage_changed,
         )

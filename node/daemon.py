@@ -41,6 +41,7 @@ from node.app.next_rules import NextRulesService
 from node.app.node_graph import NodeGraphService
 from node.app.rule_adoption import RuleAdoption
 from node.app.rule_files import RuleFiles, read
+from node.app.shared_kinds import shared_registry
 from node.app.status import StatusSnapshot
 from node.backup.offline import claim, discard_staged, finish_changes
 from node.backup.service import NodeBackups
@@ -125,7 +126,9 @@ class Node:
             config.uplink.name,
         )
         self.reconciler = self._control_loop(own_node_id(self.keys.node))
-        self.mesh = self._mesh_service()
+        is_in_mesh = bool(config.mesh.interfaces or config.mesh.peers)
+        self.shared_registry = shared_registry(self.reconciler, self.clock) if is_in_mesh else None
+        self.mesh = self._mesh_service() if is_in_mesh else None
         self.callers = link_callers(config)
         self.certificate = certificate_files(config, self.clock)
         self.lan_services = MdnsBrowser(config.lan.interface, config.lan.address4, config.lan.address6)
@@ -217,6 +220,8 @@ class Node:
                 tasks.create_task(supervise("services", self.lan_services.run, self.parts))
             if self.mesh is not None:
                 tasks.create_task(supervise("mesh", self.mesh.run, self.parts))
+            if self.shared_registry is not None:
+                tasks.create_task(supervise("people", self.shared_registry.run, self.parts))
             tasks.create_task(supervise("community", self.community.run, self.parts))
             tasks.create_task(supervise("connections", self.flow_watch.run, self.parts))
             tasks.create_task(supervise("record of the line", self.capacity_recorder.run, self.parts))
@@ -383,10 +388,8 @@ class Node:
             report_alive=partial(notify_systemd, "WATCHDOG=1"),
         )
 
-    def _mesh_service(self) -> MeshService | None:
+    def _mesh_service(self) -> MeshService:
         config, reconciler = self.config, self.reconciler
-        if not config.mesh.interfaces and not config.mesh.peers:
-            return None
         return MeshService(
             key=self.keys.node,
             community_id=self.keys.community_id,
@@ -397,6 +400,7 @@ class Node:
             machine=self.machine,
             network_time=self.clock,
             community=self.community,
+            shared_records=self.shared_registry,
             local_facts=self._local_facts,
             interfaces=config.mesh.interfaces,
             port=config.mesh.port,

@@ -4,7 +4,7 @@ Used only from the event loop's thread; does no I/O. A method that changes state
 The caller stores them before it confirms the change to the person; storing a row twice has no further effect.
 """
 
-from collections.abc import Callable, Collection, Container, Sequence
+from collections.abc import Callable, Collection, Container, Iterable, Sequence
 from dataclasses import dataclass, replace
 
 from node.accounts.appearance import NO_APPEARANCE
@@ -19,6 +19,7 @@ from node.accounts.member_lookup import MemberLookup
 from node.accounts.member_passphrases import DUMMY_HASH, PassphraseGone, PassphraseHash
 from node.accounts.notices import NoticeBoard
 from node.accounts.objections import OBJECTION_CHARS_MAX, RULE_CHARS_MAX, Objection, Objections
+from node.accounts.registry_record import RecordRow
 from node.accounts.rule_objections import RuleObjections
 from node.accounts.sponsorship import HOST_CHARS_MAX, SponsorRequest, Sponsorship
 from node.accounts.terms import TermsStore
@@ -89,6 +90,10 @@ class AccountRegistry:
         self._hosts = MemberLookup()
         self._passphrases: dict[AccountId, str] = {}
         self._void: dict[AccountId, int] = {}
+        self.take_records: Callable[[Iterable[RecordRow]], Iterable[Change]] = lambda _stored: ()
+        """Called when everything is loaded, with the records of before; returns those to be stored."""
+        self.records: Callable[[], Iterable[RecordRow]] = tuple
+        """What the nodes of the community told each other."""
 
     def take(self, kept: StoredAccounts, at: Now, saved_at: Monotonic | None) -> tuple[Change, ...]:
         """Load the stored state, once after start. `saved_at` is the time of the last write in the previous
@@ -103,7 +108,8 @@ class AccountRegistry:
         self._passphrases = {each.account: each.hash for each in kept.passphrases}
         self._void = {each.account: each.below_serial for each in kept.cards_void}
         cases = self.ladder_cases.take(kept.ladder_cases, at, saved_at)
-        return (*self.vouchers.take(kept.batches, kept.vouchers, at, saved_at), *cases)
+        vouchers = self.vouchers.take(kept.batches, kept.vouchers, at, saved_at)
+        return (*vouchers, *cases, *self.take_records(kept.records))
 
     def forget(self, forgotten: Forgotten, at: Now) -> tuple[Change, ...]:
         """Drop what storage deleted at the end of retention. Returns rows that are still in use and must be
@@ -130,6 +136,7 @@ class AccountRegistry:
             *self.notices.all(),
             *reversed(self.terms.all()),
             *((self.appearance,) if self.appearance != NO_APPEARANCE else ()),
+            *self.records(),
         )
 
     # --- accounts and their devices -----------------------------------------------------------
@@ -325,6 +332,14 @@ class AccountRegistry:
         self._passphrases[account] = hashed
         return (PassphraseHash(account, hashed),)
 
+    def take_passphrase(self, account: AccountId, hashed: str) -> tuple[Change, ...]:
+        """As `set_passphrase`, by a node whose member directory may be newer: it is of use once the account is a member
+        here. Empty if it is the same."""
+        if self._passphrases.get(account) == hashed:
+            return ()
+        self._passphrases[account] = hashed
+        return (PassphraseHash(account, hashed),)
+
     def drop_passphrase(self, account: AccountId) -> tuple[Change, ...]:
         """Empty if the account had no passphrase."""
         return (PassphraseGone(account),) if self._passphrases.pop(account, None) is not None else ()
@@ -341,6 +356,14 @@ class AccountRegistry:
         self.step_up.drop(account)
         self._void[account] = next_void(today, self._void.get(account, 0))
         return (CardsVoid(account, self._void[account]),)
+
+    def take_void(self, account: AccountId, below_serial: int) -> tuple[Change, ...]:
+        """Cards revoked at another node. Empty if they were revoked here too."""
+        if self._void.get(account, 0) >= below_serial:
+            return ()
+        self.step_up.drop(account)
+        self._void[account] = below_serial
+        return (CardsVoid(account, below_serial),)
 
     def add_objection(
         self, account: AccountId, rule: str, text: str, at: Now

@@ -20,6 +20,8 @@ from node.accounts.changes import (
     ObjectionGone,
     PassphraseGone,
     PassphraseHash,
+    RecordGone,
+    RecordRow,
     RuleObjection,
     RuleObjectionGone,
     SavedVoucher,
@@ -55,6 +57,7 @@ def load_kept(db: Connection) -> StoredAccounts:
         notices=tuple(_notice(row) for row in rows(NOTICE, "notices")),
         terms=tuple(_terms(row) for row in rows(TERMS, "terms")),
         appearance=tuple(_appearance(row) for row in rows(APPEARANCE, "appearance")),
+        records=tuple(RecordRow(*values) for values in rows(RECORD, "registry_records")),
     )
 
 
@@ -132,7 +135,8 @@ LADDER_CASE = (
     "number, account, ladder, step, said, days, reason, by, opened_s, boot, at_ms, ran_ms, objection, objected_s, "
     "objected_ran_ms, is_answered, ending, ended_s, ended_by"
 )
-KEY_COLUMNS = {"rule_objections": 2}
+RECORD = "kind, key, version, until, text"
+KEY_COLUMNS = {"rule_objections": 2, "registry_records": 2}
 """How many columns are the primary key, where it is not the first one alone."""
 NOTICE = "number, place, audience, first_day, last_day, is_urgent, by, texts"
 TERMS = "version, adopted_day, by, texts"
@@ -153,6 +157,8 @@ def _statement(change: Change) -> tuple[str, list[Any]]:
             return "DELETE FROM ladder_cases WHERE number = ?", [number]
         case NoticeGone(number):
             return "DELETE FROM notices WHERE number = ?", [number]
+        case RecordGone(kind, key):
+            return "DELETE FROM registry_records WHERE kind = ? AND key = ?", [kind, key]
         case _:
             return put(*row(change))
 
@@ -169,6 +175,7 @@ Row = (
     | Notice
     | Terms
     | Appearance
+    | RecordRow
 )
 """What is stored as one row."""
 
@@ -180,6 +187,8 @@ def row(change: Row) -> tuple[str, str, list[Any]]:
             return _written(change)
         case LadderCase():
             return "ladder_cases", LADDER_CASE, _case_row(change)
+        case RecordRow(kind, key, version, until, text):
+            return "registry_records", RECORD, [kind, key, version, until, text]
         case _:
             return _owned(change)
 

@@ -4,7 +4,8 @@ A change is ``["put", table, values]``, ``["gone", table, key, more of the key]`
 ``["pardoned", device]`` or ``["erased", device, account, until_day]``. Credentials are stored as in the
 database: as fingerprints and hashes. A device that was erased or left an account is stored as a keyed hash.
 Names of devices, texts of objections and reasons of cases are not in the journal, only in the copy, so that they need to be
-erased in one place only.
+erased in one place only. Nor are registry records: those that lack a change of the registry are made again from it, and
+other nodes say the rest.
 """
 
 import hmac
@@ -22,6 +23,8 @@ from node.accounts.changes import (
     Objection,
     ObjectionGone,
     PassphraseGone,
+    RecordGone,
+    RecordRow,
     RuleObjection,
     RuleObjectionGone,
     SavedVoucher,
@@ -84,7 +87,7 @@ def _of_registry(db: Connection, change: RegistryChange, devices: HashedDevices)
             return _gone(change)
         case LadderCase():
             return _put_row(replace(change, reason=""))
-        case Objection():
+        case Objection() | RecordRow() | RecordGone():
             return None
         case RuleObjection(account, version, fingerprint, day, _):
             return ["put", "rule_objections", [account, version, fingerprint, day, ""]]

@@ -1,0 +1,38 @@
+"""What the nodes of a community tell each other about people: every kind of record is registered here."""
+
+from node.accounts import card_records, passphrase_records
+from node.accounts.registry_record import RegistryRecord
+from node.app.shared_registry import SharedRegistry
+from node.app.shared_vouchers import SharedVouchers
+from node.control.ports import Clock
+from node.control.reconciler import Reconciler
+
+
+def shared_registry(reconciler: Reconciler, clock: Clock) -> SharedRegistry:
+    """The records of this node, to be connected with the mesh."""
+    shared = SharedRegistry(
+        reconciler.node, registry=reconciler.registry, persistence=reconciler.persistence, clock=clock
+    )
+    _share_credentials(shared, reconciler)
+    vouchers = SharedVouchers(reconciler.node, reconciler, shared, clock)
+    shared.batches = vouchers
+    shared.beside.append(vouchers.run)
+    return shared
+
+
+def _share_credentials(shared: SharedRegistry, reconciler: Reconciler) -> None:
+    registry, pending = reconciler.registry, reconciler.persistence.pending
+
+    def apply_passphrase(record: RegistryRecord) -> None:
+        pending.add(passphrase_records.apply_passphrase(record, registry))
+
+    def apply_cards(record: RegistryRecord) -> None:
+        pending.add(card_records.apply_cards(record, registry))
+
+    shared.register(
+        passphrase_records.KIND,
+        lambda change: passphrase_records.passphrase_record(change, reconciler.today()),
+        apply_passphrase,
+        absent=lambda record: passphrase_records.no_passphrase(record, reconciler.today()),
+    )
+    shared.register(card_records.KIND, card_records.card_record, apply_cards, join=card_records.join_cards)
