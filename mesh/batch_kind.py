@@ -10,7 +10,6 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
-from mesh.node_kind import NOW
 from mesh.page_format import (
     PERIOD,
     Malformed,
@@ -24,7 +23,8 @@ from mesh.page_format import (
 from mesh.page_kind import PageKind, Priority, is_member
 from node.accounting.periods import DAY_UNKNOWN
 
-NAME = "batch"
+NAME, NOW = "batch", "now"
+"""The kind and its period: each page replaces the one before."""
 BATCH_PARTS = 16
 """Batches are spread over so many pages by their numbers, so that a new one sends a small page."""
 BATCHES_PER_PART_MAX = 500

@@ -11,9 +11,13 @@ from node.units import NodeId
 
 type Content = PageContent | NodeFacts | RegistryContent | BatchContent | Unread
 """What a page says, of any kind."""
-type KnownKind = PageKind[PageContent] | PageKind[NodeFacts] | PageKind[RegistryContent] | PageKind[BatchContent]
+type KnownKind = (
+    PageKind[PageContent] | PageKind[NodeFacts] | PageKind[RegistryContent] | PageKind[BatchContent]
+)
 
-KINDS: dict[str, KnownKind] = {kind.name: kind for kind in (USAGE, PAST, NODE_KIND, REGISTRY_KIND, BATCH_KIND)}
+KINDS: dict[str, KnownKind] = {
+    kind.name: kind for kind in (USAGE, PAST, NODE_KIND, REGISTRY_KIND, BATCH_KIND)
+}
 
 
 def kind_named(name: str) -> KnownKind | PageKind[Unread]:

@@ -130,7 +130,9 @@ class SharedVouchers:
         """False if there is no room for it."""
         is_own, today = author == self._own, self.today()
         is_known = not is_own and self._vouchers.number_here(author, said.number) is not None
-        if not is_known and (_is_older(day, today, STALE_DAYS) or _is_older(said.issued_day, today, UNUSED_DAYS)):
+        if not is_known and (
+            _is_older(day, today, STALE_DAYS) or _is_older(said.issued_day, today, UNUSED_DAYS)
+        ):
             return True
         heard = Batch(
             number=said.number if is_own else 0,
@@ -147,14 +149,16 @@ class SharedVouchers:
         if rows is None:
             return False
         for batch in rows:
-            self._keep((batch, *(() if is_known else self._known_of(batch))))
+            self._keep((batch, *self._known_of(batch)))
         return True
 
     def _known_of(self, batch: Batch) -> Iterable[Change]:
         """What records that came before it say of a batch and its vouchers."""
         record = self._records.effective(BATCH_RECORD, batch_key(self._own, batch))
         revoked = is_batch_revoked(record.value) if record is not None else None
-        of_batch = () if revoked is None else self._vouchers.hear_batch_revoked(batch.number, is_revoked=revoked)
+        of_batch = (
+            () if revoked is None else self._vouchers.hear_batch_revoked(batch.number, is_revoked=revoked)
+        )
         return chain(of_batch, *(self._hear_record(account) for account in listed(batch.accounts)))
 
     def _keep(self, changes: Iterable[Change]) -> None:
@@ -164,7 +168,11 @@ class SharedVouchers:
 
     def _voucher_said(self, change: Change) -> Said | None:
         key = voucher_key(change.voucher.account) if isinstance(change, SavedVoucher) else ""
-        if not isinstance(change, SavedVoucher) or not key or change.voucher.batch not in self._vouchers.batches:
+        if (
+            not isinstance(change, SavedVoucher)
+            or not key
+            or change.voucher.batch not in self._vouchers.batches
+        ):
             return None
         before = self._records.effective(VOUCHER_RECORD, key)
         known = voucher_facts(before.value) if before is not None else None
@@ -190,14 +198,17 @@ class SharedVouchers:
     @staticmethod
     def _same(before: RegistryRecord | None, value: Value) -> Said | None:
         """What the record in effect says, if it has this value: it ends on the day that it was given."""
-        return (before.key, before.value, before.until) if before is not None and before.value == value else None
+        return (
+            (before.key, before.value, before.until) if before is not None and before.value == value else None
+        )
 
     def _compare(self, saved: SavedVoucher, known: VoucherFacts | None) -> None:
         """A clock that was corrected moved the end of a voucher that another node says."""
-        if saved.voucher.used_elsewhere and saved.lease is not None and known is not None and known.ends_s:
-            if abs((saved.lease.ends_wall_s or 0) - known.ends_s) >= END_MOVES_S:
-                self._to_apply[saved.voucher.account] = None
-                self._has_news.set()
+        if not saved.voucher.used_elsewhere or saved.lease is None or known is None or not known.ends_s:
+            return
+        if abs((saved.lease.ends_wall_s or 0) - known.ends_s) >= END_MOVES_S:
+            self._to_apply[saved.voucher.account] = None
+            self._has_news.set()
 
     async def _apply_voucher(self, record: RegistryRecord) -> None:
         rows = self._hear_record(account_of_key(record.key))
