@@ -207,6 +207,10 @@ class VoucherStore:
         rows = (self._by_fingerprint[name] for name in self._by_batch.get(number, ()))
         return tuple(voucher.account for voucher in rows if voucher.lease is not None)
 
+    def is_empty(self, number: int) -> bool:
+        """Whether all vouchers of the batch are forgotten."""
+        return not self._by_batch.get(number) and not self.batches[number].accounts
+
     def counts(self, number: int, now: Monotonic) -> Mapping[VoucherState, int]:
         """Number of vouchers of a batch in each state."""
         return Counter(self._state(voucher, now) for voucher in self._all_of(number))
@@ -215,7 +219,14 @@ class VoucherStore:
         raw = self._by_fingerprint.get(voucher.fingerprint, voucher)
         state, lease = self._state(raw, now), voucher.lease
         left = (lease.ends - now) // 1000 if lease is not None and state == "used" else None
-        return VoucherView(self.batches[voucher.batch], voucher.account, state, voucher.used_day, left)
+        return VoucherView(
+            self.batches[voucher.batch],
+            voucher.account,
+            state,
+            voucher.used_day,
+            left,
+            voucher.used_elsewhere,
+        )
 
     def groups_of(self, account: AccountId) -> frozenset[str]:
         """The group of the batch that the voucher's account comes from; empty for other accounts, whose groups are in the
@@ -442,7 +453,7 @@ class VoucherStore:
 
     def _drop_empty(self, number: int) -> None:
         """A batch of another node stays without vouchers, or its old list would come as a new one."""
-        if not self._by_batch.get(number) and not self.batches[number].accounts:
+        if self.is_empty(number):
             gone = self.batches.pop(number)
             if gone.origin is not None:
                 self._of_other[gone.origin, gone.origin_number].remove(number)

@@ -85,6 +85,8 @@ class VoucherView:
     used_day: str
     seconds_left: int | None
     """None unless it is in use."""
+    used_elsewhere: bool = False
+    """It was first used at another node."""
 
 
 @dataclass(frozen=True, slots=True)

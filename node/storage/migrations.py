@@ -58,8 +58,11 @@ INVENTORY = (
     ),
     InventoryEntry(
         "batches",
-        N_("Codes that were printed together: what they allow, and who issued them."),
-        N_("as long as one of these codes is kept"),
+        N_(
+            "Codes that were printed together: what they allow, and who issued them. Of those that other nodes issued: what "
+            "they allow, which node issued them, and which accounts they are."
+        ),
+        N_("as long as one of these codes is kept; those of other nodes, at least 400 days"),
     ),
     InventoryEntry(
         "vouchers",
