@@ -63,7 +63,8 @@ class PageCache(Protocol):
 
     async def save(self, pages: Iterable[tuple[str, bytes]], gone: Iterable[str] = ()) -> None:
         """Store (page name, bytes) pairs; a page replaces the older one with the same name. Delete the pages named in
-        `gone`."""
+        `gone`. The record `mesh.unbooked_pages.BOOKED` is true only beside the usage of the database that was loaded
+        from: another one gets none."""
 
 
 class NetworkTime(Protocol):

@@ -23,13 +23,14 @@ from mesh.exchange import (
 from mesh.messages import Message, decode
 from mesh.node_kind import NODE_KIND, NODE_LABEL, NOW, NodeFacts
 from mesh.page_format import Malformed, Page
-from mesh.page_kinds import Content, page_content
+from mesh.page_kinds import Content, kind_named, page_content
 from mesh.page_versions import PagePosition, page_position
 from mesh.pages import UsagePages, changes_record, read_changes, read_reservation, reservation
 from mesh.ports import PageCache, Roster, SharedRecords, UsageLedger
 from mesh.publishing import PublishSchedule
 from mesh.registry_kind import REGISTRY_KIND
 from mesh.registry_pages import RegistryPages
+from mesh.unbooked_pages import BOOKED, UnbookedPages, booked_record
 from mesh.usage_kind import PageContent
 from node.accounting.ledger import (
     EMPTY_BUCKET,
@@ -103,6 +104,8 @@ class Replicator:
             asyncio.Lock(),
         )
         self._stored_changes: set[tuple[NodeId, str]] = set()
+        self._unbooked = UnbookedPages()
+        self._stored_booked: bytes | None = None
         self._booked = asyncio.Event()
         self._booked.set()
         self._noted: dict[BucketKey, UsageBucket] = {}
@@ -171,7 +174,10 @@ class Replicator:
         """Load the pages from the page cache, once the ledger knows its incarnation."""
         incarnation = await self._incarnation()
         self._pages = UsagePages(self._key, self._community, incarnation)
-        records = self._records()
+        loaded = self._records()
+        records = loaded or []
+        self._stored_booked = booked_record(records) if loaded is not None else b"not known"
+        self._unbooked = UnbookedPages(self._stored_booked)
         reserved = [read_reservation(record, incarnation) for record in records]
         self._pages.seq = self._reserved = max((seq for seq in reserved if seq is not None), default=0)
         pages: list[tuple[PagePosition, bytes]] = []
@@ -188,12 +194,20 @@ class Replicator:
         for _, record in sorted(pages, reverse=True):
             self._restore_page(record)
             await asyncio.sleep(0)
+        if loaded is not None:
+            self._unbooked.all_were_seen()
         self._unstored = {name: None for name, page in self._unstored.items() if page is None}
 
     def _restore_page(self, record: bytes) -> None:
         page = decode(record)
         assert isinstance(page, Page), "it was one before"
-        self._act(self.exchange.restore(page))
+        for event in self.exchange.restore(page):
+            match event:
+                case PageAccepted(said=PageContent() as said) if not self._unbooked.includes(page.name):
+                    if page.author == self._own:
+                        self._recognise(page, said)
+                case _:
+                    self._act((event,))
         if page.author in self._roster() and not self.exchange.holds(page):
             self._unstored[page.name] = None
 
@@ -204,22 +218,34 @@ class Replicator:
             tasks.create_task(self._store_now_and_then())
             tasks.create_task(self._recount_now_and_then())
             tasks.create_task(self._write_registry())
+            tasks.create_task(self._note_booked())
 
     async def persist_pages(self) -> None:
         """Store changes; what cannot be stored now is tried again later."""
         async with self._storing:  # or a page that could not be stored could replace a newer one later
             changes = {(author, day) for author, day, _ in self.exchange.changed()}
             unstored, self._unstored = self._unstored, {}
-            record = {CHANGES: changes_record(changes) if changes else None}
+            booked = self._unbooked.record()
+            records = dict(unstored)
+            if changes != self._stored_changes:
+                records[CHANGES] = changes_record(changes) if changes else None
+            if booked != self._stored_booked:
+                records[BOOKED] = booked
             is_stored = False
             try:
-                records = unstored | (record if changes != self._stored_changes else {})
                 is_stored = not records or await self._save(records)
             finally:
                 if not is_stored:
                     self._unstored = unstored | self._unstored
             if is_stored:
-                self._stored_changes = changes
+                self._stored_changes, self._stored_booked = changes, booked
+
+    async def _note_booked(self) -> None:
+        while True:
+            await asyncio.sleep(PERSIST_EVERY_S)
+            merges = self._unbooked.merges
+            await self._usage_ledger.kept()
+            self._unbooked.booked(merges)
 
     def _act(self, events: tuple[Event, ...]) -> None:
         for event in events:
@@ -251,6 +277,7 @@ class Replicator:
         if self.exchange.holds(page):
             self._unstored[page.name] = page.raw
         if isinstance(said, PageContent):
+            self._unbooked.merged(page.name)
             self._usage_ledger.merge_page(page.author, page.period, said.rows)
             self._on_usage_changed()
         self._registry.accept(page, said)
@@ -424,6 +451,8 @@ class Replicator:
         self._act(tuple(e for e in self.exchange.offer(page) if not isinstance(e, PageAccepted)))
         if self.exchange.holds(page):
             self._unstored[page.name] = page.raw
+            if kind_named(page.kind).limit == "rows":
+                self._unbooked.merged(page.name)  # its rows may not be on the disk yet
 
     async def _note_buckets(self) -> None:
         noted, self._noted = self._noted, {}
@@ -457,12 +486,13 @@ class Replicator:
             await asyncio.sleep(PERSIST_EVERY_S)
             await self.persist_pages()
 
-    def _records(self) -> list[bytes]:
+    def _records(self) -> list[bytes] | None:
+        """None if they cannot be read."""
         try:
             return list(self._page_cache.load())
         except StorageTrouble as trouble:
             self._not_kept(trouble)
-            return []
+            return None
 
     async def _save(self, records: Mapping[str, bytes | None]) -> bool:
         """Store records; None deletes one. False if this failed."""

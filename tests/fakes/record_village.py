@@ -22,7 +22,7 @@ JOINS = {"fact": None, "start": earliest}
 
 
 @dataclass(frozen=True, slots=True)
-class Disk:
+class RecordDisk:
     """What a node has on its disk."""
 
     rows: tuple[RecordRow, ...] = ()
@@ -37,13 +37,13 @@ class RecordNode:
 
     node: NodeId
     roster: frozenset[NodeId]
-    disk: Disk = field(default_factory=Disk)
+    disk: RecordDisk = field(default_factory=RecordDisk)
     today: str = ""
 
     def __post_init__(self) -> None:
         self.start(self.disk)
 
-    def start(self, disk: Disk) -> None:
+    def start(self, disk: RecordDisk) -> None:
         self.records = RegistryRecords(self.node, JOINS)
         self.records.load(disk.rows)
         self.pages: dict[tuple[NodeId, int], PageVersion] = {}
@@ -51,8 +51,10 @@ class RecordNode:
         for name, page in disk.pages:
             self.hear(name, page)
 
-    def saved(self) -> Disk:
-        return Disk(tuple(self.records.rows()), tuple(self.pages.items()), self.incarnation, self.reserved)
+    def saved(self) -> RecordDisk:
+        return RecordDisk(
+            tuple(self.records.rows()), tuple(self.pages.items()), self.incarnation, self.reserved
+        )
 
     def hear(self, name: tuple[NodeId, int], page: PageVersion) -> None:
         author, part = name

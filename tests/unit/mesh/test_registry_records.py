@@ -18,7 +18,7 @@ from mesh.registry_records import (
 from node.accounts.registry_record import RegistryRecord
 from node.units import NodeId
 from tests.fakes.neighbours import id_of
-from tests.fakes.record_village import JOINS, Disk, RecordNode, earliest, settle
+from tests.fakes.record_village import JOINS, RecordDisk, RecordNode, earliest, settle
 
 NAMES = ("hill", "valley", "coast")
 IDS = tuple(map(id_of, NAMES))
@@ -48,12 +48,12 @@ def village(*names: str) -> list[RecordNode]:
     return [RecordNode(id_of(name), roster) for name in names]
 
 
-class History:
+class RecordHistory:
     """Plays steps, and remembers the latest version of each record that any node which kept its disk knows."""
 
     def __init__(self) -> None:
         self.nodes = village(*NAMES)
-        self.saved = [Disk()] * 3
+        self.saved = [RecordDisk()] * 3
 
     def play(self, step: tuple[str, int, str, int]) -> None:
         what, at, key, number = step
@@ -76,7 +76,7 @@ class History:
             case "restart":
                 node.start(node.saved())
             case "lose":
-                node.start(Disk())
+                node.start(RecordDisk())
             case "lose pages":
                 node.start(replace(node.saved(), pages=()))
 
@@ -93,7 +93,7 @@ class History:
 def test_nodes_agree_in_the_end_and_nothing_that_any_of_them_knew_is_lost(
     made: list[tuple[str, int, str, int]],
 ) -> None:
-    history = History()
+    history = RecordHistory()
     for step in made:
         history.play(step)
     before = history.latest()
@@ -112,7 +112,7 @@ def test_nodes_agree_in_the_end_and_nothing_that_any_of_them_knew_is_lost(
 def test_a_removed_node_leaves_its_records_with_the_others(
     made: list[tuple[str, int, str, int]], gone: int
 ) -> None:
-    history = History()
+    history = RecordHistory()
     for step in made:
         history.play(step)
     stay = [node for place, node in enumerate(history.nodes) if place != gone]
@@ -134,7 +134,7 @@ def test_a_removed_node_leaves_its_records_with_the_others(
 def test_the_order_in_which_pages_come_makes_no_difference(
     made: list[tuple[str, int, str, int]], order: list[int]
 ) -> None:
-    history = History()
+    history = RecordHistory()
     for step in made:
         history.play(step)
         for node in history.nodes:
@@ -158,7 +158,7 @@ def test_a_change_says_the_next_version_and_the_same_again_says_nothing() -> Non
     assert 2 == node.records.put("fact", "ana", {"n": 2}).version  # type: ignore[union-attr]
 
 
-def test_who_hears_of_a_later_version_leaves_out_its_own() -> None:
+def test_a_node_that_hears_of_a_later_version_leaves_out_its_own() -> None:
     hill, valley = village("hill", "valley")
     hill.records.put("fact", "ana", {"n": 1})
     settle([hill, valley])
