@@ -28,7 +28,7 @@ from node.accounts.registry_record import RegistryRecord
 REGISTRY_PARTS = 64
 """Records are spread over so many pages, so that a change sends a small one."""
 RECORDS_PER_PART_MAX = 1000
-VALUE_BYTES_MAX = 8192
+VALUE_BYTES_MAX = 16384
 """Of one record's value, as canonical JSON."""
 NAME = "registry"
 

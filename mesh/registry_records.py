@@ -73,14 +73,15 @@ class RegistryRecords:
                 self._merge((row.kind, row.key), found)
 
     def put(self, kind: str, key: str, value: Value, until: str = "") -> RegistryRecord | None:
-        """A change made at this node: the next version. None, and no effect, if the record in effect says the same. Of a
-        record with a last day, no later version ends sooner, or an earlier one could come back. One without can end: until
-        then a version that was never told of it stays out."""
+        """A change made at this node: the next version. None, and no effect, if the record in effect says the same, and
+        `until` is not later: a record without a last day may get one, and none loses its own, because the day may not be
+        known. Of a record with a last day, no later version ends sooner, or an earlier one could come back; after the last
+        day of one that had none before, only a node that never heard of it can bring the earlier one back."""
         if not (is_record_key(key) and is_value(value)):
             raise ValueError(f"no record can have this key or value: {kind} {key!r}")
         name, text = (kind, key), value_text(value)
         before = self._entry(name)
-        if before is not None and before.text == text and _latest(until, before.until) == before.until:
+        if before is not None and before.text == text and (not until or "" < until <= before.until):
             return None
         last = _latest(until, before.until) if before is not None and before.until else until
         version = min(before.version + 1, NUMBER_MAX) if before is not None else 1

@@ -72,6 +72,7 @@ class AccountRegistry:
         """`keys` are the community's HMAC keys for vouchers, the newest first, the same on all its nodes. `nodes`
         are the nodes whose cards are valid, including this one. `random(n)` returns n cryptographically secure
         random bytes."""
+        self._random = random
         self._community, self._nodes, self._member_directory = community, nodes, member_directory
         self._guest_account = guest_account
         self.vouchers = VoucherStore(keys, random)
@@ -109,7 +110,7 @@ class AccountRegistry:
         self._void = {each.account: each.below_serial for each in kept.cards_void}
         cases = self.ladder_cases.take(kept.ladder_cases, at, saved_at)
         vouchers = self.vouchers.take(kept.batches, kept.vouchers, at, saved_at)
-        return (*vouchers, *cases, *self.take_records(kept.records))
+        return (*vouchers, *cases, *self.objections.keyed(), *self.take_records(kept.records))
 
     def forget(self, forgotten: Forgotten, at: Now) -> tuple[Change, ...]:
         """Drop what storage deleted at the end of retention. Returns rows that are still in use and must be
@@ -386,12 +387,25 @@ class AccountRegistry:
     def answer_objection(self, number: int, text: str, at: Now) -> tuple[Objection | LadderCase, ...]:
         """Set or replace the answer; a step that the objection suspended goes on. Empty if there is no such objection."""
         answered = self.objections.answer(number, text, at.today)
-        if answered is None:
+        return () if answered is None else (answered, *self._resume_if_answered(answered, at))
+
+    def take_objection(self, told: Objection, at: Now) -> tuple[Objection | LadderCase, ...]:
+        """An objection as another node tells of it: filed or answered there. Empty if that is known, or there is no
+        room."""
+        taken = self.objections.take_told(told)
+        if taken is None:
             return ()
+        return (taken, *self._resume_if_answered(taken, at))
+
+    def _resume_if_answered(self, answered: Objection, at: Now) -> tuple[LadderCase, ...]:
         case = self.ladder_cases.open_of(answered.account)
-        if case is None or self.objection_of(case) != answered:
-            return (answered,)
-        return answered, *self.ladder_cases.handle(case, Answered(), at)
+        if not answered.answer or case is None or self.objection_of(case) != answered:
+            return ()
+        return self.ladder_cases.handle(case, Answered(), at)
+
+    def share_objections(self, origin: str) -> None:
+        """From now on objections that are filed here get a key. `origin`: the beginning of this node's id."""
+        self.objections.new_key = lambda: f"{self._random(8).hex()}-{origin}"
 
     def objection_of(self, case: LadderCase) -> Objection | None:
         """The person's objection to the case; None if it is gone, also when a later one of somebody else has its number, as

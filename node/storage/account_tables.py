@@ -129,7 +129,7 @@ VOUCHER = "fingerprint, batch, account, is_revoked, used_day, boot, since_boot_m
 BINDING = "mac, account, way, bound_day, name, introduced_by"
 HASH = "account, hash"
 CARDS_VOID = "account, below_serial"
-OBJECTION = "number, account, day, rule, text, answer, answered_day"
+OBJECTION = "number, account, day, rule, text, answer, answered_day, key"
 RULE_OBJECTION = "account, version, fingerprint, day, text"
 LADDER_CASE = (
     "number, account, ladder, step, said, days, reason, by, opened_s, boot, at_ms, ran_ms, objection, objected_s, "
@@ -215,8 +215,8 @@ def _written(
 ) -> tuple[str, str, list[Any]]:
     """Table, columns and values of texts written for others to read."""
     match change:
-        case Objection(number, account, day, rule, text, answer, answered):
-            return "contests", OBJECTION, [number, account, day, rule, text, answer, answered]
+        case Objection(number, account, day, rule, text, answer, answered, key):
+            return "contests", OBJECTION, [number, account, day, rule, text, answer, answered, key]
         case RuleObjection(account, version, fingerprint, day, text):
             return "rule_objections", RULE_OBJECTION, [account, version, fingerprint, day, text]
         case Notice():
@@ -310,8 +310,8 @@ def _binding(row: tuple[Any, ...]) -> Binding:
 
 
 def _objection(row: tuple[Any, ...]) -> Objection:
-    number, account, day, rule, text, answer, answered = row
-    return Objection(number, AccountId(account), day, rule, text, answer, answered)
+    number, account, *others = row
+    return Objection(number, AccountId(account), *others)
 
 
 def _notice(row: tuple[Any, ...]) -> Notice:

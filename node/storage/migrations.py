@@ -334,6 +334,11 @@ def _twelfth(db: Connection) -> None:
 
 
 def _thirteenth(db: Connection) -> None:
+    """Objections have a key, by which other nodes know them."""
+    table(db, "contests").add_column("key", str, not_null_default="")
+
+
+def _fourteenth(db: Connection) -> None:
     """Vouchers of other nodes, and batches that were revoked as a whole."""
     batches = table(db, "batches")
     for name in ("is_revoked", "origin_number"):
@@ -381,6 +386,7 @@ MIGRATIONS: tuple[Callable[[Connection], None], ...] = (
     _eleventh,
     _twelfth,
     _thirteenth,
+    _fourteenth,
 )
 """In order; user_version is the number applied. Each runs in one transaction."""
 

@@ -195,3 +195,78 @@ async def test_values_of_a_hostile_node_that_cannot_be_read_change_nothing_and_t
         assert {} == hill.loop.registry._void
         await set_passphrase(hill, "salt-and-bread")
         await until(lambda: has_word(eve, "salt-and-bread"))
+
+
+async def object_to(node: SharedNode, text: str) -> None:
+    rows = node.loop.registry.add_objection(ANA, "anchors", text, node.loop.persistence.instant())
+    assert not isinstance(rows, Rejected)
+    await node.loop.remember(rows)
+
+
+async def answer(node: SharedNode, text: str) -> None:
+    (objection,) = node.loop.registry.objections.of(ANA)
+    at = node.loop.persistence.instant()
+    await node.loop.remember(node.loop.registry.answer_objection(objection.number, text, at))
+
+
+def texts(node: SharedNode) -> list[tuple[str, str]]:
+    return [(each.text, each.answer) for each in node.loop.registry.objections.of(ANA)]
+
+
+async def test_an_objection_is_read_at_every_node_and_answered_at_any(tmp_path: Path) -> None:
+    hill, valley = SharedNode("hill", tmp_path, "valley"), SharedNode("valley", tmp_path, "hill")
+    async with hill.running() as there:
+        async with valley.running(there):
+            await object_to(hill, "I work at night.")
+            await until(lambda: [("I work at night.", "")] == texts(valley))
+            await answer(valley, "So you may.")
+            await until(lambda: [("I work at night.", "So you may.")] == texts(hill))
+            await until(lambda: not valley.shared._unapplied)
+        valley.lose_data()
+        async with valley.running(there):
+            await until(lambda: [("I work at night.", "So you may.")] == texts(valley))
+            (told,) = valley.loop.registry.objections.of(ANA)
+            assert id_of("hill")[:16] == told.origin
+            await hill.loop.remember(hill.loop.registry.objections.forget([1]))
+            await until(lambda: not texts(valley))
+        async with valley.running(there):
+            await asyncio.sleep(1)
+            assert not texts(valley)
+            assert not texts(hill)
+
+
+async def test_two_answers_in_a_split_leave_the_same_one_at_both(tmp_path: Path) -> None:
+    hill, valley = SharedNode("hill", tmp_path, "valley"), SharedNode("valley", tmp_path, "hill")
+    async with hill.running(), valley.running(hill):
+        await object_to(hill, "I work at night.")
+        await until(lambda: bool(texts(valley)) and not valley.shared._unapplied)
+    for node, text in ((hill, "No."), (valley, "Yes.")):
+        async with node.running():
+            await answer(node, text)
+    async with hill.running(), valley.running(hill):
+        await until(lambda: texts(hill) == texts(valley))
+        await until(
+            lambda: (
+                1
+                == len({tuple(node.carriers("objection", key_of_objection(node))) for node in (hill, valley)})
+            )
+        )
+
+
+def key_of_objection(node: SharedNode) -> str:
+    return node.loop.registry.objections.of(ANA)[0].key
+
+
+async def test_objections_of_before_are_shared_from_the_first_start_on(tmp_path: Path) -> None:
+    hill, valley = SharedNode("hill", tmp_path, "valley"), SharedNode("valley", tmp_path, "hill")
+    async with hill.running():
+        await object_to(hill, "I work at night.")
+        await hill.store.run(lambda db: db.execute("UPDATE contests SET key = ''"))
+        await hill.store.run(lambda db: db.execute("DELETE FROM registry_records"))
+        await hill.store.run(lambda db: db.execute("DELETE FROM pages"))
+        hill.kill()
+    for _ in range(2):
+        async with hill.running(), valley.running(hill):
+            await until(lambda: [("I work at night.", "")] == texts(valley))
+            assert key_of_objection(hill) == key_of_objection(valley)
+            assert 1 == len(texts(hill))

@@ -21,6 +21,7 @@ from mesh import (
     link_selection,
     lobby,
     messages,
+    neighbour_search,
     node_kind,
     node_page_schedule,
     other_pages,
@@ -235,6 +236,13 @@ def test_the_document_says_how_often_candidates_are_called() -> None:
         peer_exchange.AGAIN_MIN,
         peer_exchange.AGAIN_MAX,
     )
+
+
+def test_the_document_says_how_often_hosts_beside_are_called() -> None:
+    every_s = neighbour_search.SEARCH_EVERY_S
+    text = " ".join(PAGE.split())
+    assert f"one such host in {0.8 * every_s:.0f} to {1.2 * every_s:.0f} s" in text
+    assert (5 * 60_000, 24 * 3_600_000) == (neighbour_search.AGAIN_MIN, neighbour_search.AGAIN_MAX)
 
 
 def test_two_nodes_with_the_same_pages_send_as_many_bytes_as_the_specification_says() -> None:
