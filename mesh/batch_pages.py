@@ -18,6 +18,7 @@ from mesh.other_pages import OTHER_BYTES_MAX, OTHER_PAGES_MAX
 from mesh.page_format import Page
 from mesh.page_kinds import page_content
 from mesh.ports import Roster, SharedBatches
+from mesh.registry_pages import HeldPages
 from node.units import NodeId
 
 RESERVED_BYTES = 8 * 1024
@@ -29,11 +30,8 @@ SAID_AGAIN_DAYS = 20
 PAGE_BYTES_MIN = OTHER_BYTES_MAX // OTHER_PAGES_MAX
 
 
-class HeldPages(Protocol):
-    """The pages that are held."""
-
-    def other_of(self, author: NodeId, label: str) -> bytes | None:
-        """The page of one author with this label."""
+class AllHeldPages(HeldPages, Protocol):
+    """As `HeldPages`, and all at once."""
 
     def others_of(self, author: NodeId) -> list[bytes]:
         """The pages of one author of other kinds than usage."""
@@ -42,7 +40,9 @@ class HeldPages(Protocol):
 class BatchPages:
     """Connects the pages that are held with the vouchers of this node."""
 
-    def __init__(self, own: NodeId, batches: SharedBatches | None, held: HeldPages, roster: Roster) -> None:
+    def __init__(
+        self, own: NodeId, batches: SharedBatches | None, held: AllHeldPages, roster: Roster
+    ) -> None:
         self._own, self._batches, self._held, self._roster = own, batches, held, roster
         self._generation = 0
         self._left_out = 0

@@ -391,7 +391,7 @@ class VoucherStore:
         return None if voucher is None else self._row(voucher)
 
     def list_of(self, number: int) -> str:
-        """The accounts of all vouchers of a batch, whoever issued it."""
+        """The accounts of all vouchers of a batch, of this node or another."""
         rows = (self._by_fingerprint[name].account for name in self._by_batch.get(number, ()))
         return self.batches[number].accounts or account_list(rows)
 

@@ -47,7 +47,7 @@ LOOK_EVERY_S = 600.0
 
 
 class SharedVouchers:
-    """Implements `mesh.batch_pages.SharedBatches`. Used only from the event loop's thread."""
+    """Implements `mesh.ports.SharedBatches`. Used only from the event loop's thread."""
 
     def __init__(self, own: NodeId, reconciler: Reconciler, shared: SharedRegistry, clock: Clock) -> None:
         self._own, self._reconciler, self._clock = own, reconciler, clock

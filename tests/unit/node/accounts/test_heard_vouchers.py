@@ -242,8 +242,8 @@ def test_a_number_that_comes_again_for_other_vouchers_is_another_batch():
     _, codes, heard = issued()
     here = store(8)
     here.hear_batch(heard)
-    _, others, anew = issued(seed=20)
-    (batch,) = here.hear_batch(anew)
+    _, others, second = issued(seed=20)
+    (batch,) = here.hear_batch(second)
     assert (2, 2) == (batch.number, here.number_here(HILL, 1))
     assert [1, 2] == [here.find(code).batch for code in (codes[0], others[0])]
 
