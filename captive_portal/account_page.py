@@ -34,6 +34,7 @@ REQUESTS_MAX = 10
 OBJECTIONS_MAX = 20
 CASES_MAX = 5
 ROWS_MAX = 300
+REMOVED_NODES_MAX = 5
 """Rows of one table on the page; the file has all of them."""
 
 Deed = Literal["named", "removed", "passphrase", "contested", "answered"]
@@ -230,12 +231,30 @@ class DataTable:
 
 
 @dataclass(frozen=True, slots=True)
+class Copies:
+    """Nodes that left the community: what is erased here may stay there."""
+
+    nodes: str
+    """Some of their names; empty for none."""
+    more: int
+    """How many others there are."""
+
+
+NO_COPIES = Copies("", 0)
+
+
+def copies_of(names: tuple[str, ...]) -> Copies:
+    return Copies(", ".join(names[:REMOVED_NODES_MAX]), max(0, len(names) - REMOVED_NODES_MAX))
+
+
+@dataclass(frozen=True, slots=True)
 class MyData:
     """All personal data about this device and its account."""
 
     template = "mydata.html"
     place: PageContext
     tables: tuple[DataTable, ...]
+    copies: Copies = NO_COPIES
 
 
 @dataclass(frozen=True, slots=True)
@@ -247,6 +266,7 @@ class Erasing:
     token: str
     is_old: bool = False
     """The previous page was open for too long."""
+    copies: Copies = NO_COPIES
 
 
 def account_page(context: RequestContext, deed: str = "", trouble: Trouble | None = None) -> AccountPage:
@@ -303,11 +323,13 @@ def trouble(corner: Corner, refused: Refused, text: str = "") -> Trouble:
 
 
 def my_data(context: RequestContext, data: Mapping[str, object]) -> MyData:
-    return MyData(context.place(), tables(data, context.words))
+    copies = copies_of(context.community.removed_nodes)
+    return MyData(context.place(), tables(data, context.words), copies)
 
 
 def erasing(context: RequestContext) -> Erasing:
-    return Erasing(context.place(), context.token(forms.ERASE))
+    copies = copies_of(context.community.removed_nodes)
+    return Erasing(context.place(), context.token(forms.ERASE), copies=copies)
 
 
 def label(name: str, words: Translator) -> str:
