@@ -37,6 +37,7 @@ from node.app.console import ConsoleCommands, ConsoleService, RuleCommands
 from node.app.ladder_console import LadderCommands
 from node.app.measured_check import MeasuredCheck
 from node.app.mesh_usage import MeshUsage
+from node.app.network_digest import digest_of
 from node.app.next_rules import NextRulesService
 from node.app.node_graph import NodeGraphService
 from node.app.rule_adoption import RuleAdoption
@@ -162,7 +163,7 @@ class Node:
             self.archive, self.clock, self.reconciler.uplink_rate_control
         )
         self.measured_check = MeasuredCheck(self.reconciler)
-        status_snapshot = self._status_snapshot()
+        self.status_snapshot = self._status_snapshot()
         self.admin_certificate = self._admin_certificate()
         self.graph = NodeGraphService(
             config,
@@ -172,7 +173,7 @@ class Node:
             pages=self.mesh.node_pages if self.mesh else dict,
             civil=self.clock.civil,
         )
-        self.admin = self._admin_service(status_snapshot)
+        self.admin = self._admin_service(self.status_snapshot)
         self.admin_server = AdminServer(
             self.admin,
             address=config.admin.address,
@@ -181,7 +182,7 @@ class Node:
             translations=self.portal.translations,
         )
         self.admin_https = self._admin_https()
-        self.console = self._console(status_snapshot)
+        self.console = self._console(self.status_snapshot)
         self.dnsmasq = dnsmasq(config, self.advertised)
         self.captive_dns = captive_dns(config)
         self.foreign = ForeignServers(config.lan.interface)
@@ -414,7 +415,8 @@ class Node:
         """What this node's page says of it, beside its links."""
         state: UplinkState = "up" if self.dns_fallback.upstream.answers else "down"
         line = self.config.uplink.name or self.reconciler.active_ruleset.own.uplink_name
-        return LocalFacts(self.version, (line, state), load_percent())
+        attention = len(self.status_snapshot.warnings())
+        return LocalFacts(self.version, (line, state), load_percent(), attention)
 
     def _status_snapshot(self) -> StatusSnapshot:
         return StatusSnapshot(
@@ -494,6 +496,7 @@ class Node:
             adoption=self.adoption,
             parts=self.parts,
             guest=self.app.guest,
+            digest=lambda: digest_of(self.graph.now()),
             admin_link=self.admin.new_link,
             fingerprint=lambda: self.admin_certificate.fingerprint,
             rules_file=self.config.rules.file,
