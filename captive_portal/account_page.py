@@ -56,6 +56,7 @@ EXPORT_LABELS: Mapping[str, str] = {
     "ended": N_("Ended"),
     "ended_by": N_("Ended by"),
     "ending": N_("How it ended"),
+    "key": N_("Identifier on all nodes"),
     "ladder": N_("Ladder"),
     "ladder_cases": N_("Cases of ladders"),
     "objection": N_("Number of my objection"),
@@ -231,30 +232,14 @@ class DataTable:
 
 
 @dataclass(frozen=True, slots=True)
-class Copies:
-    """Nodes that left the community: what is erased here may stay there."""
-
-    nodes: str
-    """Some of their names; empty for none."""
-    more: int
-    """How many others there are."""
-
-
-NO_COPIES = Copies("", 0)
-
-
-def copies_of(names: tuple[str, ...]) -> Copies:
-    return Copies(", ".join(names[:REMOVED_NODES_MAX]), max(0, len(names) - REMOVED_NODES_MAX))
-
-
-@dataclass(frozen=True, slots=True)
 class MyData:
     """All personal data about this device and its account."""
 
     template = "mydata.html"
     place: PageContext
     tables: tuple[DataTable, ...]
-    copies: Copies = NO_COPIES
+    copies: str = ""
+    """Names of nodes that left the community: what is erased may stay there."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -266,7 +251,8 @@ class Erasing:
     token: str
     is_old: bool = False
     """The previous page was open for too long."""
-    copies: Copies = NO_COPIES
+    copies: str = ""
+    """Names of nodes that left the community: what is erased may stay there."""
 
 
 def account_page(context: RequestContext, deed: str = "", trouble: Trouble | None = None) -> AccountPage:
@@ -325,6 +311,11 @@ def trouble(corner: Corner, refused: Refused, text: str = "") -> Trouble:
 def my_data(context: RequestContext, data: Mapping[str, object]) -> MyData:
     copies = copies_of(context.community.removed_nodes)
     return MyData(context.place(), tables(data, context.words), copies)
+
+
+def copies_of(names: tuple[str, ...]) -> str:
+    """Some of the names; empty for none."""
+    return ", ".join((*names[:REMOVED_NODES_MAX], *("…" for _ in names[REMOVED_NODES_MAX:][:1])))
 
 
 def erasing(context: RequestContext) -> Erasing:

@@ -28,7 +28,7 @@ def status(answer: Said, terminal: Terminal) -> list[str]:
         lines += ["", *_online(view["online"], terminal, is_shared=view["uplink"] is not None)]
     if view["peers"]:
         lines += ["", *_peer_table(view["peers"], terminal)]
-    lines += _copies_elsewhere(view["removed_nodes"])
+    lines += _copies_elsewhere(view.get("removed_nodes", ()))
     lines += ["", terminal.dim(clean(answer["memory"]["sentence"]))]
     lines += ["", *_warnings(view["warnings"], terminal)]
     return lines
