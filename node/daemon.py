@@ -42,6 +42,7 @@ from node.app.next_rules import NextRulesService
 from node.app.node_graph import NodeGraphService
 from node.app.rule_adoption import RuleAdoption
 from node.app.rule_files import RuleFiles, read
+from node.app.shared_erasures import SharedErasures
 from node.app.shared_kinds import shared_registry
 from node.app.status import StatusSnapshot
 from node.backup.offline import claim, discard_staged, finish_changes
@@ -432,6 +433,7 @@ class Node:
             measured=lambda: self.measured_check.findings,
             losses=lambda: self.store.losses,
             key_copies=self.mesh.key_copies if self.mesh else tuple,
+            removed_nodes=self.community.removed,
             node_pages=self.mesh.node_pages if self.mesh else dict,
         )
 
@@ -447,6 +449,8 @@ class Node:
             portal_url=self.portal_url,
             down_since=lambda: self.dns_fallback.upstream.silent_since,
             intervals_of=IntervalArchive(self.store.path).of_account,
+            removed_nodes=self.community.removed,
+            erasures=SharedErasures(self.reconciler, self.shared_registry),
             next_rules=NextRulesService(
                 self.reconciler,
                 self.adoption,
