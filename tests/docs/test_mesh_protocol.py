@@ -86,6 +86,7 @@ LIMITS = {
     "characters of a version in a node page": node_kind.VERSION_CHARS_MAX,
     "parts of the records of one author": registry_kind.REGISTRY_PARTS,
     "records in a part": registry_kind.RECORDS_PER_PART_MAX,
+    "objects and lists in one another in it": registry_kind.VALUE_DEPTH_MAX,
     "bytes of the value of a record": registry_kind.VALUE_BYTES_MAX,
     "bytes of records that one node carries": registry_records.OWN_BYTES_MAX,
     "of these, of kinds that devices cause": registry_records.PLENTIFUL_BYTES_MAX,
