@@ -34,6 +34,7 @@ from node.app.admin import AdminService
 from node.app.admin_access import AdminAccessService
 from node.app.community import CommunityCommands
 from node.app.console import ConsoleCommands, ConsoleService, RuleCommands
+from node.app.file_commands import FileCommands
 from node.app.ladder_console import LadderCommands
 from node.app.measured_check import MeasuredCheck
 from node.app.mesh_usage import MeshUsage
@@ -41,6 +42,7 @@ from node.app.next_rules import NextRulesService
 from node.app.node_graph import NodeGraphService
 from node.app.rule_adoption import RuleAdoption
 from node.app.rule_files import RuleFiles, read
+from node.app.shared_files import SharedFiles
 from node.app.status import StatusSnapshot
 from node.backup.offline import claim, discard_staged, finish_changes
 from node.backup.service import NodeBackups
@@ -138,6 +140,14 @@ class Node:
             portal_runs=lambda: self.parts.of("portal").running,
             admins=lambda: self.admin.access.admins,
         )
+        self.shared_files = SharedFiles(
+            self.community,
+            self.reconciler,
+            files=self.files,
+            adoption=self.adoption,
+            archive=self.archive,
+            clock=self.clock,
+        )
         self.app = self._account_service()
         self.portal = Portal(
             self.app,
@@ -218,6 +228,7 @@ class Node:
             if self.mesh is not None:
                 tasks.create_task(supervise("mesh", self.mesh.run, self.parts))
             tasks.create_task(supervise("community", self.community.run, self.parts))
+            tasks.create_task(supervise("files of the community", self.shared_files.run, self.parts))
             tasks.create_task(supervise("connections", self.flow_watch.run, self.parts))
             tasks.create_task(supervise("record of the line", self.capacity_recorder.run, self.parts))
             tasks.create_task(supervise("check of the line", self.measured_check.run, self.parts))
@@ -256,6 +267,7 @@ class Node:
             *services,
             *mesh,
             *self.community.warnings(),
+            *self.shared_files.warnings(),
         )
 
     def shut(self, kernel: Kernel) -> None:
@@ -467,6 +479,7 @@ class Node:
                 random=secrets.token_bytes,
             ),
             adoption=self.adoption,
+            shared_files=self.shared_files,
             fingerprint=lambda: self.admin_certificate.fingerprint,
             backups=self.backups,
             sign_card=partial(make_card, self.keys.node, self.keys.community_id),
@@ -496,11 +509,13 @@ class Node:
         commands = ConsoleCommands(self.admin.vouchers, self.admin.members, self.admin.site)
         rules = RuleCommands(self.adoption)
         community = CommunityCommands(self.community)
+        files = FileCommands(self.shared_files, self.adoption)
         every = {
             **answers.all(),
             **commands.all(),
             **rules.all(),
             **community.all(),
+            **files.all(),
             **LadderCommands(self.admin.cases).all(),
             **self.graph.all(),
         }

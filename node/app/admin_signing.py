@@ -26,10 +26,12 @@ from mesh.community_changes import (
     in_order,
     new_invite,
     replaced_key,
+    shared_file,
 )
 from mesh.community_record import CommunityAdmin, CommunityRecord, read_record
 from mesh.community_service import CommunityService
 from mesh.community_state import CommunityState
+from mesh.file_version import Decision, FileName
 from mesh.invite import SEED_BYTES, invite_text, read_invite
 from mesh.membership import NODE_ROLE
 from mesh.page_format import Malformed
@@ -57,6 +59,7 @@ from node.app.signing_refusals import (
     not_again,
     not_oneself,
     not_possible,
+    not_to_share,
     offered_already,
     too_few_votes,
     wrong_passphrase,
@@ -393,6 +396,24 @@ class AdminSigningService:
                 return None
             made = closed_invite(state, key, view.invite)
             return await self._take_in(signed, f"closed the invite {human_form(view.invite.key)}", made)
+
+    # --- files ---
+
+    async def share_file(
+        self, by: SignRequest, file: FileName, text: str, reason: str = ""
+    ) -> Finding | None:
+        """The community's file has this text from now on, or as soon as enough admins signed it."""
+        async with self._busy:
+            signer = await self._signer(by)
+            if isinstance(signer, Finding):
+                return signer
+            signed, state, key = signer
+            decision = Decision(_label(signed.name), reason, self._clock.today())
+            try:
+                made = shared_file(state, (key,), file, text, decision)
+            except NodeError as error:
+                return not_to_share(error)
+            return await self._take_in(signed, f"shared the {file}", () if made is None else (made,))
 
     # --- inside ---
 

@@ -1,8 +1,8 @@
 """Why nothing was signed for the community, for people; the code of each is the field of the form that it is about."""
 
 from node.app.idempotency import KeyState
-from node.errors import Finding
-from node.translator import gettext_lazy, ngettext_lazy
+from node.errors import Finding, NodeError
+from node.translator import as_sentence, gettext_lazy, ngettext_lazy
 
 
 def wrong_passphrase(wait_s: int, field: str = "passphrase") -> Finding:
@@ -174,3 +174,7 @@ def not_possible(reason: str) -> Finding:
         gettext_lazy("The community’s records do not take this: {english}", english=reason),
         gettext_lazy("look at the page “Nodes”, and sign again"),
     )
+
+
+def not_to_share(error: NodeError) -> Finding:
+    return Finding("passphrase", 0, as_sentence(error.message), error.fix)
