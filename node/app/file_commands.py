@@ -24,11 +24,17 @@ class FileCommands:
             "community-versions": self.versions,
             "community-text": self.text,
             "community-take": self.take,
+            "community-newcomer": self.newcomer,
         }
 
     def versions(self, _question: dict[str, Any]) -> Mapping[str, Any]:
         """What admins signed of each file, with the statements, for a command that signs."""
-        return {file: self._file(file) for file in FILES}
+        return {**{file: self._file(file) for file in FILES}, "today": self._shared.today()}
+
+    async def newcomer(self, _question: dict[str, Any]) -> Mapping[str, Any]:
+        """This node came with an invite: it takes the community's files, whatever its own are."""
+        await self._shared.begin_as_newcomer()
+        return {}
 
     async def text(self, question: dict[str, Any]) -> Mapping[str, Any]:
         """The text of a file here; with a number, that of an earlier version of the rules."""

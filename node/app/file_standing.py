@@ -10,6 +10,9 @@ from mesh.community_state import CommunityState
 from mesh.file_version import FILES, FileName
 from mesh.file_versions import FileView, HeldVersion
 
+STATE = "shared_files"
+"""Name of the node state in which a `Followed` is stored."""
+
 StandingKind = Literal["no record", "not shared", "same", "behind", "differs", "split"]
 """``behind``: the node adopts the community's version by itself; ``differs``: a person decides; ``split``: several versions
 were signed apart, and a person chooses one."""

@@ -13,7 +13,14 @@ from dataclasses import dataclass
 from mesh.community_service import CommunityService
 from mesh.file_version import FILES, FileName, text_hash, unpacked
 from mesh.file_versions import HeldVersion
-from node.app.file_standing import FileStanding, Followed, read_followed, standing_of, write_followed
+from node.app.file_standing import (
+    STATE,
+    FileStanding,
+    Followed,
+    read_followed,
+    standing_of,
+    write_followed,
+)
 from node.app.rule_adoption import RuleAdoption
 from node.app.rule_files import BY_EDIT, RuleFiles
 from node.control.active_ruleset import fingerprint
@@ -25,8 +32,6 @@ from node.translator import gettext_lazy
 
 log = logging.getLogger(__name__)
 
-STATE = "shared_files"
-"""Name of the node state: see `node.app.file_standing.Followed`."""
 LOOK_EVERY_S = 2.0
 """For edits of the files; what arrives is looked at once."""
 AGAIN_MS_MIN, AGAIN_MS_MAX = 5_000, 3_600_000
@@ -76,6 +81,10 @@ class SharedFiles:
     def is_shared(self) -> bool:
         """Whether the node belongs to a community with other nodes, or follows a record."""
         return self._community.state is not None or len(self._community.roster()) > 1
+
+    def today(self) -> str:
+        """For the decision."""
+        return self._clock.today()
 
     def text(self, file: FileName) -> str:
         """The text here: the rules confirmed last, or the members in force."""
@@ -187,6 +196,14 @@ class SharedFiles:
             if english := self.trouble(file):
                 raise NodeError(english, gettext_lazy("look at the node’s disk, then try again"))
             return self.refused(file)
+
+    async def begin_as_newcomer(self) -> None:
+        """The first versions of the community that come are adopted, whatever the texts here are. Raises StorageTrouble."""
+        async with self._busy:
+            followed = Followed(newcomer=frozenset(FILES))
+            await self._archive.save_state(STATE, write_followed(followed))
+            self._followed, self._is_owed = followed, False
+        self._changed.set()
 
     # --- inside ---
 

@@ -17,10 +17,10 @@ from mesh.page_format import VERSION, canonical
 from mesh.service import MeshService
 from mesh.signed_statement import SignedStatement, as_json
 from mesh.tls_transport import Dialer, contexts
-from node.app.file_standing import NEWCOMER
+from node.app.file_standing import NEWCOMER, STATE
 from node.app.rule_adoption import RuleAdoption
 from node.app.rule_files import BY_START, EARLIER, REJECTED, RuleFiles
-from node.app.shared_files import AGAIN_MS_MIN, STATE, SharedFiles
+from node.app.shared_files import AGAIN_MS_MIN, SharedFiles
 from node.errors import NodeError
 from node.secret_file import SecretFile
 from node.storage.database import Store
