@@ -509,7 +509,7 @@ class Node:
         commands = ConsoleCommands(self.admin.vouchers, self.admin.members, self.admin.site)
         rules = RuleCommands(self.adoption)
         community = CommunityCommands(self.community)
-        files = FileCommands(self.shared_files, self.adoption)
+        files = FileCommands(self.shared_files)
         every = {
             **answers.all(),
             **commands.all(),

@@ -6,7 +6,6 @@ from typing import Any
 from mesh.file_version import FILES, FileName
 from mesh.file_versions import HeldVersion
 from mesh.signed_statement import as_json
-from node.app.rule_adoption import RuleAdoption
 from node.app.shared_files import SharedFiles
 from node.console import Answer
 from node.errors import NodeError
@@ -16,8 +15,8 @@ from node.units import NodeId
 class FileCommands:
     """Each method answers one query. Raises NodeError when it is refused."""
 
-    def __init__(self, shared: SharedFiles, adoption: RuleAdoption) -> None:
-        self._shared, self._adoption = shared, adoption
+    def __init__(self, shared: SharedFiles) -> None:
+        self._shared = shared
 
     def all(self) -> Mapping[str, Answer]:
         return {
@@ -43,10 +42,11 @@ class FileCommands:
             return {"text": self._shared.text(file)}
         text = None
         if file == "rules" and isinstance(number, int):
-            text = await self._adoption.version_text(number)
+            text = await self._shared.earlier_text(number)
         if text is None:
             raise NodeError(
-                f"this node has no version {number!r:.20} of the {file}", "look at 'procomu rules history'"
+                f"this node has no version {number!r:.20} of the {file} that was in force",
+                "look at 'procomu rules log'",
             )
         return {"text": text}
 

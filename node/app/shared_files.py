@@ -11,12 +11,13 @@ from contextlib import suppress
 from dataclasses import dataclass
 
 from mesh.community_service import CommunityService
-from mesh.file_version import FILES, FileName, text_hash, unpacked
+from mesh.file_version import FILES, FileName, text_hash, unpacked, votes_needed
 from mesh.file_versions import HeldVersion
 from node.app.file_standing import (
     STATE,
     FileStanding,
     Followed,
+    StandingKind,
     read_followed,
     standing_of,
     write_followed,
@@ -34,6 +35,8 @@ log = logging.getLogger(__name__)
 
 LOOK_EVERY_S = 2.0
 """For edits of the files; what arrives is looked at once."""
+DECIDED = frozenset({"active", "fallback", "superseded"})
+"""States of versions of the rules that were in force without a trial at last."""
 AGAIN_MS_MIN, AGAIN_MS_MAX = 5_000, 3_600_000
 """Until what could not be adopted is tried again; each time twice as long, because each try is in the log."""
 
@@ -51,6 +54,16 @@ class _Failed:
     """Why the disk or the kernel did not let it; empty for a text that does not pass the checks."""
     wait_ms: int
     again_ms: int
+
+
+@dataclass(frozen=True, slots=True)
+class FoundText:
+    """A text that can be shared."""
+
+    text: str
+    hash: str
+    is_own: bool
+    """Whether this node has it now."""
 
 
 class SharedFiles:
@@ -96,6 +109,42 @@ class SharedFiles:
         return standing_of(
             file, text_hash(self.text(file)), self._community.state, self._followed or Followed()
         )
+
+    def kind(self, file: FileName) -> StandingKind | None:
+        """How the text here stands to the community's; None for a node without others."""
+        return self.standing(file).kind if self.is_shared else None
+
+    def text_of(self, file: FileName, wanted: str) -> str | None:
+        """The text with this hash: that here, or that of a version that admins signed."""
+        if text_hash(self.text(file)) == wanted:
+            return self.text(file)
+        held = self.standing(file).view.held
+        return next((unpacked(each.version) for each in held if each.version.hash == wanted), None)
+
+    async def find(self, file: FileName, wanted: str, number: int = 0) -> "FoundText | Finding":
+        """A text that can be shared: by its hash, or an earlier version of the rules by its number, and then also by its
+        hash unless that is empty."""
+        text = await self.earlier_text(number) if number else self.text_of(file, wanted)
+        if text is None or (number and file != "rules"):
+            return no_such_text()
+        found = text_hash(text)
+        if wanted not in {"", found}:
+            return no_such_text()
+        return FoundText(text, found, is_own=found == text_hash(self.text(file)))
+
+    async def earlier_text(self, number: int) -> str | None:
+        """The text of a version of the rules here that was in force; one that was never decided is shared by nobody."""
+        version = self._adoption.version(number)
+        if version is None or version.state not in DECIDED:
+            return None
+        return await self._adoption.version_text(number)
+
+    def votes_missing(self, held: HeldVersion) -> int:
+        """Votes that the version needs to count."""
+        state = self._community.state
+        if state is None or state.head is None:
+            return 0
+        return max(0, votes_needed(held.version.file, state.head) - held.votes(state.head))
 
     def refused(self, file: FileName) -> tuple[Finding, ...]:
         """Why the community's version does not pass the checks of this node."""
@@ -282,6 +331,16 @@ def _is_of(failed: _Failed, standing: FileStanding) -> bool:
     """Whether it is about the version that nodes follow now, and that is not in force here."""
     head = standing.head
     return standing.kind != "same" and head is not None and failed.key[0] == head.statement.hash
+
+
+def no_such_text() -> Finding:
+    """Of a form whose text is not here any longer."""
+    return Finding(
+        "version",
+        0,
+        gettext_lazy("Nobody signed this version, or it was replaced meanwhile."),
+        gettext_lazy("look at the versions again, and choose one"),
+    )
 
 
 def _changed() -> Finding:

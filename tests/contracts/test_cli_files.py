@@ -33,7 +33,7 @@ def fixture(tmp_path: Path) -> AppFixture:
 def answers_of(fixture: AppFixture) -> Mapping[str, Answer]:
     app = fixture.use_cases()
     commands = CommunityCommands(fixture.community)
-    return {**commands.all(), **FileCommands(app.shared_files, app.adoption).all()}
+    return {**commands.all(), **FileCommands(app.shared_files).all()}
 
 
 def held(fixture: AppFixture) -> CommunityState:
