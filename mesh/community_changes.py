@@ -32,10 +32,20 @@ from mesh.page_format import Malformed
 from mesh.signed_statement import FILE_KIND, SignedStatement, add_signatures, make_statement
 from node.errors import NodeError
 from node.identity import SHORT_CHARS, human_form, own_node_id, short_form
-from node.translator import gettext_lazy
 from node.units import NodeId
 
 type Keys = tuple[Ed25519PrivateKey, ...]
+
+
+class FileTooLarge(NodeError):
+    """A text that does not fit a version of a file."""
+
+    def __init__(self, size: int, packed_size: int) -> None:
+        """In bytes, as it is and compressed."""
+        super().__init__(
+            f"the file is too large to share: {size} bytes, or {packed_size} compressed",
+            "shorten it: remove comments, names and devices that nobody needs",
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -221,14 +231,7 @@ def shared_file(
     made = version_after(state.id, file, text, [each.version for each in view.held], decision)
     statement = make_statement(FILE_KIND, file_fields(made), keys)
     if len(text.encode()) > FILE_BYTES_MAX or not fits_a_frame(statement.text):
-        raise NodeError(
-            gettext_lazy(
-                "the file is too large to share: {bytes} bytes, or {packed} compressed",
-                bytes=len(text.encode()),
-                packed=len(made.packed),
-            ),
-            gettext_lazy("shorten it: remove comments, names and devices that nobody needs"),
-        )
+        raise FileTooLarge(len(text.encode()), len(made.packed))
     refused = read_file_version(statement)
     if isinstance(refused, Malformed):
         raise NodeError(

@@ -17,6 +17,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from mesh.announcement import Address
 from mesh.community_changes import (
+    FileTooLarge,
     RecordChange,
     changed_membership,
     changed_record,
@@ -47,6 +48,7 @@ from node.app.locked_key import LockedKey, lock_key, unlock_key
 from node.app.signing_refusals import (
     already_followed,
     earlier_passphrase,
+    file_too_large,
     key_is_there,
     no_account,
     no_address,
@@ -59,7 +61,6 @@ from node.app.signing_refusals import (
     not_again,
     not_oneself,
     not_possible,
-    not_to_share,
     offered_already,
     too_few_votes,
     wrong_passphrase,
@@ -411,8 +412,10 @@ class AdminSigningService:
             decision = Decision(_label(signed.name), reason, self._clock.today())
             try:
                 made = shared_file(state, (key,), file, text, decision)
+            except FileTooLarge:
+                return file_too_large()
             except NodeError as error:
-                return not_to_share(error)
+                return not_possible(error.message)
             return await self._take_in(signed, f"shared the {file}", () if made is None else (made,))
 
     # --- inside ---

@@ -1,8 +1,8 @@
 """Why nothing was signed for the community, for people; the code of each is the field of the form that it is about."""
 
 from node.app.idempotency import KeyState
-from node.errors import Finding, NodeError
-from node.translator import as_sentence, gettext_lazy, ngettext_lazy
+from node.errors import Finding
+from node.translator import gettext_lazy, ngettext_lazy
 
 
 def wrong_passphrase(wait_s: int, field: str = "passphrase") -> Finding:
@@ -176,5 +176,10 @@ def not_possible(reason: str) -> Finding:
     )
 
 
-def not_to_share(error: NodeError) -> Finding:
-    return Finding("passphrase", 0, as_sentence(error.message), error.fix)
+def file_too_large() -> Finding:
+    return Finding(
+        "passphrase",
+        0,
+        gettext_lazy("The file is too large to share."),
+        gettext_lazy("shorten it: remove comments, names and devices that nobody needs"),
+    )

@@ -249,3 +249,13 @@ async def test_members_shared_elsewhere_replace_those_here(browser: AdminBrowser
     await browser.app.shared_files.look()
     assert "dora" in {unit.account for unit in browser.app.loop.member_directory.units}
     assert "dora" in await page(browser, "/members")
+
+
+async def test_a_file_that_is_too_large_is_refused_with_what_to_do(browser: AdminBrowser) -> None:
+    await found(browser)
+    noise = "".join(f"# {text_hash(str(number))}\n" for number in range(2_000))
+    browser.app.files.members.write_text(MEMBERS + noise)
+    await browser.app.files.look(browser.app.loop, browser.app.adoption.record, "an edit of the file")
+    status, text = await share(browser, "members")
+    assert (422, True) == (status, "too large to share" in text)
+    assert "not shared" == kind(browser, "members")
