@@ -29,6 +29,8 @@ LINKS_MAX = 16
 VERSION_CHARS_MAX = 32
 ROUND_TRIP_MS_MAX = 60_000
 LOAD_PERCENT_MAX = 1_000
+ATTENTION_MAX = 9
+"""More things that need a person count as so many, so that their number changes seldom."""
 NOW = "now"
 """The period of this kind: each page replaces the one before."""
 
@@ -62,6 +64,8 @@ class NodeFacts:
     """Sorted by node, each once."""
     made_s: int = 0
     """Unix time of the page, for people who read it; 0 while the author does not know it."""
+    attention: int = 0
+    """How many things there need a person; what they are is said there only."""
 
 
 def node_body(facts: NodeFacts) -> bytes:
@@ -76,6 +80,8 @@ def node_body(facts: NodeFacts) -> bytes:
         said["uplink"] = list(facts.uplink)
     if facts.load_percent is not None:
         said["load"] = facts.load_percent
+    if facts.attention:
+        said["attention"] = facts.attention
     if facts.made_s:
         said["made"] = facts.made_s
     return canonical(said)
@@ -97,9 +103,11 @@ def node_facts(body: bytes) -> NodeFacts | Malformed:
         return Malformed(
             f"links are not at most {LINKS_MAX} of [node, round trip, loss], in order, each once"
         )
-    uplink, load = fields.get("uplink"), fields.get("load")
+    uplink, load, attention = fields.get("uplink"), fields.get("load"), fields.get("attention", 0)
     if not (_is_uplink(uplink) and _is_at_most(load, LOAD_PERCENT_MAX) and is_number(made)):
         return Malformed("uplink is not [name, up or down], load is no percentage, or made is no time")
+    if not (is_number(attention) and attention <= ATTENTION_MAX):
+        return Malformed(f"attention is not a number up to {ATTENTION_MAX}")
     return NodeFacts(
         name,
         version,
@@ -108,6 +116,7 @@ def node_facts(body: bytes) -> NodeFacts | Malformed:
         load,
         tuple(_link(each) for each in links),
         made,
+        attention,
     )
 
 

@@ -56,6 +56,6 @@ def _content(facts: NodeFacts) -> NodeFacts:
 
 
 def _matters(facts: NodeFacts) -> NodeFacts:
-    """Without the measured values."""
+    """Without the measured values, and without how many things need a person beside the first."""
     links = tuple(replace(each, round_trip_ms=None, loss_percent=None) for each in facts.links)
-    return replace(facts, made_s=0, load_percent=None, links=links)
+    return replace(facts, made_s=0, load_percent=None, links=links, attention=min(1, facts.attention))

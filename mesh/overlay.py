@@ -47,9 +47,10 @@ class Overlay[L]:
         """Nodes to call now."""
         return self.selection.calls(self._known(now), self.links.kept_links(), self.calling, now)
 
-    def call(self, node: NodeId | None) -> Call:
-        """What this node says about itself when it calls; None for any node at a configured address."""
-        return Call(len(self.links.nodes()), node is None or node in self.selection.configured)
+    def call(self, node: NodeId | None, *, is_named: bool = False) -> Call:
+        """What this node says about itself when it calls this node, None for any, at an address that is configured or
+        not."""
+        return Call(len(self.links.nodes()), is_named or node in self.selection.configured)
 
     def may_call(self, node: NodeId, address: Address, now: Monotonic) -> bool:
         """Whether a connection to this node would stay here. False if there is one."""

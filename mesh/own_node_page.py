@@ -8,6 +8,7 @@ from mesh.callable_address import holds_hardware_address, is_callable
 from mesh.coarse import LossMeter, coarse_load_percent, coarse_loss_percent, coarse_round_trip_ms
 from mesh.node_kind import (
     ADDRESSES_MAX,
+    ATTENTION_MAX,
     LINKS_MAX,
     LOAD_PERCENT_MAX,
     ROUND_TRIP_MS_MAX,
@@ -29,6 +30,8 @@ class LocalFacts:
     version: str = ""
     uplink: tuple[str, UplinkState] | None = None
     load_percent: float | None = None
+    attention: int = 0
+    """Things that need a person."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,6 +80,7 @@ class OwnNodePage:
             addresses=_named(addresses),
             uplink=local.uplink if local.uplink is not None and is_text(local.uplink[0]) else None,
             load_percent=_load(local.load_percent, before),
+            attention=min(local.attention, ATTENTION_MAX),
             links=self._links(links, before),
             made_s=unix_s,
         )

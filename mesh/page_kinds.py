@@ -4,14 +4,15 @@ from mesh.node_kind import NODE_KIND, NodeFacts
 from mesh.page_format import Malformed, Page
 from mesh.page_kind import OTHER, PageKind, Unread
 from mesh.past_kind import PAST
+from mesh.registry_kind import REGISTRY_KIND, RegistryContent
 from mesh.usage_kind import USAGE, PageContent
 from node.units import NodeId
 
-type Content = PageContent | NodeFacts | Unread
+type Content = PageContent | NodeFacts | RegistryContent | Unread
 """What a page says, of any kind."""
-type KnownKind = PageKind[PageContent] | PageKind[NodeFacts]
+type KnownKind = PageKind[PageContent] | PageKind[NodeFacts] | PageKind[RegistryContent]
 
-KINDS: dict[str, KnownKind] = {kind.name: kind for kind in (USAGE, PAST, NODE_KIND)}
+KINDS: dict[str, KnownKind] = {kind.name: kind for kind in (USAGE, PAST, NODE_KIND, REGISTRY_KIND)}
 
 
 def kind_named(name: str) -> KnownKind | PageKind[Unread]:

@@ -223,10 +223,10 @@ class UsagePages:
             yield self._sign(day, number, "past", self.past.body(day, number))
         self.past.say_covers()
 
-    def write_other(self, kind: str, period: str, body: bytes) -> Page:
-        """Number and sign the one page of another kind."""
+    def write_other(self, kind: str, period: str, body: bytes, part: int = 0) -> Page:
+        """Number and sign a page of another kind."""
         self.seq += 1
-        return self._sign(period, 0, kind, body)
+        return self._sign(period, part, kind, body)
 
     def _sign(self, day: str, number: int, kind: str, body: bytes) -> Page:
         head = page_head(

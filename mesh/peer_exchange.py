@@ -5,9 +5,9 @@ this node as a whole, and for each member ever more seldom while no call proves 
 """
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
 
 from mesh.announcement import Address
+from mesh.call_backoff import CallBackoff
 from mesh.callable_address import is_callable
 from mesh.node_kind import NodeFacts
 from node.units import Milliseconds, Monotonic, NodeId
@@ -19,23 +19,15 @@ LINKS_ENOUGH = 4
 AGAIN_MIN = Milliseconds(600_000)
 AGAIN_MAX = Milliseconds(86_400_000)
 """Until the same member is called again: doubled with each call in vain, up to this."""
-TRIED_MAX = 1_024
 PAGES_PER_LOOK = 16
 """Pages read to find one candidate, so that a look stays short."""
-
-
-@dataclass(frozen=True, slots=True)
-class _Tried:
-    count: int
-    again_at: Monotonic
 
 
 class PeerExchange:
     """The candidates of one node."""
 
     def __init__(self) -> None:
-        self._tried: dict[NodeId, _Tried] = {}
-        """Members called in vain, the one called longest ago first."""
+        self._backoff: CallBackoff[NodeId] = CallBackoff(AGAIN_MIN, AGAIN_MAX)
 
     def candidate(
         self, members: Iterable[NodeId], page_of: Callable[[NodeId], NodeFacts | None], now: Monotonic
@@ -43,29 +35,21 @@ class PeerExchange:
         """One of `members`, in their order, with an address to call it; it counts as called in vain until `proved`."""
         looks = 0
         for node in members:
-            tried = self._tried.get(node)
-            if tried is not None and now < tried.again_at:
+            if not self._backoff.is_due(node, now):
                 continue
             looks += 1
             if looks > PAGES_PER_LOOK:
                 return None
             addresses = _callable(page_of(node))
             if addresses:
-                count = tried.count if tried is not None else 0
-                self._try(node, count, now)
+                count = self._backoff.count(node)
+                self._backoff.call(node, now)
                 return node, addresses[count % len(addresses)]
         return None
 
     def proved(self, node: NodeId) -> None:
         """A connection to this member proved its key."""
-        self._tried.pop(node, None)
-
-    def _try(self, node: NodeId, count: int, now: Monotonic) -> None:
-        self._tried.pop(node, None)
-        if len(self._tried) >= TRIED_MAX:
-            del self._tried[next(iter(self._tried))]
-        wait = min(AGAIN_MAX, AGAIN_MIN * 2 ** min(count, 16))
-        self._tried[node] = _Tried(count + 1, Monotonic(now + wait))
+        self._backoff.answered(node)
 
 
 def _callable(facts: NodeFacts | None) -> list[Address]:

@@ -1,11 +1,12 @@
 """Interfaces of the mesh to the rest of the node."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Protocol
 
 from mesh.publishing import OpenAllowance
 from node.accounting.ledger import UsageBucket
+from node.accounts.registry_record import RegistryRecord
 from node.units import AccountId, NodeId
 
 
@@ -61,7 +62,8 @@ class PageCache(Protocol):
 
     async def save(self, pages: Iterable[tuple[str, bytes]], gone: Iterable[str] = ()) -> None:
         """Store (page name, bytes) pairs; a page replaces the older one with the same name. Delete the pages named in
-        `gone`."""
+        `gone`. The record `mesh.unbooked_pages.BOOKED` is true only beside the usage of the database that was loaded
+        from: another one gets none."""
 
 
 class NetworkTime(Protocol):
@@ -97,6 +99,41 @@ class SecretStore(Protocol):
 
     async def save(self, secrets: Iterable[bytes]) -> None:
         """Store exactly these; on disk when this returns. Raises StorageTrouble."""
+
+
+class SharedRecords(Protocol):
+    """The registry records of this node, as its pages say them and other nodes' pages change them."""
+
+    woken: Callable[[], None]
+    """Called when this node has something new to say."""
+
+    @property
+    def generation(self) -> int:
+        """Another number than before: all pages have to be read again. 0: not yet, the database was not read."""
+
+    def take(self, author: NodeId, part: int, records: Iterable[RegistryRecord]) -> None:
+        """A page of a node of the community says exactly these in that part."""
+
+    def drop(self, author: NodeId) -> None:
+        """The node is not of the community any longer."""
+
+    def read_again(self) -> None:
+        """All pages are about to be read."""
+
+    def changed_parts(self, *, is_all: bool) -> tuple[int, ...]:
+        """Parts of this node that may differ from its pages; without `is_all`, those that say something new."""
+
+    def body(self, part: int) -> bytes | None:
+        """What this node says in that part; None: nothing."""
+
+    def orphans(self) -> Mapping[int, Iterable[tuple[str, str]]]:
+        """By part: kind and key of the records that no page says."""
+
+    def adopt(self, names: Iterable[tuple[str, str]]) -> None:
+        """Say these if no other node does."""
+
+    def warnings(self) -> tuple[str, ...]:
+        """What is not said to other nodes."""
 
 
 Roster = Callable[[], frozenset[NodeId]]

@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import random
 from collections.abc import Callable, Iterable, Iterator, Mapping
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
@@ -20,11 +21,14 @@ from mesh.exchange import (
 from mesh.messages import Message, decode
 from mesh.node_kind import NODE_KIND, NODE_LABEL, NOW, NodeFacts
 from mesh.page_format import Malformed, Page
-from mesh.page_kinds import Content, page_content
+from mesh.page_kinds import Content, kind_named, page_content
 from mesh.page_versions import PagePosition, page_position
 from mesh.pages import UsagePages, changes_record, read_changes, read_reservation, reservation
-from mesh.ports import PageCache, Roster, UsageLedger
+from mesh.ports import PageCache, Roster, SharedRecords, UsageLedger
 from mesh.publishing import PublishSchedule
+from mesh.registry_kind import REGISTRY_KIND
+from mesh.registry_pages import RegistryPages
+from mesh.unbooked_pages import BOOKED, UnbookedPages, booked_record
 from mesh.usage_kind import PageContent
 from node.accounting.ledger import (
     EMPTY_BUCKET,
@@ -52,6 +56,8 @@ RECOUNT_EVERY_S = 60.0
 BUCKETS_PER_TURN = 500
 """Buckets noted before the event loop runs other tasks: about 1 ms."""
 LEDGER_AGAIN_S = 0.1
+LOOK_AT_REGISTRY_S = 5.0
+"""Between two looks for nodes that left and records that no node says."""
 OWN_STREAMS_MAX = 4
 """Own streams that may exist in parallel before the newest merges the others: each reboot starts an incarnation, and
 merging sends everything again."""
@@ -73,6 +79,7 @@ class Replicator:
         usage_ledger: UsageLedger,
         page_cache: PageCache,
         machine: str = "",
+        shared_records: SharedRecords | None = None,
         woken: Callable[[], None],
         on_usage_changed: Callable[[], None],
     ) -> None:
@@ -95,6 +102,8 @@ class Replicator:
             asyncio.Lock(),
         )
         self._stored_changes: set[tuple[NodeId, str]] = set()
+        self._unbooked = UnbookedPages()
+        self._stored_booked: bytes | None = None
         self._booked = asyncio.Event()
         self._booked.set()
         self._noted: dict[BucketKey, UsageBucket] = {}
@@ -105,11 +114,15 @@ class Replicator:
         self._node_body: bytes | None = None
         """Of the page about this node itself, to be written next."""
         self._takes_in = False
+        self._writing, self._registry_changed = asyncio.Lock(), asyncio.Event()
+        self._registry = RegistryPages(self._own, shared_records, self.exchange, roster, random.uniform)
+        if shared_records is not None:
+            shared_records.woken = self._registry_changed.set
         self._warnings: dict[str, str] = {}
 
     def warnings(self) -> tuple[str, ...]:
         """What prevents pages from being stored or trusted."""
-        return tuple(self._warnings.values())
+        return (*self._warnings.values(), *self._registry.warnings())
 
     def publish(self, changed: Iterable[OwnBucket] | None) -> None:
         """Own buckets were booked; None reads all own buckets of the ledger again."""
@@ -155,7 +168,10 @@ class Replicator:
         """Load the pages from the page cache, once the ledger knows its incarnation."""
         incarnation = await self._incarnation()
         self._pages = UsagePages(self._key, self._community, incarnation)
-        records = self._records()
+        loaded = self._records()
+        records = loaded or []
+        self._stored_booked = booked_record(records) if loaded is not None else b"not known"
+        self._unbooked = UnbookedPages(self._stored_booked)
         reserved = [read_reservation(record, incarnation) for record in records]
         self._pages.seq = self._reserved = max((seq for seq in reserved if seq is not None), default=0)
         pages: list[tuple[PagePosition, bytes]] = []
@@ -172,12 +188,20 @@ class Replicator:
         for _, record in sorted(pages, reverse=True):
             self._restore_page(record)
             await asyncio.sleep(0)
+        if loaded is not None:
+            self._unbooked.all_were_seen()
         self._unstored = {name: None for name, page in self._unstored.items() if page is None}
 
     def _restore_page(self, record: bytes) -> None:
         page = decode(record)
         assert isinstance(page, Page), "it was one before"
-        self._act(self.exchange.restore(page))
+        for event in self.exchange.restore(page):
+            match event:
+                case PageAccepted(said=PageContent() as said) if not self._unbooked.includes(page.name):
+                    if page.author == self._own:
+                        self._recognise(page, said)
+                case _:
+                    self._act((event,))
         if page.author in self._roster() and not self.exchange.holds(page):
             self._unstored[page.name] = None
 
@@ -187,22 +211,35 @@ class Replicator:
             tasks.create_task(self._write_when_booked())
             tasks.create_task(self._store_now_and_then())
             tasks.create_task(self._recount_now_and_then())
+            tasks.create_task(self._write_registry())
+            tasks.create_task(self._note_booked())
 
     async def persist_pages(self) -> None:
         """Store changes; what cannot be stored now is tried again later."""
         async with self._storing:  # or a page that could not be stored could replace a newer one later
             changes = {(author, day) for author, day, _ in self.exchange.changed()}
             unstored, self._unstored = self._unstored, {}
-            record = {CHANGES: changes_record(changes) if changes else None}
+            booked = self._unbooked.record()
+            records = dict(unstored)
+            if changes != self._stored_changes:
+                records[CHANGES] = changes_record(changes) if changes else None
+            if booked != self._stored_booked:
+                records[BOOKED] = booked
             is_stored = False
             try:
-                records = unstored | (record if changes != self._stored_changes else {})
                 is_stored = not records or await self._save(records)
             finally:
                 if not is_stored:
                     self._unstored = unstored | self._unstored
             if is_stored:
-                self._stored_changes = changes
+                self._stored_changes, self._stored_booked = changes, booked
+
+    async def _note_booked(self) -> None:
+        while True:
+            await asyncio.sleep(PERSIST_EVERY_S)
+            merges = self._unbooked.merges
+            await self._usage_ledger.kept()
+            self._unbooked.booked(merges)
 
     def _act(self, events: tuple[Event, ...]) -> None:
         for event in events:
@@ -211,6 +248,7 @@ class Replicator:
                     self._accept(page, said)
                 case PagesEvicted(author, names, is_full):
                     self._unstored |= dict.fromkeys(names)
+                    self._registry.evicted(author, names)
                     if is_full:
                         self._warn(author, TOO_MUCH)
                 case PageRefused(author, reason) if author is not None and reason in {
@@ -233,8 +271,10 @@ class Replicator:
         if self.exchange.holds(page):
             self._unstored[page.name] = page.raw
         if isinstance(said, PageContent):
+            self._unbooked.merged(page.name)
             self._usage_ledger.merge_page(page.author, page.period, said.rows)
             self._on_usage_changed()
+        self._registry.accept(page, said)
         if page.author == self._own:
             self._recognise(page, said)
 
@@ -348,7 +388,8 @@ class Replicator:
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(PUBLISH_REST_S):
                     await self._booked.wait()
-            await self._write_pages()
+            async with self._writing:
+                await self._write_pages()
             await asyncio.sleep(PUBLISH_EVERY_S)
 
     async def _write_pages(self) -> None:
@@ -372,11 +413,29 @@ class Replicator:
         body, self._node_body = self._node_body, None
         self._offer(self._pages.write_other(NODE_KIND.name, NOW, body))
 
+    async def _write_registry(self) -> None:
+        while True:
+            self._registry_changed.clear()
+            now_s = asyncio.get_running_loop().time()
+            self._registry.tick(now_s)
+            for part, body in self._registry.due(now_s):
+                async with self._writing:
+                    self._follow()
+                    await self._reserve(self._pages.seq + 1)
+                    self._offer(self._pages.write_other(REGISTRY_KIND.name, NOW, body, part))
+                await asyncio.sleep(0)
+            await asyncio.sleep(PUBLISH_EVERY_S)
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(LOOK_AT_REGISTRY_S):
+                    await self._registry_changed.wait()
+
     def _offer(self, page: Page) -> None:
         # Rows of a page just written are already in the ledger and in our pages.
         self._act(tuple(e for e in self.exchange.offer(page) if not isinstance(e, PageAccepted)))
         if self.exchange.holds(page):
             self._unstored[page.name] = page.raw
+            if kind_named(page.kind).limit == "rows":
+                self._unbooked.merged(page.name)  # its rows may not be on the disk yet
 
     async def _note_buckets(self) -> None:
         noted, self._noted = self._noted, {}
@@ -410,12 +469,13 @@ class Replicator:
             await asyncio.sleep(PERSIST_EVERY_S)
             await self.persist_pages()
 
-    def _records(self) -> list[bytes]:
+    def _records(self) -> list[bytes] | None:
+        """None if they cannot be read."""
         try:
             return list(self._page_cache.load())
         except StorageTrouble as trouble:
             self._not_kept(trouble)
-            return []
+            return None
 
     async def _save(self, records: Mapping[str, bytes | None]) -> bool:
         """Store records; None deletes one. False if this failed."""

@@ -11,6 +11,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from mesh import peering
 from mesh.announcement import Address, Announcement, ConfiguredPeer
+from mesh.candidate_calls import CandidateCalls
 from mesh.community_service import COMMUNITY_EXTENSIONS, CommunityService
 from mesh.contact_warnings import contact_warnings
 from mesh.directory import Directory, Peer
@@ -35,9 +36,8 @@ from mesh.node_kind import NodeFacts
 from mesh.overlay import Overlay
 from mesh.own_node_page import LocalFacts, MeasuredLink, OwnNodePage
 from mesh.page_format import VERSION, Malformed
-from mesh.peer_exchange import CANDIDATE_EVERY_S, LINKS_ENOUGH, PeerExchange
 from mesh.peering import GREETING_MAX, KEEPALIVE_EVERY, QUIET_SILENT_AFTER, SILENT_AFTER
-from mesh.ports import NetworkTime, PageCache, PeerView, Roster, UsageLedger
+from mesh.ports import NetworkTime, PageCache, PeerView, Roster, SharedRecords, UsageLedger
 from mesh.replicator import OwnBucket, Replicator
 from mesh.time_exchange import TimeExchange
 from mesh.tls_transport import Dialer, DialFailed, IsFull, Link, Listener, RefusedByPeer, WrongNode, contexts
@@ -68,11 +68,9 @@ class MeshService:
     def __init__(
         self,
         *,
-        # Identity
         key: Ed25519PrivateKey,
         community_id: str,
         name: str,
-        # Other parts of the node
         roster: Roster,
         usage_ledger: UsageLedger,
         page_cache: PageCache,
@@ -80,8 +78,8 @@ class MeshService:
         network_time: NetworkTime | None = None,
         on_usage_changed: Callable[[], None] = lambda: None,
         community: CommunityService | None = None,
+        shared_records: SharedRecords | None = None,
         local_facts: Callable[[], LocalFacts] = LocalFacts,
-        # Network
         interfaces: tuple[str, ...] = (),
         port: int = 7400,
         configured_peers: tuple[ConfiguredPeer, ...] = (),
@@ -90,6 +88,7 @@ class MeshService:
         self._own = own_node_id(key)
         self._community = community_id
         self._records = community
+        self._shared_records = shared_records
         self._name = name
         self._machine = machine
         self._network_time = network_time
@@ -117,6 +116,7 @@ class MeshService:
             usage_ledger=self._usage_ledger,
             page_cache=self._page_cache,
             machine=self._machine,
+            shared_records=self._shared_records,
             woken=self._wake,
             on_usage_changed=self._on_usage_changed,
         )
@@ -130,7 +130,17 @@ class MeshService:
         self._tree_ticked_s = 0.0
         self._time = TimeExchange(self._network_time)
         self._own_page = OwnNodePage(self._name)
-        self._peer_exchange = PeerExchange()
+        self._candidates = CandidateCalls(
+            own=self._own,
+            roster=self._roster,
+            interfaces=self._interfaces,
+            port=self._port,
+            directory=self._directory,
+            overlay=self._overlay,
+            page_of=self._replica.node_page,
+            dial=self._try,
+            serve=self._serve,
+        )
         self._copies = KeyCopies()
         self._dialling = self._overlay.calling
         self._wrong: dict[Address, NodeId] = {}
@@ -215,7 +225,7 @@ class MeshService:
             self._tasks.create_task(self._discovery.run())
             self._tasks.create_task(self._keep_time())
             self._tasks.create_task(self._describe_itself())
-            self._tasks.create_task(self._call_candidates())
+            self._tasks.create_task(self._candidates.run())
             self._tasks.create_task(self._replica.run())
             if self._records is not None:
                 self._records.woken = self._wake
@@ -256,30 +266,6 @@ class MeshService:
             if link.counters is not None:
                 self._directory.measured(link.node, Microseconds(round(link.counters.round_trip_ms * 1_000)))
         return links
-
-    async def _call_candidates(self) -> None:
-        """While there are few connections: call members whose node pages say where they are."""
-        while True:
-            await asyncio.sleep(CANDIDATE_EVERY_S * random.uniform(0.8, 1.2))  # noqa: S311
-            if len(self._links.nodes()) >= LINKS_ENOUGH:
-                continue
-            others = [each for each in self._roster() - {self._own} if self._overlay.may_try(each, _now())]
-            random.shuffle(others)
-            found = self._peer_exchange.candidate(others, self._replica.node_page, _now())
-            if found is not None and found[0] not in self._dialling:
-                self._dialling.add(found[0])
-                self._tasks.create_task(self._call(*found))
-
-    async def _call(self, node: NodeId, address: Address) -> None:
-        try:
-            link = await self._try(node, address)
-            if link is not None:
-                self._peer_exchange.proved(node)
-                self._directory.meet(node, _now())
-                self._directory.worked(node, address)
-                await self._serve(link)
-        finally:
-            self._dialling.discard(node)
 
     def _tick_tree(self) -> None:
         now = time.monotonic()
@@ -376,26 +362,27 @@ class MeshService:
             self._dialling.discard(node)
 
     async def _try(self, node: NodeId | None, address: Address) -> Link | None:
-        is_expected = node is None or is_member(node, self._roster())
+        is_named = any(address == each.address for each in self._configured)
+        is_expected = is_named or (node is not None and is_member(node, self._roster()))
         try:
             async with self._dials if is_expected else self._dials_of_strangers:
-                link = await self._dialer.dial(node, address, self._overlay.call(node))
+                link = await self._dialer.dial(node, address, self._overlay.call(node, is_named=is_named))
                 self._wrong.pop(address, None)
                 return link
         except RefusedByPeer as refused:
             if refused.node is not None and refused.node != self._own:
                 peer = self._directory.meet(refused.node, _now())
                 peer.refused_us, peer.met_at = True, str(address)
-                if node is None:
+                if node is None and is_named:
                     self._overlay.found_at(address, refused.node)
                 if isinstance(peer.state, peering.Gone):
                     self._handle(refused.node, peering.Sighted())
         except IsFull as full:
             if full.node is not None:
                 self._overlay.refused(full.node, _now())
-                self._peer_exchange.proved(full.node)
+                self._candidates.proved(full.node)
         except WrongNode as wrong:
-            if any(address == each.address for each in self._configured):
+            if is_named:
                 self._wrong[address] = wrong.node
         except DialFailed:
             pass

@@ -38,11 +38,13 @@ from node.app.file_commands import FileCommands
 from node.app.ladder_console import LadderCommands
 from node.app.measured_check import MeasuredCheck
 from node.app.mesh_usage import MeshUsage
+from node.app.network_digest import digest_of
 from node.app.next_rules import NextRulesService
 from node.app.node_graph import NodeGraphService
 from node.app.rule_adoption import RuleAdoption
 from node.app.rule_files import RuleFiles, read
 from node.app.shared_files import SharedFiles
+from node.app.shared_kinds import shared_registry
 from node.app.status import StatusSnapshot
 from node.backup.offline import claim, discard_staged, finish_changes
 from node.backup.service import NodeBackups
@@ -127,7 +129,9 @@ class Node:
             config.uplink.name,
         )
         self.reconciler = self._control_loop(own_node_id(self.keys.node))
-        self.mesh = self._mesh_service()
+        is_in_mesh = bool(config.mesh.interfaces or config.mesh.peers)
+        self.shared_registry = shared_registry(self.reconciler, self.clock) if is_in_mesh else None
+        self.mesh = self._mesh_service() if is_in_mesh else None
         self.callers = link_callers(config)
         self.certificate = certificate_files(config, self.clock)
         self.lan_services = MdnsBrowser(config.lan.interface, config.lan.address4, config.lan.address6)
@@ -141,12 +145,7 @@ class Node:
             admins=lambda: self.admin.access.admins,
         )
         self.shared_files = SharedFiles(
-            self.community,
-            self.reconciler,
-            files=self.files,
-            adoption=self.adoption,
-            archive=self.archive,
-            clock=self.clock,
+            self.community, self.reconciler, self.files, self.adoption, archive=self.archive, clock=self.clock
         )
         self.app = self._account_service()
         self.portal = Portal(
@@ -168,7 +167,7 @@ class Node:
             self.archive, self.clock, self.reconciler.uplink_rate_control
         )
         self.measured_check = MeasuredCheck(self.reconciler)
-        status_snapshot = self._status_snapshot()
+        self.status_snapshot = self._status_snapshot()
         self.admin_certificate = self._admin_certificate()
         self.graph = NodeGraphService(
             config,
@@ -178,7 +177,7 @@ class Node:
             pages=self.mesh.node_pages if self.mesh else dict,
             civil=self.clock.civil,
         )
-        self.admin = self._admin_service(status_snapshot)
+        self.admin = self._admin_service(self.status_snapshot)
         self.admin_server = AdminServer(
             self.admin,
             address=config.admin.address,
@@ -187,7 +186,7 @@ class Node:
             translations=self.portal.translations,
         )
         self.admin_https = self._admin_https()
-        self.console = self._console(status_snapshot)
+        self.console = self._console(self.status_snapshot)
         self.dnsmasq = dnsmasq(config, self.advertised)
         self.captive_dns = captive_dns(config)
         self.foreign = ForeignServers(config.lan.interface)
@@ -197,6 +196,7 @@ class Node:
     async def run(self) -> None:
         """Runs until cancelled or a part raises Fatal. The portal and the admin pages start
         once the first plan is applied."""
+        watch_rules = partial(self.files.watch, self.reconciler, self.adoption.record)
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(supervise("reconcile", self.reconciler.run, self.parts))
             tasks.create_task(supervise("console", self.console.run, self.parts))
@@ -212,7 +212,7 @@ class Node:
             tasks.create_task(supervise("admin", self._serve_admin, self.parts))
             if self.config.admin.lan:
                 tasks.create_task(supervise("admin by https", self._serve_admin_https, self.parts))
-            tasks.create_task(supervise("rules", self._watch_rules, self.parts))
+            tasks.create_task(supervise("rules", watch_rules, self.parts))
             tasks.create_task(supervise("trial of rules", self.adoption.run, self.parts))
             tasks.create_task(supervise("cases of ladders", self.admin.cases.run, self.parts))
             if self.secure is not None:
@@ -227,6 +227,8 @@ class Node:
                 tasks.create_task(supervise("services", self.lan_services.run, self.parts))
             if self.mesh is not None:
                 tasks.create_task(supervise("mesh", self.mesh.run, self.parts))
+            if self.shared_registry is not None:
+                tasks.create_task(supervise("people", self.shared_registry.run, self.parts))
             tasks.create_task(supervise("community", self.community.run, self.parts))
             tasks.create_task(supervise("files of the community", self.shared_files.run, self.parts))
             tasks.create_task(supervise("connections", self.flow_watch.run, self.parts))
@@ -256,7 +258,6 @@ class Node:
 
     def warned(self) -> tuple[str, ...]:
         mesh = self.mesh.warnings() if self.mesh else ()
-        services = (self.lan_services.warning,) if self.lan_services.warning else ()
         certificate = self.certificate.warnings if self.certificate else ()
         return (
             *self.callers.warnings(),
@@ -264,7 +265,7 @@ class Node:
             *self.admin_certificate.warnings,
             *self.dns_fallback.warnings(),
             *self.foreign.warnings(),
-            *services,
+            *filter(None, (self.lan_services.warning,)),
             *mesh,
             *self.community.warnings(),
             *self.shared_files.warnings(),
@@ -286,9 +287,6 @@ class Node:
         if self.config.stop.sessions == "close":
             self.shut(linux_kernel(self.config))
         os._exit(0)
-
-    async def _watch_rules(self) -> None:
-        await self.files.watch(self.reconciler, self.adoption.record)
 
     async def _serve_admin(self) -> None:
         await self.admin.recall()
@@ -395,10 +393,8 @@ class Node:
             report_alive=partial(notify_systemd, "WATCHDOG=1"),
         )
 
-    def _mesh_service(self) -> MeshService | None:
+    def _mesh_service(self) -> MeshService:
         config, reconciler = self.config, self.reconciler
-        if not config.mesh.interfaces and not config.mesh.peers:
-            return None
         return MeshService(
             key=self.keys.node,
             community_id=self.keys.community_id,
@@ -409,6 +405,7 @@ class Node:
             machine=self.machine,
             network_time=self.clock,
             community=self.community,
+            shared_records=self.shared_registry,
             local_facts=self._local_facts,
             interfaces=config.mesh.interfaces,
             port=config.mesh.port,
@@ -421,7 +418,8 @@ class Node:
         """What this node's page says of it, beside its links."""
         state: UplinkState = "up" if self.dns_fallback.upstream.answers else "down"
         line = self.config.uplink.name or self.reconciler.active_ruleset.own.uplink_name
-        return LocalFacts(self.version, (line, state), load_percent())
+        attention = len(self.status_snapshot.warnings())
+        return LocalFacts(self.version, (line, state), load_percent(), attention)
 
     def _status_snapshot(self) -> StatusSnapshot:
         return StatusSnapshot(
@@ -499,6 +497,7 @@ class Node:
             adoption=self.adoption,
             parts=self.parts,
             guest=self.app.guest,
+            digest=lambda: digest_of(self.graph.now()),
             admin_link=self.admin.new_link,
             fingerprint=lambda: self.admin_certificate.fingerprint,
             rules_file=self.config.rules.file,
@@ -506,19 +505,16 @@ class Node:
             started=self.clock.civil(),
             version=self.version,
         )
-        commands = ConsoleCommands(self.admin.vouchers, self.admin.members, self.admin.site)
-        rules = RuleCommands(self.adoption)
-        community = CommunityCommands(self.community)
-        files = FileCommands(self.shared_files)
-        every = {
-            **answers.all(),
-            **commands.all(),
-            **rules.all(),
-            **community.all(),
-            **files.all(),
-            **LadderCommands(self.admin.cases).all(),
-            **self.graph.all(),
-        }
+        commands = (
+            answers,
+            ConsoleCommands(self.admin.vouchers, self.admin.members, self.admin.site),
+            RuleCommands(self.adoption),
+            CommunityCommands(self.community),
+            FileCommands(self.shared_files),
+            LadderCommands(self.admin.cases),
+            self.graph,
+        )
+        every = {name: answer for each in commands for name, answer in each.all().items()}
         return Console(self.config.node.console_socket, every, self.events)
 
 

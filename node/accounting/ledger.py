@@ -12,6 +12,7 @@ from typing import NamedTuple
 
 from node.accounting.intervals import Intervals
 from node.accounting.meter import Baseline, Tally
+from node.accounting.packed_days import Counters, PackedDays
 from node.accounting.periods import DAY_UNKNOWN, is_since, periods_of
 from node.units import NO_USAGE, AccountId, Bytes, NodeId, Usage
 
@@ -44,13 +45,76 @@ type Recounts = Mapping[tuple[NodeId, str], Mapping[UsageKey, UsageBucket]]
 """By node and day: the complete usage buckets of that node on that day."""
 
 
-class Ledger:
-    """Buckets of open days of all nodes, with a running sum for each account and period."""
+class BucketTable:
+    """Usage buckets by key, packed: most are of other nodes and of days before today, and there are many."""
 
     def __init__(self, buckets: Iterable[tuple[UsageKey, UsageBucket]] = ()) -> None:
-        self._buckets: dict[UsageKey, UsageBucket] = {}
-        self._sums: dict[str, dict[AccountId, UsageBucket]] = {}
-        """By period, then by account."""
+        self._accounts: dict[AccountId, dict[tuple[NodeId, str], PackedDays]] = {}
+        """By account, then by node and incarnation."""
+        self._writers: dict[tuple[NodeId, str], tuple[NodeId, str]] = {}
+        """So that all buckets of one share its name."""
+        for key, bucket in buckets:
+            self.put(key, bucket)
+
+    def __bool__(self) -> bool:
+        return bool(self._accounts)
+
+    def __iter__(self) -> Iterator[tuple[UsageKey, UsageBucket]]:
+        return self.items()
+
+    def get(self, key: UsageKey) -> UsageBucket | None:
+        days = self._accounts.get(key.account, _NO_DAYS).get((key.node, key.incarnation))
+        counters = days.get(key.day) if days is not None else None
+        return _unpacked(counters) if counters is not None else None
+
+    def put(self, key: UsageKey, bucket: UsageBucket) -> None:
+        writer = self._writers.setdefault((key.node, key.incarnation), (key.node, key.incarnation))
+        of_account = self._accounts.setdefault(key.account, {})
+        if writer not in of_account:
+            of_account[writer] = PackedDays()
+        uplink, busy = bucket.uplink, bucket.busy
+        of_account[writer].put(key.day, (uplink.down, uplink.up, busy.down, busy.up))
+
+    def pop(self, key: UsageKey) -> UsageBucket:
+        """The bucket must be there."""
+        found, writer = self.get(key), (key.node, key.incarnation)
+        assert found is not None, key
+        of_account = self._accounts[key.account]
+        of_account[writer].remove(key.day)
+        if not of_account[writer]:
+            del of_account[writer]
+        if not of_account:
+            del self._accounts[key.account]
+        return found
+
+    def items(
+        self, *, node: NodeId | None = None, account: AccountId | None = None
+    ) -> Iterator[tuple[UsageKey, UsageBucket]]:
+        """Those of one node and one account (None: of all)."""
+        # Copied first: the counter thread may add a bucket meanwhile.
+        for owner in tuple(self._accounts) if account is None else (account,):
+            for (writer, incarnation), days in tuple(self._accounts.get(owner, _NO_DAYS).items()):
+                if node in {None, writer}:
+                    for day, counters in days.items():
+                        yield UsageKey(writer, incarnation, owner, day), _unpacked(counters)
+
+
+_NO_DAYS: dict[tuple[NodeId, str], PackedDays] = {}
+
+
+def _unpacked(counters: Counters) -> UsageBucket:
+    down, up, busy_down, busy_up = counters
+    busy = Usage(Bytes(busy_down), Bytes(busy_up)) if busy_down or busy_up else NO_USAGE
+    return UsageBucket(Usage(Bytes(down), Bytes(up)), busy)
+
+
+class Ledger:
+    """Buckets of open days of all nodes, with a running sum for each period of the accounts that are here."""
+
+    def __init__(self, buckets: Iterable[tuple[UsageKey, UsageBucket]] = ()) -> None:
+        self._buckets = BucketTable()
+        self._sums: dict[AccountId, dict[str, UsageBucket]] = {}
+        """By followed account, then by period; changed by the counter thread only."""
         self.open_since = ""
         """The first open day. An unknown day is always open."""
         for key, bucket in buckets:
@@ -59,56 +123,71 @@ class Ledger:
     def add(self, key: UsageKey, used: Usage, *, busy: bool) -> UsageBucket:
         """Add `used` to one of this node's buckets, which must be of an open day. Returns its new value."""
         assert self.is_open(key.day), f"{key.day} is closed: what its bucket holds is not known here"
-        return self.merge(
-            key, plus(self._buckets.get(key, EMPTY_BUCKET), UsageBucket(used, used if busy else NO_USAGE))
-        )
+        return self.merge(key, plus(self.bucket(key), UsageBucket(used, used if busy else NO_USAGE)))
 
     def merge(self, key: UsageKey, bucket: UsageBucket) -> UsageBucket:
         """Raise each of the four numbers of the bucket to at least that of `bucket`; never lowers one. A bucket
         of a closed day is not kept here but returned, and the database merges it."""
         if not self.is_open(key.day):
             return bucket
-        known = self._buckets.get(key, EMPTY_BUCKET)
-        merged = highest(known, bucket) if known is not EMPTY_BUCKET else bucket
-        if merged == known:
-            return known
-        self._buckets[key] = merged
-        # To save memory, bucket and sum share one object if they are equal, as most are.
-        grown = merged if known is EMPTY_BUCKET else difference(merged, known)
-        for period in periods_of(key.day):
-            sums = self._sums.setdefault(period, {})
-            before = sums.get(key.account)
-            sums[key.account] = grown if before is None else plus(before, grown)
+        known = self._buckets.get(key)
+        merged = highest(known, bucket) if known is not None else bucket
+        if merged == (known or EMPTY_BUCKET):
+            return merged
+        self._buckets.put(key, merged)
+        sums = self._sums.get(key.account)
+        if sums is not None:
+            _raise(sums, key.day, difference(merged, known or EMPTY_BUCKET))
         return merged
 
     def recount(self, said: Recounts) -> None:
         """Replace the buckets of these nodes and days; the given ones are complete."""
-        buckets = tuple(self._buckets.items())
-        gone = [
-            key
-            for key, bucket in buckets
-            if (key.node, key.day) in said and said[key.node, key.day].get(key) != bucket
-        ]
-        self._drop(gone)
+        for node in {node for node, _ in said}:
+            self._drop(
+                key
+                for key, bucket in tuple(self._buckets.items(node=node))
+                if (node, key.day) in said and said[node, key.day].get(key) != bucket
+            )
         for of_day in said.values():
             for key, bucket in of_day.items():
                 self.merge(key, bucket)
 
     def bucket(self, key: UsageKey) -> UsageBucket:
         """The value of a bucket of an open day."""
-        return self._buckets.get(key, EMPTY_BUCKET)
+        return self._buckets.get(key) or EMPTY_BUCKET
+
+    def follow(self, accounts: Iterable[AccountId]) -> None:
+        """Keep running sums of these accounts, whose totals are asked for in each cycle, and of no others."""
+        self._sums = {account: self._sums.get(account) or self._summed(account) for account in accounts}
 
     def total(self, account: AccountId, period: str) -> UsageBucket:
         """Usage of `account` on all nodes in an open `period`: a day, ISO week or month, named as in
         `periods`."""
-        return self._sums.get(period, {}).get(account, EMPTY_BUCKET)
+        sums = self._sums.get(account)
+        if sums is not None:
+            return sums.get(period, EMPTY_BUCKET)
+        found = EMPTY_BUCKET
+        for key, bucket in self._buckets.items(account=account):
+            if period in periods_of(key.day):
+                found = plus(found, bucket)
+        return found
+
+    def _summed(self, account: AccountId) -> dict[str, UsageBucket]:
+        sums: dict[str, UsageBucket] = {}
+        for key, bucket in self._buckets.items(account=account):
+            _raise(sums, key.day, bucket)
+        return sums
 
     def is_open(self, day: str) -> bool:
         return is_since(day, self.open_since)
 
     def open(self, since: str, buckets: Iterable[tuple[UsageKey, UsageBucket]]) -> None:
-        """Open the days from `since` on; `buckets` are all their stored buckets."""
+        """Open the days from `since` on; `buckets` are all their stored buckets, and a table of them may become the
+        ledger's own."""
         self.open_since = since
+        if isinstance(buckets, BucketTable) and not self._buckets:
+            self._buckets, self._sums = buckets, {}
+            return
         for key, bucket in buckets:
             self.merge(key, bucket)
 
@@ -118,22 +197,22 @@ class Ledger:
             self.forget_before(day)
             self.open_since = day
 
-    def buckets(self) -> Iterator[tuple[UsageKey, UsageBucket]]:
-        """Buckets of open days of all nodes."""
-        # Copied first: the counter thread may add a bucket meanwhile.
-        return iter(tuple(self._buckets.items()))
+    def buckets(self, *, node: NodeId | None = None) -> Iterator[tuple[UsageKey, UsageBucket]]:
+        """Buckets of open days of one node (None: of all)."""
+        return self._buckets.items(node=node)
 
     def forget_before(self, day: str) -> None:
         """Retention: drop days before `day` from buckets and sums; an unknown day stays."""
-        self._drop([key for key in tuple(self._buckets) if key.day != DAY_UNKNOWN and key.day < day])
+        self._drop(key for key, _ in self._buckets.items() if key.day != DAY_UNKNOWN and key.day < day)
+        self._sums = {}
 
     def erase(self, account: AccountId, day: str, later: str = "") -> dict[UsageKey, UsageBucket]:
         """Drop the account's usage before `day`, and that of unknown days. What was counted in the incarnation `later`,
         which began after the erasure, becomes usage of the unknown day; its bucket is returned."""
         gone = {
             key: bucket
-            for key, bucket in tuple(self._buckets.items())
-            if key.account == account and (key.day < day or key.day == DAY_UNKNOWN)
+            for key, bucket in self._buckets.items(account=account)
+            if key.day < day or key.day == DAY_UNKNOWN
         }
         self._drop(gone)
         stays = of_unknown_day((key, bucket) for key, bucket in gone.items() if key.incarnation == later)
@@ -141,16 +220,13 @@ class Ledger:
 
     def _drop(self, keys: Iterable[UsageKey]) -> None:
         for key in keys:
-            bucket = self._buckets.pop(key)
-            for period in periods_of(key.day):
-                sums = self._sums[period]
-                rest = difference(sums[key.account], bucket)
-                if rest != EMPTY_BUCKET:
-                    sums[key.account] = rest
-                    continue
-                del sums[key.account]
-                if not sums:
-                    del self._sums[period]
+            self._buckets.pop(key)
+            self._sums.pop(key.account, None)
+
+
+def _raise(sums: dict[str, UsageBucket], day: str, by: UsageBucket) -> None:
+    for period in periods_of(day):
+        sums[period] = plus(sums.get(period, EMPTY_BUCKET), by)
 
 
 def of_unknown_day(buckets: Iterable[tuple[UsageKey, UsageBucket]]) -> dict[UsageKey, UsageBucket]:

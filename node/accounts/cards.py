@@ -23,6 +23,7 @@ from node.identity import SIGNATURE_BYTES, own_node_id, sign, verify
 from node.units import AccountId, MacAddress, Milliseconds, Monotonic, NodeId
 
 CARD_CHARS_MAX = 300
+SERIAL_MAX = 2**32 - 1
 TYPED_CHARS_MAX = 600
 """Including a URL around the card."""
 _PREFIX = "PROCOMU1"

@@ -10,6 +10,7 @@ from node.accounts.ladder_cases import LadderCaseGone
 from node.accounts.member_passphrases import PassphraseGone, PassphraseHash
 from node.accounts.notices import Notice, NoticeGone
 from node.accounts.objections import Objection, ObjectionGone
+from node.accounts.registry_record import RecordGone, RecordRow
 from node.accounts.rule_objections import RuleObjection, RuleObjectionGone
 from node.accounts.terms import Terms
 from node.accounts.vouchers import Batch, SavedVoucher
@@ -31,6 +32,8 @@ __all__ = [
     "ObjectionGone",
     "PassphraseGone",
     "PassphraseHash",
+    "RecordGone",
+    "RecordRow",
     "RuleObjection",
     "RuleObjectionGone",
     "SavedVoucher",
@@ -57,6 +60,8 @@ Change = (
     | NoticeGone
     | Terms
     | Appearance
+    | RecordRow
+    | RecordGone
 )
 """One row to store or delete. Storing one twice has no further effect."""
 
@@ -77,6 +82,8 @@ class StoredAccounts:
     terms: tuple[Terms, ...] = ()
     appearance: tuple[Appearance, ...] = ()
     """At most one."""
+    records: tuple[RecordRow, ...] = ()
+    """What nodes told each other."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,6 +9,7 @@ import re
 import unicodedata
 from base64 import b64decode, b64encode
 from dataclasses import dataclass
+from typing import TypeGuard
 
 from cryptography.hazmat.primitives.kdf.scrypt import Scrypt
 
@@ -70,6 +71,11 @@ def is_right(passphrase: str, kept: str) -> bool:
         return False
     derived = derive_key(passphrase, b64decode(match[4]), (int(match[1]), int(match[2]), int(match[3])))
     return derived is not None and hmac.compare_digest(derived, b64decode(match[5]))
+
+
+def is_hash(text: object) -> TypeGuard[str]:
+    """Whether it has the form of a stored hash."""
+    return isinstance(text, str) and _KEPT.fullmatch(text) is not None
 
 
 def derive_key(passphrase: str, salt: bytes, cost: tuple[int, int, int] = COST) -> bytes | None:

@@ -1,7 +1,7 @@
 """Objections: a person objects to a limit, and someone responsible answers; both can read objection and
 answer."""
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 
 from node.units import GUEST_PREFIX, AccountId
@@ -9,6 +9,8 @@ from node.units import GUEST_PREFIX, AccountId
 OBJECTION_CHARS_MAX = 1_000
 ANSWER_CHARS_MAX = 1_000
 RULE_CHARS_MAX = 40
+ORIGIN_CHARS = 16
+"""Of the id of the node where an objection was filed, in its key."""
 OBJECTIONS_OPEN_MAX = 3
 """Unanswered objections of one account; a further one is refused with a reason."""
 OBJECTIONS_MAX = 5_000
@@ -29,6 +31,14 @@ class Objection:
     answer: str = ""
     """Empty while there is no answer."""
     answered_day: str = ""
+    key: str = ""
+    """Names it at all nodes of the community: 16 hexadecimal digits by chance, a hyphen, and the beginning of the id of the
+    node where it was filed. Empty while nothing is shared."""
+
+    @property
+    def origin(self) -> str:
+        """The beginning of the id of the node where it was filed; empty if it is not known."""
+        return self.key.partition("-")[2]
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +46,7 @@ class ObjectionGone:
     """The objection was deleted."""
 
     number: int
+    key: str = ""
 
 
 class Objections:
@@ -44,7 +55,10 @@ class Objections:
     def __init__(self) -> None:
         self._by_number: dict[int, Objection] = {}
         self._by_account: dict[AccountId, dict[int, None]] = {}
+        self._by_key: dict[str, int] = {}
         self._last = 0
+        self.new_key: Callable[[], str] = str
+        """Makes the key of a new objection."""
 
     def __len__(self) -> int:
         return len(self._by_number)
@@ -54,8 +68,19 @@ class Objections:
         for objection in kept:
             self._put(objection)
 
+    def keyed(self) -> tuple[Objection, ...]:
+        """Those that get a key now, because nothing was shared before; to be stored."""
+        named = [replace(each, key=self.new_key()) for each in self._by_number.values() if not each.key]
+        named = [each for each in named if each.key]
+        for each in named:
+            self._put(each)
+        return tuple(named)
+
     def get(self, number: int) -> Objection | None:
         return self._by_number.get(number)
+
+    def with_key(self, key: str) -> Objection | None:
+        return self._by_number.get(self._by_key.get(key, 0))
 
     def of(self, account: AccountId) -> tuple[Objection, ...]:
         """The account's objections, newest first."""
@@ -81,9 +106,25 @@ class Objections:
         assert self.has_room(account, suspends=suspends), "ask has_room first"
         assert len(text) <= OBJECTION_CHARS_MAX, "cut it or refuse it before"
         assert len(rule) <= RULE_CHARS_MAX, "cut it or refuse it before"
-        objection = Objection(self._last + 1, account, today, rule, text)
+        objection = Objection(self._last + 1, account, today, rule, text, key=self.new_key())
         self._put(objection)
         return objection
+
+    def take_told(self, told: Objection) -> Objection | None:
+        """One that was filed or answered at another node: a new one gets its number here; of one that is known, only the
+        answer is taken. None if that changes nothing, or there is no room."""
+        known = self.with_key(told.key)
+        if known is None:
+            room = OBJECTIONS_OF_GUESTS_MAX if told.account.startswith(GUEST_PREFIX) else OBJECTIONS_MAX
+            if len(self) >= room:
+                return None
+            taken = replace(told, number=self._last + 1)
+        else:
+            taken = replace(known, answer=told.answer, answered_day=told.answered_day)
+        if taken == known:
+            return None
+        self._put(taken)
+        return taken
 
     def answer(self, number: int, text: str, today: str) -> Objection | None:
         """Set or replace the answer; None if there is no such objection."""
@@ -104,10 +145,13 @@ class Objections:
                 del self._by_account[objection.account][number]
                 if not self._by_account[objection.account]:
                     del self._by_account[objection.account]
-                gone.append(ObjectionGone(number))
+                self._by_key.pop(objection.key, None)
+                gone.append(ObjectionGone(number, objection.key))
         return tuple(gone)
 
     def _put(self, objection: Objection) -> None:
         self._by_number[objection.number] = objection
         self._by_account.setdefault(objection.account, {})[objection.number] = None
+        if objection.key:
+            self._by_key[objection.key] = objection.number
         self._last = max(self._last, objection.number)

@@ -4,7 +4,7 @@ Used only from the event loop's thread; does no I/O. A method that changes state
 The caller stores them before it confirms the change to the person; storing a row twice has no further effect.
 """
 
-from collections.abc import Callable, Collection, Container, Sequence
+from collections.abc import Callable, Collection, Container, Iterable, Sequence
 from dataclasses import dataclass, replace
 
 from node.accounts.appearance import NO_APPEARANCE
@@ -19,6 +19,7 @@ from node.accounts.member_lookup import MemberLookup
 from node.accounts.member_passphrases import DUMMY_HASH, PassphraseGone, PassphraseHash
 from node.accounts.notices import NoticeBoard
 from node.accounts.objections import OBJECTION_CHARS_MAX, RULE_CHARS_MAX, Objection, Objections
+from node.accounts.registry_record import RecordRow
 from node.accounts.rule_objections import RuleObjections
 from node.accounts.sponsorship import HOST_CHARS_MAX, SponsorRequest, Sponsorship
 from node.accounts.terms import TermsStore
@@ -70,6 +71,7 @@ class AccountRegistry:
         """`keys` are the community's HMAC keys for vouchers, the newest first, the same on all its nodes. `nodes`
         are the nodes whose cards are valid, including this one. `random(n)` returns n cryptographically secure
         random bytes."""
+        self._random = random
         self._community, self._nodes, self._member_directory = community, nodes, member_directory
         self._guest_account = guest_account
         self.vouchers = VoucherStore(keys, random)
@@ -88,6 +90,10 @@ class AccountRegistry:
         self._hosts = MemberLookup()
         self._passphrases: dict[AccountId, str] = {}
         self._void: dict[AccountId, int] = {}
+        self.take_records: Callable[[Iterable[RecordRow]], Iterable[Change]] = lambda _stored: ()
+        """Called when everything is loaded, with the records of before; returns those to be stored."""
+        self.records: Callable[[], Iterable[RecordRow]] = tuple
+        """What the nodes of the community told each other."""
 
     def take(self, kept: StoredAccounts, at: Now, saved_at: Monotonic | None) -> tuple[Change, ...]:
         """Load the stored state, once after start. `saved_at` is the time of the last write in the previous
@@ -102,7 +108,8 @@ class AccountRegistry:
         self._passphrases = {each.account: each.hash for each in kept.passphrases}
         self._void = {each.account: each.below_serial for each in kept.cards_void}
         cases = self.ladder_cases.take(kept.ladder_cases, at, saved_at)
-        return (*self.vouchers.take(kept.batches, kept.vouchers, at, saved_at), *cases)
+        vouchers = self.vouchers.take(kept.batches, kept.vouchers, at, saved_at)
+        return (*vouchers, *cases, *self.objections.keyed(), *self.take_records(kept.records))
 
     def forget(self, forgotten: Forgotten, at: Now) -> tuple[Change, ...]:
         """Drop what storage deleted at the end of retention. Returns rows that are still in use and must be
@@ -129,6 +136,7 @@ class AccountRegistry:
             *self.notices.all(),
             *reversed(self.terms.all()),
             *((self.appearance,) if self.appearance != NO_APPEARANCE else ()),
+            *self.records(),
         )
 
     # --- accounts and their devices -----------------------------------------------------------
@@ -324,6 +332,14 @@ class AccountRegistry:
         self._passphrases[account] = hashed
         return (PassphraseHash(account, hashed),)
 
+    def take_passphrase(self, account: AccountId, hashed: str) -> tuple[Change, ...]:
+        """As `set_passphrase`, by a node whose member directory may be newer: it is of use once the account is a member
+        here. Empty if it is the same."""
+        if self._passphrases.get(account) == hashed:
+            return ()
+        self._passphrases[account] = hashed
+        return (PassphraseHash(account, hashed),)
+
     def drop_passphrase(self, account: AccountId) -> tuple[Change, ...]:
         """Empty if the account had no passphrase."""
         return (PassphraseGone(account),) if self._passphrases.pop(account, None) is not None else ()
@@ -340,6 +356,14 @@ class AccountRegistry:
         self.step_up.drop(account)
         self._void[account] = next_void(today, self._void.get(account, 0))
         return (CardsVoid(account, self._void[account]),)
+
+    def take_void(self, account: AccountId, below_serial: int) -> tuple[Change, ...]:
+        """Cards revoked at another node. Empty if they were revoked here too."""
+        if self._void.get(account, 0) >= below_serial:
+            return ()
+        self.step_up.drop(account)
+        self._void[account] = below_serial
+        return (CardsVoid(account, below_serial),)
 
     def add_objection(
         self, account: AccountId, rule: str, text: str, at: Now
@@ -362,12 +386,25 @@ class AccountRegistry:
     def answer_objection(self, number: int, text: str, at: Now) -> tuple[Objection | LadderCase, ...]:
         """Set or replace the answer; a step that the objection suspended goes on. Empty if there is no such objection."""
         answered = self.objections.answer(number, text, at.today)
-        if answered is None:
+        return () if answered is None else (answered, *self._resume_if_answered(answered, at))
+
+    def take_objection(self, told: Objection, at: Now) -> tuple[Objection | LadderCase, ...]:
+        """An objection as another node tells of it: filed or answered there. Empty if that is known, or there is no
+        room."""
+        taken = self.objections.take_told(told)
+        if taken is None:
             return ()
+        return (taken, *self._resume_if_answered(taken, at))
+
+    def _resume_if_answered(self, answered: Objection, at: Now) -> tuple[LadderCase, ...]:
         case = self.ladder_cases.open_of(answered.account)
-        if case is None or self.objection_of(case) != answered:
-            return (answered,)
-        return answered, *self.ladder_cases.handle(case, Answered(), at)
+        if not answered.answer or case is None or self.objection_of(case) != answered:
+            return ()
+        return self.ladder_cases.handle(case, Answered(), at)
+
+    def share_objections(self, origin: str) -> None:
+        """From now on objections that are filed here get a key. `origin`: the beginning of this node's id."""
+        self.objections.new_key = lambda: f"{self._random(8).hex()}-{origin}"
 
     def objection_of(self, case: LadderCase) -> Objection | None:
         """The person's objection to the case; None if it is gone, also when a later one of somebody else has its number, as

@@ -5,7 +5,7 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from node.export.node_graph import GraphLink, NodeGraph, adjacent
+from node.export.node_graph import NodeGraph, adjacent
 from node.units import NodeId
 
 SIZE, MARGIN = 600, 90
@@ -17,7 +17,6 @@ DRAWN_MAX = 300
 NAMED_MAX = 60
 """With more nodes, names would cover each other: then only the table has them."""
 NAME_CHARS_MAX = 14
-POOR_LOSS_PERCENT = 10
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,16 +78,11 @@ def drawing_of(graph: NodeGraph) -> Drawing:
         for node in drawn
     )
     strokes = tuple(
-        Stroke(*places[each.source], *places[each.target], is_poor=is_poor(each))
+        Stroke(*places[each.source], *places[each.target], is_poor=each.is_poor)
         for each in graph.links
         if each.source in places and each.target in places
     )
     return Drawing(dots, strokes, sum(each.is_online for each in graph.nodes) - len(drawn))
-
-
-def is_poor(link: GraphLink) -> bool:
-    """Whether at least POOR_LOSS_PERCENT of what one end sends is lost."""
-    return max(link.source_loss_percent or 0, link.target_loss_percent or 0) >= POOR_LOSS_PERCENT
 
 
 def _tree(graph: NodeGraph) -> dict[NodeId, NodeId]:

@@ -1,12 +1,11 @@
 """The network: all nodes of the community as this node knows them now, drawn and as tables, and for other programs."""
 
 import io
-import json
 from collections import Counter
 from dataclasses import dataclass
 
 from node.admin.fields import ListPage, paginate
-from node.admin.graph_drawing import Drawing, drawing_of, is_poor
+from node.admin.graph_drawing import Drawing, drawing_of
 from node.admin.routes import (
     AdminDownload,
     AdminRedirect,
@@ -18,12 +17,13 @@ from node.admin.routes import (
     page_layout,
 )
 from node.app.admin import AdminService
+from node.app.network_digest import digest_of
 from node.export.formats import FORMATS
 from node.export.node_graph import GraphLink, GraphNode, NodeGraph
 from node.translator import gettext_lazy, number_lazy
 
 UPLINK_WORDS = {"up": gettext_lazy("reaches the Internet"), "down": gettext_lazy("is down")}
-FILE_NAMES = {name: f"/network/{name}.json" for name in FORMATS}
+FILE_NAMES = {name: f"/network/{name}.{each.suffix}" for name, each in FORMATS.items()}
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +58,8 @@ class NetworkPage:
 
     template = "network.html"
     frame: PageLayout
+    digest: tuple[str, ...]
+    """What needs a person, as `digest_of`."""
     drawing: Drawing
     online: int
     nodes: ListPage[NetworkNode]
@@ -84,8 +86,9 @@ class NetworkViews:
 
     async def _download(self, request: AdminRequest) -> AdminDownload:
         name = next(name for name, path in FILE_NAMES.items() if path == request.path)
-        document = json.dumps(FORMATS[name](self._backend.graph()), ensure_ascii=False, indent=1)
-        return AdminDownload(f"{name}.json", io.BytesIO(document.encode()), "application/json")
+        written = FORMATS[name]
+        document = written.write(self._backend.graph())
+        return AdminDownload(f"{name}.{written.suffix}", io.BytesIO(document.encode()), written.media_type)
 
 
 def network_page(graph: NodeGraph, layout: PageLayout, request: AdminRequest) -> NetworkPage:
@@ -94,9 +97,10 @@ def network_page(graph: NodeGraph, layout: PageLayout, request: AdminRequest) ->
     nodes = sorted(
         graph.nodes, key=lambda each: (each.node != graph.own, each.is_online, each.name, each.node)
     )
-    links = sorted(graph.links, key=lambda each: (not is_poor(each), names[each.source], names[each.target]))
+    links = sorted(graph.links, key=lambda each: (not each.is_poor, names[each.source], names[each.target]))
     return NetworkPage(
         layout,
+        digest_of(graph),
         drawing_of(graph),
         sum(each.is_online for each in graph.nodes),
         paginate(nodes, number_in(request.query, "page"), "/network").turned(
@@ -124,13 +128,12 @@ def network_node(node: GraphNode, *, is_own: bool, links: int) -> NetworkNode:
 
 
 def network_link(link: GraphLink, names: tuple[str, str]) -> NetworkLink:
-    losses = [each for each in (link.source_loss_percent, link.target_loss_percent) if each is not None]
     round_trip = link.round_trip_ms
     return NetworkLink(
         names,
         "" if round_trip is None else gettext_lazy("{number} ms", number=number_lazy(round_trip)),
-        _percent(max(losses, default=None)),
-        is_poor(link),
+        _percent(link.loss_percent),
+        link.is_poor,
     )
 
 

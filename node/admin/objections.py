@@ -34,6 +34,8 @@ class ObjectionsPage:
     form: FormView
     number: int
     """The objection that the form answers; 0 for none."""
+    origin: str = ""
+    """Of objections that were filed at this node."""
     has_ladders: bool = False
     """Whether the rules have a ladder, or there are cases of one."""
 
@@ -43,6 +45,10 @@ class ObjectionsPage:
         if objection.number != self.number:
             return FormView({f"text-{objection.number}": objection.answer})
         return self.form
+
+    def is_from_elsewhere(self, objection: Objection) -> bool:
+        """Whether it was filed at another node."""
+        return objection.origin not in {"", self.origin}
 
     def replacing(self, objection: Objection) -> str:
         """What its form answers."""
@@ -93,6 +99,7 @@ class ObjectionsViews:
             notice=notice,
             form=form or FormView(),
             number=number,
+            origin=self._content.origin,
             has_ladders=self._backend.has_ladders(),
         )
         return AdminResponse(page, status)

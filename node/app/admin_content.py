@@ -5,7 +5,7 @@ from dataclasses import replace
 
 from node.accounts.appearance import Appearance, appearance_findings
 from node.accounts.notices import Notice, is_current, notice_findings
-from node.accounts.objections import Objection
+from node.accounts.objections import ORIGIN_CHARS, Objection
 from node.accounts.terms import SAME_TERMS, Terms, TermsText
 from node.app.admin_sessions import Signed
 from node.app.admin_vouchers import require_writable, store, unwritable
@@ -134,6 +134,11 @@ class AdminContentService:
             return _CHANGED
         await store(self._reconciler, self._registry.notices.take_down(number))
         return notice
+
+    @property
+    def origin(self) -> str:
+        """In the keys of objections that were filed at this node."""
+        return self._reconciler.node[:ORIGIN_CHARS]
 
     def objections(self) -> Sequence[Objection]:
         """Unanswered objections first, then the newest."""

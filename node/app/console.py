@@ -61,11 +61,14 @@ class ConsoleService:
         budget: Budget,
         started: datetime,
         version: str,
+        digest: Callable[[], tuple[str, ...]] = tuple,
     ) -> None:
+        """`digest`: what in the network needs a person."""
         self._reconciler, self._status_snapshot, self._parts = reconciler, status_snapshot, parts
         self._fingerprint, self._adoption = fingerprint, adoption
         self._guest, self._admin_link, self._rules_file = guest, admin_link, rules_file
         self._budget, self._started, self._version = budget, started, version
+        self._digest = digest
 
     def all(self) -> Mapping[str, Answer]:
         return {
@@ -159,7 +162,8 @@ class ConsoleService:
         }
 
     def peers(self, _question: dict[str, Any]) -> Mapping[str, Any]:
-        return {"node": self._reconciler.node, "peers": self._status_snapshot.overview().peers}
+        peers = self._status_snapshot.overview().peers
+        return {"node": self._reconciler.node, "peers": peers, "digest": self._digest()}
 
     async def admin_link(self, question: dict[str, Any]) -> Mapping[str, Any]:
         role, name, *limits = (

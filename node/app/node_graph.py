@@ -54,4 +54,4 @@ class NodeGraphService:
         written = FORMATS.get(str(question.get("format")))
         if written is None:
             raise NodeError("there is no such format of the network", f"use {' or '.join(FORMATS)}")
-        return {"document": written(self.now())}
+        return {"document": written.write(self.now())}

@@ -73,9 +73,9 @@ class SharedFiles:
         self,
         community: CommunityService,
         reconciler: Reconciler,
-        *,
         files: RuleFiles,
         adoption: RuleAdoption,
+        *,
         archive: StateArchive,
         clock: Clock,
     ) -> None:

@@ -470,8 +470,13 @@ VERBS: tuple[Verb, ...] = (
         (
             Argument(
                 "WHAT",
-                "a new folder for the tables; or netjson, meshviewer or nodelist, which the running node answers "
+                "a new folder for the tables; or netjson, meshviewer, nodelist or cnml, which the running node answers "
                 "(./netjson is a folder)",
+            ),
+            Argument(
+                "--from",
+                "the network of this CNML file, as guifi.net publishes its zones, instead of the node's own",
+                "FILE",
             ),
             Argument("--format", "of the tables: csv (when not given) or json", "FORMAT"),
             Argument("--table", "one table only", "NAME"),

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 KEY_FILE_BYTES_MAX = 16_384
 INTERFACES = Path("/sys/class/net")
-NETWORK_FORMATS = ("netjson", "meshviewer", "nodelist")
+NETWORK_FORMATS = ("netjson", "meshviewer", "nodelist", "cnml")
 """Those of `node.export.formats`, which loads what takes a while on a small board."""
 TRIES = 3
 """For a typed recovery key."""
@@ -161,6 +161,9 @@ def export(context: CommandContext) -> int:
     asked = context.asked
     if asked["what"] in NETWORK_FORMATS:
         return _export_network(context)
+    if asked["from"] is not None:
+        print("procomu export: --from is for the formats of networks", file=sys.stderr)
+        return EXIT_WRONG_USE
     file_format = FORMATS.get(asked["format"] or "csv")
     if file_format is None:
         print(f"procomu export: --format is {' or '.join(FORMATS)}", file=sys.stderr)
@@ -182,9 +185,29 @@ def _export_network(context: CommandContext) -> int:
     if asked["format"] or asked["table"]:
         print("procomu export: --format and --table are for the tables of the database", file=sys.stderr)
         return EXIT_WRONG_USE
-    document = answer_to(context, {"ask": "export", "format": asked["what"]})["document"]
-    context.answer(document, [json.dumps(document, ensure_ascii=False, indent=2)])
+    if asked["from"] is not None:
+        document = _other_network(asked["what"], Path(asked["from"]))
+    else:
+        document = answer_to(context, {"ask": "export", "format": asked["what"]})["document"]
+    if context.wants_json:
+        # JSON inside JSON is of no use to a program.
+        is_json = document.startswith("{")
+        context.answer(json.loads(document) if is_json else {"ok": True, "document": document}, [])
+    else:
+        context.out.write(document if document.endswith("\n") else f"{document}\n")
     return EXIT_YES
+
+
+def _other_network(name: str, path: Path) -> str:
+    """The network in a CNML file, in another format."""
+    from node.export.cnml_reader import read_cnml  # noqa: PLC0415
+    from node.export.formats import FORMATS  # noqa: PLC0415
+
+    try:
+        with path.open("rb") as file:
+            return FORMATS[name].write(read_cnml(file, _now()))
+    except OSError as error:
+        raise NodeError(f"{path} cannot be read: {error.strerror}", "name the CNML file of a zone") from error
 
 
 def reset(context: CommandContext) -> int:

@@ -298,11 +298,13 @@ def void_cards(answer: Said, terminal: Terminal) -> list[str]:
 
 
 def peers(answer: Said, terminal: Terminal) -> list[str]:
-    """Answer to ``peers``: {"node": NodeId, "peers": PeerView list}."""
+    """Answer to ``peers``: {"node": NodeId, "peers": PeerView list, "digest": what in the network needs a person}."""
     lines = [f"this node  {clean(answer['node'])}", ""]
-    return lines + (
+    lines += (
         _peer_table(answer["peers"], terminal, full_id=True) if answer["peers"] else ["No other node found."]
     )
+    found = [f"  {terminal.warn('!')} {clean(line)}" for line in answer.get("digest", ())]
+    return [*lines, "", terminal.bold("The network needs attention:"), *found] if found else lines
 
 
 def admin_link(answer: Said, terminal: Terminal) -> list[str]:

@@ -163,6 +163,7 @@ def evaluate(ledger: Ledger, question: CycleInput) -> dict[AccountId, Allowance]
         for session_entry in question.session_entries.values()
         if isinstance(guests.get(session_entry.mac), Authorized)
     }
+    ledger.follow(here)
     return {
         account: evaluator.policy_for(
             question.unit(account, question.moment),

@@ -175,7 +175,7 @@ class PersistenceQueue:
         except StorageTrouble as trouble:
             self.note(trouble)
             found = {}
-        return joined(found, self._ledger.buckets(), since, node, account)
+        return joined(found, self._ledger.buckets(node=node), since, node, account)
 
     async def recall(self, now: Monotonic, standing: KernelState | None = None) -> None:
         """Restores the stored state and joins it with the kernel's, once; if that fails, the next flush tries again."""

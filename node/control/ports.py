@@ -37,7 +37,7 @@ class Clock(Protocol):
 class StoredState:
     """Everything that the node stored, as read at start."""
 
-    buckets: tuple[tuple[UsageKey, UsageBucket], ...] = ()
+    buckets: Iterable[tuple[UsageKey, UsageBucket]] = ()
     """Usage buckets of the day `buckets_since` and later."""
     buckets_since: str = ""
     incarnations: tuple[tuple[NodeId, str], ...] = ()

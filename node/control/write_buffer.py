@@ -22,6 +22,8 @@ from node.accounts.changes import (
     ObjectionGone,
     PassphraseGone,
     PassphraseHash,
+    RecordGone,
+    RecordRow,
     RuleObjection,
     RuleObjectionGone,
     SavedVoucher,
@@ -149,13 +151,16 @@ class UnsavedChanges:
 
     def __init__(self) -> None:
         self._rows: dict[tuple[str, Hashable], Change] = {}
+        self.further: Callable[[Change], Iterable[Change]] = lambda _change: ()
+        """What is to be stored together with a change, before it is added: what other nodes are told of it."""
 
     def __len__(self) -> int:
         return len(self._rows)
 
     def add(self, changes: Iterable[Change]) -> None:
         for change in changes:
-            self._rows[row_of(change)] = change
+            for each in (*self.further(change), change):
+                self._rows[row_of(each)] = each
 
     def holds(self, changes: Iterable[Change]) -> bool:
         """Whether any row of these is not yet stored."""
@@ -186,6 +191,8 @@ def row_of(change: Change) -> tuple[str, Hashable]:
             return "terms", version
         case Appearance():
             return "appearance", APPEARANCE_ROW
+        case RecordRow(kind, key) | RecordGone(kind, key):
+            return "registry record", (kind, key)
         case _:
             return _row_of_account(change)
 

@@ -6,20 +6,22 @@ from typing import Any
 from node.export.node_graph import GraphLink, GraphNode, NodeGraph
 
 PROTOCOL = "procomu"
+STATIC = "static"
+"""Of a network that was read from a file."""
 METRIC = "round trip in milliseconds"
 UNKNOWN_COST = 1.0
 """The format needs a number, and has this one as its default."""
 
 
 def netjson(graph: NodeGraph) -> Mapping[str, Any]:
-    own = next(each for each in graph.nodes if each.node == graph.own)
+    own = next((each for each in graph.nodes if each.node == graph.own), None)
     return {
         "type": "NetworkGraph",
         "label": graph.community,
-        "protocol": PROTOCOL,
-        "version": own.version,
+        "protocol": PROTOCOL if own is not None else STATIC,
+        "version": own.version if own is not None else "",
         "metric": METRIC,
-        "router_id": graph.own,
+        **({"router_id": graph.own} if own is not None else {}),
         "nodes": [_node(each) for each in graph.nodes],
         "links": [_link(each) for each in graph.links],
     }

@@ -15,6 +15,8 @@ from mesh.node_kind import NodeFacts, NodeLink
 from node.identity import human_form
 from node.units import NodeId
 
+POOR_LOSS_PERCENT = 10
+
 
 @dataclass(frozen=True, slots=True)
 class GraphNode:
@@ -64,6 +66,17 @@ class GraphLink:
     source_loss_percent: int | None
     """Of what the source sends."""
     target_loss_percent: int | None
+
+    @property
+    def loss_percent(self) -> int | None:
+        """The greater of both directions; None while neither was measured."""
+        measured = [each for each in (self.source_loss_percent, self.target_loss_percent) if each is not None]
+        return max(measured, default=None)
+
+    @property
+    def is_poor(self) -> bool:
+        """Whether at least POOR_LOSS_PERCENT of what one end sends is lost."""
+        return (self.loss_percent or 0) >= POOR_LOSS_PERCENT
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,6 +19,8 @@ from node.accounts.changes import (
     ObjectionGone,
     PassphraseGone,
     PassphraseHash,
+    RecordGone,
+    RecordRow,
     RuleObjection,
     RuleObjectionGone,
     SavedVoucher,
@@ -54,6 +56,7 @@ def load_kept(db: Connection) -> StoredAccounts:
         notices=tuple(_notice(row) for row in rows(NOTICE, "notices")),
         terms=tuple(_terms(row) for row in rows(TERMS, "terms")),
         appearance=tuple(_appearance(row) for row in rows(APPEARANCE, "appearance")),
+        records=tuple(RecordRow(*values) for values in rows(RECORD, "registry_records")),
     )
 
 
@@ -95,13 +98,14 @@ VOUCHER = "fingerprint, batch, account, is_revoked, used_day, boot, since_boot_m
 BINDING = "mac, account, way, bound_day, name, introduced_by"
 HASH = "account, hash"
 CARDS_VOID = "account, below_serial"
-OBJECTION = "number, account, day, rule, text, answer, answered_day"
+OBJECTION = "number, account, day, rule, text, answer, answered_day, key"
 RULE_OBJECTION = "account, version, fingerprint, day, text"
 LADDER_CASE = (
     "number, account, ladder, step, said, days, reason, by, opened_s, boot, at_ms, ran_ms, objection, objected_s, "
     "objected_ran_ms, is_answered, ending, ended_s, ended_by"
 )
-KEY_COLUMNS = {"rule_objections": 2}
+RECORD = "kind, key, version, until, text"
+KEY_COLUMNS = {"rule_objections": 2, "registry_records": 2}
 """How many columns are the primary key, where it is not the first one alone."""
 NOTICE = "number, place, audience, first_day, last_day, is_urgent, by, texts"
 TERMS = "version, adopted_day, by, texts"
@@ -122,6 +126,8 @@ def _statement(change: Change) -> tuple[str, list[Any]]:
             return "DELETE FROM ladder_cases WHERE number = ?", [number]
         case NoticeGone(number):
             return "DELETE FROM notices WHERE number = ?", [number]
+        case RecordGone(kind, key):
+            return "DELETE FROM registry_records WHERE kind = ? AND key = ?", [kind, key]
         case _:
             return put(*row(change))
 
@@ -138,6 +144,7 @@ Row = (
     | Notice
     | Terms
     | Appearance
+    | RecordRow
 )
 """What is stored as one row."""
 
@@ -149,6 +156,8 @@ def row(change: Row) -> tuple[str, str, list[Any]]:
             return _written(change)
         case LadderCase():
             return "ladder_cases", LADDER_CASE, _case_row(change)
+        case RecordRow(kind, key, version, until, text):
+            return "registry_records", RECORD, [kind, key, version, until, text]
         case _:
             return _owned(change)
 
@@ -175,8 +184,8 @@ def _written(
 ) -> tuple[str, str, list[Any]]:
     """Table, columns and values of texts written for others to read."""
     match change:
-        case Objection(number, account, day, rule, text, answer, answered):
-            return "contests", OBJECTION, [number, account, day, rule, text, answer, answered]
+        case Objection(number, account, day, rule, text, answer, answered, key):
+            return "contests", OBJECTION, [number, account, day, rule, text, answer, answered, key]
         case RuleObjection(account, version, fingerprint, day, text):
             return "rule_objections", RULE_OBJECTION, [account, version, fingerprint, day, text]
         case Notice():
@@ -242,8 +251,8 @@ def _binding(row: tuple[Any, ...]) -> Binding:
 
 
 def _objection(row: tuple[Any, ...]) -> Objection:
-    number, account, day, rule, text, answer, answered = row
-    return Objection(number, AccountId(account), day, rule, text, answer, answered)
+    number, account, *others = row
+    return Objection(number, AccountId(account), *others)
 
 
 def _notice(row: tuple[Any, ...]) -> Notice:

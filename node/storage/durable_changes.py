@@ -4,7 +4,8 @@ A change is ``["put", table, values]``, ``["gone", table, key, more of the key]`
 ``["pardoned", device]`` or ``["erased", device, account, until_day]``. Credentials are stored as in the
 database: as fingerprints and hashes. A device that was erased or left an account is stored as a keyed hash.
 Names of devices, texts of objections and reasons of cases are not in the journal, only in the copy, so that they need to be
-erased in one place only.
+erased in one place only. Of registry records only those that say that something ended are in it: those that lack a change
+of the registry are made again from it, and other nodes say the rest.
 """
 
 import hmac
@@ -22,6 +23,8 @@ from node.accounts.changes import (
     Objection,
     ObjectionGone,
     PassphraseGone,
+    RecordGone,
+    RecordRow,
     RuleObjection,
     RuleObjectionGone,
     SavedVoucher,
@@ -35,6 +38,8 @@ from node.storage.tables import storable
 from node.units import AccountId, MacAddress
 
 DEVICE_BYTES = 16
+ENDED = "{}"
+"""The text of a registry record that says that something ended."""
 LEASE_MOVES_S = 60
 """If the end of a voucher differs by less, it is the same end, converted to another boot's time."""
 _COLUMNS = {
@@ -48,6 +53,7 @@ _COLUMNS = {
     "notices": account_tables.NOTICE,
     "terms": account_tables.TERMS,
     "appearance": account_tables.APPEARANCE,
+    "registry_records": account_tables.RECORD,
     "sessions": session_tables.SESSION,
 }
 _GONE = {
@@ -84,7 +90,9 @@ def _of_registry(db: Connection, change: RegistryChange, devices: HashedDevices)
             return _gone(change)
         case LadderCase():
             return _put_row(replace(change, reason=""))
-        case Objection():
+        case RecordRow(text=text):
+            return _put_row(change) if text == ENDED else None
+        case Objection() | RecordGone():
             return None
         case RuleObjection(account, version, fingerprint, day, _):
             return ["put", "rule_objections", [account, version, fingerprint, day, ""]]
@@ -168,6 +176,8 @@ def row_key(change: Change, devices: HashedDevices) -> Hashable:
             version,
         ]:
             return "rule_objections", account, version
+        case ["put", "registry_records", [kind, key, *_]]:
+            return "registry_records", kind, key
         case ["put", name, [key, *_]] | ["gone", name, key]:
             return name, key
         case _:

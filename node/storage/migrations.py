@@ -106,6 +106,17 @@ INVENTORY = (
         N_("13 months after the end"),
     ),
     InventoryEntry(
+        "registry_records",
+        N_(
+            "What the nodes of this community tell each other about accounts, so that all treat them alike: for example "
+            "a passphrase in a form that cannot be read, and which cards count. No codes; devices only in a form in which "
+            "their address cannot be read."
+        ),
+        N_(
+            "as long as it is in force, and 13 months after it ended, so that it does not come back from another node"
+        ),
+    ),
+    InventoryEntry(
         "erasures",
         N_(
             "Who asked to have their data erased, so that their counts are erased too when the month ends, and "
@@ -313,6 +324,17 @@ def _eleventh(db: Connection) -> None:
     _create(db, "ladder_cases", "number", {"number": int, **texts, **numbers})
 
 
+def _twelfth(db: Connection) -> None:
+    """What the nodes of a community told each other about people."""
+    columns = {"kind": str, "key": str, "version": int, "until": str, "text": str}
+    _create(db, "registry_records", ("kind", "key"), columns)
+
+
+def _thirteenth(db: Connection) -> None:
+    """Objections have a key, by which other nodes know them."""
+    table(db, "contests").add_column("key", str, not_null_default="")
+
+
 def _create(
     db: Connection,
     name: str,
@@ -341,6 +363,8 @@ MIGRATIONS: tuple[Callable[[Connection], None], ...] = (
     _ninth,
     _tenth,
     _eleventh,
+    _twelfth,
+    _thirteenth,
 )
 """In order; user_version is the number applied. Each runs in one transaction."""
 

@@ -24,7 +24,7 @@ from node.storage.journal import Entry, JournalContents, read_journal
 from node.storage.losses import LOSSES, MARKER, Loss, Marker, at, read_marker, write_loss, write_marker
 from node.storage.migrations import MIGRATIONS, migrate, refuse_newer
 from node.storage.tables import pragma, table_names
-from node.storage.usage_tables import merge_waiting
+from node.storage.usage_tables import forget_baselines, merge_waiting
 from node.synced_files import sync_folder
 
 log = logging.getLogger(__name__)
@@ -508,7 +508,7 @@ def _forget_facts(db: Connection) -> None:
     merge_waiting(db)
     marks = ", ".join("?" * len(NOT_RESTORED))
     db.execute(f"DELETE FROM facts WHERE name IN ({marks})", list(NOT_RESTORED))  # noqa: S608
-    db.execute("DELETE FROM baselines")
+    forget_baselines(db)
 
 
 def prepare_restored(path: Path) -> None:

@@ -29,6 +29,7 @@ from node.storage.interval_tables import forget_intervals, load_intervals, load_
 from node.storage.journal import Change as JournalChange
 from node.storage.opening import forget_set_aside
 from node.storage.tables import storable
+from node.storage.usage_tables import forget_booked
 from node.units import AccountId, MacAddress, NodeId
 
 log = logging.getLogger(__name__)
@@ -142,7 +143,7 @@ class StoredRepository:
         # After a start in another month, counting may continue on the day last booked.
         since = min(buckets_since, facts.get(BOOKED_DAY) or buckets_since)
         return StoredState(
-            buckets=tuple(usage_tables.load_buckets(db, since)),
+            buckets=usage_tables.load_table(db, since),
             buckets_since=since,
             incarnations=tuple(usage_tables.load_incarnations(db)),
             baseline=usage_tables.load_baseline(db),
@@ -236,13 +237,26 @@ class StoredPageCache:
 
     def __init__(self, store: Store, today: Callable[[], str]) -> None:
         self._store, self._today = store, today
+        self._loaded_from: int | None = None
+        """Generation of the store."""
 
     def load(self) -> Iterable[bytes]:
-        return self._store.run_blocking(load_pages)
+        return self._store.run_blocking(self._load)
 
     async def save(self, pages: Iterable[tuple[str, bytes]], gone: Iterable[str] = ()) -> None:
         kept, left, day = tuple(pages), tuple(gone), self._today()
-        await self._store.run(lambda db: save_pages(db, kept, left, day))
+        await self._store.run(lambda db: self._save(db, kept, left, day))
+
+    def _load(self, db: Connection) -> list[bytes]:
+        self._loaded_from = self._store.generation
+        return load_pages(db)
+
+    def _save(
+        self, db: Connection, pages: tuple[tuple[str, bytes], ...], gone: tuple[str, ...], day: str
+    ) -> None:
+        save_pages(db, pages, gone, day)
+        if self._store.generation != self._loaded_from:
+            forget_booked(db)
 
 
 class StoredStatements:

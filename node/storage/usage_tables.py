@@ -7,7 +7,16 @@ from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from sqlite3 import Connection, DatabaseError
 
-from node.accounting.ledger import ERASED_MAX, Booking, ErasureNote, UsageBucket, UsageKey, merge_all
+from node.accounting.ledger import (
+    ERASED_MAX,
+    Booking,
+    BucketTable,
+    ErasureNote,
+    UsageBucket,
+    UsageKey,
+    highest,
+    merge_all,
+)
 from node.accounting.meter import Baseline
 from node.accounting.periods import DAY_UNKNOWN, is_since
 from node.storage.bucket_rows import buckets_of_rows, rows_of_buckets
@@ -26,6 +35,8 @@ WAITING_MAX = 1_000
 """Buckets; more are put into the table of usage at once."""
 WAITING_BYTES_MAX = 4_000_000
 """Of the JSON; that of WAITING_MAX buckets with the longest names is shorter."""
+BOOKED = "booked"
+"""Name of the record of the page cache which says that the usage of all pages but a few is in this database."""
 COMMITS = "commits"
 """Number of commits and time of the last one; used by the storage package only."""
 
@@ -34,14 +45,7 @@ def load_buckets(
     db: Connection, since: str, node: NodeId | None = None, account: AccountId | None = None
 ) -> list[tuple[UsageKey, UsageBucket]]:
     """Buckets of the day `since` and later, and of unknown days."""
-    tests, values = [f"(day >= ? OR day = '{DAY_UNKNOWN}')"], [since]
-    for column, value in (("node", node), ("account", account)):
-        if value is not None:
-            tests.append(f"{column} = ?")
-            values.append(value)
-    columns = "node, incarnation, account, day, down, up, busy_down, busy_up"
-    rows = db.execute(f"SELECT {columns} FROM cells WHERE {' AND '.join(tests)}", values)  # noqa: S608
-    found = {UsageKey(*row[:4]): _bucket(*row[4:]) for row in rows}
+    found = dict(_rows(db, since, node, account))
     waiting = (
         (key, bucket)
         for key, bucket in _load_waiting(db).items()
@@ -49,6 +53,28 @@ def load_buckets(
     )
     merge_all(found, waiting)
     return list(found.items())
+
+
+def load_table(db: Connection, since: str) -> BucketTable:
+    """As `load_buckets`, of all nodes and accounts; there may be too many to have them as objects."""
+    found = BucketTable(_rows(db, since))
+    for key, bucket in _load_waiting(db).items():
+        if is_since(key.day, since):
+            found.put(key, highest(found.get(key) or bucket, bucket))
+    return found
+
+
+def _rows(
+    db: Connection, since: str, node: NodeId | None = None, account: AccountId | None = None
+) -> Iterator[tuple[UsageKey, UsageBucket]]:
+    tests, values = [f"(day >= ? OR day = '{DAY_UNKNOWN}')"], [since]
+    for column, value in (("node", node), ("account", account)):
+        if value is not None:
+            tests.append(f"{column} = ?")
+            values.append(value)
+    columns = "node, incarnation, account, day, down, up, busy_down, busy_up"
+    rows = db.execute(f"SELECT {columns} FROM cells WHERE {' AND '.join(tests)}", values)  # noqa: S608
+    return ((UsageKey(*row[:4]), _bucket(*row[4:])) for row in rows)
 
 
 def load_incarnations(db: Connection) -> list[tuple[NodeId, str]]:
@@ -134,6 +160,17 @@ def _save_baseline(db: Connection, booking: Booking) -> None:
             "INSERT INTO baselines VALUES (?, ?, ?)",
             ((m, u.down, u.up) for m, u in booking.baseline.booked.items()),
         )
+
+
+def forget_baselines(db: Connection) -> None:
+    """For a database that may lack usage: nothing says any longer up to where it was booked, from counters or pages."""
+    db.execute("DELETE FROM baselines")
+    forget_booked(db)
+
+
+def forget_booked(db: Connection) -> None:
+    """Any page may say usage that is not in this database: the next start merges all of them again."""
+    db.execute("DELETE FROM pages WHERE name = ?", [BOOKED])
 
 
 def merge_waiting(db: Connection) -> None:

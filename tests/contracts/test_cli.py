@@ -26,12 +26,14 @@ from node.config import parse_config
 from node.config.model import SiteInfo
 from node.console import Answer, Broadcast, Console, NoRunningNode, ask
 from node.errors import Finding, NodeError
+from node.export.formats import FORMATS
 from node.identity import is_node_id
 from node.storage.interval_tables import save_intervals
 from node.storage.losses import LOSSES, MARKER, Loss, Marker, write_loss, write_marker
 from node.storage.migrations import migrate
 from node.storage.opening import connect as connect_database
 from node.units import AccountId, Bytes, Usage, parse_duration
+from tests.fakes.node_graphs import a_node_graph
 from tests.unit.node.cli.test_output import OVERVIEW
 
 GOOD = '[ruleset]\ncommunity = "Vall Alta"\nversion = 1\ndecision = "D-1"\n'
@@ -717,7 +719,7 @@ def test_the_network_is_printed_for_other_programs(config, tmp_path, monkeypatch
 
     def export(question: Mapping[str, Any]) -> Mapping[str, Any]:
         asked.append(question["format"])
-        return {"document": document}
+        return {"document": json.dumps(document)}
 
     with node_running(config, {"export": export}):
         capsys.readouterr()
@@ -730,3 +732,22 @@ def test_the_network_is_printed_for_other_programs(config, tmp_path, monkeypatch
     assert [name, name] == asked
     assert 3 == main(["--config", str(config), "export", name])
     assert not (tmp_path / name).exists()
+
+
+def test_the_network_is_printed_as_xml_and_read_again_without_a_node(config, tmp_path, capsys):
+    document = FORMATS["cnml"].write(a_node_graph())
+    with node_running(config, {"export": lambda _question: {"document": document}}):
+        capsys.readouterr()
+        assert 0 == main(["--config", str(config), "export", "cnml"])
+        assert document == capsys.readouterr().out
+        assert 0 == main(["--config", str(config), "export", "cnml", "--json"])
+        assert {"ok": True, "document": document} == said_in_json(capsys)
+    zone = tmp_path / "zone.cnml"
+    zone.write_text(document)
+    assert 0 == main(["--config", str(config), "export", "netjson", "--from", str(zone)])
+    found = json.loads(capsys.readouterr().out)
+    assert ("static", "Vall Alta", 3) == (found["protocol"], found["label"], len(found["nodes"]))
+    assert 1 == main(["--config", str(config), "export", "netjson", "--from", str(tmp_path / "none")])
+    assert "cannot be read" in capsys.readouterr().err
+    assert 2 == main(["--config", str(config), "export", str(tmp_path / "t"), "--from", str(zone)])
+    assert "formats of networks" in capsys.readouterr().err

@@ -20,6 +20,7 @@ from node.accounting.ledger import UsageBucket, UsageKey
 from node.accounting.periods import DAY_UNKNOWN
 from node.accounts.changes import NoticeGone
 from node.accounts.notices import Notice, NoticeText
+from node.accounts.registry_record import RecordRow
 from node.accounts.rule_objections import RuleObjection, RuleObjectionGone
 from node.accounts.terms import Terms, TermsText
 from node.app.rule_files import RuleFiles
@@ -424,6 +425,25 @@ async def test_the_journal_has_no_name_no_text_and_no_address_of_an_erased_perso
         assert b'"erased"' in journal
         for secret in (NAME, "words of mine", ANA):
             assert secret.encode() not in journal
+
+
+async def test_what_ended_stays_so_for_other_nodes_when_the_database_is_lost_and_its_words_are_in_no_journal(
+    world: World,
+) -> None:
+    filed = RecordRow("objection", "00ff-hill", 1, "", '{"text":"words of mine"}')
+    ended = RecordRow("objection", "00ff-hill", 2, "2028-01-01", "{}")
+    other = RecordRow("objection", "11ee-hill", 1, "2028-01-01", "{}")
+    async with world.life() as app:
+        await app.loop.remember((filed,))
+        await world.copied()
+        await app.loop.remember((ended, other))
+        await app.loop.remember((RecordRow("cards", "ana", 1, "", '{"below":7}'),))
+        world.path.unlink()
+        journal = DatabaseFiles(world.path, world.folder).journal.read_bytes()
+        assert b"words of mine" not in journal
+    async with world.life() as app:
+        kept = (await app.loop.persistence._repository.recall()).registry.records
+        assert {ended, other} == set(kept)
 
 
 async def test_an_objection_to_rules_outlives_the_database_and_one_that_was_taken_back_does_not_return(

@@ -90,10 +90,10 @@ async def test_a_full_node_that_is_beyond_one_hop_was_not_called_in_vain() -> No
     """It proved its key: it waits as any full node, and not for a day in the end."""
     page = NodeFacts("any", addresses=(Address("10.0.0.1", 7400),))
     async with full_node() as (node, outside), NodeFixture(outside[0], *NAMES).running() as caller:
-        candidates, now = caller.mesh._peer_exchange, Monotonic(0)
+        candidates, now = caller.mesh._candidates._exchange, Monotonic(0)
         assert candidates.candidate([node.node], {node.node: page}.get, now) is not None
         assert candidates.candidate([node.node], {node.node: page}.get, now) is None
-        await caller.mesh._call(node.node, node.address)
+        await caller.mesh._candidates._call_member(node.node, node.address)
         assert not caller.mesh._overlay.may_try(node.node, _now())
         assert candidates.candidate([node.node], {node.node: page}.get, now) is not None
 

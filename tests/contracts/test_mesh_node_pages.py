@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from mesh import node_page_schedule, own_node_page, page_kinds, peer_exchange, service
+from mesh import candidate_calls, node_page_schedule, own_node_page, page_kinds, peer_exchange, service
 from mesh.announcement import Address
 from mesh.node_kind import NODE_KIND, NOW, NodeFacts, node_body, node_facts
 from mesh.own_node_page import LocalFacts
@@ -138,7 +138,7 @@ def on_one_host(monkeypatch: pytest.MonkeyPatch) -> None:
     """The addresses of this host are those of the mesh."""
     for module in (own_node_page, peer_exchange):
         monkeypatch.setattr(module, "is_callable", lambda address: address.host == "::1")
-    monkeypatch.setattr(service, "CANDIDATE_EVERY_S", 0.2)
+    monkeypatch.setattr(candidate_calls, "CANDIDATE_EVERY_S", 0.2)
 
 
 @pytest.mark.usefixtures("hasty", "on_one_host")
@@ -172,9 +172,9 @@ async def test_an_address_where_another_node_answers_gives_no_connection_and_is_
         page = an_other_page("coast", kind=NODE_KIND.name, period=NOW, body=node_body(false))
         hill.mesh._replica._act(hill.mesh._replica.exchange.restore(page))
         assert COAST in hill.mesh.node_pages()
-        await until(lambda: COAST in hill.mesh._peer_exchange._tried)
+        await until(lambda: COAST in hill.mesh._candidates._exchange._backoff)
         await asyncio.sleep(1.5)
-        assert 1 == hill.mesh._peer_exchange._tried[COAST].count
+        assert 1 == hill.mesh._candidates._exchange._backoff.count(COAST)
         assert {"valley": "trusted"} == hill.states()
         assert {} == hill.mesh._wrong
 
@@ -196,7 +196,7 @@ async def test_the_address_of_a_node_that_was_removed_is_not_called() -> None:
         hill.roster -= {COAST}
         assert {} == {node: facts for node, facts in hill.mesh.node_pages().items() if node == COAST}
         await asyncio.sleep(1.0)
-        assert {} == hill.mesh._peer_exchange._tried
+        assert 0 == len(hill.mesh._candidates._exchange._backoff)
         assert {} == coast.states()
 
 

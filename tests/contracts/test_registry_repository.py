@@ -32,6 +32,7 @@ from node.accounts.changes import (
 from node.accounts.device_bindings import Binding
 from node.accounts.notices import Notice, NoticeText
 from node.accounts.objections import Objection
+from node.accounts.registry_record import RecordGone, RecordRow
 from node.accounts.rule_objections import RuleObjection, RuleObjectionGone
 from node.accounts.terms import Terms, TermsText
 from node.accounts.vouchers import Batch, Voucher
@@ -134,7 +135,7 @@ async def test_saved_rows_come_back_in_the_next_run(memories: Callable[[], Repos
         bindings=(binding(),),
         passphrases=(PassphraseHash(AccountId("ana"), "scrypt$…"),),
         cards_void=(CardsVoid(AccountId("ana"), 7),),
-        objections=(Objection(1, AccountId("ana"), "2026-11-24", "guest-top", "Per què?"),),
+        objections=(Objection(1, AccountId("ana"), "2026-11-24", "guest-top", "Per què?", key="00ff-hill"),),
         rule_objections=(RuleObjection(AccountId("ana"), 4, "f4", "2026-11-24", "A la nit no."),),
         ladder_cases=(CASE,),
         notices=(
@@ -147,6 +148,10 @@ async def test_saved_rows_come_back_in_the_next_run(memories: Callable[[], Repos
             Appearance(
                 "#0a6848", "#6fd6ae", (WelcomeText("ca", "Hola"),), "Vall", "12345678", "data:", "Pere"
             ),
+        ),
+        records=(
+            RecordRow("cards", "ana", 2, "", '{"below":7}'),
+            RecordRow("cards", "pere", 1, "2028-01-01", "{}"),
         ),
     )
     rows = [*kept.batches, *kept.vouchers, *kept.bindings, *kept.passphrases]
@@ -161,6 +166,9 @@ async def test_saved_rows_come_back_in_the_next_run(memories: Callable[[], Repos
             *kept.notices,
             *kept.terms,
             *kept.appearance,
+            *kept.records,
+            RecordRow("passphrase", "ana", 1, "", "{}"),
+            RecordGone("passphrase", "ana"),
         ],
     )
     assert kept == await registry(memories())

@@ -130,8 +130,8 @@ class SharingNode:
             self.shared = SharedFiles(
                 self.community,
                 self.app.loop,
-                files=self.files,
-                adoption=self.adoption,
+                self.files,
+                self.adoption,
                 archive=archive,
                 clock=fixture.clock,
             )

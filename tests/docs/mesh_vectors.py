@@ -37,10 +37,13 @@ from mesh.page_format import Malformed, Page, assemble_page, canonical, page_dig
 from mesh.page_kinds import page_content
 from mesh.page_versions import PageCollection, counts_as
 from mesh.past_kind import past_body
+from mesh.registry_kind import registry_body, registry_part
+from mesh.registry_records import RegistryRecords
 from mesh.roster import nodes_digest
 from mesh.signed_statement import FILE_KIND, as_json, make_statement
 from mesh.usage_kind import PageContent, usage_body
 from node.accounting.ledger import UsageBucket
+from node.accounts.registry_record import RegistryRecord
 from node.identity import human_form, key_from_raw, own_node_id, sign
 from node.units import AccountId, Bytes, Usage
 
@@ -145,6 +148,45 @@ def node_page() -> dict[str, object]:
     assert isinstance(page, Page)
     says = asdict(NODE_SAYS)
     return {"frame": page.raw.decode(), "label": page.label, "digest": page_digest(page), "says": says}
+
+
+RECORDS_SAID = (
+    RegistryRecord("cards", "anna", 2, "", {"below": 739946}),
+    RegistryRecord("passphrase", "anna-3", 4, "2027-12-30", {}),
+)
+
+
+def registry_page() -> dict[str, object]:
+    """Two records of one part, and which record is in effect after each of several is heard."""
+    part = registry_part("cards", "anna")
+    said = [each for each in RECORDS_SAID if registry_part(each.kind, each.key) == part]
+    stream = {"community": "la-vall", "author": NODE, "incarnation": "2-c04b", "kind": "registry"}
+    head = page_head(**stream, period="now", part=part, seq=11)  # type: ignore[arg-type]
+    signed = head + b"\n" + registry_body(said)
+    page = messages.decode(assemble_page(signed, sign(KEY, PAGE_KIND, signed)))
+    assert isinstance(page, Page)
+    records = RegistryRecords(own_node_id(key_from_raw(bytes(32))), {"passphrase": None})
+    heard = [
+        [1, "", {"hash": "b"}],
+        [1, "2027-12-30", {"hash": "a"}],
+        [3, "2027-12-30", {}],
+        [2, "", {"hash": "z"}],
+    ]
+    effective = []
+    for version, until, value in heard:
+        record = RegistryRecord("passphrase", "anna", version, until, value)  # type: ignore[arg-type]
+        records.take(NODE, registry_part("passphrase", "anna"), [record])
+        found = records.effective("passphrase", "anna")
+        assert found is not None
+        effective.append([found.version, found.until, found.value])
+    return {
+        "frame": page.raw.decode(),
+        "label": page.label,
+        "digest": page_digest(page),
+        "parts": {f"{each.kind}/{each.key}": registry_part(each.kind, each.key) for each in RECORDS_SAID},
+        "heard": heard,
+        "in_effect_after_each": effective,
+    }
 
 
 def others() -> dict[str, object]:
@@ -298,6 +340,7 @@ def vectors() -> dict[str, object]:
     }
     found["other"] = others()
     found["node"] = node_page()
+    found["registry"] = registry_page()
     found["hello-extended"] = {"frame": encode(EXTENDED).decode(), "says": asdict(EXTENDED)}
     found["room"] = room()
     found["statements"] = statements()

@@ -21,6 +21,7 @@ from mesh import (
     link_selection,
     lobby,
     messages,
+    neighbour_search,
     node_kind,
     node_page_schedule,
     other_pages,
@@ -31,6 +32,9 @@ from mesh import (
     peer_exchange,
     peering,
     push_tree,
+    registry_kind,
+    registry_pages,
+    registry_records,
     secret_exchange,
     signed_statement,
     tls_transport,
@@ -75,6 +79,13 @@ LIMITS = {
     "addresses in a node page": node_kind.ADDRESSES_MAX,
     "links in a node page": node_kind.LINKS_MAX,
     "characters of a version in a node page": node_kind.VERSION_CHARS_MAX,
+    "parts of the records of one author": registry_kind.REGISTRY_PARTS,
+    "records in a part": registry_kind.RECORDS_PER_PART_MAX,
+    "bytes of the value of a record": registry_kind.VALUE_BYTES_MAX,
+    "bytes of records that one node carries": registry_records.OWN_BYTES_MAX,
+    "of these, of kinds that devices cause": registry_records.PLENTIFUL_BYTES_MAX,
+    "of these, of one such kind": registry_records.KIND_BYTES_MAX,
+    "bytes of records in a part": registry_records.PART_BYTES_MAX,
     "extensions in a hello": messages.EXTENSIONS_MAX,
     "text of a statement": signed_statement.TEXT_BYTES_MAX,
     "text of a version": signed_statement.FILE_TEXT_BYTES_MAX,
@@ -162,6 +173,22 @@ def test_the_node_page_of_the_vectors_is_accepted() -> None:
     assert found["says"] == json.loads(json.dumps(asdict(said)))
 
 
+def test_the_registry_page_of_the_vectors_is_accepted() -> None:
+    found = vector("registry")
+    page = decode(str(found["frame"]).encode())
+    assert isinstance(page, Page)
+    assert verify(page.author, PAGE_KIND, page.signed, page.signature)
+    assert (found["label"], found["digest"]) == (page.label, page_digest(page))
+    said = page_content(page, frozenset({page.author}))
+    assert isinstance(said, registry_kind.RegistryContent)
+    assert page.body == registry_kind.registry_body(said.records)
+
+
+def test_the_document_says_how_long_a_record_is_said_by_nobody() -> None:
+    least, most = registry_pages.ADOPT_AFTER_S
+    assert f"after a random {least:.0f} to {most:.0f} s" in " ".join(PAGE.split())
+
+
 def test_the_document_says_how_often_a_node_page_comes() -> None:
     text = " ".join(PAGE.split())
     assert f"after {node_page_schedule.MESH_PACE_S:.0f} s times the number of nodes" in text
@@ -179,6 +206,13 @@ def test_the_document_says_how_often_candidates_are_called() -> None:
         peer_exchange.AGAIN_MIN,
         peer_exchange.AGAIN_MAX,
     )
+
+
+def test_the_document_says_how_often_hosts_beside_are_called() -> None:
+    every_s = neighbour_search.SEARCH_EVERY_S
+    text = " ".join(PAGE.split())
+    assert f"one such host in {0.8 * every_s:.0f} to {1.2 * every_s:.0f} s" in text
+    assert (5 * 60_000, 24 * 3_600_000) == (neighbour_search.AGAIN_MIN, neighbour_search.AGAIN_MAX)
 
 
 def test_two_nodes_with_the_same_pages_send_as_many_bytes_as_the_specification_says() -> None:

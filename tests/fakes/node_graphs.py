@@ -37,6 +37,6 @@ def a_node_graph() -> NodeGraph:
 
 def written(name: str, graph: NodeGraph | None = None) -> dict[str, Any]:
     """The document, as another program reads it."""
-    found = json.loads(json.dumps(FORMATS[name](graph or a_node_graph()), allow_nan=False))
+    found = json.loads(FORMATS[name].write(graph or a_node_graph()))
     assert isinstance(found, dict)
     return found

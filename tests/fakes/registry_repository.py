@@ -13,6 +13,8 @@ from node.accounts.changes import (
     ObjectionGone,
     PassphraseGone,
     PassphraseHash,
+    RecordGone,
+    RecordRow,
     SavedVoucher,
     StoredAccounts,
     Unbound,
@@ -66,6 +68,8 @@ def place_of(change: Change) -> tuple[str, Hashable, bool]:
             return "ladder_cases", change.number, isinstance(change, LadderCaseGone)
         case Notice() | NoticeGone():
             return "notices", change.number, isinstance(change, NoticeGone)
+        case RecordRow() | RecordGone():
+            return "records", (change.kind, change.key), isinstance(change, RecordGone)
         case Terms():
             return "terms", change.version, False
         case Appearance():

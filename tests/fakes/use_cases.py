@@ -199,8 +199,8 @@ class UseCases:
         return SharedFiles(
             self.node.community,
             self.loop,
-            files=self.files,
-            adoption=self.adoption,
+            self.files,
+            self.adoption,
             archive=self.node.archive,
             clock=self.node.clock,
         )

@@ -6,8 +6,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mesh.announcement import Address
+from mesh.call_backoff import CALLED_MAX
 from mesh.node_kind import ADDRESSES_MAX, NodeFacts
-from mesh.peer_exchange import AGAIN_MAX, AGAIN_MIN, PAGES_PER_LOOK, TRIED_MAX, PeerExchange
+from mesh.peer_exchange import AGAIN_MAX, AGAIN_MIN, PAGES_PER_LOOK, PeerExchange
 from node.units import Monotonic, NodeId
 from tests.fakes.neighbours import id_of
 
@@ -59,9 +60,9 @@ def test_however_often_its_pages_change_a_member_leads_to_few_calls(waits_ms: li
 
 def test_a_look_reads_few_pages_and_remembers_few_members() -> None:
     read, exchange = list[NodeId](), PeerExchange()
-    many = [NodeId(f"{number:052d}") for number in range(3 * TRIED_MAX)]
+    many = [NodeId(f"{number:052d}") for number in range(3 * CALLED_MAX)]
     assert exchange.candidate(many, read.append, Monotonic(0)) is None  # type: ignore[func-returns-value]
     assert PAGES_PER_LOOK == len(read)
     for node in many:
         assert exchange.candidate([node], {node: page("10.0.0.1")}.get, Monotonic(0)) is not None
-    assert TRIED_MAX == len(exchange._tried)
+    assert CALLED_MAX == len(exchange._backoff)

@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from node.accounting.ledger import (
     EMPTY_BUCKET,
+    BucketTable,
     Ledger,
     UsageBucket,
     UsageKey,
@@ -55,6 +56,49 @@ def test_a_total_is_the_sum_of_its_buckets(news: list[tuple[UsageKey, UsageBucke
     ledger = Ledger(news)
     own = [bucket for k, bucket in ledger.buckets() if k.day.startswith("2026-11")]
     assert sum(bucket.uplink.total for bucket in own) == ledger.total(ANA, "2026-11").uplink.total
+
+
+@given(NEWS, NEWS, NEWS)
+def test_running_sums_are_what_the_buckets_say(
+    before: list[tuple[UsageKey, UsageBucket]],
+    after: list[tuple[UsageKey, UsageBucket]],
+    said: list[tuple[UsageKey, UsageBucket]],
+) -> None:
+    """Of an account that is followed, whatever happens to its buckets; one that is not followed has the same totals."""
+    ledger, plain = Ledger(before), Ledger(before)
+    ledger.follow([ANA])
+    day = (NodeId("hills"), "2026-11-30")
+    for each in (ledger, plain):
+        for key_of_bucket, bucket in after:
+            each.merge(key_of_bucket, bucket)
+        each.recount({day: {k: c for k, c in said if (k.node, k.day) == day}})
+        each.erase(ANA, "2026-12-01", "2")
+        each.close_before("2026-11-30")
+    for period in ("2026-11", "2026-12", "2026-W49", "2026-11-30", "2026-12-01"):
+        assert ledger.total(ANA, period) == plain.total(ANA, period)
+    ledger.follow([])
+    assert ledger.total(ANA, "2026-12") == plain.total(ANA, "2026-12")
+
+
+def test_a_table_of_stored_buckets_becomes_the_ledgers_own_or_is_merged() -> None:
+    stored = [(key(day=day), UsageBucket(used(700), used(70))) for day in WEEK_48]
+    for known in ([], [(key(), UsageBucket(used(1), used(100)))]):
+        ledger, plain = Ledger(known), Ledger(known)
+        ledger.open("2026-11-01", BucketTable(stored))
+        plain.open("2026-11-01", stored)
+        assert dict(plain.buckets()) == dict(ledger.buckets())
+        assert plain.total(ANA, "2026-11") == ledger.total(ANA, "2026-11")
+
+
+def test_buckets_of_one_node_or_account() -> None:
+    keys = [key(), key("hills"), key("hills")._replace(account=AccountId("ben"))]
+    table = BucketTable((each, UsageBucket(used(7), used(0))) for each in keys)
+    assert set(keys[1:]) == {each for each, _ in table.items(node=NodeId("hills"))}
+    assert set(keys[:2]) == {each for each, _ in table.items(account=ANA)}
+    assert [keys[1]] == [each for each, _ in table.items(node=NodeId("hills"), account=ANA)]
+    for each in keys:
+        table.pop(each)
+    assert not table
 
 
 def test_usage_at_two_nodes_counts_once_each() -> None:

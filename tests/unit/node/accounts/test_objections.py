@@ -84,3 +84,18 @@ def test_the_author_reads_the_newest_first():
     for text in ("one", "two"):
         many.add("ana", "night", text, DAY)
     assert ["two", "one"] == [objection.text for objection in many.of("ana")]
+
+
+def test_those_of_before_get_a_key_once_when_they_are_shared():
+    many = Objections()
+    many.take([Objection(7, "ana", DAY, "night", "Why?")])
+    assert () == many.keyed()
+    keys = iter(["a-hill", "b-hill"])
+    many.new_key = lambda: next(keys)
+    (named,) = many.keyed()
+    assert ("a-hill", "hill", 7) == (named.key, named.origin, named.number)
+    assert () == many.keyed()
+    assert named == many.with_key("a-hill")
+    assert "b-hill" == many.add("ana", "night", "Why?", DAY).key
+    assert (ObjectionGone(7, "a-hill"),) == many.forget([7])
+    assert many.with_key("a-hill") is None

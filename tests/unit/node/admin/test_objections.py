@@ -1,5 +1,7 @@
 """The forms below objections: each objection has its own, and typed text is kept only in that one."""
 
+from dataclasses import replace
+
 from node.accounts.objections import Objection
 from node.admin.fields import FormView, paginate
 from node.admin.objections import ObjectionsPage
@@ -20,3 +22,9 @@ def test_typed_text_is_kept_below_its_own_objection():
         page.form_of(THEIRS).value("text-2"),
         page.form_of(THEIRS).error("text-2"),
     )
+
+
+def test_one_that_was_filed_at_another_node_is_said_to_be():
+    page = ObjectionsPage(FRAME, paginate([MINE], 1, "/objections"), 0, "", FormView(), 0, origin="hill")
+    found = [page.is_from_elsewhere(replace(MINE, key=key)) for key in ("", "00ff-hill", "00ff-valley")]
+    assert [False, False, True] == found

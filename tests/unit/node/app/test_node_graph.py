@@ -41,7 +41,7 @@ def test_only_connected_neighbours_are_links_and_names_come_from_all() -> None:
 
 
 def test_a_document_is_answered_and_another_format_is_refused() -> None:
-    assert "NetworkGraph" == graph().export({"format": "netjson"})["document"]["type"]
-    for wrong in (None, "", "cnml", 7, ["netjson"]):
+    assert "NetworkGraph" in graph().export({"format": "netjson"})["document"]
+    for wrong in (None, "", "gpx", 7, ["netjson"]):
         with pytest.raises(NodeError, match="no such format"):
             graph().export({"format": wrong})

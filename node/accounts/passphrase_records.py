@@ -1,0 +1,36 @@
+"""Registry records of members' passphrases: one that is set at one node is known at every other.
+
+The key is the account; the value has the scrypt hash as `hash`, and is empty when there is no passphrase any longer.
+"""
+
+from node.accounts.changes import Change, PassphraseGone, PassphraseHash
+from node.accounts.member_passphrases import is_hash
+from node.accounts.registry import AccountRegistry
+from node.accounts.registry_record import RegistryRecord, Value, last_day
+from node.units import AccountId
+
+KIND = "passphrase"
+
+
+def passphrase_record(change: Change, today: str) -> tuple[str, Value, str] | None:
+    """Key, value and last day of the record that this change makes."""
+    match change:
+        case PassphraseHash(account, hashed):
+            return account, {"hash": hashed}, ""
+        case PassphraseGone(account):
+            return account, {}, last_day(today)
+        case _:
+            return None
+
+
+def no_passphrase(record: RegistryRecord, today: str) -> tuple[Value, str] | None:
+    """What to put when the account has no passphrase here; None if the record says so."""
+    return ({}, last_day(today)) if record.value else None
+
+
+def apply_passphrase(record: RegistryRecord, registry: AccountRegistry) -> tuple[Change, ...]:
+    """Do what the record of another node says; returns the rows to store. One that cannot be read has no effect."""
+    hashed = record.value.get("hash")
+    if is_hash(hashed):
+        return registry.take_passphrase(AccountId(record.key), hashed)
+    return registry.drop_passphrase(AccountId(record.key)) if not record.value else ()

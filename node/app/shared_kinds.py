@@ -1,0 +1,52 @@
+"""What the nodes of a community tell each other about people: every kind of record is registered here."""
+
+from node.accounts import card_records, objection_records, passphrase_records
+from node.accounts.objections import ORIGIN_CHARS
+from node.accounts.registry_record import RegistryRecord
+from node.app.shared_registry import SharedRegistry
+from node.control.ports import Clock
+from node.control.reconciler import Reconciler
+
+
+def shared_registry(reconciler: Reconciler, clock: Clock) -> SharedRegistry:
+    """The records of this node, to be connected with the mesh."""
+    shared = SharedRegistry(
+        reconciler.node, registry=reconciler.registry, persistence=reconciler.persistence, clock=clock
+    )
+    _share_credentials(shared, reconciler)
+    _share_objections(shared, reconciler)
+    return shared
+
+
+def _share_credentials(shared: SharedRegistry, reconciler: Reconciler) -> None:
+    registry, pending = reconciler.registry, reconciler.persistence.pending
+
+    def apply_passphrase(record: RegistryRecord) -> None:
+        pending.add(passphrase_records.apply_passphrase(record, registry))
+
+    def apply_cards(record: RegistryRecord) -> None:
+        pending.add(card_records.apply_cards(record, registry))
+
+    shared.register(
+        passphrase_records.KIND,
+        lambda change: passphrase_records.passphrase_record(change, reconciler.today()),
+        apply_passphrase,
+        absent=lambda record: passphrase_records.no_passphrase(record, reconciler.today()),
+    )
+    shared.register(card_records.KIND, card_records.card_record, apply_cards, join=card_records.join_cards)
+
+
+def _share_objections(shared: SharedRegistry, reconciler: Reconciler) -> None:
+    registry, persistence = reconciler.registry, reconciler.persistence
+    registry.share_objections(reconciler.node[:ORIGIN_CHARS])
+
+    def apply(record: RegistryRecord) -> None:
+        persistence.pending.add(objection_records.apply_objection(record, registry, persistence.instant()))
+
+    shared.register(
+        objection_records.KIND,
+        lambda change: objection_records.objection_record(change, reconciler.today()),
+        apply,
+        join=objection_records.join_objections,
+        is_plentiful=True,
+    )

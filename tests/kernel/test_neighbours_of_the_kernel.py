@@ -1,0 +1,107 @@
+"""The kernel's neighbours and next hops lead to nodes where no announcement arrives, whichever routing daemon set them."""
+
+import json
+import sys
+import time
+from collections.abc import Iterator
+
+import pytest
+
+from tests.kernel.test_two_routers_find_each_other import at_which, is_trusting, lines, node
+from tests.lab.netns import Lab, Namespace
+
+pytestmark = pytest.mark.kernel
+
+SEARCH_SECONDS = 60.0
+READ = """
+import json
+from mesh.kernel_neighbours import neighbour_addresses
+print(json.dumps(neighbour_addresses(["mesh0", "gone"])))
+"""
+NO_ANNOUNCEMENTS = """
+table inet quiet {
+    chain in { type filter hook input priority 0; udp dport 5353 drop; }
+    chain out { type filter hook output priority 0; udp dport 5353 drop; }
+}
+"""
+
+
+@pytest.fixture
+def lab() -> Iterator[Lab]:
+    with Lab("near") as lab:
+        yield lab
+
+
+def hills(lab: Lab) -> tuple[Namespace, Namespace]:
+    valley, hill = lab.namespace("valley"), lab.namespace("hill")
+    lab.veth(valley, "mesh0", hill, "mesh0")
+    for router in (valley, hill):
+        router.ip("link set lo up", "link set mesh0 up")
+        router.run("nft", "-f", "-", stdin=NO_ANNOUNCEMENTS)
+    return valley, hill
+
+
+def link_local(where: Namespace) -> str:
+    """Once the kernel has found it to be unique."""
+    deadline = time.monotonic() + 10
+    while time.monotonic() < deadline:
+        (shown,) = json.loads(where.run("ip", "-j", "-6", "address", "show", "dev", "mesh0", "scope", "link"))
+        found = [each["local"] for each in shown["addr_info"] if not each.get("tentative")]
+        if found:
+            return str(found[0])
+        time.sleep(0.05)
+    raise AssertionError("mesh0 has no link-local address")
+
+
+def read_in(where: Namespace) -> list[str]:
+    found = json.loads(where.run(sys.executable, "-c", READ))
+    assert isinstance(found, list)
+    return found
+
+
+def test_neighbours_and_next_hops_of_all_kinds_are_read(lab: Lab) -> None:
+    valley, hill = hills(lab)
+    other = link_local(hill)
+    valley.ip(
+        "address add 10.1.0.1/24 dev mesh0",
+        "address add fd01::1/64 dev mesh0 nodad",
+        "neigh add 10.1.0.7 lladdr 02:00:00:00:00:07 dev mesh0 nud stale",
+        "neigh add fd01::7 lladdr 02:00:00:00:00:07 dev mesh0 nud reachable",
+        "neigh add 10.1.0.8 dev mesh0 nud failed",
+        "route add 10.2.0.0/16 via 10.1.0.2",
+        "route add 10.3.0.0/16 nexthop via 10.1.0.3 nexthop via 10.1.0.4",
+        "route add fd02::/64 via fd01::5",
+        f"route add fd03::/64 via {other} dev mesh0",
+        f"route add 10.4.0.0/16 via inet6 {other} dev mesh0",
+        "route add blackhole 10.5.0.0/16",
+        "link add other type bridge",
+        "link set other up",
+        "address add 10.9.0.1/24 dev other",
+        "route add 10.8.0.0/16 via 10.9.0.9",
+        "neigh add 10.9.0.7 lladdr 02:00:00:00:00:09 dev other nud permanent",
+    )
+    wanted = {"10.1.0.2", "10.1.0.3", "10.1.0.4", "10.1.0.7", "fd01::5", "fd01::7", f"{other}%mesh0"}
+    assert wanted == set(read_in(valley))
+
+
+def test_a_node_beside_whose_announcements_are_lost_is_found_by_the_next_hop_of_a_route(lab: Lab) -> None:
+    """As on a mesh whose routing daemon knows the neighbours, and which filters multicast."""
+    valley, hill = hills(lab)
+    valley.ip(f"route add 10.2.0.0/16 via inet6 {link_local(hill)} dev mesh0")
+    low, high = node(valley, "low", "high"), node(hill, "high", "low")
+    at_which(low, "peers", is_trusting, SEARCH_SECONDS)
+    at_which(high, "peers", is_trusting, SEARCH_SECONDS)
+
+
+def test_a_neighbour_that_is_no_node_costs_a_call_and_says_nothing(lab: Lab) -> None:
+    valley, _ = hills(lab)
+    valley.ip(
+        "address add 10.1.0.1/24 dev mesh0",
+        "neigh add 10.1.0.2 lladdr 02:00:00:00:00:02 dev mesh0 nud permanent",
+    )
+    low = node(valley, "low", "high")
+    at_which(low, "started")
+    time.sleep(25)
+    assert [] == [line for line in lines(low, "peers") if line["peers"]]
+    assert all(line["warnings"] == [] for line in lines(low, "peers"))
+    assert low.popen.poll() is None
