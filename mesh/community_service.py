@@ -89,6 +89,11 @@ class CommunityService:
         """Whether the record that this node follows has it as a member."""
         return self.state is not None and self.own in self.state.nodes()
 
+    def removed(self) -> tuple[str, ...]:
+        """Names of the nodes that were removed, and may still hold copies of what they received."""
+        members = self.state.members() if self.state is not None else ()
+        return tuple(each.label or human_form(each.node) for each in members if each.state == "removed")
+
     def offered(self) -> frozenset[str]:
         """Communities whose record neighbours follow while this node follows none."""
         followed = (self.exchange.follows(node) for node in self._nodes) if self.state is None else ()

@@ -51,6 +51,11 @@ class UsageLedger(Protocol):
         """Replace another member's usage of that day by `buckets`; usage that is not among them no longer counts. Usage
         outside all current periods may stay, because some of its pages may be evicted."""
 
+    @property
+    def has_room(self) -> bool:
+        """Whether more can be merged now; False while too much of it is not on disk. Nothing is lost that is merged all the
+        same."""
+
     async def kept(self) -> None:
         """Wait until all earlier calls of `merge_page` and `recount` are on disk."""
 
@@ -58,7 +63,15 @@ class UsageLedger(Protocol):
 class PageCache(Protocol):
     """Signed pages as received, kept across restarts and forwarded unchanged."""
 
-    def load(self) -> Iterable[bytes]: ...
+    @property
+    def generation(self) -> int:
+        """Another number when another database has taken its place, which may lack any page."""
+
+    async def names(self) -> list[str]:
+        """Of all that was saved. Raises StorageTrouble."""
+
+    async def read(self, names: Iterable[str]) -> dict[str, bytes]:
+        """What was saved under these names, without those that are not there. Raises StorageTrouble."""
 
     async def save(self, pages: Iterable[tuple[str, bytes]], gone: Iterable[str] = ()) -> None:
         """Store (page name, bytes) pairs; a page replaces the older one with the same name. Delete the pages named in

@@ -526,16 +526,16 @@ class MeshService:
                     link.heard = time.monotonic()
                     self._handle(link.node, peering.Spoke())
                     if self._records is None or not self._records.receive(link.node, frame):
-                        self._receive(link, decode(frame))
+                        await self._receive(link, decode(frame))
                     await asyncio.sleep(0)  # many frames may be buffered: let other tasks run in between
                 writing.cancel()
 
-    def _receive(self, link: Link, message: Message | Malformed) -> None:
+    async def _receive(self, link: Link, message: Message | Malformed) -> None:
         match message:
             case TimeRequest() | TimeAnswer():
                 link.answer(self._time.receive(link.node, message, _now()))
             case _:
-                self._replica.handle(link.name, message)
+                await self._replica.take(link.name, message)
 
     async def _write(self, link: Link) -> None:
         loop = asyncio.get_running_loop()
@@ -548,7 +548,7 @@ class MeshService:
                     self._records.exchange.round_passed(link.node)
                 link.answer(self._time.question())
                 round_at = loop.time() + ROUND_EVERY_S * random.uniform(0.8, 1.2)  # noqa: S311
-            frame = self._next_frame(link)
+            frame = await self._next_frame(link)
             if frame is None:
                 frame = await self._keepalive_unless_woken(link, round_at if link.is_quiet else keepalive_at)
             if frame is not None:
@@ -557,12 +557,12 @@ class MeshService:
                 keepalive_at = loop.time() + KEEPALIVE_EVERY / 1000
             await asyncio.sleep(0)
 
-    def _next_frame(self, link: Link) -> bytes | None:
+    async def _next_frame(self, link: Link) -> bytes | None:
         """Statements about the community go before pages."""
         first = link.next_answer()
         if first is None and self._records is not None:
             first = self._records.next_frame(link.node)
-        return first or self._replica.exchange.next_frame(link.name)
+        return first or await self._replica.next_frame(link.name)
 
     async def _keepalive_unless_woken(self, link: Link, at: float) -> bytes | None:
         """A keepalive `at` this time of the loop; None when there may be something else to send before, and on a

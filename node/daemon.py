@@ -43,6 +43,7 @@ from node.app.next_rules import NextRulesService
 from node.app.node_graph import NodeGraphService
 from node.app.rule_adoption import RuleAdoption
 from node.app.rule_files import RuleFiles, read
+from node.app.shared_erasures import SharedErasures
 from node.app.shared_files import SharedFiles
 from node.app.shared_kinds import shared_registry
 from node.app.status import StatusSnapshot
@@ -121,12 +122,9 @@ class Node:
         self.store = self._store()
         self.archive = StoredArchive(self.store)
         self.community = self._community_service()
+        rules, members = Path(config.rules.file), Path(config.members.file)
         self.files = RuleFiles(
-            Path(config.rules.file),
-            Path(config.members.file),
-            Path(config.node.data_dir),
-            self.archive.last_rules,
-            config.uplink.name,
+            rules, members, Path(config.node.data_dir), self.archive.last_rules, config.uplink.name
         )
         self.reconciler = self._control_loop(own_node_id(self.keys.node))
         is_in_mesh = bool(config.mesh.interfaces or config.mesh.peers)
@@ -241,9 +239,8 @@ class Node:
         self.dns_fallback.stop()
         if self.config.stop.sessions == "close":
             self.shut(self.kernel)
-            self.dnsmasq.stop()
-            self.captive_dns.stop()
-            self.radvd.stop()
+            for each in (self.dnsmasq, self.captive_dns, self.radvd):
+                each.stop()
         self.store.close()
         self.callers.close()
 
@@ -436,6 +433,7 @@ class Node:
             measured=lambda: self.measured_check.findings,
             losses=lambda: self.store.losses,
             key_copies=self.mesh.key_copies if self.mesh else tuple,
+            removed_nodes=self.community.removed,
             node_pages=self.mesh.node_pages if self.mesh else dict,
         )
 
@@ -451,6 +449,8 @@ class Node:
             portal_url=self.portal_url,
             down_since=lambda: self.dns_fallback.upstream.silent_since,
             intervals_of=IntervalArchive(self.store.path).of_account,
+            removed_nodes=self.community.removed,
+            erasures=SharedErasures(self.reconciler, self.shared_registry),
             next_rules=NextRulesService(
                 self.reconciler,
                 self.adoption,

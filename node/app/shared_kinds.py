@@ -32,6 +32,7 @@ def _share_credentials(shared: SharedRegistry, reconciler: Reconciler) -> None:
         lambda change: passphrase_records.passphrase_record(change, reconciler.today()),
         apply_passphrase,
         absent=lambda record: passphrase_records.no_passphrase(record, reconciler.today()),
+        is_same=passphrase_records.is_same_passphrase,
     )
     shared.register(card_records.KIND, card_records.card_record, apply_cards, join=card_records.join_cards)
 

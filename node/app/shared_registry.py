@@ -51,6 +51,7 @@ class SharedKind:
     apply: Apply
     absent: Absent | None
     is_same: IsSame
+    is_reapplied: bool
 
 
 class SharedRegistry:
@@ -87,13 +88,15 @@ class SharedRegistry:
         absent: Absent | None = None,
         is_same: IsSame = lambda one, other: one == other,
         is_plentiful: bool = False,
+        is_reapplied: bool = False,
     ) -> None:
         """`to_record`: key, value and last day of the record that a change makes; None if it makes none of this kind.
         `apply`: do what a record of another node says; what it changes in the registry it passes to
         `PersistenceQueue.pending` (or `Reconciler.remember`, if it is a coroutine), and is not put again. `join`: as for
         `RegistryRecords`. `absent`: for a record without a row at a start, the value and last day to put; None: it stays.
-        `is_same`: whether two values need no new version. `is_plentiful`: there may be as many as devices."""
-        self._kinds[kind] = SharedKind(to_record, apply, absent, is_same)
+        `is_same`: whether two values need no new version. `is_plentiful`: there may be as many as devices. `is_reapplied`:
+        all records of the kind are applied again at each start, and when the day becomes known."""
+        self._kinds[kind] = SharedKind(to_record, apply, absent, is_same, is_reapplied)
         self._joins[kind] = join
         if is_plentiful:
             self._plentiful.add(kind)
@@ -208,8 +211,15 @@ class SharedRegistry:
             rows += self._put_absent(kind, each, found)
         for change in early:
             rows += self._rows_for(change)
+        self._reapply()
         self.woken()
         return rows
+
+    def _reapply(self) -> None:
+        for kind, each in self._kinds.items():
+            keys = (record.key for record in self.records.all(kind)) if each.is_reapplied else ()
+            self._unapplied |= dict.fromkeys((kind, key) for key in keys)
+        self._has_news.set()
 
     def _put_absent(self, kind: str, each: SharedKind, found: set[RecordKey]) -> Iterator[RecordRow]:
         if each.absent is None:
@@ -249,6 +259,8 @@ class SharedRegistry:
         today = self._today()
         if today < self._day and self.generation:
             self.generation += 1  # what seemed over is read again
+        if today and not self._day and self.generation:
+            self._reapply()
         self._day = today
         if not self.generation or not today or not self._is_steady():
             return

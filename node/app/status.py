@@ -96,6 +96,8 @@ class Overview:
     flows: FlowsRow = FlowsRow()
     key_copies: tuple[str, ...] = ()
     """Which of the warnings say that several machines use one node key."""
+    removed_nodes: tuple[str, ...] = ()
+    """Names of nodes that left the community, and may still hold copies of what they received."""
     uplink_slowest: Mapping[Direction, BitsPerSecond] = field(default_factory=dict)
     """What the line carried at least in nine tenths of the last 14 days, by direction; empty while that is not known."""
 
@@ -120,12 +122,15 @@ class StatusSnapshot:
         measured: Callable[[], tuple[Finding, ...]] = tuple,
         key_copies: Callable[[], tuple[str, ...]] = tuple,
         node_pages: Callable[[], Mapping[NodeId, NodeFacts]] = dict,
+        removed_nodes: Callable[[], tuple[str, ...]] = tuple,
     ) -> None:
-        """`measured`: what the rules in force promise beyond what the line carried. `key_copies`: as in `Overview`."""
+        """`measured`: what the rules in force promise beyond what the line carried. `key_copies` and
+        `removed_nodes`: as in `Overview`."""
         self._config, self._reconciler, self._files, self._parts = config, reconciler, files, parts
         self.adoption = adoption
         self.peers, self._waiting, self._warned = peers, waiting, warned
         self.key_copies, self._node_pages = key_copies, node_pages
+        self._removed_nodes = removed_nodes
         self._roster = roster
         self._losses, self._table_use, self._measured = losses, table_use, measured
 
@@ -150,6 +155,7 @@ class StatusSnapshot:
             has_lost=bool(self._losses()),
             flows=self._flows(),
             key_copies=self.key_copies(),
+            removed_nodes=self._removed_nodes(),
         )
 
     def warnings(self) -> tuple[str, ...]:

@@ -429,9 +429,10 @@ async def test_pages_of_other_nodes_written_before_the_date_was_known_are_delete
         memory, cache = StoredRepository(store), StoredPageCache(store, lambda: DAY_UNKNOWN)
         await cache.save([("page", b"signed")])
         await memory.forget(ended_before="2026-10-25", used_before="2025-10-20", today="2026-11-24")
-        assert [b"signed"] == list(cache.load())
+        assert {"page": b"signed"} == await cache.read(await cache.names())
         await memory.forget(ended_before="2027-12-01", used_before="2027-01-01", today="2027-12-31")
-        assert [] == list(cache.load())
+        assert [] == await cache.names()
+        assert {} == await cache.read(["page"])
     finally:
         store.close()
 

@@ -518,6 +518,7 @@ class AppFixture:
         self._memories = memories or (lambda: self.repository)
         self.folder, self.rules_text, self.members_text = folder, rules_text + rules + joining, members
         self.down_since: Monotonic | None = None
+        self.removed_nodes: tuple[str, ...] = ()
         """Since when the uplink is down."""
         self.portal_url = ""
         self.portal_runs = True
@@ -588,6 +589,7 @@ class AppFixture:
             services=lambda: self.services,
             portal_url=lambda: self.portal_url,
             down_since=lambda: self.down_since,
+            removed_nodes=lambda: self.removed_nodes,
             intervals_of=self.intervals_of,
             next_rules=NextRulesService(
                 loop,
