@@ -176,6 +176,7 @@ class AdminService:
             generate=lambda count: asyncio.to_thread(reconciler.registry.vouchers.generate, count),
             random=secrets.token_bytes,
             sessions=access.sessions,
+            name_of_node=status_snapshot.name_of_node,
         )
         self.people = AdminPeopleService(reconciler)
         self.members = AdminMembersService(

@@ -4,6 +4,7 @@ from node.accounts import card_records, objection_records, passphrase_records
 from node.accounts.objections import ORIGIN_CHARS
 from node.accounts.registry_record import RegistryRecord
 from node.app.shared_registry import SharedRegistry
+from node.app.shared_vouchers import SharedVouchers
 from node.control.ports import Clock
 from node.control.reconciler import Reconciler
 
@@ -15,6 +16,9 @@ def shared_registry(reconciler: Reconciler, clock: Clock) -> SharedRegistry:
     )
     _share_credentials(shared, reconciler)
     _share_objections(shared, reconciler)
+    vouchers = SharedVouchers(reconciler.node, reconciler, shared, clock)
+    shared.batches = vouchers
+    shared.beside.append(vouchers.run)
     return shared
 
 

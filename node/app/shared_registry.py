@@ -10,12 +10,13 @@ start, was changed while nothing was shared, and is put then.
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterable, Iterator
+from collections.abc import Awaitable, Callable, Coroutine, Iterable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+from mesh.ports import SharedBatches
 from mesh.registry_kind import is_record_key, is_value
 from mesh.registry_records import Join, RecordKey, RegistryRecords
 from node.accounting.periods import DAY_UNKNOWN
@@ -66,6 +67,9 @@ class SharedRegistry:
         self._plentiful: set[str] = set()
         self.records = RegistryRecords(own, self._joins, self._plentiful)
         self.woken: Callable[[], None] = lambda: None
+        self.batches: SharedBatches | None = None
+        self.beside: list[Callable[[], Coroutine[None, None, None]]] = []
+        """What else runs while this does."""
         self.generation = 0
         self._day = ""
         self._early: list[Change] = []
@@ -108,6 +112,12 @@ class SharedRegistry:
 
     async def run(self) -> None:
         """Until cancelled: apply the records of other nodes, and forget those that are over."""
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(self._run_records())
+            for run in self.beside:
+                tasks.create_task(run())
+
+    async def _run_records(self) -> None:
         while True:
             await self._apply_all()
             self._forget()

@@ -7,7 +7,7 @@ from mesh.node_kind import NodeFacts
 from mesh.ports import PeerView
 from node.accounts.registry import AccountRegistry
 from node.app.adoption_messages import became
-from node.app.node_names import node_names
+from node.app.node_names import name_of_node, node_names
 from node.app.rule_adoption import RuleAdoption
 from node.app.rule_files import RuleFiles
 from node.app.views import LineKnowledge, line_view
@@ -217,6 +217,10 @@ class StatusSnapshot:
             *self._warned(),
             *(gettext_lazy("The rule file, {finding}", finding=each.text) for each in of_rules),
         )
+
+    def name_of_node(self, node: NodeId) -> str:
+        """The name of another node of the community, as far as it is known."""
+        return name_of_node(node, self.peers(), self._node_pages())
 
     def node_names(self) -> frozenset[str]:
         """The names of all nodes of the community; empty while one of them is not known."""

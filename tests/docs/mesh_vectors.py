@@ -12,6 +12,7 @@ from pathlib import Path
 
 from mesh import messages
 from mesh.announcement import Address
+from mesh.batch_kind import BatchContent, BatchSaid, batch_body, batch_part
 from mesh.community_changes import RecordChange, changed_record, first_record, new_invite
 from mesh.community_secret import commitment_of
 from mesh.community_state import CommunityState
@@ -43,8 +44,12 @@ from mesh.roster import nodes_digest
 from mesh.signed_statement import FILE_KIND, as_json, make_statement
 from mesh.usage_kind import PageContent, usage_body
 from node.accounting.ledger import UsageBucket
-from node.accounts.registry_record import RegistryRecord
+from node.accounts.codes import make_code
+from node.accounts.registry_record import RegistryRecord, Value
+from node.accounts.voucher_records import join_vouchers
+from node.accounts.vouchers import voucher_account, voucher_fingerprint
 from node.identity import human_form, key_from_raw, own_node_id, sign
+from node.keyring import derived_key
 from node.units import AccountId, Bytes, Usage
 
 FOLDER = Path(__file__).parents[1] / "vectors" / "mesh"
@@ -154,6 +159,35 @@ RECORDS_SAID = (
     RegistryRecord("cards", "anna", 2, "", {"below": 739946}),
     RegistryRecord("passphrase", "anna-3", 4, "2027-12-30", {}),
 )
+
+
+def batch_page() -> dict[str, object]:
+    """Two vouchers, and the records of one at one version: each pair, and what holds of them."""
+    said = BatchSaid(7, "2026-11-24", "day-pass", 86_400_000, 3, "aaaaaaaaaaaabbbbbbbbbbbb")
+    stream = {"community": "la-vall", "author": NODE, "incarnation": "2-c04b", "kind": "batch"}
+    head = page_head(**stream, period="now", part=batch_part(7), seq=12)  # type: ignore[arg-type]
+    signed = head + b"\n" + batch_body(BatchContent("2026-11-25", (said,)))
+    page = messages.decode(assemble_page(signed, sign(KEY, PAGE_KIND, signed)))
+    assert isinstance(page, Page)
+    pairs: list[tuple[Value, Value]] = [
+        ({"end": 1795608000, "used": "2026-11-24"}, {"end": 1795604400, "used": "2026-11-24"}),
+        ({"end": 1795608000, "used": "2026-11-24"}, {"revoked": True}),
+        ({"end": 0}, {"end": 1795608000, "used": "2026-11-24"}),
+        ({}, {"revoked": True}),
+        ({"end": -1}, {}),
+    ]
+    joined = [[one, other, join_vouchers(one, other)] for one, other in pairs]
+    code = make_code(bytes(range(7)), "voucher")
+    fingerprint = voucher_fingerprint(derived_key(b"s" * 32, "vouchers"), code)
+    return {
+        "frame": page.raw.decode(),
+        "label": page.label,
+        "digest": page_digest(page),
+        "joined": joined,
+        "code": code.text,
+        "secret_hex": (b"s" * 32).hex(),
+        "account": voucher_account(fingerprint),
+    }
 
 
 def registry_page() -> dict[str, object]:
@@ -341,6 +375,7 @@ def vectors() -> dict[str, object]:
     found["other"] = others()
     found["node"] = node_page()
     found["registry"] = registry_page()
+    found["batch"] = batch_page()
     found["hello-extended"] = {"frame": encode(EXTENDED).decode(), "says": asdict(EXTENDED)}
     found["room"] = room()
     found["statements"] = statements()

@@ -31,7 +31,8 @@ from node.accounts.cards import Card, make_card, next_serial
 from node.accounts.codes import shown
 from node.accounts.notices import Notice
 from node.accounts.terms import Terms, TermsText
-from node.accounts.vouchers import Batch, IssueResult
+from node.accounts.voucher_store import IssueResult
+from node.accounts.vouchers import Batch
 from node.app.account import AccountService
 from node.app.admin import AdminService
 from node.app.admin_access import AdminAccessService
