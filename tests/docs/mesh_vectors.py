@@ -6,7 +6,8 @@ bytes.
 
 import hashlib
 import json
-from dataclasses import asdict
+from dataclasses import asdict, replace
+from itertools import permutations
 from pathlib import Path
 
 from mesh import messages
@@ -16,6 +17,7 @@ from mesh.community_changes import RecordChange, changed_record, first_record, n
 from mesh.community_secret import commitment_of
 from mesh.community_state import CommunityState
 from mesh.exchange import PAGE_KIND
+from mesh.file_version import Decision, FileVersion, file_fields, replaces, text_hash, version_after
 from mesh.invite import SEED_BYTES, Invite, invite_key, invite_text, make_use, read_invite
 from mesh.messages import (
     Graft,
@@ -39,7 +41,7 @@ from mesh.past_kind import past_body
 from mesh.registry_kind import registry_body, registry_part
 from mesh.registry_records import RegistryRecords
 from mesh.roster import nodes_digest
-from mesh.signed_statement import as_json
+from mesh.signed_statement import FILE_KIND, as_json, make_statement
 from mesh.usage_kind import PageContent, usage_body
 from node.accounting.ledger import UsageBucket
 from node.accounts.codes import make_code
@@ -54,6 +56,10 @@ FOLDER = Path(__file__).parents[1] / "vectors" / "mesh"
 KEY = key_from_raw(bytes(range(32)))
 NODE = own_node_id(KEY)
 OTHER = own_node_id(key_from_raw(bytes([7] * 32)))
+
+
+FILE_TEXTS = {"first": "one\n", "here": "two\n", "there": "three\n", "again": "one\n"}
+PACKED = {"one\n": "eNrLz0vlAgAD3gFN", "two\n": "eNorKc/nAgAEIQFl", "three\n": "eNoryShKTeUCAAiRAiM="}
 
 
 def a_cell(down: int, up: int, busy_down: int, busy_up: int) -> UsageBucket:
@@ -314,6 +320,31 @@ def secrets() -> dict[str, object]:
     }
 
 
+def files() -> dict[str, object]:
+    """Versions of the rules: a first one, two that were signed apart after it, and the first text again after both."""
+    community, decision = "c" * 64, Decision("Rosa", "decided in the meeting", "2026-05-04")
+
+    def made(name: str, *before: FileVersion) -> FileVersion:
+        after = version_after(community, "rules", FILE_TEXTS[name], before, decision)
+        return replace(after, packed=PACKED[FILE_TEXTS[name]])  # other libraries compress otherwise
+
+    first = made("first")
+    here, there = made("here", first), made("there", first)
+    versions = {"first": first, "here": here, "there": there, "again": made("again", here, there)}
+    assert all(each.hash == text_hash(FILE_TEXTS[name]) for name, each in versions.items())
+    signed = {name: make_statement(FILE_KIND, file_fields(each), [KEY]) for name, each in versions.items()}
+    return {
+        "statements": {name: as_json(each) for name, each in signed.items()},
+        "hashes": {name: each.hash for name, each in signed.items()},
+        "texts": FILE_TEXTS,
+        "replaces": [
+            [newer, older]
+            for newer, older in permutations(sorted(versions), 2)
+            if replaces(versions[newer], versions[older])
+        ],
+    }
+
+
 def vectors() -> dict[str, object]:
     """File name to content."""
     decoded = messages.decode(page())
@@ -349,6 +380,7 @@ def vectors() -> dict[str, object]:
     found["room"] = room()
     found["statements"] = statements()
     found["secrets"] = secrets()
+    found["files"] = files()
     found["malformed"] = MALFORMED
     found["identity"] = {
         "private_key_hex": bytes(range(32)).hex(),
