@@ -34,7 +34,13 @@ from mesh.other_pages import OTHER_BYTES_MAX, OTHER_PAGES_MAX
 from mesh.page_format import Malformed, Page, page_digest
 from mesh.page_kind import Priority
 from mesh.page_kinds import Content, kind_named, page_content
-from mesh.page_versions import AUTHOR_DAY_ROWS_MAX, AUTHOR_ROWS_MAX, PageCollection, StreamKey
+from mesh.page_versions import (
+    AUTHOR_DAY_ROWS_MAX,
+    AUTHOR_ROWS_MAX,
+    PageCollection,
+    StoredPage,
+    StreamKey,
+)
 from mesh.ports import Roster
 from mesh.push_tree import PushTree
 from node.identity import verify
@@ -203,7 +209,13 @@ class Exchange:
         return ()
 
     def next_frame(self, neighbour: NodeId) -> bytes | None:
-        """The next frame for a neighbour; None when the queue is empty."""
+        """As `next_due`, for callers that pass no page to `stored`."""
+        found = self.next_due(neighbour)
+        assert not isinstance(found, StoredPage), "its bytes were given to the page cache"
+        return found
+
+    def next_due(self, neighbour: NodeId) -> bytes | StoredPage | None:
+        """The next frame for a neighbour, or the page to read and send; None when the queue is empty."""
         waiting = self._neighbours.get(neighbour)
         if waiting is None:
             return None
@@ -214,8 +226,29 @@ class Exchange:
             held = self._collection.held(key, label)
             if held is not None and waiting.sent.get((key, label)) != held.seq:
                 waiting.sent[key, label] = held.seq
-                return held.raw
+                return self._collection.raw(key, label)
         return None
+
+    def before(self, page: Page) -> StoredPage | None:
+        """The held version that `page` may replace, if it has to be read before `receive`: whether usage was taken back
+        is known only from both."""
+        if kind_named(page.kind).limit == "bytes" or self._rejection_reason(page) is not None:
+            return None
+        found = self._collection.raw((page.author, page.incarnation), page.label)
+        return found if isinstance(found, StoredPage) and found.digest != page_digest(page) else None
+
+    def stored(self, name: str, raw: bytes, *, is_recent: bool = True) -> None:
+        """The page cache has this page: from now on its bytes may have to be read there. `is_recent`: later than
+        others."""
+        self._collection.stored(name, raw, is_recent=is_recent)
+
+    def read(self, stored: StoredPage, raw: bytes) -> None:
+        """The page cache has returned the bytes of this page."""
+        self._collection.read(stored, raw)
+
+    def forget(self, stored: StoredPage) -> None:
+        """The page cache has this page no longer: neighbours will send it again."""
+        self._collection.forget(stored)
 
     def offer(self, page: Page) -> tuple[Event, ...]:
         """Hold a page that this node wrote, and push it to every neighbour."""
@@ -227,8 +260,28 @@ class Exchange:
             self._push(page, heard_from=None)
         return events
 
+    def pages_of(self, author: NodeId) -> list[StoredPage]:
+        """The held pages of one author about usage."""
+        return self._collection.pages_of(author)
+
+    def pages_of_day(self, author: NodeId, day: str) -> list[StoredPage]:
+        """Those for one day, of all incarnations."""
+        return self._collection.pages_of_day(author, day)
+
+    def bytes_of(self, stored: StoredPage) -> bytes | None:
+        """Such a page as received, if its bytes are in memory."""
+        return self._collection.bytes_of(stored)
+
+    def authors(self) -> list[NodeId]:
+        """Authors of which pages are held."""
+        return self._collection.authors()
+
+    def in_memory(self) -> list[bytes]:
+        """All pages about usage whose bytes are in memory, as received."""
+        return self._collection.in_memory()
+
     def held_of(self, author: NodeId) -> list[bytes]:
-        """The pages of one author about usage, as received."""
+        """The pages of one author about usage whose bytes are in memory, as received."""
         return self._collection.own(author)
 
     def others_of(self, author: NodeId) -> list[bytes]:
@@ -244,13 +297,13 @@ class Exchange:
         return self._collection.incarnations(author)
 
     def held_of_day(self, author: NodeId, day: str) -> list[bytes]:
-        """The pages of one author for one day, of all incarnations."""
-        return self._collection.of_day(author, day)
+        """The pages of one author for one day whose bytes are in memory."""
+        return [raw for page in self.pages_of_day(author, day) if (raw := self.bytes_of(page)) is not None]
 
     def holds(self, page: Page) -> bool:
         """Whether exactly this version of the page is held."""
         held = self._collection.held((page.author, page.incarnation), page.label)
-        return held is not None and held.raw == page.raw
+        return held is not None and (held.seq, held.digest) == (page.seq, page_digest(page))
 
     def changed(self) -> list[tuple[NodeId, str, int]]:
         """(author, day, rows) whose evicted or replaced pages contained usage that held pages may not contain; `rows`

@@ -11,9 +11,10 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 
 from mesh.other_pages import Age, Held, OtherPages
-from mesh.page_format import Malformed, Page, page_digest
+from mesh.packed_pages import HeldUsage, Streams, pack, unpack
+from mesh.page_format import Page, page_digest
 from mesh.page_kinds import Content, kind_named
-from mesh.past_kind import past_of
+from mesh.raw_pages import PageKey, RawPages
 from mesh.usage_kind import Cover, PageContent, takes_back
 from node.accounting.ledger import Rank, incarnation_rank
 from node.accounting.periods import DAY_UNKNOWN
@@ -38,9 +39,14 @@ CHANGED_ROWS_MAX = 10_000
 """Rows per author that may wait for a recount because their page was evicted or replaced by one with less. Above
 this, further pages of the author are refused until the recount."""
 
+ACTIVE_AUTHORS_MAX = 16
+"""Authors whose pages are known as objects; those of the others are packed until something asks for them."""
+
 type StreamKey = tuple[NodeId, str]
 type PagePosition = tuple[str, Rank, str]
 """Sort key of an author's pages: day, incarnation, label. The lowest is evicted first."""
+type Summary = tuple[tuple[str, str], ...]
+"""(incarnation, digest) of each stream of an author, sorted."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +62,7 @@ class HoldResult:
 @dataclass(slots=True)
 class _Stream:
     rank: Rank
-    pages: dict[str, Held] = field(default_factory=dict)
+    pages: dict[str, HeldUsage] = field(default_factory=dict)
     days: dict[str, int] = field(default_factory=dict)
     """Number of pages per day."""
     digest: str = ""
@@ -75,11 +81,13 @@ class _Author:
     others: OtherPages = field(default_factory=OtherPages)
     changed: dict[str, int] = field(default_factory=dict)
     """Days whose pages may have withdrawn usage, with an upper bound of the rows affected."""
+    summaries: dict[bool, Summary] = field(default_factory=dict)
+    """With and without others; empty after each change."""
 
     def changes(self, day: str, rows: int) -> None:
         self.changed[day] = self.changed.get(day, 0) + rows
 
-    def counts(self, held: Held, sign: int) -> None:
+    def counts(self, held: HeldUsage, sign: int) -> None:
         self.rows += sign * held.rows
         of_day = self.rows_of_days.get(held.day, 0) + sign * held.rows
         self.rows_of_days[held.day] = of_day
@@ -100,21 +108,80 @@ class _Author:
         """Of the highest page of each incarnation, the lowest."""
         return min({position[1]: position for position in self.positions}.values())
 
-    def held_at(self, position: PagePosition) -> Held:
+    def held_at(self, position: PagePosition) -> HeldUsage:
         _, (_, incarnation), label = position
         return self.streams[incarnation].pages[label]
+
+
+@dataclass(slots=True)
+class _RestingAuthor:
+    """An author whose pages are packed. What is asked for without naming one of them stays as it is."""
+
+    packed: bytes
+    others: OtherPages
+    changed: dict[str, int]
+    summaries: dict[bool, Summary]
+
+
+@dataclass(frozen=True, slots=True)
+class StoredPage:
+    """A held page whose bytes are only in the page cache."""
+
+    key: PageKey
+    seq: int
+    digest: str
+
+    @property
+    def name(self) -> str:
+        """As `Page.name`."""
+        return "/".join(self.key)
 
 
 class PageCollection:
     """The pages held, by stream (author, incarnation) and label. `exchange` verifies them first."""
 
     def __init__(self) -> None:
-        self._authors: dict[NodeId, _Author] = {}
+        self._active: dict[NodeId, _Author] = {}
+        """Those used longest ago first."""
+        self._resting: dict[NodeId, _RestingAuthor] = {}
+        self._raw = RawPages()
+        self._roots: dict[bool, tuple[frozenset[NodeId], str]] = {}
+        """With and without others: roster and root; empty after each change."""
+
+    def _find(self, name: NodeId) -> _Author | None:
+        author = self._active.pop(name, None)
+        if author is None:
+            resting = self._resting.pop(name, None)
+            if resting is None:
+                return None
+            author = _awake(resting)
+        self._active[name] = author
+        while len(self._active) > ACTIVE_AUTHORS_MAX:
+            longest = next(iter(self._active))
+            self._resting[longest] = _at_rest(self._active.pop(longest))
+        return author
+
+    def _look_at(self, name: NodeId) -> _Author:
+        """Not to be changed: an author without pages is a new one."""
+        return self._find(name) or _Author()
+
+    def _of(self, name: NodeId) -> _Author:
+        author = self._find(name)
+        if author is None:
+            self._active[name] = _Author()
+            author = self._find(name)
+            assert author is not None
+        return author
+
+    def _others_of(self, name: NodeId) -> OtherPages:
+        """Not to be changed: those of an author without pages are new ones."""
+        place: _Author | _RestingAuthor | None = self._active.get(name) or self._resting.get(name)
+        return place.others if place is not None else OtherPages()
 
     def age(self, page: Page) -> Age:
         """`page` compared with the held page of the same name, or with what a later incarnation has merged."""
         if _is_other(page.label):
-            return self._authors.get(page.author, _Author()).others.age(page)
+            return self._others_of(page.author).age(page)
         if self.is_covered((page.author, page.incarnation), page.label, page.seq):
             return "older"
         held = self.held((page.author, page.incarnation), page.label)
@@ -127,8 +194,10 @@ class PageCollection:
     def has_room(self, page: Page) -> bool:
         """False for a page that `hold` would drop at once: its day is older than all kept ones, or it is the first
         page of an incarnation below INCARNATIONS_MAX others."""
-        author = self._authors.get(page.author)
-        if author is None or _is_other(page.label):
+        if _is_other(page.label):
+            return True
+        author = self._find(page.author)
+        if author is None:
             return True
         stream = author.streams.get(page.incarnation)
         if stream is not None:
@@ -139,53 +208,61 @@ class PageCollection:
 
     def is_covered(self, key: StreamKey, label: str, seq: int) -> bool:
         """Whether a later incarnation of the author has merged this page into its own, or replaced it."""
-        author = self._authors.get(key[0])
-        if author is None:
-            return False
         if _is_other(label):
-            return author.others.is_superseded(key[1], label)
-        return author.covers(key[1], label, seq)
+            return self._others_of(key[0]).is_superseded(key[1], label)
+        return self._look_at(key[0]).covers(key[1], label, seq)
 
     def incarnations(self, author: NodeId) -> list[str]:
         """Incarnations of the author's ledger with held pages about usage, earliest first."""
-        found = self._authors.get(author, _Author())
-        return sorted(found.streams, key=incarnation_rank)
+        return sorted(self._look_at(author).streams, key=incarnation_rank)
 
     def own(self, author: NodeId) -> list[bytes]:
+        """All held pages of `author` about usage whose bytes are in memory."""
+        return [raw for page in self.pages_of(author) if (raw := self._raw.get(page.key)) is not None]
+
+    def pages_of(self, author: NodeId) -> list[StoredPage]:
         """All held pages of `author` about usage."""
-        streams = self._authors.get(author, _Author()).streams.values()
-        return [held.raw for stream in streams for held in stream.pages.values()]
+        streams = self._look_at(author).streams.items()
+        return [
+            StoredPage((author, incarnation, label), held.seq, held.digest)
+            for incarnation, stream in streams
+            for label, held in stream.pages.items()
+        ]
 
     def others(self, author: NodeId) -> list[bytes]:
         """All held pages of `author` of other kinds."""
-        return self._authors.get(author, _Author()).others.all()
+        return self._others_of(author).all()
 
     def other(self, author: NodeId, label: str) -> bytes | None:
         """The held page of `author` of another kind with this label."""
-        return self._authors.get(author, _Author()).others.page(label)
+        return self._others_of(author).page(label)
 
-    def of_day(self, author: NodeId, day: str) -> list[bytes]:
+    def pages_of_day(self, author: NodeId, day: str) -> list[StoredPage]:
         """All held pages of `author` for that day, of all incarnations."""
-        found = self._authors.get(author, _Author())
-        return [found.held_at(position).raw for position in found.positions_on(day)]
+        found, pages = self._look_at(author), list[StoredPage]()
+        for position in found.positions_on(day):
+            held = found.held_at(position)
+            pages.append(StoredPage((author, position[1][1], position[2]), held.seq, held.digest))
+        return pages
 
     def changed(self) -> list[tuple[NodeId, str, int]]:
         """(author, day, rows) whose evicted or replaced pages contained usage that held pages may not contain; `rows`
         is an upper bound. Most rows first."""
-        authors = self._authors.items()
-        found = [(name, day, rows) for name, author in authors for day, rows in author.changed.items()]
+        places: tuple[tuple[NodeId, _Author | _RestingAuthor], ...]
+        places = (*self._active.items(), *self._resting.items())
+        found = [(name, day, rows) for name, place in places for day, rows in place.changed.items()]
         return sorted(found, key=lambda each: each[2], reverse=True)
 
     def recount_later(self, author: NodeId, day: str) -> None:
-        self._authors.setdefault(author, _Author()).changes(day, 0)
+        self._of(author).changes(day, 0)
 
     def changes_too_much(self, author: NodeId) -> bool:
         """Whether the author's pages are refused until `settle` is called."""
-        return sum(self._authors.get(author, _Author()).changed.values()) > CHANGED_ROWS_MAX
+        return sum(self._look_at(author).changed.values()) > CHANGED_ROWS_MAX
 
     def settle(self, author: NodeId, day: str, rows: int) -> None:
         """The day was recounted when `changed` reported `rows` for it."""
-        changed = self._authors.get(author, _Author()).changed
+        changed = self._look_at(author).changed
         changed[day] = changed.get(day, 0) - rows
         if changed[day] <= 0:
             del changed[day]
@@ -194,15 +271,19 @@ class PageCollection:
         """Store `page` with its content `said`; of two with the same seq, every node keeps the one with the greater
         digest. Evicts pages of earlier incarnations that it covers, and the author's lowest pages when a limit is
         exceeded. None if it does not fit beside higher pages; then nothing has changed."""
-        author = self._authors.setdefault(page.author, _Author())
+        author = self._of(page.author)
         if _is_other(page.label) or not isinstance(said, PageContent):
-            return _hold_other(author, page)
-        return self._hold_usage(author, page, said)
+            found = _hold_other(author, page)
+        else:
+            found = self._hold_usage(author, page, said)
+        self._roots, author.summaries = {}, {}
+        return found
 
     def _hold_usage(self, author: _Author, page: Page, said: PageContent) -> HoldResult | None:
-        rank = incarnation_rank(page.incarnation)
-        held = self.held((page.author, page.incarnation), page.label)
-        new = Held(page.seq, page_digest(page), page.period, page.raw, counts_as(page, said))
+        rank, key = incarnation_rank(page.incarnation), (page.author, page.incarnation, page.label)
+        stream = author.streams.get(page.incarnation)
+        held = stream.pages.get(page.label) if stream is not None else None
+        new = HeldUsage(page.seq, page_digest(page), page.period, counts_as(page, said), said.covers)
         if held is not None and (held.seq, held.digest) >= (new.seq, new.digest):
             author.changes(page.period, new.rows)
             return HoldResult()
@@ -211,7 +292,7 @@ class PageCollection:
         if giving_way is None:
             return None
         if held is not None:
-            _replaced(author, position, held, page)
+            _replaced(author, position, held, self._raw.get(key), page)
         else:
             insort(author.positions, position)
         stream = author.streams.setdefault(page.incarnation, _Stream(rank))
@@ -219,21 +300,66 @@ class PageCollection:
         gone = [_leave(author, each) for each in giving_way]
         gone += _beyond_limits(author, stream)
         gone += _take_in(author, position, said.covers)
-        return HoldResult(tuple(f"{page.author}/{name}" for name in gone), is_full=bool(giving_way))
+        self._raw.put(key, page.raw)
+        for incarnation, label in gone:
+            self._raw.drop((page.author, incarnation, label))
+        names = tuple(f"{page.author}/{incarnation}/{label}" for incarnation, label in gone)
+        return HoldResult(names, is_full=bool(giving_way))
 
-    def held(self, key: StreamKey, label: str) -> Held | None:
-        author = self._authors.get(key[0])
-        if author is None:
-            return None
+    def held(self, key: StreamKey, label: str) -> Held | HeldUsage | None:
         if _is_other(label):
-            return author.others.held(key[1], label)
-        stream = author.streams.get(key[1])
+            return self._others_of(key[0]).held(key[1], label)
+        stream = self._look_at(key[0]).streams.get(key[1])
         return stream.pages.get(label) if stream else None
+
+    def raw(self, key: StreamKey, label: str) -> bytes | StoredPage | None:
+        """The held page with this name, or where it is stored."""
+        held = self.held(key, label)
+        if held is None:
+            return None
+        if isinstance(held, Held):
+            return held.raw
+        at = (*key, label)
+        return self._raw.get(at) or StoredPage(at, held.seq, held.digest)
+
+    def bytes_of(self, page: StoredPage) -> bytes | None:
+        """Those of a page about usage, if it is held in this version and they are in memory."""
+        return self._raw.get(page.key) if self._is_held(page) else None
+
+    def stored(self, name: str, raw: bytes, *, is_recent: bool = True) -> None:
+        """The page cache has this page now, which need not stay in memory; `is_recent`: later than others."""
+        author, incarnation, label = name.split("/", 2)
+        self._raw.stored((NodeId(author), incarnation, label), raw, is_recent=is_recent)
+
+    def read(self, page: StoredPage, raw: bytes) -> None:
+        """The page cache has returned its bytes, which stay in memory for a while, if it is still held."""
+        if self._is_held(page):
+            self._raw.used(page.key, raw)
+
+    def forget(self, page: StoredPage) -> None:
+        """The page cache no longer has it: it is not held any longer, and its usage is not taken back."""
+        if self._is_held(page) and self._raw.get(page.key) is None:
+            author, incarnation, label = page.key
+            found = self._of(author)
+            _remove(found, _position(found.streams[incarnation], label))
+            self._roots, found.summaries = {}, {}
+
+    def _is_held(self, page: StoredPage) -> bool:
+        held = self.held(page.key[:2], page.key[2])
+        return held is not None and (held.seq, held.digest) == (page.seq, page.digest)
+
+    def in_memory(self) -> list[bytes]:
+        """The pages about usage whose bytes are in memory."""
+        return [raw for _, raw in self._raw]
+
+    def authors(self) -> list[NodeId]:
+        """Authors of held pages, and of pages that were held."""
+        return sorted(self._active.keys() | self._resting.keys())
 
     def listed(self, key: StreamKey, *, with_others: bool = True) -> list[tuple[str, int, str]]:
         """(label, seq, digest) of every page of a stream, sorted by label; `with_others`: of all kinds, not only those
         of the first version."""
-        author = self._authors.get(key[0])
+        author = self._find(key[0])
         return _listed(author, key[1], with_others=with_others) if author else []
 
     def streams(
@@ -242,13 +368,48 @@ class PageCollection:
         """(author, incarnation, digest) of every stream with an author on the roster, sorted."""
         return [
             (name, incarnation, digest)
-            for name in sorted(self._authors.keys() & roster)
-            for incarnation, digest in _digests(self._authors[name], with_others=with_others)
+            for name in sorted((self._active.keys() | self._resting.keys()) & roster)
+            for incarnation, digest in self._summary(name, with_others=with_others)
         ]
+
+    def _summary(self, name: NodeId, *, with_others: bool) -> Summary:
+        resting = self._resting.get(name)
+        if resting is not None:
+            return resting.summaries[with_others]
+        author = self._active[name]
+        if with_others not in author.summaries:
+            author.summaries[with_others] = tuple(_digests(author, with_others=with_others))
+        return author.summaries[with_others]
 
     def root(self, roster: frozenset[NodeId], *, with_others: bool = True) -> str:
         """Digest of everything held, 32 hexadecimal digits; equal on two nodes that hold the same pages."""
-        return _digest_of(f"{a}/{i}/{d}" for a, i, d in self.streams(roster, with_others=with_others))
+        known = self._roots.get(with_others)
+        if known is not None and known[0] == roster:
+            return known[1]
+        found = _digest_of(f"{a}/{i}/{d}" for a, i, d in self.streams(roster, with_others=with_others))
+        self._roots[with_others] = roster, found
+        return found
+
+
+def _at_rest(author: _Author) -> _RestingAuthor:
+    for with_others in (False, True):
+        if with_others not in author.summaries:
+            author.summaries[with_others] = tuple(_digests(author, with_others=with_others))
+    streams: Streams = {incarnation: stream.pages for incarnation, stream in author.streams.items()}
+    return _RestingAuthor(pack(streams), author.others, author.changed, author.summaries)
+
+
+def _awake(resting: _RestingAuthor) -> _Author:
+    author = _Author(others=resting.others, changed=resting.changed, summaries=resting.summaries)
+    for incarnation, pages in unpack(resting.packed).items():
+        stream = author.streams[incarnation] = _Stream(incarnation_rank(incarnation))
+        for label, held in pages.items():
+            _put(author, stream, label, held)
+            author.positions.append(_position(stream, label))
+    author.positions.sort()
+    for position in author.positions:
+        _note_covers(author, position, author.held_at(position).covers)
+    return author
 
 
 def _is_other(label: str) -> bool:
@@ -274,7 +435,7 @@ def counts_as(page: Page, said: PageContent) -> int:
 
 
 def _giving_way(
-    author: _Author, position: PagePosition, new: Held, held: Held | None
+    author: _Author, position: PagePosition, new: HeldUsage, held: HeldUsage | None
 ) -> list[PagePosition] | None:
     """Pages to evict, lowest first, so that `new` at `position` fits the limit of its day and then that of the author;
     None if the pages below it do not suffice."""
@@ -304,40 +465,48 @@ def _lowest(
     return found if over <= 0 else None
 
 
-def _replaced(author: _Author, position: PagePosition, held: Held, page: Page) -> None:
-    """Account for the replacement of a held page by a newer one."""
-    if takes_back(held.body, page.body):
+def _replaced(
+    author: _Author, position: PagePosition, held: HeldUsage, before: bytes | None, page: Page
+) -> None:
+    """Account for the replacement of a held page by a newer one. While the one before is not in memory, it may have said
+    more."""
+    if before is None or takes_back(before.split(b"\n")[1], page.body):
         author.changes(held.day, held.rows)
     author.counts(held, -1)
     _uncover(author, position, held)
 
 
-def _put(author: _Author, stream: _Stream, label: str, new: Held) -> None:
+def _put(author: _Author, stream: _Stream, label: str, new: HeldUsage) -> None:
     if label not in stream.pages:
         stream.days[new.day] = stream.days.get(new.day, 0) + 1
     stream.pages[label], stream.digest = new, ""
     author.counts(new, +1)
 
 
-def _leave(author: _Author, position: PagePosition) -> str:
-    """Evict a page; returns its name without the author."""
+def _leave(author: _Author, position: PagePosition) -> tuple[str, str]:
+    """Evict a page; returns its incarnation and label."""
+    held = _remove(author, position)
+    author.changes(held.day, held.rows)
+    return position[1][1], position[2]
+
+
+def _remove(author: _Author, position: PagePosition) -> HeldUsage:
     _, (_, incarnation), label = position
     stream = author.streams[incarnation]
     held = stream.pages.pop(label)
     stream.digest = ""
     del author.positions[bisect_left(author.positions, position)]
     author.counts(held, -1)
-    author.changes(held.day, held.rows)
     _uncover(author, position, held)
     stream.days[held.day] -= 1
     if not stream.days[held.day]:
         del stream.days[held.day]
     if not stream.pages:
         del author.streams[incarnation]
-    return f"{incarnation}/{label}"
+    return held
 
 
-def _beyond_limits(author: _Author, stream: _Stream) -> list[str]:
+def _beyond_limits(author: _Author, stream: _Stream) -> list[tuple[str, str]]:
     """Evict pages above the limits for days per stream and incarnations per author."""
     gone: list[PagePosition] = []
     if len(stream.days) > DAYS_MAX:
@@ -349,13 +518,10 @@ def _beyond_limits(author: _Author, stream: _Stream) -> list[str]:
     return [_leave(author, position) for position in dict.fromkeys(gone)]
 
 
-def _take_in(author: _Author, position: PagePosition, covers: Iterable[Cover]) -> list[str]:
+def _take_in(author: _Author, position: PagePosition, covers: Iterable[Cover]) -> list[tuple[str, str]]:
     """Record that the page at `position` covers pages of earlier incarnations, and evict those that are held."""
-    gone: list[str] = []
-    for incarnation, label, seq in covers:
-        if incarnation_rank(incarnation) >= position[1]:  # otherwise two incarnations could cover each other
-            continue
-        author.covered[incarnation, label] = (*author.covered.get((incarnation, label), ()), (seq, position))
+    gone: list[tuple[str, str]] = []
+    for incarnation, label, seq in _note_covers(author, position, covers):
         stream = author.streams.get(incarnation)
         held = stream.pages.get(label) if stream is not None else None
         if stream is not None and held is not None and held.seq <= seq:
@@ -363,12 +529,17 @@ def _take_in(author: _Author, position: PagePosition, covers: Iterable[Cover]) -
     return gone
 
 
-def _uncover(author: _Author, position: PagePosition, held: Held) -> None:
+def _note_covers(author: _Author, position: PagePosition, covers: Iterable[Cover]) -> list[Cover]:
+    """Those that count: otherwise two incarnations could cover each other."""
+    found = [cover for cover in covers if incarnation_rank(cover[0]) < position[1]]
+    for incarnation, label, seq in found:
+        author.covered[incarnation, label] = (*author.covered.get((incarnation, label), ()), (seq, position))
+    return found
+
+
+def _uncover(author: _Author, position: PagePosition, held: HeldUsage) -> None:
     """Pages that only the page at `position` covered may be held again."""
-    past = past_of(held.body, held.day) if position[2].startswith("past/") else None
-    if past is None or isinstance(past, Malformed):
-        return
-    for incarnation, label, _ in past.covers:
+    for incarnation, label, _ in held.covers:
         others = tuple(each for each in author.covered.get((incarnation, label), ()) if each[1] != position)
         if others:
             author.covered[incarnation, label] = others

@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Protocol
 
+from mesh.batch_kind import BatchContent, BatchSaid
 from mesh.publishing import OpenAllowance
 from node.accounting.ledger import UsageBucket
 from node.accounts.registry_record import RegistryRecord
@@ -51,6 +52,11 @@ class UsageLedger(Protocol):
         """Replace another member's usage of that day by `buckets`; usage that is not among them no longer counts. Usage
         outside all current periods may stay, because some of its pages may be evicted."""
 
+    @property
+    def has_room(self) -> bool:
+        """Whether more can be merged now; False while too much of it is not on disk. Nothing is lost that is merged all the
+        same."""
+
     async def kept(self) -> None:
         """Wait until all earlier calls of `merge_page` and `recount` are on disk."""
 
@@ -58,7 +64,15 @@ class UsageLedger(Protocol):
 class PageCache(Protocol):
     """Signed pages as received, kept across restarts and forwarded unchanged."""
 
-    def load(self) -> Iterable[bytes]: ...
+    @property
+    def generation(self) -> int:
+        """Another number when another database has taken its place, which may lack any page."""
+
+    async def names(self) -> list[str]:
+        """Of all that was saved. Raises StorageTrouble."""
+
+    async def read(self, names: Iterable[str]) -> dict[str, bytes]:
+        """What was saved under these names, without those that are not there. Raises StorageTrouble."""
 
     async def save(self, pages: Iterable[tuple[str, bytes]], gone: Iterable[str] = ()) -> None:
         """Store (page name, bytes) pairs; a page replaces the older one with the same name. Delete the pages named in
@@ -106,6 +120,8 @@ class SharedRecords(Protocol):
 
     woken: Callable[[], None]
     """Called when this node has something new to say."""
+    batches: "SharedBatches | None"
+    """The vouchers of this node; None: they are not told."""
 
     @property
     def generation(self) -> int:
@@ -134,6 +150,29 @@ class SharedRecords(Protocol):
 
     def warnings(self) -> tuple[str, ...]:
         """What is not said to other nodes."""
+
+
+class SharedBatches(Protocol):
+    """The vouchers of this node, as its pages say them and other nodes' pages change them."""
+
+    woken: Callable[[], None]
+    """Called when this node has other batches to say."""
+
+    @property
+    def generation(self) -> int:
+        """Another number than before: all pages have to be read again. 0: not yet, the database was not read."""
+
+    def warnings(self) -> tuple[str, ...]:
+        """What is not valid at this node."""
+
+    def today(self) -> str:
+        """Empty while the date is not known."""
+
+    def own(self) -> Iterable[BatchSaid]:
+        """What this node says."""
+
+    def take(self, author: NodeId, content: BatchContent) -> None:
+        """What a page of a node of the community says; of this node too, when others give its pages back."""
 
 
 Roster = Callable[[], frozenset[NodeId]]

@@ -4,9 +4,12 @@ import asyncio
 import contextlib
 import random
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from itertools import batched
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
+from mesh.batch_kind import BATCH_KIND
+from mesh.batch_pages import BatchPages
 from mesh.exchange import (
     CHANGES_TOO_MUCH,
     TOO_MANY_OTHERS,
@@ -22,7 +25,8 @@ from mesh.messages import Message, decode
 from mesh.node_kind import NODE_KIND, NODE_LABEL, NOW, NodeFacts
 from mesh.page_format import Malformed, Page
 from mesh.page_kinds import Content, kind_named, page_content
-from mesh.page_versions import PagePosition, page_position
+from mesh.page_reading import READ_TOGETHER, PageReader, in_order
+from mesh.page_versions import StoredPage
 from mesh.pages import UsagePages, changes_record, read_changes, read_reservation, reservation
 from mesh.ports import PageCache, Roster, SharedRecords, UsageLedger
 from mesh.publishing import PublishSchedule
@@ -56,6 +60,8 @@ RECOUNT_EVERY_S = 60.0
 BUCKETS_PER_TURN = 500
 """Buckets noted before the event loop runs other tasks: about 1 ms."""
 LEDGER_AGAIN_S = 0.1
+ROOM_LOOK_S, ROOM_LOOKS = 0.1, 50
+"""While the disk cannot be written, pages of a neighbour come one by one, 5 s apart: it goes on to be heard."""
 LOOK_AT_REGISTRY_S = 5.0
 """Between two looks for nodes that left and records that no node says."""
 OWN_STREAMS_MAX = 4
@@ -89,6 +95,7 @@ class Replicator:
         self._roster = roster
         self._usage_ledger = usage_ledger
         self._page_cache = page_cache
+        self._reader = PageReader(page_cache, self.exchange)
         self._machine = machine[:MACHINE_CHARS_OF_INCARNATION]
         self._woken = woken
         self._on_usage_changed = on_usage_changed
@@ -114,15 +121,22 @@ class Replicator:
         self._node_body: bytes | None = None
         """Of the page about this node itself, to be written next."""
         self._takes_in = False
+        self._generation = page_cache.generation
         self._writing, self._registry_changed = asyncio.Lock(), asyncio.Event()
         self._registry = RegistryPages(self._own, shared_records, self.exchange, roster, random.uniform)
+        batches = shared_records.batches if shared_records is not None else None
+        self._batches = BatchPages(self._own, batches, self.exchange, roster)
         if shared_records is not None:
             shared_records.woken = self._registry_changed.set
+        if batches is not None:
+            batches.woken = self._batches_changed
         self._warnings: dict[str, str] = {}
 
     def warnings(self) -> tuple[str, ...]:
         """What prevents pages from being stored or trusted."""
-        return (*self._warnings.values(), *self._registry.warnings())
+        trouble = self._reader.trouble
+        unread = (f"neighbours' pages cannot be read: {trouble}",) if trouble else ()
+        return (*self._warnings.values(), *unread, *self._registry.warnings(), *self._batches.warnings())
 
     def publish(self, changed: Iterable[OwnBucket] | None) -> None:
         """Own buckets were booked; None reads all own buckets of the ledger again."""
@@ -164,37 +178,70 @@ class Replicator:
         """Process one message of a connected neighbour."""
         self._act(self.exchange.receive(neighbour, message))
 
+    async def take(self, neighbour: NodeId, message: Message | Malformed) -> None:
+        """As `handle`, and waits: for the page before it, so that usage is taken back only if it was, and while too much
+        usage is not stored yet."""
+        if isinstance(message, Page):
+            await self._wait_for_room()
+            before = self.exchange.before(message)
+            if before is not None:
+                await self._reader.read([before])
+        self.handle(neighbour, message)
+
+    async def _wait_for_room(self) -> bool:
+        """False if there is none after 5 s."""
+        for _ in range(ROOM_LOOKS):
+            if self._usage_ledger.has_room:
+                return True
+            await asyncio.sleep(ROOM_LOOK_S)
+        return False
+
+    async def next_frame(self, neighbour: NodeId) -> bytes | None:
+        """The next frame for a neighbour; None when there is none."""
+        while isinstance(found := self.exchange.next_due(neighbour), StoredPage):
+            raw = (await self._reader.read([found])).get(found)
+            if raw is not None:
+                return raw
+        return found
+
+    async def held_of(self, author: NodeId) -> list[bytes]:
+        """The pages of one author about usage that can be read, as received."""
+        return await self._reader.of_author(author)
+
     async def restore(self) -> None:
         """Load the pages from the page cache, once the ledger knows its incarnation."""
         incarnation = await self._incarnation()
         self._pages = UsagePages(self._key, self._community, incarnation)
-        loaded = self._records()
-        records = loaded or []
-        self._stored_booked = booked_record(records) if loaded is not None else b"not known"
+        names = await self._reader.names()
+        self._generation = self._page_cache.generation
+        records = await self._reader.records(filter(_is_own_record, names or ()))
+        self._stored_booked = booked_record(records or ())
         self._unbooked = UnbookedPages(self._stored_booked)
-        reserved = [read_reservation(record, incarnation) for record in records]
+        reserved = [read_reservation(record, incarnation) for record in records or ()]
         self._pages.seq = self._reserved = max((seq for seq in reserved if seq is not None), default=0)
-        pages: list[tuple[PagePosition, bytes]] = []
-        for record in records:
-            page, changes = decode(record), read_changes(record)
+        for record in records or ():
+            changes = read_changes(record)
             for author, day in changes:
                 if author in self._roster():
                     self.exchange.recount_later(author, day)
             self._stored_changes |= changes
-            if isinstance(page, Page):
-                pages.append((page_position(page), record))
-            await asyncio.sleep(0)
-        # The highest first: then none is evicted for another, and no recount removes usage.
-        for _, record in sorted(pages, reverse=True):
-            self._restore_page(record)
-            await asyncio.sleep(0)
-        if loaded is not None:
+        is_loaded, is_writing = names is not None and records is not None, True
+        for some in batched(in_order(names or ()), READ_TOGETHER, strict=False):
+            pages = await self._reader.records(some)
+            is_loaded &= pages is not None
+            for record in pages or ():
+                self._restore_page(record)
+                await asyncio.sleep(0)
+            is_writing = is_writing and await self._wait_for_room()
+        if is_loaded:
             self._unbooked.all_were_seen()
-        self._unstored = {name: None for name, page in self._unstored.items() if page is None}
+        else:
+            self._stored_booked = b"not known"
 
     def _restore_page(self, record: bytes) -> None:
         page = decode(record)
-        assert isinstance(page, Page), "it was one before"
+        if not isinstance(page, Page):
+            return
         for event in self.exchange.restore(page):
             match event:
                 case PageAccepted(said=PageContent() as said) if not self._unbooked.includes(page.name):
@@ -204,6 +251,27 @@ class Replicator:
                     self._act((event,))
         if page.author in self._roster() and not self.exchange.holds(page):
             self._unstored[page.name] = None
+        elif self._unstored.get(page.name) == record:
+            del self._unstored[page.name]
+        self._give_to_cache(page.name, record, is_recent=False)
+
+    def _give_to_cache(self, name: str, page: bytes, *, is_recent: bool = True) -> None:
+        """It is stored, and leaves memory. Our own stay: they are written again as usage is booked, and there are few."""
+        if name.partition("/")[0] != self._own:
+            self.exchange.stored(name, page, is_recent=is_recent)
+
+    async def _look_after_cache(self) -> None:
+        """After another database took the place of the page cache: what is in memory is stored again, and what cannot be
+        read there is no longer held."""
+        generation = self._page_cache.generation
+        if generation == self._generation:
+            return
+        for raw in self.exchange.in_memory():
+            page = decode(raw)
+            if isinstance(page, Page):
+                self._unstored.setdefault(page.name, raw)
+        if await self._reader.check_all():
+            self._generation = generation
 
     async def run(self) -> None:
         """Until cancelled: write our pages as usage is booked, store pages and recount at intervals."""
@@ -233,6 +301,9 @@ class Replicator:
                     self._unstored = unstored | self._unstored
             if is_stored:
                 self._stored_changes, self._stored_booked = changes, booked
+                for name, page in unstored.items():
+                    if page is not None:
+                        self._give_to_cache(name, page)
 
     async def _note_booked(self) -> None:
         while True:
@@ -275,6 +346,7 @@ class Replicator:
             self._usage_ledger.merge_page(page.author, page.period, said.rows)
             self._on_usage_changed()
         self._registry.accept(page, said)
+        self._batches.accept(page)
         if page.author == self._own:
             self._recognise(page, said)
 
@@ -304,15 +376,21 @@ class Replicator:
                 self.exchange.settle(author, day, rows)
 
     async def _recount_day(self, author: NodeId, day: str) -> bool:
-        """False when pages of the day arrived meanwhile: the next recount includes it again."""
+        """False when pages of the day arrived meanwhile, or cannot be read: the next recount includes it again."""
         if author == self._own:
             return True
-        pages, found = self.exchange.held_of_day(author, day), dict[tuple[str, AccountId], UsageBucket]()
-        for raw in pages:
-            for incarnation, account, bucket in _said(raw).rows:
-                found[incarnation, account] = highest(found.get((incarnation, account), EMPTY_BUCKET), bucket)
-            await asyncio.sleep(0)
-        if pages != self.exchange.held_of_day(author, day):
+        pages, found = self.exchange.pages_of_day(author, day), dict[tuple[str, AccountId], UsageBucket]()
+        for some in batched(pages, READ_TOGETHER, strict=False):
+            raws = await self._reader.read(some)
+            if len(raws) < len(some):
+                return False
+            for raw in raws.values():
+                for incarnation, account, bucket in _said(raw).rows:
+                    found[incarnation, account] = highest(
+                        found.get((incarnation, account), EMPTY_BUCKET), bucket
+                    )
+                await asyncio.sleep(0)
+        if pages != self.exchange.pages_of_day(author, day):
             return False
         self._usage_ledger.recount(author, day, [(*key, bucket) for key, bucket in found.items()])
         self._on_usage_changed()
@@ -417,17 +495,28 @@ class Replicator:
         while True:
             self._registry_changed.clear()
             now_s = asyncio.get_running_loop().time()
-            self._registry.tick(now_s)
-            for part, body in self._registry.due(now_s):
-                async with self._writing:
-                    self._follow()
-                    await self._reserve(self._pages.seq + 1)
-                    self._offer(self._pages.write_other(REGISTRY_KIND.name, NOW, body, part))
+            for _ in self._registry.tick(now_s):
                 await asyncio.sleep(0)
+            self._batches.tick()
+            for part, body in self._registry.due(now_s):
+                await self._write_part(REGISTRY_KIND.name, part, body)
+            for part, body in self._batches.due(now_s):
+                await self._write_part(BATCH_KIND.name, part, body)
             await asyncio.sleep(PUBLISH_EVERY_S)
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(LOOK_AT_REGISTRY_S):
                     await self._registry_changed.wait()
+
+    async def _write_part(self, kind: str, part: int, body: bytes) -> None:
+        async with self._writing:
+            self._follow()
+            await self._reserve(self._pages.seq + 1)
+            self._offer(self._pages.write_other(kind, NOW, body, part))
+        await asyncio.sleep(0)
+
+    def _batches_changed(self) -> None:
+        self._batches.changed()
+        self._registry_changed.set()
 
     def _offer(self, page: Page) -> None:
         # Rows of a page just written are already in the ledger and in our pages.
@@ -467,15 +556,8 @@ class Replicator:
     async def _store_now_and_then(self) -> None:
         while True:
             await asyncio.sleep(PERSIST_EVERY_S)
+            await self._look_after_cache()
             await self.persist_pages()
-
-    def _records(self) -> list[bytes] | None:
-        """None if they cannot be read."""
-        try:
-            return list(self._page_cache.load())
-        except StorageTrouble as trouble:
-            self._not_kept(trouble)
-            return None
 
     async def _save(self, records: Mapping[str, bytes | None]) -> bool:
         """Store records; None deletes one. False if this failed."""
@@ -490,6 +572,10 @@ class Replicator:
 
     def _not_kept(self, trouble: StorageTrouble) -> None:
         self._warnings["page cache"] = f"neighbours' pages are kept in memory only: {trouble}"
+
+
+def _is_own_record(name: str) -> bool:
+    return "/" not in name
 
 
 def _said(raw: bytes) -> PageContent:

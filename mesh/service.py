@@ -12,7 +12,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from mesh import peering
 from mesh.announcement import Address, Announcement, ConfiguredPeer
 from mesh.candidate_calls import CandidateCalls
-from mesh.community_service import CommunityService
+from mesh.community_service import COMMUNITY_EXTENSIONS, CommunityService
 from mesh.contact_warnings import contact_warnings
 from mesh.directory import Directory, Peer
 from mesh.discovery import Discovery, OwnService
@@ -38,9 +38,7 @@ from mesh.own_node_page import LocalFacts, MeasuredLink, OwnNodePage
 from mesh.page_format import VERSION, Malformed
 from mesh.peering import GREETING_MAX, KEEPALIVE_EVERY, QUIET_SILENT_AFTER, SILENT_AFTER
 from mesh.ports import NetworkTime, PageCache, PeerView, Roster, SharedRecords, UsageLedger
-from mesh.record_exchange import RECORDS_EXTENSION
 from mesh.replicator import OwnBucket, Replicator
-from mesh.secret_exchange import SECRETS_EXTENSION
 from mesh.time_exchange import TimeExchange
 from mesh.tls_transport import Dialer, DialFailed, IsFull, Link, Listener, RefusedByPeer, WrongNode, contexts
 from node.identity import human_form, own_node_id
@@ -469,7 +467,7 @@ class MeshService:
 
     async def _exchange_hellos(self, link: Link) -> Message | Malformed | None:
         """Sends ours; the first message of the other side, None if none came in time."""
-        can = EXTENSIONS if self._records is None else (*EXTENSIONS, RECORDS_EXTENSION, SECRETS_EXTENSION)
+        can = EXTENSIONS if self._records is None else (*EXTENSIONS, *COMMUNITY_EXTENSIONS)
         hello = Hello(VERSION, self._community, self._own, self._name, self._boot, can, self._machine)
         await link.send(encode(hello))
         try:
@@ -528,16 +526,16 @@ class MeshService:
                     link.heard = time.monotonic()
                     self._handle(link.node, peering.Spoke())
                     if self._records is None or not self._records.receive(link.node, frame):
-                        self._receive(link, decode(frame))
+                        await self._receive(link, decode(frame))
                     await asyncio.sleep(0)  # many frames may be buffered: let other tasks run in between
                 writing.cancel()
 
-    def _receive(self, link: Link, message: Message | Malformed) -> None:
+    async def _receive(self, link: Link, message: Message | Malformed) -> None:
         match message:
             case TimeRequest() | TimeAnswer():
                 link.answer(self._time.receive(link.node, message, _now()))
             case _:
-                self._replica.handle(link.name, message)
+                await self._replica.take(link.name, message)
 
     async def _write(self, link: Link) -> None:
         loop = asyncio.get_running_loop()
@@ -550,7 +548,7 @@ class MeshService:
                     self._records.exchange.round_passed(link.node)
                 link.answer(self._time.question())
                 round_at = loop.time() + ROUND_EVERY_S * random.uniform(0.8, 1.2)  # noqa: S311
-            frame = self._next_frame(link)
+            frame = await self._next_frame(link)
             if frame is None:
                 frame = await self._keepalive_unless_woken(link, round_at if link.is_quiet else keepalive_at)
             if frame is not None:
@@ -559,12 +557,12 @@ class MeshService:
                 keepalive_at = loop.time() + KEEPALIVE_EVERY / 1000
             await asyncio.sleep(0)
 
-    def _next_frame(self, link: Link) -> bytes | None:
+    async def _next_frame(self, link: Link) -> bytes | None:
         """Statements about the community go before pages."""
         first = link.next_answer()
         if first is None and self._records is not None:
             first = self._records.next_frame(link.node)
-        return first or self._replica.exchange.next_frame(link.name)
+        return first or await self._replica.next_frame(link.name)
 
     async def _keepalive_unless_woken(self, link: Link, at: float) -> bytes | None:
         """A keepalive `at` this time of the loop; None when there may be something else to send before, and on a

@@ -60,5 +60,9 @@ class MeshUsage:
         }
         self._reconciler.recount(author, day, said)
 
+    @property
+    def has_room(self) -> bool:
+        return not self._reconciler.persistence.write_buffer.is_full
+
     async def kept(self) -> None:
         await self._reconciler.kept()

@@ -205,7 +205,7 @@ class PersistenceQueue:
         # day is not sent to neighbours before some of that day is stored.
         is_new = self.baseline is not None and self.baseline.counters_id != self._stored.counters_id
         is_new |= self.recalled and self.writer.incarnation != self._stored_incarnation
-        is_new |= self._booked_day not in {"", self.stored_day}
+        is_new |= self._booked_day not in {"", self.stored_day} or self.write_buffer.is_full
         return now - self._stored_ms >= every_ms or bool(self._troubles.storage) or is_other or is_new
 
     def day_to_book(self, today: str) -> str:

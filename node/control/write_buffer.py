@@ -32,6 +32,9 @@ from node.accounts.changes import (
 )
 from node.units import AccountId, NodeId
 
+FULL_BUCKETS = 10_000
+"""Usage buckets that are stored before their time, about 5 MB. Until then no more of other nodes are taken."""
+
 
 @dataclass(frozen=True, slots=True)
 class WriteBatch:
@@ -57,6 +60,11 @@ class WriteBuffer:
         self.waiting: list[Callable[[], None]] = []
         """Called when everything now in the buffer is stored."""
         self.interval_meter = IntervalMeter()
+
+    @property
+    def is_full(self) -> bool:
+        """Whether it is to be stored now. It takes more all the same."""
+        return len(self.buckets) >= FULL_BUCKETS
 
     def keep(self, key: UsageKey, bucket: UsageBucket) -> None:
         self.buckets[key] = highest(self.buckets.get(key, EMPTY_BUCKET), bucket)

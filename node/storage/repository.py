@@ -127,7 +127,7 @@ class StoredRepository:
     ) -> Forgotten:
         def work(db: Connection) -> Forgotten:
             usage_tables.date_unknown_days(db, today)
-            forgotten = account_tables.forget_before(db, ended=ended_before, used=used_before)
+            forgotten = account_tables.forget_before(db, ended=ended_before, used=used_before, today=today)
             session_tables.forget_ended_before(db, ended_before)
             usage_tables.forget_before(db, used_before)
             forget_intervals(db, intervals)
@@ -240,16 +240,24 @@ class StoredPageCache:
         self._loaded_from: int | None = None
         """Generation of the store."""
 
-    def load(self) -> Iterable[bytes]:
-        return self._store.run_blocking(self._load)
+    @property
+    def generation(self) -> int:
+        return self._store.generation
+
+    async def names(self) -> list[str]:
+        return await self._store.read(self._load_names)
+
+    async def read(self, names: Iterable[str]) -> dict[str, bytes]:
+        wanted = tuple(names)
+        return await self._store.read(lambda db: load_pages(db, wanted))
 
     async def save(self, pages: Iterable[tuple[str, bytes]], gone: Iterable[str] = ()) -> None:
         kept, left, day = tuple(pages), tuple(gone), self._today()
         await self._store.run(lambda db: self._save(db, kept, left, day))
 
-    def _load(self, db: Connection) -> list[bytes]:
+    def _load_names(self, db: Connection) -> list[str]:
         self._loaded_from = self._store.generation
-        return load_pages(db)
+        return [name for (name,) in db.execute("SELECT name FROM pages ORDER BY name")]
 
     def _save(
         self, db: Connection, pages: tuple[tuple[str, bytes], ...], gone: tuple[str, ...], day: str
@@ -285,8 +293,10 @@ def save_statements(db: Connection, rows: Iterable[tuple[str, bytes]], gone: Ite
 # Tables of other nodes' signed pages, and of rule files that were in force.
 
 
-def load_pages(db: Connection) -> list[bytes]:
-    return [page for (page,) in db.execute("SELECT page FROM pages ORDER BY name")]
+def load_pages(db: Connection, names: Iterable[str]) -> dict[str, bytes]:
+    find = "SELECT page FROM pages WHERE name = ?"
+    found = ((name, db.execute(find, [name]).fetchone()) for name in names)
+    return {name: row[0] for name, row in found if row is not None}
 
 
 def save_pages(db: Connection, pages: Iterable[tuple[str, bytes]], gone: Iterable[str], day: str) -> None:

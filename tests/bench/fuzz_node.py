@@ -110,7 +110,7 @@ class FuzzedNode:
         reader = asyncio.StreamReader(limit=LINE_BYTES_MAX)
         await loop.connect_read_pipe(lambda: asyncio.StreamReaderProtocol(reader), sys.stdin)
         while line := await reader.readline():
-            _say(self._answer(json.loads(line)))
+            _say(await self._answer(json.loads(line)))
         for task in tasks:
             task.cancel()
         await asyncio.wait(tasks)
@@ -125,7 +125,7 @@ class FuzzedNode:
                 self.troubles.note(error, f"{type(part).__name__} ended")
             await asyncio.sleep(0.2)
 
-    def _answer(self, asked: dict[str, Any]) -> dict[str, Any]:
+    async def _answer(self, asked: dict[str, Any]) -> dict[str, Any]:
         match asked["ask"]:
             case "book":
                 self.ledger.book(asked["account"], Usage(Bytes(asked["down"]), Bytes(0)))
@@ -140,15 +140,15 @@ class FuzzedNode:
             case "troubles":
                 return {"count": self.troubles.count, "found": self.troubles.found}
             case _:
-                return self._store()
+                return await self._store()
 
-    def _store(self) -> dict[str, Any]:
-        exchange, nodes = self.mesh._replica.exchange, self.community.roster()
+    async def _store(self) -> dict[str, Any]:
+        replica, nodes = self.mesh._replica, self.community.roster()
         authors = {page.author for page in map(decode, self.pages.records.values()) if isinstance(page, Page)}
         held = [
             raw
             for author in nodes | authors
-            for raw in (*exchange.held_of(author), *exchange.others_of(author))
+            for raw in (*await replica.held_of(author), *replica.exchange.others_of(author))
         ]
         state = self.community.state
         assert state is not None

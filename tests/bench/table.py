@@ -440,6 +440,14 @@ ROWS = (
     ),
     FigureRow(
         "mesh",
+        "line5_rule_s",
+        "the same line: rules that an admin shares at one end are in force at the other end after",
+        "s",
+        5,
+        at_least=False,
+    ),
+    FigureRow(
+        "mesh",
         "roam_s",
         "a device walks to another node with a download open: from its first packet there until it is answered",
         "s",

@@ -64,7 +64,7 @@ async def test_two_copies_do_not_answer_each_others_incarnations_with_new_ones()
             copy.book("ana", 1)
             await until(lambda number=number: valley.usage_ledger.used("ana") == 2 * number + 2)  # type: ignore[misc]
             await asyncio.sleep(0.2)
-        pages = [decode(raw) for raw in valley.mesh._replica.exchange.held_of(id_of("hill"))]
+        pages = [decode(raw) for raw in await valley.mesh._replica.held_of(id_of("hill"))]
         lives = {page.incarnation for page in pages if isinstance(page, Page)}
         assert {"5-maaaaaa-01234567", "6-mbbbbbb-01234567"} == lives
         assert {HERE[:6], THERE[:6]} == set(map(incarnation_machine, lives))

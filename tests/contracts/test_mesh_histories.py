@@ -158,7 +158,7 @@ class HistoryNode:
         """Usage in its ledger and in the pages that it holds, which are merged again at its start."""
         await self.settle()
         found = dict(await self.loop.persistence.buckets(""))
-        for raw in (raw for name in NAMES for raw in self.replica.exchange.held_of(id_of(name))):
+        for raw in [raw for name in NAMES for raw in await self.replica.held_of(id_of(name))]:
             page = decode(raw)
             assert isinstance(page, Page)
             for key, bucket in buckets_of(page):
@@ -236,7 +236,7 @@ class History:
             for each, other in ((a, b), (b, a)):
                 await each.settle()
                 each.replica.exchange.begin_round(other.node)
-            while pump(a, b) or pump(b, a):
+            while await pump(a, b) or await pump(b, a):
                 await asyncio.sleep(0)
         for each, other in ((a, b), (b, a)):
             each.replica.exchange.part(other.node)
@@ -334,10 +334,10 @@ class History:
             assert expected == got[0], f"{origin.name} lost {origin.lost}"
 
 
-def pump(left: HistoryNode, right: HistoryNode) -> bool:
+async def pump(left: HistoryNode, right: HistoryNode) -> bool:
     is_busy = False
-    while frame := left.replica.exchange.next_frame(right.node):
-        right.replica.receive(left.node, frame)
+    while frame := await left.replica.next_frame(right.node):
+        await right.replica.take(left.node, decode(frame))
         is_busy = True
     return is_busy
 

@@ -55,7 +55,7 @@ async def hear(place: HistoryNode, pages: Iterable[Page]) -> int:
     """Receive pages from the coast without a pause; return the largest number of the hill's buckets in memory."""
     most = 0
     for number, each in enumerate(pages, start=1):
-        place.replica.receive(COAST, each.raw)
+        await place.replica.take(COAST, read(each.raw))
         await asyncio.sleep(0)
         if number % 10 == 0:
             await place.settle()
@@ -102,7 +102,7 @@ async def test_an_author_costs_no_more_than_the_limit_for_one_author(
             await a_minute(place)
             assert len(of_hill(place)) <= AUTHOR_ROWS_MAX
         assert len(of_hill(place)) == stored(place)
-        held = {each.name for each in map(read, place.replica.exchange.held_of(HILL))}
+        held = {each.name for each in map(read, await place.replica.held_of(HILL))}
         assert stored(place, "pages", PAGES) == len(held)
         assert any(TOO_MUCH in warning for warning in place.replica.warnings())
 
@@ -113,7 +113,7 @@ async def test_the_number_of_pages_of_one_author_is_limited(tmp_path: Path) -> N
         days = (f"2026-{8 + n // 1_000:02d}-{1 + n // 40 % 25:02d}" for n in range(3_000))
         await hear(place, (page({"x": 1}, 1, day=day, part=n % 1_000) for n, day in enumerate(days)))
         await a_minute(place)
-        held = place.replica.exchange.held_of(HILL)
+        held = await place.replica.held_of(HILL)
         assert (
             AUTHOR_ROWS_MAX // ROWS_OF_A_PAGE_MIN * 0.9 < len(held) <= AUTHOR_ROWS_MAX // ROWS_OF_A_PAGE_MIN
         )
@@ -161,7 +161,7 @@ async def test_a_closed_day_stays_stored_when_one_of_its_pages_goes(tmp_path: Pa
         await a_minute(place)
         await hear(place, [page(names(1, 10), 99, day=TODAY, incarnation="2-b")])
         await a_minute(place)
-        assert page_versions.DAYS_MAX + 1 == len(place.replica.exchange.held_of(HILL))
+        assert page_versions.DAYS_MAX + 1 == len(await place.replica.held_of(HILL))
         assert 10 * (page_versions.DAYS_MAX + 2) == stored(place)
 
 
@@ -174,7 +174,7 @@ async def test_closed_days_stay_stored_after_their_pages_are_evicted_up_to_a_lim
         for some in (pages[:42], pages[42:]):
             await hear(place, some)
             await a_minute(place)
-        assert page_versions.DAYS_MAX == len(place.replica.exchange.held_of(HILL))
+        assert page_versions.DAYS_MAX == len(await place.replica.held_of(HILL))
         await hear(place, [page(names(1, 10), 99, day=TODAY)])
         await a_minute(place)
         assert 10 * 85 == stored(place)

@@ -36,6 +36,7 @@ class FakeUsageLedger:
         self.incarnation = incarnation
         self.ledger = Ledger()
         self.pages_merged = 0
+        self.has_room = True
 
     def book(self, account: str, used: Usage, day: str = TODAY) -> None:
         self.ledger.add(UsageKey(self.node, self.incarnation, AccountId(account), day), used, busy=False)
@@ -106,9 +107,13 @@ class FakePageCache:
     def __init__(self) -> None:
         self.records: dict[str, bytes] = {}
         self.full = False
+        self.generation = 0
 
-    def load(self) -> Iterable[bytes]:
-        return list(self.records.values())
+    async def names(self) -> list[str]:
+        return list(self.records)
+
+    async def read(self, names: Iterable[str]) -> dict[str, bytes]:
+        return {name: self.records[name] for name in names if name in self.records}
 
     async def save(self, pages: Iterable[tuple[str, bytes]], gone: Iterable[str] = ()) -> None:
         if self.full:

@@ -3,11 +3,14 @@
 from dataclasses import replace
 from datetime import date, timedelta
 
+import pytest
+
 from mesh.page_versions import DAYS_MAX
 from mesh.publishing import OpenAllowance
-from node.accounting.ledger import UsageBucket, UsageKey
+from node.accounting.ledger import Booking, UsageBucket, UsageKey
 from node.accounting.periods import DAY_UNKNOWN
 from node.app.mesh_usage import MeshUsage
+from node.control import write_buffer
 from node.control.reconciler import BOOK_EVERY_MS
 from node.governance.allowance import QuotaLeft
 from node.units import NO_USAGE, AccountId, Bytes, NodeId, Usage
@@ -59,6 +62,29 @@ async def test_usage_of_others_is_stored_when_kept_returns_and_a_recount_replace
         fixture.clock.pass_time(BOOK_EVERY_MS)
         await usage.kept()
         assert {key: used(50)} == fixture.repository.rows
+
+
+async def test_much_usage_of_others_is_stored_before_its_time_and_then_there_is_room(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(write_buffer, "FULL_BUCKETS", 3)
+    fixture, had_room = AppFixture(), list[bool]()
+    async with fixture.life() as use_cases:
+        usage = MeshUsage(use_cases.loop)
+        assert usage.has_room
+        book = fixture.repository.book
+
+        async def booked(booking: Booking) -> None:
+            had_room.append(usage.has_room)
+            await book(booking)
+
+        monkeypatch.setattr(fixture.repository, "book", booked)
+        names = [AccountId(f"household-{number}") for number in range(3)]
+        usage.merge_page(HILL, today(fixture), [("1-a", name, used(7)) for name in names])
+        await usage.kept()  # no time passes
+        assert set(names) == {key.account for key in fixture.repository.rows}
+        assert usage.has_room
+    assert False in had_room, "not while they are being stored"
 
 
 async def test_a_later_incarnation_elsewhere_starts_a_new_one_above_it() -> None:

@@ -1,6 +1,9 @@
 """The write buffer: each pending bucket is stored once, and usage withdrawn by another node is not."""
 
+import pytest
+
 from node.accounting.ledger import UsageBucket, UsageKey
+from node.control import write_buffer
 from node.control.write_buffer import WriteBuffer, joined
 from node.units import NO_USAGE, AccountId, Bytes, NodeId, Usage
 
@@ -81,3 +84,16 @@ def test_buckets_are_joined_with_stored_rows_that_match_the_query() -> None:
     )
     assert found == joined(dict(found), more, "2026-11-02", NodeId("v" * 52), None)
     assert found == joined(dict(found), more, "2026-11-02", None, AccountId("ana"))
+
+
+def test_a_buffer_that_is_full_takes_more_all_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(write_buffer, "FULL_BUCKETS", 2)
+    waits, was_full = WriteBuffer(), list[bool]()
+    for name in ("ana", "ana", "ben", "eva"):
+        waits.keep(key(name), bucket(5))
+        was_full.append(waits.is_full)
+    assert [False, False, True, True] == was_full
+    taken = waits.take()
+    assert waits.is_full
+    waits.stored(taken)
+    assert not waits.is_full
