@@ -203,7 +203,7 @@ class Node:
         self.dns_fallback = dns_fallback(config, self.clock.monotonic)
 
     async def run(self) -> None:
-        """Runs until cancelled or a part raises Fatal. The portal and the admin pages start once the first plan is applied."""
+        """Until cancelled or a part raises Fatal. The portal and the admin pages start when the first plan is applied."""
         watch_rules = partial(self.files.watch, self.reconciler, self.adoption.record)
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(supervise("reconcile", self.reconciler.run, self.parts))
