@@ -34,6 +34,7 @@ from node.app.admin import AdminService
 from node.app.admin_access import AdminAccessService
 from node.app.community import CommunityCommands
 from node.app.console import ConsoleCommands, ConsoleService, RuleCommands
+from node.app.file_commands import FileCommands
 from node.app.ladder_console import LadderCommands
 from node.app.measured_check import MeasuredCheck
 from node.app.mesh_usage import MeshUsage
@@ -42,6 +43,8 @@ from node.app.next_rules import NextRulesService
 from node.app.node_graph import NodeGraphService
 from node.app.rule_adoption import RuleAdoption
 from node.app.rule_files import RuleFiles, read
+from node.app.shared_erasures import SharedErasures
+from node.app.shared_files import SharedFiles
 from node.app.shared_kinds import shared_registry
 from node.app.status import StatusSnapshot
 from node.backup.offline import claim, discard_staged, finish_changes
@@ -119,12 +122,9 @@ class Node:
         self.store = self._store()
         self.archive = StoredArchive(self.store)
         self.community = self._community_service()
+        rules, members = Path(config.rules.file), Path(config.members.file)
         self.files = RuleFiles(
-            Path(config.rules.file),
-            Path(config.members.file),
-            Path(config.node.data_dir),
-            self.archive.last_rules,
-            config.uplink.name,
+            rules, members, Path(config.node.data_dir), self.archive.last_rules, config.uplink.name
         )
         self.reconciler = self._control_loop(own_node_id(self.keys.node))
         is_in_mesh = bool(config.mesh.interfaces or config.mesh.peers)
@@ -141,6 +141,9 @@ class Node:
             confirm_timeout=config.rules.confirm_timeout,
             portal_runs=lambda: self.parts.of("portal").running,
             admins=lambda: self.admin.access.admins,
+        )
+        self.shared_files = SharedFiles(
+            self.community, self.reconciler, self.files, self.adoption, archive=self.archive, clock=self.clock
         )
         self.app = self._account_service()
         self.portal = Portal(
@@ -191,6 +194,7 @@ class Node:
     async def run(self) -> None:
         """Runs until cancelled or a part raises Fatal. The portal and the admin pages start
         once the first plan is applied."""
+        watch_rules = partial(self.files.watch, self.reconciler, self.adoption.record)
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(supervise("reconcile", self.reconciler.run, self.parts))
             tasks.create_task(supervise("console", self.console.run, self.parts))
@@ -206,7 +210,7 @@ class Node:
             tasks.create_task(supervise("admin", self._serve_admin, self.parts))
             if self.config.admin.lan:
                 tasks.create_task(supervise("admin by https", self._serve_admin_https, self.parts))
-            tasks.create_task(supervise("rules", self._watch_rules, self.parts))
+            tasks.create_task(supervise("rules", watch_rules, self.parts))
             tasks.create_task(supervise("trial of rules", self.adoption.run, self.parts))
             tasks.create_task(supervise("cases of ladders", self.admin.cases.run, self.parts))
             if self.secure is not None:
@@ -224,6 +228,7 @@ class Node:
             if self.shared_registry is not None:
                 tasks.create_task(supervise("people", self.shared_registry.run, self.parts))
             tasks.create_task(supervise("community", self.community.run, self.parts))
+            tasks.create_task(supervise("files of the community", self.shared_files.run, self.parts))
             tasks.create_task(supervise("connections", self.flow_watch.run, self.parts))
             tasks.create_task(supervise("record of the line", self.capacity_recorder.run, self.parts))
             tasks.create_task(supervise("check of the line", self.measured_check.run, self.parts))
@@ -234,9 +239,8 @@ class Node:
         self.dns_fallback.stop()
         if self.config.stop.sessions == "close":
             self.shut(self.kernel)
-            self.dnsmasq.stop()
-            self.captive_dns.stop()
-            self.radvd.stop()
+            for each in (self.dnsmasq, self.captive_dns, self.radvd):
+                each.stop()
         self.store.close()
         self.callers.close()
 
@@ -251,7 +255,6 @@ class Node:
 
     def warned(self) -> tuple[str, ...]:
         mesh = self.mesh.warnings() if self.mesh else ()
-        services = (self.lan_services.warning,) if self.lan_services.warning else ()
         certificate = self.certificate.warnings if self.certificate else ()
         return (
             *self.callers.warnings(),
@@ -259,9 +262,10 @@ class Node:
             *self.admin_certificate.warnings,
             *self.dns_fallback.warnings(),
             *self.foreign.warnings(),
-            *services,
+            *filter(None, (self.lan_services.warning,)),
             *mesh,
             *self.community.warnings(),
+            *self.shared_files.warnings(),
         )
 
     def shut(self, kernel: Kernel) -> None:
@@ -280,9 +284,6 @@ class Node:
         if self.config.stop.sessions == "close":
             self.shut(linux_kernel(self.config))
         os._exit(0)
-
-    async def _watch_rules(self) -> None:
-        await self.files.watch(self.reconciler, self.adoption.record)
 
     async def _serve_admin(self) -> None:
         await self.admin.recall()
@@ -432,6 +433,7 @@ class Node:
             measured=lambda: self.measured_check.findings,
             losses=lambda: self.store.losses,
             key_copies=self.mesh.key_copies if self.mesh else tuple,
+            removed_nodes=self.community.removed,
             node_pages=self.mesh.node_pages if self.mesh else dict,
         )
 
@@ -447,6 +449,8 @@ class Node:
             portal_url=self.portal_url,
             down_since=lambda: self.dns_fallback.upstream.silent_since,
             intervals_of=IntervalArchive(self.store.path).of_account,
+            removed_nodes=self.community.removed,
+            erasures=SharedErasures(self.reconciler, self.shared_registry),
             next_rules=NextRulesService(
                 self.reconciler,
                 self.adoption,
@@ -473,6 +477,7 @@ class Node:
                 random=secrets.token_bytes,
             ),
             adoption=self.adoption,
+            shared_files=self.shared_files,
             fingerprint=lambda: self.admin_certificate.fingerprint,
             backups=self.backups,
             sign_card=partial(make_card, self.keys.node, self.keys.community_id),
@@ -500,17 +505,16 @@ class Node:
             started=self.clock.civil(),
             version=self.version,
         )
-        commands = ConsoleCommands(self.admin.vouchers, self.admin.members, self.admin.site)
-        rules = RuleCommands(self.adoption)
-        community = CommunityCommands(self.community)
-        every = {
-            **answers.all(),
-            **commands.all(),
-            **rules.all(),
-            **community.all(),
-            **LadderCommands(self.admin.cases).all(),
-            **self.graph.all(),
-        }
+        commands = (
+            answers,
+            ConsoleCommands(self.admin.vouchers, self.admin.members, self.admin.site),
+            RuleCommands(self.adoption),
+            CommunityCommands(self.community),
+            FileCommands(self.shared_files),
+            LadderCommands(self.admin.cases),
+            self.graph,
+        )
+        every = {name: answer for each in commands for name, answer in each.all().items()}
         return Console(self.config.node.console_socket, every, self.events)
 
 

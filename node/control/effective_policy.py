@@ -5,7 +5,7 @@ from dataclasses import replace
 
 from node.accounting.ledger import Ledger
 from node.accounting.periods import period_name
-from node.accounts.changes import Binding, Change, SavedVoucher, Unbound
+from node.accounts.changes import Batch, Binding, Change, SavedVoucher, Unbound
 from node.accounts.registry import AccountRegistry
 from node.control.accounting_cycle import CycleResult
 from node.control.ports import Clock
@@ -267,6 +267,9 @@ class EffectivePolicy:
                 macs[change.mac] = None
             elif isinstance(change, SavedVoucher):
                 macs |= dict.fromkeys(self.session_table.devices_of(change.voucher.account))
+            elif isinstance(change, Batch):
+                for account in self._registry.vouchers.accounts_in_use(change.number):
+                    macs |= dict.fromkeys(self.session_table.devices_of(account))
         return tuple(macs)
 
     def plan(self, firewall: FirewallConfig) -> TrafficPlan:

@@ -438,6 +438,14 @@ ROWS = (
         5,
         at_least=False,
     ),
+    FigureRow(
+        "mesh",
+        "line5_rule_s",
+        "the same line: rules that an admin shares at one end are in force at the other end after",
+        "s",
+        5,
+        at_least=False,
+    ),
     FigureRow("mesh", "rss_mb_idle", "memory of a real node that is idle and alone", "MB"),
     FigureRow(
         "mesh",

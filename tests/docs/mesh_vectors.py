@@ -6,15 +6,18 @@ bytes.
 
 import hashlib
 import json
-from dataclasses import asdict
+from dataclasses import asdict, replace
+from itertools import permutations
 from pathlib import Path
 
 from mesh import messages
 from mesh.announcement import Address
+from mesh.batch_kind import BatchContent, BatchSaid, batch_body, batch_part
 from mesh.community_changes import RecordChange, changed_record, first_record, new_invite
 from mesh.community_secret import commitment_of
 from mesh.community_state import CommunityState
 from mesh.exchange import PAGE_KIND
+from mesh.file_version import Decision, FileVersion, file_fields, replaces, text_hash, version_after
 from mesh.invite import SEED_BYTES, Invite, invite_key, invite_text, make_use, read_invite
 from mesh.messages import (
     Changed,
@@ -39,17 +42,25 @@ from mesh.past_kind import past_body
 from mesh.registry_kind import registry_body, registry_part
 from mesh.registry_records import RegistryRecords
 from mesh.roster import nodes_digest
-from mesh.signed_statement import as_json
+from mesh.signed_statement import FILE_KIND, as_json, make_statement
 from mesh.usage_kind import PageContent, usage_body
 from node.accounting.ledger import UsageBucket
-from node.accounts.registry_record import RegistryRecord
+from node.accounts.codes import make_code
+from node.accounts.registry_record import RegistryRecord, Value
+from node.accounts.voucher_records import join_vouchers
+from node.accounts.vouchers import voucher_account, voucher_fingerprint
 from node.identity import human_form, key_from_raw, own_node_id, sign
+from node.keyring import derived_key
 from node.units import AccountId, Bytes, Usage
 
 FOLDER = Path(__file__).parents[1] / "vectors" / "mesh"
 KEY = key_from_raw(bytes(range(32)))
 NODE = own_node_id(KEY)
 OTHER = own_node_id(key_from_raw(bytes([7] * 32)))
+
+
+FILE_TEXTS = {"first": "one\n", "here": "two\n", "there": "three\n", "again": "one\n"}
+PACKED = {"one\n": "eNrLz0vlAgAD3gFN", "two\n": "eNorKc/nAgAEIQFl", "three\n": "eNoryShKTeUCAAiRAiM="}
 
 
 def a_cell(down: int, up: int, busy_down: int, busy_up: int) -> UsageBucket:
@@ -150,6 +161,35 @@ RECORDS_SAID = (
     RegistryRecord("cards", "anna", 2, "", {"below": 739946}),
     RegistryRecord("passphrase", "anna-3", 4, "2027-12-30", {}),
 )
+
+
+def batch_page() -> dict[str, object]:
+    """Two vouchers, and the records of one at one version: each pair, and what holds of them."""
+    said = BatchSaid(7, "2026-11-24", "day-pass", 86_400_000, 3, "aaaaaaaaaaaabbbbbbbbbbbb")
+    stream = {"community": "la-vall", "author": NODE, "incarnation": "2-c04b", "kind": "batch"}
+    head = page_head(**stream, period="now", part=batch_part(7), seq=12)  # type: ignore[arg-type]
+    signed = head + b"\n" + batch_body(BatchContent("2026-11-25", (said,)))
+    page = messages.decode(assemble_page(signed, sign(KEY, PAGE_KIND, signed)))
+    assert isinstance(page, Page)
+    pairs: list[tuple[Value, Value]] = [
+        ({"end": 1795608000, "used": "2026-11-24"}, {"end": 1795604400, "used": "2026-11-24"}),
+        ({"end": 1795608000, "used": "2026-11-24"}, {"revoked": True}),
+        ({"end": 0}, {"end": 1795608000, "used": "2026-11-24"}),
+        ({}, {"revoked": True}),
+        ({"end": -1}, {}),
+    ]
+    joined = [[one, other, join_vouchers(one, other)] for one, other in pairs]
+    code = make_code(bytes(range(7)), "voucher")
+    fingerprint = voucher_fingerprint(derived_key(b"s" * 32, "vouchers"), code)
+    return {
+        "frame": page.raw.decode(),
+        "label": page.label,
+        "digest": page_digest(page),
+        "joined": joined,
+        "code": code.text,
+        "secret_hex": (b"s" * 32).hex(),
+        "account": voucher_account(fingerprint),
+    }
 
 
 def registry_page() -> dict[str, object]:
@@ -282,6 +322,31 @@ def secrets() -> dict[str, object]:
     }
 
 
+def files() -> dict[str, object]:
+    """Versions of the rules: a first one, two that were signed apart after it, and the first text again after both."""
+    community, decision = "c" * 64, Decision("Rosa", "decided in the meeting", "2026-05-04")
+
+    def made(name: str, *before: FileVersion) -> FileVersion:
+        after = version_after(community, "rules", FILE_TEXTS[name], before, decision)
+        return replace(after, packed=PACKED[FILE_TEXTS[name]])  # other libraries compress otherwise
+
+    first = made("first")
+    here, there = made("here", first), made("there", first)
+    versions = {"first": first, "here": here, "there": there, "again": made("again", here, there)}
+    assert all(each.hash == text_hash(FILE_TEXTS[name]) for name, each in versions.items())
+    signed = {name: make_statement(FILE_KIND, file_fields(each), [KEY]) for name, each in versions.items()}
+    return {
+        "statements": {name: as_json(each) for name, each in signed.items()},
+        "hashes": {name: each.hash for name, each in signed.items()},
+        "texts": FILE_TEXTS,
+        "replaces": [
+            [newer, older]
+            for newer, older in permutations(sorted(versions), 2)
+            if replaces(versions[newer], versions[older])
+        ],
+    }
+
+
 def vectors() -> dict[str, object]:
     """File name to content."""
     decoded = messages.decode(page())
@@ -312,10 +377,12 @@ def vectors() -> dict[str, object]:
     found["other"] = others()
     found["node"] = node_page()
     found["registry"] = registry_page()
+    found["batch"] = batch_page()
     found["hello-extended"] = {"frame": encode(EXTENDED).decode(), "says": asdict(EXTENDED)}
     found["room"] = room()
     found["statements"] = statements()
     found["secrets"] = secrets()
+    found["files"] = files()
     found["malformed"] = MALFORMED
     found["identity"] = {
         "private_key_hex": bytes(range(32)).hex(),
