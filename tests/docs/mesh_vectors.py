@@ -20,6 +20,7 @@ from mesh.exchange import PAGE_KIND
 from mesh.file_version import Decision, FileVersion, file_fields, replaces, text_hash, version_after
 from mesh.invite import SEED_BYTES, Invite, invite_key, invite_text, make_use, read_invite
 from mesh.messages import (
+    Changed,
     Graft,
     Have,
     Hello,
@@ -89,6 +90,7 @@ MESSAGES = {
     "time": TimeAnswer(1_795_600_000, 1),
     "names": PageNames(("0011223344556677", "8899aabbccddeeff")),
     "graft": Graft(("0011223344556677",)),
+    "changed": Changed("00112233445566778899aabbccddeeff", ("0011223344556677", "8899aabbccddeeff")),
     "prune": Prune(),
     "root": Root("00112233445566778899aabbccddeeff"),
     "streams": Streams("", "~", ((NODE, "life-1", "00112233445566778899aabbccddeeff"),)),
