@@ -34,6 +34,7 @@ REQUESTS_MAX = 10
 OBJECTIONS_MAX = 20
 CASES_MAX = 5
 ROWS_MAX = 300
+REMOVED_NODES_MAX = 5
 """Rows of one table on the page; the file has all of them."""
 
 Deed = Literal["named", "removed", "passphrase", "contested", "answered"]
@@ -55,6 +56,7 @@ EXPORT_LABELS: Mapping[str, str] = {
     "ended": N_("Ended"),
     "ended_by": N_("Ended by"),
     "ending": N_("How it ended"),
+    "key": N_("Identifier on all nodes"),
     "ladder": N_("Ladder"),
     "ladder_cases": N_("Cases of ladders"),
     "objection": N_("Number of my objection"),
@@ -236,6 +238,8 @@ class MyData:
     template = "mydata.html"
     place: PageContext
     tables: tuple[DataTable, ...]
+    copies: str = ""
+    """Names of nodes that left the community: what is erased may stay there."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -247,6 +251,8 @@ class Erasing:
     token: str
     is_old: bool = False
     """The previous page was open for too long."""
+    copies: str = ""
+    """Names of nodes that left the community: what is erased may stay there."""
 
 
 def account_page(context: RequestContext, deed: str = "", trouble: Trouble | None = None) -> AccountPage:
@@ -303,11 +309,18 @@ def trouble(corner: Corner, refused: Refused, text: str = "") -> Trouble:
 
 
 def my_data(context: RequestContext, data: Mapping[str, object]) -> MyData:
-    return MyData(context.place(), tables(data, context.words))
+    copies = copies_of(context.community.removed_nodes)
+    return MyData(context.place(), tables(data, context.words), copies)
+
+
+def copies_of(names: tuple[str, ...]) -> str:
+    """Some of the names; empty for none."""
+    return ", ".join((*names[:REMOVED_NODES_MAX], *("…" for _ in names[REMOVED_NODES_MAX:][:1])))
 
 
 def erasing(context: RequestContext) -> Erasing:
-    return Erasing(context.place(), context.token(forms.ERASE))
+    copies = copies_of(context.community.removed_nodes)
+    return Erasing(context.place(), context.token(forms.ERASE), copies=copies)
 
 
 def label(name: str, words: Translator) -> str:

@@ -1,5 +1,6 @@
 """The registry of page kinds. A new kind is one module, and one line here."""
 
+from mesh.batch_kind import BATCH_KIND, BatchContent
 from mesh.node_kind import NODE_KIND, NodeFacts
 from mesh.page_format import Malformed, Page
 from mesh.page_kind import OTHER, PageKind, Unread
@@ -8,11 +9,15 @@ from mesh.registry_kind import REGISTRY_KIND, RegistryContent
 from mesh.usage_kind import USAGE, PageContent
 from node.units import NodeId
 
-type Content = PageContent | NodeFacts | RegistryContent | Unread
+type Content = PageContent | NodeFacts | RegistryContent | BatchContent | Unread
 """What a page says, of any kind."""
-type KnownKind = PageKind[PageContent] | PageKind[NodeFacts] | PageKind[RegistryContent]
+type KnownKind = (
+    PageKind[PageContent] | PageKind[NodeFacts] | PageKind[RegistryContent] | PageKind[BatchContent]
+)
 
-KINDS: dict[str, KnownKind] = {kind.name: kind for kind in (USAGE, PAST, NODE_KIND, REGISTRY_KIND)}
+KINDS: dict[str, KnownKind] = {
+    kind.name: kind for kind in (USAGE, PAST, NODE_KIND, REGISTRY_KIND, BATCH_KIND)
+}
 
 
 def kind_named(name: str) -> KnownKind | PageKind[Unread]:

@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Protocol
 
+from mesh.batch_kind import BatchContent, BatchSaid
 from mesh.publishing import OpenAllowance
 from node.accounting.ledger import UsageBucket
 from node.accounts.registry_record import RegistryRecord
@@ -119,6 +120,8 @@ class SharedRecords(Protocol):
 
     woken: Callable[[], None]
     """Called when this node has something new to say."""
+    batches: "SharedBatches | None"
+    """The vouchers of this node; None: they are not told."""
 
     @property
     def generation(self) -> int:
@@ -147,6 +150,29 @@ class SharedRecords(Protocol):
 
     def warnings(self) -> tuple[str, ...]:
         """What is not said to other nodes."""
+
+
+class SharedBatches(Protocol):
+    """The vouchers of this node, as its pages say them and other nodes' pages change them."""
+
+    woken: Callable[[], None]
+    """Called when this node has other batches to say."""
+
+    @property
+    def generation(self) -> int:
+        """Another number than before: all pages have to be read again. 0: not yet, the database was not read."""
+
+    def warnings(self) -> tuple[str, ...]:
+        """What is not valid at this node."""
+
+    def today(self) -> str:
+        """Empty while the date is not known."""
+
+    def own(self) -> Iterable[BatchSaid]:
+        """What this node says."""
+
+    def take(self, author: NodeId, content: BatchContent) -> None:
+        """What a page of a node of the community says; of this node too, when others give its pages back."""
 
 
 Roster = Callable[[], frozenset[NodeId]]

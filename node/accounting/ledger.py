@@ -412,6 +412,11 @@ class ErasureNotes:
         known = self._notes.get(account)
         return known if known is not None and known.until_day >= day else ErasureNote(account, day)
 
+    def is_known(self, account: AccountId, day: str) -> bool:
+        """Whether an erasure on this day changes nothing."""
+        known = self._notes.get(account)
+        return known is not None and known.until_day >= day
+
     def forget_before(self, day: str) -> None:
         self._notes = {note.account: note for note in self if note.until_day >= day}
 

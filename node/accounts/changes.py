@@ -92,6 +92,8 @@ class Forgotten:
 
     vouchers: tuple[str, ...] = ()
     """Voucher fingerprints."""
+    batches: tuple[int, ...] = ()
+    """Batches of which no unused voucher is kept."""
     bindings: tuple[MacAddress, ...] = ()
     objections: tuple[int, ...] = ()
     notices: tuple[int, ...] = ()

@@ -1,7 +1,10 @@
 """Registry records of members' passphrases: one that is set at one node is known at every other.
 
-The key is the account; the value has the scrypt hash as `hash`, and is empty when there is no passphrase any longer.
+The key is the account; the value has the scrypt hash as `hash` and as `day` when it was set, empty if that is not known. It
+is empty when there is no passphrase any longer.
 """
+
+from datetime import date
 
 from node.accounts.changes import Change, PassphraseGone, PassphraseHash
 from node.accounts.member_passphrases import is_hash
@@ -16,7 +19,7 @@ def passphrase_record(change: Change, today: str) -> tuple[str, Value, str] | No
     """Key, value and last day of the record that this change makes."""
     match change:
         case PassphraseHash(account, hashed):
-            return account, {"hash": hashed}, ""
+            return account, {"hash": hashed, "day": _day(today)}, ""
         case PassphraseGone(account):
             return account, {}, last_day(today)
         case _:
@@ -28,9 +31,27 @@ def no_passphrase(record: RegistryRecord, today: str) -> tuple[Value, str] | Non
     return ({}, last_day(today)) if record.value else None
 
 
+def is_same_passphrase(one: Value, other: Value) -> bool:
+    """Whenever it was set: a row does not say that."""
+    return one.get("hash") == other.get("hash")
+
+
+def passphrase_day(record: RegistryRecord) -> str:
+    """When it was set; empty if that is not known."""
+    day = record.value.get("day")
+    return _day(day) if isinstance(day, str) else ""
+
+
 def apply_passphrase(record: RegistryRecord, registry: AccountRegistry) -> tuple[Change, ...]:
     """Do what the record of another node says; returns the rows to store. One that cannot be read has no effect."""
     hashed = record.value.get("hash")
     if is_hash(hashed):
         return registry.take_passphrase(AccountId(record.key), hashed)
     return registry.drop_passphrase(AccountId(record.key)) if not record.value else ()
+
+
+def _day(today: str) -> str:
+    try:
+        return date.fromisoformat(today).isoformat()
+    except ValueError:
+        return ""

@@ -23,7 +23,8 @@ from node.accounts.registry_record import RecordRow
 from node.accounts.rule_objections import RuleObjections
 from node.accounts.sponsorship import HOST_CHARS_MAX, SponsorRequest, Sponsorship
 from node.accounts.terms import TermsStore
-from node.accounts.vouchers import Voucher, VoucherStore, voucher_state
+from node.accounts.voucher_store import VoucherStore
+from node.accounts.vouchers import Voucher, voucher_state
 from node.characters import plain
 from node.governance.ladder_case import Answered, LadderCase, Objected
 from node.governance.members import MemberDirectory
@@ -114,7 +115,7 @@ class AccountRegistry:
     def forget(self, forgotten: Forgotten, at: Now) -> tuple[Change, ...]:
         """Drop what storage deleted at the end of retention. Returns rows that are still in use and must be
         stored again."""
-        rows = self.vouchers.forget(forgotten.vouchers, at)
+        rows = self.vouchers.forget(forgotten.vouchers, at, forgotten.batches)
         for mac in forgotten.bindings:
             self.bindings.unbind(mac)
         self.objections.forget(forgotten.objections)

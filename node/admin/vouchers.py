@@ -77,6 +77,8 @@ class VouchersPage:
     batches: ListPage[BatchLine]
     limits: str = ""
     """What an issuer may issue; empty for an admin."""
+    is_shared: bool = False
+    """Whether there are vouchers of other nodes."""
     count_max: int = BATCH_MAX
     sizes: tuple[tuple[str, str], ...] = SIZES
     units: tuple[tuple[str, str], ...] = UNITS
@@ -112,6 +114,8 @@ class VoucherPage:
     """As typed, so that the buttons act on the same voucher."""
     notice: str
     """``revoked``, ``restored`` or empty."""
+    origin: str
+    """The name of the other node that issued it; empty for this one."""
 
     @property
     def minutes_left(self) -> int:
@@ -206,7 +210,8 @@ class VouchersViews:
         if not isinstance(found, VoucherView):
             return self._page(request, FormView(_FRESH), code=form.view(), status=422)
         frame = page_layout(request, self._backend.site(), "/vouchers")
-        return AdminResponse(VoucherPage(frame, found, span_text(found.batch.lasts_ms), code, notice))
+        lasts, origin = span_text(found.batch.lasts_ms), self._vouchers.origin(found.batch)
+        return AdminResponse(VoucherPage(frame, found, lasts, code, notice, origin))
 
     def _page(
         self,
@@ -234,6 +239,7 @@ class VouchersViews:
             code=code or FormView(),
             batches=whole.turned(self._line),
             limits=grant.sentence if grant else "",
+            is_shared=any(batch.origin is not None for batch in whole.rows),
         )
         return AdminResponse(page, status)
 
@@ -251,7 +257,7 @@ class VouchersViews:
         return AdminResponse(BatchPage(frame, self._line(batch), revoked, restored, printable))
 
     def _line(self, batch: Batch) -> BatchLine:
-        return batch_line(batch, self._vouchers.counts(batch.number))
+        return batch_line(batch, self._vouchers.counts(batch.number), self._vouchers.origin(batch))
 
 
 def read_order(form: TypedForm) -> VoucherOrder:

@@ -18,6 +18,7 @@ from node.app.admission import AdmissionService, refusal
 from node.app.case_views import CaseView, CaseViews
 from node.app.next_rules import NextRulesService, NextRulesView
 from node.app.passphrase_queue import PassphraseQueue
+from node.app.shared_erasures import SharedErasures
 from node.app.views import (
     AccountViews,
     Admitted,
@@ -70,19 +71,30 @@ class AccountService:
         intervals_of: Callable[
             [AccountId, int, int], Awaitable[Sequence[tuple[int, IntervalUsage]]]
         ] = _no_intervals,
+        erasures: SharedErasures | None = None,
+        removed_nodes: Callable[[], tuple[str, ...]] = tuple,
     ) -> None:
         """`new_salt` returns random bytes for one passphrase hash; `down_since` returns since when
         the uplink is down, or None; `intervals_of` an account's usage in intervals between two Unix times, oldest
-        first."""
+        first; `removed_nodes` the names of those that left the community."""
         self._reconciler, self._config, self._clock = reconciler, config, clock
         self._registry, self._policy = reconciler.registry, reconciler.effective_policy
         self._new_salt, self._kept, self._services = new_salt, kept, services
         self._portal_url, self._down_since = portal_url, down_since
         self._intervals_of, self._next_rules = intervals_of, next_rules
+        self._removed_nodes = removed_nodes
+        self._erasures = erasures or SharedErasures(reconciler)
+        self._erasures.on_erased = next_rules.forget_usage
         self._views = AccountViews(self._policy, self._registry, clock, reconciler.uplink_rate_control)
         self._admission = AdmissionService(reconciler, self._views)
         self._described: tuple[tuple[object, ...], CommunityView] | None = None
         self._seen: dict[MacAddress, Monotonic] = {}
+        self.on_device: Callable[[MacAddress], None] = lambda _mac: None
+        """Called with each device that asks for a page, before it is answered."""
+
+    @property
+    def admission(self) -> AdmissionService:
+        return self._admission
 
     @property
     def passphrases(self) -> PassphraseQueue:
@@ -117,6 +129,7 @@ class AccountService:
             self._portal_url(),
             down_since,
             down_since is None or self._clock.state(),
+            self._removed_nodes(),
         )
         if self._described is None or self._described[0] != seen:
             self._described = seen, self._describe()
@@ -300,6 +313,8 @@ class AccountService:
         account = self._policy.account_of(mac)
         is_last = {mac} >= {each.mac for each in self._views.devices(account, mac)}
         rows = personal_data.erase(self._registry, account, mac, self._reconciler.persistence.instant())
+        if is_last:
+            self._erasures.tell(account)
         await self._reconciler.erase(mac, account, is_last=is_last, changes=rows)
         self._next_rules.forget_usage()
 
@@ -340,6 +355,7 @@ class AccountService:
             appearance=self._registry.appearance,
             logo=logo_in(self._registry.appearance.logo),
             style=accent_style(self._registry.appearance),
+            removed_nodes=self._removed_nodes(),
         )
 
     def _outage(self) -> Outage | None:
@@ -381,6 +397,7 @@ class AccountService:
         ]
 
     def _see(self, mac: MacAddress) -> None:
+        self.on_device(mac)
         self._seen.pop(mac, None)
         self._seen[mac] = self._clock.monotonic()
         if len(self._seen) > SEEN_MAX:

@@ -5,16 +5,16 @@ from dataclasses import dataclass
 
 from node.accounts.changes import Change
 from node.accounts.codes import Code, read_code, shown
+from node.accounts.voucher_store import GeneratedVoucher
+from node.accounts.voucher_store import IssueResult as Fresh
 from node.accounts.vouchers import (
     VOUCHER_STATES,
     Batch,
-    GeneratedVoucher,
     Voucher,
     VoucherState,
     VoucherView,
     voucher_state,
 )
-from node.accounts.vouchers import IssueResult as Fresh
 from node.app.admin_access import AdminSession
 from node.app.admin_sessions import Signed
 from node.app.idempotency import RANDOM_BYTES, IdempotencyKeys
@@ -23,7 +23,7 @@ from node.control.reconciler import Reconciler
 from node.errors import UNSTORED, Finding, StorageTrouble
 from node.governance.rules import LATE_DUES
 from node.translator import gettext_lazy
-from node.units import Milliseconds, largest_unit
+from node.units import Milliseconds, NodeId, largest_unit
 
 KEY_BYTES = 32
 
@@ -123,7 +123,8 @@ class IssuedBatch:
 
 
 class AdminVouchersService:
-    """Vouchers. An issuer can only see and revoke batches that were issued under the same name."""
+    """Vouchers, also those of other nodes. An issuer can only see and revoke batches that were issued here under the same
+    name."""
 
     def __init__(
         self,
@@ -132,12 +133,14 @@ class AdminVouchersService:
         generate: Callable[[int], Awaitable[tuple[GeneratedVoucher, ...]]],
         random: Callable[[int], bytes],
         sessions: Callable[[str], tuple[AdminSession, ...]],
+        name_of_node: Callable[[NodeId], str],
     ) -> None:
         """`generate` makes that many codes in a thread, because a thousand would block the event loop; `sessions` are all
         sessions, for a cookie that marks its own."""
         self._reconciler, self._vouchers = reconciler, reconciler.registry.vouchers
         self._generate, self._random = generate, random
         self._idempotency = IdempotencyKeys[Fresh](random(KEY_BYTES))
+        self._name_of_node = name_of_node
         self._sessions, self._printable = sessions, PrintableCodes()
 
     def idempotency_key(self, cookie: str) -> str:
@@ -253,7 +256,13 @@ class AdminVouchersService:
     def batches(self, signed: Signed) -> Sequence[Batch]:
         """The newest first."""
         whole = sorted(self._vouchers.batches.values(), key=lambda batch: -batch.number)
-        return [batch for batch in whole if _may_see(signed, batch)]
+        return [
+            batch for batch in whole if _may_see(signed, batch) and not self._vouchers.is_empty(batch.number)
+        ]
+
+    def origin(self, batch: Batch) -> str:
+        """The name of the other node that issued the batch; empty for this one."""
+        return "" if batch.origin is None else self._name_of_node(batch.origin)
 
     def counts(self, number: int) -> Mapping[VoucherState, int]:
         return self._vouchers.counts(number, self._reconciler.persistence.instant().now)
@@ -265,7 +274,11 @@ class AdminVouchersService:
         if batch is None or not _may_see(signed, batch):
             message = gettext_lazy("You have no batch {number}.", number=number)
             return Finding("voucher", 0, message, gettext_lazy("choose one from the list"))
-        return await self._turn(self._vouchers.of_batch(number), back=back)
+        now = self._reconciler.persistence.instant().now
+        turn = self._vouchers.restore_batch if back else self._vouchers.revoke_batch
+        turned = turn(number, now)
+        await store(self._reconciler, turned.changes)
+        return turned.count
 
     def find(self, signed: Signed, typed: str) -> VoucherView | Finding:
         voucher = self._find(signed, typed)
@@ -277,7 +290,9 @@ class AdminVouchersService:
         voucher = self._find(signed, typed)
         if isinstance(voucher, Finding):
             return voucher
-        await self._turn((voucher,), back=back)
+        now, ours = self._reconciler.persistence.instant().now, self._vouchers
+        names = [voucher.fingerprint]
+        await store(self._reconciler, ours.restore(names, now) if back else ours.revoke(names, now).changes)
         return None
 
     def groups(self) -> tuple[str, ...]:
@@ -287,14 +302,6 @@ class AdminVouchersService:
             group for rule in self._reconciler.active_ruleset.ruleset.every_rule for group in rule.who.groups
         }
         return tuple(sorted((named | issued) - {LATE_DUES}))
-
-    async def _turn(self, vouchers: Iterable[Voucher], *, back: bool) -> int:
-        """Revokes or restores; returns how many changed. Raises as `store`."""
-        names = [voucher.fingerprint for voucher in vouchers]
-        now, ours = self._reconciler.persistence.instant().now, self._vouchers
-        changes = ours.restore(names) if back else ours.revoke(names, now).changes
-        await store(self._reconciler, changes)
-        return len(changes)
 
     def _find(self, signed: Signed, typed: str) -> Voucher | Finding:
         require_recalled(self._reconciler)
@@ -368,16 +375,17 @@ class BatchLine:
     lasts: str
     counts: tuple[tuple[str, int], ...]
     """Number of vouchers in each state, in a fixed order, zeros included."""
+    origin: str = ""
+    """The name of the other node that issued it; empty for this one."""
 
     @property
     def whole(self) -> int:
         return sum(count for _, count in self.counts)
 
 
-def batch_line(batch: Batch, counts: Mapping[VoucherState, int]) -> BatchLine:
-    return BatchLine(
-        batch, span_text(batch.lasts_ms), tuple((state, counts.get(state, 0)) for state in VOUCHER_STATES)
-    )
+def batch_line(batch: Batch, counts: Mapping[VoucherState, int], origin: str = "") -> BatchLine:
+    of_states = tuple((state, counts.get(state, 0)) for state in VOUCHER_STATES)
+    return BatchLine(batch, span_text(batch.lasts_ms), of_states, origin)
 
 
 @dataclass(frozen=True, slots=True)

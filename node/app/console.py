@@ -1,11 +1,12 @@
 """Queries and commands of the control socket."""
 
 from collections.abc import Awaitable, Callable, Iterable, Mapping
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from datetime import datetime, time, timedelta
 from typing import Any
 
 from node.accounting.meter import Baseline
+from node.accounts.vouchers import Batch
 from node.app.admin_members import AdminMembersService
 from node.app.admin_sessions import Signed, read_signed
 from node.app.admin_vouchers import AdminVouchersService, VoucherOrder, batch_line
@@ -325,10 +326,18 @@ class ConsoleCommands:
         """The batches of all issuers, newest first."""
         return {
             "batches": [
-                {"batch": batch, **dict(batch_line(batch, self._vouchers.counts(batch.number)).counts)}
+                {
+                    "batch": self._said(batch),
+                    **dict(batch_line(batch, self._vouchers.counts(batch.number)).counts),
+                }
                 for batch in self._vouchers.batches(_CONSOLE)
             ]
         }
+
+    def _said(self, batch: Batch) -> Batch:
+        """Without its accounts; one of another node says which node issued it."""
+        origin = self._vouchers.origin(batch)
+        return replace(batch, accounts="", issued_by=f"node {origin}" if origin else batch.issued_by)
 
     async def revoke(self, question: dict[str, Any]) -> Mapping[str, Any]:
         """Revokes a batch by its number or one voucher by its code; with ``back`` restores it."""

@@ -4,10 +4,20 @@ from collections.abc import Collection, Iterable, Mapping
 
 from mesh.node_kind import NodeFacts
 from mesh.ports import PeerView
+from node.identity import human_form
 from node.units import NodeId
 
 _PROVED = {"trusted", "silent"}
 """States of neighbours that proved their key, now or before."""
+
+
+def name_of_node(node: NodeId, peers: Iterable[PeerView], pages: Mapping[NodeId, NodeFacts]) -> str:
+    """The name of one node, or its key in the form that people compare, while its name is not known."""
+    facts = pages.get(node)
+    if facts is not None:
+        return facts.name
+    names = (peer.name for peer in peers if peer.node == node and peer.name and peer.state in _PROVED)
+    return next(names, "") or human_form(node)
 
 
 def node_names(

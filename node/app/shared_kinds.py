@@ -4,6 +4,7 @@ from node.accounts import card_records, objection_records, passphrase_records
 from node.accounts.objections import ORIGIN_CHARS
 from node.accounts.registry_record import RegistryRecord
 from node.app.shared_registry import SharedRegistry
+from node.app.shared_vouchers import SharedVouchers
 from node.control.ports import Clock
 from node.control.reconciler import Reconciler
 
@@ -15,6 +16,9 @@ def shared_registry(reconciler: Reconciler, clock: Clock) -> SharedRegistry:
     )
     _share_credentials(shared, reconciler)
     _share_objections(shared, reconciler)
+    vouchers = SharedVouchers(reconciler.node, reconciler, shared, clock)
+    shared.batches = vouchers
+    shared.beside.append(vouchers.run)
     return shared
 
 
@@ -32,6 +36,7 @@ def _share_credentials(shared: SharedRegistry, reconciler: Reconciler) -> None:
         lambda change: passphrase_records.passphrase_record(change, reconciler.today()),
         apply_passphrase,
         absent=lambda record: passphrase_records.no_passphrase(record, reconciler.today()),
+        is_same=passphrase_records.is_same_passphrase,
     )
     shared.register(card_records.KIND, card_records.card_record, apply_cards, join=card_records.join_cards)
 

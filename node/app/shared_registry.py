@@ -10,12 +10,13 @@ start, was changed while nothing was shared, and is put then.
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterable, Iterator
+from collections.abc import Awaitable, Callable, Coroutine, Iterable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+from mesh.ports import SharedBatches
 from mesh.registry_kind import is_record_key, is_value
 from mesh.registry_records import Join, RecordKey, RegistryRecords
 from node.accounting.periods import DAY_UNKNOWN
@@ -51,6 +52,7 @@ class SharedKind:
     apply: Apply
     absent: Absent | None
     is_same: IsSame
+    is_reapplied: bool
 
 
 class SharedRegistry:
@@ -65,6 +67,9 @@ class SharedRegistry:
         self._plentiful: set[str] = set()
         self.records = RegistryRecords(own, self._joins, self._plentiful)
         self.woken: Callable[[], None] = lambda: None
+        self.batches: SharedBatches | None = None
+        self.beside: list[Callable[[], Coroutine[None, None, None]]] = []
+        """What else runs while this does."""
         self.generation = 0
         self._day = ""
         self._early: list[Change] = []
@@ -87,13 +92,15 @@ class SharedRegistry:
         absent: Absent | None = None,
         is_same: IsSame = lambda one, other: one == other,
         is_plentiful: bool = False,
+        is_reapplied: bool = False,
     ) -> None:
         """`to_record`: key, value and last day of the record that a change makes; None if it makes none of this kind.
         `apply`: do what a record of another node says; what it changes in the registry it passes to
         `PersistenceQueue.pending` (or `Reconciler.remember`, if it is a coroutine), and is not put again. `join`: as for
         `RegistryRecords`. `absent`: for a record without a row at a start, the value and last day to put; None: it stays.
-        `is_same`: whether two values need no new version. `is_plentiful`: there may be as many as devices."""
-        self._kinds[kind] = SharedKind(to_record, apply, absent, is_same)
+        `is_same`: whether two values need no new version. `is_plentiful`: there may be as many as devices. `is_reapplied`:
+        all records of the kind are applied again at each start, and when the day becomes known."""
+        self._kinds[kind] = SharedKind(to_record, apply, absent, is_same, is_reapplied)
         self._joins[kind] = join
         if is_plentiful:
             self._plentiful.add(kind)
@@ -105,6 +112,12 @@ class SharedRegistry:
 
     async def run(self) -> None:
         """Until cancelled: apply the records of other nodes, and forget those that are over."""
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(self._run_records())
+            for run in self.beside:
+                tasks.create_task(run())
+
+    async def _run_records(self) -> None:
         while True:
             await self._apply_all()
             self._forget()
@@ -208,8 +221,15 @@ class SharedRegistry:
             rows += self._put_absent(kind, each, found)
         for change in early:
             rows += self._rows_for(change)
+        self._reapply()
         self.woken()
         return rows
+
+    def _reapply(self) -> None:
+        for kind, each in self._kinds.items():
+            keys = (record.key for record in self.records.all(kind)) if each.is_reapplied else ()
+            self._unapplied |= dict.fromkeys((kind, key) for key in keys)
+        self._has_news.set()
 
     def _put_absent(self, kind: str, each: SharedKind, found: set[RecordKey]) -> Iterator[RecordRow]:
         if each.absent is None:
@@ -249,6 +269,8 @@ class SharedRegistry:
         today = self._today()
         if today < self._day and self.generation:
             self.generation += 1  # what seemed over is read again
+        if today and not self._day and self.generation:
+            self._reapply()
         self._day = today
         if not self.generation or not today or not self._is_steady():
             return

@@ -7,7 +7,7 @@ from mesh.node_kind import NodeFacts
 from mesh.ports import PeerView
 from node.accounts.registry import AccountRegistry
 from node.app.adoption_messages import became
-from node.app.node_names import node_names
+from node.app.node_names import name_of_node, node_names
 from node.app.rule_adoption import RuleAdoption
 from node.app.rule_files import RuleFiles
 from node.app.views import LineKnowledge, line_view
@@ -96,6 +96,8 @@ class Overview:
     flows: FlowsRow = FlowsRow()
     key_copies: tuple[str, ...] = ()
     """Which of the warnings say that several machines use one node key."""
+    removed_nodes: tuple[str, ...] = ()
+    """Names of nodes that left the community, and may still hold copies of what they received."""
     uplink_slowest: Mapping[Direction, BitsPerSecond] = field(default_factory=dict)
     """What the line carried at least in nine tenths of the last 14 days, by direction; empty while that is not known."""
 
@@ -120,12 +122,15 @@ class StatusSnapshot:
         measured: Callable[[], tuple[Finding, ...]] = tuple,
         key_copies: Callable[[], tuple[str, ...]] = tuple,
         node_pages: Callable[[], Mapping[NodeId, NodeFacts]] = dict,
+        removed_nodes: Callable[[], tuple[str, ...]] = tuple,
     ) -> None:
-        """`measured`: what the rules in force promise beyond what the line carried. `key_copies`: as in `Overview`."""
+        """`measured`: what the rules in force promise beyond what the line carried. `key_copies` and
+        `removed_nodes`: as in `Overview`."""
         self._config, self._reconciler, self._files, self._parts = config, reconciler, files, parts
         self.adoption = adoption
         self.peers, self._waiting, self._warned = peers, waiting, warned
         self.key_copies, self._node_pages = key_copies, node_pages
+        self._removed_nodes = removed_nodes
         self._roster = roster
         self._losses, self._table_use, self._measured = losses, table_use, measured
 
@@ -150,6 +155,7 @@ class StatusSnapshot:
             has_lost=bool(self._losses()),
             flows=self._flows(),
             key_copies=self.key_copies(),
+            removed_nodes=self._removed_nodes(),
         )
 
     def warnings(self) -> tuple[str, ...]:
@@ -211,6 +217,10 @@ class StatusSnapshot:
             *self._warned(),
             *(gettext_lazy("The rule file, {finding}", finding=each.text) for each in of_rules),
         )
+
+    def name_of_node(self, node: NodeId) -> str:
+        """The name of another node of the community, as far as it is known."""
+        return name_of_node(node, self.peers(), self._node_pages())
 
     def node_names(self) -> frozenset[str]:
         """The names of all nodes of the community; empty while one of them is not known."""

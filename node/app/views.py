@@ -204,6 +204,8 @@ class CommunityView:
     """That of `appearance`, decoded."""
     style: str = ""
     """Style sheet with the accent colours of `appearance`."""
+    removed_nodes: tuple[str, ...] = ()
+    """Names of nodes that left the community, and may still hold copies of what they received."""
 
     @property
     def own_rules(self) -> Ruleset:

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
 
 Said = Mapping[str, Any]
 _RULE_CHARS_MAX = 60
+REMOVED_NODES_MAX = 20
 
 
 def status(answer: Said, terminal: Terminal) -> list[str]:
@@ -27,9 +28,19 @@ def status(answer: Said, terminal: Terminal) -> list[str]:
         lines += ["", *_online(view["online"], terminal, is_shared=view["uplink"] is not None)]
     if view["peers"]:
         lines += ["", *_peer_table(view["peers"], terminal)]
+    lines += _copies_elsewhere(view.get("removed_nodes", ()))
     lines += ["", terminal.dim(clean(answer["memory"]["sentence"]))]
     lines += ["", *_warnings(view["warnings"], terminal)]
     return lines
+
+
+def _copies_elsewhere(removed: Sequence[str]) -> list[str]:
+    """Nodes that were removed from the community."""
+    if not removed:
+        return []
+    names = ", ".join(clean(name) for name in removed[:REMOVED_NODES_MAX])
+    more = f" and {len(removed) - REMOVED_NODES_MAX} more" if len(removed) > REMOVED_NODES_MAX else ""
+    return ["", f"Removed nodes, which may still hold copies of what they received: {names}{more}."]
 
 
 def _adoption_now(answer: Said, terminal: Terminal) -> list[str]:

@@ -8,6 +8,7 @@ from sqlite3 import Connection
 from typing import Any
 
 from node.accounting.session_leases import Lease, SavedLease
+from node.accounts.account_list import without
 from node.accounts.appearance import APPEARANCE_ROW, Appearance, WelcomeText
 from node.accounts.changes import (
     CardsVoid,
@@ -33,7 +34,7 @@ from node.accounts.objections import Objection
 from node.accounts.terms import Terms, TermsText
 from node.accounts.vouchers import Batch, Voucher
 from node.storage.tables import storable
-from node.units import AccountId, MacAddress, Milliseconds, Monotonic
+from node.units import AccountId, MacAddress, Milliseconds, Monotonic, NodeId
 
 
 def load_kept(db: Connection) -> StoredAccounts:
@@ -67,18 +68,35 @@ def save_changes(db: Connection, changes: Iterable[Change]) -> None:
         db.execute(statement, [storable(value) for value in values])
 
 
-def forget_before(db: Connection, *, ended: str, used: str) -> Forgotten:
+def forget_before(db: Connection, *, ended: str, used: str, today: str) -> Forgotten:
     """Retention. Delete rows that ended before the day `ended`, and rows last used, issued or answered before
-    the day `used`, except bindings of devices with a current session."""
+    the day `used`, except bindings of devices with a current session. Batches that were issued while the date was not known,
+    or was wrong, count from `today`."""
 
     def gone(statement: str) -> tuple[Any, ...]:
         return tuple(row[0] for row in db.execute(statement, {"ended": ended, "used": used}))
 
-    vouchers = gone(
-        """DELETE FROM vouchers WHERE ends_wall_s < unixepoch(:ended) OR (ends_wall_s IS NULL AND batch IN
-           (SELECT number FROM batches WHERE issued_day < :used)) RETURNING fingerprint"""
+    db.execute(
+        "UPDATE batches SET issued_day = ? WHERE issued_day = '' OR issued_day > date(?, '+1 day')",
+        [today, today],
     )
-    db.execute("DELETE FROM batches WHERE number NOT IN (SELECT batch FROM vouchers)")
+    ended_vouchers = db.execute(
+        """DELETE FROM vouchers WHERE ends_wall_s < unixepoch(:ended) OR (ends_wall_s IS NULL AND batch IN
+           (SELECT number FROM batches WHERE issued_day < :used))
+           RETURNING fingerprint, batch, account""",
+        {"ended": ended, "used": used},
+    ).fetchall()
+    _take_from_lists(db, [(batch, AccountId(account)) for _, batch, account in ended_vouchers])
+    batches = gone(
+        "UPDATE batches SET accounts = '' WHERE accounts != '' AND issued_day < :used RETURNING number"
+    )
+    # A list of another node stays when it is empty, or an old page would bring back vouchers that have ended; and so does
+    # the last batch, or its number would be used again.
+    batches += gone(
+        """DELETE FROM batches WHERE number NOT IN (SELECT batch FROM vouchers) AND accounts = ''
+           AND (origin = '' OR issued_day < :used)
+           AND number != (SELECT max(number) FROM batches) RETURNING number"""
+    )
     bindings = gone(
         """DELETE FROM bindings WHERE bound_day < :used
            AND mac NOT IN (SELECT mac FROM sessions WHERE state = 'admitted')
@@ -90,11 +108,24 @@ def forget_before(db: Connection, *, ended: str, used: str) -> Forgotten:
     cases = gone(
         "DELETE FROM ladder_cases WHERE ending != '' AND ended_s < unixepoch(:used) RETURNING number"
     )
-    return Forgotten(vouchers, bindings, objections, notices, cases)
+    vouchers = tuple(fingerprint for fingerprint, _, _ in ended_vouchers)
+    return Forgotten(vouchers, batches, bindings, objections, notices, cases)
 
 
-BATCH = "number, in_group, lasts_ms, devices_max, issued_day, issued_by, note"
-VOUCHER = "fingerprint, batch, account, is_revoked, used_day, boot, since_boot_ms, ends_boot_ms, ends_wall_s"
+def _take_from_lists(db: Connection, gone: Iterable[tuple[int, AccountId]]) -> None:
+    """Take these accounts out of the lists of their batches, so that nobody uses them a second time."""
+    for number, account in gone:
+        found = db.execute(
+            "SELECT accounts FROM batches WHERE number = ? AND accounts != ''", [number]
+        ).fetchone()
+        if found is not None:
+            db.execute(
+                "UPDATE batches SET accounts = ? WHERE number = ?", [without(found[0], account), number]
+            )
+
+
+BATCH = "number, in_group, lasts_ms, devices_max, issued_day, issued_by, note, is_revoked, origin, origin_number, accounts"
+VOUCHER = "fingerprint, batch, account, is_revoked, used_day, boot, since_boot_ms, ends_boot_ms, ends_wall_s, used_elsewhere"
 BINDING = "mac, account, way, bound_day, name, introduced_by"
 HASH = "account, hash"
 CARDS_VOID = "account, below_serial"
@@ -167,8 +198,8 @@ def _owned(
 ) -> tuple[str, str, list[Any]]:
     """Table, columns and values of account data."""
     match change:
-        case Batch(number, group, lasts_ms, devices_max, day, by, note):
-            return "batches", BATCH, [number, group, lasts_ms, devices_max, day, by, note]
+        case Batch():
+            return "batches", BATCH, _batch_row(change)
         case SavedVoucher():
             return "vouchers", VOUCHER, _voucher_row(change)
         case Binding(mac, account, way, day, name, introduced_by):
@@ -210,38 +241,66 @@ def _case(row: tuple[Any, ...]) -> LadderCase:
 
 
 def put(table: str, columns: str, values: list[Any]) -> tuple[str, list[Any]]:
-    """UPSERT statement and its values."""
-    names = columns.split(", ")
+    """UPSERT statement and its values. A journal of an earlier version has no values for the last columns."""
+    names = columns.split(", ")[: len(values)]
     keys, others = names[: KEY_COLUMNS.get(table, 1)], names[KEY_COLUMNS.get(table, 1) :]
     marks = ", ".join("?" * len(values))
     # Not INSERT OR REPLACE, which would move the row to the end.
     over = ", ".join(f"{name} = excluded.{name}" for name in others)
     return (
-        f"INSERT INTO {table} ({columns}) VALUES ({marks}) ON CONFLICT ({', '.join(keys)}) DO UPDATE SET {over}",  # noqa: S608
+        f"INSERT INTO {table} ({', '.join(names)}) VALUES ({marks}) ON CONFLICT ({', '.join(keys)}) DO UPDATE SET {over}",  # noqa: S608
         values,
     )
 
 
 def _batch(row: tuple[Any, ...]) -> Batch:
-    number, group, lasts_ms, devices_max, day, by, note = row
-    return Batch(number, group, Milliseconds(lasts_ms), devices_max, day, by, note)
+    number, group, lasts_ms, devices_max, day, by, note, is_revoked, origin, origin_number, accounts = row
+    return Batch(
+        number,
+        group,
+        Milliseconds(lasts_ms),
+        devices_max,
+        day,
+        by,
+        note,
+        bool(is_revoked),
+        NodeId(origin) if origin else None,
+        origin_number,
+        accounts,
+    )
+
+
+def _batch_row(batch: Batch) -> list[Any]:
+    given = [
+        batch.number,
+        batch.group,
+        batch.lasts_ms,
+        batch.devices_max,
+        batch.issued_day,
+        batch.issued_by,
+        batch.note,
+    ]
+    return [*given, int(batch.is_revoked), batch.origin or "", batch.origin_number, batch.accounts]
 
 
 def _voucher(row: tuple[Any, ...]) -> SavedVoucher:
-    fingerprint, batch, account, is_revoked, used_day, boot, since, ends, ends_wall_s = row
+    fingerprint, batch, account, is_revoked, used_day, boot, since, ends, ends_wall_s, used_elsewhere = row
     lease = None
     if since is not None:
         lease = SavedLease(Lease(Monotonic(since), Monotonic(ends)), boot, ends_wall_s)
-    voucher = Voucher(fingerprint, batch, AccountId(account), None, bool(is_revoked), used_day)
+    voucher = Voucher(
+        fingerprint, batch, AccountId(account), None, bool(is_revoked), used_day, bool(used_elsewhere)
+    )
     return SavedVoucher(voucher, lease)
 
 
 def _voucher_row(saved: SavedVoucher) -> list[Any]:
     voucher, lease = saved.voucher, saved.lease
     known = [voucher.fingerprint, voucher.batch, voucher.account, int(voucher.is_revoked), voucher.used_day]
-    if lease is None:
-        return [*known, None, None, None, None]
-    return [*known, lease.boot, lease.lease.since, lease.lease.ends, lease.ends_wall_s]
+    until: list[Any] = [None, None, None, None]
+    if lease is not None:
+        until = [lease.boot, lease.lease.since, lease.lease.ends, lease.ends_wall_s]
+    return [*known, *until, int(voucher.used_elsewhere)]
 
 
 def _binding(row: tuple[Any, ...]) -> Binding:

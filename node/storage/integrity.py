@@ -30,6 +30,7 @@ _SUSPECT = {
     f"OR state NOT IN ({_STATES})",
     "cells": f"min(down, up, busy_down, busy_up) < 0 OR max(down, up, busy_down, busy_up) > {BYTES_MAX}",
     "baselines": f"min(down, up) < 0 OR max(down, up) > {BYTES_MAX}",
+    "batches": "is_revoked NOT IN (0, 1) OR length(accounts) % 12 != 0",
     "vouchers": "is_revoked NOT IN (0, 1) OR (boot IS NULL) != (ends_boot_ms IS NULL) "
     "OR (boot IS NULL) != (since_boot_ms IS NULL) OR NOT is_fingerprint_of(fingerprint, account)",
     "bindings": f"mac NOT GLOB '{_MAC}' OR account = '' OR way NOT IN ({_WAYS})",

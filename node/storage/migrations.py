@@ -58,8 +58,11 @@ INVENTORY = (
     ),
     InventoryEntry(
         "batches",
-        N_("Codes that were printed together: what they allow, and who issued them."),
-        N_("as long as one of these codes is kept"),
+        N_(
+            "Codes that were printed together: what they allow, and who issued them. Of those that other nodes issued: what "
+            "they allow, which node issued them, and which accounts they are."
+        ),
+        N_("as long as one of these codes is kept; those of other nodes, at least 400 days"),
     ),
     InventoryEntry(
         "vouchers",
@@ -335,6 +338,24 @@ def _thirteenth(db: Connection) -> None:
     table(db, "contests").add_column("key", str, not_null_default="")
 
 
+def _fourteenth(db: Connection) -> None:
+    """Vouchers of other nodes, and batches that were revoked as a whole."""
+    batches = table(db, "batches")
+    for name in ("is_revoked", "origin_number"):
+        batches.add_column(name, int, not_null_default=0)
+    for name in ("origin", "accounts"):
+        batches.add_column(name, str, not_null_default="")
+    table(db, "vouchers").add_column("used_elsewhere", int, not_null_default=0)
+    # One fact to tell other nodes instead of one for each voucher.
+    db.execute(
+        """UPDATE batches SET is_revoked = 1 WHERE number IN
+           (SELECT batch FROM vouchers GROUP BY batch HAVING min(is_revoked) = 1)"""
+    )
+    db.execute(
+        "UPDATE vouchers SET is_revoked = 0 WHERE batch IN (SELECT number FROM batches WHERE is_revoked)"
+    )
+
+
 def _create(
     db: Connection,
     name: str,
@@ -365,6 +386,7 @@ MIGRATIONS: tuple[Callable[[Connection], None], ...] = (
     _eleventh,
     _twelfth,
     _thirteenth,
+    _fourteenth,
 )
 """In order; user_version is the number applied. Each runs in one transaction."""
 

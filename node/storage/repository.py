@@ -129,7 +129,7 @@ class StoredRepository:
     ) -> Forgotten:
         def work(db: Connection) -> Forgotten:
             usage_tables.date_unknown_days(db, today)
-            forgotten = account_tables.forget_before(db, ended=ended_before, used=used_before)
+            forgotten = account_tables.forget_before(db, ended=ended_before, used=used_before, today=today)
             session_tables.forget_ended_before(db, ended_before)
             usage_tables.forget_before(db, used_before)
             forget_intervals(db, intervals)

@@ -201,6 +201,10 @@ async def there_are_services(app: UseCases) -> None:
     app.node.services = SERVICES
 
 
+async def nodes_left(app: UseCases) -> None:
+    app.node.removed_nodes = ("Ermita de dalt", "Molí", "<b>Font</b>", "Pont", "Serra", "Coll")
+
+
 async def the_line_breaks(app: UseCases) -> None:
     app.node.down_since = app.node.clock.now
     await app.pass_time(HOUR_MS // 2)

@@ -265,6 +265,12 @@ AROUND = (
     PageScene("help", "help", "/help"),
     PageScene("my data", "my data", "/my-data", _portal(people.a_member_has_everything)),
     PageScene("erase my data", "erase", "/my-data/erase", _portal(people.a_member_comes_in)),
+    PageScene(
+        "erase my data after nodes left",
+        "erase",
+        "/my-data/erase",
+        _portal(people.a_member_comes_in, people.nodes_left),
+    ),
     PageScene("the terms", "terms", "/terms", portal(node=people.wordy)),
     PageScene("no terms", "terms", "/terms", portal(node=people.bare)),
     PageScene("no such page", "no such page", "/nowhere"),

@@ -10,7 +10,7 @@ import pytest
 from node.accounts.auth_result import Rejected
 from node.accounts.changes import Batch, Forgotten
 from node.accounts.device_bindings import DEVICES_BOUND_MAX
-from node.accounts.vouchers import IssueResult
+from node.accounts.voucher_store import IssueResult
 from node.app.views import Admitted, CodeTyped, Full, PassphraseTyped, Refused, TermsAccepted
 from node.control.active_ruleset import load_active_ruleset
 from node.control.persistence import FORGET_EVERY_MS

@@ -10,6 +10,7 @@ from mesh.page_format import VERSION, canonical
 from mesh.record_exchange import RECORDS_EXTENSION
 from mesh.secret_exchange import ANSWERS_AT_ONCE, SECRETS_EXTENSION
 from mesh.tls_transport import Dialer, Link, contexts
+from node.identity import human_form
 from tests.contracts.test_mesh_lobby import NodeWithRecord
 from tests.contracts.test_mesh_service import until
 from tests.fakes.community_statements import begun
@@ -83,6 +84,7 @@ async def test_a_member_that_floods_and_lies_delays_nobody_and_gets_no_secret_on
             await until(lambda: square.community.secrets.newest == hills.community.secrets.newest, 10)
             await asyncio.wait([listening], timeout=10)
             assert listening.done(), "the connection of the removed node is closed"
+            assert (human_form(id_of("eve")),) == square.community.removed()
             newest = square.community.secrets.newest.hex().encode()
             assert not any(newest in frame for frame in frames)
             assert 2 == len(hills.secrets.secrets)

@@ -6,6 +6,8 @@ import sqlite3
 import subprocess
 import sys
 from collections.abc import AsyncIterator, Callable, Iterable
+from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -15,6 +17,7 @@ from hypothesis import strategies as st
 from node.accounting.ledger import ERASED_MAX, Booking, ErasureNote, UsageBucket, UsageKey
 from node.accounting.periods import DAY_UNKNOWN
 from node.accounting.session_leases import Lease, SavedLease
+from node.accounts.account_list import account_list
 from node.accounts.appearance import Appearance, WelcomeText
 from node.accounts.changes import (
     CardsVoid,
@@ -95,10 +98,13 @@ leases = st.builds(
     st.none() | st.integers(0, 2**40),
 )
 changes = st.one_of(
-    st.builds(Batch, numbers, texts, st.integers(1, 2**40).map(Milliseconds), numbers, days, texts, texts),
+    st.builds(
+        Batch, numbers, texts, st.integers(1, 2**40).map(Milliseconds), numbers, days, texts, texts, st.booleans(),
+        st.sampled_from([None, "a" * 52]), numbers, st.sampled_from(["", "abcdefghijkl"]),
+    ),
     st.builds(
         SavedVoucher,
-        st.builds(Voucher, texts, numbers, accounts, st.none(), st.booleans(), days),
+        st.builds(Voucher, texts, numbers, accounts, st.none(), st.booleans(), days, st.booleans()),
         st.none() | leases,
     ),
     st.builds(Binding, macs, accounts, st.sampled_from(["terms", "card"]), days, texts, st.none() | accounts),
@@ -379,6 +385,86 @@ async def test_an_unused_batch_is_deleted_after_thirteen_months(old_things: Stor
     kept = await forgotten(old_things, rows)
     assert ["new"] == [each.voucher.fingerprint for each in kept.vouchers]
     assert [2] == [each.number for each in kept.batches]
+
+
+def listed_batch(number: int, day: str, *names: str) -> Batch:
+    """As another node lists it."""
+    accounts = account_list(AccountId(f"voucher-{name}") for name in names)
+    return replace(
+        batch(number, day), issued_by="", note="", origin=NodeId("a" * 52), origin_number=9, accounts=accounts
+    )
+
+
+async def test_an_ended_voucher_of_another_node_is_taken_out_of_its_list(
+    old_things: StoredRepository,
+) -> None:
+    gone, fresh, unused = ("abcdefghijk" + last for last in "abc")
+    rows: list[Change] = [listed_batch(1, "2026-10-01", gone, fresh, unused)]
+    rows += [voucher(gone, 1, NOON_S - 31 * DAY_S), voucher(fresh, 1, NOON_S - 29 * DAY_S)]
+    kept = await forgotten(old_things, rows)
+    assert [fresh] == [each.voucher.fingerprint for each in kept.vouchers]
+    assert [fresh + unused] == [each.accounts for each in kept.batches]
+
+
+async def test_an_empty_list_of_another_node_is_kept_until_it_is_old(old_things: StoredRepository) -> None:
+    only = "abcdefghijka"
+    rows: list[Change] = [listed_batch(1, "2026-10-01", only), listed_batch(2, "2025-10-01", only), batch(3)]
+    rows += [voucher(only, 1, NOON_S - 31 * DAY_S), voucher("new", 3, used=False)]
+    kept = await forgotten(old_things, rows)
+    assert [(1, ""), (3, "")] == [(each.number, each.accounts) for each in kept.batches]
+
+
+async def test_of_an_old_list_only_vouchers_in_use_are_kept(old_things: StoredRepository) -> None:
+    used, unused = "abcdefghijka", "abcdefghijkb"
+    rows: list[Change] = [listed_batch(1, "2025-10-01", used, unused), voucher(used, 1, NOON_S + DAY_S)]
+    await save(old_things, rows)
+    forgotten_now = await old_things.forget(
+        ended_before="2026-10-25", used_before="2025-10-20", today="2026-11-24"
+    )
+    kept = await registry(old_things)
+    assert (1,) == forgotten_now.batches
+    assert [(1, "")] == [(each.number, each.accounts) for each in kept.batches]
+    assert [used] == [each.voucher.fingerprint for each in kept.vouchers]
+
+
+async def test_the_number_of_the_last_batch_is_not_used_again(old_things: StoredRepository) -> None:
+    kept = await forgotten(old_things, [batch(4, "2025-01-01"), voucher("old", 4, used=False)])
+    assert ((), [4]) == (kept.vouchers, [each.number for each in kept.batches])
+
+
+@pytest.mark.parametrize("day", ["", "2099-01-01"])
+async def test_unused_vouchers_issued_without_a_clock_or_by_a_wrong_one_count_from_today(
+    old_things: StoredRepository, day: str
+) -> None:
+    kept = await forgotten(old_things, [batch(1, day), voucher("unused", 1, used=False)])
+    assert (1, ["2026-11-24"]) == (len(kept.vouchers), [each.issued_day for each in kept.batches])
+
+
+async def test_a_wholly_revoked_batch_of_before_becomes_one_fact(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "procomu.db"
+    with monkeypatch.context() as before:
+        before.setattr(migrations, "MIGRATIONS", migrations.MIGRATIONS[:13])
+        old = Store(path)
+        await old.run(lambda db: db.execute("PRAGMA user_version").fetchone())
+        old.close()
+    with closing(sqlite3.connect(path)) as db:
+        for number in (1, 2):
+            db.execute(
+                "INSERT INTO batches VALUES (?, 'day-pass', 86400000, 3, '2026-11-24', 'admin', '')", [number]
+            )
+        for name, number, is_revoked in (("a", 1, 1), ("b", 1, 1), ("c", 2, 1), ("d", 2, 0)):
+            row = [name, number, f"voucher-{name}", is_revoked]
+            db.execute("INSERT INTO vouchers VALUES (?, ?, ?, ?, '', NULL, NULL, NULL, NULL)", row)
+        db.commit()
+    store = Store(path)
+    kept = await registry(StoredRepository(store))
+    store.close()
+    assert [(1, True), (2, False)] == [(each.number, each.is_revoked) for each in kept.batches]
+    assert {"a": False, "b": False, "c": True, "d": False} == {
+        each.voucher.fingerprint: each.voucher.is_revoked for each in kept.vouchers
+    }
 
 
 async def test_a_device_is_known_for_thirteen_months_after_it_was_last_here(

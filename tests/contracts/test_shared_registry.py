@@ -2,11 +2,13 @@
 
 import asyncio
 import time
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
 
 from mesh import registry_pages
+from node.accounting.ledger import UsageKey
 from node.accounts.auth_result import Accepted, Rejected
 from node.accounts.cards import make_card
 from node.accounts.changes import CardsVoid
@@ -15,8 +17,8 @@ from node.accounts.registry import AccountRegistry
 from node.governance.rules import WAYS
 from node.units import AccountId, MacAddress
 from tests.contracts.test_reconciler import until
-from tests.fakes.members import COMMUNITY
-from tests.fakes.neighbours import id_of, key_of
+from tests.fakes.members import COMMUNITY, guest_account
+from tests.fakes.neighbours import bucket, id_of, key_of
 from tests.fakes.shared_node import SharedNode
 
 ANA, PHONE = AccountId("ana"), MacAddress("02:00:00:00:00:77")
@@ -270,3 +272,77 @@ async def test_objections_of_before_are_shared_from_the_first_start_on(tmp_path:
             await until(lambda: [("I work at night.", "")] == texts(valley))
             assert key_of_objection(hill) == key_of_objection(valley)
             assert 1 == len(texts(hill))
+
+
+GUEST = guest_account(PHONE)
+BEFORE, HERE = "2026-10-30", "2026-11-24"
+
+
+async def used_days(node: SharedNode) -> set[str]:
+    """Days with usage of the guest, on the disk or in the ledger."""
+    buckets = await node.loop.persistence.buckets("", account=GUEST)
+    return {key.day for key, bucket in buckets.items() if bucket.uplink.total}
+
+
+async def book_earlier(node: SharedNode) -> None:
+    """Usage of the month before, counted by this node."""
+    writer = node.loop.persistence.writer
+    key = UsageKey(writer.node, writer.incarnation, GUEST, BEFORE)
+    node.loop.persistence.keep([(key, bucket(500))])
+    await node.loop.persistence.flush(node.clock.now)
+    node.mesh.publish()
+
+
+async def test_a_person_who_erases_their_data_at_one_node_is_erased_at_the_other_also_after_a_split(
+    tmp_path: Path,
+) -> None:
+    hill, valley = SharedNode("hill", tmp_path, "valley"), SharedNode("valley", tmp_path, "hill")
+    async with hill.running(), valley.running(hill):
+        for node in (hill, valley):
+            await book_earlier(node)
+        await until(lambda: bool(hill.mesh._links))
+        async with asyncio.timeout(20):
+            while len(await hill.loop.persistence.buckets("", account=GUEST)) < 2:
+                await asyncio.sleep(0.1)
+    async with valley.running():  # a split: objections of the same person there
+        rows = valley.loop.registry.add_objection(GUEST, "", "Mine.", valley.loop.persistence.instant())
+        assert not isinstance(rows, Rejected)
+        await valley.loop.remember(rows)
+    async with hill.running():
+        await hill.loop.admit(PHONE, "1")
+        await hill.erase(PHONE)
+        assert set() == await used_days(hill)
+    async with hill.running(), valley.running(hill):
+        await until(lambda: valley.loop.persistence.erased.is_known(GUEST, HERE))
+        await until(lambda: not valley.shared._unapplied)
+        assert not valley.loop.registry.objections.of(GUEST)
+        assert set() == await used_days(valley)
+        await asyncio.sleep(1.2)
+        assert not hill.loop.registry.objections.of(GUEST)
+        assert set() == await used_days(hill)
+    valley.kill()
+    async with valley.running():
+        assert set() == await used_days(valley)
+
+
+async def test_a_node_that_returns_late_does_not_erase_what_came_after(tmp_path: Path) -> None:
+    names = ("hill", "valley", "coast")
+    hill, valley, coast = (SharedNode(name, tmp_path, *(set(names) - {name})) for name in names)
+    async with hill.running(), valley.running(hill), coast.running(hill):
+        await set_passphrase(hill, "corn-and-oil")
+        await until(lambda: has_word(coast, "corn-and-oil") and has_word(valley, "corn-and-oil"))
+    async with hill.running(), valley.running(hill):
+        hill.erasures.tell(ANA)
+        hill.loop.persistence.erase(None, ANA, HERE)
+        await hill.loop.remember(hill.loop.registry.drop_passphrase(ANA))
+        await until(lambda: not valley.loop.registry.has_passphrase(ANA))
+        for node in (hill, valley):
+            node.clock.wall += timedelta(days=3)
+        await set_passphrase(valley, "salt-and-bread")
+        await until(lambda: has_word(hill, "salt-and-bread"))
+        coast.clock.wall += timedelta(days=3)
+        async with coast.running(hill, valley):
+            await until(lambda: coast.loop.persistence.erased.is_known(ANA, HERE))
+            await until(lambda: has_word(coast, "salt-and-bread"))
+            await asyncio.sleep(1.5)
+            assert all(has_word(node, "salt-and-bread") for node in (hill, valley, coast))

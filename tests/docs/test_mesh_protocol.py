@@ -1,5 +1,6 @@
 """mesh/PROTOCOL.md against the code: its vectors, its limits, its diagram."""
 
+import hmac
 import json
 import re
 from dataclasses import asdict
@@ -9,12 +10,16 @@ from typing import Any
 import pytest
 
 from mesh import (
+    batch_kind,
+    batch_pages,
     call_header,
     callable_address,
     community_record,
     community_secret,
     community_state,
     directory,
+    file_version,
+    file_versions,
     invite,
     link_selection,
     lobby,
@@ -48,8 +53,13 @@ from mesh.past_kind import past_of
 from mesh.roster import nodes_digest
 from mesh.signed_statement import SignedStatement, read_statement
 from mesh.usage_kind import PageContent, usage_rows
+from node.accounts import device_names, voucher_records
+from node.accounts.codes import Code, read_code
+from node.accounts.voucher_records import join_vouchers
+from node.accounts.vouchers import voucher_account, voucher_fingerprint
+from node.app import roaming_records, shared_vouchers
 from node.identity import human_form, key_from_raw, own_node_id, verify
-from node.keyring import Keyring
+from node.keyring import Keyring, derived_key
 from tests.docs import mesh_vectors
 from tests.docs.peering_diagram import diagram
 
@@ -79,13 +89,24 @@ LIMITS = {
     "characters of a version in a node page": node_kind.VERSION_CHARS_MAX,
     "parts of the records of one author": registry_kind.REGISTRY_PARTS,
     "records in a part": registry_kind.RECORDS_PER_PART_MAX,
+    "objects and lists in one another in it": registry_kind.VALUE_DEPTH_MAX,
     "bytes of the value of a record": registry_kind.VALUE_BYTES_MAX,
     "bytes of records that one node carries": registry_records.OWN_BYTES_MAX,
     "of these, of kinds that devices cause": registry_records.PLENTIFUL_BYTES_MAX,
     "of these, of one such kind": registry_records.KIND_BYTES_MAX,
     "bytes of records in a part": registry_records.PART_BYTES_MAX,
+    "parts of the batches of one author": batch_kind.BATCH_PARTS,
+    "batches in a part": batch_kind.BATCHES_PER_PART_MAX,
+    "bytes of batches in a part": batch_kind.PART_BYTES_MAX,
+    "vouchers of a batch": batch_kind.ACCOUNTS_PER_BATCH_MAX,
     "extensions in a hello": messages.EXTENSIONS_MAX,
     "text of a statement": signed_statement.TEXT_BYTES_MAX,
+    "text of a version": signed_statement.FILE_TEXT_BYTES_MAX,
+    "text of that file, unpacked": file_version.FILE_BYTES_MAX,
+    "versions that one names": file_version.BEFORE_MAX,
+    "characters of the reason": file_version.REASON_CHARS_MAX,
+    "versions kept of one file": file_versions.HEADS_MAX,
+    "signatures kept of a version": file_versions.SIGNATURES_MAX,
     "signatures of a statement": signed_statement.SIGNATURES_MAX,
     "admins of a community": community_record.ADMINS_MAX,
     "recovery keys": community_record.RECOVERY_KEYS_MAX,
@@ -174,6 +195,33 @@ def test_the_registry_page_of_the_vectors_is_accepted() -> None:
     said = page_content(page, frozenset({page.author}))
     assert isinstance(said, registry_kind.RegistryContent)
     assert page.body == registry_kind.registry_body(said.records)
+
+
+def test_the_batch_page_of_the_vectors_is_accepted() -> None:
+    found = vector("batch")
+    page = decode(str(found["frame"]).encode())
+    assert isinstance(page, Page)
+    assert verify(page.author, PAGE_KIND, page.signed, page.signature)
+    assert (found["label"], found["digest"]) == (page.label, page_digest(page))
+    said = page_content(page, frozenset({page.author}))
+    assert isinstance(said, batch_kind.BatchContent)
+    assert page.body == batch_kind.batch_body(said)
+    assert all(joined == join_vouchers(one, other) for one, other, joined in found["joined"])  # type: ignore[union-attr]
+
+
+def test_the_account_of_a_code_is_that_of_the_vectors() -> None:
+    found = vector("batch")
+    key = derived_key(bytes.fromhex(str(found["secret_hex"])), "vouchers")
+    code = read_code(str(found["code"]))
+    assert isinstance(code, Code)
+    assert found["account"] == voucher_account(voucher_fingerprint(key, code))
+
+
+def test_the_document_says_how_long_a_list_of_vouchers_holds() -> None:
+    text = " ".join(PAGE.split())
+    assert f"again after {batch_pages.SAID_AGAIN_DAYS} days" in text
+    assert f"more than {shared_vouchers.STALE_DAYS} days" in text
+    assert f"more than {voucher_records.UNUSED_DAYS} days" in text
 
 
 def test_the_document_says_how_long_a_record_is_said_by_nobody() -> None:
@@ -342,3 +390,17 @@ class SecretsOfVectors:
             assert isinstance(state.add(said), SignedStatement)
         self.held: dict[str, bytes] = {}
         self.exchange = secret_exchange.SecretExchange(lambda: state, lambda: self.held, lambda _node: None)
+
+
+def test_a_device_of_the_vectors_is_named_as_the_document_says() -> None:
+    found = vector("devices")
+    for secret, name in dict(found["names"]).items():  # type: ignore[call-overload]
+        key = hmac.digest(bytes.fromhex(secret), b"device names", "sha256")
+        assert name == hmac.digest(key, str(found["mac"]).encode(), "sha256")[:16].hex()
+    text = " ".join(PAGE.split())
+    assert (
+        f"under the last {'eight' if device_names.KEYS_MAX == 8 else device_names.KEYS_MAX}, the newest first"
+        in text
+    )
+    assert f"ends more than {roaming_records.END_TOLERANCE_S} s later there" in text
+    assert f"first {roaming_records.NODE_CHARS} characters of the id" in text

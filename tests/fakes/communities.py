@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from hypothesis import strategies as st
 
 from node.accounting.ledger import Ledger, UsageBucket, UsageKey
-from node.accounts.vouchers import Batch, IssueResult
+from node.accounts.voucher_store import IssueResult
+from node.accounts.vouchers import Batch
 from node.control.active_ruleset import load_active_ruleset
 from node.control.effective_policy import EffectivePolicy
 from node.enforcement.plan import FirewallConfig, TrafficPlan

@@ -25,7 +25,7 @@ from node.accounts.codes import Code
 from node.accounts.device_bindings import Binding, Unbound
 from node.accounts.member_passphrases import hash_passphrase, is_right
 from node.accounts.registry import AccountRegistry, PassphraseQuestion
-from node.accounts.vouchers import IssueResult
+from node.accounts.voucher_store import IssueResult
 from node.governance.allowance import Unit
 from node.governance.members import MemberDirectory, make_member_directory
 from node.governance.rules import WAYS

@@ -8,7 +8,9 @@ from pathlib import Path
 
 from mesh.announcement import Address, ConfiguredPeer
 from mesh.service import MeshService
+from node.accounts import personal_data
 from node.app.mesh_usage import MeshUsage
+from node.app.shared_erasures import SharedErasures
 from node.app.shared_kinds import shared_registry
 from node.control.active_ruleset import load_active_ruleset
 from node.control.reconciler import Reconciler
@@ -16,7 +18,7 @@ from node.enforcement.plan import FirewallConfig
 from node.governance.rules import ActiveRuleset
 from node.storage.database import Store
 from node.storage.repository import StoredPageCache, StoredRepository
-from node.units import NodeId
+from node.units import MacAddress, NodeId
 from tests.contracts.test_reconciler import MEMBER_DIRECTORY, RULES, until
 from tests.fakes.kernel import FakeKernel
 from tests.fakes.members import COMMUNITY, guest_account, make_registry
@@ -72,6 +74,7 @@ class SharedNode:
             tick_s=0.02,
         )
         self.shared = shared_registry(self.loop, self.clock)
+        self.erasures = SharedErasures(self.loop, self.shared)
         self.mesh = MeshService(
             key=key_of(self.name),
             community_id=COMMUNITY,
@@ -126,6 +129,13 @@ class SharedNode:
     def lose_data(self) -> None:
         shutil.rmtree(self.folder / "data")
         (self.folder / "data").mkdir()
+
+    async def erase(self, mac: MacAddress) -> None:
+        """As the person with the device does it, whose last one it is."""
+        account = self.loop.account_of(mac)
+        rows = personal_data.erase(self.loop.registry, account, mac, self.loop.persistence.instant())
+        self.erasures.tell(account)
+        await self.loop.erase(mac, account, is_last=True, changes=rows)
 
     def knows(self, kind: str, key: str) -> object:
         """The value in effect; None without one."""

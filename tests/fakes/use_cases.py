@@ -31,7 +31,8 @@ from node.accounts.cards import Card, make_card, next_serial
 from node.accounts.codes import shown
 from node.accounts.notices import Notice
 from node.accounts.terms import Terms, TermsText
-from node.accounts.vouchers import Batch, IssueResult
+from node.accounts.voucher_store import IssueResult
+from node.accounts.vouchers import Batch
 from node.app.account import AccountService
 from node.app.admin import AdminService
 from node.app.admin_access import AdminAccessService
@@ -40,6 +41,7 @@ from node.app.next_rules import NextRulesService
 from node.app.node_graph import NodeGraphService
 from node.app.rule_adoption import RuleAdoption
 from node.app.rule_files import RuleFiles, Stamp, fingerprint
+from node.app.shared_files import SharedFiles
 from node.app.status import StatusSnapshot
 from node.app.views import (
     Admitted,
@@ -182,6 +184,7 @@ class UseCases:
         files.written(self.node.rules_text, self.node.members_text)
         # As `open` does. The rules were checked with these members by `ruleset_of`, once for all tests.
         files.members_fingerprint = fingerprint(self.node.members_text)
+        files.members_in_force = self.node.members_text
         return files
 
     @cached_property
@@ -190,6 +193,18 @@ class UseCases:
         if self.node.folder != NOWHERE:
             assert self.files is self._files, "they are written"
         return self._adoption
+
+    @cached_property
+    def shared_files(self) -> SharedFiles:
+        """It looks when a test calls `look`."""
+        return SharedFiles(
+            self.node.community,
+            self.loop,
+            self.files,
+            self.adoption,
+            archive=self.node.archive,
+            clock=self.node.clock,
+        )
 
     @cached_property
     def measured_check(self) -> MeasuredCheck:
@@ -229,6 +244,7 @@ class UseCases:
                 random=secrets.token_bytes,
             ),
             adoption=self.adoption,
+            shared_files=self.shared_files,
             backups=self.node.backups,
             fingerprint=lambda: self.node.admin_fingerprint,
             sign_card=partial(make_card, KEY, COMMUNITY),
@@ -503,6 +519,7 @@ class AppFixture:
         self._memories = memories or (lambda: self.repository)
         self.folder, self.rules_text, self.members_text = folder, rules_text + rules + joining, members
         self.down_since: Monotonic | None = None
+        self.removed_nodes: tuple[str, ...] = ()
         """Since when the uplink is down."""
         self.portal_url = ""
         self.portal_runs = True
@@ -573,6 +590,7 @@ class AppFixture:
             services=lambda: self.services,
             portal_url=lambda: self.portal_url,
             down_since=lambda: self.down_since,
+            removed_nodes=lambda: self.removed_nodes,
             intervals_of=self.intervals_of,
             next_rules=NextRulesService(
                 loop,

@@ -6,7 +6,7 @@ import pytest
 
 from captive_portal import views
 from captive_portal.request_context import Download, PageResponse, Redirect, RequestContext, SplashResponse
-from tests.fakes.portal_server import context
+from tests.fakes.portal_server import context, rendered
 from tests.fakes.use_cases import ANA, UseCases
 
 
@@ -80,6 +80,18 @@ async def test_personal_data_is_a_page_and_a_file(app: UseCases) -> None:
     assert isinstance(document, Download)
     assert "my-data.json" == document.file_name
     assert "ana" == json.loads(document.body)["account"]
+
+
+async def test_own_data_and_its_erasure_name_the_nodes_that_may_still_hold_copies(app: UseCases) -> None:
+    await app.join_by_card(ANA)
+    for path in ("/my-data", "/my-data/erase"):
+        for removed, shown in (((), None), (("Molí", "<b>"), "received: Molí, &lt;b&gt;.")):
+            app.node.removed_nodes = removed
+            outcome = await views.FOR_DEVICES[path](context(app, path=path))
+            assert isinstance(outcome, PageResponse)
+            page = " ".join(rendered(outcome.page).decode().split())
+            assert ("left the community" in page) == bool(removed)
+            assert shown is None or shown in page
 
 
 @pytest.mark.parametrize("path", [*views.FOR_ALL, *views.FOR_DEVICES])

@@ -4,7 +4,14 @@ import pytest
 
 from node.accounts.changes import CardsVoid, PassphraseGone, PassphraseHash
 from node.accounts.member_passphrases import DUMMY_HASH
-from node.accounts.passphrase_records import KIND, apply_passphrase, no_passphrase, passphrase_record
+from node.accounts.passphrase_records import (
+    KIND,
+    apply_passphrase,
+    is_same_passphrase,
+    no_passphrase,
+    passphrase_day,
+    passphrase_record,
+)
 from node.accounts.registry_record import RegistryRecord
 from node.units import AccountId
 from tests.fakes.members import make_registry
@@ -17,7 +24,7 @@ def record(value: dict[str, object]) -> RegistryRecord:
 
 
 def test_a_hash_has_no_end_and_its_removal_lasts_thirteen_months() -> None:
-    assert (ANA, {"hash": "h"}, "") == passphrase_record(PassphraseHash(ANA, "h"), TODAY)
+    assert (ANA, {"hash": "h", "day": TODAY}, "") == passphrase_record(PassphraseHash(ANA, "h"), TODAY)
     assert (ANA, {}, "2028-01-04") == passphrase_record(PassphraseGone(ANA), TODAY)
     assert passphrase_record(CardsVoid(ANA, 7), TODAY) is None
 
@@ -42,3 +49,16 @@ def test_what_cannot_be_read_changes_nothing(value: dict[str, object]) -> None:
 def test_an_account_without_a_passphrase_says_so_unless_its_record_does() -> None:
     assert ({}, "2028-01-04") == no_passphrase(record({"hash": DUMMY_HASH}), TODAY)
     assert no_passphrase(record({}), TODAY) is None
+
+
+@pytest.mark.parametrize("day", [7, None, "unknown", "2026-02-30", ""])
+def test_a_day_that_cannot_be_read_is_not_known(day: object) -> None:
+    assert "" == passphrase_day(record({"hash": DUMMY_HASH, "day": day}))
+    assert TODAY == passphrase_day(record({"hash": DUMMY_HASH, "day": TODAY}))
+    said = passphrase_record(PassphraseHash(ANA, DUMMY_HASH), str(day))
+    assert (ANA, {"hash": DUMMY_HASH, "day": ""}, "") == said
+
+
+def test_the_day_alone_makes_no_new_version() -> None:
+    assert is_same_passphrase({"hash": "h", "day": TODAY}, {"hash": "h", "day": ""})
+    assert not is_same_passphrase({"hash": "h"}, {})

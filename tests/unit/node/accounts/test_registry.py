@@ -129,7 +129,7 @@ def test_a_revoked_voucher_admits_nobody_and_its_people_are_guests(town):
     assert Rejected("code-revoked") == town.code(TABLET, code.text)
     assert Rejected("code-revoked") == town.registry.enter_by_terms(PHONE, ["voucher"], at())
     assert town.registry.account_of(PHONE) is None
-    town.keep(town.registry.vouchers.restore(names))
+    town.keep(town.registry.vouchers.restore(names, at().now))
     assert used.account == town.registry.account_of(PHONE)
 
 
@@ -551,7 +551,9 @@ def test_a_restart_restores_everything(town):
 def test_rows_deleted_from_storage_are_deleted_everywhere(town):
     registry = full(town).registry
     (voucher,) = registry.vouchers.of_batch(1)
-    assert () == registry.forget(Forgotten((voucher.fingerprint,), (PHONE,), (1,), (1,)), at(400 * DAY_MS))
+    assert () == registry.forget(
+        Forgotten((voucher.fingerprint,), (), (PHONE,), (1,), (1,)), at(400 * DAY_MS)
+    )
     kinds = {type(row) for row in registry.rows()}
     assert {PassphraseHash, CardsVoid, Terms} == kinds
     assert registry.bindings.get(PHONE) is None
@@ -596,7 +598,9 @@ def test_one_code_is_one_account_that_never_outlives_its_promise(events):
             name = town.registry.vouchers.find(first).fingerprint
             store = town.registry.vouchers
             town.keep(
-                store.revoke([name], at(now).now).changes if kind == "revoke" else store.restore([name])
+                store.revoke([name], at(now).now).changes
+                if kind == "revoke"
+                else store.restore([name], at(now).now)
             )
         elif kind == "restart":
             town.restart(at(now))

@@ -7,9 +7,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from node.accounts import vouchers as voucher_module
+from node.accounts import voucher_store as voucher_module
+from node.accounts import vouchers as voucher_forms
 from node.accounts.codes import Code
-from node.accounts.vouchers import Batch, IssueResult, SavedVoucher, Voucher, VoucherStore, voucher_state
+from node.accounts.voucher_store import IssueResult, VoucherStore
+from node.accounts.vouchers import Batch, SavedVoucher, Voucher, voucher_state
 from node.units import Milliseconds, Monotonic, Now
 
 DAY_MS = 86_400_000
@@ -81,7 +83,7 @@ def test_codes_of_each_secret_that_is_kept_are_found_and_new_ones_are_for_the_ne
         keys.append(bytes([number]) * 32)
     for key, codes in by_key.items():
         assert all(
-            voucher_module.voucher_fingerprint(key, code) == vouchers.find(code).fingerprint for code in codes
+            voucher_forms.voucher_fingerprint(key, code) == vouchers.find(code).fingerprint for code in codes
         )
     removed = VoucherStore(lambda: (keys[0],), Random(7).randbytes)
     removed.take(
@@ -167,9 +169,9 @@ def test_revoking_reports_whose_sessions_end_and_can_be_undone():
     assert (used.account,) == withdrawn.accounts
     assert {"revoked": 3} == vouchers.counts(1, Monotonic(1))
     assert () == vouchers.revoke(names, Monotonic(1)).fingerprints
-    assert 3 == len(vouchers.restore(withdrawn.fingerprints))
+    assert 3 == len(vouchers.restore(withdrawn.fingerprints, Monotonic(1)))
     assert used == vouchers.find(done.codes[0])
-    assert () == vouchers.restore(withdrawn.fingerprints)
+    assert () == vouchers.restore(withdrawn.fingerprints, Monotonic(1))
 
 
 def test_a_revoked_row_keeps_its_lease_for_the_undo():
@@ -309,7 +311,7 @@ def test_no_voucher_lasts_longer_than_its_batch_says(events):
         elif kind == "revoke":
             disk.save(vouchers.revoke([vouchers.find(code).fingerprint], when.now).changes)
         elif kind == "restore":
-            disk.save(vouchers.restore([vouchers.find(code).fingerprint]))
+            disk.save(vouchers.restore([vouchers.find(code).fingerprint], when.now))
         elif kind == "restart":
             vouchers = disk.start(when, now)
         elif kind == "reboot":

@@ -20,6 +20,6 @@ async def test_a_change_is_stored_together_with_its_record() -> None:
     queued = loop.persistence.pending.take()
     assert {
         RecordRow("cards", "ana", 1, "", '{"below":3}'),
-        RecordRow("passphrase", "ana", 1, "", f'{{"hash":"{DUMMY_HASH}"}}'),
+        RecordRow("passphrase", "ana", 1, "", f'{{"day":"2026-11-24","hash":"{DUMMY_HASH}"}}'),
     } == {each for each in queued if isinstance(each, RecordRow)}
     assert 1 <= len(shared.changed_parts(is_all=False)) <= 2

@@ -120,6 +120,14 @@ def test_connections_are_shown_with_the_device_that_has_the_most():
     assert expected in output.status(view, PLAIN)
 
 
+def test_nodes_that_were_removed_are_named_as_those_that_may_still_hold_copies():
+    names = tuple(f"node {number}" for number in range(output.REMOVED_NODES_MAX + 2))
+    said = "Removed nodes, which may still hold copies of what they received: "
+    for removed, shown in ((("hills",), "hills."), (names, f"{', '.join(names[:-2])} and 2 more.")):
+        view = as_answered(overview=replace(OVERVIEW, removed_nodes=removed), memory=MEMORY)
+        assert said + shown in output.status(view, PLAIN)
+
+
 def test_an_uplink_of_unknown_speed_is_shown_as_such():
     view = as_answered(overview=OVERVIEW, memory=MEMORY)
     view["overview"] |= {"uplink": None, "online": [], "peers": [], "warnings": []}

@@ -75,14 +75,14 @@ def test_a_migration_that_fails_changes_nothing(monkeypatch: pytest.MonkeyPatch)
 def test_columns_accept_no_value_of_another_type_and_no_unexpected_null() -> None:
     db = begun()
     for statement in (
-        "INSERT INTO vouchers VALUES ('f', 'many', 'a', 0, '', NULL, NULL, NULL, NULL)",
-        "INSERT INTO vouchers VALUES ('f', 1, NULL, 0, '', NULL, NULL, NULL, NULL)",
-        "INSERT INTO vouchers VALUES (NULL, 1, 'a', 0, '', NULL, NULL, NULL, NULL)",
+        "INSERT INTO vouchers VALUES ('f', 'many', 'a', 0, '', NULL, NULL, NULL, NULL, 0)",
+        "INSERT INTO vouchers VALUES ('f', 1, NULL, 0, '', NULL, NULL, NULL, NULL, 0)",
+        "INSERT INTO vouchers VALUES (NULL, 1, 'a', 0, '', NULL, NULL, NULL, NULL, 0)",
         "INSERT INTO devices VALUES (NULL, 'a', 1, '')",
     ):
         with pytest.raises(sqlite3.IntegrityError):
             db.execute(statement)
-    db.execute("INSERT INTO vouchers VALUES ('f', 1, 'a', 0, '', NULL, NULL, NULL, NULL)")
+    db.execute("INSERT INTO vouchers VALUES ('f', 1, 'a', 0, '', NULL, NULL, NULL, NULL, 0)")
     db.close()
 
 
