@@ -72,7 +72,7 @@ async def test_names_that_cannot_be_read_have_no_end() -> None:
 
 
 async def test_a_start_waits_for_a_page_cache_that_is_slow_and_not_for_one_that_fails() -> None:
-    class Slow(FakePageCache):
+    class CacheThatIsSlow(FakePageCache):
         asked = 0
 
         async def read(self, names: Iterable[str]) -> dict[str, bytes]:
@@ -81,7 +81,7 @@ async def test_a_start_waits_for_a_page_cache_that_is_slow_and_not_for_one_that_
                 raise StorageSlow("it has not answered for 3 s", "look at its disk")
             return await super().read(names)
 
-    cache = Slow()
+    cache = CacheThatIsSlow()
     cache.records = {"booked": b"x"}
     assert [b"x"] == await PageReader(cache, Exchange("the-village", frozenset)).records(
         ["booked", "changes"]
