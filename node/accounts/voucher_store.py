@@ -6,11 +6,11 @@ from dataclasses import dataclass, field, replace
 
 from node.accounting.session_leases import Lease, SavedLease, rebased_lease
 from node.accounts.account_list import (
+    ListIndex,
     account_list,
     count_listed,
     is_listed,
     listed,
-    short_account,
     without,
 )
 from node.accounts.codes import RANDOM_BYTES, Code, make_code
@@ -80,6 +80,8 @@ class VoucherStore:
         self.batches: dict[int, Batch] = {}
         self._of_other: dict[tuple[NodeId, int], list[int]] = {}
         """Numbers here by the node that issued a batch, and its number there."""
+        self._index: ListIndex | None = None
+        """Of the lists of accounts, once one is looked for; None after a list changed."""
         self._by_fingerprint: dict[str, Voucher] = {}
         self._by_account: dict[AccountId, str] = {}
         self._by_batch: dict[int, list[str]] = {}
@@ -311,7 +313,7 @@ class VoucherStore:
                 self._drop(voucher)
         for number in batches:
             if number in self.batches:
-                self.batches[number] = replace(self.batches[number], accounts="")
+                self._relist(number, "")
                 self._drop_empty(number)
         return tuple(rows)
 
@@ -326,8 +328,7 @@ class VoucherStore:
             kept = account_list(each for each in listed(before.accounts) if is_listed(heard.accounts, each))
             if kept == before.accounts:
                 return ()
-            self.batches[before.number] = after = replace(before, accounts=kept)
-            return (after,)
+            return (self._relist(before.number, kept),)
         if heard.origin is None and heard.number <= self._last_stored:
             return ()  # it was forgotten here
         own = [each for each in listed(heard.accounts) if each in self._by_account]
@@ -412,10 +413,11 @@ class VoucherStore:
 
     def _known(self, account: AccountId) -> Voucher | None:
         name = self._by_account.get(account)
-        if name is not None or not short_account(account):
-            return self._by_fingerprint.get(name or "")
-        found = (number for number, each in self.batches.items() if is_listed(each.accounts, account))
-        number = next(found, None)
+        if name is not None:
+            return self._by_fingerprint[name]
+        if self._index is None:
+            self._index = ListIndex({number: batch.accounts for number, batch in self.batches.items()})
+        number = self._index.number_of(account)
         return None if number is None else Voucher(account, number, account)
 
     def _named(self, fingerprint: str) -> Voucher | None:
@@ -444,12 +446,15 @@ class VoucherStore:
         self._by_batch[number].remove(name)
         self._saved.pop(name, None)
         if self.batches[number].accounts:
-            kept = without(self.batches[number].accounts, voucher.account)
-            self.batches[number] = replace(self.batches[number], accounts=kept)
+            self._relist(number, without(self.batches[number].accounts, voucher.account))
         if not self._by_batch[number]:
             del self._by_batch[number]
         if self.batches[number].origin is None:
             self._drop_empty(number)
+
+    def _relist(self, number: int, accounts: str) -> Batch:
+        self.batches[number], self._index = replace(self.batches[number], accounts=accounts), None
+        return self.batches[number]
 
     def _drop_empty(self, number: int) -> None:
         """A batch of another node stays without vouchers, or its old list would come as a new one."""
@@ -459,7 +464,7 @@ class VoucherStore:
                 self._of_other[gone.origin, gone.origin_number].remove(number)
 
     def _add(self, batch: Batch) -> None:
-        self.batches[batch.number] = batch
+        self.batches[batch.number], self._index = batch, None
         self._last_batch = max(self._last_batch, batch.number)
         if batch.origin is not None:
             self._of_other.setdefault((batch.origin, batch.origin_number), []).append(batch.number)
