@@ -4,6 +4,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from node.accounts.account_list import (
+    ListIndex,
     account_list,
     account_of_short,
     count_listed,
