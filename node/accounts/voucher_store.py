@@ -80,6 +80,9 @@ class VoucherStore:
         self.batches: dict[int, Batch] = {}
         self._of_other: dict[tuple[NodeId, int], list[int]] = {}
         """Numbers here by the node that issued a batch, and its number there."""
+        self._sizes: dict[int, int] = {}
+        self._total = 0
+        """Of all sizes: how many vouchers there are."""
         self._index: ListIndex | None = None
         """Of the lists of accounts, once one is looked for; None after a list changed."""
         self._by_fingerprint: dict[str, Voucher] = {}
@@ -90,10 +93,7 @@ class VoucherStore:
         self._last_batch, self._last_stored = 0, 0
 
     def __len__(self) -> int:
-        return sum(
-            max(count_listed(batch.accounts), len(self._by_batch.get(number, ())))
-            for number, batch in self.batches.items()
-        )
+        return self._total
 
     def take(
         self,
@@ -325,7 +325,9 @@ class VoucherStore:
         this node that a neighbour gives back after a loss. None if it is beyond `VOUCHERS_MAX`."""
         before = self._heard_before(heard)
         if before is not None:
-            kept = account_list(each for each in listed(before.accounts) if is_listed(heard.accounts, each))
+            kept = before.accounts
+            if heard.accounts != kept:
+                kept = account_list({*listed(kept)} & {*listed(heard.accounts)})
             if kept == before.accounts:
                 return ()
             return (self._relist(before.number, kept),)
@@ -449,22 +451,36 @@ class VoucherStore:
             self._relist(number, without(self.batches[number].accounts, voucher.account))
         if not self._by_batch[number]:
             del self._by_batch[number]
+        self._measure(number)
         if self.batches[number].origin is None:
             self._drop_empty(number)
 
     def _relist(self, number: int, accounts: str) -> Batch:
         self.batches[number], self._index = replace(self.batches[number], accounts=accounts), None
+        self._measure(number)
         return self.batches[number]
+
+    def _measure(self, number: int) -> None:
+        """Call after the batch got or lost vouchers."""
+        batch = self.batches.get(number)
+        size = (
+            max(count_listed(batch.accounts), len(self._by_batch.get(number, ()))) if batch is not None else 0
+        )
+        self._total += size - self._sizes.pop(number, 0)
+        if size:
+            self._sizes[number] = size
 
     def _drop_empty(self, number: int) -> None:
         """A batch of another node stays without vouchers, or its old list would come as a new one."""
         if self.is_empty(number):
             gone = self.batches.pop(number)
+            self._measure(number)
             if gone.origin is not None:
                 self._of_other[gone.origin, gone.origin_number].remove(number)
 
     def _add(self, batch: Batch) -> None:
         self.batches[batch.number], self._index = batch, None
+        self._measure(batch.number)
         self._last_batch = max(self._last_batch, batch.number)
         if batch.origin is not None:
             self._of_other.setdefault((batch.origin, batch.origin_number), []).append(batch.number)
@@ -504,5 +520,6 @@ class VoucherStore:
         if voucher.fingerprint not in self._by_fingerprint:
             self._by_account[voucher.account] = voucher.fingerprint
             self._by_batch.setdefault(voucher.batch, []).append(voucher.fingerprint)
+            self._measure(voucher.batch)
         self._by_fingerprint[voucher.fingerprint] = voucher
         return self._row(voucher)

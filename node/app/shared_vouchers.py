@@ -42,6 +42,8 @@ from node.units import AccountId, Milliseconds, NodeId
 
 STALE_DAYS = 30
 """A list that nobody confirmed for so long can have vouchers that ended and were forgotten everywhere."""
+WAITING_MAX = 64
+"""Pages with lists for which there is no room now, kept to be tried again; others are, after a restart."""
 LOOK_EVERY_S = 600.0
 """Between two looks for lists that can be taken in now."""
 
@@ -121,7 +123,7 @@ class SharedVouchers:
         for (author, part), content in heard.items():
             left = [each for each in content.batches if not self._take(author, each, content.day)]
             beyond += len(left)
-            if left and (author, part) not in self._heard:
+            if left and (author, part) not in self._heard and len(self._heard) < WAITING_MAX:
                 self._heard[author, part] = content
             await asyncio.sleep(0)
         self._beyond = beyond

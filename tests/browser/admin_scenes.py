@@ -434,11 +434,11 @@ ADMIN_SCENES = (
     ),
     _admin("one voucher", "voucher", "/vouchers", after=_looks_at_one),
     _admin("vouchers of another node in the list", "vouchers", "/vouchers", server=open_with_other_vouchers),
-    _admin("a batch of another node", "batch", "/vouchers/batch?number=2", server=open_with_other_vouchers),
+    _admin("a batch of another node", "batch", "/vouchers/batch?number=1", server=open_with_other_vouchers),
     _admin(
         "a batch of another node revoked",
         "batch",
-        "/vouchers/batch?number=2",
+        "/vouchers/batch?number=1",
         server=open_with_other_vouchers,
         after=_revokes_the_batch,
     ),
