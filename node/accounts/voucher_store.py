@@ -365,24 +365,22 @@ class VoucherStore:
         voucher = self._known(account)
         if voucher is None:
             return ()
-        batch, saved = self.batches[voucher.batch], self._saved.get(voucher.fingerprint)
+        batch, lease = self.batches[voucher.batch], voucher.lease
         if ends_s < first_end_possible_s(batch):
             ends_s = 0
-        is_same = (
-            saved is not None
-            and saved.ends_wall_s is not None
-            and abs(saved.ends_wall_s - ends_s) < LEASE_MOVES_S
-        )
-        if voucher.lease is not None and (not ends_s or is_same):
+        left_ms: int = batch.lasts_ms
+        if ends_s and at.wall_s is not None:
+            left_ms = min(max((ends_s - at.wall_s) * 1000, 0), left_ms)
+        heard = Lease(at.now, Monotonic(at.now + left_ms))
+        if lease is not None and (not ends_s or self._ends_so(voucher, ends_s, heard, at)):
             return ()
-        lease = voucher.lease
-        if lease is None or at.wall_s is not None:
-            left_ms: int = batch.lasts_ms
-            if ends_s and at.wall_s is not None:
-                left_ms = min(max((ends_s - at.wall_s) * 1000, 0), left_ms)
-            lease = Lease(at.now, Monotonic(at.now + left_ms))
-        used = replace(voucher, lease=lease, used_day=used_day, used_elsewhere=True)
+        used_lease = heard if lease is None or at.wall_s is not None else lease
+        used = replace(voucher, lease=used_lease, used_day=used_day, used_elsewhere=True)
         return (self._keep(used, at, ends_s),)
+
+    def used_elsewhere(self) -> tuple[AccountId, ...]:
+        """Accounts of the vouchers whose end another node says."""
+        return tuple(each.account for each in self._by_fingerprint.values() if each.used_elsewhere)
 
     def number_here(self, origin: NodeId, number: int) -> int | None:
         """The number here of the batch that this node issued last as `number`."""
@@ -399,6 +397,17 @@ class VoucherStore:
         return self.batches[number].accounts or account_list(rows)
 
     # --- internal ----------------------------------------------------------------------------------
+
+    def _ends_so(self, voucher: Voucher, ends_s: int, heard: Lease, at: Now) -> bool:
+        """Whether the voucher in use ends at this Unix time already, so far as this node's clock can tell: it may have been
+        wrong when the voucher was heard of."""
+        lease, saved = voucher.lease, self._saved.get(voucher.fingerprint)
+        known_s = saved.ends_wall_s if saved is not None else None
+        if lease is None or known_s is None or abs(known_s - ends_s) >= LEASE_MOVES_S:
+            return False
+        if not voucher.used_elsewhere or at.wall_s is None:
+            return True
+        return abs(max(heard.ends, at.now) - max(lease.ends, at.now)) < LEASE_MOVES_S * 1000
 
     def _heard_before(self, heard: Batch) -> Batch | None:
         """The batch that is meant by `heard`. A number of a node that lost its records can come again for other

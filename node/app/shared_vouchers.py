@@ -45,7 +45,7 @@ STALE_DAYS = 30
 WAITING_MAX = 64
 """Pages with lists for which there is no room now, kept to be tried again; others are, after a restart."""
 LOOK_EVERY_S = 600.0
-"""Between two looks for lists that can be taken in now."""
+"""Between two looks for lists that can be taken in now, and for ends that a wrong clock moved."""
 
 
 class SharedVouchers:
@@ -74,6 +74,7 @@ class SharedVouchers:
         while True:
             self._has_news.clear()
             await self._take_all()
+            self._check_ends()
             await self._apply_again()
             self._tell_again()
             await self._reconciler.persistence.save()
@@ -246,6 +247,10 @@ class SharedVouchers:
             at = self._reconciler.persistence.instant()
             used = self._vouchers.hear_use(account, facts.ends_s, facts.used_day, at)
         return (*used, *self._vouchers.hear_revoked(account, is_revoked=facts.is_revoked))[-1:]
+
+    def _check_ends(self) -> None:
+        """This node's clock may have been wrong when it heard of an end."""
+        self._to_apply |= dict.fromkeys(self._vouchers.used_elsewhere())
 
     async def _apply_again(self) -> None:
         accounts, self._to_apply = self._to_apply, {}

@@ -14,6 +14,7 @@ from node.accounts.auth_result import Accepted, Rejected
 from node.accounts.codes import Code, shown
 from node.accounts.voucher_store import IssueResult
 from node.accounts.vouchers import Batch, Voucher, voucher_state
+from node.app import shared_vouchers
 from node.governance.rules import WAYS
 from node.units import AccountId, MacAddress, Milliseconds
 from tests.contracts.test_reconciler import until
@@ -199,10 +200,11 @@ async def test_a_voucher_used_where_the_clock_is_not_known_counts_from_when_it_i
         await until(lambda: abs(left_ms(hill, code) - (DAY_MS - 7_200_000)) < 3_000)
 
 
-@pytest.mark.parametrize("wrong_s", [-7_200, 7_200, 4_000 * 86_400])
+@pytest.mark.parametrize("wrong_s", [-7_200, 7_200, 20 * 86_400])
 async def test_a_node_with_a_wrong_clock_changes_no_end_and_has_the_right_one_when_it_is_corrected(
-    tmp_path: Path, wrong_s: int
+    tmp_path: Path, wrong_s: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(shared_vouchers, "LOOK_EVERY_S", 0.3)
     hill, valley = pair(tmp_path)
     async with hill.running(), valley.running(hill):
         code = (await issue(hill)).codes[0]
@@ -215,9 +217,7 @@ async def test_a_node_with_a_wrong_clock_changes_no_end_and_has_the_right_one_wh
         assert left_ms(valley, code) <= DAY_MS
         await asyncio.sleep(0.5)
         valley.clock.wall -= timedelta(seconds=wrong_s)
-        for node in (hill, valley):
-            node.clock.pass_time(120_000)
-        await until(lambda: abs(left_ms(valley, code) - (DAY_MS - 120_000)) < 3_000)
+        await until(lambda: abs(left_ms(valley, code) - DAY_MS) < 3_000)
         await asyncio.sleep(0.5)
         assert told == hill.knows("voucher", key) == valley.knows("voucher", key)
         assert "used" == state(valley, code) == state(hill, code)
