@@ -15,15 +15,37 @@ from mesh.community_record import (
     sorted_admins,
 )
 from mesh.community_state import CommunityState, MemberView
+from mesh.file_version import (
+    FILE_BYTES_MAX,
+    FILES,
+    Decision,
+    FileName,
+    file_fields,
+    fits_a_frame,
+    read_file_version,
+    text_hash,
+    version_after,
+)
 from mesh.invite import Invite, invite_fields, invite_key
 from mesh.membership import NODE_ROLE, Membership, membership_fields
 from mesh.page_format import Malformed
-from mesh.signed_statement import SignedStatement, make_statement
+from mesh.signed_statement import FILE_KIND, SignedStatement, add_signatures, make_statement
 from node.errors import NodeError
 from node.identity import SHORT_CHARS, human_form, own_node_id, short_form
 from node.units import NodeId
 
 type Keys = tuple[Ed25519PrivateKey, ...]
+
+
+class FileTooLarge(NodeError):
+    """A text that does not fit a version of a file."""
+
+    def __init__(self, size: int, packed_size: int) -> None:
+        """In bytes, as it is and compressed."""
+        super().__init__(
+            f"the file is too large to share: {size} bytes, or {packed_size} compressed",
+            "shorten it: remove comments, names and devices that nobody needs",
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -177,7 +199,8 @@ def _everything_signed_again(state: CommunityState, key: Ed25519PrivateKey) -> t
     for view in state.invites():
         said = replace(view.invite, number=view.invite.number + 1)
         again.append(make_statement("invite", invite_fields(said), [key]))
-    return (*again, *_signed_again(state, key, state.members()))
+    files = [add_signatures(each.statement, [key]) for file in FILES for each in state.file(file).heads]
+    return (*again, *_signed_again(state, key, state.members()), *files)
 
 
 def _signed_again(
@@ -190,6 +213,31 @@ def _signed_again(
         said = Membership(state.id, view.node, view.label, view.role, view.state, number)
         made.append(make_statement("membership", membership_fields(said), [key]))
     return tuple(made)
+
+
+def shared_file(
+    state: CommunityState, keys: Keys, file: FileName, text: str, decision: Decision
+) -> SignedStatement | None:
+    """The version of the file with this text, after all that are held here; where it waits for more votes, with these
+    signatures added. None if it is the one that nodes follow. Raises NodeError."""
+    _assert_admin(state, keys)
+    view, wanted = state.file(file), text_hash(text)
+    if view.head is not None and view.head.version.hash == wanted:
+        return None
+    newest = max((each.version.number for each in view.heads), default=0)
+    for waits in view.waiting:
+        if waits.version.hash == wanted and waits.version.number > newest:
+            return add_signatures(waits.statement, keys)
+    made = version_after(state.id, file, text, [each.version for each in view.held], decision)
+    statement = make_statement(FILE_KIND, file_fields(made), keys)
+    if len(text.encode()) > FILE_BYTES_MAX or not fits_a_frame(statement.text):
+        raise FileTooLarge(len(text.encode()), len(made.packed))
+    refused = read_file_version(statement)
+    if isinstance(refused, Malformed):
+        raise NodeError(
+            f"such a version is not possible: {refused.reason}", "write it in one line, and shorter"
+        )
+    return statement
 
 
 def find_member(state: CommunityState, text: str) -> MemberView:

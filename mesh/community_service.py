@@ -9,15 +9,17 @@ from mesh.invite import read_use
 from mesh.lobby import JoinRequest, answer_join, welcome
 from mesh.page_format import Malformed, canonical, parse_object
 from mesh.ports import SecretStore, StatementStore
-from mesh.record_exchange import RECORDS_EXTENSION, RecordExchange
+from mesh.record_exchange import FILES_EXTENSION, RECORDS_EXTENSION, RecordExchange
 from mesh.roster import nodes_digest
 from mesh.secret_exchange import SECRETS_EXTENSION
 from mesh.secret_service import SecretService
-from mesh.signed_statement import SignedStatement, as_json, read_statement
+from mesh.signed_statement import FILE_KIND, SignedStatement, as_json, read_statement
 from node.errors import StorageTrouble
 from node.identity import human_form
 from node.units import NodeId
 
+COMMUNITY_EXTENSIONS = (RECORDS_EXTENSION, SECRETS_EXTENSION, FILES_EXTENSION)
+"""Words in the hello of nodes that exchange what this module keeps."""
 SETTLE_S = 0.3
 """After a change: what belongs together arrives together, and a removed node is told before its connection ends."""
 SETTLE_MAX_S = 2.0
@@ -55,6 +57,8 @@ class CommunityService:
         self._trouble = ""
         self.woken: Callable[[], None] = lambda: None
         """Called when frames may be queued; set by the mesh."""
+        self.on_files: Callable[[], None] = lambda: None
+        """Called when versions of files may be others, and are stored; set by what follows them."""
         self.exchange = RecordExchange(lambda: self.state, lambda: self._digest)
         self.secrets = SecretService(
             first=secret,
@@ -138,12 +142,13 @@ class CommunityService:
             state.add(statement)
         async with self._saving:
             await self._store.save(rows_of(state), self._stored)
-            self._stored = frozenset(state.names())
+            self._stored = frozenset(state.every_name())
             self.state = state
         self._settle()
         self.exchange.begin_rounds()
         self.secrets.changed()
         self.woken()
+        self.on_files()
 
     async def take_in(self, statements: Iterable[SignedStatement]) -> str:
         """Statements that admins of this node signed: stored and told when this returns. Why one was refused; empty if none
@@ -166,7 +171,7 @@ class CommunityService:
     def greet(self, neighbour: NodeId, can: Collection[str]) -> None:
         """A trusted neighbour with these extensions has connected."""
         if RECORDS_EXTENSION in can:
-            self.exchange.greet(neighbour)
+            self.exchange.greet(neighbour, takes_files=FILES_EXTENSION in can)
         self.secrets.greet(neighbour, takes_part=SECRETS_EXTENSION in can)
 
     def part(self, neighbour: NodeId) -> None:
@@ -269,11 +274,13 @@ class CommunityService:
         for statement in untold:
             self.exchange.tell(statement)
         self.woken()
+        if untold:
+            self.on_files()
 
     async def _save(self) -> None:
         if self.state is None:
             return
-        held = dict(self.state.names())
+        held = self.state.every_name()
         new = [(name, _row(held[name])) for name in held if name not in self._stored]
         gone = self._stored - held.keys()
         if new or gone:
@@ -307,19 +314,19 @@ class CommunityService:
         statements = [each for row in read if not isinstance(each := read_statement(row), Malformed)]
         for statement in sorted(statements, key=_loading_order):
             self.state.add(statement)
-        self._stored = frozenset(self.state.names())
+        self._stored = frozenset(self.state.every_name())
         self._settle()
 
 
 def rows_of(state: CommunityState) -> list[tuple[str, bytes]]:
     """What is stored of a record that this node follows from now on."""
     followed = canonical({"is": FOLLOWED, "community": state.id})
-    return [(FOLLOWED, followed), *((name, _row(each)) for name, each in state.names().items())]
+    return [(FOLLOWED, followed), *((name, _row(each)) for name, each in state.every_name().items())]
 
 
 def _loading_order(statement: SignedStatement) -> tuple[int, int]:
     """Each version after the one before, and uses after their invites."""
-    order = ("community", "invite", "membership", "use").index(statement.kind)
+    order = ("community", "invite", "membership", "use", FILE_KIND).index(statement.kind)
     version = statement.fields().get("version")
     return order, version if isinstance(version, int) else 0
 

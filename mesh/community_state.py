@@ -9,6 +9,8 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 
 from mesh.community_record import CommunityRecord, change_rank, read_record, refusal_of
+from mesh.file_version import FileName, read_file_version, unpacked
+from mesh.file_versions import FileVersions, FileView, HeldVersion, with_fewer_signatures
 from mesh.invite import Invite, InviteUse, invite_rank, read_invite, read_use
 from mesh.membership import Membership, is_signed_by_enough, membership_rank, read_membership
 from mesh.page_format import Malformed
@@ -74,6 +76,7 @@ class CommunityState:
         """By kind, by node or invite, by hash."""
         self._uses: dict[NodeId, dict[NodeId, SignedStatement]] = {}
         """By invite, by node."""
+        self._files = FileVersions()
         self._path: tuple[_Version, ...] = ()
         self._trusted: frozenset[NodeId] = frozenset()
         self._names: dict[str, SignedStatement] = {}
@@ -90,12 +93,14 @@ class CommunityState:
                 return self._add_version(statement)
             case "membership" | "invite":
                 return self._add_signed(statement)
+            case "file":
+                return self._add_file(statement)
             case _:
                 return self._add_use(statement)
 
     def statements(self, first: frozenset[NodeId] = frozenset()) -> Iterator[SignedStatement]:
-        """All, in an order in which another node can take them in: each version after the one before, and then what makes
-        the nodes `first` members."""
+        """All but versions of files, in an order in which another node can take them in: each version after the one before,
+        and then what makes the nodes `first` members."""
         for version in sorted(self._versions.values(), key=lambda each: each.record.version):
             yield version.statement
         invites, about, used = self._about["invite"], self._about["membership"], self._uses
@@ -111,12 +116,24 @@ class CommunityState:
             yield from (statement for statement in uses.values() if statement.hash not in told)
 
     def names(self) -> dict[str, SignedStatement]:
-        """The statements by their names, as they are now."""
+        """The statements by their names, as they are now; without versions of files."""
         return self._names
 
     def digest(self) -> str:
-        """32 hexadecimal digits, equal on two nodes that hold the same statements."""
-        return hashlib.sha256("\n".join(sorted(self.names())).encode()).hexdigest()[:32]
+        """32 hexadecimal digits, equal on two nodes that hold the same statements, versions of files apart."""
+        return _digest(self._names)
+
+    def file_names(self) -> dict[str, SignedStatement]:
+        """The versions of files by their names, as they are now."""
+        return self._files.names
+
+    def file_digest(self) -> str:
+        """As `digest`, of the versions of files."""
+        return _digest(self._files.names)
+
+    def every_name(self) -> dict[str, SignedStatement]:
+        """All statements by their names."""
+        return {**self._names, **self._files.names}
 
     # --- What follows from it ---------------------------------------------------------------------
 
@@ -178,6 +195,10 @@ class CommunityState:
         """The nodes that are members now."""
         return frozenset(view.node for view in self.members() if view.state == "active")
 
+    def file(self, file: FileName) -> FileView:
+        """The versions of this file."""
+        return self._files.view(file, self.head)
+
     # --- Taking in --------------------------------------------------------------------------------
 
     def _add_version(self, statement: SignedStatement) -> Outcome:
@@ -215,6 +236,7 @@ class CommunityState:
                 self._drop(min(before.children, key=lambda name: self._rank(name, before)))
         self._path = tuple(self._chosen())
         self._trusted = frozenset().union(*(each.record.admin_keys for each in self._versions.values()))
+        self._files.settle(self.head)
 
     def _drop(self, name: str) -> None:
         gone = self._versions.pop(name)
@@ -306,6 +328,26 @@ class CommunityState:
             self._replace([of_invite.pop(excess)])
         return now if use.node in of_invite else "its invite was used too often"
 
+    def _add_file(self, statement: SignedStatement) -> Outcome:
+        version = read_file_version(statement)
+        if isinstance(version, Malformed):
+            return version.reason
+        if version.community != self.id:
+            return "of another community"
+        statement = only_of(statement, self._trusted)
+        if not statement.signatures:
+            return "no admin signed it"
+        held = self._files.of(statement.hash)
+        now = self._verified(statement, held)
+        if not isinstance(now, SignedStatement):
+            return now
+        if held is None and unpacked(version) is None:
+            return "its text is not what it says"
+        now = with_fewer_signatures(now)
+        if now == held:
+            return None
+        return now if self._files.hold(HeldVersion(version, now), self.head) else OLDER
+
     def _replace(self, gone: Iterable[SignedStatement], new: SignedStatement | None = None) -> None:
         """Called for each change: brings the names up to date, and has what follows read again when it is asked for."""
         self._members = self._invites = None
@@ -370,6 +412,10 @@ class CommunityState:
         admins = self.head.admins if self.head else ()
         keys = frozenset(signers)
         return tuple(admin.label for admin in admins if admin.key in keys)
+
+
+def _digest(names: Iterable[str]) -> str:
+    return hashlib.sha256("\n".join(sorted(names)).encode()).hexdigest()[:32]
 
 
 def _newest_of_each(statements: dict[str, SignedStatement]) -> dict[str, SignedStatement]:

@@ -17,11 +17,13 @@ from mesh.community_record import HASH
 from mesh.community_state import STATEMENTS_MAX, CommunityState
 from mesh.messages import FRAME_BYTES_MAX
 from mesh.page_format import Malformed, canonical, fits, list_of, parse_object
-from mesh.signed_statement import SignedStatement, as_json, read_statement
+from mesh.signed_statement import FILE_KIND, SignedStatement, as_json, read_statement
 from node.units import NodeId
 
 RECORDS_EXTENSION = "records"
 """Word in the hello of nodes that take part."""
+FILES_EXTENSION = "files"
+"""Word in the hello of nodes that also exchange versions of files."""
 EQUAL_ROUNDS = 20
 """Rounds of pages until two nodes that hold the same say so again: about ten minutes."""
 FRAMES_MAX = 16
@@ -46,6 +48,10 @@ class _Told:
     """Digest of its list of nodes."""
     digest: str = ""
     """Of its statements."""
+    takes_files: bool = False
+    """Whether it takes versions of files, too."""
+    files: str = ""
+    """Digest of these."""
     rounds: int = 0
     """Since this node said what it holds."""
 
@@ -57,9 +63,9 @@ class RecordExchange:
         self._state, self._nodes_digest = state, nodes_digest
         self._neighbours: dict[NodeId, _Told] = {}
 
-    def greet(self, neighbour: NodeId) -> None:
+    def greet(self, neighbour: NodeId, *, takes_files: bool = False) -> None:
         """A trusted neighbour that knows this exchange has connected."""
-        self._neighbours[neighbour] = _Told()
+        self._neighbours[neighbour] = _Told(takes_files=takes_files)
         self.begin_round(neighbour)
 
     def part(self, neighbour: NodeId) -> None:
@@ -72,7 +78,7 @@ class RecordExchange:
         if told is None:
             return
         told.rounds += 1
-        is_equal = told.digest == (state.digest() if state else "") and told.nodes == self._nodes_digest()
+        is_equal = (told.digest, told.files) == _digests(state, told) and told.nodes == self._nodes_digest()
         if not is_equal or told.rounds >= EQUAL_ROUNDS:
             self.begin_round(neighbour)
 
@@ -84,11 +90,9 @@ class RecordExchange:
         told.rounds = 0
         told.sent.clear()
         state = self._state()
-        community, digest = (state.id, state.digest()) if state else ("", "")
-        said = canonical(
-            {"is": "records", "community": community, "digest": digest, "nodes": self._nodes_digest()}
-        )
-        _queue(told, said)
+        digest, files = _digests(state, told)
+        said = {"is": "records", "community": state.id if state else "", "nodes": self._nodes_digest()}
+        _queue(told, canonical({**said, "digest": digest, **({"files": files} if told.takes_files else {})}))
 
     def part_all(self) -> None:
         """The mesh starts again: no connection is left."""
@@ -126,7 +130,7 @@ class RecordExchange:
         while told.wanted and state is not None:
             name = next(iter(told.wanted))
             del told.wanted[name]
-            statement = state.names().get(name)
+            statement = state.names().get(name) or state.file_names().get(name)
             if statement is not None and name not in told.sent:
                 told.sent.add(name)
                 return canonical({"is": "record", "record": as_json(statement)})
@@ -136,7 +140,8 @@ class RecordExchange:
         """Send a new statement, which is stored, to every neighbour that follows the same record."""
         state = self._state()
         for told in self._neighbours.values():
-            if state is not None and told.community == state.id:
+            is_wanted = told.takes_files or statement.kind != FILE_KIND
+            if is_wanted and state is not None and told.community == state.id:
                 told.wanted[statement.name] = None
 
     def follows(self, neighbour: NodeId) -> str | None:
@@ -159,10 +164,12 @@ class RecordExchange:
             return
         told.community, told.nodes = str(community), nodes
         told.digest = digest if isinstance(digest, str) else ""
+        files = fields.get("files", "")
+        told.files = files if told.takes_files and fits(files, _DIGEST) else ""
         state = self._state()
         if state is None or community != state.id or not (digest == "" or fits(digest, _DIGEST)):
             return
-        if digest != state.digest():
+        if (digest, told.files) != _digests(state, told):
             self._send_list(told, asks=True)
 
     def _send_list(self, told: _Told, *, asks: bool) -> None:
@@ -170,7 +177,7 @@ class RecordExchange:
         if state is None:
             return
         # What is not in the list comes here once too often, and nothing is missed; a larger frame would end the connection.
-        names = sorted(state.names())[:STATEMENTS_MAX]
+        names = (sorted(_files_for(told, state)) + sorted(state.names()))[:STATEMENTS_MAX]
         said = canonical({"is": "recordlist", "community": state.id, "names": names, "asks": asks})
         _queue(told, said)
 
@@ -180,10 +187,12 @@ class RecordExchange:
             return
         if not all(fits(name, _NAME) for name in names):
             return
-        theirs, ours = set(names), state.names()
-        if not ours.keys() <= theirs:  # in the order in which the other side can take them in
+        theirs, files = set(names), _files_for(told, state)
+        ours = state.names().keys() | files.keys()
+        if not ours <= theirs:  # in the order in which the other side can take them in
             told.wanted |= dict.fromkeys(each.name for each in state.statements() if each.name not in theirs)
-        if fields.get("asks") is True and not theirs <= ours.keys():
+            told.wanted |= dict.fromkeys(name for name in files if name not in theirs)
+        if fields.get("asks") is True and not theirs <= ours:
             self._send_list(told, asks=False)
 
     def _receive_statement(self, fields: dict[str, object]) -> list[SignedStatement]:
@@ -192,6 +201,17 @@ class RecordExchange:
             return []
         now = state.add(statement)
         return [now] if isinstance(now, SignedStatement) else []
+
+
+def _files_for(told: _Told, state: CommunityState) -> dict[str, SignedStatement]:
+    return state.file_names() if told.takes_files else {}
+
+
+def _digests(state: CommunityState | None, told: _Told) -> tuple[str, str]:
+    """Of the statements and of the versions of files, as this neighbour is told them."""
+    if state is None:
+        return "", ""
+    return state.digest(), state.file_digest() if told.takes_files else ""
 
 
 def _queue(told: _Told, frame: bytes) -> None:

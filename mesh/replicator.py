@@ -495,7 +495,8 @@ class Replicator:
         while True:
             self._registry_changed.clear()
             now_s = asyncio.get_running_loop().time()
-            self._registry.tick(now_s)
+            for _ in self._registry.tick(now_s):
+                await asyncio.sleep(0)
             self._batches.tick()
             for part, body in self._registry.due(now_s):
                 await self._write_part(REGISTRY_KIND.name, part, body)

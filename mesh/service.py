@@ -12,7 +12,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from mesh import peering
 from mesh.announcement import Address, Announcement, ConfiguredPeer
 from mesh.candidate_calls import CandidateCalls
-from mesh.community_service import CommunityService
+from mesh.community_service import COMMUNITY_EXTENSIONS, CommunityService
 from mesh.contact_warnings import contact_warnings
 from mesh.directory import Directory, Peer
 from mesh.discovery import Discovery, OwnService
@@ -38,9 +38,7 @@ from mesh.own_node_page import LocalFacts, MeasuredLink, OwnNodePage
 from mesh.page_format import VERSION, Malformed
 from mesh.peering import GREETING_MAX, KEEPALIVE_EVERY, QUIET_SILENT_AFTER, SILENT_AFTER
 from mesh.ports import NetworkTime, PageCache, PeerView, Roster, SharedRecords, UsageLedger
-from mesh.record_exchange import RECORDS_EXTENSION
 from mesh.replicator import OwnBucket, Replicator
-from mesh.secret_exchange import SECRETS_EXTENSION
 from mesh.time_exchange import TimeExchange
 from mesh.tls_transport import Dialer, DialFailed, IsFull, Link, Listener, RefusedByPeer, WrongNode, contexts
 from node.identity import human_form, own_node_id
@@ -469,7 +467,7 @@ class MeshService:
 
     async def _exchange_hellos(self, link: Link) -> Message | Malformed | None:
         """Sends ours; the first message of the other side, None if none came in time."""
-        can = EXTENSIONS if self._records is None else (*EXTENSIONS, RECORDS_EXTENSION, SECRETS_EXTENSION)
+        can = EXTENSIONS if self._records is None else (*EXTENSIONS, *COMMUNITY_EXTENSIONS)
         hello = Hello(VERSION, self._community, self._own, self._name, self._boot, can, self._machine)
         await link.send(encode(hello))
         try:

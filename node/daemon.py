@@ -34,15 +34,18 @@ from node.app.admin import AdminService
 from node.app.admin_access import AdminAccessService
 from node.app.community import CommunityCommands
 from node.app.console import ConsoleCommands, ConsoleService, RuleCommands
+from node.app.file_commands import FileCommands
 from node.app.ladder_console import LadderCommands
 from node.app.measured_check import MeasuredCheck
 from node.app.mesh_usage import MeshUsage
 from node.app.network_digest import digest_of
 from node.app.next_rules import NextRulesService
 from node.app.node_graph import NodeGraphService
+from node.app.roaming_service import roaming_service
 from node.app.rule_adoption import RuleAdoption
 from node.app.rule_files import RuleFiles, read
 from node.app.shared_erasures import SharedErasures
+from node.app.shared_files import SharedFiles
 from node.app.shared_kinds import shared_registry
 from node.app.status import StatusSnapshot
 from node.backup.offline import claim, discard_staged, finish_changes
@@ -86,7 +89,7 @@ from node.storage.repository import (
 from node.task_supervision import Parts, supervise
 from node.units import NodeId
 from node.uplink.prober import UplinkProber
-from node.web.certificate_files import AdminCertificate, CertificateFiles, admin_certificate_file
+from node.web.certificate_files import AdminCertificate, admin_certificate_file, portal_certificate
 from node.web.connections import Limits
 from node.web.https import HttpsListener
 
@@ -120,19 +123,16 @@ class Node:
         self.store = self._store()
         self.archive = StoredArchive(self.store)
         self.community = self._community_service()
+        rules, members = Path(config.rules.file), Path(config.members.file)
         self.files = RuleFiles(
-            Path(config.rules.file),
-            Path(config.members.file),
-            Path(config.node.data_dir),
-            self.archive.last_rules,
-            config.uplink.name,
+            rules, members, Path(config.node.data_dir), self.archive.last_rules, config.uplink.name
         )
         self.reconciler = self._control_loop(own_node_id(self.keys.node))
         is_in_mesh = bool(config.mesh.interfaces or config.mesh.peers)
         self.shared_registry = shared_registry(self.reconciler, self.clock) if is_in_mesh else None
         self.mesh = self._mesh_service() if is_in_mesh else None
         self.callers = link_callers(config)
-        self.certificate = certificate_files(config, self.clock)
+        self.certificate = portal_certificate(config, self.clock.civil)
         self.lan_services = MdnsBrowser(config.lan.interface, config.lan.address4, config.lan.address6)
         self.adoption = RuleAdoption(
             self.reconciler,
@@ -142,6 +142,9 @@ class Node:
             confirm_timeout=config.rules.confirm_timeout,
             portal_runs=lambda: self.parts.of("portal").running,
             admins=lambda: self.admin.access.admins,
+        )
+        self.shared_files = SharedFiles(
+            self.community, self.reconciler, self.files, self.adoption, archive=self.archive, clock=self.clock
         )
         self.app = self._account_service()
         self.portal = Portal(
@@ -174,6 +177,16 @@ class Node:
             civil=self.clock.civil,
         )
         self.admin = self._admin_service(self.status_snapshot)
+        self.roaming = roaming_service(
+            self.shared_registry,
+            self.reconciler,
+            self.clock,
+            secrets=self.community.secrets.all,
+            link=self.callers,
+            app=self.app,
+            people=self.admin.people,
+            node_pages=self.mesh.node_pages if self.mesh else dict,
+        )
         self.admin_server = AdminServer(
             self.admin,
             address=config.admin.address,
@@ -190,16 +203,14 @@ class Node:
         self.dns_fallback = dns_fallback(config, self.clock.monotonic)
 
     async def run(self) -> None:
-        """Runs until cancelled or a part raises Fatal. The portal and the admin pages start
-        once the first plan is applied."""
+        """Until cancelled or a part raises Fatal. The portal and the admin pages start when the first plan is applied."""
+        watch_rules = partial(self.files.watch, self.reconciler, self.adoption.record)
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(supervise("reconcile", self.reconciler.run, self.parts))
             tasks.create_task(supervise("console", self.console.run, self.parts))
             await self.reconciler.ready.wait()
-            log.info(
-                "the firewall is in force; %d devices are authorized",
-                len(self.reconciler.session_table.admitted()),
-            )
+            devices = len(self.reconciler.session_table.admitted())
+            log.info("the firewall is in force; %d devices are authorized", devices)
             log.info("%s", self.budget.sentence)
             notify_systemd("READY=1")
             tasks.create_task(supervise("callers", self.callers.run, self.parts))
@@ -207,7 +218,7 @@ class Node:
             tasks.create_task(supervise("admin", self._serve_admin, self.parts))
             if self.config.admin.lan:
                 tasks.create_task(supervise("admin by https", self._serve_admin_https, self.parts))
-            tasks.create_task(supervise("rules", self._watch_rules, self.parts))
+            tasks.create_task(supervise("rules", watch_rules, self.parts))
             tasks.create_task(supervise("trial of rules", self.adoption.run, self.parts))
             tasks.create_task(supervise("cases of ladders", self.admin.cases.run, self.parts))
             if self.secure is not None:
@@ -224,7 +235,10 @@ class Node:
                 tasks.create_task(supervise("mesh", self.mesh.run, self.parts))
             if self.shared_registry is not None:
                 tasks.create_task(supervise("people", self.shared_registry.run, self.parts))
+            if self.roaming is not None:
+                tasks.create_task(supervise("devices of other nodes", self.roaming.run, self.parts))
             tasks.create_task(supervise("community", self.community.run, self.parts))
+            tasks.create_task(supervise("files of the community", self.shared_files.run, self.parts))
             tasks.create_task(supervise("connections", self.flow_watch.run, self.parts))
             tasks.create_task(supervise("record of the line", self.capacity_recorder.run, self.parts))
             tasks.create_task(supervise("check of the line", self.measured_check.run, self.parts))
@@ -235,9 +249,8 @@ class Node:
         self.dns_fallback.stop()
         if self.config.stop.sessions == "close":
             self.shut(self.kernel)
-            self.dnsmasq.stop()
-            self.captive_dns.stop()
-            self.radvd.stop()
+            for each in (self.dnsmasq, self.captive_dns, self.radvd):
+                each.stop()
         self.store.close()
         self.callers.close()
 
@@ -252,7 +265,6 @@ class Node:
 
     def warned(self) -> tuple[str, ...]:
         mesh = self.mesh.warnings() if self.mesh else ()
-        services = (self.lan_services.warning,) if self.lan_services.warning else ()
         certificate = self.certificate.warnings if self.certificate else ()
         return (
             *self.callers.warnings(),
@@ -260,9 +272,10 @@ class Node:
             *self.admin_certificate.warnings,
             *self.dns_fallback.warnings(),
             *self.foreign.warnings(),
-            *services,
+            *filter(None, (self.lan_services.warning,)),
             *mesh,
             *self.community.warnings(),
+            *self.shared_files.warnings(),
         )
 
     def shut(self, kernel: Kernel) -> None:
@@ -281,9 +294,6 @@ class Node:
         if self.config.stop.sessions == "close":
             self.shut(linux_kernel(self.config))
         os._exit(0)
-
-    async def _watch_rules(self) -> None:
-        await self.files.watch(self.reconciler, self.adoption.record)
 
     async def _serve_admin(self) -> None:
         await self.admin.recall()
@@ -477,6 +487,7 @@ class Node:
                 random=secrets.token_bytes,
             ),
             adoption=self.adoption,
+            shared_files=self.shared_files,
             fingerprint=lambda: self.admin_certificate.fingerprint,
             backups=self.backups,
             sign_card=partial(make_card, self.keys.node, self.keys.community_id),
@@ -504,17 +515,16 @@ class Node:
             started=self.clock.civil(),
             version=self.version,
         )
-        commands = ConsoleCommands(self.admin.vouchers, self.admin.members, self.admin.site)
-        rules = RuleCommands(self.adoption)
-        community = CommunityCommands(self.community)
-        every = {
-            **answers.all(),
-            **commands.all(),
-            **rules.all(),
-            **community.all(),
-            **LadderCommands(self.admin.cases).all(),
-            **self.graph.all(),
-        }
+        commands = (
+            answers,
+            ConsoleCommands(self.admin.vouchers, self.admin.members, self.admin.site),
+            RuleCommands(self.adoption),
+            CommunityCommands(self.community),
+            FileCommands(self.shared_files),
+            LadderCommands(self.admin.cases),
+            self.graph,
+        )
+        every = {name: answer for each in commands for name, answer in each.all().items()}
         return Console(self.config.node.console_socket, every, self.events)
 
 
@@ -578,16 +588,6 @@ def load_config(path: Path) -> NodeConfig:
     if config is None:
         raise InvalidFile(str(path), findings)
     return config
-
-
-def certificate_files(config: NodeConfig, clock: SystemClock) -> CertificateFiles | None:
-    """None when no certificate is configured."""
-    chain, key = config.portal.certificate, config.portal.certificate_key
-    if chain is None or key is None:
-        return None
-    files = CertificateFiles(Path(chain), Path(key), config.portal.host, clock.civil)
-    files.look()  # before dnsmasq starts, which advertises the URL
-    return files
 
 
 def link_callers(config: NodeConfig) -> LinkCallers:

@@ -19,6 +19,7 @@ from node.admin.vouchers import qr_svg
 from node.app.admin import AdminService
 from node.app.admin_members import CardView, MemberEntry
 from node.app.admin_people import AdminDeviceRow
+from node.app.file_standing import StandingKind
 from node.control.active_ruleset import fingerprint
 from node.errors import CONFLICT, Finding
 from node.governance.members import DEVICES_MAX, GROUPS_MAX
@@ -48,6 +49,8 @@ class MembersPage:
     removed: MemberEntry | None
     """The member that was just removed, so that it can be undone."""
     replacing: str
+    shared: StandingKind | None = None
+    """How the members stand to those that the community signed; None for a node without others."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,6 +145,7 @@ class MembersViews:
             notice=notice,
             removed=removed,
             replacing=view.fingerprint,
+            shared=self._backend.shared_files.kind("members"),
         )
         return AdminResponse(page)
 

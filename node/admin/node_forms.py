@@ -42,11 +42,13 @@ class SignQuestion:
     action: str
     button: str
     fields: str = ""
-    """``invite`` or ``admin`` for a form with fields of its own."""
+    """``invite``, ``admin`` or ``decision`` for a form with fields of its own."""
     hidden: tuple[tuple[str, str], ...] = ()
     is_danger: bool = False
     needs_admin: bool = True
     """Whether only an admin of the community can sign it."""
+    back: tuple[str, str] = ("/nodes", gettext_lazy("Nodes of the community"))
+    """Path and title of the page that it belongs to."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,7 +154,7 @@ class NodeFormViews:
         if isinstance(question, Finding):
             return refused(question)
         node, state = request.fields.get("id", ""), request.fields.get("do", "")
-        wrong = await self._signing.set_state(_sign_request(request), node, state)
+        wrong = await self._signing.set_state(sign_request(request), node, state)
         return await self._done(request, question, wrong, state)
 
     def _state_question(self, fields: Mapping[str, str]) -> SignQuestion | Finding:
@@ -173,7 +175,7 @@ class NodeFormViews:
         ticket, note = request.fields.get("ticket", ""), form.line("note", NOTE_CHARS_MAX)
         if form.errors:
             return await self._ask(request, self._invite_question(request, ticket), form.view(), 422)
-        made = await self._signing.invite(_sign_request(request), uses, address, ticket, note)
+        made = await self._signing.invite(sign_request(request), uses, address, ticket, note)
         if isinstance(made, Finding):
             return await self._again(request, self._invite_question(request, ticket), made, form)
         site = self._backend.site()
@@ -206,7 +208,7 @@ class NodeFormViews:
         question = self._close_question(request.fields)
         if isinstance(question, Finding):
             return refused(question)
-        wrong = await self._signing.close_invite(_sign_request(request), request.fields.get("key", ""))
+        wrong = await self._signing.close_invite(sign_request(request), request.fields.get("key", ""))
         return await self._done(request, question, wrong, "closed")
 
     def _close_question(self, fields: Mapping[str, str]) -> SignQuestion | Finding:
@@ -235,7 +237,7 @@ class NodeFormViews:
         return AdminResponse(OwnKeyPage(page_layout(request, self._backend.site(), "/nodes"), own))
 
     async def _make_key(self, request: AdminRequest) -> AdminResponse | AdminRedirect:
-        wrong = await self._signing.make_key(_sign_request(request))
+        wrong = await self._signing.make_key(sign_request(request))
         if wrong is not None:
             return await self._again(request, _make_key_question(), wrong)
         return AdminRedirect("/nodes/key")
@@ -244,7 +246,7 @@ class NodeFormViews:
         return await self._ask(request, _replace_question())
 
     async def _replace(self, request: AdminRequest) -> AdminResponse | AdminRedirect:
-        wrong = await self._signing.replace_key(_sign_request(request))
+        wrong = await self._signing.replace_key(sign_request(request))
         return await self._done(request, _replace_question(), wrong, "replaced")
 
     async def _ask_admin(self, request: AdminRequest) -> AdminResponse | AdminRedirect:
@@ -256,7 +258,7 @@ class NodeFormViews:
         label = form.line("label", NAME_CHARS_MAX, wanted=gettext_lazy("Write a name, such as Ana."))
         if form.errors:
             return await self._ask(request, _admin_question(), form.view(), 422)
-        wrong = await self._signing.add_admin(_sign_request(request), key, label)
+        wrong = await self._signing.add_admin(sign_request(request), key, label)
         return await self._done(request, _admin_question(), wrong, "admin", form)
 
     async def _ask_remove_admin(self, request: AdminRequest) -> AdminResponse | AdminRedirect:
@@ -267,7 +269,7 @@ class NodeFormViews:
         question = self._removal_question(request.fields)
         if isinstance(question, Finding):
             return refused(question)
-        wrong = await self._signing.remove_admin(_sign_request(request), request.fields.get("key", ""))
+        wrong = await self._signing.remove_admin(sign_request(request), request.fields.get("key", ""))
         return await self._done(request, question, wrong, "no admin")
 
     def _removal_question(self, fields: Mapping[str, str]) -> SignQuestion | Finding:
@@ -292,7 +294,7 @@ class NodeFormViews:
         return await self._ask(request, _lost_question())
 
     async def _replace_lost(self, request: AdminRequest) -> AdminResponse | AdminRedirect:
-        wrong = await self._signing.make_key(_sign_request(request), is_lost=True)
+        wrong = await self._signing.make_key(sign_request(request), is_lost=True)
         if wrong is not None:
             return await self._again(request, _lost_question(), wrong)
         return AdminRedirect("/nodes/key")
@@ -303,7 +305,7 @@ class NodeFormViews:
         return await self._ask(request, _secret_question())
 
     async def _new_secret(self, request: AdminRequest) -> AdminResponse | AdminRedirect:
-        wrong = await self._signing.new_secret(_sign_request(request))
+        wrong = await self._signing.new_secret(sign_request(request))
         return await self._done(request, _secret_question(), wrong, "secret")
 
     async def _ask_paper(self, request: AdminRequest) -> AdminResponse | AdminRedirect:
@@ -311,7 +313,7 @@ class NodeFormViews:
 
     async def _new_paper(self, request: AdminRequest) -> AdminResponse | AdminRedirect:
         ticket = request.fields.get("ticket", "")
-        made = await self._signing.new_paper(_sign_request(request), ticket)
+        made = await self._signing.new_paper(sign_request(request), ticket)
         if isinstance(made, Finding):
             return await self._again(request, self._paper_question(request, ticket), made)
         return self._paper(request, made)
@@ -342,7 +344,7 @@ class NodeFormViews:
 
     async def _make_record(self, request: AdminRequest) -> AdminResponse | AdminRedirect:
         ticket = request.fields.get("ticket", "")
-        made = await self._signing.begin(_sign_request(request), ticket)
+        made = await self._signing.begin(sign_request(request), ticket)
         if isinstance(made, Finding):
             return await self._again(request, self._record_question(request, ticket), made)
         return self._paper(request, made)
@@ -534,7 +536,8 @@ def _admin_question() -> SignQuestion:
     )
 
 
-def _sign_request(request: AdminRequest) -> SignRequest:
+def sign_request(request: AdminRequest) -> SignRequest:
+    """The session, and what was typed into the fields for passphrases."""
     passphrase, earlier = (
         request.fields.get(each, "")[: PASSPHRASE_CHARS_MAX + 1] for each in ("passphrase", "earlier")
     )

@@ -10,6 +10,7 @@ from node.app.admin_sessions import label_text
 from node.app.adoption_messages import became
 from node.app.rule_adoption import BY_NODE
 from node.app.rule_files import BY_EDIT, BY_START
+from node.app.shared_files import DECIDED
 from node.governance.marked_sentences import MarkedSentence
 from node.governance.rule_history import RuleVersion
 from node.translator import gettext_lazy
@@ -38,6 +39,11 @@ class VersionChanges:
         return self.version.state in {"active", "trial"}
 
     @property
+    def is_decided(self) -> bool:
+        """Whether it was in force, and is not now."""
+        return self.version.state in DECIDED - {"active"}
+
+    @property
     def became(self) -> str:
         """What became of it, translatable; empty for one that was replaced by newer rules."""
         return became(self.version)
@@ -50,6 +56,8 @@ class RuleHistoryPage:
     template = "rule_changes.html"
     frame: PageLayout
     versions: ListPage[VersionChanges]
+    has_record: bool = False
+    """Whether the node follows a community record, so that an earlier version can be shared."""
 
 
 class RuleHistoryViews:
@@ -68,7 +76,9 @@ class RuleHistoryViews:
         changes = await self._backend.rule_changes(numbers, request.translations)
         first = versions[-1].number if versions else 0
         shown = page.turned(lambda each: VersionChanges(each, each.number == first, changes.get(each.number)))
-        return AdminResponse(RuleHistoryPage(page_layout(request, self._backend.site(), "/rules"), shown))
+        has_record = self._backend.shared_files.kind("rules") not in {None, "no record"}
+        layout = page_layout(request, self._backend.site(), "/rules")
+        return AdminResponse(RuleHistoryPage(layout, shown, has_record))
 
 
 def newest_first(versions: Sequence[RuleVersion]) -> tuple[RuleVersion, ...]:

@@ -24,6 +24,7 @@ from node.admin.table_form import TableForm, table_form
 from node.app.admin import AdminService, RuleCheck, RuleFile, RuleOptions
 from node.app.adoption_messages import DRAFTS, STOPPED, NothingToDo, WrongTime, became
 from node.app.adoption_views import AdoptionOutcome, DraftView, WaitingView
+from node.app.file_standing import StandingKind
 from node.app.rule_preview import RulePreview
 from node.errors import CONFLICT, UNSTORED, Finding
 from node.governance.change_sentences import ChangeSentence
@@ -154,6 +155,8 @@ class RulesPage:
     """What somebody who adds a rule chooses from."""
     uplink: str = ""
     """The line of this node, where the rules have several."""
+    shared: StandingKind | None = None
+    """How the rules stand to those that the community signed; None for a node without others."""
 
     def by(self, version: RuleVersion) -> str:
         """The person who adopted the version, or how it came into force."""
@@ -189,6 +192,7 @@ def rules_page(
     objections: tuple[str, ...] = (),
     meanings: Mapping[int, str] | None = None,
     marked: tuple[MarkedSentence, ...] = (),
+    shared: StandingKind | None = None,
 ) -> RulesPage:
     """Builds the page for the rules in force, or for a draft with its check."""
     return RulesPage(
@@ -211,6 +215,7 @@ def rules_page(
         marked=marked[:SENTENCES_MAX],
         new_rules=new_rules(),
         uplink=file.uplink,
+        shared=shared,
     )
 
 
@@ -220,7 +225,7 @@ def verdict(check: RuleCheck, text: str = "") -> Verdict:
         errors=tuple(each for each in check.findings if each.is_error),
         second_looks=tuple(each for each in check.findings if not each.is_error),
         passages=passages(text, check.findings),
-        difference=tuple(_difference_line(line) for line in check.difference[:DIFFERENCE_LINES_MAX]),
+        difference=difference_lines(check.difference),
         sentences=check.sentences[:SENTENCES_MAX],
         summary=check.verdict,
         changes=check.changes[:CHANGES_MAX],
@@ -257,6 +262,11 @@ def _around(lines: Sequence[str], number: int) -> range:
     while last < min(len(lines), number + LINES_AFTER) and lines[last].strip():
         last += 1
     return range(first, last + 1)
+
+
+def difference_lines(lines: Sequence[str]) -> tuple[DifferenceLine, ...]:
+    """The lines of a unified difference."""
+    return tuple(_difference_line(line) for line in lines[:DIFFERENCE_LINES_MAX])
 
 
 def _difference_line(line: str) -> DifferenceLine:
@@ -517,6 +527,7 @@ class RulesViews:
             objections=self._backend.adoption.objection_texts(),
             meanings=meanings,
             marked=() if check is not None else self._backend.marked_sentences(request.translations),
+            shared=self._backend.shared_files.kind("rules"),
         )
         return AdminResponse(page, status)
 

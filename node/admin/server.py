@@ -13,6 +13,7 @@ from aiohttp.http_exceptions import HttpProcessingError
 from node.accounts.member_passphrases import PASSPHRASE_CHARS_MAX
 from node.admin.appearance import AppearanceViews
 from node.admin.backups import BackupsViews
+from node.admin.file_sharing import FileSharingViews
 from node.admin.ladders import LadderViews
 from node.admin.members import MembersViews
 from node.admin.network import NetworkViews
@@ -127,6 +128,7 @@ VIEWS = (
     LadderViews,
     RulesViews,
     RuleHistoryViews,
+    FileSharingViews,
     TermsViews,
     AppearanceViews,
     BackupsViews,

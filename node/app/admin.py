@@ -27,6 +27,7 @@ from node.app.rule_adoption import RuleAdoption
 from node.app.rule_files import BY_EDIT, RuleFiles
 from node.app.rule_meanings import RuleMeanings
 from node.app.rule_preview import ReadIntervals, RulePreview, preview
+from node.app.shared_files import SharedFiles
 from node.app.status import Overview, StatusSnapshot
 from node.backup.ports import BackupPort
 from node.config import NodeConfig
@@ -147,6 +148,7 @@ class AdminService:
         *,
         access: AdminAccessService,
         adoption: RuleAdoption,
+        shared_files: SharedFiles,
         backups: BackupPort,
         sign_card: Callable[[Card], str],
         portal_url: Callable[[], str],
@@ -164,7 +166,7 @@ class AdminService:
         self._reconciler, self._status_snapshot, self._files = reconciler, status_snapshot, files
         self._archive, self._clock, self._config = archive, clock, config
         self.access, self.adoption, self.fingerprint = access, adoption, fingerprint
-        self.graph = graph
+        self.graph, self.shared_files = graph, shared_files
         self.meanings = RuleMeanings(adoption.version_text)
         self._hashing, self._previewing, self._read_intervals = asyncio.Lock(), asyncio.Lock(), read_intervals
         self._portal_url, self._languages = portal_url, languages

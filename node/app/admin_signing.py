@@ -17,6 +17,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from mesh.announcement import Address
 from mesh.community_changes import (
+    FileTooLarge,
     RecordChange,
     changed_membership,
     changed_record,
@@ -26,10 +27,12 @@ from mesh.community_changes import (
     in_order,
     new_invite,
     replaced_key,
+    shared_file,
 )
 from mesh.community_record import CommunityAdmin, CommunityRecord, read_record
 from mesh.community_service import CommunityService
 from mesh.community_state import CommunityState
+from mesh.file_version import Decision, FileName
 from mesh.invite import SEED_BYTES, invite_text, read_invite
 from mesh.membership import NODE_ROLE
 from mesh.page_format import Malformed
@@ -45,6 +48,7 @@ from node.app.locked_key import LockedKey, lock_key, unlock_key
 from node.app.signing_refusals import (
     already_followed,
     earlier_passphrase,
+    file_too_large,
     key_is_there,
     no_account,
     no_address,
@@ -393,6 +397,26 @@ class AdminSigningService:
                 return None
             made = closed_invite(state, key, view.invite)
             return await self._take_in(signed, f"closed the invite {human_form(view.invite.key)}", made)
+
+    # --- files ---
+
+    async def share_file(
+        self, by: SignRequest, file: FileName, text: str, reason: str = ""
+    ) -> Finding | None:
+        """The community's file has this text from now on, or as soon as enough admins signed it."""
+        async with self._busy:
+            signer = await self._signer(by)
+            if isinstance(signer, Finding):
+                return signer
+            signed, state, key = signer
+            decision = Decision(_label(signed.name), reason, self._clock.today())
+            try:
+                made = shared_file(state, (key,), file, text, decision)
+            except FileTooLarge:
+                return file_too_large()
+            except NodeError as error:
+                return not_possible(error.message)
+            return await self._take_in(signed, f"shared the {file}", () if made is None else (made,))
 
     # --- inside ---
 

@@ -202,6 +202,17 @@ class RuleAdoption:
         outcome = await self._go_on_trial(text, by, findings, is_trial=is_trial and not says_same)
         return replace(outcome, says_the_same=says_same)
 
+    async def adopt_signed(self, text: str, by: str) -> AdoptionOutcome:
+        """Puts rules in force that the community signed, at once. Raises NodeError, and then nothing has changed."""
+        async with self._changing:
+            await self._record_confirmed(self._files.confirmed(self._reconciler), BY_START)
+            findings = await self._checks.findings(text)
+            if any(finding.is_error for finding in findings):
+                return AdoptionOutcome("refused", findings=findings)
+            if self._reconciler.active_ruleset.fingerprint == fingerprint(text):
+                return AdoptionOutcome("same", self._state.in_force, findings)
+            return await self._go_on_trial(text, by, findings, is_trial=False)
+
     async def draft(self, text: str, by: str) -> AdoptionOutcome:
         """Shows rules to members as a draft, which binds nobody; again, as by a form that is sent twice, it changes nothing.
         Refused with the errors of the check, with code DRAFTS if there are too many or it is no draft, and with UNSTORED
@@ -437,7 +448,7 @@ class RuleAdoption:
         if needs.stopped is not None and self.admins() < APPROVALS_AFTER_OBJECTIONS:
             return AdoptionOutcome("refused", needs.stopped.number, (stopped_before_alone(needs.stopped),))
         at, waits_s = self._waits.due(asked, needs.waiting), needs.waiting // 1000
-        if self._waits_already(text, by, asked, is_trial=is_trial):
+        if self._waits.has(self._state.waiting, text, by, asked, is_trial=is_trial):
             return replace(self._still_waits(self.waiting_number, findings), stopped=needs.stopped)
         due = "" if at is None else at.isoformat(timespec="minutes")
         trial_s, meaning = self._timeout // 1000 if is_trial else 0, await effect_of(text)
@@ -452,14 +463,6 @@ class RuleAdoption:
         await self._waits.count_time(made.number)
         await self._waits.count_needed(made.number)
         return replace(self._still_waits(made.number, findings), stopped=needs.stopped)
-
-    def _waits_already(self, text: str, by: str, asked: datetime | None, *, is_trial: bool) -> bool:
-        waiting, version = self._state.waiting, self.version(self.waiting_number)
-        if waiting is None or version is None:
-            return False
-        is_same_time = asked == waiting.due or (asked is None and version.waits_s > 0)
-        wanted = by, fingerprint(text), is_trial
-        return is_same_time and wanted == (version.by, version.fingerprint, version.trial_s > 0)
 
     async def _go_on_trial(
         self,

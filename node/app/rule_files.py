@@ -38,6 +38,8 @@ COPY_EVERY_LOOKS = 100
 FILE_BYTES_MAX = 256 * 1024
 REJECTED = ".rejected"
 """Added to the name of the rule file: the last edit with errors that confirmed rules have replaced."""
+EARLIER = ".before"
+"""Added to the name of the members file: the last one that the community’s has replaced without knowing it."""
 BY_START, BY_EDIT = N_("the node's start"), N_("an edit of the file")
 """How a rule version came into force, as it is stored."""
 
@@ -66,6 +68,8 @@ class RuleFiles:
         self.members_findings: tuple[Finding, ...] = ()
         self.members_fingerprint = ""
         """Fingerprint of the members file in force."""
+        self.members_in_force = ""
+        """Its text."""
         self._owed: dict[str, str] = {}
         """Copies still to be written: text by file name."""
         self._is_copy_told = False
@@ -102,9 +106,9 @@ class RuleFiles:
             self._refuse_members(
                 trouble.findings if isinstance(trouble, InvalidFile) else (unreadable(trouble),)
             )
-            self.members_fingerprint = fingerprint(before)
+            self._note_members(before)
             return known
-        self.members_fingerprint = fingerprint(text)
+        self._note_members(text)
         self._owed[MEMBERS_COPY] = text
         return member_directory
 
@@ -296,10 +300,7 @@ class RuleFiles:
         try:
             _replace(self.members, edited)
         except OSError as error:
-            raise NodeError(
-                gettext_lazy("the members file cannot be written: {english}", english=error.strerror),
-                gettext_lazy("free some space or make its folder writable"),
-            ) from error
+            raise _unwritable_members(error) from error
         return ()
 
     async def members_after(self, replacing: str, edit: Edit) -> MemberDirectory | None:
@@ -323,12 +324,37 @@ class RuleFiles:
             text = self._members_text() if os.path.lexists(self.members) or member_directory.units else ""
             wanted, findings = parse_members(text)
             if wanted is not None:
-                self.members_fingerprint = fingerprint(text)
+                self._note_members(text)
                 self._owed[MEMBERS_COPY] = text
         except NodeError as trouble:
             wanted, findings = None, (unreadable(trouble),)
         self._refuse_members(findings if wanted is None else ())
         return member_directory if wanted is None or wanted == member_directory else wanted
+
+    def _note_members(self, text: str) -> None:
+        self.members_fingerprint, self.members_in_force = fingerprint(text), text
+
+    async def replace_members(self, text: str, *, keeps_earlier: bool) -> None:
+        """Makes a checked text the members file. A file with errors that is there is kept beside it, and with
+        `keeps_earlier` also a good one. Raises NodeError when it cannot be written, or was edited and not read since."""
+        async with self._editing, self._looking:
+            try:
+                await asyncio.to_thread(self._replace_members, text, keeps_earlier=keeps_earlier)
+            except OSError as error:
+                raise _unwritable_members(error) from error
+
+    def _replace_members(self, text: str, *, keeps_earlier: bool) -> None:
+        if self._stamps()[1] != self._seen[1]:
+            raise NodeError(
+                gettext_lazy("the members file was edited at the same time"),
+                gettext_lazy("look at the members in force, and try again"),
+            )
+        ending = REJECTED if self.members_findings else EARLIER if keeps_earlier else ""
+        if ending and self.members.is_file():
+            kept = self.members.with_name(self.members.name + ending)
+            _replace(kept, self.members.read_bytes())
+            log.warning("the members file of before is kept as %s", kept)
+        _replace(self.members, text)
 
     def _refuse_members(self, findings: tuple[Finding, ...]) -> None:
         self.members_findings = findings
@@ -350,6 +376,13 @@ class RuleFiles:
 
     def _stamps(self) -> tuple[Stamp, Stamp]:
         return _stamp(self.rules), _stamp(self.members)
+
+
+def _unwritable_members(error: OSError) -> NodeError:
+    return NodeError(
+        gettext_lazy("the members file cannot be written: {english}", english=error.strerror),
+        gettext_lazy("free some space or make its folder writable"),
+    )
 
 
 def unreadable(trouble: NodeError) -> Finding:
@@ -385,9 +418,10 @@ def read_copy(folder: Path, name: str) -> str | None:
         return None
 
 
-def _replace(path: Path, text: str, mode: int = 0o640) -> None:
+def _replace(path: Path, text: str | bytes, mode: int = 0o640) -> None:
     """Replaces a file; `mode` is for one that did not exist."""
-    replace_synced(path, text.encode(), path.stat().st_mode & 0o777 if path.exists() else mode)
+    content = text if isinstance(text, bytes) else text.encode()
+    replace_synced(path, content, path.stat().st_mode & 0o777 if path.exists() else mode)
 
 
 def _stamp(path: Path) -> Stamp:

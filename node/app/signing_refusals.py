@@ -174,3 +174,12 @@ def not_possible(reason: str) -> Finding:
         gettext_lazy("The community’s records do not take this: {english}", english=reason),
         gettext_lazy("look at the page “Nodes”, and sign again"),
     )
+
+
+def file_too_large() -> Finding:
+    return Finding(
+        "passphrase",
+        0,
+        gettext_lazy("The file is too large to share."),
+        gettext_lazy("shorten it: remove comments, names and devices that nobody needs"),
+    )

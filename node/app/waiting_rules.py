@@ -9,6 +9,7 @@ from node.app.adoption_views import WaitingView
 from node.app.due_time import due_text
 from node.app.rule_objections import ObjectionCounter
 from node.app.waited_time import WaitedTime
+from node.control.active_ruleset import fingerprint
 from node.control.ports import Clock
 from node.errors import StorageTrouble
 from node.governance.adoption import Reason, Schedule, TimePassed
@@ -70,6 +71,17 @@ class WaitingRules:
         civil = self._clock.civil().replace(tzinfo=None) if knows_time else None
         waited_s = 0 if version is None else self._waited.seconds(version)
         return TimePassed(civil, failing, self._conditions.approvals, waited_s)
+
+    def has(
+        self, waiting: Schedule | None, text: str, by: str, asked: datetime | None, *, is_trial: bool
+    ) -> bool:
+        """Whether the same admin sent the same rules before, for the same time, and they wait."""
+        version = None if waiting is None else self._log.version(waiting.number)
+        if waiting is None or version is None:
+            return False
+        is_same_time = asked == waiting.due or (asked is None and version.waits_s > 0)
+        wanted = by, fingerprint(text), is_trial
+        return is_same_time and wanted == (version.by, version.fingerprint, version.trial_s > 0)
 
     def view(self, waiting: Schedule | None) -> WaitingView | None:
         if waiting is None:

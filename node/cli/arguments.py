@@ -373,6 +373,35 @@ VERBS: tuple[Verb, ...] = (
             _JSON,
         ),
     ),
+    Verb(
+        ("community", "share"),
+        "Sign this node's rules or members for all nodes of the community, which take them within seconds.",
+        'procomu community share rules --reason "decided on 3 May"',
+        (
+            Argument("FILE", "rules or members"),
+            Argument("--key", "the file with the admin key; that beside the settings when not given", "FILE"),
+            Argument("--reason", "why; all nodes show it", "TEXT"),
+            Argument(
+                "--use", "instead a version that admins signed, by its hash in 'community versions'", "HASH"
+            ),
+            Argument(
+                "--version", "instead an earlier version of the rules, by its number in 'rules log'", "NUMBER"
+            ),
+            _JSON,
+        ),
+    ),
+    Verb(
+        ("community", "take"),
+        "Put the community's rules or members in force on this node, in place of its own that differ.",
+        "procomu community take rules",
+        (Argument("FILE", "rules or members"), _JSON),
+    ),
+    Verb(
+        ("community", "versions"),
+        "What admins signed of the rules and of the members, and whether this node has it.",
+        "procomu community versions",
+        (_JSON,),
+    ),
     Verb(("peers",), "Other nodes, and strangers.", "procomu peers", (_JSON,)),
     Verb(
         ("admin", "link"),

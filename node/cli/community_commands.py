@@ -295,6 +295,7 @@ def _keep(context: CommandContext, config: NodeConfig, joined: "JoinedCommunity"
             "stop it with 'systemctl stop procomu', join again with the same invite, and start it",
         )
     tell_node(context, question, joined.state.statements())
+    answer_to(context, {"ask": "community-newcomer"})
 
 
 def remove(context: CommandContext) -> int:

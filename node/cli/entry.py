@@ -23,8 +23,9 @@ def commands_beside(verb: str) -> Mapping[str, Callable[[CommandContext], int]]:
         return {**COMMANDS, **RULE_COMMANDS, **LADDER_COMMANDS, **BACKUP_COMMANDS}
     from node.cli.community_admins import ADMIN_COMMANDS  # noqa: PLC0415
     from node.cli.community_commands import COMMUNITY_COMMANDS  # noqa: PLC0415
+    from node.cli.community_files import FILE_COMMANDS  # noqa: PLC0415
 
-    return {**COMMUNITY_COMMANDS, **ADMIN_COMMANDS}
+    return {**COMMUNITY_COMMANDS, **ADMIN_COMMANDS, **FILE_COMMANDS}
 
 
 def main(words: Sequence[str] | None = None) -> int:

@@ -8,6 +8,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from mesh.community_service import rows_of
 from mesh.invite import InviteText
 from mesh.join_client import JoinedCommunity, join_community
+from node.app.file_standing import NEWCOMER, STATE
 from node.backup.offline import claim
 from node.config import NodeConfig
 from node.errors import NodeError
@@ -16,7 +17,7 @@ from node.keyring import open_keyring
 from node.secret_file import SECRETS_FILE, SecretFile
 from node.setup.first_files import SECRET_MODE
 from node.storage.database import Store
-from node.storage.repository import StoredStatements
+from node.storage.repository import StoredArchive, StoredStatements
 from node.synced_files import replace_synced
 from node.translator import gettext_lazy
 
@@ -74,8 +75,9 @@ def _own_key(path: Path) -> Ed25519PrivateKey:
 
 
 def store_joined(config: NodeConfig, joined: JoinedCommunity) -> None:
-    """Stores the statements in the node's database, and the secrets after the first, beside those that are there: a node
-    that joins its own community again may be the only one that has them. Raises NodeError."""
+    """Stores the statements in the node's database, that the node takes the community's rules and members, and the secrets
+    after the first, beside those that are there: a node that joins its own community again may be the only one that has
+    them. Raises NodeError."""
     node = config.node
     later = Path(node.data_dir) / SECRETS_FILE
     secrets = SecretFile(later)
@@ -91,6 +93,11 @@ def store_joined(config: NodeConfig, joined: JoinedCommunity) -> None:
         scratch=Path(node.run_dir),
     )
     try:
-        asyncio.run(StoredStatements(store).save(rows_of(joined.state), ()))
+        asyncio.run(_store(store, joined))
     finally:
         store.close()
+
+
+async def _store(store: Store, joined: JoinedCommunity) -> None:
+    await StoredArchive(store).save_state(STATE, NEWCOMER)
+    await StoredStatements(store).save(rows_of(joined.state), ())

@@ -1,17 +1,20 @@
-"""Real nodes of a mesh, in network namespaces: how long a new node takes to be in, a removed one to be out, and usage to
-have its effect five nodes away. No node is started again meanwhile.
+"""Real nodes of a mesh, in network namespaces: how long a new node takes to be in, a removed one to be out, usage to have
+its effect five nodes away, rules that an admin shares to be in force there, and a device to be let in where it walks to. No
+node is started again meanwhile.
 """
 
 import itertools
 import secrets
 import time
 
+from mesh.file_version import text_hash
 from tests.bench.figures import Figures, say
-from tests.lab.agreement import ALLOWANCE_BYTES, MACS
+from tests.lab.agreement import ALLOWANCE_BYTES, MACS, RULES
 from tests.lab.node_line import are_together, is_limited, node_line, seconds_until, state
-from tests.lab.village import Village, village
+from tests.lab.village import Router, Village, village
+from tests.lab.walk import SERVER, Walk, walk
 
-KEYS = ("join_s", "removed_out_s", "line5_effect_s")
+KEYS = ("join_s", "removed_out_s", "line5_effect_s", "line5_rule_s", "roam_s")
 LINE = 5
 TRIES = 3
 
@@ -23,11 +26,17 @@ def measure() -> Figures:
     say(f"in after {first:.2f} s, out after {[round(each, 2) for each in rest]} s")
     with node_line(LINE) as line:
         effect = effect_s(line)
-    say(f"five nodes away after {effect:.2f} s")
+        rules = [rule_s(line, number) for number in range(TRIES)]
+    say(f"five nodes away after {effect:.2f} s, rules after {[round(each, 2) for each in rules]} s")
+    with walk("roam") as path:
+        roams = walks_s(path)
+    say(f"a device that walks to the next node passes after {[round(each, 3) for each in roams]} s")
     return {
         "join_s": round(first, 2),
         "removed_out_s": round(max(rest), 2),
         "line5_effect_s": round(effect, 2),
+        "roam_s": round(max(roams), 3),
+        "line5_rule_s": round(max(rules), 2),
     }
 
 
@@ -80,3 +89,69 @@ def effect_s(line: Village) -> float:
     took = seconds_until("it is at the other end", lambda: is_limited(routers[-1]), time.monotonic())
     download.result()
     return took
+
+
+def walks_s(path: Walk) -> list[float]:
+    """A guest of one node walks to the other with a download open: from the first packet there until it is answered.
+    Another guest each time."""
+    for router in (path.here, path.there):
+        router.start()
+    seconds_until("both trust each other", lambda: are_together(path.here, path.there), time.monotonic())
+    return [walk_s(path, number) for number in range(30, 30 + TRIES)]
+
+
+def walk_s(path: Walk, number: int) -> float:
+    person = path.settle(f"walker{number}", number)
+    try:
+        path.join(person)
+        download = person.wish("download", far=SERVER, seconds=6)
+        time.sleep(1)
+        path.go(person, path.there)
+        took_ms = person.do("reach", far=SERVER)["ms"]
+        result = download.result()
+    finally:
+        person.agent.close()
+    if took_ms is None or result["failed"] or result["samples"][-1][1] <= result["samples"][-5][1]:
+        raise RuntimeError(f"the download ended: {took_ms} ms, {result['bytes']} bytes")
+    return float(took_ms) / 1000
+
+
+def rule_s(line: Village, number: int) -> float:
+    """An admin shares changed rules at one end: from the command until they are in force at the other end, from whose file
+    they are read as those of the community."""
+    routers = list(line.routers.values())
+    near, far = routers[0], routers[-1]
+    if number == 0:
+        follow_one_record(routers)
+    draft = near.folder / "draft.toml"
+    draft.write_text(f"{RULES}\n# Draft {number}\n")
+    near.told("rules", "adopt", str(draft), "--no-trial")
+    began = time.monotonic()
+    near.told("community", "share", "rules")
+    return seconds_until("the rules are at the other end", lambda: has_rules(far, draft.read_text()), began)
+
+
+def follow_one_record(routers: list[Router]) -> None:
+    """The first node makes the community record and shares its rules; the others follow, one after the other."""
+    near, *others = routers
+    community = near.told("community", "create")["community"]
+    for router in others:
+        began = time.monotonic()
+        seconds_until(
+            "the record is offered",
+            lambda r=router: community in r.ask("community")["offered"],
+            began,  # type: ignore[misc]
+        )
+        router.told("community", "follow", community)
+    near.told("community", "share", "rules")
+    seconds_until(
+        "the rules are shared", lambda: has_rules(others[-1], near.rules.read_text()), time.monotonic()
+    )
+
+
+def has_rules(router: Router, text: str) -> bool:
+    """Whether they are in force there, and in its file."""
+    found = router.ask("community-versions")["rules"]
+    return found["state"] == "same" and found["hash"] == text_hash(text) == text_hash(
+        router.rules.read_text()
+    )

@@ -438,6 +438,22 @@ ROWS = (
         5,
         at_least=False,
     ),
+    FigureRow(
+        "mesh",
+        "line5_rule_s",
+        "the same line: rules that an admin shares at one end are in force at the other end after",
+        "s",
+        5,
+        at_least=False,
+    ),
+    FigureRow(
+        "mesh",
+        "roam_s",
+        "a device walks to another node with a download open: from its first packet there until it is answered",
+        "s",
+        2,
+        at_least=False,
+    ),
     FigureRow("mesh", "rss_mb_idle", "memory of a real node that is idle and alone", "MB"),
     FigureRow(
         "mesh",

@@ -24,6 +24,7 @@ from tests.fakes.admin_pages import (
     ISSUER_LINK,
     LAPTOP,
     LINK,
+    MEMBERS,
     OUTSIDER,
     PHONE,
     RULES,
@@ -34,6 +35,8 @@ from tests.fakes.admin_pages import (
     open_admin_server,
     populate,
 )
+from tests.fakes.community_statements import next_record
+from tests.fakes.file_versions import signed, version_of
 from tests.fakes.use_cases import KEY, UseCases
 
 ISSUE: dict[str, str] = {"count": "26", "lasts": "7", "group": "day-pass", "note": "for the festival"}
@@ -139,6 +142,40 @@ async def open_with_other_vouchers() -> AsyncIterator[int]:
             assert at.wall_s is not None
             await app.loop.remember(store.hear_use(some[0], at.wall_s + 7_200, "2026-11-23", at))
             await app.loop.remember(store.hear_revoked(some[1], is_revoked=True))
+            async with open_admin_server(app.admin) as server:
+                assert server.bound is not None
+                yield server.bound[1]
+    finally:
+        folder.cleanup()
+
+
+@asynccontextmanager
+async def open_with_shared_files(*, elsewhere: bool = False) -> AsyncIterator[int]:
+    """The admin server of a node whose community has rules that differ, one version that waits for votes, and members that
+    were signed apart; `elsewhere`: its rules do not pass the checks here."""
+    folder = await asyncio.to_thread(tempfile.TemporaryDirectory)
+    try:
+        async with admin_app(Path(folder.name)) as app:
+            await found_community(app)
+            state = app.node.community.state
+            assert state is not None
+            assert state.head is not None
+            both = next_record(state.head, state.head_hash, ["rosa", "pau"], 2, ["rosa", "pau"])
+            assert "" == await app.node.community.take_in([both])
+            first = version_of(state.id, "rules", RULES)
+            made = [
+                signed(first, "rosa", "pau"),
+                signed(
+                    version_of(state.id, "rules", "nonsense" if elsewhere else _FASTER, first), "rosa", "pau"
+                ),
+                signed(version_of(state.id, "rules", _SLOWER, first), "rosa"),
+                signed(version_of(state.id, "members", MEMBERS), "rosa"),
+                signed(version_of(state.id, "members", f"{MEMBERS}# Rosa & Pau\n"), "pau"),
+            ]
+            if not elsewhere:
+                await app.adoption.adopt(_SLOWER, "admin Ana", is_trial=False)
+            assert "" == await app.node.community.take_in(made)
+            await app.shared_files.look()
             async with open_admin_server(app.admin) as server:
                 assert server.bound is not None
                 yield server.bound[1]
@@ -368,6 +405,14 @@ SIGNED_SCENES = (
     _admin("an invite that there is not", "trouble", "/nodes/invite/close?key=unknown", before=_has_a_record),
     _admin("an admin that there is not", "trouble", "/nodes/admin/remove?key=unknown", before=_has_a_record),
     _node("a lost key to replace", "/nodes/key/lost"),
+    _node("rules to share", "/rules/share"),
+    _node(
+        "members to share, and a wrong passphrase",
+        "/members/share",
+        after=sends("/members/share", passphrase="x"),
+    ),
+    _node("rules shared", "/rules/share", after=sends("/rules/share", reason="decided in May", **_SIGNS)),
+    _node("rules that nobody has shared", "/rules/shared"),
 )
 
 ADMIN_SCENES = (
@@ -481,6 +526,18 @@ ADMIN_SCENES = (
     _admin("nodes of a community", "nodes", "/nodes", server=open_with_nodes),
     _admin("a network of one node", "network", "/network"),
     _admin("the network", "network", "/network", server=open_with_nodes),
+    _admin("files without a record", "files of all nodes", "/rules/shared"),
+    _admin("rules that differ", "files of all nodes", "/rules/shared", server=open_with_shared_files),
+    _admin("members of a split", "files of all nodes", "/members/shared", server=open_with_shared_files),
+    _admin("members and their note", "members", "/members", server=open_with_shared_files),
+    _admin(
+        "rules that do not pass",
+        "files of all nodes",
+        "/rules/shared",
+        server=partial(open_with_shared_files, elsewhere=True),
+    ),
+    _admin("rules and their note", "rules", "/rules", server=open_with_shared_files),
+    _admin("history of rules to share", "rules", "/rules/history", server=open_with_shared_files),
     _admin("Procomú's own appearance", "appearance", "/appearance"),
     _admin(
         "a colour that nobody can read",

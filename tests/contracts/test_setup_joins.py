@@ -8,6 +8,7 @@ import pytest
 
 from mesh.community_service import CommunityService
 from mesh.invite import invite_text
+from node.app.file_standing import NEWCOMER, STATE
 from node.config import parse_config
 from node.errors import NodeError
 from node.identity import key_from_pem, own_node_id
@@ -16,7 +17,7 @@ from node.secret_file import SECRETS_FILE, SecretFile
 from node.setup import mode
 from node.setup.answers import Answers
 from node.storage.database import Store
-from node.storage.repository import StoredStatements
+from node.storage.repository import StoredArchive, StoredStatements
 from tests.contracts.test_mesh_lobby import SECRET, invited, member
 from tests.contracts.test_setup import opened
 from tests.contracts.test_setup_files import ANSWERS
@@ -57,6 +58,7 @@ async def test_a_node_that_was_invited_has_the_secret_the_record_and_a_neighbour
             own=own, listed=(), store=StoredStatements(store), secret=SECRET, secret_store=FakeSecretStore()
         )
         assert {own, id_of("square")} == service.roster()
+        assert NEWCOMER == await StoredArchive(store).state(STATE)
     finally:
         store.close()
 

@@ -6,7 +6,8 @@ bytes.
 
 import hashlib
 import json
-from dataclasses import asdict
+from dataclasses import asdict, replace
+from itertools import permutations
 from pathlib import Path
 
 from mesh import messages
@@ -16,8 +17,10 @@ from mesh.community_changes import RecordChange, changed_record, first_record, n
 from mesh.community_secret import commitment_of
 from mesh.community_state import CommunityState
 from mesh.exchange import PAGE_KIND
+from mesh.file_version import Decision, FileVersion, file_fields, replaces, text_hash, version_after
 from mesh.invite import SEED_BYTES, Invite, invite_key, invite_text, make_use, read_invite
 from mesh.messages import (
+    Changed,
     Graft,
     Have,
     Hello,
@@ -39,21 +42,37 @@ from mesh.past_kind import past_body
 from mesh.registry_kind import registry_body, registry_part
 from mesh.registry_records import RegistryRecords
 from mesh.roster import nodes_digest
-from mesh.signed_statement import as_json
+from mesh.signed_statement import FILE_KIND, as_json, make_statement
 from mesh.usage_kind import PageContent, usage_body
 from node.accounting.ledger import UsageBucket
 from node.accounts.codes import make_code
+from node.accounts.device_names import DeviceNames
 from node.accounts.registry_record import RegistryRecord, Value
 from node.accounts.voucher_records import join_vouchers
 from node.accounts.vouchers import voucher_account, voucher_fingerprint
+from node.app.roaming_records import (
+    NoBinding,
+    NoBlock,
+    SessionEnded,
+    TheBinding,
+    TheBlock,
+    TheSession,
+    join_bindings,
+    join_blocks,
+    join_sessions,
+)
 from node.identity import human_form, key_from_raw, own_node_id, sign
 from node.keyring import derived_key
-from node.units import AccountId, Bytes, Usage
+from node.units import AccountId, Bytes, MacAddress, Usage
 
 FOLDER = Path(__file__).parents[1] / "vectors" / "mesh"
 KEY = key_from_raw(bytes(range(32)))
 NODE = own_node_id(KEY)
 OTHER = own_node_id(key_from_raw(bytes([7] * 32)))
+
+
+FILE_TEXTS = {"first": "one\n", "here": "two\n", "there": "three\n", "again": "one\n"}
+PACKED = {"one\n": "eNrLz0vlAgAD3gFN", "two\n": "eNorKc/nAgAEIQFl", "three\n": "eNoryShKTeUCAAiRAiM="}
 
 
 def a_cell(down: int, up: int, busy_down: int, busy_up: int) -> UsageBucket:
@@ -71,6 +90,7 @@ MESSAGES = {
     "time": TimeAnswer(1_795_600_000, 1),
     "names": PageNames(("0011223344556677", "8899aabbccddeeff")),
     "graft": Graft(("0011223344556677",)),
+    "changed": Changed("00112233445566778899aabbccddeeff", ("0011223344556677", "8899aabbccddeeff")),
     "prune": Prune(),
     "root": Root("00112233445566778899aabbccddeeff"),
     "streams": Streams("", "~", ((NODE, "life-1", "00112233445566778899aabbccddeeff"),)),
@@ -217,6 +237,28 @@ def registry_page() -> dict[str, object]:
     }
 
 
+def devices() -> dict[str, object]:
+    """The name of a device under two secrets, and what is in effect of two values at one version."""
+    secrets, mac = (bytes(range(32)), bytes(range(32, 64))), MacAddress("02:00:00:00:00:0a")
+    guest = TheSession(AccountId("guest-7k3m9q2w4x1z"), "terms", "1", 1_800_000_000, "aoqqpp7tzyil4")
+    later, gone = replace(guest, end_s=1_800_003_600).value, NoBinding().value
+    bound = TheBinding(AccountId("anna"), "passphrase", "2027-01-15").value
+    pairs = (
+        ("session", join_sessions, guest.value, later),
+        ("session", join_sessions, later, SessionEnded().value),
+        ("binding", join_bindings, bound, gone),
+        ("blocked", join_blocks, TheBlock("noise at night").value, NoBlock().value),
+    )
+    return {
+        "mac": mac,
+        "names": {
+            secret.hex(): DeviceNames(lambda s=secret: (derived_key(s, "device names"),)).newest(mac)  # type: ignore[misc]
+            for secret in secrets
+        },
+        "in_effect_of_two": [[kind, one, other, join(one, other)] for kind, join, one, other in pairs],
+    }
+
+
 def others() -> dict[str, object]:
     other = messages.decode(other_page())
     assert isinstance(other, Page)
@@ -314,6 +356,31 @@ def secrets() -> dict[str, object]:
     }
 
 
+def files() -> dict[str, object]:
+    """Versions of the rules: a first one, two that were signed apart after it, and the first text again after both."""
+    community, decision = "c" * 64, Decision("Rosa", "decided in the meeting", "2026-05-04")
+
+    def made(name: str, *before: FileVersion) -> FileVersion:
+        after = version_after(community, "rules", FILE_TEXTS[name], before, decision)
+        return replace(after, packed=PACKED[FILE_TEXTS[name]])  # other libraries compress otherwise
+
+    first = made("first")
+    here, there = made("here", first), made("there", first)
+    versions = {"first": first, "here": here, "there": there, "again": made("again", here, there)}
+    assert all(each.hash == text_hash(FILE_TEXTS[name]) for name, each in versions.items())
+    signed = {name: make_statement(FILE_KIND, file_fields(each), [KEY]) for name, each in versions.items()}
+    return {
+        "statements": {name: as_json(each) for name, each in signed.items()},
+        "hashes": {name: each.hash for name, each in signed.items()},
+        "texts": FILE_TEXTS,
+        "replaces": [
+            [newer, older]
+            for newer, older in permutations(sorted(versions), 2)
+            if replaces(versions[newer], versions[older])
+        ],
+    }
+
+
 def vectors() -> dict[str, object]:
     """File name to content."""
     decoded = messages.decode(page())
@@ -344,11 +411,13 @@ def vectors() -> dict[str, object]:
     found["other"] = others()
     found["node"] = node_page()
     found["registry"] = registry_page()
+    found["devices"] = devices()
     found["batch"] = batch_page()
     found["hello-extended"] = {"frame": encode(EXTENDED).decode(), "says": asdict(EXTENDED)}
     found["room"] = room()
     found["statements"] = statements()
     found["secrets"] = secrets()
+    found["files"] = files()
     found["malformed"] = MALFORMED
     found["identity"] = {
         "private_key_hex": bytes(range(32)).hex(),

@@ -41,6 +41,7 @@ from node.app.next_rules import NextRulesService
 from node.app.node_graph import NodeGraphService
 from node.app.rule_adoption import RuleAdoption
 from node.app.rule_files import RuleFiles, Stamp, fingerprint
+from node.app.shared_files import SharedFiles
 from node.app.status import StatusSnapshot
 from node.app.views import (
     Admitted,
@@ -183,6 +184,7 @@ class UseCases:
         files.written(self.node.rules_text, self.node.members_text)
         # As `open` does. The rules were checked with these members by `ruleset_of`, once for all tests.
         files.members_fingerprint = fingerprint(self.node.members_text)
+        files.members_in_force = self.node.members_text
         return files
 
     @cached_property
@@ -191,6 +193,18 @@ class UseCases:
         if self.node.folder != NOWHERE:
             assert self.files is self._files, "they are written"
         return self._adoption
+
+    @cached_property
+    def shared_files(self) -> SharedFiles:
+        """It looks when a test calls `look`."""
+        return SharedFiles(
+            self.node.community,
+            self.loop,
+            self.files,
+            self.adoption,
+            archive=self.node.archive,
+            clock=self.node.clock,
+        )
 
     @cached_property
     def measured_check(self) -> MeasuredCheck:
@@ -230,6 +244,7 @@ class UseCases:
                 random=secrets.token_bytes,
             ),
             adoption=self.adoption,
+            shared_files=self.shared_files,
             backups=self.node.backups,
             fingerprint=lambda: self.node.admin_fingerprint,
             sign_card=partial(make_card, KEY, COMMUNITY),
