@@ -1,6 +1,7 @@
-"""What is known of the pages of one author without their content, as objects and packed: about 60 bytes a page."""
+"""What is known of the pages of one author without their content, as objects and packed: about 25 bytes a page."""
 
 import json
+import zlib
 from dataclasses import dataclass
 
 from mesh.page_format import canonical
@@ -26,7 +27,7 @@ type Streams = dict[str, dict[str, HeldUsage]]
 
 def pack(streams: Streams) -> bytes:
     """The inverse of `unpack`."""
-    return canonical(
+    plain = canonical(
         {
             incarnation: [
                 [label, held.seq, held.digest, held.rows, *map(list, held.covers)]
@@ -35,11 +36,15 @@ def pack(streams: Streams) -> bytes:
             for incarnation, pages in streams.items()
         }
     )
+    return zlib.compress(plain, 1)
 
 
 def unpack(packed: bytes) -> Streams:
     """The streams that were packed."""
-    return {incarnation: dict(map(_page, pages)) for incarnation, pages in json.loads(packed).items()}
+    return {
+        incarnation: dict(map(_page, pages))
+        for incarnation, pages in json.loads(zlib.decompress(packed)).items()
+    }
 
 
 def _page(fields: list) -> tuple[str, HeldUsage]:  # type: ignore[type-arg]

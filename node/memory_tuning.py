@@ -12,7 +12,7 @@ from pathlib import Path
 
 from node.memory_budget import Allowed, allowed_memory
 
-TRIM_AFTER_S, TRIM_EVERY_S = (1, 5, 25, 125), 600
+TRIM_AFTER_S, TRIM_EVERY_S = (1, 10, 60), 600
 """What a start reads from the disk takes long on a slow board."""
 SWITCH_S = 0.001
 COLLECT_AFTER = (5_000, 20, 1_000)
