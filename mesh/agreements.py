@@ -27,6 +27,11 @@ class Agreements[Name: Hashable]:
     def changed(self, name: Name) -> None:
         """This page is held now, in this version."""
         self._serial += 1
+        if (
+            not self._agreed
+        ):  # what changed before the first agreement, such as at a start, is never asked for
+            self._changes, self._forgotten = {}, self._serial
+            return
         self._changes.pop(name, None)
         self._changes[name] = self._serial
         if len(self._changes) > CHANGES_MAX:

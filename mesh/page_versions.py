@@ -39,7 +39,7 @@ CHANGED_ROWS_MAX = 10_000
 """Rows per author that may wait for a recount because their page was evicted or replaced by one with less. Above
 this, further pages of the author are refused until the recount."""
 
-ACTIVE_AUTHORS_MAX = 16
+ACTIVE_AUTHORS_MAX = 4
 """Authors whose pages are known as objects; those of the others are packed until something asks for them."""
 
 type StreamKey = tuple[NodeId, str]

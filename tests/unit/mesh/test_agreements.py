@@ -75,3 +75,18 @@ def test_it_takes_bounded_memory() -> None:
     assert (CHANGES_MAX, NEIGHBOURS_MAX) == (len(made._changes), len(made._agreed))
     assert ROOTS_MAX == len(made._agreed[HILL])
     assert agreements.CHANGES_MAX > NAMES_PER_MESSAGE_MAX
+
+
+def test_what_changed_before_the_first_agreement_takes_no_memory() -> None:
+    """A start restores many thousand pages."""
+    made: Agreements[int] = Agreements()
+    for number in range(CHANGES_MAX):
+        made.changed(number)
+    assert not made._changes
+    made.agreed(HILL, "root")
+    made.changed(7)
+    assert [7] == made.since(HILL, "root")
+    made.clear()
+    made.changed(8)
+    assert not made._changes
+    assert made.since(HILL, "root") is None
