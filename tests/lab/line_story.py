@@ -161,13 +161,14 @@ class LineStory:
     def _pass_a_voucher_on(self) -> None:
         """A voucher of one end is used there and at the other end, and revoked where it was issued."""
         first, last = self._routers[0], self._routers[-1]
+        began = time.monotonic()
         (code,) = first.ask("vouchers-issue", count="1", group="day-pass", lasts="1 day", devices="3")[
             "codes"
         ]
         self.figures.voucher_s = seconds_until(
             "the voucher is known at the other end",
             lambda: bool(last.ask("vouchers-list")["batches"]),
-            time.monotonic(),
+            began,
         )
         left = []
         for number, router in ((26, first), (27, last)):
@@ -177,11 +178,12 @@ class LineStory:
             assert done["status"] == 303, done
             left.append(int((router.device(guest.mac) or {})["seconds_left"]))
         self.figures.voucher_apart_s = abs(left[0] - left[1])
+        began = time.monotonic()
         first.ask("vouchers-revoke", which=str(code))
         self.figures.revoked_s = seconds_until(
             "the guest at the other end is disconnected",
             lambda: (last.device(guest.mac) or {}).get("state") != "admitted",
-            time.monotonic(),
+            began,
         )
         self._say(
             f"a voucher of {first.site.name} was valid at {last.site.name} after {self.figures.voucher_s:.1f} s, with "
