@@ -1,6 +1,7 @@
 """The rules and the members of all nodes: what admins signed, how this node differs, and the forms to sign or take it."""
 
-from collections.abc import Mapping
+import asyncio
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import partial
 
@@ -110,8 +111,8 @@ class FileSharingViews:
             self._layout(request, file),
             file,
             standing.kind,
-            tuple(self._version(file, each) for each in standing.view.heads),
-            tuple(self._version(file, each) for each in standing.view.waiting),
+            await self._versions(file, standing.view.heads),
+            await self._versions(file, standing.view.waiting),
             self._shared.refused(file),
             self._shared.trouble(file),
             notice,
@@ -119,10 +120,14 @@ class FileSharingViews:
         )
         return AdminResponse(page, 200 if wrong is None else 409, is_heavy=True)
 
-    def _version(self, file: FileName, held: HeldVersion) -> SharedVersion:
+    async def _versions(self, file: FileName, held: Iterable[HeldVersion]) -> tuple[SharedVersion, ...]:
+        return tuple([await self._version(file, each) for each in held])
+
+    async def _version(self, file: FileName, held: HeldVersion) -> SharedVersion:
         version, own = held.version, self._shared.standing(file).hash
-        text = self._shared.text_of(file, version.hash)
-        lines = () if text is None else difference(self._shared.text(file), text)
+        before, text = self._shared.text(file), self._shared.text_of(file, version.hash)
+        # Large texts take seconds to compare, so it runs in a thread.
+        lines = () if text is None else await asyncio.to_thread(difference, before, text)
         return SharedVersion(
             version.number,
             held.statement.hash,

@@ -1,5 +1,6 @@
 """The pages on which admins share the rules and the members with all nodes, or take those of the community."""
 
+import threading
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -8,6 +9,8 @@ import pytest
 from mesh.community_record import CommunityAdmin, CommunityRecord, record_fields, sorted_admins
 from mesh.file_version import Decision, FileName, text_hash
 from mesh.signed_statement import make_statement
+from node.admin import file_sharing
+from node.app.admin import difference
 from node.app.adoption_views import AdoptionOutcome
 from node.app.locked_key import unlock_key
 from node.identity import own_node_id
@@ -183,6 +186,25 @@ async def test_of_two_versions_of_a_split_one_is_chosen_and_both_are_compared(br
     assert (SLOWER, "same") == (browser.app.loop.active_ruleset.text, kind(browser))
     newest = browser.app.adoption.versions()[0]
     assert ("active", "Ana") == (newest.state, newest.by)
+
+
+async def test_texts_are_compared_beside_what_the_node_does_meanwhile(
+    browser: AdminBrowser, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Two large texts take seconds, and people of the network would wait."""
+    await two_admins(browser, 1)
+    await from_elsewhere(browser, SLOWER)
+    await from_elsewhere(browser, FASTER)
+    threads: list[threading.Thread] = []
+
+    def compared(old: str, new: str) -> tuple[str, ...]:
+        threads.append(threading.current_thread())
+        return difference(old, new)
+
+    monkeypatch.setattr(file_sharing, "difference", compared)
+    assert 2 == (await page(browser, "/rules/shared")).count("Use this one</a>")
+    assert 2 == len(threads)
+    assert threading.main_thread() not in threads
 
 
 async def test_rules_that_need_two_votes_wait_for_the_other_admin(browser: AdminBrowser) -> None:
