@@ -35,6 +35,8 @@ class LinkCallers:
         self._monitor, self._clock = monitor, clock
         self._active, self._claims = ActiveDevices(), AddressConflicts()
         self._logged = -LOGGED_EVERY_S
+        self.on_neighbour: Callable[[MacAddress, str], None] = lambda _device, _address: None
+        """Called when the kernel tells of a device on the link and its address, which any host there can forge."""
 
     def caller(self, ends: SocketAddresses) -> Caller:
         """The neighbour table gives the device of the address; the frames must come from that device."""
@@ -94,6 +96,7 @@ class LinkCallers:
         now = self._clock()
         for address, device in monitor.read():
             self._claims.seen(address, device, now)
+            self.on_neighbour(device, address)
 
     def _log(self) -> None:
         now = self._clock()

@@ -15,12 +15,15 @@ from collections import deque
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
+from mesh.agreements import Agreements
 from mesh.messages import (
+    CHANGES_EXTENSION,
     KINDS_EXTENSION,
     LABEL_END,
     PAGES_PER_MESSAGE_MAX,
     STREAMS_PER_MESSAGE_MAX,
     TREE_EXTENSION,
+    Changed,
     Graft,
     Have,
     Message,
@@ -108,6 +111,8 @@ class _Neighbour:
     can: tuple[str, ...] = ()
     compared_tick: int | None = None
     """When its root was last equal, or answered; None since it connected."""
+    has_listed: bool = False
+    """Whether it was told what changed since the last agreement: if that did not help, all lists are compared."""
     replies: deque[bytes] = field(default_factory=deque)
     pages: dict[Priority, dict[PageName, None]] = field(
         default_factory=lambda: {priority: {} for priority in Priority}
@@ -148,6 +153,7 @@ class Exchange:
         self._collection = PageCollection()
         self._neighbours: dict[NodeId, _Neighbour] = {}
         self._tree: PushTree[PageName] = PushTree()
+        self._agreements: Agreements[PageName] = Agreements()
         self._ticks, self._pushed_tick = 0, -FLOWING_TICKS
 
     def greet(self, neighbour: NodeId, can: tuple[str, ...] = ()) -> None:
@@ -202,6 +208,8 @@ class Exchange:
                 self._receive_streams(neighbour, message)
             case Have():
                 self._receive_have(neighbour, message)
+            case Changed():
+                self._receive_changed(neighbour, message)
             case PageNames() | Graft() | Prune():
                 self._receive_of_tree(neighbour, message)
             case Malformed(reason):
@@ -249,6 +257,7 @@ class Exchange:
     def forget(self, stored: StoredPage) -> None:
         """The page cache has this page no longer: neighbours will send it again."""
         self._collection.forget(stored)
+        self._agreements.clear()
 
     def offer(self, page: Page) -> tuple[Event, ...]:
         """Hold a page that this node wrote, and push it to every neighbour."""
@@ -374,6 +383,7 @@ class Exchange:
         if kept is None:
             is_other = kind_named(page.kind).limit == "bytes"
             return (PageRefused(page.author, TOO_MANY_OTHERS if is_other else TOO_MUCH),)
+        self._agreements.changed(((page.author, page.incarnation), page.label))
         events: list[Event] = [Equivocated(page.author, page.name, page.seq)] if is_conflict else []
         events.append(PageAccepted(page, said))
         if kept.left:
@@ -407,8 +417,42 @@ class Exchange:
         if not is_equal and is_flowing and since < PATIENCE_TICKS:
             return
         waiting.compared_tick = self._ticks
-        if not is_equal:
+        if is_equal:
+            waiting.has_listed = False
+            self._agreements.agreed(neighbour, digest)
+        elif not self._send_changed(neighbour):
             self._send_streams(neighbour)
+
+    def _send_changed(self, neighbour: NodeId) -> bool:
+        """False if whole lists are to be compared: what changed since the last agreement is not known, or it was sent and
+        the pages still differ."""
+        waiting, root = self._neighbours[neighbour], self._agreements.last(neighbour)
+        if CHANGES_EXTENSION not in waiting.can or waiting.has_listed or root is None:
+            return False
+        names = self._agreements.since(neighbour, root)
+        if names is None:
+            return False
+        waiting.has_listed = True
+        self._reply(neighbour, encode(Changed(root, tuple(self._digests(names)))))
+        return True
+
+    def _receive_changed(self, neighbour: NodeId, theirs: Changed) -> None:
+        names = self._agreements.since(neighbour, theirs.root)
+        if names is None:
+            self._send_streams(neighbour)
+            return
+        listed, ours = set(theirs.digests), self._digests(names)
+        for digest, (key, label) in ours.items():
+            if digest not in listed:
+                self._neighbours[neighbour].enqueue(key, label)
+        if not listed <= ours.keys():
+            self._send_changed(neighbour)
+
+    def _digests(self, names: Sequence[PageName]) -> dict[str, PageName]:
+        """Of those that are held, by digest; only of authors on the roster."""
+        roster = self._roster()
+        held = ((name, self._collection.held(*name)) for name in names if name[0][0] in roster)
+        return {found.digest: name for name, found in held if found is not None}
 
     def _send_streams(self, neighbour: NodeId) -> None:
         with_others = self._neighbours[neighbour].with_others

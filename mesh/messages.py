@@ -40,7 +40,9 @@ TREE_EXTENSION = "tree"
 """The node understands `names`, `graft` and `prune`."""
 QUIET_EXTENSION = "quiet"
 """The node needs no keepalives, and sends none to neighbours that say the same."""
-EXTENSIONS = (KINDS_EXTENSION, QUIET_EXTENSION, TREE_EXTENSION)
+CHANGES_EXTENSION = "changes"
+"""The node understands `changed`."""
+EXTENSIONS = (CHANGES_EXTENSION, KINDS_EXTENSION, QUIET_EXTENSION, TREE_EXTENSION)
 """What this node understands beside the first form of this version."""
 EXTENSIONS_MAX = 16
 LABEL_END = "~"
@@ -125,6 +127,14 @@ class PageNames:
 
 
 @dataclass(frozen=True, slots=True)
+class Changed:
+    """Digests of the pages that changed at the sender since both sides held those with this root."""
+
+    root: str
+    digests: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Graft:
     """Asks for the pages with these digests, and for the next ones as they come."""
 
@@ -151,6 +161,7 @@ type Message = (
     | Root
     | Streams
     | Have
+    | Changed
     | PageNames
     | Graft
     | Prune
@@ -160,7 +171,7 @@ type Message = (
 
 
 type Encodable = (
-    Hello | Keepalive | TimeRequest | TimeAnswer | Root | Streams | Have | PageNames | Graft | Prune
+    Hello | Keepalive | TimeRequest | TimeAnswer | Root | Streams | Have | Changed | PageNames | Graft | Prune
 )
 
 
@@ -175,6 +186,8 @@ def encode(message: Encodable) -> bytes:
             return canonical({"is": "time", "unix": unix_s, "hops": hops})
         case PageNames(digests):
             return canonical({"is": "names", "digests": digests})
+        case Changed(root, digests):
+            return canonical({"is": "changed", "root": root, "digests": digests})
         case Graft(digests):
             return canonical({"is": "graft", "digests": digests})
         case Prune():
@@ -236,6 +249,13 @@ def _digests(fields: dict[str, Any]) -> tuple[str, ...] | Malformed:
 def _names(fields: dict[str, Any]) -> PageNames | Malformed:
     digests = _digests(fields)
     return digests if isinstance(digests, Malformed) else PageNames(digests)
+
+
+def _changed(fields: dict[str, Any]) -> Changed | Malformed:
+    root, digests = fields.get("root"), _digests(fields)
+    if not fits(root, _ROOT):
+        return Malformed("changed without a root")
+    return digests if isinstance(digests, Malformed) else Changed(root, digests)
 
 
 def _graft(fields: dict[str, Any]) -> Graft | Malformed:
@@ -339,6 +359,7 @@ _READERS: dict[str, Callable[[dict[str, Any]], Message | Malformed]] = {
     "root": _root,
     "streams": _streams,
     "have": _have,
+    "changed": _changed,
     "names": _names,
     "graft": _graft,
     "prune": lambda _fields: Prune(),

@@ -1,7 +1,8 @@
 """Reads pages in the page cache again, and in which order a start reads all of them."""
 
-from collections.abc import Awaitable, Callable, Iterable, Sequence
-from itertools import batched
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
+from functools import partial
+from itertools import batched, groupby
 
 from mesh.exchange import Exchange
 from mesh.messages import decode
@@ -26,14 +27,24 @@ class PageReader:
         self.trouble = ""
         """Why pages could not be read the last time."""
 
-    async def names(self) -> list[str] | None:
-        """Of all that is stored; None if that cannot be read."""
-        return await self._patiently(self._page_cache.names)
+    async def names(self) -> AsyncIterator[list[str]]:
+        """Names of what is stored: those of one author together, and each record that is no page. The last one is empty if
+        they can be read to the end."""
+        waiting: list[str] = []
+        while (more := await self._patiently(partial(self._page_cache.names, *waiting[-1:]))) is not None:
+            names = waiting + more
+            groups = [list(group) for _, group in groupby(names, key=lambda name: name.partition("/")[0])]
+            waiting = groups.pop() if more and groups else []
+            for group in groups:
+                yield group
+            if not more:
+                yield []
+                return
 
     async def records(self, names: Iterable[str]) -> list[bytes] | None:
         """What is stored under these names; None if that cannot be read."""
         wanted = tuple(names)
-        found = await self._patiently(lambda: self._page_cache.read(wanted))
+        found = await self._patiently(partial(self._page_cache.read, wanted))
         return None if found is None else list(found.values())
 
     async def _patiently[T](self, call: Callable[[], Awaitable[T]]) -> T | None:
@@ -100,11 +111,11 @@ def is_that_page(raw: bytes | None, wanted: StoredPage) -> bool:
     )
 
 
-def in_order(names: Iterable[str]) -> list[str]:
-    """Names of pages, of each author the highest first: then none is evicted for another, and nothing is taken back."""
+def highest_first(names: Iterable[str]) -> list[str]:
+    """Names of pages of one author: in this order none is evicted for another, and nothing is taken back."""
     return sorted((name for name in names if name.count("/") == 4), key=_rank, reverse=True)
 
 
-def _rank(name: str) -> tuple[str, str, tuple[int, str], str]:
-    author, incarnation, label = name.split("/", 2)
-    return author, day_rank(label.split("/")[1]), incarnation_rank(incarnation), label
+def _rank(name: str) -> tuple[str, tuple[int, str], str]:
+    _, incarnation, label = name.split("/", 2)
+    return day_rank(label.split("/")[1]), incarnation_rank(incarnation), label

@@ -68,8 +68,8 @@ class PageCache(Protocol):
     def generation(self) -> int:
         """Another number when another database has taken its place, which may lack any page."""
 
-    async def names(self) -> list[str]:
-        """Of all that was saved. Raises StorageTrouble."""
+    async def names(self, after: str = "") -> list[str]:
+        """Of what was saved: the first names after this one, sorted; none at the end. Raises StorageTrouble."""
 
     async def read(self, names: Iterable[str]) -> dict[str, bytes]:
         """What was saved under these names, without those that are not there. Raises StorageTrouble."""

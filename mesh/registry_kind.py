@@ -30,6 +30,8 @@ REGISTRY_PARTS = 64
 RECORDS_PER_PART_MAX = 1000
 VALUE_BYTES_MAX = 16384
 """Of one record's value, as canonical JSON."""
+VALUE_DEPTH_MAX = 8
+"""Objects and lists in one another: a value can be written again, however deep the call that does it is."""
 NAME = "registry"
 
 
@@ -82,9 +84,23 @@ def is_record_key(value: object) -> bool:
 def is_value(value: object) -> bool:
     """Whether a record may have this value."""
     try:
-        return isinstance(value, dict) and len(canonical(value)) <= VALUE_BYTES_MAX
+        is_flat = isinstance(value, dict) and _is_flat(value)
+        return is_flat and len(canonical(value)) <= VALUE_BYTES_MAX
     except (ValueError, UnicodeEncodeError, RecursionError):
         return False
+
+
+def _is_flat(value: object) -> bool:
+    level = [value]
+    for _ in range(VALUE_DEPTH_MAX + 1):
+        level = [inner for each in level for inner in _inside(each)]
+        if not level:
+            return True
+    return False
+
+
+def _inside(value: object) -> Iterable[object]:
+    return value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
 
 
 def _is_row(row: Any) -> bool:

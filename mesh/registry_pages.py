@@ -64,10 +64,11 @@ class RegistryPages:
                 if part is not None and self._held.other_of(author, label) is None:
                     self._take(author, part, None)
 
-    def tick(self, now_s: float) -> None:
-        """Call now and then: which nodes are of the community, and which records no node says."""
+    def tick(self, now_s: float) -> Iterator[None]:
+        """Exhaust this now and then: which nodes are of the community, and which records no node says. It yields after each
+        page, so that others may run between them."""
         if self._records is not None and self._records.generation:
-            self._follow_roster(self._records)
+            yield from self._follow_roster(self._records)
             self._adopt(self._records, now_s)
 
     def due(self, now_s: float) -> Iterator[tuple[int, bytes]]:
@@ -94,7 +95,7 @@ class RegistryPages:
         if part is not None and self._records is not None:
             self._records.take(author, part, said.records if isinstance(said, RegistryContent) else ())
 
-    def _follow_roster(self, records: SharedRecords) -> None:
+    def _follow_roster(self, records: SharedRecords) -> Iterator[None]:
         """Read the pages of nodes that are new in the community, and of all when they have to be read again."""
         roster = self._roster()
         if records.generation != self._generation:
@@ -112,6 +113,7 @@ class RegistryPages:
                 page = decode(raw) if raw is not None else None
                 if isinstance(page, Page):
                     self._take(author, part, page_content(page))
+                    yield
 
     def _adopt(self, records: SharedRecords, now_s: float) -> None:
         orphans = records.orphans()

@@ -19,7 +19,7 @@ from mesh.registry_kind import (
     registry_body,
     registry_part,
 )
-from node.accounts.registry_record import RecordRow, RegistryRecord, Value, row_of_record, value_text
+from node.accounts.registry_record import RecordRow, RegistryRecord, Value, value_text
 from node.units import NodeId
 
 OWN_BYTES_MAX = 200 * 1024
@@ -101,7 +101,7 @@ class RegistryRecords:
 
     def rows(self) -> Iterator[RecordRow]:
         """All records, as they are stored."""
-        return (row_of_record(_record(name, found)) for name, found in self._every())
+        return (RecordRow(*name, found.version, found.until, found.text) for name, found in self._every())
 
     def carriers(self, kind: str, key: str) -> tuple[NodeId, ...]:
         """The nodes whose pages say what is in effect."""

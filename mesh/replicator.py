@@ -25,7 +25,7 @@ from mesh.messages import Message, decode
 from mesh.node_kind import NODE_KIND, NODE_LABEL, NOW, NodeFacts
 from mesh.page_format import Malformed, Page
 from mesh.page_kinds import Content, kind_named, page_content
-from mesh.page_reading import READ_TOGETHER, PageReader, in_order
+from mesh.page_reading import READ_TOGETHER, PageReader, highest_first
 from mesh.page_versions import StoredPage
 from mesh.pages import UsagePages, changes_record, read_changes, read_reservation, reservation
 from mesh.ports import PageCache, Roster, SharedRecords, UsageLedger
@@ -53,6 +53,8 @@ PERSIST_EVERY_S = 60.0
 """Stored pages only save retransmission by neighbours, so flash wear matters more."""
 CHANGES = "changes"
 """Name of the page cache's record of days to recount after a crash."""
+RESERVED = "reserved"
+"""Name of the record of sequence numbers that may be in use."""
 SEQ_BLOCK = 1000
 """Sequence numbers reserved in the page cache ahead of use, so that none is used twice after a power failure."""
 RECOUNT_EVERY_S = 60.0
@@ -212,9 +214,8 @@ class Replicator:
         """Load the pages from the page cache, once the ledger knows its incarnation."""
         incarnation = await self._incarnation()
         self._pages = UsagePages(self._key, self._community, incarnation)
-        names = await self._reader.names()
+        records = await self._reader.records((BOOKED, CHANGES, RESERVED))
         self._generation = self._page_cache.generation
-        records = await self._reader.records(filter(_is_own_record, names or ()))
         self._stored_booked = booked_record(records or ())
         self._unbooked = UnbookedPages(self._stored_booked)
         reserved = [read_reservation(record, incarnation) for record in records or ()]
@@ -225,18 +226,24 @@ class Replicator:
                 if author in self._roster():
                     self.exchange.recount_later(author, day)
             self._stored_changes |= changes
-        is_loaded, is_writing = names is not None and records is not None, True
-        for some in batched(in_order(names or ()), READ_TOGETHER, strict=False):
-            pages = await self._reader.records(some)
-            is_loaded &= pages is not None
-            for record in pages or ():
-                self._restore_page(record)
-                await asyncio.sleep(0)
-            is_writing = is_writing and await self._wait_for_room()
-        if is_loaded:
+        if await self._restore_pages() and records is not None:
             self._unbooked.all_were_seen()
         else:
             self._stored_booked = b"not known"
+
+    async def _restore_pages(self) -> bool:
+        """Whether all could be read."""
+        is_loaded, is_writing, is_end = True, True, False
+        async for names in self._reader.names():
+            is_end = not names
+            for some in batched(highest_first(names), READ_TOGETHER, strict=False):
+                pages = await self._reader.records(some)
+                is_loaded &= pages is not None
+                for record in pages or ():
+                    self._restore_page(record)
+                    await asyncio.sleep(0)
+                is_writing = is_writing and await self._wait_for_room()
+        return is_loaded and is_end
 
     def _restore_page(self, record: bytes) -> None:
         page = decode(record)
@@ -495,7 +502,8 @@ class Replicator:
         while True:
             self._registry_changed.clear()
             now_s = asyncio.get_running_loop().time()
-            self._registry.tick(now_s)
+            for _ in self._registry.tick(now_s):
+                await asyncio.sleep(0)
             self._batches.tick()
             for part, body in self._registry.due(now_s):
                 await self._write_part(REGISTRY_KIND.name, part, body)
@@ -550,7 +558,7 @@ class Replicator:
         if seq > self._reserved:
             self._reserved = seq + SEQ_BLOCK
             record = reservation(self._pages.incarnation, self._reserved)
-            await self._save({"reserved": record})
+            await self._save({RESERVED: record})
 
     async def _store_now_and_then(self) -> None:
         while True:
@@ -571,10 +579,6 @@ class Replicator:
 
     def _not_kept(self, trouble: StorageTrouble) -> None:
         self._warnings["page cache"] = f"neighbours' pages are kept in memory only: {trouble}"
-
-
-def _is_own_record(name: str) -> bool:
-    return "/" not in name
 
 
 def _said(raw: bytes) -> PageContent:

@@ -41,6 +41,7 @@ from node.app.mesh_usage import MeshUsage
 from node.app.network_digest import digest_of
 from node.app.next_rules import NextRulesService
 from node.app.node_graph import NodeGraphService
+from node.app.roaming_service import roaming_service
 from node.app.rule_adoption import RuleAdoption
 from node.app.rule_files import RuleFiles, read
 from node.app.shared_erasures import SharedErasures
@@ -88,7 +89,7 @@ from node.storage.repository import (
 from node.task_supervision import Parts, supervise
 from node.units import NodeId
 from node.uplink.prober import UplinkProber
-from node.web.certificate_files import AdminCertificate, CertificateFiles, admin_certificate_file
+from node.web.certificate_files import AdminCertificate, admin_certificate_file, portal_certificate
 from node.web.connections import Limits
 from node.web.https import HttpsListener
 
@@ -131,7 +132,7 @@ class Node:
         self.shared_registry = shared_registry(self.reconciler, self.clock) if is_in_mesh else None
         self.mesh = self._mesh_service() if is_in_mesh else None
         self.callers = link_callers(config)
-        self.certificate = certificate_files(config, self.clock)
+        self.certificate = portal_certificate(config, self.clock.civil)
         self.lan_services = MdnsBrowser(config.lan.interface, config.lan.address4, config.lan.address6)
         self.adoption = RuleAdoption(
             self.reconciler,
@@ -176,6 +177,16 @@ class Node:
             civil=self.clock.civil,
         )
         self.admin = self._admin_service(self.status_snapshot)
+        self.roaming = roaming_service(
+            self.shared_registry,
+            self.reconciler,
+            self.clock,
+            secrets=self.community.secrets.all,
+            link=self.callers,
+            app=self.app,
+            people=self.admin.people,
+            node_pages=self.mesh.node_pages if self.mesh else dict,
+        )
         self.admin_server = AdminServer(
             self.admin,
             address=config.admin.address,
@@ -192,17 +203,14 @@ class Node:
         self.dns_fallback = dns_fallback(config, self.clock.monotonic)
 
     async def run(self) -> None:
-        """Runs until cancelled or a part raises Fatal. The portal and the admin pages start
-        once the first plan is applied."""
+        """Until cancelled or a part raises Fatal. The portal and the admin pages start when the first plan is applied."""
         watch_rules = partial(self.files.watch, self.reconciler, self.adoption.record)
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(supervise("reconcile", self.reconciler.run, self.parts))
             tasks.create_task(supervise("console", self.console.run, self.parts))
             await self.reconciler.ready.wait()
-            log.info(
-                "the firewall is in force; %d devices are authorized",
-                len(self.reconciler.session_table.admitted()),
-            )
+            devices = len(self.reconciler.session_table.admitted())
+            log.info("the firewall is in force; %d devices are authorized", devices)
             log.info("%s", self.budget.sentence)
             notify_systemd("READY=1")
             tasks.create_task(supervise("callers", self.callers.run, self.parts))
@@ -227,6 +235,8 @@ class Node:
                 tasks.create_task(supervise("mesh", self.mesh.run, self.parts))
             if self.shared_registry is not None:
                 tasks.create_task(supervise("people", self.shared_registry.run, self.parts))
+            if self.roaming is not None:
+                tasks.create_task(supervise("devices of other nodes", self.roaming.run, self.parts))
             tasks.create_task(supervise("community", self.community.run, self.parts))
             tasks.create_task(supervise("files of the community", self.shared_files.run, self.parts))
             tasks.create_task(supervise("connections", self.flow_watch.run, self.parts))
@@ -578,16 +588,6 @@ def load_config(path: Path) -> NodeConfig:
     if config is None:
         raise InvalidFile(str(path), findings)
     return config
-
-
-def certificate_files(config: NodeConfig, clock: SystemClock) -> CertificateFiles | None:
-    """None when no certificate is configured."""
-    chain, key = config.portal.certificate, config.portal.certificate_key
-    if chain is None or key is None:
-        return None
-    files = CertificateFiles(Path(chain), Path(key), config.portal.host, clock.civil)
-    files.look()  # before dnsmasq starts, which advertises the URL
-    return files
 
 
 def link_callers(config: NodeConfig) -> LinkCallers:

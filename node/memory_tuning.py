@@ -7,11 +7,13 @@ import asyncio
 import ctypes
 import gc
 import sys
+from itertools import chain, repeat
 from pathlib import Path
 
 from node.memory_budget import Allowed, allowed_memory
 
-TRIM_EVERY_S = 600
+TRIM_AFTER_S, TRIM_EVERY_S = (1, 5, 25, 125), 600
+"""What a start reads from the disk takes long on a slow board."""
 SWITCH_S = 0.001
 COLLECT_AFTER = (5_000, 20, 1_000)
 """Thresholds of gc.set_threshold: new objects before a young collection, and collections before an older one."""
@@ -30,12 +32,12 @@ def _text(path: str) -> str | None:
 
 
 async def trim_regularly() -> None:
-    """Returns free heap memory to the system, first after the start and then every TRIM_EVERY_S
-    seconds. Runs until cancelled."""
+    """Returns free heap memory to the system, some times after the start and then every TRIM_EVERY_S seconds. Runs until
+    cancelled."""
     tune_interpreter()
     libc = ctypes.CDLL(None)
-    while True:
-        await asyncio.sleep(1 if gc.get_freeze_count() == 0 else TRIM_EVERY_S)
+    for wait_s in chain(TRIM_AFTER_S, repeat(TRIM_EVERY_S)):
+        await asyncio.sleep(wait_s)
         gc.unfreeze()  # without this, cycles among objects that were frozen alive would never be collected
         gc.collect()
         gc.freeze()

@@ -8,6 +8,7 @@ are only in the database.
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import date, timedelta
+from itertools import groupby
 from typing import NamedTuple
 
 from node.accounting.intervals import Intervals
@@ -75,6 +76,14 @@ class BucketTable:
         uplink, busy = bucket.uplink, bucket.busy
         of_account[writer].put(key.day, (uplink.down, uplink.up, busy.down, busy.up))
 
+    def load(self, rows: Iterable[tuple[UsageKey, Counters]]) -> None:
+        """Put many; those of one account, node and incarnation that follow each other are packed at once."""
+        for (node, incarnation, account), group in groupby(rows, key=lambda row: row[0][:3]):
+            writer = self._writers.setdefault((node, incarnation), (node, incarnation))
+            of_account = self._accounts.setdefault(account, {})
+            days = {key.day: counters for key, counters in group}
+            of_account[writer] = PackedDays({**dict(of_account.get(writer, _EMPTY).items()), **days}.items())
+
     def pop(self, key: UsageKey) -> UsageBucket:
         """The bucket must be there."""
         found, writer = self.get(key), (key.node, key.incarnation)
@@ -99,6 +108,7 @@ class BucketTable:
                         yield UsageKey(writer, incarnation, owner, day), _unpacked(counters)
 
 
+_EMPTY = PackedDays()
 _NO_DAYS: dict[tuple[NodeId, str], PackedDays] = {}
 
 
@@ -123,7 +133,8 @@ class Ledger:
     def add(self, key: UsageKey, used: Usage, *, busy: bool) -> UsageBucket:
         """Add `used` to one of this node's buckets, which must be of an open day. Returns its new value."""
         assert self.is_open(key.day), f"{key.day} is closed: what its bucket holds is not known here"
-        return self.merge(key, plus(self.bucket(key), UsageBucket(used, used if busy else NO_USAGE)))
+        grown, known = UsageBucket(used, used if busy else NO_USAGE), self._buckets.get(key)
+        return self._grow(key, grown if known is None else plus(known, grown), grown)
 
     def merge(self, key: UsageKey, bucket: UsageBucket) -> UsageBucket:
         """Raise each of the four numbers of the bucket to at least that of `bucket`; never lowers one. A bucket
@@ -132,12 +143,14 @@ class Ledger:
             return bucket
         known = self._buckets.get(key)
         merged = highest(known, bucket) if known is not None else bucket
-        if merged == (known or EMPTY_BUCKET):
-            return merged
-        self._buckets.put(key, merged)
-        sums = self._sums.get(key.account)
-        if sums is not None:
-            _raise(sums, key.day, difference(merged, known or EMPTY_BUCKET))
+        return self._grow(key, merged, difference(merged, known or EMPTY_BUCKET))
+
+    def _grow(self, key: UsageKey, merged: UsageBucket, grown: UsageBucket) -> UsageBucket:
+        if grown != EMPTY_BUCKET:
+            self._buckets.put(key, merged)
+            sums = self._sums.get(key.account)
+            if sums is not None:
+                _raise(sums, key.day, grown)
         return merged
 
     def recount(self, said: Recounts) -> None:

@@ -1,7 +1,7 @@
-"""Four counters for each of some days, in 36 bytes a day."""
+"""Four counters for each of some days, in 20 bytes a day, or 36 where the last two are not zero."""
 
 from array import array
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from datetime import date
 from functools import lru_cache
 
@@ -15,9 +15,10 @@ class PackedDays:
 
     __slots__ = ("_columns",)
 
-    def __init__(self) -> None:
-        self._columns = array("i"), array("q")
-        """Days, and four numbers for each. Replaced together when a day comes or leaves, so that they always fit."""
+    def __init__(self, days: Iterable[tuple[str, Counters]] = ()) -> None:
+        """Each day once."""
+        self._columns = _columns_of(days)
+        """Days, and two or four numbers for each. Replaced together when that changes, so that they always fit."""
 
     def __len__(self) -> int:
         return len(self._columns[0])
@@ -25,35 +26,56 @@ class PackedDays:
     def get(self, day: str) -> Counters | None:
         days, numbers = self._columns
         try:
-            at = 4 * days.index(_number_of(day))
+            return _at(numbers, days.index(_number_of(day)), len(days))
         except ValueError:
             return None
-        a, b, c, d = numbers[at : at + 4]
-        return a, b, c, d
 
     def put(self, day: str, counters: Counters) -> None:
         """Each number must be below 2^63."""
         days, numbers = self._columns
-        number = _number_of(day)
+        number, width = _number_of(day), _width(counters)
         try:
-            at = 4 * days.index(number)
+            at = days.index(number)
         except ValueError:
-            self._columns = days + array("i", (number,)), numbers + array("q", counters)
+            self._columns = _columns_of([*self.items(), (day, counters)])
+            return
+        if len(numbers) >= width * len(days):
+            width = len(numbers) // len(days)
+            numbers[width * at : width * (at + 1)] = array("q", counters[:width])
         else:
-            numbers[at : at + 4] = array("q", counters)
+            self._columns = _columns_of({**dict(self.items()), day: counters}.items())
 
     def remove(self, day: str) -> None:
         """The day must be there."""
-        days, numbers = self._columns
-        at = days.index(_number_of(day))
-        self._columns = days[:at] + days[at + 1 :], numbers[: 4 * at] + numbers[4 * at + 4 :]
+        left = dict(self.items())
+        del left[day]
+        self._columns = _columns_of(left.items())
 
     def items(self) -> Iterator[tuple[str, Counters]]:
         """As they are now, also if days come or leave meanwhile."""
         days, numbers = self._columns
         for at, number in enumerate(days):
-            a, b, c, d = numbers[4 * at : 4 * at + 4]
-            yield _day_of(number), (a, b, c, d)
+            yield _day_of(number), _at(numbers, at, len(days))
+
+
+def _at(numbers: "array[int]", at: int, count: int) -> Counters:
+    if len(numbers) == 2 * count:
+        down, up = numbers[2 * at : 2 * at + 2]
+        return down, up, 0, 0
+    a, b, c, d = numbers[4 * at : 4 * at + 4]
+    return a, b, c, d
+
+
+def _width(counters: Counters) -> int:
+    """The last two are often zero, and then need no room."""
+    return 4 if counters[2] or counters[3] else 2
+
+
+def _columns_of(items: Iterable[tuple[str, Counters]]) -> "tuple[array[int], array[int]]":
+    given = tuple(items)
+    width = max((_width(counters) for _, counters in given), default=2)
+    numbers = array("q", [number for _, counters in given for number in counters[:width]])
+    return array("i", [_number_of(day) for day, _ in given]), numbers
 
 
 @lru_cache(maxsize=1024)

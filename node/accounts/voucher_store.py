@@ -6,11 +6,11 @@ from dataclasses import dataclass, field, replace
 
 from node.accounting.session_leases import Lease, SavedLease, rebased_lease
 from node.accounts.account_list import (
+    ListIndex,
     account_list,
     count_listed,
     is_listed,
     listed,
-    short_account,
     without,
 )
 from node.accounts.codes import RANDOM_BYTES, Code, make_code
@@ -80,6 +80,11 @@ class VoucherStore:
         self.batches: dict[int, Batch] = {}
         self._of_other: dict[tuple[NodeId, int], list[int]] = {}
         """Numbers here by the node that issued a batch, and its number there."""
+        self._sizes: dict[int, int] = {}
+        self._total = 0
+        """Of all sizes: how many vouchers there are."""
+        self._index: ListIndex | None = None
+        """Of the lists of accounts, once one is looked for; None after a list changed."""
         self._by_fingerprint: dict[str, Voucher] = {}
         self._by_account: dict[AccountId, str] = {}
         self._by_batch: dict[int, list[str]] = {}
@@ -88,10 +93,7 @@ class VoucherStore:
         self._last_batch, self._last_stored = 0, 0
 
     def __len__(self) -> int:
-        return sum(
-            max(count_listed(batch.accounts), len(self._by_batch.get(number, ())))
-            for number, batch in self.batches.items()
-        )
+        return self._total
 
     def take(
         self,
@@ -311,7 +313,7 @@ class VoucherStore:
                 self._drop(voucher)
         for number in batches:
             if number in self.batches:
-                self.batches[number] = replace(self.batches[number], accounts="")
+                self._relist(number, "")
                 self._drop_empty(number)
         return tuple(rows)
 
@@ -323,11 +325,12 @@ class VoucherStore:
         this node that a neighbour gives back after a loss. None if it is beyond `VOUCHERS_MAX`."""
         before = self._heard_before(heard)
         if before is not None:
-            kept = account_list(each for each in listed(before.accounts) if is_listed(heard.accounts, each))
+            kept = before.accounts
+            if heard.accounts != kept:
+                kept = account_list({*listed(kept)} & {*listed(heard.accounts)})
             if kept == before.accounts:
                 return ()
-            self.batches[before.number] = after = replace(before, accounts=kept)
-            return (after,)
+            return (self._relist(before.number, kept),)
         if heard.origin is None and heard.number <= self._last_stored:
             return ()  # it was forgotten here
         own = [each for each in listed(heard.accounts) if each in self._by_account]
@@ -362,24 +365,22 @@ class VoucherStore:
         voucher = self._known(account)
         if voucher is None:
             return ()
-        batch, saved = self.batches[voucher.batch], self._saved.get(voucher.fingerprint)
+        batch, lease = self.batches[voucher.batch], voucher.lease
         if ends_s < first_end_possible_s(batch):
             ends_s = 0
-        is_same = (
-            saved is not None
-            and saved.ends_wall_s is not None
-            and abs(saved.ends_wall_s - ends_s) < LEASE_MOVES_S
-        )
-        if voucher.lease is not None and (not ends_s or is_same):
+        left_ms: int = batch.lasts_ms
+        if ends_s and at.wall_s is not None:
+            left_ms = min(max((ends_s - at.wall_s) * 1000, 0), left_ms)
+        heard = Lease(at.now, Monotonic(at.now + left_ms))
+        if lease is not None and (not ends_s or self._ends_so(voucher, ends_s, heard, at)):
             return ()
-        lease = voucher.lease
-        if lease is None or at.wall_s is not None:
-            left_ms: int = batch.lasts_ms
-            if ends_s and at.wall_s is not None:
-                left_ms = min(max((ends_s - at.wall_s) * 1000, 0), left_ms)
-            lease = Lease(at.now, Monotonic(at.now + left_ms))
-        used = replace(voucher, lease=lease, used_day=used_day, used_elsewhere=True)
+        used_lease = heard if lease is None or at.wall_s is not None else lease
+        used = replace(voucher, lease=used_lease, used_day=used_day, used_elsewhere=True)
         return (self._keep(used, at, ends_s),)
+
+    def used_elsewhere(self) -> tuple[AccountId, ...]:
+        """Accounts of the vouchers whose end another node says."""
+        return tuple(each.account for each in self._by_fingerprint.values() if each.used_elsewhere)
 
     def number_here(self, origin: NodeId, number: int) -> int | None:
         """The number here of the batch that this node issued last as `number`."""
@@ -397,6 +398,17 @@ class VoucherStore:
 
     # --- internal ----------------------------------------------------------------------------------
 
+    def _ends_so(self, voucher: Voucher, ends_s: int, heard: Lease, at: Now) -> bool:
+        """Whether the voucher in use ends at this Unix time already, so far as this node's clock can tell: it may have been
+        wrong when the voucher was heard of."""
+        lease, saved = voucher.lease, self._saved.get(voucher.fingerprint)
+        known_s = saved.ends_wall_s if saved is not None else None
+        if lease is None or known_s is None or abs(known_s - ends_s) >= LEASE_MOVES_S:
+            return False
+        if not voucher.used_elsewhere or at.wall_s is None:
+            return True
+        return abs(max(heard.ends, at.now) - max(lease.ends, at.now)) < LEASE_MOVES_S * 1000
+
     def _heard_before(self, heard: Batch) -> Batch | None:
         """The batch that is meant by `heard`. A number of a node that lost its records can come again for other
         vouchers."""
@@ -412,10 +424,11 @@ class VoucherStore:
 
     def _known(self, account: AccountId) -> Voucher | None:
         name = self._by_account.get(account)
-        if name is not None or not short_account(account):
-            return self._by_fingerprint.get(name or "")
-        found = (number for number, each in self.batches.items() if is_listed(each.accounts, account))
-        number = next(found, None)
+        if name is not None:
+            return self._by_fingerprint[name]
+        if self._index is None:
+            self._index = ListIndex({number: batch.accounts for number, batch in self.batches.items()})
+        number = self._index.number_of(account)
         return None if number is None else Voucher(account, number, account)
 
     def _named(self, fingerprint: str) -> Voucher | None:
@@ -444,22 +457,39 @@ class VoucherStore:
         self._by_batch[number].remove(name)
         self._saved.pop(name, None)
         if self.batches[number].accounts:
-            kept = without(self.batches[number].accounts, voucher.account)
-            self.batches[number] = replace(self.batches[number], accounts=kept)
+            self._relist(number, without(self.batches[number].accounts, voucher.account))
         if not self._by_batch[number]:
             del self._by_batch[number]
+        self._measure(number)
         if self.batches[number].origin is None:
             self._drop_empty(number)
+
+    def _relist(self, number: int, accounts: str) -> Batch:
+        self.batches[number], self._index = replace(self.batches[number], accounts=accounts), None
+        self._measure(number)
+        return self.batches[number]
+
+    def _measure(self, number: int) -> None:
+        """Call after the batch got or lost vouchers."""
+        batch = self.batches.get(number)
+        size = (
+            max(count_listed(batch.accounts), len(self._by_batch.get(number, ()))) if batch is not None else 0
+        )
+        self._total += size - self._sizes.pop(number, 0)
+        if size:
+            self._sizes[number] = size
 
     def _drop_empty(self, number: int) -> None:
         """A batch of another node stays without vouchers, or its old list would come as a new one."""
         if self.is_empty(number):
             gone = self.batches.pop(number)
+            self._measure(number)
             if gone.origin is not None:
                 self._of_other[gone.origin, gone.origin_number].remove(number)
 
     def _add(self, batch: Batch) -> None:
-        self.batches[batch.number] = batch
+        self.batches[batch.number], self._index = batch, None
+        self._measure(batch.number)
         self._last_batch = max(self._last_batch, batch.number)
         if batch.origin is not None:
             self._of_other.setdefault((batch.origin, batch.origin_number), []).append(batch.number)
@@ -499,5 +529,6 @@ class VoucherStore:
         if voucher.fingerprint not in self._by_fingerprint:
             self._by_account[voucher.account] = voucher.fingerprint
             self._by_batch.setdefault(voucher.batch, []).append(voucher.fingerprint)
+            self._measure(voucher.batch)
         self._by_fingerprint[voucher.fingerprint] = voucher
         return self._row(voucher)

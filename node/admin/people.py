@@ -16,7 +16,8 @@ from node.admin.routes import (
     refused,
 )
 from node.app.admin import AdminService
-from node.app.admin_people import BECAUSE_CHARS_MAX, AdminDeviceRow, PersonDetails, PersonRow
+from node.app.admin_people import AdminDeviceRow, PersonDetails, PersonRow
+from node.sessions.state import BECAUSE_CHARS_MAX
 from node.translator import amount_lazy, gettext_lazy, in_a_row
 from node.units import AccountId, MacAddress, parse_mac, show_rate, show_volume
 

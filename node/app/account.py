@@ -89,6 +89,12 @@ class AccountService:
         self._admission = AdmissionService(reconciler, self._views)
         self._described: tuple[tuple[object, ...], CommunityView] | None = None
         self._seen: dict[MacAddress, Monotonic] = {}
+        self.on_device: Callable[[MacAddress], None] = lambda _mac: None
+        """Called with each device that asks for a page, before it is answered."""
+
+    @property
+    def admission(self) -> AdmissionService:
+        return self._admission
 
     @property
     def passphrases(self) -> PassphraseQueue:
@@ -391,6 +397,7 @@ class AccountService:
         ]
 
     def _see(self, mac: MacAddress) -> None:
+        self.on_device(mac)
         self._seen.pop(mac, None)
         self._seen[mac] = self._clock.monotonic()
         if len(self._seen) > SEEN_MAX:

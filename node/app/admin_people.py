@@ -1,6 +1,6 @@
 """Application service of the admin pages for accounts and their devices."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -21,8 +21,6 @@ from node.units import NO_RATES, AccountId, Bytes, MacAddress, Rates, parse_mac
 
 FOUND_MAX = 500
 """Most accounts that one search returns; a longer query returns fewer."""
-BECAUSE_CHARS_MAX = 200
-"""Of the reason that is shown on a blocked device."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +58,8 @@ class AdminDeviceRow:
     """Day of its binding to the account; empty without a binding."""
     because: str = ""
     """Reason of the block."""
+    came_from: str = ""
+    """The node where its session began; empty if here."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,6 +75,14 @@ class PersonDetails:
     voucher: VoucherView | None
     objections: tuple[Objection, ...]
     is_member: bool
+    devices_max: int | None = None
+    """At once, at each node; None for no limit."""
+    devices_on: int = 0
+    """Devices with a session, at all nodes together."""
+
+    @property
+    def is_over_limit(self) -> bool:
+        return self.devices_max is not None and self.devices_on > self.devices_max
 
 
 class AdminPeopleService:
@@ -84,6 +92,10 @@ class AdminPeopleService:
         self._reconciler = reconciler
         self._registry: AccountRegistry = reconciler.registry
         self._session_table = reconciler.session_table
+        self.came_from: Callable[[MacAddress], str] = lambda _mac: ""
+        """Name, or else the start of the id, of the node where the device's session began; empty if here."""
+        self.devices_with_sessions: Callable[[AccountId], int] = lambda _account: 0
+        """On all nodes of the community."""
 
     def find(self, query: str) -> Sequence[AccountId]:
         """Accounts online, the busiest first; with a query, all accounts whose id, name, device or voucher
@@ -132,6 +144,8 @@ class AdminPeopleService:
             voucher=None if voucher is None else self._view(voucher),
             objections=self._registry.objections.of(name),
             is_member=is_member,
+            devices_max=self._reconciler.effective_policy.devices_max(name, allowance),
+            devices_on=self.devices_with_sessions(name),
         )
 
     def devices(self, account: AccountId) -> tuple[AdminDeviceRow, ...]:
@@ -205,6 +219,7 @@ class AdminPeopleService:
             way=self._way(mac, bound, is_online=is_online),
             since_day="" if bound is None else bound.bound_day,
             because=guest.because if isinstance(guest, session_state.Blocked) else "",
+            came_from=self.came_from(mac) if is_online else "",
         )
 
     def _way(self, mac: MacAddress, bound: Binding | None, *, is_online: bool) -> Way | None:

@@ -1,5 +1,6 @@
 """Authentication and authorization (AAA, RFC 2904): the account registry authenticates, the control loop authorizes."""
 
+from collections.abc import Callable
 from dataclasses import replace
 
 from node.accounts.auth_result import Accepted, Rejected
@@ -44,6 +45,8 @@ class AdmissionService:
         """By device: end of the choice, and the binding to the account that is at its device limit."""
         self._accepted: dict[MacAddress, str] = {}
         """Terms that a guest accepted who is waiting for a sponsor."""
+        self.block_elsewhere: Callable[[MacAddress], str | None] = lambda _mac: None
+        """The reason why an admin of another node blocked the device."""
 
     async def admit(
         self, mac: MacAddress, entry: Entry, terms_version: str, instead_of: MacAddress | None
@@ -62,7 +65,8 @@ class AdmissionService:
 
     def removed(self, mac: MacAddress) -> Refused | None:
         state = self._reconciler.session_table.state(mac)
-        return Refused("removed", state.because) if isinstance(state, session_state.Blocked) else None
+        because = state.because if isinstance(state, session_state.Blocked) else self.block_elsewhere(mac)
+        return None if because is None else Refused("removed", because)
 
     def forgetful(self) -> Refused | None:
         """A refusal while the database has not been read: until then the account registry knows no accounts."""

@@ -1,9 +1,11 @@
 """What in the network needs a person, in one list: from what the nodes say of themselves and of their links."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import replace
 
 from node.export.node_graph import GraphNode, NodeGraph
 from node.translator import gettext_lazy, ngettext_lazy, number_lazy
+from node.units import NodeId
 
 BUSY_PERCENT = 100
 """Load of its processors from which on a node is named."""
@@ -12,11 +14,16 @@ NAMED_MAX = 5
 LINES_MAX = 30
 
 
-def digest_of(graph: NodeGraph) -> tuple[str, ...]:
+def digest_of(graph: NodeGraph, shown: Callable[[str], str] = str) -> tuple[str, ...]:
     """One line for each thing, the most urgent first; empty if nothing needs a person. What this node needs itself is in its
-    status."""
-    others = [each for each in graph.nodes if each.node != graph.own]
-    lines = [*_offline(others), *(line for each in others for line in _of_node(each)), *_of_links(graph)]
+    status. `shown`: how the name of a node is written."""
+    names = {each.node: shown(each.name) for each in graph.nodes}
+    others = [replace(each, name=names[each.node]) for each in graph.nodes if each.node != graph.own]
+    lines = [
+        *_offline(others),
+        *(line for each in others for line in _of_node(each)),
+        *_of_links(graph, names),
+    ]
     left = len(lines) - LINES_MAX
     if left > 0:
         more = ngettext_lazy("And {number} more, in the tables.", "And {number} more, in the tables.", left)
@@ -58,8 +65,7 @@ def _of_node(node: GraphNode) -> Iterator[str]:
         )
 
 
-def _of_links(graph: NodeGraph) -> Iterator[str]:
-    names = {each.node: each.name for each in graph.nodes}
+def _of_links(graph: NodeGraph, names: Mapping[NodeId, str]) -> Iterator[str]:
     for link in graph.links:
         if link.is_poor:
             yield gettext_lazy(

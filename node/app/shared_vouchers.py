@@ -42,8 +42,10 @@ from node.units import AccountId, Milliseconds, NodeId
 
 STALE_DAYS = 30
 """A list that nobody confirmed for so long can have vouchers that ended and were forgotten everywhere."""
+WAITING_MAX = 64
+"""Pages with lists for which there is no room now, kept to be tried again; others are, after a restart."""
 LOOK_EVERY_S = 600.0
-"""Between two looks for lists that can be taken in now."""
+"""Between two looks for lists that can be taken in now, and for ends that a wrong clock moved."""
 
 
 class SharedVouchers:
@@ -72,6 +74,7 @@ class SharedVouchers:
         while True:
             self._has_news.clear()
             await self._take_all()
+            self._check_ends()
             await self._apply_again()
             self._tell_again()
             await self._reconciler.persistence.save()
@@ -121,7 +124,7 @@ class SharedVouchers:
         for (author, part), content in heard.items():
             left = [each for each in content.batches if not self._take(author, each, content.day)]
             beyond += len(left)
-            if left and (author, part) not in self._heard:
+            if left and (author, part) not in self._heard and len(self._heard) < WAITING_MAX:
                 self._heard[author, part] = content
             await asyncio.sleep(0)
         self._beyond = beyond
@@ -244,6 +247,10 @@ class SharedVouchers:
             at = self._reconciler.persistence.instant()
             used = self._vouchers.hear_use(account, facts.ends_s, facts.used_day, at)
         return (*used, *self._vouchers.hear_revoked(account, is_revoked=facts.is_revoked))[-1:]
+
+    def _check_ends(self) -> None:
+        """This node's clock may have been wrong when it heard of an end."""
+        self._to_apply |= dict.fromkeys(self._vouchers.used_elsewhere())
 
     async def _apply_again(self) -> None:
         accounts, self._to_apply = self._to_apply, {}

@@ -43,7 +43,7 @@ class EffectivePolicy:
         """`session_ms`: session timeout where no rule sets one; None for no timeout. `node_name`: of this node, as rules may
         name it."""
         self._registry, self._ledger, self._clock = registry, ledger, clock
-        self._guest_account, self._session_ms = guest_account, session_ms
+        self.guest_account, self._session_ms = guest_account, session_ms
         self._node_name = node_name
         self.active_ruleset, self.member_directory = active_ruleset, member_directory
         self.evaluator = Evaluator(active_ruleset.own)
@@ -69,7 +69,7 @@ class EffectivePolicy:
         return (
             self.member_directory.devices.get(mac)
             or self._registry.account_of(mac)
-            or self._guest_account(mac)
+            or self.guest_account(mac)
         )
 
     def unit(self, account: AccountId, moment: Moment | None = None) -> Unit:
@@ -321,7 +321,7 @@ class EffectivePolicy:
     def _may_stay(self, mac: MacAddress, account: AccountId, now: Monotonic) -> bool:
         end = self.voucher_end(account)
         is_there = account in self.member_directory.by_account if end is None else now < end
-        return is_there or account == self._guest_account(mac)
+        return is_there or account == self.guest_account(mac)
 
     def _make_pools(self) -> None:
         for pool in pools(self.allowances.values()):

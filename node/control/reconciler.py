@@ -21,6 +21,7 @@ from node.control import rates
 from node.control.accounting_cycle import CycleInput, CycleResult, RemoteUsage, run_cycle
 from node.control.applier import PlanApplier
 from node.control.effective_policy import EffectivePolicy
+from node.control.eviction import to_evict
 from node.control.kernel_thread import KernelThread
 from node.control.persistence import PersistenceQueue, nothing_to_keep
 from node.control.ports import Clock, Prober, Repository, Troubles
@@ -32,7 +33,7 @@ from node.governance.allowance import Allowance
 from node.governance.members import MemberDirectory
 from node.governance.rules import ActiveRuleset
 from node.sessions import state as session_state
-from node.sessions.device_limit import ActiveDevice, DeviceLimitReached, device_to_evict
+from node.sessions.device_limit import DeviceLimitReached
 from node.sessions.table import GUESTS_MAX, LOOK_EVERY, superseded
 from node.units import (
     NO_RATES,
@@ -182,10 +183,11 @@ class Reconciler:
         *,
         changes: Iterable[Change] = (),
         instead_of: MacAddress | None = None,
+        ends_by: Monotonic | None = None,
     ) -> DeviceLimitReached | None:
-        """Authorizes the device for the account that it belongs to. Returns when the session and these
-        registry changes are stored and applied, or with DeviceLimitReached when the account has too many
-        active devices. Raises KernelRefused."""
+        """Authorizes the device for the account that it belongs to, at most until `ends_by`. Returns when the session and
+        these registry changes are stored and applied, or with DeviceLimitReached when the account has too many active
+        devices. Raises KernelRefused."""
         now, session_table, kept = self._clock.monotonic(), self.session_table, tuple(changes)
         policy = self.effective_policy
         self.persistence.pending.add(kept)
@@ -193,13 +195,16 @@ class Reconciler:
         account = policy.account_of(mac)
         allowance = policy.policy_for(account)
         most = policy.devices_max(account, allowance)
-        leaving = () if most is None else self._who_leaves(mac, account, most, instead_of, now)
+        leaving = () if most is None else to_evict(policy, mac, most, instead_of, now)
         if isinstance(leaving, DeviceLimitReached):
             await (self._after_change(moved) if moved else self.persistence.save())
             return leaving
         for each in leaving:
-            session_table.handle(each, session_state.LoggedOff(), now)
+            event = session_state.LoggedOff() if each == instead_of else session_state.Superseded()
+            session_table.handle(each, event, now)
         ends = policy.session_end(account, allowance, now)
+        if ends_by is not None:
+            ends = ends_by if ends is None else min(ends, ends_by)
         lasts_ms = None if ends is None else Milliseconds(max(0, ends - now))
         session_table.handle(mac, session_state.SessionGranted(terms, lasts_ms), now)
         if session_table.is_admitted(mac):
@@ -536,7 +541,7 @@ class Reconciler:
         stays = self.session_table.stays(now, lambda mac: mac in self.member_directory.devices)
         gone = superseded(stays, now, comfortable)
         for mac in gone:
-            self.session_table.handle(mac, session_state.LoggedOff(), now)
+            self.session_table.handle(mac, session_state.Superseded(), now)
             self._publish_event(
                 {
                     "event": "superseded",
@@ -583,18 +588,3 @@ class Reconciler:
         for mac in macs:
             self.effective_policy.welcome(mac)
         await self._plan_applier.wait(self._plan_applier.change())
-
-    def _who_leaves(
-        self,
-        mac: MacAddress,
-        account: AccountId,
-        most: int,
-        instead_of: MacAddress | None,
-        now: Monotonic,
-    ) -> tuple[MacAddress, ...] | DeviceLimitReached:
-        session_table, joining = self.session_table, self.effective_policy.active_ruleset.ruleset.joining
-        if isinstance(session_table.state(mac), session_state.Blocked):
-            return ()
-        others = (each for each in session_table.admitted_of(account) if each != mac)
-        occupants = (ActiveDevice(each, session_table.idle_ms(each, now)) for each in others)
-        return device_to_evict(occupants, most, joining.when_full, instead_of)

@@ -25,6 +25,7 @@ from dataclasses import dataclass
 
 from node.enforcement import announcements, arrivals, dns_limits, flow_offload, flows, foreign_servers
 from node.enforcement.flow_offload import FlowOffload
+from node.enforcement.moved_flows import came_lately, moved_rules, moved_sets, noted_places
 from node.enforcement.mss_clamping import mss_answered, mss_repeated, mss_sent
 from node.enforcement.plan import (
     CONTROL_MINOR,
@@ -174,6 +175,7 @@ def transition(before: AppliedState, plan: TrafficPlan, layout: ChainLayout, now
     parts += _sessions("add", new, [_timeout(a, now) for a in new], offloads=before.offloads)
     if before.layout != layout:
         parts += _rules_after(before, layout)
+    parts += came_lately(TABLE, new)
     return "".join(parts)
 
 
@@ -215,7 +217,7 @@ def rules(layout: ChainLayout) -> str:
         _postrouting(firewall),
     )
     sets = (flows.sets(TABLE, firewall.flows_per_device), arrivals.sets(TABLE), announcements.sets(TABLE))
-    return "".join((_services(firewall), *sets, *chains))
+    return "".join((_services(firewall), *sets, moved_sets(TABLE), *chains))
 
 
 def remove() -> str:
@@ -271,6 +273,7 @@ def _prerouting(firewall: FirewallConfig) -> str:
             *_dns_fallback(firewall),
             f"fib daddr type local tcp dport 80 redirect to :{firewall.portal_port}",
             *(secure if firewall.portal_tls_port else ()),
+            *noted_places(firewall.mesh_interfaces),
             "ct mark set ether saddr map @members accept",
             *(TO_SERVICES if firewall.services else ()),
             *dns_limits.redirection(firewall.captive_dns_port),
@@ -323,6 +326,8 @@ def _forward(layout: ChainLayout) -> str:
     # The lookup alone neither counts nor shapes: traffic inside the community does not use the uplink.
     stay = (f"oifname {mesh} {SENDER} . ct mark @up accept",) if firewall.mesh_interfaces else ()
     come = (f"iifname {mesh} ct mark @down accept",) if firewall.mesh_interfaces else ()
+    moved, unknown = moved_rules(firewall.mesh_interfaces, come)
+    ends = (REFUSE_AFTER_RATE, *moved, "goto refuse")
     # One test each, download first: every expression costs about 30 ns per packet. Upload needs no test of the
     # incoming interface: only flows from the LAN carry a mark that is in the map together with their sender.
     fast = (f"iif {wan} {arrive}", f"oif {wan} {ride}") if layout.links is not None else ()
@@ -349,13 +354,14 @@ def _forward(layout: ChainLayout) -> str:
                 "ct mark set ether saddr map @members",
                 *leaving,
                 *to_services,
+                *unknown,
                 "goto refuse",
             ),
         )
         + _chain(
             "arriving",
             "",
-            (*answers, f"iifname {wan} {arrive}", *come, *from_services, REFUSE_AFTER_RATE, "goto refuse"),
+            (*answers, f"iifname {wan} {arrive}", *come, *from_services, *ends),
         )
         + _chain(
             "forward",

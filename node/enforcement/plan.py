@@ -79,6 +79,8 @@ class Admission:
     is_guest: bool = False
     """No member vouches for the user, and more hardware addresses can be invented: all such devices share one part of
     the connection-tracking table."""
+    addresses: tuple[str, ...] = field(default=(), compare=False)
+    """IP addresses under which it was heard when it came from another node."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,6 +10,9 @@ from enum import Enum, auto
 
 from node.units import AccountId, Milliseconds, Monotonic
 
+BECAUSE_CHARS_MAX = 200
+"""Of the reason for a block."""
+
 
 @dataclass(frozen=True, slots=True)
 class Unauthorized:
@@ -52,7 +55,12 @@ class SessionGranted:
 
 @dataclass(frozen=True, slots=True)
 class LoggedOff:
-    """The person pressed "leave", or the device was evicted or superseded."""
+    """The person pressed "leave", or removed or disconnected the device; so at every node of the community."""
+
+
+@dataclass(frozen=True, slots=True)
+class Superseded:
+    """The device was idle here while another one of its account signed in, or guests need the room."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,6 +115,7 @@ class Discarded:
 Event = (
     SessionGranted
     | LoggedOff
+    | Superseded
     | TimedOut
     | Shortened
     | BlockedByAdmin
@@ -145,7 +154,7 @@ def _admit(_state: DeviceSession, event: SessionGranted, now: Monotonic) -> Outc
     return Authorized(now, until), (Effect.TAKE_ENTRY, Effect.SAVE)
 
 
-def _leave(_state: Authorized, _event: LoggedOff, _now: Monotonic) -> Outcome:
+def _leave(_state: Authorized, _event: LoggedOff | Superseded, _now: Monotonic) -> Outcome:
     return Unauthorized(), (Effect.SAVE, Effect.STOP_PASSING)
 
 
@@ -190,6 +199,7 @@ TRANSITIONS: Mapping[tuple[type[DeviceSession], type[Event]], Callable[..., Outc
     (Unauthorized, Discarded): _discard,
     (Authorized, SessionGranted): _admit,
     (Authorized, LoggedOff): _leave,
+    (Authorized, Superseded): _leave,
     (Authorized, TimedOut): _time_out,
     (Authorized, Shortened): _shorten,
     (Authorized, BlockedByAdmin): _remove,

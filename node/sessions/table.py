@@ -55,6 +55,10 @@ class SessionTable:
         """The state of every device that has an entry; only `handle` changes it."""
         self.unsaved: set[MacAddress] = set()
         """Devices whose current session state is not stored."""
+        self.addresses: dict[MacAddress, tuple[str, ...]] = {}
+        """IP addresses of devices that come from another node, while their session lasts."""
+        self.on_change: Callable[[MacAddress, session_state.Event], None] = lambda _mac, _event: None
+        """Called after each event that had effects."""
         self.session_entries: dict[MacAddress, SessionEntry] = {}
         self.by_mark: dict[int, SessionEntry] = {}
         """Every ct mark that may still be counted, so that late bytes find their account."""
@@ -108,6 +112,7 @@ class SessionTable:
                 case session_state.Effect.SAVE:
                     self.unsaved.add(mac)
                 case session_state.Effect.STOP_PASSING:
+                    self.addresses.pop(mac, None)
                     self._retire(mac)
                 case session_state.Effect.DISCARD_ENTRY:
                     self._remove_entry(mac)
@@ -115,6 +120,8 @@ class SessionTable:
             self._states[mac] = after
         else:
             self._states.pop(mac, None)
+        if effects:
+            self.on_change(mac, event)
         return bool(effects)
 
     def stays(self, now: Monotonic, is_listed: Callable[[MacAddress], bool]) -> tuple[OpenSession, ...]:
@@ -171,6 +178,7 @@ class SessionTable:
                 IDLE_MINOR if session_entry.account in idle else self.minors[session_entry.account],
                 guest.until,
                 is_guest=session_entry.account.startswith(GUEST_PREFIX),
+                addresses=self.addresses.get(mac, ()),
             )
             for mac, session_entry in self.session_entries.items()
             if isinstance(guest := self.guests[mac], session_state.Authorized)

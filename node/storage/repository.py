@@ -29,11 +29,13 @@ from node.storage.interval_tables import forget_intervals, load_intervals, load_
 from node.storage.journal import Change as JournalChange
 from node.storage.opening import forget_set_aside
 from node.storage.tables import storable
-from node.storage.usage_tables import forget_booked
+from node.storage.usage_tables import BOOKED, forget_booked
 from node.units import AccountId, MacAddress, NodeId
 
 log = logging.getLogger(__name__)
 
+NAMES_TOGETHER = 1_000
+"""Names of pages that are loaded at once."""
 STORE_S = 3600.0
 """How often a booking is stored in the database itself; those between wait in a file beside it."""
 
@@ -238,26 +240,27 @@ class StoredPageCache:
     def __init__(self, store: Store, today: Callable[[], str]) -> None:
         self._store, self._today = store, today
         self._loaded_from: int | None = None
-        """Generation of the store."""
+        """Generation of the store when the record of booked pages was read."""
 
     @property
     def generation(self) -> int:
         return self._store.generation
 
-    async def names(self) -> list[str]:
-        return await self._store.read(self._load_names)
+    async def names(self, after: str = "") -> list[str]:
+        return await self._store.read(lambda db: load_names(db, after))
 
     async def read(self, names: Iterable[str]) -> dict[str, bytes]:
         wanted = tuple(names)
-        return await self._store.read(lambda db: load_pages(db, wanted))
+        return await self._store.read(lambda db: self._load(db, wanted))
 
     async def save(self, pages: Iterable[tuple[str, bytes]], gone: Iterable[str] = ()) -> None:
         kept, left, day = tuple(pages), tuple(gone), self._today()
         await self._store.run(lambda db: self._save(db, kept, left, day))
 
-    def _load_names(self, db: Connection) -> list[str]:
-        self._loaded_from = self._store.generation
-        return [name for (name,) in db.execute("SELECT name FROM pages ORDER BY name")]
+    def _load(self, db: Connection, names: tuple[str, ...]) -> dict[str, bytes]:
+        if BOOKED in names:
+            self._loaded_from = self._store.generation
+        return load_pages(db, names)
 
     def _save(
         self, db: Connection, pages: tuple[tuple[str, bytes], ...], gone: tuple[str, ...], day: str
@@ -291,6 +294,11 @@ def save_statements(db: Connection, rows: Iterable[tuple[str, bytes]], gone: Ite
 
 
 # Tables of other nodes' signed pages, and of rule files that were in force.
+
+
+def load_names(db: Connection, after: str) -> list[str]:
+    rows = db.execute("SELECT name FROM pages WHERE name > ? ORDER BY name LIMIT ?", [after, NAMES_TOGETHER])
+    return [name for (name,) in rows]
 
 
 def load_pages(db: Connection, names: Iterable[str]) -> dict[str, bytes]:

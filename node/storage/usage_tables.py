@@ -45,7 +45,7 @@ def load_buckets(
     db: Connection, since: str, node: NodeId | None = None, account: AccountId | None = None
 ) -> list[tuple[UsageKey, UsageBucket]]:
     """Buckets of the day `since` and later, and of unknown days."""
-    found = dict(_rows(db, since, node, account))
+    found = {key: _bucket(*numbers) for key, numbers in _rows(db, since, node, account)}
     waiting = (
         (key, bucket)
         for key, bucket in _load_waiting(db).items()
@@ -57,7 +57,8 @@ def load_buckets(
 
 def load_table(db: Connection, since: str) -> BucketTable:
     """As `load_buckets`, of all nodes and accounts; there may be too many to have them as objects."""
-    found = BucketTable(_rows(db, since))
+    found = BucketTable()
+    found.load(_rows(db, since))
     for key, bucket in _load_waiting(db).items():
         if is_since(key.day, since):
             found.put(key, highest(found.get(key) or bucket, bucket))
@@ -66,7 +67,7 @@ def load_table(db: Connection, since: str) -> BucketTable:
 
 def _rows(
     db: Connection, since: str, node: NodeId | None = None, account: AccountId | None = None
-) -> Iterator[tuple[UsageKey, UsageBucket]]:
+) -> Iterator[tuple[UsageKey, tuple[int, int, int, int]]]:
     tests, values = [f"(day >= ? OR day = '{DAY_UNKNOWN}')"], [since]
     for column, value in (("node", node), ("account", account)):
         if value is not None:
@@ -74,7 +75,7 @@ def _rows(
             values.append(value)
     columns = "node, incarnation, account, day, down, up, busy_down, busy_up"
     rows = db.execute(f"SELECT {columns} FROM cells WHERE {' AND '.join(tests)}", values)  # noqa: S608
-    return ((UsageKey(*row[:4]), _bucket(*row[4:])) for row in rows)
+    return ((UsageKey(*row[:4]), row[4:]) for row in rows)
 
 
 def load_incarnations(db: Connection) -> list[tuple[NodeId, str]]:

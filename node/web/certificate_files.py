@@ -173,6 +173,16 @@ class SelfSignedFile:
         return made.fingerprint
 
 
+def portal_certificate(config: NodeConfig, now: Callable[[], datetime]) -> CertificateFiles | None:
+    """The certificate of the portal, read once; None when none is configured."""
+    chain, key = config.portal.certificate, config.portal.certificate_key
+    if chain is None or key is None:
+        return None
+    files = CertificateFiles(Path(chain), Path(key), config.portal.host, now)
+    files.look()  # before dnsmasq starts, which advertises the URL
+    return files
+
+
 def admin_certificate_file(config: NodeConfig) -> SelfSignedFile:
     """The certificate that a node makes for its admin pages."""
     addresses = [each.ip for each in (config.lan.address4, config.lan.address6) if each is not None]

@@ -15,6 +15,7 @@ from mesh.invite import make_use
 from mesh.messages import (
     EXTENSIONS,
     FRAME_BYTES_MAX,
+    Changed,
     Graft,
     Have,
     Hello,
@@ -169,6 +170,7 @@ class FrameFuzzer:
             self.chance.choice(
                 (
                     Keepalive(), TimeRequest(), Prune(), Root(self._hex(32)), PageNames(digests), Graft(digests),
+                    Changed(self._hex(32), digests),
                     TimeAnswer(self.chance.choice((0, 1_795_000_000, 2**53 - 1)), self.chance.randint(0, 99)),
                     Streams("", "~", streams), Have(author, incarnation, "", "~", pages, self.chance.random() < 0.5),
                 )

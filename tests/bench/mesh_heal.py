@@ -136,15 +136,27 @@ def _happen(mesh: UnreliableMesh, chance: random.Random) -> None:
 
 
 def heal_cost(published: int = AUTHORS) -> tuple[int, float]:
-    """Round trips and the ratio of bytes, of two nodes that know the same 200 authors; then some publish on either side."""
+    """Round trips and the ratio of bytes, of two nodes that knew the same 200 authors when their connection ended; then some
+    publish on either side."""
     mesh = MeshSimulator(AUTHORS, degree=0.0001, loss=0.0)
     mesh.know_all(ACCOUNTS)
     left, right = mesh.nodes[0].exchange, mesh.nodes[1].exchange
+    _meet(mesh, left, right)
+    left.part(mesh.ids[1])
+    right.part(mesh.ids[0])
     missing = 0
     for number in mesh.chance.sample(range(AUTHORS), published):
         page = mesh.page(number, ACCOUNTS)
         missing += len(page.raw)
         (left if number % 2 else right).offer(page)
+    turns, said = _meet(mesh, left, right)
+    if left.root() != right.root():
+        raise RuntimeError("two nodes do not come together")
+    return -(-turns // 2), said / missing
+
+
+def _meet(mesh: MeshSimulator, left: Exchange, right: Exchange) -> tuple[int, int]:
+    """The first two nodes connect, and say all that they have to say: how often one waits for the other, and bytes."""
     left.greet(mesh.ids[1], EXTENSIONS)
     right.greet(mesh.ids[0], EXTENSIONS)
     said, turns = 0, 0
@@ -159,9 +171,7 @@ def heal_cost(published: int = AUTHORS) -> tuple[int, float]:
                 receiver.receive(name, decode(frame))
         for sender, _, _, other in waiting:
             frames[id(sender)] = _frames(sender, other)
-    if left.root() != right.root():
-        raise RuntimeError("two nodes do not come together")
-    return -(-turns // 2), said / missing
+    return turns, said
 
 
 def _frames(exchange: Exchange, neighbour: str) -> list[bytes]:

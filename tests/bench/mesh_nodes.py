@@ -1,5 +1,6 @@
 """Real nodes of a mesh, in network namespaces: how long a new node takes to be in, a removed one to be out, usage to have
-its effect five nodes away, and rules that an admin shares to be in force there. No node is started again meanwhile.
+its effect five nodes away, rules that an admin shares to be in force there, and a device to be let in where it walks to. No
+node is started again meanwhile.
 """
 
 import itertools
@@ -11,8 +12,9 @@ from tests.bench.figures import Figures, say
 from tests.lab.agreement import ALLOWANCE_BYTES, MACS, RULES
 from tests.lab.node_line import are_together, is_limited, node_line, seconds_until, state
 from tests.lab.village import Router, Village, village
+from tests.lab.walk import SERVER, Walk, walk
 
-KEYS = ("join_s", "removed_out_s", "line5_effect_s", "line5_rule_s")
+KEYS = ("join_s", "removed_out_s", "line5_effect_s", "line5_rule_s", "roam_s")
 LINE = 5
 TRIES = 3
 
@@ -26,10 +28,14 @@ def measure() -> Figures:
         effect = effect_s(line)
         rules = [rule_s(line, number) for number in range(TRIES)]
     say(f"five nodes away after {effect:.2f} s, rules after {[round(each, 2) for each in rules]} s")
+    with walk("roam") as path:
+        roams = walks_s(path)
+    say(f"a device that walks to the next node passes after {[round(each, 3) for each in roams]} s")
     return {
         "join_s": round(first, 2),
         "removed_out_s": round(max(rest), 2),
         "line5_effect_s": round(effect, 2),
+        "roam_s": round(max(roams), 3),
         "line5_rule_s": round(max(rules), 2),
     }
 
@@ -83,6 +89,31 @@ def effect_s(line: Village) -> float:
     took = seconds_until("it is at the other end", lambda: is_limited(routers[-1]), time.monotonic())
     download.result()
     return took
+
+
+def walks_s(path: Walk) -> list[float]:
+    """A guest of one node walks to the other with a download open: from the first packet there until it is answered.
+    Another guest each time."""
+    for router in (path.here, path.there):
+        router.start()
+    seconds_until("both trust each other", lambda: are_together(path.here, path.there), time.monotonic())
+    return [walk_s(path, number) for number in range(30, 30 + TRIES)]
+
+
+def walk_s(path: Walk, number: int) -> float:
+    person = path.settle(f"walker{number}", number)
+    try:
+        path.join(person)
+        download = person.wish("download", far=SERVER, seconds=6)
+        time.sleep(1)
+        path.go(person, path.there)
+        took_ms = person.do("reach", far=SERVER)["ms"]
+        result = download.result()
+    finally:
+        person.agent.close()
+    if took_ms is None or result["failed"] or result["samples"][-1][1] <= result["samples"][-5][1]:
+        raise RuntimeError(f"the download ended: {took_ms} ms, {result['bytes']} bytes")
+    return float(took_ms) / 1000
 
 
 def rule_s(line: Village, number: int) -> float:

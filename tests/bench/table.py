@@ -446,6 +446,14 @@ ROWS = (
         5,
         at_least=False,
     ),
+    FigureRow(
+        "mesh",
+        "roam_s",
+        "a device walks to another node with a download open: from its first packet there until it is answered",
+        "s",
+        2,
+        at_least=False,
+    ),
     FigureRow("mesh", "rss_mb_idle", "memory of a real node that is idle and alone", "MB"),
     FigureRow(
         "mesh",

@@ -11,10 +11,12 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlencode, urlsplit
 
+from node.accounts.account_list import account_list, account_of_short
+from node.accounts.vouchers import Batch
 from node.enforcement.plan import TableUse
 from node.governance.ladder_case import LadderCase
 from node.identity import own_node_id
-from node.units import AccountId, MacAddress
+from node.units import AccountId, MacAddress, Milliseconds
 from tests.browser.chromium import Browser
 from tests.browser.scenes import LANGUAGES, Doing, PageScene, nothing, sends
 from tests.fakes.admin_pages import (
@@ -115,6 +117,31 @@ async def open_with_nodes() -> AsyncIterator[int]:
             await found_community(app)
             name_links(app)
             app.node.key_copies = ("Two machines use the key of hills: give one of them a key of its own.",)
+            async with open_admin_server(app.admin) as server:
+                assert server.bound is not None
+                yield server.bound[1]
+    finally:
+        folder.cleanup()
+
+
+@asynccontextmanager
+async def open_with_other_vouchers() -> AsyncIterator[int]:
+    """The admin server of a node that knows a batch of another node: one of its vouchers is in use there, one is revoked."""
+    folder = await asyncio.to_thread(tempfile.TemporaryDirectory)
+    try:
+        async with admin_app(Path(folder.name)) as app:
+            await populate(app)
+            app.node.peers = (HILLS, OUTSIDER)
+            store, at = app.loop.registry.vouchers, app.loop.persistence.instant()
+            some = [account_of_short(f"{letter}bcdefghijkl") for letter in "abcdefgh"]
+            heard = Batch(
+                0, "day-pass", Milliseconds(86_400_000), 3, "2026-11-23", "", origin=HILLS.node, origin_number=4,
+                accounts=account_list(some),
+            )  # fmt: skip
+            assert store.hear_batch(heard)
+            assert at.wall_s is not None
+            await app.loop.remember(store.hear_use(some[0], at.wall_s + 7_200, "2026-11-23", at))
+            await app.loop.remember(store.hear_revoked(some[1], is_revoked=True))
             async with open_admin_server(app.admin) as server:
                 assert server.bound is not None
                 yield server.bound[1]
@@ -451,6 +478,15 @@ ADMIN_SCENES = (
         after=sends("/vouchers/code", code="7KM3-Q2W9-XA"),
     ),
     _admin("one voucher", "voucher", "/vouchers", after=_looks_at_one),
+    _admin("vouchers of another node in the list", "vouchers", "/vouchers", server=open_with_other_vouchers),
+    _admin("a batch of another node", "batch", "/vouchers/batch?number=1", server=open_with_other_vouchers),
+    _admin(
+        "a batch of another node revoked",
+        "batch",
+        "/vouchers/batch?number=1",
+        server=open_with_other_vouchers,
+        after=_revokes_the_batch,
+    ),
     _admin("vouchers for an issuer", "vouchers", "/vouchers", before=signs_in(ISSUER_LINK)),
     _admin("people", "people", "/people"),
     _admin("nobody found", "people", "/people", after=sends("/people", q="zebedee")),

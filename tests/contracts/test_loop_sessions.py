@@ -23,7 +23,7 @@ from tests.contracts.test_reconciler import until
 from tests.docs.sessions_diagram import ARROWS, Arrow
 from tests.fakes.kernel import FakeKernel
 from tests.fakes.repository import FakeRepository
-from tests.fakes.use_cases import ANA, BEN, HOUR_MS, AppFixture, UseCases, _say_nothing
+from tests.fakes.use_cases import ANA, BEN, CAI, HOUR_MS, AppFixture, UseCases, _say_nothing
 
 VISIT_MS = 4 * HOUR_MS
 """As long as `session_ms` of the fixture."""
@@ -126,6 +126,15 @@ class RestartableNode:
         (code,) = await self.app.codes(lasts_ms=HOUR_MS)
         await self._admit(mac, CodeTyped(code))
 
+    async def replace(self, mac: MacAddress) -> None:
+        """Its account's newer device is in use, and the older one has been silent for hours."""
+        (code,) = await self.app.codes(lasts_ms=12 * HOUR_MS)
+        await self._admit(mac, CodeTyped(code))
+        self.street.pass_time(3 * HOUR_MS)
+        await self._admit(CAI, CodeTyped(code))
+        self.street.pass_time(60_000)
+        await until(lambda: not self.app.loop.session_table.is_admitted(mac))
+
     async def _admit(self, mac: MacAddress, entry: Entry) -> None:
         await self.app.portal.admit(mac, entry, "1")
 
@@ -219,6 +228,7 @@ STORIES: dict[Arrow, tuple[str, ...]] = {
     ("Unauthorized", "Discarded", "Unauthorized"): ("accept", "erase"),
     ("Authorized", "SessionGranted", "Authorized"): ("accept", "accept"),
     ("Authorized", "LoggedOff", "Unauthorized"): ("accept", "leave"),
+    ("Authorized", "Superseded", "Unauthorized"): ("replace",),
     ("Authorized", "TimedOut", "Expired"): ("accept", "wait"),
     ("Authorized", "Shortened", "Authorized"): ("type_code", "revoke"),
     ("Authorized", "BlockedByAdmin", "Blocked"): ("accept", "remove"),

@@ -215,21 +215,21 @@ async def test_a_database_that_cannot_be_read_after_it_came_is_looked_at_again()
 
 
 async def test_a_new_version_that_comes_while_the_one_before_is_stored_stays_in_memory() -> None:
-    class Slow(FakePageCache):
+    class CacheThatIsOvertaken(FakePageCache):
         newer = page({"ana": 4}, 4, day="2026-11-01")
 
         async def save(self, pages: Iterable[tuple[str, bytes]], gone: Iterable[str] = ()) -> None:
             replica.receive(HILL, self.newer.raw)
             await super().save(pages, gone)
 
-    cache = Slow()
+    cache = CacheThatIsOvertaken()
     replica, _ = await node(cache)
     replica.receive(HILL, PAGES[0].raw)
     await replica.persist_pages()
-    assert [Slow.newer.raw] == replica.exchange.in_memory()
-    assert {Slow.newer.raw} == await sent(replica)
+    assert [CacheThatIsOvertaken.newer.raw] == replica.exchange.in_memory()
+    assert {CacheThatIsOvertaken.newer.raw} == await sent(replica)
     held = replica.exchange.pages_of(HILL)
-    assert [page_digest(Slow.newer)] == [each.digest for each in held]
+    assert [page_digest(CacheThatIsOvertaken.newer)] == [each.digest for each in held]
     assert read(replica.exchange.bytes_of(held[0]) or b"").seq == 4
 
 

@@ -51,7 +51,7 @@ async def test_a_neighbour_that_asks_without_end_gets_few_answers_at_once() -> N
         await until(lambda: len(hill.mesh._links) == 1)
         [ours] = list(hill.mesh._links)
         for _ in range(5_000):  # as they come before anything can be sent
-            hill.mesh._receive(ours, TimeRequest())
+            await hill.mesh._receive(ours, TimeRequest())
         waiting = 0
         while ours.next_answer() is not None:
             waiting += 1

@@ -2,6 +2,7 @@
 
 import asyncio
 import time
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -13,6 +14,7 @@ from node.accounts.auth_result import Accepted, Rejected
 from node.accounts.codes import Code, shown
 from node.accounts.voucher_store import IssueResult
 from node.accounts.vouchers import Batch, Voucher, voucher_state
+from node.app import shared_vouchers
 from node.governance.rules import WAYS
 from node.units import AccountId, MacAddress, Milliseconds
 from tests.contracts.test_reconciler import until
@@ -196,6 +198,29 @@ async def test_a_voucher_used_where_the_clock_is_not_known_counts_from_when_it_i
         assert left_ms(hill, code) > DAY_MS - 7_300_000
         valley.clock.trust = "synced"
         await until(lambda: abs(left_ms(hill, code) - (DAY_MS - 7_200_000)) < 3_000)
+
+
+@pytest.mark.parametrize("wrong_s", [-7_200, 7_200, 20 * 86_400])
+async def test_a_node_with_a_wrong_clock_changes_no_end_and_has_the_right_one_when_it_is_corrected(
+    tmp_path: Path, wrong_s: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(shared_vouchers, "LOOK_EVERY_S", 0.3)
+    hill, valley = pair(tmp_path)
+    async with hill.running(), valley.running(hill):
+        code = (await issue(hill)).codes[0]
+        await until(lambda: "unused" == state(valley, code))
+        valley.clock.wall += timedelta(seconds=wrong_s)
+        await join(hill, code)
+        await until(lambda: "unused" != state(valley, code))
+        key = str(voucher(hill, code).account).removeprefix("voucher-")  # type: ignore[union-attr]
+        told = hill.knows("voucher", key)
+        assert left_ms(valley, code) <= DAY_MS
+        await asyncio.sleep(0.5)
+        valley.clock.wall -= timedelta(seconds=wrong_s)
+        await until(lambda: abs(left_ms(valley, code) - DAY_MS) < 3_000)
+        await asyncio.sleep(0.5)
+        assert told == hill.knows("voucher", key) == valley.knows("voucher", key)
+        assert "used" == state(valley, code) == state(hill, code)
 
 
 async def test_an_old_backup_makes_no_used_voucher_fresh_and_loses_no_batch(tmp_path: Path) -> None:

@@ -20,6 +20,7 @@ from mesh.exchange import PAGE_KIND
 from mesh.file_version import Decision, FileVersion, file_fields, replaces, text_hash, version_after
 from mesh.invite import SEED_BYTES, Invite, invite_key, invite_text, make_use, read_invite
 from mesh.messages import (
+    Changed,
     Graft,
     Have,
     Hello,
@@ -45,12 +46,24 @@ from mesh.signed_statement import FILE_KIND, as_json, make_statement
 from mesh.usage_kind import PageContent, usage_body
 from node.accounting.ledger import UsageBucket
 from node.accounts.codes import make_code
+from node.accounts.device_names import DeviceNames
 from node.accounts.registry_record import RegistryRecord, Value
 from node.accounts.voucher_records import join_vouchers
 from node.accounts.vouchers import voucher_account, voucher_fingerprint
+from node.app.roaming_records import (
+    NoBinding,
+    NoBlock,
+    SessionEnded,
+    TheBinding,
+    TheBlock,
+    TheSession,
+    join_bindings,
+    join_blocks,
+    join_sessions,
+)
 from node.identity import human_form, key_from_raw, own_node_id, sign
 from node.keyring import derived_key
-from node.units import AccountId, Bytes, Usage
+from node.units import AccountId, Bytes, MacAddress, Usage
 
 FOLDER = Path(__file__).parents[1] / "vectors" / "mesh"
 KEY = key_from_raw(bytes(range(32)))
@@ -77,6 +90,7 @@ MESSAGES = {
     "time": TimeAnswer(1_795_600_000, 1),
     "names": PageNames(("0011223344556677", "8899aabbccddeeff")),
     "graft": Graft(("0011223344556677",)),
+    "changed": Changed("00112233445566778899aabbccddeeff", ("0011223344556677", "8899aabbccddeeff")),
     "prune": Prune(),
     "root": Root("00112233445566778899aabbccddeeff"),
     "streams": Streams("", "~", ((NODE, "life-1", "00112233445566778899aabbccddeeff"),)),
@@ -220,6 +234,28 @@ def registry_page() -> dict[str, object]:
         "parts": {f"{each.kind}/{each.key}": registry_part(each.kind, each.key) for each in RECORDS_SAID},
         "heard": heard,
         "in_effect_after_each": effective,
+    }
+
+
+def devices() -> dict[str, object]:
+    """The name of a device under two secrets, and what is in effect of two values at one version."""
+    secrets, mac = (bytes(range(32)), bytes(range(32, 64))), MacAddress("02:00:00:00:00:0a")
+    guest = TheSession(AccountId("guest-7k3m9q2w4x1z"), "terms", "1", 1_800_000_000, "aoqqpp7tzyil4")
+    later, gone = replace(guest, end_s=1_800_003_600).value, NoBinding().value
+    bound = TheBinding(AccountId("anna"), "passphrase", "2027-01-15").value
+    pairs = (
+        ("session", join_sessions, guest.value, later),
+        ("session", join_sessions, later, SessionEnded().value),
+        ("binding", join_bindings, bound, gone),
+        ("blocked", join_blocks, TheBlock("noise at night").value, NoBlock().value),
+    )
+    return {
+        "mac": mac,
+        "names": {
+            secret.hex(): DeviceNames(lambda s=secret: (derived_key(s, "device names"),)).newest(mac)  # type: ignore[misc]
+            for secret in secrets
+        },
+        "in_effect_of_two": [[kind, one, other, join(one, other)] for kind, join, one, other in pairs],
     }
 
 
@@ -375,6 +411,7 @@ def vectors() -> dict[str, object]:
     found["other"] = others()
     found["node"] = node_page()
     found["registry"] = registry_page()
+    found["devices"] = devices()
     found["batch"] = batch_page()
     found["hello-extended"] = {"frame": encode(EXTENDED).decode(), "says": asdict(EXTENDED)}
     found["room"] = room()

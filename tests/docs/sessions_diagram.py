@@ -14,6 +14,7 @@ from node.sessions.state import (
     Restored,
     SessionGranted,
     Shortened,
+    Superseded,
     TimedOut,
     Unauthorized,
     Unblocked,
@@ -29,6 +30,7 @@ STORED = (Authorized(Monotonic(0), LATER), Authorized(Monotonic(0), NOW), Expire
 EVENTS: tuple[Event, ...] = (
     SessionGranted("1", Milliseconds(9)),
     LoggedOff(),
+    Superseded(),
     TimedOut(),
     Shortened(NOW),
     BlockedByAdmin("x"),

@@ -1,5 +1,6 @@
 """mesh/PROTOCOL.md against the code: its vectors, its limits, its diagram."""
 
+import hmac
 import json
 import re
 from dataclasses import asdict
@@ -52,11 +53,11 @@ from mesh.past_kind import past_of
 from mesh.roster import nodes_digest
 from mesh.signed_statement import SignedStatement, read_statement
 from mesh.usage_kind import PageContent, usage_rows
-from node.accounts import voucher_records
+from node.accounts import device_names, voucher_records
 from node.accounts.codes import Code, read_code
 from node.accounts.voucher_records import join_vouchers
 from node.accounts.vouchers import voucher_account, voucher_fingerprint
-from node.app import shared_vouchers
+from node.app import roaming_records, shared_vouchers
 from node.identity import human_form, key_from_raw, own_node_id, verify
 from node.keyring import Keyring, derived_key
 from tests.docs import mesh_vectors
@@ -88,6 +89,7 @@ LIMITS = {
     "characters of a version in a node page": node_kind.VERSION_CHARS_MAX,
     "parts of the records of one author": registry_kind.REGISTRY_PARTS,
     "records in a part": registry_kind.RECORDS_PER_PART_MAX,
+    "objects and lists in one another in it": registry_kind.VALUE_DEPTH_MAX,
     "bytes of the value of a record": registry_kind.VALUE_BYTES_MAX,
     "bytes of records that one node carries": registry_records.OWN_BYTES_MAX,
     "of these, of kinds that devices cause": registry_records.PLENTIFUL_BYTES_MAX,
@@ -388,3 +390,17 @@ class SecretsOfVectors:
             assert isinstance(state.add(said), SignedStatement)
         self.held: dict[str, bytes] = {}
         self.exchange = secret_exchange.SecretExchange(lambda: state, lambda: self.held, lambda _node: None)
+
+
+def test_a_device_of_the_vectors_is_named_as_the_document_says() -> None:
+    found = vector("devices")
+    for secret, name in dict(found["names"]).items():  # type: ignore[call-overload]
+        key = hmac.digest(bytes.fromhex(secret), b"device names", "sha256")
+        assert name == hmac.digest(key, str(found["mac"]).encode(), "sha256")[:16].hex()
+    text = " ".join(PAGE.split())
+    assert (
+        f"under the last {'eight' if device_names.KEYS_MAX == 8 else device_names.KEYS_MAX}, the newest first"
+        in text
+    )
+    assert f"ends more than {roaming_records.END_TOLERANCE_S} s later there" in text
+    assert f"first {roaming_records.NODE_CHARS} characters of the id" in text

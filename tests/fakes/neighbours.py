@@ -12,6 +12,7 @@ from node.errors import StorageTrouble
 from node.identity import key_from_raw, own_node_id
 from node.units import AccountId, Bytes, NodeId, Usage
 
+NAMES_TOGETHER = 3
 TODAY = "2026-11-24"
 
 
@@ -109,8 +110,8 @@ class FakePageCache:
         self.full = False
         self.generation = 0
 
-    async def names(self) -> list[str]:
-        return list(self.records)
+    async def names(self, after: str = "") -> list[str]:
+        return sorted(name for name in self.records if name > after)[:NAMES_TOGETHER]
 
     async def read(self, names: Iterable[str]) -> dict[str, bytes]:
         return {name: self.records[name] for name in names if name in self.records}

@@ -80,6 +80,16 @@ async def accept(wish: dict[str, Any], say: Say) -> dict[str, Any]:
     }
 
 
+async def reach(wish: dict[str, Any], say: Say) -> dict[str, Any]:
+    """Small datagrams until one comes back: how long that took; None: longer than ``seconds``."""
+    first = FirstPacket(wish, _device(wish))
+    async with asyncio.TaskGroup() as group:
+        started = time.monotonic()
+        await first.begin(group)
+        came = await first.wait(wish.get("seconds", 10.0))
+    return {"ms": round((came - started) * 1000, 3) if came else None}
+
+
 class FirstPacket:
     """Sends a small datagram every 2 ms until one comes back."""
 
@@ -316,7 +326,7 @@ def _ms_since(started: float) -> float:
 
 
 WISHES: dict[str, Callable[[dict[str, Any], Say], Awaitable[dict[str, Any]]]] = {
-    wish.__name__: wish for wish in (knock, accept, download, upload, leak, echo, press)
+    wish.__name__: wish for wish in (knock, accept, reach, download, upload, leak, echo, press)
 }
 
 

@@ -11,7 +11,7 @@ from mesh.exchange import (
     PageAccepted,
     PageRefused,
 )
-from mesh.messages import EXTENSIONS, Prune, Root, Streams, decode, encode
+from mesh.messages import EXTENSIONS, Changed, Have, Prune, Root, Streams, decode, encode
 from mesh.other_pages import OTHER_PAGES_MAX
 from mesh.page_format import Malformed, Page, assemble_page, page_head
 from node.identity import sign
@@ -348,3 +348,91 @@ def test_a_neighbour_of_the_first_form_is_always_answered() -> None:
         exchange.offer(a_page(seq=second))
         exchange.tick()
         assert streams_answered(exchange)
+
+
+def frames_of(village: ExchangeFixture) -> list[object]:
+    """Everything on the wire, decoded and delivered, until nothing is left."""
+    found: list[object] = []
+    for _ in range(50):
+        village.send()
+        for (left, right), frames in list(village.wire.items()):
+            waiting, frames[:] = list(frames), []
+            for frame in waiting:
+                found.append(decode(frame))
+                village.deliver(left, right, frame)
+    return found
+
+
+def apart_again(names: tuple[str, ...] = ("hill", "valley")) -> ExchangeFixture:
+    """Two nodes that held the same pages when their connection ended; then each published, and coast, which both know."""
+    village = ExchangeFixture("hill", "valley", strangers=("coast",))
+    village.roster |= {id_of("coast")}
+    village.connect("hill", "valley")
+    for name in names:
+        village.book(name, "before", 5)
+    village.settle()
+    village.settle()  # in the second round both know that they agree
+    village.exchange["hill"].part(id_of("valley"))
+    village.exchange["valley"].part(id_of("hill"))
+    for name in names:
+        village.book(name, "after", 7)
+    village.wire.clear()
+    return village
+
+
+def test_after_a_split_only_what_changed_is_listed() -> None:
+    village = apart_again()
+    village.connect("hill", "valley")
+    said = frames_of(village)
+    assert 1 == len(village.roots())
+    assert not any(isinstance(each, Streams | Have) for each in said)
+    assert 2 == sum(isinstance(each, Page) for each in said)
+    assert all(14 == village.usage_ledger[name].used("after") for name in village.names)
+
+
+def test_a_node_that_restarted_does_not_know_what_changed_and_compares_all() -> None:
+    village = apart_again()
+    held = village.exchange["hill"].held_of(id_of("hill")) + village.exchange["hill"].held_of(id_of("valley"))
+    village.exchange["hill"] = Exchange(VILLAGE, lambda: village.roster)
+    for raw in held:
+        page = decode(raw)
+        assert isinstance(page, Page)
+        village.exchange["hill"].restore(page)
+    village.connect("hill", "valley")
+    said = frames_of(village)
+    assert 1 == len(village.roots())
+    assert any(isinstance(each, Streams) for each in said)
+
+
+def test_what_the_list_of_changes_does_not_repair_the_next_round_does() -> None:
+    """A page that one of them lost without noticing, as when the roster changed in between."""
+    village = apart_again()
+    coast = a_page("coast", seq=1)
+    village.roster -= {id_of("coast")}
+    assert [] == [each for each in village.exchange["valley"].offer(coast) if isinstance(each, PageRefused)]
+    village.exchange["valley"]._agreements = village.exchange["valley"]._agreements.__class__()
+    village.roster |= {id_of("coast")}
+    village.connect("hill", "valley")
+    frames_of(village)
+    village.settle()
+    assert 1 == len(village.roots())
+
+
+def test_a_list_of_changes_with_a_root_that_nobody_agreed_on_is_answered_with_all_lists() -> None:
+    village = apart_again()
+    village.connect("hill", "valley")
+    village.exchange["hill"].receive(id_of("valley"), Changed("0" * 32, ("0" * 16,)))
+    found = []
+    while frame := village.exchange["hill"].next_frame(id_of("valley")):
+        found.append(decode(frame))
+    assert any(isinstance(each, Streams) for each in found)
+
+
+def test_pages_of_an_author_who_left_are_not_sent_by_a_list_of_changes() -> None:
+    village = apart_again()
+    village.exchange["hill"].offer(a_page("coast", seq=1))
+    village.roster -= {id_of("coast")}
+    village.connect("hill", "valley")
+    assert [] == [
+        each for each in frames_of(village) if isinstance(each, Page) and each.author == id_of("coast")
+    ]

@@ -8,6 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mesh.messages import (
+    Changed,
     Encodable,
     Graft,
     Have,
@@ -51,6 +52,7 @@ def a_page(**amounts: int) -> Page:
         TimeAnswer(1_795_600_000, 2),
         PageNames(("0" * 16,)),
         Graft(()),
+        Changed("0" * 32, ()),
         Prune(),
         Root("f" * 32),
         STREAMS,
@@ -89,7 +91,20 @@ VALUES = st.recursive(
 )
 KEYS = ["v", "community", "node", "name", "boot", "digest", "after", "upto", "streams", "author", "incarnation",
         "pages", "asks", "kind", "period", "part", "seq", "rows", "can", "machine", "unix", "hops", "digests"]  # fmt: skip
-KINDS = ["hello", "beat", "names", "graft", "prune", "when", "time", "root", "streams", "have", "page"]
+KINDS = [
+    "hello",
+    "beat",
+    "names",
+    "graft",
+    "changed",
+    "prune",
+    "when",
+    "time",
+    "root",
+    "streams",
+    "have",
+    "page",
+]
 
 
 @given(st.sampled_from(KINDS), st.dictionaries(st.sampled_from(KEYS), VALUES), st.booleans(), st.booleans())

@@ -13,6 +13,7 @@ from mesh.registry_kind import (
     REGISTRY_KIND,
     REGISTRY_PARTS,
     VALUE_BYTES_MAX,
+    VALUE_DEPTH_MAX,
     RegistryContent,
     is_record_key,
     is_value,
@@ -82,6 +83,16 @@ def test_rows_are_sorted_each_once_and_not_too_many(body: bytes) -> None:
 def test_a_nested_value_is_refused_and_not_followed_down() -> None:
     body = b'{"rows":[["cards","ana",1,"",{"x":' + b"[" * 30_000 + b"]" * 30_000 + b"}]]}"
     assert isinstance(registry_content(body), Malformed)
+
+
+@pytest.mark.parametrize(("depth", "is_read"), [(VALUE_DEPTH_MAX, True), (VALUE_DEPTH_MAX + 1, False)])
+@pytest.mark.parametrize(("opening", "closing"), [("[", "]"), ('{"a":', "}")])
+def test_a_value_is_nested_so_deep_and_no_deeper(
+    opening: str, closing: str, depth: int, is_read: bool
+) -> None:
+    inner = opening * (depth - 1) + "7" + closing * (depth - 1)
+    body = f'{{"rows":[["cards","ana",1,"",{{"x":{inner}}}]]}}'.encode()
+    assert is_read == isinstance(registry_content(body), RegistryContent)
 
 
 def registry_page(part: int, body: bytes) -> Page:

@@ -78,6 +78,10 @@ class PagesFixture:
             OWN, self.shared, self.held, lambda: self.roster, lambda least, most: (least + most) / 2
         )
 
+    def tick(self, now_s: float) -> None:
+        for _ in self.pages.tick(now_s):
+            pass
+
     def publish(self, now_s: float) -> list[tuple[int, bytes]]:
         said = list(self.pages.due(now_s))
         for _, body in said:
@@ -98,16 +102,16 @@ def test_pages_of_before_are_read_when_the_database_was_and_those_of_strangers_n
     node.shared.generation = 0
     node.held.hold("valley", body(1, n=1))
     node.held.hold("stranger", body(9, n=9))
-    node.pages.tick(0)
+    node.tick(0)
     assert node.value() is None
     node.shared.generation = 1
-    node.pages.tick(1)
+    node.tick(1)
     assert {"n": 1} == node.value()
 
 
 def test_a_page_that_comes_changes_a_record_and_one_that_cannot_be_read_says_nothing() -> None:
     node = PagesFixture()
-    node.pages.tick(0)
+    node.tick(0)
     for raw, carriers in ((body(2, n=2), (VALLEY,)), (b'{"rows":7}', ())):
         page = node.held.hold("valley", raw)
         node.pages.accept(page, page_content(page))
@@ -118,7 +122,7 @@ def test_a_page_that_comes_changes_a_record_and_one_that_cannot_be_read_says_not
 def test_a_page_that_had_to_go_is_not_said_any_longer() -> None:
     node = PagesFixture()
     page = node.held.hold("valley", body(1, n=1))
-    node.pages.tick(0)
+    node.tick(0)
     node.pages.evicted(VALLEY, [page.name])
     assert (VALLEY,) == node.shared.records.carriers("fact", "ana"), "a page with its label is held"
     node.held.pages.clear()
@@ -128,19 +132,19 @@ def test_a_page_that_had_to_go_is_not_said_any_longer() -> None:
 
 def test_a_change_is_published_once_and_one_that_a_held_page_says_not_at_all() -> None:
     node = PagesFixture()
-    node.pages.tick(0)
+    node.tick(0)
     node.publish(0)
     node.shared.records.put("fact", "ana", {"n": 1})
     assert [(PART, body(1, n=1))] == node.publish(1)
     assert [] == node.publish(2)
     node.shared.generation = 2
-    node.pages.tick(3)
+    node.tick(3)
     assert [] == node.publish(3)
 
 
 def test_what_another_node_says_instead_leaves_our_page_when_there_is_time() -> None:
     node = PagesFixture()
-    node.pages.tick(0)
+    node.tick(0)
     node.shared.records.put("fact", "ana", {"n": 1})
     node.publish(0)
     page = node.held.hold("valley", body(2, n=2))
@@ -153,13 +157,13 @@ def test_what_another_node_says_instead_leaves_our_page_when_there_is_time() -> 
 def test_a_node_that_left_is_dropped_and_what_it_said_is_said_after_a_while() -> None:
     node = PagesFixture()
     node.held.hold("valley", body(1, n=1))
-    node.pages.tick(0)
+    node.tick(0)
     node.roster = frozenset({OWN})
-    node.pages.tick(1)
+    node.tick(1)
     assert [VALLEY] == node.shared.dropped
-    node.pages.tick(ADOPT_AFTER_S[0])
+    node.tick(ADOPT_AFTER_S[0])
     assert [] == node.publish(ADOPT_AFTER_S[0])
-    node.pages.tick(ADOPT_AFTER_S[1] + 1)
+    node.tick(ADOPT_AFTER_S[1] + 1)
     assert [(PART, body(1, n=1))] == node.publish(ADOPT_AFTER_S[1] + 1)
 
 
@@ -168,7 +172,7 @@ def test_a_node_that_returns_to_the_community_is_read_again() -> None:
     node.held.hold("valley", body(1, n=1))
     for at, roster in enumerate(({OWN, VALLEY}, {OWN}, {OWN, VALLEY})):
         node.roster = frozenset(roster)
-        node.pages.tick(at)
+        node.tick(at)
     assert (VALLEY,) == node.shared.records.carriers("fact", "ana")
 
 
@@ -178,7 +182,7 @@ def test_a_node_that_shares_nothing_says_nothing() -> None:
     page = held.hold("valley", body(1, n=1))
     pages.accept(page, page_content(page))
     pages.evicted(VALLEY, [page.name])
-    pages.tick(0)
+    assert [] == list(pages.tick(0))
     assert ([], ()) == (list(pages.due(0)), pages.warnings())
     assert ("full",) == PagesFixture().pages.warnings()
 
@@ -187,3 +191,16 @@ def test_labels_of_pages_are_those_of_their_part() -> None:
     page = HeldOfTests().hold("valley", body(1, n=1))
     assert registry_label(PART) == page.label
     assert isinstance(decode(page.raw), Page)
+
+
+def test_between_pages_others_may_run_and_what_comes_meanwhile_is_not_undone() -> None:
+    node = PagesFixture()
+    node.held.hold("valley", body(1, n=1))
+    reading = node.pages.tick(0)
+    next(reading)
+    page = node.held.hold("valley", body(2, n=2), seq=2)
+    node.pages.accept(page, page_content(page))
+    for _ in reading:
+        pass
+    assert {"n": 2} == node.value()
+    assert (VALLEY,) == node.shared.records.carriers("fact", "ana")

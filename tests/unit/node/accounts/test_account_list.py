@@ -4,6 +4,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from node.accounts.account_list import (
+    ListIndex,
     account_list,
     account_of_short,
     count_listed,
@@ -31,3 +32,17 @@ def test_other_accounts_are_in_no_list(some, name):
     assert not is_listed(text, name)
     assert text == without(text, name)
     assert text == account_list({*some, f"guest-{name}"})
+
+
+@given(st.lists(st.sets(accounts, max_size=6), max_size=6), accounts)
+def test_the_index_says_which_list_has_an_account(lists, other):
+    texts = {number: account_list(each) for number, each in enumerate(lists, start=3)}
+    index = ListIndex(texts)
+    for account in {*set().union(*lists), other, account_list([other])}:
+        having = [number for number, text in texts.items() if is_listed(text, account)]
+        assert (having[0] if having else None) == index.number_of(account)
+
+
+def test_the_end_of_one_account_and_the_beginning_of_the_next_are_no_account():
+    text = account_list(map(account_of_short, ["aaaaaabbbbbb", "ccccccdddddd"]))
+    assert ListIndex({1: text}).number_of(account_of_short("bbbbbbcccccc")) is None

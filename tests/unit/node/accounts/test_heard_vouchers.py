@@ -82,7 +82,7 @@ def test_what_is_heard_of_a_use_leaves_the_rest_of_its_time():
         voucher.used_elsewhere,
     )
     assert ISSUED_S + 86_400 == row.lease.ends_wall_s
-    assert () == here.hear_use(account, ISSUED_S + 86_430, "2027-03-01", at(9_000)), (
+    assert () == here.hear_use(account, ISSUED_S + 86_430, "2027-03-01", at(9_000, ISSUED_S + 3_602)), (
         "the same, but for a boot"
     )
     view = here.view(voucher, Monotonic(7_000))

@@ -85,3 +85,8 @@ def test_a_link_names_the_greater_loss() -> None:
     assert (50, True) == (link.loss_percent, link.is_poor)
     (line,) = digest_of(graph(node(0), node(1), links=(link,)))
     assert "50 %" in str(line)
+
+
+def test_names_are_written_as_the_page_wants() -> None:
+    gone = graph(node(0), node(1, is_online=False))
+    assert ["<node 1> is offline."] == list(digest_of(gone, lambda name: f"<{name}>"))

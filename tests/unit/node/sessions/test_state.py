@@ -17,6 +17,7 @@ from node.sessions.state import (
     Restored,
     SessionGranted,
     Shortened,
+    Superseded,
     TimedOut,
     Unauthorized,
     Unblocked,
@@ -55,25 +56,25 @@ GOES: Outcome = (WAITING, (DISCARD,))
 COMES_BACK_EXPIRED: Outcome = (EXPIRED, (TAKE, SAVE))
 
 EVENTS: tuple[Event, ...] = (
-    JOIN, JOIN_FOREVER, LoggedOff(), TimedOut(), KICK, Unblocked(), SHORTER, FOUND, FOUND_FOREVER, Discarded(),
+    JOIN, JOIN_FOREVER, LoggedOff(), Superseded(), TimedOut(), KICK, Unblocked(), SHORTER, FOUND, FOUND_FOREVER, Discarded(),
     restored(TIMED), restored(OPEN), restored(OVERDUE), restored(EXPIRED), restored(REMOVED),
 )  # fmt: skip
 STAYS = (None,) * 5
 """What storage says of a device that has been seen since is ignored."""
 TABLE: dict[DeviceSession, tuple[Outcome | None, ...]] = {
-    # join, join forever, leave, time out, kick, pardon, shorten, found, found forever, discard, five restored.
+    # join, join forever, leave, superseded, time out, kick, pardon, shorten, found, found forever, discard, five restored.
     # None: the state does not change.
     WAITING: (
-        ENTERS, ENTERS_FOREVER, None, None, IS_KICKED, None, None, IS_FOUND, ENTERS_FOREVER, GOES,
+        ENTERS, ENTERS_FOREVER, None, None, None, IS_KICKED, None, None, IS_FOUND, ENTERS_FOREVER, GOES,
         (TIMED, (TAKE,)), (OPEN, (TAKE,)), COMES_BACK_EXPIRED, (EXPIRED, (TAKE,)), (REMOVED, (TAKE,)),
     ),
-    OPEN: (ENTERS, ENTERS_FOREVER, LEAVES, ENDS, IS_KICKED, None, ENDS_EARLIER, None, None, None, *STAYS),
-    TIMED: (ENTERS, ENTERS_FOREVER, LEAVES, ENDS, IS_KICKED, None, ENDS_EARLIER, None, None, None, *STAYS),
-    OVERDUE: (ENTERS, ENTERS_FOREVER, LEAVES, ENDS, IS_KICKED, None, None, None, None, None, *STAYS),
+    OPEN: (ENTERS, ENTERS_FOREVER, LEAVES, LEAVES, ENDS, IS_KICKED, None, ENDS_EARLIER, None, None, None, *STAYS),
+    TIMED: (ENTERS, ENTERS_FOREVER, LEAVES, LEAVES, ENDS, IS_KICKED, None, ENDS_EARLIER, None, None, None, *STAYS),
+    OVERDUE: (ENTERS, ENTERS_FOREVER, LEAVES, LEAVES, ENDS, IS_KICKED, None, None, None, None, None, *STAYS),
     EXPIRED: (
-        ENTERS, ENTERS_FOREVER, WAITS, None, IS_KICKED, None, None, IS_FOUND, ENTERS_FOREVER, GOES, *STAYS,
+        ENTERS, ENTERS_FOREVER, WAITS, None, None, IS_KICKED, None, None, IS_FOUND, ENTERS_FOREVER, GOES, *STAYS,
     ),
-    REMOVED: (None, None, None, None, IS_KICKED, WAITS, None, None, None, None, *STAYS),
+    REMOVED: (None, None, None, None, None, IS_KICKED, WAITS, None, None, None, None, *STAYS),
 }  # fmt: skip
 
 

@@ -1,0 +1,191 @@
+"""What nodes of a community tell each other about devices: their sessions, their accounts, and which are blocked.
+
+Each is the value of a registry record (PROTOCOL.md), whose key is the device's name (`DeviceNames`). `read_...` returns None
+for a value that this version does not understand.
+"""
+
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import date, timedelta
+from typing import Any
+
+from mesh.page_format import NUMBER_MAX, is_account, is_day, is_number, is_text
+from node.governance.rules import WAYS, Way
+from node.sessions.state import BECAUSE_CHARS_MAX
+from node.units import AccountId, NodeId
+
+SESSION, BINDING, BLOCKED = "session", "binding", "blocked"
+"""Kinds of records."""
+NO_END = 0
+END_TOLERANCE_S = 60
+"""A session that ends so little later is not told again."""
+ENDLESS_DAYS = 30
+"""How long a session without an end is known at other nodes."""
+KEPT_DAYS = 400
+"""How long a binding and a block are known at other nodes, as bindings are kept here."""
+NODE_CHARS = 13
+"""Of a node's id, as written in a session: 65 bits."""
+
+type Value = Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class TheSession:
+    """A device's session: its account, how it signed in, the terms it accepted, its end in Unix time, and the node."""
+
+    account: AccountId
+    way: Way
+    terms: str
+    end_s: int
+    """NO_END: none."""
+    node: str
+    """The first characters of the id of the node that let it in."""
+
+    @property
+    def value(self) -> Value:
+        return {
+            "account": self.account,
+            "way": self.way,
+            "terms": self.terms,
+            "end": self.end_s,
+            "node": self.node,
+        }
+
+    def is_over(self, wall_s: int | None) -> bool:
+        """False while the time is not known."""
+        return self.end_s != NO_END and wall_s is not None and self.end_s <= wall_s
+
+
+@dataclass(frozen=True, slots=True)
+class SessionEnded:
+    """The session ended before its time: by leaving, blocking or erasing. A session that only lapses needs no record."""
+
+    @property
+    def value(self) -> Value:
+        return {"ended": True}
+
+
+@dataclass(frozen=True, slots=True)
+class TheBinding:
+    """The device belongs to this account; without the name that its owner gave it."""
+
+    account: AccountId
+    way: Way
+    day: str
+    host: AccountId | None = None
+    """The member who sponsors the guest."""
+
+    @property
+    def value(self) -> Value:
+        sponsored = {} if self.host is None else {"host": self.host}
+        return {"account": self.account, "way": self.way, "day": self.day, **sponsored}
+
+
+@dataclass(frozen=True, slots=True)
+class NoBinding:
+    """The device belongs to no account."""
+
+    @property
+    def value(self) -> Value:
+        return {"gone": True}
+
+
+@dataclass(frozen=True, slots=True)
+class TheBlock:
+    """An admin blocked the device; the person sees the reason."""
+
+    because: str
+
+    @property
+    def value(self) -> Value:
+        return {"because": self.because[:BECAUSE_CHARS_MAX]}
+
+
+@dataclass(frozen=True, slots=True)
+class NoBlock:
+    """An admin unblocked the device."""
+
+    @property
+    def value(self) -> Value:
+        return {"gone": True}
+
+
+def read_session(value: Value) -> TheSession | SessionEnded | None:
+    match value:
+        case {"ended": True}:
+            return SessionEnded()
+        case {"account": account, "way": way, "terms": terms, "end": end, "node": str(node)}:
+            is_right = is_account(account) and way in WAYS and (terms == "" or is_text(terms))
+            if is_right and is_number(end) and len(node) <= NODE_CHARS:
+                return TheSession(AccountId(account), way, terms, end, node)
+    return None
+
+
+def read_binding(value: Value) -> TheBinding | NoBinding | None:
+    match value:
+        case {"gone": True}:
+            return NoBinding()
+        case {"account": account, "way": way, "day": day}:
+            host = value.get("host")
+            is_right = is_account(account) and way in WAYS and (host is None or is_account(host))
+            if is_right and (day == "" or is_day(day)):
+                return TheBinding(AccountId(account), way, day, None if host is None else AccountId(host))
+    return None
+
+
+def read_block(value: Value) -> TheBlock | NoBlock | None:
+    match value:
+        case {"gone": True}:
+            return NoBlock()
+        case {"because": str(because)} if len(because) <= BECAUSE_CHARS_MAX:
+            return TheBlock(because)
+    return None
+
+
+def join_sessions(one: Value, other: Value) -> Value:
+    """Two changes in a split: a session that was ended is over, of two that run the one with the later end holds."""
+    return _greatest(one, other, lambda value: ("ended" in value, _end_of(value)))
+
+
+def join_bindings(one: Value, other: Value) -> Value:
+    """Two changes in a split: a device that was removed from its account is in none; of two accounts the later."""
+    return _greatest(one, other, lambda value: ("gone" in value, str(value.get("day", ""))))
+
+
+def join_blocks(one: Value, other: Value) -> Value:
+    """Two changes in a split: the device is blocked."""
+    return _greatest(one, other, lambda value: ("because" in value, ""))
+
+
+def node_mark(node: NodeId) -> str:
+    """How a session names the node that let its device in."""
+    return node[:NODE_CHARS]
+
+
+def is_later(session: TheSession, known: TheSession) -> bool:
+    """Whether others are to be told of `session`, where they know `known`."""
+    if (session.account, session.way, session.terms) != (known.account, known.way, known.terms):
+        return True
+    if NO_END in {session.end_s, known.end_s}:
+        return session.end_s == NO_END != known.end_s
+    return session.end_s > known.end_s + END_TOLERANCE_S
+
+
+def last_day(today: str, days: int) -> str:
+    """ISO day so many days after `today`, which must be known."""
+    return (date.fromisoformat(today) + timedelta(days=days)).isoformat()
+
+
+def _end_of(value: Value) -> int:
+    end = value.get("end", -1)
+    if not is_number(end):
+        return -1
+    return NUMBER_MAX + 1 if end == NO_END else end
+
+
+def _greatest(one: Value, other: Value, rank: Callable[[Value], tuple[bool, Any]]) -> Value:
+    def order(value: Value) -> tuple[bool, Any, str]:
+        return (*rank(value), json.dumps(value, sort_keys=True, ensure_ascii=False))
+
+    return max(one, other, key=order)

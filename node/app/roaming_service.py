@@ -1,0 +1,505 @@
+"""Lets devices of other nodes in, and tells other nodes of the devices here. The edge of `roaming`.
+
+The records are the community's; nothing is asked of another node when a device comes.
+"""
+
+import asyncio
+import logging
+from collections.abc import Callable, Coroutine, Iterator, Mapping, Sequence
+from dataclasses import replace
+from functools import lru_cache
+from typing import Any, Protocol
+
+from mesh.node_kind import NodeFacts
+from node.accounts.changes import Binding, Change, Unbound
+from node.accounts.device_names import KEYS_MAX, DeviceNames
+from node.accounts.registry import AccountRegistry
+from node.accounts.registry_record import RegistryRecord, Value
+from node.accounts.vouchers import Voucher
+from node.app.account import AccountService
+from node.app.admin_people import AdminPeopleService
+from node.app.known_devices import KnownDevices
+from node.app.roaming import Comes, DeviceHere, IsBlocked, NodeRules, Stays, ToldDevice, decide
+from node.app.roaming_records import (
+    BINDING,
+    BLOCKED,
+    ENDLESS_DAYS,
+    KEPT_DAYS,
+    NO_END,
+    SESSION,
+    NoBinding,
+    NoBlock,
+    SessionEnded,
+    TheBinding,
+    TheBlock,
+    TheSession,
+    is_later,
+    join_bindings,
+    join_blocks,
+    join_sessions,
+    last_day,
+    node_mark,
+    read_binding,
+    read_block,
+    read_session,
+)
+from node.app.shared_registry import SharedRegistry
+from node.control.ports import Clock
+from node.control.reconciler import Reconciler
+from node.errors import KernelRefused
+from node.keyring import derived_key
+from node.sessions import state as session_state
+from node.units import AccountId, MacAddress, Milliseconds, Monotonic, NodeId, Now
+
+AGAIN_S, AGAIN_TIMES = 0.5, 20
+"""How often a device is looked at again whose account or database is not known yet."""
+AGAIN_MAX = 1_000
+LOOK_EVERY_S = 6 * 3600.0
+RENEWED_DAYS = 200
+"""A block that other nodes would forget sooner is told again."""
+IN_USE_MS = 10 * 60_000
+"""A session here is made longer, because it is elsewhere, if its device was heard so lately."""
+HAD_MAX = 4_096
+LOGGED_EVERY_MS = 600_000
+
+log = logging.getLogger(__name__)
+
+
+class LanLink(Protocol):
+    """The LAN."""
+
+    on_neighbour: Callable[[MacAddress, str], None]
+
+
+def roaming_service(
+    shared: SharedRegistry | None,
+    reconciler: Reconciler,
+    clock: Clock,
+    *,
+    secrets: Callable[[], Sequence[bytes]],
+    link: LanLink,
+    app: AccountService,
+    people: AdminPeopleService,
+    node_pages: Callable[[], Mapping[NodeId, NodeFacts]],
+) -> "RoamingService | None":
+    """Connects it with the LAN and the pages. None without other nodes. `secrets`: of the community, the newest first."""
+    if shared is None:
+        return None
+    names = DeviceNames(lambda: _keys(tuple(secrets())))
+    made = RoamingService(
+        reconciler,
+        shared,
+        names,
+        clock,
+        own=reconciler.node,
+        terms_version=lambda: app.community().terms_version,
+        node_pages=node_pages,
+    )
+    people.came_from, people.devices_with_sessions = made.came_from, made.devices_with_sessions
+    link.on_neighbour, app.on_device = made.seen, made.asked
+    app.admission.block_elsewhere = made.block_of
+    return made
+
+
+@lru_cache(maxsize=2)
+def _keys(secrets: tuple[bytes, ...]) -> tuple[bytes, ...]:
+    return tuple(derived_key(each, "device names") for each in secrets[:KEYS_MAX])
+
+
+class RoamingService:
+    """Used only from the event loop's thread."""
+
+    def __init__(
+        self,
+        reconciler: Reconciler,
+        shared: SharedRegistry,
+        names: DeviceNames,
+        clock: Clock,
+        *,
+        own: NodeId,
+        terms_version: Callable[[], str],
+        node_pages: Callable[[], Mapping[NodeId, NodeFacts]] = dict,
+    ) -> None:
+        """`terms_version`: that people accept here now; `node_pages`: what nodes say of themselves."""
+        self._node_pages = node_pages
+        self._reconciler, self._shared, self._names = reconciler, shared, names
+        self._clock = clock
+        self._own, self._terms_version = node_mark(own), terms_version
+        self._table, self._registry = reconciler.session_table, reconciler.registry
+        self._devices = KnownDevices(names, self._with_rows)
+        self._tasks: set[asyncio.Task[Any]] = set()
+        self._logged = -LOGGED_EVERY_MS
+        self._coming: set[MacAddress] = set()
+        """Being let in because another node told of them."""
+        self._had: dict[MacAddress, TheSession] = {}
+        """The session of another node for which a device was let in last."""
+        self._again: dict[MacAddress, int] = {}
+        """Devices to be looked at again, and how many times."""
+        self._undated: dict[MacAddress, session_state.Event] = {}
+        """Changes to be told once the date is known."""
+        self._has_work = asyncio.Event()
+        for kind, apply, join in (
+            (SESSION, self._session_told, join_sessions),
+            (BINDING, self._binding_told, join_bindings),
+            (BLOCKED, self._block_told, join_blocks),
+        ):
+            to_record = self._binding_record if kind == BINDING else _no_record
+            shared.register(kind, to_record, apply, join=join, is_plentiful=kind != BLOCKED)
+        self._table.on_change = self._changed
+
+    async def run(self) -> None:
+        """Until cancelled: tells what could not be told before, and looks at devices again."""
+        has_begun = False
+        while True:
+            self._has_work.clear()
+            if self._shared.generation:
+                if not has_begun:
+                    self._begin()
+                has_begun = True
+                self._tell_undated()
+                self._look_again()
+            if not has_begun or self._again or self._undated:
+                await asyncio.sleep(AGAIN_S)
+                continue
+            try:
+                async with asyncio.timeout(LOOK_EVERY_S):
+                    await self._has_work.wait()
+            except TimeoutError:
+                self._renew()
+
+    # --- what the LAN says ----------------------------------------------------------------------
+
+    def seen(self, mac: MacAddress, address: str = "") -> None:
+        """A device was heard on the LAN under this address. One that no node told of costs one hash
+        for each key, and a look for each record."""
+        if self._table.is_admitted(mac):
+            return
+        names = self._names.every(mac)
+        self._devices.heard(mac, names, address, self._clock.monotonic())
+        records = self._shared.records
+        if any(records.effective(kind, name) for name in names for kind in (SESSION, BLOCKED)):
+            self._consider(mac, names)
+
+    def asked(self, mac: MacAddress) -> None:
+        """A device asks for a page. It is bound as other nodes say, so that its person may return to the account."""
+        if self._table.is_admitted(mac):
+            return
+        if self._registry.bindings.get(mac) is None and self._reconciler.persistence.recalled:
+            told = read_binding(self._value(BINDING, self._names.every(mac)))
+            if isinstance(told, TheBinding):
+                self._bind(mac, told, "")
+        self.seen(mac)
+
+    def block_of(self, mac: MacAddress) -> str | None:
+        """The reason why an admin of another node blocked the device; None if none did."""
+        block = read_block(self._value(BLOCKED, self._names.every(mac)))
+        return block.because if isinstance(block, TheBlock) else None
+
+    # --- what admins see ------------------------------------------------------------------------
+
+    def came_from(self, mac: MacAddress) -> str:
+        """Name, or else the start of the id, of the node where this device's session began; empty if here."""
+        entry, session = self._table.session_entries.get(mac), self._session_of(mac)
+        is_elsewhere = isinstance(session, TheSession) and session.node != self._own
+        if entry is None or not is_elsewhere or not self._table.is_admitted(mac):
+            return ""
+        assert isinstance(session, TheSession)
+        if session.account != entry.account:
+            return ""
+        named = (facts.name for node, facts in self._node_pages().items() if node_mark(node) == session.node)
+        return next(named, session.node)
+
+    def devices_with_sessions(self, account: AccountId) -> int:
+        """On all nodes, as far as this one was told."""
+        wall_s = self._instant().wall_s
+        found = (read_session(record.value) for record in self._shared.records.all(SESSION))
+        return sum(
+            isinstance(each, TheSession) and each.account == account and not each.is_over(wall_s)
+            for each in found
+        )
+
+    # --- letting in -----------------------------------------------------------------------------
+
+    def _consider(self, mac: MacAddress, names: tuple[str, ...]) -> None:
+        if not self._reconciler.persistence.recalled or not self._reconciler.ready.is_set():
+            self._look_later(mac)
+            return
+        decision = self._decide(mac, names)
+        match decision:
+            case IsBlocked(because):
+                self._start(self._reconciler.block(mac, because))
+            case Comes():
+                self._let_in(mac, decision, self._session(names))
+            case Stays("account"):
+                self._look_later(mac)  # its voucher or binding may come a moment later
+
+    def _decide(self, mac: MacAddress, names: tuple[str, ...]) -> Stays | IsBlocked | Comes:
+        policy, registry = self._reconciler.effective_policy, self._registry
+        session = self._session(names)
+        told = ToldDevice(
+            session, read_binding(self._value(BINDING, names)), read_block(self._value(BLOCKED, names))
+        )
+        here = DeviceHere(
+            mac,
+            self._table.state(mac),
+            policy.member_directory.devices.get(mac),
+            registry.bindings.get(mac),
+            policy.guest_account(mac),
+            session is not None and self._had.get(mac) == session,
+        )
+        rules = NodeRules(policy.active_ruleset.ruleset.joining.ways, self._terms_version())
+        return decide(told, here, rules, _Accounts(registry), self._instant())
+
+    def _let_in(self, mac: MacAddress, comes: Comes, session: TheSession | SessionEnded | None) -> None:
+        rows = () if comes.binding is None else self._registry.bindings.bind(comes.binding)
+        if isinstance(session, TheSession):
+            self._had.pop(mac, None)
+            self._had[mac] = session
+            if len(self._had) > HAD_MAX:
+                del self._had[next(iter(self._had))]
+        self._admit(mac, comes.terms, comes.lasts_ms, rows)
+
+    def _admit(
+        self, mac: MacAddress, terms: str, lasts_ms: Milliseconds | None, rows: tuple[Change, ...] = ()
+    ) -> None:
+        """An account at its device limit here takes no further device: its person chooses on the page."""
+        ends_by = None if lasts_ms is None else Monotonic(self._clock.monotonic() + lasts_ms)
+        self._coming.add(mac)
+        self._table.addresses[mac] = self._devices.addresses(mac)
+        self._start(self._reconciler.admit(mac, terms, changes=rows, ends_by=ends_by))
+        self._coming.discard(mac)
+        if not self._table.is_admitted(mac):
+            self._table.addresses.pop(mac, None)
+
+    def _start(self, work: Coroutine[Any, Any, object]) -> None:
+        """Its first step is made now, so that what it changes is stored together with the record that it follows from."""
+        task = asyncio.Task(work, loop=asyncio.get_running_loop(), eager_start=True)
+        self._tasks.add(task)
+        task.add_done_callback(self._ended)
+
+    def _ended(self, task: "asyncio.Task[Any]") -> None:
+        """The kernel's table or the room for guests may be full."""
+        self._tasks.discard(task)
+        error = None if task.cancelled() else task.exception()
+        if error is None:
+            return
+        if not isinstance(error, KernelRefused):
+            raise error
+        if self._clock.monotonic() - self._logged >= LOGGED_EVERY_MS:
+            self._logged = self._clock.monotonic()
+            log.warning("a device that comes from another node is not let in: %s", error)
+
+    # --- what other nodes say -------------------------------------------------------------------
+
+    def _session_told(self, record: RegistryRecord) -> None:
+        mac, session = self._devices.find(record.key), read_session(record.value)
+        if mac is None:
+            return
+        if isinstance(session, SessionEnded):
+            if self._table.is_admitted(mac):
+                self._start(self._reconciler.leave(mac))
+        elif self._table.is_admitted(mac):
+            self._prolong(mac, session)
+        elif self._devices.is_near(mac, self._clock.monotonic()):
+            self._consider(mac, self._names.every(mac))
+
+    def _block_told(self, record: RegistryRecord) -> None:
+        mac, block = self._devices.find(record.key), read_block(record.value)
+        if mac is None:
+            return
+        is_blocked = isinstance(self._table.state(mac), session_state.Blocked)
+        if isinstance(block, TheBlock) and not is_blocked:
+            self._start(self._reconciler.block(mac, block.because))
+        elif isinstance(block, NoBlock) and is_blocked:
+            self._start(self._reconciler.unblock(mac))
+
+    def _binding_told(self, record: RegistryRecord) -> None:
+        """A device without an entry here is bound when it comes."""
+        mac, told = self._devices.find(record.key), read_binding(record.value)
+        bound = None if mac is None else self._registry.bindings.get(mac)
+        if mac is None or (bound is None and mac not in self._table.session_entries):
+            return
+        if isinstance(told, TheBinding):
+            self._bind(mac, told, bound.name if bound is not None and bound.account == told.account else "")
+        elif isinstance(told, NoBinding) and (rows := self._registry.bindings.unbind(mac)):
+            self._start(self._reconciler.remember(rows))
+
+    def _bind(self, mac: MacAddress, told: TheBinding, name: str) -> None:
+        binding = Binding(mac, told.account, told.way, told.day, name, told.host)
+        if rows := self._registry.bindings.bind(binding):
+            self._start(self._reconciler.remember(rows))
+
+    def _prolong(self, mac: MacAddress, session: TheSession | None) -> None:
+        """The person signed in again at another node, where the session now ends later."""
+        state, at = self._table.state(mac), self._instant()
+        if session is None or not isinstance(state, session_state.Authorized) or state.until is None:
+            return
+        idle_ms = self._table.idle_ms(mac, at.now)
+        if idle_ms is None or idle_ms > IN_USE_MS or at.wall_s is None:
+            return
+        here = replace(session, end_s=max(1, at.wall_s + (state.until - at.now) // 1000))
+        if session.account != self._table.session_entries[mac].account or not is_later(session, here):
+            return
+        is_endless = session.end_s == NO_END
+        if is_endless or not session.is_over(at.wall_s):
+            lasts_ms = None if is_endless else Milliseconds((session.end_s - at.wall_s) * 1000)
+            self._admit(mac, session.terms, lasts_ms)
+
+    # --- what changes here ----------------------------------------------------------------------
+
+    def _changed(self, mac: MacAddress, event: session_state.Event) -> None:
+        match event:
+            case session_state.SessionGranted() | session_state.FoundInKernel() if mac in self._coming:
+                pass
+            case (
+                session_state.SessionGranted()
+                | session_state.FoundInKernel()
+                | session_state.LoggedOff()
+                | session_state.BlockedByAdmin()
+                | session_state.Unblocked()
+            ):
+                self._devices.add(mac)
+                self._tell(mac, event)
+
+    def _tell(self, mac: MacAddress, event: session_state.Event) -> None:
+        at = self._instant()
+        if at.wall_s is None or not self._shared.generation:
+            self._undated.pop(mac, None)
+            self._undated[mac] = event
+            self._has_work.set()
+            return
+        match event:
+            case session_state.BlockedByAdmin(because):
+                self._tell_block(mac, because, at)
+                self._tell_end(mac, at)
+            case session_state.Unblocked():
+                if self.block_of(mac) is not None:
+                    self._put(BLOCKED, mac, NoBlock().value, last_day(at.today, KEPT_DAYS))
+            case session_state.LoggedOff():
+                self._tell_end(mac, at)
+            case _:
+                self._tell_session(mac, at)
+
+    def _tell_session(self, mac: MacAddress, at: Now) -> None:
+        state, entry = self._table.state(mac), self._table.session_entries.get(mac)
+        if not isinstance(state, session_state.Authorized) or entry is None or at.wall_s is None:
+            return
+        lasts_s = None if state.until is None else max(1, (state.until - at.now) // 1000)
+        end_s = NO_END if lasts_s is None else at.wall_s + lasts_s
+        session = TheSession(entry.account, self._registry.way_of(mac), entry.terms, end_s, self._own)
+        known = self._session_of(mac)
+        if isinstance(known, TheSession) and not known.is_over(at.wall_s) and not is_later(session, known):
+            return
+        days = ENDLESS_DAYS if lasts_s is None else lasts_s // 86_400 + 2
+        self._put(SESSION, mac, session.value, last_day(at.today, days))
+
+    def _tell_end(self, mac: MacAddress, at: Now) -> None:
+        known = self._session_of(mac)
+        if isinstance(known, TheSession) and not known.is_over(at.wall_s):
+            self._put(SESSION, mac, SessionEnded().value, last_day(at.today, 2))
+
+    def _tell_block(self, mac: MacAddress, because: str, at: Now) -> None:
+        names = self._names.every(mac)
+        known = self._record(BLOCKED, names)
+        is_known = known is not None and known.value == TheBlock(because).value and known.key == names[0]
+        if not is_known or (known is not None and known.until < last_day(at.today, RENEWED_DAYS)):
+            self._put(BLOCKED, mac, TheBlock(because).value, last_day(at.today, KEPT_DAYS))
+
+    def _binding_record(self, change: Change) -> tuple[str, Value, str] | None:
+        """The record that a change of a binding makes. A guest's own account needs none."""
+        if not isinstance(change, Binding | Unbound):
+            return None
+        at, mac = self._instant(), change.mac
+        self._devices.add(mac)
+        known = self._record(BINDING, self._names.every(mac))
+        is_bound = known is not None and isinstance(read_binding(known.value), TheBinding)
+        until = last_day(at.today, KEPT_DAYS) if at.today else known.until if known is not None else ""
+        guest = self._reconciler.effective_policy.guest_account(mac)
+        if isinstance(change, Unbound) or (change.account == guest and change.way == "terms"):
+            return (self._names.newest(mac), NoBinding().value, until) if is_bound else None
+        told = TheBinding(change.account, change.way, change.bound_day, change.introduced_by)
+        if known is not None and known.value == told.value and known.key == self._names.newest(mac):
+            until = known.until
+        return self._names.newest(mac), told.value, until
+
+    def _put(self, kind: str, mac: MacAddress, value: Value, until: str) -> None:
+        self._shared.put(kind, self._names.newest(mac), value, until)
+
+    # --- now and then ---------------------------------------------------------------------------
+
+    def _begin(self) -> None:
+        """What was told, or happened here, when this node last stopped."""
+        for mac in tuple(self._table.session_entries):
+            state, session = self._table.state(mac), self._session_of(mac)
+            if isinstance(state, session_state.Authorized):
+                if isinstance(session, SessionEnded):
+                    self._start(self._reconciler.leave(mac))
+                elif session is None:
+                    self._tell(mac, session_state.SessionGranted("", None))
+        self._renew()
+
+    def _renew(self) -> None:
+        at = self._instant()
+        if not at.today:
+            return
+        for mac, state in tuple(self._table.guests.items()):
+            if isinstance(state, session_state.Blocked):
+                self._tell_block(mac, state.because, at)
+
+    def _tell_undated(self) -> None:
+        if self._undated and self._instant().wall_s is not None:
+            undated, self._undated = self._undated, {}
+            for mac, event in undated.items():
+                self._tell(mac, event)
+
+    def _look_later(self, mac: MacAddress) -> None:
+        if len(self._again) < AGAIN_MAX and self._again.setdefault(mac, 0) < AGAIN_TIMES:
+            self._has_work.set()
+
+    def _look_again(self) -> None:
+        for mac, times in tuple(self._again.items()):
+            self._again[mac] = times + 1
+            self._consider(mac, self._names.every(mac))
+            is_settled = self._table.is_admitted(mac) or times + 1 >= AGAIN_TIMES
+            if is_settled:
+                self._again.pop(mac, None)
+
+    # --- internal -------------------------------------------------------------------------------
+
+    def _instant(self) -> Now:
+        return self._reconciler.persistence.instant()
+
+    def _with_rows(self) -> Iterator[MacAddress]:
+        yield from self._table.session_entries
+        for binding in self._registry.bindings.all():
+            yield binding.mac
+
+    def _record(self, kind: str, names: tuple[str, ...]) -> RegistryRecord | None:
+        """The one under the newest key under which there is one."""
+        found = (self._shared.records.effective(kind, name) for name in names)
+        return next((each for each in found if each is not None), None)
+
+    def _value(self, kind: str, names: tuple[str, ...]) -> Value:
+        found = self._record(kind, names)
+        return {} if found is None else found.value
+
+    def _session(self, names: tuple[str, ...]) -> TheSession | SessionEnded | None:
+        return read_session(self._value(SESSION, names))
+
+    def _session_of(self, mac: MacAddress) -> TheSession | SessionEnded | None:
+        return self._session(self._names.every(mac))
+
+
+class _Accounts:
+    def __init__(self, registry: AccountRegistry) -> None:
+        self._registry = registry
+
+    def is_member(self, account: AccountId) -> bool:
+        return self._registry.is_member(account)
+
+    def voucher(self, account: AccountId) -> Voucher | None:
+        return self._registry.vouchers.of_account(account)
+
+
+def _no_record(_change: Change) -> None:
+    """Sessions and blocks are no rows of the registry."""

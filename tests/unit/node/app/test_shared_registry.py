@@ -1,0 +1,166 @@
+"""Records and rows go together: in one transaction, also while the disk is full, the clock wrong or the database unread."""
+
+import asyncio
+import contextlib
+from datetime import timedelta
+
+import pytest
+
+from mesh.registry_kind import registry_part
+from node.accounts.changes import CardsVoid, RecordGone, RecordRow
+from node.accounts.registry_record import RegistryRecord
+from node.app import shared_registry
+from node.app.shared_kinds import shared_registry as shared_of
+from node.app.shared_registry import SharedRegistry
+from node.units import AccountId
+from tests.contracts.test_reconciler import ReconcilerFixture, until
+from tests.fakes.neighbours import id_of
+from tests.fakes.repository import FakeRepository
+
+ANA, VALLEY = AccountId("ana"), id_of("valley")
+PART = registry_part("cards", "ana")
+DAY_MS = 86_400_000
+
+
+class SharingFixture:
+    """A loop that shares records, with a disk that can be full."""
+
+    def __init__(self) -> None:
+        self.disk = FakeRepository()
+        self.village = ReconcilerFixture(lambda: self.disk)
+        self.loop = self.village.loop()
+        self.persistence, self.clock = self.loop.persistence, self.village.clock
+        self.shared: SharedRegistry = shared_of(self.loop, self.clock)
+
+    async def start(self) -> None:
+        await self.persistence.recall(self.clock.monotonic())
+
+    def hear(self, version: int, below: int, until_day: str = "") -> None:
+        record = RegistryRecord("cards", "ana", version, until_day, {"below": below})
+        self.shared.take(VALLEY, PART, [record])
+
+    def stored(self) -> tuple[tuple[CardsVoid, ...], tuple[RecordRow, ...]]:
+        kept = self.disk.registry.kept
+        return kept.cards_void, kept.records
+
+
+async def test_what_another_node_says_is_stored_when_the_disk_has_room_again() -> None:
+    node = SharingFixture()
+    await node.start()
+    node.disk.full = True
+    node.hear(2, 7)
+    await node.shared._apply_all()
+    assert revoked_below(node) == 7
+    assert ((), ()) == node.stored()
+    node.disk.full = False
+    await node.persistence.save()
+    assert ((CardsVoid(ANA, 7),), (RecordRow("cards", "ana", 2, "", '{"below":7}'),)) == node.stored()
+
+
+def revoked_below(node: SharingFixture) -> int:
+    return node.loop.registry._void[ANA]
+
+
+async def test_what_changes_before_the_database_is_read_is_later_than_what_it_says() -> None:
+    node = SharingFixture()
+    node.disk.registry.save([CardsVoid(ANA, 7), RecordRow("cards", "ana", 5, "", '{"below":7}')])
+    node.persistence.pending.add(node.loop.registry.take_void(ANA, 9))
+    assert 0 == node.shared.generation, "the mesh reads no pages yet"
+    await node.start()
+    found = node.shared.records.effective("cards", "ana")
+    assert found is not None
+    assert (6, {"below": 9}) == (found.version, found.value)
+
+
+async def test_a_record_that_is_over_leaves_memory_and_disk_and_only_a_steady_clock_ends_it() -> None:
+    node = SharingFixture()
+    await node.start()
+    node.hear(1, 7, "2026-11-30")
+    await node.shared._apply_all()
+    node.clock.wall += timedelta(days=30)  # set, not passed
+    node.shared._forget()
+    assert node.shared.records.effective("cards", "ana") is not None
+    node.clock.pass_time(shared_registry.STEADY_MS)
+    node.shared._forget()
+    assert node.shared.records.effective("cards", "ana") is None
+    await node.persistence.save()
+    assert () == node.stored()[1]
+
+
+async def test_when_a_clock_of_2099_is_set_right_all_pages_are_read_again() -> None:
+    node = SharingFixture()
+    node.clock.wall += timedelta(days=365 * 73)
+    await node.start()
+    before = node.shared.generation
+    node.hear(1, 7, "2026-12-30")
+    assert node.shared.records.effective("cards", "ana") is None
+    node.shared._forget()
+    node.clock.wall -= timedelta(days=365 * 73)
+    node.shared._forget()
+    assert node.shared.generation > before > 0
+    node.shared.read_again()
+    node.hear(1, 7, "2026-12-30")
+    assert node.shared.records.effective("cards", "ana") is not None
+
+
+async def test_in_1970_nothing_is_over() -> None:
+    node = SharingFixture()
+    node.clock.wall = node.clock.wall.replace(year=1970)
+    await node.start()
+    node.hear(1, 7, "2026-12-30")
+    node.clock.pass_time(shared_registry.STEADY_MS)
+    node.shared._forget()
+    assert node.shared.records.effective("cards", "ana") is not None
+
+
+async def test_records_come_in_one_by_one_while_the_task_runs() -> None:
+    node = SharingFixture()
+    await node.start()
+    task = asyncio.get_running_loop().create_task(node.shared.run())
+    for number in range(1, 20):
+        node.hear(number, number)
+        await asyncio.sleep(0)
+    await until(lambda: bool(node.stored()[0]) and node.stored()[0][0].below_serial == 19)
+    assert not task.done()
+    task.cancel()
+    with contextlib.suppress(asyncio.CancelledError):
+        await task
+
+
+async def test_what_another_node_says_is_not_said_again_here() -> None:
+    node = SharingFixture()
+    await node.start()
+    node.hear(3, 7)
+    await node.shared._apply_all()
+    found = node.shared.records.effective("cards", "ana")
+    assert found is not None
+    assert (3, (VALLEY,)) == (found.version, node.shared.records.carriers("cards", "ana"))
+    assert () == node.shared.changed_parts(is_all=False)
+
+
+async def test_after_the_database_was_replaced_all_records_are_stored_again() -> None:
+    node = SharingFixture()
+    await node.start()
+    node.hear(3, 7)
+    await node.shared._apply_all()
+    assert RecordRow("cards", "ana", 3, "", '{"below":7}') in node.loop.registry.rows()
+
+
+@pytest.mark.parametrize(("key", "value"), [("", {}), ("x" * 65, {}), ("ana", {"x": "y" * 20_000})])
+async def test_what_no_record_can_say_is_left_out_and_breaks_nothing(key: str, value: dict[str, str]) -> None:
+    node = SharingFixture()
+    await node.start()
+    node.shared.put("cards", key, value)
+    assert node.shared.records.effective("cards", key) is None
+
+
+async def test_admins_are_told_how_much_is_not_told_to_other_nodes(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("mesh.registry_records.OWN_BYTES_MAX", 100)
+    node = SharingFixture()
+    await node.start()
+    assert () == node.shared.warnings()
+    for number in range(5):
+        node.persistence.pending.add([CardsVoid(AccountId(f"a{number}"), 7)])
+    (warning,) = node.shared.warnings()
+    assert warning.startswith("4 facts")
+    assert RecordGone("cards", "a0") not in node.persistence.pending.take()
