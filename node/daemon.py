@@ -519,7 +519,7 @@ class Node:
             answers,
             ConsoleCommands(self.admin.vouchers, self.admin.members, self.admin.site),
             RuleCommands(self.adoption),
-            CommunityCommands(self.community),
+            CommunityCommands(self.community, self.shared_registry),
             FileCommands(self.shared_files),
             LadderCommands(self.admin.cases),
             self.graph,
