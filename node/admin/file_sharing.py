@@ -1,7 +1,6 @@
 """The rules and the members of all nodes: what admins signed, how this node differs, and the forms to sign or take it."""
 
-import asyncio
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import partial
 
@@ -23,7 +22,7 @@ from node.admin.rules import DifferenceLine, difference_lines
 from node.app.admin import AdminService, difference
 from node.app.admin_signing import SignRequest
 from node.app.file_standing import StandingKind
-from node.app.shared_files import SharedFiles
+from node.app.shared_files import FoundText, SharedFiles
 from node.errors import Finding
 from node.translator import gettext_lazy
 
@@ -56,8 +55,15 @@ class SharedVersion:
     """Votes that it needs."""
     is_here: bool
     """Whether this node has the same text."""
-    difference: tuple[DifferenceLine, ...]
-    """From this node's text to this one."""
+    here: str
+    """The text of this node."""
+    text: str
+    """Its own."""
+
+    @property
+    def difference(self) -> tuple[DifferenceLine, ...]:
+        """From this node's text to this one, compared when it is shown: long texts take a while."""
+        return difference_lines(difference(self.here, self.text))
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,8 +117,8 @@ class FileSharingViews:
             self._layout(request, file),
             file,
             standing.kind,
-            await self._versions(file, standing.view.heads),
-            await self._versions(file, standing.view.waiting),
+            tuple(self._version(file, each) for each in standing.view.heads),
+            tuple(self._version(file, each) for each in standing.view.waiting),
             self._shared.refused(file),
             self._shared.trouble(file),
             notice,
@@ -120,14 +126,8 @@ class FileSharingViews:
         )
         return AdminResponse(page, 200 if wrong is None else 409, is_heavy=True)
 
-    async def _versions(self, file: FileName, held: Iterable[HeldVersion]) -> tuple[SharedVersion, ...]:
-        return tuple([await self._version(file, each) for each in held])
-
-    async def _version(self, file: FileName, held: HeldVersion) -> SharedVersion:
+    def _version(self, file: FileName, held: HeldVersion) -> SharedVersion:
         version, own = held.version, self._shared.standing(file).hash
-        before, text = self._shared.text(file), self._shared.text_of(file, version.hash)
-        # Large texts take seconds to compare, so it runs in a thread.
-        lines = () if text is None else await asyncio.to_thread(difference, before, text)
         return SharedVersion(
             version.number,
             held.statement.hash,
@@ -137,7 +137,8 @@ class FileSharingViews:
             version.decision.reason,
             self._shared.votes_missing(held),
             version.hash == own,
-            difference_lines(lines),
+            self._shared.text(file),
+            self._shared.text_of(file, version.hash) or "",
         )
 
     # --- signing ---
@@ -150,7 +151,7 @@ class FileSharingViews:
         found = await self._shared.find(file, wanted, number)
         if isinstance(found, Finding):
             return refused(found)
-        question = sharing_question(file, found.hash, number, is_own=found.is_own)
+        question = self._question(file, found, number)
         return await self._form(request, file, question)
 
     async def _share(self, request: AdminRequest, *, file: FileName) -> AdminResponse | AdminRedirect:
@@ -160,7 +161,7 @@ class FileSharingViews:
         found = await self._shared.find(file, wanted, number)
         if isinstance(found, Finding):
             return refused(found)
-        question = sharing_question(file, found.hash, number, is_own=found.is_own)
+        question = self._question(file, found, number)
         if not form.errors and not is_printable(reason, REASON_CHARS_MAX):
             form.refuse("reason", gettext_lazy("Write it in one line."))
         if form.errors:
@@ -174,6 +175,10 @@ class FileSharingViews:
         head = self._shared.standing(file).head
         is_shared = head is not None and head.version.hash == found.hash
         return AdminRedirect(f"/{file}/shared?{'shared' if is_shared else 'waits'}")
+
+    def _question(self, file: FileName, found: FoundText, number: int) -> SignQuestion:
+        is_trial = file == "rules" and self._backend.adoption.trial() is not None
+        return sharing_question(file, found.hash, number, is_own=found.is_own, is_trial=is_trial)
 
     async def _form(
         self,
@@ -201,8 +206,10 @@ class FileSharingViews:
         return page_layout(request, self._backend.site(), f"/{file}")
 
 
-def sharing_question(file: FileName, text_hash: str, number: int, *, is_own: bool) -> SignQuestion:
-    """`number`: of an earlier version of the rules; 0 for none."""
+def sharing_question(
+    file: FileName, text_hash: str, number: int, *, is_own: bool, is_trial: bool = False
+) -> SignQuestion:
+    """`number`: of an earlier version of the rules; 0 for none. `is_trial`: other rules are on trial here."""
     is_rules = file == "rules"
     if number:
         title = gettext_lazy("Share version {number} of the rules with all nodes?", number=number)
@@ -228,6 +235,11 @@ def sharing_question(file: FileName, text_hash: str, number: int, *, is_own: boo
             "not in the file."
         ),
         gettext_lazy("A node whose file was changed there keeps it until an admin decides."),
+        *(
+            (gettext_lazy("The rules on trial are not those: confirm them first if you mean them."),)
+            if is_trial
+            else ()
+        ),
     )
     return SignQuestion(
         title,

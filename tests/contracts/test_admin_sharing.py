@@ -1,6 +1,6 @@
 """The pages on which admins share the rules and the members with all nodes, or take those of the community."""
 
-import threading
+import asyncio
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -9,8 +9,6 @@ import pytest
 from mesh.community_record import CommunityAdmin, CommunityRecord, record_fields, sorted_admins
 from mesh.file_version import Decision, FileName, text_hash
 from mesh.signed_statement import make_statement
-from node.admin import file_sharing
-from node.app.admin import difference
 from node.app.adoption_views import AdoptionOutcome
 from node.app.locked_key import unlock_key
 from node.identity import own_node_id
@@ -188,25 +186,6 @@ async def test_of_two_versions_of_a_split_one_is_chosen_and_both_are_compared(br
     assert ("active", "Ana") == (newest.state, newest.by)
 
 
-async def test_texts_are_compared_beside_what_the_node_does_meanwhile(
-    browser: AdminBrowser, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Two large texts take seconds, and people of the network would wait."""
-    await two_admins(browser, 1)
-    await from_elsewhere(browser, SLOWER)
-    await from_elsewhere(browser, FASTER)
-    threads: list[threading.Thread] = []
-
-    def compared(old: str, new: str) -> tuple[str, ...]:
-        threads.append(threading.current_thread())
-        return difference(old, new)
-
-    monkeypatch.setattr(file_sharing, "difference", compared)
-    assert 2 == (await page(browser, "/rules/shared")).count("Use this one</a>")
-    assert 2 == len(threads)
-    assert threading.main_thread() not in threads
-
-
 async def test_rules_that_need_two_votes_wait_for_the_other_admin(browser: AdminBrowser) -> None:
     await two_admins(browser, 2)
     status, text = await share(browser, "rules")
@@ -281,3 +260,26 @@ async def test_a_file_that_is_too_large_is_refused_with_what_to_do(browser: Admi
     status, text = await share(browser, "members")
     assert (422, True) == (status, "too large to share" in text)
     assert "not shared" == kind(browser, "members")
+
+
+async def test_rules_on_trial_are_not_shared_and_the_form_says_so(browser: AdminBrowser) -> None:
+    await found(browser)
+    await browser.app.adoption.adopt(FASTER, "admin Ana")
+    assert "confirm them first" in await page(browser, "/rules/share")
+    assert 303 == (await share(browser, "rules"))[0]
+    state = browser.app.node.community.state
+    assert state is not None
+    assert [text_hash(RULES)] == [each.version.hash for each in state.file("rules").heads]
+
+
+async def test_a_form_that_is_sent_twice_or_by_two_admins_at_once_signs_one_version(
+    browser: AdminBrowser,
+) -> None:
+    await found(browser)
+    hidden = {"hash": field_in(await page(browser, "/rules/share"), "hash")}
+    async with asyncio.TaskGroup() as group:
+        both = [group.create_task(signs(browser, "/rules/share", **hidden)) for _ in range(2)]
+    assert [303, 303] == [each.result()[0] for each in both]
+    state = browser.app.node.community.state
+    assert state is not None
+    assert 1 == len(state.file_names())
