@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from node.app.roaming_records import (
+    END_MAX,
     END_TOLERANCE_S,
     NO_END,
     NoBinding,
@@ -32,7 +33,7 @@ from node.sessions.state import BECAUSE_CHARS_MAX
 accounts = st.sampled_from(["ana", "guest-7k3m9q2w4x1z", "voucher-aaaaaaaaaaaa", "José"])
 ways = st.sampled_from(WAYS)
 sessions = st.builds(
-    TheSession, accounts, ways, st.sampled_from(["", "1", "2 b"]), st.integers(0, 2**40), st.just("abc234")
+    TheSession, accounts, ways, st.sampled_from(["", "1", "2 b"]), st.integers(0, END_MAX), st.just("abc234")
 )
 bindings = st.builds(TheBinding, accounts, ways, st.sampled_from(["", "2027-03-01"]), st.none() | accounts)
 blocks = st.builds(TheBlock, st.text(max_size=BECAUSE_CHARS_MAX))
@@ -58,7 +59,28 @@ def test_a_binding_is_read_as_it_was_written(binding):
 
 @given(blocks | st.just(NoBlock()))
 def test_a_block_is_read_as_it_was_written(block):
-    assert block == read_block(json.loads(json.dumps(block.value)))
+    told = read_block(json.loads(json.dumps(block.value)))
+    assert told is not None
+    assert block.value == told.value
+
+
+@pytest.mark.parametrize("because", ["a\u202eb", "a\x1b[2Jb", "a\nb", "a\x00b"])
+def test_a_reason_is_one_line_that_turns_and_clears_nothing(because):
+    told = read_block({"because": because})
+    assert isinstance(told, TheBlock)
+    assert told.because.isprintable()
+    assert told.value == TheBlock(because).value, "the node that blocked it tells the same"
+
+
+@pytest.mark.parametrize(
+    ("end", "node"), [(END_MAX + 1, "abc"), (2**53 - 1, "abc"), (0, "a\n"), (0, "\u202e"), (0, "A")]
+)
+def test_a_session_whose_end_no_day_or_kernel_can_say_is_not_read(end, node):
+    assert read_session({"account": "ana", "way": "terms", "terms": "", "end": end, "node": node}) is None
+    assert (
+        read_session({"account": "ana", "way": "terms", "terms": "", "end": END_MAX, "node": "abc"})
+        is not None
+    )
 
 
 @given(strange)
