@@ -97,8 +97,8 @@ class BatchPages:
             return beyond
         return (
             *beyond,
-            f"{self._left_out} batches of vouchers are valid at this node only, because this node may tell others no more: "
-            "revoke those that are not needed any longer, or issue them at another node",
+            f"{self._left_out} batches of vouchers are not told to other nodes, because this node may tell them no more: "
+            "issue vouchers in fewer, larger batches, or at another node",
         )
 
     def _room(self) -> int:

@@ -58,6 +58,8 @@ class SharedVouchers:
         self.woken: Callable[[], None] = lambda: None
         self._heard: dict[tuple[NodeId, int], BatchContent] = {}
         """Pages that were not taken in yet, or not whole, by author and part."""
+        self._to_store: dict[int, None] = {}
+        """Numbers of batches whose list is not stored as it is."""
         self._to_apply: dict[AccountId, None] = {}
         """Vouchers whose record is to be applied again."""
         self._to_tell: dict[AccountId, None] = {}
@@ -71,9 +73,13 @@ class SharedVouchers:
 
     async def run(self) -> None:
         """Until cancelled: take in what the pages of other nodes say."""
+        clock, stored_s = asyncio.get_running_loop(), 0.0
         while True:
             self._has_news.clear()
             await self._take_all()
+            if clock.time() - stored_s >= LOOK_EVERY_S:
+                stored_s = clock.time()
+                self._store_lists()
             self._check_ends()
             await self._apply_again()
             self._tell_again()
@@ -112,7 +118,7 @@ class SharedVouchers:
             return ()
         return (
             f"{self._beyond} batches of vouchers of other nodes are not valid at this node, because it can keep no more: "
-            "revoke those that are not needed any longer; ended vouchers are forgotten after 30 days",
+            "issue fewer; vouchers are forgotten 30 days after their end, or 400 days after their issue if nobody used them",
         )
 
     # --- lists ----------------------------------------------------------------------------------
@@ -122,18 +128,20 @@ class SharedVouchers:
         heard, self._heard = self._heard, {}
         beyond = 0
         for (author, part), content in heard.items():
-            left = [each for each in content.batches if not self._take(author, each, content.day)]
-            beyond += len(left)
+            left = 0
+            for each in content.batches:
+                left += not self._take(author, each, content.day)
+                await asyncio.sleep(0)
+            beyond += left
             if left and (author, part) not in self._heard and len(self._heard) < WAITING_MAX:
                 self._heard[author, part] = content
-            await asyncio.sleep(0)
         self._beyond = beyond
 
     def _take(self, author: NodeId, said: BatchSaid, day: str) -> bool:
         """False if there is no room for it."""
         is_own, today = author == self._own, self.today()
-        is_known = not is_own and self._vouchers.number_here(author, said.number) is not None
-        if not is_known and (
+        known = None if is_own else self._vouchers.number_here(author, said.number)
+        if known is None and (
             _is_older(day, today, STALE_DAYS) or _is_older(said.issued_day, today, UNUSED_DAYS)
         ):
             return True
@@ -152,8 +160,17 @@ class SharedVouchers:
         if rows is None:
             return False
         for batch in rows:
-            self._keep((batch, *self._known_of(batch)))
+            self._to_store[batch.number] = None
+            if batch.number != known:
+                self._store_lists()
+                self._keep(self._known_of(batch))
         return True
+
+    def _store_lists(self) -> None:
+        """A new list at once. One that got shorter later: its page is read again after a crash, and a node could make it
+        shorter each second."""
+        numbers, self._to_store = self._to_store, {}
+        self._keep(self._vouchers.batches[number] for number in numbers if number in self._vouchers.batches)
 
     def _known_of(self, batch: Batch) -> Iterable[Change]:
         """What records that came before it say of a batch and its vouchers."""

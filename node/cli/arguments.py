@@ -402,6 +402,12 @@ VERBS: tuple[Verb, ...] = (
         "procomu community versions",
         (_JSON,),
     ),
+    Verb(
+        ("community", "told"),
+        "What the nodes tell each other about people, in which version, and which node says it.",
+        "procomu community told ana",
+        (Argument("[WHO]", "only about this account"), _JSON),
+    ),
     Verb(("peers",), "Other nodes, and strangers.", "procomu peers", (_JSON,)),
     Verb(
         ("admin", "link"),

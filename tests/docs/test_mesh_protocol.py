@@ -53,7 +53,7 @@ from mesh.past_kind import past_of
 from mesh.roster import nodes_digest
 from mesh.signed_statement import SignedStatement, read_statement
 from mesh.usage_kind import PageContent, usage_rows
-from node.accounts import device_names, voucher_records
+from node.accounts import device_names, voucher_records, voucher_store
 from node.accounts.codes import Code, read_code
 from node.accounts.voucher_records import join_vouchers
 from node.accounts.vouchers import voucher_account, voucher_fingerprint
@@ -222,6 +222,8 @@ def test_the_document_says_how_long_a_list_of_vouchers_holds() -> None:
     assert f"again after {batch_pages.SAID_AGAIN_DAYS} days" in text
     assert f"more than {shared_vouchers.STALE_DAYS} days" in text
     assert f"more than {voucher_records.UNUSED_DAYS} days" in text
+    most, of_node = voucher_store.VOUCHERS_MAX, voucher_store.VOUCHERS_OF_NODE_MAX
+    assert f"{most:,} vouchers of all nodes together, and {of_node:,} of one other node" in text
 
 
 def test_the_document_says_how_long_a_record_is_said_by_nobody() -> None:

@@ -260,6 +260,19 @@ def test_vouchers_of_all_nodes_count_towards_the_limit(monkeypatch):
     assert here.find(codes[0]) is not None
 
 
+def test_one_other_node_leaves_room_for_the_rest(monkeypatch):
+    monkeypatch.setattr(voucher_store, "VOUCHERS_OF_NODE_MAX", 5)
+    _, codes, heard = issued()
+    here = store(8)
+    here.hear_batch(heard)
+    _, _, more = issued(seed=30)
+    assert here.hear_batch(replace(more, origin_number=2)) is None
+    assert here.hear_batch(replace(more, origin=NodeId("b" * 52))), "of a third node"
+    assert isinstance(here.issue(replace(DAY_PASS, issued_by="admin"), 9, "2027-03-01"), IssueResult)
+    here.forget([], at(1), [here.find(codes[0]).batch])
+    assert here.hear_batch(replace(issued(seed=31)[2], origin_number=2)), "there is room again"
+
+
 def test_a_voucher_with_a_row_of_its_own_is_in_no_list_of_another_node():
     there, codes, heard = issued()
     assert () == there.hear_batch(heard), "whoever says so"
