@@ -97,6 +97,7 @@ def roaming_service(
     )
     people.came_from, people.devices_with_sessions = made.came_from, made.devices_with_sessions
     link.on_neighbour, app.on_device = made.seen, made.asked
+    app.erasures.names, app.erasures.find = names, made.find
     app.admission.block_elsewhere = made.block_of
     return made
 
@@ -194,6 +195,10 @@ class RoamingService:
         """The reason why an admin of another node blocked the device; None if none did."""
         block = read_block(self._value(BLOCKED, self._names.every(mac)))
         return block.because if isinstance(block, TheBlock) else None
+
+    def find(self, name: str) -> MacAddress | None:
+        """The device here with this name."""
+        return self._devices.find(name)
 
     # --- what admins see ------------------------------------------------------------------------
 
