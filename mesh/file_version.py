@@ -28,6 +28,8 @@ FILE_BYTES_MAX = 256 * 1024
 """Of the text, unpacked."""
 STATEMENT_BYTES_MAX = FILE_TEXT_BYTES_MAX
 """Of a version in a frame without its signatures: with all that are kept it fits."""
+NUMBERS_OF_A_RECORD = 2**32
+"""How far each version of the record lets the numbers of files go: an admin that uses them up is removed by the next one."""
 REASON_CHARS_MAX = 200
 _TEXT_HASH = re.compile(r"[0-9a-f]{32}")
 
@@ -175,6 +177,11 @@ def fits_a_frame(text: bytes) -> bool:
 def votes_needed(file: FileName, record: CommunityRecord) -> int:
     """Rules are signed as the record asks for; members by one admin."""
     return record.threshold if file == "rules" else 1
+
+
+def number_max(record: CommunityRecord) -> int:
+    """Of a version while this record is in force."""
+    return record.version * NUMBERS_OF_A_RECORD
 
 
 def is_printable(text: str, most: int) -> bool:

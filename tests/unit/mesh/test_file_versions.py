@@ -8,8 +8,8 @@ from hypothesis import strategies as st
 
 from mesh.community_changes import RecordChange, changed_record, in_order, replaced_key
 from mesh.community_record import CommunityAdmin, CommunityRecord, record_fields, sorted_admins
-from mesh.community_state import OLDER, CommunityState
-from mesh.file_version import FILES, FileVersion, read_file_version, unpacked
+from mesh.community_state import NUMBER_TOO_HIGH, OLDER, CommunityState
+from mesh.file_version import FILES, FileVersion, number_max, read_file_version, unpacked
 from mesh.file_versions import HEADS_MAX
 from mesh.page_format import NUMBER_MAX
 from mesh.record_exchange import RecordExchange
@@ -252,13 +252,24 @@ def test_a_neighbour_of_an_earlier_version_is_told_of_no_files_and_is_in_agreeme
     assert b'"files"' not in said
 
 
-def test_a_number_that_leaves_no_room_is_overcome_by_removing_the_admin_that_signed_it() -> None:
+def with_number(text: str, number: int) -> FileVersion:
+    return replace(version_of(COMMUNITY, "members", text), number=number, oldest=number)
+
+
+@pytest.mark.parametrize("room", [0, 1])
+def test_a_number_that_leaves_no_room_is_overcome_by_removing_the_admin_that_signed_it(room: int) -> None:
+    """Also where others signed after it, and though what a removed admin signed is signed again."""
     state = a_node()
-    last = replace(version_of(COMMUNITY, "members", "last"), number=NUMBER_MAX, oldest=NUMBER_MAX)
-    assert isinstance(state.add(signed(last, "pau")), SignedStatement)
+    assert NUMBER_TOO_HIGH == state.add(signed(with_number("most", NUMBER_MAX), "pau"))
+    last = signed(with_number("last", number_max(THREE) - room), "pau")
+    assert isinstance(state.add(last), SignedStatement)
+    for number in range(room):
+        share(state, "members", f"undone {number}", "nuria")
     with pytest.raises(NodeError, match="not possible"):
         share(state, "members", "next", "rosa")
-    state.add(next_record(THREE, COMMUNITY, ["rosa", "nuria"], 2, ["rosa", "nuria"]))
+    remove = RecordChange(remove=frozenset({id_of("pau")}))
+    for statement in in_order(state, changed_record(state, remove, (key_of("rosa"), key_of("nuria")))):
+        assert isinstance(state.add(statement), SignedStatement)
     share(state, "members", "next", "rosa")
     head = state.file("members").head
     assert head is not None
