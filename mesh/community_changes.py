@@ -226,10 +226,11 @@ def shared_file(
     if view.head is not None and view.head.version.hash == wanted:
         return None
     newest = max((each.version.number for each in view.heads), default=0)
+    replaced = view.to_replace()
     for waits in view.waiting:
-        if waits.version.hash == wanted and waits.version.number > newest:
+        if waits in replaced and waits.version.hash == wanted and waits.version.number > newest:
             return add_signatures(waits.statement, keys)
-    made = version_after(state.id, file, text, [each.version for each in view.held], decision)
+    made = version_after(state.id, file, text, [each.version for each in replaced], decision)
     if state.head is not None and made.number > number_max(state.head):
         raise NodeError(
             f"such a version is not possible: {NUMBER_TOO_HIGH}",

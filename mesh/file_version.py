@@ -115,21 +115,28 @@ def version_after(
 ) -> FileVersion:
     """The version with this text that replaces all of `held`."""
     earlier = tuple(held)
-    named = {each.id for each in earlier}.union(*(each.before for each in earlier))
-    oldest = max((each.oldest for each in earlier), default=0)
-    kept = sorted((each for each in named if each[0] >= oldest), reverse=True)
-    if len(kept) > BEFORE_MAX:
-        oldest = kept[BEFORE_MAX][0] + 1
+    oldest, before = replaced_by_next(earlier)
     return FileVersion(
         community,
         file,
         1 + max((each.number for each in earlier), default=0),
         text_hash(text),
-        tuple(sorted(each for each in kept if each[0] >= oldest)),
+        before,
         oldest,
         decision,
         packed(text.replace("\r\n", "\n")),
     )
+
+
+def replaced_by_next(held: Iterable[FileVersion]) -> tuple[int, tuple[VersionId, ...]]:
+    """What a version that replaces all of `held` says: its `oldest` and its `before`."""
+    earlier = tuple(held)
+    named = {each.id for each in earlier}.union(*(each.before for each in earlier))
+    oldest = max((each.oldest for each in earlier), default=0)
+    kept = sorted((each for each in named if each[0] >= oldest), reverse=True)
+    if len(kept) > BEFORE_MAX:
+        oldest = kept[BEFORE_MAX][0] + 1
+    return oldest, tuple(sorted(each for each in kept if each[0] >= oldest))
 
 
 def file_fields(version: FileVersion) -> dict[str, Any]:
