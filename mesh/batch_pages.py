@@ -23,9 +23,9 @@ from node.units import NodeId
 
 RESERVED_BYTES = 8 * 1024
 """Of the limit for pages of other kinds than usage: room in which those of other kinds may grow."""
-LOOK_EVERY_S = 3600.0
-"""Between two looks for vouchers that were forgotten, and for pages that have to be said again."""
-SAID_AGAIN_DAYS = 20
+LOOK_EVERY_S = 6 * 3600.0
+"""Between two looks for vouchers that ended, and for pages that have to be said again."""
+SAID_AGAIN_DAYS = 5
 """A page that says the same is published again after so many days, with the day: others must know that it is still true."""
 PAGE_BYTES_MIN = OTHER_BYTES_MAX // OTHER_PAGES_MAX
 

@@ -395,6 +395,16 @@ class VoucherStore:
         voucher = self._by_fingerprint.get(self._by_account.get(account, ""))
         return None if voucher is None else self._row(voucher)
 
+    def list_without_ended(self, number: int, before_s: int) -> str:
+        """As `list_of`, without those that ended before this Unix time."""
+        ended = set[AccountId]()
+        for name in self._by_batch.get(number, ()):
+            saved = self._saved.get(name)
+            if saved is not None and saved.ends_wall_s is not None and saved.ends_wall_s < before_s:
+                ended.add(self._by_fingerprint[name].account)
+        text = self.list_of(number)
+        return account_list({*listed(text)} - ended) if ended else text
+
     def list_of(self, number: int) -> str:
         """The accounts of all vouchers of a batch, of this node or another."""
         rows = (self._by_fingerprint[name].account for name in self._by_batch.get(number, ()))
@@ -516,7 +526,9 @@ class VoucherStore:
         lease, before = voucher.lease, self._saved.get(voucher.fingerprint)
         assert lease is not None, "only a voucher in use has a lease to keep"
         ends_wall_s = before.ends_wall_s if before is not None else None
-        if at.wall_s is not None:
+        is_over = lease.ends <= at.now and ends_wall_s is not None
+        # The end of one that is over stays what it was, unless the clock that said it was ahead.
+        if at.wall_s is not None and not (is_over and ends_wall_s is not None and ends_wall_s <= at.wall_s):
             ends_wall_s = at.wall_s + (lease.ends - at.now) // 1000
         ends_wall_s = ends_s or ends_wall_s
         self._saved[voucher.fingerprint] = SavedLease(lease, at.boot, ends_wall_s)

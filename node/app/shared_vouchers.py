@@ -16,7 +16,8 @@ from node.accounts.changes import Batch, Change, SavedVoucher
 from node.accounts.registry_record import RegistryRecord, Value
 from node.accounts.voucher_records import (
     BATCH_RECORD,
-    END_MOVES_S,
+    LISTED_DAYS,
+    STALE_DAYS,
     UNUSED_DAYS,
     VOUCHER_RECORD,
     VoucherFacts,
@@ -34,14 +35,12 @@ from node.accounts.voucher_records import (
     voucher_until,
     voucher_value,
 )
-from node.accounts.vouchers import is_end_earlier
+from node.accounts.vouchers import LEASE_MOVES_S, is_end_earlier
 from node.app.shared_registry import Said, SharedRegistry
 from node.control.ports import Clock
 from node.control.reconciler import Reconciler
 from node.units import AccountId, Milliseconds, NodeId
 
-STALE_DAYS = 30
-"""A list that nobody confirmed for so long can have vouchers that ended and were forgotten everywhere."""
 WAITING_MAX = 64
 """Pages with lists for which there is no room now, kept to be tried again; others are, after a restart."""
 LOOK_EVERY_S = 600.0
@@ -101,9 +100,10 @@ class SharedVouchers:
         return "" if today == DAY_UNKNOWN else today
 
     def own(self) -> Iterator[BatchSaid]:
-        """The batches that this node issued, as it says them. A voucher that was forgotten is not in them."""
+        """The batches that this node issued, as it says them. A voucher that ended more than a day ago is not in them."""
+        before_s = (self._reconciler.persistence.instant().wall_s or 0) - LISTED_DAYS * 86_400
         for number, batch in self._vouchers.batches.items():
-            accounts = self._vouchers.list_of(number) if batch.origin is None else ""
+            accounts = self._vouchers.list_without_ended(number, before_s) if batch.origin is None else ""
             if accounts:
                 lasts, devices = batch.lasts_ms, batch.devices_max
                 yield BatchSaid(number, batch.issued_day, batch.group, lasts, devices, accounts)
@@ -200,7 +200,12 @@ class SharedVouchers:
         if facts is None:
             return None
         self._compare(change, known)
-        until = voucher_until(facts, self._vouchers.batches[change.voucher.batch], self.today())
+        until, today = (
+            voucher_until(facts, self._vouchers.batches[change.voucher.batch], self.today()),
+            self.today(),
+        )
+        if before is None and until and until < today:
+            return None  # it was forgotten, here and elsewhere
         return self._same(before, voucher_value(facts)) or (key, voucher_value(facts), until)
 
     def _batch_said(self, change: Change) -> Said | None:
@@ -226,7 +231,7 @@ class SharedVouchers:
         """A clock that was corrected moved the end of a voucher that another node says."""
         if not saved.voucher.used_elsewhere or saved.lease is None or known is None or not known.ends_s:
             return
-        if abs((saved.lease.ends_wall_s or 0) - known.ends_s) >= END_MOVES_S:
+        if abs((saved.lease.ends_wall_s or 0) - known.ends_s) >= LEASE_MOVES_S:
             self._to_apply[saved.voucher.account] = None
             self._has_news.set()
 

@@ -230,13 +230,13 @@ VERBS: tuple[Verb, ...] = (
     ),
     Verb(
         ("vouchers", "list"),
-        "Every batch of vouchers, and how many of them are used.",
+        "Every batch of vouchers of all nodes, and how many of them are used.",
         "procomu vouchers list",
         (_JSON,),
     ),
     Verb(
         ("vouchers", "revoke"),
-        "Revoke a batch or one voucher. Anyone online with it is disconnected at once.",
+        "Revoke a batch or one voucher, at every node. Anyone online with it is disconnected at once.",
         "procomu vouchers revoke 7K3M-9Q2W-4X1Z",
         (
             Argument("WHICH", "the number of a batch, or the code of one voucher"),

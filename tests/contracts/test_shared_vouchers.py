@@ -1,7 +1,9 @@
 """Two and three real nodes: a voucher of one is valid at all, for what is left of its time."""
 
 import asyncio
+import sqlite3
 import time
+from contextlib import closing
 from datetime import timedelta
 from pathlib import Path
 
@@ -202,7 +204,7 @@ async def test_a_voucher_used_where_the_clock_is_not_known_counts_from_when_it_i
         await until(lambda: abs(left_ms(hill, code) - (DAY_MS - 7_200_000)) < 3_000)
 
 
-@pytest.mark.parametrize("wrong_s", [-7_200, 7_200, 20 * 86_400])
+@pytest.mark.parametrize("wrong_s", [-7_200, 7_200, 5 * 86_400])
 async def test_a_node_with_a_wrong_clock_changes_no_end_and_has_the_right_one_when_it_is_corrected(
     tmp_path: Path, wrong_s: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -384,3 +386,26 @@ async def test_a_community_in_which_nothing_changes_sends_no_list_again(tmp_path
             await asyncio.sleep(2.0)
             assert [before] == pages_of(hill) == pages_of(valley)
             assert [1] == [each.version for each in hill.shared.records.all("voucher")]
+
+
+async def test_an_ended_voucher_is_told_for_ten_days_and_leaves_its_list_before(tmp_path: Path) -> None:
+    hill, valley = pair(tmp_path)
+    async with hill.running():
+        made = await issue(hill)
+        await join(hill, made.codes[0])
+    for node in (hill, valley):
+        node.clock.wall += timedelta(days=3)
+        node.clock.reboot()
+    async with hill.running(), valley.running(hill):
+        await until(lambda: "unused" == state(valley, made.codes[1]))
+        assert "unknown" == state(valley, made.codes[0]), "its list has what is of use"
+        assert [1] == [each.version for each in hill.shared.records.all("voucher")]
+    for node in (hill, valley):
+        node.clock.wall += timedelta(days=9)
+    with closing(sqlite3.connect(hill.database)) as db:
+        db.execute("DELETE FROM registry_records")
+        db.commit()
+    async with hill.running():
+        await asyncio.sleep(0.5)
+        assert "ended" == state(hill, made.codes[0])
+        assert [] == [*hill.shared.records.all("voucher")], "what was forgotten is not said again"

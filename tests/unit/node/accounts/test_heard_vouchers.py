@@ -238,6 +238,28 @@ def test_a_batch_that_this_node_forgot_is_not_given_back():
     assert 0 == len(kept)
 
 
+def test_an_ended_voucher_leaves_the_list_that_others_read_and_stays_here():
+    there, codes, _ = issued()
+    there.use(there.find(codes[0]), at(0))
+    account, ends_s = there.find(codes[0]).account, ISSUED_S + 86_400
+    assert there.list_of(1) == there.list_without_ended(1, ends_s)
+    assert [*listed(there.list_without_ended(1, ends_s + 1))] == [
+        each for each in listed(there.list_of(1)) if each != account
+    ]
+    assert "ended" == voucher_state(there.find(codes[0]), Monotonic(2 * DAY_MS))
+
+
+def test_the_end_of_an_ended_voucher_is_not_moved_by_a_reboot():
+    there, codes, _ = issued(1)
+    _, (row,) = there.use(there.find(codes[0]), at(0))
+    again = store(9)
+    (later,) = again.take(there.batches.values(), [row], at(50, ISSUED_S + 9 * 86_400, "boot-2"), None)
+    assert ISSUED_S + 86_400 == row.lease.ends_wall_s == later.lease.ends_wall_s
+    assert "ended" == voucher_state(again.find(codes[0]), Monotonic(50))
+    (corrected,) = again.clock_corrected(at(60, ISSUED_S, "boot-2"))
+    assert ISSUED_S - 1 == corrected.lease.ends_wall_s, "the clock was ahead: it stays ended"
+
+
 def test_a_number_that_comes_again_for_other_vouchers_is_another_batch():
     _, codes, heard = issued()
     here = store(8)
