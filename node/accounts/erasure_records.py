@@ -8,7 +8,7 @@ from datetime import UTC, date, datetime, timedelta
 
 from node.accounts.changes import Change
 from node.accounts.registry import AccountRegistry
-from node.accounts.registry_record import RegistryRecord, Value, value_text
+from node.accounts.registry_record import RegistryRecord, Value, is_iso_day, value_text
 from node.units import AccountId, MacAddress, Now
 
 KIND, DEVICE_KIND = "erasure", "deviceerasure"
@@ -24,9 +24,11 @@ def erasure_value(day: str) -> Value:
 def erasure_day(record: RegistryRecord, today: str) -> str:
     """The day; empty if it cannot be read, or lies in the future, as by a wrong clock. `today` has to be known."""
     day = record.value.get("day")
+    if not is_iso_day(day):
+        return ""
     try:
         last = date.fromisoformat(today) + timedelta(days=AHEAD_DAYS)
-        return day if isinstance(day, str) and len(day) == 10 and date.fromisoformat(day) <= last else ""
+        return day if date.fromisoformat(day) <= last else ""
     except (ValueError, OverflowError):
         return ""
 

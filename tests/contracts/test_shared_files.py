@@ -19,8 +19,9 @@ from mesh.signed_statement import SignedStatement, as_json
 from mesh.tls_transport import Dialer, contexts
 from node.app.file_standing import NEWCOMER, STATE
 from node.app.rule_adoption import RuleAdoption
-from node.app.rule_files import BY_START, EARLIER, REJECTED, RuleFiles
+from node.app.rule_files import BY_START, RuleFiles
 from node.app.shared_files import AGAIN_MS_MIN, SharedFiles
+from node.control.active_ruleset import EARLIER, REJECTED
 from node.errors import NodeError
 from node.secret_file import SecretFile
 from node.storage.database import Store

@@ -42,7 +42,8 @@ def record(value: dict[str, Any]) -> RegistryRecord:
     ("value", "day"),
     [(erasure_value(DAY), DAY), (erasure_value("2026-11-25"), "2026-11-25"), (erasure_value("2026-11-26"), ""),
      (erasure_value("2099-01-01"), ""), (erasure_value("1970-01-01"), "1970-01-01"), ({}, ""), ({"day": 7}, ""),
-     ({"day": "20261124"}, ""), ({"day": "2026-11-31"}, ""), ({"day": None}, "")],
+     ({"day": "20261124"}, ""), ({"day": "2026-11-31"}, ""), ({"day": None}, ""),
+     ({"day": "2026-W48-1"}, ""), ({"day": "2026-W01-1"}, "")],
 )  # fmt: skip
 def test_an_erasure_of_the_future_or_without_a_day_erases_nothing(value: dict[str, Any], day: str) -> None:
     assert day == erasure_day(record(value), DAY)
