@@ -30,6 +30,12 @@ KIND_BYTES_MAX = 96 * 1024
 """Of these, for one plentiful kind."""
 PART_BYTES_MAX = 48 * 1024
 """Of these, for one part: a page fits into a frame."""
+ADOPTED_PERCENT = 60
+"""Of each of these limits: what no node says any longer is said again in so much of the room; the rest is for changes that
+are made here, whatever other nodes left behind."""
+LEFT_BYTES_MAX = OWN_BYTES_MAX
+"""Of the records that one node said and left out of its pages again, and that nobody else says: of a node that left more, no
+record that is new here is taken in. A node that lost its database leaves less."""
 
 type Join = Callable[[Value, Value], Value]
 """Decides between two values of one version: commutative, associative and idempotent."""
@@ -44,6 +50,8 @@ class _Entry:
     text: str
     carriers: tuple[NodeId, ...] = ()
     """Nodes whose pages say exactly this."""
+    left_by: NodeId | None = None
+    """The node that said it last, when no node says it."""
 
 
 class RegistryRecords:
@@ -64,6 +72,8 @@ class RegistryRecords:
         """Parts whose own page may differ, and whether it says something new."""
         self._orphans: list[set[RecordKey]] = [set() for _ in range(REGISTRY_PARTS)]
         self._unfit: set[RecordKey] = set()
+        self._left: dict[NodeId, int] = {}
+        """Bytes of the records that each node left behind."""
 
     def load(self, rows: Iterable[RecordRow]) -> None:
         """Records as they were stored. Which nodes carry them is said by pages."""
@@ -113,10 +123,13 @@ class RegistryRecords:
     ) -> tuple[RegistryRecord, ...]:
         """The page of a node of the community says this in that part, instead of what it said there before; of this node
         too, when its pages are read again. Records that were over before `today` are not taken in; empty: the day is not
-        known. Returns the records that are in effect because of it."""
+        known; and none that is new of a node that left too many behind. Returns the records that are in effect because of
+        it."""
         said = [each for each in records if each.kind in self._joins and not _is_over(each.until, today)]
         if author != self._own:
-            self._silence(author, part)
+            self._silence(author, part, {(each.kind, each.key) for each in said})
+            if self._left.get(author, 0) > LEFT_BYTES_MAX:
+                said = [each for each in said if self._entry((each.kind, each.key)) is not None]
         changed = tuple(each for each in said if self._hear(author, each))
         if author == self._own:
             self._changed.setdefault(part, False)
@@ -135,7 +148,10 @@ class RegistryRecords:
         """Carry these records if no other node does, and there is room."""
         for name in names:
             found = self._entry(name)
-            if found is not None and not found.carriers and not _is_over(found.until, today):
+            if found is None or found.carriers or _is_over(found.until, today):
+                continue
+            # What is unfit was to be said by this node itself.
+            if name in self._unfit or self._has_room(name, _size(name, found), ADOPTED_PERCENT):
                 self._carry(name)
 
     def forget(self, today: str) -> tuple[RecordKey, ...]:
@@ -204,10 +220,10 @@ class RegistryRecords:
 
     def _later(self, kind: str, one: _Entry, other: _Entry) -> _Entry:
         if one.version != other.version:
-            return replace(max(one, other, key=lambda each: each.version), carriers=())
+            return replace(max(one, other, key=lambda each: each.version), carriers=(), left_by=None)
         until = _latest(one.until, other.until)
         if one.text == other.text:
-            return replace(one, until=until, carriers=())
+            return replace(one, until=until, carriers=(), left_by=None)
         join = self._joins[kind]
         text = max(one.text, other.text)
         if join is not None:
@@ -234,10 +250,19 @@ class RegistryRecords:
             self._set_carriers(name, found, tuple(each for each in found.carriers if each != self._own))
             self._changed.setdefault(registry_part(*name), False)
 
-    def _silence(self, author: NodeId, part: int) -> None:
+    def _silence(self, author: NodeId, part: int, said: Collection[RecordKey] = ()) -> None:
+        """`said`: the records that it goes on to say something about."""
         for name, found in self._parts[part].items():
             if author in found.carriers:
                 self._set_carriers(name, found, tuple(each for each in found.carriers if each != author))
+                if not found.carriers and name not in said:
+                    self._set_left(name, found, author)
+
+    def _set_left(self, name: RecordKey, found: _Entry, author: NodeId | None) -> None:
+        for node, change in ((found.left_by, -1), (author, 1)):
+            if node is not None:
+                self._left[node] = self._left.get(node, 0) + change * _size(name, found)
+        found.left_by = author
 
     def _replace(self, name: RecordKey, made: _Entry) -> None:
         """A record that nobody is known to carry, in the place of the one before."""
@@ -250,6 +275,7 @@ class RegistryRecords:
     def _remove(self, name: RecordKey) -> None:
         part = registry_part(*name)
         self._leave_out(name)
+        self._set_left(name, self._parts[part][name], None)
         del self._parts[part][name]
         self._orphans[part].discard(name)
 
@@ -263,19 +289,26 @@ class RegistryRecords:
         found.carriers = carriers
         if carriers:
             self._orphans[part].discard(name)
+            self._set_left(name, found, None)
         else:
             self._orphans[part].add(name)
 
-    def _has_room(self, name: RecordKey, size: int) -> bool:
+    def _has_room(self, name: RecordKey, size: int, percent: int = 100) -> bool:
+        """`percent`: of each limit."""
+
+        def fits(used: int, most: int) -> bool:
+            return 100 * used <= percent * most
+
         kind = name[0]
         number, used = self._part_sizes[registry_part(*name)]
-        if number >= RECORDS_PER_PART_MAX or used + size > PART_BYTES_MAX:
+        if not (fits(number + 1, RECORDS_PER_PART_MAX) and fits(used + size, PART_BYTES_MAX)):
             return False
         if kind in self._plentiful:
             taken = sum(self._sizes.get(each, 0) for each in self._plentiful)
-            if self._sizes.get(kind, 0) + size > KIND_BYTES_MAX or taken + size > PLENTIFUL_BYTES_MAX:
+            of_kind = self._sizes.get(kind, 0)
+            if not (fits(of_kind + size, KIND_BYTES_MAX) and fits(taken + size, PLENTIFUL_BYTES_MAX)):
                 return False
-        return self.own_bytes() + size <= OWN_BYTES_MAX
+        return fits(self.own_bytes() + size, OWN_BYTES_MAX)
 
     def _entry(self, name: RecordKey) -> _Entry | None:
         return self._parts[registry_part(*name)].get(name)

@@ -4,17 +4,24 @@ The key is that of the objection; the value has its account, day, rule and text,
 empty when the objection was deleted.
 """
 
-from typing import Any
+from typing import Any, TypeGuard
 
+from node.accounting.periods import DAY_UNKNOWN
 from node.accounts.changes import Change, Objection, ObjectionGone
 from node.accounts.objections import ANSWER_CHARS_MAX, OBJECTION_CHARS_MAX, RULE_CHARS_MAX
 from node.accounts.registry import AccountRegistry
-from node.accounts.registry_record import RegistryRecord, Value, last_day, value_text
+from node.accounts.registry_record import (
+    RegistryRecord,
+    Value,
+    displayable,
+    is_iso_day,
+    last_day,
+    value_text,
+)
 from node.units import AccountId, Now
 
 KIND = "objection"
 ACCOUNT_CHARS_MAX = 64
-DAY_CHARS_MAX = 10
 
 
 def objection_record(change: Change, today: str) -> tuple[str, Value, str] | None:
@@ -48,31 +55,40 @@ def _value(objection: Objection) -> dict[str, Any]:
     said = {
         "account": objection.account,
         "day": objection.day,
-        "rule": objection.rule,
-        "text": objection.text,
+        "rule": displayable(objection.rule),
+        "text": displayable(objection.text),
     }
-    answered = {"answer": objection.answer, "answered_day": objection.answered_day}
+    answered = {"answer": displayable(objection.answer), "answered_day": objection.answered_day}
     return said | (answered if objection.answer else {})
 
 
 def _objection(record: RegistryRecord) -> Objection | None:
     """With number 0."""
     value = record.value
-    account = _text(value, "account", ACCOUNT_CHARS_MAX)
-    day = _text(value, "day", DAY_CHARS_MAX)
+    account = value.get("account")
+    day, answered_day = _day(value, "day"), _day(value, "answered_day")
     rule, text = _text(value, "rule", RULE_CHARS_MAX), _text(value, "text", OBJECTION_CHARS_MAX)
-    answer, answered_day = (
-        _text(value, "answer", ANSWER_CHARS_MAX),
-        _text(value, "answered_day", DAY_CHARS_MAX),
-    )
-    if not account or not text or day is None or rule is None or answer is None or answered_day is None:
+    answer = _text(value, "answer", ANSWER_CHARS_MAX)
+    if not (_is_account(account) and text):
+        return None
+    if day is None or rule is None or answer is None or answered_day is None:
         return None
     return Objection(0, AccountId(account), day, rule, text, answer, answered_day, record.key)
 
 
+def _is_account(value: object) -> TypeGuard[str]:
+    return isinstance(value, str) and 0 < len(value) <= ACCOUNT_CHARS_MAX and value.isprintable()
+
+
 def _text(value: Value, name: str, most: int) -> str | None:
     found = value.get(name, "")
-    return found if isinstance(found, str) and len(found) <= most else None
+    return displayable(found) if isinstance(found, str) and len(found) <= most else None
+
+
+def _day(value: Value, name: str) -> str | None:
+    """Days are compared, so no other text is one."""
+    day = value.get(name, "")
+    return day if day in ("", DAY_UNKNOWN) or is_iso_day(day) else None
 
 
 def _order(value: Value) -> tuple[bool, bool, str, str]:

@@ -17,6 +17,8 @@ OBJECTIONS_MAX = 5_000
 """On one node, including answered ones, until their retention ends."""
 OBJECTIONS_OF_GUESTS_MAX = 4_000
 """Below OBJECTIONS_MAX, so that guests with random MAC addresses cannot block members."""
+OBJECTIONS_FILED_HERE_MIN = 500
+"""Of each limit: so many places are never taken by objections that other nodes tell of."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,7 +118,7 @@ class Objections:
         known = self.with_key(told.key)
         if known is None:
             room = OBJECTIONS_OF_GUESTS_MAX if told.account.startswith(GUEST_PREFIX) else OBJECTIONS_MAX
-            if len(self) >= room:
+            if len(self) >= room - OBJECTIONS_FILED_HERE_MIN:
                 return None
             taken = replace(told, number=self._last + 1)
         else:

@@ -27,8 +27,9 @@ def passphrase_record(change: Change, today: str) -> tuple[str, Value, str] | No
 
 
 def no_passphrase(record: RegistryRecord, today: str) -> tuple[Value, str] | None:
-    """What to put when the account has no passphrase here; None if the record says so."""
-    return ({}, last_day(today)) if record.value else None
+    """What to put when the account has no passphrase here; None if the record says so, or cannot be read: it may be that of
+    a later version of the software."""
+    return ({}, last_day(today)) if is_hash(record.value.get("hash")) else None
 
 
 def is_same_passphrase(one: Value, other: Value) -> bool:

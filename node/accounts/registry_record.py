@@ -5,10 +5,13 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date, timedelta
-from typing import Any
+from typing import Any, TypeGuard
 
 KEPT_DAYS = 400
 """How long a record of something that ended is kept, so that it ends at every node that returns by then."""
+
+_KEPT_CHARACTERS = frozenset("\n\r\t\u200c\u200d")
+"""Line breaks, and the joiners that some scripts need."""
 
 type Value = Mapping[str, Any]
 """A small JSON object."""
@@ -54,6 +57,19 @@ def row_of_record(record: RegistryRecord) -> RecordRow:
 def value_text(value: Value) -> str:
     """Canonical JSON: equal values have equal texts."""
     return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
+
+
+def is_iso_day(value: object) -> TypeGuard[str]:
+    """Whether it is a day as nodes write it; other forms of ISO 8601 do not sort by date."""
+    try:
+        return isinstance(value, str) and date.fromisoformat(value).isoformat() == value
+    except ValueError:
+        return False
+
+
+def displayable(text: str) -> str:
+    """A text of a person as nodes tell it to each other: what controls a page or a terminal is a space."""
+    return "".join(each if each.isprintable() or each in _KEPT_CHARACTERS else " " for each in text)
 
 
 def last_day(today: str, days: int = KEPT_DAYS) -> str:

@@ -5,12 +5,14 @@ for a value that this version does not understand.
 """
 
 import json
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import date, timedelta
 from typing import Any
 
 from mesh.page_format import NUMBER_MAX, is_account, is_day, is_number, is_text
+from node.accounts.registry_record import displayable
 from node.governance.rules import WAYS, Way
 from node.sessions.state import BECAUSE_CHARS_MAX
 from node.units import AccountId, NodeId
@@ -26,6 +28,8 @@ KEPT_DAYS = 400
 """How long a binding and a block are known at other nodes, as bindings are kept here."""
 NODE_CHARS = 13
 """Of a node's id, as written in a session: 65 bits."""
+
+_MARK = re.compile(rf"[a-z2-7]{{0,{NODE_CHARS}}}")
 
 type Value = Mapping[str, Any]
 
@@ -99,7 +103,7 @@ class TheBlock:
 
     @property
     def value(self) -> Value:
-        return {"because": self.because[:BECAUSE_CHARS_MAX]}
+        return {"because": _line(self.because[:BECAUSE_CHARS_MAX])}
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,7 +121,7 @@ def read_session(value: Value) -> TheSession | SessionEnded | None:
             return SessionEnded()
         case {"account": account, "way": way, "terms": terms, "end": end, "node": str(node)}:
             is_right = is_account(account) and way in WAYS and (terms == "" or is_text(terms))
-            if is_right and is_number(end) and len(node) <= NODE_CHARS:
+            if is_right and is_number(end) and _MARK.fullmatch(node):
                 return TheSession(AccountId(account), way, terms, end, node)
     return None
 
@@ -139,7 +143,7 @@ def read_block(value: Value) -> TheBlock | NoBlock | None:
         case {"gone": True}:
             return NoBlock()
         case {"because": str(because)} if len(because) <= BECAUSE_CHARS_MAX:
-            return TheBlock(because)
+            return TheBlock(_line(because))
     return None
 
 
@@ -175,6 +179,10 @@ def is_later(session: TheSession, known: TheSession) -> bool:
 def last_day(today: str, days: int) -> str:
     """ISO day so many days after `today`, which must be known."""
     return (date.fromisoformat(today) + timedelta(days=days)).isoformat()
+
+
+def _line(text: str) -> str:
+    return " ".join(displayable(text).split())
 
 
 def _end_of(value: Value) -> int:

@@ -19,7 +19,7 @@ from node.accounts.vouchers import Voucher
 from node.app.account import AccountService
 from node.app.admin_people import AdminPeopleService
 from node.app.known_devices import KnownDevices
-from node.app.roaming import Comes, DeviceHere, IsBlocked, NodeRules, Stays, ToldDevice, decide
+from node.app.roaming import Comes, DeviceHere, IsBlocked, NodeRules, Stays, ToldDevice, decide, lasts
 from node.app.roaming_records import (
     BINDING,
     BLOCKED,
@@ -97,6 +97,7 @@ def roaming_service(
     )
     people.came_from, people.devices_with_sessions = made.came_from, made.devices_with_sessions
     link.on_neighbour, app.on_device = made.seen, made.asked
+    app.erasures.names, app.erasures.find = names, made.find
     app.admission.block_elsewhere = made.block_of
     return made
 
@@ -194,6 +195,10 @@ class RoamingService:
         """The reason why an admin of another node blocked the device; None if none did."""
         block = read_block(self._value(BLOCKED, self._names.every(mac)))
         return block.because if isinstance(block, TheBlock) else None
+
+    def find(self, name: str) -> MacAddress | None:
+        """The device here with this name."""
+        return self._devices.find(name)
 
     # --- what admins see ------------------------------------------------------------------------
 
@@ -340,10 +345,8 @@ class RoamingService:
         here = replace(session, end_s=max(1, at.wall_s + (state.until - at.now) // 1000))
         if session.account != self._table.session_entries[mac].account or not is_later(session, here):
             return
-        is_endless = session.end_s == NO_END
-        if is_endless or not session.is_over(at.wall_s):
-            lasts_ms = None if is_endless else Milliseconds((session.end_s - at.wall_s) * 1000)
-            self._admit(mac, session.terms, lasts_ms)
+        if not session.is_over(at.wall_s):
+            self._admit(mac, session.terms, lasts(session, at))
 
     # --- what changes here ----------------------------------------------------------------------
 
@@ -390,13 +393,14 @@ class RoamingService:
         known = self._session_of(mac)
         if isinstance(known, TheSession) and not known.is_over(at.wall_s) and not is_later(session, known):
             return
-        days = ENDLESS_DAYS if lasts_s is None else lasts_s // 86_400 + 2
+        days = ENDLESS_DAYS if lasts_s is None else lasts_s // 86_400 + 1
         self._put(SESSION, mac, session.value, last_day(at.today, days))
 
     def _tell_end(self, mac: MacAddress, at: Now) -> None:
-        known = self._session_of(mac)
-        if isinstance(known, TheSession) and not known.is_over(at.wall_s):
-            self._put(SESSION, mac, SessionEnded().value, last_day(at.today, 2))
+        record = self._record(SESSION, self._names.every(mac))
+        known = None if record is None else read_session(record.value)
+        if record is not None and isinstance(known, TheSession) and not known.is_over(at.wall_s):
+            self._put(SESSION, mac, SessionEnded().value, record.until)
 
     def _tell_block(self, mac: MacAddress, because: str, at: Now) -> None:
         names = self._names.every(mac)

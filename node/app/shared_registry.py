@@ -31,6 +31,8 @@ LOOK_EVERY_S = 600.0
 """Between two looks whether records are over."""
 STEADY_MS = 6 * 3_600_000
 """How long a synchronized clock has not been set when its day ends records."""
+EARLY_PUTS_MAX = 4_096
+"""Kept until the database is read."""
 TOGETHER = 256
 """Records applied before they are stored and other tasks run."""
 
@@ -74,6 +76,7 @@ class SharedRegistry:
         self._day = ""
         self._early: list[Change] = []
         """Changes made before the records of before were read."""
+        self._early_puts: dict[RecordKey, tuple[Value, str]] = {}
         self._unapplied: dict[RecordKey, None] = {}
         self._unstored: set[RecordKey] = set()
         """Records of other nodes whose row is not queued yet: it is, together with what they change."""
@@ -105,10 +108,17 @@ class SharedRegistry:
         if is_plentiful:
             self._plentiful.add(kind)
 
+    @property
+    def kinds(self) -> tuple[str, ...]:
+        """Those that were registered."""
+        return tuple(self._kinds)
+
     def put(self, kind: str, key: str, value: Value, until: str = "") -> None:
         """Tell other nodes what is no change of the registry's rows, and store it with the next save."""
         if self.generation:
             self._persistence.pending.add(self._put(kind, (key, value, until)))
+        elif len(self._early_puts) < EARLY_PUTS_MAX:
+            self._early_puts[kind, key] = value, until
 
     async def run(self) -> None:
         """Until cancelled: apply the records of other nodes, and forget those that are over."""
@@ -220,7 +230,14 @@ class SharedRegistry:
         for kind, each in self._kinds.items():
             rows += self._put_absent(kind, each, found)
         for change in early:
-            rows += self._rows_for(change)
+            made = tuple(self._rows_for(change))
+            self._unapplied |= dict.fromkeys(
+                (each.kind, each.key) for each in made
+            )  # memory has the stored rows now
+            rows += made
+        for (kind, key), (value, until) in self._early_puts.items():
+            rows += self._put(kind, (key, value, until))
+        self._early_puts = {}
         self._reapply()
         self.woken()
         return rows

@@ -44,9 +44,12 @@ INVENTORY = (
         "community_records",
         N_(
             "What admins signed about the community: their keys and names, which nodes belong to it, and the invites that "
-            "new nodes came with. Every node of the community has the same."
+            "new nodes came with. Also the newest versions of the rules and of the list of members. Every node of the "
+            "community has the same."
         ),
-        N_("as long as the community exists; a newer statement replaces an older one about the same node"),
+        N_(
+            "as long as the community exists; a newer statement replaces an older one about the same node or list"
+        ),
     ),
     InventoryEntry(
         "rule_versions",
@@ -112,8 +115,8 @@ INVENTORY = (
         "registry_records",
         N_(
             "What the nodes of this community tell each other about accounts, so that all treat them alike: for example "
-            "a passphrase in a form that cannot be read, and which cards count. No codes; devices only in a form in which "
-            "their address cannot be read."
+            "a passphrase in a form that cannot be read, which cards count, until when a device has a session and in which "
+            "account, and why an admin blocked it. No codes; devices only in a form in which their address cannot be read."
         ),
         N_(
             "as long as it is in force, and 13 months after it ended, so that it does not come back from another node"

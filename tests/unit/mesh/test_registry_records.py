@@ -1,5 +1,6 @@
 """Registry records: all nodes end with the same ones, whatever was lost on the way, and nothing comes back."""
 
+import itertools
 import json
 from dataclasses import replace
 
@@ -10,6 +11,7 @@ from hypothesis import strategies as st
 from mesh.registry_kind import registry_content, registry_part
 from mesh.registry_records import (
     KIND_BYTES_MAX,
+    LEFT_BYTES_MAX,
     OWN_BYTES_MAX,
     PART_BYTES_MAX,
     PLENTIFUL_BYTES_MAX,
@@ -292,3 +294,60 @@ def test_the_join_of_the_tests_is_one(values: list[dict[str, int]]) -> None:
     assert earliest(earliest(one, two), three) == earliest(one, earliest(two, three))
     assert earliest(one, one) == one
     json.dumps(earliest(one, two))
+
+
+def junk(start: int, kind: str = "fact") -> list[RegistryRecord]:
+    """A full page of one part, of keys that nobody needs."""
+    found = (key for key in itertools.count(start * 100_000) if registry_part(kind, f"{key}") == 7)
+    return sorted(
+        (
+            RegistryRecord(kind, f"{key}", 1, FOREVER, {"n": "x" * 400})
+            for key in itertools.islice(found, 100)
+        ),
+        key=lambda each: each.key,
+    )
+
+
+def test_a_node_that_says_other_records_again_and_again_does_not_fill_the_memory_of_others() -> None:
+    records = RegistryRecords(LOW, {"fact": None})
+    for start in range(30):
+        records.take(HIGH, 7, junk(start))
+    held = sum(len(row.key) + len(row.text) for row in records.rows())
+    assert held <= LEFT_BYTES_MAX + 2 * PART_BYTES_MAX
+    assert records.take(HIGH, 7, [replace(each, version=2) for each in junk(0)][:3]), "what is known goes on"
+    other = RegistryRecord("fact", "ana", 1, FOREVER, {})
+    assert records.take(sorted(IDS)[2], registry_part("fact", "ana"), [other]), "other nodes are not hindered"
+
+
+@pytest.mark.parametrize("plentiful", [set(), {"fact"}])
+def test_what_a_hostile_node_left_behind_leaves_room_for_what_changes_here(plentiful: set[str]) -> None:
+    records = RegistryRecords(LOW, {"fact": None, "rare": None}, plentiful)
+    for part in range(64):
+        keys = [key for key in range(4_000) if registry_part("fact", f"{key}") == part][:20]
+        records.take(
+            HIGH, part, [RegistryRecord("fact", f"{key}", 1, FOREVER, {"n": "x" * 400}) for key in keys]
+        )
+        records.take(HIGH, part, [])
+    for names in records.orphans().values():
+        records.adopt(names)
+    assert OWN_BYTES_MAX // 4 < records.own_bytes() <= OWN_BYTES_MAX * 6 // 10
+    assert 0 == records.unfit(), "nobody here wanted to say it"
+    for number in range(60):
+        for kind in ("fact", "rare"):
+            records.put(kind, f"mine-{number}", {"n": "x" * 400})
+            assert (LOW,) == records.carriers(kind, f"mine-{number}")
+
+
+def test_a_node_that_lost_its_database_leaves_its_records_to_others_and_goes_on() -> None:
+    records = RegistryRecords(LOW, {"fact": None})
+    said = [RegistryRecord("fact", key, 1, FOREVER, {}) for key in KEYS]
+    for each in said:
+        records.take(HIGH, registry_part("fact", each.key), [each])
+    for each in said:
+        records.take(HIGH, registry_part("fact", each.key), [])
+    assert records._left[HIGH] > 0
+    for names in records.orphans().values():
+        records.adopt(names)
+    assert {HIGH: 0} == records._left
+    for each in said:
+        assert (LOW,) == records.carriers("fact", each.key)

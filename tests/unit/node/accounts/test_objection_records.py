@@ -82,7 +82,10 @@ def test_what_a_person_wrote_is_not_changed_from_elsewhere() -> None:
      {"account": "ana", "text": "x" * (OBJECTION_CHARS_MAX + 1)}, {"account": "ana", "text": "x", "day": "x" * 11},
      {"account": "ana", "text": "x", "rule": "x" * (RULE_CHARS_MAX + 1)}, {"account": "ana", "text": ["x"]},
      {"account": "ana", "text": "x", "answer": "x" * (ANSWER_CHARS_MAX + 1)},
-     {"account": "ana", "text": "x", "answer": None}, {"account": "x" * 65, "text": "x"}],
+     {"account": "ana", "text": "x", "answer": None}, {"account": "x" * 65, "text": "x"},
+     {"account": "ana\u202e", "text": "x"}, {"account": "ana", "text": "x", "day": "zzzz"},
+     {"account": "ana", "text": "x", "day": "2027-W05-1"}, {"account": "ana", "text": "x", "day": []},
+     {"account": "ana", "text": "x", "answer": "y", "answered_day": "9999-99-99"}],
 )  # fmt: skip
 def test_what_cannot_be_read_changes_nothing(value: dict[str, Any]) -> None:
     registry = make_registry()
@@ -93,12 +96,47 @@ def test_what_cannot_be_read_changes_nothing(value: dict[str, Any]) -> None:
 def test_a_flood_from_elsewhere_leaves_room_for_members(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(objections, "OBJECTIONS_OF_GUESTS_MAX", 5)
     monkeypatch.setattr(objections, "OBJECTIONS_MAX", 7)
+    monkeypatch.setattr(objections, "OBJECTIONS_FILED_HERE_MIN", 0)
     registry = make_registry()
     for account in ("guest-1", "ana"):
         for number in range(9):
             apply_objection(told({"account": account, "text": "x"}, f"{account}-{number}"), registry, at())
     assert 5 == len(registry.objections.of(AccountId("guest-1")))
     assert 2 == len(registry.objections.of(ANA))
+
+
+def test_other_nodes_cannot_take_the_room_of_those_that_are_filed_here(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(objections, "OBJECTIONS_OF_GUESTS_MAX", 6)
+    monkeypatch.setattr(objections, "OBJECTIONS_MAX", 8)
+    monkeypatch.setattr(objections, "OBJECTIONS_FILED_HERE_MIN", 2)
+    registry = make_registry()
+    for number in range(9):
+        for account in ("guest-1", "guest-2", "cai"):
+            apply_objection(told({"account": account, "text": "x"}, f"{account}-{number}"), registry, at())
+    assert 6 == len(registry.objections)
+    for account in ("ana", "ben"):
+        assert registry.objections.has_room(AccountId(account))
+        registry.objections.add(AccountId(account), "", "Why?", TODAY)
+
+
+def test_nothing_in_a_text_turns_or_clears_the_page_on_which_it_is_read() -> None:
+    registry = make_registry()
+    value = {
+        "account": "ana",
+        "text": "a\x1b[2J\u202eb\nc",
+        "rule": "n\x00",
+        "answer": "\u2028d",
+        "answered_day": TODAY,
+    }
+    apply_objection(told(value), registry, at())
+    taken = known(registry)
+    assert ("a [2J b\nc", "n ", " d") == (taken.text, taken.rule, taken.answer)
+    raw = replace(FILED, text="a\x1b\u200cb")
+    assert "a \u200cb" == record_of(raw).value["text"]
+    apply_objection(record_of(raw), registry := make_registry(), at())
+    assert record_of(raw) == record_of(known(registry)), "the row of another node makes no new version"
 
 
 def test_the_longest_objection_fits_into_a_record() -> None:

@@ -49,6 +49,7 @@ def test_what_cannot_be_read_changes_nothing(value: dict[str, object]) -> None:
 def test_an_account_without_a_passphrase_says_so_unless_its_record_does() -> None:
     assert ({}, "2028-01-04") == no_passphrase(record({"hash": DUMMY_HASH}), TODAY)
     assert no_passphrase(record({}), TODAY) is None
+    assert no_passphrase(record({"hash": "argon2:1"}), TODAY) is None, "nodes of a later version know it"
 
 
 @pytest.mark.parametrize("day", [7, None, "unknown", "2026-02-30", ""])

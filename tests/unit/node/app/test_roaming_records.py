@@ -58,7 +58,24 @@ def test_a_binding_is_read_as_it_was_written(binding):
 
 @given(blocks | st.just(NoBlock()))
 def test_a_block_is_read_as_it_was_written(block):
-    assert block == read_block(json.loads(json.dumps(block.value)))
+    told = read_block(json.loads(json.dumps(block.value)))
+    assert told is not None
+    assert block.value == told.value
+
+
+@pytest.mark.parametrize("because", ["a\u202eb", "a\x1b[2Jb", "a\nb", "a\x00b"])
+def test_a_reason_is_one_line_that_turns_and_clears_nothing(because):
+    told = read_block({"because": because})
+    assert isinstance(told, TheBlock)
+    assert told.because.isprintable()
+    assert told.value == TheBlock(because).value, "the node that blocked it tells the same"
+
+
+@pytest.mark.parametrize("node", ["a\n", "\u202e", "A", "a" * 14])
+def test_a_session_of_no_node_is_not_read(node):
+    value = {"account": "ana", "way": "terms", "terms": "", "end": 0}
+    assert read_session({**value, "node": node}) is None
+    assert read_session({**value, "node": "abc"}) is not None
 
 
 @given(strange)
