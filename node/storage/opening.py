@@ -97,9 +97,7 @@ def connect(path: Path) -> Connection:
         db.execute("PRAGMA synchronous = FULL")
         # While the log grows, the file system writes more of its own than the node does: so it begins again after these.
         db.execute(f"PRAGMA wal_autocheckpoint = {LOG_PAGES}")
-        db.execute(
-            "PRAGMA cache_size = -1000"
-        )  # kB: what the kernel keeps of the file is no memory of this process
+        db.execute("PRAGMA cache_size = -1000")  # kB; the kernel keeps the file as well
         # Overwrite deleted data; Debian's SQLite does this by default, other builds do not.
         db.execute("PRAGMA secure_delete = ON")
     except BaseException:
