@@ -23,9 +23,9 @@ from node.units import NodeId
 
 RESERVED_BYTES = 8 * 1024
 """Of the limit for pages of other kinds than usage: room in which those of other kinds may grow."""
-LOOK_EVERY_S = 3600.0
-"""Between two looks for vouchers that were forgotten, and for pages that have to be said again."""
-SAID_AGAIN_DAYS = 20
+LOOK_EVERY_S = 6 * 3600.0
+"""Between two looks for vouchers that ended, and for pages that have to be said again."""
+SAID_AGAIN_DAYS = 5
 """A page that says the same is published again after so many days, with the day: others must know that it is still true."""
 PAGE_BYTES_MIN = OTHER_BYTES_MAX // OTHER_PAGES_MAX
 
@@ -97,8 +97,8 @@ class BatchPages:
             return beyond
         return (
             *beyond,
-            f"{self._left_out} batches of vouchers are valid at this node only, because this node may tell others no more: "
-            "revoke those that are not needed any longer, or issue them at another node",
+            f"{self._left_out} batches of vouchers are not told to other nodes, because this node may tell them no more: "
+            "issue vouchers in fewer, larger batches, or at another node",
         )
 
     def _room(self) -> int:

@@ -128,8 +128,8 @@ class CommunityState:
         return self._files.names
 
     def file_digest(self) -> str:
-        """As `digest`, of the versions of files."""
-        return _digest(self._files.names)
+        """As `digest`, of the versions of files; empty without one."""
+        return _digest(self._files.names) if self._files.names else ""
 
     def every_name(self) -> dict[str, SignedStatement]:
         """All statements by their names."""

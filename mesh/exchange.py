@@ -449,9 +449,11 @@ class Exchange:
             self._send_changed(neighbour)
 
     def _digests(self, names: Sequence[PageName]) -> dict[str, PageName]:
-        """Of those that are held, by digest; only of authors on the roster."""
+        """Of those that are held, by digest; only of authors on the roster, and those of one author together: the pages of
+        few authors are in memory as objects."""
         roster = self._roster()
-        held = ((name, self._collection.held(*name)) for name in names if name[0][0] in roster)
+        by_author = sorted((name for name in names if name[0][0] in roster), key=lambda name: name[0][0])
+        held = ((name, self._collection.held(*name)) for name in by_author)
         return {found.digest: name for name, found in held if found is not None}
 
     def _send_streams(self, neighbour: NodeId) -> None:

@@ -92,7 +92,7 @@ class RecordExchange:
         state = self._state()
         digest, files = _digests(state, told)
         said = {"is": "records", "community": state.id if state else "", "nodes": self._nodes_digest()}
-        _queue(told, canonical({**said, "digest": digest, **({"files": files} if told.takes_files else {})}))
+        _queue(told, canonical({**said, "digest": digest, **({"files": files} if files else {})}))
 
     def part_all(self) -> None:
         """The mesh starts again: no connection is left."""

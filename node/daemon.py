@@ -460,7 +460,7 @@ class Node:
             down_since=lambda: self.dns_fallback.upstream.silent_since,
             intervals_of=IntervalArchive(self.store.path).of_account,
             removed_nodes=self.community.removed,
-            erasures=SharedErasures(self.reconciler, self.shared_registry),
+            erasures=SharedErasures(self.reconciler, self.shared_registry, self.archive.devices),
             next_rules=NextRulesService(
                 self.reconciler,
                 self.adoption,
@@ -519,7 +519,7 @@ class Node:
             answers,
             ConsoleCommands(self.admin.vouchers, self.admin.members, self.admin.site),
             RuleCommands(self.adoption),
-            CommunityCommands(self.community),
+            CommunityCommands(self.community, self.shared_registry),
             FileCommands(self.shared_files),
             LadderCommands(self.admin.cases),
             self.graph,

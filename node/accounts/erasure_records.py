@@ -1,6 +1,7 @@
 """Registry records of erasures: a person who erases their data at one node is erased at every other.
 
-The key is the account; the value has as `day` the last day whose usage, texts and passphrase are erased.
+The key is the account; the value has as `day` the last day whose usage, texts and passphrase are erased. That of a device
+has its name (`DeviceNames`) as key and the same value.
 """
 
 from datetime import UTC, date, datetime, timedelta
@@ -8,9 +9,9 @@ from datetime import UTC, date, datetime, timedelta
 from node.accounts.changes import Change
 from node.accounts.registry import AccountRegistry
 from node.accounts.registry_record import RegistryRecord, Value, is_iso_day, value_text
-from node.units import AccountId
+from node.units import AccountId, MacAddress, Now
 
-KIND = "erasure"
+KIND, DEVICE_KIND = "erasure", "deviceerasure"
 AHEAD_DAYS = 1
 """How far the day of another node may be ahead, around midnight."""
 
@@ -53,6 +54,13 @@ def erase_until(
         registry.device_codes.drop(account)
         rows += registry.drop_passphrase(account)
     return tuple(rows)
+
+
+def erase_device(registry: AccountRegistry, mac: MacAddress, day: str, at: Now) -> tuple[Change, ...]:
+    """Delete the device with its name and request to a member, unless it was bound after that day."""
+    registry.sponsorship.withdraw(mac, at.now)
+    binding = registry.bindings.get(mac)
+    return () if binding is None or binding.bound_day > day else registry.bindings.unbind(mac)
 
 
 def _day_of(wall_s: int) -> str:

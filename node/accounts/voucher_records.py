@@ -8,18 +8,18 @@ from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
 from node.accounts.account_list import account_of_short, short_account
-from node.accounts.vouchers import Batch, SavedVoucher
+from node.accounts.vouchers import LEASE_MOVES_S, Batch, SavedVoucher
 from node.units import AccountId, NodeId
 
 VOUCHER_RECORD, BATCH_RECORD = "voucher", "batch"
 """Kinds of records."""
 END_MAX = 7_258_118_400
 """The year 2200, in Unix time."""
-END_MOVES_S = 60
-"""Ends that differ by less are the same end, converted from another boot's time."""
-ENDED_DAYS, UNUSED_DAYS = 31, 401
-"""How long a record is kept after the end of its voucher, and after the issue of one that is not used: one day longer than
-the rows of any node, whatever its time zone."""
+LISTED_DAYS, STALE_DAYS = 1, 8
+"""How long an ended voucher is in its list, and how old a list can be that a node takes in which did not know it."""
+ENDED_DAYS, UNUSED_DAYS = LISTED_DAYS + STALE_DAYS + 1, 401
+"""How long a record is kept after the end of its voucher: as long as a node can hear of a list that has it; and after the
+issue of one that is not used: one day longer than the rows of any node, whatever its time zone."""
 
 type Value = Mapping[str, Any]
 
@@ -116,7 +116,7 @@ def facts_to_tell(saved: SavedVoucher, known: VoucherFacts | None) -> VoucherFac
         facts = VoucherFacts(is_revoked=voucher.is_revoked)
         return facts if known is not None or facts.is_revoked else None
     ends_s = min(max(lease.ends_wall_s or 0, 0), END_MAX)
-    if known is not None and known.ends_s and abs(known.ends_s - ends_s) < END_MOVES_S:
+    if known is not None and known.ends_s and abs(known.ends_s - ends_s) < LEASE_MOVES_S:
         ends_s = known.ends_s
     return VoucherFacts(True, ends_s, voucher.used_day, voucher.is_revoked)
 

@@ -33,6 +33,8 @@ from node.units import AccountId, Milliseconds, Monotonic, NodeId, Now
 
 VOUCHERS_MAX = 50_000
 """Of all nodes together, until their retention ends."""
+VOUCHERS_OF_NODE_MAX = 20_000
+"""Of these, that one other node may list: about as many as fit into its pages at once."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,8 +83,8 @@ class VoucherStore:
         self._of_other: dict[tuple[NodeId, int], list[int]] = {}
         """Numbers here by the node that issued a batch, and its number there."""
         self._sizes: dict[int, int] = {}
-        self._total = 0
-        """Of all sizes: how many vouchers there are."""
+        self._total, self._of_node = 0, Counter[NodeId | None]()
+        """Of all sizes: how many vouchers there are, and of each node."""
         self._index: ListIndex | None = None
         """Of the lists of accounts, once one is looked for; None after a list changed."""
         self._by_fingerprint: dict[str, Voucher] = {}
@@ -322,7 +324,7 @@ class VoucherStore:
     def hear_batch(self, heard: Batch) -> tuple[Batch, ...] | None:
         """A list of vouchers as the node `heard.origin` publishes it: the row to store if it says something new. A voucher
         that was left out once never comes back, because it was forgotten here or there. Without an origin, it is a batch of
-        this node that a neighbour gives back after a loss. None if it is beyond `VOUCHERS_MAX`."""
+        this node that a neighbour gives back after a loss. None if there is no room for it."""
         before = self._heard_before(heard)
         if before is not None:
             kept = before.accounts
@@ -337,7 +339,9 @@ class VoucherStore:
         accounts = heard.accounts if not own else account_list({*listed(heard.accounts)} - {*own})
         if not accounts:
             return ()
-        if len(self) + count_listed(accounts) > VOUCHERS_MAX:
+        count = count_listed(accounts)
+        is_beyond = heard.origin is not None and self._of_node[heard.origin] + count > VOUCHERS_OF_NODE_MAX
+        if is_beyond or len(self) + count > VOUCHERS_MAX:
             return None
         is_free = heard.number and heard.number not in self.batches
         new = replace(heard, number=heard.number if is_free else self._last_batch + 1, accounts=accounts)
@@ -390,6 +394,16 @@ class VoucherStore:
         """The voucher's row; None without one."""
         voucher = self._by_fingerprint.get(self._by_account.get(account, ""))
         return None if voucher is None else self._row(voucher)
+
+    def list_without_ended(self, number: int, before_s: int) -> str:
+        """As `list_of`, without those that ended before this Unix time."""
+        ended = set[AccountId]()
+        for name in self._by_batch.get(number, ()):
+            saved = self._saved.get(name)
+            if saved is not None and saved.ends_wall_s is not None and saved.ends_wall_s < before_s:
+                ended.add(self._by_fingerprint[name].account)
+        text = self.list_of(number)
+        return account_list({*listed(text)} - ended) if ended else text
 
     def list_of(self, number: int) -> str:
         """The accounts of all vouchers of a batch, of this node or another."""
@@ -469,13 +483,15 @@ class VoucherStore:
         self._measure(number)
         return self.batches[number]
 
-    def _measure(self, number: int) -> None:
-        """Call after the batch got or lost vouchers."""
+    def _measure(self, number: int, origin: NodeId | None = None) -> None:
+        """Call after the batch got or lost vouchers; with its origin after it was dropped."""
         batch = self.batches.get(number)
         size = (
             max(count_listed(batch.accounts), len(self._by_batch.get(number, ()))) if batch is not None else 0
         )
-        self._total += size - self._sizes.pop(number, 0)
+        more = size - self._sizes.pop(number, 0)
+        self._total += more
+        self._of_node[batch.origin if batch is not None else origin] += more
         if size:
             self._sizes[number] = size
 
@@ -483,7 +499,7 @@ class VoucherStore:
         """A batch of another node stays without vouchers, or its old list would come as a new one."""
         if self.is_empty(number):
             gone = self.batches.pop(number)
-            self._measure(number)
+            self._measure(number, gone.origin)
             if gone.origin is not None:
                 self._of_other[gone.origin, gone.origin_number].remove(number)
 
@@ -510,7 +526,9 @@ class VoucherStore:
         lease, before = voucher.lease, self._saved.get(voucher.fingerprint)
         assert lease is not None, "only a voucher in use has a lease to keep"
         ends_wall_s = before.ends_wall_s if before is not None else None
-        if at.wall_s is not None:
+        is_over = lease.ends <= at.now and ends_wall_s is not None
+        # The end of one that is over stays what it was, unless the clock that said it was ahead.
+        if at.wall_s is not None and not (is_over and ends_wall_s is not None and ends_wall_s <= at.wall_s):
             ends_wall_s = at.wall_s + (lease.ends - at.now) // 1000
         ends_wall_s = ends_s or ends_wall_s
         self._saved[voucher.fingerprint] = SavedLease(lease, at.boot, ends_wall_s)

@@ -22,7 +22,7 @@ from node.admin.rules import DifferenceLine, difference_lines
 from node.app.admin import AdminService, difference
 from node.app.admin_signing import SignRequest
 from node.app.file_standing import StandingKind
-from node.app.shared_files import SharedFiles
+from node.app.shared_files import FoundText, SharedFiles
 from node.errors import Finding
 from node.translator import gettext_lazy
 
@@ -55,8 +55,15 @@ class SharedVersion:
     """Votes that it needs."""
     is_here: bool
     """Whether this node has the same text."""
-    difference: tuple[DifferenceLine, ...]
-    """From this node's text to this one."""
+    here: str
+    """The text of this node."""
+    text: str
+    """Its own."""
+
+    @property
+    def difference(self) -> tuple[DifferenceLine, ...]:
+        """From this node's text to this one, compared when it is shown: long texts take a while."""
+        return difference_lines(difference(self.here, self.text))
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,8 +128,6 @@ class FileSharingViews:
 
     def _version(self, file: FileName, held: HeldVersion) -> SharedVersion:
         version, own = held.version, self._shared.standing(file).hash
-        text = self._shared.text_of(file, version.hash)
-        lines = () if text is None else difference(self._shared.text(file), text)
         return SharedVersion(
             version.number,
             held.statement.hash,
@@ -132,7 +137,8 @@ class FileSharingViews:
             version.decision.reason,
             self._shared.votes_missing(held),
             version.hash == own,
-            difference_lines(lines),
+            self._shared.text(file),
+            self._shared.text_of(file, version.hash) or "",
         )
 
     # --- signing ---
@@ -145,7 +151,7 @@ class FileSharingViews:
         found = await self._shared.find(file, wanted, number)
         if isinstance(found, Finding):
             return refused(found)
-        question = sharing_question(file, found.hash, number, is_own=found.is_own)
+        question = self._question(file, found, number)
         return await self._form(request, file, question)
 
     async def _share(self, request: AdminRequest, *, file: FileName) -> AdminResponse | AdminRedirect:
@@ -155,7 +161,7 @@ class FileSharingViews:
         found = await self._shared.find(file, wanted, number)
         if isinstance(found, Finding):
             return refused(found)
-        question = sharing_question(file, found.hash, number, is_own=found.is_own)
+        question = self._question(file, found, number)
         if not form.errors and not is_printable(reason, REASON_CHARS_MAX):
             form.refuse("reason", gettext_lazy("Write it in one line."))
         if form.errors:
@@ -169,6 +175,10 @@ class FileSharingViews:
         head = self._shared.standing(file).head
         is_shared = head is not None and head.version.hash == found.hash
         return AdminRedirect(f"/{file}/shared?{'shared' if is_shared else 'waits'}")
+
+    def _question(self, file: FileName, found: FoundText, number: int) -> SignQuestion:
+        is_trial = file == "rules" and self._backend.adoption.trial() is not None
+        return sharing_question(file, found.hash, number, is_own=found.is_own, is_trial=is_trial)
 
     async def _form(
         self,
@@ -196,8 +206,10 @@ class FileSharingViews:
         return page_layout(request, self._backend.site(), f"/{file}")
 
 
-def sharing_question(file: FileName, text_hash: str, number: int, *, is_own: bool) -> SignQuestion:
-    """`number`: of an earlier version of the rules; 0 for none."""
+def sharing_question(
+    file: FileName, text_hash: str, number: int, *, is_own: bool, is_trial: bool = False
+) -> SignQuestion:
+    """`number`: of an earlier version of the rules; 0 for none. `is_trial`: other rules are on trial here."""
     is_rules = file == "rules"
     if number:
         title = gettext_lazy("Share version {number} of the rules with all nodes?", number=number)
@@ -223,6 +235,11 @@ def sharing_question(file: FileName, text_hash: str, number: int, *, is_own: boo
             "not in the file."
         ),
         gettext_lazy("A node whose file was changed there keeps it until an admin decides."),
+        *(
+            (gettext_lazy("The rules on trial are not those: confirm them first if you mean them."),)
+            if is_trial
+            else ()
+        ),
     )
     return SignQuestion(
         title,

@@ -83,8 +83,9 @@ class AccountService:
         self._portal_url, self._down_since = portal_url, down_since
         self._intervals_of, self._next_rules = intervals_of, next_rules
         self._removed_nodes = removed_nodes
-        self._erasures = erasures or SharedErasures(reconciler)
-        self._erasures.on_erased = next_rules.forget_usage
+        self.erasures = erasures or SharedErasures(reconciler)
+        """Those that other nodes are told of."""
+        self.erasures.on_erased = next_rules.forget_usage
         self._views = AccountViews(self._policy, self._registry, clock, reconciler.uplink_rate_control)
         self._admission = AdmissionService(reconciler, self._views)
         self._described: tuple[tuple[object, ...], CommunityView] | None = None
@@ -313,8 +314,7 @@ class AccountService:
         account = self._policy.account_of(mac)
         is_last = {mac} >= {each.mac for each in self._views.devices(account, mac)}
         rows = personal_data.erase(self._registry, account, mac, self._reconciler.persistence.instant())
-        if is_last:
-            self._erasures.tell(account)
+        self.erasures.tell(account, mac, is_last=is_last)
         await self._reconciler.erase(mac, account, is_last=is_last, changes=rows)
         self._next_rules.forget_usage()
 

@@ -129,7 +129,7 @@ class AdminPeopleService:
     def person(self, account: str, translator: Translator = ENGLISH) -> PersonDetails | None:
         name = AccountId(account)
         devices = self.devices(name)
-        voucher = self._registry.vouchers.of_account(name)
+        voucher = self._registry.vouchers.known(name)
         is_member = name in self._reconciler.member_directory.by_account
         if not devices and voucher is None and not is_member:
             return None

@@ -8,8 +8,11 @@ from mesh.community_service import CommunityService
 from mesh.community_state import STATEMENTS_MAX
 from mesh.page_format import Malformed, list_of
 from mesh.signed_statement import SignedStatement, as_json, read_statement
+from node.app.shared_registry import SharedRegistry
+from node.app.told_records import WHO_CHARS_MAX, told_records
 from node.console import Answer
 from node.errors import NodeError, StorageTrouble
+from node.identity import human_form
 
 FOLLOW_CHARS_MIN = 16
 """Of the id of a record that a person compares before a node follows it: 64 bits."""
@@ -18,8 +21,9 @@ FOLLOW_CHARS_MIN = 16
 class CommunityCommands:
     """Each method answers one query. Raises NodeError when it is refused."""
 
-    def __init__(self, community: CommunityService) -> None:
-        self._community = community
+    def __init__(self, community: CommunityService, shared: SharedRegistry | None = None) -> None:
+        """`shared`: None for a node without neighbours."""
+        self._community, self._shared = community, shared
 
     def all(self) -> Mapping[str, Answer]:
         return {
@@ -27,6 +31,7 @@ class CommunityCommands:
             "community-follow": self.follow,
             "community-add": self.add,
             "community-secret": self.secret,
+            "community-told": self.told,
         }
 
     def show(self, _question: dict[str, Any]) -> Mapping[str, Any]:
@@ -44,6 +49,20 @@ class CommunityCommands:
             "secret_held": service.secrets.exchange.number_held(),
             "secret_lagging": service.secrets.exchange.lagging(),
         }
+
+    def told(self, question: dict[str, Any]) -> Mapping[str, Any]:
+        """What nodes tell each other about an account, or about all people."""
+        who, state = str(question.get("who") or "")[:WHO_CHARS_MAX], self._community.state
+        names = {each.node: each.label for each in state.members()} if state is not None else {}
+        found: tuple[list[Mapping[str, Any]], int] = [], 0
+        if self._shared is not None:
+            found = told_records(
+                self._shared.records,
+                self._shared.kinds,
+                who,
+                lambda node: names.get(node) or human_form(node),
+            )
+        return {"records": found[0], "more": found[1]}
 
     async def secret(self, _question: dict[str, Any]) -> Mapping[str, Any]:
         """The commitment of a secret that is on this node's disk and in force nowhere; an admin's next version names it. The

@@ -12,6 +12,7 @@ from node.app.admin_sessions import Signed, read_signed
 from node.app.admin_vouchers import AdminVouchersService, VoucherOrder, batch_line
 from node.app.adoption_messages import became, not_open
 from node.app.adoption_views import AdoptionOutcome
+from node.app.overspending import overspending
 from node.app.rule_adoption import RuleAdoption
 from node.app.rule_meanings import RuleMeanings
 from node.app.status import StatusSnapshot
@@ -120,7 +121,10 @@ class ConsoleService:
             line = line_view(reconciler.effective_policy, reconciler.uplink_rate_control, account)
             lines = (lines[0], *_line_now(line), *lines[1:])
         *limits, objecting = lines
-        lines = (*limits, *self._only_observed(account, moment), objecting)
+        others = self._status_snapshot.other_nodes()
+        over = overspending(allowance, reconciler.effective_policy.present) if others else None
+        told = () if over is None else (over.sentence,)
+        lines = (*limits, *self._only_observed(account, moment), *told, objecting)
         return {
             "account": account,
             "tier": self._reconciler.member_directory.unit(account).tier,
@@ -130,6 +134,7 @@ class ConsoleService:
             "sentence": said,
             "explain": lines,
             "line": line,
+            "overspending": over,
         }
 
     def _only_observed(self, account: AccountId, moment: Moment) -> Iterable[str]:

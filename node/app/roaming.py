@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Literal, Protocol
 
 from node.accounts.device_bindings import Binding
-from node.accounts.vouchers import Voucher, voucher_state
+from node.accounts.vouchers import LASTS_MAX, Voucher, voucher_state
 from node.app.roaming_records import (
     NO_END,
     NoBinding,
@@ -107,13 +107,13 @@ def decide(told: ToldDevice, here: DeviceHere, rules: NodeRules, accounts: Accou
     if (reason := _why_not(session, here, rules, at)) is not None:
         return Stays(reason)
     if here.owner is not None:
-        return Comes(None, session.terms, _lasts(session, at))
+        return Comes(None, session.terms, lasts(session, at))
     wanted = _wanted(session, told.binding, here)
     if wanted is None or not _is_valid(wanted, accounts, at):
         return Stays("account")
     if not _is_open(wanted, rules):
         return Stays("way")
-    return Comes(None if _is_as_it_is(wanted, here) else wanted, session.terms, _lasts(session, at))
+    return Comes(None if _is_as_it_is(wanted, here) else wanted, session.terms, lasts(session, at))
 
 
 def _why_not(session: TheSession, here: DeviceHere, rules: NodeRules, at: Now) -> Reason | None:
@@ -159,7 +159,8 @@ def _is_as_it_is(wanted: Binding, here: DeviceHere) -> bool:
     return wanted == here.bound or (is_own and here.bound is None)
 
 
-def _lasts(session: TheSession, at: Now) -> Milliseconds | None:
+def lasts(session: TheSession, at: Now) -> Milliseconds | None:
+    """How long a session that is not over may last here; None: as long as a session lasts here."""
     if session.end_s == NO_END or at.wall_s is None:
         return None
-    return Milliseconds((session.end_s - at.wall_s) * 1000)
+    return Milliseconds(min((session.end_s - at.wall_s) * 1000, LASTS_MAX))

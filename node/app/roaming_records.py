@@ -20,8 +20,6 @@ from node.units import AccountId, NodeId
 SESSION, BINDING, BLOCKED = "session", "binding", "blocked"
 """Kinds of records."""
 NO_END = 0
-END_MAX = 7_258_118_400
-"""The year 2200, in Unix time: what comes of it is a day, and a time that the kernel takes."""
 END_TOLERANCE_S = 60
 """A session that ends so little later is not told again."""
 ENDLESS_DAYS = 30
@@ -123,7 +121,7 @@ def read_session(value: Value) -> TheSession | SessionEnded | None:
             return SessionEnded()
         case {"account": account, "way": way, "terms": terms, "end": end, "node": str(node)}:
             is_right = is_account(account) and way in WAYS and (terms == "" or is_text(terms))
-            if is_right and is_number(end) and end <= END_MAX and _MARK.fullmatch(node):
+            if is_right and is_number(end) and _MARK.fullmatch(node):
                 return TheSession(AccountId(account), way, terms, end, node)
     return None
 

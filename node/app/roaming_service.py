@@ -19,7 +19,7 @@ from node.accounts.vouchers import Voucher
 from node.app.account import AccountService
 from node.app.admin_people import AdminPeopleService
 from node.app.known_devices import KnownDevices
-from node.app.roaming import Comes, DeviceHere, IsBlocked, NodeRules, Stays, ToldDevice, decide
+from node.app.roaming import Comes, DeviceHere, IsBlocked, NodeRules, Stays, ToldDevice, decide, lasts
 from node.app.roaming_records import (
     BINDING,
     BLOCKED,
@@ -97,6 +97,7 @@ def roaming_service(
     )
     people.came_from, people.devices_with_sessions = made.came_from, made.devices_with_sessions
     link.on_neighbour, app.on_device = made.seen, made.asked
+    app.erasures.names, app.erasures.find = names, made.find
     app.admission.block_elsewhere = made.block_of
     return made
 
@@ -194,6 +195,10 @@ class RoamingService:
         """The reason why an admin of another node blocked the device; None if none did."""
         block = read_block(self._value(BLOCKED, self._names.every(mac)))
         return block.because if isinstance(block, TheBlock) else None
+
+    def find(self, name: str) -> MacAddress | None:
+        """The device here with this name."""
+        return self._devices.find(name)
 
     # --- what admins see ------------------------------------------------------------------------
 
@@ -340,10 +345,8 @@ class RoamingService:
         here = replace(session, end_s=max(1, at.wall_s + (state.until - at.now) // 1000))
         if session.account != self._table.session_entries[mac].account or not is_later(session, here):
             return
-        is_endless = session.end_s == NO_END
-        if is_endless or not session.is_over(at.wall_s):
-            lasts_ms = None if is_endless else Milliseconds((session.end_s - at.wall_s) * 1000)
-            self._admit(mac, session.terms, lasts_ms)
+        if not session.is_over(at.wall_s):
+            self._admit(mac, session.terms, lasts(session, at))
 
     # --- what changes here ----------------------------------------------------------------------
 

@@ -105,6 +105,11 @@ class SharedRegistry:
         if is_plentiful:
             self._plentiful.add(kind)
 
+    @property
+    def kinds(self) -> tuple[str, ...]:
+        """Those that were registered."""
+        return tuple(self._kinds)
+
     def put(self, kind: str, key: str, value: Value, until: str = "") -> None:
         """Tell other nodes what is no change of the registry's rows, and store it with the next save."""
         if self.generation:
@@ -220,7 +225,11 @@ class SharedRegistry:
         for kind, each in self._kinds.items():
             rows += self._put_absent(kind, each, found)
         for change in early:
-            rows += self._rows_for(change)
+            made = tuple(self._rows_for(change))
+            self._unapplied |= dict.fromkeys(
+                (each.kind, each.key) for each in made
+            )  # memory has the stored rows now
+            rows += made
         self._reapply()
         self.woken()
         return rows

@@ -16,7 +16,8 @@ from node.accounts.changes import Batch, Change, SavedVoucher
 from node.accounts.registry_record import RegistryRecord, Value
 from node.accounts.voucher_records import (
     BATCH_RECORD,
-    END_MOVES_S,
+    LISTED_DAYS,
+    STALE_DAYS,
     UNUSED_DAYS,
     VOUCHER_RECORD,
     VoucherFacts,
@@ -34,14 +35,12 @@ from node.accounts.voucher_records import (
     voucher_until,
     voucher_value,
 )
-from node.accounts.vouchers import is_end_earlier
+from node.accounts.vouchers import LEASE_MOVES_S, is_end_earlier
 from node.app.shared_registry import Said, SharedRegistry
 from node.control.ports import Clock
 from node.control.reconciler import Reconciler
 from node.units import AccountId, Milliseconds, NodeId
 
-STALE_DAYS = 30
-"""A list that nobody confirmed for so long can have vouchers that ended and were forgotten everywhere."""
 WAITING_MAX = 64
 """Pages with lists for which there is no room now, kept to be tried again; others are, after a restart."""
 LOOK_EVERY_S = 600.0
@@ -58,6 +57,8 @@ class SharedVouchers:
         self.woken: Callable[[], None] = lambda: None
         self._heard: dict[tuple[NodeId, int], BatchContent] = {}
         """Pages that were not taken in yet, or not whole, by author and part."""
+        self._to_store: dict[int, None] = {}
+        """Numbers of batches whose list is not stored as it is."""
         self._to_apply: dict[AccountId, None] = {}
         """Vouchers whose record is to be applied again."""
         self._to_tell: dict[AccountId, None] = {}
@@ -71,9 +72,13 @@ class SharedVouchers:
 
     async def run(self) -> None:
         """Until cancelled: take in what the pages of other nodes say."""
+        clock, stored_s = asyncio.get_running_loop(), 0.0
         while True:
             self._has_news.clear()
             await self._take_all()
+            if clock.time() - stored_s >= LOOK_EVERY_S:
+                stored_s = clock.time()
+                self._store_lists()
             self._check_ends()
             await self._apply_again()
             self._tell_again()
@@ -95,9 +100,10 @@ class SharedVouchers:
         return "" if today == DAY_UNKNOWN else today
 
     def own(self) -> Iterator[BatchSaid]:
-        """The batches that this node issued, as it says them. A voucher that was forgotten is not in them."""
+        """The batches that this node issued, as it says them. A voucher that ended more than a day ago is not in them."""
+        before_s = (self._reconciler.persistence.instant().wall_s or 0) - LISTED_DAYS * 86_400
         for number, batch in self._vouchers.batches.items():
-            accounts = self._vouchers.list_of(number) if batch.origin is None else ""
+            accounts = self._vouchers.list_without_ended(number, before_s) if batch.origin is None else ""
             if accounts:
                 lasts, devices = batch.lasts_ms, batch.devices_max
                 yield BatchSaid(number, batch.issued_day, batch.group, lasts, devices, accounts)
@@ -112,7 +118,7 @@ class SharedVouchers:
             return ()
         return (
             f"{self._beyond} batches of vouchers of other nodes are not valid at this node, because it can keep no more: "
-            "revoke those that are not needed any longer; ended vouchers are forgotten after 30 days",
+            "issue fewer; vouchers are forgotten 30 days after their end, or 400 days after their issue if nobody used them",
         )
 
     # --- lists ----------------------------------------------------------------------------------
@@ -122,18 +128,20 @@ class SharedVouchers:
         heard, self._heard = self._heard, {}
         beyond = 0
         for (author, part), content in heard.items():
-            left = [each for each in content.batches if not self._take(author, each, content.day)]
-            beyond += len(left)
+            left = 0
+            for each in content.batches:
+                left += not self._take(author, each, content.day)
+                await asyncio.sleep(0)
+            beyond += left
             if left and (author, part) not in self._heard and len(self._heard) < WAITING_MAX:
                 self._heard[author, part] = content
-            await asyncio.sleep(0)
         self._beyond = beyond
 
     def _take(self, author: NodeId, said: BatchSaid, day: str) -> bool:
         """False if there is no room for it."""
         is_own, today = author == self._own, self.today()
-        is_known = not is_own and self._vouchers.number_here(author, said.number) is not None
-        if not is_known and (
+        known = None if is_own else self._vouchers.number_here(author, said.number)
+        if known is None and (
             _is_older(day, today, STALE_DAYS) or _is_older(said.issued_day, today, UNUSED_DAYS)
         ):
             return True
@@ -152,8 +160,17 @@ class SharedVouchers:
         if rows is None:
             return False
         for batch in rows:
-            self._keep((batch, *self._known_of(batch)))
+            self._to_store[batch.number] = None
+            if batch.number != known:
+                self._store_lists()
+                self._keep(self._known_of(batch))
         return True
+
+    def _store_lists(self) -> None:
+        """A new list at once. One that got shorter later: its page is read again after a crash, and a node could make it
+        shorter each second."""
+        numbers, self._to_store = self._to_store, {}
+        self._keep(self._vouchers.batches[number] for number in numbers if number in self._vouchers.batches)
 
     def _known_of(self, batch: Batch) -> Iterable[Change]:
         """What records that came before it say of a batch and its vouchers."""
@@ -183,7 +200,12 @@ class SharedVouchers:
         if facts is None:
             return None
         self._compare(change, known)
-        until = voucher_until(facts, self._vouchers.batches[change.voucher.batch], self.today())
+        until, today = (
+            voucher_until(facts, self._vouchers.batches[change.voucher.batch], self.today()),
+            self.today(),
+        )
+        if before is None and until and until < today:
+            return None  # it was forgotten, here and elsewhere
         return self._same(before, voucher_value(facts)) or (key, voucher_value(facts), until)
 
     def _batch_said(self, change: Change) -> Said | None:
@@ -209,7 +231,7 @@ class SharedVouchers:
         """A clock that was corrected moved the end of a voucher that another node says."""
         if not saved.voucher.used_elsewhere or saved.lease is None or known is None or not known.ends_s:
             return
-        if abs((saved.lease.ends_wall_s or 0) - known.ends_s) >= END_MOVES_S:
+        if abs((saved.lease.ends_wall_s or 0) - known.ends_s) >= LEASE_MOVES_S:
             self._to_apply[saved.voucher.account] = None
             self._has_news.set()
 

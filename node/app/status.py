@@ -222,9 +222,13 @@ class StatusSnapshot:
         """The name of another node of the community, as far as it is known."""
         return name_of_node(node, self.peers(), self._node_pages())
 
+    def other_nodes(self) -> frozenset[NodeId]:
+        """Of the community."""
+        return self._roster() - {self._reconciler.node}
+
     def node_names(self) -> frozenset[str]:
         """The names of all nodes of the community; empty while one of them is not known."""
-        others = set(self._roster()) - {self._reconciler.node}
+        others = self.other_nodes()
         return node_names(self._config.node.name, others, self.peers(), self._node_pages())
 
     def _flows(self) -> FlowsRow:

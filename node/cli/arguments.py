@@ -230,13 +230,13 @@ VERBS: tuple[Verb, ...] = (
     ),
     Verb(
         ("vouchers", "list"),
-        "Every batch of vouchers, and how many of them are used.",
+        "Every batch of vouchers of all nodes, and how many of them are used.",
         "procomu vouchers list",
         (_JSON,),
     ),
     Verb(
         ("vouchers", "revoke"),
-        "Revoke a batch or one voucher. Anyone online with it is disconnected at once.",
+        "Revoke a batch or one voucher, at every node. Anyone online with it is disconnected at once.",
         "procomu vouchers revoke 7K3M-9Q2W-4X1Z",
         (
             Argument("WHICH", "the number of a batch, or the code of one voucher"),
@@ -401,6 +401,12 @@ VERBS: tuple[Verb, ...] = (
         "What admins signed of the rules and of the members, and whether this node has it.",
         "procomu community versions",
         (_JSON,),
+    ),
+    Verb(
+        ("community", "told"),
+        "What the nodes tell each other about people, in which version, and which node says it.",
+        "procomu community told ana",
+        (Argument("[WHO]", "only about this account"), _JSON),
     ),
     Verb(("peers",), "Other nodes, and strangers.", "procomu peers", (_JSON,)),
     Verb(

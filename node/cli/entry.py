@@ -24,8 +24,9 @@ def commands_beside(verb: str) -> Mapping[str, Callable[[CommandContext], int]]:
     from node.cli.community_admins import ADMIN_COMMANDS  # noqa: PLC0415
     from node.cli.community_commands import COMMUNITY_COMMANDS  # noqa: PLC0415
     from node.cli.community_files import FILE_COMMANDS  # noqa: PLC0415
+    from node.cli.told_commands import TOLD_COMMANDS  # noqa: PLC0415
 
-    return {**COMMUNITY_COMMANDS, **ADMIN_COMMANDS, **FILE_COMMANDS}
+    return {**COMMUNITY_COMMANDS, **ADMIN_COMMANDS, **FILE_COMMANDS, **TOLD_COMMANDS}
 
 
 def main(words: Sequence[str] | None = None) -> int:

@@ -1,12 +1,12 @@
 """nftables rules for TCP flows that began at another node of the community, whose device is here now.
 
 Connection tracking does not know such a flow: its packets are new, and not the first. A reset would end it before the device
-is let in here, so until then they are dropped, and sent again. Flows that began here are refused as ever.
+is let in here, so until then they are dropped, and sent again, if the flow is between the LAN and another node. Flows by the
+uplink are refused as ever: they have ended here, or have another node's address and cannot go on.
 
 Afterwards the device's own packets carry it on. A download has none until its server's packets arrive, which have no mark.
 Those to the address under which the device was heard when it came pass for a while, uncounted as all traffic inside the
-community; later ones get the mark of the device that lately began a flow from their address. Only traffic inside the
-community can go on: what leaves by an uplink usually has the address of the node where it began.
+community; later ones get the mark of the device that lately began a flow from their address.
 """
 
 from collections.abc import Collection, Iterable
@@ -19,7 +19,6 @@ CAME_S, CAME_MAX = 30, 65_535
 """A server sends again after 0.2, 0.4, 0.8, 1.6, 3.2, 6.4 and 12.8 seconds."""
 
 _LATER = "meta l4proto tcp ct state new tcp flags & (syn | rst) == 0"
-_UNKNOWN = f"{_LATER} drop"
 _FAMILIES = (("4", "ip", "ipv4_addr"), ("6", "ip6", "ipv6_addr"))
 
 
@@ -64,4 +63,6 @@ def moved_rules(links: Collection[str], marked: Iterable[str]) -> tuple[tuple[st
         for version, ip, _ in _FAMILIES
         for does in (f"{ip} daddr @came{version} accept", f"ct mark set {ip} daddr map @places{version}")
     ]
-    return (*moved, *marked, _UNKNOWN), (_UNKNOWN,)
+    return (*moved, *marked, f"iifname {{ {names} }} {_LATER} drop"), (
+        f"oifname {{ {names} }} {_LATER} drop",
+    )

@@ -88,7 +88,11 @@ def read_cnml(file: BinaryIO, at: datetime) -> NodeGraph:
                 raise NodeError(f"the file is larger than {FILE_BYTES_MAX:,} bytes", "export a smaller zone")
             parser.Parse(chunk, False)
         parser.Parse(b"", True)
-    except expat.ExpatError as error:
+    except (
+        expat.ExpatError,
+        ValueError,
+        LookupError,
+    ) as error:  # the last two: encodings that are none, or not read
         raise NodeError(f"the file is no XML: {error}", "download it again") from error
     if not zone.is_cnml:
         raise NodeError("the file is XML, but no CNML", "export the zone in CNML, in detail")

@@ -44,9 +44,12 @@ INVENTORY = (
         "community_records",
         N_(
             "What admins signed about the community: their keys and names, which nodes belong to it, and the invites that "
-            "new nodes came with. Every node of the community has the same."
+            "new nodes came with. Also the newest versions of the rules and of the list of members. Every node of the "
+            "community has the same."
         ),
-        N_("as long as the community exists; a newer statement replaces an older one about the same node"),
+        N_(
+            "as long as the community exists; a newer statement replaces an older one about the same node or list"
+        ),
     ),
     InventoryEntry(
         "rule_versions",

@@ -166,6 +166,15 @@ class StoredArchive:
     def __init__(self, store: Store) -> None:
         self._store = store
 
+    async def devices(self) -> tuple[MacAddress, ...]:
+        """All devices with a row; none while the database cannot be read."""
+        rows = "SELECT mac FROM devices UNION SELECT mac FROM sessions UNION SELECT mac FROM bindings"
+        with suppress(StorageTrouble):
+            return tuple(
+                MacAddress(mac) for (mac,) in await self._store.read(lambda db: db.execute(rows).fetchall())
+            )
+        return ()
+
     async def append(self, record: AdoptionRecord) -> AdoptionRecord:
         """Appends to the log of adoptions; it is on the disk when this returns. Returns the record as it stands there. A
         full log loses its oldest records."""

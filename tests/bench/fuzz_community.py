@@ -14,6 +14,7 @@ from mesh.usage_kind import PageContent
 from node.identity import verify
 from node.units import NodeId
 from tests.fakes.community_statements import SEED, begun, next_record, state_of
+from tests.fakes.file_versions import signed, version_of
 from tests.fakes.neighbours import id_of, key_of
 
 VILLAGE = "the-village"
@@ -39,6 +40,8 @@ class FuzzedCommunity:
     id: str
     statements: tuple[SignedStatement, ...]
     competing: tuple[SignedStatement, ...]
+    files: tuple[SignedStatement, ...]
+    """Versions of its files: earlier ones, two that were signed apart, and one whose text cannot be unpacked."""
 
 
 def fuzzed_community() -> FuzzedCommunity:
@@ -52,7 +55,15 @@ def fuzzed_community() -> FuzzedCommunity:
     competing = tuple(
         next_record(state.head, state.head_hash, ["rosa", other], 1, ["rosa"]) for other in ("pau", "nuria")
     )
-    return FuzzedCommunity(first.community, (*first.statements, *more), competing)
+    return FuzzedCommunity(first.community, (*first.statements, *more), competing, _files(first.community))
+
+
+def _files(community: str) -> tuple[SignedStatement, ...]:
+    one = version_of(community, "rules", "one")
+    here, there = (version_of(community, "rules", text * 2_000, one) for text in ("here", "there"))
+    people = version_of(community, "members", "people")
+    bomb = version_of(community, "members", "0" * 10_000_000, people)
+    return tuple(signed(each, "rosa") for each in (one, here, there, people, bomb))
 
 
 @dataclass(frozen=True, slots=True)

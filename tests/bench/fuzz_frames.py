@@ -8,7 +8,9 @@ import random
 from collections import deque
 from typing import Any
 
+from mesh.community_service import COMMUNITY_EXTENSIONS
 from mesh.exchange import PAGE_KIND
+from mesh.file_version import FILES
 from mesh.invite import make_use
 from mesh.messages import (
     EXTENSIONS,
@@ -28,14 +30,14 @@ from mesh.messages import (
 )
 from mesh.page_format import VERSION, assemble_page, canonical, page_head
 from mesh.past_kind import past_body
-from mesh.record_exchange import RECORDS_EXTENSION
-from mesh.secret_exchange import SECRETS_EXTENSION
 from mesh.signed_statement import SignedStatement, as_json
 from mesh.usage_kind import usage_body
 from node.identity import sign
 from node.units import AccountId, NodeId
 from tests.bench.fuzz_community import HOSTILE, REMOVED, SILENT, VILLAGE, FuzzedCommunity, SignedLog
 from tests.fakes.community_statements import SEED, said_of
+from tests.fakes.file_versions import signed as signed_version
+from tests.fakes.file_versions import version_of
 from tests.fakes.neighbours import bucket, id_of, key_of
 
 DAYS, PARTS, INCARNATIONS, ROWS_MAX = (
@@ -65,8 +67,13 @@ class FrameFuzzer:
         """Pages by author, of rising numbers: those that are replayed."""
         for name in (SILENT, REMOVED):
             self._old[name] = [self._page(name, seq) for seq in range(1, 40)]
-        for each in (*community.statements, *community.competing):
+        for each in (*community.statements, *community.competing, *community.files):
             signed.add_statement(each)
+        self._forged_files = [
+            signed_version(version_of(community.id, file, f"forged by {name}"), name)
+            for file in FILES
+            for name in (HOSTILE, REMOVED)
+        ]
         self._uses = [make_use(SEED, community.id, id_of(f"user-{number}"), "") for number in range(USERS)]
         for each in self._uses:
             signed.add_statement(each)
@@ -84,7 +91,7 @@ class FrameFuzzer:
                 id_of(HOSTILE),
                 HOSTILE,
                 self._hex(16),
-                self.chance.choice(((), (*EXTENSIONS, RECORDS_EXTENSION, SECRETS_EXTENSION), EXTENSIONS)),
+                self.chance.choice(((), (*EXTENSIONS, *COMMUNITY_EXTENSIONS), EXTENSIONS)),
                 self.chance.choice(("", "0" * 15 + str(self.chance.randint(0, 9)))),
             )
         )
@@ -234,16 +241,22 @@ class FrameFuzzer:
             (
                 self._record_frame(self.chance.choice(self._community.statements)),
                 self._record_frame(self.chance.choice(self._community.competing)),
+                self._record_frame(self.chance.choice(self._community.files)),
+                self._record_frame(self.chance.choice(self._forged_files)),
                 self._record_frame(self.chance.choice(self._uses)),
                 self._record_frame(self.chance.choice(forged)),
                 self._forged_statement(),
-                canonical({"is": "records", "community": known, "digest": self._hex(32), "nodes": self._hex(16)}),
+                self._summary(),
                 canonical({"is": "secret", "community": known, "secret": self._hex(64)}),
                 canonical({"is": "secretheld", "community": known, "number": self.chance.choice((0, 1, 2, 10**15))}),
                 self._secret_request(),
                 canonical({"is": "recordlist", "community": known, "names": [self._hex(16)], "asks": True}),
             )
         )  # fmt: skip
+
+    def _summary(self) -> bytes:
+        said = {"community": self._community.id, "digest": self._hex(32), "nodes": self._hex(16)}
+        return canonical({"is": "records", **said, "files": self._hex(32)})
 
     def _secret_request(self) -> bytes:
         said = {"community": self._community.id, "commitment": self._hex(64), "digest": self._hex(32)}
@@ -254,7 +267,11 @@ class FrameFuzzer:
 
     def _forged_statement(self) -> bytes:
         """Another text under valid signatures, or the text inside with odd values."""
-        said = as_json(self.chance.choice((*self._community.statements, *self._community.competing)))
+        said = as_json(
+            self.chance.choice(
+                (*self._community.statements, *self._community.competing, *self._community.files)
+            )
+        )
         odd = self._odd(json.loads(said["text"]))
         text = json.dumps(odd, sort_keys=True, separators=(",", ":"), ensure_ascii=self.chance.random() < 0.5)
         return json.dumps({"is": "record", "record": {**said, "text": text}}, separators=(",", ":")).encode()

@@ -155,7 +155,7 @@ class FuzzedNode:
         return {
             "nodes": sorted(nodes),
             "pages": [raw.hex() for raw in held],
-            "statements": [as_json(each) for each in state.statements()],
+            "statements": [as_json(each) for each in state.every_name().values()],
             "buckets": [
                 [
                     *(key.node, key.incarnation, key.account, key.day),

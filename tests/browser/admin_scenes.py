@@ -41,6 +41,13 @@ from tests.fakes.use_cases import KEY, UseCases
 
 ISSUE: dict[str, str] = {"count": "26", "lasts": "7", "group": "day-pass", "note": "for the festival"}
 HOST = "127.0.0.1"
+_TWO_DEVICES = """
+[[rule]]
+id = "two-devices"
+devices = 2
+who = "everyone"
+by = "D-2025-005"
+"""
 
 
 SCHOOL = MacAddress("02:00:00:00:00:05")
@@ -101,6 +108,22 @@ async def open_with_cases() -> AsyncIterator[int]:
                 assert isinstance(opened, LadderCase), opened
             assert await app.portal.add_objection(PHONE, "ladder:big-users:1", "It was a backup.") is None
             await app.admin.cases.lift("admin Pere", 2)
+            async with open_admin_server(app.admin) as server:
+                assert server.bound is not None
+                yield server.bound[1]
+    finally:
+        folder.cleanup()
+
+
+@asynccontextmanager
+async def open_with_walkers() -> AsyncIterator[int]:
+    """The admin server of a node where a device came from another one, and whose account has many at all nodes."""
+    folder = await asyncio.to_thread(tempfile.TemporaryDirectory)
+    try:
+        async with admin_app(Path(folder.name), rules=RULES + _TWO_DEVICES) as app:
+            await populate(app)
+            app.admin.people.came_from = {PHONE: "hills"}.get  # type: ignore[assignment]
+            app.admin.people.devices_with_sessions = {"ana": 3}.get  # type: ignore[assignment]
             async with open_admin_server(app.admin) as server:
                 assert server.bound is not None
                 yield server.bound[1]
@@ -492,6 +515,7 @@ ADMIN_SCENES = (
     _admin("nobody found", "people", "/people", after=sends("/people", q="zebedee")),
     _admin("one account", "person", "/people/account?id=ana"),
     _admin("no reason given", "person", "/people/account?id=ana", after=sends("/people/block", because=" ")),
+    _admin("an account whose device walks", "person", "/people/account?id=ana", server=open_with_walkers),
     _admin("one account taken off", "person", "/people/account?id=ana", before=_BLOCKED),
     _admin("taken off", "taken off", "/people/blocked"),
     _admin("members", "members", "/members"),

@@ -1,5 +1,6 @@
 """The pages on which admins share the rules and the members with all nodes, or take those of the community."""
 
+import asyncio
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -259,3 +260,26 @@ async def test_a_file_that_is_too_large_is_refused_with_what_to_do(browser: Admi
     status, text = await share(browser, "members")
     assert (422, True) == (status, "too large to share" in text)
     assert "not shared" == kind(browser, "members")
+
+
+async def test_rules_on_trial_are_not_shared_and_the_form_says_so(browser: AdminBrowser) -> None:
+    await found(browser)
+    await browser.app.adoption.adopt(FASTER, "admin Ana")
+    assert "confirm them first" in await page(browser, "/rules/share")
+    assert 303 == (await share(browser, "rules"))[0]
+    state = browser.app.node.community.state
+    assert state is not None
+    assert [text_hash(RULES)] == [each.version.hash for each in state.file("rules").heads]
+
+
+async def test_a_form_that_is_sent_twice_or_by_two_admins_at_once_signs_one_version(
+    browser: AdminBrowser,
+) -> None:
+    await found(browser)
+    hidden = {"hash": field_in(await page(browser, "/rules/share"), "hash")}
+    async with asyncio.TaskGroup() as group:
+        both = [group.create_task(signs(browser, "/rules/share", **hidden)) for _ in range(2)]
+    assert [303, 303] == [each.result()[0] for each in both]
+    state = browser.app.node.community.state
+    assert state is not None
+    assert 1 == len(state.file_names())

@@ -5,11 +5,14 @@ from contextlib import AsyncExitStack
 
 import pytest
 
+from mesh.registry_kind import registry_part
+from node.accounts.registry_record import RegistryRecord
+from node.accounts.vouchers import LASTS_MAX
 from node.app.roaming_records import BINDING, BLOCKED, SESSION
 from node.app.views import Refused, TermsAccepted
 from node.sessions import state as session_state
 from node.sessions.table import IDLE_OF_ACCOUNT
-from node.units import MacAddress, Milliseconds
+from node.units import MacAddress, Milliseconds, NodeId
 from tests.fakes.roaming_nodes import SECRET, RoamingNode, exchange, names, tell
 from tests.fakes.use_cases import ANA, BEN, CAI, HOUR_MS, LISTED
 
@@ -410,6 +413,51 @@ async def test_a_record_that_was_heard_in_a_split_is_never_stronger_than_leaving
     await exchange(square, hills)
     assert not square.passes(BEN)
     assert not hills.passes(BEN)
+
+
+LYING = (
+    {},
+    {"ended": 1},
+    {"account": "ana", "way": ["terms"], "terms": "1", "end": 0, "node": "x"},
+    {"account": "ana", "way": "terms", "terms": "1", "end": 2**60, "node": "x"},
+    {"account": "a" * 2000, "way": "terms", "terms": "1", "end": 0, "node": "x"},
+    {"account": "carme", "way": "terms", "terms": "1", "end": 0, "node": "x"},
+    {"account": "guest-zz", "way": "terms", "terms": "1", "end": 0, "node": "x"},
+    {"gone": "yes", "because": {}, "day": [], "host": 7},
+    {"because": "x" * 5000},
+)
+
+
+@pytest.mark.parametrize("value", LYING)
+async def test_what_a_member_node_makes_up_lets_nobody_into_an_account_that_is_not_theirs(
+    nodes: Nodes, value: dict[str, object]
+) -> None:
+    """A record has the form that its kind has, or it says nothing."""
+    _, hills = nodes
+    hills.roaming.seen(BEN)
+    for kind in (SESSION, BINDING, BLOCKED):
+        name = hills.names.newest(BEN)
+        record = RegistryRecord(kind, name, 9, "", value)
+        hills.shared.take(NodeId("x" * 52), registry_part(kind, name), [record])
+    await hills.settle()
+    assert not hills.passes(BEN)
+    assert session_state.Unauthorized() == hills.app.loop.session_table.state(BEN)
+    assert hills.app.loop.registry.bindings.get(BEN) is None
+    await hills.app.join(BEN)
+
+
+async def test_an_end_in_another_age_is_taken_as_the_end_of_a_session_here() -> None:
+    async with RoamingNode("h", session_ms=None).life() as hills:
+        name = hills.names.newest(BEN)
+        value = {"account": "guest-0b", "way": "terms", "terms": "1", "end": 2**53 - 1, "node": "x"}
+        hills.shared.take(
+            NodeId("x" * 52), registry_part(SESSION, name), [RegistryRecord(SESSION, name, 1, "", value)]
+        )
+        await hills.settle()
+        hills.roaming.seen(BEN)
+        await hills.settle()
+        assert hills.passes(BEN)
+        assert LASTS_MAX // 1000 == hills.app.guest(BEN).seconds_left
 
 
 async def test_an_invented_address_leaves_nothing_but_a_limited_memory(nodes: Nodes) -> None:

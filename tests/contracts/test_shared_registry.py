@@ -346,3 +346,36 @@ async def test_a_node_that_returns_late_does_not_erase_what_came_after(tmp_path:
             await until(lambda: has_word(coast, "salt-and-bread"))
             await asyncio.sleep(1.5)
             assert all(has_word(node, "salt-and-bread") for node in (hill, valley, coast))
+
+
+async def rows_of_phone(node: SharedNode) -> int:
+    return sum(
+        [
+            await node.store.run(
+                lambda db, name=name: db.execute(
+                    f"SELECT count(*) FROM {name} WHERE mac = ?", [PHONE]
+                ).fetchone()[0]  # type: ignore[misc]
+            )
+            for name in ("sessions", "devices", "bindings")
+        ]
+    )
+
+
+async def test_what_another_node_keeps_of_an_erased_device_goes_too_also_what_only_its_database_knows(
+    tmp_path: Path,
+) -> None:
+    hill, valley = SharedNode("hill", tmp_path, "valley"), SharedNode("valley", tmp_path, "hill")
+    async with valley.running():
+        await valley.loop.admit(PHONE, "1")
+        await valley.loop.leave(PHONE)
+        await valley.loop.persistence.flush(valley.clock.now)
+        assert await rows_of_phone(valley) >= 2
+        await valley.store.run(lambda db: db.execute("DELETE FROM sessions"))
+    async with hill.running():
+        await hill.loop.admit(PHONE, "1")
+        await hill.erase(PHONE)
+    async with hill.running(), valley.running(hill):
+        async with asyncio.timeout(20):
+            while await rows_of_phone(valley):
+                await asyncio.sleep(0.1)
+        assert 0 == await rows_of_phone(hill)

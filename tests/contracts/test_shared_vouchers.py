@@ -1,17 +1,21 @@
 """Two and three real nodes: a voucher of one is valid at all, for what is left of its time."""
 
 import asyncio
+import sqlite3
 import time
+from contextlib import closing
 from datetime import timedelta
 from pathlib import Path
 
 import pytest
 
 from mesh import registry_pages
-from mesh.batch_kind import BATCH_PARTS, batch_label
+from mesh.batch_kind import BATCH_PARTS, BatchContent, BatchSaid, batch_label
+from mesh.registry_kind import registry_part
 from node.accounts import voucher_store
 from node.accounts.auth_result import Accepted, Rejected
 from node.accounts.codes import Code, shown
+from node.accounts.registry_record import RegistryRecord
 from node.accounts.voucher_store import IssueResult
 from node.accounts.vouchers import Batch, Voucher, voucher_state
 from node.app import shared_vouchers
@@ -200,7 +204,7 @@ async def test_a_voucher_used_where_the_clock_is_not_known_counts_from_when_it_i
         await until(lambda: abs(left_ms(hill, code) - (DAY_MS - 7_200_000)) < 3_000)
 
 
-@pytest.mark.parametrize("wrong_s", [-7_200, 7_200, 20 * 86_400])
+@pytest.mark.parametrize("wrong_s", [-7_200, 7_200, 5 * 86_400])
 async def test_a_node_with_a_wrong_clock_changes_no_end_and_has_the_right_one_when_it_is_corrected(
     tmp_path: Path, wrong_s: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -310,6 +314,56 @@ async def test_what_is_beyond_the_limit_of_all_vouchers_is_not_valid_and_told(
         assert isinstance(enter(valley, small.codes[0]), Accepted)
 
 
+DIGITS = str.maketrans("0123456789", "abcdefghij")
+
+
+async def test_a_hostile_member_fills_no_node_and_takes_no_voucher(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It lists others' accounts as its own, with more time, and new vouchers each moment; its records say nonsense. What it
+    revokes, the next change at an honest node outranks."""
+    monkeypatch.setattr(voucher_store, "VOUCHERS_OF_NODE_MAX", 40)
+    coast = id_of("coast")
+    hill = SharedNode("hill", tmp_path, "valley", "coast")
+    async with hill.running():
+        code = (await issue(hill)).codes[0]
+        store, batches = hill.loop.registry.vouchers, hill.shared.batches
+        account = store.find(code).account  # type: ignore[union-attr]
+        key = account.removeprefix("voucher-")
+        assert batches is not None
+        for number in range(1, 200):
+            own = {f"{number:03d}{n:02d}aaaaaaa".translate(DIGITS) for n in range(10)}
+            said = BatchSaid(number, "2026-11-24", "vip", 400 * DAY_MS, 50, "".join(sorted({key, *own})))
+            batches.take(coast, BatchContent("2026-11-24", (said,)))
+            await asyncio.sleep(0.001)
+        await until(
+            lambda: any("batches of vouchers of other nodes" in each for each in hill.mesh.warnings())
+        )
+        assert len(store) <= 3 + 40
+        assert await join(hill, code) == account
+        assert {"day-pass"} == store.groups_of(account)
+        assert abs(left_ms(hill, code) - DAY_MS) < 2_000
+        for version, value in enumerate(NONSENSE, start=7):
+            for kind, name in (("voucher", key), ("batch", f"{id_of('hill')}/1")):
+                record = RegistryRecord(kind, name, version, "", value)
+                hill.shared.take(coast, registry_part(kind, name), [record])
+            await asyncio.sleep(0.05)
+        assert ("used", True) == (state(hill, code), is_online(hill))
+        record = RegistryRecord("voucher", key, 90, "", {"end": 0, "revoked": True})
+        hill.shared.take(coast, registry_part("voucher", key), [record])
+        await until(lambda: not is_online(hill))
+        await turn(hill, code, back=True)
+        assert "used" == state(hill, code)
+        effective = hill.shared.records.effective("voucher", key)
+        assert effective is not None
+        assert effective.version > 90
+
+
+NONSENSE: tuple[dict[str, object], ...] = (
+    {"end": 10**15}, {"end": "soon"}, {"revoked": "yes"}, {"end": -1}, {"x": [1] * 50},
+)  # fmt: skip
+
+
 def pages_of(node: SharedNode) -> list[bytes]:
     """The batch pages of the node hill that this node holds."""
     held = (
@@ -332,3 +386,26 @@ async def test_a_community_in_which_nothing_changes_sends_no_list_again(tmp_path
             await asyncio.sleep(2.0)
             assert [before] == pages_of(hill) == pages_of(valley)
             assert [1] == [each.version for each in hill.shared.records.all("voucher")]
+
+
+async def test_an_ended_voucher_is_told_for_ten_days_and_leaves_its_list_before(tmp_path: Path) -> None:
+    hill, valley = pair(tmp_path)
+    async with hill.running():
+        made = await issue(hill)
+        await join(hill, made.codes[0])
+    for node in (hill, valley):
+        node.clock.wall += timedelta(days=3)
+        node.clock.reboot()
+    async with hill.running(), valley.running(hill):
+        await until(lambda: "unused" == state(valley, made.codes[1]))
+        assert "unknown" == state(valley, made.codes[0]), "its list has what is of use"
+        assert [1] == [each.version for each in hill.shared.records.all("voucher")]
+    for node in (hill, valley):
+        node.clock.wall += timedelta(days=9)
+    with closing(sqlite3.connect(hill.database)) as db:
+        db.execute("DELETE FROM registry_records")
+        db.commit()
+    async with hill.running():
+        await asyncio.sleep(0.5)
+        assert "ended" == state(hill, made.codes[0])
+        assert [] == [*hill.shared.records.all("voucher")], "what was forgotten is not said again"

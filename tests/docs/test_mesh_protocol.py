@@ -53,11 +53,11 @@ from mesh.past_kind import past_of
 from mesh.roster import nodes_digest
 from mesh.signed_statement import SignedStatement, read_statement
 from mesh.usage_kind import PageContent, usage_rows
-from node.accounts import device_names, voucher_records
+from node.accounts import device_names, voucher_records, voucher_store
 from node.accounts.codes import Code, read_code
 from node.accounts.voucher_records import join_vouchers
 from node.accounts.vouchers import voucher_account, voucher_fingerprint
-from node.app import roaming_records, shared_vouchers
+from node.app import roaming_records
 from node.identity import human_form, key_from_raw, own_node_id, verify
 from node.keyring import Keyring, derived_key
 from tests.docs import mesh_vectors
@@ -220,8 +220,11 @@ def test_the_account_of_a_code_is_that_of_the_vectors() -> None:
 def test_the_document_says_how_long_a_list_of_vouchers_holds() -> None:
     text = " ".join(PAGE.split())
     assert f"again after {batch_pages.SAID_AGAIN_DAYS} days" in text
-    assert f"more than {shared_vouchers.STALE_DAYS} days" in text
+    assert f"more than {voucher_records.STALE_DAYS} days" in text
+    assert 10 == voucher_records.ENDED_DAYS
     assert f"more than {voucher_records.UNUSED_DAYS} days" in text
+    most, of_node = voucher_store.VOUCHERS_MAX, voucher_store.VOUCHERS_OF_NODE_MAX
+    assert f"{most:,} vouchers of all nodes together, and {of_node:,} of one other node" in text
 
 
 def test_the_document_says_how_long_a_record_is_said_by_nobody() -> None:

@@ -9,6 +9,7 @@ from pathlib import Path
 from mesh.announcement import Address, ConfiguredPeer
 from mesh.service import MeshService
 from node.accounts import personal_data
+from node.accounts.device_names import DeviceNames
 from node.app.mesh_usage import MeshUsage
 from node.app.shared_erasures import SharedErasures
 from node.app.shared_kinds import shared_registry
@@ -17,7 +18,7 @@ from node.control.reconciler import Reconciler
 from node.enforcement.plan import FirewallConfig
 from node.governance.rules import ActiveRuleset
 from node.storage.database import Store
-from node.storage.repository import StoredPageCache, StoredRepository
+from node.storage.repository import StoredArchive, StoredPageCache, StoredRepository
 from node.units import MacAddress, NodeId
 from tests.contracts.test_reconciler import MEMBER_DIRECTORY, RULES, until
 from tests.fakes.kernel import FakeKernel
@@ -74,7 +75,8 @@ class SharedNode:
             tick_s=0.02,
         )
         self.shared = shared_registry(self.loop, self.clock)
-        self.erasures = SharedErasures(self.loop, self.shared)
+        self.erasures = SharedErasures(self.loop, self.shared, StoredArchive(self.store).devices)
+        self.erasures.names = DeviceNames(lambda: (b"names" * 8,))
         self.mesh = MeshService(
             key=key_of(self.name),
             community_id=COMMUNITY,
@@ -134,7 +136,7 @@ class SharedNode:
         """As the person with the device does it, whose last one it is."""
         account = self.loop.account_of(mac)
         rows = personal_data.erase(self.loop.registry, account, mac, self.loop.persistence.instant())
-        self.erasures.tell(account)
+        self.erasures.tell(account, mac)
         await self.loop.erase(mac, account, is_last=True, changes=rows)
 
     def knows(self, kind: str, key: str) -> object:

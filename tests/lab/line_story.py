@@ -11,8 +11,11 @@ from tests.lab.node_line import are_together, is_limited, seconds_until, state
 from tests.lab.people import Person
 from tests.lab.village import Router, Village
 
-FOUND_S, RECORD_S, EFFECT_S, OUT_S, BACK_S = 30.0, 30.0, 5.0, 5.0, 40.0
+FOUND_S, RECORD_S, EFFECT_S, VOUCHER_S, REVOKED_S, OUT_S, BACK_S = 30.0, 30.0, 5.0, 5.0, 5.0, 5.0, 40.0
 """What is wanted of each figure, at most."""
+PORTAL = "http://login.procomu.lan"
+APART_S = 120
+"""Two people use a voucher at two ends one after the other, so a little less is left at the second."""
 PART_BYTES = 3_000_000
 QUIET_S = 3.0
 """How long a removed node is watched: usage reaches a member within one second."""
@@ -26,6 +29,12 @@ class LineFigures:
     found_s: float = 0.0
     record_s: float = 0.0
     effect_s: float = 0.0
+    voucher_s: float = 0.0
+    """Until a voucher was known at the other end."""
+    voucher_apart_s: int = 0
+    """How far what is left of it differs at the two ends."""
+    revoked_s: float = 0.0
+    """Until somebody at the other end was disconnected."""
     out_s: float = 0.0
     told_removed: bool = False
     """Whether the removed node says so itself."""
@@ -43,6 +52,18 @@ class LineFigures:
                 self.effect_s <= EFFECT_S,
                 f"usage was known at the other end after {self.effect_s:.1f} s",
             ),
+            (
+                self.voucher_s <= VOUCHER_S,
+                f"a voucher was known at the other end after {self.voucher_s:.1f} s",
+            ),
+            (
+                self.voucher_apart_s <= APART_S,
+                f"what is left of a voucher differs by {self.voucher_apart_s} s",
+            ),
+            (
+                self.revoked_s <= REVOKED_S,
+                f"a voucher revoked at one end was so at the other after {self.revoked_s:.1f} s",
+            ),
             (self.out_s <= OUT_S, f"a removed node was out after {self.out_s:.1f} s"),
             (self.back_s <= BACK_S, f"a node that was taken back knew everything after {self.back_s:.1f} s"),
             (self.told_removed, "the removed node does not say that it was removed"),
@@ -57,6 +78,9 @@ class LineFigures:
             "found_s": round(self.found_s, 2),
             "record_s": round(self.record_s, 2),
             "effect_s": round(self.effect_s, 2),
+            "voucher_s": round(self.voucher_s, 2),
+            "voucher_apart_s": self.voucher_apart_s,
+            "revoked_s": round(self.revoked_s, 2),
             "removed_out_s": round(self.out_s, 2),
             "back_s": round(self.back_s, 2),
             "removed_node_says_so": self.told_removed,
@@ -77,6 +101,7 @@ class LineStory:
         self._meet()
         self._follow_one_record()
         bea = self._share_an_account()
+        self._pass_a_voucher_on()
         self._remove_the_last(bea)
         self.figures.judge()
         return self.figures
@@ -132,6 +157,38 @@ class LineStory:
             f"{self.figures.effect_s:.1f} s later"
         )
         return near
+
+    def _pass_a_voucher_on(self) -> None:
+        """A voucher of one end is used there and at the other end, and revoked where it was issued."""
+        first, last = self._routers[0], self._routers[-1]
+        began = time.monotonic()
+        (code,) = first.ask("vouchers-issue", count="1", group="day-pass", lasts="1 day", devices="3")[
+            "codes"
+        ]
+        self.figures.voucher_s = seconds_until(
+            "the voucher is known at the other end",
+            lambda: bool(last.ask("vouchers-list")["batches"]),
+            began,
+        )
+        left = []
+        for number, router in ((26, first), (27, last)):
+            guest = self._line.settle(f"guest{number}", router, number)
+            guest.join()
+            done = guest.do("press", url=f"{PORTAL}/", ends="/join/code", fields={"code": str(code)})
+            assert done["status"] == 303, done
+            left.append(int((router.device(guest.mac) or {})["seconds_left"]))
+        self.figures.voucher_apart_s = abs(left[0] - left[1])
+        began = time.monotonic()
+        first.ask("vouchers-revoke", which=str(code))
+        self.figures.revoked_s = seconds_until(
+            "the guest at the other end is disconnected",
+            lambda: (last.device(guest.mac) or {}).get("state") != "admitted",
+            began,
+        )
+        self._say(
+            f"a voucher of {first.site.name} was valid at {last.site.name} after {self.figures.voucher_s:.1f} s, with "
+            f"the time it had left; revoked, it was so there after {self.figures.revoked_s:.1f} s"
+        )
 
     def _remove_the_last(self, bea: Person) -> None:
         first, neighbour, last = self._routers[0], self._routers[-2], self._routers[-1]

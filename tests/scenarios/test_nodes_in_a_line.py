@@ -14,4 +14,4 @@ def test_nodes_in_a_line_share_an_account_and_part_with_one_of_them():
         figures = LineStory(line, told.append).run()
     assert [] == figures.unmet
     assert figures.document()["ok"]
-    assert 6 == len(told)
+    assert 7 == len(told)

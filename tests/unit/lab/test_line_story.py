@@ -18,6 +18,7 @@ def test_everything_in_time_is_met() -> None:
     [
         *({"found_s": 31.0}, {"record_s": 31.0}, {"effect_s": 5.1}, {"out_s": 5.1}, {"back_s": 41.0}),
         *({"told_removed": False}, {"learned_after": 1}),
+        *({"voucher_s": 5.1}, {"voucher_apart_s": 121}, {"revoked_s": 5.1}),
     ],
 )
 def test_each_figure_can_be_missed(late: dict[str, float]) -> None:

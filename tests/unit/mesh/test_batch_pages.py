@@ -109,12 +109,12 @@ def test_a_batch_that_is_over_leaves_its_page(node: BatchesFixture) -> None:
 def test_a_page_that_says_the_same_is_published_again_with_its_day(node: BatchesFixture) -> None:
     node.shared.batches = [said(1)]
     node.publish()
-    node.shared.day = "2026-12-13"
-    assert {} == node.publish(), "after 19 days"
-    node.shared.day = "2026-12-14"
-    assert ["2026-12-14"] == [content.day for content in node.publish().values()]
-    node.shared.day = "2026-12-01"
-    assert ["2026-12-01"] == [content.day for content in node.publish().values()], "the clock was wrong"
+    node.shared.day = "2026-11-28"
+    assert {} == node.publish(), "after 4 days"
+    node.shared.day = "2026-11-29"
+    assert ["2026-11-29"] == [content.day for content in node.publish().values()]
+    node.shared.day = "2026-11-27"
+    assert ["2026-11-27"] == [content.day for content in node.publish().values()], "the clock was wrong"
     node.shared.day = ""
     assert {} == node.publish(), "the day is not known now"
 

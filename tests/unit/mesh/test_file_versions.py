@@ -1,5 +1,8 @@
 """Which versions of a file a node holds: the same on all nodes, whatever came first."""
 
+from dataclasses import replace
+
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -8,9 +11,11 @@ from mesh.community_record import CommunityAdmin, CommunityRecord, record_fields
 from mesh.community_state import OLDER, CommunityState
 from mesh.file_version import FILES, FileVersion, read_file_version, unpacked
 from mesh.file_versions import HEADS_MAX
+from mesh.page_format import NUMBER_MAX
 from mesh.record_exchange import RecordExchange
 from mesh.roster import nodes_digest
 from mesh.signed_statement import SignedStatement, add_signatures, make_statement
+from node.errors import NodeError
 from tests.fakes.community_statements import next_record
 from tests.fakes.file_versions import share, signed, version_of
 from tests.fakes.neighbours import id_of, key_of
@@ -245,6 +250,19 @@ def test_a_neighbour_of_an_earlier_version_is_told_of_no_files_and_is_in_agreeme
     said = exchange.next_frame(LEFT) or b""
     assert new.digest().encode() in said
     assert b'"files"' not in said
+
+
+def test_a_number_that_leaves_no_room_is_overcome_by_removing_the_admin_that_signed_it() -> None:
+    state = a_node()
+    last = replace(version_of(COMMUNITY, "members", "last"), number=NUMBER_MAX, oldest=NUMBER_MAX)
+    assert isinstance(state.add(signed(last, "pau")), SignedStatement)
+    with pytest.raises(NodeError, match="not possible"):
+        share(state, "members", "next", "rosa")
+    state.add(next_record(THREE, COMMUNITY, ["rosa", "nuria"], 2, ["rosa", "nuria"]))
+    share(state, "members", "next", "rosa")
+    head = state.file("members").head
+    assert head is not None
+    assert "next" == _text(head.statement)
 
 
 def _of_one() -> SignedStatement:

@@ -6,15 +6,29 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from node.accounts.changes import ObjectionGone, PassphraseGone, RuleObjection, RuleObjectionGone
-from node.accounts.erasure_records import KIND, erase_until, erasure_day, erasure_value, join_erasures
+from node.accounts.changes import (
+    Binding,
+    ObjectionGone,
+    PassphraseGone,
+    RuleObjection,
+    RuleObjectionGone,
+    Unbound,
+)
+from node.accounts.erasure_records import (
+    KIND,
+    erase_device,
+    erase_until,
+    erasure_day,
+    erasure_value,
+    join_erasures,
+)
 from node.accounts.ladder_cases import LadderCaseGone
 from node.accounts.member_passphrases import DUMMY_HASH
 from node.accounts.registry import AccountRegistry
 from node.accounts.registry_record import RegistryRecord, value_text
 from node.units import AccountId, Now
 from tests.fakes.members import make_registry
-from tests.fakes.registry_fixture import at
+from tests.fakes.registry_fixture import PHONE, TABLET, at
 from tests.unit.node.accounts.test_ladder_cases import case
 
 ANA, BEN, DAY = AccountId("ana"), AccountId("ben"), "2026-11-24"
@@ -95,3 +109,20 @@ def test_the_later_erasure_holds_in_any_order(
     assert value_text(left) == value_text(join_erasures(one, join_erasures(two, three)))
     assert one == join_erasures(one, one)
     assert erasure_value("2027-01-01") == join_erasures(erasure_value("2027-01-01"), erasure_value(DAY))
+
+
+@pytest.mark.parametrize(("bound", "is_gone"), [("", True), (DAY, True), ("2026-11-25", False)])
+def test_a_device_is_unbound_unless_it_was_bound_after_its_erasure(bound: str, is_gone: bool) -> None:
+    registry = make_registry()
+    for mac in (PHONE, TABLET):
+        registry.bindings.bind(Binding(mac, ANA, "passphrase", bound))
+    assert ((Unbound(PHONE),) if is_gone else ()) == erase_device(registry, PHONE, DAY, at())
+    assert is_gone == (registry.bindings.get(PHONE) is None)
+    assert registry.bindings.get(TABLET) is not None
+
+
+def test_a_request_of_an_erased_device_is_gone() -> None:
+    registry = make_registry()
+    registry.ask(PHONE, "ben", "Pau", ["introduction"], at())
+    assert () == erase_device(registry, PHONE, DAY, at())
+    assert registry.sponsorship.of_device(PHONE, at().now) is None

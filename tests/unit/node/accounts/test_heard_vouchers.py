@@ -238,6 +238,28 @@ def test_a_batch_that_this_node_forgot_is_not_given_back():
     assert 0 == len(kept)
 
 
+def test_an_ended_voucher_leaves_the_list_that_others_read_and_stays_here():
+    there, codes, _ = issued()
+    there.use(there.find(codes[0]), at(0))
+    account, ends_s = there.find(codes[0]).account, ISSUED_S + 86_400
+    assert there.list_of(1) == there.list_without_ended(1, ends_s)
+    assert [*listed(there.list_without_ended(1, ends_s + 1))] == [
+        each for each in listed(there.list_of(1)) if each != account
+    ]
+    assert "ended" == voucher_state(there.find(codes[0]), Monotonic(2 * DAY_MS))
+
+
+def test_the_end_of_an_ended_voucher_is_not_moved_by_a_reboot():
+    there, codes, _ = issued(1)
+    _, (row,) = there.use(there.find(codes[0]), at(0))
+    again = store(9)
+    (later,) = again.take(there.batches.values(), [row], at(50, ISSUED_S + 9 * 86_400, "boot-2"), None)
+    assert ISSUED_S + 86_400 == row.lease.ends_wall_s == later.lease.ends_wall_s
+    assert "ended" == voucher_state(again.find(codes[0]), Monotonic(50))
+    (corrected,) = again.clock_corrected(at(60, ISSUED_S, "boot-2"))
+    assert ISSUED_S - 1 == corrected.lease.ends_wall_s, "the clock was ahead: it stays ended"
+
+
 def test_a_number_that_comes_again_for_other_vouchers_is_another_batch():
     _, codes, heard = issued()
     here = store(8)
@@ -258,6 +280,19 @@ def test_vouchers_of_all_nodes_count_towards_the_limit(monkeypatch):
     assert "3 vouchers" in finding.message
     assert () == here.findings(replace(DAY_PASS, issued_by="admin"), 2)
     assert here.find(codes[0]) is not None
+
+
+def test_one_other_node_leaves_room_for_the_rest(monkeypatch):
+    monkeypatch.setattr(voucher_store, "VOUCHERS_OF_NODE_MAX", 5)
+    _, codes, heard = issued()
+    here = store(8)
+    here.hear_batch(heard)
+    _, _, more = issued(seed=30)
+    assert here.hear_batch(replace(more, origin_number=2)) is None
+    assert here.hear_batch(replace(more, origin=NodeId("b" * 52))), "of a third node"
+    assert isinstance(here.issue(replace(DAY_PASS, issued_by="admin"), 9, "2027-03-01"), IssueResult)
+    here.forget([], at(1), [here.find(codes[0]).batch])
+    assert here.hear_batch(replace(issued(seed=31)[2], origin_number=2)), "there is room again"
 
 
 def test_a_voucher_with_a_row_of_its_own_is_in_no_list_of_another_node():

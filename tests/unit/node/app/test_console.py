@@ -8,6 +8,7 @@ import pytest
 
 from node.accounts.codes import read_code
 from node.app.console import ConsoleCommands, ConsoleService, RuleCommands
+from node.app.overspending import SPREAD_S
 from node.app.views import CardShown, CodeTyped, LineView, PassphraseTyped
 from node.errors import NodeError
 from node.governance.canonical_form import meaning_fingerprint
@@ -15,7 +16,7 @@ from node.memory_budget import Allowed, budget
 from node.task_supervision import Parts
 from node.units import Bytes, Rates
 from tests.fakes.admin_pages import PHONE, RULES, TABLET, admin_app
-from tests.fakes.use_cases import UseCases
+from tests.fakes.use_cases import UseCases, ruleset_of
 
 ISSUE = {"count": "3", "group": "day-pass", "lasts": "1 day", "devices": "2", "note": "fair"}
 
@@ -49,6 +50,21 @@ def answers(app: UseCases) -> ConsoleService:
         started=datetime(2026, 11, 24, tzinfo=UTC),
         version="1",
     )
+
+
+async def test_why_says_what_other_nodes_may_let_pass_of_an_allowance_that_is_used_up(
+    app, answers, monkeypatch
+):
+    quota = (
+        '[[rule]]\nid = "month"\nquota = "9 GB per month"\ncounts = "uplink"\nwho = "everyone"\nby = "D-1"\n'
+        'then = "ceiling 1 Mbit/s down, 1 Mbit/s up until reset"\n'
+    )
+    await app.loop.adopt(ruleset_of(RULES + quota, app.node.members_text), app.loop.member_directory)
+    assert answers.why({"who": "ana"})["overspending"] is None, "there is no other node"
+    monkeypatch.setattr(app.admin._status_snapshot, "_roster", lambda: frozenset({"other", app.loop.node}))
+    answer = answers.why({"who": "ana"})
+    assert SPREAD_S == answer["overspending"].seconds
+    assert answer["overspending"].sentence in answer["explain"]
 
 
 async def test_why_says_the_speed_of_the_line_and_what_the_account_could_have(app, answers):

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from node.accounting.session_leases import Lease
 from node.accounts.device_bindings import Binding
-from node.accounts.vouchers import Voucher
+from node.accounts.vouchers import LASTS_MAX, Voucher
 from node.app.roaming import Comes, DeviceHere, IsBlocked, NodeRules, Stays, ToldDevice, decide
 from node.app.roaming_records import NoBinding, NoBlock, SessionEnded, TheBinding, TheBlock, TheSession
 from node.governance.rules import WAYS
@@ -69,6 +69,11 @@ def test_a_session_without_an_end_and_a_node_without_a_clock_last_as_long_as_ses
     endless = ToldDevice(session(end_s=0))
     assert Comes(None, "1", None) == decide(endless, HERE, RULES, Known(), AT)
     assert Comes(None, "1", None) == decide(GUEST_TOLD, HERE, RULES, Known(), UNDATED)
+
+
+def test_an_end_that_no_clock_reaches_is_as_far_away_as_that_of_a_voucher():
+    found = decide(ToldDevice(session(end_s=2**53 - 1)), HERE, RULES, Known(), AT)
+    assert Comes(None, "1", LASTS_MAX) == found
 
 
 def test_a_block_of_another_node_holds_here_with_its_reason():
@@ -166,7 +171,7 @@ def test_nobody_comes_in_by_a_closed_way_or_an_unknown_account_or_for_longer(dev
             way = (found.binding or here.bound or OWN).way
             assert way in of_node.ways
         if found.lasts_ms is not None:
-            assert found.lasts_ms == 1000 * (device.session.end_s - WALL_S) > 0
+            assert found.lasts_ms == min(1000 * (device.session.end_s - WALL_S), LASTS_MAX) > 0
         else:
             assert at.wall_s is None or device.session.end_s == 0
     if isinstance(device.block, TheBlock):

@@ -1,14 +1,18 @@
 """Erasures that other nodes tell of: done once, also when the node was killed between the record and the erasure."""
 
+from collections.abc import Iterable
+
 import pytest
 
-from node.accounts.erasure_records import KIND, erasure_value
+from node.accounts.changes import Binding
+from node.accounts.device_names import DeviceNames
+from node.accounts.erasure_records import DEVICE_KIND, KIND, erasure_value
 from node.accounts.registry_record import RecordRow
 from node.app.shared_erasures import SharedErasures
 from node.app.shared_kinds import shared_registry
 from node.app.shared_registry import SharedRegistry
 from node.control.reconciler import Reconciler
-from node.units import AccountId
+from node.units import AccountId, MacAddress, Milliseconds
 from tests.contracts.test_reconciler import ReconcilerFixture
 from tests.fakes.repository import FakeRepository
 
@@ -23,8 +27,13 @@ class ErasingFixture:
         self.disk.registry.save(stored)
         self.loop: Reconciler = self.village.loop()
         self.shared: SharedRegistry = shared_registry(self.loop, self.village.clock)
-        self.erasures, self.times = SharedErasures(self.loop, self.shared), 0
+        self.erasures, self.times = SharedErasures(self.loop, self.shared, self._stored), 0
+        self.collected, self.stored_devices = 0, list[MacAddress]()
         self.erasures.on_erased = self._erased
+
+    async def _stored(self) -> Iterable[MacAddress]:
+        self.collected += 1
+        return self.stored_devices
 
     def _erased(self) -> None:
         self.times += 1
@@ -92,3 +101,57 @@ async def test_an_erasure_of_a_wrong_clock_erases_nothing(day: str) -> None:
 def test_a_node_without_neighbours_tells_nothing() -> None:
     village = ReconcilerFixture(FakeRepository)
     SharedErasures(village.loop()).tell(ANA)
+
+
+PHONE = MacAddress("02:00:00:00:00:01")
+NAMES = DeviceNames(lambda: (b"k" * 32,))
+
+
+async def erased_device(
+    day: str, *, bound: str = "", stored: tuple[MacAddress, ...] = (PHONE,)
+) -> ErasingFixture:
+    """A node that was told that the phone is erased."""
+    node = ErasingFixture(RecordRow(DEVICE_KIND, NAMES.newest(PHONE), 1, "", f'{{"day":"{day}"}}'))
+    node.erasures.names, node.stored_devices = NAMES, list(stored)
+    await node.loop.persistence.recall(node.village.clock.monotonic())
+    if bound:
+        node.loop.registry.bindings.bind(Binding(PHONE, ANA, "passphrase", bound))
+    record = node.shared.records.effective(DEVICE_KIND, NAMES.newest(PHONE))
+    assert record is not None
+    await node.erasures._apply_to_device(record)
+    return node
+
+
+@pytest.mark.parametrize(
+    ("day", "bound", "stays"),
+    [(TODAY, "2026-10-01", False), (TODAY, TODAY, False), ("2026-11-20", TODAY, True), ("2099-01-01", "2026-10-01", True)],
+)  # fmt: skip
+async def test_a_device_that_only_the_database_knows_is_erased_if_it_did_not_come_back(
+    day: str, bound: str, stays: bool
+) -> None:
+    node = await erased_device(day, bound=bound)
+    assert stays == (node.loop.registry.bindings.get(PHONE) is not None)
+
+
+async def test_a_name_that_no_device_here_has_costs_one_look_for_many() -> None:
+    node = await erased_device(TODAY, stored=())
+    record = node.shared.records.effective(DEVICE_KIND, NAMES.newest(PHONE))
+    assert record is not None
+    for _ in range(50):
+        await node.erasures._apply_to_device(record)
+    assert 1 == node.collected
+    node.village.clock.pass_time(Milliseconds(600_000))
+    await node.erasures._apply_to_device(record)
+    assert 2 == node.collected
+
+
+async def test_a_device_is_told_by_its_name_and_an_account_with_other_devices_is_not() -> None:
+    node = ErasingFixture()
+    node.erasures.names = NAMES
+    await node.start()
+    node.erasures.tell(ANA, PHONE, is_last=False)
+    assert node.shared.records.effective(KIND, ANA) is None
+    found = node.shared.records.effective(DEVICE_KIND, NAMES.newest(PHONE))
+    assert found is not None
+    assert erasure_value(TODAY) == found.value
+    assert PHONE not in repr(found)

@@ -18,6 +18,7 @@ def test_what_nothing_lets_pass_is_dropped_and_not_answered():
         assert not [rule for rule in rules if "reject" in rule]
         assert "ct state new" in rules[-1]
         assert "(syn | rst) == 0" in rules[-1]
+        assert 'ifname { "mesh0", "mesh1" }' in rules[-1], "flows by the uplink are answered"
 
 
 def test_marked_packets_are_looked_up_after_they_are_marked():

@@ -98,6 +98,14 @@ def test_a_file_that_is_no_cnml_is_refused_with_a_reason(text: str, fix: str) ->
     assert fix in refused.value.fix
 
 
+@pytest.mark.parametrize("encoding", ["gbk", "punycode", "hex", "none such"])
+def test_a_file_in_an_encoding_that_is_not_read_is_refused(encoding: str) -> None:
+    with pytest.raises(NodeError, match="no XML"):
+        read(
+            f'<?xml version="1.0" encoding="{encoding.replace(" ", "-")}"?>{ZONE.partition("?>")[2] or ZONE}'
+        )
+
+
 def test_a_file_that_is_too_large_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(cnml_reader, "FILE_BYTES_MAX", len(ZONE) - 1)
     with pytest.raises(NodeError, match="larger than"):

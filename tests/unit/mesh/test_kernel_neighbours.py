@@ -1,0 +1,19 @@
+"""Where the kernel does not list its neighbours, a node finds others in other ways."""
+
+import errno
+import socket
+
+import pytest
+
+from mesh.kernel_neighbours import neighbour_addresses
+
+ERRORS = (errno.EPERM, errno.EAFNOSUPPORT, errno.ENOMEM, errno.ENOBUFS, errno.EMFILE, errno.EBUSY)
+
+
+@pytest.mark.parametrize("code", ERRORS, ids=errno.errorcode.get)
+def test_without_an_answer_there_are_no_neighbours(monkeypatch: pytest.MonkeyPatch, code: int) -> None:
+    def refused(*_how: object) -> socket.socket:
+        raise OSError(code, "refused")
+
+    monkeypatch.setattr(socket, "socket", refused)
+    assert () == neighbour_addresses(["lo"])
