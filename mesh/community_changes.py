@@ -14,7 +14,7 @@ from mesh.community_record import (
     refusal_of,
     sorted_admins,
 )
-from mesh.community_state import CommunityState, MemberView
+from mesh.community_state import NUMBER_TOO_HIGH, CommunityState, MemberView
 from mesh.file_version import (
     FILE_BYTES_MAX,
     FILES,
@@ -22,6 +22,7 @@ from mesh.file_version import (
     FileName,
     file_fields,
     fits_a_frame,
+    number_max,
     read_file_version,
     text_hash,
     version_after,
@@ -225,10 +226,16 @@ def shared_file(
     if view.head is not None and view.head.version.hash == wanted:
         return None
     newest = max((each.version.number for each in view.heads), default=0)
+    replaced = view.to_replace()
     for waits in view.waiting:
-        if waits.version.hash == wanted and waits.version.number > newest:
+        if waits in replaced and waits.version.hash == wanted and waits.version.number > newest:
             return add_signatures(waits.statement, keys)
-    made = version_after(state.id, file, text, [each.version for each in view.held], decision)
+    made = version_after(state.id, file, text, [each.version for each in replaced], decision)
+    if state.head is not None and made.number > number_max(state.head):
+        raise NodeError(
+            f"such a version is not possible: {NUMBER_TOO_HIGH}",
+            "look at who signed the version before, remove that admin, then share it again",
+        )
     statement = make_statement(FILE_KIND, file_fields(made), keys)
     if len(text.encode()) > FILE_BYTES_MAX or not fits_a_frame(statement.text):
         raise FileTooLarge(len(text.encode()), len(made.packed))

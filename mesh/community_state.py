@@ -9,7 +9,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 
 from mesh.community_record import CommunityRecord, change_rank, read_record, refusal_of
-from mesh.file_version import FileName, read_file_version, unpacked
+from mesh.file_version import FileName, number_max, read_file_version, unpacked
 from mesh.file_versions import FileVersions, FileView, HeldVersion, with_fewer_signatures
 from mesh.invite import Invite, InviteUse, invite_rank, read_invite, read_use
 from mesh.membership import Membership, is_signed_by_enough, membership_rank, read_membership
@@ -28,6 +28,8 @@ STATEMENTS_MAX = 3400
 """Names in one list, which is one frame: room for the limits above, also where each node came with an invite."""
 OLDER = "older than ours"
 """Why a statement is refused that the same admin has replaced."""
+NUMBER_TOO_HIGH = "its number is higher than the community record in force allows"
+"""Why a version of a file is refused until the next version of the record is in force."""
 SIGNED_OF_ONE_MAX = 64
 """Statements kept about one node or invite: the newest of each admin."""
 
@@ -337,6 +339,8 @@ class CommunityState:
         statement = only_of(statement, self._trusted)
         if not statement.signatures:
             return "no admin signed it"
+        if self.head is None or version.number > number_max(self.head):
+            return NUMBER_TOO_HIGH
         held = self._files.of(statement.hash)
         now = self._verified(statement, held)
         if not isinstance(now, SignedStatement):

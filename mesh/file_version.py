@@ -28,6 +28,8 @@ FILE_BYTES_MAX = 256 * 1024
 """Of the text, unpacked."""
 STATEMENT_BYTES_MAX = FILE_TEXT_BYTES_MAX
 """Of a version in a frame without its signatures: with all that are kept it fits."""
+NUMBERS_OF_A_RECORD = 2**32
+"""How far each version of the record lets the numbers of files go: an admin that uses them up is removed by the next one."""
 REASON_CHARS_MAX = 200
 _TEXT_HASH = re.compile(r"[0-9a-f]{32}")
 
@@ -113,21 +115,28 @@ def version_after(
 ) -> FileVersion:
     """The version with this text that replaces all of `held`."""
     earlier = tuple(held)
-    named = {each.id for each in earlier}.union(*(each.before for each in earlier))
-    oldest = max((each.oldest for each in earlier), default=0)
-    kept = sorted((each for each in named if each[0] >= oldest), reverse=True)
-    if len(kept) > BEFORE_MAX:
-        oldest = kept[BEFORE_MAX][0] + 1
+    oldest, before = replaced_by_next(earlier)
     return FileVersion(
         community,
         file,
         1 + max((each.number for each in earlier), default=0),
         text_hash(text),
-        tuple(sorted(each for each in kept if each[0] >= oldest)),
+        before,
         oldest,
         decision,
         packed(text.replace("\r\n", "\n")),
     )
+
+
+def replaced_by_next(held: Iterable[FileVersion]) -> tuple[int, tuple[VersionId, ...]]:
+    """What a version that replaces all of `held` says: its `oldest` and its `before`."""
+    earlier = tuple(held)
+    named = {each.id for each in earlier}.union(*(each.before for each in earlier))
+    oldest = max((each.oldest for each in earlier), default=0)
+    kept = sorted((each for each in named if each[0] >= oldest), reverse=True)
+    if len(kept) > BEFORE_MAX:
+        oldest = kept[BEFORE_MAX][0] + 1
+    return oldest, tuple(sorted(each for each in kept if each[0] >= oldest))
 
 
 def file_fields(version: FileVersion) -> dict[str, Any]:
@@ -175,6 +184,11 @@ def fits_a_frame(text: bytes) -> bool:
 def votes_needed(file: FileName, record: CommunityRecord) -> int:
     """Rules are signed as the record asks for; members by one admin."""
     return record.threshold if file == "rules" else 1
+
+
+def number_max(record: CommunityRecord) -> int:
+    """Of a version while this record is in force."""
+    return record.version * NUMBERS_OF_A_RECORD
 
 
 def is_printable(text: str, most: int) -> bool:

@@ -1,19 +1,29 @@
 """The versions of the community's files that a node holds: the newest ones, which no other replaces.
 
-A version counts while admins in force signed it with enough votes. Only one that counts replaces one that counts, and one
-that nobody in force signed replaces none that waits for more votes: a key that was removed takes nothing away. What is kept
-depends on what was received, and not on its order.
+A version counts while admins in force signed it with enough votes. Only one that counts replaces others: one vote, or a key
+that was removed, takes nothing away, and signatures that were made apart come together. What is kept depends on what was
+received, and not on its order.
 """
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from mesh.community_record import CommunityRecord
-from mesh.file_version import FILES, FileName, FileVersion, replaces, votes_needed
+from mesh.file_version import (
+    BEFORE_MAX,
+    FILES,
+    FileName,
+    FileVersion,
+    replaced_by_next,
+    replaces,
+    votes_needed,
+)
 from mesh.signed_statement import SignedStatement
 
 HEADS_MAX = 8
 """Versions kept of each file, those that count first."""
+RECENT = BEFORE_MAX // 2
+"""Earlier versions for which those that wait for votes make room to none."""
 SIGNATURES_MAX = 80
 """Kept of one version."""
 
@@ -49,6 +59,18 @@ class FileView:
     """Versions that need more votes; the newest first."""
     held: tuple[HeldVersion, ...] = ()
     """All that admins in force signed; the next version replaces them."""
+
+    def to_replace(self) -> tuple[HeldVersion, ...]:
+        """What the next version replaces: all that counts, and what waits for votes, which one admin may have made up, as
+        far as nodes with an earlier version still find theirs in it."""
+        found = [each for each in self.held if each not in self.waiting]
+        _, before = replaced_by_next(each.version for each in found)
+        recent = frozenset(before[-RECENT:])
+        for each in sorted(self.waiting, key=lambda held: held.version.id):
+            _, with_it = replaced_by_next(one.version for one in (*found, each))
+            if recent <= frozenset(with_it):
+                found.append(each)
+        return tuple(found)
 
     @property
     def head(self) -> HeldVersion | None:
@@ -113,7 +135,7 @@ def with_fewer_signatures(statement: SignedStatement) -> SignedStatement:
 
 
 def _gives_way(older: HeldVersion, newer: HeldVersion, record: CommunityRecord | None) -> bool:
-    return replaces(newer.version, older.version) and newer.standing(record) >= older.standing(record)
+    return newer.counts(record) and replaces(newer.version, older.version)
 
 
 def _rank(held: HeldVersion, record: CommunityRecord | None) -> tuple[int, int, int]:

@@ -1,15 +1,25 @@
 """Which versions of a file a node holds: the same on all nodes, whatever came first."""
 
 from dataclasses import replace
+from random import Random
+from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from mesh.community_changes import RecordChange, changed_record, in_order, replaced_key
 from mesh.community_record import CommunityAdmin, CommunityRecord, record_fields, sorted_admins
-from mesh.community_state import OLDER, CommunityState
-from mesh.file_version import FILES, FileVersion, read_file_version, unpacked
+from mesh.community_state import NUMBER_TOO_HIGH, OLDER, CommunityState
+from mesh.file_version import (
+    BEFORE_MAX,
+    FILES,
+    FileVersion,
+    number_max,
+    read_file_version,
+    text_hash,
+    unpacked,
+)
 from mesh.file_versions import HEADS_MAX
 from mesh.page_format import NUMBER_MAX
 from mesh.record_exchange import RecordExchange
@@ -90,6 +100,7 @@ MOVES = st.lists(
 
 
 @given(MOVES, st.randoms(use_true_random=False))
+@example([(1, 0, "a", "both"), (0, 0, "a", "nuria"), (0, 0, "b", "rosa")], Random(1))
 def test_the_order_of_arrival_does_not_count_and_repetition_neither(moves: list, random: object) -> None:
     made = a_history(moves)
     orders = [made, made[::-1], [*made, *made]]
@@ -168,6 +179,19 @@ def test_signatures_that_were_added_apart_are_one_version() -> None:
     meet(here, there)
     meet(there, other)
     assert there.file("rules").head is not None
+
+
+def test_one_vote_for_another_text_takes_away_no_vote() -> None:
+    state, other = a_node(), a_node()
+    state.add(share(other, "rules", "limits", "rosa"))
+    again = a_node()
+    share(again, "rules", "limits", "nuria")
+    state.add(share(other, "rules", "none", "pau"))
+    for statement in again.file_names().values():
+        state.add(statement)
+    head = state.file("rules").head
+    assert head is not None
+    assert "limits" == _text(head.statement)
 
 
 def test_an_old_version_that_is_replayed_changes_nothing() -> None:
@@ -252,13 +276,60 @@ def test_a_neighbour_of_an_earlier_version_is_told_of_no_files_and_is_in_agreeme
     assert b'"files"' not in said
 
 
-def test_a_number_that_leaves_no_room_is_overcome_by_removing_the_admin_that_signed_it() -> None:
+MADE_UP = tuple((number, f"{number:032x}") for number in range(1_000, 1_000 + BEFORE_MAX))
+
+
+@pytest.mark.parametrize(
+    "told",
+    [{"before": MADE_UP, "number": 2_000, "oldest": 0}, {"before": (), "number": 2_000, "oldest": 1_500}],
+    ids=["many before", "a high oldest"],
+)
+@pytest.mark.parametrize("text", ["two", "other"])
+def test_one_vote_does_not_keep_nodes_from_recognising_what_they_have(
+    told: dict[str, Any], text: str
+) -> None:
     state = a_node()
-    last = replace(version_of(COMMUNITY, "members", "last"), number=NUMBER_MAX, oldest=NUMBER_MAX)
-    assert isinstance(state.add(signed(last, "pau")), SignedStatement)
+    share(state, "rules", "one", "rosa", "nuria")
+    made_up = replace(version_of(COMMUNITY, "rules", text), **told)
+    assert isinstance(state.add(signed(made_up, "pau")), SignedStatement)
+    share(state, "rules", "two", "rosa", "nuria")
+    head = state.file("rules").head
+    assert head is not None
+    assert "two" == _text(head.statement)
+    assert head.version.has_replaced(text_hash("one"))
+
+
+def test_what_waits_for_votes_is_replaced_by_what_has_them() -> None:
+    state = a_node()
+    for number in range(2 * BEFORE_MAX):
+        share(state, "rules", f"text {number}", "rosa", "nuria")
+    share(state, "rules", "waits", "pau")
+    assert 1 == len(state.file("rules").waiting)
+    share(state, "rules", "next", "rosa", "nuria")
+    view = state.file("rules")
+    assert not view.waiting
+    assert view.head is not None
+    assert "next" == _text(view.head.statement)
+
+
+def with_number(text: str, number: int) -> FileVersion:
+    return replace(version_of(COMMUNITY, "members", text), number=number, oldest=number)
+
+
+@pytest.mark.parametrize("room", [0, 1])
+def test_a_number_that_leaves_no_room_is_overcome_by_removing_the_admin_that_signed_it(room: int) -> None:
+    """Also where others signed after it, and though what a removed admin signed is signed again."""
+    state = a_node()
+    assert NUMBER_TOO_HIGH == state.add(signed(with_number("most", NUMBER_MAX), "pau"))
+    last = signed(with_number("last", number_max(THREE) - room), "pau")
+    assert isinstance(state.add(last), SignedStatement)
+    for number in range(room):
+        share(state, "members", f"undone {number}", "nuria")
     with pytest.raises(NodeError, match="not possible"):
         share(state, "members", "next", "rosa")
-    state.add(next_record(THREE, COMMUNITY, ["rosa", "nuria"], 2, ["rosa", "nuria"]))
+    remove = RecordChange(remove=frozenset({id_of("pau")}))
+    for statement in in_order(state, changed_record(state, remove, (key_of("rosa"), key_of("nuria")))):
+        assert isinstance(state.add(statement), SignedStatement)
     share(state, "members", "next", "rosa")
     head = state.file("members").head
     assert head is not None
