@@ -401,13 +401,14 @@ class RoamingService:
         known = self._session_of(mac)
         if isinstance(known, TheSession) and not known.is_over(at.wall_s) and not is_later(session, known):
             return
-        days = ENDLESS_DAYS if lasts_s is None else lasts_s // 86_400 + 2
+        days = ENDLESS_DAYS if lasts_s is None else lasts_s // 86_400 + 1
         self._put(SESSION, mac, session.value, last_day(at.today, days))
 
     def _tell_end(self, mac: MacAddress, at: Now) -> None:
-        known = self._session_of(mac)
-        if isinstance(known, TheSession) and not known.is_over(at.wall_s):
-            self._put(SESSION, mac, SessionEnded().value, last_day(at.today, 2))
+        record = self._record(SESSION, self._names.every(mac))
+        known = None if record is None else read_session(record.value)
+        if record is not None and isinstance(known, TheSession) and not known.is_over(at.wall_s):
+            self._put(SESSION, mac, SessionEnded().value, record.until)
 
     def _tell_block(self, mac: MacAddress, because: str, at: Now) -> None:
         names = self._names.every(mac)

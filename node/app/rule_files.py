@@ -14,7 +14,9 @@ from dataclasses import replace
 from pathlib import Path
 
 from node.control.active_ruleset import (
+    EARLIER,
     MEMBERS_COPY,
+    REJECTED,
     RULES_COPY,
     consider,
     fingerprint,
@@ -36,10 +38,6 @@ LOOK_EVERY_S = 0.3
 COPY_EVERY_LOOKS = 100
 """A copy that could not be written is retried after this many looks."""
 FILE_BYTES_MAX = 256 * 1024
-REJECTED = ".rejected"
-"""Added to the name of the rule file: the last edit with errors that confirmed rules have replaced."""
-EARLIER = ".before"
-"""Added to the name of the members file: the last one that the community’s has replaced without knowing it."""
 BY_START, BY_EDIT = N_("the node's start"), N_("an edit of the file")
 """How a rule version came into force, as it is stored."""
 

@@ -31,6 +31,8 @@ LOOK_EVERY_S = 600.0
 """Between two looks whether records are over."""
 STEADY_MS = 6 * 3_600_000
 """How long a synchronized clock has not been set when its day ends records."""
+EARLY_PUTS_MAX = 4_096
+"""Kept until the database is read."""
 TOGETHER = 256
 """Records applied before they are stored and other tasks run."""
 
@@ -75,6 +77,7 @@ class SharedRegistry:
         """Today when it was looked whether records are over, and the latest day on which pages were read since then."""
         self._early: list[Change] = []
         """Changes made before the records of before were read."""
+        self._early_puts: dict[RecordKey, tuple[Value, str]] = {}
         self._unapplied: dict[RecordKey, None] = {}
         self._unstored: set[RecordKey] = set()
         """Records of other nodes whose row is not queued yet: it is, together with what they change."""
@@ -115,6 +118,8 @@ class SharedRegistry:
         """Tell other nodes what is no change of the registry's rows, and store it with the next save."""
         if self.generation:
             self._persistence.pending.add(self._put(kind, (key, value, until)))
+        elif len(self._early_puts) < EARLY_PUTS_MAX:
+            self._early_puts[kind, key] = value, until
 
     async def run(self) -> None:
         """Until cancelled: apply the records of other nodes, and forget those that are over."""
@@ -233,6 +238,9 @@ class SharedRegistry:
                 (each.kind, each.key) for each in made
             )  # memory has the stored rows now
             rows += made
+        for (kind, key), (value, until) in self._early_puts.items():
+            rows += self._put(kind, (key, value, until))
+        self._early_puts = {}
         self._reapply()
         self.woken()
         return rows

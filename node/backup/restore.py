@@ -30,6 +30,7 @@ from node.backup.contents import (
 from node.backup.offline import FileChanges, claim, discard_staged, finish_changes, staged
 from node.backup.service import LAST, BackupRead, files_of, inspect_backup
 from node.config import NodeConfig, parse_config
+from node.control.active_ruleset import EARLIER, REJECTED
 from node.errors import NodeError
 from node.identity import key_from_pem, own_node_id
 from node.keyring import Keyring, community_key_from, open_keyring
@@ -242,5 +243,7 @@ def _files_of_a_node(config_path: Path, config: NodeConfig) -> Iterable[Path]:
         yield from sorted(data_dir.glob(pattern))
     yield from (data_dir / LAST, data_dir / "dhcp.leases")
     yield from (staged(path) for path in files.values())
+    for path in (files[RULES], files[MEMBERS]):
+        yield from (path.with_name(path.name + ending) for ending in (EARLIER, REJECTED))
     yield from (path for name, path in files.items() if name != SETTINGS)
     yield config_path  # the last one: without it no node starts

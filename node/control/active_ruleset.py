@@ -23,6 +23,10 @@ from node.units import BitsPerSecond
 RULES_COPY, MEMBERS_COPY = "adopted.rules.toml", "adopted.members.toml"
 """File names in the data folder: copies of the rules and the member directory last in force."""
 
+REJECTED, EARLIER = ".rejected", ".before"
+"""Added to the name of a rule or members file for one that was replaced: the last with errors, and the last good one that
+the version in its place did not know."""
+
 NOT_MEASURED: Mapping[Direction, BitsPerSecond] = MappingProxyType({})
 
 

@@ -115,8 +115,8 @@ INVENTORY = (
         "registry_records",
         N_(
             "What the nodes of this community tell each other about accounts, so that all treat them alike: for example "
-            "a passphrase in a form that cannot be read, and which cards count. No codes; devices only in a form in which "
-            "their address cannot be read."
+            "a passphrase in a form that cannot be read, which cards count, until when a device has a session and in which "
+            "account, and why an admin blocked it. No codes; devices only in a form in which their address cannot be read."
         ),
         N_(
             "as long as it is in force, and 13 months after it ended, so that it does not come back from another node"

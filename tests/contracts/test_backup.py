@@ -560,6 +560,8 @@ def test_a_reset_leaves_nothing_of_the_node_and_files_of_others(machine):
     (machine.root / "data" / "procomu.corrupt-1795937048").write_text("old")
     (machine.root / "data" / "dhcp.leases").write_text("old")
     (machine.root / "data" / "admin-certificate.pem").write_text("a key")
+    for name in ("members.toml.before", "members.toml.rejected", "rules.toml.rejected"):
+        (machine.root / "etc" / name).write_text("of before")
     (machine.root / "data" / "photo.jpg").write_text("of another program")
     (machine.root / "etc" / "portal.crt").write_text("of another program")
     removed = restore.reset(machine.settings, machine.config, lambda: None)

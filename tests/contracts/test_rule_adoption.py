@@ -16,8 +16,8 @@ from node.app.adoption_log import FORGET_EVERY
 from node.app.adoption_messages import NothingToDo, became
 from node.app.adoption_views import AdoptionOutcome, TrialView
 from node.app.rule_adoption import BEGIN_AGAIN_TICKS, RuleAdoption
-from node.app.rule_files import BY_EDIT, BY_START, REJECTED, RuleFiles
-from node.control.active_ruleset import RULES_COPY, fingerprint
+from node.app.rule_files import BY_EDIT, BY_START, RuleFiles
+from node.control.active_ruleset import REJECTED, RULES_COPY, fingerprint
 from node.errors import KernelRefused, NodeError
 from node.governance.adoption import FAILS_FOR, TEXT_CHARS_MAX, AdoptionRecord
 from node.storage.database import Store

@@ -379,3 +379,20 @@ async def test_what_another_node_keeps_of_an_erased_device_goes_too_also_what_on
             while await rows_of_phone(valley):
                 await asyncio.sleep(0.1)
         assert 0 == await rows_of_phone(hill)
+
+
+async def test_while_nothing_changes_no_page_is_written_whatever_is_known(tmp_path: Path) -> None:
+    hill, valley = SharedNode("hill", tmp_path, "valley"), SharedNode("valley", tmp_path, "hill")
+    async with hill.running(), valley.running(hill):
+        for number in range(100):
+            hill.shared.put("cards", f"account-{number}", {"below": number + 1})
+        await until(lambda: 100 == len(valley.loop.registry._void))
+        await asyncio.sleep(1.5)
+        before = [node.mesh._replica._pages.seq for node in (hill, valley)]
+        await asyncio.sleep(3)
+        assert before == [node.mesh._replica._pages.seq for node in (hill, valley)]
+        assert 0 == before[1], "it only listened"
+    async with hill.running(), valley.running(hill):
+        await asyncio.sleep(2.5)
+        assert {hill.node} == {*valley.carriers("cards", "account-7"), *hill.carriers("cards", "account-99")}
+        assert 1 == hill.shared.records.effective("cards", "account-7").version  # type: ignore[union-attr]

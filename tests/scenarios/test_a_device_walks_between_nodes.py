@@ -81,3 +81,29 @@ def test_a_session_that_is_left_at_one_node_ends_at_the_other(path: Walk) -> Non
         assert 1000 * took <= PROMISED_MS
         assert person.do("reach", far=SERVER, seconds=1)["ms"] is None
         assert person.do("knock")["captured"]
+
+
+def test_a_voucher_walks_along_at_once_and_is_revoked_at_both(path: Walk) -> None:
+    """Its batch, its first use, its binding and its session are told one after the other."""
+    (code,) = path.here.told("vouchers", "issue", "--count", "1", "--group", "day-pass", "--lasts", "1 day")[
+        "codes"
+    ]
+    person = path.settle("visitor", 40)
+    try:
+        person.finish_dhcp(person.begin_dhcp())
+        path.route(person.address_v4, path.here)
+        url = f"http://{path.here.site.lan_v4}/"
+        assert 303 == person.do("press", url=url, ends="/join/code", fields={"code": code})["status"]
+        path.go(person, path.there)
+        assert person.do("reach", far=SERVER)["ms"] <= PROMISED_MS
+        here, there = (router.device(person.mac) for router in (path.here, path.there))
+        assert here is not None
+        assert there is not None
+        assert here["account"] == there["account"]
+        assert abs(here["seconds_left"] - there["seconds_left"]) <= 1
+        path.here.told("vouchers", "revoke", code)
+        began = time.monotonic()
+        took = seconds_until("it is out", lambda: "admitted" != state(path.there, person), began)
+        assert 1000 * took <= PROMISED_MS
+    finally:
+        person.agent.close()

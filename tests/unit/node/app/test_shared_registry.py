@@ -179,3 +179,16 @@ async def test_admins_are_told_how_much_is_not_told_to_other_nodes(monkeypatch: 
     (warning,) = node.shared.warnings()
     assert warning.startswith("4 facts")
     assert RecordGone("cards", "a0") not in node.persistence.pending.take()
+
+
+async def test_what_is_told_before_the_database_is_read_is_told_then() -> None:
+    node = SharingFixture()
+    node.disk.registry.save([RecordRow("cards", "ana", 5, "", '{"below":7}')])
+    node.shared.put("cards", "ana", {"below": 9})
+    assert node.shared.records.effective("cards", "ana") is None
+    await node.start()
+    found = node.shared.records.effective("cards", "ana")
+    assert found is not None
+    assert (6, {"below": 9}) == (found.version, found.value)
+    await node.persistence.save()
+    assert (RecordRow("cards", "ana", 6, "", '{"below":9}'),) == node.stored()[1]
