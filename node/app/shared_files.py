@@ -294,14 +294,17 @@ class SharedFiles:
         self._failed[file] = _Failed(key, findings, english, wait_ms, self._clock.monotonic() + wait_ms)
 
     async def _put_in_force(self, file: FileName, held: HeldVersion) -> tuple[tuple[Finding, ...], str]:
-        """Errors of the check, and what went wrong; both empty if it is in force, or comes as soon as a trial is over."""
+        """Errors of the check, and what went wrong; both empty if it is in force."""
         text = unpacked(held.version)
         assert text is not None, "it was read when it was taken in"
         text = text.replace("\r\n", "\n")
         try:
             if file == "members":
                 return await self._put_members(text, held), ""
-            outcome = await self._adoption.adopt_signed(text, held.version.decision.by)
+            by = held.version.decision.by
+            outcome = await self._adoption.adopt_signed(text, by)
+            if outcome.kind == "same" and self._adoption.trial() is not None:
+                await self._adoption.confirm(by, outcome.number)  # on trial here, and decided elsewhere
         except NodeError as trouble:
             return (), f"{trouble.message} ({trouble.fix})"
         return tuple(each for each in outcome.findings if each.is_error) if outcome.is_refused else (), ""

@@ -205,6 +205,28 @@ async def test_an_edit_by_hand_is_not_shared_and_an_admin_shares_it_or_takes_the
         await until(lambda: hills.kind("members") == "same", 30)
 
 
+async def test_rules_on_trial_here_that_the_community_signs_meanwhile_are_confirmed(
+    square: SharingNode,
+) -> None:
+    await square.share("rules", RULES)
+    await until(lambda: square.kind() == "same", 30)
+    assert "trial" == (await square.adoption.adopt(FASTER, "admin Ana")).kind
+    await square.share("rules", FASTER)
+    await until(lambda: square.in_file == FASTER and square.kind() == "same", 30)
+    await until(lambda: square.adoption.trial() is None, 30)
+    assert FASTER == square.in_force
+
+
+async def test_signed_rules_take_the_place_of_others_on_trial(square: SharingNode) -> None:
+    await square.share("rules", RULES)
+    await until(lambda: square.kind() == "same", 30)
+    assert "trial" == (await square.adoption.adopt(FASTER, "admin Ana")).kind
+    await square.share("rules", SLOWER)
+    await until(lambda: square.in_file == SLOWER and square.kind() == "same", 30)
+    await until(lambda: square.adoption.trial() is None, 30)
+    assert SLOWER == square.in_force
+
+
 async def test_two_edits_of_a_split_are_both_kept_and_the_one_that_is_chosen_is_in_force_on_both(
     tmp_path: Path,
 ) -> None:
