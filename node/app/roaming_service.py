@@ -371,6 +371,8 @@ class RoamingService:
             ):
                 self._devices.add(mac)
                 self._tell(mac, event)
+            case session_state.Shortened(until) if until <= self._clock.monotonic():
+                self._tell(mac, event)  # its voucher was revoked: restored, it is entered again
 
     def _tell(self, mac: MacAddress, event: session_state.Event) -> None:
         at = self._instant()
@@ -386,7 +388,7 @@ class RoamingService:
             case session_state.Unblocked():
                 if self.block_of(mac) is not None:
                     self._put(BLOCKED, mac, NoBlock().value, last_day(at.today, KEPT_DAYS))
-            case session_state.LoggedOff():
+            case session_state.LoggedOff() | session_state.Shortened():
                 self._tell_end(mac, at)
             case _:
                 self._tell_session(mac, at)
