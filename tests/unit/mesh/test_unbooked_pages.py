@@ -16,31 +16,28 @@ STEPS = st.lists(
 
 @given(STEPS)
 def test_a_page_whose_usage_is_not_stored_is_never_left_out(steps: list[tuple[str, int]]) -> None:
-    """The disk has the usage of the pages in `kept`, the pages of the last record, and the record itself."""
-    pages, kept, asked = UnbookedPages(), set[str](), UnbookedPages().merges
+    """The disk has the usage of the versions in `kept`, the last stored version of each page, and the record with them."""
+    pages = UnbookedPages()
     pages.all_were_seen()
-    merged: list[str] = []
-    record = pages.record()
-    stored = set[str]()
-    for step, number in steps:
+    record, stored = pages.record(), dict[str, int]()
+    merged, kept = dict[str, int](), set[tuple[str, int]]()
+    for version, (step, number) in enumerate(steps):
         if step == "merge":
             pages.merged(NAMES[number])
-            merged.append(NAMES[number])
-            kept.discard(NAMES[number])
+            merged[NAMES[number]] = version
         elif step == "keep":
-            asked = pages.merges
-            kept |= set(merged)
-            pages.booked(asked)
+            kept |= set(merged.items())
+            pages.booked(pages.merges)
         elif step == "record":
-            record, stored = pages.record(), {*stored, *merged}
+            record, stored = pages.record(), {**stored, **merged}
         else:
-            pages, merged = UnbookedPages(record), []
+            pages, merged = UnbookedPages(record), {}
             pages.all_were_seen()
-            for name in sorted(stored):
-                assert name in kept or pages.includes(name)
-                if pages.includes(name):
-                    pages.merged(name)
-                    merged.append(name)
+            for each in sorted(stored.items()):
+                assert each in kept or pages.includes(each[0])
+                if pages.includes(each[0]):
+                    pages.merged(each[0])
+                    merged[each[0]] = each[1]
 
 
 def test_what_is_merged_while_usage_is_being_stored_stays() -> None:
