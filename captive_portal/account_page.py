@@ -94,6 +94,8 @@ EXPORT_LABELS: Mapping[str, str] = {
     "terms_accepted": N_("Accepted terms"),
     "paid_until": N_("Dues are paid until"),
     "text": N_("Text"),
+    "told": N_("What the community’s nodes tell each other about me"),
+    "told_kind": N_("About what"),
     "up": N_("Bytes up"),
     "used_day": N_("Date of first use"),
     "version": N_("Version of the rules"),

@@ -92,6 +92,10 @@ class AccountService:
         self._seen: dict[MacAddress, Monotonic] = {}
         self.on_device: Callable[[MacAddress], None] = lambda _mac: None
         """Called with each device that asks for a page, before it is answered."""
+        self.told: Callable[[AccountId | None, MacAddress], Sequence[Mapping[str, str]]] = (
+            lambda _account, _mac: ()
+        )
+        """What nodes tell each other about this account and device."""
 
     @property
     def admission(self) -> AdmissionService:
@@ -306,6 +310,7 @@ class AccountService:
             "bytes_by_day": await self._bytes_by_day(account),
             "bytes_by_interval": await self._bytes_by_interval(account),
             **personal_data.own_rows(self._registry, account, mac, reconciler.persistence.instant()),
+            "told": self.told(account, mac),
         }
 
     async def erase(self, mac: MacAddress) -> None:

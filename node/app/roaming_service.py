@@ -19,6 +19,7 @@ from node.accounts.vouchers import Voucher
 from node.app.account import AccountService
 from node.app.admin_people import AdminPeopleService
 from node.app.known_devices import KnownDevices
+from node.app.own_records import own_records
 from node.app.roaming import Comes, DeviceHere, IsBlocked, NodeRules, Stays, ToldDevice, decide, lasts
 from node.app.roaming_records import (
     BINDING,
@@ -97,7 +98,7 @@ def roaming_service(
     )
     people.came_from, people.devices_with_sessions = made.came_from, made.devices_with_sessions
     link.on_neighbour, app.on_device = made.seen, made.asked
-    app.erasures.names, app.erasures.find = names, made.find
+    app.erasures.names, app.erasures.find, app.told = names, made.find, made.told
     app.admission.block_elsewhere = made.block_of
     return made
 
@@ -199,6 +200,13 @@ class RoamingService:
     def find(self, name: str) -> MacAddress | None:
         """The device here with this name."""
         return self._devices.find(name)
+
+    def told(self, account: AccountId | None, mac: MacAddress) -> tuple[Mapping[str, str], ...]:
+        """What nodes tell each other about this device, and about the account with all of its devices."""
+        bound = () if account is None else self._registry.bindings.of(account)
+        devices = dict.fromkeys((mac, *(each.mac for each in bound)))
+        names = (name for each in devices for name in self._names.every(each))
+        return own_records(self._shared.records.effective, account, names)
 
     # --- what admins see ------------------------------------------------------------------------
 

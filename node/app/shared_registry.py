@@ -73,7 +73,8 @@ class SharedRegistry:
         self.beside: list[Callable[[], Coroutine[None, None, None]]] = []
         """What else runs while this does."""
         self.generation = 0
-        self._day = ""
+        self._day, self._latest_day = "", ""
+        """Today when it was looked whether records are over, and the latest day on which pages were read since then."""
         self._early: list[Change] = []
         """Changes made before the records of before were read."""
         self._early_puts: dict[RecordKey, tuple[Value, str]] = {}
@@ -140,7 +141,9 @@ class SharedRegistry:
     # --- for the mesh -------------------------------------------------------------------------
 
     def take(self, author: NodeId, part: int, records: Iterable[RegistryRecord]) -> None:
-        for record in self.records.take(author, part, records, self._today()):
+        today = self._today()
+        self._latest_day = max(self._latest_day, today)
+        for record in self.records.take(author, part, records, today):
             name = record.kind, record.key
             self._unapplied[name] = None
             self._unstored.add(name)
@@ -284,11 +287,11 @@ class SharedRegistry:
 
     def _forget(self) -> None:
         today = self._today()
-        if today < self._day and self.generation:
+        if today < max(self._day, self._latest_day) and self.generation:
             self.generation += 1  # what seemed over is read again
         if today and not self._day and self.generation:
             self._reapply()
-        self._day = today
+        self._day, self._latest_day = today, ""
         if not self.generation or not today or not self._is_steady():
             return
         gone = self.records.forget(today)

@@ -149,7 +149,9 @@ async def test_a_revoked_voucher_ends_at_once_and_can_be_restored(street: AppFix
         assert not street.kernel.send(ANA, up=1)
         assert "expired" == backend.portal.guest(ANA).state
         assert "code-revoked" == await is_refused(backend, BEN, CodeTyped(code))
-        await backend.loop.remember(backend.loop.registry.vouchers.restore(gone.fingerprints))
+        await backend.loop.remember(
+            backend.loop.registry.vouchers.restore(gone.fingerprints, backend.loop.persistence.instant().now)
+        )
         await comes_in(backend, ANA, CodeTyped(code))
 
 

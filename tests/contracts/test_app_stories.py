@@ -255,7 +255,7 @@ class Story:
         vouchers = loop.registry.vouchers
         names = [each.fingerprint for each in vouchers.of_batch(paper.batch)]
         now = self.street.clock.now
-        await loop.remember(vouchers.restore(names) if back else vouchers.revoke(names, now).changes)
+        await loop.remember(vouchers.restore(names, now) if back else vouchers.revoke(names, now).changes)
         paper.is_revoked = vouchers.of_batch(paper.batch)[0].is_revoked
         if self.disk.full:  # not guaranteed to survive a kill
             self.disk.full = False

@@ -381,6 +381,26 @@ async def test_admins_see_where_a_device_came_from(nodes: Nodes) -> None:
     assert 1 == hills.roaming.devices_with_sessions(account)
 
 
+async def test_a_person_sees_what_nodes_tell_each_other_and_after_erasing_only_that_it_is_erased(
+    nodes: Nodes,
+) -> None:
+    square, hills = nodes
+    account = await square.app.join_by_passphrase(BEN)
+    await exchange(square, hills)
+    told = {each["told_kind"]: each for each in square.roaming.told(account, BEN)}
+    assert {SESSION, BINDING} <= told.keys()
+    assert account in told[SESSION]["said"]
+    assert "hash" not in str(told)
+    assert square.roaming.told(account, BEN) == hills.roaming.told(account, BEN)
+    assert () == square.roaming.told(None, CAI)
+    await square.app.portal.erase(BEN)
+    await exchange(square, hills)
+    for node in nodes:
+        left = node.roaming.told(account, BEN)
+        assert account not in str([each["said"] for each in left])
+        assert all(each["until"] for each in left), "and it is forgotten"
+
+
 async def test_a_limit_of_devices_holds_at_each_node_and_ends_nothing(nodes: Nodes) -> None:
     square, hills = nodes
     rules = '[[rule]]\nid = "two"\ndevices = 1\nwho = "everyone"\nby = "D-1"\n'

@@ -10,7 +10,7 @@ from captive_portal.account_page import EXPORT_LABELS, label
 from node.accounts import personal_data
 from node.accounts.device_bindings import Binding
 from node.accounts.objections import Objection
-from node.app import account
+from node.app import account, own_records
 from node.web.translations import Translations
 
 
@@ -36,6 +36,7 @@ def test_every_column_has_a_label(shape: type) -> None:
 
 def test_everything_exported_to_a_person_has_a_label() -> None:
     told = keys_of(account.__file__, "own_data") | keys_of(personal_data.__file__, "own_rows")
+    told |= keys_of(own_records.__file__, "own_records")
     assert len(told) > 15
     assert set() == told - EXPORT_LABELS.keys()
 

@@ -103,6 +103,21 @@ async def test_when_a_clock_of_2099_is_set_right_all_pages_are_read_again() -> N
     assert node.shared.records.effective("cards", "ana") is not None
 
 
+async def test_pages_that_were_read_while_a_clock_was_wrong_for_a_moment_are_read_again() -> None:
+    node = SharingFixture()
+    await node.start()
+    node.shared._forget()
+    before = node.shared.generation
+    node.clock.wall += timedelta(days=365 * 73)
+    node.hear(1, 7, "2026-12-30")
+    node.clock.wall -= timedelta(days=365 * 73)
+    assert node.shared.records.effective("cards", "ana") is None
+    node.shared._forget()
+    assert node.shared.generation == before + 1
+    node.shared._forget()
+    assert node.shared.generation == before + 1, "once"
+
+
 async def test_in_1970_nothing_is_over() -> None:
     node = SharingFixture()
     node.clock.wall = node.clock.wall.replace(year=1970)
