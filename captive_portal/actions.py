@@ -51,7 +51,8 @@ async def run_action(context: RequestContext, path: str, body: bytes) -> Outcome
     form = forms.read_form(body, *wanted.fields, also=wanted.also)
     if form is None:
         return PageResponse(info_pages.WrongWay(context.place()), 400)
-    match context.tokens.judge(wanted.purpose, context.device, form["token"]):
+    assert context.mac is not None, "only devices on the LAN send forms"
+    match context.tokens.judge(wanted.purpose, context.mac, form["token"]):
         case "good":
             return await wanted.act(context, form)
         case "old" if wanted.purpose == forms.RULES:
@@ -154,7 +155,8 @@ async def _join(context: RequestContext, form: Form, way: Way, entry: Entry) -> 
         return _welcome(context, "terms-changed", form, 409)
     chosen = form.get("instead_of")
     instead_of = MacAddress(chosen) if chosen else None
-    answer = await context.backend.admit(context.device, entry, version, instead_of)
+    assert context.mac is not None, "as in run_action"
+    answer = await context.backend.admit(context.mac, entry, version, instead_of)
     if isinstance(answer, Admitted):
         return Redirect("/me")
     if isinstance(answer, Full):
