@@ -28,6 +28,7 @@ from node.accounts import (
     objections,
     sponsorship,
     terms,
+    voucher_store,
     vouchers,
 )
 from node.admin import overview
@@ -178,7 +179,7 @@ UNWRITTEN: tuple[tuple[str, object, object], ...] = (
     ("of objections that are kept, a fifth is not for guests",
      (objections.OBJECTIONS_MAX, objections.OBJECTIONS_OF_GUESTS_MAX), (5_000, 4_000)),
     ("the node knows as many bound devices and vouchers",
-     (device_bindings.BINDINGS_MAX, vouchers.VOUCHERS_MAX), (50_000, 50_000)),
+     (device_bindings.BINDINGS_MAX, voucher_store.VOUCHERS_MAX), (50_000, 50_000)),
     ("open device codes, and those known as used", (device_bindings.OPEN_MAX, device_bindings.SPENT_MAX), (2_000, 2_000)),
     ("codes: 70 and 45 random bits, more than can be tried", codes.RANDOM_BYTES, {"voucher": 7, "device": 6}),
     ("a code's letters on paper and on a screen", codes.CODE_CHARS, {"voucher": 12, "device": 10}),
