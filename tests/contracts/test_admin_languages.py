@@ -35,7 +35,7 @@ async def browser(tmp_path):
 def pages_of(browser):
     """Without the files for other programs."""
     paths = [route.path for route in browser.routes if route.method == "GET"]
-    return [path + QUERIES.get(path, "") for path in paths if not path.endswith(".json")]
+    return [path + QUERIES.get(path, "") for path in paths if not path.endswith((".json", ".xml"))]
 
 
 def speaking(tag):

@@ -60,7 +60,7 @@ async def test_every_row_is_there_after_the_upgrade(store: Store) -> None:
 async def test_a_node_goes_on_with_what_it_remembers(store: Store, tmp_path: Path) -> None:
     remembered = await StoredRepository(store, tmp_path / "tally").recall(SINCE)
     facts = dict(remembered.facts)
-    assert (("3-beef", BOOT), 4) == ((facts["incarnation"], facts["boot"]), len(remembered.buckets))
+    assert (("3-beef", BOOT), 4) == ((facts["incarnation"], facts["boot"]), len(list(remembered.buckets)))
     assert {"2-f00d", "3-beef"} == {name for node, name in remembered.incarnations if node == NODE}
     assert {ANA_PHONE, GUEST_PHONE} <= {each.session.mac for each in remembered.sessions}
     kept = remembered.registry
