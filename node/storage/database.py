@@ -231,7 +231,8 @@ class Store:
             return
         done: list[Done] = []
         try:
-            db = self._opened()
+            # What must not be lost is tried at once: on a full disk it is in the journal after the attempt.
+            db = self._opened(is_urgent=any(noting is not None for _, noting, _ in together))
             assert self._notes is not None, "opened with the database"
             if self._keeps(db, together):
                 return
@@ -327,12 +328,14 @@ class Store:
 
     # --- opening and closing ------------------------------------------------------------------
 
-    def _opened(self) -> Connection:
+    def _opened(self, *, is_urgent: bool = False) -> Connection:
+        """`is_urgent`: also soon after an attempt that failed."""
         if self._db is not None and self._file == file_at(self.path):
             return self._db
         if (
             self._trouble is not None
             and self._reading is None
+            and not is_urgent
             and time.monotonic() - self._tried < RETRY_OPENING_S
         ):
             raise self._trouble

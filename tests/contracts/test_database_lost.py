@@ -30,6 +30,7 @@ from node.control.persistence import KEEP_ENDED_DAYS
 from node.doctor.diagnoses import diagnose
 from node.doctor.facts import _folder
 from node.doctor.symptoms import FileSeen, Symptoms
+from node.errors import StorageTrouble
 from node.storage import copies, database, journal_writer, migrations, opening
 from node.storage.data_inventory import INVENTORY_ELSEWHERE
 from node.storage.database import Store
@@ -643,6 +644,25 @@ async def test_what_the_journal_stored_while_the_database_could_not_is_known_aft
                 counts = app.loop.registry.vouchers.counts(1, app.loop.persistence.instant().now)
                 assert {"used": 1, "unused": 1} == dict(counts)
     assert () == world.store.losses
+
+
+async def test_what_must_not_be_lost_is_tried_also_soon_after_another_write_that_failed(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A voucher that was used within five seconds after it was not in the journal, and fresh again after a kill."""
+    async with world.life() as app:
+        await world.gives(app, "one", "two")
+        with monkeypatch.context() as full:
+            full.setattr(JournalWriter, "count", _full)
+            with pytest.raises(StorageTrouble):
+                await StoredArchive(world.store).save_state("some", "thing")
+            await comes_in(app, ANA, CodeTyped(world.codes["one"]))
+            shutil.copytree(world.data, world.folder / "killed")
+    shutil.rmtree(world.data)
+    (world.folder / "killed").rename(world.data)
+    async with world.life() as app:
+        counts = app.loop.registry.vouchers.counts(1, app.loop.persistence.instant().now)
+        assert {"used": 1, "unused": 1} == dict(counts)
 
 
 def _full(_self: object, _db: object) -> None:
