@@ -208,10 +208,9 @@ class Reconciler:
         lasts_ms = None if ends is None else Milliseconds(max(0, ends - now))
         session_table.handle(mac, session_state.SessionGranted(terms, lasts_ms), now)
         if session_table.is_admitted(mac):
+            entered = session_table.session_entries[mac].account
             await self._after_change((mac, *leaving, *moved))
-            self._publish_event(
-                {"event": "admitted", "mac": mac, "account": session_table.session_entries[mac].account}
-            )
+            self._publish_event({"event": "admitted", "mac": mac, "account": entered})
         return None
 
     async def leave(self, mac: MacAddress) -> None:
@@ -578,10 +577,10 @@ class Reconciler:
 
     async def _end(self, mac: MacAddress, event: session_state.Event) -> None:
         if self.session_table.handle(mac, event, self._clock.monotonic()):
+            # Its last bytes may be stored meanwhile, and the entry be gone.
+            account = self.session_table.session_entries[mac].account
             await self._after_change((mac,))
-            self._publish_event(
-                {"event": "stopped", "mac": mac, "account": self.session_table.session_entries[mac].account}
-            )
+            self._publish_event({"event": "stopped", "mac": mac, "account": account})
 
     async def _after_change(self, macs: Iterable[MacAddress]) -> None:
         """Returns when the change is stored and applied to the kernel."""
