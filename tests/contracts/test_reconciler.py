@@ -5,7 +5,7 @@ a reboot and a full disk.
 import asyncio
 import threading
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Iterable
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta, timezone
 
@@ -132,6 +132,24 @@ async def test_a_device_may_pass_when_admit_returns(village: ReconcilerFixture) 
         assert not village.kernel.send(ANA, up=1)
         await loop.admit(ANA, "1")
         assert village.kernel.send(ANA, up=1)
+
+
+async def test_a_person_who_leaves_is_answered_although_the_entry_is_discarded_meanwhile(
+    village: ReconcilerFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its last bytes were stored, and its retention was over, while the kernel applied the change."""
+    async with village.life() as loop:
+        await loop.admit(ANA, "1")
+        applied = loop._after_change
+
+        async def slowly(macs: Iterable[MacAddress]) -> None:
+            await applied(macs)
+            loop.session_table.forget_marks([loop.session_table.session_entries[ANA].mark])
+            loop.session_table.forget_ended([ANA], loop._clock.monotonic())
+
+        monkeypatch.setattr(loop, "_after_change", slowly)
+        await loop.leave(ANA)
+        assert ANA not in loop.session_table.session_entries
 
 
 async def test_the_watchdog_is_served_on_each_tick_unless_the_kernel_hangs(
