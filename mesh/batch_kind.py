@@ -11,30 +11,25 @@ from dataclasses import dataclass
 from typing import Any
 
 from mesh.page_format import (
-    PERIOD,
     Malformed,
     Page,
     canonical,
     fits,
-    is_day,
     list_of,
     parse_object,
 )
-from mesh.page_kind import PageKind, Priority, is_member
-from node.accounting.periods import DAY_UNKNOWN
+from mesh.page_kind import NOW, Priority, later_kind
+from node.accounts.account_list import ACCOUNT_CHARS
+from node.accounts.registry_record import is_iso_day
+from node.accounts.vouchers import BATCH_MAX, DEVICES_MAX, LASTS_MAX, LASTS_MIN
+from node.characters import is_name
 
-NAME, NOW = "batch", "now"
-"""The kind and its period: each page replaces the one before."""
+NAME = "batch"
 BATCH_PARTS = 16
 """Batches are spread over so many pages by their numbers, so that a new one sends a small page."""
 BATCHES_PER_PART_MAX = 500
-ACCOUNTS_PER_BATCH_MAX = 960
 BATCH_NUMBER_MAX = 10**9
-LASTS_MS_MIN, LASTS_MS_MAX = 600_000, 400 * 86_400_000
-DEVICES_MAX = 50
-_ACCOUNT_CHARS = 12
-_ACCOUNTS = re.compile(rf"(?:[a-z2-7]{{{_ACCOUNT_CHARS}}}){{1,{ACCOUNTS_PER_BATCH_MAX}}}")
-_GROUP = re.compile(r"[a-z0-9][a-z0-9-]{0,39}")
+_ACCOUNTS = re.compile(rf"(?:[a-z2-7]{{{ACCOUNT_CHARS}}}){{1,{BATCH_MAX}}}")
 PART_BYTES_MAX = 56 * 1024
 """Of the batches in one page: it fits into a frame."""
 PAGE_OVERHEAD_BYTES = 600
@@ -132,8 +127,9 @@ def _is_row(row: object) -> bool:
     return (
         _is_within(number, 1, BATCH_NUMBER_MAX)
         and _is_day(day)
-        and fits(group, _GROUP)
-        and _is_within(lasts_ms, LASTS_MS_MIN, LASTS_MS_MAX)
+        and isinstance(group, str)
+        and is_name(group)
+        and _is_within(lasts_ms, LASTS_MIN, LASTS_MAX)
         and _is_within(devices_max, 0, DEVICES_MAX)
         and _are_accounts(accounts)
     )
@@ -144,13 +140,13 @@ def _is_within(value: object, least: int, most: int) -> bool:
 
 
 def _is_day(value: object) -> bool:
-    return value == "" or (value != DAY_UNKNOWN and is_day(value))
+    return value == "" or is_iso_day(value)
 
 
 def _are_accounts(value: object) -> bool:
     if not fits(value, _ACCOUNTS):
         return False
-    each = [value[at : at + _ACCOUNT_CHARS] for at in range(0, len(value), _ACCOUNT_CHARS)]
+    each = [value[at : at + ACCOUNT_CHARS] for at in range(0, len(value), ACCOUNT_CHARS)]
     return all(left < right for left, right in itertools.pairwise(each))
 
 
@@ -163,13 +159,4 @@ def _read(page: Page) -> BatchContent | Malformed:
     return said
 
 
-BATCH_KIND = PageKind(
-    name=NAME,
-    priority=Priority.MEMBERSHIP,
-    # As of kinds that are not known: nodes of all versions keep the same pages.
-    is_period=lambda value: fits(value, PERIOD),
-    read=_read,
-    may_sign=is_member,
-    replaces="of its author",
-    limit="bytes",
-)
+BATCH_KIND = later_kind(NAME, Priority.MEMBERSHIP, _read)

@@ -11,7 +11,6 @@ from typing import Any, Literal
 from mesh.announcement import Address
 from mesh.page_format import (
     NODE,
-    PERIOD,
     Malformed,
     Page,
     canonical,
@@ -21,7 +20,7 @@ from mesh.page_format import (
     list_of,
     parse_object,
 )
-from mesh.page_kind import PageKind, Priority, is_member
+from mesh.page_kind import NOW, Priority, later_kind
 from node.units import NodeId
 
 ADDRESSES_MAX = 4
@@ -31,9 +30,6 @@ ROUND_TRIP_MS_MAX = 60_000
 LOAD_PERCENT_MAX = 1_000
 ATTENTION_MAX = 9
 """More things that need a person count as so many, so that their number changes seldom."""
-NOW = "now"
-"""The period of this kind: each page replaces the one before."""
-
 NODE_LABEL = f"node/{NOW}/0000"
 
 type UplinkState = Literal["up", "down"]
@@ -174,13 +170,4 @@ def _read(page: Page) -> NodeFacts | Malformed:
     return node_facts(page.body) if (page.period, page.part) == (NOW, 0) else Malformed("not the page of now")
 
 
-NODE_KIND = PageKind(
-    name="node",
-    priority=Priority.OTHER,
-    # As of kinds that are not known: nodes of all versions keep the same pages.
-    is_period=lambda value: fits(value, PERIOD),
-    read=_read,
-    may_sign=is_member,
-    replaces="of its author",
-    limit="bytes",
-)
+NODE_KIND = later_kind("node", Priority.OTHER, _read)

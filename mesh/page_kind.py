@@ -46,6 +46,10 @@ class PageKind[Content]:
     """Which limit of its author it counts towards: its rows, or the bytes of `other_pages`."""
 
 
+NOW = "now"
+"""The period of pages that replace each other."""
+
+
 def is_member(author: NodeId, roster: frozenset[NodeId]) -> bool:
     """The signers of most kinds: every node of the community."""
     return author in roster
@@ -59,13 +63,12 @@ def _read(_page: Page) -> Unread | Malformed:
     return Unread()
 
 
-OTHER = PageKind(
-    name="",
-    priority=Priority.OTHER,
-    is_period=_is_period,
-    read=_read,
-    may_sign=is_member,
-    replaces="of its author",
-    limit="bytes",
-)
+def later_kind[Content](
+    name: str, priority: Priority, read: Callable[[Page], Content | Malformed]
+) -> PageKind[Content]:
+    """A kind that nodes of the first version do not know: they keep the same pages of it as those that do."""
+    return PageKind(name, priority, _is_period, read, is_member, "of its author", "bytes")
+
+
+OTHER = later_kind("", Priority.OTHER, _read)
 """Stands for every kind that this version does not know: kept and passed on within a limit, never interpreted."""

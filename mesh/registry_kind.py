@@ -6,24 +6,20 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
-from mesh.node_kind import NOW
 from mesh.page_format import (
     ACCOUNT_BYTES_MAX,
     KIND,
     NUMBER_MAX,
-    PERIOD,
     Malformed,
     Page,
     canonical,
     fits,
-    is_day,
     is_text,
     list_of,
     parse_object,
 )
-from mesh.page_kind import PageKind, Priority, is_member
-from node.accounting.periods import DAY_UNKNOWN
-from node.accounts.registry_record import RegistryRecord
+from mesh.page_kind import NOW, Priority, later_kind
+from node.accounts.registry_record import RegistryRecord, is_iso_day
 
 REGISTRY_PARTS = 64
 """Records are spread over so many pages, so that a change sends a small one."""
@@ -112,7 +108,7 @@ def _is_row(row: Any) -> bool:
         and is_record_key(key)
         and type(version) is int
         and 1 <= version <= NUMBER_MAX
-        and (until == "" or (is_day(until) and until != DAY_UNKNOWN))
+        and (until == "" or is_iso_day(until))
         and is_value(value)
     )
 
@@ -130,13 +126,4 @@ def _is_of(record: RegistryRecord, part: int) -> bool:
     return registry_part(record.kind, record.key) == part
 
 
-REGISTRY_KIND = PageKind(
-    name=NAME,
-    priority=Priority.MEMBERSHIP,
-    # As of kinds that are not known: nodes of all versions keep the same pages.
-    is_period=lambda value: fits(value, PERIOD),
-    read=_read,
-    may_sign=is_member,
-    replaces="of its author",
-    limit="bytes",
-)
+REGISTRY_KIND = later_kind(NAME, Priority.MEMBERSHIP, _read)

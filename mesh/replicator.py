@@ -22,8 +22,9 @@ from mesh.exchange import (
     PagesEvicted,
 )
 from mesh.messages import Message, decode
-from mesh.node_kind import NODE_KIND, NODE_LABEL, NOW, NodeFacts
+from mesh.node_kind import NODE_KIND, NODE_LABEL, NodeFacts
 from mesh.page_format import Malformed, Page
+from mesh.page_kind import NOW
 from mesh.page_kinds import Content, kind_named, page_content
 from mesh.page_reading import READ_TOGETHER, PageReader, highest_first
 from mesh.page_versions import StoredPage

@@ -6,7 +6,7 @@ The key is the account; the value has as `below` the serial number below which i
 from node.accounts.cards import SERIAL_MAX, CardsVoid
 from node.accounts.changes import Change
 from node.accounts.registry import AccountRegistry
-from node.accounts.registry_record import RegistryRecord, Value
+from node.accounts.registry_record import RegistryRecord, Value, value_text
 from node.units import AccountId
 
 KIND = "cards"
@@ -23,7 +23,7 @@ def card_record(change: Change) -> tuple[str, Value, str] | None:
 
 def join_cards(one: Value, other: Value) -> Value:
     """More is revoked."""
-    return max(one, other, key=lambda value: (_below(value), repr(sorted(value.items()))))
+    return max(one, other, key=lambda value: (_below(value), value_text(value)))
 
 
 def apply_cards(record: RegistryRecord, registry: AccountRegistry) -> tuple[Change, ...]:

@@ -4,11 +4,11 @@ The key is the account; the value has as `day` the last day whose usage, texts a
 has its name (`DeviceNames`) as key and the same value.
 """
 
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, datetime
 
 from node.accounts.changes import Change
 from node.accounts.registry import AccountRegistry
-from node.accounts.registry_record import RegistryRecord, Value, is_iso_day, value_text
+from node.accounts.registry_record import RegistryRecord, Value, is_iso_day, last_day, value_text
 from node.units import AccountId, MacAddress, Now
 
 KIND, DEVICE_KIND = "erasure", "deviceerasure"
@@ -24,13 +24,7 @@ def erasure_value(day: str) -> Value:
 def erasure_day(record: RegistryRecord, today: str) -> str:
     """The day; empty if it cannot be read, or lies in the future, as by a wrong clock. `today` has to be known."""
     day = record.value.get("day")
-    if not is_iso_day(day):
-        return ""
-    try:
-        last = date.fromisoformat(today) + timedelta(days=AHEAD_DAYS)
-        return day if date.fromisoformat(day) <= last else ""
-    except (ValueError, OverflowError):
-        return ""
+    return day if is_iso_day(day) and day <= last_day(today, AHEAD_DAYS) else ""
 
 
 def join_erasures(one: Value, other: Value) -> Value:

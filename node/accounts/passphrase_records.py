@@ -4,12 +4,10 @@ The key is the account; the value has the scrypt hash as `hash` and as `day` whe
 is empty when there is no passphrase any longer.
 """
 
-from datetime import date
-
 from node.accounts.changes import Change, PassphraseGone, PassphraseHash
 from node.accounts.member_passphrases import is_hash
 from node.accounts.registry import AccountRegistry
-from node.accounts.registry_record import RegistryRecord, Value, last_day
+from node.accounts.registry_record import RegistryRecord, Value, is_iso_day, last_day
 from node.units import AccountId
 
 KIND = "passphrase"
@@ -19,7 +17,7 @@ def passphrase_record(change: Change, today: str) -> tuple[str, Value, str] | No
     """Key, value and last day of the record that this change makes."""
     match change:
         case PassphraseHash(account, hashed):
-            return account, {"hash": hashed, "day": _day(today)}, ""
+            return account, {"hash": hashed, "day": today if is_iso_day(today) else ""}, ""
         case PassphraseGone(account):
             return account, {}, last_day(today)
         case _:
@@ -40,7 +38,7 @@ def is_same_passphrase(one: Value, other: Value) -> bool:
 def passphrase_day(record: RegistryRecord) -> str:
     """When it was set; empty if that is not known."""
     day = record.value.get("day")
-    return _day(day) if isinstance(day, str) else ""
+    return day if is_iso_day(day) else ""
 
 
 def apply_passphrase(record: RegistryRecord, registry: AccountRegistry) -> tuple[Change, ...]:
@@ -49,10 +47,3 @@ def apply_passphrase(record: RegistryRecord, registry: AccountRegistry) -> tuple
     if is_hash(hashed):
         return registry.take_passphrase(AccountId(record.key), hashed)
     return registry.drop_passphrase(AccountId(record.key)) if not record.value else ()
-
-
-def _day(today: str) -> str:
-    try:
-        return date.fromisoformat(today).isoformat()
-    except ValueError:
-        return ""

@@ -1,13 +1,12 @@
 """Registry records of vouchers and batches: what nodes of a community tell each other about a voucher that was used or
 revoked. A voucher is named by its account; its code is in no record."""
 
-import json
-from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, datetime
 from typing import Any
 
 from node.accounts.account_list import account_of_short, short_account
+from node.accounts.registry_record import Value, is_iso_day, last_day, value_text
 from node.accounts.vouchers import LEASE_MOVES_S, Batch, SavedVoucher
 from node.units import AccountId, NodeId
 
@@ -20,8 +19,6 @@ LISTED_DAYS, STALE_DAYS = 1, 8
 ENDED_DAYS, UNUSED_DAYS = LISTED_DAYS + STALE_DAYS + 1, 401
 """How long a record is kept after the end of its voucher: as long as a node can hear of a list that has it; and after the
 issue of one that is not used: one day longer than the rows of any node, whatever its time zone."""
-
-type Value = Mapping[str, Any]
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +46,7 @@ def voucher_facts(value: Value) -> VoucherFacts | None:
     """None for a value that no node writes."""
     end, day, revoked = value.get("end"), value.get("used", ""), value.get("revoked", False)
     is_end = (end is None and not day) or (type(end) is int and 0 <= end <= END_MAX)
-    if not (is_end and _is_day(day) and type(revoked) is bool):
+    if not (is_end and (day == "" or is_iso_day(day)) and type(revoked) is bool):
         return None
     facts = VoucherFacts(end is not None, end or 0, day, revoked)
     return facts if voucher_value(facts) == value else None
@@ -124,34 +121,17 @@ def facts_to_tell(saved: SavedVoucher, known: VoucherFacts | None) -> VoucherFac
 def voucher_until(facts: VoucherFacts, batch: Batch, today: str) -> str:
     """The last day on which the record is needed; empty while no date is known."""
     if facts.ends_s:
-        return (datetime.fromtimestamp(facts.ends_s, UTC).date() + timedelta(days=ENDED_DAYS)).isoformat()
+        return last_day(datetime.fromtimestamp(facts.ends_s, UTC).date().isoformat(), ENDED_DAYS)
     return batch_until(batch, today, more_days=-(-batch.lasts_ms // 86_400_000) if facts.is_used else 0)
 
 
 def batch_until(batch: Batch, today: str, *, more_days: int = 0) -> str:
     """As `voucher_until`, for a batch."""
-    since = batch.issued_day or today
-    try:
-        return (date.fromisoformat(since) + timedelta(days=UNUSED_DAYS + more_days)).isoformat()
-    except (ValueError, OverflowError):
-        return ""
-
-
-def _is_day(value: object) -> bool:
-    if not (isinstance(value, str) and len(value) in {0, 10}):
-        return False
-    try:
-        return not value or date.fromisoformat(value).isoformat() == value
-    except ValueError:
-        return False
+    return last_day(batch.issued_day or today, UNUSED_DAYS + more_days)
 
 
 def _of_unread(left: Value, right: Value, *, is_left: bool, is_right: bool) -> Value:
     """One that is understood, else the greater one."""
     if is_left != is_right:
         return left if is_left else right
-    return max((left, right), key=_text)
-
-
-def _text(value: Value) -> str:
-    return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+    return max((left, right), key=value_text)

@@ -4,15 +4,13 @@ Each is the value of a registry record (PROTOCOL.md), whose key is the device's 
 for a value that this version does not understand.
 """
 
-import json
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import date, timedelta
 from typing import Any
 
 from mesh.page_format import NUMBER_MAX, is_account, is_day, is_number, is_text
-from node.accounts.registry_record import displayable
+from node.accounts.registry_record import Value, displayable, value_text
 from node.governance.rules import WAYS, Way
 from node.sessions.state import BECAUSE_CHARS_MAX
 from node.units import AccountId, NodeId
@@ -24,14 +22,10 @@ END_TOLERANCE_S = 60
 """A session that ends so little later is not told again."""
 ENDLESS_DAYS = 30
 """How long a session without an end is known at other nodes."""
-KEPT_DAYS = 400
-"""How long a binding and a block are known at other nodes, as bindings are kept here."""
 NODE_CHARS = 13
 """Of a node's id, as written in a session: 65 bits."""
 
 _MARK = re.compile(rf"[a-z2-7]{{0,{NODE_CHARS}}}")
-
-type Value = Mapping[str, Any]
 
 
 @dataclass(frozen=True, slots=True)
@@ -176,11 +170,6 @@ def is_later(session: TheSession, known: TheSession) -> bool:
     return session.end_s > known.end_s + END_TOLERANCE_S
 
 
-def last_day(today: str, days: int) -> str:
-    """ISO day so many days after `today`, which must be known."""
-    return (date.fromisoformat(today) + timedelta(days=days)).isoformat()
-
-
 def _line(text: str) -> str:
     return " ".join(displayable(text).split())
 
@@ -193,7 +182,4 @@ def _end_of(value: Value) -> int:
 
 
 def _greatest(one: Value, other: Value, rank: Callable[[Value], tuple[bool, Any]]) -> Value:
-    def order(value: Value) -> tuple[bool, Any, str]:
-        return (*rank(value), json.dumps(value, sort_keys=True, ensure_ascii=False))
-
-    return max(one, other, key=order)
+    return max(one, other, key=lambda value: (*rank(value), value_text(value)))

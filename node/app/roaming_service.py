@@ -14,7 +14,7 @@ from mesh.node_kind import NodeFacts
 from node.accounts.changes import Binding, Change, Unbound
 from node.accounts.device_names import KEYS_MAX, DeviceNames
 from node.accounts.registry import AccountRegistry
-from node.accounts.registry_record import RegistryRecord, Value
+from node.accounts.registry_record import RegistryRecord, Value, last_day
 from node.accounts.vouchers import Voucher
 from node.app.account import AccountService
 from node.app.admin_people import AdminPeopleService
@@ -25,7 +25,6 @@ from node.app.roaming_records import (
     BINDING,
     BLOCKED,
     ENDLESS_DAYS,
-    KEPT_DAYS,
     NO_END,
     SESSION,
     NoBinding,
@@ -38,7 +37,6 @@ from node.app.roaming_records import (
     join_bindings,
     join_blocks,
     join_sessions,
-    last_day,
     node_mark,
     read_binding,
     read_block,
@@ -387,7 +385,7 @@ class RoamingService:
                 self._tell_end(mac, at)
             case session_state.Unblocked():
                 if self.block_of(mac) is not None:
-                    self._put(BLOCKED, mac, NoBlock().value, last_day(at.today, KEPT_DAYS))
+                    self._put(BLOCKED, mac, NoBlock().value, last_day(at.today))
             case session_state.LoggedOff() | session_state.Shortened():
                 self._tell_end(mac, at)
             case _:
@@ -417,7 +415,7 @@ class RoamingService:
         known = self._record(BLOCKED, names)
         is_known = known is not None and known.value == TheBlock(because).value and known.key == names[0]
         if not is_known or (known is not None and known.until < last_day(at.today, RENEWED_DAYS)):
-            self._put(BLOCKED, mac, TheBlock(because).value, last_day(at.today, KEPT_DAYS))
+            self._put(BLOCKED, mac, TheBlock(because).value, last_day(at.today))
 
     def _binding_record(self, change: Change) -> tuple[str, Value, str] | None:
         """The record that a change of a binding makes. A guest's own account needs none."""
@@ -427,7 +425,7 @@ class RoamingService:
         self._devices.add(mac)
         known = self._record(BINDING, self._names.every(mac))
         is_bound = known is not None and isinstance(read_binding(known.value), TheBinding)
-        until = last_day(at.today, KEPT_DAYS) if at.today else known.until if known is not None else ""
+        until = last_day(at.today) if at.today else known.until if known is not None else ""
         guest = self._reconciler.effective_policy.guest_account(mac)
         if isinstance(change, Unbound) or (change.account == guest and change.way == "terms"):
             return (self._names.newest(mac), NoBinding().value, until) if is_bound else None

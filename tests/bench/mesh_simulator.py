@@ -15,8 +15,9 @@ from mesh import exchange as exchange_module
 from mesh.announcement import Address
 from mesh.exchange import PAGE_KIND, Exchange, PageAccepted
 from mesh.messages import EXTENSIONS, decode
-from mesh.node_kind import LINKS_MAX, NODE_KIND, NOW, NodeFacts, NodeLink, node_body
+from mesh.node_kind import LINKS_MAX, NODE_KIND, NodeFacts, NodeLink, node_body
 from mesh.page_format import Page, assemble_page, page_head
+from mesh.page_kind import NOW
 from mesh.service import ROUND_EVERY_S, TREE_TICK_S
 from mesh.usage_kind import usage_body
 from node.accounting.ledger import UsageBucket

@@ -7,10 +7,10 @@ import pytest
 
 from mesh import candidate_calls, node_page_schedule, own_node_page, page_kinds, peer_exchange, service
 from mesh.announcement import Address
-from mesh.node_kind import NODE_KIND, NOW, NodeFacts, node_body, node_facts
+from mesh.node_kind import NODE_KIND, NodeFacts, node_body, node_facts
 from mesh.own_node_page import LocalFacts
 from mesh.page_format import Page
-from mesh.page_kind import Unread
+from mesh.page_kind import NOW, Unread
 from mesh.page_kinds import page_content
 from node.daemon import Node
 from tests.contracts.test_mesh_service import NodeFixture, until

@@ -53,7 +53,7 @@ from mesh.past_kind import past_of
 from mesh.roster import nodes_digest
 from mesh.signed_statement import SignedStatement, read_statement
 from mesh.usage_kind import PageContent, usage_rows
-from node.accounts import device_names, voucher_records, voucher_store
+from node.accounts import device_names, voucher_records, voucher_store, vouchers
 from node.accounts.codes import Code, read_code
 from node.accounts.voucher_records import join_vouchers
 from node.accounts.vouchers import voucher_account, voucher_fingerprint
@@ -98,7 +98,7 @@ LIMITS = {
     "parts of the batches of one author": batch_kind.BATCH_PARTS,
     "batches in a part": batch_kind.BATCHES_PER_PART_MAX,
     "bytes of batches in a part": batch_kind.PART_BYTES_MAX,
-    "vouchers of a batch": batch_kind.ACCOUNTS_PER_BATCH_MAX,
+    "vouchers of a batch": vouchers.BATCH_MAX,
     "extensions in a hello": messages.EXTENSIONS_MAX,
     "text of a statement": signed_statement.TEXT_BYTES_MAX,
     "text of a version": signed_statement.FILE_TEXT_BYTES_MAX,

@@ -26,3 +26,7 @@ def test_a_row_is_the_record_with_its_value_as_text() -> None:
 )
 def test_what_ended_is_kept_for_thirteen_months(today: str, last: str) -> None:
     assert last == last_day(today)
+
+
+def test_the_last_day_is_counted_over_months() -> None:
+    assert "2027-03-02" == last_day("2027-02-28", 2)

@@ -21,7 +21,6 @@ from node.app.roaming_records import (
     join_bindings,
     join_blocks,
     join_sessions,
-    last_day,
     read_binding,
     read_block,
     read_session,
@@ -144,7 +143,3 @@ def test_an_end_that_hardly_changes_is_not_told_again():
     assert not is_later(until(1000), until(NO_END))
     assert not is_later(until(NO_END), until(NO_END))
     assert is_later(TheSession("ben", "card", "1", 1, "abc"), until(NO_END))
-
-
-def test_the_last_day_is_counted_over_months():
-    assert "2027-03-02" == last_day("2027-02-28", 2)
