@@ -14,7 +14,6 @@ from collections.abc import Awaitable, Callable, Coroutine, Iterable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
-from datetime import datetime, timedelta
 
 from mesh.ports import SharedBatches
 from mesh.registry_kind import is_record_key, is_value
@@ -23,14 +22,15 @@ from node.accounting.periods import DAY_UNKNOWN
 from node.accounts.changes import Change, RecordGone, RecordRow
 from node.accounts.registry import AccountRegistry
 from node.accounts.registry_record import RegistryRecord, Value, row_of_record
-from node.control.persistence import CLOCK_STEP, PersistenceQueue
+from node.control.persistence import PersistenceQueue
 from node.control.ports import Clock
-from node.units import Monotonic, NodeId
+from node.control.steady_clock import SteadyClock
+from node.units import NodeId
 
 LOOK_EVERY_S = 600.0
 """Between two looks whether records are over."""
 STEADY_MS = 6 * 3_600_000
-"""How long a synchronized clock has not been set when its day ends records."""
+"""How long a synchronized clock has not been set when its day ends records, as for retention."""
 EARLY_PUTS_MAX = 4_096
 """Kept until the database is read."""
 TOGETHER = 256
@@ -82,7 +82,7 @@ class SharedRegistry:
         self._unstored: set[RecordKey] = set()
         """Records of other nodes whose row is not queued yet: it is, together with what they change."""
         self._has_news = asyncio.Event()
-        self._steady: tuple[Monotonic, datetime] | None = None
+        self._steady_clock = SteadyClock(clock)
         registry.take_records, registry.records = self._recall, self.records.rows
         persistence.pending.further = self._further
 
@@ -141,7 +141,7 @@ class SharedRegistry:
     # --- for the mesh -------------------------------------------------------------------------
 
     def take(self, author: NodeId, part: int, records: Iterable[RegistryRecord]) -> None:
-        today = self._today()
+        today = self.today()
         self._latest_day = max(self._latest_day, today)
         for record in self.records.take(author, part, records, today):
             name = record.kind, record.key
@@ -168,7 +168,7 @@ class SharedRegistry:
         return self.records.orphans()
 
     def adopt(self, names: Iterable[RecordKey]) -> None:
-        self.records.adopt(names, self._today())
+        self.records.adopt(names, self.today())
         if self.records.changed_parts(is_all=False):
             self.woken()
 
@@ -177,7 +177,7 @@ class SharedRegistry:
         if not number:
             return ()
         return (
-            f"{number} facts about people are not told to other nodes, because this node may tell them no more: "
+            f"{number} facts about people are not told to other nodes, because this node tells as much as it may: "
             "remove what is not needed any longer",
         )
 
@@ -269,6 +269,9 @@ class SharedRegistry:
             await self._persistence.save()
 
     async def _apply(self, name: RecordKey) -> None:
+        # Last from now on: one that fails is tried again after the others.
+        del self._unapplied[name]
+        self._unapplied[name] = None
         record = self.records.effective(*name)
         if record is not None:
             with _applying(name):
@@ -281,34 +284,25 @@ class SharedRegistry:
 
     # --- days ---------------------------------------------------------------------------------
 
-    def _today(self) -> str:
+    def today(self) -> str:
+        """Empty while the day is not known."""
         today = self._clock.today()
         return "" if today == DAY_UNKNOWN else today
 
     def _forget(self) -> None:
-        today = self._today()
+        today = self.today()
         if today < max(self._day, self._latest_day) and self.generation:
             self.generation += 1  # what seemed over is read again
         if today and not self._day and self.generation:
             self._reapply()
         self._day, self._latest_day = today, ""
-        if not self.generation or not today or not self._is_steady():
+        steady_ms = self._steady_clock.steady_ms(self._clock.monotonic())
+        if not self.generation or not today or steady_ms < STEADY_MS:
             return
         gone = self.records.forget(today)
         for name in gone:
             self._unapplied.pop(name, None)
         self._persistence.pending.add(RecordGone(*name) for name in gone)
-
-    def _is_steady(self) -> bool:
-        """As for retention: what a wrong clock ended would be lost."""
-        if self._clock.state() != "synced":
-            self._steady = None
-            return False
-        now, civil, since = self._clock.monotonic(), self._clock.civil(), self._steady
-        if since is None or abs((civil - since[1]) - timedelta(milliseconds=now - since[0])) > CLOCK_STEP:
-            self._steady = now, civil
-            return False
-        return now - since[0] >= STEADY_MS
 
 
 @contextmanager

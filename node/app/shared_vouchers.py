@@ -10,7 +10,6 @@ from datetime import date
 from itertools import chain
 
 from mesh.batch_kind import BatchContent, BatchSaid, batch_part
-from node.accounting.periods import DAY_UNKNOWN
 from node.accounts.account_list import listed
 from node.accounts.changes import Batch, Change, SavedVoucher
 from node.accounts.registry_record import RegistryRecord, Value
@@ -98,8 +97,7 @@ class SharedVouchers:
         return self._shared.generation
 
     def today(self) -> str:
-        today = self._clock.today()
-        return "" if today == DAY_UNKNOWN else today
+        return self._shared.today()
 
     def own(self) -> Iterator[BatchSaid]:
         """The batches that this node issued, as it says them. A voucher that ended more than a day ago is not in them."""
@@ -119,8 +117,8 @@ class SharedVouchers:
         if not self._beyond:
             return ()
         return (
-            f"{self._beyond} batches of vouchers of other nodes are not valid at this node, because it can keep no more: "
-            "issue fewer; vouchers are forgotten 30 days after their end, or 400 days after their issue if nobody used them",
+            f"{self._beyond} batches of vouchers of other nodes are not valid here, because this node keeps as many as it "
+            "can: issue fewer; vouchers are forgotten 30 days after their end, or 400 days after their issue if nobody used them",
         )
 
     # --- lists ----------------------------------------------------------------------------------

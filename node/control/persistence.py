@@ -29,6 +29,7 @@ from node.accounting.undated import UndatedUsage
 from node.accounts.changes import Change, Forgotten
 from node.accounts.registry import AccountRegistry
 from node.control.ports import Clock, Repository, StoredState, Troubles
+from node.control.steady_clock import SteadyClock
 from node.control.usage_booking import LedgerWriter
 from node.control.write_buffer import UnsavedChanges, WriteBuffer, joined
 from node.enforcement.plan import KernelState
@@ -40,8 +41,6 @@ from node.units import AccountId, MacAddress, Monotonic, NodeId, Now
 
 FORGET_EVERY_MS = 6 * 3_600_000
 KEEP_USED_DAYS, KEEP_ENDED_DAYS = 400, 30
-CLOCK_STEP = timedelta(hours=1)
-"""A clock that moved so far against the monotonic one has been set: retention waits before it relies on it."""
 CLOCK_SLIP = timedelta(minutes=1)
 """A clock that moved so far has been corrected: ends stored in civil time are stored again."""
 INCARNATION, SAVED_AT, BOOT, TRIED, MACHINE = "incarnation", "saved_at_ms", "boot", "tried_at_ms", "machine"
@@ -127,7 +126,7 @@ class PersistenceQueue:
         self._has_news = False
         self._is_undated = False
         """Something was stored while the clock was not known."""
-        self._watched: tuple[Monotonic, datetime] | None = None
+        self._steady_clock = SteadyClock(clock)
         self._dated: tuple[Monotonic, datetime] | None = None
         """Both clocks at the last check of the ends that are stored in civil time."""
         self._days_to_forget = ""
@@ -382,16 +381,9 @@ class PersistenceQueue:
     async def forget(self, now: Monotonic) -> None:
         """Retention. Runs only with a synchronized clock that has been steady for a whole interval, because data that a
         wrong clock made old would be lost."""
-        if self._clock.state() != "synced":
-            self._watched = None
-            return
-        civil = self._clock.civil()
-        since = self._watched
-        if since is None or abs((civil - since[1]) - timedelta(milliseconds=now - since[0])) > CLOCK_STEP:
-            self._watched = now, civil
-        elif now - since[0] >= FORGET_EVERY_MS:
-            self._watched = now, civil
-            await self._forget_before(civil)
+        if self._steady_clock.steady_ms(now) >= FORGET_EVERY_MS:
+            self._steady_clock.count_again(now)
+            await self._forget_before(self._clock.civil())
 
     async def _forget_before(self, civil: datetime) -> None:
         today, at = civil.date(), int(civil.timestamp())
