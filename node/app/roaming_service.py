@@ -128,6 +128,8 @@ class RoamingService:
         self._table, self._registry = reconciler.session_table, reconciler.registry
         self._devices = KnownDevices(names, self._with_rows)
         self._tasks: set[asyncio.Task[Any]] = set()
+        """Changes that were begun; `run` ends with them."""
+        self._failure: BaseException | None = None
         self._logged = -LOGGED_EVERY_MS
         self._coming: set[MacAddress] = set()
         """Being let in because another node told of them."""
@@ -148,9 +150,23 @@ class RoamingService:
         self._table.on_change = self._changed
 
     async def run(self) -> None:
-        """Until cancelled: tells what could not be told before, and looks at devices again."""
+        """Until cancelled: tells what could not be told before, and looks at devices again. Raises what a change that was
+        begun here raised."""
+        try:
+            await self._work()
+        finally:
+            begun = tuple(self._tasks)
+            for task in begun:
+                task.cancel()
+            if begun:
+                await asyncio.wait(begun)
+
+    async def _work(self) -> None:
         has_begun = False
         while True:
+            if self._failure is not None:
+                failure, self._failure = self._failure, None
+                raise failure
             self._has_work.clear()
             if self._shared.generation:
                 if not has_begun:
@@ -295,7 +311,9 @@ class RoamingService:
         if error is None:
             return
         if not isinstance(error, KernelRefused):
-            raise error
+            self._failure = error
+            self._has_work.set()
+            return
         if self._clock.monotonic() - self._logged >= LOGGED_EVERY_MS:
             self._logged = self._clock.monotonic()
             log.warning("a device that comes from another node is not let in: %s", error)
