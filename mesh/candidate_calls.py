@@ -3,7 +3,6 @@ the kernel has next to this one."""
 
 import asyncio
 import random
-import time
 from collections.abc import Awaitable, Callable, Collection
 
 from mesh.announcement import Address
@@ -35,10 +34,11 @@ class CandidateCalls:
         page_of: Callable[[NodeId], NodeFacts | None],
         dial: Callable[[NodeId | None, Address], Awaitable[Link | None]],
         serve: Callable[[Link], Awaitable[None]],
+        now: Callable[[], Monotonic],
     ) -> None:
         self._own, self._roster, self._interfaces, self._port = own, roster, interfaces, port
         self._directory, self._overlay, self._page_of = directory, overlay, page_of
-        self._dial, self._serve = dial, serve
+        self._dial, self._serve, self._now = dial, serve, now
         self._exchange, self._search = PeerExchange(), NeighbourSearch()
 
     def proved(self, node: NodeId) -> None:
@@ -57,9 +57,11 @@ class CandidateCalls:
             await _sleep_about(CANDIDATE_EVERY_S)
             if len(self._overlay.links.nodes()) >= LINKS_ENOUGH:
                 continue
-            others = [each for each in self._roster() - {self._own} if self._overlay.may_try(each, _now())]
+            others = [
+                each for each in self._roster() - {self._own} if self._overlay.may_try(each, self._now())
+            ]
             random.shuffle(others)
-            found = self._exchange.candidate(others, self._page_of, _now())
+            found = self._exchange.candidate(others, self._page_of, self._now())
             if found is not None and found[0] not in self._overlay.calling:
                 self._overlay.calling.add(found[0])
                 tasks.create_task(self._call_member(*found))
@@ -80,7 +82,7 @@ class CandidateCalls:
             if len(self._overlay.links.nodes()) >= LINKS_MAX:
                 continue
             hosts = await asyncio.to_thread(neighbour_addresses, self._interfaces)
-            host = self._search.candidate(hosts, self._known_hosts(), _now())
+            host = self._search.candidate(hosts, self._known_hosts(), self._now())
             if host is not None:
                 tasks.create_task(self._call_neighbour(Address(host, self._port)))
 
@@ -100,7 +102,7 @@ class CandidateCalls:
 
     async def _keep(self, link: Link, address: Address) -> None:
         if link.node != self._own:
-            self._directory.meet(link.node, _now())
+            self._directory.meet(link.node, self._now())
             self._directory.worked(link.node, address)
         await self._serve(link)
 
@@ -108,7 +110,3 @@ class CandidateCalls:
 async def _sleep_about(seconds: float) -> None:
     """Not all nodes at the same time after a power cut."""
     await asyncio.sleep(seconds * random.uniform(0.8, 1.2))  # noqa: S311
-
-
-def _now() -> Monotonic:
-    return Monotonic(time.clock_gettime_ns(time.CLOCK_BOOTTIME) // 1_000_000)

@@ -13,6 +13,7 @@ import unicodedata
 import zlib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from itertools import pairwise
 from typing import Any, Literal
 
@@ -75,6 +76,7 @@ class FileVersion:
         return any(each == text_hash for _, each in self.before)
 
 
+@lru_cache(maxsize=2)  # for the two texts of this node, which are compared each few seconds
 def text_hash(text: str) -> str:
     """The same for a text with other line ends."""
     plain = text.replace("\r\n", "\n").encode("utf-8", "surrogatepass")

@@ -3,6 +3,7 @@
 import json
 import zlib
 from dataclasses import dataclass
+from typing import Any
 
 from mesh.page_format import canonical
 from mesh.usage_kind import Cover
@@ -47,7 +48,7 @@ def unpack(packed: bytes) -> Streams:
     }
 
 
-def _page(fields: list) -> tuple[str, HeldUsage]:  # type: ignore[type-arg]
+def _page(fields: list[Any]) -> tuple[str, HeldUsage]:
     label, seq, digest, rows, *covers = fields
     return label, HeldUsage(
         seq, digest, day_of(label), rows, tuple((i, name, upto) for i, name, upto in covers)

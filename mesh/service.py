@@ -140,6 +140,7 @@ class MeshService:
             page_of=self._replica.node_page,
             dial=self._try,
             serve=self._serve,
+            now=_now,
         )
         self._copies = KeyCopies()
         self._dialling = self._overlay.calling

@@ -6,7 +6,16 @@ from typing import Any
 
 from mesh.community_changes import shared_file
 from mesh.community_state import CommunityState
-from mesh.file_version import FILES, REASON_CHARS_MAX, Decision, FileName, is_printable, text_hash, unpacked
+from mesh.file_version import (
+    FILES,
+    REASON_CHARS_MAX,
+    Decision,
+    FileName,
+    is_printable,
+    text_hash,
+    unpacked,
+    votes_needed,
+)
 from mesh.page_format import Malformed
 from mesh.signed_statement import read_statement
 from node.cli.arguments import EXIT_YES
@@ -52,7 +61,7 @@ def share(context: CommandContext) -> int:
     counts = any(each.statement.hash == made.hash for each in view.heads)
     lines = [f"Version {number} of the {file} is the community's. The other nodes take it within seconds."]
     if not counts and head is not None:
-        missing = head.threshold - head.votes_of(made.signers)
+        missing = votes_needed(file, head) - head.votes_of(made.signers)
         lines = [
             f"Version {number} of the {file} has your signature, and lacks {missing} vote{'' if missing == 1 else 's'}.",
             f"Another admin signs it with: procomu community share {file} --use {text_hash(text)}",
