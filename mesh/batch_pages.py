@@ -97,7 +97,7 @@ class BatchPages:
             return beyond
         return (
             *beyond,
-            f"{self._left_out} batches of vouchers are not told to other nodes, because this node may tell them no more: "
+            f"{self._left_out} batches of vouchers are not told to other nodes, because this node tells as much as it may: "
             "issue vouchers in fewer, larger batches, or at another node",
         )
 

@@ -33,7 +33,7 @@ from node.accounts.changes import (
 from node.units import AccountId, NodeId
 
 FULL_BUCKETS = 10_000
-"""Usage buckets that are stored before their time, about 5 MB. Until then no more of other nodes are taken."""
+"""Usage buckets that are stored before their time, about 5 MB. Until then those of other nodes wait."""
 
 
 @dataclass(frozen=True, slots=True)

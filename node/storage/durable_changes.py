@@ -4,8 +4,8 @@ A change is ``["put", table, values]``, ``["gone", table, key, more of the key]`
 ``["pardoned", device]`` or ``["erased", device, account, until_day]``. Credentials are stored as in the
 database: as fingerprints and hashes. A device that was erased or left an account is stored as a keyed hash.
 Names of devices, texts of objections and reasons of cases are not in the journal, only in the copy, so that they need to be
-erased in one place only. Of registry records only those that say that something ended are in it: those that lack a change
-of the registry are made again from it, and other nodes say the rest.
+erased in one place only. Of registry records only those without a value are in it, which say that a passphrase or an
+objection is gone: the others are made again from the registry, or said by other nodes.
 """
 
 import hmac
@@ -39,7 +39,7 @@ from node.units import AccountId, MacAddress
 
 DEVICE_BYTES = 16
 ENDED = "{}"
-"""The text of a registry record that says that something ended."""
+"""The text of a registry record without a value: there is no row any longer from which it could be made again."""
 LEASE_MOVES_S = 60
 """If the end of a voucher differs by less, it is the same end, converted to another boot's time."""
 _COLUMNS = {

@@ -297,7 +297,7 @@ def test_one_other_node_leaves_room_for_the_rest(monkeypatch):
 
 def test_a_voucher_with_a_row_of_its_own_is_in_no_list_of_another_node():
     there, codes, heard = issued()
-    assert () == there.hear_batch(heard), "whoever says so"
+    assert () == there.hear_batch(heard), "also if its own node says so"
     one = there.find(codes[0])
     assert [1] == [*there.batches]
     assert one == there.find(codes[0])
