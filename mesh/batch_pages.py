@@ -2,7 +2,6 @@
 
 from collections.abc import Iterator
 from datetime import date
-from typing import Protocol
 
 from mesh.batch_kind import (
     BATCH_KIND,
@@ -13,12 +12,11 @@ from mesh.batch_kind import (
     batch_label,
     batches_by_part,
 )
-from mesh.messages import decode
+from mesh.held_pages import AllHeldPages, held_page
 from mesh.other_pages import OTHER_BYTES_MAX, OTHER_PAGES_MAX
 from mesh.page_format import Page
 from mesh.page_kinds import page_content
 from mesh.ports import Roster, SharedBatches
-from mesh.registry_pages import HeldPages
 from node.units import NodeId
 
 RESERVED_BYTES = 8 * 1024
@@ -28,13 +26,6 @@ LOOK_EVERY_S = 6 * 3600.0
 SAID_AGAIN_DAYS = 5
 """A page that says the same is published again after so many days, with the day: others must know that it is still true."""
 PAGE_BYTES_MIN = OTHER_BYTES_MAX // OTHER_PAGES_MAX
-
-
-class AllHeldPages(HeldPages, Protocol):
-    """As `HeldPages`, and all at once."""
-
-    def others_of(self, author: NodeId) -> list[bytes]:
-        """The pages of one author of other kinds than usage."""
 
 
 class BatchPages:
@@ -71,7 +62,7 @@ class BatchPages:
         # This node's own first: its pages say which batches are its own.
         for author in sorted(new, key=lambda node: (node != self._own, node)):
             for part in range(BATCH_PARTS):
-                page = self._page(author, part)
+                page = held_page(self._held, author, batch_label(part))
                 if page is not None:
                     self._take(batches, page)
 
@@ -107,14 +98,9 @@ class BatchPages:
         return OTHER_BYTES_MAX - RESERVED_BYTES - sum(max(len(raw), PAGE_BYTES_MIN) for raw in others)
 
     def _said(self, part: int) -> BatchContent | None:
-        page = self._page(self._own, part)
+        page = held_page(self._held, self._own, batch_label(part))
         said = page_content(page) if page is not None else None
         return said if isinstance(said, BatchContent) else None
-
-    def _page(self, author: NodeId, part: int) -> Page | None:
-        raw = self._held.other_of(author, batch_label(part))
-        page = decode(raw) if raw is not None else None
-        return page if isinstance(page, Page) else None
 
     @staticmethod
     def _take(batches: SharedBatches, page: Page) -> None:

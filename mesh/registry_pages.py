@@ -1,9 +1,8 @@
 """Registry pages: this node's to publish, and what those of other nodes say."""
 
 from collections.abc import Callable, Iterable, Iterator
-from typing import Protocol
 
-from mesh.messages import decode
+from mesh.held_pages import HeldPages, held_page
 from mesh.page_format import Malformed, Page
 from mesh.page_kinds import Content, page_content
 from mesh.ports import Roster, SharedRecords
@@ -21,13 +20,6 @@ REST_EVERY_S = 60.0
 """Between two looks for what this node does not need to say any longer."""
 ADOPT_AFTER_S = 30.0, 300.0
 """How long a record may be said by no node before one that knows it says it again: random, so that mostly one node does."""
-
-
-class HeldPages(Protocol):
-    """The pages that are held."""
-
-    def other_of(self, author: NodeId, label: str) -> bytes | None:
-        """The page of one author with this label."""
 
 
 class RegistryPages:
@@ -109,9 +101,8 @@ class RegistryPages:
         self._known = roster
         for author in sorted(new):
             for part in range(REGISTRY_PARTS):
-                raw = self._held.other_of(author, registry_label(part))
-                page = decode(raw) if raw is not None else None
-                if isinstance(page, Page):
+                page = held_page(self._held, author, registry_label(part))
+                if page is not None:
                     self._take(author, part, page_content(page))
                     yield
 
