@@ -117,6 +117,11 @@ def ngettext_lazy(one: str, many: str, number: int, /, **fields: object) -> Lazy
     return LazyText(one, {"number": number, **fields}, many=many, number=number)
 
 
+def isolated(name: str) -> str:
+    """A name of any writing direction inside a sentence (first strong isolate, Unicode UAX 9)."""
+    return f"\u2068{name}\u2069"
+
+
 def literal(text: str) -> LazyText:
     """A text that is the same in every language, such as a part of a file."""
     return LazyText("{text}", {"text": text})

@@ -10,6 +10,8 @@ from typing import Any, TypeGuard
 KEPT_DAYS = 400
 """How long a record of something that ended is kept, so that it ends at every node that returns by then."""
 
+CREDENTIALS = frozenset({"hash"})
+"""Fields of values that nobody is shown."""
 _KEPT_CHARACTERS = frozenset("\n\r\t\u200c\u200d")
 """Line breaks, and the joiners that some scripts need."""
 

@@ -20,7 +20,7 @@ from node.app.admin import AdminService
 from node.app.network_digest import digest_of
 from node.export.formats import FORMATS
 from node.export.node_graph import GraphLink, GraphNode, NodeGraph
-from node.translator import gettext_lazy, number_lazy
+from node.translator import gettext_lazy, isolated, number_lazy
 
 UPLINK_WORDS = {"up": gettext_lazy("reaches the Internet"), "down": gettext_lazy("is down")}
 FILE_NAMES = {name: f"/network/{name}.{each.suffix}" for name, each in FORMATS.items()}
@@ -100,7 +100,7 @@ def network_page(graph: NodeGraph, layout: PageLayout, request: AdminRequest) ->
     links = sorted(graph.links, key=lambda each: (not each.is_poor, names[each.source], names[each.target]))
     return NetworkPage(
         layout,
-        digest_of(graph, _isolated),
+        digest_of(graph, isolated),
         drawing_of(graph),
         sum(each.is_online for each in graph.nodes),
         paginate(nodes, number_in(request.query, "page"), "/network").turned(
@@ -135,11 +135,6 @@ def network_link(link: GraphLink, names: tuple[str, str]) -> NetworkLink:
         _percent(link.loss_percent),
         link.is_poor,
     )
-
-
-def _isolated(name: str) -> str:
-    """A name of any writing direction inside a sentence (first strong isolate, Unicode UAX 9)."""
-    return f"\u2068{name}\u2069"
 
 
 def _percent(value: int | None) -> str:

@@ -26,7 +26,7 @@ from node.app.admin_signing import NOTE_CHARS_MAX, MadeInvite, OwnKey, SignReque
 from node.app.signing_refusals import no_such_admin, no_such_invite
 from node.errors import Finding
 from node.identity import NODE_ID_CHARS, human_form, key_from_raw, own_node_id
-from node.translator import gettext_lazy
+from node.translator import gettext_lazy, isolated
 from node.units import NodeId
 
 ADDRESS_CHARS_MAX = 60
@@ -278,7 +278,7 @@ class NodeFormViews:
         if admin is None:
             return no_such_admin()
         return SignQuestion(
-            gettext_lazy("Remove the admin {name}?", name=f"\u2068{admin.label}\u2069"),
+            gettext_lazy("Remove the admin {name}?", name=isolated(admin.label)),
             (
                 gettext_lazy("Their key signs nothing for the community any longer."),
                 gettext_lazy("What it signed is signed again with yours, so no node leaves."),
@@ -412,7 +412,7 @@ class NodeFormViews:
 
 def state_question(row: NodeRow, state: str) -> SignQuestion | None:
     """None for an unknown state."""
-    name = f"\u2068{row.name or row.short}\u2069"
+    name = isolated(row.name or row.short)
     match state:
         case "suspended":
             title = gettext_lazy("Suspend {name}?", name=name)

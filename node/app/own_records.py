@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from node.accounts import card_records, passphrase_records
 from node.accounts.erasure_records import DEVICE_KIND
 from node.accounts.erasure_records import KIND as ERASURE
-from node.accounts.registry_record import RegistryRecord, value_text
+from node.accounts.registry_record import CREDENTIALS, RegistryRecord, value_text
 from node.accounts.voucher_records import VOUCHER_RECORD, voucher_key
 from node.app.roaming_records import BINDING, BLOCKED, SESSION
 from node.units import AccountId
@@ -27,7 +27,7 @@ def own_records(
             "told_kind": found.kind,
             "key": found.key,
             "until": found.until,
-            "said": value_text({name: each for name, each in found.value.items() if name != "hash"}),
+            "said": value_text({name: each for name, each in found.value.items() if name not in CREDENTIALS}),
         }
         for kind, key in _names(account, devices)
         if key and (found := effective(kind, key)) is not None

@@ -118,7 +118,8 @@ class SharedVouchers:
             return ()
         return (
             f"{self._beyond} batches of vouchers of other nodes are not valid here, because this node keeps as many as it "
-            "can: issue fewer; vouchers are forgotten 30 days after their end, or 400 days after their issue if nobody used them",
+            "can: issue fewer; vouchers are forgotten 30 days after their end, or 400 days after their issue if nobody used "
+            "them",
         )
 
     # --- lists ----------------------------------------------------------------------------------

@@ -5,13 +5,11 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 from mesh.registry_records import RegistryRecords
-from node.accounts.registry_record import RegistryRecord
+from node.accounts.registry_record import CREDENTIALS, RegistryRecord
 from node.units import NodeId
 
 TOLD_MAX = 1_000
 WHO_CHARS_MAX = 64
-SECRETS = {"hash"}
-"""Fields of values that are not shown."""
 
 
 def told_records(
@@ -45,4 +43,4 @@ def _view(
 
 def _shown(record: RegistryRecord) -> Iterator[tuple[str, Any]]:
     for name, value in record.value.items():
-        yield name, "…" if name in SECRETS else value
+        yield name, "…" if name in CREDENTIALS else value

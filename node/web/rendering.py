@@ -18,7 +18,7 @@ from jinja2.bccache import Bucket
 from jinja2.runtime import Context
 from markupsafe import Markup, escape
 
-from node.translator import LazyText, translate
+from node.translator import LazyText, isolated, translate
 from node.web.compiled_files import load_compiled, save_compiled
 from node.web.translations import SOURCE, Translations
 
@@ -150,6 +150,7 @@ def _environment(loader: ChoiceLoader) -> Environment:
     environment.filters["translated"] = pass_context(
         lambda _context, text: translate(text, _translations.get())
     )
+    environment.filters["isolated"] = isolated
     environment.filters["message"] = pass_context(lambda _context, text: _message(text))
     return environment
 
