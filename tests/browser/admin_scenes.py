@@ -2,7 +2,7 @@
 
 import asyncio
 import tempfile
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, closing
 from functools import partial
 from http.client import HTTPConnection
@@ -54,26 +54,35 @@ SCHOOL = MacAddress("02:00:00:00:00:05")
 
 
 @asynccontextmanager
-async def open_admins(*losses: str, objecting: Sequence[str] | None = None) -> AsyncIterator[int]:
-    """The admin server of a node where people are online; `losses`: what its database lost; `objecting`: rules wait, and
-    these accounts object."""
+async def _served(fill: Callable[[UseCases], Awaitable[None]], rules: str = RULES) -> AsyncIterator[int]:
+    """The port of the admin server of a node, which `fill` puts into the state to be seen."""
     folder = await asyncio.to_thread(tempfile.TemporaryDirectory)
     try:
-        async with admin_app(Path(folder.name)) as app:
-            await populate(app)
-            await _busy_hour(app)
-            app.node.archive.losses = losses
-            if objecting is not None:
-                await app.adoption.adopt(_FASTER, "admin Ana", due="2026-12-01 06:00")
-                for account in objecting:
-                    await app.adoption.object(AccountId(account), 2, "I work at night.\nAsk us first.")
-                draft = await app.adoption.draft(_SLOWER, "admin Ana")
-                await app.adoption.object(AccountId("ana"), draft.number, "Too slow for school.")
+        async with admin_app(Path(folder.name), rules=rules) as app:
+            await fill(app)
             async with open_admin_server(app.admin) as server:
                 assert server.bound is not None
                 yield server.bound[1]
     finally:
         folder.cleanup()
+
+
+def open_admins(*losses: str, objecting: Sequence[str] | None = None) -> AbstractAsyncContextManager[int]:
+    """The admin server of a node where people are online; `losses`: what its database lost; `objecting`: rules wait, and
+    these accounts object."""
+
+    async def fill(app: UseCases) -> None:
+        await populate(app)
+        await _busy_hour(app)
+        app.node.archive.losses = losses
+        if objecting is not None:
+            await app.adoption.adopt(_FASTER, "admin Ana", due="2026-12-01 06:00")
+            for account in objecting:
+                await app.adoption.object(AccountId(account), 2, "I work at night.\nAsk us first.")
+            draft = await app.adoption.draft(_SLOWER, "admin Ana")
+            await app.adoption.object(AccountId("ana"), draft.number, "Too slow for school.")
+
+    return _served(fill)
 
 
 async def _busy_hour(app: UseCases) -> None:
@@ -93,117 +102,90 @@ def open_after_a_loss() -> AbstractAsyncContextManager[int]:
     )
 
 
-@asynccontextmanager
-async def open_with_cases() -> AsyncIterator[int]:
+def open_with_cases() -> AbstractAsyncContextManager[int]:
     """The admin server of a node with a ladder, an account over its trigger, and cases in several states."""
-    folder = await asyncio.to_thread(tempfile.TemporaryDirectory)
-    try:
-        async with admin_app(Path(folder.name), rules=RULES + _LADDERS) as app:
-            await populate(app)
-            await _busy_hour(app)
-            for account, ladder in (("ana", "big-users"), ("guest-02", "noise")):
-                opened = await app.admin.cases.open(
-                    "admin Ana", account, ladder, "Every evening.\nFor a week & more."
-                )
-                assert isinstance(opened, LadderCase), opened
-            assert await app.portal.add_objection(PHONE, "ladder:big-users:1", "It was a backup.") is None
-            await app.admin.cases.lift("admin Pere", 2)
-            async with open_admin_server(app.admin) as server:
-                assert server.bound is not None
-                yield server.bound[1]
-    finally:
-        folder.cleanup()
+
+    async def fill(app: UseCases) -> None:
+        await populate(app)
+        await _busy_hour(app)
+        for account, ladder in (("ana", "big-users"), ("guest-02", "noise")):
+            opened = await app.admin.cases.open(
+                "admin Ana", account, ladder, "Every evening.\nFor a week & more."
+            )
+            assert isinstance(opened, LadderCase), opened
+        assert await app.portal.add_objection(PHONE, "ladder:big-users:1", "It was a backup.") is None
+        await app.admin.cases.lift("admin Pere", 2)
+
+    return _served(fill, RULES + _LADDERS)
 
 
-@asynccontextmanager
-async def open_with_walkers() -> AsyncIterator[int]:
+def open_with_walkers() -> AbstractAsyncContextManager[int]:
     """The admin server of a node where a device came from another one, and whose account has many at all nodes."""
-    folder = await asyncio.to_thread(tempfile.TemporaryDirectory)
-    try:
-        async with admin_app(Path(folder.name), rules=RULES + _TWO_DEVICES) as app:
-            await populate(app)
-            app.admin.people.came_from = {PHONE: "hills"}.get  # type: ignore[assignment]
-            app.admin.people.devices_with_sessions = {"ana": 3}.get  # type: ignore[assignment]
-            async with open_admin_server(app.admin) as server:
-                assert server.bound is not None
-                yield server.bound[1]
-    finally:
-        folder.cleanup()
+
+    async def fill(app: UseCases) -> None:
+        await populate(app)
+        app.admin.people.came_from = {PHONE: "hills"}.get  # type: ignore[assignment]
+        app.admin.people.devices_with_sessions = {"ana": 3}.get  # type: ignore[assignment]
+
+    return _served(fill, RULES + _TWO_DEVICES)
 
 
-@asynccontextmanager
-async def open_with_nodes() -> AsyncIterator[int]:
+def open_with_nodes() -> AbstractAsyncContextManager[int]:
     """The admin server of a node whose community has a record, an over-used invite and a copied disk."""
-    folder = await asyncio.to_thread(tempfile.TemporaryDirectory)
-    try:
-        async with admin_app(Path(folder.name)) as app:
-            await found_community(app)
-            name_links(app)
-            app.node.key_copies = ("Two machines use the key of hills: give one of them a key of its own.",)
-            async with open_admin_server(app.admin) as server:
-                assert server.bound is not None
-                yield server.bound[1]
-    finally:
-        folder.cleanup()
+
+    async def fill(app: UseCases) -> None:
+        await found_community(app)
+        name_links(app)
+        app.node.key_copies = ("Two machines use the key of hills: give one of them a key of its own.",)
+
+    return _served(fill)
 
 
-@asynccontextmanager
-async def open_with_other_vouchers() -> AsyncIterator[int]:
+def open_with_other_vouchers() -> AbstractAsyncContextManager[int]:
     """The admin server of a node that knows a batch of another node: one of its vouchers is in use there, one is revoked."""
-    folder = await asyncio.to_thread(tempfile.TemporaryDirectory)
-    try:
-        async with admin_app(Path(folder.name)) as app:
-            await populate(app)
-            app.node.peers = (HILLS, OUTSIDER)
-            store, at = app.loop.registry.vouchers, app.loop.persistence.instant()
-            some = [account_of_short(f"{letter}bcdefghijkl") for letter in "abcdefgh"]
-            heard = Batch(
-                0, "day-pass", Milliseconds(86_400_000), 3, "2026-11-23", "", origin=HILLS.node, origin_number=4,
-                accounts=account_list(some),
-            )  # fmt: skip
-            assert store.hear_batch(heard)
-            assert at.wall_s is not None
-            await app.loop.remember(store.hear_use(some[0], at.wall_s + 7_200, "2026-11-23", at))
-            await app.loop.remember(store.hear_revoked(some[1], is_revoked=True))
-            async with open_admin_server(app.admin) as server:
-                assert server.bound is not None
-                yield server.bound[1]
-    finally:
-        folder.cleanup()
+
+    async def fill(app: UseCases) -> None:
+        await populate(app)
+        app.node.peers = (HILLS, OUTSIDER)
+        store, at = app.loop.registry.vouchers, app.loop.persistence.instant()
+        some = [account_of_short(f"{letter}bcdefghijkl") for letter in "abcdefgh"]
+        heard = Batch(
+            0, "day-pass", Milliseconds(86_400_000), 3, "2026-11-23", "", origin=HILLS.node, origin_number=4,
+            accounts=account_list(some),
+        )  # fmt: skip
+        assert store.hear_batch(heard)
+        assert at.wall_s is not None
+        await app.loop.remember(store.hear_use(some[0], at.wall_s + 7_200, "2026-11-23", at))
+        await app.loop.remember(store.hear_revoked(some[1], is_revoked=True))
+
+    return _served(fill)
 
 
-@asynccontextmanager
-async def open_with_shared_files(*, elsewhere: bool = False) -> AsyncIterator[int]:
+def open_with_shared_files(*, elsewhere: bool = False) -> AbstractAsyncContextManager[int]:
     """The admin server of a node whose community has rules that differ, one version that waits for votes, and members that
     were signed apart; `elsewhere`: its rules do not pass the checks here."""
-    folder = await asyncio.to_thread(tempfile.TemporaryDirectory)
-    try:
-        async with admin_app(Path(folder.name)) as app:
-            await found_community(app)
-            state = app.node.community.state
-            assert state is not None
-            assert state.head is not None
-            both = next_record(state.head, state.head_hash, ["rosa", "pau"], 2, ["rosa", "pau"])
-            assert "" == await app.node.community.take_in([both])
-            first = version_of(state.id, "rules", RULES)
-            made = [
-                signed(first, "rosa", "pau"),
-                signed(
-                    version_of(state.id, "rules", "nonsense" if elsewhere else _FASTER, first), "rosa", "pau"
-                ),
-                signed(version_of(state.id, "rules", _SLOWER, first), "rosa"),
-                signed(version_of(state.id, "members", MEMBERS), "rosa"),
-                signed(version_of(state.id, "members", f"{MEMBERS}# Rosa & Pau\n"), "pau"),
-            ]
-            if not elsewhere:
-                await app.adoption.adopt(_SLOWER, "admin Ana", is_trial=False)
-            assert "" == await app.node.community.take_in(made)
-            await app.shared_files.look()
-            async with open_admin_server(app.admin) as server:
-                assert server.bound is not None
-                yield server.bound[1]
-    finally:
-        folder.cleanup()
+
+    async def fill(app: UseCases) -> None:
+        await found_community(app)
+        state = app.node.community.state
+        assert state is not None
+        assert state.head is not None
+        both = next_record(state.head, state.head_hash, ["rosa", "pau"], 2, ["rosa", "pau"])
+        assert "" == await app.node.community.take_in([both])
+        first = version_of(state.id, "rules", RULES)
+        made = [
+            signed(first, "rosa", "pau"),
+            signed(version_of(state.id, "rules", "nonsense" if elsewhere else _FASTER, first), "rosa", "pau"),
+            signed(version_of(state.id, "rules", _SLOWER, first), "rosa"),
+            signed(version_of(state.id, "members", MEMBERS), "rosa"),
+            signed(version_of(state.id, "members", f"{MEMBERS}# Rosa & Pau\n"), "pau"),
+        ]
+        if not elsewhere:
+            await app.adoption.adopt(_SLOWER, "admin Ana", is_trial=False)
+        assert "" == await app.node.community.take_in(made)
+        await app.shared_files.look()
+
+    return _served(fill)
 
 
 _LADDERS = """

@@ -27,6 +27,13 @@ async def nodes() -> AsyncIterator[tuple[RoamingNode, RoamingNode]]:
 Nodes = tuple[RoamingNode, RoamingNode]
 
 
+async def walk(mac: MacAddress, here: RoamingNode, there: RoamingNode) -> None:
+    """The device comes to the other node, which was told of it; and what follows is told back."""
+    await exchange(here, there)
+    there.roaming.seen(mac)
+    await exchange(here, there)
+
+
 async def test_a_guest_is_in_at_the_next_node_as_soon_as_it_is_heard(nodes: Nodes) -> None:
     square, hills = nodes
     account = await square.app.join(BEN)
@@ -81,9 +88,7 @@ async def test_a_request_for_a_page_is_enough_where_the_kernels_word_was_lost(no
 async def test_a_session_that_is_left_at_one_node_ends_at_all(nodes: Nodes, where: int) -> None:
     square, hills = nodes
     await square.app.join(BEN)
-    await exchange(square, hills)
-    hills.roaming.seen(BEN)
-    await exchange(square, hills)
+    await walk(BEN, square, hills)
     await nodes[where].app.portal.leave(BEN)
     await exchange(square, hills)
     assert not square.passes(BEN)
@@ -102,9 +107,7 @@ async def test_a_session_that_is_left_at_one_node_ends_at_all(nodes: Nodes, wher
 async def test_an_erased_device_is_out_everywhere_and_its_records_say_nothing_of_it(nodes: Nodes) -> None:
     square, hills = nodes
     account = await square.app.join_by_voucher(BEN)
-    await exchange(square, hills)
-    hills.roaming.seen(BEN)
-    await exchange(square, hills)
+    await walk(BEN, square, hills)
     await square.app.portal.erase(BEN)
     await exchange(square, hills)
     assert not hills.passes(BEN)
@@ -121,9 +124,7 @@ async def test_an_erased_device_is_out_everywhere_and_its_records_say_nothing_of
 async def test_a_block_holds_at_all_nodes_with_its_reason_until_one_lifts_it(nodes: Nodes) -> None:
     square, hills = nodes
     await square.app.join(BEN)
-    await exchange(square, hills)
-    hills.roaming.seen(BEN)
-    await exchange(square, hills)
+    await walk(BEN, square, hills)
     await square.app.block(BEN, "noise at night")
     await exchange(square, hills)
     assert not hills.passes(BEN)
@@ -169,9 +170,7 @@ async def test_a_nodes_own_session_length_is_the_most_and_is_given_once() -> Non
     square, hills = RoamingNode("s"), RoamingNode("h", session_ms=Milliseconds(HOUR_MS))
     async with square.life(), hills.life():
         await square.app.join(BEN)
-        await exchange(square, hills)
-        hills.roaming.seen(BEN)
-        await exchange(square, hills)
+        await walk(BEN, square, hills)
         assert hills.app.guest(BEN).seconds_left == 3_600
         assert 1 == hills.version(SESSION, BEN)
         for node in (square, hills):
@@ -187,9 +186,7 @@ async def test_a_nodes_own_session_length_is_the_most_and_is_given_once() -> Non
 async def test_a_member_who_signs_in_again_stays_in_at_the_other_node_too(nodes: Nodes) -> None:
     square, hills = nodes
     await square.app.join_by_passphrase(BEN)
-    await exchange(square, hills)
-    hills.roaming.seen(BEN)
-    await exchange(square, hills)
+    await walk(BEN, square, hills)
     for node in nodes:
         await node.app.pass_time(3 * HOUR_MS)
     await hills.app.use(BEN, down=1)
@@ -205,9 +202,7 @@ async def test_a_members_device_is_bound_everywhere_without_the_name_that_it_has
     square, hills = nodes
     await square.app.join_by_passphrase(BEN)
     await square.app.portal.name_device(BEN, BEN, "kitchen tablet")
-    await exchange(square, hills)
-    hills.roaming.seen(BEN)
-    await exchange(square, hills)
+    await walk(BEN, square, hills)
     assert "ana" == hills.app.guest(BEN).account
     assert "" == hills.app.loop.registry.bindings.name_of(BEN)
     assert "passphrase" == hills.app.loop.registry.way_of(BEN)
@@ -234,9 +229,7 @@ async def test_a_person_returns_to_the_account_at_a_node_where_the_device_never_
 async def test_a_device_that_is_removed_from_its_account_is_out_of_it_everywhere(nodes: Nodes) -> None:
     square, hills = nodes
     await square.app.join_by_passphrase(BEN)
-    await exchange(square, hills)
-    hills.roaming.seen(BEN)
-    await exchange(square, hills)
+    await walk(BEN, square, hills)
     assert await square.app.portal.remove_device(BEN, BEN) is None
     await exchange(square, hills)
     assert hills.app.loop.registry.bindings.get(BEN) is None
@@ -246,9 +239,7 @@ async def test_a_device_that_is_removed_from_its_account_is_out_of_it_everywhere
 async def test_a_device_that_changes_its_account_changes_it_everywhere(nodes: Nodes) -> None:
     square, hills = nodes
     await square.app.join(BEN)
-    await exchange(square, hills)
-    hills.roaming.seen(BEN)
-    await exchange(square, hills)
+    await walk(BEN, square, hills)
     await hills.app.join_by_passphrase(BEN)
     await exchange(square, hills)
     assert {"ana"} == {node.app.guest(BEN).account for node in nodes}
@@ -278,9 +269,7 @@ async def test_a_node_that_is_started_again_knows_all_and_tells_nothing_again(no
         await square.app.join_by_passphrase(BEN)
         await square.app.join(CAI)
         await square.app.block(CAI, "noise")
-        await exchange(square, hills)
-        hills.roaming.seen(BEN)
-        await exchange(square, hills)
+        await walk(BEN, square, hills)
     async with hills.life():
         await hills.settle()
         assert hills.passes(BEN)
@@ -297,9 +286,7 @@ async def test_a_session_that_ended_while_the_node_stood_still_is_over_when_it_s
     hills = RoamingNode("i")
     async with hills.life():
         await square.app.join(BEN)
-        await exchange(square, hills)
-        hills.roaming.seen(BEN)
-        await exchange(square, hills)
+        await walk(BEN, square, hills)
     await square.app.portal.leave(BEN)
     async with hills.life():
         await exchange(square, hills)
@@ -309,9 +296,7 @@ async def test_a_session_that_ended_while_the_node_stood_still_is_over_when_it_s
 async def test_a_device_that_another_one_replaced_here_stays_in_where_it_is_used(nodes: Nodes) -> None:
     square, hills = nodes
     await square.app.join_by_passphrase(BEN)
-    await exchange(square, hills)
-    hills.roaming.seen(BEN)
-    await exchange(square, hills)
+    await walk(BEN, square, hills)
     for node in nodes:
         await node.app.pass_time(IDLE_OF_ACCOUNT + 1_000)
     await square.app.join_by_passphrase(CAI)
@@ -361,9 +346,7 @@ async def test_a_node_without_a_clock_tells_of_a_session_once_it_knows_the_time(
 async def test_a_device_of_the_directory_comes_into_its_account(nodes: Nodes) -> None:
     square, hills = nodes
     await square.app.join(LISTED)
-    await exchange(square, hills)
-    hills.roaming.seen(LISTED)
-    await exchange(square, hills)
+    await walk(LISTED, square, hills)
     assert "ana" == hills.app.guest(LISTED).account
     assert [1, 0] == [hills.version(kind, LISTED) for kind in (SESSION, BINDING)]
 
@@ -371,9 +354,7 @@ async def test_a_device_of_the_directory_comes_into_its_account(nodes: Nodes) ->
 async def test_admins_see_where_a_device_came_from(nodes: Nodes) -> None:
     square, hills = nodes
     await square.app.join(BEN)
-    await exchange(square, hills)
-    hills.roaming.seen(BEN)
-    await exchange(square, hills)
+    await walk(BEN, square, hills)
     assert "" == square.roaming.came_from(BEN)
     assert square.own[:13] == hills.roaming.came_from(BEN)
     account = hills.app.guest(BEN).account
@@ -421,9 +402,7 @@ async def test_a_limit_of_devices_holds_at_each_node_and_ends_nothing(nodes: Nod
 async def test_a_record_that_was_heard_in_a_split_is_never_stronger_than_leaving(nodes: Nodes) -> None:
     square, hills = nodes
     await square.app.join(BEN)
-    await exchange(square, hills)
-    hills.roaming.seen(BEN)
-    await exchange(square, hills)
+    await walk(BEN, square, hills)
     await square.app.portal.leave(BEN)
     for node in nodes:
         await node.app.pass_time(HOUR_MS)

@@ -7,7 +7,9 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.kernel.test_two_routers_find_each_other import at_which, is_trusting, lines, node
+from mesh.neighbour_search import SEARCH_EVERY_S
+from tests.kernel.test_two_routers_find_each_other import at_which, hills, is_trusting, lines, node
+from tests.lab import eventually
 from tests.lab.netns import Lab, Namespace
 
 pytestmark = pytest.mark.kernel
@@ -17,6 +19,13 @@ READ = """
 import json
 from mesh.kernel_neighbours import neighbour_addresses
 print(json.dumps(neighbour_addresses(["mesh0", "gone"])))
+"""
+COUNT_CALLS = """
+import socket
+with socket.create_server(("10.1.0.2", 7400)) as server:
+    while True:
+        server.accept()[0].close()
+        print("called", flush=True)
 """
 NO_ANNOUNCEMENTS = """
 table inet quiet {
@@ -32,11 +41,9 @@ def lab() -> Iterator[Lab]:
         yield lab
 
 
-def hills(lab: Lab) -> tuple[Namespace, Namespace]:
-    valley, hill = lab.namespace("valley"), lab.namespace("hill")
-    lab.veth(valley, "mesh0", hill, "mesh0")
+def quiet_hills(lab: Lab) -> tuple[Namespace, Namespace]:
+    valley, hill = hills(lab)
     for router in (valley, hill):
-        router.ip("link set lo up", "link set mesh0 up")
         router.run("nft", "-f", "-", stdin=NO_ANNOUNCEMENTS)
     return valley, hill
 
@@ -60,7 +67,7 @@ def read_in(where: Namespace) -> list[str]:
 
 
 def test_neighbours_and_next_hops_of_all_kinds_are_read(lab: Lab) -> None:
-    valley, hill = hills(lab)
+    valley, hill = quiet_hills(lab)
     other = link_local(hill)
     valley.ip(
         "address add 10.1.0.1/24 dev mesh0",
@@ -86,22 +93,24 @@ def test_neighbours_and_next_hops_of_all_kinds_are_read(lab: Lab) -> None:
 
 def test_a_node_beside_whose_announcements_are_lost_is_found_by_the_next_hop_of_a_route(lab: Lab) -> None:
     """As on a mesh whose routing daemon knows the neighbours, and which filters multicast."""
-    valley, hill = hills(lab)
+    valley, hill = quiet_hills(lab)
     valley.ip(f"route add 10.2.0.0/16 via inet6 {link_local(hill)} dev mesh0")
     low, high = node(valley, "low", "high"), node(hill, "high", "low")
     at_which(low, "peers", is_trusting, SEARCH_SECONDS)
     at_which(high, "peers", is_trusting, SEARCH_SECONDS)
 
 
-def test_a_neighbour_that_is_no_node_costs_a_call_and_says_nothing(lab: Lab) -> None:
-    valley, _ = hills(lab)
-    valley.ip(
-        "address add 10.1.0.1/24 dev mesh0",
-        "neigh add 10.1.0.2 lladdr 02:00:00:00:00:02 dev mesh0 nud permanent",
-    )
+def test_a_neighbour_that_is_no_node_costs_one_call_and_says_nothing(lab: Lab) -> None:
+    """A plain router, whose port is open for something else."""
+    valley, hill = quiet_hills(lab)
+    hill.ip("address add 10.1.0.2/24 dev mesh0")
+    valley.ip("address add 10.1.0.1/24 dev mesh0", "route add 10.2.0.0/16 via 10.1.0.2")
+    router = hill.start(sys.executable, "-u", "-c", COUNT_CALLS)
     low = node(valley, "low", "high")
     at_which(low, "started")
-    time.sleep(25)
+    assert eventually(lambda: router.output().count("called") == 1, SEARCH_SECONDS)
+    time.sleep(1.5 * SEARCH_EVERY_S)
+    assert 1 == router.output().count("called")
     assert [] == [line for line in lines(low, "peers") if line["peers"]]
     assert all(line["warnings"] == [] for line in lines(low, "peers"))
     assert low.popen.poll() is None
