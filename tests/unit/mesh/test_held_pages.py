@@ -8,7 +8,7 @@ from tests.fakes.neighbours import id_of
 HILL = id_of("hill")
 
 
-class Held:
+class OneHeldPage:
     """One page, whatever its bytes are."""
 
     def __init__(self, author: NodeId, label: str, raw: bytes) -> None:
@@ -20,12 +20,12 @@ class Held:
 
 def test_a_page_is_found_by_author_and_label() -> None:
     page = an_other_page("hill")
-    held = Held(HILL, page.label, page.raw)
+    held = OneHeldPage(HILL, page.label, page.raw)
     assert page == held_page(held, HILL, page.label)
     assert None is held_page(held, HILL, "other/now/0001")
     assert None is held_page(held, id_of("valley"), page.label)
 
 
 def test_what_is_no_page_is_none() -> None:
-    assert None is held_page(Held(HILL, "a/now/0000", b'{"is":"beat"}'), HILL, "a/now/0000")
-    assert None is held_page(Held(HILL, "a/now/0000", b"\xff"), HILL, "a/now/0000")
+    assert None is held_page(OneHeldPage(HILL, "a/now/0000", b'{"is":"beat"}'), HILL, "a/now/0000")
+    assert None is held_page(OneHeldPage(HILL, "a/now/0000", b"\xff"), HILL, "a/now/0000")
