@@ -47,12 +47,15 @@ class AdmissionService:
         """Terms that a guest accepted who is waiting for a sponsor."""
         self.block_elsewhere: Callable[[MacAddress], str | None] = lambda _mac: None
         """The reason why an admin of another node blocked the device."""
+        self.bind_as_told: Callable[[MacAddress], None] = lambda _mac: None
+        """Binds the device as other nodes say."""
 
     async def admit(
         self, mac: MacAddress, entry: Entry, terms_version: str, instead_of: MacAddress | None
     ) -> Admitted | Refused | Full:
         if (refused := self.removed(mac)) is not None:
             return refused
+        self.bind_as_told(mac)
         before = self._rests_on(mac)
         found = await self._authenticate(mac, entry, is_choosing=instead_of is not None)
         if not isinstance(found, Accepted):

@@ -97,7 +97,7 @@ def roaming_service(
     people.came_from, people.devices_with_sessions = made.came_from, made.devices_with_sessions
     link.on_neighbour, app.on_device = made.seen, made.asked
     app.erasures.names, app.erasures.find, app.told = names, made.find, made.told
-    app.admission.block_elsewhere = made.block_of
+    app.admission.block_elsewhere, app.admission.bind_as_told = made.block_of, made.bind_as_told
     return made
 
 
@@ -197,14 +197,18 @@ class RoamingService:
             self._consider(mac, names)
 
     def asked(self, mac: MacAddress) -> None:
-        """A device asks for a page. It is bound as other nodes say, so that its person may return to the account."""
+        """A device asks for a page."""
         if self._table.is_admitted(mac):
             return
+        self.bind_as_told(mac)
+        self.seen(mac)
+
+    def bind_as_told(self, mac: MacAddress) -> None:
+        """Binds a device that is bound to nothing here as other nodes say, so that its person may return to the account."""
         if self._registry.bindings.get(mac) is None and self._reconciler.persistence.recalled:
             told = read_binding(self._value(BINDING, self._names.every(mac)))
             if isinstance(told, TheBinding):
                 self._bind(mac, told, "")
-        self.seen(mac)
 
     def block_of(self, mac: MacAddress) -> str | None:
         """The reason why an admin of another node blocked the device; None if none did."""

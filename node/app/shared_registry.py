@@ -269,6 +269,8 @@ class SharedRegistry:
             await self._persistence.save()
 
     async def _apply(self, name: RecordKey) -> None:
+        if name not in self._unapplied:
+            return  # while others were applied, this node put a newer one or forgot it
         # Last from now on: one that fails is tried again after the others.
         del self._unapplied[name]
         self._unapplied[name] = None

@@ -3,7 +3,7 @@
 import asyncio
 from contextlib import AsyncExitStack
 
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from node.app.roaming_records import BINDING, BLOCKED, SESSION, TheBlock, TheSession, read_block, read_session
@@ -101,6 +101,7 @@ def check(place: Neighbourhood, mac: MacAddress) -> None:
 
 @settings(deadline=None)
 @given(story=stories)
+@example([("sign_in", 0, BEN), ("heal", 0, ANA), ("accept", 1, BEN)]).via("an account told before the device came")
 def test_in_the_end_all_nodes_agree_on_every_device(story: list[tuple[str, int, MacAddress]]) -> None:
     async def tell() -> None:
         place = Neighbourhood()

@@ -49,7 +49,8 @@ class RoamingNode:
             terms_version=lambda: self.app.portal.community().terms_version,
         )
         self.app.portal.on_device = self.roaming.asked
-        self.app.portal.admission.block_elsewhere = self.roaming.block_of
+        admission = self.app.portal.admission
+        admission.block_elsewhere, admission.bind_as_told = self.roaming.block_of, self.roaming.bind_as_told
         async with asyncio.TaskGroup() as tasks:
             running = [tasks.create_task(run()) for run in (loop.run, self.shared.run, self.roaming.run)]
             await asyncio.wait_for(loop.ready.wait(), 60)

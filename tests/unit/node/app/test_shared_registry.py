@@ -192,3 +192,25 @@ async def test_what_is_told_before_the_database_is_read_is_told_then() -> None:
     assert (6, {"below": 9}) == (found.version, found.value)
     await node.persistence.save()
     assert (RecordRow("cards", "ana", 6, "", '{"below":9}'),) == node.stored()[1]
+
+
+async def test_a_record_that_is_put_here_while_others_are_applied_is_not_applied() -> None:
+    node = SharingFixture()
+    await node.start()
+    applied: list[str] = []
+
+    async def apply(record: RegistryRecord) -> None:
+        applied.append(record.key)
+        if record.key == "aa":
+            node.shared.put("walk", "bb", {"n": 9}, "2026-12-30")
+            await node.persistence.save()
+
+    node.shared.register("walk", lambda _change: None, apply)
+    for key in ("aa", "bb"):
+        record = RegistryRecord("walk", key, 1, "2026-12-30", {"n": 1})
+        node.shared.take(VALLEY, registry_part("walk", key), [record])
+    await node.shared._apply_all()
+    assert applied == ["aa"]
+    found = node.shared.records.effective("walk", "bb")
+    assert found is not None
+    assert (2, {"n": 9}) == (found.version, found.value)
