@@ -101,7 +101,9 @@ def check(place: Neighbourhood, mac: MacAddress) -> None:
 
 @settings(deadline=None)
 @given(story=stories)
-@example([("sign_in", 0, BEN), ("heal", 0, ANA), ("accept", 1, BEN)]).via("an account told before the device came")
+@example([("sign_in", 0, BEN), ("heal", 0, ANA), ("accept", 1, BEN)]).via(
+    "an account told before the device came"
+)
 def test_in_the_end_all_nodes_agree_on_every_device(story: list[tuple[str, int, MacAddress]]) -> None:
     async def tell() -> None:
         place = Neighbourhood()
