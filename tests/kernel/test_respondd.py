@@ -12,7 +12,7 @@ from dataclasses import replace
 import pytest
 
 from node.export.respondd import short_id
-from node.lan.respondd_server import AT_ONCE, LAN_GROUP, MESH_GROUP, OF_ONE_AT_ONCE, WAITING_MAX
+from node.lan.respondd_server import AT_ONCE, LAN_GROUP, MESH_GROUP, OF_ONE_AT_ONCE
 from tests.fakes.node_graphs import HILL
 from tests.kernel.frames import UDP, ip, udp
 from tests.kernel.kernel_testbed import (
@@ -41,7 +41,7 @@ def street() -> Iterator[KernelTestbed]:
     with kernel_testbed("respondd") as made:
         made.admit(MEMBER_MAC, firewall=ON)
         program = made.router.start(sys.executable, "-m", "tests.kernel.respondd_machine", "lan0", "mesh0")
-        deadline = time.monotonic() + 15 * PATIENCE
+        deadline = time.monotonic() + 60 * PATIENCE
         while "warnings []" not in program.output() and time.monotonic() < deadline:
             time.sleep(0.05)
         yield made
@@ -150,21 +150,24 @@ def test_hostile_packets_get_no_answer_and_do_no_harm(place: KernelTestbed) -> N
     assert "nodeinfo" in told(ask(place.hill, MESH_SIDE))
 
 
-def answers_in(place: Namespace, host: str, questions: int, seconds: float) -> int:
-    found = 0
+def answers_in(place: Namespace, host: str, questions: int, seconds: float) -> tuple[int, float]:
+    """How many, and how long it took to ask."""
+    found, began = 0, time.monotonic()
     with collector(place) as made:
         for _ in range(questions):
             made.sendto(ALL, (host, PORT))
             time.sleep(seconds / questions)
+        took_s = time.monotonic() - began
         made.settimeout(0.3)
         with contextlib.suppress(TimeoutError):
             while made.recv(65_536):
                 found += 1
-    return found
+    return found, took_s
 
 
 def test_one_source_gets_a_few_answers_and_another_is_still_answered(place: KernelTestbed) -> None:
-    assert OF_ONE_AT_ONCE <= answers_in(place.hill, MESH_SIDE, 300, 1.0) <= OF_ONE_AT_ONCE + 3
+    got, took_s = answers_in(place.hill, MESH_SIDE, 300, 1.0)
+    assert OF_ONE_AT_ONCE <= got <= OF_ONE_AT_ONCE + took_s + 2
     with collector(place.hill) as made:
         made.sendto(ALL, (f"{MESH_GROUP}%eth0", PORT))
         assert made.recv(65_536)
@@ -182,8 +185,8 @@ def test_many_forged_sources_get_no_more_than_the_interface_may_send(place: Kern
 
 
 def test_a_flood_to_the_group_of_the_lan_waits_in_no_queue(place: KernelTestbed) -> None:
-    got = answers_in(place.member, LAN_GROUP, 400, 2.0)
-    assert got <= WAITING_MAX
+    got, _ = answers_in(place.member, LAN_GROUP, 400, 2.0)
+    assert got <= OF_ONE_AT_ONCE + 3
     assert "nodeinfo" in told(ask(place.stranger, ROUTER[1]))
 
 
@@ -193,7 +196,7 @@ def test_a_node_that_does_not_answer_refuses_at_once(place: KernelTestbed) -> No
         with collector(place.stranger) as made:
             made.connect((ROUTER[1], PORT))
             made.send(ALL)
-            with pytest.raises(ConnectionRefusedError):
+            with pytest.raises(PermissionError):  # administratively prohibited
                 made.recv(65_536)
     finally:
         place.admit(MEMBER_MAC, firewall=ON)
@@ -201,7 +204,7 @@ def test_a_node_that_does_not_answer_refuses_at_once(place: KernelTestbed) -> No
 
 def test_an_interface_that_is_made_again_is_served_again(place: KernelTestbed) -> None:
     place.router.ip("link set mesh0 down", "link set mesh0 up", "addr replace fd66::1/64 dev mesh0 nodad")
-    deadline = time.monotonic() + 15 * PATIENCE
+    deadline = time.monotonic() + 60 * PATIENCE
     while not (answer := ask(place.hill, f"{MESH_GROUP}%eth0")) and time.monotonic() < deadline:
         time.sleep(0.2)
     assert "nodeinfo" in told(answer)
@@ -210,7 +213,7 @@ def test_an_interface_that_is_made_again_is_served_again(place: KernelTestbed) -
 def test_a_port_that_is_taken_is_said(place: KernelTestbed) -> None:
     with collector(place.hill, PORT):
         program = place.hill.start(sys.executable, "-m", "tests.kernel.respondd_machine", "eth0")
-        deadline = time.monotonic() + 15 * PATIENCE
+        deadline = time.monotonic() + 60 * PATIENCE
         while "1001" not in program.output() and time.monotonic() < deadline:
             time.sleep(0.05)
         assert "Address already in use" in program.output()
