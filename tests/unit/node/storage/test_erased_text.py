@@ -62,7 +62,7 @@ async def test_an_erased_device_is_in_no_part_of_the_file(store: Store, tmp_path
     assert b"phone of Ana" not in files(store)
 
 
-class Full(sqlite3.Connection):
+class DatabaseOnAFullDisk(sqlite3.Connection):
     """A database on a disk that may have no room to write it again."""
 
     is_full = True
@@ -78,7 +78,7 @@ def test_on_a_full_disk_it_is_tried_again_after_a_minute(
 ) -> None:
     path, now_s = tmp_path / "some.db", 0.0
     monkeypatch.setattr(erased_text.time, "monotonic", lambda: now_s)
-    with closing(sqlite3.connect(path, factory=Full, isolation_level=None)) as db:
+    with closing(sqlite3.connect(path, factory=DatabaseOnAFullDisk, isolation_level=None)) as db:
         db.execute("CREATE TABLE texts (text)")
         db.execute("INSERT INTO texts VALUES (?)", [HASH])
         db.execute("PRAGMA secure_delete = OFF")
