@@ -1,4 +1,4 @@
-"""Overview: what needs attention, uplink load, the busiest accounts, whom each rule binds now, and other nodes.
+"""Overview: what needs attention, uplink load, the busiest accounts, the rules that bind now, and other nodes.
 
 Texts are in the templates, data is here. Names that people or other nodes chose are passed unchanged: the
 templates escape them.
