@@ -31,7 +31,7 @@ def short_id(node: NodeId) -> str:
 
 
 def nodeinfo(graph: NodeGraph, figures: MachineFigures) -> Document:
-    """Who this node is."""
+    """The node itself: its name, addresses and software."""
     own = next(each for each in graph.nodes if each.node == graph.own)
     return {
         "node_id": short_id(graph.own),

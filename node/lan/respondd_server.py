@@ -110,7 +110,7 @@ class RespondedServer:
 
 
 class _Requesters:
-    """Who may be answered on one interface now."""
+    """Addresses that may be answered on one interface now."""
 
     def __init__(self, interface: str) -> None:
         self._interface = interface
