@@ -102,9 +102,7 @@ class Plot:
 
 def escaped(text: str) -> str:
     """A text for XML, in an element or in an attribute; without the characters that XML cannot have."""
-    return html.escape(
-        "".join(each for each in text if each.isprintable() or each in _KEPT)
-    )
+    return html.escape("".join(each for each in text if each.isprintable() or each in _KEPT))
 
 
 _KEPT = frozenset("\t\n \xa0\u202f\u200c\u200d\u200e\u200f\u2066\u2067\u2068\u2069")
