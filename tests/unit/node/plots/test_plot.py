@@ -11,7 +11,7 @@ from tests.fakes.svg_pictures import SVG, read_svg
 BAD = "</title><script>alert(\"1\")</script><a href='x'>&amp;\x00\x1b\ud800"
 
 
-def test_a_name_is_text_wherever_it_is() -> None:
+def test_a_name_is_never_markup() -> None:
     plot = Plot(text(0.5, 10, BAD, is_rtl=False), 50, BAD, BAD)
     root = read_svg(plot.alone(BAD, 'en" onload="x'))
     assert not [each for each in root.iter() if each.tag in {f"{SVG}script", f"{SVG}a"}]
