@@ -28,7 +28,7 @@ def test_any_text_is_well_formed_in_an_element_and_in_an_attribute(said) -> None
     assert (root.text or "").split() == root.attrib["a"].split()
 
 
-def test_a_picture_says_what_it_shows_and_for_whom() -> None:
+def test_a_picture_says_what_it_shows_and_in_which_language() -> None:
     plot = Plot("", 100, "Use", "Most at 21:00.", is_rtl=True)
     root = read_svg(plot.alone("November", "ar"))
     assert ("img", "plot-title", "plot-text", "rtl") == (
