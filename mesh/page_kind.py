@@ -17,7 +17,7 @@ class Priority(IntEnum):
     GOVERNANCE = 1
     """The community record."""
     MEMBERSHIP = 2
-    """Who belongs to the community, its secrets, and lists of such statements."""
+    """Nodes of the community, its secrets, and lists of such statements."""
     FILES = 3
     """Versions of its rules and of its members' file."""
     REGISTRY = 4
