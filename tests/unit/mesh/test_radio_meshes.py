@@ -1,4 +1,4 @@
-"""Nodes that do not all see each other, as with radios, are one mesh although each chooses at most eight of those it sees."""
+"""Nodes that do not all see each other, as with radios, are one mesh although each chooses at most eight others."""
 
 import math
 import random
@@ -42,8 +42,7 @@ def _radius(places: list[tuple[float, float]]) -> float:
     while near:
         number = min(near, key=near.__getitem__)
         longest = max(longest, near.pop(number))
-        for other in near:
-            near[other] = min(near[other], math.dist(places[number], places[other]))
+        near = {other: min(far, math.dist(places[number], places[other])) for other, far in near.items()}
     return longest
 
 
