@@ -15,6 +15,7 @@ from node.app.admin_access import AdminAccessService
 from node.app.admin_backup import AdminBackupService
 from node.app.admin_community import AdminCommunityService
 from node.app.admin_content import AdminContentService
+from node.app.admin_history import AdminHistoryService
 from node.app.admin_members import AdminMembersService
 from node.app.admin_people import AdminPeopleService
 from node.app.admin_sessions import ADMIN, Signed
@@ -154,6 +155,7 @@ class AdminService:
         portal_url: Callable[[], str],
         languages: Callable[[], Mapping[str, str]],
         graph: Callable[[], NodeGraph],
+        history: AdminHistoryService,
         fingerprint: Callable[[], str],
         read_intervals: ReadIntervals,
         community: CommunityService,
@@ -166,7 +168,7 @@ class AdminService:
         self._reconciler, self._status_snapshot, self._files = reconciler, status_snapshot, files
         self._archive, self._clock, self._config = archive, clock, config
         self.access, self.adoption, self.fingerprint = access, adoption, fingerprint
-        self.graph, self.shared_files = graph, shared_files
+        self.graph, self.history, self.shared_files = graph, history, shared_files
         self.meanings = RuleMeanings(adoption.version_text)
         self._hashing, self._previewing, self._read_intervals = asyncio.Lock(), asyncio.Lock(), read_intervals
         self._portal_url, self._languages = portal_url, languages

@@ -1,0 +1,33 @@
+"""A series for admins: with the use of the line comes what the line carries."""
+
+from datetime import UTC
+
+from node.app.admin_history import AdminHistoryService
+from node.history.window import HistoryWindow, Point
+
+
+async def test_the_use_of_the_line_has_the_rate_of_the_line() -> None:
+    asked = []
+
+    async def read(name: str, last_s: int) -> HistoryWindow:
+        asked.append((name, last_s))
+        return HistoryWindow(name, "bit_per_s", 0, 10, (Point(1, 4, 9), None, Point(1, 6, 9)))
+
+    history = AdminHistoryService(read, UTC, is_open=False)
+    found = await history.last("line_down", 20)
+    assert found is not None
+    assert (5, "line_down") == (found.full_at, found.window.series)
+    assert [("line_down", 20), ("line_rate_down", 20)] == asked
+    other = await history.last("devices", 20)
+    assert other is not None
+    assert other.full_at is None
+    assert await history.last("people", 20) is None
+
+
+async def test_a_line_of_which_nothing_is_known_is_never_full() -> None:
+    async def read(name: str, _last_s: int) -> HistoryWindow:
+        return HistoryWindow(name, "bit_per_s", 0, 10, (None,))
+
+    found = await AdminHistoryService(read, UTC, is_open=False).last("line_up", 20)
+    assert found is not None
+    assert found.full_at is None
