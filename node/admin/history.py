@@ -30,7 +30,7 @@ from node.translator import LazyText, Translator, gettext_lazy, isolated, transl
 from node.web.language_choice import Language
 
 PATH = "/history"
-PICTURE, TABLE = f"{PATH}/{{series}}.svg", f"{PATH}/{{series}}.csv"
+PICTURE, TABLE = f"{PATH}/plot.svg", f"{PATH}/points.csv"
 HOUR_S, DAY_S = 3600, 86_400
 PERIODS: tuple[tuple[str, LazyText], ...] = (
     ("1h", gettext_lazy("The last hour")),
@@ -110,7 +110,7 @@ class HistoryPage:
     @property
     def csv(self) -> str:
         """Address of the file."""
-        return f"{PATH}/{self.name}.csv?last={self.last}"
+        return f"{TABLE}?series={self.name}&last={self.last}"
 
     def sentences(self) -> tuple[str, ...]:
         return self.reader.texts().sentences
@@ -122,7 +122,7 @@ class HistoryPage:
                 heading,
                 kind,
                 self.reader.plot(kind, texts).part(kind),
-                f"{PATH}/{self.name}.svg?last={self.last}&plot={kind}",
+                f"{PICTURE}?series={self.name}&last={self.last}&plot={kind}",
             )
             for kind, heading in _kinds(self.reader.found)
         )
@@ -147,7 +147,7 @@ class HistoryViews:
     async def _show(self, request: AdminRequest) -> Answer:
         last = request.query.get("last", "")
         last = last if seconds_of(last) else PERIODS[1][0]
-        reader = await self._reader(request, request.query.get("series", SERIES[0].name), last)
+        reader = await self._reader(request, last)
         if reader is None:
             return _no_series()
         layout = page_layout(request, self._backend.site(), "/")
@@ -158,7 +158,7 @@ class HistoryViews:
         last, kind = request.query.get("last", PERIODS[1][0]), request.query.get("plot", "line")
         if kind not in KINDS or not seconds_of(last):
             return _no_period()
-        reader = await self._reader(request, _series_in(request.path), last)
+        reader = await self._reader(request, last)
         if reader is None:
             return _no_series()
         node, width = self._backend.site().node, _width(request.query.get("width", ""))
@@ -173,14 +173,14 @@ class HistoryViews:
         last = request.query.get("last", PERIODS[1][0])
         if not seconds_of(last):
             return _no_period()
-        reader = await self._reader(request, _series_in(request.path), last)
+        reader = await self._reader(request, last)
         if reader is None:
             return _no_series()
         text = points_csv(reader.found.window, reader.zone)
         return AdminDownload(f"{reader.found.series.name}.csv", io.BytesIO(text.encode()), "text/csv")
 
-    async def _reader(self, request: AdminRequest, name: str, last: str) -> HistoryReader | None:
-        history = self._backend.history
+    async def _reader(self, request: AdminRequest, last: str) -> HistoryReader | None:
+        history, name = self._backend.history, request.query.get("series", SERIES[0].name)
         found = await history.last(name, seconds_of(last))
         return (
             None
@@ -206,10 +206,6 @@ def _kinds(found: SeriesHistory) -> tuple[tuple[str, LazyText], ...]:
     if HOURS_FROM_S <= length_s <= HOURS_UP_TO_S and found.window.step_s <= HOUR_S:
         kinds.append(("hours", gettext_lazy("By hour of the week")))
     return tuple(kinds)
-
-
-def _series_in(path: str) -> str:
-    return path.rpartition("/")[2].rpartition(".")[0]
 
 
 def _width(text: str) -> int:

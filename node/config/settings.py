@@ -410,8 +410,9 @@ SETTINGS: tuple[Setting, ...] = (
         "open_plots",
         FLAG,
         "false",
-        "true: pictures of the node's history, such as /history/line_down.svg?last=30d, need no sign-in, for a notice board "
-        "or another system. They show how much the line is used and how many people are online, and no person.",
+        "true: pictures of the node's history, such as /history/plot.svg?series=line_down&last=30d, need no sign-in, for a "
+        "notice board or another system. They name no person, but show how much the line is used and how many people are "
+        "online: at a node of one household, when somebody is at home.",
     ),
     _may(
         "mesh",
