@@ -381,13 +381,12 @@ class AdminServer:
             return see_other(answer.where)
         if isinstance(answer, AdminPicture):
             return await self._send_picture(request, answer)
-        if not answer.is_heavy:
-            response = self._page(request, answer.page, answer.status)
-            if answer.refresh_s:
-                response.headers["Refresh"] = str(answer.refresh_s)
-            return response
-        body = await asyncio.to_thread(self._rendered, request, answer.page)
-        return html(body, self._language(request).language.tag, answer.status)
+        drawn = partial(self._rendered, request, answer.page)
+        body = await asyncio.to_thread(drawn) if answer.is_heavy else drawn()
+        response = html(body, self._language(request).language.tag, answer.status)
+        if answer.refresh_s:
+            response.headers["Refresh"] = str(answer.refresh_s)
+        return response
 
     async def _send_picture(self, request: web.Request, picture: AdminPicture) -> web.Response:
         """Only once to a browser that has it already (RFC 9110 section 13.1.2)."""

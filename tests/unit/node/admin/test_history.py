@@ -2,7 +2,7 @@
 
 import pytest
 
-from node.admin.history import LONGEST_S, PERIODS, seconds_of
+from node.admin.series_plots import LONGEST_S, PERIODS, seconds_of
 
 
 @pytest.mark.parametrize(
