@@ -141,7 +141,7 @@ class OverviewPage:
     is_live: bool
     """Whether the page reloads every few seconds."""
     line: tuple[LinePlot, ...] = ()
-    """How the line was used, the last day first."""
+    """How the line was used in the last hour, day and month."""
     plot_style = STYLE
 
     @property

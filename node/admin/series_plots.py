@@ -114,9 +114,9 @@ async def reader_of(
 
 
 async def line_plots(history: AdminHistoryService, request: AdminRequest) -> tuple[LinePlot, ...]:
-    """The last day, hour and month of the line; none while the history cannot be read."""
+    """The last hour, day and month of the line; none while the history cannot be read."""
     plots = []
-    for last, period in (PERIODS[1], PERIODS[0], PERIODS[2]):
+    for last, period in PERIODS[:3]:
         try:
             reader = await reader_of(history, request, LINE, last)
         except NodeError:
