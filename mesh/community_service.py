@@ -8,6 +8,7 @@ from mesh.community_state import OLDER, CommunityState
 from mesh.invite import read_use
 from mesh.lobby import JoinRequest, answer_join, welcome
 from mesh.page_format import Malformed, canonical, parse_object
+from mesh.page_kind import Priority
 from mesh.ports import SecretStore, StatementStore
 from mesh.record_exchange import FILES_EXTENSION, RECORDS_EXTENSION, RecordExchange
 from mesh.roster import nodes_digest
@@ -183,9 +184,13 @@ class CommunityService:
         self.exchange.part_all()
         self.secrets.exchange.part_all()
 
-    def next_frame(self, neighbour: NodeId) -> bytes | None:
-        """Statements go first: a secret is told to a node that holds what this one holds."""
-        return self.exchange.next_frame(neighbour) or self.secrets.exchange.next_frame(neighbour)
+    def next_frame(self, neighbour: NodeId, *priorities: Priority) -> bytes | None:
+        """The next frame for a neighbour, of these priorities or of any. Statements go first: a secret is told to a node
+        that holds what this one holds."""
+        found = self.exchange.next_frame(neighbour, *priorities)
+        if found is None and (not priorities or Priority.MEMBERSHIP in priorities):
+            found = self.secrets.exchange.next_frame(neighbour)
+        return found
 
     def receive(self, neighbour: NodeId, frame: bytes) -> bool:
         """Handle a frame; False if it is none about the community."""
