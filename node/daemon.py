@@ -32,6 +32,7 @@ from node.app.admin_access import AdminAccessService
 from node.app.community import CommunityCommands
 from node.app.console import ConsoleCommands, ConsoleService, RuleCommands
 from node.app.file_commands import FileCommands
+from node.app.history_service import node_history
 from node.app.ladder_console import LadderCommands
 from node.app.measured_check import MeasuredCheck
 from node.app.mesh_usage import MeshUsage
@@ -41,15 +42,15 @@ from node.app.node_graph import NodeGraphService
 from node.app.respondd_documents import respondd_answers
 from node.app.roaming_service import roaming_service
 from node.app.rule_adoption import RuleAdoption
-from node.app.rule_files import RuleFiles, read
+from node.app.rule_files import RuleFiles, load_config
 from node.app.shared_erasures import SharedErasures
 from node.app.shared_files import SharedFiles
 from node.app.shared_kinds import shared_registry
 from node.app.status import StatusSnapshot
 from node.backup.offline import claim, discard_staged, finish_changes
-from node.backup.service import NodeBackups
-from node.clock import SystemClock
-from node.config import NodeConfig, parse_config
+from node.backup.service import NodeBackups, last_made
+from node.clock import SystemClock, local_zone
+from node.config import NodeConfig
 from node.console import Broadcast, Console
 from node.control.capacity_recorder import CapacityRecorder
 from node.control.kernel_thread import FlowWatch
@@ -57,7 +58,7 @@ from node.control.reconciler import Reconciler
 from node.enforcement.firewall_config import firewall_config
 from node.enforcement.kernel import LinuxKernel
 from node.enforcement.plan import Kernel, TrafficPlan
-from node.errors import Fatal, InvalidFile, NodeError
+from node.errors import InvalidFile, NodeError
 from node.identity import own_node_id
 from node.interface_addresses import find_interfaces, mesh_addresses
 from node.keyring import derived_key, open_keyring
@@ -69,14 +70,16 @@ from node.lan.mdns_services import ServiceList
 from node.lan.radvd import radvd
 from node.lan.respondd_server import RespondedServer, sides
 from node.machine import load_percent, machine_facts, machine_figures, machine_id
+from node.machine_sensors import MachineSensors
 from node.memory_budget import budget
 from node.memory_tuning import memory_allowed, trim_regularly
-from node.process import PRIVATE_UMASK, keep_private, notify_systemd, run_until_signalled
+from node.process import PRIVATE_UMASK, keep_private, notify_systemd, outcome_of, run_until_signalled
 from node.secret_file import SECRETS_FILE, SecretFile
 from node.setup.first_files import forget_code
 from node.setup.network_layout import LAN_ADDRESS
 from node.storage.data_inventory import WHOLE_INVENTORY
 from node.storage.database import Store
+from node.storage.history_file import HistoryFile
 from node.storage.repository import (
     IntervalArchive,
     StoredArchive,
@@ -146,6 +149,17 @@ class Node:
             self.community, self.reconciler, self.files, self.adoption, archive=self.archive, clock=self.clock
         )
         self.app = self._account_service()
+        self.history = node_history(
+            HistoryFile(Path(config.node.data_dir)),
+            self.clock,
+            self.reconciler,
+            zone=local_zone(),
+            published=self.events.published,
+            refused=self.app.admission.refused,
+            read_sensors=MachineSensors(Path(config.node.data_dir)).read,
+            last_backup=partial(last_made, config),
+            mesh=self.mesh,
+        )
         self.portal = Portal(
             self.app,
             self.callers,
@@ -245,6 +259,7 @@ class Node:
             tasks.create_task(supervise("community", self.community.run, self.parts))
             tasks.create_task(supervise("files of the community", self.shared_files.run, self.parts))
             tasks.create_task(supervise("connections", self.flow_watch.run, self.parts))
+            tasks.create_task(supervise("history", self.history.run, self.parts))
             tasks.create_task(supervise("record of the line", self.capacity_recorder.run, self.parts))
             tasks.create_task(supervise("check of the line", self.measured_check.run, self.parts))
             tasks.create_task(supervise("memory", trim_regularly, self.parts))
@@ -279,6 +294,7 @@ class Node:
             *self.foreign.warnings(),
             *filter(None, (self.lan_services.warning,)),
             *self.respondd.warnings(),
+            *self.history.warnings(),
             *mesh,
             *self.community.warnings(),
             *self.shared_files.warnings(),
@@ -403,8 +419,12 @@ class Node:
             on_booked=self._booked,
             keep_pages=self._keep_pages,
             publish_event=self.events.publish,
-            report_alive=partial(notify_systemd, "WATCHDOG=1"),
+            report_alive=self._report_alive,
         )
+
+    def _report_alive(self) -> None:
+        notify_systemd("WATCHDOG=1")
+        self.history.tick()
 
     def _mesh_service(self) -> MeshService:
         config, reconciler = self.config, self.reconciler
@@ -574,23 +594,4 @@ async def run_node(node: Node) -> int:
     """Runs the node until SIGTERM or SIGINT; then it ends within `STOP_S` seconds, even if something hangs."""
     deadline = threading.Timer(STOP_S, node.give_up)
     deadline.daemon = True
-    return await run_until_signalled(_outcome(node), deadline.start)
-
-
-async def _outcome(node: Node) -> int:
-    outcome = 0
-    try:
-        await node.run()
-    except* Fatal as group:
-        for fatal in group.exceptions:
-            log.error("%s", fatal)
-        outcome = 1
-    return outcome
-
-
-def load_config(path: Path) -> NodeConfig:
-    """Raises NodeError when the file cannot be read, InvalidFile with every error in it."""
-    config, findings = parse_config(read(path))
-    if config is None:
-        raise InvalidFile(str(path), findings)
-    return config
+    return await run_until_signalled(outcome_of(node.run), deadline.start)

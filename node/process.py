@@ -7,8 +7,10 @@ import os
 import signal
 import socket
 import stat
-from collections.abc import Callable, Coroutine
+from collections.abc import Awaitable, Callable, Coroutine
 from pathlib import Path
+
+from node.errors import Fatal
 
 log = logging.getLogger("procomu")
 
@@ -31,6 +33,18 @@ async def run_until_signalled(
             on_signal()
             running.cancel()
     return 0 if running.cancelled() else running.result()
+
+
+async def outcome_of(run: Callable[[], Awaitable[None]]) -> int:
+    """0 after it returned, 1 after a failure that ends the node, which is logged."""
+    outcome = 0
+    try:
+        await run()
+    except* Fatal as group:
+        for fatal in group.exceptions:
+            log.error("%s", fatal)
+        outcome = 1
+    return outcome
 
 
 def notify_systemd(state: str) -> None:
