@@ -4,6 +4,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from datetime import tzinfo
 
+from node.config.model import AdminSection
 from node.history.series import BY_NAME, Series
 from node.history.window import HistoryWindow, Point
 
@@ -24,10 +25,11 @@ class SeriesHistory:
 
 
 class AdminHistoryService:
-    """`zone`: the node's; None is that of the machine. `is_open`: whether everybody may see pictures of series."""
+    """`zone`: the node's; None is that of the machine."""
 
-    def __init__(self, read: ReadWindow, zone: tzinfo | None, *, is_open: bool) -> None:
-        self._read, self.zone, self.is_open = read, zone, is_open
+    def __init__(self, read: ReadWindow, zone: tzinfo | None, settings: AdminSection) -> None:
+        self._read, self.zone, self.is_open = read, zone, settings.open_plots
+        """`is_open`: whether everybody may see pictures of series."""
 
     async def last(self, name: str, last_s: int) -> SeriesHistory | None:
         """None if there is no series of this name. Can raise NodeError."""

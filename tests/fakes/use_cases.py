@@ -261,7 +261,7 @@ class UseCases:
                 pages=lambda: self.node.node_pages,
                 civil=self.node.clock.civil,
             ).now,
-            history=AdminHistoryService(village_history, UTC, is_open=self.node.config.admin.open_plots),
+            history=AdminHistoryService(village_history, UTC, self.node.config.admin),
             community=self.node.community,
             addresses=lambda: self.node.mesh_addresses,
             setup_url="http://10.20.0.1/",

@@ -3,7 +3,10 @@
 from datetime import UTC
 
 from node.app.admin_history import AdminHistoryService
+from node.config.model import AdminSection
 from node.history.window import HistoryWindow, Point
+
+CLOSED = AdminSection("127.0.0.1", 2081, lan=False, https_port=2444, open_plots=False)
 
 
 async def test_the_use_of_the_line_has_the_rate_of_the_line() -> None:
@@ -13,7 +16,7 @@ async def test_the_use_of_the_line_has_the_rate_of_the_line() -> None:
         asked.append((name, last_s))
         return HistoryWindow(name, "bit_per_s", 0, 10, (Point(1, 4, 9), None, Point(1, 6, 9)))
 
-    history = AdminHistoryService(read, UTC, is_open=False)
+    history = AdminHistoryService(read, UTC, CLOSED)
     found = await history.last("line_down", 20)
     assert found is not None
     assert (5, "line_down") == (found.full_at, found.window.series)
@@ -28,6 +31,6 @@ async def test_a_line_of_which_nothing_is_known_is_never_full() -> None:
     async def read(name: str, _last_s: int) -> HistoryWindow:
         return HistoryWindow(name, "bit_per_s", 0, 10, (None,))
 
-    found = await AdminHistoryService(read, UTC, is_open=False).last("line_up", 20)
+    found = await AdminHistoryService(read, UTC, CLOSED).last("line_up", 20)
     assert found is not None
     assert found.full_at is None
