@@ -13,11 +13,8 @@ from functools import partial
 from pathlib import Path
 
 from captive_portal.capport import api_uri
-from captive_portal.client_identification import LinkCallers
-from captive_portal.dhcp_leases import LeaseFile
-from captive_portal.neighbours import KernelNeighbours, NeighbourMonitor
+from captive_portal.client_identification import link_callers
 from captive_portal.probes import probe_hosts
-from captive_portal.senders import FrameSenders
 from captive_portal.server import Portal
 from mesh.announcement import Address, ConfiguredPeer
 from mesh.community_service import CommunityService
@@ -41,6 +38,7 @@ from node.app.mesh_usage import MeshUsage
 from node.app.network_digest import digest_of
 from node.app.next_rules import NextRulesService
 from node.app.node_graph import NodeGraphService
+from node.app.respondd_documents import respondd_answers
 from node.app.roaming_service import roaming_service
 from node.app.rule_adoption import RuleAdoption
 from node.app.rule_files import RuleFiles, read
@@ -58,7 +56,6 @@ from node.control.kernel_thread import FlowWatch
 from node.control.reconciler import Reconciler
 from node.enforcement.firewall_config import firewall_config
 from node.enforcement.kernel import LinuxKernel
-from node.enforcement.nft import SENDERS, TABLE_NAME
 from node.enforcement.plan import Kernel, TrafficPlan
 from node.errors import Fatal, InvalidFile, NodeError
 from node.identity import own_node_id
@@ -70,7 +67,8 @@ from node.lan.foreign_servers import ForeignServers
 from node.lan.mdns_browser import MdnsBrowser
 from node.lan.mdns_services import ServiceList
 from node.lan.radvd import radvd
-from node.machine import load_percent, machine_facts, machine_id
+from node.lan.respondd_server import RespondedServer, sides
+from node.machine import load_percent, machine_facts, machine_figures, machine_id
 from node.memory_budget import budget
 from node.memory_tuning import memory_allowed, trim_regularly
 from node.process import PRIVATE_UMASK, keep_private, notify_systemd, run_until_signalled
@@ -131,7 +129,7 @@ class Node:
         is_in_mesh = bool(config.mesh.interfaces or config.mesh.peers)
         self.shared_registry = shared_registry(self.reconciler, self.clock) if is_in_mesh else None
         self.mesh = self._mesh_service() if is_in_mesh else None
-        self.callers = link_callers(config)
+        self.callers = link_callers(config.lan.interface, lease_file(config))
         self.certificate = portal_certificate(config, self.clock.civil)
         self.lan_services = MdnsBrowser(config.lan.interface, config.lan.address4, config.lan.address6)
         self.adoption = RuleAdoption(
@@ -175,6 +173,10 @@ class Node:
             peers=self.mesh.peers if self.mesh else tuple,
             pages=self.mesh.node_pages if self.mesh else dict,
             civil=self.clock.civil,
+        )
+        self.respondd = RespondedServer(
+            sides(config.mesh.interfaces, config.lan.interface) if config.mesh.respondd else (),
+            respondd_answers(self.graph.now, machine_figures, self.clock).answer,
         )
         self.admin = self._admin_service(self.status_snapshot)
         self.roaming = roaming_service(
@@ -231,6 +233,8 @@ class Node:
             tasks.create_task(supervise("names", self.dns_fallback.run, self.parts))
             if self.config.services.found:
                 tasks.create_task(supervise("services", self.lan_services.run, self.parts))
+            if self.config.mesh.respondd:
+                tasks.create_task(supervise("respondd", self.respondd.run, self.parts))
             if self.mesh is not None:
                 tasks.create_task(supervise("mesh", self.mesh.run, self.parts))
             if self.shared_registry is not None:
@@ -273,6 +277,7 @@ class Node:
             *self.dns_fallback.warnings(),
             *self.foreign.warnings(),
             *filter(None, (self.lan_services.warning,)),
+            *self.respondd.warnings(),
             *mesh,
             *self.community.warnings(),
             *self.shared_files.warnings(),
@@ -588,13 +593,3 @@ def load_config(path: Path) -> NodeConfig:
     if config is None:
         raise InvalidFile(str(path), findings)
     return config
-
-
-def link_callers(config: NodeConfig) -> LinkCallers:
-    lan = config.lan.interface
-    return LinkCallers(
-        KernelNeighbours(lan),
-        FrameSenders(TABLE_NAME, SENDERS),
-        LeaseFile(lease_file(config)),
-        monitor=partial(NeighbourMonitor, lan),
-    )
