@@ -373,17 +373,16 @@ def _term_words(term: Term, ruleset: Ruleset, words: Translator) -> str:
         case "grace_days":
             return grace_sentence(ruleset.grace_days, words)
         case "preview" | "usage_by_day":
-            said, by = _OF_USAGE[term]
-            return said(by(ruleset), words, with_decision=False)
+            return _kept_usage(term, ruleset, words)
 
 
-_OF_USAGE = {
-    "preview": (preview_sentence, lambda ruleset: ruleset.preview_by),
-    "usage_by_day": (usage_by_day_sentence, lambda ruleset: ruleset.usage_by_day_by),
-}
+def _kept_usage(term: Term, ruleset: Ruleset, words: Translator) -> str:
+    if term == "preview":
+        return preview_sentence(ruleset.preview_by, words, with_decision=False)
+    return usage_by_day_sentence(ruleset.usage_by_day_by, words, with_decision=False)
 
 
-def _number_or_ladders(term: Term, ruleset: Ruleset, words: Translator) -> str:
+ef _number_or_ladders(term: Term, ruleset: Ruleset, words: Translator) -> str:
     if term == "max_weight_ratio":
         return ratio_sentence(ruleset, words)
     charter = ruleset.charter
