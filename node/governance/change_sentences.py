@@ -382,7 +382,7 @@ def _kept_usage(term: Term, ruleset: Ruleset, words: Translator) -> str:
     return usage_by_day_sentence(ruleset.usage_by_day_by, words, with_decision=False)
 
 
-ef _number_or_ladders(term: Term, ruleset: Ruleset, words: Translator) -> str:
+def _number_or_ladders(term: Term, ruleset: Ruleset, words: Translator) -> str:
     if term == "max_weight_ratio":
         return ratio_sentence(ruleset, words)
     charter = ruleset.charter
