@@ -130,7 +130,8 @@ class Node:
         )
         self.reconciler = self._control_loop(own_node_id(self.keys.node))
         is_in_mesh = bool(config.mesh.interfaces or config.mesh.peers)
-        self.shared_registry = shared_registry(self.reconciler, self.clock) if is_in_mesh else None
+        share = partial(shared_registry, self.reconciler, self.clock, self.keys.own_key_for("objections"))
+        self.shared_registry = share(self.community.version_max) if is_in_mesh else None
         self.mesh = self._mesh_service() if is_in_mesh else None
         self.callers = link_callers(config.lan.interface, lease_file(config))
         self.certificate = portal_certificate(config, self.clock.civil)
