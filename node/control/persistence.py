@@ -545,7 +545,7 @@ class PersistenceQueue:
         it again if it was blocked."""
         mac = session.mac
         if mac in self._session_table.session_entries and session.state == "removed" and mac not in erased:
-            self._session_table.handle(mac, session_state.BlockedByAdmin(session.because), now)
+            self._session_table.handle(mac, session_state.BlockedByAdmin(session.because, session.ends), now)
         return mac in self._session_table.session_entries or mac in erased
 
     def _date(self, now: Monotonic) -> None:

@@ -131,7 +131,7 @@ async def test_a_stop_loses_nothing_and_a_start_in_the_same_step_goes_on(tmp_pat
     assert (Point(12, 12, 12),) == await node.point("admissions", NOON_S, NOON_S + 1, DAY_S)
 
 
-async def test_a_power_cut_costs_the_present_hour_and_no_more(tmp_path: Path) -> None:
+async def test_a_power_cut_costs_only_the_present_hour(tmp_path: Path) -> None:
     node = RecordedNode(tmp_path)
     async with running(node):
         await node.runs(2 * HOUR_S + 600, each=30)
