@@ -1,22 +1,34 @@
-"""Which times of the history an address can name."""
+"""The page with the history: what its addresses say, and what it offers."""
 
-import pytest
+from datetime import UTC
 
-from node.admin.series_plots import LONGEST_S, PERIODS, seconds_of
+from node.admin.history import HistoryPage
+from node.admin.routes import AdminRequest, PageLayout
+from node.admin.series_plots import PERIODS, reader_of
+from node.app.admin_history import AdminHistoryService
+from node.app.admin_sessions import ADMIN
+from node.config.model import AdminSection, SiteInfo
+from node.history.series import SERIES
+from tests.fakes.history_windows import village_history
 
-
-@pytest.mark.parametrize(
-    ("last", "seconds"),
-    [("1h", 3600), ("24h", 86_400), ("30d", 2_592_000), ("3y", 94_608_000), ("1098d", LONGEST_S)],
-)
-def test_hours_days_and_years(last: str, seconds: int) -> None:
-    assert seconds == seconds_of(last)
-
-
-@pytest.mark.parametrize("last", ["", "0h", "30", "d", "4y", "1099d", "-1d", "1.5h", "٣d", "1h ", "99999h"])
-def test_nothing_else(last: str) -> None:
-    assert seconds_of(last) == 0
+SETTINGS = AdminSection("127.0.0.1", 2081, lan=False, https_port=2444, open_plots=False)
 
 
-def test_every_period_of_the_page_is_a_time() -> None:
-    assert all(seconds_of(last) for last, _ in PERIODS)
+async def test_every_series_has_a_page_with_its_plots_its_rows_and_its_file() -> None:
+    history, request = (
+        AdminHistoryService(village_history, UTC, SETTINGS),
+        AdminRequest("/history", {}, {}, "", ADMIN),
+    )
+    layout = PageLayout(SiteInfo("Vall Alta", "library", "", "", (), ()), ADMIN, "", "/")
+    for series in SERIES:
+        reader = await reader_of(history, request, series.name, "30d")
+        assert reader is not None
+        page = HistoryPage(layout, reader, "30d")
+        assert page.csv == f"/history/points.csv?series={series.name}&last=30d"
+        assert [f"{series.name}&last=30d&plot={kind}" for kind in ("line", "days", "hours")] == [
+            each.address.partition("series=")[2] for each in page.plots()
+        ]
+        assert len(page.rows()) in {30, 31}
+        assert page.sentences()
+    assert len(page.series) == len(SERIES)
+    assert page.periods == PERIODS
