@@ -5,11 +5,14 @@ import asyncio
 import logging
 import time
 from collections.abc import Callable
+from functools import partial
+from pathlib import Path
 
 from captive_portal.callers import DISPUTED, ELSEWHERE, ActiveDevices, AddressConflicts, warning
 from captive_portal.dhcp_leases import LeaseFile
 from captive_portal.neighbours import KernelNeighbours, NeighbourMonitor
 from captive_portal.senders import FrameSenders
+from node.enforcement.nft import SENDERS, TABLE_NAME
 from node.units import MacAddress
 from node.web.connections import Caller, SocketAddresses
 
@@ -104,3 +107,13 @@ class LinkCallers:
         if found and now - self._logged >= LOGGED_EVERY_S:
             self._logged = now
             log.warning("%s", found)
+
+
+def link_callers(interface: str, leases: Path) -> LinkCallers:
+    """Those of this interface; `leases`: of the DHCP server there."""
+    return LinkCallers(
+        KernelNeighbours(interface),
+        FrameSenders(TABLE_NAME, SENDERS),
+        LeaseFile(leases),
+        monitor=partial(NeighbourMonitor, interface),
+    )

@@ -8,16 +8,13 @@ import os
 import secrets
 import sys
 import threading
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from functools import partial
 from pathlib import Path
 
 from captive_portal.capport import api_uri
-from captive_portal.client_identification import LinkCallers
-from captive_portal.dhcp_leases import LeaseFile
-from captive_portal.neighbours import KernelNeighbours, NeighbourMonitor
+from captive_portal.client_identification import link_callers
 from captive_portal.probes import probe_hosts
-from captive_portal.senders import FrameSenders
 from captive_portal.server import Portal
 from mesh.announcement import Address, ConfiguredPeer
 from mesh.community_service import CommunityService
@@ -33,32 +30,35 @@ from node.app.account import AccountService
 from node.app.admin import AdminService
 from node.app.admin_access import AdminAccessService
 from node.app.community import CommunityCommands
+from node.app.config_file import load_config
 from node.app.console import ConsoleCommands, ConsoleService, RuleCommands
 from node.app.file_commands import FileCommands
 from node.app.ladder_console import LadderCommands
 from node.app.measured_check import MeasuredCheck
 from node.app.mesh_usage import MeshUsage
+from node.app.metrics import MetricSources, MetricsService
+from node.app.metrics_console import MetricsCommands
 from node.app.network_digest import digest_of
 from node.app.next_rules import NextRulesService
 from node.app.node_graph import NodeGraphService
 from node.app.roaming_service import roaming_service
 from node.app.rule_adoption import RuleAdoption
-from node.app.rule_files import RuleFiles, read
+from node.app.rule_files import RuleFiles
 from node.app.shared_erasures import SharedErasures
 from node.app.shared_files import SharedFiles
 from node.app.shared_kinds import shared_registry
 from node.app.status import StatusSnapshot
+from node.app.warning_codes import CodedWarning, WarningCode
 from node.backup.offline import claim, discard_staged, finish_changes
 from node.backup.service import NodeBackups
 from node.clock import SystemClock
-from node.config import NodeConfig, parse_config
+from node.config import NodeConfig
 from node.console import Broadcast, Console
 from node.control.capacity_recorder import CapacityRecorder
 from node.control.kernel_thread import FlowWatch
 from node.control.reconciler import Reconciler
 from node.enforcement.firewall_config import firewall_config
-from node.enforcement.kernel import LinuxKernel
-from node.enforcement.nft import SENDERS, TABLE_NAME
+from node.enforcement.kernel import linux_kernel
 from node.enforcement.plan import Kernel, TrafficPlan
 from node.errors import Fatal, InvalidFile, NodeError
 from node.identity import own_node_id
@@ -86,6 +86,7 @@ from node.storage.repository import (
     StoredRepository,
     StoredStatements,
 )
+from node.system_readings import read_system
 from node.task_supervision import Parts, supervise
 from node.units import NodeId
 from node.uplink.prober import UplinkProber
@@ -131,7 +132,7 @@ class Node:
         is_in_mesh = bool(config.mesh.interfaces or config.mesh.peers)
         self.shared_registry = shared_registry(self.reconciler, self.clock) if is_in_mesh else None
         self.mesh = self._mesh_service() if is_in_mesh else None
-        self.callers = link_callers(config)
+        self.callers = link_callers(config.lan.interface, lease_file(config))
         self.certificate = portal_certificate(config, self.clock.civil)
         self.lan_services = MdnsBrowser(config.lan.interface, config.lan.address4, config.lan.address6)
         self.adoption = RuleAdoption(
@@ -177,6 +178,7 @@ class Node:
             civil=self.clock.civil,
         )
         self.admin = self._admin_service(self.status_snapshot)
+        self.metrics = self._metrics_service()
         self.roaming = roaming_service(
             self.shared_registry,
             self.reconciler,
@@ -193,6 +195,7 @@ class Node:
             port=config.admin.port,
             hosts=frozenset({config.portal.host}),
             translations=self.portal.translations,
+            metrics=self.metrics,
         )
         self.admin_https = self._admin_https()
         self.console = self._console(self.status_snapshot)
@@ -243,6 +246,7 @@ class Node:
             tasks.create_task(supervise("record of the line", self.capacity_recorder.run, self.parts))
             tasks.create_task(supervise("check of the line", self.measured_check.run, self.parts))
             tasks.create_task(supervise("memory", trim_regularly, self.parts))
+            tasks.create_task(supervise("metrics", self.metrics.run, self.parts))
 
     def close(self) -> None:
         """After `run`: leaves sessions open or closes them, as `stop.sessions` says."""
@@ -263,20 +267,19 @@ class Node:
         empty when it is not advertised."""
         return api_uri(self.portal_url()) if self.config.portal.advertise else ""
 
-    def warned(self) -> tuple[str, ...]:
-        mesh = self.mesh.warnings() if self.mesh else ()
-        certificate = self.certificate.warnings if self.certificate else ()
-        return (
-            *self.callers.warnings(),
-            *certificate,
-            *self.admin_certificate.warnings,
-            *self.dns_fallback.warnings(),
-            *self.foreign.warnings(),
-            *filter(None, (self.lan_services.warning,)),
-            *mesh,
-            *self.community.warnings(),
-            *self.shared_files.warnings(),
-        )
+    def warned(self) -> Iterator[CodedWarning]:
+        found: dict[WarningCode, Iterable[str]] = {
+            "address_claims": self.callers.warnings(),
+            "certificate": self.certificate.warnings if self.certificate else (),
+            "admin_certificate": self.admin_certificate.warnings,
+            "dns": self.dns_fallback.warnings(),
+            "foreign_servers": self.foreign.warnings(),
+            "services": filter(None, (self.lan_services.warning,)),
+            "mesh": self.mesh.warnings() if self.mesh else (),
+            "community": self.community.warnings(),
+            "shared_files": self.shared_files.warnings(),
+        }
+        return ((code, text) for code, texts in found.items() for text in texts)
 
     def shut(self, kernel: Kernel) -> None:
         """Blocks all devices; their last bytes are booked at the next start."""
@@ -292,7 +295,7 @@ class Node:
             "stopping took longer than %g s; what is not stored yet is booked at the next start", STOP_S
         )
         if self.config.stop.sessions == "close":
-            self.shut(linux_kernel(self.config))
+            self.shut(linux_kernel(flow_offload=self.config.uplink.flow_offload))
         os._exit(0)
 
     async def _serve_admin(self) -> None:
@@ -500,6 +503,20 @@ class Node:
             setup_url=f"http://{LAN_ADDRESS}/",
         )
 
+    def _metrics_service(self) -> MetricsService:
+        config = self.config
+        folder, interface = Path(config.node.data_dir), config.uplink.interface
+        sources = MetricSources(
+            version=self.version,
+            refused=self.app.refused,
+            graph=self.graph.now,
+            read_system=partial(read_system, folder, self.store.path, interface),
+            read_backups=self.backups.read_state,
+            is_line_up=lambda: self.dns_fallback.upstream.answers,
+            certificate_ends=lambda: self.certificate.ends if self.certificate else None,
+        )
+        return MetricsService(self.reconciler, self.status_snapshot, self.clock, sources)
+
     def _console(self, status_snapshot: StatusSnapshot) -> Console:
         answers = ConsoleService(
             reconciler=self.reconciler,
@@ -523,6 +540,9 @@ class Node:
             FileCommands(self.shared_files),
             LadderCommands(self.admin.cases),
             self.graph,
+            MetricsCommands(
+                self.admin.metrics_token, self.metrics.text, self.admin.address, self.admin.fingerprint
+            ),
         )
         every = {name: answer for each in commands for name, answer in each.all().items()}
         return Console(self.config.node.console_socket, every, self.events)
@@ -547,7 +567,7 @@ def main(config_path: Path, version: str = "") -> int:
                 discard_staged(config_path, Path(config.node.data_dir))
                 forget_code(config_path.parent)
             end_setup(config)
-            node = Node(config, linux_kernel(config), version, config_path)
+            node = Node(config, linux_kernel(flow_offload=config.uplink.flow_offload), version, config_path)
         except InvalidFile as invalid:
             sys.stderr.write(f"{invalid}\n")
             return 2
@@ -558,10 +578,6 @@ def main(config_path: Path, version: str = "") -> int:
             return asyncio.run(run_node(node))
         finally:
             node.close()
-
-
-def linux_kernel(config: NodeConfig) -> LinuxKernel:
-    return LinuxKernel("probe" if config.uplink.flow_offload else None)
 
 
 async def run_node(node: Node) -> int:
@@ -580,21 +596,3 @@ async def _outcome(node: Node) -> int:
             log.error("%s", fatal)
         outcome = 1
     return outcome
-
-
-def load_config(path: Path) -> NodeConfig:
-    """Raises NodeError when the file cannot be read, InvalidFile with every error in it."""
-    config, findings = parse_config(read(path))
-    if config is None:
-        raise InvalidFile(str(path), findings)
-    return config
-
-
-def link_callers(config: NodeConfig) -> LinkCallers:
-    lan = config.lan.interface
-    return LinkCallers(
-        KernelNeighbours(lan),
-        FrameSenders(TABLE_NAME, SENDERS),
-        LeaseFile(lease_file(config)),
-        monitor=partial(NeighbourMonitor, lan),
-    )

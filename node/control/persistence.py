@@ -114,7 +114,8 @@ class PersistenceQueue:
         self.erased = ErasureNotes()
         """Includes erasures that are not yet stored."""
         self._saving, self._failures = asyncio.Lock(), 0
-        self._stored_ms = Monotonic(0)
+        self.stored_ms = Monotonic(0)
+        """When usage was stored last; 0 before the first time."""
         self.write_buffer = WriteBuffer()
         self.recalled = False
         """True once the database has been read; until then no voucher and no device binding is known."""
@@ -205,7 +206,7 @@ class PersistenceQueue:
         is_new = self.baseline is not None and self.baseline.counters_id != self._stored.counters_id
         is_new |= self.recalled and self.writer.incarnation != self._stored_incarnation
         is_new |= self._booked_day not in {"", self.stored_day} or self.write_buffer.is_full
-        return now - self._stored_ms >= every_ms or bool(self._troubles.storage) or is_other or is_new
+        return now - self.stored_ms >= every_ms or bool(self._troubles.storage) or is_other or is_new
 
     def day_to_book(self, today: str) -> str:
         """The day to book the next reading to. The first reading after a start belongs to the last stored day, because
@@ -370,7 +371,7 @@ class PersistenceQueue:
         self.note(None)
         self._stored, self.stored_day = tally, facts[BOOKED_DAY]
         self._stored_incarnation = facts[INCARNATION]
-        self._stored_ms = now
+        self.stored_ms = now
         is_other = self._is_other_database()
         if is_other or self._is_unsure:
             self._store_all(is_other=is_other)
