@@ -110,7 +110,7 @@ class LinkCallers:
 
 
 def link_callers(interface: str, leases: Path) -> LinkCallers:
-    """Those of this interface; `leases`: of the DHCP server there."""
+    """Of the LAN, with the kernel's own neighbour table and our firewall table."""
     return LinkCallers(
         KernelNeighbours(interface),
         FrameSenders(TABLE_NAME, SENDERS),

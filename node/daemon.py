@@ -41,6 +41,7 @@ from node.app.metrics_console import MetricsCommands
 from node.app.network_digest import digest_of
 from node.app.next_rules import NextRulesService
 from node.app.node_graph import NodeGraphService
+from node.app.respondd_documents import respondd_answers
 from node.app.roaming_service import roaming_service
 from node.app.rule_adoption import RuleAdoption
 from node.app.rule_files import RuleFiles
@@ -70,7 +71,8 @@ from node.lan.foreign_servers import ForeignServers
 from node.lan.mdns_browser import MdnsBrowser
 from node.lan.mdns_services import ServiceList
 from node.lan.radvd import radvd
-from node.machine import load_percent, machine_facts, machine_id
+from node.lan.respondd_server import RespondedServer, sides
+from node.machine import load_percent, machine_facts, machine_figures, machine_id
 from node.memory_budget import budget
 from node.memory_tuning import memory_allowed, trim_regularly
 from node.process import PRIVATE_UMASK, keep_private, notify_systemd, run_until_signalled
@@ -172,10 +174,14 @@ class Node:
         self.graph = NodeGraphService(
             config,
             self.reconciler.node,
-            members=self.roster,
+            members=self.community.roster,
             peers=self.mesh.peers if self.mesh else tuple,
             pages=self.mesh.node_pages if self.mesh else dict,
             civil=self.clock.civil,
+        )
+        self.respondd = RespondedServer(
+            sides(config.mesh.interfaces, config.lan.interface) if config.mesh.respondd else (),
+            respondd_answers(self.graph.now, machine_figures, self.clock).answer,
         )
         self.admin = self._admin_service(self.status_snapshot)
         self.metrics = self._metrics_service()
@@ -234,6 +240,8 @@ class Node:
             tasks.create_task(supervise("names", self.dns_fallback.run, self.parts))
             if self.config.services.found:
                 tasks.create_task(supervise("services", self.lan_services.run, self.parts))
+            if self.config.mesh.respondd:
+                tasks.create_task(supervise("respondd", self.respondd.run, self.parts))
             if self.mesh is not None:
                 tasks.create_task(supervise("mesh", self.mesh.run, self.parts))
             if self.shared_registry is not None:
@@ -275,6 +283,7 @@ class Node:
             "dns": self.dns_fallback.warnings(),
             "foreign_servers": self.foreign.warnings(),
             "services": filter(None, (self.lan_services.warning,)),
+            "respondd": self.respondd.warnings(),
             "mesh": self.mesh.warnings() if self.mesh else (),
             "community": self.community.warnings(),
             "shared_files": self.shared_files.warnings(),
@@ -357,10 +366,6 @@ class Node:
             streams=self.portal.streams,
         )
 
-    def roster(self) -> frozenset[NodeId]:
-        """The nodes of the community, including this one."""
-        return self.community.roster()
-
     def _community_service(self) -> CommunityService:
         return CommunityService(
             own=own_node_id(self.keys.node),
@@ -375,7 +380,7 @@ class Node:
         registry = AccountRegistry(
             keys=lambda: tuple(derived_key(each, "vouchers") for each in self.community.secrets.all()),
             community=self.keys.community_id,
-            nodes=self.roster,
+            nodes=self.community.roster,
             member_directory=lambda: self.reconciler.effective_policy.member_directory,
             guest_account=self.keys.guest_account,
             random=secrets.token_bytes,
@@ -409,7 +414,7 @@ class Node:
             key=self.keys.node,
             community_id=self.keys.community_id,
             name=config.node.name,
-            roster=self.roster,
+            roster=self.community.roster,
             usage_ledger=MeshUsage(reconciler),
             page_cache=StoredPageCache(self.store, reconciler.today),
             machine=self.machine,
@@ -439,7 +444,7 @@ class Node:
             adoption=self.adoption,
             parts=self.parts,
             peers=self.mesh.peers if self.mesh else tuple,
-            roster=self.roster,
+            roster=self.community.roster,
             waiting=self.app.waiting,
             warned=self.warned,
             table_use=lambda: self.flow_watch.seen,
@@ -505,12 +510,11 @@ class Node:
 
     def _metrics_service(self) -> MetricsService:
         config = self.config
-        folder, interface = Path(config.node.data_dir), config.uplink.interface
         sources = MetricSources(
             version=self.version,
             refused=self.app.refused,
             graph=self.graph.now,
-            read_system=partial(read_system, folder, self.store.path, interface),
+            read_system=partial(read_system, self.store.path, config.uplink.interface),
             read_backups=self.backups.read_state,
             is_line_up=lambda: self.dns_fallback.upstream.answers,
             certificate_ends=lambda: self.certificate.ends if self.certificate else None,
@@ -540,9 +544,7 @@ class Node:
             FileCommands(self.shared_files),
             LadderCommands(self.admin.cases),
             self.graph,
-            MetricsCommands(
-                self.admin.metrics_token, self.metrics.text, self.admin.address, self.admin.fingerprint
-            ),
+            MetricsCommands(self.admin, self.metrics.text),
         )
         every = {name: answer for each in commands for name, answer in each.all().items()}
         return Console(self.config.node.console_socket, every, self.events)

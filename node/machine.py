@@ -5,13 +5,16 @@ have the same addresses: copies of a virtual machine that keep both, and boards 
 """
 
 import array
+import contextlib
 import fcntl
 import hashlib
 import os
 import socket
 import struct
+import time
 from pathlib import Path
 
+from node.machine_figures import MachineFigures, memory_kb
 from node.units import NodeId
 
 _SIOCETHTOOL, _GPERMADDR, _ADDRESS_BYTES = 0x8946, 0x20, 32
@@ -56,6 +59,23 @@ def load_percent() -> float | None:
         return 100 * os.getloadavg()[2] / (os.cpu_count() or 1)
     except OSError:
         return None
+
+
+def machine_figures() -> MachineFigures:
+    """As the kernel has them now."""
+    load, root_used = None, None
+    with contextlib.suppress(OSError):
+        load = os.getloadavg()[0]
+    with contextlib.suppress(OSError):
+        disk = os.statvfs("/")
+        root_used = 1 - disk.f_bavail / disk.f_blocks if disk.f_blocks else None
+    return MachineFigures(
+        uptime_s=time.clock_gettime(time.CLOCK_BOOTTIME),
+        load=load,
+        processors=os.cpu_count() or 1,
+        memory_kb=memory_kb(_text(Path("/proc/meminfo"), 10_000).splitlines()),
+        root_used=root_used,
+    )
 
 
 def _text(path: Path, most: int = _TEXT_MAX) -> str:

@@ -46,10 +46,10 @@ class SystemReadings:
     uplink_up_bytes: int | None = None
 
 
-def read_system(data_dir: Path, database: Path, uplink: str, root: Path = Path("/")) -> SystemReadings:
-    """Reads files: to be called in a thread, because a damaged disk may not answer."""
+def read_system(database: Path, uplink: str, root: Path = Path("/")) -> SystemReadings:
+    """`database` is in the data folder; `uplink` names an interface. Reads files: to be called in a thread, because a damaged disk may not answer."""
     memory = _memory(root)
-    disk, disk_free = _disk(data_dir)
+    disk, disk_free = _disk(database.parent)
     uplink_files = root / "sys/class/net" / uplink / "statistics"
     used = resource.getrusage(resource.RUSAGE_SELF)
     return SystemReadings(

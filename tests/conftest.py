@@ -9,6 +9,7 @@ from blockbuster import BlockBuster, blockbuster_ctx
 from hypothesis import HealthCheck, settings
 
 from tests.browser.driver import missing_for_browser
+from tests.examples import FEW, MANY
 from tests.lab.netns import missing_for_namespaces
 
 THREAD_END_SECONDS = 2.0
@@ -18,15 +19,17 @@ OUR_ROOMS = ["node", "captive_portal", "mesh"]
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--slow", action="store_true", help="run the tests that take more than ten seconds too")
     parser.addoption(
-        "--thorough", action="store_true", help="try a hundred examples of each property, not ten"
+        "--thorough",
+        action="store_true",
+        help="try a hundred examples of each property, not ten, and all variations of what is tested",
     )
 
 
 def pytest_configure(config: pytest.Config) -> None:
     # How fast examples come tells about the machine, and what else it does; not about the code.
     patient = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
-    settings.register_profile("quick", patient, max_examples=10)
-    settings.register_profile("thorough", patient, max_examples=100)
+    settings.register_profile("quick", patient, max_examples=FEW)
+    settings.register_profile("thorough", patient, max_examples=MANY)
     settings.load_profile("thorough" if config.getoption("--thorough") else "quick")
 
 
@@ -43,6 +46,8 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
             item.add_marker(pytest.mark.skip(reason=kernel_missing))
         if item.get_closest_marker("slow") and not config.getoption("--slow"):
             item.add_marker(pytest.mark.skip(reason="takes more than ten seconds; run with --slow"))
+        if item.get_closest_marker("thorough") and not config.getoption("--thorough"):
+            item.add_marker(pytest.mark.skip(reason="a variation of other tests; run with --thorough"))
 
 
 @pytest.fixture(autouse=True)

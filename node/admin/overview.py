@@ -1,10 +1,10 @@
-"""Overview: accounts online, uplink load, other nodes, warnings, and the rules in force.
+"""Overview: what needs attention, uplink load, the busiest accounts, the rules that bind now, and other nodes.
 
 Texts are in the templates, data is here. Names that people or other nodes chose are passed unchanged: the
 templates escape them.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from mesh.ports import PeerView
@@ -27,8 +27,13 @@ from node.translator import N_, LazyText, amount_lazy, gettext_lazy, number_lazy
 from node.units import BitsPerSecond, show_rate, show_volume
 
 LIVE_S = 5
-ROWS_MAX = 200
-"""Rows of one table; the busiest accounts come first."""
+BUSIEST_MAX = 5
+"""Accounts that are shown; the page People has the others."""
+WARNINGS_OPEN = 1
+"""The most urgent warnings, which are not folded."""
+BOUND_MAX = 24
+"""Accounts named at each rule; the rest are counted."""
+PEERS_MAX = 200
 PEER_STATES = {
     "heard": gettext_lazy("heard"),
     "greeted": gettext_lazy("greeted"),
@@ -55,18 +60,34 @@ class AccountLine:
     """One account that is online."""
 
     account: str
+    name: str
+    """The account's, or of its members."""
     tier: str
     devices: int
     down: str
     up: str
     used_month: str
-    share: int
-    ceiling: str
     rule: str
-    sentence: str
+    """The rule that binds it; empty for none."""
     most_down: str
     most_up: str
     """What it could have now; empty while the uplink is not shared."""
+
+
+@dataclass(frozen=True, slots=True)
+class BoundAccounts:
+    """One rule that binds now, and the accounts that it binds."""
+
+    rule: str
+    sentence: str
+    accounts: tuple[tuple[str, str], ...]
+    """Account and name, the busiest first."""
+    count: int
+    """Of all accounts that it binds."""
+
+    @property
+    def hidden(self) -> int:
+        return self.count - len(self.accounts)
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,12 +117,15 @@ class OverviewPage:
     """What it carried in its slowest tenth; empty while that is not known."""
     rate: str
     accounts: tuple[AccountLine, ...]
-    accounts_hidden: int
+    """The busiest."""
     account_count: int
     device_count: int
     waiting: int
     peers: tuple[PeerLine, ...]
+    rules: tuple[BoundAccounts, ...]
+    """Those that bind somebody now, the one that binds most accounts first."""
     sentences: tuple[str, ...]
+    """What the rules say beside them."""
     warnings: tuple[str, ...]
     has_lost: bool
     """Whether a warning needs to be acknowledged."""
@@ -115,11 +139,25 @@ class OverviewPage:
     is_live: bool
     """Whether the page reloads every few seconds."""
 
+    @property
+    def first_warnings(self) -> tuple[str, ...]:
+        return self.warnings[:WARNINGS_OPEN]
+
+    @property
+    def more_warnings(self) -> tuple[str, ...]:
+        return self.warnings[WARNINGS_OPEN:]
+
+    @property
+    def has_strangers(self) -> bool:
+        return any(peer.is_stranger for peer in self.peers)
+
 
 def overview_page(
     view: Overview, frame: PageLayout, *, is_live: bool, objections: int = 0, is_backup_overdue: bool = False
 ) -> OverviewPage:
     """Builds the overview page."""
+    rules = bound_accounts(view.online)
+    bound = {each.sentence for each in rules}
     return OverviewPage(
         frame=frame,
         node_id=view.node_id,
@@ -131,13 +169,13 @@ def overview_page(
             down=amount_lazy(show_rate(view.uplink_rate.down)),
             up=amount_lazy(show_rate(view.uplink_rate.up)),
         ),
-        accounts=tuple(_account(row) for row in view.online[:ROWS_MAX]),
-        accounts_hidden=max(0, len(view.online) - ROWS_MAX),
+        accounts=tuple(_account(row) for row in view.online[:BUSIEST_MAX]),
         account_count=len(view.online),
         device_count=sum(row.devices for row in view.online),
         waiting=view.waiting,
-        peers=tuple(_peer(row) for row in view.peers[:ROWS_MAX]),
-        sentences=view.sentences[:SENTENCES_MAX],
+        peers=tuple(_peer(row) for row in view.peers[:PEERS_MAX]),
+        rules=rules,
+        sentences=tuple(each for each in view.sentences if each not in bound)[:SENTENCES_MAX],
         warnings=view.warnings,
         has_lost=view.has_lost,
         flows=_of(view.flows.entries, view.flows.size) if view.flows.size else "",
@@ -146,6 +184,24 @@ def overview_page(
         is_backup_overdue=is_backup_overdue,
         is_live=is_live,
     )
+
+
+def bound_accounts(online: Iterable[OnlineRow]) -> tuple[BoundAccounts, ...]:
+    """Each rule that binds accounts of `online`, which has the busiest first; one sentence is there once."""
+    bound: dict[tuple[str, str], list[OnlineRow]] = {}
+    for row in online:
+        if row.sentence:
+            bound.setdefault((row.binding_rule, row.sentence), []).append(row)
+    rules = (
+        BoundAccounts(
+            rule,
+            sentence,
+            tuple((row.account, row.name or row.account) for row in rows[:BOUND_MAX]),
+            len(rows),
+        )
+        for (rule, sentence), rows in bound.items()
+    )
+    return tuple(sorted(rules, key=lambda each: (-each.count, each.rule))[:SENTENCES_MAX])
 
 
 def heard(seconds_ago: int | None) -> str:
@@ -200,15 +256,13 @@ def _bar(direction: str, used: BitsPerSecond, whole: BitsPerSecond) -> Bar:
 def _account(row: OnlineRow) -> AccountLine:
     return AccountLine(
         account=row.account,
+        name=row.name or row.account,
         tier=row.tier,
         devices=row.devices,
         down=amount_lazy(show_rate(row.rate.down)),
         up=amount_lazy(show_rate(row.rate.up)),
         used_month=amount_lazy(show_volume(row.used_month)),
-        share=row.share,
-        ceiling=row.ceiling,
         rule=row.binding_rule,
-        sentence=row.sentence,
         most_down="" if row.could_have is None else amount_lazy(show_rate(row.could_have.down)),
         most_up="" if row.could_have is None else amount_lazy(show_rate(row.could_have.up)),
     )

@@ -1,25 +1,28 @@
 """Queries and commands of the control socket about metrics for other programs."""
 
 from collections.abc import Awaitable, Callable, Mapping
-from typing import Any
+from typing import Any, Protocol
 
 from node.app.metrics_token import MetricsToken
 from node.console import Answer
 
 
-class MetricsCommands:
-    """`text` returns all metrics; `address` the URL of the admin pages, without a path; `fingerprint` that of their
-    self-signed certificate, or an empty text."""
+class MetricsAccess(Protocol):
+    """The token, and where it is sent: `node.app.admin.AdminService`."""
 
-    def __init__(
-        self,
-        token: MetricsToken,
-        text: Callable[[], Awaitable[str]],
-        address: Callable[[], str],
-        fingerprint: Callable[[], str],
-    ) -> None:
-        self._token, self._text = token, text
-        self._address, self._fingerprint = address, fingerprint
+    metrics_token: MetricsToken
+    fingerprint: Callable[[], str]
+    """Of a self-signed certificate; an empty text without one."""
+
+    def address(self) -> str:
+        """URL of the admin pages, without a path."""
+
+
+class MetricsCommands:
+    """`text` returns all metrics."""
+
+    def __init__(self, access: MetricsAccess, text: Callable[[], Awaitable[str]]) -> None:
+        self._access, self._token, self._text = access, access.metrics_token, text
 
     def all(self) -> Mapping[str, Answer]:
         return {"metrics": self.metrics, "metrics-token": self.make, "metrics-revoke": self.revoke}
@@ -32,8 +35,8 @@ class MetricsCommands:
         had_one = self._token.state.exists
         return {
             "token": await self._token.make(),
-            "url": f"{self._address()}/metrics",
-            "fingerprint": self._fingerprint(),
+            "url": f"{self._access.address()}/metrics",
+            "fingerprint": self._access.fingerprint(),
             "replaced": had_one,
         }
 

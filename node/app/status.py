@@ -54,6 +54,8 @@ class OnlineRow:
     sentence: str
     could_have: Rates | None = None
     """If it began to transfer now, given who does; None while the uplink is not shared."""
+    name: str = ""
+    """Of its members, as the members' file says; empty without one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -274,6 +276,7 @@ class StatusSnapshot:
             binding_rule=rule,
             sentence=sentence,
             could_have=reconciler.effective_policy.present_share(account),
+            name=reconciler.member_directory.names.get(account, ""),
         )
 
 

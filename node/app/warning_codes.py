@@ -26,6 +26,7 @@ WarningCode = Literal[
     "dns",  # no resolver upstream gives names, or the line is down
     "foreign_servers",  # another DHCP server or router among people's devices
     "services",  # services among people's devices cannot be found
+    "respondd",  # its answers to other programs of the mesh
     "mesh",  # neighbours cannot be reached, or use one key twice
     "community",  # the community's record
     "shared_files",  # rules or members of all nodes

@@ -144,6 +144,8 @@ class MeshSection:
     peers: tuple[PeerAddress, ...]
     transit: bool
     """Whether people of neighbouring nodes may use this node's uplink."""
+    respondd: bool
+    """Whether this node answers questions of respondd collectors."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -432,6 +432,15 @@ SETTINGS: tuple[Setting, ...] = (
         "links that strangers cannot join.",
     ),
     _may(
+        "mesh",
+        "respondd",
+        FLAG,
+        "false",
+        "true: answer collectors of respondd (UDP port 1001), so that maps of Freifunk communities show it. Anybody on "
+        "the mesh interfaces and on the people's side learns its name, addresses, load and links; no hardware address, no "
+        "contact and no place.",
+    ),
+    _may(
         "rules",
         "file",
         PATH,

@@ -42,6 +42,7 @@ from node.doctor.symptoms import (
 from node.enforcement.kernel import LinuxKernel
 from node.enforcement.libnftables import Nftables
 from node.enforcement.plan import KernelFeatures
+from node.enforcement.respondd_limits import RESPONDD_PORT
 from node.errors import Finding, NodeError
 from node.governance.members import NO_MEMBERS, MemberDirectory, parse_members
 from node.identity import key_from_pem
@@ -342,6 +343,8 @@ def _ports(config: NodeConfig, *, is_running: bool) -> tuple[PortSeen, ...]:
         wanted.append((*https, socket.SOCK_STREAM))
     if config.mesh.interfaces or config.mesh.peers:
         wanted.append(("other nodes", "::", config.mesh.port, "mesh.port", socket.SOCK_STREAM))
+    if config.mesh.respondd:
+        wanted.append(("respondd", "::", RESPONDD_PORT, "mesh.respondd", socket.SOCK_DGRAM))
     names = ("names for those who are not online yet", lan, config.portal.dns_port, "portal.dns_port")
     wanted.append((*names, socket.SOCK_DGRAM))
     if config.lan.dhcp == "managed":

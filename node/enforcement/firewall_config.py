@@ -32,6 +32,7 @@ def firewall_config(config: NodeConfig, probe_hosts: tuple[str, ...] = ()) -> Fi
             (address, service.port) for service in config.services.offered for address in service.addresses
         ),
         hears_services=config.services.found,
+        answers_respondd=config.mesh.respondd,
         dns_fallback=(DNS_FALLBACK4, DNS_FALLBACK6),
     )
 

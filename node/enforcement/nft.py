@@ -36,6 +36,7 @@ from node.enforcement.plan import (
     TrafficPlan,
     class_text,
 )
+from node.enforcement.respondd_limits import rules as respondd_rules
 from node.units import MacAddress, Monotonic
 
 TABLE_NAME = flow_offload.TABLE_NAME
@@ -421,6 +422,7 @@ def _input(firewall: FirewallConfig) -> str:
         "meta l4proto { icmp, ipv6-icmp } accept",
         *(TO_SERVICES if firewall.services else ()),
         *(announcements.rules() if firewall.hears_services else ()),
+        *(respondd_rules() if firewall.answers_respondd else ()),
         *((f"meta l4proto {{ tcp, udp }} th dport {NO_PORT} accept",) if firewall.dns_fallback else ()),
         f"{SENDER} . ct mark @up accept",
         *REFUSE,

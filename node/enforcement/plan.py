@@ -61,6 +61,8 @@ class FirewallConfig:
     """Address and TCP port of services that all devices reach, admitted or not, on this node or through it."""
     hears_services: bool = False
     """Whether the node receives mDNS announcements on the LAN."""
+    answers_respondd: bool = False
+    """Whether the node answers questions of respondd collectors on the LAN."""
     dns_fallback: tuple[IPv4Address | IPv6Address, ...] = ()
     """Addresses that the fallback resolver returns for every name; unauthorized devices that connect to them reach
     the portal."""

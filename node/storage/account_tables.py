@@ -68,6 +68,21 @@ def save_changes(db: Connection, changes: Iterable[Change]) -> None:
         db.execute(statement, [storable(value) for value in values])
 
 
+def erased_texts(db: Connection, changes: Iterable[Change]) -> tuple[str, ...]:
+    """What people wrote, and hashes of passphrases, that these changes delete or replace."""
+    found: list[tuple[Any, ...]] = []
+    for change in changes:
+        match change:
+            case PassphraseGone(account) | PassphraseHash(account):
+                found += db.execute("SELECT hash FROM passphrases WHERE account = ?", [account])
+            case ObjectionGone(number):
+                found += db.execute("SELECT text FROM contests WHERE number = ?", [number])
+            case RuleObjectionGone(account, version):
+                text = "SELECT text FROM rule_objections WHERE account = ? AND version = ?"
+                found += db.execute(text, [account, version])
+    return tuple(text for (text,) in found if text)
+
+
 def forget_before(db: Connection, *, ended: str, used: str, today: str) -> Forgotten:
     """Retention. Delete rows that ended before the day `ended`, and rows last used, issued or answered before
     the day `used`, except bindings of devices with a current session. Batches that were issued while the date was not known,

@@ -22,6 +22,7 @@ from node.errors import StorageSlow, StorageTrouble
 from node.storage.booking_file import BookingFile, joined, kept_since
 from node.storage.copies import AFTER_ERASURE_S, EVERY_S, Copier, commits_of
 from node.storage.durable_changes import HashedDevices, apply
+from node.storage.erased_text import ErasedTexts, empties_log
 from node.storage.integrity import UNREADABLE, check, lenient
 from node.storage.journal import COPY_DUE_BYTES, Change, read_journal
 from node.storage.journal_writer import JournalWriter
@@ -88,6 +89,7 @@ class Store:
         self._opened_last: tuple[tuple[int, int] | None, int] | None = None
         self._damage = ""
         self._leaves_traces = False
+        self._erased = ErasedTexts(path)
         self._is_closed = False
         self._queue: queue.SimpleQueue[tuple[Work[Any], Noting | None, Future[Any]] | None] = (
             queue.SimpleQueue()
@@ -134,10 +136,12 @@ class Store:
         """The data losses were read."""
         await self.run(lambda _db: self._acknowledge())
 
-    def leave_no_traces(self) -> None:
+    def leave_no_traces(self, *texts: str) -> None:
         """Called by work that erases data: after the commit, the write-ahead log is truncated so that no
-        older page keeps the data. Retried at a later commit while another process reads the database."""
+        older page keeps the data, and the file is written again if one of these texts is still in it. Retried at a later
+        commit while another process reads the database, or the disk is full."""
         self._leaves_traces = True
+        self._erased.add(texts)
 
     def close(self) -> None:
         """Finish the queued work, then close: later work is refused. May be called twice."""
@@ -301,7 +305,7 @@ class Store:
             notes.committed()
         if self._leaves_traces and self._kept is None:
             self._bookings.clear()
-            self._leaves_traces = not _empties_log(db)
+            self._leaves_traces = not (empties_log(db) and self._erased.are_gone(db))
 
     def _read(self, together: "list[Waiting]") -> None:
         trouble = StorageTrouble(f"the data folder {self.path.parent} can only be read", fix(self.path))
@@ -457,15 +461,6 @@ class Done:
     result: Any
     problem: BaseException | None
     has_changed: bool
-
-
-def _empties_log(db: Connection) -> bool:
-    """Whether the write-ahead log was written back and truncated; impossible while others read or the disk is
-    full."""
-    try:
-        return not db.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()[0]
-    except sqlite3.OperationalError:
-        return False
 
 
 def _new_number() -> int:

@@ -101,6 +101,8 @@ class StoredRepository:
         kept, kept_sessions = tuple(changes), tuple(saved)
 
         def work(db: Connection) -> None:
+            if erased := account_tables.erased_texts(db, kept):
+                self._store.leave_no_traces(*erased)
             account_tables.save_changes(db, kept)
             session_tables.save_sessions(db, kept_sessions, dict(minors), day)
 
@@ -118,7 +120,7 @@ class StoredRepository:
                 session_tables.erase(db, mac)
             if until_day:
                 usage_tables.erase(db, account, until_day)
-            self._store.leave_no_traces()
+            self._store.leave_no_traces(*(() if mac is None else (mac,)))
 
         await self._store.run(
             work, lambda _db, devices: [durable_changes.of_erasure(mac, account, until_day, devices)]

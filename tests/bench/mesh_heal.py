@@ -139,7 +139,7 @@ def heal_cost(published: int = AUTHORS) -> tuple[int, float]:
     """Round trips and the ratio of bytes, of two nodes that knew the same 200 authors when their connection ended; then some
     publish on either side."""
     mesh = MeshSimulator(AUTHORS, degree=0.0001, loss=0.0)
-    mesh.know_all(ACCOUNTS)
+    mesh.know_all(ACCOUNTS, mesh.nodes[:2])
     left, right = mesh.nodes[0].exchange, mesh.nodes[1].exchange
     _meet(mesh, left, right)
     left.part(mesh.ids[1])

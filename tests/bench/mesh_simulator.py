@@ -159,11 +159,11 @@ class MeshSimulator:
         head = self._head(number, NODE_KIND.name, NOW)
         return self._signed(number, head + b"\n" + node_body(facts))
 
-    def know_all(self, accounts: int) -> None:
-        """Every node holds the pages of every other."""
+    def know_all(self, accounts: int, nodes: Iterable[SimulatedNode] | None = None) -> None:
+        """Every node, or only each of `nodes`, holds the pages of every other."""
         numbers = range(len(self.nodes))
         pages = [page for each in numbers for page in (self.page(each, accounts), self.node_page(each))]
-        for node in self.nodes:
+        for node in self.nodes if nodes is None else nodes:
             for page in pages:
                 node.exchange.offer(page)
 

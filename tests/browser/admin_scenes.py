@@ -85,13 +85,31 @@ def open_admins(*losses: str, objecting: Sequence[str] | None = None) -> Abstrac
     return _served(fill)
 
 
+_NOW = {PHONE: (1_775_000, 137_000), SCHOOL: (862_000, 112_000), TABLET: (375_000, 39_000)}
+
+
 async def _busy_hour(app: UseCases) -> None:
     await app.join_by_card(SCHOOL, "school")
     app.node.peers = (HILLS, OUTSIDER)
     await app.transfer({LAPTOP: (41_200_000_000, 900_000_000), SCHOOL: (18_700_000_000, 300_000_000)})
-    await app.transfer({PHONE: (1_775_000, 137_000), SCHOOL: (862_000, 112_000), TABLET: (375_000, 39_000)})
+    await app.transfer(_NOW)
     mark = app.loop.session_table.session_entries[PHONE].mark
     app.node.kernel.table = TableUse(2_310, 65_536, (mark, 214))
+
+
+def open_with_a_crowd(accounts: int = 24) -> AbstractAsyncContextManager[int]:
+    """The admin server of a node where so many accounts are online, and most of them transfer."""
+
+    async def fill(app: UseCases) -> None:
+        await populate(app)
+        await _busy_hour(app)
+        crowd = [MacAddress(f"02:00:00:00:02:{number:02x}") for number in range(accounts - 2)]
+        for mac in crowd:
+            await app.join(mac)
+        await app.transfer({mac: (2_000_000_000 + 7 * n, 90_000_000) for n, mac in enumerate(crowd)})
+        await app.transfer({mac: (90_000 + 1_000 * n, 9_000) for n, mac in enumerate(crowd)} | _NOW)
+
+    return _served(fill)
 
 
 def open_after_a_loss() -> AbstractAsyncContextManager[int]:
@@ -435,6 +453,7 @@ ADMIN_SCENES = (
     ),
     _admin("who is on", "overview", "/"),
     _admin("who is on, made anew", "overview", "/?live"),
+    _admin("24 accounts online", "overview", "/", server=open_with_a_crowd),
     _admin("what a database lost", "overview", "/", server=open_after_a_loss),
     _admin("the rules", "rules", "/rules"),
     _admin("rules with a mistake", "rules", "/rules", after=sends("/rules", text="nonsense")),

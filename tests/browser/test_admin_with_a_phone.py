@@ -207,7 +207,10 @@ def test_rules_that_nobody_confirms_come_back_and_others_are_taken_back(
     assert browser.complaints() == []
 
 
-DESKTOP = Look(1280, 900)
+LOOKS = [
+    pytest.param(PHONE, id="phone"),
+    pytest.param(Look(1280, 900), id="desktop", marks=pytest.mark.thorough),
+]
 
 
 @pytest.fixture
@@ -249,7 +252,7 @@ def open_form(browser: Browser, what: str) -> None:
 
 
 @pytest.mark.usefixtures("no_scripts")
-@pytest.mark.parametrize("look", [PHONE, DESKTOP], ids=["phone", "desktop"])
+@pytest.mark.parametrize("look", LOOKS)
 def test_the_guests_ceiling_is_changed_in_six_taps_and_one_number(
     browser: Browser, stage: PhoneStage, look: Look
 ) -> None:
@@ -286,7 +289,7 @@ def test_the_guests_ceiling_is_changed_in_six_taps_and_one_number(
 
 
 @pytest.mark.usefixtures("no_scripts")
-@pytest.mark.parametrize("look", [PHONE, DESKTOP], ids=["phone", "desktop"])
+@pytest.mark.parametrize("look", LOOKS)
 def test_three_mistakes_are_explained_at_their_blanks(
     browser: Browser, stage: PhoneStage, look: Look
 ) -> None:
@@ -321,7 +324,7 @@ def test_three_mistakes_are_explained_at_their_blanks(
 
 
 @pytest.mark.usefixtures("no_scripts")
-@pytest.mark.parametrize("look", [PHONE, DESKTOP], ids=["phone", "desktop"])
+@pytest.mark.parametrize("look", LOOKS)
 def test_the_line_the_charter_and_a_burst_are_changed_at_their_sentences(
     browser: Browser, stage: PhoneStage, look: Look
 ) -> None:

@@ -16,6 +16,8 @@ pytestmark = [pytest.mark.kernel, pytest.mark.browser]
 ELSEWHERE = "http://neverssl.example/"
 FROM_THE_INTERNET = "hello from the Internet"
 Phone = Callable[..., Browser]
+EVERY_TIME = {("en", True), ("ar", False)}
+"""Languages with and without JavaScript that are tried also without --thorough."""
 
 
 def vouchers(square: Village, count: int = 1, *more: str) -> list[str]:
@@ -61,8 +63,16 @@ def come_by_every_way(browser: Browser, square: Village, language: str) -> list[
     return came
 
 
-@pytest.mark.parametrize("scripts", [True, False], ids=["JavaScript", "no JavaScript"])
-@pytest.mark.parametrize("language", LANGUAGES)
+@pytest.mark.parametrize(
+    ("language", "scripts"),
+    [
+        pytest.param(
+            language, scripts, marks=[] if (language, scripts) in EVERY_TIME else pytest.mark.thorough
+        )
+        for language in LANGUAGES
+        for scripts in (True, False)
+    ],
+)
 def test_a_person_joins_by_terms_by_voucher_by_passphrase_and_by_card(
     phone: Phone, square: Village, language: str, scripts: bool
 ) -> None:
@@ -74,7 +84,12 @@ def test_a_person_joins_by_terms_by_voucher_by_passphrase_and_by_card(
 
 @pytest.mark.parametrize(
     ("theirs", "members", "scripts"),
-    [("en", "ca", True), ("ar", "fr", False), ("es", "ar", False), ("fr", "es", True)],
+    [
+        ("en", "ca", True),
+        ("ar", "fr", False),
+        pytest.param("es", "ar", False, marks=pytest.mark.thorough),
+        pytest.param("fr", "es", True, marks=pytest.mark.thorough),
+    ],
 )
 def test_a_guest_asks_a_member_who_approves_on_their_own_phone(
     phone: Phone, square: Village, theirs: str, members: str, scripts: bool

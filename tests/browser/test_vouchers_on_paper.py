@@ -22,6 +22,8 @@ from tests.fakes.pictures import picture
 
 pytestmark = pytest.mark.browser
 
+SIZES = [*(pytest.param(size, marks=pytest.mark.thorough) for size in (8, 12)), 24]
+"""Slips on a page."""
 POINTS = 0.75
 """In one CSS pixel."""
 MEASURE = """
@@ -82,7 +84,14 @@ def set_wifi(browser: Browser, first_page: str, folder: Path, name: str, passphr
 
 @pytest.mark.parametrize(
     ("count", "per_page", "pages"),
-    [(1, 24, 1), (24, 24, 1), (25, 24, 2), (48, 24, 2), (24, 12, 2), (24, 8, 3)],
+    [
+        pytest.param(1, 24, 1, marks=pytest.mark.thorough),
+        (24, 24, 1),
+        (25, 24, 2),
+        pytest.param(48, 24, 2, marks=pytest.mark.thorough),
+        pytest.param(24, 12, 2, marks=pytest.mark.thorough),
+        (24, 8, 3),
+    ],
 )
 def test_vouchers_fill_one_page_and_the_next_begins_another(
     browser: Browser, admins_pages: str, tmp_path: Path, count: int, per_page: int, pages: int
@@ -93,7 +102,7 @@ def test_vouchers_fill_one_page_and_the_next_begins_another(
     assert {size_mm(sheet) for sheet in printed} == {A4_MM}
 
 
-@pytest.mark.parametrize("per_page", [8, 12, 24])
+@pytest.mark.parametrize("per_page", SIZES)
 def test_a_camera_reads_both_qr_codes_of_every_slip_after_the_sheet_is_cut(
     browser: Browser, admins_pages: str, tmp_path: Path, per_page: int
 ) -> None:
@@ -110,7 +119,7 @@ def test_a_camera_reads_both_qr_codes_of_every_slip_after_the_sheet_is_cut(
 @pytest.mark.parametrize(
     ("wifi", "passphrase"), [("Vall Alta Oberta", ""), ("Vall Alta Oberta", "four words")]
 )
-@pytest.mark.parametrize("per_page", [8, 12, 24])
+@pytest.mark.parametrize("per_page", SIZES)
 def test_text_is_large_enough_to_read_and_nothing_is_cut_off_in_any_language(
     browser: Browser, admins_pages: str, tmp_path: Path, per_page: int, wifi: str, passphrase: str
 ) -> None:

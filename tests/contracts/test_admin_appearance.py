@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from node.accounts.appearance import NO_APPEARANCE, logo_in
 from node.web.form_site import FIELDS_MAX
 from tests.contracts.admin_browser import AdminBrowser, admin_browser, field_in, proof_in
+from tests.examples import examples
 from tests.fakes.pictures import png
 
 PICTURE = png()
@@ -126,7 +127,9 @@ TYPES = st.sampled_from(
     [b"--x\r\n", b'Content-Disposition: form-data; name="', b"--x\r\n"], "multipart/form-data; boundary=x"
 )
 @given(st.lists(PARTS, max_size=12), TYPES)
-@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(
+    max_examples=examples(150), deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
 @pytest.mark.filterwarnings("ignore::aiohttp.multipart.BadContentDispositionHeader")  # it goes on without it
 async def test_a_body_that_no_browser_sends_is_not_accepted(browser, parts, content_type):
     response, page = await browser.ask(

@@ -36,6 +36,7 @@ from node.storage.journal_writer import JournalWriter
 from node.storage.repository import StoredRepository
 from node.storage.usage_tables import load_baseline, load_facts, save_facts
 from node.units import AccountId, Bytes, MacAddress, NodeId, Usage
+from tests.examples import examples
 
 NODE = NodeId("a" * 52)
 DAY = "2026-11-28"
@@ -364,7 +365,7 @@ STEPS = st.lists(
 
 
 @given(STEPS)
-@settings(deadline=None, max_examples=40)
+@settings(deadline=None, max_examples=examples(40))
 def test_after_any_power_cut_each_confirmed_booking_is_there_once(steps: list[frozenset[str] | str]) -> None:
     with TemporaryDirectory() as folder:
         asyncio.run(_story(Path(folder), steps))

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from node.storage import copies
 from node.storage.copies import find_copy, make_copy, unpack
+from tests.examples import examples
 
 NUMBER, COMMIT = 4711, 12
 
@@ -80,7 +81,9 @@ def test_the_copy_of_an_older_version_is_not_compressed_and_is_read(database):
 
 
 @given(at=st.integers(0, 10**6), flip=st.integers(1, 255), is_cut=st.booleans())
-@settings(deadline=None, max_examples=30, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(
+    deadline=None, max_examples=examples(30), suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
 def test_a_copy_that_is_damaged_anywhere_is_not_used(database, at, flip, is_cut):
     copy = copied(database)
     raw = bytearray(copy.read_bytes())

@@ -11,6 +11,7 @@ from node.accounts.registry_record import RegistryRecord, value_text
 from node.app.roaming_service import RoamingService
 from node.app.shared_erasures import SharedErasures
 from tests.contracts.test_reconciler import until
+from tests.examples import examples
 from tests.fakes.neighbours import id_of
 from tests.fakes.roaming_nodes import names
 from tests.unit.node.app.test_shared_registry import SharingFixture
@@ -44,7 +45,7 @@ def everything() -> SharingFixture:
 KINDS = everything().shared.kinds
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=examples(60), deadline=None)
 @given(st.lists(st.tuples(st.sampled_from(KINDS), keys, st.integers(1, 3), values), max_size=12))
 def test_whatever_records_say_all_are_applied_and_nothing_is_raised(
     said: list[tuple[str, str, int, dict[str, Any]]],
@@ -67,7 +68,7 @@ def test_whatever_records_say_all_are_applied_and_nothing_is_raised(
     asyncio.run(story())
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=examples(300), deadline=None)
 @given(st.sampled_from(KINDS), values, values, values)
 def test_of_hostile_values_of_one_version_the_same_holds_in_any_order(
     kind: str, one: dict[str, Any], two: dict[str, Any], three: dict[str, Any]

@@ -4,10 +4,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from node.app.admin_members import with_member, without_member
+from tests.examples import examples
 from tests.unit.node.app.test_member_file import FILE, WISHES, members
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=examples(60), deadline=None)
 @given(st.lists(st.tuples(st.booleans(), WISHES), max_size=8))
 def test_every_edit_in_the_browser_is_in_the_file_and_other_members_stay(edits):
     text, expected = FILE, members(FILE)

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from mesh.exchange import Exchange
 from mesh.messages import Root, decode
 from mesh.page_format import Page
+from tests.examples import examples
 from tests.fakes.mesh_exchange import STEPS, VILLAGE, ExchangeFixture, a_page, a_part, an_other_page
 from tests.fakes.neighbours import TODAY, id_of
 
@@ -30,7 +31,7 @@ def test_a_large_collection_is_compared_in_pieces() -> None:
     assert village.exchange["hill"].root() == village.exchange["valley"].root()
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=examples(60), deadline=None)
 @given(st.sampled_from([("hill", "valley"), ("hill", "valley", "coast")]), STEPS)
 def test_whatever_is_lost_all_nodes_reach_the_same_state(
     names: tuple[str, ...], steps: list[tuple[str, int]]
@@ -88,7 +89,7 @@ def test_a_neighbour_that_only_requests_cannot_fill_our_memory() -> None:
     assert waiting <= 4
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=examples(40), deadline=None)
 @given(STEPS, st.sampled_from([("hill",), ("valley",), ("coast",), ("hill", "coast")]))
 def test_nodes_of_the_first_form_of_the_version_get_all_usage_and_are_left_alone_with_the_rest(
     steps: list[tuple[str, int]], old: tuple[str, ...]

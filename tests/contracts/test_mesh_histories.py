@@ -34,6 +34,7 @@ from node.storage.database import Store
 from node.storage.repository import StoredPageCache, StoredRepository
 from node.units import AccountId, MacAddress
 from tests.contracts.test_reconciler import MEMBER_DIRECTORY, RULES, until
+from tests.examples import examples
 from tests.fakes.kernel import FakeKernel
 from tests.fakes.members import guest_account, make_registry
 from tests.fakes.neighbours import id_of, key_of
@@ -416,7 +417,7 @@ async def test_histories_that_failed_before(events: list[tuple[str, tuple[int, .
 HISTORIES = given(st.lists(EVENTS, min_size=5, max_size=25))
 
 
-@settings(deadline=None, max_examples=15, derandomize=True)
+@settings(deadline=None, max_examples=examples(15), derandomize=True)
 @HISTORIES
 def test_totals_are_exact_on_all_nodes_in_any_history(events: list[tuple[str, tuple[int, ...]]]) -> None:
     asyncio.run(tell(events))

@@ -30,6 +30,7 @@ from mesh.usage_kind import usage_body
 from node.accounting.ledger import EMPTY_BUCKET, Ledger, UsageBucket, UsageKey, highest
 from node.identity import sign
 from node.units import AccountId, NodeId
+from tests.examples import examples
 from tests.fakes.neighbours import TODAY, bucket, id_of, key_of
 
 VILLAGE = "the-village"
@@ -189,7 +190,7 @@ def little_is_kept(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.usefixtures("little_is_kept")
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=examples(100), deadline=None)
 @given(st.integers(0, 2**32), st.integers(1, 80))
 def test_all_nodes_count_the_same_whatever_a_hostile_node_sends(seed: int, pages: int) -> None:
     chance, honests = random.Random(seed), Honests()

@@ -18,6 +18,7 @@ from node.storage.database import Store
 from node.storage.repository import StoredPageCache
 from tests.contracts.test_mesh_hostile_authors import DAYS, HILL, INCARNATIONS, VALLEY, page, read
 from tests.contracts.test_mesh_starts import started
+from tests.examples import examples
 from tests.fakes.neighbours import TODAY, FakePageCache, FakeUsageLedger, id_of
 
 COAST = id_of("coast")
@@ -100,7 +101,7 @@ async def compared(pages: list[Page], stored: list[bool]) -> None:
     assert await sent(plain) == await sent(again)
 
 
-@settings(deadline=None, max_examples=60)
+@settings(deadline=None, max_examples=examples(60))
 @given(st.lists(st.tuples(any_page(), st.booleans()), max_size=25))
 def test_a_node_is_the_same_whether_its_pages_are_in_memory_or_only_stored(
     steps: list[tuple[Page, bool]],

@@ -17,6 +17,7 @@ from node.setup import network_change
 from node.setup.drop_ins import Command, PlannedFile
 from node.setup.network_change import JOURNAL, apply_with, confirm, is_unconfirmed, take_back_with
 from node.setup.network_plan import NetworkPlan
+from tests.examples import examples
 
 STEPS_MAX = 40
 
@@ -267,7 +268,9 @@ TEXTS = st.text(max_size=40)
 FILES = st.dictionaries(NAMES, TEXTS, max_size=5)
 
 
-@settings(max_examples=80, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(
+    max_examples=examples(80), deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
 @given(here=FILES, planned=FILES, step=st.integers(0, STEPS_MAX))
 def test_any_files_come_back(
     tmp_path_factory: pytest.TempPathFactory, here: dict[str, str], planned: dict[str, str], step: int

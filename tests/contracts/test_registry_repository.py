@@ -48,6 +48,7 @@ from node.storage.database import Store
 from node.storage.integrity import check, drop_suspects
 from node.storage.repository import StoredArchive, StoredPageCache, StoredRepository
 from node.units import AccountId, Bytes, MacAddress, Milliseconds, Monotonic, NodeId, Usage
+from tests.examples import examples
 from tests.fakes.registry_repository import place_of
 from tests.fakes.repository import FakeRepository
 
@@ -200,7 +201,9 @@ async def test_a_deleted_row_is_gone(memories: Callable[[], Repository]) -> None
 
 
 @given(st.lists(st.lists(changes, max_size=5), max_size=5))
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(
+    max_examples=examples(60), deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
 async def test_both_repositories_agree_after_any_sequence(tmp_path: Path, story: list[list[Change]]) -> None:
     fake, store = FakeRepository(), Store(tmp_path / "story" / "procomu.db")
     try:

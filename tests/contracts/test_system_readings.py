@@ -32,7 +32,7 @@ def written(root: Path, files: dict[str, str]) -> Path:
 def test_a_board_with_everything_is_read(tmp_path: Path) -> None:
     root, folder = written(tmp_path / "root", FILES), tmp_path / "data"
     written(folder, {"procomu.db": "x" * 100, "procomu.db-wal": "y" * 20})
-    found = read_system(folder, folder / "procomu.db", "wan", root)
+    found = read_system(folder / "procomu.db", "wan", root)
     assert (1_024_000, 256_000) == (found.memory_bytes, found.memory_available_bytes)
     assert (55_500, 30, 2) == (found.temperature_millicelsius, found.battery_percent, found.open_files)
     assert (123_456_789_012, 42) == (found.uplink_down_bytes, found.uplink_up_bytes)
@@ -49,12 +49,12 @@ def test_a_board_with_everything_is_read(tmp_path: Path) -> None:
 def test_what_cannot_be_read_is_not_known(tmp_path: Path, text: str) -> None:
     root = written(tmp_path / "root", {name: text for name in FILES if "fd" not in name})
     nowhere = tmp_path / "nowhere"
-    found = read_system(nowhere, nowhere / "procomu.db", "wan", root)
+    found = read_system(nowhere / "procomu.db", "wan", root)
     assert SystemReadings(found.cpu_ms, resident_bytes=found.resident_bytes) == found
 
 
 def test_this_machine_can_be_read(tmp_path: Path) -> None:
-    found = read_system(tmp_path, tmp_path / "none.db", "lo")
+    found = read_system(tmp_path / "none.db", "lo")
     assert found.resident_bytes is not None
     assert found.resident_bytes > 1_000_000
     assert found.uplink_down_bytes is not None

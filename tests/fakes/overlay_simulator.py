@@ -47,7 +47,7 @@ class OverlayNode:
     refuses: bool = False
 
     def neighbours(self) -> set[NodeId]:
-        return {link.node for link in self.overlay.links.kept_links()}
+        return self.overlay.links.nodes()
 
 
 class OverlaySimulator:
@@ -172,11 +172,12 @@ class OverlaySimulator:
     def _wanted(self, node: OverlayNode) -> list[NodeId]:
         if not node.is_plain:
             return node.overlay.calls(self._moment())
+        neighbours = node.neighbours()
         return [
             other
             for other in node.sees
             if other not in node.overlay.calling
-            and other not in node.neighbours()
+            and other not in neighbours
             and not node.overlay.selection.is_waiting(other, self._moment())
         ]
 

@@ -19,6 +19,7 @@ from mesh.registry_records import (
 )
 from node.accounts.registry_record import RegistryRecord
 from node.units import NodeId
+from tests.examples import examples
 from tests.fakes.neighbours import id_of
 from tests.fakes.record_village import JOINS, RecordDisk, RecordNode, earliest, settle
 
@@ -90,7 +91,7 @@ class RecordHistory:
         return found
 
 
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=examples(400), deadline=None)
 @given(steps)
 def test_nodes_agree_in_the_end_and_nothing_that_any_of_them_knew_is_lost(
     made: list[tuple[str, int, str, int]],
@@ -109,7 +110,7 @@ def test_nodes_agree_in_the_end_and_nothing_that_any_of_them_knew_is_lost(
             assert 1 == len(node.records.carriers(kind, key))
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=examples(200), deadline=None)
 @given(steps, st.integers(0, 2))
 def test_a_removed_node_leaves_its_records_with_the_others(
     made: list[tuple[str, int, str, int]], gone: int
@@ -131,7 +132,7 @@ def test_a_removed_node_leaves_its_records_with_the_others(
     assert all(IDS[gone] not in stay[0].records.carriers(*name) for name in known)
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=examples(200), deadline=None)
 @given(steps, st.permutations(range(3)))
 def test_the_order_in_which_pages_come_makes_no_difference(
     made: list[tuple[str, int, str, int]], order: list[int]

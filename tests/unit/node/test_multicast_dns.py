@@ -11,6 +11,7 @@ from zeroconf import DNSIncoming, DNSNsec, DNSOutgoing, DNSPointer, DNSQuestion
 from zeroconf.asyncio import AsyncServiceInfo
 
 from node.multicast_dns import OCTETS_MAX, sound
+from tests.examples import examples
 from tests.fakes.neighbours import id_of
 from tests.kernel.mdns import announcement, crowded
 
@@ -91,7 +92,7 @@ def damaged(draw: st.DrawFn) -> bytes:
 
 
 @given(damaged())
-@settings(max_examples=300, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=examples(300), suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_zeroconf_finds_no_error_in_an_accepted_message(
     caplog: pytest.LogCaptureFixture, message: bytes
 ) -> None:

@@ -17,6 +17,7 @@ from mesh import node_certificates
 from node.errors import NodeError
 from node.web.certificates import is_ending, read_certificate, read_roots, why_not_trusted
 from node.x509_errors import UNREADABLE, reason
+from tests.examples import examples
 from tests.fakes.authority import DAY, NOW, Authority, Pair
 from tests.fakes.neighbours import key_of
 
@@ -128,14 +129,14 @@ def test_any_single_byte_may_change(whose: str) -> None:
             reads(changed(der, {place: now}))
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=examples(300), deadline=None)
 @given(st.sampled_from(sorted(READERS)), CHANGES)
 def test_several_bytes_may_change(whose: str, changes: dict[int, int]) -> None:
     der, reads = READERS[whose]
     reads(changed(der, changes))
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=examples(200), deadline=None)
 @given(st.sampled_from(sorted(READERS)), st.integers(0, 2_000), st.binary(max_size=8))
 def test_bytes_may_be_removed_or_added(whose: str, place: int, put: bytes) -> None:
     der, reads = READERS[whose]

@@ -2,6 +2,9 @@
 
 from dataclasses import replace
 
+from hypothesis import given
+from hypothesis import strategies as st
+
 from mesh.ports import PeerView
 from node.admin import overview as pages
 from node.admin.routes import PageLayout
@@ -94,15 +97,44 @@ def test_a_stranger_is_distinguished_from_a_neighbour():
 
 
 def test_ten_thousand_accounts_do_not_make_an_endless_page():
+    rows = tuple(row(f"a{n}", n) for n in range(10_000))
+    page = pages.overview_page(overview(online=rows), FRAME, is_live=True)
+    (rule,) = page.rules
+    assert (5, 10_000, 20_000) == (len(page.accounts), page.account_count, page.device_count)
+    assert (24, 9_976, 10_000) == (len(rule.accounts), rule.hidden, rule.count)
+
+
+@given(
+    st.lists(
+        st.tuples(st.sampled_from(("guest-top", "equal-share", "")), st.sampled_from(("Low.", "Equal.", ""))),
+        max_size=60,
+    )
+)
+def test_each_sentence_is_said_once_with_every_account_that_it_binds(bindings):
+    rows = tuple(
+        replace(row(f"a{n}", 1), binding_rule=rule, sentence=sentence)
+        for n, (rule, sentence) in enumerate(bindings)
+    )
+    rules = pages.bound_accounts(rows)
+    said = [(each.rule, each.sentence) for each in rules]
+    assert len(said) == len(set(said))
+    assert sum(each.count for each in rules) == sum(bool(sentence) for _, sentence in bindings)
+    assert [each.count for each in rules] == sorted((each.count for each in rules), reverse=True)
+    assert all(each.sentence for each in rules)
+
+
+def test_what_a_binding_rule_says_is_not_said_again_below():
+    view = replace(overview(online=(row("ana", 1),)), sentences=("Equal.", "Everybody has a lifeline."))
+    page = pages.overview_page(view, FRAME, is_live=False)
+    assert [("Equal.", 1)] == [(each.sentence, each.count) for each in page.rules]
+    assert ("Everybody has a lifeline.",) == page.sentences
+
+
+def test_the_most_urgent_warning_is_open_and_the_others_are_folded():
     page = pages.overview_page(
-        overview(online=tuple(row(f"a{n}", n) for n in range(10_000))), FRAME, is_live=True
+        replace(overview(), warnings=("Disk.", "Clock.", "Rule.")), FRAME, is_live=False
     )
-    assert (200, 9_800, 10_000, 20_000) == (
-        len(page.accounts),
-        page.accounts_hidden,
-        page.account_count,
-        page.device_count,
-    )
+    assert (("Disk.",), ("Clock.", "Rule.")) == (page.first_warnings, page.more_warnings)
 
 
 def test_an_age_is_given_in_one_unit():

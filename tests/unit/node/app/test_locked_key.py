@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from node.accounts.member_passphrases import PASSPHRASE_CHARS_MAX, SALT_BYTES
 from node.app.locked_key import LockedKey, is_locked_key, lock_key, unlock_key
 from node.identity import own_node_id
+from tests.examples import examples
 from tests.fakes.neighbours import id_of, key_of
 from tests.fakes.use_cases import make_passphrases_cheap
 
@@ -27,7 +28,7 @@ def cheap() -> object:
     st.text(max_size=PASSPHRASE_CHARS_MAX),
     st.binary(min_size=16, max_size=16),
 )
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=examples(60), deadline=None)
 def test_only_its_passphrase_opens_it(passphrase: str, other: str, salt: bytes) -> None:
     """Two that are the same after Unicode normalization are one."""
     locked = lock_key(key_of("rosa"), passphrase, salt)
@@ -43,7 +44,7 @@ def test_normalization_forms_of_a_passphrase_are_one() -> None:
 
 
 @given(st.data())
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=examples(60), deadline=None)
 def test_what_is_damaged_opens_nothing_and_raises_nothing(data: st.DataObject) -> None:
     box = lock_key(key_of("rosa"), "four plain old words", SALT).box
     at = data.draw(st.integers(0, len(box) - 1))

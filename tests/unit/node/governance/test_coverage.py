@@ -14,6 +14,7 @@ from node.governance.rule_selection import applying, selects
 from node.governance.rules import Rule
 from node.governance.slices import TimeSlices
 from node.governance.times import midnight_of, parse_day
+from tests.examples import examples
 from tests.fakes.rule_files import example, file_with, rule, rules_of, village
 
 
@@ -120,7 +121,7 @@ def bodies(draw: st.DrawFn) -> str:
 
 
 @given(st.lists(bodies(), min_size=1, max_size=4))
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=examples(40), deadline=None)
 def test_no_set_of_rules_that_dates_and_named_days_make_is_skipped(texts):
     """Compared with going through eight weeks, in steps that no boundary falls between."""
     rules = dated_rules(*texts)

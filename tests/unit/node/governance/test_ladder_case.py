@@ -27,6 +27,7 @@ from node.governance.ladder_case import (
 )
 from node.governance.rules import Ceiling, Ladder, LadderStep, Share, UsageAlert, Who
 from node.units import AccountId, BitsPerSecond, Monotonic, Now, Rates
+from tests.examples import examples
 
 ANSWER = 7
 SLOW = Ceiling(Rates(BitsPerSecond(1_000_000), BitsPerSecond(1_000_000)))
@@ -181,7 +182,7 @@ def stories(draw: st.DrawFn) -> list[tuple[Event, Now]]:
     return moments
 
 
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=examples(400), deadline=None)
 @given(stories(), st.integers(1, 3))
 def test_whatever_happens_a_step_holds_only_after_notice_and_within_its_own_time(
     story: list[tuple[Event, Now]], number: int

@@ -17,6 +17,7 @@ from node.governance.rule_evaluation import CODE_LIFELINE, Evaluator
 from node.governance.rule_tests import moment_at
 from node.governance.rules import GUEST_TIER, LadderStep, Share
 from node.units import highest, lowest
+from tests.examples import examples
 from tests.fakes.communities import ACCEPTED, Community
 from tests.fakes.rule_files import HEAD, MEMBER, SCHOOL, file_with, rule, rules_of, village
 
@@ -41,7 +42,7 @@ def ladders(draw: st.DrawFn) -> str:
     )
 
 
-@settings(deadline=None, max_examples=60, suppress_health_check=list(HealthCheck))
+@settings(deadline=None, max_examples=examples(60), suppress_health_check=list(HealthCheck))
 @given(ACCEPTED, ladders(), st.integers(0, 3))
 def test_a_step_gives_nobody_more_and_nobody_less_than_the_lifeline(
     community: Community, ladder: str, step: int

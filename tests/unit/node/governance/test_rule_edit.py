@@ -13,6 +13,7 @@ from node.governance.parse import parse_ruleset
 from node.governance.rule_blanks import TICKS, blank_of, changes, keys_of
 from node.governance.rule_edit import NEW_RULES, RuleDraft, read_draft, rule_blanks
 from node.governance.rule_table import EFFECTS
+from tests.examples import examples
 from tests.fakes.rule_texts import rule_texts
 
 COMMUNITIES = sorted((Path(__file__).parents[4] / "deploy" / "communities").glob("*.rules.toml"))
@@ -88,7 +89,7 @@ def test_people_in_a_list_keep_their_comments():
     assert "# the last" in edited
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=examples(150), deadline=None)
 @given(rule_texts())
 def test_blanks_that_are_sent_as_they_were_shown_change_no_byte(text):
     draft = draft_of(text)
@@ -120,7 +121,7 @@ VALUES |= {"first": "2026-12-24", "expires": "2026-12-31", "by": "D-9", "why": "
 VALUES |= {"observe": "yes", "together": "yes"}
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=examples(150), deadline=None)
 @given(rule_texts(), st.data())
 def test_one_blank_changes_the_lines_of_its_key_and_no_others(text, data):
     draft = draft_of(text)
@@ -145,7 +146,7 @@ def test_one_blank_changes_the_lines_of_its_key_and_no_others(text, data):
     assert ({}, {}) == changes(again, {name: text for name, text in typed.items() if name not in TICKS})
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=examples(200), deadline=None)
 @given(st.text(max_size=60), st.sampled_from(("why", "by", "at", "who", "except", "when", "expires", "down")))
 def test_no_text_of_a_form_breaks_out_of_its_value(typed, blank):
     edited = rule_edit.changed(draft_of(), "guest-top", {blank: typed})

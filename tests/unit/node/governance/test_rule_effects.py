@@ -22,6 +22,7 @@ from node.governance.rule_effects import (
 from node.governance.rules import Ruleset
 from node.translator import LazyText
 from node.web.translations import read_catalogues
+from tests.examples import examples
 from tests.fakes.rule_files import rule
 from tests.fakes.rule_texts import RULESETS
 from tests.unit.node.governance.test_replay import (
@@ -250,7 +251,7 @@ def test_nothing_is_warned_of_few():
     )
 
 
-@settings(deadline=None, max_examples=50)
+@settings(deadline=None, max_examples=examples(50))
 @given(RULESETS, RULESETS, DAYS)
 def test_trying_rules_alone_changes_nothing_of_the_preview(before, after, days):
     intervals = intervals_of(days)

@@ -25,6 +25,7 @@ from node.governance.times import (
     parse_times,
     to_text,
 )
+from tests.examples import examples
 
 DAY = st.sampled_from(["daily", "mon", "sun", "mon-fri", "sat,sun", "fri-mon", "tue,thu"])
 CLOCK = st.integers(0, 1439)
@@ -141,7 +142,7 @@ def test_the_text_of_times_with_named_days_parses_to_the_same_times(times):
 
 
 @given(dated_times(), st.integers(WINTER, WINTER + 3 * MINUTES_PER_WEEK))
-@settings(max_examples=30)
+@settings(max_examples=examples(30))
 def test_times_with_dates_change_exactly_when_they_announce(times, minute):
     left = times.minutes_left(minute)
     ahead = range(1, 3 * MINUTES_PER_WEEK if left is None else left)

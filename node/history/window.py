@@ -1,0 +1,33 @@
+"""A stretch of one series, as plots, tables and exports read it."""
+
+from dataclasses import dataclass
+from typing import Literal, NamedTuple
+
+Unit = Literal["bit_per_s", "bytes", "ms", "permille", "count", "s", "celsius_milli"]
+
+
+class Point(NamedTuple):
+    """What a series was in one step: the least, the mean and the most of its raw values, in the unit of the series."""
+
+    least: int
+    mean: int
+    most: int
+
+
+@dataclass(frozen=True, slots=True)
+class HistoryWindow:
+    """Points of one series in steps of the same length, oldest first."""
+
+    series: str
+    unit: Unit
+    begin_s: int
+    """Unix time at which the first step begins."""
+    step_s: int
+    """10, 300, 3600 or 86400. A step of 86400 is a civil day of the node's time zone: it can have 23 or 25 hours."""
+    points: tuple[Point | None, ...]
+    """None: not known (a gap)."""
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether nothing is known in all of it."""
+        return not any(point is not None for point in self.points)

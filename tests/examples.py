@@ -1,0 +1,13 @@
+"""How many examples a property is tried with that needs more than others, or may have fewer."""
+
+from hypothesis import settings
+
+FEW = 10
+"""Examples of each property without --thorough."""
+MANY = 100
+"""With it."""
+
+
+def examples(thorough: int) -> int:
+    """So many with --thorough; without it, `FEW` at most."""
+    return thorough if settings.default.max_examples >= MANY else min(thorough, FEW)
