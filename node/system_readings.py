@@ -47,7 +47,8 @@ class SystemReadings:
 
 
 def read_system(database: Path, uplink: str, root: Path = Path("/")) -> SystemReadings:
-    """`database` is in the data folder; `uplink` names an interface. Reads files: to be called in a thread, because a damaged disk may not answer."""
+    """`database` is in the data folder; `uplink` names an interface. Reads files: to be called in a thread, because a
+    damaged disk may not answer."""
     memory = _memory(root)
     disk, disk_free = _disk(database.parent)
     uplink_files = root / "sys/class/net" / uplink / "statistics"
