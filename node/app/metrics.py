@@ -1,4 +1,4 @@
-"""The metrics of the node for other programs: read at most once a second, whoever asks and however often."""
+"""The metrics of the node for other programs: read at most once a second, however many ask."""
 
 import asyncio
 from collections import Counter

@@ -434,10 +434,7 @@ VERBS: tuple[Verb, ...] = (
         (_JSON,),
     ),
     Verb(
-        ("metrics", "revoke"),
-        "Revoke that token: nobody gets metrics until another one is made.",
-        "procomu metrics revoke",
-        (_JSON,),
+        ("metrics", "revoke"), "Revoke that token: nobody gets metrics.", "procomu metrics revoke", (_JSON,)
     ),
     Verb(("watch",), "What changes, as it happens, until Ctrl-C.", "procomu watch", (_JSON,)),
     Verb(

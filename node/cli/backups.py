@@ -204,7 +204,7 @@ def _export_network(context: CommandContext) -> int:
 
 def _export_metrics(context: CommandContext) -> int:
     if any(context.asked[each] for each in ("format", "table", "from")):
-        print("procomu export: prometheus takes none of --format, --table and --from", file=sys.stderr)
+        print("procomu export: metrics take none of --format, --table and --from", file=sys.stderr)
         return EXIT_WRONG_USE
     document = answer_to(context, {"ask": "metrics"})["document"]
     context.answer({"ok": True, "document": document}, document.splitlines())

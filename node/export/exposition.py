@@ -29,14 +29,14 @@ class Metric:
     labels: tuple[str, ...] = ()
 
 
-class Sample(NamedTuple):
+class MetricSample(NamedTuple):
     """A value, and the values of the labels of its metric, in their order."""
 
     value: float
     labels: tuple[str, ...] = ()
 
 
-def exposition(metrics: Iterable[tuple[Metric, Iterable[Sample]]], written: Exposition = "text") -> str:
+def exposition(metrics: Iterable[tuple[Metric, Iterable[MetricSample]]], written: Exposition = "text") -> str:
     """The text of these metrics. One without samples is left out."""
     lines: list[str] = []
     for metric, samples in metrics:
@@ -77,7 +77,7 @@ def _head(metric: Metric, written: Exposition) -> Iterator[str]:
     yield f"# TYPE {name} {metric.kind}"
 
 
-def _line(metric: Metric, sample: Sample) -> str:
+def _line(metric: Metric, sample: MetricSample) -> str:
     assert len(metric.labels) == len(sample.labels), metric.name
     pairs = zip(metric.labels, sample.labels, strict=True)
     labels = ",".join(f'{name}="{escaped(value)}"' for name, value in pairs)

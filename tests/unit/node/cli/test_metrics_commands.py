@@ -63,4 +63,4 @@ def test_options_of_tables_are_refused(capsys: pytest.CaptureFixture[str]) -> No
         "config": "x",
     }
     assert EXIT_WRONG_USE == backups.export(CommandContext(asked, Terminal(coloured=False), StringIO()))
-    assert "takes none of" in capsys.readouterr().err
+    assert "take none of" in capsys.readouterr().err

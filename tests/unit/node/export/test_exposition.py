@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from node.export.exposition import CONTENT_TYPES, Metric, Sample, exposition, exposition_for
+from node.export.exposition import CONTENT_TYPES, Metric, MetricSample, exposition, exposition_for
 from tests.fakes.exposition_text import read_exposition
 
 USED = Metric("procomu_used_bytes_total", "counter", "What was used", ("name", "direction"))
@@ -14,7 +14,7 @@ VALUES = st.integers(0, 2**63) | st.floats(0, 1e15)
 
 @given(st.dictionaries(st.tuples(TEXTS, TEXTS), VALUES, min_size=1, max_size=5))
 def test_any_label_and_value_is_read_back_as_it_was(values: dict[tuple[str, str], float]) -> None:
-    samples = [Sample(value, labels) for labels, value in values.items()]
+    samples = [MetricSample(value, labels) for labels, value in values.items()]
     read = read_exposition(exposition([(USED, samples)]))
     expected = {
         ("procomu_used_bytes_total", (("direction", way), ("name", name))): float(value)
@@ -24,12 +24,12 @@ def test_any_label_and_value_is_read_back_as_it_was(values: dict[tuple[str, str]
 
 
 def test_a_lone_surrogate_is_written_as_valid_text() -> None:
-    text = exposition([(USED, [Sample(1, ("\ud800", "up"))])])
+    text = exposition([(USED, [MetricSample(1, ("\ud800", "up"))])])
     assert text == text.encode().decode()
 
 
 def test_the_text_format_names_the_whole_counter_and_openmetrics_its_family() -> None:
-    samples = [(USED, [Sample(3, ("a", "up"))])]
+    samples = [(USED, [MetricSample(3, ("a", "up"))])]
     plain, open_metrics = exposition(samples), exposition(samples, "openmetrics")
     assert "# TYPE procomu_used_bytes_total counter\n" in plain
     assert "# TYPE procomu_used_bytes counter\n" in open_metrics
