@@ -159,4 +159,4 @@ def _read(page: Page) -> BatchContent | Malformed:
     return said
 
 
-BATCH_KIND = later_kind(NAME, Priority.MEMBERSHIP, _read)
+BATCH_KIND = later_kind(NAME, Priority.VOUCHERS, _read)

@@ -8,12 +8,14 @@ from mesh.community_state import OLDER, CommunityState
 from mesh.invite import read_use
 from mesh.lobby import JoinRequest, answer_join, welcome
 from mesh.page_format import Malformed, canonical, parse_object
+from mesh.page_kind import Priority
 from mesh.ports import SecretStore, StatementStore
 from mesh.record_exchange import FILES_EXTENSION, RECORDS_EXTENSION, RecordExchange
 from mesh.roster import nodes_digest
 from mesh.secret_exchange import SECRETS_EXTENSION
 from mesh.secret_service import SecretService
 from mesh.signed_statement import FILE_KIND, SignedStatement, as_json, read_statement
+from mesh.version_limit import VERSIONS_OF_A_DECISION
 from node.errors import StorageTrouble
 from node.identity import human_form
 from node.units import NodeId
@@ -88,6 +90,10 @@ class CommunityService:
     def is_member(self) -> bool:
         """Whether the record that this node follows has it as a member."""
         return self.state is not None and self.own in self.state.nodes()
+
+    def version_max(self) -> int:
+        """The greatest version that a registry record of another node may have now."""
+        return self.state.version_max if self.state is not None else VERSIONS_OF_A_DECISION
 
     def removed(self) -> tuple[str, ...]:
         """Names of the nodes that were removed, and may still hold copies of what they received."""
@@ -183,9 +189,13 @@ class CommunityService:
         self.exchange.part_all()
         self.secrets.exchange.part_all()
 
-    def next_frame(self, neighbour: NodeId) -> bytes | None:
-        """Statements go first: a secret is told to a node that holds what this one holds."""
-        return self.exchange.next_frame(neighbour) or self.secrets.exchange.next_frame(neighbour)
+    def next_frame(self, neighbour: NodeId, *priorities: Priority) -> bytes | None:
+        """The next frame for a neighbour, of these priorities or of any. Statements go first: a secret is told to a node
+        that holds what this one holds."""
+        found = self.exchange.next_frame(neighbour, *priorities)
+        if found is None and (not priorities or Priority.MEMBERSHIP in priorities):
+            found = self.secrets.exchange.next_frame(neighbour)
+        return found
 
     def receive(self, neighbour: NodeId, frame: bytes) -> bool:
         """Handle a frame; False if it is none about the community."""

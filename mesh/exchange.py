@@ -12,7 +12,7 @@ pages) repairs losses.
 """
 
 from collections import deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 
 from mesh.agreements import Agreements
@@ -24,8 +24,10 @@ from mesh.messages import (
     STREAMS_PER_MESSAGE_MAX,
     TREE_EXTENSION,
     Changed,
+    Encodable,
     Graft,
     Have,
+    Keepalive,
     Message,
     PageNames,
     Prune,
@@ -53,6 +55,9 @@ PAGE_KIND = b"page/1"
 """Context string of page signatures."""
 FLOWING_TICKS, PATIENCE_TICKS = 5, 120
 """A root that differs is not answered for so many seconds after a new page, but at least each PATIENCE_TICKS."""
+BACKLOG_TICKS = 1_800
+"""While pages wait longer for a neighbour than FLOWING_TICKS, they are why the roots differ: for so many seconds nothing is
+compared with it."""
 REPLIES_MAX = 256
 """Queued lists per neighbour; further ones are dropped, and the next round requests them again."""
 TOO_MUCH = (
@@ -113,11 +118,17 @@ class _Neighbour:
     """When its root was last equal, or answered; None since it connected."""
     has_listed: bool = False
     """Whether it was told what changed since the last agreement: if that did not help, all lists are compared."""
-    replies: deque[bytes] = field(default_factory=deque)
+    replies: dict[Priority, deque[bytes]] = field(
+        default_factory=lambda: {priority: deque() for priority in Priority}
+    )
     pages: dict[Priority, dict[PageName, None]] = field(
         default_factory=lambda: {priority: {} for priority in Priority}
     )
     """PageNames of pages to send, in order; the bytes are looked up when sending, so that the newest version goes out."""
+    waits_ticks: int = 0
+    """For how many ticks there have always been pages that wait."""
+    rooted_tick: int = 0
+    """When it was sent a root."""
     sent: dict[PageName, int] = field(default_factory=dict)
     """The seq of each page sent in this round: both sides request it, but one answer is enough."""
 
@@ -126,29 +137,47 @@ class _Neighbour:
         """Whether it gets pages of other kinds than those of the first version."""
         return KINDS_EXTENSION in self.can
 
-    def enqueue(self, key: StreamKey, label: str) -> None:
-        kind = kind_named(label.partition("/")[0])
+    def enqueue(self, name: PageName, *, is_near: bool) -> None:
+        kind = kind_named(name[1].partition("/")[0])
         if self.with_others or kind.limit == "rows":
-            self.pages[kind.priority][key, label] = None
+            is_first = is_near and kind.priority == Priority.USAGE_FAR
+            priority = Priority.USAGE_NEAR if is_first else kind.priority
+            if not any(name in waiting for waiting in self.pages.values()):
+                self.pages[priority][name] = None
 
-    def dequeue(self, key: StreamKey, label: str) -> None:
-        self.pages[kind_named(label.partition("/")[0]).priority].pop((key, label), None)
+    def priorities(self) -> list[Priority]:
+        return [priority for priority in Priority if self.replies[priority] or self.pages[priority]]
 
-    def next_page(self) -> PageName | None:
-        """The first of those with the highest priority, which leaves the queue."""
+    def dequeue(self, name: PageName) -> None:
         for waiting in self.pages.values():
-            if waiting:
-                name = next(iter(waiting))
-                del waiting[name]
-                return name
-        return None
+            waiting.pop(name, None)
+
+    def next_page(self, priority: Priority) -> PageName | None:
+        """The first one, which leaves the queue."""
+        waiting = self.pages[priority]
+        if not waiting:
+            return None
+        name = next(iter(waiting))
+        del waiting[name]
+        if not any(self.pages.values()):
+            self.waits_ticks = 0
+        return name
+
+    def tick(self) -> None:
+        self.waits_ticks = self.waits_ticks + 1 if any(self.pages.values()) else 0
+
+    @property
+    def is_behind(self) -> bool:
+        """Whether pages wait for it for longer than it takes to send them at once."""
+        return self.waits_ticks >= FLOWING_TICKS
 
 
 class Exchange:
     """Synchronizes the pages of one community between this node and its neighbours."""
 
-    def __init__(self, community: str, roster: Roster) -> None:
-        self._community = community
+    def __init__(self, community: str, roster: Roster, own: NodeId | None = None) -> None:
+        """`own`: this node."""
+        self._community, self._own = community, own
         self._roster = roster
         self._collection = PageCollection()
         self._neighbours: dict[NodeId, _Neighbour] = {}
@@ -173,21 +202,28 @@ class Exchange:
         """Once a second: tell the digests of new pages to neighbours off the tree, and ask for pages that were only named.
         Whether there is something to send."""
         self._ticks += 1
+        for waiting in self._neighbours.values():
+            waiting.tick()
         names, grafts = self._tree.tick()
         for neighbour, digests in names.items():
-            self._reply(neighbour, encode(PageNames(tuple(digests))))
+            self._reply(neighbour, PageNames(tuple(digests)), Priority.TREE)
         for neighbour, digests in grafts.items():
-            self._reply(neighbour, encode(Graft(tuple(digests))))
+            self._reply(neighbour, Graft(tuple(digests)), Priority.TREE)
         return bool(names or grafts)
 
     def begin_round(self, neighbour: NodeId) -> None:
-        """Compare the pages of both sides; one short frame when they are equal. No effect for a neighbour after
-        `part`: its connection may last a moment longer."""
+        """Compare the pages of both sides; one short frame when they are equal. While pages wait for the neighbour it is
+        only told that this node is there. No effect for a neighbour after `part`: its connection may last a moment
+        longer."""
         waiting = self._neighbours.get(neighbour)
         if waiting is None:
             return
+        if waiting.is_behind and self._ticks - waiting.rooted_tick < BACKLOG_TICKS:
+            self._reply(neighbour, Keepalive(), Priority.SIGN)
+            return
+        waiting.rooted_tick = self._ticks
         waiting.sent.clear()
-        self._reply(neighbour, encode(Root(self.root(with_others=waiting.with_others))))
+        self._reply(neighbour, Root(self.root(with_others=waiting.with_others)), Priority.SIGN)
 
     def root(self, *, with_others: bool = True) -> str:
         """Digest of all held pages whose authors are on the roster; without `with_others`, of the kinds of the first
@@ -216,25 +252,34 @@ class Exchange:
                 return (PageRefused(None, reason),)
         return ()
 
+    def due(self, neighbour: NodeId) -> list[Priority]:
+        """The priorities of which frames wait for a neighbour, the most urgent first."""
+        waiting = self._neighbours.get(neighbour)
+        return waiting.priorities() if waiting is not None else []
+
     def next_frame(self, neighbour: NodeId) -> bytes | None:
         """As `next_due`, for callers that pass no page to `stored`."""
         found = self.next_due(neighbour)
         assert not isinstance(found, StoredPage), "its bytes were given to the page cache"
         return found
 
-    def next_due(self, neighbour: NodeId) -> bytes | StoredPage | None:
-        """The next frame for a neighbour, or the page to read and send; None when the queue is empty."""
+    def next_due(self, neighbour: NodeId, *priorities: Priority) -> bytes | StoredPage | None:
+        """The next frame for a neighbour, or the page to read and send, of these priorities or of any; None when there is
+        none."""
         waiting = self._neighbours.get(neighbour)
         if waiting is None:
             return None
-        if waiting.replies:
-            return waiting.replies.popleft()
-        while (name := waiting.next_page()) is not None:
-            key, label = name
-            held = self._collection.held(key, label)
-            if held is not None and waiting.sent.get((key, label)) != held.seq:
-                waiting.sent[key, label] = held.seq
-                return self._collection.raw(key, label)
+        found = (self._next_of(waiting, priority) for priority in priorities or waiting.priorities())
+        return next((each for each in found if each is not None), None)
+
+    def _next_of(self, waiting: _Neighbour, priority: Priority) -> bytes | StoredPage | None:
+        if waiting.replies[priority]:
+            return waiting.replies[priority].popleft()
+        while (name := waiting.next_page(priority)) is not None:
+            held = self._collection.held(*name)
+            if held is not None and waiting.sent.get(name) != held.seq:
+                waiting.sent[name] = held.seq
+                return self._collection.raw(*name)
         return None
 
     def before(self, page: Page) -> StoredPage | None:
@@ -335,9 +380,9 @@ class Exchange:
     def _receive_page(self, neighbour: NodeId, page: Page) -> tuple[Event, ...]:
         age = self._collection.age(page)
         if age in {"same", "newer"}:
-            self._neighbours[neighbour].dequeue((page.author, page.incarnation), page.label)
+            self._neighbours[neighbour].dequeue(((page.author, page.incarnation), page.label))
         if age == "same" and self._tree.repeated(neighbour, page_digest(page)):
-            self._reply(neighbour, encode(Prune()))
+            self._reply(neighbour, Prune(), Priority.SIGN)
         events = self._admit(page)
         if any(isinstance(event, PageAccepted) for event in events):
             self._push(page, heard_from=neighbour)
@@ -394,27 +439,44 @@ class Exchange:
         key = page.author, page.incarnation
         self._pushed_tick = self._ticks
         self._tree.received(page_digest(page), (key, page.label), heard_from)
-        for name, waiting in self._neighbours.items():
+        for name in self._neighbours:
             if name != heard_from and self._tree.is_eager(name):
-                waiting.enqueue(key, page.label)
+                self._enqueue(name, (key, page.label))
+
+    def _enqueue(self, neighbour: NodeId, name: PageName) -> None:
+        """To be sent. Devices walk to the next node: what was used at the nodes next to it is of use there first, and these
+        are this node and, as far as it knows, its own neighbours."""
+        author = name[0][0]
+        is_near = author == self._own or author in self._neighbours
+        self._neighbours[neighbour].enqueue(name, is_near=is_near)
 
     def _receive_of_tree(self, neighbour: NodeId, message: PageNames | Graft | Prune) -> None:
         match message:
             case PageNames(digests):
                 self._tree.named(neighbour, digests)
+                self._dequeue_named(neighbour, digests)
             case Graft(digests):
-                for key, label in self._tree.grafted(neighbour, digests):
-                    self._neighbours[neighbour].enqueue(key, label)
+                for name in self._tree.grafted(neighbour, digests):
+                    self._enqueue(neighbour, name)
             case Prune():
                 self._tree.pruned(neighbour)
+
+    def _dequeue_named(self, neighbour: NodeId, digests: Iterable[str]) -> None:
+        """What the neighbour has need not be sent to it."""
+        for digest in digests:
+            name = self._tree.name_of(digest)
+            held = self._collection.held(*name) if name is not None else None
+            if name is not None and held is not None and held.digest == digest:
+                self._neighbours[neighbour].dequeue(name)
 
     def _receive_root(self, neighbour: NodeId, digest: str) -> None:
         """While pages are on their way roots differ, and lists of all streams would cost more than the pages."""
         waiting = self._neighbours[neighbour]
         is_equal = digest == self.root(with_others=waiting.with_others)
-        since = PATIENCE_TICKS if waiting.compared_tick is None else self._ticks - waiting.compared_tick
+        since = BACKLOG_TICKS if waiting.compared_tick is None else self._ticks - waiting.compared_tick
         is_flowing = TREE_EXTENSION in waiting.can and self._ticks - self._pushed_tick < FLOWING_TICKS
-        if not is_equal and is_flowing and since < PATIENCE_TICKS:
+        patience = BACKLOG_TICKS if waiting.is_behind else PATIENCE_TICKS if is_flowing else 0
+        if not is_equal and since < patience:
             return
         waiting.compared_tick = self._ticks
         if is_equal:
@@ -433,7 +495,7 @@ class Exchange:
         if names is None:
             return False
         waiting.has_listed = True
-        self._reply(neighbour, encode(Changed(root, tuple(self._digests(names)))))
+        self._reply(neighbour, Changed(root, tuple(self._digests(names))), Priority.LISTS)
         return True
 
     def _receive_changed(self, neighbour: NodeId, theirs: Changed) -> None:
@@ -442,9 +504,9 @@ class Exchange:
             self._send_streams(neighbour)
             return
         listed, ours = set(theirs.digests), self._digests(names)
-        for digest, (key, label) in ours.items():
+        for digest, name in ours.items():
             if digest not in listed:
-                self._neighbours[neighbour].enqueue(key, label)
+                self._enqueue(neighbour, name)
         if not listed <= ours.keys():
             self._send_changed(neighbour)
 
@@ -461,7 +523,7 @@ class Exchange:
         streams = self._collection.streams(self._roster(), with_others=with_others)
         keys = [f"{author}/{incarnation}" for author, incarnation, _ in streams]
         for after, upto, chunk in _ranges(keys, streams, STREAMS_PER_MESSAGE_MAX):
-            self._reply(neighbour, encode(Streams(after, upto, tuple(chunk))))
+            self._reply(neighbour, Streams(after, upto, tuple(chunk)), Priority.LISTS)
 
     def _receive_streams(self, neighbour: NodeId, theirs: Streams) -> None:
         roster, with_others = self._roster(), self._neighbours[neighbour].with_others
@@ -479,7 +541,7 @@ class Exchange:
         pages = self._collection.listed(key, with_others=self._neighbours[neighbour].with_others)
         labels = [label for label, _, _ in pages]
         for after, upto, chunk in _ranges(labels, pages, PAGES_PER_MESSAGE_MAX):
-            self._reply(neighbour, encode(Have(*key, after, upto, tuple(chunk), asks)))
+            self._reply(neighbour, Have(*key, after, upto, tuple(chunk), asks), Priority.LISTS)
 
     def _receive_have(self, neighbour: NodeId, theirs: Have) -> None:
         if theirs.author not in self._roster():
@@ -494,7 +556,7 @@ class Exchange:
         for label, (seq, digest) in ours.items():
             their_seq, their_digest = listed.get(label, (-1, ""))
             if seq > their_seq or (seq == their_seq and digest != their_digest):
-                self._neighbours[neighbour].enqueue(key, label)
+                self._enqueue(neighbour, (key, label))
         if theirs.asks and any(
             seq_digest > ours.get(label, (-1, ""))
             for label, seq_digest in listed.items()
@@ -502,10 +564,10 @@ class Exchange:
         ):
             self._send_have(neighbour, key, asks=False)
 
-    def _reply(self, neighbour: NodeId, frame: bytes) -> None:
-        waiting = self._neighbours[neighbour]
-        if len(waiting.replies) < REPLIES_MAX and frame not in waiting.replies:
-            waiting.replies.append(frame)
+    def _reply(self, neighbour: NodeId, message: Encodable, priority: Priority) -> None:
+        waiting, frame = self._neighbours[neighbour].replies[priority], encode(message)
+        if len(waiting) < REPLIES_MAX and frame not in waiting:
+            waiting.append(frame)
 
 
 def _ranges[T](

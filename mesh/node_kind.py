@@ -170,4 +170,4 @@ def _read(page: Page) -> NodeFacts | Malformed:
     return node_facts(page.body) if (page.period, page.part) == (NOW, 0) else Malformed("not the page of now")
 
 
-NODE_KIND = later_kind("node", Priority.OTHER, _read)
+NODE_KIND = later_kind("node", Priority.REGISTRY, _read)

@@ -36,11 +36,14 @@ class LocalFacts:
 
 @dataclass(frozen=True, slots=True)
 class LinkCounters:
-    """Of one connection, from the kernel; the last two only grow."""
+    """Of one connection, from the kernel; all but the first only grow."""
 
     round_trip_ms: float
     sent_segments: int
     sent_again: int
+    acknowledged_bytes: int = 0
+    busy_us: int = 0
+    """While something was sent and not acknowledged."""
 
 
 @dataclass(frozen=True, slots=True)

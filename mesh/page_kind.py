@@ -10,12 +10,29 @@ from node.units import NodeId
 
 
 class Priority(IntEnum):
-    """Order in which pages wait for a neighbour; the lowest number is sent first."""
+    """Order in which frames wait for a neighbour; the lowest number is sent first."""
 
-    GOVERNANCE = 0
-    MEMBERSHIP = 1
-    USAGE = 2
-    OTHER = 3
+    SIGN = 0
+    """Short signs between two nodes: that one is there, what it holds, that a connection leaves the tree."""
+    GOVERNANCE = 1
+    """The community record."""
+    MEMBERSHIP = 2
+    """Nodes of the community, its secrets, and lists of such statements."""
+    FILES = 3
+    """Versions of its rules and of its members' file."""
+    REGISTRY = 4
+    """Records about people, and pages about nodes."""
+    VOUCHERS = 5
+    """The lists of vouchers."""
+    TREE = 6
+    """Names of pages that others may have, and questions for them."""
+    LISTS = 7
+    """What a node holds, when two differ."""
+    USAGE_NEAR = 8
+    """Usage at this node, and at its neighbours."""
+    USAGE_FAR = 9
+    OTHER = 10
+    """What this version does not know."""
 
 
 @dataclass(frozen=True, slots=True)

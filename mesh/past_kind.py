@@ -79,7 +79,7 @@ def _read(page: Page) -> PageContent | Malformed:
 
 PAST = PageKind(
     name="past",
-    priority=Priority.USAGE,
+    priority=Priority.USAGE_FAR,
     is_period=is_day,
     read=_read,
     may_sign=is_member,

@@ -92,6 +92,10 @@ class PushTree[Name]:
             elif missing is not None and neighbour not in missing.named_by:
                 missing.named_by.append(neighbour)
 
+    def name_of(self, digest: str) -> Name | None:
+        """The page with this digest, if it was received lately."""
+        return self._recent.get(digest)
+
     def grafted(self, neighbour: NodeId, digests: Iterable[str]) -> Iterator[Name]:
         """The neighbour wants these pages and the next ones: those that were received lately."""
         if neighbour in self._sides:

@@ -17,6 +17,7 @@ from mesh.community_record import HASH
 from mesh.community_state import STATEMENTS_MAX, CommunityState
 from mesh.messages import FRAME_BYTES_MAX
 from mesh.page_format import Malformed, canonical, fits, list_of, parse_object
+from mesh.page_kind import Priority
 from mesh.signed_statement import FILE_KIND, SignedStatement, as_json, read_statement
 from node.units import NodeId
 
@@ -33,12 +34,17 @@ _DIGEST = re.compile(r"[0-9a-f]{32}")
 _MARKS = (b'"is":"records"', b'"is":"recordlist"', b'"record":{')
 
 
+PRIORITIES = (Priority.GOVERNANCE, Priority.MEMBERSHIP, Priority.FILES)
+
+
 @dataclass(slots=True)
 class _Told:
     """One neighbour."""
 
     frames: deque[bytes] = field(default_factory=deque)
-    wanted: dict[str, None] = field(default_factory=dict)
+    wanted: dict[Priority, dict[str, None]] = field(
+        default_factory=lambda: {priority: {} for priority in PRIORITIES}
+    )
     """Names of statements to send, in order."""
     sent: set[str] = field(default_factory=set)
     """Names of statements sent in this round: once is enough."""
@@ -123,18 +129,19 @@ class RecordExchange:
                 return None
         return []
 
-    def next_frame(self, neighbour: NodeId) -> bytes | None:
+    def next_frame(self, neighbour: NodeId, *priorities: Priority) -> bytes | None:
+        """The next frame for a neighbour, of these priorities or of any: versions of the record, then memberships, invites
+        and lists, then files."""
         told, state = self._neighbours.get(neighbour), self._state()
         if told is None:
             return None
-        while told.wanted and state is not None:
-            name = next(iter(told.wanted))
-            del told.wanted[name]
-            statement = state.names().get(name) or state.file_names().get(name)
-            if statement is not None and name not in told.sent:
-                told.sent.add(name)
-                return canonical({"is": "record", "record": as_json(statement)})
-        return told.frames.popleft() if told.frames else None
+        for priority in priorities or PRIORITIES:
+            frame = _next_statement(told, state, priority)
+            if frame is None and priority == Priority.MEMBERSHIP and told.frames:
+                frame = told.frames.popleft()
+            if frame is not None:
+                return frame
+        return None
 
     def tell(self, statement: SignedStatement) -> None:
         """Send a new statement, which is stored, to every neighbour that follows the same record."""
@@ -142,7 +149,7 @@ class RecordExchange:
         for told in self._neighbours.values():
             is_wanted = told.takes_files or statement.kind != FILE_KIND
             if is_wanted and state is not None and told.community == state.id:
-                told.wanted[statement.name] = None
+                told.wanted[_priority(statement)][statement.name] = None
 
     def follows(self, neighbour: NodeId) -> str | None:
         """The community whose record the neighbour follows; empty for none, None if it did not say."""
@@ -190,8 +197,9 @@ class RecordExchange:
         theirs, files = set(names), _files_for(told, state)
         ours = state.names().keys() | files.keys()
         if not ours <= theirs:  # in the order in which the other side can take them in
-            told.wanted |= dict.fromkeys(each.name for each in state.statements() if each.name not in theirs)
-            told.wanted |= dict.fromkeys(name for name in files if name not in theirs)
+            for each in (*state.statements(), *files.values()):
+                if each.name not in theirs:
+                    told.wanted[_priority(each)][each.name] = None
         if fields.get("asks") is True and not theirs <= ours:
             self._send_list(told, asks=False)
 
@@ -201,6 +209,24 @@ class RecordExchange:
             return []
         now = state.add(statement)
         return [now] if isinstance(now, SignedStatement) else []
+
+
+def _next_statement(told: _Told, state: CommunityState | None, priority: Priority) -> bytes | None:
+    wanted = told.wanted.get(priority, {})
+    while wanted and state is not None:
+        name = next(iter(wanted))
+        del wanted[name]
+        statement = state.names().get(name) or state.file_names().get(name)
+        if statement is not None and name not in told.sent:
+            told.sent.add(name)
+            return canonical({"is": "record", "record": as_json(statement)})
+    return None
+
+
+def _priority(statement: SignedStatement) -> Priority:
+    if statement.kind == FILE_KIND:
+        return Priority.FILES
+    return Priority.GOVERNANCE if statement.kind == "community" else Priority.MEMBERSHIP
 
 
 def _files_for(told: _Told, state: CommunityState) -> dict[str, SignedStatement]:

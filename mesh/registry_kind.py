@@ -126,4 +126,4 @@ def _is_of(record: RegistryRecord, part: int) -> bool:
     return registry_part(record.kind, record.key) == part
 
 
-REGISTRY_KIND = later_kind(NAME, Priority.MEMBERSHIP, _read)
+REGISTRY_KIND = later_kind(NAME, Priority.REGISTRY, _read)

@@ -24,7 +24,7 @@ from mesh.exchange import (
 from mesh.messages import Message, decode
 from mesh.node_kind import NODE_KIND, NODE_LABEL, NodeFacts
 from mesh.page_format import Malformed, Page
-from mesh.page_kind import NOW
+from mesh.page_kind import NOW, Priority
 from mesh.page_kinds import Content, kind_named, page_content
 from mesh.page_reading import READ_TOGETHER, PageReader, highest_first
 from mesh.page_versions import StoredPage
@@ -92,8 +92,8 @@ class Replicator:
         woken: Callable[[], None],
         on_usage_changed: Callable[[], None],
     ) -> None:
-        self.exchange = Exchange(community, roster)
         self._key, self._own = key, own_node_id(key)
+        self.exchange = Exchange(community, roster, self._own)
         self._community = community
         self._roster = roster
         self._usage_ledger = usage_ledger
@@ -199,9 +199,9 @@ class Replicator:
             await asyncio.sleep(ROOM_LOOK_S)
         return False
 
-    async def next_frame(self, neighbour: NodeId) -> bytes | None:
-        """The next frame for a neighbour; None when there is none."""
-        while isinstance(found := self.exchange.next_due(neighbour), StoredPage):
+    async def next_frame(self, neighbour: NodeId, *priorities: Priority) -> bytes | None:
+        """The next frame for a neighbour, of these priorities or of any; None when there is none."""
+        while isinstance(found := self.exchange.next_due(neighbour, *priorities), StoredPage):
             raw = (await self._reader.read([found])).get(found)
             if raw is not None:
                 return raw

@@ -19,12 +19,12 @@ from mesh.discovery import Discovery, OwnService
 from mesh.key_copies import KeyCopies
 from mesh.link_selection import LinkSelection
 from mesh.link_table import LinkEnd
+from mesh.link_writer import LinkWriter
 from mesh.local_addresses import local_addresses
 from mesh.messages import (
     EXTENSIONS,
     QUIET_EXTENSION,
     Hello,
-    Keepalive,
     Message,
     TimeAnswer,
     TimeRequest,
@@ -36,7 +36,7 @@ from mesh.node_kind import NodeFacts
 from mesh.overlay import Overlay
 from mesh.own_node_page import LocalFacts, MeasuredLink, OwnNodePage
 from mesh.page_format import VERSION, Malformed
-from mesh.peering import GREETING_MAX, KEEPALIVE_EVERY, QUIET_SILENT_AFTER, SILENT_AFTER
+from mesh.peering import GREETING_MAX, QUIET_SILENT_AFTER, SILENT_AFTER
 from mesh.ports import NetworkTime, PageCache, PeerView, Roster, SharedRecords, UsageLedger
 from mesh.replicator import OwnBucket, Replicator
 from mesh.time_exchange import TimeExchange
@@ -44,7 +44,6 @@ from mesh.tls_transport import Dialer, DialFailed, IsFull, Link, Listener, Refus
 from node.identity import human_form, own_node_id
 from node.units import Microseconds, Monotonic, NodeId
 
-ROUND_EVERY_S = 30.0
 TICK_S = 0.5
 DESCRIBE_EVERY_S = 10.0
 """Between two looks whether this node's own page is to be published."""
@@ -522,7 +521,8 @@ class MeshService:
     async def _exchange_frames(self, link: Link) -> None:
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(None) as link.policy, asyncio.TaskGroup() as tasks:
-                writing = tasks.create_task(self._write(link))
+                writer = LinkWriter(link, self._replica, self._records, self._time)
+                writing = tasks.create_task(writer.run())
                 while (frame := await link.receive()) is not None and link in self._links:
                     link.heard = time.monotonic()
                     self._handle(link.node, peering.Spoke())
@@ -537,44 +537,6 @@ class MeshService:
                 link.answer(self._time.receive(link.node, message, _now()))
             case _:
                 await self._replica.take(link.name, message)
-
-    async def _write(self, link: Link) -> None:
-        loop = asyncio.get_running_loop()
-        round_at = loop.time() + ROUND_EVERY_S * random.uniform(0.8, 1.2)  # noqa: S311
-        keepalive_at = loop.time() + KEEPALIVE_EVERY / 1000
-        while True:
-            if loop.time() >= round_at:
-                self._replica.exchange.begin_round(link.name)
-                if self._records is not None:
-                    self._records.exchange.round_passed(link.node)
-                link.answer(self._time.question())
-                round_at = loop.time() + ROUND_EVERY_S * random.uniform(0.8, 1.2)  # noqa: S311
-            frame = await self._next_frame(link)
-            if frame is None:
-                frame = await self._keepalive_unless_woken(link, round_at if link.is_quiet else keepalive_at)
-            if frame is not None:
-                if not await link.send(frame):
-                    return
-                keepalive_at = loop.time() + KEEPALIVE_EVERY / 1000
-            await asyncio.sleep(0)
-
-    async def _next_frame(self, link: Link) -> bytes | None:
-        """Statements about the community go before pages."""
-        first = link.next_answer()
-        if first is None and self._records is not None:
-            first = self._records.next_frame(link.node)
-        return first or await self._replica.next_frame(link.name)
-
-    async def _keepalive_unless_woken(self, link: Link, at: float) -> bytes | None:
-        """A keepalive `at` this time of the loop; None when there may be something else to send before, and on a
-        connection without keepalives."""
-        try:
-            async with asyncio.timeout_at(at):
-                await link.wake.wait()
-        except TimeoutError:
-            return None if link.is_quiet else encode(Keepalive())
-        link.wake.clear()
-        return None
 
     def _wake(self) -> None:
         for link in self._links:

@@ -4,8 +4,9 @@ import struct
 
 from mesh.own_node_page import LinkCounters
 
-TCP_INFO_BYTES = 160
+TCP_INFO_BYTES = 176
 _TOTAL_RETRANS_AT, _MIN_RTT_AT, _DATA_SEGS_OUT_AT = 100, 148, 156
+_BYTES_ACKED_AT, _BUSY_TIME_AT = 120, 168
 _NO_RTT_US = 0xFFFFFFFF
 
 
@@ -19,4 +20,5 @@ def link_counters(info: bytes) -> LinkCounters | None:
     )
     if shortest_us == _NO_RTT_US:
         return None
-    return LinkCounters(shortest_us / 1_000, sent, again)
+    acknowledged, busy_us = (struct.unpack_from("=Q", info, at)[0] for at in (_BYTES_ACKED_AT, _BUSY_TIME_AT))
+    return LinkCounters(shortest_us / 1_000, sent, again, acknowledged, busy_us)

@@ -86,7 +86,7 @@ def _read(page: Page) -> PageContent | Malformed:
 
 USAGE = PageKind(
     name="usage",
-    priority=Priority.USAGE,
+    priority=Priority.USAGE_FAR,
     is_period=is_day,
     read=_read,
     may_sign=is_member,

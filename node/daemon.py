@@ -2,7 +2,6 @@
 
 import asyncio
 import contextlib
-import faulthandler
 import logging
 import os
 import secrets
@@ -30,9 +29,9 @@ from node.app.account import AccountService
 from node.app.admin import AdminService
 from node.app.admin_access import AdminAccessService
 from node.app.community import CommunityCommands
-from node.app.config_file import load_config
 from node.app.console import ConsoleCommands, ConsoleService, RuleCommands
 from node.app.file_commands import FileCommands
+from node.app.history_service import node_history
 from node.app.ladder_console import LadderCommands
 from node.app.measured_check import MeasuredCheck
 from node.app.mesh_usage import MeshUsage
@@ -44,15 +43,15 @@ from node.app.node_graph import NodeGraphService
 from node.app.respondd_documents import respondd_answers
 from node.app.roaming_service import roaming_service
 from node.app.rule_adoption import RuleAdoption
-from node.app.rule_files import RuleFiles
+from node.app.rule_files import RuleFiles, load_config
 from node.app.shared_erasures import SharedErasures
 from node.app.shared_files import SharedFiles
 from node.app.shared_kinds import shared_registry
 from node.app.status import StatusSnapshot
 from node.app.warning_codes import CodedWarning, WarningCode
 from node.backup.offline import claim, discard_staged, finish_changes
-from node.backup.service import NodeBackups
-from node.clock import SystemClock
+from node.backup.service import NodeBackups, last_made
+from node.clock import SystemClock, local_zone
 from node.config import NodeConfig
 from node.console import Broadcast, Console
 from node.control.capacity_recorder import CapacityRecorder
@@ -61,7 +60,7 @@ from node.control.reconciler import Reconciler
 from node.enforcement.firewall_config import firewall_config
 from node.enforcement.kernel import linux_kernel
 from node.enforcement.plan import Kernel, TrafficPlan
-from node.errors import Fatal, InvalidFile, NodeError
+from node.errors import InvalidFile, NodeError
 from node.identity import own_node_id
 from node.interface_addresses import find_interfaces, mesh_addresses
 from node.keyring import derived_key, open_keyring
@@ -73,14 +72,16 @@ from node.lan.mdns_services import ServiceList
 from node.lan.radvd import radvd
 from node.lan.respondd_server import RespondedServer, sides
 from node.machine import load_percent, machine_facts, machine_figures, machine_id
+from node.machine_sensors import MachineSensors
 from node.memory_budget import budget
 from node.memory_tuning import memory_allowed, trim_regularly
-from node.process import PRIVATE_UMASK, keep_private, notify_systemd, run_until_signalled
+from node.process import begin_service, keep_private, notify_systemd, outcome_of, run_until_signalled
 from node.secret_file import SECRETS_FILE, SecretFile
 from node.setup.first_files import forget_code
 from node.setup.network_layout import LAN_ADDRESS
 from node.storage.data_inventory import WHOLE_INVENTORY
 from node.storage.database import Store
+from node.storage.history_file import HistoryFile
 from node.storage.repository import (
     IntervalArchive,
     StoredArchive,
@@ -132,7 +133,8 @@ class Node:
         )
         self.reconciler = self._control_loop(own_node_id(self.keys.node))
         is_in_mesh = bool(config.mesh.interfaces or config.mesh.peers)
-        self.shared_registry = shared_registry(self.reconciler, self.clock) if is_in_mesh else None
+        share = partial(shared_registry, self.reconciler, self.clock, self.keys.own_key_for("objections"))
+        self.shared_registry = share(self.community.version_max) if is_in_mesh else None
         self.mesh = self._mesh_service() if is_in_mesh else None
         self.callers = link_callers(config.lan.interface, lease_file(config))
         self.certificate = portal_certificate(config, self.clock.civil)
@@ -150,6 +152,17 @@ class Node:
             self.community, self.reconciler, self.files, self.adoption, archive=self.archive, clock=self.clock
         )
         self.app = self._account_service()
+        self.history = node_history(
+            HistoryFile(Path(config.node.data_dir)),
+            self.clock,
+            self.reconciler,
+            zone=local_zone(),
+            published=self.events.published,
+            refused=self.app.admission.refused,
+            read_sensors=MachineSensors(Path(config.node.data_dir)).read,
+            last_backup=partial(last_made, config),
+            mesh=self.mesh,
+        )
         self.portal = Portal(
             self.app,
             self.callers,
@@ -184,7 +197,15 @@ class Node:
             respondd_answers(self.graph.now, machine_figures, self.clock).answer,
         )
         self.admin = self._admin_service(self.status_snapshot)
-        self.metrics = self._metrics_service()
+        sources = MetricSources(
+            version=version,
+            app=self.app,
+            graph=self.graph.now,
+            read_system=partial(read_system, self.store.path, config.uplink.interface),
+            read_backups=self.backups.read_state,
+            certificate_ends=lambda: self.certificate.ends if self.certificate else None,
+        )
+        self.metrics = MetricsService(self.status_snapshot, self.clock, sources)
         self.roaming = roaming_service(
             self.shared_registry,
             self.reconciler,
@@ -251,6 +272,7 @@ class Node:
             tasks.create_task(supervise("community", self.community.run, self.parts))
             tasks.create_task(supervise("files of the community", self.shared_files.run, self.parts))
             tasks.create_task(supervise("connections", self.flow_watch.run, self.parts))
+            tasks.create_task(supervise("history", self.history.run, self.parts))
             tasks.create_task(supervise("record of the line", self.capacity_recorder.run, self.parts))
             tasks.create_task(supervise("check of the line", self.measured_check.run, self.parts))
             tasks.create_task(supervise("memory", trim_regularly, self.parts))
@@ -284,6 +306,7 @@ class Node:
             "foreign_servers": self.foreign.warnings(),
             "services": filter(None, (self.lan_services.warning,)),
             "respondd": self.respondd.warnings(),
+            "history": self.history.warnings(),
             "mesh": self.mesh.warnings() if self.mesh else (),
             "community": self.community.warnings(),
             "shared_files": self.shared_files.warnings(),
@@ -405,8 +428,12 @@ class Node:
             on_booked=self._booked,
             keep_pages=self._keep_pages,
             publish_event=self.events.publish,
-            report_alive=partial(notify_systemd, "WATCHDOG=1"),
+            report_alive=self._report_alive,
         )
+
+    def _report_alive(self) -> None:
+        notify_systemd("WATCHDOG=1")
+        self.history.tick()
 
     def _mesh_service(self) -> MeshService:
         config, reconciler = self.config, self.reconciler
@@ -508,19 +535,6 @@ class Node:
             setup_url=f"http://{LAN_ADDRESS}/",
         )
 
-    def _metrics_service(self) -> MetricsService:
-        config = self.config
-        sources = MetricSources(
-            version=self.version,
-            refused=self.app.refused,
-            graph=self.graph.now,
-            read_system=partial(read_system, self.store.path, config.uplink.interface),
-            read_backups=self.backups.read_state,
-            is_line_up=lambda: self.dns_fallback.upstream.answers,
-            certificate_ends=lambda: self.certificate.ends if self.certificate else None,
-        )
-        return MetricsService(self.reconciler, self.status_snapshot, self.clock, sources)
-
     def _console(self, status_snapshot: StatusSnapshot) -> Console:
         answers = ConsoleService(
             reconciler=self.reconciler,
@@ -553,11 +567,7 @@ class Node:
 def main(config_path: Path, version: str = "") -> int:
     """Runs a node, which shows `version`, until SIGTERM or SIGINT. Returns 0 after a normal stop, 2 when the files are
     invalid, 1 after a failure."""
-    logging.basicConfig(
-        level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s", stream=sys.stderr
-    )
-    faulthandler.enable()  # where it hung, when systemd's watchdog aborts it
-    os.umask(PRIVATE_UMASK)
+    begin_service()
     with contextlib.ExitStack() as held:
         try:
             finish_changes(config_path)
@@ -586,15 +596,4 @@ async def run_node(node: Node) -> int:
     """Runs the node until SIGTERM or SIGINT; then it ends within `STOP_S` seconds, even if something hangs."""
     deadline = threading.Timer(STOP_S, node.give_up)
     deadline.daemon = True
-    return await run_until_signalled(_outcome(node), deadline.start)
-
-
-async def _outcome(node: Node) -> int:
-    outcome = 0
-    try:
-        await node.run()
-    except* Fatal as group:
-        for fatal in group.exceptions:
-            log.error("%s", fatal)
-        outcome = 1
-    return outcome
+    return await run_until_signalled(outcome_of(node.run), deadline.start)

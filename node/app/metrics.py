@@ -7,13 +7,13 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import get_args
 
+from node.app.account import AccountService
 from node.app.event_loop_lag import EventLoopLag
 from node.app.status import StatusSnapshot
 from node.app.views import JoinFailure, line_view
 from node.app.warning_codes import WarningCode
 from node.backup.ports import BackupState
 from node.control.ports import Clock
-from node.control.reconciler import Reconciler
 from node.export.exposition import Exposition, exposition
 from node.export.node_graph import NodeGraph
 from node.export.node_metrics import samples_of
@@ -52,22 +52,20 @@ class MetricSources:
     """What the parts of the node know that the control loop does not."""
 
     version: str
-    refused: Mapping[JoinFailure, int]
+    app: AccountService
     graph: Callable[[], NodeGraph]
     read_system: Callable[[], SystemReadings]
     read_backups: Callable[[], BackupState] = BackupState
     """Both are called in a thread."""
-    is_line_up: Callable[[], bool] = lambda: True
     certificate_ends: Callable[[], datetime | None] = lambda: None
 
 
 class MetricsService:
     """Reads the node and writes it as text. `run` measures what needs time."""
 
-    def __init__(
-        self, reconciler: Reconciler, status_snapshot: StatusSnapshot, clock: Clock, sources: MetricSources
-    ) -> None:
-        self._reconciler, self._status_snapshot, self._clock = reconciler, status_snapshot, clock
+    def __init__(self, status_snapshot: StatusSnapshot, clock: Clock, sources: MetricSources) -> None:
+        self._reconciler, self._status_snapshot = status_snapshot.reconciler, status_snapshot
+        self._clock = clock
         self._sources, self._started_ms = sources, clock.monotonic()
         self._lag = EventLoopLag()
         self._reading = asyncio.Lock()
@@ -96,7 +94,7 @@ class MetricsService:
         sources, clock = self._sources, self._clock
         system, backups = await self._from_disk()
         is_known, civil_s, now = clock.state() != "unknown", int(clock.civil().timestamp()), clock.monotonic()
-        stored_ms, ends = self._reconciler.persistence.stored_ms, sources.certificate_ends()
+        stored_ms, ends = self._reconciler.persistence.booked_at, sources.certificate_ends()
         backup_s = int(backups.last.timestamp()) if backups.last is not None else None
         return NodeReadings(
             version=sources.version,
@@ -141,7 +139,7 @@ class MetricsService:
         if measured is not None and measured.waits_since is not None:
             queue_us = measured.waits_us
         return LineReadings(
-            is_up=self._sources.is_line_up(),
+            is_up=self._sources.app.community().outage is None,
             is_busy=self._reconciler.load.busy,
             shared=line.rates if line is not None else None,
             known=line.known if line is not None else "",
@@ -154,7 +152,7 @@ class MetricsService:
     def _people(self) -> PeopleReadings:
         reconciler = self._reconciler
         table, use = reconciler.session_table, self._status_snapshot.table_use()
-        kept, refused = reconciler.effective_policy.kept(), self._sources.refused
+        kept, refused = reconciler.effective_policy.kept(), self._sources.app.refused
         return PeopleReadings(
             devices={**device_states(table), "waiting": self._status_snapshot.waiting()},
             accounts=self._accounts(table),

@@ -129,7 +129,7 @@ class StatusSnapshot:
     ) -> None:
         """`measured`: what the rules in force promise beyond what the line carried. `key_copies` and
         `removed_nodes`: as in `Overview`."""
-        self._config, self._reconciler, self._files, self.parts = config, reconciler, files, parts
+        self._config, self.reconciler, self._files, self.parts = config, reconciler, files, parts
         self.adoption = adoption
         self.peers, self.waiting, self._warned = peers, waiting, warned
         self.key_copies, self._node_pages = key_copies, node_pages
@@ -139,7 +139,7 @@ class StatusSnapshot:
 
     def overview(self, translator: Translator = ENGLISH) -> Overview:
         """`translator` translates the sentences of rules."""
-        reconciler = self._reconciler
+        reconciler = self.reconciler
         ruleset = reconciler.active_ruleset.ruleset
         line = line_view(reconciler.effective_policy, reconciler.uplink_rate_control)
         return Overview(
@@ -171,7 +171,7 @@ class StatusSnapshot:
         return tuple(warning for some in every for warning in some)
 
     def _of_node(self) -> Iterator[CodedWarning]:
-        troubles = self._reconciler.troubles
+        troubles = self.reconciler.troubles
         if troubles.kernel:
             yield "kernel", troubles.kernel
         if troubles.storage:
@@ -180,7 +180,7 @@ class StatusSnapshot:
             yield "data_lost", text
 
     def _of_rules(self) -> Iterator[CodedWarning]:
-        active = self._reconciler.active_ruleset
+        active = self.reconciler.active_ruleset
         for finding in active.rejected:
             yield (
                 "rules_rejected",
@@ -201,7 +201,7 @@ class StatusSnapshot:
                 )
 
     def _of_line(self) -> Iterator[CodedWarning]:
-        reconciler = self._reconciler
+        reconciler = self.reconciler
         yield from _promises(reconciler.effective_policy.kept())
         if reconciler.active_ruleset.own.uplink is None:
             yield (
@@ -224,7 +224,7 @@ class StatusSnapshot:
 
     def _in_rules(self) -> Iterator[CodedWarning]:
         """What is found in rules that are in force."""
-        active, now = self._reconciler.active_ruleset, self._reconciler.effective_policy.moment()
+        active, now = self.reconciler.active_ruleset, self.reconciler.effective_policy.moment()
         found = [*active.warnings, *self._measured()]
         if now.clock != "unknown":
             found += ending(active.ruleset, now.at.date())
@@ -239,7 +239,7 @@ class StatusSnapshot:
 
     def other_nodes(self) -> frozenset[NodeId]:
         """Of the community."""
-        return self._roster() - {self._reconciler.node}
+        return self._roster() - {self.reconciler.node}
 
     def node_names(self) -> frozenset[str]:
         """The names of all nodes of the community; empty while one of them is not known."""
@@ -247,11 +247,11 @@ class StatusSnapshot:
         return node_names(self._config.node.name, others, self.peers(), self._node_pages())
 
     def _flows(self) -> FlowsRow:
-        reconciler, limit = self._reconciler, self._config.lan.flows_per_device
+        reconciler, limit = self.reconciler, self._config.lan.flows_per_device
         return flows_row(self.table_use(), limit, reconciler.session_table, reconciler.registry)
 
     def _online(self, translator: Translator) -> tuple[OnlineRow, ...]:
-        session_table = self._reconciler.session_table
+        session_table = self.reconciler.session_table
         devices: dict[AccountId, int] = {}
         for mac, session_entry in session_table.session_entries.items():
             if isinstance(session_table.state(mac), session_state.Authorized):
@@ -260,7 +260,7 @@ class StatusSnapshot:
         return tuple(sorted(rows, key=lambda row: (-(row.rate.down + row.rate.up), row.account)))
 
     def _row(self, account: AccountId, devices: int, translator: Translator) -> OnlineRow:
-        reconciler = self._reconciler
+        reconciler = self.reconciler
         allowance = reconciler.effective_policy.allowances.get(account) or reconciler.allowance(account)
         if translator is not ENGLISH:
             allowance = allowance_in(translator, allowance, reconciler.active_ruleset.own)

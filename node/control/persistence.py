@@ -114,8 +114,7 @@ class PersistenceQueue:
         self.erased = ErasureNotes()
         """Includes erasures that are not yet stored."""
         self._saving, self._failures = asyncio.Lock(), 0
-        self.stored_ms = Monotonic(0)
-        """When usage was stored last; 0 before the first time."""
+        self._stored_ms = Monotonic(0)
         self.write_buffer = WriteBuffer()
         self.recalled = False
         """True once the database has been read; until then no voucher and no device binding is known."""
@@ -198,6 +197,11 @@ class PersistenceQueue:
         news, self._has_news = self._has_news, False
         return news
 
+    @property
+    def booked_at(self) -> Monotonic:
+        """When usage was stored last; 0 before the first time."""
+        return self._stored_ms
+
     def is_due(self, now: Monotonic, every_ms: int) -> bool:
         """True when the interval has passed, an earlier write failed, or the database file was replaced."""
         is_other = self.recalled and self._generation != self._repository.generation
@@ -206,7 +210,7 @@ class PersistenceQueue:
         is_new = self.baseline is not None and self.baseline.counters_id != self._stored.counters_id
         is_new |= self.recalled and self.writer.incarnation != self._stored_incarnation
         is_new |= self._booked_day not in {"", self.stored_day} or self.write_buffer.is_full
-        return now - self.stored_ms >= every_ms or bool(self._troubles.storage) or is_other or is_new
+        return now - self._stored_ms >= every_ms or bool(self._troubles.storage) or is_other or is_new
 
     def day_to_book(self, today: str) -> str:
         """The day to book the next reading to. The first reading after a start belongs to the last stored day, because
@@ -371,7 +375,7 @@ class PersistenceQueue:
         self.note(None)
         self._stored, self.stored_day = tally, facts[BOOKED_DAY]
         self._stored_incarnation = facts[INCARNATION]
-        self.stored_ms = now
+        self._stored_ms = now
         is_other = self._is_other_database()
         if is_other or self._is_unsure:
             self._store_all(is_other=is_other)
@@ -541,7 +545,7 @@ class PersistenceQueue:
         it again if it was blocked."""
         mac = session.mac
         if mac in self._session_table.session_entries and session.state == "removed" and mac not in erased:
-            self._session_table.handle(mac, session_state.BlockedByAdmin(session.because), now)
+            self._session_table.handle(mac, session_state.BlockedByAdmin(session.because, session.ends), now)
         return mac in self._session_table.session_entries or mac in erased
 
     def _date(self, now: Monotonic) -> None:

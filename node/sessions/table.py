@@ -216,7 +216,7 @@ class SessionTable:
                     since,
                     until,
                 )
-            case session_state.Blocked(because):
+            case session_state.Blocked(because, until):
                 return Session(
                     mac,
                     session_entry.mark,
@@ -224,7 +224,7 @@ class SessionTable:
                     "removed",
                     session_entry.terms,
                     Monotonic(0),
-                    None,
+                    until,
                     because,
                 )
             case _:
@@ -409,7 +409,7 @@ def _stored_state(
         case "expired":
             return session_state.Expired()
         case "removed":
-            return session_state.Blocked(session.because)
+            return session_state.Blocked(session.because, session.ends)
 
 
 # Sessions that end early because another device replaced theirs: phones change their MAC address, and the sessions

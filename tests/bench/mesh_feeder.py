@@ -16,9 +16,10 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from mesh.announcement import Address
 from mesh.exchange import PAGE_KIND, Exchange
+from mesh.link_writer import ROUND_EVERY_S
 from mesh.messages import EXTENSIONS, Hello, Root, decode, encode
 from mesh.page_format import VERSION, Page, assemble_page, page_head
-from mesh.service import ROUND_EVERY_S, TREE_TICK_S
+from mesh.service import TREE_TICK_S
 from mesh.tls_transport import Dialer, DialFailed, Link, contexts
 from mesh.usage_kind import usage_body
 from node.accounting.ledger import UsageBucket

@@ -85,7 +85,8 @@ class UnreliableMesh(MeshSimulator):
         """With what was stored before, or with nothing."""
         roster = frozenset(self.ids)
         node = self.nodes[number]
-        node.exchange = Exchange(VILLAGE, lambda: roster)
+        node.exchange = Exchange(VILLAGE, lambda: roster, self.ids[number])
+        node.queues.clear()
         for page in () if lost else self._caches[number]:
             node.exchange.restore(page)
         for each in node.neighbours:

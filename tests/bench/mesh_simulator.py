@@ -14,21 +14,27 @@ from dataclasses import dataclass, field
 from mesh import exchange as exchange_module
 from mesh.announcement import Address
 from mesh.exchange import PAGE_KIND, Exchange, PageAccepted
+from mesh.link_budget import LinkBudget
+from mesh.link_queue import LinkQueue
+from mesh.link_writer import ROUND_EVERY_S
 from mesh.messages import EXTENSIONS, decode
 from mesh.node_kind import LINKS_MAX, NODE_KIND, NodeFacts, NodeLink, node_body
 from mesh.page_format import Page, assemble_page, page_head
 from mesh.page_kind import NOW
-from mesh.service import ROUND_EVERY_S, TREE_TICK_S
+from mesh.page_versions import StoredPage
+from mesh.service import TREE_TICK_S
 from mesh.usage_kind import usage_body
 from node.accounting.ledger import UsageBucket
 from node.identity import key_from_raw, own_node_id, sign, verify
-from node.units import AccountId, Bytes, NodeId, Usage
+from node.units import AccountId, BitsPerSecond, Bytes, Monotonic, NodeId, Usage
 
 VILLAGE = "the-village"
 DAY = "2026-11-24"
 WEBSOCKET_BYTES, TLS_BYTES, TCP_IP_BYTES, SEGMENT_BYTES = 8, 22, 72, 1_428
 """For each frame; the last two for each segment. An acknowledgement is one header."""
 HOP_S = (0.02, 0.2)
+LINK_RATE = BitsPerSecond(6_000_000)
+"""What a link is measured at: the slowest rate of 802.11a and g."""
 RETRANSMIT_S = 0.2
 """Doubled for each loss of the same segment."""
 
@@ -43,6 +49,10 @@ class SimulatedNode:
     sent_bytes: int = 0
     received_bytes: int = 0
     seq: int = 0
+    queues: dict[int, LinkQueue] = field(default_factory=dict)
+    """What is sent next to each neighbour, within the budget of the link."""
+    waits: set[int] = field(default_factory=set)
+    """Neighbours for which something waits until it may be sent."""
 
 
 class MeshSimulator:
@@ -56,14 +66,19 @@ class MeshSimulator:
         loss: float,
         seed: int = 1,
         edges: Iterable[frozenset[int]] | None = None,
+        link_rate: BitsPerSecond = LINK_RATE,
     ) -> None:
         """`edges`: who is connected, instead of a random graph of this degree."""
+        self._link_rate = link_rate
         self.chance, self.loss, self.now = random.Random(seed), loss, 0.0
         self.keys = [key_from_raw(number.to_bytes(32, "big")) for number in range(1, count + 1)]
         self.ids = [own_node_id(key) for key in self.keys]
         self.numbers = {node: number for number, node in enumerate(self.ids)}
         roster = frozenset(self.ids)
-        self.nodes = [SimulatedNode(number, Exchange(VILLAGE, lambda: roster)) for number in range(count)]
+        self.nodes = [
+            SimulatedNode(number, Exchange(VILLAGE, lambda: roster, node))
+            for number, node in enumerate(self.ids)
+        ]
         self._queue: list[tuple[float, int, Callable[[], None]]] = []
         self._order = 0
         self._clear: dict[tuple[int, int], float] = {}
@@ -228,8 +243,40 @@ class MeshSimulator:
 
     def _pump(self, node: SimulatedNode) -> None:
         for each in node.neighbours:
-            while (frame := node.exchange.next_frame(self.ids[each])) is not None:
-                self._send(node, self.nodes[each], frame)
+            self._pump_to(node, each)
+
+    def _pump_to(self, node: SimulatedNode, neighbour: int) -> None:
+        now, queue = self._milliseconds(), self._queue_of(node, neighbour)
+        while True:
+            for priority in node.exchange.due(self.ids[neighbour]):
+                found = (
+                    node.exchange.next_due(self.ids[neighbour], priority) if queue.lacks(priority) else None
+                )
+                assert not isinstance(found, StoredPage), "all pages are in memory"
+                if found is not None:
+                    queue.put(priority, found, now)
+            frame = queue.next_frame(now)
+            if frame is None:
+                break
+            self._send(node, self.nodes[neighbour], frame)
+        wait_ms = queue.wait(now)
+        if wait_ms is not None and neighbour not in node.waits:
+            node.waits.add(neighbour)
+            self.at(self.now + wait_ms / 1000, lambda: self._pump_again(node, neighbour))
+
+    def _pump_again(self, node: SimulatedNode, neighbour: int) -> None:
+        node.waits.discard(neighbour)
+        self._pump_to(node, neighbour)
+
+    def _queue_of(self, node: SimulatedNode, neighbour: int) -> LinkQueue:
+        if neighbour not in node.queues:
+            budget = LinkBudget(self._milliseconds())
+            budget.measured(self._link_rate, self._milliseconds())
+            node.queues[neighbour] = LinkQueue(budget)
+        return node.queues[neighbour]
+
+    def _milliseconds(self) -> Monotonic:
+        return Monotonic(round(self.now * 1000))
 
     def _send(self, left: SimulatedNode, right: SimulatedNode, frame: bytes) -> None:
         segments = -(-(len(frame) + WEBSOCKET_BYTES + TLS_BYTES) // SEGMENT_BYTES)

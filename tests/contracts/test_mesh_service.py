@@ -561,8 +561,10 @@ async def test_a_neighbours_first_message_must_be_its_hello() -> None:
 async def test_a_node_that_is_woken_often_with_nothing_to_send_still_sends_keepalives(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr("mesh.service.KEEPALIVE_EVERY", 200)
-    monkeypatch.setattr("mesh.service.ROUND_EVERY_S", 0.2)  # the sign of life between nodes of this version
+    monkeypatch.setattr("mesh.link_writer.KEEPALIVE_EVERY", 200)
+    monkeypatch.setattr(
+        "mesh.link_writer.ROUND_EVERY_S", 0.2
+    )  # the sign of life between nodes of this version
     async with village("hill", "valley") as (hill, valley):
         for _ in range(125):
             hill.mesh._wake()

@@ -31,7 +31,7 @@ async def test_the_time_comes_through_a_node_that_was_told_it_itself() -> None:
 
 
 async def test_nodes_that_all_do_not_know_it_tell_each_other_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("mesh.service.ROUND_EVERY_S", 0.05)
+    monkeypatch.setattr("mesh.link_writer.ROUND_EVERY_S", 0.05)
     clocks = FakeNetworkTime(), FakeNetworkTime()
     async with (
         NodeFixture("hill", "valley", network_time=clocks[0]).running() as hill,

@@ -176,8 +176,8 @@ class CountingSystem:
 
 def service_of(browser: AdminBrowser, system: CountingSystem) -> MetricsService:
     app = browser.app
-    sources = MetricSources("", {}, app.admin.graph, system.read)
-    return MetricsService(app.loop, app.admin.status_snapshot, app.node.clock, sources)
+    sources = MetricSources("", app.portal, app.admin.graph, system.read)
+    return MetricsService(app.admin.status_snapshot, app.node.clock, sources)
 
 
 async def test_however_many_ask_the_node_is_read_once_a_second(browser: AdminBrowser) -> None:

@@ -271,11 +271,11 @@ class UseCases:
         """Of a machine that says nothing of itself."""
         sources = MetricSources(
             version="0.1.0 (test)",
-            refused=self.portal.refused,
+            app=self.portal,
             graph=self.admin.graph,
             read_system=SystemReadings,
         )
-        return MetricsService(self.loop, self.admin.status_snapshot, self.node.clock, sources)
+        return MetricsService(self.admin.status_snapshot, self.node.clock, sources)
 
     # --- what can be observed ---
 

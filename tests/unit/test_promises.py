@@ -12,6 +12,8 @@ import pytest
 
 import mesh.directory
 import mesh.discovery
+import mesh.link_budget
+import mesh.link_writer
 import mesh.messages
 import mesh.page_versions
 import mesh.service
@@ -135,7 +137,7 @@ PROMISES: tuple[tuple[str, str, object, object], ...] = (
     (TLS, "stops telling devices within a minute", certificate_files.CHECK_AGAIN, timedelta(minutes=1)),
     (TLS, "It ends in less than ten days", certificates.RENEW_BEFORE, timedelta(days=10)),
     # Between nodes.
-    (MESH, "every 24 to 36 s each side sends `root`", mesh.service.ROUND_EVERY_S, 30),
+    (MESH, "every 24 to 36 s each side sends `root`", mesh.link_writer.ROUND_EVERY_S, 30),
     (MESH, "| frame | 65536 bytes |", mesh.messages.FRAME_BYTES_MAX, 65_536),
     (MESH, "| head of a page | 1024 bytes |", mesh.messages.HEAD_BYTES_MAX, 1_024),
     (MESH, "| rows of a page | 1000 |", mesh.usage_kind.ROWS_MAX, 1_000),
@@ -153,6 +155,10 @@ PROMISES: tuple[tuple[str, str, object, object], ...] = (
     (MESH, "| connections, also of callers that are refused | 64 |", mesh.tls_transport.CONNECTIONS_MAX, 64),
     (MESH, "| connections whose key is not proven | 32 |", mesh.tls_transport.UNPROVEN_MAX, 32),
     (MESH, "| of these from one address | 3 |", mesh.tls_transport.UNPROVEN_PER_ADDRESS_MAX, 3),
+    (MESH, "or 16 kbit/s, with a burst of at most", mesh.link_budget.RATE_MIN, 16_000),
+    (MESH, "162,332 bytes, counted as IP packets", mesh.link_budget.BURST_BYTES, 162_332),
+    (MESH, "at most 2 % of the rate that TCP reached", mesh.link_budget.PART_PERCENT, 2),
+    (MESH, "A tenth is for what waits longest", mesh.link_budget.SHARE_PERCENT, 10),
     (MESH, "| time to prove a key and ask | 10 s |", mesh.tls_transport.HANDSHAKE_S, 10),
     (DECISIONS, "strangers take 10 leases a second, 500 at once", (arrivals.LEASES_PER_SECOND, arrivals.LEASES_AT_ONCE),
      (10, 500)),

@@ -23,6 +23,7 @@ from mesh.registry_kind import (
     registry_label,
     registry_part,
 )
+from mesh.usage_kind import USAGE
 from node.accounts.registry_record import RegistryRecord
 from tests.fakes.mesh_exchange import an_other_page
 
@@ -114,7 +115,8 @@ def test_a_record_is_read_only_in_its_own_part() -> None:
 def test_pages_are_kept_as_by_nodes_that_do_not_know_the_kind_and_go_before_usage() -> None:
     assert (OTHER.replaces, OTHER.limit) == (REGISTRY_KIND.replaces, REGISTRY_KIND.limit)
     assert all(OTHER.is_period(each) == REGISTRY_KIND.is_period(each) for each in ("now", "a-1", "", "A", 7))
-    assert Priority.MEMBERSHIP == REGISTRY_KIND.priority
+    assert Priority.MEMBERSHIP < REGISTRY_KIND.priority < USAGE.priority
+    assert Priority.REGISTRY == REGISTRY_KIND.priority < Priority.USAGE_NEAR
 
 
 @given(st.integers(0, REGISTRY_PARTS - 1))
