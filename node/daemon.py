@@ -28,7 +28,6 @@ from node.admin.server import LIMITS, AdminServer
 from node.app.account import AccountService
 from node.app.admin import AdminService
 from node.app.admin_access import AdminAccessService
-from node.app.admin_history import AdminHistoryService
 from node.app.community import CommunityCommands
 from node.app.console import ConsoleCommands, ConsoleService, RuleCommands
 from node.app.file_commands import FileCommands
@@ -531,7 +530,7 @@ class Node:
             languages=lambda: {tag: each.language.name for tag, each in self.portal.translations.items()},
             read_intervals=IntervalArchive(self.store.path).read_local,
             graph=self.graph.now,
-            history=AdminHistoryService(self.history.last, local_zone(), self.config.admin),
+            history=self.history,
             community=self.community,
             addresses=lambda: mesh_addresses(self.config.mesh.interfaces, self.config.mesh.port),
             setup_url=f"http://{LAN_ADDRESS}/",

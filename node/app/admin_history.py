@@ -1,15 +1,13 @@
 """The node's history for its admins: windows of a series up to now, and with the use of the line the rate that it has."""
 
-from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from datetime import tzinfo
+from typing import Protocol
 
 from node.config.model import AdminSection
 from node.history.series import BY_NAME, Series
 from node.history.window import HistoryWindow, Point
 
-type ReadWindow = Callable[[str, int], Awaitable[HistoryWindow]]
-"""The series of this name in the last so many seconds. Can raise NodeError."""
 RATES = {"line_down": "line_rate_down", "line_up": "line_rate_up"}
 """What the line carries, for the use of it."""
 
@@ -24,11 +22,22 @@ class SeriesHistory:
     """What the line carried in that time, if the series is its use and this is known."""
 
 
-class AdminHistoryService:
-    """`zone`: the node's; None is that of the machine."""
+class HistoryReader(Protocol):
+    """What the node recorded."""
 
-    def __init__(self, read: ReadWindow, zone: tzinfo | None, settings: AdminSection) -> None:
-        self._read, self.zone, self.is_open = read, zone, settings.open_plots
+    @property
+    def zone(self) -> tzinfo:
+        """The node's."""
+
+    async def last(self, name: str, seconds: int, /) -> HistoryWindow:
+        """The series of this name in the last so many seconds. Raises NodeError."""
+
+
+class AdminHistoryService:
+    """The history, as admins see it."""
+
+    def __init__(self, recorded: HistoryReader, settings: AdminSection) -> None:
+        self._recorded, self.zone, self.is_open = recorded, recorded.zone, settings.open_plots
         """`is_open`: whether everybody may see pictures of series."""
 
     async def last(self, name: str, last_s: int) -> SeriesHistory | None:
@@ -36,11 +45,11 @@ class AdminHistoryService:
         series = BY_NAME.get(name)
         if series is None:
             return None
-        window = await self._read(name, last_s)
+        window = await self._recorded.last(name, last_s)
         rate = RATES.get(name)
         if rate is None:
             return SeriesHistory(series, window)
-        return SeriesHistory(series, window, _mean((await self._read(rate, last_s)).points))
+        return SeriesHistory(series, window, _mean((await self._recorded.last(rate, last_s)).points))
 
 
 def _mean(points: tuple[Point | None, ...]) -> int | None:

@@ -2,7 +2,7 @@
 
 import math
 import random
-from datetime import UTC, datetime
+from datetime import UTC, datetime, tzinfo
 
 from node.app.admin_history import RATES
 from node.history.reading import KEPT_S
@@ -64,8 +64,16 @@ def _point(at_s: int, step_s: int, rng: random.Random) -> Point:
     return Point(least, mean, most)
 
 
-async def village_history(name: str, last_s: int) -> HistoryWindow:
+class VillageHistory:
     """Any series of the village in the last so many seconds, in steps as they are kept for so long."""
+
+    zone: tzinfo = UTC
+
+    async def last(self, name: str, seconds: int) -> HistoryWindow:
+        return _village_series(name, seconds)
+
+
+def _village_series(name: str, last_s: int) -> HistoryWindow:
     series = BY_NAME[name]
     step_s = next(step_s for step_s, kept_s in KEPT_S.items() if last_s <= kept_s)
     rng = random.Random(name)

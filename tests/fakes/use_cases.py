@@ -36,7 +36,6 @@ from node.accounts.vouchers import Batch
 from node.app.account import AccountService
 from node.app.admin import AdminService
 from node.app.admin_access import AdminAccessService
-from node.app.admin_history import AdminHistoryService
 from node.app.measured_check import MeasuredCheck
 from node.app.metrics import MetricSources, MetricsService
 from node.app.next_rules import NextRulesService
@@ -81,7 +80,7 @@ from node.units import (
 from node.uplink.line import Sample
 from node.uplink.queueing_delay import RoundTrip
 from tests.fakes.backups import FakeBackups
-from tests.fakes.history_windows import village_history
+from tests.fakes.history_windows import VillageHistory
 from tests.fakes.kernel import FakeKernel
 from tests.fakes.members import COMMUNITY, guest_account, make_registry
 from tests.fakes.prober import FakeProber
@@ -263,7 +262,7 @@ class UseCases:
                 pages=lambda: self.node.node_pages,
                 civil=self.node.clock.civil,
             ).now,
-            history=AdminHistoryService(village_history, UTC, self.node.config.admin),
+            history=VillageHistory(),
             community=self.node.community,
             addresses=lambda: self.node.mesh_addresses,
             setup_url="http://10.20.0.1/",

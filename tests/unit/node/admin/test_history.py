@@ -1,7 +1,5 @@
 """The page with the history: what its addresses say, and what it offers."""
 
-from datetime import UTC
-
 from node.admin.history import HistoryPage
 from node.admin.routes import AdminRequest, PageLayout
 from node.admin.series_plots import PERIODS, reader_of
@@ -9,14 +7,14 @@ from node.app.admin_history import AdminHistoryService
 from node.app.admin_sessions import ADMIN
 from node.config.model import AdminSection, SiteInfo
 from node.history.series import SERIES
-from tests.fakes.history_windows import village_history
+from tests.fakes.history_windows import VillageHistory
 
 SETTINGS = AdminSection("127.0.0.1", 2081, lan=False, https_port=2444, open_plots=False)
 
 
 async def test_every_series_has_a_page_with_its_plots_its_rows_and_its_file() -> None:
     history, request = (
-        AdminHistoryService(village_history, UTC, SETTINGS),
+        AdminHistoryService(VillageHistory(), SETTINGS),
         AdminRequest("/history", {}, {}, "", ADMIN),
     )
     layout = PageLayout(SiteInfo("Vall Alta", "library", "", "", (), ()), ADMIN, "", "/")

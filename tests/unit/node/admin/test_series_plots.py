@@ -1,7 +1,5 @@
 """How a series is shown: which times an address can name, which plots there are, and what holds without a history."""
 
-from datetime import UTC
-
 import pytest
 
 from node.admin.routes import AdminRequest
@@ -11,10 +9,17 @@ from node.app.admin_sessions import ADMIN
 from node.config.model import AdminSection
 from node.errors import StorageTrouble
 from node.history.window import HistoryWindow
-from tests.fakes.history_windows import village_history
+from tests.fakes.history_windows import VillageHistory
 
 SETTINGS = AdminSection("127.0.0.1", 2081, lan=False, https_port=2444, open_plots=False)
 REQUEST = AdminRequest("/", {}, {}, "", ADMIN)
+
+
+class BrokenDisk(VillageHistory):
+    """Nothing can be read of it."""
+
+    async def last(self, name: str, seconds: int) -> HistoryWindow:
+        raise StorageTrouble("the disk has not answered", "try again")
 
 
 @pytest.mark.parametrize(
@@ -39,14 +44,14 @@ def test_every_period_of_the_page_is_a_time() -> None:
     [("1h", ["line"]), ("1d", ["line"]), ("30d", ["line", "days", "hours"]), ("3y", ["line", "days"])],
 )
 async def test_days_and_hours_are_drawn_where_there_are_enough_of_them(last: str, kinds: list[str]) -> None:
-    history = AdminHistoryService(village_history, UTC, SETTINGS)
+    history = AdminHistoryService(VillageHistory(), SETTINGS)
     found = await history.last("line_down", seconds_of(last))
     assert found is not None
     assert kinds == [kind for kind, _ in kinds_of(found)]
 
 
 async def test_the_line_is_drawn_for_three_periods() -> None:
-    plots = await line_plots(AdminHistoryService(village_history, UTC, SETTINGS), REQUEST)
+    plots = await line_plots(AdminHistoryService(VillageHistory(), SETTINGS), REQUEST)
     assert ["1h", "1d", "30d"] == [each.last for each in plots]
     assert len({each.svg() for each in plots}) == 3
     assert all(each.sentences() for each in plots)
@@ -54,7 +59,4 @@ async def test_the_line_is_drawn_for_three_periods() -> None:
 
 
 async def test_a_history_that_cannot_be_read_draws_nothing() -> None:
-    async def read(_name: str, _last_s: int) -> HistoryWindow:
-        raise StorageTrouble("the disk has not answered", "try again")
-
-    assert () == await line_plots(AdminHistoryService(read, UTC, SETTINGS), REQUEST)
+    assert () == await line_plots(AdminHistoryService(BrokenDisk(), SETTINGS), REQUEST)
