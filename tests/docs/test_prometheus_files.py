@@ -1,5 +1,4 @@
-"""Alerts and the dashboard for nodes: Prometheus' own tool accepts them, each alert fires and clears, and all metrics that they
-name exist."""
+"""Alerts and the dashboard for nodes: Prometheus' own tool takes them, each alert fires and clears, their metrics exist."""
 
 import json
 import re
