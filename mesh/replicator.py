@@ -12,7 +12,6 @@ from mesh.batch_kind import BATCH_KIND
 from mesh.batch_pages import BatchPages
 from mesh.exchange import (
     CHANGES_TOO_MUCH,
-    TOO_MANY_OTHERS,
     TOO_MUCH,
     Equivocated,
     Event,
@@ -28,6 +27,7 @@ from mesh.page_kind import NOW, Priority
 from mesh.page_kinds import Content, kind_named, page_content
 from mesh.page_reading import READ_TOGETHER, PageReader, highest_first
 from mesh.page_versions import StoredPage
+from mesh.page_warnings import REPORTED, kept_in_memory, refused_pages, two_pages, unread_pages
 from mesh.pages import UsagePages, changes_record, read_changes, read_reservation, reservation
 from mesh.ports import PageCache, Roster, SharedRecords, UsageLedger
 from mesh.publishing import PublishSchedule
@@ -44,7 +44,7 @@ from node.accounting.ledger import (
     incarnation_rank,
 )
 from node.errors import StorageTrouble
-from node.identity import human_form, own_node_id
+from node.identity import own_node_id
 from node.units import AccountId, NodeId
 
 PUBLISH_EVERY_S = 1.0
@@ -138,7 +138,7 @@ class Replicator:
     def warnings(self) -> tuple[str, ...]:
         """What prevents pages from being stored or trusted."""
         trouble = self._reader.trouble
-        unread = (f"neighbours' pages cannot be read: {trouble}",) if trouble else ()
+        unread = (unread_pages(trouble),) if trouble else ()
         return (*self._warnings.values(), *unread, *self._registry.warnings(), *self._batches.warnings())
 
     def publish(self, changed: Iterable[OwnBucket] | None) -> None:
@@ -330,18 +330,11 @@ class Replicator:
                     self._registry.evicted(author, names)
                     if is_full:
                         self._warn(author, TOO_MUCH)
-                case PageRefused(author, reason) if author is not None and reason in {
-                    TOO_MUCH,
-                    TOO_MANY_OTHERS,
-                    CHANGES_TOO_MUCH,
-                }:
+                case PageRefused(author, reason) if author is not None and reason in REPORTED:
                     self._warn(author, reason)
                     self._changes_too_much.set()
                 case Equivocated(author, _, _):
-                    self._warnings[f"two pages {author}"] = (
-                        f"node {human_form(author)} signed two different pages with one number: "
-                        "look whether its key is in use on two devices"
-                    )
+                    self._warnings[f"two pages {author}"] = two_pages(author)
                 case _:
                     pass
         self._woken()
@@ -359,8 +352,7 @@ class Replicator:
             self._recognise(page, said)
 
     def _warn(self, author: NodeId, reason: str) -> None:
-        who = "this node" if author == self._own else f"node {human_form(author)}"
-        self._warnings[f"{reason} {author}"] = f"{who} {reason}"
+        self._warnings[f"{reason} {author}"] = refused_pages(author, self._own, reason)
 
     async def _recount_now_and_then(self) -> None:
         while True:
@@ -579,7 +571,7 @@ class Replicator:
         return True
 
     def _not_kept(self, trouble: StorageTrouble) -> None:
-        self._warnings["page cache"] = f"neighbours' pages are kept in memory only: {trouble}"
+        self._warnings["page cache"] = kept_in_memory(trouble)
 
 
 def _said(raw: bytes) -> PageContent:
