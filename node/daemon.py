@@ -32,6 +32,7 @@ from node.app.admin_access import AdminAccessService
 from node.app.community import CommunityCommands
 from node.app.console import ConsoleCommands, ConsoleService, RuleCommands
 from node.app.file_commands import FileCommands
+from node.app.history_console import HistoryCommands
 from node.app.history_service import node_history
 from node.app.ladder_console import LadderCommands
 from node.app.measured_check import MeasuredCheck
@@ -548,6 +549,7 @@ class Node:
             CommunityCommands(self.community, self.shared_registry),
             FileCommands(self.shared_files),
             LadderCommands(self.admin.cases),
+            HistoryCommands(self.history),
             self.graph,
         )
         every = {name: answer for each in commands for name, answer in each.all().items()}

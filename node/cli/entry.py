@@ -19,6 +19,10 @@ from node.errors import InvalidFile, NodeError
 def commands_beside(verb: str) -> Mapping[str, Callable[[CommandContext], int]]:
     """The commands among which this one is. Those about the community load cryptography, which takes a while on a small
     board."""
+    if verb == "history":
+        from node.cli.history_commands import HISTORY_COMMANDS  # noqa: PLC0415
+
+        return HISTORY_COMMANDS
     if verb.split(maxsplit=1)[0] != "community":
         return {**COMMANDS, **RULE_COMMANDS, **LADDER_COMMANDS, **BACKUP_COMMANDS}
     from node.cli.community_admins import ADMIN_COMMANDS  # noqa: PLC0415

@@ -121,6 +121,7 @@ class HistoryFile:
         try:
             db.execute("PRAGMA cache_size = -500")  # kB
             db.execute("PRAGMA synchronous = FULL")
+            db.execute("PRAGMA journal_mode = TRUNCATE")  # without a sync of the folder for each transaction
             # Nothing in it is about a person: what is deleted need not be overwritten.
             db.execute("PRAGMA secure_delete = OFF")
             form = int(db.execute("PRAGMA user_version").fetchone()[0])
