@@ -2,11 +2,13 @@
 
 import asyncio
 import contextlib
+import faulthandler
 import logging
 import os
 import signal
 import socket
 import stat
+import sys
 from collections.abc import Awaitable, Callable, Coroutine
 from pathlib import Path
 
@@ -15,6 +17,15 @@ from node.errors import Fatal
 log = logging.getLogger("procomu")
 
 PRIVATE_UMASK = 0o077
+
+
+def begin_service() -> None:
+    """Logs to the standard error, which systemd keeps, and makes files that only their owner can read."""
+    logging.basicConfig(
+        level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s", stream=sys.stderr
+    )
+    faulthandler.enable()  # where it hung, when systemd's watchdog aborts it
+    os.umask(PRIVATE_UMASK)
 
 
 async def run_until_signalled(

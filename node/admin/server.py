@@ -16,6 +16,8 @@ from node.admin.backups import BackupsViews
 from node.admin.file_sharing import FileSharingViews
 from node.admin.ladders import LadderViews
 from node.admin.members import MembersViews
+from node.admin.metrics_endpoint import PATH as METRICS
+from node.admin.metrics_endpoint import MetricsEndpoint
 from node.admin.network import NetworkViews
 from node.admin.node_forms import NodeFormViews
 from node.admin.nodes import NodesViews
@@ -50,6 +52,7 @@ from node.app.admin_sessions import (
     csrf_token_for,
     is_csrf_token,
 )
+from node.app.metrics import MetricsService
 from node.errors import NodeError
 from node.translator import as_sentence, gettext_lazy
 from node.web.application import application, connection_of, cookie_of, is_same_origin, serving
@@ -149,12 +152,14 @@ class AdminServer:
         hosts: frozenset[str] = frozenset(),
         translations: Mapping[str, Translations] | None = None,
         limits: Limits = LIMITS,
+        metrics: MetricsService | None = None,
     ) -> None:
         self.bound: tuple[str, int] | None = None
         """Address and port that it listens on, once `ready`."""
         self.ready = asyncio.Event()
         self._backend, self._access = backend, backend.access
         self._address, self._port, self._hosts, self._limits = address, port, hosts, limits
+        self._metrics = metrics
         self._renderer = Renderer("node.admin", translations, FILTERS)
         self._languages = LanguageChooser(each.language for each in self._renderer.translations.values())
         self._headers = {
@@ -201,6 +206,9 @@ class AdminServer:
             web.post(SIGN_IN, self._begin),
             web.post(LANGUAGE, self._choose_language),
         ]
+        if self._metrics is not None:
+            endpoint = MetricsEndpoint(self._backend.metrics_token, self._metrics.text)
+            routes.append(web.get(METRICS, endpoint.answer, allow_head=False))
         routes += [web.route(each.method, each.path, partial(self._page_of, each)) for each in self.routes]
         return application(self, routes, self._headers)
 

@@ -45,7 +45,7 @@ class Verb:
 
 _JSON = Argument("--json", "print one JSON object instead of text")
 _RECOVERY_KEY = Argument("--key", "a file with the recovery key; typed when not given", "FILE")
-_EXPORTED = "a new folder for the tables, or what the running node answers: netjson, meshviewer, nodelist, cnml, history"
+_EXPORTED = "a new folder for the tables, or, of the running node, netjson, meshviewer, nodelist, cnml, prometheus, history"
 CONFIG_HELP = f"the node's settings; {CONFIG_DEFAULT} when not given"
 ABOUT = "A community network's node: welcomes people, shares the line by rules, and counts what is used."
 
@@ -428,6 +428,15 @@ VERBS: tuple[Verb, ...] = (
             _JSON,
         ),
     ),
+    Verb(
+        ("metrics", "token"),
+        "Make the token with which Prometheus reads this node's metrics, and show it once. The one before no longer works.",
+        "procomu metrics token",
+        (_JSON,),
+    ),
+    Verb(
+        ("metrics", "revoke"), "Revoke that token: nobody gets metrics.", "procomu metrics revoke", (_JSON,)
+    ),
     Verb(("watch",), "What changes, as it happens, until Ctrl-C.", "procomu watch", (_JSON,)),
     Verb(
         ("doctor",),
@@ -473,16 +482,12 @@ VERBS: tuple[Verb, ...] = (
         ("history",),
         "How the line and the machine were until now: the list of what is recorded, or one of it in words and bars.",
         "procomu history line_down --last 30d",
-        (
-            Argument("[SERIES]", "one of the list"),
-            Argument("--last", "90m, 24h, 30d, 2w or 3y", "TIME"),
-            _JSON,
-        ),
+        (Argument("[SERIES]", "one of them"), Argument("--last", "90m, 24h, 30d, 2w or 3y", "TIME"), _JSON),
     ),
     Verb(
         ("export",),
-        "Write all tables of the database into a new folder, or print the history, or the community's nodes and links in a "
-        "format of programs that draw networks. The node can run meanwhile.",
+        "Write all tables of the database into a new folder; or print the history, the metrics, or the community's nodes and "
+        "links in a format of programs that draw networks. The node can run meanwhile.",
         "procomu export tables --format csv",
         (
             Argument("WHAT", _EXPORTED),
@@ -500,11 +505,7 @@ VERBS: tuple[Verb, ...] = (
         ("reset",),
         "Delete everything of a stopped node: settings, rules, members, keys, database, and what is in the kernel.",
         "procomu reset",
-        (
-            Argument("--backup", "make a backup first", "FILE"),
-            Argument("--yes", "ask nothing"),
-            _JSON,
-        ),
+        (Argument("--backup", "make a backup first", "FILE"), Argument("--yes", "ask nothing"), _JSON),
     ),
     Verb(
         ("cleanup",),

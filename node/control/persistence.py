@@ -199,7 +199,7 @@ class PersistenceQueue:
 
     @property
     def booked_at(self) -> Monotonic:
-        """When usage was stored last."""
+        """When usage was stored last; 0 before the first time."""
         return self._stored_ms
 
     def is_due(self, now: Monotonic, every_ms: int) -> bool:
