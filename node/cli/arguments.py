@@ -486,8 +486,8 @@ VERBS: tuple[Verb, ...] = (
     ),
     Verb(
         ("export",),
-        "Write all tables of the database into a new folder; or print the history, the metrics, or the community's nodes and "
-        "links in a format of programs that draw networks. The node can run meanwhile.",
+        "Write all tables of the database into a new folder; or print the history, the metrics, or the nodes and "
+        "links of the community in a format of programs that draw networks. The node can run meanwhile.",
         "procomu export tables --format csv",
         (
             Argument("WHAT", _EXPORTED),
