@@ -109,6 +109,8 @@ VALUES_ONLY = {
     "node.accounts.auth_result",
     "node.accounts.changes",
     "node.control.ports",
+    "node.export.node_readings",
+    "node.app.warning_codes",
     "node.app.ports",
     "mesh.ports",
 }
