@@ -530,6 +530,7 @@ class Node:
             languages=lambda: {tag: each.language.name for tag, each in self.portal.translations.items()},
             read_intervals=IntervalArchive(self.store.path).read_local,
             graph=self.graph.now,
+            history=self.history,
             community=self.community,
             addresses=lambda: mesh_addresses(self.config.mesh.interfaces, self.config.mesh.port),
             setup_url=f"http://{LAN_ADDRESS}/",

@@ -15,6 +15,7 @@ from node.app.admin_access import AdminAccessService
 from node.app.admin_backup import AdminBackupService
 from node.app.admin_community import AdminCommunityService
 from node.app.admin_content import AdminContentService
+from node.app.admin_history import AdminHistoryService, HistoryReader
 from node.app.admin_members import AdminMembersService
 from node.app.admin_people import AdminPeopleService
 from node.app.admin_sessions import ADMIN, Signed
@@ -155,6 +156,7 @@ class AdminService:
         portal_url: Callable[[], str],
         languages: Callable[[], Mapping[str, str]],
         graph: Callable[[], NodeGraph],
+        history: HistoryReader,
         fingerprint: Callable[[], str],
         read_intervals: ReadIntervals,
         community: CommunityService,
@@ -168,7 +170,11 @@ class AdminService:
         self._archive, self._clock, self._config = archive, clock, config
         self.access, self.adoption, self.fingerprint = access, adoption, fingerprint
         self.metrics_token = MetricsToken(archive, clock, secrets.token_bytes)
-        self.graph, self.shared_files = graph, shared_files
+        self.graph, self.history, self.shared_files = (
+            graph,
+            AdminHistoryService(history, config.admin),
+            shared_files,
+        )
         self.meanings = RuleMeanings(adoption.version_text)
         self._hashing, self._previewing, self._read_intervals = asyncio.Lock(), asyncio.Lock(), read_intervals
         self._portal_url, self._languages = portal_url, languages

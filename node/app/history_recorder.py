@@ -66,7 +66,7 @@ class HistoryRecorder:
         read_machine: Callable[[], Mapping[str, int]],
     ) -> None:
         """`each_step`: with the seconds since its last call. `read_machine` blocks."""
-        self._archive, self._clock, self._zone = archive, clock, zone
+        self._archive, self._clock, self.zone = archive, clock, zone
         self._each_second, self._each_step, self._read_machine = each_second, each_step, read_machine
         self._buffer = HistoryBuffer()
         self._ticked, self._disk = asyncio.Event(), asyncio.Lock()
@@ -116,17 +116,17 @@ class HistoryRecorder:
         if step_s == RECENT_S:
             begin_s = max(begin_s, end_s - HOUR_S)
             return window(
-                series, step_s, (begin_s, end_s), self._zone, lambda at: self._buffer.recent(name, at)
+                series, step_s, (begin_s, end_s), self.zone, lambda at: self._buffer.recent(name, at)
             )
         try:
             async with asyncio.timeout(READ_S), self._disk:
-                days = chunk_days(step_s, begin_s, end_s, self._zone)
+                days = chunk_days(step_s, begin_s, end_s, self.zone)
                 stored = await asyncio.to_thread(self._archive.read, name, step_s, days)
                 return stored_window(
                     series,
                     step_s,
                     (begin_s, end_s),
-                    self._zone,
+                    self.zone,
                     chunks=stored.chunks,
                     hours=self._hours(stored.hours, name),
                 )
@@ -193,7 +193,7 @@ class HistoryRecorder:
         present, now_s = tuple(self._buffer.hours), self.now_s()
         today = (max(taken) if now_s is None else now_s) // DAY_S
         try:
-            await asyncio.to_thread(self._archive.store, taken, present, today, self._zone)
+            await asyncio.to_thread(self._archive.store, taken, present, today, self.zone)
         except BaseException:
             self._buffer.not_stored(taken)
             raise

@@ -80,6 +80,7 @@ from node.units import (
 from node.uplink.line import Sample
 from node.uplink.queueing_delay import RoundTrip
 from tests.fakes.backups import FakeBackups
+from tests.fakes.history_windows import VillageHistory
 from tests.fakes.kernel import FakeKernel
 from tests.fakes.members import COMMUNITY, guest_account, make_registry
 from tests.fakes.prober import FakeProber
@@ -261,6 +262,7 @@ class UseCases:
                 pages=lambda: self.node.node_pages,
                 civil=self.node.clock.civil,
             ).now,
+            history=VillageHistory(),
             community=self.node.community,
             addresses=lambda: self.node.mesh_addresses,
             setup_url="http://10.20.0.1/",
