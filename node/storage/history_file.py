@@ -116,7 +116,8 @@ class HistoryFile:
     def _open(self, *, is_reading: bool) -> Connection:
         if not is_reading:
             self._path.touch(mode=PRIVATE_MODE)
-        uri = f"file:{quote(str(self._path))}?mode={'ro' if is_reading else 'rw'}"
+        # Also to read: what a power cut left unfinished has to be undone first. A file that only can be read is only read.
+        uri = f"file:{quote(str(self._path))}?mode=rw"
         db = sqlite3.connect(uri, uri=True, isolation_level=None, timeout=LOCKED_S)
         try:
             db.execute("PRAGMA cache_size = -500")  # kB
