@@ -73,7 +73,9 @@ def _welcome(context: RequestContext, word: Word, form: Form, status: int) -> Ou
     """The first page again with the typed values; a blocked device gets the reason instead."""
     guest = context.guest()
     if guest.state == "removed":
-        return PageResponse(info_pages.removed(context, guest.removed_because or ""), 403)
+        return PageResponse(
+            info_pages.removed(context, guest.removed_because or "", guest.removed_for_s), 403
+        )
     return PageResponse(splash.splash(context, word, _typed(form)), status)
 
 

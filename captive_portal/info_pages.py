@@ -86,6 +86,8 @@ class RefusedPage:
     """An administrator blocked the device; otherwise a rule refused."""
     forgetful: bool = False
     """The node's storage fails now."""
+    for_s: int | None = None
+    """Seconds until the block ends; None if only an admin ends it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -166,5 +168,5 @@ def refused(context: RequestContext, why: views.Refused) -> RefusedPage:
     return RefusedPage(context.place(), reason, forgetful=why.reason == "memory")
 
 
-def removed(context: RequestContext, because: str) -> RefusedPage:
-    return RefusedPage(context.place(), because[:SENTENCE_CHARACTERS_MAX], removed=True)
+def removed(context: RequestContext, because: str, for_s: int | None = None) -> RefusedPage:
+    return RefusedPage(context.place(), because[:SENTENCE_CHARACTERS_MAX], removed=True, for_s=for_s)

@@ -26,7 +26,9 @@ async def home(context: RequestContext) -> Outcome:
     """Splash page, wait for a sponsor, account page or the reason of a block, by the state of the device."""
     guest = context.guest()
     if guest.state == "removed":
-        return PageResponse(info_pages.removed(context, guest.removed_because or ""), 403)
+        return PageResponse(
+            info_pages.removed(context, guest.removed_because or "", guest.removed_for_s), 403
+        )
     begun = splash.begun(context) if context.query else splash.NOTHING
     if begun is not splash.NOTHING and begun != splash.NOTHING:
         return PageResponse(splash.splash(context, typed=begun))

@@ -15,6 +15,7 @@ from mesh.roster import nodes_digest
 from mesh.secret_exchange import SECRETS_EXTENSION
 from mesh.secret_service import SecretService
 from mesh.signed_statement import FILE_KIND, SignedStatement, as_json, read_statement
+from mesh.version_limit import VERSIONS_OF_A_DECISION
 from node.errors import StorageTrouble
 from node.identity import human_form
 from node.units import NodeId
@@ -89,6 +90,10 @@ class CommunityService:
     def is_member(self) -> bool:
         """Whether the record that this node follows has it as a member."""
         return self.state is not None and self.own in self.state.nodes()
+
+    def version_max(self) -> int:
+        """The greatest version that a registry record of another node may have now."""
+        return self.state.version_max if self.state is not None else VERSIONS_OF_A_DECISION
 
     def removed(self) -> tuple[str, ...]:
         """Names of the nodes that were removed, and may still hold copies of what they received."""

@@ -15,6 +15,7 @@ from mesh.invite import Invite, InviteUse, invite_rank, read_invite, read_use
 from mesh.membership import Membership, is_signed_by_enough, membership_rank, read_membership
 from mesh.page_format import Malformed
 from mesh.signed_statement import SignedStatement, are_signatures_valid, merged, only_of
+from mesh.version_limit import VersionLimit
 from node.units import NodeId
 
 SIBLINGS_MAX = 8
@@ -82,6 +83,7 @@ class CommunityState:
         self._path: tuple[_Version, ...] = ()
         self._trusted: frozenset[NodeId] = frozenset()
         self._names: dict[str, SignedStatement] = {}
+        self._limit = VersionLimit()
         self._members: tuple[MemberView, ...] | None = None
         self._invites: tuple[InviteView, ...] | None = None
         """Both are kept until something changes, because each reads all statements."""
@@ -196,6 +198,11 @@ class CommunityState:
     def nodes(self) -> frozenset[NodeId]:
         """The nodes that are members now."""
         return frozenset(view.node for view in self.members() if view.state == "active")
+
+    @property
+    def version_max(self) -> int:
+        """As `VersionLimit.version_max`."""
+        return self._limit.version_max
 
     def file(self, file: FileName) -> FileView:
         """The versions of this file."""
@@ -359,6 +366,7 @@ class CommunityState:
             self._names.pop(statement.name, None)
         if new is not None:
             self._names[new.name] = new
+            self._limit.note(new)
 
     def _verified(self, statement: SignedStatement, held: SignedStatement | None) -> Outcome:
         """The statement with the signatures of both, if that is new and they are valid."""

@@ -19,6 +19,7 @@ from mesh.registry_kind import (
     registry_body,
     registry_part,
 )
+from mesh.version_limit import HELD_UP_MAX
 from node.accounts.registry_record import RecordRow, RegistryRecord, Value, value_text
 from node.units import NodeId
 
@@ -75,10 +76,10 @@ class RegistryRecords:
         self._left: dict[NodeId, int] = {}
         """Bytes of the records that each node left behind."""
 
-    def load(self, rows: Iterable[RecordRow]) -> None:
-        """Records as they were stored. Which nodes carry them is said by pages."""
+    def load(self, rows: Iterable[RecordRow], version_max: int = NUMBER_MAX) -> None:
+        """Records as they were stored; `version_max`: as for `take`. Which nodes carry them is said by pages."""
         for row in rows:
-            if row.kind in self._joins:
+            if row.kind in self._joins and row.version <= version_max + HELD_UP_MAX:
                 found = _Entry(row.version, row.until, row.text)
                 self._merge((row.kind, row.key), found)
 
@@ -119,13 +120,23 @@ class RegistryRecords:
         return found.carriers if found is not None else ()
 
     def take(
-        self, author: NodeId, part: int, records: Iterable[RegistryRecord], today: str = ""
+        self,
+        author: NodeId,
+        part: int,
+        records: Iterable[RegistryRecord],
+        today: str = "",
+        version_max: int = NUMBER_MAX,
     ) -> tuple[RegistryRecord, ...]:
         """The page of a node of the community says this in that part, instead of what it said there before; of this node
         too, when its pages are read again. Records that were over before `today` are not taken in; empty: the day is not
-        known; and none that is new of a node that left too many behind. Returns the records that are in effect because of
-        it."""
-        said = [each for each in records if each.kind in self._joins and not _is_over(each.until, today)]
+        known; none that is new of a node that left too many behind; and none of another node with a version above
+        `version_max`: when that rises, all pages are read again. Returns the records that are in effect because of it."""
+        most = version_max + HELD_UP_MAX if author == self._own else version_max
+        said = [
+            each
+            for each in records
+            if each.kind in self._joins and not _is_over(each.until, today) and each.version <= most
+        ]
         if author != self._own:
             self._silence(author, part, {(each.kind, each.key) for each in said})
             if self._left.get(author, 0) > LEFT_BYTES_MAX:
@@ -182,6 +193,10 @@ class RegistryRecords:
         """How many records this node would carry and has no room for."""
         self._unfit = {name for name in self._unfit if name in self._orphans[registry_part(*name)]}
         return len(self._unfit)
+
+    def held_up(self, version_max: int) -> int:
+        """How many records this node carries that others do not take in yet."""
+        return sum(self._own in found.carriers and found.version > version_max for _, found in self._every())
 
     def own_bytes(self) -> int:
         """Bytes of the records that this node carries."""

@@ -12,7 +12,7 @@ RULE_CHARS_MAX = 40
 ORIGIN_CHARS = 16
 """Of the id of the node where an objection was filed, in its key."""
 OBJECTIONS_OPEN_MAX = 3
-"""Unanswered objections of one account; a further one is refused with a reason."""
+"""Unanswered objections of one account that were filed here; a further one is refused with a reason."""
 OBJECTIONS_MAX = 5_000
 """On one node, including answered ones, until their retention ends."""
 OBJECTIONS_OF_GUESTS_MAX = 4_000
@@ -34,8 +34,8 @@ class Objection:
     """Empty while there is no answer."""
     answered_day: str = ""
     key: str = ""
-    """Names it at all nodes of the community: 16 hexadecimal digits by chance, a hyphen, and the beginning of the id of the
-    node where it was filed. Empty while nothing is shared."""
+    """Names it at all nodes of the community: 16 hexadecimal digits, a hyphen, and the beginning of the id of the node where
+    it was filed (see `ObjectionKeys`). Empty while nothing is shared."""
 
     @property
     def origin(self) -> str:
@@ -59,8 +59,10 @@ class Objections:
         self._by_account: dict[AccountId, dict[int, None]] = {}
         self._by_key: dict[str, int] = {}
         self._last = 0
-        self.new_key: Callable[[], str] = str
+        self.new_key: Callable[[AccountId], str] = lambda _account: ""
         """Makes the key of a new objection."""
+        self.is_filed_here: Callable[[Objection], bool] = lambda _objection: True
+        """Whether this node made its key."""
 
     def __len__(self) -> int:
         return len(self._by_number)
@@ -72,7 +74,9 @@ class Objections:
 
     def keyed(self) -> tuple[Objection, ...]:
         """Those that get a key now, because nothing was shared before; to be stored."""
-        named = [replace(each, key=self.new_key()) for each in self._by_number.values() if not each.key]
+        named = [
+            replace(each, key=self.new_key(each.account)) for each in self._by_number.values() if not each.key
+        ]
         named = [each for each in named if each.key]
         for each in named:
             self._put(each)
@@ -95,9 +99,9 @@ class Objections:
         return (*unanswered, *reversed(answered))
 
     def has_room(self, account: AccountId, *, suspends: bool = False) -> bool:
-        """Whether this account may file one more objection. `suspends`: one that suspends a step of a ladder, which it may
-        beside the others."""
-        unanswered = sum(not objection.answer for objection in self.of(account))
+        """Whether this account may file one more objection, whatever other nodes tell. `suspends`: one that suspends a step
+        of a ladder, which it may beside the others."""
+        unanswered = sum(not each.answer and self.is_filed_here(each) for each in self.of(account))
         room = OBJECTIONS_OF_GUESTS_MAX if account.startswith(GUEST_PREFIX) else OBJECTIONS_MAX
         return unanswered < OBJECTIONS_OPEN_MAX + suspends and len(self) < room
 
@@ -108,7 +112,7 @@ class Objections:
         assert self.has_room(account, suspends=suspends), "ask has_room first"
         assert len(text) <= OBJECTION_CHARS_MAX, "cut it or refuse it before"
         assert len(rule) <= RULE_CHARS_MAX, "cut it or refuse it before"
-        objection = Objection(self._last + 1, account, today, rule, text, key=self.new_key())
+        objection = Objection(self._last + 1, account, today, rule, text, key=self.new_key(account))
         self._put(objection)
         return objection
 

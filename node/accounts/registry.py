@@ -18,6 +18,7 @@ from node.accounts.login_throttle import LoginThrottle
 from node.accounts.member_lookup import MemberLookup
 from node.accounts.member_passphrases import DUMMY_HASH, PassphraseGone, PassphraseHash
 from node.accounts.notices import NoticeBoard
+from node.accounts.objection_keys import ObjectionKeys
 from node.accounts.objections import OBJECTION_CHARS_MAX, RULE_CHARS_MAX, Objection, Objections
 from node.accounts.registry_record import RecordRow
 from node.accounts.rule_objections import RuleObjections
@@ -403,9 +404,11 @@ class AccountRegistry:
             return ()
         return self.ladder_cases.handle(case, Answered(), at)
 
-    def share_objections(self, origin: str) -> None:
-        """From now on objections that are filed here get a key. `origin`: the beginning of this node's id."""
-        self.objections.new_key = lambda: f"{self._random(8).hex()}-{origin}"
+    def share_objections(self, origin: str, secret: bytes) -> None:
+        """From now on objections filed here get a key. `origin`: the beginning of this node's id; `secret`: a key of
+        this node alone."""
+        keys = ObjectionKeys(secret, origin, self._random)
+        self.objections.new_key, self.objections.is_filed_here = keys.new, keys.is_made_here
 
     def objection_of(self, case: LadderCase) -> Objection | None:
         """The person's objection to the case; None if it is gone, also when a later one of somebody else has its number, as

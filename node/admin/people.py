@@ -1,5 +1,6 @@
 """People: accounts online, search, blocking a device with a reason, and unblocking."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from node.accounts.codes import Code, read_code
@@ -17,12 +18,22 @@ from node.admin.routes import (
 )
 from node.app.admin import AdminService
 from node.app.admin_people import AdminDeviceRow, PersonDetails, PersonRow
+from node.app.daily_usage import DayUse
 from node.sessions.state import BECAUSE_CHARS_MAX
 from node.translator import amount_lazy, gettext_lazy, in_a_row
-from node.units import AccountId, MacAddress, parse_mac, show_rate, show_volume
+from node.units import AccountId, MacAddress, Milliseconds, parse_mac, show_rate, show_volume
 
 QUERY_CHARS_MAX = 300
 """Enough for a scanned voucher code with its URL."""
+DEVICES_MAX = 100
+PAUSES = (
+    ("0", gettext_lazy("Until somebody unblocks it")),
+    ("3600", gettext_lazy("For an hour")),
+    ("14400", gettext_lazy("For 4 hours")),
+    ("86400", gettext_lazy("For a day")),
+    ("604800", gettext_lazy("For a week")),
+)
+"""Seconds of a block, and words."""
 WAY_WORDS = {
     "terms": gettext_lazy("accepted the terms"),
     "voucher": gettext_lazy("voucher"),
@@ -66,6 +77,18 @@ class BlockedPage:
 
 
 @dataclass(frozen=True, slots=True)
+class DayLine:
+    """Use of one day."""
+
+    day: str
+    total: str
+    down: str
+    up: str
+    percent: int
+    """Of the day with most."""
+
+
+@dataclass(frozen=True, slots=True)
 class PersonPage:
     """One account and its devices."""
 
@@ -75,12 +98,37 @@ class PersonPage:
     line: PersonLine
     form: FormView
     notice: str
-    """``blocked``, ``unblocked`` or empty."""
+    """``blocked``, ``paused``, ``unblocked``, ``extended``, ``taken back`` or empty."""
+    days: tuple[DayLine, ...] = ()
+    """The last seven, the latest first; none without a decision of the community."""
+    undo: str = ""
+    """The devices that were blocked just now."""
     has_ladders: bool = False
     """Whether the rules have a ladder."""
 
     def way(self, device: AdminDeviceRow) -> str:
         return WAY_WORDS[device.way] if device.way else ""
+
+    @property
+    def could_have(self) -> tuple[str, str] | None:
+        """Download and upload; None while the uplink is not shared."""
+        rates = self.person.could_have
+        return (
+            None if rates is None else (amount_lazy(show_rate(rates.down)), amount_lazy(show_rate(rates.up)))
+        )
+
+    @property
+    def bound_for(self) -> str:
+        """For how long the rule has bound the account; empty without a session."""
+        return "" if self.person.bound_s is None else long_ago(self.person.bound_s)
+
+    def ends(self, device: AdminDeviceRow) -> str:
+        """Time until the end of its session or block; empty for no end."""
+        return "" if device.ends_s is None else long_ago(device.ends_s)
+
+    @property
+    def pauses(self) -> tuple[tuple[str, str], ...]:
+        return PAUSES
 
 
 class PeopleViews:
@@ -97,6 +145,7 @@ class PeopleViews:
             Route("GET", "/people/blocked", self._blocked),
             Route("POST", "/people/block", self._block),
             Route("POST", "/people/unblock", self._unblock),
+            Route("POST", "/people/extend", self._extend),
         )
 
     async def _list(self, request: AdminRequest) -> AdminResponse | AdminRedirect:
@@ -127,15 +176,16 @@ class PeopleViews:
         return AdminResponse(BlockedPage(page_layout(request, self._backend.site(), "/people"), rows))
 
     async def _show(self, request: AdminRequest) -> AdminResponse | AdminRedirect:
-        return self._person(request, request.query.get("id", ""))
+        return await self._person(request, request.query.get("id", ""))
 
-    def _person(
+    async def _person(
         self,
         request: AdminRequest,
         account: str,
         *,
         form: FormView | None = None,
         notice: str = "",
+        undo: str = "",
         status: int = 200,
     ) -> AdminResponse:
         person = self._people.person(account[:QUERY_CHARS_MAX], request.translations)
@@ -152,6 +202,8 @@ class PeopleViews:
                 person_line(person.row),
                 form or FormView(),
                 notice,
+                day_lines(await self._people.days(person.row.account)),
+                undo,
                 self._backend.has_ladders(),
             ),
             status,
@@ -161,15 +213,43 @@ class PeopleViews:
         account, form = request.fields.get("account", ""), TypedForm(request.fields)
         wanted = gettext_lazy("Write a reason: the person will read it.")
         because = form.line("because", BECAUSE_CHARS_MAX, wanted=wanted)
-        mac = self._mac(form)
+        mac, before = self._mac(form), self._blocked_of(account)
+        lasts_s = int(form.choice("lasts", [value for value, _ in PAUSES], "0"))
         if not form.errors:
-            wrong = await self._people.block(account, mac, because)
+            lasts_ms = Milliseconds(1000 * lasts_s) if lasts_s else None
+            wrong = await self._people.block(account, mac, because, lasts_ms)
             form.take((wrong,) if wrong else (), "because")
         if form.errors:
-            return self._person(request, account, form=form.view(), status=422)
-        return self._person(request, account, notice="blocked")
+            return await self._person(request, account, form=form.view(), status=422)
+        undo = " ".join(sorted(self._blocked_of(account) - before))
+        return await self._person(request, account, notice="paused" if lasts_s else "blocked", undo=undo)
+
+    def _blocked_of(self, account: str) -> set[MacAddress]:
+        name = AccountId(account[:QUERY_CHARS_MAX])
+        return {device.mac for device in self._people.devices(name) if device.state == "blocked"}
+
+    async def _extend(self, request: AdminRequest) -> AdminResponse | AdminRedirect:
+        account = request.fields.get("account", "")[:QUERY_CHARS_MAX]
+        if request.fields.get("do") == "undo":
+            await self._people.take_back_extension(account)
+            return await self._person(request, account, notice="taken back")
+        wrong = await self._people.extend(account)
+        return (
+            refused(wrong) if wrong is not None else await self._person(request, account, notice="extended")
+        )
+
+    async def _undo_block(self, request: AdminRequest) -> AdminResponse:
+        """Unblocks the devices that were blocked together."""
+        account = request.fields.get("account", "")
+        wanted = set(request.fields.get("undo", "").split()[:DEVICES_MAX])
+        for mac in sorted(self._blocked_of(account)):
+            if mac in wanted:
+                await self._people.unblock(mac)
+        return await self._person(request, account, notice="unblocked")
 
     async def _unblock(self, request: AdminRequest) -> AdminResponse | AdminRedirect:
+        if "undo" in request.fields:
+            return await self._undo_block(request)
         form = TypedForm(request.fields)
         mac = self._mac(form)
         if mac is None:
@@ -181,7 +261,7 @@ class PeopleViews:
             return refused(wrong)
         account = request.fields.get("account", "")
         return (
-            self._person(request, account, notice="unblocked")
+            await self._person(request, account, notice="unblocked")
             if account
             else AdminRedirect("/people/blocked")
         )
@@ -195,6 +275,21 @@ class PeopleViews:
         except ValueError:
             form.refuse("device", gettext_lazy("Choose one of the devices, or all of them."))
             return None
+
+
+def day_lines(days: Sequence[DayUse]) -> tuple[DayLine, ...]:
+    """Formats days; each bar is relative to the day with most."""
+    most = max((each.used.total for each in days), default=0)
+    return tuple(
+        DayLine(
+            each.day,
+            amount_lazy(show_volume(each.used.total)),
+            amount_lazy(show_volume(each.used.down)),
+            amount_lazy(show_volume(each.used.up)),
+            each.used.total * 100 // most if most else 0,
+        )
+        for each in days
+    )
 
 
 def person_line(row: PersonRow) -> PersonLine:

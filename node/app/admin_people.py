@@ -9,6 +9,7 @@ from node.accounts.device_bindings import Binding
 from node.accounts.objections import Objection
 from node.accounts.registry import AccountRegistry
 from node.accounts.vouchers import Voucher, VoucherView
+from node.app.daily_usage import DayUse, week_of
 from node.characters import plain
 from node.control.reconciler import Reconciler
 from node.errors import Finding
@@ -17,8 +18,10 @@ from node.governance.rules import Way
 from node.governance.sentences import allowance_in
 from node.sessions import state as session_state
 from node.translator import ENGLISH, Translator, gettext_lazy
-from node.units import NO_RATES, AccountId, Bytes, MacAddress, Rates, parse_mac
+from node.units import NO_RATES, AccountId, Bytes, MacAddress, Milliseconds, Monotonic, Rates, parse_mac
 
+UNDONE_MAX = 100
+"""Accounts whose last extension can be taken back."""
 FOUND_MAX = 500
 """Most accounts that one search returns; a longer query returns fewer."""
 
@@ -60,6 +63,8 @@ class AdminDeviceRow:
     """Reason of the block."""
     came_from: str = ""
     """The node where its session began; empty if here."""
+    ends_s: int | None = None
+    """Seconds until the end of its session, or of its block; None without one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,6 +84,14 @@ class PersonDetails:
     """At once, at each node; None for no limit."""
     devices_on: int = 0
     """Devices with a session, at all nodes together."""
+    could_have: Rates | None = None
+    """If it began to transfer now; None while the uplink is not shared, and without a session."""
+    bound_s: int | None = None
+    """For how long `rule` has bound it, as far as this node saw; None without a session."""
+    can_extend: bool = False
+    """A session of it ends, and not because a voucher does."""
+    shows_days: bool = False
+    """The community decided that admins may see its use by day."""
 
     @property
     def is_over_limit(self) -> bool:
@@ -96,6 +109,8 @@ class AdminPeopleService:
         """Name, or else the start of the id, of the node where the device's session began; empty if here."""
         self.devices_with_sessions: Callable[[AccountId], int] = lambda _account: 0
         """On all nodes of the community."""
+        self._before: dict[AccountId, dict[MacAddress, Monotonic]] = {}
+        """The ends of sessions before they were extended."""
 
     def find(self, query: str) -> Sequence[AccountId]:
         """Accounts online, the busiest first; with a query, all accounts whose id, name, device or voucher
@@ -146,7 +161,27 @@ class AdminPeopleService:
             is_member=is_member,
             devices_max=self._reconciler.effective_policy.devices_max(name, allowance),
             devices_on=self.devices_with_sessions(name),
+            could_have=self._reconciler.effective_policy.present_share(name),
+            bound_s=self._bound_s(name, rule),
+            can_extend=bool(self._extendable(name)),
+            shows_days=self.shows_days,
         )
+
+    @property
+    def shows_days(self) -> bool:
+        """Whether the community decided that admins may see the use of an account by day."""
+        return bool(self._reconciler.active_ruleset.ruleset.usage_by_day_by)
+
+    async def days(self, account: AccountId) -> tuple[DayUse, ...]:
+        """The last seven days, the latest first; none without that decision."""
+        return await week_of(self._reconciler, account) if self.shows_days else ()
+
+    def _bound_s(self, account: AccountId, rule: str) -> int | None:
+        since = self._reconciler.effective_policy.bound_since.since(account, rule)
+        return None if since is None else self._seconds_from(since)
+
+    def _seconds_from(self, since: Monotonic) -> int:
+        return max(0, self._reconciler.persistence.instant().now - since) // 1000
 
     def devices(self, account: AccountId) -> tuple[AdminDeviceRow, ...]:
         """Every known device of the account: with a session, bound, or listed in the member directory."""
@@ -165,17 +200,55 @@ class AdminPeopleService:
             if isinstance(guest, session_state.Blocked)
         ]
 
-    async def block(self, account: str, mac: MacAddress | None, because: str) -> Finding | None:
-        """Blocks a device, or all devices of the account, until it is unblocked; they are shown the
+    async def block(
+        self, account: str, mac: MacAddress | None, because: str, lasts_ms: Milliseconds | None = None
+    ) -> Finding | None:
+        """Blocks a device, or all devices of the account, for so long (None: until it is unblocked); they are shown the
         reason."""
         known = {device.mac for device in self.devices(AccountId(account)) if device.state != "blocked"}
         wanted = known if mac is None else known & {mac}
         if not wanted:
             message = gettext_lazy("This account has no such device, or it is blocked already.")
             return Finding("block", 0, message, gettext_lazy("choose another"))
+        until = None if lasts_ms is None else Monotonic(self._reconciler.persistence.instant().now + lasts_ms)
         for each in sorted(wanted):
-            await self._reconciler.block(each, because)
+            await self._reconciler.block(each, because, until)
         return None
+
+    async def extend(self, account: str) -> Finding | None:
+        """Gives each device of the account that is online a whole session from now on, if that is longer."""
+        name, now = AccountId(account), self._reconciler.persistence.instant().now
+        ends = self._reconciler.effective_policy.session_end(name, self._reconciler.allowance(name), now)
+        before = {mac: end for mac, end in self._extendable(name).items() if ends is not None and end < ends}
+        if not before or ends is None:
+            message = gettext_lazy("No session of this account can be made longer.")
+            return Finding(
+                "extend", 0, message, gettext_lazy("a voucher ends when it says; issue another one")
+            )
+        self._before.pop(name, None)
+        while len(self._before) >= UNDONE_MAX:
+            self._before.pop(next(iter(self._before)))
+        self._before[name] = before
+        for mac in before:
+            await self._reconciler.grant(mac, Milliseconds(ends - now))
+        return None
+
+    async def take_back_extension(self, account: str) -> None:
+        """Sessions that `extend` made longer end when they would have ended."""
+        now = self._reconciler.persistence.instant().now
+        for mac, end in self._before.pop(AccountId(account), {}).items():
+            await self._reconciler.grant(mac, Milliseconds(max(0, end - now)))
+
+    def _extendable(self, account: AccountId) -> dict[MacAddress, Monotonic]:
+        """The ends of its sessions that are not those of a voucher."""
+        if self._reconciler.effective_policy.voucher_end(account) is not None:
+            return {}
+        states = {mac: self._session_table.state(mac) for mac in self._session_table.devices_of(account)}
+        return {
+            mac: state.until
+            for mac, state in states.items()
+            if isinstance(state, session_state.Authorized) and state.until is not None
+        }
 
     async def unblock(self, mac: MacAddress) -> Finding | None:
         if not isinstance(self._session_table.state(mac), session_state.Blocked):
@@ -211,6 +284,7 @@ class AdminPeopleService:
         guest, bound = self._session_table.state(mac), self._registry.bindings.get(mac)
         is_online = isinstance(guest, session_state.Authorized)
         is_blocked = isinstance(guest, session_state.Blocked)
+        ends = guest.until if isinstance(guest, session_state.Authorized | session_state.Blocked) else None
         return AdminDeviceRow(
             mac=mac,
             account=self._reconciler.account_of(mac),
@@ -220,6 +294,9 @@ class AdminPeopleService:
             since_day="" if bound is None else bound.bound_day,
             because=guest.because if isinstance(guest, session_state.Blocked) else "",
             came_from=self.came_from(mac) if is_online else "",
+            ends_s=None
+            if ends is None
+            else max(0, ends - self._reconciler.persistence.instant().now) // 1000,
         )
 
     def _way(self, mac: MacAddress, bound: Binding | None, *, is_online: bool) -> Way | None:

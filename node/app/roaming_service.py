@@ -402,7 +402,7 @@ class RoamingService:
             self._has_work.set()
             return
         match event:
-            case session_state.BlockedByAdmin(because):
+            case session_state.BlockedByAdmin(because, _):
                 self._tell_block(mac, because, at)
                 self._tell_end(mac, at)
             case session_state.Unblocked():

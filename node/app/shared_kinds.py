@@ -1,5 +1,8 @@
 """What the nodes of a community tell each other about people: every kind of record is registered here."""
 
+from collections.abc import Callable
+
+from mesh.page_format import NUMBER_MAX
 from node.accounts import card_records, objection_records, passphrase_records
 from node.accounts.objections import ORIGIN_CHARS
 from node.accounts.registry_record import RegistryRecord
@@ -9,13 +12,23 @@ from node.control.ports import Clock
 from node.control.reconciler import Reconciler
 
 
-def shared_registry(reconciler: Reconciler, clock: Clock) -> SharedRegistry:
-    """The records of this node, to be connected with the mesh."""
+def shared_registry(
+    reconciler: Reconciler,
+    clock: Clock,
+    secret: bytes,
+    version_max: Callable[[], int] = lambda: NUMBER_MAX,
+) -> SharedRegistry:
+    """The records of this node, to be connected with the mesh. `secret`: a key of this node alone; `version_max`: as for
+    `RegistryRecords.take`."""
     shared = SharedRegistry(
-        reconciler.node, registry=reconciler.registry, persistence=reconciler.persistence, clock=clock
+        reconciler.node,
+        registry=reconciler.registry,
+        persistence=reconciler.persistence,
+        clock=clock,
+        version_max=version_max,
     )
     _share_credentials(shared, reconciler)
-    _share_objections(shared, reconciler)
+    _share_objections(shared, reconciler, secret)
     vouchers = SharedVouchers(reconciler.node, reconciler, shared, clock)
     shared.batches = vouchers
     shared.beside.append(vouchers.run)
@@ -41,9 +54,9 @@ def _share_credentials(shared: SharedRegistry, reconciler: Reconciler) -> None:
     shared.register(card_records.KIND, card_records.card_record, apply_cards, join=card_records.join_cards)
 
 
-def _share_objections(shared: SharedRegistry, reconciler: Reconciler) -> None:
+def _share_objections(shared: SharedRegistry, reconciler: Reconciler, secret: bytes) -> None:
     registry, persistence = reconciler.registry, reconciler.persistence
-    registry.share_objections(reconciler.node[:ORIGIN_CHARS])
+    registry.share_objections(reconciler.node[:ORIGIN_CHARS], secret)
 
     def apply(record: RegistryRecord) -> None:
         persistence.pending.add(objection_records.apply_objection(record, registry, persistence.instant()))

@@ -15,9 +15,11 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
 
+from mesh.page_format import NUMBER_MAX
 from mesh.ports import SharedBatches
 from mesh.registry_kind import is_record_key, is_value
 from mesh.registry_records import Join, RecordKey, RegistryRecords
+from mesh.version_limit import VERSIONS_OF_A_DECISION
 from node.accounting.periods import DAY_UNKNOWN
 from node.accounts.changes import Change, RecordGone, RecordRow
 from node.accounts.registry import AccountRegistry
@@ -25,6 +27,7 @@ from node.accounts.registry_record import RegistryRecord, Value, row_of_record
 from node.control.persistence import PersistenceQueue
 from node.control.ports import Clock
 from node.control.steady_clock import SteadyClock
+from node.translator import ngettext_lazy
 from node.units import NodeId
 
 LOOK_EVERY_S = 600.0
@@ -61,8 +64,15 @@ class SharedRegistry:
     """The records of this node. Implements `mesh.ports.SharedRecords`. Used only from the event loop's thread."""
 
     def __init__(
-        self, own: NodeId, *, registry: AccountRegistry, persistence: PersistenceQueue, clock: Clock
+        self,
+        own: NodeId,
+        *,
+        registry: AccountRegistry,
+        persistence: PersistenceQueue,
+        clock: Clock,
+        version_max: Callable[[], int] = lambda: NUMBER_MAX,
     ) -> None:
+        """`version_max`: as for `RegistryRecords.take`."""
         self._registry, self._persistence, self._clock = registry, persistence, clock
         self._kinds: dict[str, SharedKind] = {}
         self._joins: dict[str, Join | None] = {}
@@ -72,7 +82,9 @@ class SharedRegistry:
         self.batches: SharedBatches | None = None
         self.beside: list[Callable[[], Coroutine[None, None, None]]] = []
         """What else runs while this does."""
-        self.generation = 0
+        self._version_max = version_max
+        self._reads = 0
+        """How many times all pages had to be read; 0 until the database is read."""
         self._day, self._latest_day = "", ""
         """Today when it was looked whether records are over, and the latest day on which pages were read since then."""
         self._early: list[Change] = []
@@ -110,6 +122,11 @@ class SharedRegistry:
             self._plentiful.add(kind)
 
     @property
+    def generation(self) -> int:
+        """Another one when all pages have to be read again; 0 until the database is read."""
+        return self._reads and self._reads + self._version_max() // VERSIONS_OF_A_DECISION
+
+    @property
     def kinds(self) -> tuple[str, ...]:
         """Those that were registered."""
         return tuple(self._kinds)
@@ -143,7 +160,7 @@ class SharedRegistry:
     def take(self, author: NodeId, part: int, records: Iterable[RegistryRecord]) -> None:
         today = self.today()
         self._latest_day = max(self._latest_day, today)
-        for record in self.records.take(author, part, records, today):
+        for record in self.records.take(author, part, records, today, self._version_max()):
             name = record.kind, record.key
             self._unapplied[name] = None
             self._unstored.add(name)
@@ -173,13 +190,31 @@ class SharedRegistry:
             self.woken()
 
     def warnings(self) -> tuple[str, ...]:
-        number = self.records.unfit()
-        if not number:
-            return ()
-        return (
-            f"{number} facts about people are not told to other nodes, because this node tells as much as it may: "
-            "remove what is not needed any longer",
-        )
+        unfit, held_up = self.records.unfit(), self.records.held_up(self._version_max())
+        found = []
+        if unfit:
+            found.append(
+                ngettext_lazy(
+                    "{number} fact about people is not told to other nodes, because this node tells as much as it may: "
+                    "remove what is not needed any longer.",
+                    "{number} facts about people are not told to other nodes, because this node tells as much as it may: "
+                    "remove what is not needed any longer.",
+                    unfit,
+                )
+            )
+        if held_up:
+            found.append(
+                ngettext_lazy(
+                    "{number} change of what nodes tell about people is not taken in by other nodes: a node wrote the "
+                    "greatest version that there is. 'procomu community told ACCOUNT' names it; when an admin removes it, "
+                    "the change holds everywhere.",
+                    "{number} changes of what nodes tell about people are not taken in by other nodes: a node wrote the "
+                    "greatest version that there is. 'procomu community told ACCOUNT' names it; when an admin removes it, "
+                    "the changes hold everywhere.",
+                    held_up,
+                )
+            )
+        return tuple(found)
 
     # --- what changes here --------------------------------------------------------------------
 
@@ -219,8 +254,8 @@ class SharedRegistry:
 
     def _recall(self, stored: Iterable[RecordRow]) -> Iterable[Change]:
         """The registry was loaded: put what changed while nothing was shared, and from here on what changes."""
-        self.records.load(stored)
-        self.generation += 1
+        self.records.load(stored, self._version_max())
+        self._reads += 1
         early, self._early = self._early, []
         rows: list[RecordRow] = []
         found: set[RecordKey] = set()
@@ -294,7 +329,7 @@ class SharedRegistry:
     def _forget(self) -> None:
         today = self.today()
         if today < max(self._day, self._latest_day) and self.generation:
-            self.generation += 1  # what seemed over is read again
+            self._reads += 1  # what seemed over is read again
         if today and not self._day and self.generation:
             self._reapply()
         self._day, self._latest_day = today, ""

@@ -121,6 +121,8 @@ class GuestView:
     """The smallest remainder of the account's quotas; None without quotas."""
     devices: tuple[DeviceView, ...] = ()
     removed_because: str | None = None
+    removed_for_s: int | None = None
+    """Seconds until the block ends; None if only an admin ends it."""
     way: Way | None = None
     """How the device joined; in state `expired`, how the ended session began."""
     name: str = ""
@@ -222,6 +224,12 @@ RefusalReason = Literal[
     "memory",  # the node's storage fails now; its log and its admins get the reason
     "rules-over",  # these rules do not wait, so nobody can object to them
     "no-passphrase",  # the account has no passphrase, and the first one can only be set with a card
+]
+
+
+JoinFailure = Literal[
+    RefusalReason,
+    "device-limit",  # the account has as many devices as it may have at once
 ]
 
 
@@ -336,6 +344,9 @@ class AccountViews:
             seconds_left=None,
             bytes_left=None,
             removed_because=guest.because if isinstance(guest, session_state.Blocked) else None,
+            removed_for_s=self._seconds_to(guest.until, now)
+            if isinstance(guest, session_state.Blocked) and guest.until is not None
+            else None,
             way=self._ended_way(mac, now) if isinstance(guest, session_state.Expired) else None,
             asked_for=self._asked_for(mac, now),
             went_unanswered=self._registry.sponsorship.went_unanswered(mac, now),

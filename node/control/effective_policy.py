@@ -8,6 +8,7 @@ from node.accounting.periods import period_name
 from node.accounts.changes import Batch, Binding, Change, SavedVoucher, Unbound
 from node.accounts.registry import AccountRegistry
 from node.control.accounting_cycle import CycleResult
+from node.control.binding_times import BindingTimes
 from node.control.ports import Clock
 from node.control.rates import BusyCeiling
 from node.enforcement.htb_classes import GuaranteedParts, Promises, promises
@@ -18,7 +19,7 @@ from node.governance.members import MemberDirectory
 from node.governance.rule_evaluation import Evaluator
 from node.governance.rules import GUEST_TIER, LATE_DUES, ActiveRuleset, without_reserve
 from node.sessions.present_shares import PresentShares
-from node.sessions.state import Authorized, Shortened
+from node.sessions.state import Authorized, Blocked, Shortened
 from node.sessions.table import GUESTS_MAX, SessionTable
 from node.sessions.traffic_classes import as_kept, class_of_idle_accounts, pool_account, pools, shaped_classes
 from node.units import NO_USAGE, AccountId, MacAddress, Milliseconds, Monotonic, Now, Rates, Usage, lowest
@@ -51,12 +52,15 @@ class EffectivePolicy:
         self.session_table = SessionTable(self.account_of, guests_max)
         self.allowances: dict[AccountId, Allowance] = {}
         """Of all accounts with an authorized session, without remaining quotas."""
+        self.bound_since = BindingTimes()
         self._promises = Promises()
         """Of the last plan."""
         self.measured: Rates | None = None
         """What the uplink carries now; None where the stated rate is shared."""
         self.in_use: Mapping[AccountId, Rates] = {}
         """Mean rate of each account that transferred anything in the last reading."""
+        self.counted = NO_USAGE
+        """What was counted for people since the node started."""
         self._is_busy = False
         self._classes: Mapping[int, ShapedClass] = {}
         """Of the last plan."""
@@ -192,6 +196,7 @@ class EffectivePolicy:
         self.allowances = {
             account: self.policy_for(account) for account in self.session_table.accounts_here()
         }
+        self.bound_since.observe(self.allowances, self._clock.monotonic())
         self._make_pools()
 
     def welcome(self, mac: MacAddress) -> None:
@@ -199,12 +204,14 @@ class EffectivePolicy:
         account = self.session_table.session_entries[mac].account
         if self.session_table.is_admitted(mac) and account not in self.allowances:
             allowance = self.allowances[account] = self.policy_for(account)
+            self.bound_since.begin(account, allowance, self._clock.monotonic())
             if allowance.pool is not None:
                 self.session_table.minor(pool_account(allowance.pool))
 
     def take(self, measured: CycleResult) -> bool:
-        """Takes over the allowances of a cycle; True when some account's limits changed. A result of rules that are no
-        longer in force is ignored."""
+        """Takes over what a cycle counted, and its allowances; True when some account's limits changed. Allowances of rules
+        that are no longer in force are ignored."""
+        self.counted += measured.booked.total
         if measured.evaluator is not self.evaluator:
             return False
         changed = measured.allowances != self.allowances
@@ -213,6 +220,8 @@ class EffectivePolicy:
         newcomers = missing & self.session_table.accounts_here() if missing else missing
         kept = {account: self.allowances[account] for account in newcomers}
         self.allowances = {**measured.allowances, **kept}
+        if changed:
+            self.bound_since.observe(self.allowances, self._clock.monotonic())
         self._make_pools()
         return changed
 
@@ -244,6 +253,14 @@ class EffectivePolicy:
             mac
             for mac, guest in self.session_table.guests.items()
             if isinstance(guest, Authorized) and guest.is_over(now)
+        )
+
+    def blocks_over(self, now: Monotonic) -> tuple[MacAddress, ...]:
+        """Blocked devices whose time is over."""
+        return tuple(
+            mac
+            for mac, guest in self.session_table.guests.items()
+            if isinstance(guest, Blocked) and guest.is_over(now)
         )
 
     def end_vouchers(self, macs: Iterable[MacAddress], now: Monotonic) -> tuple[MacAddress, ...]:

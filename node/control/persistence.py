@@ -199,6 +199,11 @@ class PersistenceQueue:
         news, self._has_news = self._has_news, False
         return news
 
+    @property
+    def booked_at(self) -> Monotonic:
+        """When usage was stored last; 0 before the first time."""
+        return self._stored_ms
+
     def is_due(self, now: Monotonic, every_ms: int) -> bool:
         """True when the interval has passed, an earlier write failed, or the database file was replaced."""
         is_other = self.recalled and self._generation != self._repository.generation
@@ -544,7 +549,7 @@ class PersistenceQueue:
         it again if it was blocked."""
         mac = session.mac
         if mac in self._session_table.session_entries and session.state == "removed" and mac not in erased:
-            self._session_table.handle(mac, session_state.BlockedByAdmin(session.because), now)
+            self._session_table.handle(mac, session_state.BlockedByAdmin(session.because, session.ends), now)
         return mac in self._session_table.session_entries or mac in erased
 
     def _date(self, now: Monotonic) -> None:

@@ -216,8 +216,15 @@ class Reconciler:
     async def leave(self, mac: MacAddress) -> None:
         await self._end(mac, session_state.LoggedOff())
 
-    async def block(self, mac: MacAddress, because: str) -> None:
-        await self._end(mac, session_state.BlockedByAdmin(because))
+    async def block(self, mac: MacAddress, because: str, until: Monotonic | None = None) -> None:
+        await self._end(mac, session_state.BlockedByAdmin(because, until))
+
+    async def grant(self, mac: MacAddress, lasts_ms: Milliseconds) -> None:
+        """An authorized device has a session of so long from now on, on the terms that it accepted."""
+        if self.session_table.is_admitted(mac):
+            granted = session_state.SessionGranted(self.session_table.session_entries[mac].terms, lasts_ms)
+            self.session_table.handle(mac, granted, self._clock.monotonic())
+            await self._after_change((mac,))
 
     async def unblock(self, mac: MacAddress) -> None:
         await self._end(mac, session_state.Unblocked())
@@ -528,7 +535,10 @@ class Reconciler:
             self._publish_event(
                 {"event": "expired", "mac": mac, "account": self.session_table.session_entries[mac].account}
             )
-        if ended:
+        paused = self.effective_policy.blocks_over(now)
+        for mac in paused:
+            self.session_table.handle(mac, session_state.Unblocked(), now)
+        if ended or paused:
             self._plan_applier.change()
 
     def _end_superseded(self, now: Monotonic) -> None:

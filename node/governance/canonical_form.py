@@ -74,6 +74,7 @@ def effect_fingerprint(ruleset: Ruleset) -> str:
         ladders=tuple(map(ladder_essence, ruleset.ladders)),
         joining=replace(ruleset.joining, by=""),
         preview_by="decided" if ruleset.preview_by else "",
+        usage_by_day_by="decided" if ruleset.usage_by_day_by else "",
     )
     return meaning_fingerprint(said)
 

@@ -34,6 +34,7 @@ from node.governance.expressions import (
     rates_words,
     share_words,
     step_max_sentence,
+    usage_by_day_sentence,
     waiting_sentence,
 )
 from node.governance.ladder_sentences import ladder_sentences
@@ -371,8 +372,14 @@ def _term_words(term: Term, ruleset: Ruleset, words: Translator) -> str:
             return busy_sentence(charter.busy, words)
         case "grace_days":
             return grace_sentence(ruleset.grace_days, words)
-        case "preview":
-            return preview_sentence(ruleset.preview_by, words, with_decision=False)
+        case "preview" | "usage_by_day":
+            return _kept_usage(term, ruleset, words)
+
+
+def _kept_usage(term: Term, ruleset: Ruleset, words: Translator) -> str:
+    if term == "preview":
+        return preview_sentence(ruleset.preview_by, words, with_decision=False)
+    return usage_by_day_sentence(ruleset.usage_by_day_by, words, with_decision=False)
 
 
 def _number_or_ladders(term: Term, ruleset: Ruleset, words: Translator) -> str:

@@ -166,6 +166,18 @@ def preview_sentence(by: str, words: Translator = ENGLISH, *, with_decision: boo
     return f"{text} {words.gettext('Decided in {decision}.').format(decision=by)}"
 
 
+def usage_by_day_sentence(by: str, words: Translator = ENGLISH, *, with_decision: bool = True) -> str:
+    """Whether admins may see the usage of an account by day; `by` is the decision, empty for no."""
+    if not by:
+        return words.gettext("Admins do not see what an account used on which day.")
+    text = words.gettext(
+        "Admins may see what an account used on each of the last 7 days, to help its people. Each look is written down."
+    )
+    if not with_decision:
+        return text
+    return f"{text} {words.gettext('Decided in {decision}.').format(decision=by)}"
+
+
 def grace_sentence(days: int, words: Translator = ENGLISH) -> str:
     """When dues are late."""
     text = words.ngettext(

@@ -122,6 +122,7 @@ def minutes_findings(ruleset: Ruleset) -> Iterator[Finding]:
         *((each.id, each.by, each.line) for each in ruleset.ladders),
         ("[joining]", ruleset.joining.by, 0),
         ("[preview]", ruleset.preview_by, 0),
+        ("[usage_by_day]", ruleset.usage_by_day_by, 0),
     )
     before_minutes: set[str] = set()
     for name, decision, line in (*((rule.id, rule.by, rule.line) for rule in ruleset.rules), *tables):

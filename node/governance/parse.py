@@ -114,6 +114,7 @@ def _known_tables(document: TomlDocument, findings: list[Finding]) -> None:
         "decisions",
         "dues",
         "preview",
+        "usage_by_day",
         "rule",
         "ladder",
         "test",
@@ -173,7 +174,8 @@ def _ruleset(document: TomlDocument, findings: list[Finding]) -> Ruleset:
         joining=_joining(document, findings),
         calendar=calendar,
         grace_days=_grace_days(document, findings),
-        preview_by=_preview_by(document, findings),
+        preview_by=_decided(document, "preview", findings),
+        usage_by_day_by=_decided(document, "usage_by_day", findings),
         minutes=minutes,
         uplink_name="" if lines.several else MAIN_UPLINK if only is None else only.name,
         uplinks=lines.several,
@@ -367,8 +369,9 @@ def _grace_days(document: TomlDocument, findings: list[Finding]) -> int:
     return GRACE_DAYS if days is None else days
 
 
-def _preview_by(document: TomlDocument, findings: list[Finding]) -> str:
-    table = one_table(document, "preview", findings)
+def _decided(document: TomlDocument, name: str, findings: list[Finding]) -> str:
+    """The decision of a table that has nothing else; empty without the table."""
+    table = one_table(document, name, findings)
     if table is None:
         return ""
     table.known(("by",))

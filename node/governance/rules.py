@@ -327,6 +327,8 @@ class Ruleset:
     """Of the decisions that have them."""
     preview_by: str = ""
     """The decision to keep usage in intervals of five minutes for 14 days, for previews; empty for none."""
+    usage_by_day_by: str = ""
+    """The decision that admins may see what an account used on each of the last days; empty for none."""
     observed: tuple[Rule, ...] = ()
     """Rules that are not in force: they limit and give nobody anything, and what they would do is counted."""
     uplink_name: str = MAIN_UPLINK

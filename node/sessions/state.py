@@ -40,6 +40,11 @@ class Blocked:
     """An admin ended the session; the person sees the reason. Only `Unblocked` lets the device sign in again."""
 
     because: str
+    until: Monotonic | None = None
+    """The end of a pause, at which the control loop unblocks the device; None for no end."""
+
+    def is_over(self, now: Monotonic) -> bool:
+        return self.until is not None and self.until <= now
 
 
 DeviceSession = Unauthorized | Authorized | Expired | Blocked
@@ -80,11 +85,13 @@ class BlockedByAdmin:
     """An admin ended the session, or blocked a device without one; the person sees the reason."""
 
     because: str
+    until: Monotonic | None = None
+    """None for no end."""
 
 
 @dataclass(frozen=True, slots=True)
 class Unblocked:
-    """An admin lifted the block."""
+    """An admin lifted the block, or its time is over."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -169,7 +176,7 @@ def _shorten(state: Authorized, event: Shortened, _now: Monotonic) -> Outcome:
 
 
 def _remove(_state: DeviceSession, event: BlockedByAdmin, _now: Monotonic) -> Outcome:
-    return Blocked(event.because), (Effect.TAKE_ENTRY, Effect.SAVE, Effect.STOP_PASSING)
+    return Blocked(event.because, event.until), (Effect.TAKE_ENTRY, Effect.SAVE, Effect.STOP_PASSING)
 
 
 def _wait(_state: Expired | Blocked, _event: LoggedOff | Unblocked, _now: Monotonic) -> Outcome:

@@ -23,7 +23,7 @@ class Session:
     """Version of the terms that were accepted."""
     since: Monotonic
     ends: Monotonic | None
-    """None for no end."""
+    """Of a blocked device the end of the block. None for no end."""
     because: str = ""
     """The reason an admin gave for blocking it, as shown to the person."""
 

@@ -1,9 +1,9 @@
 """Bytes that a node writes to its disk in a day for the pages and the usage of 200 other nodes of its community.
 
 The real node on an ext4 file system of its own, as in `written`; its clock is moved by hand. In a busy minute each of the
-others publishes its ten accounts once, in a quiet one a fifth of them does. Two hours of each are measured, and what the node writes
-without the others is taken off. The database has the pages of the days before, so that each page of today is on a page of
-the database of its own.
+others publishes its ten accounts once, in a quiet one a fifth of them does. Two hours of each are measured; what the
+node writes without the others is taken off. The database has the pages of the days before, so that each page of today is
+on a page of the database of its own.
 """
 
 import asyncio

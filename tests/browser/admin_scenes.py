@@ -11,14 +11,16 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlencode, urlsplit
 
+from node.accounting.ledger import UsageBucket, UsageKey
+from node.accounting.periods import last_days
 from node.accounts.account_list import account_list, account_of_short
 from node.accounts.vouchers import Batch
 from node.enforcement.plan import TableUse
 from node.governance.ladder_case import LadderCase
 from node.identity import own_node_id
-from node.units import AccountId, MacAddress, Milliseconds
+from node.units import NO_USAGE, AccountId, Bytes, MacAddress, Milliseconds, Usage
 from tests.browser.chromium import Browser
-from tests.browser.scenes import LANGUAGES, Doing, PageScene, nothing, sends
+from tests.browser.scenes import LANGUAGES, Doing, PageScene, nothing, opens_everything, sends
 from tests.fakes.admin_pages import (
     HILLS,
     ISSUER_LINK,
@@ -29,6 +31,7 @@ from tests.fakes.admin_pages import (
     PHONE,
     RULES,
     TABLET,
+    TODAY,
     admin_app,
     found_community,
     name_links,
@@ -95,6 +98,26 @@ async def _busy_hour(app: UseCases) -> None:
     await app.transfer(_NOW)
     mark = app.loop.session_table.session_entries[PHONE].mark
     app.node.kernel.table = TableUse(2_310, 65_536, (mark, 214))
+
+
+def open_with_days() -> AbstractAsyncContextManager[int]:
+    """The admin server of a node whose community decided that admins see use by day, and where people used some."""
+
+    async def fill(app: UseCases) -> None:
+        await populate(app)
+        for day, gigabytes in zip(last_days(6, TODAY), (3, 0, 7, 4, 2, 1), strict=True):
+            used = Usage(Bytes(gigabytes * 1_000_000_000), Bytes(90_000_000))
+            key = UsageKey(HILLS.node, "1-chance", AccountId("ana"), day)
+            app.loop.merge(key, UsageBucket(used, NO_USAGE))
+        await _busy_hour(app)
+
+    return _served(fill, RULES + USAGE_BY_DAY)
+
+
+USAGE_BY_DAY = """
+[usage_by_day]
+by = "D-2026-021"
+"""
 
 
 def open_with_a_crowd(accounts: int = 24) -> AbstractAsyncContextManager[int]:
@@ -362,6 +385,7 @@ by = "D-2026-020"
 """
 )
 _has_a_key = _and_goes("/backups", sends("/backups/key"))
+_has_a_metrics_token = _and_goes("/access", sends("/access/metrics"))
 _has_a_passphrase = _and_goes("/passphrase", sends("/passphrase", **_ANA))
 
 _OWN_NODE = own_node_id(KEY)
@@ -515,6 +539,19 @@ ADMIN_SCENES = (
     _admin("people", "people", "/people"),
     _admin("nobody found", "people", "/people", after=sends("/people", q="zebedee")),
     _admin("one account", "person", "/people/account?id=ana"),
+    _admin("one account with its days", "person", "/people/account?id=ana", server=open_with_days),
+    _admin(
+        "one account paused",
+        "person",
+        "/people/account?id=ana",
+        after=sends("/people/block", because="Come and talk to us.", lasts="3600"),
+    ),
+    _admin(
+        "a whole session again",
+        "person",
+        "/people/account?id=guest-02",
+        after=sends("/people/extend"),
+    ),
     _admin("no reason given", "person", "/people/account?id=ana", after=sends("/people/block", because=" ")),
     _admin("an account whose device walks", "person", "/people/account?id=ana", server=open_with_walkers),
     _admin("one account taken off", "person", "/people/account?id=ana", before=_BLOCKED),
@@ -551,6 +588,12 @@ ADMIN_SCENES = (
     _admin("nodes of a community", "nodes", "/nodes", server=open_with_nodes),
     _admin("a network of one node", "network", "/network"),
     _admin("the network", "network", "/network", server=open_with_nodes),
+    _admin("the line's last day", "history", "/history"),
+    _admin("the line's last month", "history", "/history?series=line_down&last=30d"),
+    _admin("the temperature of an hour", "history", "/history?series=temperature&last=1h"),
+    _admin("three years of devices", "history", "/history?series=devices&last=3y"),
+    _admin("a month of refusals", "history", "/history?series=refusals&last=30d"),
+    _admin("a series that there is not", "trouble", "/history?series=nothing"),
     _admin("files without a record", "files of all nodes", "/rules/shared"),
     _admin("rules that differ", "files of all nodes", "/rules/shared", server=open_with_shared_files),
     _admin("members of a split", "files of all nodes", "/members/shared", server=open_with_shared_files),
@@ -583,6 +626,8 @@ ADMIN_SCENES = (
     _admin("another passphrase", "own passphrase", "/passphrase", before=_has_a_passphrase),
     _admin("a link without a name", "access", "/access", after=sends("/access", name="")),
     _admin("a link for a counter", "link", "/access", after=sends("/access", name="counter")),
+    _admin("a token exists", "access", "/access", before=_has_a_metrics_token, after=opens_everything),
+    _admin("a new token for metrics", "metrics token", "/access", after=sends("/access/metrics")),
     _admin("no recovery key yet", "backups", "/backups"),
     _admin("a new recovery key", "recovery key", "/backups", after=sends("/backups/key")),
     _admin("backups with a key", "backups", "/backups", before=_has_a_key),

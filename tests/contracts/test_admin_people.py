@@ -108,6 +108,73 @@ async def test_a_voucher_code_finds_its_account_and_is_in_no_address(browser):
     assert not re.findall(rf'(?:href|action)="[^"]*{code}', page)
 
 
+async def test_a_pause_ends_by_itself_and_says_when_to_the_admin_and_the_person(browser):
+    _, page = await browser.send(
+        "/people/block", account="ana", because="Backups by day, please.", lasts="3600"
+    )
+    assert "When the time is over" in page
+    assert "It ends in 60 min" in page
+    assert states(browser, "ana")[PHONE] == ("removed", "Backups by day, please.")
+    assert browser.app.portal.guest(PHONE).removed_for_s == 3600
+    await browser.app.pass_time(3_599_000)
+    assert states(browser, "ana")[PHONE][0] == "removed"
+    await browser.app.pass_time(1_000)
+    assert {state for state, _ in states(browser, "ana").values()} == {"waiting"}
+    response, _ = await browser.send("/people/block", account="ana", because="x", lasts="-1")
+    assert 422 == response.status
+
+
+async def test_a_block_of_all_devices_is_undone_with_one_button(browser):
+    _, page = await browser.send("/people/block", account="ana", because="Wrong person.")
+    assert {state for state, _ in states(browser, "ana").values()} == {"removed"}
+    fields = {"account": "ana", "undo": shown_undo(page)}
+    response, page = await browser.send("/people/unblock", **fields)
+    assert (200, True) == (response.status, "It can join again" in page)
+    assert {state for state, _ in states(browser, "ana").values()} == {"waiting"}
+    _, page = await browser.send("/people/unblock", account="ana", undo=f"{STRANGER} nonsense " * 400)
+    assert browser.app.portal.guest(STRANGER).state == "removed", "it is not a device of this account"
+
+
+def shown_undo(page: str) -> str:
+    return field_in(page, "undo")
+
+
+async def test_a_session_is_made_longer_and_that_is_taken_back(browser):
+    def left() -> int | None:
+        return browser.app.portal.guest(TABLET).seconds_left
+
+    before = left()
+    assert before is not None
+    response, _ = await browser.send("/people/extend", account="guest-02")
+    assert 404 == response.status, "it began just now"
+    await browser.app.pass_time(3_600_000)
+    _, page = await browser.send("/people/extend", account="guest-02")
+    assert "A whole session begins now." in page
+    assert before == left()
+    _, page = await browser.send("/people/extend", account="guest-02", do="undo")
+    assert before - 3600 == left()
+    _, page = await browser.send("/people/extend", account="guest-02", do="undo")
+    assert before - 3600 == left(), "only once"
+
+
+async def test_use_by_day_is_shown_only_if_the_community_decided_it(browser):
+    await browser.app.use(PHONE, down=3_000_000_000)
+    _, page = await browser.get("/people/account?id=ana")
+    assert "Only its people see it." in page
+    assert "yesterday" not in page
+    await browser.app.write_rules(RULES + '[usage_by_day]\nby = "D-2026-021"\n')
+    _, page = await browser.get("/people/account?id=ana")
+    assert "yesterday" in page
+    assert "3 GB" in page
+
+
+async def test_the_page_says_what_an_account_could_have_and_since_when_a_rule_binds_it(browser):
+    await browser.app.pass_time(720_000)
+    _, page = await browser.get("/people/account?id=guest-02")
+    assert "Could have now" in page
+    assert "This has limited it for 12 min." in page
+
+
 async def test_a_device_is_blocked_with_a_reason_and_unblocked(browser):
     response, page = await browser.send(
         "/people/block", account="ana", device="02:00:00:00:00:01", because="Talk to us."

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass, field
 
+from mesh.page_format import NUMBER_MAX
 from mesh.registry_kind import RegistryContent, registry_body, registry_content
 from mesh.registry_records import RegistryRecords
 from node.accounts.registry_record import RecordRow, RegistryRecord, Value
@@ -39,13 +40,14 @@ class RecordNode:
     roster: frozenset[NodeId]
     disk: RecordDisk = field(default_factory=RecordDisk)
     today: str = ""
+    version_max: int = NUMBER_MAX
 
     def __post_init__(self) -> None:
         self.start(self.disk)
 
     def start(self, disk: RecordDisk) -> None:
         self.records = RegistryRecords(self.node, JOINS)
-        self.records.load(disk.rows)
+        self.records.load(disk.rows, self.version_max)
         self.pages: dict[tuple[NodeId, int], PageVersion] = {}
         self.incarnation, self.seq, self.reserved = disk.incarnation, disk.reserved, disk.reserved
         for name, page in disk.pages:
@@ -67,7 +69,16 @@ class RecordNode:
             self.incarnation, self.seq, self.reserved = page[0] + 1, 0, 0
         said = registry_content(page[2])
         assert isinstance(said, RegistryContent)
-        self.records.take(author, part, said.records, self.today)
+        self.records.take(author, part, said.records, self.today, self.version_max)
+
+    def raise_to(self, version_max: int) -> None:
+        """Admins decided about a node: all pages are read again."""
+        self.version_max = version_max
+        self.records.read_again()
+        for (author, part), page in self.pages.items():
+            said = registry_content(page[2])
+            assert isinstance(said, RegistryContent)
+            self.records.take(author, part, said.records, self.today, self.version_max)
 
     def publish(self) -> None:
         for part in self.records.changed_parts(is_all=True):

@@ -74,7 +74,7 @@ class SharedNode:
             keep_pages=self._keep_pages,
             tick_s=0.02,
         )
-        self.shared = shared_registry(self.loop, self.clock)
+        self.shared = shared_registry(self.loop, self.clock, bytes(32))
         self.erasures = SharedErasures(self.loop, self.shared, StoredArchive(self.store).devices)
         self.erasures.names = DeviceNames(lambda: (b"names" * 8,))
         self.mesh = MeshService(

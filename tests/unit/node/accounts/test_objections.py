@@ -91,7 +91,7 @@ def test_those_of_before_get_a_key_once_when_they_are_shared():
     many.take([Objection(7, "ana", DAY, "night", "Why?")])
     assert () == many.keyed()
     keys = iter(["a-hill", "b-hill"])
-    many.new_key = lambda: next(keys)
+    many.new_key = lambda _account: next(keys)
     (named,) = many.keyed()
     assert ("a-hill", "hill", 7) == (named.key, named.origin, named.number)
     assert () == many.keyed()

@@ -26,7 +26,7 @@ class ErasingFixture:
         self.village, self.disk = ReconcilerFixture(lambda: self.disk), FakeRepository()
         self.disk.registry.save(stored)
         self.loop: Reconciler = self.village.loop()
-        self.shared: SharedRegistry = shared_registry(self.loop, self.village.clock)
+        self.shared: SharedRegistry = shared_registry(self.loop, self.village.clock, bytes(32))
         self.erasures, self.times = SharedErasures(self.loop, self.shared, self._stored), 0
         self.collected, self.stored_devices = 0, list[MacAddress]()
         self.erasures.on_erased = self._erased

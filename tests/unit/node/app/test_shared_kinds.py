@@ -13,7 +13,7 @@ ANA = AccountId("ana")
 async def test_a_change_is_stored_together_with_its_record() -> None:
     village = ReconcilerFixture(FakeRepository)
     loop = village.loop()
-    shared = shared_registry(loop, village.clock)
+    shared = shared_registry(loop, village.clock, bytes(32))
     loop.persistence.pending.add([CardsVoid(ANA, 3)])
     await loop.persistence.recall(village.clock.monotonic())
     loop.persistence.pending.add([PassphraseHash(ANA, DUMMY_HASH), Unbound(MacAddress("02:00:00:00:00:01"))])

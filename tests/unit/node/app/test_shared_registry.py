@@ -7,6 +7,7 @@ from datetime import timedelta
 import pytest
 
 from mesh.registry_kind import registry_part
+from mesh.version_limit import VERSIONS_OF_A_DECISION
 from node.accounts.changes import CardsVoid, RecordGone, RecordRow
 from node.accounts.registry_record import RegistryRecord
 from node.app import shared_registry
@@ -30,7 +31,8 @@ class SharingFixture:
         self.village = ReconcilerFixture(lambda: self.disk)
         self.loop = self.village.loop()
         self.persistence, self.clock = self.loop.persistence, self.village.clock
-        self.shared: SharedRegistry = shared_of(self.loop, self.clock)
+        self.version_max = VERSIONS_OF_A_DECISION
+        self.shared: SharedRegistry = shared_of(self.loop, self.clock, bytes(32), lambda: self.version_max)
 
     async def start(self) -> None:
         await self.persistence.recall(self.clock.monotonic())
@@ -214,3 +216,20 @@ async def test_a_record_that_is_put_here_while_others_are_applied_is_not_applied
     found = node.shared.records.effective("walk", "bb")
     assert found is not None
     assert (2, {"n": 9}) == (found.version, found.value)
+
+
+async def test_a_change_that_a_liar_holds_up_is_told_to_admins_and_all_pages_are_read_again_when_it_is_removed() -> (
+    None
+):
+    node = SharingFixture()
+    await node.start()
+    node.hear(node.version_max + 1, 7)
+    assert node.shared.records.effective("cards", "ana") is None, "above what anybody counted to"
+    node.hear(node.version_max, 7)
+    node.persistence.pending.add([CardsVoid(AccountId("ana"), 9)])
+    (warning,) = node.shared.warnings()
+    assert "1 change" in warning
+    before = node.shared.generation
+    node.version_max += VERSIONS_OF_A_DECISION
+    assert node.shared.generation > before
+    assert () == node.shared.warnings()

@@ -155,6 +155,14 @@ def test_it_is_said_when_usage_in_intervals_is_kept_from_now_on():
     ) == said.text
 
 
+def test_it_is_said_when_admins_may_see_usage_by_day_from_now_on():
+    (said,) = change_sentences(impact_of(EXAMPLE + '[usage_by_day]\nby = "D-9"\n'))
+    assert (
+        "Admins may see what an account used on each of the last 7 days, to help its people. Each look is written down. "
+        "Until now: “Admins do not see what an account used on which day.”"
+    ) == said.text
+
+
 def test_nothing_is_said_in_one_sentence():
     assert "Nothing changes for anybody." == verdict_sentence(impact_of(EXAMPLE + "# a comment\n"))
     floor = rule("clinic", 'floor = "2 Mbit/s down, 1 Mbit/s up"', '"group:clinic"')

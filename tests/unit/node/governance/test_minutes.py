@@ -78,7 +78,12 @@ def test_a_rule_whose_decision_was_voted_down_is_refused() -> None:
 
 
 @pytest.mark.parametrize(
-    "table", ['[preview]\nby = "{}"\n', '[joining]\nways = ["terms"]\nwhen_full = "ask"\nby = "{}"\n']
+    "table",
+    [
+        '[preview]\nby = "{}"\n',
+        '[usage_by_day]\nby = "{}"\n',
+        '[joining]\nways = ["terms"]\nwhen_full = "ask"\nby = "{}"\n',
+    ],
 )
 def test_usage_is_not_kept_and_joining_not_changed_by_a_decision_that_was_voted_down(table: str) -> None:
     lost = HELD.replace("yes = 27", "yes = 2")

@@ -57,6 +57,8 @@ def test_all_errors_of_a_file_are_reported_at_once_with_their_lines():
 def test_usage_in_intervals_is_kept_only_by_a_decision():
     assert "" == parse_ruleset(file_with())[0].preview_by
     assert "D-2026-9" == parse_ruleset(file_with() + '[preview]\nby = "D-2026-9"\n')[0].preview_by
+    assert "D-2026-9" == parse_ruleset(file_with() + '[usage_by_day]\nby = "D-2026-9"\n')[0].usage_by_day_by
+    assert ["E07"] == codes(file_with() + "[usage_by_day]\n")
     assert ["E07"] == codes(file_with() + "[preview]\n")
     assert ["E07"] == codes(file_with() + '[preview]\nby = "they said so"\n')
     assert ["E01", "E07"] == sorted(codes(file_with() + "[preview]\ndays = 90\n"))

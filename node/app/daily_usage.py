@@ -1,0 +1,31 @@
+"""What an account used on each of the last days, at all nodes of the community."""
+
+from dataclasses import dataclass
+
+from node.accounting.periods import last_days
+from node.control.reconciler import Reconciler
+from node.units import NO_USAGE, AccountId, Usage
+
+WEEK_DAYS = 7
+
+
+@dataclass(frozen=True, slots=True)
+class DayUse:
+    """One day, today among them as far as it has come."""
+
+    day: str
+    """ISO date."""
+    used: Usage
+
+
+async def week_of(reconciler: Reconciler, account: AccountId) -> tuple[DayUse, ...]:
+    """The last seven days, the latest first; none while the date is not known. While the data folder cannot be read, days
+    of earlier weeks and months have nothing."""
+    days = last_days(WEEK_DAYS, reconciler.today())
+    if not days:
+        return ()
+    used = dict.fromkeys(days, NO_USAGE)
+    for key, bucket in (await reconciler.persistence.buckets(days[0], account=account)).items():
+        if key.day in used:
+            used[key.day] += bucket.uplink
+    return tuple(DayUse(day, used[day]) for day in reversed(days))
