@@ -31,7 +31,7 @@ from node.accounts.registry import AccountRegistry
 from node.control.ports import Clock, Repository, StoredState, Troubles
 from node.control.steady_clock import SteadyClock
 from node.control.usage_booking import LedgerWriter
-from node.control.write_buffer import UnsavedChanges, WriteBuffer, joined
+from node.control.write_buffer import OTHERS_EVERY_MS, UnsavedChanges, WriteBuffer, joined
 from node.enforcement.plan import KernelState
 from node.errors import StorageTrouble
 from node.sessions import state as session_state
@@ -48,8 +48,6 @@ BOOKINGS = "bookings"
 """Key of the node state: how many times the current counters were booked."""
 ERASE_TOGETHER = 256
 """Erasures sent to the database at once, so that they share a few commits."""
-OTHERS_EVERY_MS = 7_200_000
-"""Between two times that usage of other nodes is stored: what a crash loses of it, they send again."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -346,8 +344,8 @@ class PersistenceQueue:
         return None
 
     async def flush(self, now: Monotonic, *, is_all: bool = True) -> bool:
-        """Stores sessions, then booked usage with its baseline; without `is_all` that of other nodes only if it is wanted or
-        was not stored for OTHERS_EVERY_MS. True when it is on the disk."""
+        """Stores sessions, then booked usage with its baseline; without `is_all` others' only if wanted, or after
+        OTHERS_EVERY_MS. True when it is on the disk."""
         await self._note_counters()
         await self.recall(now)
         if not self.recalled:

@@ -32,6 +32,8 @@ from node.accounts.changes import (
 )
 from node.units import AccountId, NodeId
 
+OTHERS_EVERY_MS = 7_200_000
+"""Between two times that usage of other nodes is stored: what a crash loses of it, they send again."""
 FULL_BUCKETS = 10_000
 """Usage buckets that are stored before their time, about 5 MB. Until then those of other nodes wait."""
 

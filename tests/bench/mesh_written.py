@@ -34,7 +34,7 @@ MINUTE_MS = 60_000
 ASK_AGAIN_S = 0.01
 
 
-class Village:
+class PublishingVillage:
     """What the others publish. Pages are not signed: a node takes its own without a check, and these are given to it so."""
 
     def __init__(self, node: SharedNode) -> None:
@@ -82,7 +82,7 @@ class Village:
                 replica._act(replica.exchange.offer(self._page(name)))
 
 
-async def _minute(node: SharedNode, village: Village, part: float) -> None:
+async def _minute(node: SharedNode, village: PublishingVillage, part: float) -> None:
     """One minute of the node's clock, with everything that it stores then."""
     village.publish(part)
     persistence = node.loop.persistence
@@ -99,7 +99,7 @@ async def _minute(node: SharedNode, village: Village, part: float) -> None:
 async def _written(node: SharedNode, disk: LoopDisk) -> list[float]:
     """Bytes of a minute: in which all publish, in which they have little to say, and in which nobody publishes."""
     async with node.running():
-        village = Village(node)
+        village = PublishingVillage(node)
         await village.store_days_before()
         for _ in range(3):
             await _minute(node, village, 1.0)
@@ -117,7 +117,7 @@ def measure() -> Figures:
     with tempfile.TemporaryDirectory() as place:
         folder = Path(place)
         with mounted(folder / "disk.img", folder / "disk") as disk:
-            node = SharedNode("hill", folder / "disk", *Village.names())
+            node = SharedNode("hill", folder / "disk", *PublishingVillage.names())
             alone, busy, quiet = (60 * each for each in asyncio.run(_written(node, disk)))
     say(
         f"{busy / MB:.1f} MB in a busy hour, {quiet / MB:.1f} MB in a quiet one, {alone / MB:.1f} MB without the others"

@@ -9,8 +9,9 @@ from node.accounting.ledger import Ledger, UsageBucket, UsageKey, incarnation_ma
 from node.accounting.meter import Baseline, Reading
 from node.accounting.periods import DAY_UNKNOWN
 from node.accounts.device_bindings import Binding
-from node.control.persistence import FORGET_EVERY_MS, OTHERS_EVERY_MS, PersistenceQueue
+from node.control.persistence import FORGET_EVERY_MS, PersistenceQueue
 from node.control.ports import Troubles
+from node.control.write_buffer import OTHERS_EVERY_MS
 from node.enforcement.plan import KernelState
 from node.sessions import state as session_state
 from node.sessions.stored import SavedSession, Session
