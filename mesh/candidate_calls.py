@@ -8,6 +8,7 @@ from collections.abc import Awaitable, Callable, Collection
 from mesh.announcement import Address
 from mesh.directory import Directory
 from mesh.kernel_neighbours import neighbour_addresses
+from mesh.link_graph import groups_without
 from mesh.link_selection import LINKS_MAX
 from mesh.local_addresses import link_addresses, local_addresses
 from mesh.neighbour_search import SEARCH_EVERY_S, NeighbourSearch
@@ -17,6 +18,9 @@ from mesh.peer_exchange import CANDIDATE_EVERY_S, LINKS_ENOUGH, PeerExchange
 from mesh.ports import Roster
 from mesh.tls_transport import Link
 from node.units import Monotonic, NodeId
+
+GRAPH_EVERY_S = 15.0
+"""Between two looks at the connections that node pages name."""
 
 
 class CandidateCalls:
@@ -50,6 +54,19 @@ class CandidateCalls:
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(self._call_members(tasks))
             tasks.create_task(self._call_neighbours(tasks))
+            tasks.create_task(self._follow_graph())
+
+    async def _follow_graph(self) -> None:
+        """Which nodes reach each other without this one; of use only where there are more than it can be connected to."""
+        while True:
+            await _sleep_about(GRAPH_EVERY_S)
+            roster, said = self._roster(), dict[NodeId, frozenset[NodeId]]()
+            for node in sorted(roster) if len(roster) > LINKS_MAX + 1 else ():
+                page = self._page_of(node)
+                if page is not None:
+                    said[node] = frozenset(link.node for link in page.links)
+                await asyncio.sleep(0)
+            self._overlay.selection.groups = groups_without(self._own, said)
 
     async def _call_members(self, tasks: asyncio.TaskGroup) -> None:
         """While there are few connections: members whose node pages say where they are."""

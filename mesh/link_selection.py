@@ -2,7 +2,8 @@
 
 Everything here can be computed by each node alone. On each network interface the nodes are ordered by their ids as on a
 ring, and a node keeps the next and the previous one that it can reach: where all see each other, these connections join
-all of them, also after nodes came or went. Further ones are chosen at random and by round trip.
+all of them, also after nodes came or went. Where they do not, a node keeps one to each group of nodes that it reaches in
+no other way, as node pages say. Further ones are chosen at random and by round trip.
 """
 
 import hashlib
@@ -10,6 +11,7 @@ from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import IntEnum
 
+from mesh.link_graph import Groups
 from node.units import Microseconds, Milliseconds, Monotonic, NodeId
 
 LINKS_MAX = 8
@@ -49,8 +51,10 @@ class Rank(IntEnum):
     NEXT = 3
     """On the ring of an interface."""
     PREVIOUS = 4
-    DIRECT = 5
-    OTHER = 6
+    APART = 5
+    """The first one to a group of nodes that no other connection of this node leads to."""
+    DIRECT = 6
+    OTHER = 7
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,6 +120,8 @@ class LinkSelection:
     own: NodeId
     seed: bytes
     configured: frozenset[NodeId] = frozenset()
+    groups: Groups = field(default_factory=dict)
+    """Of the nodes without this one; a node that is in none is one of its own. Empty while nothing is known."""
     _waiting: dict[NodeId, _Waiting] = field(default_factory=dict)
     """Nodes that failed or had no room; oldest first."""
 
@@ -173,7 +179,7 @@ class LinkSelection:
         connected = {link.node for link in links}
         everyone = set().union(*reachable.values())
         chosen: dict[NodeId, None] = {}
-        for node in self._structure(reachable):
+        for node in self._structure(reachable, links):
             if node in connected or node in calling or node in chosen or node not in known:
                 continue
             asked = KeptLink(
@@ -258,19 +264,25 @@ class LinkSelection:
             found.setdefault(link.interface, set()).add(link.node)
         elsewhere = {self.own, *(link.node for link in here)}
         connected = len({link.node for link in here})
-        elsewhere |= {node for node in self._waiting if self.is_waiting(node, now, connected)}
+        apart = self._apart(self._waiting, here)
+        elsewhere |= {
+            node for node in self._waiting if self.is_waiting(node, now, 0 if node in apart else connected)
+        }
         for node, each in known.items():
             if node not in elsewhere:
                 for interface in each.interfaces:
                     found.setdefault(interface, set()).add(node)
         return found
 
-    def _structure(self, reachable: Mapping[str, set[NodeId]]) -> Iterator[NodeId]:
-        """Nodes that are wanted for their place: configured ones, those on rings, and direct neighbours."""
+    def _structure(self, reachable: Mapping[str, set[NodeId]], links: Sequence[KeptLink]) -> Iterator[NodeId]:
+        """Nodes that are wanted for their place: configured ones, those on rings, one that is reached in no other way, and
+        direct neighbours."""
         yield from sorted(self.configured & set().union(*reachable.values()))
         rings = [_beside(self.own, nodes) for nodes in reachable.values()]
         yield from (after for after, _ in rings)
         yield from (before for _, before in rings)
+        apart = self._apart(set().union(*reachable.values()), links)
+        yield from sorted(apart, key=self._chance)[:1]
         for nodes in reachable.values():
             if len(nodes) <= DIRECT_MAX:
                 yield from sorted(nodes)
@@ -288,6 +300,7 @@ class LinkSelection:
         }
         ranks: dict[NodeId, Rank] = {}
         seen: set[NodeId] = set()
+        only = self._first_of_groups(links)
         for link in links:
             after, before = rings[link.interface]
             if link.node in seen:
@@ -300,12 +313,30 @@ class LinkSelection:
                 rank = Rank.NEXT
             elif link.node == before:
                 rank = Rank.PREVIOUS
+            elif link.name in only:
+                rank = Rank.APART
             else:
                 is_direct = len(reachable.get(link.interface, ())) <= DIRECT_MAX
                 rank = Rank.DIRECT if is_direct else Rank.OTHER
             ranks[link.name] = rank
             seen.add(link.node)
         return ranks
+
+    def _apart(self, nodes: Iterable[NodeId], links: Iterable[KeptLink]) -> set[NodeId]:
+        """Those that no connection of this node leads to."""
+        if not self.groups:
+            return set()
+        led_to = {self.groups.get(link.node, link.node) for link in links}
+        return {node for node in nodes if self.groups.get(node, node) not in led_to}
+
+    def _first_of_groups(self, links: Iterable[KeptLink]) -> set[NodeId]:
+        """Names of the oldest connection to each group."""
+        if not self.groups:
+            return set()
+        first: dict[NodeId, NodeId] = {}
+        for link in sorted(links, key=lambda each: (each.since, each.name)):
+            first.setdefault(self.groups.get(link.node, link.node), link.name)
+        return set(first.values())
 
     def _others(self, nodes: Iterable[KnownNode], here: int) -> list[NodeId]:
         """In the order in which they are called: at random until there are RANDOM_LINKS, then by round trip."""

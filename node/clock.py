@@ -1,10 +1,12 @@
 """The only module that reads clocks: monotonic time for leases, civil time for periods, and how reliable that is."""
 
 import ctypes
+import os
 import time
-from datetime import UTC, datetime
+from datetime import UTC, datetime, tzinfo
 from pathlib import Path
 from typing import Literal
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from node.accounting.periods import day_name
 from node.governance.allowance import ClockState
@@ -14,6 +16,17 @@ from node.units import Microseconds, Monotonic
 EARLIEST = datetime(2026, 1, 1, tzinfo=UTC)
 STA_UNSYNC = 0x40
 _TIMEX_BYTES = 512
+
+
+def local_zone(root: Path = Path("/")) -> tzinfo:
+    """The time zone of this machine; UTC where none is set. The variable TZ names another one."""
+    try:
+        if name := os.environ.get("TZ", "").lstrip(":"):
+            return ZoneInfo(name)
+        with (root / "etc/localtime").open("rb") as file:
+            return ZoneInfo.from_file(file, "localtime")
+    except (OSError, ValueError, ZoneInfoNotFoundError):
+        return UTC
 
 
 class _Timex(ctypes.Structure):

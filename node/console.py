@@ -11,6 +11,7 @@ import inspect
 import json
 import os
 import socket
+from collections import Counter
 from collections.abc import AsyncGenerator, Awaitable, Callable, Iterator, Mapping
 from datetime import datetime
 from pathlib import Path
@@ -66,9 +67,12 @@ class Broadcast:
 
     def __init__(self) -> None:
         self._watchers: set[asyncio.Queue[Mapping[str, Any]]] = set()
+        self.published: Counter[str] = Counter()
+        """How many events there were so far, by their name."""
 
     def publish(self, event: Mapping[str, Any]) -> None:
         """Never waits; `event` has the form of a response."""
+        self.published[str(event.get("event"))] += 1
         for unread in self._watchers:
             if unread.full():
                 unread.get_nowait()

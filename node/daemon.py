@@ -2,13 +2,12 @@
 
 import asyncio
 import contextlib
-import faulthandler
 import logging
 import os
 import secrets
 import sys
 import threading
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from functools import partial
 from pathlib import Path
 
@@ -32,32 +31,36 @@ from node.app.admin_access import AdminAccessService
 from node.app.community import CommunityCommands
 from node.app.console import ConsoleCommands, ConsoleService, RuleCommands
 from node.app.file_commands import FileCommands
+from node.app.history_service import node_history
 from node.app.ladder_console import LadderCommands
 from node.app.measured_check import MeasuredCheck
 from node.app.mesh_usage import MeshUsage
+from node.app.metrics import MetricSources, MetricsService
+from node.app.metrics_console import MetricsCommands
 from node.app.network_digest import digest_of
 from node.app.next_rules import NextRulesService
 from node.app.node_graph import NodeGraphService
 from node.app.respondd_documents import respondd_answers
 from node.app.roaming_service import roaming_service
 from node.app.rule_adoption import RuleAdoption
-from node.app.rule_files import RuleFiles, read
+from node.app.rule_files import RuleFiles, load_config
 from node.app.shared_erasures import SharedErasures
 from node.app.shared_files import SharedFiles
 from node.app.shared_kinds import shared_registry
 from node.app.status import StatusSnapshot
+from node.app.warning_codes import CodedWarning, WarningCode
 from node.backup.offline import claim, discard_staged, finish_changes
-from node.backup.service import NodeBackups
-from node.clock import SystemClock
-from node.config import NodeConfig, parse_config
+from node.backup.service import NodeBackups, last_made
+from node.clock import SystemClock, local_zone
+from node.config import NodeConfig
 from node.console import Broadcast, Console
 from node.control.capacity_recorder import CapacityRecorder
 from node.control.kernel_thread import FlowWatch
 from node.control.reconciler import Reconciler
 from node.enforcement.firewall_config import firewall_config
-from node.enforcement.kernel import LinuxKernel
+from node.enforcement.kernel import linux_kernel
 from node.enforcement.plan import Kernel, TrafficPlan
-from node.errors import Fatal, InvalidFile, NodeError
+from node.errors import InvalidFile, NodeError
 from node.identity import own_node_id
 from node.interface_addresses import find_interfaces, mesh_addresses
 from node.keyring import derived_key, open_keyring
@@ -69,14 +72,16 @@ from node.lan.mdns_services import ServiceList
 from node.lan.radvd import radvd
 from node.lan.respondd_server import RespondedServer, sides
 from node.machine import load_percent, machine_facts, machine_figures, machine_id
+from node.machine_sensors import MachineSensors
 from node.memory_budget import budget
 from node.memory_tuning import memory_allowed, trim_regularly
-from node.process import PRIVATE_UMASK, keep_private, notify_systemd, run_until_signalled
+from node.process import begin_service, keep_private, notify_systemd, outcome_of, run_until_signalled
 from node.secret_file import SECRETS_FILE, SecretFile
 from node.setup.first_files import forget_code
 from node.setup.network_layout import LAN_ADDRESS
 from node.storage.data_inventory import WHOLE_INVENTORY
 from node.storage.database import Store
+from node.storage.history_file import HistoryFile
 from node.storage.repository import (
     IntervalArchive,
     StoredArchive,
@@ -84,6 +89,7 @@ from node.storage.repository import (
     StoredRepository,
     StoredStatements,
 )
+from node.system_readings import read_system
 from node.task_supervision import Parts, supervise
 from node.units import NodeId
 from node.uplink.prober import UplinkProber
@@ -146,6 +152,17 @@ class Node:
             self.community, self.reconciler, self.files, self.adoption, archive=self.archive, clock=self.clock
         )
         self.app = self._account_service()
+        self.history = node_history(
+            HistoryFile(Path(config.node.data_dir)),
+            self.clock,
+            self.reconciler,
+            zone=local_zone(),
+            published=self.events.published,
+            refused=self.app.admission.refused,
+            read_sensors=MachineSensors(Path(config.node.data_dir)).read,
+            last_backup=partial(last_made, config),
+            mesh=self.mesh,
+        )
         self.portal = Portal(
             self.app,
             self.callers,
@@ -170,7 +187,7 @@ class Node:
         self.graph = NodeGraphService(
             config,
             self.reconciler.node,
-            members=self.roster,
+            members=self.community.roster,
             peers=self.mesh.peers if self.mesh else tuple,
             pages=self.mesh.node_pages if self.mesh else dict,
             civil=self.clock.civil,
@@ -180,6 +197,15 @@ class Node:
             respondd_answers(self.graph.now, machine_figures, self.clock).answer,
         )
         self.admin = self._admin_service(self.status_snapshot)
+        sources = MetricSources(
+            version=version,
+            app=self.app,
+            graph=self.graph.now,
+            read_system=partial(read_system, self.store.path, config.uplink.interface),
+            read_backups=self.backups.read_state,
+            certificate_ends=lambda: self.certificate.ends if self.certificate else None,
+        )
+        self.metrics = MetricsService(self.status_snapshot, self.clock, sources)
         self.roaming = roaming_service(
             self.shared_registry,
             self.reconciler,
@@ -196,6 +222,7 @@ class Node:
             port=config.admin.port,
             hosts=frozenset({config.portal.host}),
             translations=self.portal.translations,
+            metrics=self.metrics,
         )
         self.admin_https = self._admin_https()
         self.console = self._console(self.status_snapshot)
@@ -245,9 +272,11 @@ class Node:
             tasks.create_task(supervise("community", self.community.run, self.parts))
             tasks.create_task(supervise("files of the community", self.shared_files.run, self.parts))
             tasks.create_task(supervise("connections", self.flow_watch.run, self.parts))
+            tasks.create_task(supervise("history", self.history.run, self.parts))
             tasks.create_task(supervise("record of the line", self.capacity_recorder.run, self.parts))
             tasks.create_task(supervise("check of the line", self.measured_check.run, self.parts))
             tasks.create_task(supervise("memory", trim_regularly, self.parts))
+            tasks.create_task(supervise("metrics", self.metrics.run, self.parts))
 
     def close(self) -> None:
         """After `run`: leaves sessions open or closes them, as `stop.sessions` says."""
@@ -268,21 +297,21 @@ class Node:
         empty when it is not advertised."""
         return api_uri(self.portal_url()) if self.config.portal.advertise else ""
 
-    def warned(self) -> tuple[str, ...]:
-        mesh = self.mesh.warnings() if self.mesh else ()
-        certificate = self.certificate.warnings if self.certificate else ()
-        return (
-            *self.callers.warnings(),
-            *certificate,
-            *self.admin_certificate.warnings,
-            *self.dns_fallback.warnings(),
-            *self.foreign.warnings(),
-            *filter(None, (self.lan_services.warning,)),
-            *self.respondd.warnings(),
-            *mesh,
-            *self.community.warnings(),
-            *self.shared_files.warnings(),
-        )
+    def warned(self) -> Iterator[CodedWarning]:
+        found: dict[WarningCode, Iterable[str]] = {
+            "address_claims": self.callers.warnings(),
+            "certificate": self.certificate.warnings if self.certificate else (),
+            "admin_certificate": self.admin_certificate.warnings,
+            "dns": self.dns_fallback.warnings(),
+            "foreign_servers": self.foreign.warnings(),
+            "services": filter(None, (self.lan_services.warning,)),
+            "respondd": self.respondd.warnings(),
+            "history": self.history.warnings(),
+            "mesh": self.mesh.warnings() if self.mesh else (),
+            "community": self.community.warnings(),
+            "shared_files": self.shared_files.warnings(),
+        }
+        return ((code, text) for code, texts in found.items() for text in texts)
 
     def shut(self, kernel: Kernel) -> None:
         """Blocks all devices; their last bytes are booked at the next start."""
@@ -298,7 +327,7 @@ class Node:
             "stopping took longer than %g s; what is not stored yet is booked at the next start", STOP_S
         )
         if self.config.stop.sessions == "close":
-            self.shut(linux_kernel(self.config))
+            self.shut(linux_kernel(flow_offload=self.config.uplink.flow_offload))
         os._exit(0)
 
     async def _serve_admin(self) -> None:
@@ -360,10 +389,6 @@ class Node:
             streams=self.portal.streams,
         )
 
-    def roster(self) -> frozenset[NodeId]:
-        """The nodes of the community, including this one."""
-        return self.community.roster()
-
     def _community_service(self) -> CommunityService:
         return CommunityService(
             own=own_node_id(self.keys.node),
@@ -378,7 +403,7 @@ class Node:
         registry = AccountRegistry(
             keys=lambda: tuple(derived_key(each, "vouchers") for each in self.community.secrets.all()),
             community=self.keys.community_id,
-            nodes=self.roster,
+            nodes=self.community.roster,
             member_directory=lambda: self.reconciler.effective_policy.member_directory,
             guest_account=self.keys.guest_account,
             random=secrets.token_bytes,
@@ -403,8 +428,12 @@ class Node:
             on_booked=self._booked,
             keep_pages=self._keep_pages,
             publish_event=self.events.publish,
-            report_alive=partial(notify_systemd, "WATCHDOG=1"),
+            report_alive=self._report_alive,
         )
+
+    def _report_alive(self) -> None:
+        notify_systemd("WATCHDOG=1")
+        self.history.tick()
 
     def _mesh_service(self) -> MeshService:
         config, reconciler = self.config, self.reconciler
@@ -412,7 +441,7 @@ class Node:
             key=self.keys.node,
             community_id=self.keys.community_id,
             name=config.node.name,
-            roster=self.roster,
+            roster=self.community.roster,
             usage_ledger=MeshUsage(reconciler),
             page_cache=StoredPageCache(self.store, reconciler.today),
             machine=self.machine,
@@ -442,7 +471,7 @@ class Node:
             adoption=self.adoption,
             parts=self.parts,
             peers=self.mesh.peers if self.mesh else tuple,
-            roster=self.roster,
+            roster=self.community.roster,
             waiting=self.app.waiting,
             warned=self.warned,
             table_use=lambda: self.flow_watch.seen,
@@ -501,6 +530,7 @@ class Node:
             languages=lambda: {tag: each.language.name for tag, each in self.portal.translations.items()},
             read_intervals=IntervalArchive(self.store.path).read_local,
             graph=self.graph.now,
+            history=self.history,
             community=self.community,
             addresses=lambda: mesh_addresses(self.config.mesh.interfaces, self.config.mesh.port),
             setup_url=f"http://{LAN_ADDRESS}/",
@@ -529,6 +559,7 @@ class Node:
             FileCommands(self.shared_files),
             LadderCommands(self.admin.cases),
             self.graph,
+            MetricsCommands(self.admin, self.metrics.text),
         )
         every = {name: answer for each in commands for name, answer in each.all().items()}
         return Console(self.config.node.console_socket, every, self.events)
@@ -537,11 +568,7 @@ class Node:
 def main(config_path: Path, version: str = "") -> int:
     """Runs a node, which shows `version`, until SIGTERM or SIGINT. Returns 0 after a normal stop, 2 when the files are
     invalid, 1 after a failure."""
-    logging.basicConfig(
-        level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s", stream=sys.stderr
-    )
-    faulthandler.enable()  # where it hung, when systemd's watchdog aborts it
-    os.umask(PRIVATE_UMASK)
+    begin_service()
     with contextlib.ExitStack() as held:
         try:
             finish_changes(config_path)
@@ -553,7 +580,7 @@ def main(config_path: Path, version: str = "") -> int:
                 discard_staged(config_path, Path(config.node.data_dir))
                 forget_code(config_path.parent)
             end_setup(config)
-            node = Node(config, linux_kernel(config), version, config_path)
+            node = Node(config, linux_kernel(flow_offload=config.uplink.flow_offload), version, config_path)
         except InvalidFile as invalid:
             sys.stderr.write(f"{invalid}\n")
             return 2
@@ -566,31 +593,8 @@ def main(config_path: Path, version: str = "") -> int:
             node.close()
 
 
-def linux_kernel(config: NodeConfig) -> LinuxKernel:
-    return LinuxKernel("probe" if config.uplink.flow_offload else None)
-
-
 async def run_node(node: Node) -> int:
     """Runs the node until SIGTERM or SIGINT; then it ends within `STOP_S` seconds, even if something hangs."""
     deadline = threading.Timer(STOP_S, node.give_up)
     deadline.daemon = True
-    return await run_until_signalled(_outcome(node), deadline.start)
-
-
-async def _outcome(node: Node) -> int:
-    outcome = 0
-    try:
-        await node.run()
-    except* Fatal as group:
-        for fatal in group.exceptions:
-            log.error("%s", fatal)
-        outcome = 1
-    return outcome
-
-
-def load_config(path: Path) -> NodeConfig:
-    """Raises NodeError when the file cannot be read, InvalidFile with every error in it."""
-    config, findings = parse_config(read(path))
-    if config is None:
-        raise InvalidFile(str(path), findings)
-    return config
+    return await run_until_signalled(outcome_of(node.run), deadline.start)

@@ -2,17 +2,30 @@
 
 import asyncio
 import contextlib
+import faulthandler
 import logging
 import os
 import signal
 import socket
 import stat
-from collections.abc import Callable, Coroutine
+import sys
+from collections.abc import Awaitable, Callable, Coroutine
 from pathlib import Path
+
+from node.errors import Fatal
 
 log = logging.getLogger("procomu")
 
 PRIVATE_UMASK = 0o077
+
+
+def begin_service() -> None:
+    """Logs to the standard error, which systemd keeps, and makes files that only their owner can read."""
+    logging.basicConfig(
+        level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s", stream=sys.stderr
+    )
+    faulthandler.enable()  # where it hung, when systemd's watchdog aborts it
+    os.umask(PRIVATE_UMASK)
 
 
 async def run_until_signalled(
@@ -31,6 +44,18 @@ async def run_until_signalled(
             on_signal()
             running.cancel()
     return 0 if running.cancelled() else running.result()
+
+
+async def outcome_of(run: Callable[[], Awaitable[None]]) -> int:
+    """0 after it returned, 1 after a failure that ends the node, which is logged."""
+    outcome = 0
+    try:
+        await run()
+    except* Fatal as group:
+        for fatal in group.exceptions:
+            log.error("%s", fatal)
+        outcome = 1
+    return outcome
 
 
 def notify_systemd(state: str) -> None:

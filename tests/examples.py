@@ -8,6 +8,6 @@ MANY = 100
 """With it."""
 
 
-def examples(thorough: int) -> int:
-    """So many with --thorough; without it, `FEW` at most."""
-    return thorough if settings.default.max_examples >= MANY else min(thorough, FEW)
+def examples(thorough: int, few: int = FEW) -> int:
+    """So many with --thorough; without it, `few` at most."""
+    return thorough if settings.default.max_examples >= MANY else min(thorough, few)

@@ -18,11 +18,13 @@ from node.admin.routes import (
     Route,
     page_layout,
 )
+from node.admin.series_plots import LinePlot, line_plots
 from node.app.admin import AdminService
 from node.app.status import FlowsRow, OnlineRow, Overview
 from node.app.views import LINE_KNOWN
 from node.governance.parse import SENTENCES_MAX
 from node.governance.rule_evaluation import Direction
+from node.plots.plot import STYLE
 from node.translator import N_, LazyText, amount_lazy, gettext_lazy, number_lazy
 from node.units import BitsPerSecond, show_rate, show_volume
 
@@ -138,6 +140,9 @@ class OverviewPage:
     is_backup_overdue: bool
     is_live: bool
     """Whether the page reloads every few seconds."""
+    line: tuple[LinePlot, ...] = ()
+    """How the line was used in the last hour, day and month."""
+    plot_style = STYLE
 
     @property
     def first_warnings(self) -> tuple[str, ...]:
@@ -153,7 +158,13 @@ class OverviewPage:
 
 
 def overview_page(
-    view: Overview, frame: PageLayout, *, is_live: bool, objections: int = 0, is_backup_overdue: bool = False
+    view: Overview,
+    frame: PageLayout,
+    *,
+    is_live: bool,
+    objections: int = 0,
+    is_backup_overdue: bool = False,
+    line: tuple[LinePlot, ...] = (),
 ) -> OverviewPage:
     """Builds the overview page."""
     rules = bound_accounts(view.online)
@@ -182,6 +193,7 @@ def overview_page(
         heaviest=heaviest(view.flows),
         objections=objections,
         is_backup_overdue=is_backup_overdue,
+        line=line,
         is_live=is_live,
     )
 
@@ -307,5 +319,6 @@ class OverviewViews:
             is_live=is_live,
             objections=objections,
             is_backup_overdue=await self._backend.backup.is_overdue(),
+            line=await line_plots(self._backend.history, request),
         )
-        return AdminResponse(page, refresh_s=LIVE_S if is_live else 0)
+        return AdminResponse(page, is_heavy=True, refresh_s=LIVE_S if is_live else 0)

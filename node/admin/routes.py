@@ -11,6 +11,7 @@ from node.app.adoption_views import TrialView, WaitingView
 from node.config.model import SiteInfo
 from node.errors import Finding
 from node.translator import ENGLISH, Translator, as_sentence, gettext_lazy
+from node.web.language_choice import ENGLISH as ENGLISH_PAGES
 from node.web.language_choice import Language
 from node.web.rendering import SitePage
 
@@ -35,6 +36,7 @@ class AdminRequest:
     """Origin in the browser's address bar: ``http://192.0.2.7:2081``."""
     translations: Translator = ENGLISH
     """In the language of the page."""
+    language: Language = ENGLISH_PAGES
     client: SignInClient = UNKNOWN_CLIENT
     files: Mapping[str, bytes] = field(default_factory=dict)
     """Fields of the form in which a file was chosen."""
@@ -114,7 +116,17 @@ class AdminDownload:
     media_type: str = "application/octet-stream"
 
 
-Answer = AdminResponse | AdminRedirect | AdminDownload
+@dataclass(frozen=True, slots=True)
+class AdminPicture:
+    """A picture, which the browser keeps for a while; drawn in a thread."""
+
+    draw: Callable[[], bytes]
+    media_type: str
+    fresh_s: int
+    """For how long it need not be asked for again."""
+
+
+Answer = AdminResponse | AdminRedirect | AdminDownload | AdminPicture
 Answerer = Callable[[AdminRequest], Awaitable[Answer]]
 
 
@@ -127,6 +139,8 @@ class Route:
     answer: Answerer
     roles: frozenset[Role] = ADMINS
     """All other roles get 403."""
+    is_open: bool = False
+    """Whether everybody may see it, if the node's settings open plots to everybody."""
 
 
 @dataclass(frozen=True, slots=True)

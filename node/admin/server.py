@@ -1,6 +1,7 @@
 """HTTP server of the admin pages, on a listener of its own: its routes, who may use them, and the responses."""
 
 import asyncio
+import hashlib
 import ipaddress
 import time
 from collections.abc import Mapping
@@ -14,8 +15,11 @@ from node.accounts.member_passphrases import PASSPHRASE_CHARS_MAX
 from node.admin.appearance import AppearanceViews
 from node.admin.backups import BackupsViews
 from node.admin.file_sharing import FileSharingViews
+from node.admin.history import HistoryViews
 from node.admin.ladders import LadderViews
 from node.admin.members import MembersViews
+from node.admin.metrics_endpoint import PATH as METRICS
+from node.admin.metrics_endpoint import MetricsEndpoint
 from node.admin.network import NetworkViews
 from node.admin.node_forms import NodeFormViews
 from node.admin.nodes import NodesViews
@@ -27,6 +31,7 @@ from node.admin.routes import (
     EVERYONE_SIGNED_IN,
     FILTERS,
     AdminDownload,
+    AdminPicture,
     AdminRedirect,
     AdminRequest,
     Answer,
@@ -50,7 +55,9 @@ from node.app.admin_sessions import (
     csrf_token_for,
     is_csrf_token,
 )
+from node.app.metrics import MetricsService
 from node.errors import NodeError
+from node.plots.plot import ALONE_STYLE, STYLE
 from node.translator import as_sentence, gettext_lazy
 from node.web.application import application, connection_of, cookie_of, is_same_origin, serving
 from node.web.connections import Caller, ConnectionLimiter, Limits
@@ -93,6 +100,8 @@ LONGEST_S = 400 * 86_400
 """The longest that browsers keep a cookie."""
 USER_AGENT_CHARS_MAX = 300
 SIGN_IN, SIGN_OUT, LANGUAGE = "/sign-in", "/sign-out", "/language"
+NOBODY = Signed("issuer")
+"""For what is open to everybody: signed in as nobody, and no admin."""
 ANYONE = Caller(None)
 """These pages do not know devices."""
 
@@ -123,6 +132,7 @@ VIEWS = (
     NodesViews,
     NodeFormViews,
     NetworkViews,
+    HistoryViews,
     NoticesViews,
     ObjectionsViews,
     LadderViews,
@@ -149,16 +159,18 @@ class AdminServer:
         hosts: frozenset[str] = frozenset(),
         translations: Mapping[str, Translations] | None = None,
         limits: Limits = LIMITS,
+        metrics: MetricsService | None = None,
     ) -> None:
         self.bound: tuple[str, int] | None = None
         """Address and port that it listens on, once `ready`."""
         self.ready = asyncio.Event()
         self._backend, self._access = backend, backend.access
         self._address, self._port, self._hosts, self._limits = address, port, hosts, limits
+        self._metrics = metrics
         self._renderer = Renderer("node.admin", translations, FILTERS)
         self._languages = LanguageChooser(each.language for each in self._renderer.translations.values())
         self._headers = {
-            **site_headers(self._renderer.content_security_policy()),
+            **site_headers(self._renderer.content_security_policy(STYLE, ALONE_STYLE)),
             "Cross-Origin-Opener-Policy": "same-origin",
         }
         self.routes: tuple[Route, ...] = (
@@ -201,6 +213,9 @@ class AdminServer:
             web.post(SIGN_IN, self._begin),
             web.post(LANGUAGE, self._choose_language),
         ]
+        if self._metrics is not None:
+            endpoint = MetricsEndpoint(self._backend.metrics_token, self._metrics.text)
+            routes.append(web.get(METRICS, endpoint.answer, allow_head=False))
         routes += [web.route(each.method, each.path, partial(self._page_of, each)) for each in self.routes]
         return application(self, routes, self._headers)
 
@@ -249,9 +264,11 @@ class AdminServer:
     async def _page_of(self, route: Route, request: web.Request) -> web.Response:
         """A page or a change, for a person whose role allows it."""
         signed = self._signed(request)
-        if signed is None:
+        if route.is_open and self._backend.history.is_open:
+            signed = signed or NOBODY
+        elif signed is None:
             return self._page(request, SignInPage(), 401)
-        if signed.role not in route.roles:
+        elif signed.role not in route.roles:
             message = gettext_lazy("You are signed in to issue vouchers only.")
             fix = gettext_lazy("Ask an admin to do it or to give you another link.")
             return self._trouble(request, 403, gettext_lazy("Not allowed"), message, fix)
@@ -261,7 +278,8 @@ class AdminServer:
         await self._access.used(cookie)
         # The Host header was checked before.
         origin = f"{request.scheme}://{request.headers.get('Host', '')}"
-        translations = self._renderer.translations_for(self._language(request).language.tag)
+        language = self._language(request, request.query.get("lang", "") if route.is_open else "")
+        translations = self._renderer.translations_for(language.language.tag)
         admin_request = AdminRequest(
             request.path,
             dict(request.query),
@@ -270,6 +288,7 @@ class AdminServer:
             signed,
             origin,
             translations,
+            language.language,
             _client(request),
             files,
             self._backend.adoption.trial(),
@@ -368,13 +387,28 @@ class AdminServer:
             if answer.signed_in is not None:
                 return self._with_session(request, answer.signed_in, answer.where)
             return see_other(answer.where)
-        if not answer.is_heavy:
-            response = self._page(request, answer.page, answer.status)
-            if answer.refresh_s:
-                response.headers["Refresh"] = str(answer.refresh_s)
-            return response
-        body = await asyncio.to_thread(self._rendered, request, answer.page)
-        return html(body, self._language(request).language.tag, answer.status)
+        if isinstance(answer, AdminPicture):
+            return await self._send_picture(request, answer)
+        drawn = partial(self._rendered, request, answer.page)
+        body = await asyncio.to_thread(drawn) if answer.is_heavy else drawn()
+        response = html(body, self._language(request).language.tag, answer.status)
+        if answer.refresh_s:
+            response.headers["Refresh"] = str(answer.refresh_s)
+        return response
+
+    async def _send_picture(self, request: web.Request, picture: AdminPicture) -> web.Response:
+        """Only once to a browser that has it already (RFC 9110 section 13.1.2)."""
+        drawn = await asyncio.to_thread(picture.draw)
+        tag = hashlib.sha256(drawn).hexdigest()[:32]
+        scope = "public" if self._backend.history.is_open else "private"
+        headers = {
+            "Cache-Control": f"{scope}, max-age={picture.fresh_s}",
+            "ETag": f'"{tag}"',
+            "Vary": "Accept-Language, Cookie",
+        }
+        if any(each.value == tag for each in request.if_none_match or ()):
+            return web.Response(status=304, headers=headers)
+        return web.Response(body=drawn, content_type=picture.media_type, charset="utf-8", headers=headers)
 
     def _trouble(self, request: web.Request, status: int, title: str, message: str, fix: str) -> web.Response:
         return self._page(request, TroublePage(title, message, fix), status)
@@ -390,8 +424,14 @@ class AdminServer:
 
     # --- language ---
 
-    def _language(self, request: web.Request) -> PageLanguage:
-        return page_language(request, self._languages, self._backend.site().languages[0][0])
+    def _language(self, request: web.Request, typed: str = "") -> PageLanguage:
+        """`typed`: a language that the address names, which is taken if there is such a one."""
+        own = self._backend.site().languages[0][0]
+        return (
+            self._languages.language_for(None, typed, own=own)
+            if typed
+            else page_language(request, self._languages, own)
+        )
 
     def _own_page(self, back: str) -> str:
         """`back`, if it is the path of a page; otherwise the path of the overview."""

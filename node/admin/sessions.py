@@ -20,6 +20,7 @@ from node.app.admin_accounts import PAIRING_DAYS, PASSPHRASE_CHARS_MIN, AdminAcc
 from node.app.admin_sessions import LINK_LIFE, MARK_CHARS, NAME_CHARS_MAX, Signed, read_signed
 from node.app.admin_vouchers import span
 from node.app.issuer_grants import Grant, read_grant
+from node.app.metrics_token import TokenState
 from node.translator import as_sentence, gettext_lazy, ngettext_lazy
 
 LIMIT_CHARS_MAX = 200
@@ -69,8 +70,21 @@ class AccessPage:
     form: FormView
     fingerprint: str
     """Of a self-signed certificate; empty without one."""
+    metrics_token: TokenState
+    metrics_url: str
     roles: tuple[tuple[str, str], ...] = ROLE_WORDS
     units: tuple[tuple[str, str], ...] = UNITS
+
+
+@dataclass(frozen=True, slots=True)
+class MetricsTokenPage:
+    """A new token for metrics, shown once."""
+
+    template = "metrics_token.html"
+    frame: PageLayout
+    token: str
+    url: str
+    fingerprint: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,6 +128,8 @@ class AccessViews:
             Route("POST", "/access", self._make),
             Route("POST", "/access/end", self._end),
             Route("POST", "/access/remove", self._remove),
+            Route("POST", "/access/metrics", self._make_metrics_token),
+            Route("POST", "/access/metrics/revoke", self._revoke_metrics_token),
             Route("GET", OWN_PAGE, self._own, EVERYONE_SIGNED_IN),
             Route("POST", OWN_PAGE, self._choose, EVERYONE_SIGNED_IN),
         )
@@ -128,8 +144,22 @@ class AccessViews:
             self._access.accounts(),
             form,
             self._backend.fingerprint(),
+            self._backend.metrics_token.state,
+            self._metrics_url(),
         )
         return AdminResponse(page, status)
+
+    def _metrics_url(self) -> str:
+        return f"{self._backend.address()}/metrics"
+
+    async def _make_metrics_token(self, request: AdminRequest) -> AdminResponse | AdminRedirect:
+        token = await self._backend.metrics_token.make()
+        frame = page_layout(request, self._backend.site(), "/access")
+        return AdminResponse(MetricsTokenPage(frame, token, self._metrics_url(), self._backend.fingerprint()))
+
+    async def _revoke_metrics_token(self, _request: AdminRequest) -> AdminResponse | AdminRedirect:
+        await self._backend.metrics_token.revoke()
+        return AdminRedirect("/access")
 
     async def _make(self, request: AdminRequest) -> AdminResponse | AdminRedirect:
         form = TypedForm(request.fields)

@@ -1,5 +1,6 @@
 """Application service of the captive portal."""
 
+from collections import defaultdict
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from datetime import date, datetime, timedelta
 
@@ -27,6 +28,7 @@ from node.app.views import (
     Entry,
     Full,
     GuestView,
+    JoinFailure,
     Muting,
     NextRules,
     Outage,
@@ -88,6 +90,8 @@ class AccountService:
         self.erasures.on_erased = next_rules.forget_usage
         self._views = AccountViews(self._policy, self._registry, clock, reconciler.uplink_rate_control)
         self._admission = AdmissionService(reconciler, self._views)
+        self.refused: dict[JoinFailure, int] = defaultdict(int)
+        """Attempts to join that failed since the node started, by reason."""
         self._described: tuple[tuple[object, ...], CommunityView] | None = None
         self._seen: dict[MacAddress, Monotonic] = {}
         self.on_device: Callable[[MacAddress], None] = lambda _mac: None
@@ -182,7 +186,10 @@ class AccountService:
 
         For some minutes after `Full` the device can send `instead_of` without new credentials.
         """
-        return await self._admission.admit(mac, entry, terms_version, instead_of)
+        result = await self._admission.admit(mac, entry, terms_version, instead_of)
+        if not isinstance(result, Admitted):
+            self.refused[result.reason if isinstance(result, Refused) else "device-limit"] += 1
+        return result
 
     async def leave(self, mac: MacAddress) -> None:
         """Ends the session; also withdraws a sponsor request."""

@@ -15,12 +15,14 @@ from node.app.admin_access import AdminAccessService
 from node.app.admin_backup import AdminBackupService
 from node.app.admin_community import AdminCommunityService
 from node.app.admin_content import AdminContentService
+from node.app.admin_history import AdminHistoryService, HistoryReader
 from node.app.admin_members import AdminMembersService
 from node.app.admin_people import AdminPeopleService
 from node.app.admin_sessions import ADMIN, Signed
 from node.app.admin_signing import AdminSigningService
 from node.app.admin_vouchers import AdminVouchersService
 from node.app.ladder_cases import LadderCaseService
+from node.app.metrics_token import MetricsToken
 from node.app.observed_counts import ObservedCounts
 from node.app.ports import RuleLog
 from node.app.rule_adoption import RuleAdoption
@@ -154,6 +156,7 @@ class AdminService:
         portal_url: Callable[[], str],
         languages: Callable[[], Mapping[str, str]],
         graph: Callable[[], NodeGraph],
+        history: HistoryReader,
         fingerprint: Callable[[], str],
         read_intervals: ReadIntervals,
         community: CommunityService,
@@ -163,10 +166,15 @@ class AdminService:
         """`sign_card` returns the text of a card; `languages` the portal's languages, each with its own name;
         `graph` all nodes now; `fingerprint` that of the self-signed certificate of these pages, or an empty text;
         `addresses` those of this node on mesh links. `setup_url`: of the set-up page of a new node."""
-        self._reconciler, self._status_snapshot, self._files = reconciler, status_snapshot, files
+        self._reconciler, self.status_snapshot, self._files = reconciler, status_snapshot, files
         self._archive, self._clock, self._config = archive, clock, config
         self.access, self.adoption, self.fingerprint = access, adoption, fingerprint
-        self.graph, self.shared_files = graph, shared_files
+        self.metrics_token = MetricsToken(archive, clock, secrets.token_bytes)
+        self.graph, self.history, self.shared_files = (
+            graph,
+            AdminHistoryService(history, config.admin),
+            shared_files,
+        )
         self.meanings = RuleMeanings(adoption.version_text)
         self._hashing, self._previewing, self._read_intervals = asyncio.Lock(), asyncio.Lock(), read_intervals
         self._portal_url, self._languages = portal_url, languages
@@ -222,9 +230,10 @@ class AdminService:
             return await asyncio.to_thread(hash_passphrase, passphrase, salt)
 
     async def recall(self) -> None:
-        """Restores sign-ins; without the data folder there are none."""
+        """Restores sign-ins and the token for metrics; without the data folder there are none."""
         try:
             await self.access.recall()
+            await self.metrics_token.recall()
         except StorageTrouble:
             return  # reported by the control loop, which writes to the same folder each minute
 
@@ -234,9 +243,9 @@ class AdminService:
         if refused is not None:
             raise NodeError(refused.message, refused.fix)
         token, seconds = await self.access.new_token(signed)
-        return f"{self._address()}/sign-in?token={token}", seconds
+        return f"{self.address()}/sign-in?token={token}", seconds
 
-    def _address(self) -> str:
+    def address(self) -> str:
         """URL of the admin pages without a path: by https where the LAN can open them."""
         admin, lan = self._config.admin, str(self._config.lan.address4.ip)
         if admin.lan:
@@ -246,7 +255,7 @@ class AdminService:
         return f"http://{f'[{address}]' if ':' in address else address}:{admin.port}"
 
     def overview(self, translator: Translator = ENGLISH) -> Overview:
-        return self._status_snapshot.overview(translator)
+        return self.status_snapshot.overview(translator)
 
     async def acknowledge_losses(self) -> None:
         """An admin has read which data the database lost."""
@@ -357,7 +366,7 @@ class AdminService:
     async def check_rules(self, text: str, translator: Translator = ENGLISH) -> RuleCheck:
         """Checks a rule file; changes nothing."""
         # Checking evaluates the rules for whole weeks, so it runs in a thread.
-        return await asyncio.to_thread(self._check, text, translator, self._status_snapshot.node_names())
+        return await asyncio.to_thread(self._check, text, translator, self.status_snapshot.node_names())
 
     def _check(self, text: str, translator: Translator, node_names: Collection[str]) -> RuleCheck:
         active, members = self._reconciler.active_ruleset, self._reconciler.member_directory

@@ -1,5 +1,6 @@
 """Authentication and authorization (AAA, RFC 2904): the account registry authenticates, the control loop authorizes."""
 
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import replace
 
@@ -32,6 +33,13 @@ CHOOSING = Milliseconds(10 * 60_000)
 CHOOSING_MAX = 1_000
 """Devices. Above this the oldest choice is dropped, and that person authenticates again."""
 
+_SHOWN: dict[type[Entry], str] = {
+    TermsAccepted: "terms",
+    CodeTyped: "voucher",
+    PassphraseTyped: "passphrase",
+    CardShown: "card",
+}
+
 
 class AdmissionService:
     """Enforces, for every join method, that closed methods and blocked devices are rejected."""
@@ -39,6 +47,8 @@ class AdmissionService:
     def __init__(self, reconciler: Reconciler, views: AccountViews) -> None:
         self._reconciler, self._registry, self._views = reconciler, reconciler.registry, views
         self._policy = reconciler.effective_policy
+        self.refused: Counter[str] = Counter()
+        """How many attempts to join were refused so far, by what was shown."""
         self.passphrases = PassphraseQueue()
         """Shared by all: two hashes at once would need twice the memory."""
         self._choosing: dict[MacAddress, tuple[Monotonic, Binding | None]] = {}
@@ -59,6 +69,7 @@ class AdmissionService:
         before = self._rests_on(mac)
         found = await self._authenticate(mac, entry, is_choosing=instead_of is not None)
         if not isinstance(found, Accepted):
+            self.refused[_SHOWN[type(entry)]] += 1
             return found if isinstance(found, Refused) else refusal(found)
         came = await self._let_in(mac, found, terms_version, instead_of)
         if isinstance(came, Full) and before is not None and before.account != found.account:

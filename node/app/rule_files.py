@@ -13,6 +13,7 @@ from collections.abc import Awaitable, Callable, Collection
 from dataclasses import replace
 from pathlib import Path
 
+from node.config import NodeConfig, parse_config
 from node.control.active_ruleset import (
     EARLIER,
     MEMBERS_COPY,
@@ -431,3 +432,11 @@ def _stamp(path: Path) -> Stamp:
 
 
 __all__ = ["RuleFiles", "fingerprint", "read"]
+
+
+def load_config(path: Path) -> NodeConfig:
+    """The node's settings. Raises NodeError when the file cannot be read, InvalidFile with every error in it."""
+    config, findings = parse_config(read(path))
+    if config is None:
+        raise InvalidFile(str(path), findings)
+    return config

@@ -1,6 +1,6 @@
 """Status of the whole node, for the admin pages and the command line."""
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 
 from mesh.node_kind import NodeFacts
@@ -11,6 +11,7 @@ from node.app.node_names import name_of_node, node_names
 from node.app.rule_adoption import RuleAdoption
 from node.app.rule_files import RuleFiles
 from node.app.views import LineKnowledge, line_view
+from node.app.warning_codes import CodedWarning
 from node.config import NodeConfig
 from node.control.reconciler import Reconciler
 from node.control.uplink_rate_control import UplinkRateControl
@@ -118,7 +119,7 @@ class StatusSnapshot:
         peers: Callable[[], tuple[PeerView, ...]],
         roster: Callable[[], frozenset[NodeId]],
         waiting: Callable[[], int],
-        warned: Callable[[], tuple[str, ...]],
+        warned: Callable[[], Iterable[CodedWarning]],
         losses: Callable[[], tuple[str, ...]] = tuple,
         table_use: Callable[[], TableUse] = TableUse,
         measured: Callable[[], tuple[Finding, ...]] = tuple,
@@ -128,17 +129,17 @@ class StatusSnapshot:
     ) -> None:
         """`measured`: what the rules in force promise beyond what the line carried. `key_copies` and
         `removed_nodes`: as in `Overview`."""
-        self._config, self._reconciler, self._files, self._parts = config, reconciler, files, parts
+        self._config, self.reconciler, self._files, self.parts = config, reconciler, files, parts
         self.adoption = adoption
-        self.peers, self._waiting, self._warned = peers, waiting, warned
+        self.peers, self.waiting, self._warned = peers, waiting, warned
         self.key_copies, self._node_pages = key_copies, node_pages
         self._removed_nodes = removed_nodes
         self._roster = roster
-        self._losses, self._table_use, self._measured = losses, table_use, measured
+        self._losses, self.table_use, self._measured = losses, table_use, measured
 
     def overview(self, translator: Translator = ENGLISH) -> Overview:
         """`translator` translates the sentences of rules."""
-        reconciler = self._reconciler
+        reconciler = self.reconciler
         ruleset = reconciler.active_ruleset.ruleset
         line = line_view(reconciler.effective_policy, reconciler.uplink_rate_control)
         return Overview(
@@ -149,7 +150,7 @@ class StatusSnapshot:
             uplink_rate=reconciler.uplink_rate,
             uplink_known=None if line is None else line.known,
             uplink_slowest=reconciler.uplink_rate_control.slowest,
-            waiting=self._waiting(),
+            waiting=self.waiting(),
             online=self._online(translator),
             peers=self.peers(),
             sentences=describe(ruleset, translator),
@@ -162,63 +163,75 @@ class StatusSnapshot:
 
     def warnings(self) -> tuple[str, ...]:
         """Current problems, each with its fix, most urgent first."""
-        reconciler, found = self._reconciler, []
-        troubles = reconciler.troubles
-        found += [text for text in (troubles.kernel, troubles.storage) if text]
-        found += self._losses()
-        found += [
-            gettext_lazy("The rule file is not in force: {finding}", finding=finding.text)
-            for finding in reconciler.active_ruleset.rejected
-        ]
-        found += [
-            gettext_lazy(
-                "The rules are in force, but no longer fit the members: {finding}", finding=finding.text
+        return tuple(text for _, text in self.coded_warnings())
+
+    def coded_warnings(self) -> tuple[CodedWarning, ...]:
+        """The same, each with the stable name of its kind."""
+        every = (self._of_node(), self._of_rules(), self._of_line(), self._warned(), self._in_rules())
+        return tuple(warning for some in every for warning in some)
+
+    def _of_node(self) -> Iterator[CodedWarning]:
+        troubles = self.reconciler.troubles
+        if troubles.kernel:
+            yield "kernel", troubles.kernel
+        if troubles.storage:
+            yield "storage", troubles.storage
+        for text in self._losses():
+            yield "data_lost", text
+
+    def _of_rules(self) -> Iterator[CodedWarning]:
+        active = self.reconciler.active_ruleset
+        for finding in active.rejected:
+            yield (
+                "rules_rejected",
+                gettext_lazy("The rule file is not in force: {finding}", finding=finding.text),
             )
-            for finding in reconciler.active_ruleset.strained
-            if finding.code != UNKNOWN_UPLINK
-        ]
-        found += [
-            gettext_lazy("The rules are in force, but do not fit this node: {finding}", finding=finding.text)
-            for finding in reconciler.active_ruleset.strained
-            if finding.code == UNKNOWN_UPLINK
-        ]
-        found += adoption_warnings(self.adoption)
-        found += [
-            gettext_lazy("The members file is not in force: {finding}", finding=finding.text)
-            for finding in self._files.members_findings
-        ]
-        found += [
-            gettext_lazy("{part} stopped: {english}", part=p.name, english=p.last_trouble)
-            for p in self._parts.health.values()
-            if not p.running and p.last_trouble
-        ]
-        found += _promises(reconciler.effective_policy.kept())
+        yield from _strained(active.strained)
+        yield from adoption_warnings(self.adoption)
+        for finding in self._files.members_findings:
+            yield (
+                "members_rejected",
+                gettext_lazy("The members file is not in force: {finding}", finding=finding.text),
+            )
+        for part in self.parts.health.values():
+            if not part.running and part.last_trouble:
+                yield (
+                    "part_stopped",
+                    gettext_lazy("{part} stopped: {english}", part=part.name, english=part.last_trouble),
+                )
+
+    def _of_line(self) -> Iterator[CodedWarning]:
+        reconciler = self.reconciler
+        yield from _promises(reconciler.effective_policy.kept())
         if reconciler.active_ruleset.own.uplink is None:
-            found.append(
+            yield (
+                "rate_missing",
                 gettext_lazy(
                     "The rules do not say how fast the line is, so nothing is shared: one download can take all of it. "
                     "Measure the line, and write its speed in [uplink.main]."
-                )
+                ),
             )
-        found += line_warnings(reconciler.uplink_rate_control, reconciler.active_ruleset.own.uplink_name)
-        now = reconciler.effective_policy.moment()
-        if now.clock == "unknown":
-            found.append(
+        yield from line_warnings(reconciler.uplink_rate_control, reconciler.active_ruleset.own.uplink_name)
+        if reconciler.effective_policy.moment().clock == "unknown":
+            yield (
+                "clock",
                 gettext_lazy(
                     "This node does not know the date: limits with times are paused. Set the clock, or let it reach NTP."
-                )
+                ),
             )
-        found += self._flows().warnings
-        of_rules = [*reconciler.active_ruleset.warnings, *self._measured()]
+        for text in self._flows().warnings:
+            yield "connections", text
+
+    def _in_rules(self) -> Iterator[CodedWarning]:
+        """What is found in rules that are in force."""
+        active, now = self.reconciler.active_ruleset, self.reconciler.effective_policy.moment()
+        found = [*active.warnings, *self._measured()]
         if now.clock != "unknown":
-            of_rules += ending(reconciler.active_ruleset.ruleset, now.at.date())
-        of_rules += too_few_admins(reconciler.active_ruleset.ruleset, self.adoption.admins())
-        of_rules += unknown_nodes(reconciler.active_ruleset.ruleset, self.node_names())
-        return (
-            *found,
-            *self._warned(),
-            *(gettext_lazy("The rule file, {finding}", finding=each.text) for each in of_rules),
-        )
+            found += ending(active.ruleset, now.at.date())
+        found += too_few_admins(active.ruleset, self.adoption.admins())
+        found += unknown_nodes(active.ruleset, self.node_names())
+        for each in found:
+            yield "rules", gettext_lazy("The rule file, {finding}", finding=each.text)
 
     def name_of_node(self, node: NodeId) -> str:
         """The name of another node of the community, as far as it is known."""
@@ -226,7 +239,7 @@ class StatusSnapshot:
 
     def other_nodes(self) -> frozenset[NodeId]:
         """Of the community."""
-        return self._roster() - {self._reconciler.node}
+        return self._roster() - {self.reconciler.node}
 
     def node_names(self) -> frozenset[str]:
         """The names of all nodes of the community; empty while one of them is not known."""
@@ -234,11 +247,11 @@ class StatusSnapshot:
         return node_names(self._config.node.name, others, self.peers(), self._node_pages())
 
     def _flows(self) -> FlowsRow:
-        reconciler, limit = self._reconciler, self._config.lan.flows_per_device
-        return flows_row(self._table_use(), limit, reconciler.session_table, reconciler.registry)
+        reconciler, limit = self.reconciler, self._config.lan.flows_per_device
+        return flows_row(self.table_use(), limit, reconciler.session_table, reconciler.registry)
 
     def _online(self, translator: Translator) -> tuple[OnlineRow, ...]:
-        session_table = self._reconciler.session_table
+        session_table = self.reconciler.session_table
         devices: dict[AccountId, int] = {}
         for mac, session_entry in session_table.session_entries.items():
             if isinstance(session_table.state(mac), session_state.Authorized):
@@ -247,7 +260,7 @@ class StatusSnapshot:
         return tuple(sorted(rows, key=lambda row: (-(row.rate.down + row.rate.up), row.account)))
 
     def _row(self, account: AccountId, devices: int, translator: Translator) -> OnlineRow:
-        reconciler = self._reconciler
+        reconciler = self.reconciler
         allowance = reconciler.effective_policy.allowances.get(account) or reconciler.allowance(account)
         if translator is not ENGLISH:
             allowance = allowance_in(translator, allowance, reconciler.active_ruleset.own)
@@ -267,79 +280,99 @@ class StatusSnapshot:
         )
 
 
-def _promises(kept: GuaranteedParts) -> list[str]:
+def _strained(findings: Collection[Finding]) -> Iterator[CodedWarning]:
+    """Those about the members first."""
+    for finding in findings:
+        if finding.code != UNKNOWN_UPLINK:
+            yield (
+                "rules_strained",
+                gettext_lazy(
+                    "The rules are in force, but no longer fit the members: {finding}", finding=finding.text
+                ),
+            )
+    for finding in findings:
+        if finding.code == UNKNOWN_UPLINK:
+            yield (
+                "rules_strained",
+                gettext_lazy(
+                    "The rules are in force, but do not fit this node: {finding}", finding=finding.text
+                ),
+            )
+
+
+def _promises(kept: GuaranteedParts) -> Iterator[CodedWarning]:
     """Warnings about lifelines and floors that the uplink cannot guarantee to the accounts authorized now."""
     if kept.lifelines_permille < 1000:
-        return [
+        yield (
+            "lifelines",
             gettext_lazy(
                 "The line is too slow for the lifelines of everyone here: each gets {percent} % of its lifeline. "
                 "Lower the lifeline in [charter], or find a faster line.",
                 percent=kept.lifelines_permille // 10,
-            )
-        ]
-    if kept.extras_permille < 1000:
-        return [
+            ),
+        )
+    elif kept.extras_permille < 1000:
+        yield (
+            "floors",
             gettext_lazy(
                 "Floors do not fit the uplink: everyone keeps the lifeline, and of what floors promise beyond it each "
                 "gets {percent} %. Lower floors.",
                 percent=kept.extras_permille // 10,
-            )
-        ]
-    return []
+            ),
+        )
 
 
-def adoption_warnings(adoption: RuleAdoption) -> list[str]:
+def adoption_warnings(adoption: RuleAdoption) -> Iterator[CodedWarning]:
     """Warnings about rules that the node took back, and about a log of adoptions that was changed."""
-    found: list[str] = []
     ended = adoption.last_ended()
     if ended is not None and ended.reason == "objections":
-        found.append(
+        yield (
+            "rules_taken_back",
             gettext_lazy(
                 "Version {number} of the rules does not come into force. It was {became}. What they wrote is on the page "
                 "with the rules.",
                 number=ended.number,
                 became=became(ended),
-            )
+            ),
         )
     elif ended is not None:
-        found.append(
+        yield (
+            "rules_taken_back",
             gettext_lazy(
                 "The rules from before are in force. Version {number}: {became}. Adopt it again if it is still "
                 "wanted.",
                 number=ended.number,
                 became=became(ended),
-            )
+            ),
         )
     if adoption.damaged:
-        found.append(
+        yield (
+            "adoption_log",
             gettext_lazy(
                 "The log of adopted rules is damaged: record {number} is missing or was changed. The rules in force are "
                 "not touched by it; a backup from before has the whole log.",
                 number=adoption.damaged,
-            )
+            ),
         )
-    return found
 
 
-def line_warnings(uplink: UplinkRateControl, name: str = MAIN_UPLINK) -> list[str]:
+def line_warnings(uplink: UplinkRateControl, name: str = MAIN_UPLINK) -> list[CodedWarning]:
     """Warnings about the line of this name that carries less than the rules say, and about one that cannot be measured."""
     if uplink.waits_ms is not None:
-        return [
-            gettext_lazy(
-                "The line carries less than the rules say: packets wait {ms} ms in its own queue. Measure its speed and "
-                "correct {table}, or write {example} there.",
-                ms=number_lazy(uplink.waits_ms),
-                table=f"[uplink.{name}]",
-                example='rate = "measured"',
-            )
-        ]
+        text = gettext_lazy(
+            "The line carries less than the rules say: packets wait {ms} ms in its own queue. Measure its speed and "
+            "correct {table}, or write {example} there.",
+            ms=number_lazy(uplink.waits_ms),
+            table=f"[uplink.{name}]",
+            example='rate = "measured"',
+        )
+        return [("line_slow", text)]
     if uplink.knowledge == "blind":
-        return [
-            gettext_lazy(
-                "The speed of the line cannot be measured, so the stated speed is shared. Probes are not answered, or "
-                "delays have another cause: name an address beyond the line as uplink.probe in node.toml."
-            )
-        ]
+        text = gettext_lazy(
+            "The speed of the line cannot be measured, so the stated speed is shared. Probes are not answered, or "
+            "delays have another cause: name an address beyond the line as uplink.probe in node.toml."
+        )
+        return [("line_unmeasured", text)]
     return []
 
 

@@ -227,6 +227,12 @@ RefusalReason = Literal[
 ]
 
 
+JoinFailure = Literal[
+    RefusalReason,
+    "device-limit",  # the account has as many devices as it may have at once
+]
+
+
 @dataclass(frozen=True, slots=True)
 class Admitted:
     """The device is authorized from now on."""

@@ -272,7 +272,7 @@ class NodeBackups:
         self._recipients = files_of(config_path, config)[RECIPIENTS]
 
     async def state(self) -> BackupState:
-        return await asyncio.to_thread(self._state)
+        return await asyncio.to_thread(self.read_state)
 
     async def replace_key(self, secret: bytes) -> None:
         await asyncio.to_thread(save_recipient, self._recipients, secret, _now())
@@ -280,7 +280,8 @@ class NodeBackups:
     async def create(self) -> BackupFile:
         return await asyncio.to_thread(self._create)
 
-    def _state(self) -> BackupState:
+    def read_state(self) -> BackupState:
+        """As `state`, for a thread of its own."""
         last = last_made(self._config)
         try:
             since = datetime.fromtimestamp(self._recipients.stat().st_mtime, UTC).astimezone()

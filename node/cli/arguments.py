@@ -427,6 +427,15 @@ VERBS: tuple[Verb, ...] = (
             _JSON,
         ),
     ),
+    Verb(
+        ("metrics", "token"),
+        "Make the token with which Prometheus reads this node's metrics, and show it once. The one before no longer works.",
+        "procomu metrics token",
+        (_JSON,),
+    ),
+    Verb(
+        ("metrics", "revoke"), "Revoke that token: nobody gets metrics.", "procomu metrics revoke", (_JSON,)
+    ),
     Verb(("watch",), "What changes, as it happens, until Ctrl-C.", "procomu watch", (_JSON,)),
     Verb(
         ("doctor",),
@@ -471,13 +480,13 @@ VERBS: tuple[Verb, ...] = (
     Verb(
         ("export",),
         "Write all tables of the database into a new folder, for other programs; or print the community's nodes and links "
-        "in a format of programs that draw networks. The node can run meanwhile.",
+        "in a format of programs that draw networks, or the node's metrics. The node can run meanwhile.",
         "procomu export tables --format csv",
         (
             Argument(
                 "WHAT",
-                "a new folder for the tables; or netjson, meshviewer, nodelist or cnml, which the running node answers "
-                "(./netjson is a folder)",
+                "a new folder for the tables; or netjson, meshviewer, nodelist, cnml or prometheus, which the running node "
+                "answers (./netjson is a folder)",
             ),
             Argument(
                 "--from",

@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 
 KEY_FILE_BYTES_MAX = 16_384
 INTERFACES = Path("/sys/class/net")
+PROMETHEUS = "prometheus"
+"""What is exported for it is the metrics."""
 NETWORK_FORMATS = ("netjson", "meshviewer", "nodelist", "cnml")
 """Those of `node.export.formats`, which loads what takes a while on a small board."""
 TRIES = 3
@@ -161,6 +163,8 @@ def export(context: CommandContext) -> int:
     asked = context.asked
     if asked["what"] in NETWORK_FORMATS:
         return _export_network(context)
+    if asked["what"] == PROMETHEUS:
+        return _export_metrics(context)
     if asked["from"] is not None:
         print("procomu export: --from is for the formats of networks", file=sys.stderr)
         return EXIT_WRONG_USE
@@ -195,6 +199,15 @@ def _export_network(context: CommandContext) -> int:
         context.answer(json.loads(document) if is_json else {"ok": True, "document": document}, [])
     else:
         context.out.write(document if document.endswith("\n") else f"{document}\n")
+    return EXIT_YES
+
+
+def _export_metrics(context: CommandContext) -> int:
+    if any(context.asked[each] for each in ("format", "table", "from")):
+        print("procomu export: metrics take none of --format, --table and --from", file=sys.stderr)
+        return EXIT_WRONG_USE
+    document = answer_to(context, {"ask": "metrics"})["document"]
+    context.answer({"ok": True, "document": document}, document.splitlines())
     return EXIT_YES
 
 

@@ -123,6 +123,8 @@ class AdminSection:
     lan: bool
     """Whether devices on the LAN can open them too, over TLS."""
     https_port: int
+    open_plots: bool
+    """Whether pictures of the node's history need no sign-in."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -406,6 +406,15 @@ SETTINGS: tuple[Setting, ...] = (
     ),
     _may("admin", "https_port", PORT, "2444", "Port of the admin pages by https, on the people's side."),
     _may(
+        "admin",
+        "open_plots",
+        FLAG,
+        "false",
+        "true: pictures of the node's history, such as /history/plot.svg?series=line_down&last=30d, need no sign-in, for a "
+        "notice board or another system. They name no person, but show how much the line is used and how many people are "
+        "online: at a node of one household, when somebody is at home.",
+    ),
+    _may(
         "mesh",
         "interfaces",
         INTERFACES,

@@ -59,6 +59,8 @@ class EffectivePolicy:
         """What the uplink carries now; None where the stated rate is shared."""
         self.in_use: Mapping[AccountId, Rates] = {}
         """Mean rate of each account that transferred anything in the last reading."""
+        self.counted = NO_USAGE
+        """What was counted for people since the node started."""
         self._is_busy = False
         self._classes: Mapping[int, ShapedClass] = {}
         """Of the last plan."""
@@ -207,8 +209,9 @@ class EffectivePolicy:
                 self.session_table.minor(pool_account(allowance.pool))
 
     def take(self, measured: CycleResult) -> bool:
-        """Takes over the allowances of a cycle; True when some account's limits changed. A result of rules that are no
-        longer in force is ignored."""
+        """Takes over what a cycle counted, and its allowances; True when some account's limits changed. Allowances of rules
+        that are no longer in force are ignored."""
+        self.counted += measured.booked.total
         if measured.evaluator is not self.evaluator:
             return False
         changed = measured.allowances != self.allowances

@@ -197,6 +197,11 @@ class PersistenceQueue:
         news, self._has_news = self._has_news, False
         return news
 
+    @property
+    def booked_at(self) -> Monotonic:
+        """When usage was stored last; 0 before the first time."""
+        return self._stored_ms
+
     def is_due(self, now: Monotonic, every_ms: int) -> bool:
         """True when the interval has passed, an earlier write failed, or the database file was replaced."""
         is_other = self.recalled and self._generation != self._repository.generation

@@ -16,6 +16,7 @@ from node.units import BitsPerSecond, Microseconds, Rates
 from node.uplink import line
 from node.uplink.autorate import Direction, UplinkRange
 from node.uplink.line import Knowledge, LineState
+from node.uplink.probe_counts import ProbeCounts
 
 log = logging.getLogger(__name__)
 
@@ -60,6 +61,7 @@ class UplinkRateControl:
         self._range: UplinkRange | None = None
         self._set: Rates | Literal["unknown"] | None = "unknown"
         """What the kernel was told last; it may have been told something else before `run` was called again."""
+        self.probes = ProbeCounts()
         self.slowest: Mapping[Direction, BitsPerSecond] = {}
         """What the line carried at least in nine tenths of the last 14 days, by direction; set by `CapacityRecorder`."""
 
@@ -109,6 +111,7 @@ class UplinkRateControl:
     def _step(self, wanted: UplinkRange, *, is_measured: bool) -> None:
         before = self._line or line.begin(wanted, self._now())
         sample = self._prober.observe(before.target, before.pace_us)
+        self.probes.count(sample)
         self._line = line.step(before, sample, wanted, self._now())
         if is_measured and self._line.knowledge != before.knowledge:
             level = logging.WARNING if self._line.knowledge == "blind" else logging.INFO

@@ -569,3 +569,8 @@ def _is_on(switch: Path) -> bool:
 def _write(switch: Path, value: str) -> None:
     if switch.exists():
         switch.write_text(value)
+
+
+def linux_kernel(*, flow_offload: bool) -> LinuxKernel:
+    """With running flows handed over to a flowtable, where that is set and the kernel can do it."""
+    return LinuxKernel("probe" if flow_offload else None)

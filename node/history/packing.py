@@ -30,8 +30,8 @@ def pack(every: Sequence[Steps]) -> bytes:
     return zlib.compress(b"".join(plain[place::_BYTES] for place in range(_BYTES)), LEVEL)
 
 
-def unpack(packed: bytes, length: int, count: int = 1) -> list[Steps]:
-    """So many times steps of this length. Raises ValueError for damaged ones."""
+def unpack(packed: bytes, length: int, count: int = 1, only: int | None = None) -> list[Steps]:
+    """So many times steps of this length, or only one of them by its number. Raises ValueError for damaged ones."""
     size = length * count * _COLUMNS * _BYTES
     inflating = zlib.decompressobj()
     try:
@@ -40,15 +40,23 @@ def unpack(packed: bytes, length: int, count: int = 1) -> list[Steps]:
         raise ValueError("steps are damaged") from error
     if len(planes) != size or not inflating.eof:
         raise ValueError("steps are damaged")
-    plain, numbers = bytearray(size), array("q")
+    return [
+        Steps.of_columns(
+            tuple(_numbers(planes, (column * count + each) * length, length) for column in range(_COLUMNS))
+        )
+        for each in (range(count) if only is None else (only,))
+    ]
+
+
+def _numbers(planes: bytes, at: int, length: int) -> "array[int]":
+    """So many, from this place on."""
+    plain, part, numbers = bytearray(length * _BYTES), len(planes) // _BYTES, array("q")
     for place in range(_BYTES):
-        part = size // _BYTES
-        plain[place::_BYTES] = planes[place * part : (place + 1) * part]
+        plain[place::_BYTES] = planes[place * part + at : place * part + at + length]
     numbers.frombytes(plain)
     if sys.byteorder == "big":
         numbers.byteswap()
-    places = [range(each * length, len(numbers), count * length) for each in range(count)]
-    return [Steps.of_columns(tuple(numbers[at : at + length] for at in begins)) for begins in places]
+    return numbers
 
 
 def pack_sheet(sheet: Sheet) -> bytes:
@@ -57,13 +65,17 @@ def pack_sheet(sheet: Sheet) -> bytes:
     return "\n".join(names).encode() + b"\0" + pack([sheet[name] for name in names])
 
 
-def unpack_sheet(packed: bytes, length: int) -> dict[str, Steps]:
-    """Empty for a damaged one: plots can do without an hour."""
+def unpack_sheet(packed: bytes, length: int, only: str = "") -> dict[str, Steps]:
+    """All series, or only this one. Empty for a damaged sheet: plots can do without an hour."""
     listed, _, numbers = packed.partition(b"\0")
     try:
         names = listed.decode("ascii").split("\n") if listed else []
         if len(names) > SERIES_MAX or any(len(name) > NAME_CHARS_MAX for name in names):
             return {}
-        return dict(zip(names, unpack(numbers, length, len(names)), strict=True))
+        if not only:
+            return dict(zip(names, unpack(numbers, length, len(names)), strict=True))
+        if only not in names:
+            return {}
+        return {only: unpack(numbers, length, len(names), names.index(only))[0]}
     except ValueError:
         return {}

@@ -8,7 +8,7 @@ from node.history.window import HistoryWindow, Unit
 from node.plots.amounts import axis_texts
 from node.plots.plot import FOOT, HEAD, HEIGHT, LEVELS, Plot, framed, path
 from node.plots.plot_words import PlotTexts
-from node.plots.point_groups import PointGroup, grouped
+from node.plots.point_groups import PointGroup, grouped, is_sum
 from node.plots.time_axis import MONTHS, NARROW_MAX, WIDE_MAX, TimeMark, day_text
 from node.plots.time_scale import DAY_S, TimeScale, time_scale
 from node.plots.value_axis import value_axis
@@ -33,7 +33,7 @@ def bar_plot(
 ) -> Plot:
     groups = bar_groups(window, zone)[-BARS_MAX:]
     is_month = is_monthly(time_scale(window, zone))
-    values, unit = bar_values(groups, window.unit)
+    values, unit = bar_values(groups, window.unit, is_sum=is_sum(window))
     known = [each for each in values if each is not None]
     axis = value_axis(min(known, default=0), max(known, default=0), unit)
     zero = axis.level(0 if unit != "celsius_milli" else axis.bottom, LEVELS)
@@ -68,8 +68,14 @@ def is_monthly(scale: TimeScale) -> bool:
     return scale.length_s > DAYS_MAX * DAY_S
 
 
-def bar_values(groups: Sequence[PointGroup], unit: Unit) -> tuple[tuple[int | None, ...], Unit]:
-    """What the bars show, and its unit: the volume of what is known of a rate, otherwise the mean."""
+def bar_values(
+    groups: Sequence[PointGroup], unit: Unit, *, is_sum: bool = False
+) -> tuple[tuple[int | None, ...], Unit]:
+    """What the bars show, and its unit: the volume of what is known of a rate, the sum of events and seconds, otherwise the
+    mean."""
+    if is_sum:
+        sums = (None if each.point is None else each.total for each in groups)
+        return tuple(sums), unit
     if unit != "bit_per_s":
         return tuple(None if each.point is None else each.point.mean for each in groups), unit
     volumes = (None if each.point is None else each.point.mean * each.known_s // 8 for each in groups)

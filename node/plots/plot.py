@@ -26,7 +26,7 @@ _CHARACTER = 8
 
 STYLE = (
     ".plot{display:block;box-sizing:border-box;width:100%;padding-inline-start:40px;overflow:visible}"
-    ".plot text{font:13px system-ui,-apple-system,Roboto,'Noto Sans',sans-serif}"
+    ".plot text{font:13px system-ui,-apple-system,Roboto,Noto Sans,sans-serif}"
     ".names{padding-inline-start:88px}"
     ".plot text{fill:var(--soft);paint-order:stroke;stroke:var(--card);stroke-width:4px;stroke-linejoin:round}"
     ".plot .grid{stroke:var(--line)}"

@@ -6,7 +6,7 @@ from datetime import datetime, timedelta, tzinfo
 
 from node.history.window import HistoryWindow, Point
 from node.plots.amounts import amount_text
-from node.plots.point_groups import together
+from node.plots.point_groups import is_sum, together
 from node.plots.time_scale import DAY_S, TimeScale, time_scale
 from node.translator import Translator, day_words
 
@@ -58,10 +58,15 @@ def moment_text(at: datetime, words: Translator, *, is_day: bool = False) -> str
 
 def _range(window: HistoryWindow, scale: TimeScale, whole: Point, words: Translator) -> str:
     busiest = next(step for step, each in enumerate(window.points) if each and each.most == whole.most)
+    most = amount_text(whole.most, window.unit, words)
+    time = moment_text(scale.begin_of(busiest), words, is_day=window.step_s == DAY_S)
+    if is_sum(window):
+        total = sum(each.mean for each in window.points if each is not None)
+        return words.gettext("{total} in all; the most, {most}, on {time}.").format(
+            total=amount_text(total, window.unit, words), most=most, time=time
+        )
     return words.gettext("{mean} on average; at most {most}, on {time}.").format(
-        mean=amount_text(whole.mean, window.unit, words),
-        most=amount_text(whole.most, window.unit, words),
-        time=moment_text(scale.begin_of(busiest), words, is_day=window.step_s == DAY_S),
+        mean=amount_text(whole.mean, window.unit, words), most=most, time=time
     )
 
 

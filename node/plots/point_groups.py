@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from itertools import groupby
 
+from node.history.series import BY_NAME
 from node.history.window import HistoryWindow, Point
 from node.plots.time_scale import TimeScale
 
@@ -17,8 +18,15 @@ class PointGroup:
 
     begin: datetime
     point: Point | None
+    total: int
+    """Sum of the means."""
     known_s: int
     """How many seconds are known."""
+
+
+def is_sum(window: HistoryWindow) -> bool:
+    """Whether its values are events or seconds of a step, which are added up."""
+    return window.series in BY_NAME and BY_NAME[window.series].combine == "sum"
 
 
 def together(points: Iterable[Point | None]) -> Point | None:
@@ -47,6 +55,6 @@ def grouped(
     for _, each in groupby(begins, lambda pair: key(pair[0])):
         pairs = list(each)
         points = [point for _, point in pairs]
-        known = sum(point is not None for point in points)
-        found.append(PointGroup(pairs[0][0], together(points), known * window.step_s))
+        known = [point.mean for point in points if point is not None]
+        found.append(PointGroup(pairs[0][0], together(points), sum(known), len(known) * window.step_s))
     return tuple(found)

@@ -18,6 +18,12 @@ CLASS_IDLE_MS, CLASSES_EVERY_MS = Milliseconds(10 * 60_000), Milliseconds(60_000
 looked at. Each class takes memory in the kernel, and a part of what can be guaranteed."""
 
 
+Transition = tuple[
+    type[session_state.DeviceSession], type[session_state.DeviceSession], type[session_state.Event]
+]
+"""State before, state after, and the event."""
+
+
 @dataclass(frozen=True, slots=True)
 class SessionEntry:
     """A device's ct mark and account while it belongs to that account."""
@@ -59,6 +65,8 @@ class SessionTable:
         """IP addresses of devices that come from another node, while their session lasts."""
         self.on_change: Callable[[MacAddress, session_state.Event], None] = lambda _mac, _event: None
         """Called after each event that had effects."""
+        self.transitions: dict[Transition, int] = defaultdict(int)
+        """How often each had effects since the node started."""
         self.session_entries: dict[MacAddress, SessionEntry] = {}
         self.by_mark: dict[int, SessionEntry] = {}
         """Every ct mark that may still be counted, so that late bytes find their account."""
@@ -104,7 +112,8 @@ class SessionTable:
         """Applies the transition table and carries out the effects; the only place where a session's state changes.
         True when there were effects: the caller then has the plan applied. Raises KernelRefused, with the state
         unchanged, when the table is full."""
-        after, effects = session_state.step(self.state(mac), event, now)
+        before = self.state(mac)
+        after, effects = session_state.step(before, event, now)
         for effect in effects:
             match effect:
                 case session_state.Effect.TAKE_ENTRY:
@@ -121,6 +130,7 @@ class SessionTable:
         else:
             self._states.pop(mac, None)
         if effects:
+            self.transitions[type(before), type(after), type(event)] += 1
             self.on_change(mac, event)
         return bool(effects)
 

@@ -35,7 +35,7 @@ LEFT_OUT: Mapping[str, frozenset[str]] = {
 }
 """Columns that are not exported, by table."""
 ROWS_LEFT_OUT: Mapping[str, frozenset[str]] = {
-    "facts": frozenset({"admin_accounts", "admin_sign_in", WAITING})
+    "facts": frozenset({"admin_accounts", "admin_sign_in", "metrics_token", WAITING})
 }
 """Rows that are not exported, by table and by the value of its first column."""
 _ROWS: Mapping[str, Callable[[Connection], Iterable[Sequence[Any]]]] = {

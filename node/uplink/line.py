@@ -71,6 +71,8 @@ class Sample:
     """How many addresses can be probed."""
     probed: str = ""
     """Which address is probed, and how; empty when there is none."""
+    lost: int = 0
+    """Probes that were given up since the sample before: overtaken by later ones, or not answered for long."""
 
 
 @dataclass(frozen=True, slots=True)

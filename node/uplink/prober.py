@@ -88,6 +88,8 @@ class UplinkProber:
         """By how much the real-time clock was ahead of ours at the last look."""
         self._was_answered = False
         """Since the routes were read."""
+        self._lost = 0
+        """Probes that were given up since the last sample."""
         self._complained: set[str] = set()
 
     def observe(self, target: int, pace_us: int) -> Sample:
@@ -107,13 +109,14 @@ class UplinkProber:
         if answers:
             self._was_answered = True
             self._complained.clear()
-        self._sent = {number: sent for number, sent in self._sent.items() if now - sent < PATIENCE_US}
+        self._give_up_before(Microseconds(now - PATIENCE_US + 1))
         saved = min(SAVED_MAX * PROBE_US, now - self._spent)
         if now - self._last_sent >= pace_us and saved >= PROBE_US:
             self._last_sent, self._spent = now, Microseconds(now - saved + PROBE_US)
             self._send()
         waiting = list(self._sent.values())
         unanswered = waiting[LATE_MIN - 1] if len(waiting) >= LATE_MIN else None
+        lost, self._lost = self._lost, 0
         return Sample(
             self._carried(now),
             answers,
@@ -121,10 +124,17 @@ class UplinkProber:
             waiting[0] if waiting else None,
             len(self._targets),
             "" if wanted is None else str(wanted),
+            lost,
         )
 
     def close(self) -> None:
         self._open(None)
+
+    def _give_up_before(self, moment: Microseconds) -> None:
+        """Probes that were sent before."""
+        waiting = {number: sent for number, sent in self._sent.items() if sent >= moment}
+        self._lost += len(self._sent) - len(waiting)
+        self._sent = waiting
 
     def _next_hops(self) -> tuple[IPv4Address | IPv6Address, ...]:
         return next_hops(self._text("proc/net/route"), self._text("proc/net/ipv6_route"), self._interface)
@@ -192,7 +202,8 @@ class UplinkProber:
             if reply is None or sent is None:
                 continue
             # A probe that was overtaken is lost, not late.
-            self._sent = {number: at for number, at in self._sent.items() if at > sent}
+            del self._sent[reply.sequence]
+            self._give_up_before(sent)
             if ahead is None:
                 continue
             real, now = _received_us(more), self._clock()

@@ -64,6 +64,11 @@ class CertificateFiles:
         return f"https://{self._host}" if self.certificate is not None and not self.distrust else ""
 
     @property
+    def ends(self) -> datetime | None:
+        """When the certificate in use ends; None without one."""
+        return self.certificate.ends if self.certificate is not None else None
+
+    @property
     def warnings(self) -> tuple[str, ...]:
         """For ``status``: what is wrong with the files, and how to fix it."""
         found = []

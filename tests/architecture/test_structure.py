@@ -109,6 +109,8 @@ VALUES_ONLY = {
     "node.accounts.auth_result",
     "node.accounts.changes",
     "node.control.ports",
+    "node.export.node_readings",
+    "node.app.warning_codes",
     "node.app.ports",
     "mesh.ports",
 }
@@ -151,6 +153,23 @@ def test_deploy_check_runs_alone_what_it_leaves_out_elsewhere():
     (left_out,) = [run for command, run in runs_of_tests() if '-m "not alone"' in command]
     (alone,) = [run for command, run in runs_of_tests() if "-m alone" in command]
     assert left_out == alone
+
+
+def test_continuous_integration_leaves_no_variation_out():
+    (command,) = re.findall(r"^exec .*$", (ROOT / ".ci" / "run").read_text(), flags=re.MULTILINE)
+    assert "deploy/check" in command
+    assert "--thorough" in command.split()
+
+
+THOROUGH = [path for path in (ROOT / "tests").rglob("test_*.py") if "mark.thorough" in path.read_text()]
+
+
+@pytest.mark.parametrize("path", THOROUGH, ids=lambda path: path.stem)
+def test_no_file_of_tests_is_left_out_as_a_whole(path):
+    every = [each for each in functions(path) if each.name.startswith("test_")]
+    marks = [{ast.unparse(mark) for mark in each.decorator_list} for each in every]
+    assert any("pytest.mark.thorough" not in each for each in marks)
+    assert not re.search(r"^pytestmark.*thorough", path.read_text(), flags=re.MULTILINE)
 
 
 def test_imports_follow_the_import_contracts():

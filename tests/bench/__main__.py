@@ -19,6 +19,7 @@ from tests.bench import (
     latency,
     mesh,
     meter,
+    metrics,
     portal,
     rules,
     siege,
@@ -45,6 +46,7 @@ BENCHES: dict[str, ModuleType] = {
     "siege": siege,
     "rules": rules,
     "mesh": mesh,
+    "metrics": metrics,
     "hours": hours,
 }
 LONG = ("latency", "mesh")
@@ -54,7 +56,7 @@ LONG = ("latency", "mesh")
 def measured(name: str, *, is_long: bool = False) -> Figures:
     """Every key of one bench; what could not be measured is None, with the reason. `is_long` is for `latency` and `mesh`."""
     keys: tuple[str, ...] = BENCHES[name].KEYS
-    reason = None if name in {"rules", "mesh"} else missing_for_namespaces()
+    reason = None if name in {"rules", "mesh", "metrics"} else missing_for_namespaces()
     if reason is not None:
         return missing(keys, reason)
     measure: Callable[[], Figures] = BENCHES[name].measure

@@ -493,6 +493,17 @@ ROWS = (
     ),
     FigureRow("mesh", "fuzz_rss_growth_mb", "memory afterwards beyond that before", "MB", 5, at_least=False),
     FigureRow("mesh", "fuzz_converged_s", "until an honest neighbour agrees with it afterwards", "s"),
+    FigureRow("metrics", "bytes", "the metrics of a node with 10,000 devices", "B", 64_000, at_least=False),
+    FigureRow(
+        "metrics",
+        "ms",
+        "one look at all of them, in the thread that serves everybody",
+        "ms",
+        20,
+        at_least=False,
+    ),
+    FigureRow("metrics", "series_10", "series with 10 devices"),
+    FigureRow("metrics", "series_10000", "with 10,000, which must be as many"),
 )
 
 

@@ -20,7 +20,7 @@ from node.governance.ladder_case import LadderCase
 from node.identity import own_node_id
 from node.units import NO_USAGE, AccountId, Bytes, MacAddress, Milliseconds, Usage
 from tests.browser.chromium import Browser
-from tests.browser.scenes import LANGUAGES, Doing, PageScene, nothing, sends
+from tests.browser.scenes import LANGUAGES, Doing, PageScene, nothing, opens_everything, sends
 from tests.fakes.admin_pages import (
     HILLS,
     ISSUER_LINK,
@@ -385,6 +385,7 @@ by = "D-2026-020"
 """
 )
 _has_a_key = _and_goes("/backups", sends("/backups/key"))
+_has_a_metrics_token = _and_goes("/access", sends("/access/metrics"))
 _has_a_passphrase = _and_goes("/passphrase", sends("/passphrase", **_ANA))
 
 _OWN_NODE = own_node_id(KEY)
@@ -587,6 +588,12 @@ ADMIN_SCENES = (
     _admin("nodes of a community", "nodes", "/nodes", server=open_with_nodes),
     _admin("a network of one node", "network", "/network"),
     _admin("the network", "network", "/network", server=open_with_nodes),
+    _admin("the line's last day", "history", "/history"),
+    _admin("the line's last month", "history", "/history?series=line_down&last=30d"),
+    _admin("the temperature of an hour", "history", "/history?series=temperature&last=1h"),
+    _admin("three years of devices", "history", "/history?series=devices&last=3y"),
+    _admin("a month of refusals", "history", "/history?series=refusals&last=30d"),
+    _admin("a series that there is not", "trouble", "/history?series=nothing"),
     _admin("files without a record", "files of all nodes", "/rules/shared"),
     _admin("rules that differ", "files of all nodes", "/rules/shared", server=open_with_shared_files),
     _admin("members of a split", "files of all nodes", "/members/shared", server=open_with_shared_files),
@@ -619,6 +626,8 @@ ADMIN_SCENES = (
     _admin("another passphrase", "own passphrase", "/passphrase", before=_has_a_passphrase),
     _admin("a link without a name", "access", "/access", after=sends("/access", name="")),
     _admin("a link for a counter", "link", "/access", after=sends("/access", name="counter")),
+    _admin("a token exists", "access", "/access", before=_has_a_metrics_token, after=opens_everything),
+    _admin("a new token for metrics", "metrics token", "/access", after=sends("/access/metrics")),
     _admin("no recovery key yet", "backups", "/backups"),
     _admin("a new recovery key", "recovery key", "/backups", after=sends("/backups/key")),
     _admin("backups with a key", "backups", "/backups", before=_has_a_key),

@@ -96,7 +96,7 @@ async def admin_browser(
         if is_populated:
             await populate(app)
         async with (
-            open_admin_server(app.admin, limits) as server,
+            open_admin_server(app.admin, limits, app.metrics) as server,
             ClientSession(cookie_jar=CookieJar(unsafe=True)) as session,
         ):
             yield AdminBrowser(session, app, server)

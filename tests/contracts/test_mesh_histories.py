@@ -417,7 +417,7 @@ async def test_histories_that_failed_before(events: list[tuple[str, tuple[int, .
 HISTORIES = given(st.lists(EVENTS, min_size=5, max_size=25))
 
 
-@settings(deadline=None, max_examples=examples(15), derandomize=True)
+@settings(deadline=None, max_examples=examples(15, few=5), derandomize=True)
 @HISTORIES
 def test_totals_are_exact_on_all_nodes_in_any_history(events: list[tuple[str, tuple[int, ...]]]) -> None:
     asyncio.run(tell(events))

@@ -5,12 +5,14 @@ from pathlib import Path
 
 from node import config
 from node.cli import arguments
+from node.export import node_metrics
 
 ROOT = Path(__file__).parents[2]
 GENERATED: Mapping[str, Callable[[], str]] = {
     "deploy/node.example.toml": config.example,
     "deploy/SETTINGS.md": config.reference,
     "deploy/COMMANDS.md": arguments.reference,
+    "deploy/METRICS.md": node_metrics.reference,
 }
 
 if __name__ == "__main__":

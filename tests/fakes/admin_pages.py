@@ -20,6 +20,7 @@ from node.admin.server import LIMITS, AdminServer
 from node.app import admin_sessions
 from node.app.admin import AdminService
 from node.app.admin_access import SIGN_IN
+from node.app.metrics import MetricsService
 from node.identity import own_node_id
 from node.units import MacAddress, NodeId
 from node.web.connections import Limits
@@ -169,10 +170,14 @@ catalogues = cache(read_catalogues)
 
 
 @asynccontextmanager
-async def open_admin_server(admin: AdminService, limits: Limits = LIMITS) -> AsyncIterator[AdminServer]:
+async def open_admin_server(
+    admin: AdminService, limits: Limits = LIMITS, metrics: MetricsService | None = None
+) -> AsyncIterator[AdminServer]:
     """The server of the admin pages, which listens on the loopback."""
     translations = catalogues().translations
-    server = AdminServer(admin, address="127.0.0.1", port=0, translations=translations, limits=limits)
+    server = AdminServer(
+        admin, address="127.0.0.1", port=0, translations=translations, limits=limits, metrics=metrics
+    )
     task = asyncio.get_running_loop().create_task(server.run())
     await server.ready.wait()
     try:

@@ -2,12 +2,25 @@
 
 import math
 import random
-from datetime import UTC, datetime
+from datetime import UTC, datetime, tzinfo
 
-from node.history.window import HistoryWindow, Point
+from node.app.admin_history import RATES
+from node.history.reading import KEPT_S
+from node.history.series import BY_NAME
+from node.history.window import HistoryWindow, Point, Unit
 
 END = int(datetime(2026, 11, 28, 21, tzinfo=UTC).timestamp())
 LINE = 20_000_000
+SCALES: dict[Unit, int] = {
+    "bit_per_s": LINE,
+    "bytes": 8_000_000_000,
+    "ms": 400,
+    "permille": 1000,
+    "count": 60,
+    "s": 300,
+    "celsius_milli": 70_000,
+}
+"""What a value is while the line is full."""
 STEPS = {"hour": (10, 360), "day": (300, 288), "month": (3600, 720), "years": (86_400, 1095)}
 
 
@@ -49,3 +62,32 @@ def _point(at_s: int, step_s: int, rng: random.Random) -> Point:
     least = int(mean * (1 - spread * rng.random()))
     most = min(LINE, int(mean + (LINE - mean) * spread * rng.random()))
     return Point(least, mean, most)
+
+
+class VillageHistory:
+    """Any series of the village in the last so many seconds, in steps as they are kept for so long."""
+
+    zone: tzinfo = UTC
+
+    async def last(self, name: str, seconds: int) -> HistoryWindow:
+        return _village_series(name, seconds)
+
+
+def _village_series(name: str, last_s: int) -> HistoryWindow:
+    series = BY_NAME[name]
+    step_s = next(step_s for step_s, kept_s in KEPT_S.items() if last_s <= kept_s)
+    rng = random.Random(name)
+    end, count = END // step_s * step_s, last_s // step_s
+    scale = SCALES[series.unit]
+    cut = range(count * 3 // 8, count * 3 // 8 + max(2, count // 40))
+    points = tuple(
+        None if step in cut else _scaled(_point(end - (count - step) * step_s, step_s, rng), scale)
+        for step in range(count)
+    )
+    if name in RATES.values():
+        points = (Point(LINE - 2_000_000, LINE, LINE),) * count
+    return HistoryWindow(name, series.unit, end - count * step_s, step_s, points)
+
+
+def _scaled(point: Point, scale: int) -> Point:
+    return Point(*(each * scale // LINE for each in point))

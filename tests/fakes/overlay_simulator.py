@@ -3,14 +3,17 @@
 import heapq
 import random
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from functools import partial
 
+from mesh.link_graph import groups_without
 from mesh.link_selection import Call, KnownNode, LinkSelection
 from mesh.link_table import LinkEnd
 from mesh.overlay import FULL, Overlay
 from node.units import Monotonic, NodeId
 
 PLAN_MS, DELAY_MS, NO_ANSWER_MS = 1_000, (1, 300), 3_000
+PAGES_MS = 60_000
 
 
 def simulated_id(number: int) -> NodeId:
@@ -45,6 +48,8 @@ class OverlayNode:
     is_plain: bool = False
     """Of an earlier version: calls all nodes it sees, and has no limit."""
     refuses: bool = False
+    pages: dict[NodeId, tuple[int, frozenset[NodeId]]] = field(default_factory=dict)
+    """When each node said which connections it has, as far as this one heard."""
 
     def neighbours(self) -> set[NodeId]:
         return self.overlay.links.nodes()
@@ -120,6 +125,34 @@ class OverlaySimulator:
             self.now, _, happens = heapq.heappop(self._queue)
             happens()
         self.now = until
+
+    def tell_pages(self) -> None:
+        """From now on nodes say each minute which connections they have had for a minute, all that are joined hear of
+        it, and each looks at the graph."""
+        self._later(PAGES_MS, self.tell_pages)
+        for node in self.nodes:
+            said = frozenset(
+                link.node
+                for link in node.overlay.links.kept_links()
+                if self.now - link.since >= PAGES_MS or not node.pages.get(node.node)
+            )
+            if node.is_up and (node.node not in node.pages or node.pages[node.node][1] != said):
+                node.pages[node.node] = self.now, said
+        for piece in self.pieces():
+            newest: dict[NodeId, tuple[int, frozenset[NodeId]]] = {}
+            for number in piece:
+                for author, page in self.nodes[number].pages.items():
+                    if author not in newest or newest[author][0] < page[0]:
+                        newest[author] = page
+            links = {author: page[1] for author, page in newest.items()}
+            for number in piece:
+                node = self.nodes[number]
+                node.pages = dict(newest)
+                wait_ms = self.chance.randint(0, PAGES_MS // 2)
+                self._later(wait_ms, partial(self._look_at_graph, node, links))
+
+    def _look_at_graph(self, node: OverlayNode, links: Mapping[NodeId, frozenset[NodeId]]) -> None:
+        node.overlay.selection.groups = groups_without(node.node, links)
 
     def pieces(self) -> list[set[int]]:
         """Groups of running nodes that are joined by connections that both ends have."""

@@ -37,6 +37,7 @@ from node.app.account import AccountService
 from node.app.admin import AdminService
 from node.app.admin_access import AdminAccessService
 from node.app.measured_check import MeasuredCheck
+from node.app.metrics import MetricSources, MetricsService
 from node.app.next_rules import NextRulesService
 from node.app.node_graph import NodeGraphService
 from node.app.rule_adoption import RuleAdoption
@@ -64,6 +65,7 @@ from node.identity import own_node_id
 from node.lan.mdns_services import ServiceView
 from node.sessions import state as session_state
 from node.storage.data_inventory import WHOLE_INVENTORY
+from node.system_readings import SystemReadings
 from node.task_supervision import Parts
 from node.units import (
     AccountId,
@@ -78,6 +80,7 @@ from node.units import (
 from node.uplink.line import Sample
 from node.uplink.queueing_delay import RoundTrip
 from tests.fakes.backups import FakeBackups
+from tests.fakes.history_windows import VillageHistory
 from tests.fakes.kernel import FakeKernel
 from tests.fakes.members import COMMUNITY, guest_account, make_registry
 from tests.fakes.prober import FakeProber
@@ -223,7 +226,7 @@ class UseCases:
             peers=lambda: self.node.peers,
             roster=lambda: frozenset(self.node.config.community.nodes),
             waiting=self.portal.waiting,
-            warned=lambda: self.node.warnings,
+            warned=lambda: (("clock", text) for text in self.node.warnings),
             losses=lambda: self.node.archive.losses,
             table_use=self.node.kernel.table_use,
             measured=lambda: self.measured_check.findings,
@@ -259,10 +262,22 @@ class UseCases:
                 pages=lambda: self.node.node_pages,
                 civil=self.node.clock.civil,
             ).now,
+            history=VillageHistory(),
             community=self.node.community,
             addresses=lambda: self.node.mesh_addresses,
             setup_url="http://10.20.0.1/",
         )
+
+    @cached_property
+    def metrics(self) -> MetricsService:
+        """Of a machine that says nothing of itself."""
+        sources = MetricSources(
+            version="0.1.0 (test)",
+            app=self.portal,
+            graph=self.admin.graph,
+            read_system=SystemReadings,
+        )
+        return MetricsService(self.admin.status_snapshot, self.node.clock, sources)
 
     # --- what can be observed ---
 

@@ -112,6 +112,7 @@ def test_the_burst_then_the_ceiling_then_a_burst_as_long_as_was_saved(place: Ker
     assert found * 3.5 == pytest.approx(CEILING * 3.5 + saved_s * (PEAK - CEILING), rel=0.15)
 
 
+@pytest.mark.thorough
 def test_in_all_it_is_the_bucket_and_the_ceiling(place: KernelTestbed) -> None:
     shape(place, LIMITED)
     before, began = reading(place)
@@ -137,6 +138,7 @@ def test_a_burst_leaves_others_their_share(place: KernelTestbed) -> None:
     assert stranger >= 0.95 * member
 
 
+@pytest.mark.thorough
 def test_a_burst_of_a_pool_is_of_all_of_it(place: KernelTestbed) -> None:
     inside = [replace(each, parent_minor=POOL, ceiling=FREE.ceiling, burst=None) for each in (LIMITED, FREE)]
     shape(place, replace(LIMITED, minor=POOL), *inside)
@@ -147,6 +149,7 @@ def test_a_burst_of_a_pool_is_of_all_of_it(place: KernelTestbed) -> None:
     assert bits(place, 2, POOL) == pytest.approx(CEILING, rel=0.08)
 
 
+@pytest.mark.thorough
 def test_without_the_lines_speed_there_is_a_burst_too(place: KernelTestbed) -> None:
     shape(place, LIMITED, line=None)
     flood(place.member, 6.5)
@@ -167,6 +170,7 @@ def test_a_line_that_carries_less_has_the_burst_within_it_and_more_again_later(p
     assert bits(place, 1) == pytest.approx(PEAK, rel=0.1)
 
 
+@pytest.mark.thorough
 def test_the_same_plan_again_fills_nothing(place: KernelTestbed) -> None:
     """Neither after a restart of the node, which finds the classes of before."""
     shape(place, LIMITED)

@@ -73,7 +73,9 @@ def passes(place: KernelTestbed) -> bool:
     return bool(place.heard(place.far))
 
 
-@pytest.mark.parametrize("theirs", [POLICY, LAST_RULE], ids=["policy", "last-rule"])
+@pytest.mark.parametrize(
+    "theirs", [POLICY, pytest.param(LAST_RULE, marks=pytest.mark.thorough)], ids=["policy", "last-rule"]
+)
 def test_a_chain_that_drops_forwarded_packets_is_named_and_the_fix_lets_people_pass(
     place: KernelTestbed, settings: Path, theirs: str
 ) -> None:
@@ -94,8 +96,10 @@ def test_a_chain_that_drops_forwarded_packets_is_named_and_the_fix_lets_people_p
 @pytest.mark.parametrize(
     ("rules", "is_open"),
     [
-        ("iifname lan0 meta l4proto { tcp, udp } ct state new accept", True),
-        ("iifname lan0 meta l4proto tcp ct state new accept", False),
+        pytest.param(
+            "iifname lan0 meta l4proto { tcp, udp } ct state new accept", True, marks=pytest.mark.thorough
+        ),
+        pytest.param("iifname lan0 meta l4proto tcp ct state new accept", False, marks=pytest.mark.thorough),
         ("udp dport { 53, 67 } accept; tcp dport { 53, 2000-2100 } accept", False),
     ],
 )

@@ -24,6 +24,12 @@ from tests.lab.questions import ask, question
 
 pytestmark = pytest.mark.kernel
 BOTH = pytest.mark.parametrize("way", [0, 1], ids=["IPv4", "IPv6"])
+MAINLY_IPV4 = pytest.mark.parametrize(
+    "way", [0, pytest.param(1, marks=pytest.mark.thorough)], ids=["IPv4", "IPv6"]
+)
+MAINLY_IPV6 = pytest.mark.parametrize(
+    "way", [pytest.param(0, marks=pytest.mark.thorough), 1], ids=["IPv4", "IPv6"]
+)
 NEIGHBOUR = ("10.77.0.99", "fd77::99")
 """One more device on the link, whose packets are built by hand; no host answers there."""
 
@@ -54,7 +60,7 @@ def flood(place: KernelTestbed, frames: list[bytes], per_second: int) -> Iterato
         line.close()
 
 
-@BOTH
+@MAINLY_IPV6
 def test_names_of_the_portal_resolve_while_strangers_have_used_up_their_dns_limit(way: int) -> None:
     with kernel_testbed() as place:
         place.admit(MEMBER_MAC, firewall=OPEN)
@@ -81,7 +87,7 @@ def test_names_of_the_portal_resolve_while_strangers_have_used_up_their_dns_limi
         assert sum(answers) >= 19, answers
 
 
-@BOTH
+@MAINLY_IPV4
 def test_the_page_opens_while_others_open_flows_from_new_hardware_addresses(way: int) -> None:
     with kernel_testbed() as place:
         place.admit(MEMBER_MAC)
@@ -102,7 +108,7 @@ def test_the_page_opens_while_others_open_flows_from_new_hardware_addresses(way:
         assert newcomer.refused <= 1
 
 
-@BOTH
+@MAINLY_IPV4
 def test_the_page_opens_while_others_hold_half_open_flows_to_it(way: int) -> None:
     with kernel_testbed() as place:
         place.admit(MEMBER_MAC)

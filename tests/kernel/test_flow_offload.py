@@ -36,7 +36,15 @@ from tests.lab.router import offloading_kernel, real_kernel_in_namespace
 
 pytestmark = pytest.mark.kernel
 BOTH = pytest.mark.parametrize("way", [0, 1], ids=["IPv4", "IPv6"])
-KINDS = pytest.mark.parametrize("kind", [socket.SOCK_STREAM, socket.SOCK_DGRAM], ids=["TCP", "UDP"])
+FLOWS = pytest.mark.parametrize(
+    ("way", "kind"),
+    [
+        pytest.param(0, socket.SOCK_STREAM, id="IPv4-TCP"),
+        pytest.param(1, socket.SOCK_DGRAM, id="IPv6-UDP"),
+        pytest.param(0, socket.SOCK_DGRAM, id="IPv4-UDP", marks=pytest.mark.thorough),
+        pytest.param(1, socket.SOCK_STREAM, id="IPv6-TCP", marks=pytest.mark.thorough),
+    ],
+)
 FAMILIES = (socket.AF_INET, socket.AF_INET6)
 PORT, ROUNDS, SIZE = 4430, 20, 1_000
 WAIT_S = 3.0
@@ -202,8 +210,7 @@ def reading(place: KernelTestbed) -> Reading:
         return place.kernel.read()
 
 
-@BOTH
-@KINDS
+@FLOWS
 def test_a_running_flow_is_counted_to_the_byte(place: KernelTestbed, way: int, kind: int) -> None:
     for end in (place.far, place.member):
         end.run("nft", "-f", "-", stdin=RECEIVED)
@@ -217,8 +224,7 @@ def test_a_running_flow_is_counted_to_the_byte(place: KernelTestbed, way: int, k
     assert after.down - used.down == ends_after[1] - ends[1] >= 50 * SIZE
 
 
-@BOTH
-@KINDS
+@FLOWS
 def test_a_device_that_is_removed_stops_at_once_and_gets_an_error(
     place: KernelTestbed, way: int, kind: int
 ) -> None:
@@ -230,8 +236,7 @@ def test_a_device_that_is_removed_stops_at_once_and_gets_an_error(
         assert used == reading(place).counted[1]
 
 
-@BOTH
-@KINDS
+@FLOWS
 def test_a_lease_that_ends_in_the_kernel_ends_a_running_flow(
     place: KernelTestbed, way: int, kind: int
 ) -> None:
@@ -273,8 +278,7 @@ def test_a_member_who_sends_on_the_flow_of_another_pays(place: KernelTestbed, wa
         assert after[2].up > used[2].up
 
 
-@BOTH
-@KINDS
+@FLOWS
 def test_a_running_flow_goes_with_its_device_to_another_account(
     place: KernelTestbed, way: int, kind: int
 ) -> None:
@@ -290,8 +294,7 @@ def test_a_running_flow_goes_with_its_device_to_another_account(
         assert min(found[3].up, found[3].down) >= 2 * ROUNDS * SIZE
 
 
-@BOTH
-@KINDS
+@FLOWS
 def test_a_running_flow_has_the_class_of_its_account(place: KernelTestbed, way: int, kind: int) -> None:
     with running_flow(place, way, kind) as flow:
         for minor in (0x11, 0x12, 0x11):

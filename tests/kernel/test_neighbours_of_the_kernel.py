@@ -100,6 +100,7 @@ def test_a_node_beside_whose_announcements_are_lost_is_found_by_the_next_hop_of_
     at_which(high, "peers", is_trusting, SEARCH_SECONDS)
 
 
+@pytest.mark.thorough
 def test_a_neighbour_that_is_no_node_costs_one_call_and_says_nothing(lab: Lab) -> None:
     """A plain router, whose port is open for something else."""
     valley, hill = quiet_hills(lab)

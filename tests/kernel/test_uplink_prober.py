@@ -199,6 +199,7 @@ def test_an_address_behind_another_interface_is_not_probed_there(line: ProbedLin
         probes.close()
 
 
+@pytest.mark.thorough
 def test_an_interface_that_is_made_again_is_probed_again(line: ProbedLine, prober: UplinkProber) -> None:
     """A socket stays bound to the interface that is gone."""
     assert answered(line, prober, target=2)

@@ -29,6 +29,12 @@ from tests.kernel.kernel_testbed import (
 
 pytestmark = pytest.mark.kernel
 BOTH = pytest.mark.parametrize("way", [0, 1], ids=["IPv4", "IPv6"])
+MAINLY_IPV6 = pytest.mark.parametrize(
+    "way", [pytest.param(0, marks=pytest.mark.thorough), 1], ids=["IPv4", "IPv6"]
+)
+MAINLY_IPV4 = pytest.mark.parametrize(
+    "way", [0, pytest.param(1, marks=pytest.mark.thorough)], ids=["IPv4", "IPv6"]
+)
 FAMILIES = (socket.AF_INET, socket.AF_INET6)
 PUSH = 0x08
 INVENTED_MACS = 3_000
@@ -164,7 +170,7 @@ def test_connections_of_unauthorized_devices_never_fill_the_set() -> None:
     assert 16_000 + 2_000 * 45 < 120_000 < SENDERS_MAX
 
 
-@BOTH
+@MAINLY_IPV6
 def test_a_connection_whose_sender_cannot_be_stored_is_refused(place: KernelTestbed, way: int) -> None:
     """Established connections continue."""
     name = SENDERS[(4, 6)[way]]
@@ -201,7 +207,7 @@ def test_a_sender_is_remembered_for_longer_than_the_portals_timeout() -> None:
         assert max(seconds.values()) <= CONNECTED_S
 
 
-@BOTH
+@MAINLY_IPV4
 def test_a_connection_in_use_keeps_its_sender_and_a_silent_one_does_not(
     place: KernelTestbed, monkeypatch: pytest.MonkeyPatch, way: int
 ) -> None:
@@ -223,7 +229,7 @@ def test_a_connection_in_use_keeps_its_sender_and_a_silent_one_does_not(
             portal.recv(20)
 
 
-@BOTH
+@MAINLY_IPV6
 def test_a_connection_in_the_backlog_has_one_sender(place: KernelTestbed, way: int) -> None:
     """While the backlog of the portal is full a SYN stays unanswered, and its flow is "new" for every sender that
     repeats it."""

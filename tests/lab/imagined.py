@@ -22,8 +22,9 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from captive_portal.callers import ELSEWHERE
 from node import console
+from node.app.rule_files import load_config
 from node.app.views import TermsAccepted
-from node.daemon import Node, load_config
+from node.daemon import Node
 from node.governance.fair_shares import Demand, fair_rates
 from node.identity import key_to_pem
 from node.units import AccountId, MacAddress

@@ -35,6 +35,7 @@ def test_a_download_survives_kill_minus_9_and_every_byte_is_booked_once(place, o
     assert eventually(lambda: len(set(passed_and_booked())) == 1, 8), passed_and_booked()
 
 
+@pytest.mark.thorough
 def test_a_download_survives_an_orderly_restart(place, online):
     square = place.square
     square.start()

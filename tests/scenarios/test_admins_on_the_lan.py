@@ -82,7 +82,7 @@ class HttpsBrowser:
         return self.ask("POST", path, csrf_token=token[1], **fields)
 
 
-@pytest.mark.parametrize("way", ["IPv4", "IPv6"])
+@pytest.mark.parametrize("way", ["IPv4", pytest.param("IPv6", marks=pytest.mark.thorough)])
 def test_an_admin_signs_in_from_the_lan_and_again_after_a_restart(square, comes, way):
     phone = comes("phone")
     told = square.told("admin", "link", "--name", "Ana")

@@ -15,7 +15,7 @@ def booked(square: Router) -> int:
     return sum(row["used_month"] for row in square.overview()["online"])
 
 
-@pytest.mark.parametrize("ends", ["stop", "kill9"])
+@pytest.mark.parametrize("ends", [pytest.param("stop", marks=pytest.mark.thorough), "kill9"])
 def test_the_last_counts_of_an_older_version_are_booked_exactly(
     place: Village, online: Callable[[str], Person], ends: str
 ) -> None:

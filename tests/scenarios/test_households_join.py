@@ -150,6 +150,7 @@ def test_the_households_that_outgrow_the_rules_join_a_running_node() -> None:
         assert any("lower" in w for w in warnings if "E04" in w), "the fix is named"
 
 
+@pytest.mark.thorough
 def test_a_start_with_invalid_files_uses_the_rules_last_in_force() -> None:
     with single_router() as place:
         town = begin(place, 3, 2)

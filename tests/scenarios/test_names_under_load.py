@@ -67,12 +67,14 @@ def test_six_strangers_with_unanswered_queries_cost_a_member_and_a_newcomer_no_n
         assert not refused(member, newcomer)
 
 
+@pytest.mark.thorough
 def test_a_member_with_constant_unanswered_queries_costs_the_others_no_name(square, strangers, online):
     asker, member, newcomer = online("phone"), online("laptop"), *strangers(1)
     with flood(asker.place, SERVERS[0], 300), flood(asker.place, SERVERS[1], 300):
         assert not refused(member, newcomer)
 
 
+@pytest.mark.thorough
 def test_idle_connections_to_the_resolver_block_no_other_client(square, strangers, online):
     holder, member, newcomer, *others = online("phone"), online("laptop"), *strangers(12)
     held = []

@@ -10,7 +10,7 @@ from tests.scenarios.conftest import arrived_from, is_captured
 pytestmark = pytest.mark.kernel
 
 
-@pytest.mark.parametrize("v6", [False, True], ids=["IPv4", "IPv6"])
+@pytest.mark.parametrize("v6", [pytest.param(False, marks=pytest.mark.thorough), True], ids=["IPv4", "IPv6"])
 def test_the_first_request_of_a_newcomer_is_answered_by_the_portal(place, comes, v6):
     place.square.start()
     phone = comes("phone")
@@ -68,6 +68,7 @@ def test_queries_to_another_resolver_are_answered_by_the_nodes_own(place, prowle
     assert 0 == arrived_from(place, prowler)
 
 
+@pytest.mark.thorough
 def test_a_node_set_to_close_forwards_nothing_after_it_is_stopped(place, online):
     square = place.square
     square.furnish(square.settings.nodes, square.settings.community_key_file, stop="close")

@@ -219,7 +219,7 @@ def announcers(router: Router) -> list[int]:
 @pytest.mark.parametrize(
     "change",
     [
-        lambda square: square.furnish("advertise = false\n"),
+        pytest.param(lambda square: square.furnish("advertise = false\n"), marks=pytest.mark.thorough),
         lambda square: square.router.environment.update(SSL_CERT_FILE="/dev/null"),
     ],
     ids=["switched off", "a certificate that nobody trusts"],

@@ -27,6 +27,7 @@ def test_an_edited_rule_is_in_force_within_two_seconds(place, online):
     assert "guest-top" == row["rule"]
 
 
+@pytest.mark.thorough
 def test_an_invalid_rule_file_leaves_the_old_rules_in_force_and_says_why(place, online):
     square = place.square
     square.start()

@@ -40,6 +40,7 @@ def became(square: Router) -> list[str]:
     return [version["state"] for version in square.told("rules", "log")["versions"]]
 
 
+@pytest.mark.thorough
 def test_unconfirmed_rules_are_in_the_kernel_for_as_long_as_the_trial_lasts(square, draft, online):
     phone = online("phone")
     going = phone.wish("download", seconds=16)
@@ -73,6 +74,7 @@ def test_after_kill_minus_9_the_rules_from_before_the_trial_are_in_force(square,
     assert (1, False) == (refused.returncode, json.loads(refused.stdout)["ok"])
 
 
+@pytest.mark.thorough
 def test_confirmed_rules_survive_kill_minus_9_and_a_rollback_takes_them_back(square, draft, online):
     phone = online("phone")
     square.told("rules", "adopt", str(draft))

@@ -23,7 +23,7 @@ def square(place):
     return place.square
 
 
-@pytest.mark.parametrize("v6", [False, True], ids=["IPv4", "IPv6"])
+@pytest.mark.parametrize("v6", [False, pytest.param(True, marks=pytest.mark.thorough)], ids=["IPv4", "IPv6"])
 def test_a_newcomer_reads_the_wiki_by_its_name_and_nothing_else(place, square, comes, v6):
     phone = comes("phone")
     assert phone.do("knock", v6=v6, url="http://wiki.procomu.lan/")["online"]

@@ -79,6 +79,7 @@ def test_a_node_with_an_invite_is_in_within_ten_seconds(place):
     assert eventually(lambda: are_together(square, hills), 10)
 
 
+@pytest.mark.thorough
 def test_an_invite_that_was_used_or_closed_lets_nobody_else_in(place):
     square, hills = place.square, place.hills
     square.furnish([square.node_id], square.settings.community_key_file)
@@ -93,6 +94,7 @@ def test_an_invite_that_was_used_or_closed_lets_nobody_else_in(place):
     assert (1, True) == (nobody.returncode, "this is no invite" in nobody.stderr)
 
 
+@pytest.mark.thorough
 def test_a_second_admin_signs_and_a_key_on_paper_saves_a_community_whose_keys_are_lost(place):
     square = place.square
     square.furnish([square.node_id], square.settings.community_key_file)

@@ -53,7 +53,15 @@ def told(square: Router) -> list[str]:
     return [text for text in square.overview()["warnings"] if " the database " in text]
 
 
-@pytest.mark.parametrize("damage", [empty, delete, flip, flip_log, garbage], ids=lambda each: each.__name__)
+@pytest.mark.parametrize(
+    "damage",
+    [
+        delete,
+        flip,
+        *(pytest.param(each, marks=pytest.mark.thorough) for each in (empty, flip_log, garbage)),
+    ],
+    ids=lambda each: each.__name__,
+)
 def test_a_voucher_printed_before_the_damage_works_and_four_places_report_the_loss(
     place, comes, damage: Callable[[Path], None]
 ):
@@ -85,6 +93,7 @@ def test_a_voucher_printed_before_the_damage_works_and_four_places_report_the_lo
     assert eventually(lambda: not told(square), 40), "the node looks every ten seconds"
 
 
+@pytest.mark.thorough
 def test_a_running_node_notices_a_deleted_or_replaced_file_and_loses_nothing(place, comes):
     square = place.square
     square.start()

@@ -54,6 +54,7 @@ def test_on_a_full_disk_people_are_counted_and_served_and_it_is_reported(place, 
     assert square.account("ana")["used_month"] >= used, "what was counted meanwhile is stored"
 
 
+@pytest.mark.thorough
 def test_on_a_full_disk_a_voucher_is_accepted_and_is_stored_once_there_is_room(place, small_disk, comes):
     square = small_disk
     square.start()
@@ -113,6 +114,7 @@ def test_a_voucher_used_on_a_full_disk_stays_used_when_the_node_is_killed(place,
     assert () == tuple(each for each in square.overview()["warnings"] if "the database" in each)
 
 
+@pytest.mark.thorough
 def test_on_a_read_only_disk_every_known_device_stays_known(place, small_disk, online, comes):
     square = small_disk
     square.start()
@@ -170,6 +172,7 @@ def remount(router, how: str, *, is_running: bool = True) -> None:
         subprocess.run(["nsenter", "--mount", "--target", str(router.daemon.pid), *argv], check=True)
 
 
+@pytest.mark.thorough
 def test_on_a_full_disk_no_rules_are_adopted_and_the_reason_is_shown(small_disk, tmp_path):
     square = small_disk
     square.start()

@@ -81,6 +81,7 @@ def test_after_a_node_is_removed_the_others_take_a_new_secret_and_cards_and_code
     assert account == square.device(guest.mac)["account"]
 
 
+@pytest.mark.thorough
 def test_a_removed_node_that_still_runs_gets_no_new_secret_until_it_is_back(place):
     square, hills = one_community(place)
     square.told("community", "remove", hills.node_id)
@@ -99,6 +100,7 @@ def test_a_removed_node_that_still_runs_gets_no_new_secret_until_it_is_back(plac
     assert eventually(lambda: set(lines_of(square)) == set(lines_of(hills)), 10)
 
 
+@pytest.mark.thorough
 def test_a_node_that_joins_after_a_rotation_has_both_secrets_from_the_beginning(place):
     square, hills = place.square, place.hills
     square.furnish([square.node_id], square.settings.community_key_file)

@@ -1,5 +1,7 @@
 """The simulated mesh: every node gets every page about once, and silence costs little."""
 
+import pytest
+
 from mesh.link_selection import LINKS_MAX
 from tests.bench.mesh import LINKS, busy_bps, flat_segment, idle_bps, spread_s
 from tests.bench.mesh_simulator import MeshSimulator
@@ -22,6 +24,7 @@ def test_a_page_reaches_every_node_within_seconds_and_comes_about_once() -> None
     assert 1.0 <= copies <= 1.3
 
 
+@pytest.mark.thorough
 def test_on_a_flat_segment_pages_spread_as_well_over_the_connections_that_nodes_chose() -> None:
     most, edges = flat_segment(40)
     assert LINKS_MAX == most

@@ -1,6 +1,7 @@
 """Clock synchronization status: what the kernel reports, and what is assumed when it may not be asked."""
 
-from datetime import datetime, timedelta, tzinfo
+from datetime import UTC, datetime, timedelta, tzinfo
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -89,3 +90,19 @@ def test_a_clock_that_is_not_synchronized_is_no_source_for_neighbours(
     clock = SystemClock()
     monkeypatch.setattr(clock, "_kernel_is_synced", lambda: False)
     assert clock.told() is None
+
+
+def test_the_time_zone_is_that_of_the_machine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("TZ", raising=False)
+    assert UTC is clock_module.local_zone(tmp_path)
+    (tmp_path / "etc").mkdir()
+    (tmp_path / "etc/localtime").write_bytes(b"no zone")
+    assert UTC is clock_module.local_zone(tmp_path)
+    (tmp_path / "etc/localtime").unlink()
+    (tmp_path / "etc/localtime").symlink_to(Path("/usr/share/zoneinfo/Asia/Kathmandu"))
+    nepal = datetime(2026, 11, 30, tzinfo=clock_module.local_zone(tmp_path)).utcoffset()
+    assert timedelta(hours=5, minutes=45) == nepal
+    monkeypatch.setenv("TZ", "Europe/Madrid")
+    assert "Europe/Madrid" == str(clock_module.local_zone(tmp_path))
+    monkeypatch.setenv("TZ", "Nowhere/None")
+    assert UTC is clock_module.local_zone(tmp_path)

@@ -39,7 +39,7 @@ def answers(app: UseCases) -> ConsoleService:
 
     return ConsoleService(
         reconciler=app.loop,
-        status_snapshot=app.admin._status_snapshot,
+        status_snapshot=app.admin.status_snapshot,
         adoption=app.adoption,
         parts=Parts(),
         guest=app.guest,
@@ -61,7 +61,7 @@ async def test_why_says_what_other_nodes_may_let_pass_of_an_allowance_that_is_us
     )
     await app.loop.adopt(ruleset_of(RULES + quota, app.node.members_text), app.loop.member_directory)
     assert answers.why({"who": "ana"})["overspending"] is None, "there is no other node"
-    monkeypatch.setattr(app.admin._status_snapshot, "_roster", lambda: frozenset({"other", app.loop.node}))
+    monkeypatch.setattr(app.admin.status_snapshot, "_roster", lambda: frozenset({"other", app.loop.node}))
     answer = answers.why({"who": "ana"})
     assert SPREAD_S == answer["overspending"].seconds
     assert answer["overspending"].sentence in answer["explain"]

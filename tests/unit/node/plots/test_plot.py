@@ -67,7 +67,7 @@ def test_a_path_of_nothing_is_nothing() -> None:
 
 
 def test_styles_have_nothing_that_a_page_would_escape() -> None:
-    assert not set('<>&"') & set(STYLE + ALONE_STYLE)
+    assert not set("<>&\"'") & set(STYLE + ALONE_STYLE)
 
 
 def test_a_long_title_is_cut_to_the_picture() -> None:

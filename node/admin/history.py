@@ -1,0 +1,142 @@
+"""How the network is and was: one series drawn and in words, as a table and as files, and its picture by address."""
+
+import io
+from dataclasses import dataclass
+
+from node.admin.routes import (
+    AdminDownload,
+    AdminPicture,
+    AdminRequest,
+    AdminResponse,
+    Answer,
+    PageLayout,
+    Route,
+    not_there,
+    page_layout,
+)
+from node.admin.series_plots import (
+    HOUR_S,
+    KINDS,
+    LINE,
+    PATH,
+    PERIODS,
+    PICTURE,
+    TABLE,
+    DrawnPlot,
+    SeriesReader,
+    kinds_of,
+    reader_of,
+    seconds_of,
+)
+from node.app.admin import AdminService
+from node.history.series import SERIES
+from node.plots.plot import STYLE, WIDTH
+from node.plots.point_table import PointRow, point_rows, points_csv
+from node.translator import LazyText, gettext_lazy, isolated
+
+
+@dataclass(frozen=True, slots=True)
+class HistoryPage:
+    """One series in one period. Its methods draw: they are called in the thread that renders the page."""
+
+    template = "history.html"
+    style = STYLE
+    frame: PageLayout
+    reader: SeriesReader
+    last: str
+    series: tuple[tuple[str, LazyText], ...] = tuple((each.name, each.title) for each in SERIES)
+    periods: tuple[tuple[str, LazyText], ...] = PERIODS
+
+    @property
+    def csv(self) -> str:
+        """Address of the file."""
+        return f"{TABLE}?series={self.reader.name}&last={self.last}"
+
+    def sentences(self) -> tuple[str, ...]:
+        return self.reader.texts().sentences
+
+    def plots(self) -> tuple[DrawnPlot, ...]:
+        texts = self.reader.texts()
+        return tuple(
+            DrawnPlot(
+                heading,
+                kind,
+                self.reader.plot(kind, texts).part(kind),
+                f"{PICTURE}?series={self.reader.name}&last={self.last}&plot={kind}",
+            )
+            for kind, heading in kinds_of(self.reader.found)
+        )
+
+    def rows(self) -> tuple[PointRow, ...]:
+        return point_rows(self.reader.found.window, self.reader.zone, self.reader.words)
+
+
+class HistoryViews:
+    """Views for the history of the node."""
+
+    def __init__(self, backend: AdminService) -> None:
+        self._backend = backend
+
+    def routes(self) -> tuple[Route, ...]:
+        return (
+            Route("GET", PATH, self._show),
+            Route("GET", PICTURE, self._picture, is_open=True),
+            Route("GET", TABLE, self._table),
+        )
+
+    async def _show(self, request: AdminRequest) -> Answer:
+        last = request.query.get("last", "")
+        last = last if seconds_of(last) else PERIODS[1][0]
+        reader = await self._reader(request, last)
+        if reader is None:
+            return _no_series()
+        layout = page_layout(request, self._backend.site(), "/")
+        return AdminResponse(HistoryPage(layout, reader, last), is_heavy=True)
+
+    async def _picture(self, request: AdminRequest) -> Answer:
+        """The same picture for as long as its newest step lasts."""
+        last, kind = request.query.get("last", PERIODS[1][0]), request.query.get("plot", "line")
+        if kind not in KINDS or not seconds_of(last):
+            return _no_period()
+        reader = await self._reader(request, last)
+        if reader is None:
+            return _no_series()
+        node, width = self._backend.site().node, _width(request.query.get("width", ""))
+
+        def draw() -> bytes:
+            below = f"{isolated(node)} · {reader.span()}"
+            return reader.plot(kind, reader.texts()).alone(below, reader.language.tag, width).encode()
+
+        return AdminPicture(draw, "image/svg+xml", min(reader.found.window.step_s, HOUR_S))
+
+    async def _table(self, request: AdminRequest) -> Answer:
+        last = request.query.get("last", PERIODS[1][0])
+        if not seconds_of(last):
+            return _no_period()
+        reader = await self._reader(request, last)
+        if reader is None:
+            return _no_series()
+        text = points_csv(reader.found.window, reader.zone)
+        return AdminDownload(f"{reader.name}.csv", io.BytesIO(text.encode()), "text/csv")
+
+    async def _reader(self, request: AdminRequest, last: str) -> SeriesReader | None:
+        return await reader_of(self._backend.history, request, request.query.get("series", LINE), last)
+
+
+def _width(text: str) -> int:
+    return int(text) if text.isascii() and text.isdecimal() and len(text) <= 4 else WIDTH
+
+
+def _no_series() -> AdminResponse:
+    return not_there(
+        gettext_lazy("There is no such series."), gettext_lazy("Choose one on the page about the history.")
+    )
+
+
+def _no_period() -> AdminResponse:
+    return not_there(
+        gettext_lazy("There is no such picture or time."),
+        gettext_lazy(
+            "Write last=24h, last=30d or last=3y, at most three years, and plot=line, plot=days or plot=hours."
+        ),
+    )

@@ -1,0 +1,32 @@
+"""The page with the history: what its addresses say, and what it offers."""
+
+from node.admin.history import HistoryPage
+from node.admin.routes import AdminRequest, PageLayout
+from node.admin.series_plots import PERIODS, reader_of
+from node.app.admin_history import AdminHistoryService
+from node.app.admin_sessions import ADMIN
+from node.config.model import AdminSection, SiteInfo
+from node.history.series import SERIES
+from tests.fakes.history_windows import VillageHistory
+
+SETTINGS = AdminSection("127.0.0.1", 2081, lan=False, https_port=2444, open_plots=False)
+
+
+async def test_every_series_has_a_page_with_its_plots_its_rows_and_its_file() -> None:
+    history, request = (
+        AdminHistoryService(VillageHistory(), SETTINGS),
+        AdminRequest("/history", {}, {}, "", ADMIN),
+    )
+    layout = PageLayout(SiteInfo("Vall Alta", "library", "", "", (), ()), ADMIN, "", "/")
+    for series in SERIES:
+        reader = await reader_of(history, request, series.name, "30d")
+        assert reader is not None
+        page = HistoryPage(layout, reader, "30d")
+        assert page.csv == f"/history/points.csv?series={series.name}&last=30d"
+        assert [f"{series.name}&last=30d&plot={kind}" for kind in ("line", "days", "hours")] == [
+            each.address.partition("series=")[2] for each in page.plots()
+        ]
+        assert len(page.rows()) in {30, 31}
+        assert page.sentences()
+    assert len(page.series) == len(SERIES)
+    assert page.periods == PERIODS
