@@ -497,6 +497,14 @@ ROWS = (
     ),
     FigureRow(
         "mesh",
+        "mesh_written_mb_per_day",
+        "written to the disk in a day for the pages and the usage of these 200",
+        "MB",
+        50,
+        at_least=False,
+    ),
+    FigureRow(
+        "mesh",
         "fuzz_frames",
         "a node is attacked by a member and by strangers: frames, requests, connections",
     ),
