@@ -5,14 +5,13 @@ Whatever a board does not have, or a sandbox hides, is None.
 
 import os
 import resource
-from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
+from node.machine_sensors import MachineSensors
+
 TEXT_BYTES_MAX = 100_000
 """Read of one file."""
-SENSORS_MAX = 64
-"""Looked at, of each kind."""
 _DATABASE_SUFFIXES = ("", "-wal", "-journal")
 
 
@@ -39,7 +38,7 @@ class SystemReadings:
     """The database, with what is not yet merged into it."""
     temperature_millicelsius: int | None = None
     """Of the warmest sensor."""
-    battery_percent: int | None = None
+    battery_permille: int | None = None
     """Of the battery with the least charge."""
     uplink_down_bytes: int | None = None
     """What the uplink's interface has received since it is there."""
@@ -49,24 +48,21 @@ class SystemReadings:
 def read_system(database: Path, uplink: str, root: Path = Path("/")) -> SystemReadings:
     """`database` is in the data folder; `uplink` names an interface. Reads files: to be called in a thread, because a
     damaged disk may not answer."""
-    memory = _memory(root)
-    disk, disk_free = _disk(database.parent)
+    memory, sensors = _memory(root), MachineSensors(database.parent, root).read()
     uplink_files = root / "sys/class/net" / uplink / "statistics"
     used = resource.getrusage(resource.RUSAGE_SELF)
     return SystemReadings(
         cpu_ms=round((used.ru_utime + used.ru_stime) * 1_000),
-        resident_bytes=_resident(root),
+        resident_bytes=sensors.get("node_memory"),
         open_files=_open_files(root),
         load_permille=_load(root),
         memory_bytes=memory.get("MemTotal"),
         memory_available_bytes=memory.get("MemAvailable"),
-        disk_bytes=disk,
-        disk_free_bytes=disk_free,
+        disk_bytes=_disk(database.parent),
+        disk_free_bytes=sensors.get("disk_free"),
         database_bytes=_size(database),
-        temperature_millicelsius=max(
-            _numbers(root / "sys/class/thermal", "thermal_zone*/temp"), default=None
-        ),
-        battery_percent=min(_numbers(root / "sys/class/power_supply", "*/capacity"), default=None),
+        temperature_millicelsius=sensors.get("temperature"),
+        battery_permille=sensors.get("battery"),
         uplink_down_bytes=_number(uplink_files / "rx_bytes"),
         uplink_up_bytes=_number(uplink_files / "tx_bytes"),
     )
@@ -90,24 +86,11 @@ def _number(path: Path) -> int | None:
     return _whole(_text(path))
 
 
-def _numbers(folder: Path, pattern: str) -> Iterable[int]:
-    for path in sorted(folder.glob(pattern))[:SENSORS_MAX]:
-        number = _number(path)
-        if number is not None:
-            yield number
-
-
 def _memory(root: Path) -> dict[str, int]:
     """Bytes by name."""
     rows = (line.split() for line in _text(root / "proc/meminfo").splitlines())
     found = {row[0].rstrip(":"): _whole(row[1]) for row in rows if len(row) > 1}
     return {name: number * 1024 for name, number in found.items() if number is not None}
-
-
-def _resident(root: Path) -> int | None:
-    pages = _text(root / "proc/self/statm").split()[1:2]
-    number = _whole(pages[0]) if pages else None
-    return None if number is None else number * resource.getpagesize()
 
 
 def _open_files(root: Path) -> int | None:
@@ -125,13 +108,12 @@ def _load(root: Path) -> int | None:
         return None
 
 
-def _disk(folder: Path) -> tuple[int | None, int | None]:
-    """Size and free bytes."""
+def _disk(folder: Path) -> int | None:
     try:
         found = os.statvfs(folder)
     except OSError:
-        return None, None
-    return found.f_blocks * found.f_frsize, found.f_bavail * found.f_frsize
+        return None
+    return found.f_blocks * found.f_frsize
 
 
 def _size(database: Path) -> int | None:

@@ -311,6 +311,6 @@ NODE_METRICS: tuple[NodeMetric, ...] = (
     _gauge(
         "procomu_machine_battery_ratio",
         "Charge of the battery with the least",
-        _one(lambda it: it.system.battery_percent, 100),
+        _one(lambda it: it.system.battery_permille, 1_000),
     ),
 )

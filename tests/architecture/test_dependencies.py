@@ -4,6 +4,7 @@ import ast
 import re
 import sys
 import tomllib
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -25,6 +26,7 @@ RUN_AS = {
 """Tools that nothing imports: the file that runs or configures each."""
 
 
+@cache
 def imported(*folders: str) -> set[str]:
     """Top-level modules imported below `folders` that belong neither to the standard library nor to this project."""
     found: set[str] = set()

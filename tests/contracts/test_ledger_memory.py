@@ -11,7 +11,7 @@ from node.units import AccountId, NodeId
 from tests.unit.node.accounting.test_ledger import used
 
 
-@pytest.mark.parametrize("account", ["guest", "member"])
+@pytest.mark.parametrize("account", ["guest", pytest.param("member", marks=pytest.mark.thorough)])
 def test_a_year_of_a_hundred_new_guests_a_day_uses_the_memory_of_two_months(account: str) -> None:
     """It had grown by 66 MB in a year."""
     first = date(2026, 1, 1)

@@ -8,7 +8,7 @@ from node.system_readings import SystemReadings, read_system
 
 FILES = {
     "proc/meminfo": "MemTotal:  1000 kB\nMemFree: 10 kB\nMemAvailable:   250 kB\n",
-    "proc/self/statm": "900 20 10 1 0 50 0\n",
+    "proc/self/status": "Name: python3\nVmRSS:    80 kB\n",
     "proc/loadavg": "0.50 0.40 0.30 1/100 7\n",
     "proc/self/fd/0": "",
     "proc/self/fd/1": "",
@@ -16,6 +16,8 @@ FILES = {
     "sys/class/thermal/thermal_zone1/temp": "55500\n",
     "sys/class/power_supply/BAT0/capacity": "80\n",
     "sys/class/power_supply/BAT1/capacity": "30\n",
+    "sys/class/power_supply/BAT0/type": "Battery\n",
+    "sys/class/power_supply/BAT1/type": "Battery\n",
     "sys/class/net/wan/statistics/rx_bytes": "123456789012\n",
     "sys/class/net/wan/statistics/tx_bytes": "42\n",
 }
@@ -34,9 +36,9 @@ def test_a_board_with_everything_is_read(tmp_path: Path) -> None:
     written(folder, {"procomu.db": "x" * 100, "procomu.db-wal": "y" * 20})
     found = read_system(folder / "procomu.db", "wan", root)
     assert (1_024_000, 256_000) == (found.memory_bytes, found.memory_available_bytes)
-    assert (55_500, 30, 2) == (found.temperature_millicelsius, found.battery_percent, found.open_files)
+    assert (55_500, 300, 2) == (found.temperature_millicelsius, found.battery_permille, found.open_files)
     assert (123_456_789_012, 42) == (found.uplink_down_bytes, found.uplink_up_bytes)
-    assert 120 == found.database_bytes
+    assert (120, 81_920) == (found.database_bytes, found.resident_bytes)
     assert found.disk_bytes is not None
     assert found.disk_free_bytes is not None
     assert 0 < found.disk_free_bytes <= found.disk_bytes
@@ -50,7 +52,7 @@ def test_what_cannot_be_read_is_not_known(tmp_path: Path, text: str) -> None:
     root = written(tmp_path / "root", {name: text for name in FILES if "fd" not in name})
     nowhere = tmp_path / "nowhere"
     found = read_system(nowhere / "procomu.db", "wan", root)
-    assert SystemReadings(found.cpu_ms, resident_bytes=found.resident_bytes) == found
+    assert SystemReadings(found.cpu_ms) == found
 
 
 def test_this_machine_can_be_read(tmp_path: Path) -> None:

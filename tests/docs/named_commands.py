@@ -3,6 +3,7 @@
 import ast
 import re
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 
 from node.cli.manual import manual_page
@@ -57,8 +58,13 @@ _AT_ITS_START = r"(?:^|[:'`(|]\s?|; |\b(?:or|and|run|with|by|then|root:)\s)"
 COMMAND = re.compile(rf"{_AT_ITS_START}([a-z][a-z0-9.-]+)(?= )", re.MULTILINE)
 
 
-def messages() -> Iterator[tuple[str, str]]:
+@cache
+def messages() -> tuple[tuple[str, str], ...]:
     """Files of the node and the texts in them that somebody may read: literals, templates and catalogues."""
+    return tuple(_messages())
+
+
+def _messages() -> Iterator[tuple[str, str]]:
     for package in PACKAGES:
         for path in sorted((ROOT / package).rglob("*")):
             name = str(path.relative_to(ROOT))

@@ -5,7 +5,7 @@ import re
 import shutil
 import subprocess
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, get_args
 
@@ -14,8 +14,12 @@ import pytest
 from node.app.metrics import ACCOUNT_KINDS, ENDS, STATES
 from node.app.views import JoinFailure
 from node.app.warning_codes import WarningCode
-from node.export.node_metrics import DIRECTIONS, KNOWN, NODE_METRICS
+from node.export.exposition import exposition
+from node.export.node_metrics import DIRECTIONS, KNOWN, NODE_METRICS, samples_of
+from node.export.node_readings import LinkReadings, MeshReadings
+from node.units import NodeId
 from tests.docs.generated import ROOT
+from tests.unit.node.export.test_node_metrics import EVERYTHING
 
 RULES = ROOT / "deploy/prometheus/procomu.rules.yml"
 DASHBOARD = json.loads((ROOT / "deploy/grafana/procomu.json").read_text())
@@ -126,6 +130,15 @@ def promtool(*words: str, stdin: str | None = None) -> None:
 @needs_promtool
 def test_promtool_accepts_the_rules() -> None:
     promtool("check", "rules", "--lint=all", "--lint-fatal", str(RULES))
+
+
+@needs_promtool
+def test_promtool_accepts_all_metrics_whatever_a_neighbour_is_called() -> None:
+    names = ('"', "\\", "\n", '\\"\n', "{}=,#", "# EOF", "\u2028\x00\x7f", "مرحبا")
+    links = tuple(LinkReadings(NodeId(f"{n:052}"[::-1]), name, n, n) for n, name in enumerate(names))
+    text = exposition(samples_of(replace(EVERYTHING, mesh=MeshReadings(links))))
+    assert len(names) == text.count("procomu_mesh_loss_ratio{")
+    promtool("check", "metrics", stdin=text)
 
 
 @needs_promtool

@@ -19,7 +19,16 @@ from tests.lab.village import SQUARE, Router
 
 pytestmark = pytest.mark.kernel
 BOTH = pytest.mark.parametrize("way", [0, 1], ids=["ARP", "NDP"])
-DOORS = pytest.mark.parametrize("secure", [False, True], ids=["http", "https"])
+EACH_ONCE = pytest.mark.parametrize(
+    ("way", "secure"),
+    [
+        pytest.param(0, False, id="http-ARP"),
+        pytest.param(1, True, id="https-NDP"),
+        pytest.param(1, False, id="http-NDP", marks=pytest.mark.thorough),
+        pytest.param(0, True, id="https-ARP", marks=pytest.mark.thorough),
+    ],
+)
+"""Both families and both doors."""
 MEMBER_MAC, STRANGER_MAC, ROUTER_MAC = MACS["laptop"], "02:77:00:00:00:0b", "02:00:00:00:01:01"
 
 
@@ -91,8 +100,7 @@ def come_in(device: ForgingDevice, way: int = 0) -> None:
     assert 303 == device.ask(way, "/join/terms", page.form("/join/terms")).status
 
 
-@BOTH
-@DOORS
+@EACH_ONCE
 def test_a_device_that_claims_a_members_hardware_address_reads_none_of_their_pages(
     link: ForgedLink, way: int, secure: bool
 ) -> None:
@@ -110,8 +118,7 @@ def test_a_device_that_claims_a_members_hardware_address_reads_none_of_their_pag
     assert_all_is_as_before(link)
 
 
-@BOTH
-@DOORS
+@EACH_ONCE
 @pytest.mark.parametrize(
     ("page", "change"),
     [
@@ -148,8 +155,7 @@ def test_an_address_conflict_is_reported_and_the_member_stays_online(link: Forge
     assert_all_is_as_before(link)
 
 
-@BOTH
-@DOORS
+@EACH_ONCE
 def test_a_device_that_uses_the_members_ip_address_is_refused(
     link: ForgedLink, way: int, secure: bool
 ) -> None:

@@ -120,7 +120,10 @@ def test_prometheus_collects_a_node_with_its_token_and_without_it_nothing(square
     token = square.told("metrics", "token")["token"]
     assert eventually(lambda: prometheus.value(up) == 0, PATIENCE_S)
     assert "401" in prometheus.error()
+    silent = 'ALERTS{alertname="ProcomuNodeSilent"}'
+    assert eventually(lambda: prometheus.value(silent) == 1, PATIENCE_S)
     prometheus.token_file.write_text(token)
     assert eventually(lambda: prometheus.value(up) == 1, PATIENCE_S)
+    assert eventually(lambda: prometheus.value(silent) is None, PATIENCE_S)
     assert square.told("metrics", "revoke")["revoked"]
     assert eventually(lambda: "404" in prometheus.error(), PATIENCE_S)

@@ -46,6 +46,7 @@ def wait_closed(demo: "subprocess.Popen[str]") -> int:
     return code
 
 
+@pytest.mark.thorough
 def test_a_measured_run_has_every_figure_and_the_exact_ones_meet_their_targets():
     """Figures that depend on the load of the machine are tested with --slow."""
     done = subprocess.run(DEMO, cwd=ROOT, capture_output=True, text=True, check=False, timeout=120)
