@@ -204,7 +204,6 @@ class EffectivePolicy:
         account = self.session_table.session_entries[mac].account
         if self.session_table.is_admitted(mac) and account not in self.allowances:
             allowance = self.allowances[account] = self.policy_for(account)
-            self.bound_since.begin(account, allowance, self._clock.monotonic())
             if allowance.pool is not None:
                 self.session_table.minor(pool_account(allowance.pool))
 
@@ -220,7 +219,7 @@ class EffectivePolicy:
         newcomers = missing & self.session_table.accounts_here() if missing else missing
         kept = {account: self.allowances[account] for account in newcomers}
         self.allowances = {**measured.allowances, **kept}
-        if changed:
+        if changed or len(self.bound_since) != len(self.allowances):
             self.bound_since.observe(self.allowances, self._clock.monotonic())
         self._make_pools()
         return changed
