@@ -25,7 +25,7 @@ from mesh.messages import Message, decode
 from mesh.node_kind import NODE_KIND, NODE_LABEL, NodeFacts
 from mesh.page_format import Malformed, Page
 from mesh.page_kind import NOW, Priority
-from mesh.page_kinds import Content, kind_named, page_content
+from mesh.page_kinds import Content, is_about_usage, kind_named, page_content
 from mesh.page_reading import READ_TOGETHER, PageReader, highest_first
 from mesh.page_versions import StoredPage
 from mesh.pages import UsagePages, changes_record, read_changes, read_reservation, reservation
@@ -50,8 +50,9 @@ from node.units import AccountId, NodeId
 PUBLISH_EVERY_S = 1.0
 PUBLISH_REST_S = 60.0
 """For usage that changes nobody's limits elsewhere."""
-PERSIST_EVERY_S = 60.0
-"""Stored pages only save retransmission by neighbours, so flash wear matters more."""
+PERSIST_EVERY_S, PERSIST_USAGE_EVERY_S, UNSTORED_BYTES_MAX = 60.0, 7_200.0, 1_000_000
+"""Stored pages only save retransmission by neighbours, so flash wear matters more: those about usage, which change each
+minute, are stored every two hours, or when so much of them waits."""
 CHANGES = "changes"
 """Name of the page cache's record of days to recount after a crash."""
 RESERVED = "reserved"
@@ -290,13 +291,18 @@ class Replicator:
             tasks.create_task(self._write_registry())
             tasks.create_task(self._note_booked())
 
-    async def persist_pages(self) -> None:
-        """Store changes; what cannot be stored now is tried again later."""
+    async def persist_pages(self, *, with_usage: bool = True) -> None:
+        """Store changes, or those of pages of other kinds; what cannot be stored now is tried again later."""
         async with self._storing:  # or a page that could not be stored could replace a newer one later
             changes = {(author, day) for author, day, _ in self.exchange.changed()}
-            unstored, self._unstored = self._unstored, {}
-            booked = self._unbooked.record()
+            all_unstored, booked = self._unstored, self._unbooked.record()
+            unstored = {
+                name: raw for name, raw in all_unstored.items() if with_usage or not is_about_usage(name)
+            }
+            self._unstored = {name: raw for name, raw in all_unstored.items() if name not in unstored}
             records = dict(unstored)
+            if not with_usage:  # what these records say of the pages about usage on the disk is still true
+                changes, booked = self._stored_changes, self._stored_booked
             if changes != self._stored_changes:
                 records[CHANGES] = changes_record(changes) if changes else None
             if booked != self._stored_booked:
@@ -315,7 +321,7 @@ class Replicator:
 
     async def _note_booked(self) -> None:
         while True:
-            await asyncio.sleep(PERSIST_EVERY_S)
+            await asyncio.sleep(PERSIST_USAGE_EVERY_S)
             merges = self._unbooked.merges
             await self._usage_ledger.kept()
             self._unbooked.booked(merges)
@@ -563,8 +569,12 @@ class Replicator:
 
     async def _store_now_and_then(self) -> None:
         while True:
+            for _ in range(round(PERSIST_USAGE_EVERY_S / PERSIST_EVERY_S) - 1):
+                await asyncio.sleep(PERSIST_EVERY_S)
+                await self._look_after_cache()
+                waiting = sum(len(raw or b"") for name, raw in self._unstored.items() if is_about_usage(name))
+                await self.persist_pages(with_usage=waiting > UNSTORED_BYTES_MAX)
             await asyncio.sleep(PERSIST_EVERY_S)
-            await self._look_after_cache()
             await self.persist_pages()
 
     async def _save(self, records: Mapping[str, bytes | None]) -> bool:

@@ -171,7 +171,7 @@ def usage_by_day_sentence(by: str, words: Translator = ENGLISH, *, with_decision
     if not by:
         return words.gettext("Admins do not see what an account used on which day.")
     text = words.gettext(
-        "Admins may see what an account used on each of the last 7 days, to help its people. Each look is written down."
+        "Admins may see what an account used on each of the last 7 days, to help its people."
     )
     if not with_decision:
         return text

@@ -2,6 +2,7 @@
 responses around a page."""
 
 from collections.abc import Mapping
+from email.utils import formatdate
 from http import HTTPStatus
 from urllib.parse import parse_qsl
 
@@ -84,6 +85,7 @@ def refusal_bytes(status: int, headers: Mapping[str, str], body: bytes) -> bytes
         "Content-Type": "text/html; charset=utf-8",
         "Content-Length": str(len(body)),
         "Connection": "close",
+        "Date": formatdate(usegmt=True),
         **({"Allow": ALLOWED} if status == 405 else {}),
     }
     lines = [f"HTTP/1.1 {status} {HTTPStatus(status).phrase}", *(f"{n}: {v}" for n, v in fields.items())]

@@ -23,8 +23,16 @@ from node.history.series import SERIES, Series
 from node.history.steps import Step, Steps
 from node.storage.history_file import FILE, PACK_AT, HistoryFile
 from tests.bench.figures import Figures, say
+from tests.bench.history_plots import PLOT_KEYS, measure_plots
 
-KEYS = ("db_mb_100_series_3_years", "written_mb_per_day", "store_ms", "read_ms_3_years", "rss_mb_added")
+KEYS = (
+    "db_mb_100_series_3_years",
+    "written_mb_per_day",
+    "store_ms",
+    "read_ms_3_years",
+    "rss_mb_added",
+    *PLOT_KEYS,
+)
 COUNT, SEED, MB = 100, 20_261_130, 1_000_000
 ZONE = ZoneInfo("Europe/Madrid")
 BEGIN_S = 1_700_000_000 // DAY_S * DAY_S
@@ -84,6 +92,7 @@ def measure() -> Figures:
         KEYS[2]: round(store_ms, 2),
         KEYS[3]: round(read_ms, 2),
         KEYS[4]: _memory_added(),
+        **measure_plots(),
     }
 
 

@@ -328,6 +328,10 @@ ROWS = (
         at_least=False,
     ),
     FigureRow("history", "rss_mb_added", "memory for them", "MB", 3, at_least=False),
+    FigureRow(
+        "history", "plot_ms_p95", "to draw a plot, processor time, 95 of 100", "ms", 30, at_least=False
+    ),
+    FigureRow("history", "plot_kb", "the largest plot", "kB", 12, at_least=False),
     FigureRow("rules", "check_25_ms", "25 rules and 200 accounts checked", "ms", 300, at_least=False),
     FigureRow("rules", "check_200_ms", "200 rules and 200 accounts", "ms", 1_000, at_least=False),
     FigureRow("rules", "check_200_1000_ms", "200 rules and 1,000 accounts", "ms", 2_000, at_least=False),
@@ -489,6 +493,14 @@ ROWS = (
         "processor time, of one core, beyond idle while all 200 publish each minute",
         "%",
         2,
+        at_least=False,
+    ),
+    FigureRow(
+        "mesh",
+        "mesh_written_mb_per_day",
+        "written to the disk in a day for the pages and the usage of these 200",
+        "MB",
+        50,
         at_least=False,
     ),
     FigureRow(

@@ -162,6 +162,7 @@ async def test_a_request_that_two_parsers_could_read_differently_is_refused(brow
         answer = await reader.read()
     writer.close()
     assert answer.startswith(b"HTTP/1.1 %d " % status)
+    assert b"\r\nDate: " in answer
     assert b"frame-ancestors 'none'" in answer
     assert [] == caplog.messages
 

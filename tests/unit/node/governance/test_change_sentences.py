@@ -158,7 +158,7 @@ def test_it_is_said_when_usage_in_intervals_is_kept_from_now_on():
 def test_it_is_said_when_admins_may_see_usage_by_day_from_now_on():
     (said,) = change_sentences(impact_of(EXAMPLE + '[usage_by_day]\nby = "D-9"\n'))
     assert (
-        "Admins may see what an account used on each of the last 7 days, to help its people. Each look is written down. "
+        "Admins may see what an account used on each of the last 7 days, to help its people. "
         "Until now: “Admins do not see what an account used on which day.”"
     ) == said.text
 
