@@ -35,7 +35,9 @@ async def browser(tmp_path):
 def pages_of(browser):
     """Without pictures and files for other programs."""
     paths = [route.path for route in browser.routes if route.method == "GET"]
-    return [path + QUERIES.get(path, "") for path in paths if not path.endswith((".csv", ".json", ".svg", ".xml"))]
+    return [
+        path + QUERIES.get(path, "") for path in paths if not path.endswith((".csv", ".json", ".svg", ".xml"))
+    ]
 
 
 def speaking(tag):
