@@ -105,7 +105,7 @@ def changes_of(
     values: dict[str, Value | None] = {}
     wrong: dict[str, Finding] = {}
     for key, form in keys.items():
-        before = shown(form, table.get(key))
+        before = {name: text.strip() for name, text in shown(form, table.get(key)).items()}
         after = {name: typed.get(name, text).strip() for name, text in before.items()}
         if after == before:
             continue

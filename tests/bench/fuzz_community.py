@@ -9,8 +9,10 @@ from mesh.invite import InviteUse, read_use
 from mesh.messages import decode
 from mesh.page_format import Page
 from mesh.page_kinds import page_content
+from mesh.registry_kind import RegistryContent
 from mesh.signed_statement import SignedStatement, are_signatures_valid, read_statement
 from mesh.usage_kind import PageContent
+from node.accounts.registry_record import value_text
 from node.identity import verify
 from node.units import NodeId
 from tests.fakes.community_statements import SEED, begun, next_record, state_of
@@ -31,6 +33,9 @@ HONEST_ACCOUNT = "honest-"
 
 type Bucket = tuple[str, str, str, str, int, int, int, int]
 """Node, incarnation, account, day, and the four counts."""
+
+type SaidRecord = tuple[str, str, int, str, str]
+"""Kind, key, version, last day, and the value as JSON."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,12 +73,14 @@ def _files(community: str) -> tuple[SignedStatement, ...]:
 
 @dataclass(frozen=True, slots=True)
 class NodeStore:
-    """What a node holds: the list of nodes, pages, statements about the community, and the usage that it counts."""
+    """What a node holds: the list of nodes, pages, statements about the community, the usage that it counts, and facts about
+    people."""
 
     nodes: frozenset[NodeId]
     pages: tuple[bytes, ...]
     statements: tuple[dict[str, Any], ...]
     buckets: tuple[Bucket, ...]
+    records: tuple[SaidRecord, ...] = ()
 
 
 @dataclass(slots=True)
@@ -86,6 +93,7 @@ class SignedLog:
     statements: set[tuple[str, bytes]] = field(default_factory=set)
     counts: dict[tuple[str, str, str, str], set[int]] = field(default_factory=dict)
     """By node, incarnation, account and day: all that its pages ever said."""
+    records: set[SaidRecord] = field(default_factory=set)
 
     def add_page(self, raw: bytes) -> None:
         page = decode(raw)
@@ -93,6 +101,12 @@ class SignedLog:
             return  # signed, and of no use to anybody
         self.pages.add(page.signed)
         said = page_content(page)
+        if isinstance(said, RegistryContent):
+            rows = (
+                (each.kind, each.key, each.version, each.until, value_text(each.value))
+                for each in said.records
+            )
+            self.records.update(rows)
         for incarnation, account, bucket in said.rows if isinstance(said, PageContent) else ():
             known = self.counts.setdefault((page.author, incarnation, account, page.period), {0})
             known.update((bucket.uplink.down, bucket.uplink.up, bucket.busy.down, bucket.busy.up))
@@ -108,6 +122,7 @@ class SignedLog:
         found = [f"member {each}" for each in store.nodes - self.nodes]
         found += [f"page {raw[:120]!r}" for raw in store.pages if not self._is_signed_page(raw)]
         found += [f"statement {each}" for each in store.statements if not self._is_signed_statement(each)]
+        found += [f"record {each}" for each in store.records if each not in self.records]
         return found + [f"usage {each}" for each in store.buckets if not self._is_said(each)]
 
     def _is_signed_page(self, raw: bytes) -> bool:

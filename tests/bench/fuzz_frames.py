@@ -29,9 +29,13 @@ from mesh.messages import (
     encode,
 )
 from mesh.page_format import VERSION, assemble_page, canonical, page_head
+from mesh.page_kind import NOW
 from mesh.past_kind import past_body
+from mesh.registry_kind import NAME as REGISTRY
+from mesh.registry_kind import is_value, registry_body, registry_part
 from mesh.signed_statement import SignedStatement, as_json
 from mesh.usage_kind import usage_body
+from node.accounts.registry_record import RegistryRecord
 from node.identity import sign
 from node.units import AccountId, NodeId
 from tests.bench.fuzz_community import HOSTILE, REMOVED, SILENT, VILLAGE, FuzzedCommunity, SignedLog
@@ -54,6 +58,15 @@ ODD_VALUES: tuple[Any, ...] = (
     None, True, False, -1, 0, 2**31, 2**53, 2**63, 2**64, -(2**63), 10**400, 1.5, 1e308, float("inf"), "", "x" * 300,
     "x" * 9_000, "usage/2026-11-24/0000",
     "\x00", "\u202e", "\ud800", "e\u0301", "~", "9" * 5_000, [], {}, [[]], [None] * 900, {"is": "page"},
+)  # fmt: skip
+RECORD_KINDS = (
+    "passphrase", "cards", "objection", "voucher", "batch", "erasure", "deviceerasure", "session", "binding", "blocked",
+    "later",
+)  # fmt: skip
+RECORD_KEYS = ("ana", "guest-01", "0" * 32, "f" * 32, "00ff00ff00ff00ff-hill", "é", "a/b", "1")
+RECORD_FIELDS = (
+    "hash", "day", "below", "account", "rule", "text", "answer", "answered_day", "way", "terms", "end", "node", "ended",
+    "host", "because",
 )  # fmt: skip
 
 
@@ -99,8 +112,10 @@ class FrameFuzzer:
 
     def frame(self) -> bytes:
         """Any frame."""
-        makers = (self._message, self._own_page, self._old_page, self._forged_page, self._record, self._again)
-        made = self.chance.choices(makers, (3, 2, 2, 2, 2, 2))[0]()
+        makers = (
+            self._message, self._own_page, self._old_page, self._forged_page, self._record, self._registry, self._again,
+        )  # fmt: skip
+        made = self.chance.choices(makers, (3, 2, 2, 2, 2, 2, 2))[0]()
         return made if self.chance.random() < 0.4 else self.changed(made)
 
     # --- Changes ----------------------------------------------------------------------------------
@@ -208,6 +223,29 @@ class FrameFuzzer:
             else b""
         )
         return self._page(HOSTILE, self.chance.randint(1, 400), body=body[:20_000].replace(b"\n", b""))
+
+    def _registry(self) -> bytes:
+        """Facts about people: of the member, with any values, or in the name of another."""
+        name = self.chance.choice((HOSTILE, HOSTILE, HOSTILE, SILENT, "square", REMOVED))
+        kind, key = self.chance.choice(RECORD_KINDS), self.chance.choice(RECORD_KEYS)
+        value = {
+            self.chance.choice(RECORD_FIELDS): self.chance.choice((*ODD_VALUES, 7, "2026-11-24", "ana"))
+            for _ in range(self.chance.randint(0, 6))
+        }
+        until = self.chance.choice(("", "2026-12-24", "9999-12-31", "0000-00-00", "soon"))
+        version = self.chance.choice((1, 2, self.chance.randint(1, 10**6), 2**32, 2**53 - 1))
+        record = RegistryRecord(
+            kind, key, version, until, value if is_value(value) else {"day": "2026-11-24"}
+        )
+        head = page_head(
+            community=VILLAGE, author=id_of(name), incarnation=self.chance.choice(INCARNATIONS), period=NOW,
+            part=registry_part(kind, key), seq=self.chance.randint(1, 400), kind=REGISTRY,
+        )  # fmt: skip
+        page = head + b"\n" + registry_body([record])
+        raw = assemble_page(page, sign(key_of(HOSTILE), PAGE_KIND, page))
+        if name == HOSTILE:
+            self._signed.add_page(raw)
+        return raw
 
     def _old_page(self) -> bytes:
         """Replayed, in any order: of an honest author who is not here, and of one that was removed."""

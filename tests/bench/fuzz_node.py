@@ -20,12 +20,18 @@ from mesh.messages import decode
 from mesh.page_format import Page
 from mesh.service import MeshService
 from mesh.signed_statement import as_json
+from node.accounts.registry_record import value_text
+from node.app.roaming_service import RoamingService
+from node.app.shared_erasures import SharedErasures
+from node.app.shared_registry import SharedRegistry
 from node.memory_tuning import tune_interpreter
 from node.units import Bytes, Usage
 from tests.bench.fuzz_community import SECRET, VILLAGE, fuzzed_community
 from tests.bench.namespaces import rss_kb
 from tests.fakes.neighbours import FakeNetworkTime, FakePageCache, FakeUsageLedger, id_of, key_of
+from tests.fakes.roaming_nodes import names
 from tests.fakes.secret_store import FakeSecretStore
+from tests.unit.node.app.test_shared_registry import SharingFixture
 
 TROUBLES_MAX = 50
 LINE_BYTES_MAX = 256 * 1024 * 1024
@@ -67,6 +73,25 @@ class UnhandledErrors(logging.Handler):
         self.note(context.get("exception"), str(context.get("message")))
 
 
+class PeopleFixture:
+    """What a node knows of people, with every kind of record that changes it."""
+
+    def __init__(self, name: str) -> None:
+        node = SharingFixture()
+        SharedErasures(node.loop, node.shared).names = names()
+        RoamingService(
+            node.loop, node.shared, names(), node.clock, own=id_of(name), terms_version=lambda: "1"
+        )
+        self.start, self.shared = node.start, node.shared
+
+    def records(self) -> list[tuple[str, str, int, str, str]]:
+        return [
+            (each.kind, each.key, each.version, each.until, value_text(each.value))
+            for kind in self.shared.kinds
+            for each in self.shared.records.all(kind)
+        ]
+
+
 class FuzzedNode:
     """The services of one node, and the answers to what is asked about them."""
 
@@ -83,6 +108,7 @@ class FuzzedNode:
             secret=SECRET,
             secret_store=FakeSecretStore(),
         )
+        self.people = PeopleFixture(name)
         self.mesh = MeshService(
             key=key_of(name),
             community_id=VILLAGE,
@@ -90,6 +116,7 @@ class FuzzedNode:
             roster=self.community.roster,
             usage_ledger=self.ledger,
             page_cache=self.pages,
+            shared_records=self.people.shared,
             network_time=FakeNetworkTime(1_795_000_000 if name == "square" else None),
             community=self.community,
             port=0,
@@ -103,7 +130,9 @@ class FuzzedNode:
         logging.getLogger().addHandler(self.troubles)
         made = fuzzed_community()
         await self.community.follow(made.id, made.statements)
-        tasks = [loop.create_task(self._keep(each)) for each in (self.mesh, self.community)]
+        await self.people.start()
+        parts = (self.mesh, self.community, self.people.shared)
+        tasks = [loop.create_task(self._keep(each)) for each in parts]
         while not self.mesh.listening_port:
             await asyncio.sleep(0.01)
         _say({"port": self.mesh.listening_port})
@@ -115,7 +144,7 @@ class FuzzedNode:
             task.cancel()
         await asyncio.wait(tasks)
 
-    async def _keep(self, part: MeshService | CommunityService) -> None:
+    async def _keep(self, part: MeshService | CommunityService | SharedRegistry) -> None:
         """As the daemon does it: a part that ends is started again, and counts as a crash."""
         while True:
             try:
@@ -154,6 +183,7 @@ class FuzzedNode:
         assert state is not None
         return {
             "nodes": sorted(nodes),
+            "records": self.people.records(),
             "pages": [raw.hex() for raw in held],
             "statements": [as_json(each) for each in state.every_name().values()],
             "buckets": [

@@ -19,7 +19,14 @@ from typing import Any
 from node.units import NodeId
 from tests.bench.figures import Figures, missing, say
 from tests.bench.fuzz_attackers import Attackers
-from tests.bench.fuzz_community import HONEST_ACCOUNT, Bucket, NodeStore, SignedLog, fuzzed_community
+from tests.bench.fuzz_community import (
+    HONEST_ACCOUNT,
+    Bucket,
+    NodeStore,
+    SaidRecord,
+    SignedLog,
+    fuzzed_community,
+)
 from tests.bench.fuzz_node import LINE_BYTES_MAX
 from tests.lab.internet import ROOT
 from tests.lab.unit_environment import unit_environment
@@ -64,6 +71,7 @@ class NodeProcess:
             tuple(map(bytes.fromhex, said["pages"])),
             tuple(said["statements"]),
             tuple(_bucket(each) for each in said["buckets"]),
+            tuple(_record(each) for each in said["records"]),
         )
 
 
@@ -71,6 +79,11 @@ def _bucket(said: list[Any]) -> Bucket:
     node, incarnation, account, day, *counts = said
     down, up, busy_down, busy_up = map(int, counts)
     return node, incarnation, account, day, down, up, busy_down, busy_up
+
+
+def _record(said: list[Any]) -> SaidRecord:
+    kind, key, version, until, value = said
+    return kind, key, int(version), until, value
 
 
 @contextlib.asynccontextmanager
@@ -104,6 +117,8 @@ class FuzzReport:
     """How long an honest neighbour took afterwards; None if it did not in time."""
     taken_in: int
     """Pages and statements that the attacked node holds: valid ones must pass, or nothing was tried."""
+    records: int
+    """Facts about people that it holds, likewise."""
 
     def figures(self) -> Figures:
         return {
@@ -150,6 +165,7 @@ async def fuzz(seconds: float, seed: int = 1) -> FuzzReport:
         after - before,
         took,
         len(stores[0].pages) + len(stores[0].statements),
+        len(stores[0].records),
     )
 
 
@@ -193,7 +209,9 @@ def _told(seconds: float, seed: int) -> FuzzReport:
 def main() -> int:
     seconds = float(sys.argv[1]) if len(sys.argv) > 1 else SECONDS
     report = _told(seconds, int(sys.argv[2]) if len(sys.argv) > 2 else 1)
-    sys.stdout.write(json.dumps({**report.figures(), "taken_in": report.taken_in}) + "\n")
+    sys.stdout.write(
+        json.dumps({**report.figures(), "taken_in": report.taken_in, "records": report.records}) + "\n"
+    )
     return int(bool(report.forged or report.crashes))
 
 

@@ -47,6 +47,7 @@ def test_nothing_forged_is_taken_in_nothing_crashes_and_memory_stays(pytestconfi
     assert found["fuzz_converged_s"] is not None
     assert found["fuzz_frames"] > 1_000
     assert found["taken_in"] > len(fuzzed_community().statements) + 20  # what is valid passes
+    assert found["records"] > 10
 
 
 def raw_page(signer: str, *, community: str = VILLAGE) -> bytes:

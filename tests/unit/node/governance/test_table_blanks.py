@@ -1,7 +1,7 @@
 """The blanks of a line and of the charter: every key of the file has some, and they are read back."""
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from node.governance.document import TEXT_MAX
@@ -130,6 +130,7 @@ def test_misleading_and_endless_texts_are_refused_at_every_blank(table, hostile)
         ),
     ),
 )
+@example("uplink.main", {"rate": "\r"})
 def test_values_that_no_blank_can_show_are_left_as_they_are(table, values):
     blanks = blanks_of(table, values)
     assert all(isinstance(text, str) for text in blanks.values())
