@@ -34,8 +34,8 @@ HONEST_ACCOUNT = "honest-"
 type Bucket = tuple[str, str, str, str, int, int, int, int]
 """Node, incarnation, account, day, and the four counts."""
 
-type SaidRecord = tuple[str, str, int, str, str]
-"""Kind, key, version, last day, and the value as JSON."""
+type SaidRecord = tuple[str, str, int, str]
+"""Kind, key, version, and the value as JSON. Of two that say the same, the later last day holds."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,10 +102,7 @@ class SignedLog:
         self.pages.add(page.signed)
         said = page_content(page)
         if isinstance(said, RegistryContent):
-            rows = (
-                (each.kind, each.key, each.version, each.until, value_text(each.value))
-                for each in said.records
-            )
+            rows = ((each.kind, each.key, each.version, value_text(each.value)) for each in said.records)
             self.records.update(rows)
         for incarnation, account, bucket in said.rows if isinstance(said, PageContent) else ():
             known = self.counts.setdefault((page.author, incarnation, account, page.period), {0})

@@ -26,7 +26,7 @@ from node.app.shared_erasures import SharedErasures
 from node.app.shared_registry import SharedRegistry
 from node.memory_tuning import tune_interpreter
 from node.units import Bytes, Usage
-from tests.bench.fuzz_community import SECRET, VILLAGE, fuzzed_community
+from tests.bench.fuzz_community import SECRET, VILLAGE, SaidRecord, fuzzed_community
 from tests.bench.namespaces import rss_kb
 from tests.fakes.neighbours import FakeNetworkTime, FakePageCache, FakeUsageLedger, id_of, key_of
 from tests.fakes.roaming_nodes import names
@@ -84,9 +84,9 @@ class PeopleFixture:
         )
         self.start, self.shared = node.start, node.shared
 
-    def records(self) -> list[tuple[str, str, int, str, str]]:
+    def records(self) -> list[SaidRecord]:
         return [
-            (each.kind, each.key, each.version, each.until, value_text(each.value))
+            (each.kind, each.key, each.version, value_text(each.value))
             for kind in self.shared.kinds
             for each in self.shared.records.all(kind)
         ]

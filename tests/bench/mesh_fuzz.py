@@ -36,6 +36,8 @@ SECONDS, LONG_SECONDS = 60.0, 600.0
 WARM_S, WARM_PART, WARM_FRAMES = 10.0, 0.1, 6_000
 """The attack before memory is read the first time: all that one author may have stored is stored then."""
 CONVERGE_S = 20.0
+SAID_CHARS = 2_000
+"""Of each finding."""
 QUIET_S = 2.0
 """Without attackers, before memory is read."""
 
@@ -82,8 +84,8 @@ def _bucket(said: list[Any]) -> Bucket:
 
 
 def _record(said: list[Any]) -> SaidRecord:
-    kind, key, version, until, value = said
-    return kind, key, int(version), until, value
+    kind, key, version, value = said
+    return kind, key, int(version), value
 
 
 @contextlib.asynccontextmanager
@@ -202,7 +204,7 @@ def _told(seconds: float, seed: int) -> FuzzReport:
     """The report, after what was found is said."""
     report = asyncio.run(fuzz(seconds, seed))
     for text in (*report.troubles, *report.forged[:20]):
-        say(text)
+        say(text[:SAID_CHARS])
     return report
 
 
