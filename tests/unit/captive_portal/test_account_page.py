@@ -9,10 +9,11 @@ from hypothesis import strategies as st
 
 from captive_portal import account_page
 from captive_portal.account_page import DataTable, Limit, QuotaLine
+from node.app.daily_usage import DayUse
 from node.app.views import LineView, Refused
 from node.control.active_ruleset import strained
 from node.governance.rules import without_reserve
-from node.units import GIGA, MEGA, NO_USAGE, AccountId, MacAddress, Rates, Usage
+from node.units import GIGA, MEGA, NO_USAGE, AccountId, Bytes, MacAddress, Rates, Usage
 from tests.fakes.portal_server import SECRET, context, portal_node, rendered
 from tests.fakes.use_cases import ANA, BEN, CAI, MEMBERS, RULES, UseCases, directory_of
 
@@ -419,3 +420,15 @@ async def test_people_read_that_their_dues_are_late_only_where_a_rule_uses_it(
     assert is_late == ("ceiling" in [limit.kind for limit in page.limits])
     assert LIFELINE == page.floor
     assert paid_until == data["paid_until"]
+
+
+def test_bars_of_days_are_relative_to_the_day_with_most_and_absent_without_use():
+    def use(day: str, down: int) -> DayUse:
+        return DayUse(day, Usage(Bytes(down), Bytes(0)))
+
+    bars = account_page.day_bars((use("2026-11-24", 50), use("2026-11-23", 200), use("2026-11-22", 0)))
+    assert [("2026-11-24", 50, 25), ("2026-11-23", 200, 100), ("2026-11-22", 0, 0)] == [
+        (each.day, each.used, each.percent) for each in bars
+    ]
+    assert () == account_page.day_bars((use("2026-11-24", 0),))
+    assert () == account_page.day_bars(())
