@@ -17,6 +17,7 @@ from mesh.other_pages import OTHER_BYTES_MAX, OTHER_PAGES_MAX
 from mesh.page_format import Page
 from mesh.page_kinds import page_content
 from mesh.ports import Roster, SharedBatches
+from node.translator import ngettext_lazy
 from node.units import NodeId
 
 RESERVED_BYTES = 8 * 1024
@@ -88,8 +89,13 @@ class BatchPages:
             return beyond
         return (
             *beyond,
-            f"{self._left_out} batches of vouchers are not told to other nodes, because this node tells as much as it may: "
-            "issue vouchers in fewer, larger batches, or at another node",
+            ngettext_lazy(
+                "{number} batch of vouchers is not told to other nodes, because this node tells as much as it may: issue "
+                "vouchers in fewer, larger batches, or at another node",
+                "{number} batches of vouchers are not told to other nodes, because this node tells as much as it may: issue "
+                "vouchers in fewer, larger batches, or at another node",
+                self._left_out,
+            ),
         )
 
     def _room(self) -> int:

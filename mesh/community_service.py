@@ -18,6 +18,7 @@ from mesh.signed_statement import FILE_KIND, SignedStatement, as_json, read_stat
 from mesh.version_limit import VERSIONS_OF_A_DECISION
 from node.errors import StorageTrouble
 from node.identity import human_form
+from node.translator import gettext_lazy
 from node.units import NodeId
 
 COMMUNITY_EXTENSIONS = (RECORDS_EXTENSION, SECRETS_EXTENSION, FILES_EXTENSION)
@@ -111,8 +112,11 @@ class CommunityService:
         state = self.state
         if state is None:
             found += [
-                f"neighbours follow the community record {community[:16]}, this node the list community.nodes: "
-                f"compare it with an admin, then run 'procomu community follow {community[:16]}'"
+                gettext_lazy(
+                    "neighbours follow the community record {record}, this node the list community.nodes: compare it with "
+                    "an admin, then run 'procomu community follow {record}'",
+                    record=community[:16],
+                )
                 for community in sorted(self.offered())
             ]
         elif state.head is not None:
@@ -120,26 +124,40 @@ class CommunityService:
         found += self.secrets.warnings()
         for node in self.exchange.differing():
             if self.exchange.follows(node) == (state.id if state else ""):
-                found.append(f"{human_form(node)} has another list of nodes than this node")
+                found.append(
+                    gettext_lazy("{node} has another list of nodes than this node", node=human_form(node))
+                )
             elif state is not None:
-                found.append(f"{human_form(node)} does not follow this community record")
+                found.append(
+                    gettext_lazy("{node} does not follow this community record", node=human_form(node))
+                )
         return tuple(found)
 
     def _warnings_of(self, state: CommunityState) -> Iterable[str]:
         if not self.is_member():
-            yield "this node is no member of its community: it was suspended or removed by an admin"
+            yield gettext_lazy(
+                "this node is no member of its community: it was suspended or removed by an admin"
+            )
         unlisted = self._listed - state.nodes()
         if unlisted:
             names = ", ".join(sorted(human_form(node) for node in unlisted))
-            yield f"community.nodes lists nodes that are no members: {names}; the community record decides"
+            yield gettext_lazy(
+                "community.nodes lists nodes that are no members: {names}; the community record decides",
+                names=names,
+            )
         for view in state.invites():
             if len(view.used_by) > view.invite.uses:
-                yield (
-                    f"invite {human_form(view.invite.key)} is for {view.invite.uses} and was used "
-                    f"{len(view.used_by)} times: look at its nodes with 'procomu community show'"
+                yield gettext_lazy(
+                    "invite {invite} is for {uses} and was used {used} times: look at its nodes with "
+                    "'procomu community show'",
+                    invite=human_form(view.invite.key),
+                    uses=view.invite.uses,
+                    used=len(view.used_by),
                 )
         if state.competing():
-            yield "admins signed competing versions of the community record: one holds, see 'procomu community show'"
+            yield gettext_lazy(
+                "admins signed competing versions of the community record: one holds, see 'procomu community show'"
+            )
 
     async def follow(self, community: str, statements: Iterable[SignedStatement] = ()) -> None:
         """Follow the record of this community from now on. Raises StorageTrouble, and then nothing has changed."""
@@ -278,7 +296,10 @@ class CommunityService:
                 await self._save()
             except StorageTrouble as trouble:
                 self._untold = untold + self._untold
-                self._trouble = f"changes of the community are in memory only, and not passed on: {trouble}"
+                self._trouble = gettext_lazy(
+                    "changes of the community are in memory only, and not passed on: {english}",
+                    english=str(trouble),
+                )
                 raise
             self._trouble = ""
         for statement in untold:

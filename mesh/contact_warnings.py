@@ -5,6 +5,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from mesh.announcement import Address, ConfiguredPeer
 from mesh.directory import Peer
 from node.identity import human_form
+from node.translator import gettext_lazy
 from node.units import NodeId
 
 
@@ -15,10 +16,14 @@ def contact_warnings(
     for each in configured:
         if each.address in wrong:
             other = human_form(wrong[each.address])
-            yield f"at {each.address} is node {other}: correct the id in mesh.peers if it is the right one"
+            yield gettext_lazy(
+                "at {address} is node {node}: correct the id in mesh.peers if it is the right one",
+                address=str(each.address),
+                node=other,
+            )
     for peer in peers:
         shown = peer.name or human_form(peer.node)
         if peer.refused_us and peer.listed:
-            yield f"{shown} does not know this node's key: put it on the list there"
+            yield gettext_lazy("{node} does not know this node's key: put it on the list there", node=shown)
         if peer.other_community:
-            yield f"{shown} serves another community: the community id differs"
+            yield gettext_lazy("{node} serves another community: the community id differs", node=shown)

@@ -45,6 +45,7 @@ from mesh.page_format import Malformed
 from mesh.ports import Roster
 from node.identity import SHORT_CHARS
 from node.multicast_dns import DatagramReader, Filtered
+from node.translator import gettext_lazy
 from node.units import NodeId
 
 LOOK_AGAIN_S = 1.0
@@ -126,9 +127,10 @@ class Discovery:
         while True:
             link = _read_link(name)
             if link is None:
-                self._warnings[name] = (
-                    f"neighbours on {name} are not looked for: it is missing, down or without IPv6. "
-                    f"Check with: ip link set {name} up"
+                self._warnings[name] = gettext_lazy(
+                    "neighbours on {interface} are not looked for: it is missing, down or without IPv6. Check with: ip link "
+                    "set {interface} up",
+                    interface=name,
                 )
             else:
                 await self._live_on(link)
@@ -138,9 +140,11 @@ class Discovery:
         try:
             zeroconf = AsyncZeroconf(interfaces=[link.index], ip_version=IPVersion.V6Only)
         except OSError as error:
-            self._warnings[link.name] = (
-                f"neighbours on {link.name} are not looked for: {error.strerror}. Another mDNS program may "
-                "hold port 5353 for itself; peers named in the configuration still work"
+            self._warnings[link.name] = gettext_lazy(
+                "neighbours on {interface} are not looked for: {english}. Another mDNS program may hold port 5353 for "
+                "itself; peers named in the configuration still work",
+                interface=link.name,
+                english=str(error.strerror),
             )
             return
         self._warnings.pop(link.name, None)
@@ -161,7 +165,11 @@ class Discovery:
                 for task in work:
                     task.cancel()
         except OSError as error:
-            self._warnings[link.name] = f"neighbours on {link.name} are not looked for: {error.strerror}"
+            self._warnings[link.name] = gettext_lazy(
+                "neighbours on {interface} are not looked for: {english}",
+                interface=link.name,
+                english=str(error.strerror),
+            )
         finally:
             await _close(zeroconf, browser)
 
@@ -187,15 +195,20 @@ class Discovery:
                 await (await zeroconf.async_register_service(service))
             except NonUniqueNameException:
                 if not await self._is_ourselves(zeroconf, link):
-                    self._warnings[clone] = (
-                        f"another device on {link.name} already carries this node's key. If its disk was copied from "
-                        "this one, give it a key of its own"
+                    self._warnings[clone] = gettext_lazy(
+                        "another device on {interface} already carries this node's key. If its disk was copied from this "
+                        "one, give it a key of its own",
+                        interface=link.name,
                     )
                     return False
                 await (await zeroconf.async_register_service(service, cooperating_responders=True))
             self._warnings.pop(clone, None)
         except (OSError, ZeroconfError, NotRunningException, EventLoopBlocked) as error:
-            self._warnings[link.name] = f"this node could not announce itself on {link.name}: {error}"
+            self._warnings[link.name] = gettext_lazy(
+                "this node could not announce itself on {interface}: {english}",
+                interface=link.name,
+                english=str(error),
+            )
         return True
 
     async def _is_ourselves(self, zeroconf: AsyncZeroconf, link: _Link) -> bool:

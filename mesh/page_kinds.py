@@ -25,6 +25,11 @@ def kind_named(name: str) -> KnownKind | PageKind[Unread]:
     return KINDS.get(name, OTHER)
 
 
+def is_about_usage(name: str) -> bool:
+    """Whether the page with this name is of a kind that counts rows."""
+    return kind_named(name.split("/")[2]).limit == "rows"
+
+
 def page_content(page: Page, roster: frozenset[NodeId] | None = None) -> Content | Malformed:
     """The content of a page whose signature was verified; `Unread` if it is kept and not interpreted: an unknown kind,
     an author who may not sign this kind (with a `roster`), or a page of a later kind that cannot be read."""

@@ -12,7 +12,6 @@ from mesh.batch_kind import BATCH_KIND
 from mesh.batch_pages import BatchPages
 from mesh.exchange import (
     CHANGES_TOO_MUCH,
-    TOO_MANY_OTHERS,
     TOO_MUCH,
     Equivocated,
     Event,
@@ -25,9 +24,10 @@ from mesh.messages import Message, decode
 from mesh.node_kind import NODE_KIND, NODE_LABEL, NodeFacts
 from mesh.page_format import Malformed, Page
 from mesh.page_kind import NOW, Priority
-from mesh.page_kinds import Content, kind_named, page_content
+from mesh.page_kinds import Content, is_about_usage, kind_named, page_content
 from mesh.page_reading import READ_TOGETHER, PageReader, highest_first
 from mesh.page_versions import StoredPage
+from mesh.page_warnings import REPORTED, kept_in_memory, refused_pages, two_pages, unread_pages
 from mesh.pages import UsagePages, changes_record, read_changes, read_reservation, reservation
 from mesh.ports import PageCache, Roster, SharedRecords, UsageLedger
 from mesh.publishing import PublishSchedule
@@ -44,14 +44,15 @@ from node.accounting.ledger import (
     incarnation_rank,
 )
 from node.errors import StorageTrouble
-from node.identity import human_form, own_node_id
+from node.identity import own_node_id
 from node.units import AccountId, NodeId
 
 PUBLISH_EVERY_S = 1.0
 PUBLISH_REST_S = 60.0
 """For usage that changes nobody's limits elsewhere."""
-PERSIST_EVERY_S = 60.0
-"""Stored pages only save retransmission by neighbours, so flash wear matters more."""
+PERSIST_EVERY_S, PERSIST_USAGE_EVERY_S, UNSTORED_BYTES_MAX = 60.0, 7_200.0, 1_000_000
+"""Stored pages only save retransmission by neighbours, so flash wear matters more: those about usage, which change each
+minute, are stored every two hours, or when so much of them waits."""
 CHANGES = "changes"
 """Name of the page cache's record of days to recount after a crash."""
 RESERVED = "reserved"
@@ -138,7 +139,7 @@ class Replicator:
     def warnings(self) -> tuple[str, ...]:
         """What prevents pages from being stored or trusted."""
         trouble = self._reader.trouble
-        unread = (f"neighbours' pages cannot be read: {trouble}",) if trouble else ()
+        unread = (unread_pages(trouble),) if trouble else ()
         return (*self._warnings.values(), *unread, *self._registry.warnings(), *self._batches.warnings())
 
     def publish(self, changed: Iterable[OwnBucket] | None) -> None:
@@ -290,13 +291,18 @@ class Replicator:
             tasks.create_task(self._write_registry())
             tasks.create_task(self._note_booked())
 
-    async def persist_pages(self) -> None:
-        """Store changes; what cannot be stored now is tried again later."""
+    async def persist_pages(self, *, with_usage: bool = True) -> None:
+        """Store changes, or those of pages of other kinds; what cannot be stored now is tried again later."""
         async with self._storing:  # or a page that could not be stored could replace a newer one later
             changes = {(author, day) for author, day, _ in self.exchange.changed()}
-            unstored, self._unstored = self._unstored, {}
-            booked = self._unbooked.record()
+            all_unstored, booked = self._unstored, self._unbooked.record()
+            unstored = {
+                name: raw for name, raw in all_unstored.items() if with_usage or not is_about_usage(name)
+            }
+            self._unstored = {name: raw for name, raw in all_unstored.items() if name not in unstored}
             records = dict(unstored)
+            if not with_usage:  # what these records say of the pages about usage on the disk is still true
+                changes, booked = self._stored_changes, self._stored_booked
             if changes != self._stored_changes:
                 records[CHANGES] = changes_record(changes) if changes else None
             if booked != self._stored_booked:
@@ -315,7 +321,7 @@ class Replicator:
 
     async def _note_booked(self) -> None:
         while True:
-            await asyncio.sleep(PERSIST_EVERY_S)
+            await asyncio.sleep(PERSIST_USAGE_EVERY_S)
             merges = self._unbooked.merges
             await self._usage_ledger.kept()
             self._unbooked.booked(merges)
@@ -330,18 +336,11 @@ class Replicator:
                     self._registry.evicted(author, names)
                     if is_full:
                         self._warn(author, TOO_MUCH)
-                case PageRefused(author, reason) if author is not None and reason in {
-                    TOO_MUCH,
-                    TOO_MANY_OTHERS,
-                    CHANGES_TOO_MUCH,
-                }:
+                case PageRefused(author, reason) if author is not None and reason in REPORTED:
                     self._warn(author, reason)
                     self._changes_too_much.set()
                 case Equivocated(author, _, _):
-                    self._warnings[f"two pages {author}"] = (
-                        f"node {human_form(author)} signed two different pages with one number: "
-                        "look whether its key is in use on two devices"
-                    )
+                    self._warnings[f"two pages {author}"] = two_pages(author)
                 case _:
                     pass
         self._woken()
@@ -359,8 +358,7 @@ class Replicator:
             self._recognise(page, said)
 
     def _warn(self, author: NodeId, reason: str) -> None:
-        who = "this node" if author == self._own else f"node {human_form(author)}"
-        self._warnings[f"{reason} {author}"] = f"{who} {reason}"
+        self._warnings[f"{reason} {author}"] = refused_pages(author, self._own, reason)
 
     async def _recount_now_and_then(self) -> None:
         while True:
@@ -563,8 +561,12 @@ class Replicator:
 
     async def _store_now_and_then(self) -> None:
         while True:
+            for _ in range(round(PERSIST_USAGE_EVERY_S / PERSIST_EVERY_S) - 1):
+                await asyncio.sleep(PERSIST_EVERY_S)
+                await self._look_after_cache()
+                waiting = sum(len(raw or b"") for name, raw in self._unstored.items() if is_about_usage(name))
+                await self.persist_pages(with_usage=waiting > UNSTORED_BYTES_MAX)
             await asyncio.sleep(PERSIST_EVERY_S)
-            await self._look_after_cache()
             await self.persist_pages()
 
     async def _save(self, records: Mapping[str, bytes | None]) -> bool:
@@ -579,7 +581,7 @@ class Replicator:
         return True
 
     def _not_kept(self, trouble: StorageTrouble) -> None:
-        self._warnings["page cache"] = f"neighbours' pages are kept in memory only: {trouble}"
+        self._warnings["page cache"] = kept_in_memory(trouble)
 
 
 def _said(raw: bytes) -> PageContent:

@@ -10,6 +10,7 @@ from mesh.ports import SecretStore
 from mesh.secret_exchange import SecretExchange
 from node.errors import StorageTrouble
 from node.identity import human_form
+from node.translator import gettext_lazy
 from node.units import NodeId
 
 ASK_AGAIN_S = (0.5, 60.0)
@@ -86,12 +87,16 @@ class SecretService:
         if self.trouble:
             yield self.trouble
         if self.lacks_newest():
-            yield (
-                f"this node does not have secret {exchange.number_in_force()} of the community, which is in force: it "
-                "takes it from the first neighbour that has it"
+            yield gettext_lazy(
+                "this node does not have secret {number} of the community, which is in force: it takes it from the first "
+                "neighbour that has it",
+                number=exchange.number_in_force(),
             )
         for node in exchange.wrong():
-            yield f"{human_form(node)} answered with something that is no secret of the community: look at that node"
+            yield gettext_lazy(
+                "{node} answered with something that is no secret of the community: look at that node",
+                node=human_form(node),
+            )
 
     # --- For the mesh -----------------------------------------------------------------------------
 
@@ -149,7 +154,9 @@ class SecretService:
             self.trouble = ""
         except StorageTrouble as trouble:
             self._arrived = {**arrived, **self._arrived}
-            self.trouble = f"a new secret of the community cannot be stored: {trouble}"
+            self.trouble = gettext_lazy(
+                "a new secret of the community cannot be stored: {english}", english=str(trouble)
+            )
             await asyncio.sleep(STORE_AGAIN_S)
 
     def _tell_held(self) -> None:

@@ -42,6 +42,7 @@ from mesh.replicator import OwnBucket, Replicator
 from mesh.time_exchange import TimeExchange
 from mesh.tls_transport import Dialer, DialFailed, IsFull, Link, Listener, RefusedByPeer, WrongNode, contexts
 from node.identity import human_form, own_node_id
+from node.translator import gettext_lazy
 from node.units import Microseconds, Monotonic, NodeId
 
 TICK_S = 0.5
@@ -484,8 +485,11 @@ class MeshService:
         if not isinstance(theirs, Hello) or theirs.node != link.node or peer is None:
             return False
         if theirs.version != VERSION:
-            self._version_warning = (
-                f"{theirs.name} speaks mesh version {theirs.version}, we {VERSION}: update the older"
+            self._version_warning = gettext_lazy(
+                "{name} speaks mesh version {theirs}, we {ours}: update the older",
+                name=theirs.name,
+                theirs=theirs.version,
+                ours=VERSION,
             )
             return False
         peer.other_community = theirs.community != self._community

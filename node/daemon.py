@@ -31,6 +31,7 @@ from node.app.admin_access import AdminAccessService
 from node.app.community import CommunityCommands
 from node.app.console import ConsoleCommands, ConsoleService, RuleCommands
 from node.app.file_commands import FileCommands
+from node.app.history_console import HistoryCommands
 from node.app.history_service import node_history
 from node.app.ladder_console import LadderCommands
 from node.app.measured_check import MeasuredCheck
@@ -293,8 +294,7 @@ class Node:
         return self.certificate.url if self.certificate else ""
 
     def advertised(self) -> str:
-        """The captive portal API's URI for DHCP and router advertisements (RFC 8910);
-        empty when it is not advertised."""
+        """The captive portal API's URI for DHCP and router advertisements (RFC 8910); empty when it is not advertised."""
         return api_uri(self.portal_url()) if self.config.portal.advertise else ""
 
     def warned(self) -> Iterator[CodedWarning]:
@@ -317,9 +317,8 @@ class Node:
         """Blocks all devices; their last bytes are booked at the next start."""
         with contextlib.suppress(NodeError):
             now = self.clock.monotonic()
-            kernel.apply(
-                TrafficPlan(firewall_config(self.config, probe_hosts()), {}, kernel.observe(now).marks), now
-            )
+            marks = kernel.observe(now).marks
+            kernel.apply(TrafficPlan(firewall_config(self.config, probe_hosts()), {}, marks), now)
 
     def give_up(self) -> None:
         """Ends the process now, even if something hangs: what was not stored is still in the kernel's counters."""
@@ -558,6 +557,7 @@ class Node:
             CommunityCommands(self.community, self.shared_registry),
             FileCommands(self.shared_files),
             LadderCommands(self.admin.cases),
+            HistoryCommands(self.history),
             self.graph,
             MetricsCommands(self.admin, self.metrics.text),
         )

@@ -10,7 +10,7 @@ from node.control.ports import Clock
 from node.errors import NodeError, StorageSlow, StorageTrouble
 from node.history.buffer import HistoryBuffer
 from node.history.packing import Sheet, pack_sheet
-from node.history.reading import chunk_days, step_for, stored_window, window
+from node.history.reading import KEPT_S, chunk_days, recent_window, step_for, stored_window
 from node.history.roll_ups import DAY_S, HOUR_S, HOUR_STEPS, RECENT_S
 from node.history.series import BY_NAME, SERIES, Series
 from node.history.steps import Steps
@@ -113,11 +113,14 @@ class HistoryRecorder:
         back. Raises NodeError for a series that there is not, StorageTrouble while the disk does not answer."""
         series = series_named(name)
         step_s = step_s or step_for(begin_s, self.now_s() or end_s)
+        if step_s not in KEPT_S:
+            raise NodeError(
+                f"there are no steps of {step_s} s", f"choose one of {', '.join(map(str, KEPT_S))}"
+            )
         if step_s == RECENT_S:
             begin_s = max(begin_s, end_s - HOUR_S)
-            return window(
-                series, step_s, (begin_s, end_s), self.zone, lambda at: self._buffer.recent(name, at)
-            )
+            span = begin_s, end_s
+            return recent_window(series, span, self.zone, lambda at: self._buffer.recent(name, at))
         try:
             async with asyncio.timeout(READ_S), self._disk:
                 days = chunk_days(step_s, begin_s, end_s, self.zone)

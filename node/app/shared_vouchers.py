@@ -38,6 +38,7 @@ from node.accounts.vouchers import LEASE_MOVES_S, is_end_earlier
 from node.app.shared_registry import Said, SharedRegistry
 from node.control.ports import Clock
 from node.control.reconciler import Reconciler
+from node.translator import ngettext_lazy
 from node.units import AccountId, Milliseconds, NodeId
 
 WAITING_MAX = 64
@@ -117,9 +118,15 @@ class SharedVouchers:
         if not self._beyond:
             return ()
         return (
-            f"{self._beyond} batches of vouchers of other nodes are not valid here, because this node keeps as many as it "
-            "can: issue fewer; vouchers are forgotten 30 days after their end, or 400 days after their issue if nobody used "
-            "them",
+            ngettext_lazy(
+                "{number} batch of vouchers of other nodes is not valid here, because this node keeps as many as it can: "
+                "issue fewer; vouchers are forgotten 30 days after their end, or 400 days after their issue if nobody used "
+                "them",
+                "{number} batches of vouchers of other nodes are not valid here, because this node keeps as many as it can: "
+                "issue fewer; vouchers are forgotten 30 days after their end, or 400 days after their issue if nobody used "
+                "them",
+                self._beyond,
+            ),
         )
 
     # --- lists ----------------------------------------------------------------------------------

@@ -45,6 +45,7 @@ class Verb:
 
 _JSON = Argument("--json", "print one JSON object instead of text")
 _RECOVERY_KEY = Argument("--key", "a file with the recovery key; typed when not given", "FILE")
+_EXPORTED = "a new folder for the tables, or, of the running node, netjson, meshviewer, nodelist, cnml, prometheus, history"
 CONFIG_HELP = f"the node's settings; {CONFIG_DEFAULT} when not given"
 ABOUT = "A community network's node: welcomes people, shares the line by rules, and counts what is used."
 
@@ -478,16 +479,18 @@ VERBS: tuple[Verb, ...] = (
         ),
     ),
     Verb(
+        ("history",),
+        "How the line and the machine were until now: the list of what is recorded, or one of it in words and bars.",
+        "procomu history line_down --last 30d",
+        (Argument("[SERIES]", "one of them"), Argument("--last", "90m, 24h, 30d, 2w or 3y", "TIME"), _JSON),
+    ),
+    Verb(
         ("export",),
-        "Write all tables of the database into a new folder, for other programs; or print the community's nodes and links "
-        "in a format of programs that draw networks, or the node's metrics. The node can run meanwhile.",
+        "Write all tables of the database into a new folder; or print the history, the metrics, or the nodes and "
+        "links of the community in a format of programs that draw networks. The node can run meanwhile.",
         "procomu export tables --format csv",
         (
-            Argument(
-                "WHAT",
-                "a new folder for the tables; or netjson, meshviewer, nodelist, cnml or prometheus, which the running node "
-                "answers (./netjson is a folder)",
-            ),
+            Argument("WHAT", _EXPORTED),
             Argument(
                 "--from",
                 "the network of this CNML file, as guifi.net publishes its zones, instead of the node's own",
@@ -502,11 +505,7 @@ VERBS: tuple[Verb, ...] = (
         ("reset",),
         "Delete everything of a stopped node: settings, rules, members, keys, database, and what is in the kernel.",
         "procomu reset",
-        (
-            Argument("--backup", "make a backup first", "FILE"),
-            Argument("--yes", "ask nothing"),
-            _JSON,
-        ),
+        (Argument("--backup", "make a backup first", "FILE"), Argument("--yes", "ask nothing"), _JSON),
     ),
     Verb(
         ("cleanup",),

@@ -161,6 +161,10 @@ def export(context: CommandContext) -> int:
     from node.storage.export import FORMATS, export_tables  # noqa: PLC0415
 
     asked = context.asked
+    if asked["what"] == "history":
+        from node.cli.history_commands import export_history  # noqa: PLC0415
+
+        return export_history(context)
     if asked["what"] in NETWORK_FORMATS:
         return _export_network(context)
     if asked["what"] == PROMETHEUS:

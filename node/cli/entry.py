@@ -9,6 +9,7 @@ from typing import Any, TextIO
 from node.cli.arguments import EXIT_NO, EXIT_NO_NODE, EXIT_WRONG_USE, EXIT_YES, make_parser
 from node.cli.backups import BACKUP_COMMANDS
 from node.cli.commands import COMMANDS, CommandContext, version
+from node.cli.history_commands import HISTORY_COMMANDS
 from node.cli.ladder_commands import LADDER_COMMANDS
 from node.cli.metrics_commands import METRICS_COMMANDS
 from node.cli.rule_commands import RULE_COMMANDS
@@ -21,7 +22,14 @@ def commands_beside(verb: str) -> Mapping[str, Callable[[CommandContext], int]]:
     """The commands among which this one is. Those about the community load cryptography, which takes a while on a small
     board."""
     if verb.split(maxsplit=1)[0] != "community":
-        return {**COMMANDS, **RULE_COMMANDS, **LADDER_COMMANDS, **BACKUP_COMMANDS, **METRICS_COMMANDS}
+        return {
+            **COMMANDS,
+            **RULE_COMMANDS,
+            **LADDER_COMMANDS,
+            **BACKUP_COMMANDS,
+            **HISTORY_COMMANDS,
+            **METRICS_COMMANDS,
+        }
     from node.cli.community_admins import ADMIN_COMMANDS  # noqa: PLC0415
     from node.cli.community_commands import COMMUNITY_COMMANDS  # noqa: PLC0415
     from node.cli.community_files import FILE_COMMANDS  # noqa: PLC0415

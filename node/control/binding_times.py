@@ -16,10 +16,6 @@ class BindingTimes:
         """`allowances` are of all accounts that are here; others are forgotten."""
         self._since = {account: self._of(account, each, now) for account, each in allowances.items()}
 
-    def begin(self, account: AccountId, allowance: Allowance, now: Monotonic) -> None:
-        """One account that has come."""
-        self._since[account] = self._of(account, allowance, now)
-
     def since(self, account: AccountId, rule: str) -> Monotonic | None:
         """None if the rule does not bind the account, or the account is not here."""
         known = self._since.get(account)

@@ -53,6 +53,8 @@ class EffectivePolicy:
         self.allowances: dict[AccountId, Allowance] = {}
         """Of all accounts with an authorized session, without remaining quotas."""
         self.bound_since = BindingTimes()
+        self._has_newcomer = False
+        """Since `bound_since` was told of all accounts."""
         self._promises = Promises()
         """Of the last plan."""
         self.measured: Rates | None = None
@@ -208,7 +210,7 @@ class EffectivePolicy:
         account = self.session_table.session_entries[mac].account
         if self.session_table.is_admitted(mac) and account not in self.allowances:
             allowance = self.allowances[account] = self.policy_for(account)
-            self.bound_since.begin(account, allowance, self._clock.monotonic())
+            self._has_newcomer = True
             if allowance.pool is not None:
                 self.session_table.minor(pool_account(allowance.pool))
 
@@ -224,7 +226,8 @@ class EffectivePolicy:
         newcomers = missing & self.session_table.accounts_here() if missing else missing
         kept = {account: self.allowances[account] for account in newcomers}
         self.allowances = {**measured.allowances, **kept}
-        if changed:
+        if changed or self._has_newcomer:
+            self._has_newcomer = False
             self.bound_since.observe(self.allowances, self._clock.monotonic())
         self._make_pools()
         return changed

@@ -31,7 +31,7 @@ from node.accounts.registry import AccountRegistry
 from node.control.ports import Clock, Repository, StoredState, Troubles
 from node.control.steady_clock import SteadyClock
 from node.control.usage_booking import LedgerWriter
-from node.control.write_buffer import UnsavedChanges, WriteBuffer, joined
+from node.control.write_buffer import OTHERS_EVERY_MS, UnsavedChanges, WriteBuffer, joined
 from node.enforcement.plan import KernelState
 from node.errors import StorageTrouble
 from node.sessions import state as session_state
@@ -114,7 +114,7 @@ class PersistenceQueue:
         self.erased = ErasureNotes()
         """Includes erasures that are not yet stored."""
         self._saving, self._failures = asyncio.Lock(), 0
-        self._stored_ms = Monotonic(0)
+        self._stored_ms = self._all_stored_ms = Monotonic(0)
         self.write_buffer = WriteBuffer()
         self.recalled = False
         """True once the database has been read; until then no voucher and no device binding is known."""
@@ -343,8 +343,9 @@ class PersistenceQueue:
             return trouble
         return None
 
-    async def flush(self, now: Monotonic) -> bool:
-        """Stores sessions, then all booked usage with its baseline. True when it is on the disk."""
+    async def flush(self, now: Monotonic, *, is_all: bool = True) -> bool:
+        """Stores sessions, then booked usage with its baseline; without `is_all` others' only if wanted, or after
+        OTHERS_EVERY_MS. True when it is on the disk."""
         await self._note_counters()
         await self.recall(now)
         if not self.recalled:
@@ -358,8 +359,9 @@ class PersistenceQueue:
         read_last = frozenset(self._session_table.read_last)
         tally = self._next_tally()
         facts[BOOKINGS] = str(tally.bookings)
+        is_all |= self.write_buffer.is_wanted or now - self._all_stored_ms >= OTHERS_EVERY_MS
         try:
-            with self.write_buffer.storing() as taken:
+            with self.write_buffer.storing(None if is_all else self.writer.node) as taken:
                 buckets = tuple(taken.buckets.items())
                 # Made now: the counters may go on while the pages are being stored.
                 booking = Booking(
@@ -375,7 +377,7 @@ class PersistenceQueue:
         self.note(None)
         self._stored, self.stored_day = tally, facts[BOOKED_DAY]
         self._stored_incarnation = facts[INCARNATION]
-        self._stored_ms = now
+        self._stored_ms, self._all_stored_ms = now, now if is_all else self._all_stored_ms
         is_other = self._is_other_database()
         if is_other or self._is_unsure:
             self._store_all(is_other=is_other)

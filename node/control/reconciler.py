@@ -418,7 +418,7 @@ class Reconciler:
             await self._keep.wait()
             self._keep.clear()
             now, retiring = self._clock.monotonic(), len(self.session_table.retiring)
-            await self.persistence.flush(now)
+            await self.persistence.flush(now, is_all=False)
             self._release()
             news = self.persistence.has_news()
             if news or len(self.session_table.retiring) != retiring:

@@ -32,6 +32,8 @@ from node.accounts.changes import (
 )
 from node.units import AccountId, NodeId
 
+OTHERS_EVERY_MS = 7_200_000
+"""Between two times that usage of other nodes is stored: what a crash loses of it, they send again."""
 FULL_BUCKETS = 10_000
 """Usage buckets that are stored before their time, about 5 MB. Until then those of other nodes wait."""
 
@@ -66,6 +68,11 @@ class WriteBuffer:
         """Whether it is to be stored now. It takes more all the same."""
         return len(self.buckets) >= FULL_BUCKETS
 
+    @property
+    def is_wanted(self) -> bool:
+        """Whether all of it is to be stored with the next booking: it is full, days are replaced, or somebody waits."""
+        return self.is_full or bool(self._recounted or self._outlived or self.waiting)
+
     def keep(self, key: UsageKey, bucket: UsageBucket) -> None:
         self.buckets[key] = highest(self.buckets.get(key, EMPTY_BUCKET), bucket)
 
@@ -94,10 +101,10 @@ class WriteBuffer:
         return {key: bucket for key, bucket in stored if (key.node, key.day) not in going}
 
     @contextmanager
-    def storing(self) -> Iterator[WriteBatch]:
-        """Everything to be stored, for a block that stores it. Queued again if that fails or is cancelled, because the
-        loop may run again after a failure."""
-        taken, is_stored = self.take(), False
+    def storing(self, only: NodeId | None = None) -> Iterator[WriteBatch]:
+        """Everything to be stored, or `only` the buckets of one node, for a block that stores it. Queued again if that fails
+        or is cancelled, because the loop may run again after a failure."""
+        taken, is_stored = self.take(only), False
         try:
             yield taken
             is_stored = True
@@ -107,8 +114,12 @@ class WriteBuffer:
             else:
                 self.give_back(taken)
 
-    def take(self) -> WriteBatch:
-        """Returns everything to be stored; buckets stay buffered until `stored` is called."""
+    def take(self, only: NodeId | None = None) -> WriteBatch:
+        """Returns everything to be stored, or `only` the buckets of one node; buckets stay buffered until `stored` is
+        called."""
+        if only is not None:
+            own = {key: bucket for key, bucket in self.buckets.items() if key.node == only}
+            return WriteBatch(own, frozenset(), frozenset(), (), self.interval_meter.unsaved())
         taken = WriteBatch(
             dict(self.buckets),
             frozenset(self._recounted),

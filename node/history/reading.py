@@ -9,10 +9,10 @@ from node.history.roll_ups import (
     FIVE_MINUTES_S,
     HOUR_S,
     RECENT_S,
-    ROLL_UPS,
     StepKey,
     step_begins,
     step_key,
+    step_keys,
 )
 from node.history.series import Series
 from node.history.steps import Step, Steps, joined
@@ -31,9 +31,9 @@ def step_for(begin_s: int, now_s: int) -> int:
 
 def chunk_days(step_s: int, begin_s: int, end_s: int, zone: tzinfo) -> tuple[int, ...]:
     """First days of the chunks that a window of stored steps needs."""
-    most = ROLL_UPS[step_s].length * ROLL_UPS[step_s].chunks_max
-    begins = tuple(step_begins(step_s, begin_s, end_s, zone))[-most:]
-    return tuple(dict.fromkeys(step_key(step_s, each, zone).begun_day for each in begins))
+    return tuple(
+        dict.fromkeys(key.begun_day for key in step_keys(step_s, *_clipped(step_s, begin_s, end_s), zone))
+    )
 
 
 def stored_window(
@@ -45,25 +45,31 @@ def stored_window(
     chunks: Mapping[int, Steps],
     hours: Mapping[int, Sheet],
 ) -> HistoryWindow:
-    """Steps that begin or end in a span of Unix times. `chunks`: of this series and length, by the number of their first
-    day; `hours`: those that are in no chunk."""
+    """Steps that a span of Unix times touches. `chunks`: of this series and length, by the number of their first day;
+    `hours`: those that are in no chunk."""
+    span = _clipped(step_s, *span)
     later = _in_hours(hours, series.name, step_s, zone)
+    found = (
+        joined(chunks[key.begun_day].get(key.at) if key.begun_day in chunks else None, later.get(key))
+        for key in step_keys(step_s, *span, zone)
+    )
+    points = tuple(_point(series, step) for step in found)
+    return HistoryWindow(
+        series.name, series.unit, next(step_begins(step_s, *span, zone), span[0]), step_s, points
+    )
 
-    def find(begin_s: int) -> Step | None:
-        key = step_key(step_s, begin_s, zone)
-        chunk = chunks.get(key.begun_day)
-        return joined(None if chunk is None else chunk.get(key.at), later.get(key))
 
-    return window(series, step_s, span, zone, find)
-
-
-def window(
-    series: Series, step_s: int, span: tuple[int, int], zone: tzinfo, find: Callable[[int], Step | None]
+def recent_window(
+    series: Series, span: tuple[int, int], zone: tzinfo, find: Callable[[int], Step | None]
 ) -> HistoryWindow:
-    """`find`: the step that begins at a Unix time."""
-    begins = list(step_begins(step_s, *span, zone))[-POINTS_MAX:]
+    """`find`: the step of ten seconds that begins at a Unix time."""
+    begins = tuple(step_begins(RECENT_S, *_clipped(RECENT_S, *span), zone))
     points = tuple(_point(series, find(each)) for each in begins)
-    return HistoryWindow(series.name, series.unit, begins[0] if begins else span[0], step_s, points)
+    return HistoryWindow(series.name, series.unit, begins[0] if begins else span[0], RECENT_S, points)
+
+
+def _clipped(step_s: int, begin_s: int, end_s: int) -> tuple[int, int]:
+    return max(begin_s, end_s - POINTS_MAX * step_s), end_s
 
 
 def _point(series: Series, step: Step | None) -> Point | None:

@@ -89,6 +89,17 @@ def step_begins(step_s: int, begin_s: int, end_s: int, zone: tzinfo) -> Iterator
         day += timedelta(days=1)
 
 
+def step_keys(step_s: int, begin_s: int, end_s: int, zone: tzinfo) -> tuple[StepKey, ...]:
+    """The steps that a stretch of time touches, oldest first."""
+    if begin_s >= end_s:
+        return ()
+    if step_s != DAY_S:
+        return tuple(step_key(step_s, each, zone) for each in step_begins(step_s, begin_s, end_s, zone))
+    first, last = civil_day(begin_s, zone).toordinal(), civil_day(end_s - 1, zone).toordinal()
+    days = map(date.fromordinal, range(first, last + 1))
+    return tuple(StepKey(day.toordinal() - day.day + 1 - _EPOCH, day.day - 1) for day in days)
+
+
 def chunk_keys(hour_s: int, names: Iterable[str], zone: tzinfo) -> Iterator[ChunkKey]:
     """The chunks to which the hour that begins then is added."""
     ends_s = hour_s + HOUR_S - 1

@@ -116,11 +116,13 @@ class HistoryFile:
     def _open(self, *, is_reading: bool) -> Connection:
         if not is_reading:
             self._path.touch(mode=PRIVATE_MODE)
-        uri = f"file:{quote(str(self._path))}?mode={'ro' if is_reading else 'rw'}"
+        # Also to read: what a power cut left unfinished has to be undone first. A file that only can be read is only read.
+        uri = f"file:{quote(str(self._path))}?mode=rw"
         db = sqlite3.connect(uri, uri=True, isolation_level=None, timeout=LOCKED_S)
         try:
             db.execute("PRAGMA cache_size = -500")  # kB
             db.execute("PRAGMA synchronous = FULL")
+            db.execute("PRAGMA journal_mode = TRUNCATE")  # without a sync of the folder for each transaction
             # Nothing in it is about a person: what is deleted need not be overwritten.
             db.execute("PRAGMA secure_delete = OFF")
             form = int(db.execute("PRAGMA user_version").fetchone()[0])

@@ -31,7 +31,7 @@ FOLDER = Path(__file__).parent / "languages"
 SOURCE = "en"
 """Language of the texts in the code; its file is the template for a new language."""
 LANGUAGES_MAX = 40
-CATALOGUE_BYTES_MAX = 500_000
+CATALOGUE_BYTES_MAX = 800_000
 COUNTS_TRIED = 1_000
 """Plural formulas depend on the last three digits at most."""
 

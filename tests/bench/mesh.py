@@ -11,7 +11,7 @@ from collections.abc import Iterable
 
 from mesh.node_page_schedule import MESH_PACE_S
 from mesh.replicator import PUBLISH_REST_S
-from tests.bench import mesh_fuzz, mesh_heal, mesh_memory, mesh_nodes
+from tests.bench import mesh_fuzz, mesh_heal, mesh_memory, mesh_nodes, mesh_written
 from tests.bench.figures import Figures, missing, quantile, say, taken
 from tests.bench.mesh_simulator import MeshSimulator
 from tests.fakes.overlay_simulator import OverlaySimulator
@@ -28,7 +28,7 @@ SIMULATED = (
     "flat_links_max",
     "flat_spread_p99_s_200",
 )
-KEYS = (*SIMULATED, *mesh_heal.KEYS, *mesh_nodes.KEYS, *mesh_memory.KEYS, *mesh_fuzz.KEYS)
+KEYS = (*SIMULATED, *mesh_heal.KEYS, *mesh_nodes.KEYS, *mesh_memory.KEYS, *mesh_written.KEYS, *mesh_fuzz.KEYS)
 NODES, MANY_NODES, DEGREE, LOSS, ACCOUNTS = 200, 1_000, 7.5, 0.05, 10
 LINKS = 7
 WARM_PAGES, PAGES = 150, 50
@@ -46,7 +46,7 @@ def measure(*, is_long: bool = False) -> Figures:
     cannot = missing_for_namespaces()
     seconds = mesh_fuzz.LONG_SECONDS if is_long else mesh_fuzz.SECONDS
     found = taken(SIMULATED, simulated) | taken(mesh_heal.KEYS, mesh_heal.measure)
-    for part in (mesh_nodes, mesh_memory):
+    for part in (mesh_nodes, mesh_memory, mesh_written):
         found |= missing(part.KEYS, cannot) if cannot else taken(part.KEYS, part.measure)
     return found | taken(mesh_fuzz.KEYS, lambda: mesh_fuzz.measure(seconds))
 

@@ -307,6 +307,31 @@ ROWS = (
         at_least=False,
         peer="peer_recovery_s",
     ),
+    FigureRow(
+        "history",
+        "db_mb_100_series_3_years",
+        "three years of 100 series of the history, on the disk",
+        "MB",
+        8,
+        at_least=False,
+    ),
+    FigureRow("history", "written_mb_per_day", "written for them in a day", "MB", 2, at_least=False),
+    FigureRow(
+        "history", "store_ms", "to store an hour of them, median, processor time", "ms", 5, at_least=False
+    ),
+    FigureRow(
+        "history",
+        "read_ms_3_years",
+        "to read three years of one, median, processor time",
+        "ms",
+        10,
+        at_least=False,
+    ),
+    FigureRow("history", "rss_mb_added", "memory for them", "MB", 3, at_least=False),
+    FigureRow(
+        "history", "plot_ms_p95", "to draw a plot, processor time, 95 of 100", "ms", 30, at_least=False
+    ),
+    FigureRow("history", "plot_kb", "the largest plot", "kB", 12, at_least=False),
     FigureRow("rules", "check_25_ms", "25 rules and 200 accounts checked", "ms", 300, at_least=False),
     FigureRow("rules", "check_200_ms", "200 rules and 200 accounts", "ms", 1_000, at_least=False),
     FigureRow("rules", "check_200_1000_ms", "200 rules and 1,000 accounts", "ms", 2_000, at_least=False),
@@ -468,6 +493,14 @@ ROWS = (
         "processor time, of one core, beyond idle while all 200 publish each minute",
         "%",
         2,
+        at_least=False,
+    ),
+    FigureRow(
+        "mesh",
+        "mesh_written_mb_per_day",
+        "written to the disk in a day for the pages and the usage of these 200",
+        "MB",
+        50,
         at_least=False,
     ),
     FigureRow(

@@ -33,9 +33,11 @@ async def browser(tmp_path):
 
 
 def pages_of(browser):
-    """Without the files for other programs."""
+    """Without pictures and files for other programs."""
     paths = [route.path for route in browser.routes if route.method == "GET"]
-    return [path + QUERIES.get(path, "") for path in paths if not path.endswith((".json", ".xml"))]
+    return [
+        path + QUERIES.get(path, "") for path in paths if not path.endswith((".csv", ".json", ".svg", ".xml"))
+    ]
 
 
 def speaking(tag):

@@ -177,7 +177,7 @@ async def test_an_erasure_leaves_no_count_in_the_file(repo, store):
 async def test_while_others_read_the_traces_what_is_read_here_leaves_later_counts_in_the_file(
     repo, store, monkeypatch
 ):
-    monkeypatch.setattr(database, "_empties_log", lambda _db: False)
+    monkeypatch.setattr(database, "empties_log", lambda _db: False)
     await repo.book(booking(1, "ana", "ben"))
     await repo.erase(MacAddress("02:00:00:00:00:01"), AccountId("ana"), "2026-12-01")
     await repo.book(booking(2, "ben"))

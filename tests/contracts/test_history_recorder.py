@@ -209,3 +209,5 @@ async def test_an_unknown_series_is_refused_with_the_list(tmp_path: Path) -> Non
     with pytest.raises(NodeError, match="no series 'ana'") as refused:
         await node.recorder.window("ana", 0, 1)
     assert "line_down" in refused.value.fix
+    with pytest.raises(NodeError, match="no steps of 60 s"):
+        await node.recorder.window("line_down", 0, 1, 60)

@@ -14,6 +14,7 @@ from node.storage.database import Store
 from node.storage.repository import StoredPageCache
 from node.units import AccountId, NodeId
 from tests.contracts.test_mesh_hostile_authors import VILLAGE, page
+from tests.fakes.mesh_exchange import an_other_page
 from tests.fakes.neighbours import TODAY, FakePageCache, FakeUsageLedger, id_of, key_of
 
 HILL, VALLEY = id_of("hill"), id_of("valley")
@@ -158,3 +159,22 @@ async def test_a_database_put_in_its_place_while_the_node_runs_is_not_taken_for_
     await started(StoredPageCache(store := Store(paths[0]), lambda: TODAY), last).restore()
     store.close()
     assert {"2026-11-01", "2026-11-03"} == set(last.merged)
+
+
+async def test_usage_pages_wait_and_neighbours_send_again_what_a_crash_took() -> None:
+    cache, usage, weather = FakePageCache(), page({"ana": 5}, 1), an_other_page("hill")
+    before = started(cache, FakeUsageLedger(VALLEY))
+    await before.restore()
+    before.handle(HILL, usage)
+    before.handle(HILL, weather)
+    await before.persist_pages(with_usage=False)
+    assert {weather.name: weather.raw} == cache.records
+    ledger = FakeUsageLedger(VALLEY)
+    after = started(cache, ledger)
+    await after.restore()
+    assert not after.exchange.holds(usage)
+    assert after.exchange.holds(weather)
+    after.handle(HILL, usage)
+    assert 1 == ledger.pages_merged
+    await after.persist_pages()
+    assert {weather.name: weather.raw, usage.name: usage.raw}.items() <= cache.records.items()

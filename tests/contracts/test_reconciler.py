@@ -108,7 +108,7 @@ class ReconcilerFixture:
             running.cancel()
 
 
-async def _say_nothing(_now: object) -> None:
+async def _say_nothing(_now: object, *, is_all: bool = True) -> None:
     """A killed daemon stores nothing more."""
 
 
@@ -212,9 +212,9 @@ async def test_a_session_ends_by_itself_and_its_last_bytes_are_booked(village: R
         await loop.admit(ANA, "1")
         flush, may_store = loop.persistence.flush, asyncio.Event()
 
-        async def flush_later(now: Monotonic) -> None:
+        async def flush_later(now: Monotonic, *, is_all: bool = True) -> None:
             await may_store.wait()
-            await flush(now)
+            await flush(now, is_all=is_all)
 
         loop.persistence.flush = flush_later  # type: ignore[method-assign]
         village.kernel.send(ANA, down=500)

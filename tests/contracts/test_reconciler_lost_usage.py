@@ -57,7 +57,7 @@ async def node(
         running.cancel()
 
 
-async def _say_nothing(_now: object) -> bool:
+async def _say_nothing(_now: object, *, is_all: bool = True) -> bool:
     return False
 
 

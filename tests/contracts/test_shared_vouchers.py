@@ -308,7 +308,7 @@ async def test_what_is_beyond_the_limit_of_all_vouchers_is_not_valid_and_told(
         large = await issue(hill, 20)
         monkeypatch.setattr(voucher_store, "VOUCHERS_MAX", 4)
         await until(
-            lambda: any("1 batches of vouchers of other nodes" in each for each in valley.mesh.warnings())
+            lambda: any("1 batch of vouchers of other nodes" in each for each in valley.mesh.warnings())
         )
         assert "unknown" == state(valley, large.codes[0])
         assert isinstance(enter(valley, small.codes[0]), Accepted)

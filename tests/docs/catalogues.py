@@ -17,7 +17,7 @@ from node.config.settings import TERMS
 from node.web.translations import FOLDER, SOURCE
 
 ROOT = Path(__file__).parents[2]
-PACKAGES = ("captive_portal", "node")
+PACKAGES = ("captive_portal", "mesh", "node")
 METHODS = [("**/templates/**.html", "jinja2"), ("**.py", "python")]
 OPTIONS = {"**/templates/**.html": {"trimmed": "true", "newstyle_gettext": "true", "silent": "false"}}
 KEYWORDS = {

@@ -148,5 +148,5 @@ class SharedNode:
         return self.shared.records.carriers(kind, key)
 
 
-async def _nothing(*_given: object) -> bool:
+async def _nothing(*_given: object, **_how: object) -> bool:
     return False

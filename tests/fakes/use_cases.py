@@ -701,5 +701,5 @@ def cheap_hash(passphrase: str) -> str:
     return f"scrypt:{n}:{r}:{p}:{b64encode(salt).decode()}:{b64encode(raw).decode()}"
 
 
-async def _say_nothing(_now: object) -> None:
+async def _say_nothing(_now: object, *, is_all: bool = True) -> None:
     """A killed daemon stores nothing more."""

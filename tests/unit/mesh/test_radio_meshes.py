@@ -61,20 +61,21 @@ def test_without_node_pages_two_hills_may_choose_only_among_themselves() -> None
     assert 2 == len(mesh.pieces())
 
 
-@pytest.mark.parametrize("seed", range(4))
+@pytest.mark.parametrize("seed", [0, *(pytest.param(seed, marks=pytest.mark.thorough) for seed in (1, 2, 3))])
 def test_two_hills_with_one_link_in_sight_are_one_mesh(seed: int) -> None:
     mesh = two_hills(seed)
     mesh.tell_pages()
     assert_one_mesh(mesh)
 
 
-@pytest.mark.parametrize("seed", range(3))
+@pytest.mark.parametrize("seed", [*(pytest.param(seed, marks=pytest.mark.thorough) for seed in (0, 1)), 2])
 def test_two_hundred_nodes_in_ten_villages_are_one_mesh(seed: int) -> None:
     mesh = villages(seed)
     mesh.tell_pages()
     assert_one_mesh(mesh)
 
 
+@pytest.mark.thorough
 def test_a_flat_segment_of_two_hundred_is_one_mesh_also_with_node_pages() -> None:
     mesh = OverlaySimulator(200, seed=7)
     mesh.see_all(range(200), "mesh0")

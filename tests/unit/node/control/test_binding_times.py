@@ -34,7 +34,7 @@ def test_it_is_the_first_moment_of_the_last_run_of_one_rule(steps):
 
 def test_an_account_that_left_begins_again():
     times = BindingTimes()
-    times.begin(ANA, limited("night"), Monotonic(5))
+    times.observe({ANA: limited("night")}, Monotonic(5))
     times.observe({ANA: limited("night")}, Monotonic(9))
     assert times.since(ANA, "night") == 5
     times.observe({}, Monotonic(10))

@@ -11,6 +11,7 @@ from node.accounting.periods import DAY_UNKNOWN
 from node.accounts.device_bindings import Binding
 from node.control.persistence import FORGET_EVERY_MS, PersistenceQueue
 from node.control.ports import Troubles
+from node.control.write_buffer import OTHERS_EVERY_MS
 from node.enforcement.plan import KernelState
 from node.sessions import state as session_state
 from node.sessions.stored import SavedSession, Session
@@ -495,3 +496,25 @@ async def test_a_copied_disk_begins_another_incarnation_although_its_counters_st
     again = PersistenceFixture(repository, after)
     await again.persistence.recall(Monotonic(4), standing)
     assert lives[1] == again.persistence.writer.incarnation
+
+
+async def test_usage_of_other_nodes_is_stored_every_two_hours_and_own_usage_each_time() -> None:
+    fixture = PersistenceFixture(FakeRepository())
+    await fixture.persistence.recall(Monotonic(0))
+    assert await fixture.persistence.flush(Monotonic(1))
+    fixture.persistence.keep(told("ana", "2026-11-24").items())
+    fixture.use(100)
+    fixture.persistence.counted(Baseline("life", {1: Usage(Bytes(100), Bytes(0))}), "2026-11-24")
+    kept = list[str]()
+
+    async def keep_pages() -> None:
+        kept.append("pages")
+
+    fixture.persistence._keep_pages = keep_pages
+    assert await fixture.persistence.flush(Monotonic(55_000), is_all=False)
+    assert ([], {100}) == (kept, {bucket.uplink.down for bucket in fixture.repository.rows.values()})
+    assert await fixture.persistence.flush(Monotonic(OTHERS_EVERY_MS + 1), is_all=False)
+    assert (["pages"], {5, 100}) == (
+        kept,
+        {bucket.uplink.down for bucket in fixture.repository.rows.values()},
+    )

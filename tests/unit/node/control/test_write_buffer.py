@@ -97,3 +97,25 @@ def test_a_buffer_that_is_full_takes_more_all_the_same(monkeypatch: pytest.Monke
     assert waits.is_full
     waits.stored(taken)
     assert not waits.is_full
+
+
+def test_the_buckets_of_one_node_are_stored_alone_and_the_rest_stays() -> None:
+    waits, own, told = WriteBuffer(), NodeId("o" * 52), list[str]()
+    ours = UsageKey(own, "1-a", AccountId("ana"), DAY)
+    waits.keep(ours, bucket(5))
+    waits.keep(key("ben"), bucket(5))
+    assert not waits.is_wanted
+    waits.waiting.append(lambda: told.append("stored"))
+    assert waits.is_wanted
+    with waits.storing(own) as taken:
+        assert {ours: bucket(5)} == taken.buckets
+    assert ({key("ben"): bucket(5)}, []) == (waits.buckets, told)
+    with waits.storing() as taken:
+        assert {key("ben"): bucket(5)} == taken.buckets
+    assert ({}, ["stored"], False) == (waits.buckets, told, waits.is_wanted)
+
+
+def test_days_that_are_to_be_replaced_are_wanted() -> None:
+    waits = WriteBuffer()
+    waits.recount({(HILL, DAY): {}}, lambda _day: True, is_dated=True)
+    assert waits.is_wanted

@@ -24,6 +24,7 @@ from node.history.roll_ups import (
     day_begins,
     step_begins,
     step_key,
+    step_keys,
     to_forget,
 )
 from node.history.steps import Step, Steps
@@ -169,6 +170,20 @@ def test_an_hour_is_in_two_days_where_midnight_is_not_at_a_full_hour() -> None:
     (days,) = [each for key, each in chunks.items() if key.step_s == DAY_S]
     assert [Step(3, 3, 0, 2), Step(9, 63, 3, 11)] == list(days)[:2]
     assert 15 * 60 == midnight - hour_s
+
+
+@given(
+    st.sampled_from([MADRID, NEPAL, BEIRUT]),
+    st.sampled_from(sorted(ROLL_UPS)),
+    st.integers(-400 * DAY_S, 400 * DAY_S),
+    st.integers(0, 3 * DAY_S),
+)
+def test_keys_of_steps_are_those_of_their_begins(
+    zone: ZoneInfo, step_s: int, moved_s: int, length_s: int
+) -> None:
+    begin_s, end_s = BEGIN + moved_s, BEGIN + moved_s + length_s
+    keys = [step_key(step_s, each, zone) for each in step_begins(step_s, begin_s, end_s, zone)]
+    assert keys == list(step_keys(step_s, begin_s, end_s, zone))
 
 
 def test_steps_touch_the_whole_stretch_and_none_is_missing() -> None:

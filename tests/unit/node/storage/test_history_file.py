@@ -120,6 +120,20 @@ def test_a_damaged_chunk_is_a_gap(tmp_path: Path) -> None:
     assert [None] * 24 + [*range(24, 48)] == means(file, HOUR_S, 0, 48 * HOUR_S)
 
 
+def test_what_a_power_cut_left_unfinished_is_undone_also_to_read(tmp_path: Path) -> None:
+    (tmp_path / "cut").mkdir()
+    file = HistoryFile(tmp_path)
+    file.store(sheets(range(20)), (), TODAY, UTC)
+    with closing(sqlite3.connect(tmp_path / FILE, isolation_level=None)) as db:
+        db.execute("PRAGMA cache_size = 1")
+        db.execute("BEGIN IMMEDIATE")
+        db.execute("UPDATE hours SET sheet = zeroblob(9000)")
+        for each in tmp_path.glob(f"{FILE}*"):
+            shutil.copy(each, tmp_path / "cut")
+    assert (tmp_path / "cut" / f"{FILE}-journal").stat().st_size
+    assert [*range(20)] == means(HistoryFile(tmp_path / "cut"), HOUR_S, 0, 20 * HOUR_S)
+
+
 def test_the_file_is_private_and_there_is_none_before_something_is_stored(tmp_path: Path) -> None:
     file = HistoryFile(tmp_path / "data")
     assert [None] == means(file, HOUR_S, 0, HOUR_S)
