@@ -236,15 +236,17 @@ class AccountPage:
 
     @property
     def is_slow(self) -> bool:
-        """Whether something slows the account down now: a top speed, a part of the line less than half, or promises that
-        cannot be kept."""
+        """Whether something slows the account down now: a top speed, an allowance that is used up, less than half of the
+        line, or promises that cannot be kept."""
         has_ceiling = any(limit.kind == "ceiling" for limit in self.limits)
-        is_crowded = (
-            self.line is not None
-            and self.line.could_have is not None
-            and 2 * self.line.could_have.down < self.line.rates.down
-        )
-        return has_ceiling or is_crowded or self.floor_percent < 100 or self.late_dues is not None
+        is_used_up = any(not quota.left and not quota.is_alert for quota in self.quotas)
+        return has_ceiling or is_used_up or self._is_crowded() or self.floor_percent < 100
+
+    def _is_crowded(self) -> bool:
+        if self.line is None or self.line.could_have is None:
+            return False
+        could_have, whole = self.line.could_have, self.line.rates
+        return 2 * could_have.down < whole.down or 2 * could_have.up < whole.up
 
 
 @dataclass(frozen=True, slots=True)
@@ -333,9 +335,9 @@ def account_page(context: RequestContext, deed: str = "", trouble: Trouble | Non
 
 
 def day_bars(days: Sequence[DayUse]) -> tuple[DayBar, ...]:
-    """Each relative to the day with most; none if nothing was used."""
+    """Each relative to the day with most; none for fewer than two days, or if nothing was used."""
     most = max((each.used.total for each in days), default=0)
-    if not most:
+    if not most or len(days) < 2:
         return ()
     return tuple(DayBar(each.day, each.used.total, each.used.total * 100 // most) for each in days)
 
