@@ -27,6 +27,18 @@ async def test_a_week_has_seven_days_of_all_nodes_the_latest_first(tmp_path):
         assert all(each.used == NO_USAGE for each in await week_of(app.loop, AccountId("nobody")))
 
 
+async def test_days_that_were_erased_are_not_shown_while_they_are_still_stored(tmp_path):
+    fixture = AppFixture(FakeRepository, tmp_path)
+    async with fixture.life() as app:
+        account = await app.join(ANA)
+        await app.use(ANA, down=3_000)
+        assert (await week_of(app.loop, account))[0].used.down == 3_000
+        await app.portal.erase(ANA)
+        assert await app.join(ANA) == account, "a guest's device has the same account again"
+        assert app.loop.effective_policy.used_this_month(account).total, "for the shares of others"
+        assert all(each.used == NO_USAGE for each in await week_of(app.loop, account))
+
+
 async def test_without_a_date_there_are_no_days(tmp_path):
     fixture = AppFixture(FakeRepository, tmp_path)
     fixture.clock.trust = "unknown"
