@@ -102,7 +102,7 @@ class PersonPage:
     days: tuple[DayLine, ...] = ()
     """The last seven, the latest first; none without a decision of the community."""
     undo: str = ""
-    """The devices that were blocked just now."""
+    """Why devices were blocked just now, and which."""
     has_ladders: bool = False
     """Whether the rules have a ladder."""
 
@@ -221,7 +221,7 @@ class PeopleViews:
             form.take((wrong,) if wrong else (), "because")
         if form.errors:
             return await self._person(request, account, form=form.view(), status=422)
-        undo = " ".join(sorted(self._blocked_of(account) - before))
+        undo = f"{because}|{' '.join(sorted(self._blocked_of(account) - before))}"
         return await self._person(request, account, notice="paused" if lasts_s else "blocked", undo=undo)
 
     def _blocked_of(self, account: str) -> set[MacAddress]:
@@ -230,21 +230,21 @@ class PeopleViews:
 
     async def _extend(self, request: AdminRequest) -> AdminResponse | AdminRedirect:
         account = request.fields.get("account", "")[:QUERY_CHARS_MAX]
-        if request.fields.get("do") == "undo":
-            await self._people.take_back_extension(account)
-            return await self._person(request, account, notice="taken back")
-        wrong = await self._people.extend(account)
-        return (
-            refused(wrong) if wrong is not None else await self._person(request, account, notice="extended")
-        )
+        is_undo = request.fields.get("do") == "undo"
+        change = self._people.take_back_extension if is_undo else self._people.extend
+        wrong = await change(account)
+        if wrong is not None:
+            return refused(wrong)
+        return await self._person(request, account, notice="taken back" if is_undo else "extended")
 
     async def _undo_block(self, request: AdminRequest) -> AdminResponse:
-        """Unblocks the devices that were blocked together."""
+        """Unblocks the devices that were blocked together, except those that were blocked for another reason since."""
         account = request.fields.get("account", "")
-        wanted = set(request.fields.get("undo", "").split()[:DEVICES_MAX])
-        for mac in sorted(self._blocked_of(account)):
-            if mac in wanted:
-                await self._people.unblock(mac)
+        because, _, macs = request.fields.get("undo", "").rpartition("|")
+        wanted = set(macs.split()[:DEVICES_MAX])
+        for device in self._people.devices(AccountId(account[:QUERY_CHARS_MAX])):
+            if device.state == "blocked" and device.mac in wanted and device.because == because:
+                await self._people.unblock(device.mac)
         return await self._person(request, account, notice="unblocked")
 
     async def _unblock(self, request: AdminRequest) -> AdminResponse | AdminRedirect:

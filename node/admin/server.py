@@ -167,6 +167,8 @@ class AdminServer:
         self._backend, self._access = backend, backend.access
         self._address, self._port, self._hosts, self._limits = address, port, hosts, limits
         self._metrics = metrics
+        self._drawing = asyncio.Lock()
+        """One picture at a time: they may be open to everybody, and drawing takes the processor."""
         self._renderer = Renderer("node.admin", translations, FILTERS)
         self._languages = LanguageChooser(each.language for each in self._renderer.translations.values())
         self._headers = {
@@ -398,7 +400,8 @@ class AdminServer:
 
     async def _send_picture(self, request: web.Request, picture: AdminPicture) -> web.Response:
         """Only once to a browser that has it already (RFC 9110 section 13.1.2)."""
-        drawn = await asyncio.to_thread(picture.draw)
+        async with self._drawing:
+            drawn = await asyncio.to_thread(picture.draw)
         tag = hashlib.sha256(drawn).hexdigest()[:32]
         scope = "public" if self._backend.history.is_open else "private"
         headers = {

@@ -109,8 +109,8 @@ class AdminPeopleService:
         """Name, or else the start of the id, of the node where the device's session began; empty if here."""
         self.devices_with_sessions: Callable[[AccountId], int] = lambda _account: 0
         """On all nodes of the community."""
-        self._before: dict[AccountId, dict[MacAddress, Monotonic]] = {}
-        """The ends of sessions before they were extended."""
+        self._extended: dict[AccountId, dict[MacAddress, tuple[Monotonic, Monotonic | None]]] = {}
+        """The ends of sessions before and after they were extended."""
 
     def find(self, query: str) -> Sequence[AccountId]:
         """Accounts online, the busiest first; with a query, all accounts whose id, name, device or voucher
@@ -225,19 +225,31 @@ class AdminPeopleService:
             return Finding(
                 "extend", 0, message, gettext_lazy("a voucher ends when it says; issue another one")
             )
-        self._before.pop(name, None)
-        while len(self._before) >= UNDONE_MAX:
-            self._before.pop(next(iter(self._before)))
-        self._before[name] = before
+        self._extended.pop(name, None)
+        while len(self._extended) >= UNDONE_MAX:
+            self._extended.pop(next(iter(self._extended)))
         for mac in before:
             await self._reconciler.grant(mac, Milliseconds(ends - now))
+        after = self._extendable(name)
+        self._extended[name] = {mac: (end, after.get(mac)) for mac, end in before.items()}
         return None
 
-    async def take_back_extension(self, account: str) -> None:
-        """Sessions that `extend` made longer end when they would have ended."""
-        now = self._reconciler.persistence.instant().now
-        for mac, end in self._before.pop(AccountId(account), {}).items():
+    async def take_back_extension(self, account: str) -> Finding | None:
+        """Sessions that `extend` made longer end when they would have ended, except those that changed since: another
+        account, a voucher, or a session that its person began later."""
+        name, now = AccountId(account), self._reconciler.persistence.instant().now
+        present = self._extendable(name)
+        ends = {
+            mac: before
+            for mac, (before, after) in self._extended.pop(name, {}).items()
+            if mac in present and present[mac] == after
+        }
+        if not ends:
+            message = gettext_lazy("This can no longer be taken back.")
+            return Finding("extend", 0, message, gettext_lazy("look at the account again"))
+        for mac, end in ends.items():
             await self._reconciler.grant(mac, Milliseconds(max(0, end - now)))
+        return None
 
     def _extendable(self, account: AccountId) -> dict[MacAddress, Monotonic]:
         """The ends of its sessions that are not those of a voucher."""

@@ -25,6 +25,8 @@ SAVE_EVERY_MS, SAVE_LEAST_MS = HOUR_S * 1_000, 600_000
 """An hour is stored when it is over; a clock that is set again and again writes no more often than each ten minutes."""
 READ_S = 3.0
 """How long a page waits for a slow disk."""
+SENSORS_S = 0.5
+"""How long a step waits for sensors; what they say later belongs to a later step."""
 
 
 class StoredHistory(Protocol):
@@ -70,6 +72,9 @@ class HistoryRecorder:
         self._each_second, self._each_step, self._read_machine = each_second, each_step, read_machine
         self._buffer = HistoryBuffer()
         self._ticked, self._disk = asyncio.Event(), asyncio.Lock()
+        self._sensing: asyncio.Future[Mapping[str, int]] | None = None
+        self._reading: asyncio.Future[StoredHistory] | None = None
+        """Threads that have not answered: no second one waits for the same."""
         self._second: Monotonic | None = None
         self._stepped: Monotonic | None = None
         self._saved, self._saved_hour = clock.monotonic(), self._hour()
@@ -124,7 +129,7 @@ class HistoryRecorder:
         try:
             async with asyncio.timeout(READ_S), self._disk:
                 days = chunk_days(step_s, begin_s, end_s, self.zone)
-                stored = await asyncio.to_thread(self._archive.read, name, step_s, days)
+                stored = await self._read(name, step_s, days)
                 return stored_window(
                     series,
                     step_s,
@@ -135,6 +140,16 @@ class HistoryRecorder:
                 )
         except TimeoutError as error:
             raise StorageSlow("the disk has not answered", "try again in a minute") from error
+
+    async def _read(self, name: str, step_s: int, days: Collection[int]) -> StoredHistory:
+        """Raises TimeoutError while the disk has not answered the one before."""
+        if self._reading is not None and not self._reading.done():
+            raise TimeoutError
+        loop = asyncio.get_running_loop()
+        self._reading = loop.run_in_executor(None, self._archive.read, name, step_s, days)
+        self._reading.add_done_callback(_look_at_error)
+        await asyncio.wait({self._reading})  # goes on without us when our time is over
+        return self._reading.result()
 
     def _hours(self, stored: Mapping[int, Sheet], name: str) -> Mapping[int, Sheet]:
         """Of one series, those of the disk and those in memory, which have what is on the disk as soon as they are whole."""
@@ -161,7 +176,17 @@ class HistoryRecorder:
         values = tuple(self._each_step(RECENT_S if before is None else min(60, (now - before + 500) // 1000)))
         if before is not None:
             self._record(values)
-        self._record((await asyncio.to_thread(self._read_machine)).items())
+        self._record((await self._sensed()).items())
+
+    async def _sensed(self) -> Mapping[str, int]:
+        """Nothing while a sensor hangs: then everything else is recorded all the same."""
+        if self._sensing is None:
+            self._sensing = asyncio.get_running_loop().run_in_executor(None, self._read_machine)
+        await asyncio.wait({self._sensing}, timeout=SENSORS_S)
+        if not self._sensing.done():
+            return {}
+        sensed, self._sensing = self._sensing, None
+        return sensed.result()
 
     def _record(self, values: Iterable[tuple[str, int]]) -> None:
         moment_s = self.now_s()
@@ -212,6 +237,12 @@ def series_named(name: str) -> Series:
     if name not in BY_NAME:
         raise NodeError(f"there is no series {name!r:.40}", f"choose one of {', '.join(BY_NAME)}")
     return BY_NAME[name]
+
+
+def _look_at_error(read: asyncio.Future[StoredHistory]) -> None:
+    """Of a reading for which nobody waits any longer."""
+    if not read.cancelled():
+        read.exception()
 
 
 def _together(name: str, sheets: Iterable[Sheet]) -> Sheet:

@@ -1,6 +1,7 @@
 """People, members, terms, notices and objections in the browser."""
 
 import re
+from collections import Counter
 from collections.abc import AsyncIterator
 from dataclasses import replace
 from pathlib import Path
@@ -153,8 +154,19 @@ async def test_a_session_is_made_longer_and_that_is_taken_back(browser):
     assert before == left()
     _, page = await browser.send("/people/extend", account="guest-02", do="undo")
     assert before - 3600 == left()
-    _, page = await browser.send("/people/extend", account="guest-02", do="undo")
+    response, page = await browser.send("/people/extend", account="guest-02", do="undo")
+    assert (404, True) == (response.status, "This can no longer be taken back." in page)
     assert before - 3600 == left(), "only once"
+
+
+async def test_undo_leaves_a_block_for_another_reason(browser):
+    _, page = await browser.send("/people/block", account="ana", because="Wrong person.")
+    undo = shown_undo(page)
+    await browser.send("/people/unblock", account="ana", device=PHONE)
+    await browser.send("/people/block", account="ana", device=PHONE, because="A week | after the assembly.")
+    await browser.send("/people/unblock", account="ana", undo=undo)
+    assert {"removed": 1, "waiting": 1} == Counter(state for state, _ in states(browser, "ana").values())
+    assert states(browser, "ana")[PHONE] == ("removed", "A week | after the assembly.")
 
 
 async def test_use_by_day_is_shown_only_if_the_community_decided_it(browser):

@@ -1,6 +1,7 @@
 """What is recorded, when it is stored, and what is there after a stop, a crash and a full disk."""
 
 import asyncio
+import threading
 from collections.abc import AsyncIterator, Collection, Iterator, Mapping
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
@@ -9,11 +10,12 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
+from node.app import history_recorder
 from node.app.history_recorder import HistoryRecorder
-from node.errors import NodeError, StorageTrouble
+from node.errors import NodeError, StorageSlow, StorageTrouble
 from node.history.roll_ups import DAY_S, HOUR_S
 from node.history.window import Point
-from node.storage.history_file import FILE, HistoryFile
+from node.storage.history_file import FILE, HistoryFile, StoredSeries
 from node.units import Milliseconds
 from tests.fakes.repository import FakeClock
 
@@ -211,3 +213,53 @@ async def test_an_unknown_series_is_refused_with_the_list(tmp_path: Path) -> Non
     assert "line_down" in refused.value.fix
     with pytest.raises(NodeError, match="no steps of 60 s"):
         await node.recorder.window("line_down", 0, 1, 60)
+
+
+async def test_a_sensor_that_hangs_stops_nothing_else_and_takes_one_thread(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(history_recorder, "SENSORS_S", 0.01)
+    answers, asked = threading.Event(), []
+
+    def hang() -> Mapping[str, int]:
+        asked.append(1)
+        answers.wait(60)
+        return {"processor": 250}
+
+    node = RecordedNode(tmp_path)
+    node.recorder._read_machine = hang
+    try:
+        async with running(node):
+            await node.runs(35)
+            assert 35 == node.ticks
+            assert 1 == len(asked)
+            answers.set()
+            await node.runs(10)
+            assert Point(250, 250, 250) in (await node.recorder.last("processor", 60)).points
+    finally:
+        answers.set()
+
+
+async def test_a_disk_that_hangs_takes_one_thread_however_many_ask(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(history_recorder, "READ_S", 0.05)
+    answers, asked, node = threading.Event(), [], RecordedNode(tmp_path)
+    read = node.archive.read
+
+    def hang(series: str, step_s: int, days: Collection[int]) -> StoredSeries:
+        asked.append(1)
+        answers.wait(60)
+        return read(series, step_s, days)
+
+    monkeypatch.setattr(node.archive, "read", hang)
+    try:
+        for _ in range(5):
+            with pytest.raises(StorageSlow):
+                await node.recorder.last("line_down", DAY_S)
+        assert 1 == len(asked)
+        answers.set()
+        await asyncio.sleep(0.02)
+        assert (await node.recorder.last("line_down", DAY_S)).is_empty
+    finally:
+        answers.set()

@@ -115,3 +115,27 @@ async def test_an_inactive_device_can_be_blocked_too_and_stays_out(
     assert DOT in app.loop.session_table.session_entries, "or a restart would let it in again"
     assert await people.unblock(DOT) is None
     assert isinstance(await app.portal.admit(DOT, TermsAccepted(), "1"), Admitted)
+
+
+async def test_an_extension_is_not_taken_back_from_a_session_that_changed_since(
+    app: UseCases, people: AdminPeopleService
+) -> None:
+    await app.pass_time(3_600_000)
+    assert await people.extend("guest-0c") is None
+    (code,) = await app.codes()
+    await app.portal.admit(CAI, CodeTyped(code), "1")
+    ends = [device.ends_s for device in people.devices(app.loop.account_of(CAI))]
+    assert await people.take_back_extension("guest-0c") is not None
+    assert ends == [device.ends_s for device in people.devices(app.loop.account_of(CAI))], "the voucher's"
+
+
+async def test_an_extension_is_not_taken_back_from_a_session_that_its_person_began_later(
+    app: UseCases, people: AdminPeopleService
+) -> None:
+    await app.pass_time(3_600_000)
+    assert await people.extend("guest-0c") is None
+    await app.pass_time(600_000)
+    await app.portal.admit(CAI, TermsAccepted(), "1")
+    (before,) = people.devices(AccountId("guest-0c"))
+    assert await people.take_back_extension("guest-0c") is not None
+    assert (before,) == people.devices(AccountId("guest-0c"))
