@@ -238,7 +238,7 @@ async def test_days_are_written_as_on_every_other_page(browser):
     _, page = await browser.get("/access")
     (account,) = browser.app.admin.access.accounts()
     day = Translations("en").day(account.since_day)
-    assert f'<td data-label="Since">{day}</td>' in page
+    assert f'<td role="cell" data-label="Since">{day}</td>' in page
     assert f"last used {day}" in page
     assert account.since_day not in page
 

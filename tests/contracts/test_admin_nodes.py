@@ -79,8 +79,8 @@ async def test_ten_thousand_nodes_are_shown_in_pages(tmp_path: Path) -> None:
         browser.app.node.community._nodes = frozenset(many)
         await browser.sign_in()
         text = await page(browser)
-        assert 50 == text.count('<tr>\n<td data-label="Node"')
+        assert 50 == text.count('<tr role="row">\n<td role="cell" data-label="Node"')
         assert "/nodes?page=2" in text
         assert len(text) < 60_000
         last = await page(browser, "/nodes?page=200")
-        assert 50 == last.count('<tr>\n<td data-label="Node"')
+        assert 50 == last.count('<tr role="row">\n<td role="cell" data-label="Node"')
