@@ -11,6 +11,7 @@ from captive_portal.page_notices import PageNotice
 from captive_portal.request_context import PageContext, RequestContext
 from node.accounts.objections import Objection
 from node.app.case_views import CaseView
+from node.app.daily_usage import DayUse
 from node.app.views import (
     LINE_KNOWN,
     NO_NEXT_RULES,
@@ -166,6 +167,16 @@ class Proofs:
 
 
 @dataclass(frozen=True, slots=True)
+class DayBar:
+    """Use of one day."""
+
+    day: str
+    used: Bytes
+    percent: int
+    """Of the day with most."""
+
+
+@dataclass(frozen=True, slots=True)
 class AccountPage:
     """Usage, quotas, time left, devices, limits with their rules, and logout."""
 
@@ -220,6 +231,22 @@ class AccountPage:
     not_binding: tuple[str, ...] = ()
     deed: Deed | Literal[""] = ""
     trouble: Trouble | None = None
+    days: tuple[DayBar, ...] = ()
+    """Use of the last days, the latest first."""
+
+    @property
+    def is_slow(self) -> bool:
+        """Whether something slows the account down now: a top speed, an allowance that is used up, less than half of the
+        line, or promises that cannot be kept."""
+        has_ceiling = any(limit.kind == "ceiling" for limit in self.limits)
+        is_used_up = any(not quota.left and not quota.is_alert for quota in self.quotas)
+        return has_ceiling or is_used_up or self._is_crowded() or self.floor_percent < 100
+
+    def _is_crowded(self) -> bool:
+        if self.line is None or self.line.could_have is None:
+            return False
+        could_have, whole = self.line.could_have, self.line.rates
+        return 2 * could_have.down < whole.down or 2 * could_have.up < whole.up
 
 
 @dataclass(frozen=True, slots=True)
@@ -303,7 +330,16 @@ def account_page(context: RequestContext, deed: str = "", trouble: Trouble | Non
         allowance.not_binding,
         next((each for each in DEEDS if each == deed), ""),
         trouble,
+        day_bars(context.backend.week(context.device)),
     )
+
+
+def day_bars(days: Sequence[DayUse]) -> tuple[DayBar, ...]:
+    """Each relative to the day with most; none for fewer than two days, or if nothing was used."""
+    most = max((each.used.total for each in days), default=0)
+    if not most or len(days) < 2:
+        return ()
+    return tuple(DayBar(each.day, each.used.total, each.used.total * 100 // most) for each in days)
 
 
 def trouble(corner: Corner, refused: Refused, text: str = "") -> Trouble:

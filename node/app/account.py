@@ -17,6 +17,7 @@ from node.accounts.personal_data import InventoryEntry
 from node.accounts.terms import TermsText
 from node.app.admission import AdmissionService, refusal
 from node.app.case_views import CaseView, CaseViews
+from node.app.daily_usage import DayUse, open_week
 from node.app.next_rules import NextRulesService, NextRulesView
 from node.app.passphrase_queue import PassphraseQueue
 from node.app.shared_erasures import SharedErasures
@@ -123,6 +124,11 @@ class AccountService:
     def guest(self, mac: MacAddress) -> GuestView:
         self._see(mac)
         return self._views.view(mac)
+
+    def week(self, mac: MacAddress) -> tuple[DayUse, ...]:
+        """What the account of an authorized device used on each of the last days, the latest first."""
+        account = self._views.account_of(mac)
+        return () if account is None else open_week(self._policy, account, self._reconciler.today())
 
     def is_admitted(self, mac: MacAddress) -> bool:
         self._see(mac)

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 from node.accounting.periods import last_days
+from node.control.effective_policy import EffectivePolicy
 from node.control.reconciler import Reconciler
 from node.units import NO_USAGE, AccountId, Usage
 
@@ -16,6 +17,12 @@ class DayUse:
     day: str
     """ISO date."""
     used: Usage
+
+
+def open_week(policy: EffectivePolicy, account: AccountId, today: str) -> tuple[DayUse, ...]:
+    """Those of the last seven days that belong to this week or month, the latest first: known without the database."""
+    used = {day: policy.used_on(account, day) for day in reversed(last_days(WEEK_DAYS, today))}
+    return tuple(DayUse(day, each) for day, each in used.items() if each is not None)
 
 
 async def week_of(reconciler: Reconciler, account: AccountId) -> tuple[DayUse, ...]:

@@ -129,6 +129,10 @@ class EffectivePolicy:
         month = period_name("month", self._clock.today())
         return NO_USAGE if month is None else self._ledger.total(account, month).uplink
 
+    def used_on(self, account: AccountId, day: str) -> Usage | None:
+        """Usage of the account on all nodes on a day; None for one that is closed, whose usage is in the database only."""
+        return self._ledger.total(account, day).uplink if self._ledger.is_open(day) else None
+
     def session_end(self, account: AccountId, allowance: Allowance, now: Monotonic) -> Monotonic | None:
         """When a session of this account that starts now ends; None for no end. A session on a voucher lasts as long as
         the voucher, unless a rule sets a shorter session."""

@@ -73,8 +73,11 @@ def erased_texts(db: Connection, changes: Iterable[Change]) -> tuple[str, ...]:
     found: list[tuple[Any, ...]] = []
     for change in changes:
         match change:
-            case PassphraseGone(account) | PassphraseHash(account):
+            case PassphraseGone(account):
                 found += db.execute("SELECT hash FROM passphrases WHERE account = ?", [account])
+            case PassphraseHash(account, new):  # stored again after a slow write, it replaces itself
+                others = "SELECT hash FROM passphrases WHERE account = ? AND hash != ?"
+                found += db.execute(others, [account, new])
             case ObjectionGone(number):
                 found += db.execute("SELECT text FROM contests WHERE number = ?", [number])
             case RuleObjectionGone(account, version):

@@ -1,6 +1,7 @@
 """One SQLite database and one writer thread; waiting writes share a commit, each in its own savepoint."""
 
 import asyncio
+import contextlib
 import logging
 import os
 import queue
@@ -137,11 +138,16 @@ class Store:
         await self.run(lambda _db: self._acknowledge())
 
     def leave_no_traces(self, *texts: str) -> None:
-        """Called by work that erases data: after the commit, the write-ahead log is truncated so that no
+        """Called by work that erases data: after the commit and its answer, the write-ahead log is truncated so that no
         older page keeps the data, and the file is written again if one of these texts is still in it. Retried at a later
         commit while another process reads the database, or the disk is full."""
         self._leaves_traces = True
         self._erased.add(texts)
+
+    async def looked_for_traces(self) -> None:
+        """Returns when traces of the work before were looked for, or after ANSWER_S: it goes on then."""
+        with contextlib.suppress(StorageTrouble):
+            await self.read(lambda _db: None)
 
     def close(self) -> None:
         """Finish the queued work, then close: later work is refused. May be called twice."""
@@ -254,6 +260,7 @@ class Store:
             return
         for each in done:
             _settle(each.future, each.result, each.problem)
+        self._remove_traces(db)
 
     def _keeps(self, db: Connection, together: "list[Waiting]") -> bool:
         """Whether all of it is bookings, which are on the disk now beside the database."""
@@ -303,9 +310,16 @@ class Store:
         if not is_reading:
             self._kept = None
             notes.committed()
-        if self._leaves_traces and self._kept is None:
+
+    def _remove_traces(self, db: Connection) -> None:
+        """After the callers have their answers: reading a large file takes longer than they wait."""
+        if not self._leaves_traces or self._kept is not None:
+            return
+        try:
             self._bookings.clear()
             self._leaves_traces = not (empties_log(db) and self._erased.are_gone(db))
+        except (sqlite3.Error, StorageTrouble) as error:
+            self._fail(error)
 
     def _read(self, together: "list[Waiting]") -> None:
         trouble = StorageTrouble(f"the data folder {self.path.parent} can only be read", fix(self.path))

@@ -100,11 +100,13 @@ class StoredRepository:
     ) -> None:
         kept, kept_sessions = tuple(changes), tuple(saved)
 
-        def work(db: Connection) -> None:
-            if erased := account_tables.erased_texts(db, kept):
+        def work(db: Connection) -> bool:
+            erased = account_tables.erased_texts(db, kept)
+            if erased:
                 self._store.leave_no_traces(*erased)
             account_tables.save_changes(db, kept)
             session_tables.save_sessions(db, kept_sessions, dict(minors), day)
+            return bool(erased)
 
         def noting(db: Connection, devices: HashedDevices) -> list[JournalChange]:
             return [
@@ -112,7 +114,8 @@ class StoredRepository:
                 *durable_changes.of_sessions(db, kept_sessions, day, devices),
             ]
 
-        await self._store.run(work, noting)
+        if await self._store.run(work, noting):
+            await self._store.looked_for_traces()
 
     async def erase(self, mac: MacAddress | None, account: AccountId, until_day: str) -> None:
         def work(db: Connection) -> None:
@@ -125,6 +128,7 @@ class StoredRepository:
         await self._store.run(
             work, lambda _db, devices: [durable_changes.of_erasure(mac, account, until_day, devices)]
         )
+        await self._store.looked_for_traces()
 
     async def forget(
         self, *, ended_before: str, used_before: str, today: str, intervals: tuple[int, int] | None = None

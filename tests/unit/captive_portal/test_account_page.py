@@ -1,7 +1,9 @@
 """The account page names each limit and the decision behind it; personal data is shown as readable tables."""
 
 from collections.abc import Awaitable, Callable
+from dataclasses import replace
 from datetime import UTC, date, datetime
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -9,10 +11,11 @@ from hypothesis import strategies as st
 
 from captive_portal import account_page
 from captive_portal.account_page import DataTable, Limit, QuotaLine
+from node.app.daily_usage import DayUse
 from node.app.views import LineView, Refused
 from node.control.active_ruleset import strained
 from node.governance.rules import without_reserve
-from node.units import GIGA, MEGA, NO_USAGE, AccountId, MacAddress, Rates, Usage
+from node.units import GIGA, MEGA, NO_USAGE, AccountId, Bytes, MacAddress, Rates, Usage
 from tests.fakes.portal_server import SECRET, context, portal_node, rendered
 from tests.fakes.use_cases import ANA, BEN, CAI, MEMBERS, RULES, UseCases, directory_of
 
@@ -419,3 +422,62 @@ async def test_people_read_that_their_dues_are_late_only_where_a_rule_uses_it(
     assert is_late == ("ceiling" in [limit.kind for limit in page.limits])
     assert LIFELINE == page.floor
     assert paid_until == data["paid_until"]
+
+
+def test_bars_of_days_are_relative_to_the_day_with_most_and_absent_without_use():
+    def use(day: str, down: int) -> DayUse:
+        return DayUse(day, Usage(Bytes(down), Bytes(0)))
+
+    bars = account_page.day_bars((use("2026-11-24", 50), use("2026-11-23", 200), use("2026-11-22", 0)))
+    assert [("2026-11-24", 50, 25), ("2026-11-23", 200, 100), ("2026-11-22", 0, 0)] == [
+        (each.day, each.used, each.percent) for each in bars
+    ]
+    nothing = (use("2026-11-24", 0), use("2026-11-23", 0))
+    for days in ((), (use("2026-11-24", 50),), nothing):
+        assert () == account_page.day_bars(days)
+
+
+async def test_the_page_shows_the_own_use_of_each_day_and_nobody_elses(app: UseCases) -> None:
+    await app.join(ANA)
+    await app.join(BEN)
+    await app.use(ANA, down=3 * GIGA)
+    await app.use(BEN, down=9 * GIGA)
+    page = my_page(app)
+    assert [(3 * GIGA, 100), (0, 0)] == [(each.used, each.percent) for each in page.days[:2]]
+    assert '<rect width="100%"' in rendered(page).decode()
+
+
+SHARED_HALF = LineView(RATES, "stated", Rates(5 * MEGA, MEGA))
+
+
+@pytest.mark.parametrize(
+    ("change", "is_slow"),
+    [
+        ({}, False),
+        ({"line": SHARED_HALF}, False),
+        ({"line": LineView(RATES, "stated", Rates(5 * MEGA - 1, MEGA))}, True),
+        ({"line": LineView(RATES, "stated", Rates(10 * MEGA, MEGA - 1))}, True),
+        ({"line": LineView(RATES, "stated")}, False),
+        ({"floor_percent": 99}, True),
+        ({"quotas": (QuotaLine("month", GIGA, 0, 100, None, None),)}, True),
+        ({"quotas": (QuotaLine("month", GIGA, 0, 100, None, None, is_alert=True),)}, False),
+        ({"quotas": (QuotaLine("month", GIGA, 1, 99, None, None),)}, False),
+        ({"limits": (Limit("ceiling", RATES, "", "top", "D-1", None, False),)}, True),
+    ],
+)
+async def test_it_says_why_it_is_slow_only_while_something_makes_it_so(
+    app: UseCases, change: dict[str, Any], is_slow: bool
+) -> None:
+    await app.join(ANA)
+    page = my_page(app)
+    share_only = page.limits[1:]
+    page = replace(page, **{"line": None, "quotas": (), "limits": share_only, **change})
+    body = rendered(page).decode()
+    assert (is_slow, not is_slow) == ("Why is it slow?" in body, "What limits you" in body)
+
+
+async def test_the_bar_of_an_allowance_says_in_words_what_is_used_and_what_is_left(app: UseCases) -> None:
+    await app.join(ANA)
+    await app.use(ANA, down=14 * GIGA, up=GIGA)
+    body = rendered(my_page(app)).decode().replace("\u00a0", " ")
+    assert "<small>15 GB used</small> <small>45 GB left</small>" in body

@@ -1,6 +1,7 @@
 """What was erased is nowhere in the database's file: not where SQLite leaves a copy either, and not after a full disk."""
 
 import sqlite3
+import threading
 from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
@@ -11,7 +12,7 @@ from hypothesis import strategies as st
 
 from node.accounts.changes import Binding
 from node.accounts.member_passphrases import PassphraseGone, PassphraseHash
-from node.storage import erased_text
+from node.storage import account_tables, database, erased_text
 from node.storage.database import Store
 from node.storage.erased_text import PIECE_BYTES, ErasedTexts, is_in_file
 from node.storage.repository import StoredRepository
@@ -60,6 +61,31 @@ async def test_an_erased_device_is_in_no_part_of_the_file(store: Store, tmp_path
     await repository.erase(MAC, ANA, "")
     assert MAC.encode() not in files(store)
     assert b"phone of Ana" not in files(store)
+
+
+async def test_an_erasure_is_answered_although_reading_a_large_file_takes_longer_than_callers_wait(
+    store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Or it would be tried again, and searched for again, without end, and nothing else could be stored."""
+    may_go_on = threading.Event()
+    monkeypatch.setattr(erased_text, "is_in_file", lambda _path, _texts: may_go_on.wait(30))
+    repository = StoredRepository(store, tmp_path / "bookings")
+    await store.run(lambda _db: None)
+    monkeypatch.setattr(database, "ANSWER_S", 1.0)
+    try:
+        await repository.erase(MAC, ANA, "")
+        assert not may_go_on.is_set()
+    finally:
+        may_go_on.set()
+
+
+async def test_a_passphrase_that_is_stored_again_was_not_erased(store: Store) -> None:
+    def work(db: sqlite3.Connection) -> tuple[tuple[str, ...], tuple[str, ...]]:
+        account_tables.save_changes(db, [PassphraseHash(ANA, HASH)])
+        again, other = PassphraseHash(ANA, HASH), PassphraseHash(ANA, HASH.swapcase())
+        return account_tables.erased_texts(db, [again]), account_tables.erased_texts(db, [other])
+
+    assert await store.run(work) == ((), (HASH,))
 
 
 class DatabaseOnAFullDisk(sqlite3.Connection):
