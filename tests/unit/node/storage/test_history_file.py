@@ -202,6 +202,6 @@ def test_rows_of_impossible_hours_harm_neither_plots_nor_storing(tmp_path: Path)
     assert [None, 10] == means(file, DAY_S, -DAY_S, DAY_S)[:2]
     file.store(sheets(range(20, 30)), (), TODAY, UTC)
     file.store(sheets(range(30, 31)), (), TODAY, UTC)
-    assert 1 == rows(tmp_path, "hours")
+    assert 11 == rows(tmp_path, "hours")
     assert [*range(31), None] == means(file, HOUR_S, 0, 32 * HOUR_S)
     assert [29] * 12 == means(file, FIVE_MINUTES_S, 29 * HOUR_S, 30 * HOUR_S)
