@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from node.accounts.changes import Binding
 from node.accounts.member_passphrases import PassphraseGone, PassphraseHash
-from node.storage import account_tables, database, erased_text
+from node.storage import account_tables, erased_text
 from node.storage.database import Store
 from node.storage.erased_text import PIECE_BYTES, ErasedTexts, is_in_file
 from node.storage.repository import StoredRepository
@@ -70,8 +70,6 @@ async def test_an_erasure_is_answered_although_reading_a_large_file_takes_longer
     may_go_on = threading.Event()
     monkeypatch.setattr(erased_text, "is_in_file", lambda _path, _texts: may_go_on.wait(30))
     repository = StoredRepository(store, tmp_path / "bookings")
-    await store.run(lambda _db: None)
-    monkeypatch.setattr(database, "ANSWER_S", 1.0)
     try:
         await repository.erase(MAC, ANA, "")
         assert not may_go_on.is_set()
