@@ -19,7 +19,7 @@ from urllib.parse import quote
 
 from node.errors import StorageTrouble
 from node.history.packing import Sheet, pack, unpack, unpack_sheet
-from node.history.roll_ups import HOUR_STEPS, ROLL_UPS, ChunkKey, add_hour, chunk_keys, to_forget
+from node.history.roll_ups import HOUR_S, HOUR_STEPS, ROLL_UPS, ChunkKey, add_hour, chunk_keys, to_forget
 from node.history.steps import Steps
 
 log = logging.getLogger(__name__)
@@ -32,6 +32,8 @@ PACK_AT = 24
 """Hours that are over, until they are added to chunks."""
 HOURS_MAX = 400
 """Read or packed at once."""
+_IS_HOUR = f"begun BETWEEN 0 AND {1 << 37} AND begun % {HOUR_S} = 0"
+"""False for a row whose number a failing disk changed: no hour begins then, or only in thousands of years."""
 LOCKED_S = 5.0
 FORM = 1
 PRIVATE_MODE = 0o600
@@ -167,6 +169,7 @@ def _store(
         begun for (begun,) in db.execute("SELECT begun FROM hours ORDER BY begun") if begun not in present
     ]
     if len(over) >= PACK_AT:
+        db.execute(f"DELETE FROM hours WHERE NOT ({_IS_HOUR})")  # noqa: S608 - numbers of this module
         _add_to_chunks(db, over[:HOURS_MAX], zone)
         _forget(db, today)
 
@@ -247,5 +250,7 @@ def _sheets(db: Connection, hours: Collection[int]) -> dict[int, Sheet]:
 
 def _all_hours(db: Connection, series: str) -> dict[int, Sheet]:
     """Of this series only."""
-    rows = db.execute("SELECT begun, sheet FROM hours ORDER BY begun DESC LIMIT ?", [HOURS_MAX])
+    rows = db.execute(
+        f"SELECT begun, sheet FROM hours WHERE {_IS_HOUR} ORDER BY begun DESC LIMIT {HOURS_MAX}"  # noqa: S608
+    )
     return {begun: unpack_sheet(sheet, HOUR_STEPS, series) for begun, sheet in rows}

@@ -56,7 +56,7 @@ async def test_the_page_makes_a_token_shows_it_once_and_revokes_it(browser: Admi
     await scraped(browser, token)
     _, page = await browser.get("/access")
     assert token not in page
-    assert "There is a token since" in page
+    assert "There has been a token since" in page
     await browser.submit("/access/metrics/revoke")
     response, _ = await browser.get("/metrics", Authorization=f"Bearer {token}")
     assert 404 == response.status

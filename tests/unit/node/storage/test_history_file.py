@@ -189,3 +189,19 @@ def test_several_threads_may_read_while_one_stores(tmp_path: Path) -> None:
         each.join()
     assert [] == wrong
     assert [*range(60)] == means(file, HOUR_S, 0, 60 * HOUR_S)
+
+
+def test_rows_of_impossible_hours_harm_neither_plots_nor_storing(tmp_path: Path) -> None:
+    """A bit that a disk turned in the number of a row is no damage for SQLite."""
+    file = HistoryFile(tmp_path)
+    file.store(sheets(range(20)), (), TODAY, UTC)
+    sheet = next(iter(sheets(range(1)).values()))
+    with closing(sqlite3.connect(tmp_path / FILE)) as db, db:
+        odd = (-HOUR_S, 7, MIDNIGHT + 47 * HOUR_S + 1_800, MIDNIGHT + (1 << 50), (1 << 62))
+        db.executemany("INSERT INTO hours VALUES (?, ?)", ((each, sheet) for each in odd))
+    assert [None, 10] == means(file, DAY_S, -DAY_S, DAY_S)[:2]
+    file.store(sheets(range(20, 30)), (), TODAY, UTC)
+    file.store(sheets(range(30, 31)), (), TODAY, UTC)
+    assert 11 == rows(tmp_path, "hours")
+    assert [*range(31), None] == means(file, HOUR_S, 0, 32 * HOUR_S)
+    assert [29] * 12 == means(file, FIVE_MINUTES_S, 29 * HOUR_S, 30 * HOUR_S)
