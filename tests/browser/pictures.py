@@ -45,6 +45,7 @@ PICTURES = (
     Picture("welcome-arabic", "a newcomer", PHONE_AT_NIGHT, "ar"),
     Picture("which-device", "which device makes room", language="fr"),
     Picture("admins", "who is on", DESKTOP),
+    Picture("history", "the line's last month", DESKTOP),
     Picture("setup-answers", "the answers of a set-up"),
     Picture("setup-plan", "the plan of a set-up"),
     Picture("sign-in", "a name and a passphrase"),
