@@ -80,6 +80,8 @@ class IsBlocked:
     """An admin of another node blocked it."""
 
     because: str
+    lasts_ms: Milliseconds | None = None
+    """None: until an admin lifts it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,8 +99,9 @@ Decision = Stays | IsBlocked | Comes
 
 
 def decide(told: ToldDevice, here: DeviceHere, rules: NodeRules, accounts: Accounts, at: Now) -> Decision:
-    if isinstance(told.block, TheBlock) and not isinstance(here.state, Blocked):
-        return IsBlocked(told.block.because)
+    block = told.block
+    if isinstance(block, TheBlock) and not block.is_over(at.wall_s) and not isinstance(here.state, Blocked):
+        return IsBlocked(block.because, lasts(block, at))
     if isinstance(here.state, Authorized | Blocked):
         return Stays("here")
     session = told.session
@@ -159,8 +162,9 @@ def _is_as_it_is(wanted: Binding, here: DeviceHere) -> bool:
     return wanted == here.bound or (is_own and here.bound is None)
 
 
-def lasts(session: TheSession, at: Now) -> Milliseconds | None:
-    """How long a session that is not over may last here; None: as long as a session lasts here."""
-    if session.end_s == NO_END or at.wall_s is None:
+def lasts(told: TheSession | TheBlock, at: Now) -> Milliseconds | None:
+    """How long a session or a block that is not over may last here; None: as long as a session lasts here, or until an admin
+    lifts the block."""
+    if told.end_s == NO_END or at.wall_s is None:
         return None
-    return Milliseconds(min((session.end_s - at.wall_s) * 1000, LASTS_MAX))
+    return Milliseconds(min((told.end_s - at.wall_s) * 1000, LASTS_MAX))

@@ -94,10 +94,23 @@ class TheBlock:
     """An admin blocked the device; the person sees the reason."""
 
     because: str
+    end_s: int = NO_END
+    """Of a pause, as Unix time; NO_END for a block that an admin has to lift."""
 
     @property
     def value(self) -> Value:
-        return {"because": _line(self.because[:BECAUSE_CHARS_MAX])}
+        said: Value = {"because": _line(self.because[:BECAUSE_CHARS_MAX])}
+        return said if self.end_s == NO_END else {**said, "end": self.end_s}
+
+    def is_over(self, wall_s: int | None) -> bool:
+        """False while the time is not known."""
+        return self.end_s != NO_END and wall_s is not None and self.end_s <= wall_s
+
+    def is_same(self, other: "TheBlock") -> bool:
+        """Whether others need not be told of `other`."""
+        if NO_END in {self.end_s, other.end_s}:
+            return self == other
+        return self.because == other.because and abs(self.end_s - other.end_s) <= END_TOLERANCE_S
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,7 +150,8 @@ def read_block(value: Value) -> TheBlock | NoBlock | None:
         case {"gone": True}:
             return NoBlock()
         case {"because": str(because)} if len(because) <= BECAUSE_CHARS_MAX:
-            return TheBlock(_line(because))
+            end_s = value.get("end", NO_END)
+            return TheBlock(_line(because), end_s if is_number(end_s) else NO_END)
     return None
 
 
@@ -152,8 +166,8 @@ def join_bindings(one: Value, other: Value) -> Value:
 
 
 def join_blocks(one: Value, other: Value) -> Value:
-    """Two changes in a split: the device is blocked."""
-    return _greatest(one, other, lambda value: ("because" in value, ""))
+    """Two changes in a split: the device is blocked; of two pauses until the later end."""
+    return _greatest(one, other, lambda value: ("because" in value, _end_of({"end": NO_END, **value})))
 
 
 def node_mark(node: NodeId) -> str:

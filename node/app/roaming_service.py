@@ -24,6 +24,7 @@ from node.app.roaming import Comes, DeviceHere, IsBlocked, NodeRules, Stays, Tol
 from node.app.roaming_records import (
     BINDING,
     BLOCKED,
+    END_TOLERANCE_S,
     ENDLESS_DAYS,
     NO_END,
     SESSION,
@@ -211,9 +212,10 @@ class RoamingService:
                 self._bind(mac, told, "")
 
     def block_of(self, mac: MacAddress) -> str | None:
-        """The reason why an admin of another node blocked the device; None if none did."""
+        """The reason why an admin of another node blocked the device; None if none did, or its time is over."""
         block = read_block(self._value(BLOCKED, self._names.every(mac)))
-        return block.because if isinstance(block, TheBlock) else None
+        is_blocked = isinstance(block, TheBlock) and not block.is_over(self._instant().wall_s)
+        return block.because if isinstance(block, TheBlock) and is_blocked else None
 
     def find(self, name: str) -> MacAddress | None:
         """The device here with this name."""
@@ -257,8 +259,8 @@ class RoamingService:
             return
         decision = self._decide(mac, names)
         match decision:
-            case IsBlocked(because):
-                self._start(self._reconciler.block(mac, because))
+            case IsBlocked(because, lasts_ms):
+                self._start(self._reconciler.block(mac, because, self._until(lasts_ms)))
             case Comes():
                 self._let_in(mac, decision, self._session(names))
             case Stays("account"):
@@ -294,7 +296,7 @@ class RoamingService:
         self, mac: MacAddress, terms: str, lasts_ms: Milliseconds | None, rows: tuple[Change, ...] = ()
     ) -> None:
         """An account at its device limit here takes no further device: its person chooses on the page."""
-        ends_by = None if lasts_ms is None else Monotonic(self._clock.monotonic() + lasts_ms)
+        ends_by = self._until(lasts_ms)
         self._coming.add(mac)
         self._table.addresses[mac] = self._devices.addresses(mac)
         self._start(self._reconciler.admit(mac, terms, changes=rows, ends_by=ends_by))
@@ -340,10 +342,12 @@ class RoamingService:
         mac, block = self._devices.find(record.key), read_block(record.value)
         if mac is None:
             return
-        is_blocked = isinstance(self._table.state(mac), session_state.Blocked)
-        if isinstance(block, TheBlock) and not is_blocked:
-            self._start(self._reconciler.block(mac, block.because))
-        elif isinstance(block, NoBlock) and is_blocked:
+        state, at = self._table.state(mac), self._instant()
+        if isinstance(block, TheBlock) and not block.is_over(at.wall_s):
+            until = self._until(lasts(block, at))
+            if not (isinstance(state, session_state.Blocked) and _is_near(state.until, until)):
+                self._start(self._reconciler.block(mac, block.because, until))
+        elif isinstance(block, NoBlock) and isinstance(state, session_state.Blocked):
             self._start(self._reconciler.unblock(mac))
 
     def _binding_told(self, record: RegistryRecord) -> None:
@@ -402,8 +406,8 @@ class RoamingService:
             self._has_work.set()
             return
         match event:
-            case session_state.BlockedByAdmin(because, _):
-                self._tell_block(mac, because, at)
+            case session_state.BlockedByAdmin(because, until):
+                self._tell_block(mac, because, until, at)
                 self._tell_end(mac, at)
             case session_state.Unblocked():
                 if self.block_of(mac) is not None:
@@ -432,12 +436,14 @@ class RoamingService:
         if record is not None and isinstance(known, TheSession) and not known.is_over(at.wall_s):
             self._put(SESSION, mac, SessionEnded().value, record.until)
 
-    def _tell_block(self, mac: MacAddress, because: str, at: Now) -> None:
-        names = self._names.every(mac)
+    def _tell_block(self, mac: MacAddress, because: str, until: Monotonic | None, at: Now) -> None:
+        end_s = NO_END if until is None or at.wall_s is None else at.wall_s + -((at.now - until) // 1000)
+        block, names = TheBlock(because, max(NO_END, end_s)), self._names.every(mac)
         known = self._record(BLOCKED, names)
-        is_known = known is not None and known.value == TheBlock(because).value and known.key == names[0]
+        told = None if known is None or known.key != names[0] else read_block(known.value)
+        is_known = isinstance(told, TheBlock) and told.is_same(block)
         if not is_known or (known is not None and known.until < last_day(at.today, RENEWED_DAYS)):
-            self._put(BLOCKED, mac, TheBlock(because).value, last_day(at.today))
+            self._put(BLOCKED, mac, block.value, last_day(at.today))
 
     def _binding_record(self, change: Change) -> tuple[str, Value, str] | None:
         """The record that a change of a binding makes. A guest's own account needs none."""
@@ -478,7 +484,7 @@ class RoamingService:
             return
         for mac, state in tuple(self._table.guests.items()):
             if isinstance(state, session_state.Blocked):
-                self._tell_block(mac, state.because, at)
+                self._tell_block(mac, state.because, state.until, at)
 
     def _tell_undated(self) -> None:
         if self._undated and self._instant().wall_s is not None:
@@ -502,6 +508,9 @@ class RoamingService:
 
     def _instant(self) -> Now:
         return self._reconciler.persistence.instant()
+
+    def _until(self, lasts_ms: Milliseconds | None) -> Monotonic | None:
+        return None if lasts_ms is None else Monotonic(self._clock.monotonic() + lasts_ms)
 
     def _with_rows(self) -> Iterator[MacAddress]:
         yield from self._table.session_entries
@@ -533,6 +542,13 @@ class _Accounts:
 
     def voucher(self, account: AccountId) -> Voucher | None:
         return self._registry.vouchers.of_account(account)
+
+
+def _is_near(one: Monotonic | None, other: Monotonic | None) -> bool:
+    """Whether two ends of a block are the same; None: none."""
+    return one == other or (
+        one is not None and other is not None and abs(one - other) <= END_TOLERANCE_S * 1000
+    )
 
 
 def _no_record(_change: Change) -> None:

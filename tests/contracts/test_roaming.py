@@ -12,7 +12,7 @@ from node.app.roaming_records import BINDING, BLOCKED, SESSION
 from node.app.views import Refused, TermsAccepted
 from node.sessions import state as session_state
 from node.sessions.table import IDLE_OF_ACCOUNT
-from node.units import MacAddress, Milliseconds, NodeId
+from node.units import MacAddress, Milliseconds, Monotonic, NodeId
 from tests.fakes.roaming_nodes import SECRET, RoamingNode, exchange, names, tell
 from tests.fakes.use_cases import ANA, BEN, CAI, HOUR_MS, LISTED
 
@@ -149,6 +149,38 @@ async def test_a_blocked_device_cannot_join_at_a_node_that_never_saw_it(nodes: N
     hills.roaming.seen(BEN)
     await hills.settle()
     assert "noise at night" == hills.app.guest(BEN).removed_because
+
+
+async def test_a_pause_ends_at_all_nodes_also_where_the_one_that_began_it_is_off(nodes: Nodes) -> None:
+    square, hills = nodes
+    await square.app.join(BEN)
+    await walk(BEN, square, hills)
+    await square.app.loop.block(
+        BEN, "back at nine", Monotonic(square.fixture.clock.monotonic() + 2 * HOUR_MS)
+    )
+    await exchange(square, hills)
+    await hills.app.pass_time(HOUR_MS)
+    assert "back at nine" == hills.app.guest(BEN).removed_because
+    await hills.app.pass_time(HOUR_MS)
+    assert session_state.Unauthorized() == hills.app.loop.session_table.state(BEN)
+    assert hills.roaming.block_of(BEN) is None
+    await hills.app.join(BEN)
+    assert hills.passes(BEN)
+
+
+async def test_a_pause_that_is_made_longer_or_a_block_is_so_at_all_nodes(nodes: Nodes) -> None:
+    square, hills = nodes
+    await square.app.join(BEN)
+    await walk(BEN, square, hills)
+    for hours in (1, 3, None):
+        now = square.fixture.clock.monotonic()
+        until = None if hours is None else Monotonic(now + hours * HOUR_MS)
+        await square.app.loop.block(BEN, "a pause", until)
+        await exchange(square, hills)
+        state = hills.app.loop.session_table.state(BEN)
+        assert isinstance(state, session_state.Blocked)
+        left = None if state.until is None else state.until - hills.fixture.clock.monotonic()
+        assert left is None if hours is None else left is not None and 0 <= left - hours * HOUR_MS <= 1000
 
 
 async def test_a_session_that_only_ends_makes_no_record(nodes: Nodes) -> None:

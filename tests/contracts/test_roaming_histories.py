@@ -9,13 +9,13 @@ from hypothesis import strategies as st
 from node.app.roaming_records import BINDING, BLOCKED, SESSION, TheBlock, TheSession, read_block, read_session
 from node.app.views import TermsAccepted
 from node.sessions import state as session_state
-from node.units import MacAddress
+from node.units import MacAddress, Monotonic
 from tests.fakes.roaming_nodes import RoamingNode, exchange
 from tests.fakes.use_cases import ANA, BEN, HOUR_MS
 
 DEVICES = (ANA, BEN)
 ACTS = (
-    "accept", "accept", "sign_in", "leave", "remove", "block", "unblock", "hear", "hear", "wait",
+    "accept", "accept", "sign_in", "leave", "remove", "block", "pause", "unblock", "hear", "hear", "wait",
     "restart", "heal", "heal",
 )  # fmt: skip
 stories = st.lists(
@@ -52,6 +52,9 @@ class Neighbourhood:
             await node.app.portal.remove_device(mac, mac)
         elif act == "block":
             await node.app.block(mac, f"noise heard by {node.own[0]}")
+        elif act == "pause":
+            until = Monotonic(node.fixture.clock.monotonic() + 3 * HOUR_MS // 2)
+            await node.app.loop.block(mac, f"a break from {node.own[0]}", until)
         elif act == "unblock":
             await node.app.loop.unblock(mac)
         elif act == "hear":
@@ -88,8 +91,9 @@ def check(place: Neighbourhood, mac: MacAddress) -> None:
         first.shared.records.effective(BLOCKED, name),
         first.shared.records.effective(SESSION, name),
     )
-    is_blocked = block is not None and isinstance(read_block(block.value), TheBlock)
     wall_s = int(first.fixture.clock.civil().timestamp())
+    said_block = None if block is None else read_block(block.value)
+    is_blocked = isinstance(said_block, TheBlock) and not said_block.is_over(wall_s)
     found = None if session is None else read_session(session.value)
     is_open = isinstance(found, TheSession) and not found.is_over(wall_s) and not is_blocked
     for node in place.nodes:
