@@ -34,6 +34,7 @@ from node.control.active_ruleset import EARLIER, REJECTED
 from node.errors import NodeError
 from node.identity import key_from_pem, own_node_id
 from node.keyring import Keyring, community_key_from, open_keyring
+from node.storage.history_file import FILE as HISTORY
 from node.storage.losses import LOSSES, MARKER
 from node.storage.opening import prepare_restored
 from node.synced_files import write_synced
@@ -239,6 +240,7 @@ def _files_of_a_node(config_path: Path, config: NodeConfig) -> Iterable[Path]:
         f"{database.stem}.corrupt-*",
         f"{database.stem}.replaced-*",
         f"{database.stem}.damaged-*",
+        f"{HISTORY}*",
     ):
         yield from sorted(data_dir.glob(pattern))
     yield from (data_dir / LAST, data_dir / "dhcp.leases")

@@ -317,6 +317,8 @@ def test_a_reset_is_confirmed_with_the_name_of_the_node(machine, tmp_path, typed
 
 def test_without_a_terminal_a_reset_needs_yes(machine, tmp_path, monkeypatch, capsys):
     monkeypatch.setattr(backups, "cleanup_kernel", lambda _path: None)
+    for name in ("history.db", "history.db-journal"):
+        (machine.root / "data" / name).write_bytes(b"of three years")
     before = machine.content()
     assert 1 == procomu(machine, "reset")
     assert "--yes" in capsys.readouterr().err
