@@ -40,8 +40,9 @@ for (const table of document.querySelectorAll('table')) {
       if (!part.getAttribute('role')) found.push(`no role: ${part.tagName}`);
 }
 const named = '[aria-hidden=true], [role=img][aria-label]';
+const isInner = picture => picture.parentElement.closest('svg');
 for (const picture of document.querySelectorAll('svg'))
-  if (picture.checkVisibility() && !picture.closest(named) && !picture.querySelector('title'))
+  if (picture.checkVisibility() && !isInner(picture) && !picture.closest(named) && !picture.querySelector('title'))
     found.push(`no name: ${picture.outerHTML.slice(0, 60)}`);
 for (const section of document.querySelectorAll('section'))
   if (!section.querySelector('h1, h2, h3, h4')) found.push(`no heading: ${section.outerHTML.slice(0, 80)}`);
