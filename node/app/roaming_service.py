@@ -213,9 +213,10 @@ class RoamingService:
 
     def block_of(self, mac: MacAddress) -> str | None:
         """The reason why an admin of another node blocked the device; None if none did, or its time is over."""
-        block = read_block(self._value(BLOCKED, self._names.every(mac)))
-        is_blocked = isinstance(block, TheBlock) and not block.is_over(self._instant().wall_s)
-        return block.because if isinstance(block, TheBlock) and is_blocked else None
+        block = self._block(mac)
+        if not isinstance(block, TheBlock) or block.is_over(self._instant().wall_s):
+            return None
+        return block.because
 
     def find(self, name: str) -> MacAddress | None:
         """The device here with this name."""
@@ -410,7 +411,8 @@ class RoamingService:
                 self._tell_block(mac, because, until, at)
                 self._tell_end(mac, at)
             case session_state.Unblocked():
-                if self.block_of(mac) is not None:
+                # Also at the end of a pause: a node that knew no time when it heard of it waits for this.
+                if isinstance(self._block(mac), TheBlock):
                     self._put(BLOCKED, mac, NoBlock().value, last_day(at.today))
             case session_state.LoggedOff() | session_state.Shortened():
                 self._tell_end(mac, at)
@@ -525,6 +527,9 @@ class RoamingService:
     def _value(self, kind: str, names: tuple[str, ...]) -> Value:
         found = self._record(kind, names)
         return {} if found is None else found.value
+
+    def _block(self, mac: MacAddress) -> TheBlock | NoBlock | None:
+        return read_block(self._value(BLOCKED, self._names.every(mac)))
 
     def _session(self, names: tuple[str, ...]) -> TheSession | SessionEnded | None:
         return read_session(self._value(SESSION, names))

@@ -168,6 +168,20 @@ async def test_a_pause_ends_at_all_nodes_also_where_the_one_that_began_it_is_off
     assert hills.passes(BEN)
 
 
+async def test_a_node_without_the_time_hears_of_the_end_of_a_pause(nodes: Nodes) -> None:
+    square, hills = nodes
+    await square.app.join(BEN)
+    await walk(BEN, square, hills)
+    hills.fixture.clock.trust = "unknown"
+    await square.app.loop.block(BEN, "back at nine", Monotonic(square.fixture.clock.monotonic() + HOUR_MS))
+    await exchange(square, hills)
+    for node in nodes:
+        await node.app.pass_time(HOUR_MS)
+    assert "back at nine" == hills.app.guest(BEN).removed_because
+    await exchange(square, hills)
+    assert session_state.Unauthorized() == hills.app.loop.session_table.state(BEN)
+
+
 async def test_a_pause_that_is_made_longer_or_a_block_is_so_at_all_nodes(nodes: Nodes) -> None:
     square, hills = nodes
     await square.app.join(BEN)
