@@ -1,6 +1,6 @@
 """Time that rules have waited: it is operating time, and neither a clock nor a restart adds to it."""
 
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from node.app.waited_time import SAVE_EVERY, STATE, WaitedTime
@@ -17,10 +17,11 @@ steps = st.lists(
 
 
 @given(steps)
+@example([("run", 600_000), ("full", 0), ("restart", 0), ("full", 0), ("restart", 0)])
 async def test_it_is_never_longer_than_the_node_ran_and_no_clock_changes_it(story) -> None:
     repository, clock = FakeRepository(), FakeClock()
     archive = FakeArchive(repository)
-    made, ran = WaitedTime(archive, clock), 0
+    made, ran, most = WaitedTime(archive, clock), 0, 0
     await made.count(VERSION)
     for what, amount in story:
         if what == "run":
@@ -28,10 +29,11 @@ async def test_it_is_never_longer_than_the_node_ran_and_no_clock_changes_it(stor
             ran += amount
             await made.count(VERSION)
         elif what == "restart":
-            before = made.seconds(VERSION)
+            # Of what was counted, not of what is known: on a disk that cannot be read nothing is, until it can.
+            most = max(most, made.seconds(VERSION))
             made = WaitedTime(archive, clock)
             await made.count(VERSION)
-            assert made.seconds(VERSION) <= before
+            assert made.seconds(VERSION) <= most
         elif what == "set clock":
             clock.wall = clock.wall.replace(year=1970 + amount % 130)
         elif what == "full":
