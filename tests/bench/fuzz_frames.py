@@ -42,6 +42,7 @@ from tests.bench.fuzz_community import HOSTILE, REMOVED, SILENT, VILLAGE, Fuzzed
 from tests.fakes.community_statements import SEED, said_of
 from tests.fakes.file_versions import signed as signed_version
 from tests.fakes.file_versions import version_of
+from tests.fakes.hostile_records import FIELDS, KEYS, node_with_every_record
 from tests.fakes.neighbours import bucket, id_of, key_of
 
 DAYS, PARTS, INCARNATIONS, ROWS_MAX = (
@@ -59,15 +60,7 @@ ODD_VALUES: tuple[Any, ...] = (
     "x" * 9_000, "usage/2026-11-24/0000",
     "\x00", "\u202e", "\ud800", "e\u0301", "~", "9" * 5_000, [], {}, [[]], [None] * 900, {"is": "page"},
 )  # fmt: skip
-RECORD_KINDS = (
-    "passphrase", "cards", "objection", "voucher", "batch", "erasure", "deviceerasure", "session", "binding", "blocked",
-    "later",
-)  # fmt: skip
-RECORD_KEYS = ("ana", "guest-01", "0" * 32, "f" * 32, "00ff00ff00ff00ff-hill", "é", "a/b", "1")
-RECORD_FIELDS = (
-    "hash", "day", "below", "account", "rule", "text", "answer", "answered_day", "way", "terms", "end", "node", "ended",
-    "host", "because",
-)  # fmt: skip
+RECORD_KINDS = (*node_with_every_record().shared.kinds, "later")
 
 
 class FrameFuzzer:
@@ -227,9 +220,9 @@ class FrameFuzzer:
     def _registry(self) -> bytes:
         """Facts about people: of the member, with any values, or in the name of another."""
         name = self.chance.choice((HOSTILE, HOSTILE, HOSTILE, SILENT, "square", REMOVED))
-        kind, key = self.chance.choice(RECORD_KINDS), self.chance.choice(RECORD_KEYS)
+        kind, key = self.chance.choice(RECORD_KINDS), self.chance.choice(KEYS)
         value = {
-            self.chance.choice(RECORD_FIELDS): self.chance.choice((*ODD_VALUES, 7, "2026-11-24", "ana"))
+            self.chance.choice(FIELDS): self.chance.choice((*ODD_VALUES, 7, "2026-11-24", "ana"))
             for _ in range(self.chance.randint(0, 6))
         }
         until = self.chance.choice(("", "2026-12-24", "9999-12-31", "0000-00-00", "soon"))

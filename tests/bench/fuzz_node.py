@@ -21,17 +21,14 @@ from mesh.page_format import Page
 from mesh.service import MeshService
 from mesh.signed_statement import as_json
 from node.accounts.registry_record import value_text
-from node.app.roaming_service import RoamingService
-from node.app.shared_erasures import SharedErasures
 from node.app.shared_registry import SharedRegistry
 from node.memory_tuning import tune_interpreter
 from node.units import Bytes, Usage
 from tests.bench.fuzz_community import SECRET, VILLAGE, SaidRecord, fuzzed_community
 from tests.bench.namespaces import rss_kb
+from tests.fakes.hostile_records import node_with_every_record
 from tests.fakes.neighbours import FakeNetworkTime, FakePageCache, FakeUsageLedger, id_of, key_of
-from tests.fakes.roaming_nodes import names
 from tests.fakes.secret_store import FakeSecretStore
-from tests.unit.node.app.test_shared_registry import SharingFixture
 
 TROUBLES_MAX = 50
 LINE_BYTES_MAX = 256 * 1024 * 1024
@@ -73,23 +70,12 @@ class UnhandledErrors(logging.Handler):
         self.note(context.get("exception"), str(context.get("message")))
 
 
-class PeopleFixture:
-    """What a node knows of people, with every kind of record that changes it."""
-
-    def __init__(self, name: str) -> None:
-        node = SharingFixture()
-        SharedErasures(node.loop, node.shared).names = names()
-        RoamingService(
-            node.loop, node.shared, names(), node.clock, own=id_of(name), terms_version=lambda: "1"
-        )
-        self.start, self.shared = node.start, node.shared
-
-    def records(self) -> list[SaidRecord]:
-        return [
-            (each.kind, each.key, each.version, value_text(each.value))
-            for kind in self.shared.kinds
-            for each in self.shared.records.all(kind)
-        ]
+def records_of(shared: SharedRegistry) -> list[SaidRecord]:
+    return [
+        (each.kind, each.key, each.version, value_text(each.value))
+        for kind in shared.kinds
+        for each in shared.records.all(kind)
+    ]
 
 
 class FuzzedNode:
@@ -108,7 +94,7 @@ class FuzzedNode:
             secret=SECRET,
             secret_store=FakeSecretStore(),
         )
-        self.people = PeopleFixture(name)
+        self.people = node_with_every_record(name)
         self.mesh = MeshService(
             key=key_of(name),
             community_id=VILLAGE,
@@ -183,7 +169,7 @@ class FuzzedNode:
         assert state is not None
         return {
             "nodes": sorted(nodes),
-            "records": self.people.records(),
+            "records": records_of(self.people.shared),
             "pages": [raw.hex() for raw in held],
             "statements": [as_json(each) for each in state.every_name().values()],
             "buckets": [
