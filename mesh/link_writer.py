@@ -1,10 +1,10 @@
 """Sends on one connection what waits for the neighbour, by priority and within the connection's budget."""
 
 import asyncio
-import random
 import time
 
 from mesh.community_service import CommunityService
+from mesh.jitter import about
 from mesh.link_budget import LinkBudget
 from mesh.link_queue import LinkQueue
 from mesh.link_rate import LinkRate
@@ -60,7 +60,7 @@ class LinkWriter:
         self._round_at = self._next_round()
 
     def _next_round(self) -> float:
-        return self._loop.time() + ROUND_EVERY_S * random.uniform(0.8, 1.2)  # noqa: S311
+        return self._loop.time() + about(ROUND_EVERY_S)
 
     async def _fill(self) -> None:
         if self._queue.lacks(Priority.SIGN):
