@@ -525,7 +525,7 @@ class MeshService:
     async def _exchange_frames(self, link: Link) -> None:
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(None) as link.policy, asyncio.TaskGroup() as tasks:
-                writer = LinkWriter(link, self._replica, self._records, self._time)
+                writer = LinkWriter(link, self._replica, self._records, self._time, now=_now)
                 writing = tasks.create_task(writer.run())
                 while (frame := await link.receive()) is not None and link in self._links:
                     link.heard = time.monotonic()
