@@ -7,6 +7,7 @@ from collections.abc import Awaitable, Callable, Collection
 
 from mesh.announcement import Address
 from mesh.directory import Directory
+from mesh.jitter import about
 from mesh.kernel_neighbours import neighbour_addresses
 from mesh.link_graph import groups_without
 from mesh.link_selection import LINKS_MAX
@@ -59,7 +60,7 @@ class CandidateCalls:
     async def _follow_graph(self) -> None:
         """Which nodes reach each other without this one; of use only where there are more than it can be connected to."""
         while True:
-            await _sleep_about(GRAPH_EVERY_S)
+            await asyncio.sleep(about(GRAPH_EVERY_S))
             roster, said = self._roster(), dict[NodeId, frozenset[NodeId]]()
             for node in sorted(roster) if len(roster) > LINKS_MAX + 1 else ():
                 page = self._page_of(node)
@@ -71,7 +72,7 @@ class CandidateCalls:
     async def _call_members(self, tasks: asyncio.TaskGroup) -> None:
         """While there are few connections: members whose node pages say where they are."""
         while True:
-            await _sleep_about(CANDIDATE_EVERY_S)
+            await asyncio.sleep(about(CANDIDATE_EVERY_S))
             if len(self._overlay.links.nodes()) >= LINKS_ENOUGH:
                 continue
             others = [
@@ -95,7 +96,7 @@ class CandidateCalls:
     async def _call_neighbours(self, tasks: asyncio.TaskGroup) -> None:
         """While there is room for connections: hosts next to this one that no neighbour is known to have."""
         while self._interfaces:
-            await _sleep_about(SEARCH_EVERY_S)
+            await asyncio.sleep(about(SEARCH_EVERY_S))
             if len(self._overlay.links.nodes()) >= LINKS_MAX:
                 continue
             hosts = await asyncio.to_thread(neighbour_addresses, self._interfaces)
@@ -122,8 +123,3 @@ class CandidateCalls:
             self._directory.meet(link.node, self._now())
             self._directory.worked(link.node, address)
         await self._serve(link)
-
-
-async def _sleep_about(seconds: float) -> None:
-    """Not all nodes at the same time after a power cut."""
-    await asyncio.sleep(seconds * random.uniform(0.8, 1.2))  # noqa: S311

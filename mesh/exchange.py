@@ -257,9 +257,9 @@ class Exchange:
         waiting = self._neighbours.get(neighbour)
         return waiting.priorities() if waiting is not None else []
 
-    def next_frame(self, neighbour: NodeId) -> bytes | None:
+    def next_frame(self, neighbour: NodeId, *priorities: Priority) -> bytes | None:
         """As `next_due`, for callers that pass no page to `stored`."""
-        found = self.next_due(neighbour)
+        found = self.next_due(neighbour, *priorities)
         assert not isinstance(found, StoredPage), "its bytes were given to the page cache"
         return found
 

@@ -1,10 +1,10 @@
 """Sends on one connection what waits for the neighbour, by priority and within the connection's budget."""
 
 import asyncio
-import random
-import time
+from collections.abc import Callable
 
 from mesh.community_service import CommunityService
+from mesh.jitter import about
 from mesh.link_budget import LinkBudget
 from mesh.link_queue import LinkQueue
 from mesh.link_rate import LinkRate
@@ -26,10 +26,17 @@ class LinkWriter:
     """Sends until the connection ends. `link.wake` says that there may be something to send."""
 
     def __init__(
-        self, link: Link, replica: Replicator, records: CommunityService | None, clock: TimeExchange
+        self,
+        link: Link,
+        replica: Replicator,
+        records: CommunityService | None,
+        clock: TimeExchange,
+        *,
+        now: Callable[[], Monotonic],
     ) -> None:
         self._link, self._replica, self._records, self._clock = link, replica, records, clock
-        self._queue, self._rate = LinkQueue(LinkBudget(_now())), LinkRate()
+        self._now = now
+        self._queue, self._rate = LinkQueue(LinkBudget(now())), LinkRate()
         self._loop = asyncio.get_running_loop()
         self._look_at = self._loop.time()
         self._round_at = self._next_round()
@@ -40,7 +47,7 @@ class LinkWriter:
             self._begin_round_if_due()
             self._link.wake.clear()
             await self._fill()
-            frame = self._queue.next_frame(_now())
+            frame = self._queue.next_frame(self._now())
             if frame is None:
                 await self._wait()
             elif not await self._link.send(frame):
@@ -60,7 +67,7 @@ class LinkWriter:
         self._round_at = self._next_round()
 
     def _next_round(self) -> float:
-        return self._loop.time() + ROUND_EVERY_S * random.uniform(0.8, 1.2)  # noqa: S311
+        return self._loop.time() + about(ROUND_EVERY_S)
 
     async def _fill(self) -> None:
         if self._queue.lacks(Priority.SIGN):
@@ -74,12 +81,12 @@ class LinkWriter:
 
     def _put(self, priority: Priority, frame: bytes | None) -> None:
         if frame is not None:
-            self._queue.put(priority, frame, _now())
+            self._queue.put(priority, frame, self._now())
 
     async def _wait(self) -> None:
         """Until there may be something to send."""
         times = [self._round_at] if self._link.is_quiet else [self._round_at, self._keepalive_at]
-        waits = self._queue.wait(_now())
+        waits = self._queue.wait(self._now())
         if waits is not None:
             times += [self._loop.time() + waits / 1000, max(self._look_at, self._loop.time() + FIRST_LOOK_S)]
         try:
@@ -94,7 +101,7 @@ class LinkWriter:
             return
         self._keepalive_at = self._loop.time() + KEEPALIVE_EVERY / 1000
         if self._queue.lacks(Priority.SIGN):
-            self._queue.put(Priority.SIGN, encode(Keepalive()), _now())
+            self._queue.put(Priority.SIGN, encode(Keepalive()), self._now())
 
     def _look_at_rate(self) -> None:
         if self._loop.time() < self._look_at:
@@ -102,9 +109,5 @@ class LinkWriter:
         counters = self._link.counters()
         rate = self._rate.look(counters) if counters is not None else BitsPerSecond(0)
         if rate:
-            self._queue.budget.measured(rate, _now())
+            self._queue.budget.measured(rate, self._now())
         self._look_at = self._loop.time() + (LOOK_EVERY_S if rate else FIRST_LOOK_S)
-
-
-def _now() -> Monotonic:
-    return Monotonic(time.clock_gettime_ns(time.CLOCK_BOOTTIME) // 1_000_000)

@@ -1,41 +1,46 @@
 """What is wrong with the pages of a node, in words for the operator."""
 
+from collections.abc import Mapping
+from types import MappingProxyType
+
 from mesh.exchange import CHANGES_TOO_MUCH, TOO_MANY_OTHERS, TOO_MUCH
 from mesh.other_pages import OTHER_BYTES_MAX, OTHER_PAGES_MAX
 from mesh.page_versions import AUTHOR_DAY_ROWS_MAX, AUTHOR_ROWS_MAX
 from node.identity import human_form
-from node.translator import LazyText, gettext_lazy, number_lazy
+from node.translator import N_, LazyText, gettext_lazy, number_lazy
 from node.units import NodeId
 
-REPORTED = frozenset({TOO_MUCH, TOO_MANY_OTHERS, CHANGES_TOO_MUCH})
+_TEXTS: Mapping[str, tuple[str, Mapping[str, str]]] = MappingProxyType(
+    {
+        TOO_MUCH: (
+            N_(
+                "{who} says more than is kept of one author, which is {rows} rows, and {day_rows} of one day: what does not "
+                "fit counts on no other node"
+            ),
+            {"rows": number_lazy(AUTHOR_ROWS_MAX), "day_rows": number_lazy(AUTHOR_DAY_ROWS_MAX)},
+        ),
+        TOO_MANY_OTHERS: (
+            N_(
+                "{who} says more of other kinds than usage than is kept of one author, which is {octets} bytes in {pages} "
+                "pages: what does not fit is on no other node"
+            ),
+            {"octets": number_lazy(OTHER_BYTES_MAX), "pages": number_lazy(OTHER_PAGES_MAX)},
+        ),
+        CHANGES_TOO_MUCH: (
+            N_("{who} has taken back too much of what it said: what is left is counted before more is taken"),
+            {},
+        ),
+    }
+)
+REPORTED = frozenset(_TEXTS)
 """Why pages are refused that an operator is told of."""
 
 
 def refused_pages(author: NodeId, own: NodeId, reason: str) -> LazyText:
     """`reason`: one of REPORTED."""
     who = gettext_lazy("this node") if author == own else gettext_lazy("node {node}", node=human_form(author))
-    match reason:
-        case str() if reason == TOO_MUCH:
-            return gettext_lazy(
-                "{who} says more than is kept of one author, which is {rows} rows, and {day_rows} of one day: what does not "
-                "fit counts on no other node",
-                who=who,
-                rows=number_lazy(AUTHOR_ROWS_MAX),
-                day_rows=number_lazy(AUTHOR_DAY_ROWS_MAX),
-            )
-        case str() if reason == TOO_MANY_OTHERS:
-            return gettext_lazy(
-                "{who} says more of other kinds than usage than is kept of one author, which is {octets} bytes in {pages} "
-                "pages: what does not fit is on no other node",
-                who=who,
-                octets=number_lazy(OTHER_BYTES_MAX),
-                pages=number_lazy(OTHER_PAGES_MAX),
-            )
-        case _:
-            return gettext_lazy(
-                "{who} has taken back too much of what it said: what is left is counted before more is taken",
-                who=who,
-            )
+    text, limits = _TEXTS[reason]
+    return gettext_lazy(text, who=who, **limits)
 
 
 def two_pages(author: NodeId) -> LazyText:

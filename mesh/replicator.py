@@ -561,13 +561,11 @@ class Replicator:
 
     async def _store_now_and_then(self) -> None:
         while True:
-            for _ in range(round(PERSIST_USAGE_EVERY_S / PERSIST_EVERY_S) - 1):
+            for further in reversed(range(round(PERSIST_USAGE_EVERY_S / PERSIST_EVERY_S))):
                 await asyncio.sleep(PERSIST_EVERY_S)
                 await self._look_after_cache()
                 waiting = sum(len(raw or b"") for name, raw in self._unstored.items() if is_about_usage(name))
-                await self.persist_pages(with_usage=waiting > UNSTORED_BYTES_MAX)
-            await asyncio.sleep(PERSIST_EVERY_S)
-            await self.persist_pages()
+                await self.persist_pages(with_usage=not further or waiting > UNSTORED_BYTES_MAX)
 
     async def _save(self, records: Mapping[str, bytes | None]) -> bool:
         """Store records; None deletes one. False if this failed."""

@@ -2,7 +2,6 @@
 
 import asyncio
 import contextlib
-import random
 import secrets
 import time
 from collections.abc import Callable, Iterable, Mapping
@@ -16,6 +15,7 @@ from mesh.community_service import COMMUNITY_EXTENSIONS, CommunityService
 from mesh.contact_warnings import contact_warnings
 from mesh.directory import Directory, Peer
 from mesh.discovery import Discovery, OwnService
+from mesh.jitter import about
 from mesh.key_copies import KeyCopies
 from mesh.link_selection import LinkSelection
 from mesh.link_table import LinkEnd
@@ -405,7 +405,7 @@ class MeshService:
                     self._directory.worked(link.node, address)
                     wait = least
                     await self._serve(link)
-            await asyncio.sleep(wait * random.uniform(0.8, 1.2))  # noqa: S311
+            await asyncio.sleep(about(wait))
             wait = min(most, wait * 2)
 
     def _welcome(self, node: NodeId, met_at: str) -> bool:
@@ -525,7 +525,7 @@ class MeshService:
     async def _exchange_frames(self, link: Link) -> None:
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(None) as link.policy, asyncio.TaskGroup() as tasks:
-                writer = LinkWriter(link, self._replica, self._records, self._time)
+                writer = LinkWriter(link, self._replica, self._records, self._time, now=_now)
                 writing = tasks.create_task(writer.run())
                 while (frame := await link.receive()) is not None and link in self._links:
                     link.heard = time.monotonic()

@@ -21,7 +21,6 @@ from mesh.messages import EXTENSIONS, decode
 from mesh.node_kind import LINKS_MAX, NODE_KIND, NodeFacts, NodeLink, node_body
 from mesh.page_format import Page, assemble_page, page_head
 from mesh.page_kind import NOW
-from mesh.page_versions import StoredPage
 from mesh.service import TREE_TICK_S
 from mesh.usage_kind import usage_body
 from node.accounting.ledger import UsageBucket
@@ -248,11 +247,8 @@ class MeshSimulator:
     def _pump_to(self, node: SimulatedNode, neighbour: int) -> None:
         now, queue = self._milliseconds(), self._queue_of(node, neighbour)
         while True:
-            for priority in node.exchange.due(self.ids[neighbour]):
-                found = (
-                    node.exchange.next_due(self.ids[neighbour], priority) if queue.lacks(priority) else None
-                )
-                assert not isinstance(found, StoredPage), "all pages are in memory"
+            for priority in filter(queue.lacks, node.exchange.due(self.ids[neighbour])):
+                found = node.exchange.next_frame(self.ids[neighbour], priority)
                 if found is not None:
                     queue.put(priority, found, now)
             frame = queue.next_frame(now)

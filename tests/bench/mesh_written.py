@@ -39,7 +39,7 @@ class PublishingVillage:
 
     def __init__(self, node: SharedNode) -> None:
         self._node, self._random, self._seqs = node, random.Random(1), itertools.count(1)
-        self._names = [f"house-{number}" for number in range(AUTHORS)]
+        self._names = self.names()
         self._used = {name: [0] * ACCOUNTS for name in self._names}
 
     @staticmethod
