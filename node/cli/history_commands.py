@@ -72,11 +72,11 @@ def lines_of(window: HistoryWindow, carried: int | None) -> Iterator[str]:
     from node.plots.point_groups import decimated  # noqa: PLC0415
 
     yield str(BY_NAME[window.series].title)
-    cells = decimated(window.points, CELLS_MAX)
-    most = max((each.most for each in cells if each is not None), default=0)
+    means = [None if each is None else each.mean for each in decimated(window.points, CELLS_MAX)]
+    most = max((each for each in means if each is not None), default=0)
     if not window.is_empty:
         yield ""
-        yield picture([None if each is None else each.mean for each in cells], most)
+        yield picture(means, most)
         yield f"The highest bar is {amount_text(most, window.unit, ENGLISH)}; where there is none, nothing is known."
     yield ""
     yield from sentences(window, None, ENGLISH, full_at=carried)
