@@ -9,7 +9,7 @@ from node.cli.arguments import EXIT_YES
 from node.cli.commands import CommandContext, answer_to
 from node.cli.terminal import Column, clean, table
 from node.errors import NodeError
-from node.history.series import BY_NAME
+from node.history.series import BY_NAME, LINE_RATES
 from node.history.window import HistoryWindow, Point
 from node.translator import ENGLISH
 
@@ -19,7 +19,6 @@ _SECONDS = {"m": 60, "h": 3_600, "d": 86_400, "w": 7 * 86_400, "y": 366 * 86_400
 EXPORTED_S = 3 * 366 * 86_400
 _LEVELS = "▁▂▃▄▅▆▇█"
 CELLS_MAX = 72
-_RATES = {"line_down": "line_rate_down", "line_up": "line_rate_up"}
 
 
 def seconds_of(text: str) -> int:
@@ -45,8 +44,8 @@ def history(context: CommandContext) -> int:
     if context.wants_json:
         context.answer(answer, [])
         return EXIT_YES
-    window, rate = window_of(answer), _RATES.get(asked["series"])
-    carried = None if rate is None else _mean(window_of(_ask(context, rate, seconds)).points)
+    window, rate = window_of(answer), LINE_RATES.get(asked["series"])
+    carried = None if rate is None else window_of(_ask(context, rate, seconds)).mean
     context.answer(answer, [clean(line) for line in lines_of(window, carried)])
     return EXIT_YES
 
@@ -109,11 +108,6 @@ def _as_json(window: HistoryWindow) -> Mapping[str, Any]:
         "step_s": window.step_s,
         "points": window.points,
     }
-
-
-def _mean(points: Sequence[Point | None]) -> int | None:
-    known = [each.mean for each in points if each is not None]
-    return sum(known) // len(known) if known else None
 
 
 HISTORY_COMMANDS: Mapping[str, Callable[[CommandContext], int]] = {"history": history}

@@ -31,3 +31,9 @@ class HistoryWindow:
     def is_empty(self) -> bool:
         """Whether nothing is known in all of it."""
         return not any(point is not None for point in self.points)
+
+    @property
+    def mean(self) -> int | None:
+        """Of the means of all known points, rounded down; None if nothing is known."""
+        known = [point.mean for point in self.points if point is not None]
+        return sum(known) // len(known) if known else None
