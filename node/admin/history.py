@@ -15,7 +15,6 @@ from node.admin.routes import (
     page_layout,
 )
 from node.admin.series_plots import (
-    HOUR_S,
     KINDS,
     LINE,
     PATH,
@@ -29,6 +28,7 @@ from node.admin.series_plots import (
     seconds_of,
 )
 from node.app.admin import AdminService
+from node.history.roll_ups import HOUR_S
 from node.history.series import SERIES
 from node.plots.plot import STYLE, WIDTH
 from node.plots.point_table import PointRow, point_rows, points_csv

@@ -10,13 +10,12 @@ from node.cli.commands import CommandContext, answer_to
 from node.cli.terminal import Column, clean, table
 from node.errors import NodeError
 from node.history.series import BY_NAME, LINE_RATES
-from node.history.window import HistoryWindow, Point
+from node.history.window import LONGEST_S, HistoryWindow, Point
 from node.translator import ENGLISH
 
 LAST_DEFAULT = "24h"
 _SPAN = re.compile(r"(\d{1,5})([mhdwy])", re.ASCII)
 _SECONDS = {"m": 60, "h": 3_600, "d": 86_400, "w": 7 * 86_400, "y": 366 * 86_400}
-EXPORTED_S = 3 * 366 * 86_400
 _LEVELS = "▁▂▃▄▅▆▇█"
 CELLS_MAX = 72
 
@@ -26,7 +25,7 @@ def seconds_of(text: str) -> int:
     match = _SPAN.fullmatch(text.strip())
     if match is None or not int(match[1]):
         raise NodeError(f"{text!r:.40} is no length of time", "write it as 90m, 12h, 30d, 2w or 3y")
-    return min(int(match[1]) * _SECONDS[match[2]], _SECONDS["y"] * 3)
+    return min(int(match[1]) * _SECONDS[match[2]], LONGEST_S)
 
 
 def history(context: CommandContext) -> int:
@@ -54,7 +53,7 @@ def export_history(context: CommandContext) -> int:
     """Three years of all series as CSV, by days."""
     from node.plots.point_table import points_csv  # noqa: PLC0415
 
-    windows = [window_of(_ask(context, name, EXPORTED_S)) for name in BY_NAME]
+    windows = [window_of(_ask(context, name, LONGEST_S)) for name in BY_NAME]
     if context.wants_json:
         print(json.dumps({"ok": True, "series": [_as_json(each) for each in windows]}), file=context.out)
         return EXIT_YES

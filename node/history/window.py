@@ -3,6 +3,9 @@
 from dataclasses import dataclass
 from typing import Literal, NamedTuple
 
+LONGEST_S = 3 * 366 * 86_400
+"""How far back one can reach: three years."""
+
 Unit = Literal["bit_per_s", "bytes", "ms", "permille", "count", "s", "celsius_milli"]
 
 

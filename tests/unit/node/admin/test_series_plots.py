@@ -3,12 +3,12 @@
 import pytest
 
 from node.admin.routes import AdminRequest
-from node.admin.series_plots import LONGEST_S, PERIODS, kinds_of, line_plots, seconds_of
+from node.admin.series_plots import PERIODS, kinds_of, line_plots, seconds_of
 from node.app.admin_history import AdminHistoryService
 from node.app.admin_sessions import ADMIN
 from node.config.model import AdminSection
 from node.errors import StorageTrouble
-from node.history.window import HistoryWindow
+from node.history.window import LONGEST_S, HistoryWindow
 from tests.fakes.history_windows import VillageHistory
 
 SETTINGS = AdminSection("127.0.0.1", 2081, lan=False, https_port=2444, open_plots=False)
