@@ -1,6 +1,5 @@
 """Commands that read the history of a running node."""
 
-import json
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
@@ -53,12 +52,13 @@ def export_history(context: CommandContext) -> int:
     """Three years of all series as CSV, by days."""
     from node.plots.point_table import points_csv  # noqa: PLC0415
 
-    windows = [window_of(_ask(context, name, LONGEST_S)) for name in BY_NAME]
+    answers = [_ask(context, name, LONGEST_S) for name in BY_NAME]
     if context.wants_json:
-        print(json.dumps({"ok": True, "series": [_as_json(each) for each in windows]}), file=context.out)
+        series = [{key: value for key, value in each.items() if key != "ok"} for each in answers]
+        context.answer({"ok": True, "series": series}, [])
         return EXIT_YES
-    for number, window in enumerate(windows):
-        head, _, rows = points_csv(window, None).partition("\n")
+    for number, answer in enumerate(answers):
+        head, _, rows = points_csv(window_of(answer), None).partition("\n")
         context.out.write(rows if number else f"{head}\n{rows}")
     return EXIT_YES
 
@@ -97,16 +97,6 @@ def window_of(answer: Mapping[str, Any]) -> HistoryWindow:
 
 def _ask(context: CommandContext, series: str, seconds: int) -> Mapping[str, Any]:
     return answer_to(context, {"ask": "history", "series": series, "seconds": seconds})
-
-
-def _as_json(window: HistoryWindow) -> Mapping[str, Any]:
-    return {
-        "series": window.series,
-        "unit": window.unit,
-        "begin_s": window.begin_s,
-        "step_s": window.step_s,
-        "points": window.points,
-    }
 
 
 HISTORY_COMMANDS: Mapping[str, Callable[[CommandContext], int]] = {"history": history}

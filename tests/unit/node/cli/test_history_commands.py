@@ -34,7 +34,8 @@ class HistoryAnswers:
         rate = {"line_down": None, "line_rate_down": 20 * MBIT}.get(name, 5)
         points = [None if hour % 24 < 3 else [0, rate or hour % 24 * MBIT, 21 * MBIT] for hour in range(96)]
         unit = "bit_per_s" if name.startswith("line") else "count"
-        return {"series": name, "unit": unit, "begin_s": BEGIN_S, "step_s": HOUR_S, "points": points}
+        window = {"series": name, "unit": unit, "begin_s": BEGIN_S, "step_s": HOUR_S, "points": points}
+        return {"ok": True, **window}
 
     def run(self, **asked: Any) -> str:
         written = StringIO()
@@ -80,7 +81,10 @@ def test_the_export_has_every_series_and_one_heading(node: HistoryAnswers) -> No
     assert ["begin", "series", "unit", "least", "mean", "most"] == head
     assert [96] * len(SERIES) == [sum(row[1] == each.name for row in rows) for each in SERIES]
     assert ["", "", ""] == rows[0][3:]
-    assert len(SERIES) == len(json.loads(node.run(what="history", json=True))["series"])
+    exported = json.loads(node.run(what="history", json=True))["series"]
+    assert [each.name for each in SERIES] == [each["series"] for each in exported]
+    assert {"series", "unit", "begin_s", "step_s", "points"} == exported[0].keys()
+    assert None is exported[0]["points"][0]
     assert 3 * 366 * 86_400 >= node.questions[-1]["seconds"] >= 3 * 365 * 86_400
 
 
