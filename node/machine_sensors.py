@@ -44,7 +44,7 @@ class MachineSensors:
             yield "memory", max(0, min(1000, (total - free) * 1000 // total))
         for line in self._text("proc/self/status").splitlines():
             name, _, value = line.partition(":")
-            if name == "VmRSS" and (resident := _number(value.split()[0])) is not None:
+            if name == "VmRSS" and (resident := _number(value.removesuffix(" kB"))) is not None:
                 yield "node_memory", resident * _KB
 
     def _disk(self) -> Iterator[tuple[str, int]]:
