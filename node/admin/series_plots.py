@@ -91,11 +91,8 @@ class LinePlot:
     last: str
     period: LazyText
 
-    def svg(self) -> str:
-        return self.reader.plot("line", self.reader.texts()).part(f"line-{self.last}")
-
-    def sentences(self) -> tuple[str, ...]:
-        return self.reader.texts().sentences
+    def svg(self, texts: PlotTexts) -> str:
+        return self.reader.plot("line", texts).part(f"line-{self.last}")
 
     @property
     def address(self) -> str:

@@ -53,8 +53,8 @@ async def test_days_and_hours_are_drawn_where_there_are_enough_of_them(last: str
 async def test_the_line_is_drawn_for_three_periods() -> None:
     plots = await line_plots(AdminHistoryService(VillageHistory(), SETTINGS), REQUEST)
     assert ["1h", "1d", "30d"] == [each.last for each in plots]
-    assert len({each.svg() for each in plots}) == 3
-    assert all(each.sentences() for each in plots)
+    assert len({each.svg(each.reader.texts()) for each in plots}) == 3
+    assert all(each.reader.texts().sentences for each in plots)
     assert plots[0].address == "/history?series=line_down&last=1h"
 
 
