@@ -11,6 +11,7 @@ MEMORY_KEYS = {
     "Cached": "cached",
 }
 """Names in /proc/meminfo, and here."""
+DIGITS_MAX = 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +34,10 @@ def memory_kb(lines: Iterable[str]) -> tuple[tuple[str, int], ...]:
     for line in lines:
         name, _, rest = line.partition(":")
         number, *_ = rest.split() or [""]
-        if name in MEMORY_KEYS and number.isascii() and number.isdecimal():
+        if name in MEMORY_KEYS and _is_number(number):
             found[MEMORY_KEYS[name]] = int(number)
     return tuple((key, found[key]) for key in MEMORY_KEYS.values() if key in found)
+
+
+def _is_number(text: str) -> bool:
+    return text.isascii() and text.isdecimal() and len(text) <= DIGITS_MAX

@@ -5,6 +5,8 @@ from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
 
+from node.machine_figures import memory_kb
+
 _TEXT_MAX = 8_192
 _KB = 1_024
 
@@ -36,14 +38,13 @@ class MachineSensors:
             yield "processor", max(0, min(1000, (now[0] - before[0]) * 1000 // (now[1] - before[1])))
 
     def _memory(self) -> Iterator[tuple[str, int]]:
-        lines = (line.partition(":") for line in self._text("proc/meminfo").splitlines())
-        kilobytes = {name: _number(value.split()[0]) for name, _, value in lines if value.split()}
-        total, free = kilobytes.get("MemTotal"), kilobytes.get("MemAvailable")
+        kilobytes = dict(memory_kb(self._text("proc/meminfo").splitlines()))
+        total, free = kilobytes.get("total"), kilobytes.get("available")
         if total and free is not None:
             yield "memory", max(0, min(1000, (total - free) * 1000 // total))
         for line in self._text("proc/self/status").splitlines():
             name, _, value = line.partition(":")
-            if name == "VmRSS" and (resident := _number(value.split()[0])) is not None:
+            if name == "VmRSS" and (resident := _number(value.removesuffix(" kB"))) is not None:
                 yield "node_memory", resident * _KB
 
     def _disk(self) -> Iterator[tuple[str, int]]:

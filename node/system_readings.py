@@ -8,6 +8,7 @@ import resource
 from dataclasses import dataclass
 from pathlib import Path
 
+from node.machine_figures import memory_kb
 from node.machine_sensors import MachineSensors
 
 TEXT_BYTES_MAX = 100_000
@@ -56,8 +57,8 @@ def read_system(database: Path, uplink: str, root: Path = Path("/")) -> SystemRe
         resident_bytes=sensors.get("node_memory"),
         open_files=_open_files(root),
         load_permille=_load(root),
-        memory_bytes=memory.get("MemTotal"),
-        memory_available_bytes=memory.get("MemAvailable"),
+        memory_bytes=memory.get("total"),
+        memory_available_bytes=memory.get("available"),
         disk_bytes=_disk(database.parent),
         disk_free_bytes=sensors.get("disk_free"),
         database_bytes=_size(database),
@@ -87,10 +88,8 @@ def _number(path: Path) -> int | None:
 
 
 def _memory(root: Path) -> dict[str, int]:
-    """Bytes by name."""
-    rows = (line.split() for line in _text(root / "proc/meminfo").splitlines())
-    found = {row[0].rstrip(":"): _whole(row[1]) for row in rows if len(row) > 1}
-    return {name: number * 1024 for name, number in found.items() if number is not None}
+    """Bytes, by the names of MEMORY_KEYS."""
+    return {name: kb * 1024 for name, kb in memory_kb(_text(root / "proc/meminfo").splitlines())}
 
 
 def _open_files(root: Path) -> int | None:

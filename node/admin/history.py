@@ -15,7 +15,6 @@ from node.admin.routes import (
     page_layout,
 )
 from node.admin.series_plots import (
-    HOUR_S,
     KINDS,
     LINE,
     PATH,
@@ -29,8 +28,10 @@ from node.admin.series_plots import (
     seconds_of,
 )
 from node.app.admin import AdminService
+from node.history.roll_ups import HOUR_S
 from node.history.series import SERIES
 from node.plots.plot import STYLE, WIDTH
+from node.plots.plot_words import PlotTexts
 from node.plots.point_table import PointRow, point_rows, points_csv
 from node.translator import LazyText, gettext_lazy, isolated
 
@@ -52,11 +53,7 @@ class HistoryPage:
         """Address of the file."""
         return f"{TABLE}?series={self.reader.name}&last={self.last}"
 
-    def sentences(self) -> tuple[str, ...]:
-        return self.reader.texts().sentences
-
-    def plots(self) -> tuple[DrawnPlot, ...]:
-        texts = self.reader.texts()
+    def plots(self, texts: PlotTexts) -> tuple[DrawnPlot, ...]:
         return tuple(
             DrawnPlot(
                 heading,

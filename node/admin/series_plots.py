@@ -7,6 +7,8 @@ from datetime import tzinfo
 from node.admin.routes import AdminRequest
 from node.app.admin_history import AdminHistoryService, SeriesHistory
 from node.errors import NodeError
+from node.history.roll_ups import DAY_S, HOUR_S
+from node.history.window import LONGEST_S
 from node.plots.bar_plot import bar_plot
 from node.plots.hour_calendar import hour_calendar
 from node.plots.line_plot import line_plot
@@ -19,14 +21,12 @@ from node.web.language_choice import Language
 PATH = "/history"
 PICTURE, TABLE = f"{PATH}/plot.svg", f"{PATH}/points.csv"
 LINE = "line_down"
-HOUR_S, DAY_S = 3600, 86_400
 PERIODS: tuple[tuple[str, LazyText], ...] = (
     ("1h", gettext_lazy("The last hour")),
     ("1d", gettext_lazy("The last day")),
     ("30d", gettext_lazy("The last 30 days")),
     ("3y", gettext_lazy("The last three years")),
 )
-LONGEST_S = 3 * 366 * DAY_S
 _LAST = re.compile(r"(\d{1,4})([hdy])", re.ASCII)
 _UNITS_S = {"h": HOUR_S, "d": DAY_S, "y": 365 * DAY_S}
 KINDS = {"line": line_plot, "days": bar_plot, "hours": hour_calendar}
@@ -91,11 +91,8 @@ class LinePlot:
     last: str
     period: LazyText
 
-    def svg(self) -> str:
-        return self.reader.plot("line", self.reader.texts()).part(f"line-{self.last}")
-
-    def sentences(self) -> tuple[str, ...]:
-        return self.reader.texts().sentences
+    def svg(self, texts: PlotTexts) -> str:
+        return self.reader.plot("line", texts).part(f"line-{self.last}")
 
     @property
     def address(self) -> str:

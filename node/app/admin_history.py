@@ -5,11 +5,8 @@ from datetime import tzinfo
 from typing import Protocol
 
 from node.config.model import AdminSection
-from node.history.series import BY_NAME, Series
-from node.history.window import HistoryWindow, Point
-
-RATES = {"line_down": "line_rate_down", "line_up": "line_rate_up"}
-"""What the line carries, for the use of it."""
+from node.history.series import BY_NAME, LINE_RATES, Series
+from node.history.window import HistoryWindow
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,12 +43,7 @@ class AdminHistoryService:
         if series is None:
             return None
         window = await self._recorded.last(name, last_s)
-        rate = RATES.get(name)
+        rate = LINE_RATES.get(name)
         if rate is None:
             return SeriesHistory(series, window)
-        return SeriesHistory(series, window, _mean((await self._recorded.last(rate, last_s)).points))
-
-
-def _mean(points: tuple[Point | None, ...]) -> int | None:
-    known = [each.mean for each in points if each is not None]
-    return sum(known) // len(known) if known else None
+        return SeriesHistory(series, window, (await self._recorded.last(rate, last_s)).mean)

@@ -6,9 +6,7 @@ from typing import Any
 from node.app.history_recorder import HistoryRecorder
 from node.console import Answer
 from node.errors import NodeError
-from node.history.roll_ups import DAY_S
-
-SECONDS_MAX = 3 * 366 * DAY_S
+from node.history.window import LONGEST_S
 
 
 class HistoryCommands:
@@ -30,7 +28,7 @@ class HistoryCommands:
                 for each in self._recorder.series()
             ]
             return {"list": every}
-        if type(seconds) is not int or not 0 < seconds <= SECONDS_MAX:
+        if type(seconds) is not int or not 0 < seconds <= LONGEST_S:
             raise NodeError("that is no time of a history", "ask for at most three years, such as --last 30d")
         window = await self._recorder.last(str(name), seconds)
         return {

@@ -22,7 +22,7 @@ log = logging.getLogger(__name__)
 SECOND_MS, STEP_MS = 900, RECENT_S * 1_000
 """A little less than a second: ticks can be early."""
 SAVE_EVERY_MS, SAVE_LEAST_MS = HOUR_S * 1_000, 600_000
-"""An hour is stored when it is over; a clock that is set again and again writes no more often than each ten minutes."""
+"""An hour is stored when it is over; a clock that is set again and again makes it write at most once in ten minutes."""
 READ_S = 3.0
 """How long a page waits for a slow disk."""
 SENSORS_S = 0.5

@@ -1,6 +1,5 @@
 """Commands that read the history of a running node."""
 
-import json
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
@@ -9,17 +8,15 @@ from node.cli.arguments import EXIT_YES
 from node.cli.commands import CommandContext, answer_to
 from node.cli.terminal import Column, clean, table
 from node.errors import NodeError
-from node.history.series import BY_NAME
-from node.history.window import HistoryWindow, Point
+from node.history.series import BY_NAME, LINE_RATES
+from node.history.window import LONGEST_S, HistoryWindow, Point
 from node.translator import ENGLISH
 
 LAST_DEFAULT = "24h"
 _SPAN = re.compile(r"(\d{1,5})([mhdwy])", re.ASCII)
 _SECONDS = {"m": 60, "h": 3_600, "d": 86_400, "w": 7 * 86_400, "y": 366 * 86_400}
-EXPORTED_S = 3 * 366 * 86_400
 _LEVELS = "▁▂▃▄▅▆▇█"
 CELLS_MAX = 72
-_RATES = {"line_down": "line_rate_down", "line_up": "line_rate_up"}
 
 
 def seconds_of(text: str) -> int:
@@ -27,7 +24,7 @@ def seconds_of(text: str) -> int:
     match = _SPAN.fullmatch(text.strip())
     if match is None or not int(match[1]):
         raise NodeError(f"{text!r:.40} is no length of time", "write it as 90m, 12h, 30d, 2w or 3y")
-    return min(int(match[1]) * _SECONDS[match[2]], _SECONDS["y"] * 3)
+    return min(int(match[1]) * _SECONDS[match[2]], LONGEST_S)
 
 
 def history(context: CommandContext) -> int:
@@ -45,8 +42,8 @@ def history(context: CommandContext) -> int:
     if context.wants_json:
         context.answer(answer, [])
         return EXIT_YES
-    window, rate = window_of(answer), _RATES.get(asked["series"])
-    carried = None if rate is None else _mean(window_of(_ask(context, rate, seconds)).points)
+    window, rate = window_of(answer), LINE_RATES.get(asked["series"])
+    carried = None if rate is None else window_of(_ask(context, rate, seconds)).mean
     context.answer(answer, [clean(line) for line in lines_of(window, carried)])
     return EXIT_YES
 
@@ -55,12 +52,13 @@ def export_history(context: CommandContext) -> int:
     """Three years of all series as CSV, by days."""
     from node.plots.point_table import points_csv  # noqa: PLC0415
 
-    windows = [window_of(_ask(context, name, EXPORTED_S)) for name in BY_NAME]
+    answers = [_ask(context, name, LONGEST_S) for name in BY_NAME]
     if context.wants_json:
-        print(json.dumps({"ok": True, "series": [_as_json(each) for each in windows]}), file=context.out)
+        series = [{key: value for key, value in each.items() if key != "ok"} for each in answers]
+        context.answer({"ok": True, "series": series}, [])
         return EXIT_YES
-    for number, window in enumerate(windows):
-        head, _, rows = points_csv(window, None).partition("\n")
+    for number, answer in enumerate(answers):
+        head, _, rows = points_csv(window_of(answer), None).partition("\n")
         context.out.write(rows if number else f"{head}\n{rows}")
     return EXIT_YES
 
@@ -72,11 +70,11 @@ def lines_of(window: HistoryWindow, carried: int | None) -> Iterator[str]:
     from node.plots.point_groups import decimated  # noqa: PLC0415
 
     yield str(BY_NAME[window.series].title)
-    cells = decimated(window.points, CELLS_MAX)
-    most = max((each.most for each in cells if each is not None), default=0)
+    means = [None if each is None else each.mean for each in decimated(window.points, CELLS_MAX)]
+    most = max((each for each in means if each is not None), default=0)
     if not window.is_empty:
         yield ""
-        yield picture([None if each is None else each.mean for each in cells], most)
+        yield picture(means, most)
         yield f"The highest bar is {amount_text(most, window.unit, ENGLISH)}; where there is none, nothing is known."
     yield ""
     yield from sentences(window, None, ENGLISH, full_at=carried)
@@ -99,21 +97,6 @@ def window_of(answer: Mapping[str, Any]) -> HistoryWindow:
 
 def _ask(context: CommandContext, series: str, seconds: int) -> Mapping[str, Any]:
     return answer_to(context, {"ask": "history", "series": series, "seconds": seconds})
-
-
-def _as_json(window: HistoryWindow) -> Mapping[str, Any]:
-    return {
-        "series": window.series,
-        "unit": window.unit,
-        "begin_s": window.begin_s,
-        "step_s": window.step_s,
-        "points": window.points,
-    }
-
-
-def _mean(points: Sequence[Point | None]) -> int | None:
-    known = [each.mean for each in points if each is not None]
-    return sum(known) // len(known) if known else None
 
 
 HISTORY_COMMANDS: Mapping[str, Callable[[CommandContext], int]] = {"history": history}

@@ -16,9 +16,9 @@ from node.history.roll_ups import (
 )
 from node.history.series import Series
 from node.history.steps import Step, Steps, joined
-from node.history.window import HistoryWindow, Point
+from node.history.window import LONGEST_S, HistoryWindow, Point
 
-KEPT_S = {RECENT_S: HOUR_S, FIVE_MINUTES_S: 14 * DAY_S, HOUR_S: 90 * DAY_S, DAY_S: 3 * 366 * DAY_S}
+KEPT_S = {RECENT_S: HOUR_S, FIVE_MINUTES_S: 14 * DAY_S, HOUR_S: 90 * DAY_S, DAY_S: LONGEST_S}
 """For how long steps of each length are there."""
 POINTS_MAX = 5_000
 """In a window; what was before is left out."""

@@ -59,3 +59,5 @@ SERIES: tuple[Series, ...] = (
     Series("backup_age", "s", gettext_lazy("Age of the last backup")),
 )
 BY_NAME = {each.name: each for each in SERIES}
+LINE_RATES = {"line_down": "line_rate_down", "line_up": "line_rate_up"}
+"""What the line carries, for each series of its use."""

@@ -3,6 +3,9 @@
 from dataclasses import dataclass
 from typing import Literal, NamedTuple
 
+LONGEST_S = 3 * 366 * 86_400
+"""How far back one can reach: three years."""
+
 Unit = Literal["bit_per_s", "bytes", "ms", "permille", "count", "s", "celsius_milli"]
 
 
@@ -31,3 +34,9 @@ class HistoryWindow:
     def is_empty(self) -> bool:
         """Whether nothing is known in all of it."""
         return not any(point is not None for point in self.points)
+
+    @property
+    def mean(self) -> int | None:
+        """Of the means of all known points, rounded down; None if nothing is known."""
+        known = [point.mean for point in self.points if point is not None]
+        return sum(known) // len(known) if known else None

@@ -15,7 +15,7 @@ from node.plots.value_axis import ValueAxis, value_axis
 from node.translator import Translator
 
 COLUMNS_MAX = 320
-"""Points that are drawn: no more than a phone has pixels."""
+"""Points that are drawn: at most as many as a phone has pixels."""
 _COLUMN = 2
 """Width of one in the inner picture, so that its middle is a whole number."""
 

@@ -145,7 +145,7 @@ class Store:
         self._erased.add(texts)
 
     async def looked_for_traces(self) -> None:
-        """Returns when traces of the work before were looked for, or after ANSWER_S: it goes on then."""
+        """Returns when traces of the work before were looked for; after ANSWER_S at the latest, while the search goes on."""
         with contextlib.suppress(StorageTrouble):
             await self.read(lambda _db: None)
 

@@ -1,8 +1,8 @@
 """What the history costs: three years of a hundred series, with the noise of real ones, in a node's data folder.
 
 The last 14 days have steps of five minutes, the last 90 days hours, and all of it days, as in a node that ran so long.
-Times are of the processor: all of it is done
-beside the loop. Written bytes are those of all calls that write, the journal's too, and not the file system's own.
+Times are of the processor: all of it is done beside the loop.
+Written bytes are those of all calls that write, the journal's too, and not the file system's own.
 """
 
 import json

@@ -47,7 +47,9 @@ def test_a_board_with_everything_is_read(tmp_path: Path) -> None:
     assert found.cpu_ms > 0
 
 
-@pytest.mark.parametrize("text", ["", "\0", "nan", "-", "9" * 5_000, "\u0663", "MemTotal:", "inf x"])
+@pytest.mark.parametrize(
+    "text", ["", "\0", "nan", "-", "9" * 5_000, "\u0663", "MemTotal:", "VmRSS:", "inf x"]
+)
 def test_what_cannot_be_read_is_not_known(tmp_path: Path, text: str) -> None:
     root = written(tmp_path / "root", {name: text for name in FILES if "fd" not in name})
     nowhere = tmp_path / "nowhere"

@@ -4,9 +4,8 @@ import math
 import random
 from datetime import UTC, datetime, tzinfo
 
-from node.app.admin_history import RATES
 from node.history.reading import KEPT_S
-from node.history.series import BY_NAME
+from node.history.series import BY_NAME, LINE_RATES
 from node.history.window import HistoryWindow, Point, Unit
 
 END = int(datetime(2026, 11, 28, 21, tzinfo=UTC).timestamp())
@@ -84,7 +83,7 @@ def _village_series(name: str, last_s: int) -> HistoryWindow:
         None if step in cut else _scaled(_point(end - (count - step) * step_s, step_s, rng), scale)
         for step in range(count)
     )
-    if name in RATES.values():
+    if name in LINE_RATES.values():
         points = (Point(LINE - 2_000_000, LINE, LINE),) * count
     return HistoryWindow(name, series.unit, end - count * step_s, step_s, points)
 

@@ -24,9 +24,9 @@ async def test_every_series_has_a_page_with_its_plots_its_rows_and_its_file() ->
         page = HistoryPage(layout, reader, "30d")
         assert page.csv == f"/history/points.csv?series={series.name}&last=30d"
         assert [f"{series.name}&last=30d&plot={kind}" for kind in ("line", "days", "hours")] == [
-            each.address.partition("series=")[2] for each in page.plots()
+            each.address.partition("series=")[2] for each in page.plots(reader.texts())
         ]
         assert len(page.rows()) in {30, 31}
-        assert page.sentences()
+        assert reader.texts().sentences
     assert len(page.series) == len(SERIES)
     assert page.periods == PERIODS

@@ -3,12 +3,12 @@
 import pytest
 
 from node.admin.routes import AdminRequest
-from node.admin.series_plots import LONGEST_S, PERIODS, kinds_of, line_plots, seconds_of
+from node.admin.series_plots import PERIODS, kinds_of, line_plots, seconds_of
 from node.app.admin_history import AdminHistoryService
 from node.app.admin_sessions import ADMIN
 from node.config.model import AdminSection
 from node.errors import StorageTrouble
-from node.history.window import HistoryWindow
+from node.history.window import LONGEST_S, HistoryWindow
 from tests.fakes.history_windows import VillageHistory
 
 SETTINGS = AdminSection("127.0.0.1", 2081, lan=False, https_port=2444, open_plots=False)
@@ -53,8 +53,8 @@ async def test_days_and_hours_are_drawn_where_there_are_enough_of_them(last: str
 async def test_the_line_is_drawn_for_three_periods() -> None:
     plots = await line_plots(AdminHistoryService(VillageHistory(), SETTINGS), REQUEST)
     assert ["1h", "1d", "30d"] == [each.last for each in plots]
-    assert len({each.svg() for each in plots}) == 3
-    assert all(each.sentences() for each in plots)
+    assert len({each.svg(each.reader.texts()) for each in plots}) == 3
+    assert all(each.reader.texts().sentences for each in plots)
     assert plots[0].address == "/history?series=line_down&last=1h"
 
 

@@ -4,10 +4,10 @@ from typing import Any, cast
 
 import pytest
 
-from node.app.history_console import SECONDS_MAX, HistoryCommands
+from node.app.history_console import HistoryCommands
 from node.errors import NodeError
 from node.history.series import SERIES
-from node.history.window import HistoryWindow, Point
+from node.history.window import LONGEST_S, HistoryWindow, Point
 
 
 class FakeRecorder:
@@ -33,7 +33,7 @@ async def test_a_window_says_its_unit_its_times_and_its_gaps() -> None:
     )
 
 
-@pytest.mark.parametrize("seconds", [None, 0, -1, SECONDS_MAX + 1, "60", 1.5, True, [60]])
+@pytest.mark.parametrize("seconds", [None, 0, -1, LONGEST_S + 1, "60", 1.5, True, [60]])
 async def test_a_time_that_no_history_has_is_refused(seconds: object) -> None:
     with pytest.raises(NodeError, match="no time of a history"):
         await COMMANDS.history({"series": "line_delay", "seconds": seconds})

@@ -34,7 +34,8 @@ class HistoryAnswers:
         rate = {"line_down": None, "line_rate_down": 20 * MBIT}.get(name, 5)
         points = [None if hour % 24 < 3 else [0, rate or hour % 24 * MBIT, 21 * MBIT] for hour in range(96)]
         unit = "bit_per_s" if name.startswith("line") else "count"
-        return {"series": name, "unit": unit, "begin_s": BEGIN_S, "step_s": HOUR_S, "points": points}
+        window = {"series": name, "unit": unit, "begin_s": BEGIN_S, "step_s": HOUR_S, "points": points}
+        return {"ok": True, **window}
 
     def run(self, **asked: Any) -> str:
         written = StringIO()
@@ -58,8 +59,10 @@ def test_without_a_series_there_is_the_list(node: HistoryAnswers) -> None:
 def test_a_series_is_bars_and_sentences(node: HistoryAnswers) -> None:
     said = node.run(series="line_down", last="4d")
     assert said.startswith("Use of the line, download\n")
-    assert " ▂▂▃" in said  # the night is a gap and no zero
-    assert "The highest bar is 21 Mbit/s" in said
+    bars = next(line for line in said.splitlines() if "█" in line)
+    assert bars.startswith(" ▁▂▃")  # the night is a gap and no zero
+    assert 4 == bars.count("█")
+    assert "The highest bar is 22.5 Mbit/s" in said  # the mean of the last two hours of a day
     assert "evening" in said
     assert [("line_down", 4 * 86_400), ("line_rate_down", 4 * 86_400)] == [
         (each["series"], each["seconds"]) for each in node.questions
@@ -78,7 +81,10 @@ def test_the_export_has_every_series_and_one_heading(node: HistoryAnswers) -> No
     assert ["begin", "series", "unit", "least", "mean", "most"] == head
     assert [96] * len(SERIES) == [sum(row[1] == each.name for row in rows) for each in SERIES]
     assert ["", "", ""] == rows[0][3:]
-    assert len(SERIES) == len(json.loads(node.run(what="history", json=True))["series"])
+    exported = json.loads(node.run(what="history", json=True))["series"]
+    assert [each.name for each in SERIES] == [each["series"] for each in exported]
+    assert {"series", "unit", "begin_s", "step_s", "points"} == exported[0].keys()
+    assert None is exported[0]["points"][0]
     assert 3 * 366 * 86_400 >= node.questions[-1]["seconds"] >= 3 * 365 * 86_400
 
 
