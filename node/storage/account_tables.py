@@ -69,7 +69,7 @@ def save_changes(db: Connection, changes: Iterable[Change]) -> None:
 
 
 def erased_texts(db: Connection, changes: Iterable[Change]) -> tuple[str, ...]:
-    """What people wrote, and hashes of passphrases, that these changes delete or replace."""
+    """What was written by people or about them, and hashes of passphrases, that these changes delete or replace."""
     found: list[tuple[Any, ...]] = []
     for change in changes:
         match change:
@@ -83,6 +83,8 @@ def erased_texts(db: Connection, changes: Iterable[Change]) -> tuple[str, ...]:
             case RuleObjectionGone(account, version):
                 text = "SELECT text FROM rule_objections WHERE account = ? AND version = ?"
                 found += db.execute(text, [account, version])
+            case LadderCaseGone(number):
+                found += db.execute("SELECT reason FROM ladder_cases WHERE number = ?", [number])
     return tuple(text for (text,) in found if text)
 
 

@@ -11,12 +11,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from node.accounts.changes import Binding
+from node.accounts.ladder_cases import LadderCaseGone
 from node.accounts.member_passphrases import PassphraseGone, PassphraseHash
+from node.accounts.objections import Objection, ObjectionGone
+from node.governance.ladder_case import LadderCase
 from node.storage import account_tables, erased_text
 from node.storage.database import Store
 from node.storage.erased_text import PIECE_BYTES, ErasedTexts, is_in_file
 from node.storage.repository import StoredRepository
-from node.units import AccountId, MacAddress
+from node.units import AccountId, MacAddress, Monotonic
 
 ANA, MAC = AccountId("ana"), MacAddress("02:00:00:00:00:07")
 HASH = "scrypt$16384$8$1$" + "k" * 22 + "$" + "q7" * 21
@@ -42,6 +45,31 @@ async def test_an_erased_passphrase_is_in_no_part_of_the_file(store: Store, tmp_
         assert (HASH.encode() in files(store)) == isinstance(change, PassphraseGone)
         await repository.save_sessions([], [], "2026-11-20", [change])
     assert b"scrypt" not in files(store)
+
+
+async def test_an_erased_objection_and_an_erased_case_are_in_no_part_of_the_file(
+    store: Store, tmp_path: Path
+) -> None:
+    repository = StoredRepository(store, tmp_path / "bookings")
+    words = (b"It was not me", b"left all lights on")
+    objection = Objection(1, ANA, "2026-11-20", "guest-top", "It was not me who did it.")
+    case = LadderCase(
+        1,
+        ANA,
+        "quiet",
+        1,
+        "a word",
+        0,
+        "Ana left all lights on.",
+        "admin Pau",
+        1_790_000_000,
+        "boot",
+        Monotonic(0),
+    )
+    await repository.save_sessions([], [], "2026-11-20", [objection, case])
+    assert all(each in files(store) for each in words)
+    await repository.save_sessions([], [], "2026-11-20", [ObjectionGone(1), LadderCaseGone(1)])
+    assert not any(each in files(store) for each in words)
 
 
 async def test_a_replaced_passphrase_is_in_no_part_of_the_file(store: Store, tmp_path: Path) -> None:
