@@ -136,7 +136,7 @@ def _from_base64(text: str) -> str:
 
 
 @dataclass(slots=True)
-class _Entry:
+class _QueuedClient:
     text: str
     added_s: float
     sent_s: float | None = None
@@ -151,7 +151,7 @@ class _Entry:
 class AuthmonQueue:
     """Clients whom one router is still to let in. `now_s` is monotonic."""
 
-    _entries: dict[str, _Entry] = field(default_factory=dict)
+    _entries: dict[str, _QueuedClient] = field(default_factory=dict)
 
     def __len__(self) -> int:
         return len(self._entries)
@@ -163,7 +163,7 @@ class AuthmonQueue:
             return True
         if len(self._entries) >= QUEUE_MAX:
             return False
-        self._entries[rhid] = _Entry(authmon_entry(rhid, limits, custom), now_s)
+        self._entries[rhid] = _QueuedClient(authmon_entry(rhid, limits, custom), now_s)
         return True
 
     def is_waiting(self, rhid: str, now_s: float) -> bool:
