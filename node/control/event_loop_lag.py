@@ -2,27 +2,28 @@
 
 import asyncio
 from collections import deque
+from contextlib import suppress
 
-STEP_S = 1.0
-STEPS_KEPT = 60
+WAITS_KEPT = 60
 
 
 class EventLoopLag:
-    """Measures while `run` runs: how much later than asked for it is woken."""
+    """Measured where the control loop waits anyway, so that it does not wake the node: how much later than asked for it is
+    woken."""
 
-    def __init__(self, step_s: float = STEP_S) -> None:
-        self._step_s = step_s
-        self._lags_us: deque[int] = deque(maxlen=STEPS_KEPT)
+    def __init__(self) -> None:
+        self._lags_us: deque[int] = deque(maxlen=WAITS_KEPT)
 
     @property
     def longest_us(self) -> int:
-        """Of the last STEPS_KEPT steps."""
+        """Of the last WAITS_KEPT waits that no event ended."""
         return max(self._lags_us, default=0)
 
-    async def run(self) -> None:
-        """Until cancelled."""
+    async def wait(self, event: asyncio.Event, until: float) -> None:
+        """Until the event is set, or the loop's clock is there."""
         loop = asyncio.get_running_loop()
-        while True:
-            due = loop.time() + self._step_s
-            await asyncio.sleep(self._step_s)
-            self._lags_us.append(max(0, round((loop.time() - due) * 1_000_000)))
+        until = max(until, loop.time())
+        with suppress(TimeoutError):
+            await asyncio.wait_for(event.wait(), until - loop.time())
+            return
+        self._lags_us.append(max(0, round((loop.time() - until) * 1_000_000)))
