@@ -426,10 +426,11 @@ class Node:
             on_booked=self._booked,
             keep_pages=self._keep_pages,
             publish_event=self.events.publish,
-            report_alive=self._report_alive,
+            report_alive=self._ticked,
         )
 
-    def _report_alive(self) -> None:
+    def _ticked(self) -> None:
+        """About once a second, while the control loop does its work."""
         notify_systemd("WATCHDOG=1")
         self.history.tick()
 
