@@ -44,7 +44,9 @@ procomu_is_number () {
 }
 
 procomu_limits () {
-	procomu_token=$1 procomu_custom=$2
+	procomu_token=$1
+	# openNDS gives it percent-encoded.
+	procomu_custom=$(printf '%s' "$2" | sed 's/%2[bB]/+/g; s/%2[fF]/\//g; s/%3[dD]/=/g')
 	case $procomu_custom in
 		'' | *[!0-9A-Za-z+/=]*) return 1 ;;
 	esac

@@ -149,7 +149,7 @@ class _QueuedClient:
 
 @dataclass(slots=True)
 class AuthmonQueue:
-    """Clients whom one router is still to let in. `now_s` is monotonic."""
+    """Clients that one router has still to let in. `now_s` is monotonic."""
 
     _entries: dict[str, _QueuedClient] = field(default_factory=dict)
 

@@ -1,4 +1,4 @@
-"""The query with which an openNDS router sends a person to its authentication service (FAS, `fas_secure_enabled` 0 to 4).
+"""The query with which an openNDS router sends a person to its authentication service (FAS, with secure level 0 to 4).
 
 Nothing in it is trusted: at the levels 0, 1 and 4 the person's own browser carries it in clear, and no level has a MAC.
 Each failure gives the same None, so that the reply tells nothing about the key (padding oracles included).
@@ -193,7 +193,7 @@ def _from_base64(text: str) -> bytes | None:
 
 
 def _decrypt(fas: str, iv: str, key: FasKey) -> bytes | None:
-    """PHP's `openssl_encrypt` gives base64, and the router's script encodes that again."""
+    """PHP encrypts to base64, and the router's script encodes that again."""
     once = _from_base64(fas)
     if once is None or not once.isascii() or not _IV.fullmatch(iv):
         return None

@@ -63,6 +63,12 @@ def test_it_prints_the_limits_of_the_node(shell, limits):
 
 
 @pytest.mark.parametrize("shell", SHELLS)
+def test_it_reads_the_text_as_opennds_encodes_it(shell):
+    custom = sealed_custom(LIMITS, HID, KEY).replace("=", "%3d").replace("+", "%2b").replace("/", "%2f")
+    assert run(shell, custom) == (0, LIMITS.binauth_line + "\n")
+
+
+@pytest.mark.parametrize("shell", SHELLS)
 @pytest.mark.parametrize(
     "custom",
     [

@@ -17,7 +17,7 @@ IV = "0123456789abcdef"
 
 
 def sealed_text(text: str, faskey: str, iv: str = IV) -> str:
-    """As PHP's `openssl_encrypt`, and base64 once more as the router's script does."""
+    """As PHP encrypts, to base64, and base64 of that by the router's script."""
     padder = padding.PKCS7(128).padder()
     padded = padder.update(text.encode()) + padder.finalize()
     key = faskey.encode()[:32].ljust(32, b"\0")
@@ -110,5 +110,5 @@ class FakeRouter:
 
 
 def as_form(fields: Mapping[str, str]) -> str:
-    """As PHP's `http_build_query`."""
+    """As PHP encodes a form."""
     return "&".join(f"{name}={quote(value, safe='')}" for name, value in fields.items())
