@@ -5,7 +5,6 @@ portal and the mesh submit changes and wait until the next plan is applied.
 """
 
 import asyncio
-import contextlib
 import logging
 import secrets
 from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping
@@ -21,6 +20,7 @@ from node.control import rates
 from node.control.accounting_cycle import CycleInput, CycleResult, RemoteUsage, run_cycle
 from node.control.applier import PlanApplier
 from node.control.effective_policy import EffectivePolicy
+from node.control.event_loop_lag import EventLoopLag
 from node.control.eviction import to_evict
 from node.control.kernel_thread import KernelThread
 from node.control.persistence import PersistenceQueue, nothing_to_keep
@@ -125,7 +125,7 @@ class Reconciler:
             resync=self._plan_applier.resync,
         )
         self._applying, self._reading = KernelThread("kernel-apply"), KernelThread("kernel-read")
-        self._keep, self._hurry = asyncio.Event(), asyncio.Event()
+        self._keep, self._hurry, self.lag = asyncio.Event(), asyncio.Event(), EventLoopLag()
         self._rated_ms: Monotonic | None = None
         self._unrated = Unrated()
         self._looked_ms = Monotonic(0)
@@ -350,8 +350,7 @@ class Reconciler:
             self._report_alive()
             # After a hurried turn the next one is at most an interval away, however many there were.
             due = min(max(due, loop.time() - 2 * self._tick_s), loop.time()) + self._tick_s
-            with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(self._hurry.wait(), max(0.0, due - loop.time()))
+            await self.lag.wait(self._hurry, due)
 
     async def _tick(self, reader: ThreadPoolExecutor) -> None:
         now = self._clock.monotonic()
