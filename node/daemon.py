@@ -279,7 +279,6 @@ class Node:
             tasks.create_task(supervise("record of the line", self.capacity_recorder.run, self.parts))
             tasks.create_task(supervise("check of the line", self.measured_check.run, self.parts))
             tasks.create_task(supervise("memory", trim_regularly, self.parts))
-            tasks.create_task(supervise("metrics", self.metrics.run, self.parts))
 
     def close(self) -> None:
         """After `run`: leaves sessions open or closes them, as `stop.sessions` says."""
@@ -426,10 +425,11 @@ class Node:
             on_booked=self._booked,
             keep_pages=self._keep_pages,
             publish_event=self.events.publish,
-            report_alive=self._report_alive,
+            report_alive=self._ticked,
         )
 
-    def _report_alive(self) -> None:
+    def _ticked(self) -> None:
+        """About once a second, while the control loop does its work."""
         notify_systemd("WATCHDOG=1")
         self.history.tick()
 
