@@ -24,9 +24,10 @@ def peers(context: CommandContext) -> int:
 
 def _nodes(context: CommandContext) -> Sequence[Mapping[str, Any]]:
     try:
-        return answer_to(context, {"ask": "network"})["nodes"]
+        nodes: Sequence[Mapping[str, Any]] = answer_to(context, {"ask": "network"})["nodes"]
     except NodeError:
         return ()  # the running node is of an earlier version
+    return nodes
 
 
 def summary_lines(nodes: Sequence[Mapping[str, Any]], terminal: Terminal) -> list[str]:
