@@ -29,7 +29,6 @@ from node.admin.series_plots import (
 )
 from node.app.admin import AdminService
 from node.history.roll_ups import HOUR_S
-from node.history.series import SERIES
 from node.plots.plot import STYLE, WIDTH
 from node.plots.plot_words import PlotTexts
 from node.plots.point_table import PointRow, point_rows, points_csv
@@ -45,7 +44,7 @@ class HistoryPage:
     frame: PageLayout
     reader: SeriesReader
     last: str
-    series: tuple[tuple[str, LazyText], ...] = tuple((each.name, each.title) for each in SERIES)
+    series: tuple[tuple[str, LazyText], ...]
     periods: tuple[tuple[str, LazyText], ...] = PERIODS
 
     @property
@@ -88,7 +87,8 @@ class HistoryViews:
         if reader is None:
             return _no_series()
         layout = page_layout(request, self._backend.site(), "/")
-        return AdminResponse(HistoryPage(layout, reader, last), is_heavy=True)
+        every = tuple((each.name, each.title) for each in self._backend.history.series())
+        return AdminResponse(HistoryPage(layout, reader, last, every), is_heavy=True)
 
     async def _picture(self, request: AdminRequest) -> Answer:
         """The same picture for as long as its newest step lasts."""
