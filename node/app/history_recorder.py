@@ -15,6 +15,7 @@ from node.history.roll_ups import DAY_S, HOUR_S, HOUR_STEPS, RECENT_S
 from node.history.series import SERIES, Series
 from node.history.steps import Steps
 from node.history.window import HistoryWindow
+from node.translator import gettext_lazy
 from node.units import Monotonic
 
 log = logging.getLogger(__name__)
@@ -99,7 +100,9 @@ class HistoryRecorder:
 
     def warnings(self) -> tuple[str, ...]:
         """What prevents that the history is stored."""
-        return (f"the history is not stored: {self._trouble}",) if self._trouble else ()
+        if not self._trouble:
+            return ()
+        return (gettext_lazy("the history is not stored: {reason}", reason=self._trouble),)
 
     def series(self) -> tuple[Series, ...]:
         """Also those of the rules in force."""
@@ -219,7 +222,7 @@ class HistoryRecorder:
             except StorageTrouble as trouble:
                 if not self._trouble:
                     log.warning("the history is not stored, and is tried again each hour: %s", trouble)
-                self._trouble = str(trouble)
+                self._trouble = gettext_lazy("{trouble} ({fix})", trouble=trouble.message, fix=trouble.fix)
             else:
                 self._trouble = ""
 

@@ -7,7 +7,7 @@ from typing import Protocol
 from mesh.node_kind import NodeFacts
 from mesh.ports import PeerView
 from node.control.effective_policy import EffectivePolicy
-from node.control.rates import AT_CEILING_PERMILLE
+from node.control.rates import is_at_ceiling
 from node.control.reconciler import Reconciler
 from node.governance.allowance import Allowance, Bound
 from node.governance.rules import Ceiling, Quota, Rule, Share, ShareLimit, UsageAlert
@@ -178,7 +178,7 @@ def _pools_in_use(
 
 
 def _is_at(ceiling: Bound[Rates], rates: Rates) -> bool:
-    return _reaches(rates, ceiling.value, AT_CEILING_PERMILLE)
+    return is_at_ceiling(rates, ceiling.value)
 
 
 def _reaches(rates: Rates, most: Rates, permille: int) -> bool:

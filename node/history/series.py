@@ -66,6 +66,11 @@ BY_NAME = {each.name: each for each in SERIES}
 LINE_RATES = {"line_down": "line_rate_down", "line_up": "line_rate_up"}
 """What the line carries, for each series of its use."""
 
+OPEN_SERIES = frozenset(
+    {each for each in BY_NAME if each.startswith(("line_", "neighbours"))} | {"lifelines_held"}
+)
+"""What everybody may see where the settings open plots: how the line and the links are, and not how many people are there
+or what they may do."""
 
 RULES_MAX = 32
 """Rules with a series of their own, in the order of the file; the others have one together."""
