@@ -237,7 +237,7 @@ class GatewayRegistry:
     def _known(self, gateway_id: str) -> Gateway:
         gateway = self._gateways.get(gateway_id)
         if gateway is None:
-            raise NodeError("there is no such gateway", "look at the list: procomu gateways")
+            raise NodeError("there is no such gateway", "look at the list of gateways")
         return gateway
 
     def _free_name(self, name: str, gateway_id: str) -> str:

@@ -94,7 +94,7 @@ class GatewayPeople:
     """Reports with tokens that this node did not make."""
 
 
-class Admission(Protocol):
+class Admitting(Protocol):
     """`AdmissionService`, as far as it is needed here."""
 
     async def admit(
@@ -108,7 +108,7 @@ class GatewayService:
     def __init__(
         self,
         reconciler: Reconciler,
-        admission: Admission,
+        admission: Admitting,
         registry: GatewayRegistry,
         archive: StateArchive,
         clock: Clock,

@@ -82,7 +82,7 @@ class ReportedClient:
 
 @dataclass(frozen=True, slots=True)
 class WifidogReport:
-    """The counters of all clients of one gateway (apfree, `counters_v2`)."""
+    """The counters of all clients of one gateway (apfree, "counters_v2")."""
 
     called: str
     clients: tuple[ReportedClient, ...]
@@ -98,7 +98,7 @@ class WifidogCounters:
 
 @dataclass(frozen=True, slots=True)
 class WifidogLogin:
-    """A person whom the gateway sends to the welcome page."""
+    """A person, sent to the welcome page by the gateway."""
 
     kind: GatewayKind
     called: str

@@ -128,7 +128,7 @@ async def test_a_voucher_is_checked_when_the_gateway_names_the_device(at) -> Non
     assert verdict == at.service.reason(token)
 
 
-async def test_a_form_is_used_once_and_not_for_ever(at, app) -> None:
+async def test_a_form_is_used_once_and_not_without_end(at, app) -> None:
     gateway, token = await at.join()
     await at.run.loop.leave(ANA)
     assert "ended" == (await at.service.login(gateway, ANA, token)).reason
