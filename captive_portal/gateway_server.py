@@ -90,11 +90,13 @@ class GatewayServer:
         self._gateways, self._registry, self._backend = gateways, gateways.registry, backend
         self._listen_at, self._limits, self._clock = listen, limits, clock
         self._secret, self._boot, self._since_boot = secret, forms.boot_name(boot), since_boot
-        self._renderer = renderer
-        self._languages = LanguageChooser(each.language for each in renderer.translations.values())
+        self.renderer = renderer
+        self.languages = LanguageChooser(each.language for each in renderer.translations.values())
         self._checks = DeviceRateLimit(CHECKS_AT_ONCE, CHECKS_PER_S)
         self._asks = DeviceRateLimit(ASKS_AT_ONCE, ASKS_PER_S)
         self._forms = DeviceRateLimit(FORMS_AT_ONCE, FORMS_PER_S)
+        self.more_routes: list[web.RouteDef] = []
+        """Of other protocols on the same listener."""
         self._visits: dict[str, tuple[str, str]] = {}
         """By token: the gateway, and the query with which it sent the person here."""
 
@@ -132,20 +134,28 @@ class GatewayServer:
         """What gateways ask, and the pages of the people behind them."""
         routes = [web.get(path, partial(self._public_page, path, view)) for path, view in FOR_ALL.items()]
         routes.append(web.get("/", partial(self._public_page, "/", FOR_ALL["/network"])))
+        routes += self.more_routes
         routes.append(web.post("/gw/{id}/join", partial(self._known, self._join)))
         for prefix in PREFIXES:
             for slash in ("", "/"):
                 routes += self._routes_of(prefix, slash)
+        for slash in ("", "/"):
+            routes += self._spoken_routes("/gw/{gateway}/{id}", slash)
         return application(self, routes, HEADERS)
+
+    def _spoken_routes(self, base: str, slash: str) -> list[web.RouteDef]:
+        """What a gateway asks with its secret, which is the last part of `base`, or before a prefix."""
+        return [
+            web.get(f"{base}/ping{slash}", partial(self._spoken, self._ping)),
+            web.get(f"{base}/auth{slash}", partial(self._spoken, self._auth)),
+            web.post(f"{base}/auth{slash}", partial(self._spoken, self._counters)),
+        ]
 
     def _routes_of(self, prefix: str, slash: str) -> list[web.RouteDef]:
         own, plain = f"/gw/{{id}}{prefix}", prefix
-        spoken = partial(self._spoken, self._auth)
         pages = {"login": self._login, "portal": self._portal} | dict.fromkeys(MESSAGES, self._message)
         return [
-            web.get(f"{own}/ping{slash}", partial(self._spoken, self._ping)),
-            web.get(f"{own}/auth{slash}", spoken),
-            web.post(f"{own}/auth{slash}", partial(self._spoken, self._counters)),
+            *self._spoken_routes(own, slash),
             *(web.get(f"{own}/{name}{slash}", partial(self._known, page)) for name, page in pages.items()),
             web.get(f"{plain}/ping{slash}", self._ask),
             web.get(f"{plain}/auth{slash}", self._ask),
@@ -158,7 +168,7 @@ class GatewayServer:
         """With the secret of an accepted gateway. Without it nothing is said, and everything gets the same response."""
         address = _address_of(request)
         gateway = self._registry.find(request.match_info["id"], address)
-        if gateway is None:
+        if gateway is None or request.match_info.get("gateway", gateway.id) != gateway.id:
             return _nothing()
         if not self._checks.take(gateway.id, self._clock()):
             return _reply(auth_reply(AuthCode.ERROR, "too many requests"))
@@ -238,12 +248,16 @@ class GatewayServer:
 
     # --- pages of people ------------------------------------------------------------------------
 
-    async def _known(self, handle: Showing, request: web.Request) -> web.Response:
-        """Pages are under the id of a gateway, which is no secret; under its secret too, for routers with one path only."""
-        name, address = request.match_info["id"], _address_of(request)
+    def known(self, name: str, address: str) -> Gateway | None:
+        """The accepted gateway with this id, which is no secret, or this secret, if it may speak from this address."""
         gateway = self._registry.get(name)
         if gateway is None or gateway.phase != "accepted" or not gateway.may_speak_from(address):
-            gateway = self._registry.find(name, address)
+            return self._registry.find(name, address)
+        return gateway
+
+    async def _known(self, handle: Showing, request: web.Request) -> web.Response:
+        """Pages are under the id of a gateway, which is no secret; under its secret too, for routers with one path only."""
+        gateway = self.known(request.match_info["id"], _address_of(request))
         context = self._context(request)
         if gateway is None:
             return self._page(GatewayUnknown(context.place()), 403)
@@ -279,7 +293,7 @@ class GatewayServer:
         code = form.get("code", "")
         show = partial(gateway_welcome, context, gateway, address, form["gateway"], code=code)
         shown = partial(self._page, form_to=_origin_of(login))
-        judged = self._tokens().judge(forms.JOIN, form_device(gateway, address), form["token"])
+        judged = self.form_tokens().judge(forms.JOIN, form_device(gateway, address), form["token"])
         if judged != "good":
             return shown(show(word="old" if judged == "old" else "stale"), 409)
         if form["terms"] != context.community.terms_version:
@@ -345,7 +359,8 @@ class GatewayServer:
 
     # --- the client and its responses ---
 
-    def _tokens(self) -> forms.Tokens:
+    def form_tokens(self) -> forms.Tokens:
+        """Signs and checks forms now."""
         return forms.Tokens(self._secret, self._boot, self._since_boot() // 60_000)
 
     def _context(self, request: web.Request, path: str = "") -> RequestContext:
@@ -354,12 +369,12 @@ class GatewayServer:
             self._backend,
             None,
             self._backend.community(),
-            self._tokens(),
-            self._languages,
+            self.form_tokens(),
+            self.languages,
             request.headers.get("Accept-Language", ""),
             path or _own_path(request),
             forms.read_query(query) if path else _language_of(query),
-            self._renderer.translations_for,
+            self.renderer.translations_for,
         )
 
     def _page(
@@ -372,13 +387,13 @@ class GatewayServer:
     ) -> web.Response:
         """`form_to`: origin to which a form of the page may lead, after this server."""
         place = page.place
-        policy = self._renderer.content_security_policy(place.style)
+        policy = self.renderer.content_security_policy(place.style)
         if form_to:
             policy = policy.replace("form-action 'self'", f"form-action 'self' {form_to}")
         headers = dict(page_fields(place.lang, policy))
         if retry_s:
             headers["Retry-After"] = str(retry_s)
-        return web.Response(status=status, headers=headers, body=self._renderer.render(page, place.lang))
+        return web.Response(status=status, headers=headers, body=self.renderer.render(page, place.lang))
 
 
 def _pinging(fields: Mapping[str, str]) -> tuple[GatewayKind, str]:

@@ -48,7 +48,7 @@ class GatewayNode:
 
     def paths(self, gateway: Gateway) -> tuple[str, str, str]:
         secret = self.registry.secret(gateway)
-        return f"/gw/{gateway.id}/", f"/gw/{secret}/ping/", f"/gw/{secret}/auth/"
+        return f"/gw/{gateway.id}/", f"/gw/{gateway.id}/{secret}/ping/", f"/gw/{gateway.id}/{secret}/auth/"
 
     async def browse(
         self, target: str, language: str = "en", form: dict[str, str] | None = None, headers: str = ""
