@@ -213,9 +213,12 @@ class GatewayService:
                 self._note(gateway, people, self._account(mac), NO_USAGE)
         return verdict
 
-    def book(self, gateway: Gateway, mac: MacAddress, reported: ReportedCounters) -> Usage:
-        """Books cumulative counters of a device whose token was right. Returns what was added."""
-        people, key = self.people(gateway), device_key(self._key, gateway, mac)
+    def book(
+        self, gateway: Gateway, mac: MacAddress, reported: ReportedCounters, *, session: str = ""
+    ) -> Usage:
+        """Books cumulative counters of a device whose token was right. Returns what was added. `session` names what the
+        gateway counts from zero, where that is not the device for all time."""
+        people, key = self.people(gateway), session or device_key(self._key, gateway, mac)
         before = people.counters.pop(key, ClientCounters())
         now, run = self._clock.monotonic(), self.registry.contact(gateway).run
         counted = count_report(before, reported, run=run, now=now)
@@ -255,6 +258,10 @@ class GatewayService:
         """The gateway at which the device passed last."""
         found = [(people.devices[mac], key) for key, people in self._people.items() if mac in people.devices]
         return self.registry.get(max(found)[1]) if found else None
+
+    def here(self, gateway: Gateway, mac: MacAddress) -> None:
+        """The device is behind the gateway."""
+        self._here(self.people(gateway), mac)
 
     def _here(self, people: GatewayPeople, mac: MacAddress) -> None:
         people.devices.pop(mac, None)
