@@ -21,6 +21,7 @@ from node.app.admin_people import AdminPeopleService
 from node.app.admin_sessions import ADMIN, Signed
 from node.app.admin_signing import AdminSigningService
 from node.app.admin_vouchers import AdminVouchersService
+from node.app.alert_service import AlertService
 from node.app.ladder_cases import LadderCaseService
 from node.app.metrics_token import MetricsToken
 from node.app.observed_counts import ObservedCounts
@@ -157,6 +158,7 @@ class AdminService:
         languages: Callable[[], Mapping[str, str]],
         graph: Callable[[], NodeGraph],
         history: HistoryReader,
+        alerts: AlertService,
         fingerprint: Callable[[], str],
         read_intervals: ReadIntervals,
         community: CommunityService,
@@ -175,6 +177,7 @@ class AdminService:
             AdminHistoryService(history, config.admin),
             shared_files,
         )
+        self.alerts = alerts
         self.meanings = RuleMeanings(adoption.version_text)
         self._hashing, self._previewing, self._read_intervals = asyncio.Lock(), asyncio.Lock(), read_intervals
         self._portal_url, self._languages = portal_url, languages
@@ -255,7 +258,9 @@ class AdminService:
         return f"http://{f'[{address}]' if ':' in address else address}:{admin.port}"
 
     def overview(self, translator: Translator = ENGLISH) -> Overview:
-        return self.status_snapshot.overview(translator)
+        """Without the warnings that an alert covers, which `alerts` has."""
+        covered = {each.alert.covers for each in self.alerts.raised()}
+        return self.status_snapshot.overview(translator, covered)
 
     async def acknowledge_losses(self) -> None:
         """An admin has read which data the database lost."""
