@@ -3,6 +3,7 @@
 import json
 import os
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from functools import partial
 from pathlib import Path
 
@@ -58,5 +59,6 @@ def append_whole(descriptor: int, line: bytes) -> None:
             content = content[os.write(descriptor, content) :]
         os.fsync(descriptor)
     except OSError:
-        os.ftruncate(descriptor, size)
+        with suppress(OSError):
+            os.ftruncate(descriptor, size)
         raise

@@ -92,6 +92,15 @@ class MailWay:
         else:
             connected = smtplib.SMTP(local_hostname=own_name, timeout=step_s)
         self._connection = connected
+        try:
+            self._greet(connected)
+        except BaseException:
+            connected.close()
+            raise
+        return connected
+
+    def _greet(self, connected: smtplib.SMTP) -> None:
+        relay = self._relay
         # Its name is what the certificate is compared with.
         connected._host = relay.server  # type: ignore[attr-defined]  # noqa: SLF001
         code, said = connected.connect(relay.server, relay.port)
@@ -99,7 +108,6 @@ class MailWay:
             raise smtplib.SMTPConnectError(code, said)
         if relay.security == "starttls":
             connected.starttls(context=self._context())
-        return connected
 
     def _log_in(self, relay: smtplib.SMTP) -> None:
         if self._relay.user and self._relay.password_file is not None:
