@@ -23,7 +23,7 @@ class AlertFile:
 
     async def send(self, message: AlertMessage) -> None:
         line = json.dumps(self._document(message), ensure_ascii=False).encode() + b"\n"
-        await in_own_thread(partial(self._append, line), "file of alerts")
+        await in_own_thread(partial(self._append, line), "alerts to a file")
 
     def _append(self, line: bytes) -> None:
         try:

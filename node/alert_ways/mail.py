@@ -27,7 +27,7 @@ _FIX = "see whether mail_server, mail_port and mail_security in [alerts] of node
 
 @dataclass(frozen=True, slots=True)
 class MailRelay:
-    """Where mail is handed in, from whom it comes, and who gets it."""
+    """Where mail is handed in, its sender and its recipients."""
 
     server: str
     port: int

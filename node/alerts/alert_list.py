@@ -49,6 +49,10 @@ class Alert:
     name: AlertName
     title: LazyText
     fix: LazyText
+    when: str
+    """When it is true, for the reference."""
+    until: str
+    """When it is not."""
     raise_after: Milliseconds
     """How long it must have been so, before anybody is told."""
     clear_after: Milliseconds
@@ -68,6 +72,8 @@ ALERTS: tuple[Alert, ...] = (
         gettext_lazy(
             "Look at the modem and ask the provider. Local services go on; nothing on the node helps."
         ),
+        "no resolver beyond the line answers",
+        "one answers",
         Milliseconds(5 * _MINUTE),
         Milliseconds(2 * _MINUTE),
         is_urgent=True,
@@ -81,6 +87,8 @@ ALERTS: tuple[Alert, ...] = (
             "It was full on three of the last seven evenings. Compare the plots on the page History: the assembly may want "
             "other rules or a faster line."
         ),
+        f"an hour of the evening was full on {FULL_EVENINGS} of the last {EVENINGS} days",
+        f"on {FINE_EVENINGS} of them",
         Milliseconds(0),
         Milliseconds(0),
     ),
@@ -90,6 +98,8 @@ ALERTS: tuple[Alert, ...] = (
         gettext_lazy(
             "See whether it has power, and whether its antenna moved. The page “Nodes of the community” shows its links."
         ),
+        "another node of the community is offline",
+        "it is online",
         Milliseconds(15 * _MINUTE),
         Milliseconds(5 * _MINUTE),
         rule="ProcomuNodesMissing",
@@ -98,6 +108,8 @@ ALERTS: tuple[Alert, ...] = (
         "disk_low",
         gettext_lazy("The disk of the node is almost full"),
         gettext_lazy("Less than 5 % is free. Make room: when it is full, usage is counted in memory only."),
+        f"less than {DISK_LOW_PERMILLE // 10} % of the data folder's disk is free",
+        f"{DISK_FINE_PERMILLE // 10} % are free",
         Milliseconds(15 * _MINUTE),
         Milliseconds(15 * _MINUTE),
         is_urgent=True,
@@ -107,6 +119,8 @@ ALERTS: tuple[Alert, ...] = (
         "clock_unknown",
         gettext_lazy("The node does not know the time"),
         gettext_lazy("Limits with times are paused. Let the node reach a time server, or set its clock."),
+        "the node does not know the time",
+        "it knows it",
         Milliseconds(15 * _MINUTE),
         Milliseconds(_MINUTE),
         rule="ProcomuClockUnknown",
@@ -118,6 +132,8 @@ ALERTS: tuple[Alert, ...] = (
         gettext_lazy(
             "Somebody or something set it by more than five minutes. Compare it with another clock."
         ),
+        f"a synchronized clock was set by {CLOCK_JUMP_S // 60} minutes or more",
+        "it was not set again",
         Milliseconds(0),
         Milliseconds(_HOUR),
     ),
@@ -125,6 +141,8 @@ ALERTS: tuple[Alert, ...] = (
         "backup_old",
         gettext_lazy("No backup has been made for 30 days"),
         gettext_lazy("Make one on the page Backups, and keep it somewhere else."),
+        f"there is a recovery key, and for {BACKUP_OLD_S // DAY_S} days no backup",
+        "one is made",
         Milliseconds(_HOUR),
         Milliseconds(0),
         rule="ProcomuBackupOld",
@@ -133,6 +151,8 @@ ALERTS: tuple[Alert, ...] = (
         "lifelines_not_kept",
         gettext_lazy("The line is too slow for everybody’s lifeline"),
         gettext_lazy("Lower the lifeline in [charter], or find a faster line."),
+        "the line carries less than all lifelines together",
+        "it carries them",
         Milliseconds(15 * _MINUTE),
         Milliseconds(15 * _MINUTE),
         is_urgent=True,
@@ -143,6 +163,8 @@ ALERTS: tuple[Alert, ...] = (
         "floors_not_kept",
         gettext_lazy("The line is too slow for the floors that the rules promise"),
         gettext_lazy("Lower the floors in the rules, or find a faster line."),
+        "the line carries less than all floors together",
+        "it carries them",
         Milliseconds(15 * _MINUTE),
         Milliseconds(15 * _MINUTE),
         is_urgent=True,
@@ -153,6 +175,8 @@ ALERTS: tuple[Alert, ...] = (
         "battery_low",
         gettext_lazy("The battery of the node is low"),
         gettext_lazy("Less than 30 % is left. See whether the panel or the mains charge it."),
+        f"less than {BATTERY_LOW_PERMILLE // 10} % are left",
+        f"{BATTERY_FINE_PERMILLE // 10} % are left",
         Milliseconds(10 * _MINUTE),
         Milliseconds(10 * _MINUTE),
         is_urgent=True,
@@ -162,6 +186,8 @@ ALERTS: tuple[Alert, ...] = (
         "certificate_ends",
         gettext_lazy("The portal’s certificate ends within two weeks"),
         gettext_lazy("It was not renewed. See the log of the ACME client."),
+        f"the portal's certificate ends within {CERTIFICATE_ENDS_S // DAY_S} days",
+        "it was renewed",
         Milliseconds(_HOUR),
         Milliseconds(0),
         rule="ProcomuCertificateEnds",

@@ -33,7 +33,7 @@ class AlertMessage:
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
+class MessageOrigin:
     """Where messages come from, and how they are written."""
 
     community: str
@@ -49,18 +49,18 @@ def title_of(alert: Alert, subject_name: str) -> LazyText:
     return gettext_lazy("{what}: {node}", what=alert.title, node=subject_name)
 
 
-def change_message(change: AlertChange, place: Place, id_: str) -> AlertMessage:
+def change_message(change: AlertChange, origin: MessageOrigin, id_: str) -> AlertMessage:
     """One alert that was raised or is over."""
-    alert, words = BY_NAME[change.name], place.words
+    alert, words = BY_NAME[change.name], origin.words
     title = translate(title_of(alert, change.subject_name), words)
     if not change.is_raised:
         title = words.gettext("Over: {what}").format(what=title)
-    lines = [f"{title}.", *_times(change, place)]
+    lines = [f"{title}.", *_times(change, origin)]
     if change.is_raised:
         lines.append(translate(alert.fix, words))
     return AlertMessage(
         id=id_,
-        subject=_subject(place, title),
+        subject=_subject(origin, title),
         text="\n".join(lines)[:TEXT_CHARS_MAX],
         kind="raised" if change.is_raised else "cleared",
         name=change.name,
@@ -74,14 +74,14 @@ def change_message(change: AlertChange, place: Place, id_: str) -> AlertMessage:
 def digest_message(
     changes: Iterable[AlertChange],
     states: Mapping[AlertKey, AlertState],
-    place: Place,
+    origin: MessageOrigin,
     *,
     id_: str,
     now_s: int,
 ) -> AlertMessage:
     """What has changed since the digest before, and what is still so."""
-    words = place.words
-    lines = [_line(each, place) for each in changes]
+    words = origin.words
+    lines = [_line(each, origin) for each in changes]
     still = [
         f"- {translate(title_of(BY_NAME[name], state.subject_name), words)}. {translate(BY_NAME[name].fix, words)}"
         for (name, _), state in sorted(states.items())
@@ -94,26 +94,26 @@ def digest_message(
         text.append(words.gettext("Nothing needs attention now."))
     return AlertMessage(
         id=id_,
-        subject=_subject(place, words.gettext("What happened at the node")),
+        subject=_subject(origin, words.gettext("What happened at the node")),
         text="\n".join(text)[:TEXT_CHARS_MAX],
         kind="digest",
         at_s=now_s,
     )
 
 
-def trial_message(place: Place, id_: str, now_s: int | None) -> AlertMessage:
+def trial_message(origin: MessageOrigin, id_: str, now_s: int | None) -> AlertMessage:
     """Says that messages arrive."""
-    words = place.words
+    words = origin.words
     return AlertMessage(
         id=id_,
-        subject=_subject(place, words.gettext("A test")),
+        subject=_subject(origin, words.gettext("A test")),
         text=words.gettext("This is a test: alerts of this node arrive here."),
         kind="test",
         at_s=now_s,
     )
 
 
-def document_of(message: AlertMessage, place: Place) -> dict[str, object]:
+def document_of(message: AlertMessage, origin: MessageOrigin) -> dict[str, object]:
     """For programs."""
     return {
         "id": message.id,
@@ -121,39 +121,39 @@ def document_of(message: AlertMessage, place: Place) -> dict[str, object]:
         "alert": message.name,
         "about_node": message.node,
         "urgent": message.is_urgent,
-        "at": _iso(message.at_s, place.zone),
-        "since": _iso(message.since_s, place.zone),
-        "community": place.community,
-        "node": place.node,
+        "at": _iso(message.at_s, origin.zone),
+        "since": _iso(message.since_s, origin.zone),
+        "community": origin.community,
+        "node": origin.node,
         "subject": message.subject,
         "text": message.text,
     }
 
 
-def moment_words(at_s: int, place: Place) -> str:
+def moment_words(at_s: int, origin: MessageOrigin) -> str:
     """``30 November 2026, 18:20``."""
-    at = datetime.fromtimestamp(at_s, place.zone)
-    return place.words.gettext("%(day)s, %(time)s") % {
-        "day": day_words(at.date(), place.words),
+    at = datetime.fromtimestamp(at_s, origin.zone)
+    return origin.words.gettext("%(day)s, %(time)s") % {
+        "day": day_words(at.date(), origin.words),
         "time": f"{at:%H:%M}",
     }
 
 
-def _times(change: AlertChange, place: Place) -> Iterable[str]:
-    words = place.words
+def _times(change: AlertChange, origin: MessageOrigin) -> Iterable[str]:
+    words = origin.words
     if change.since_s is not None:
-        yield words.gettext("Since: {time}").format(time=moment_words(change.since_s, place))
+        yield words.gettext("Since: {time}").format(time=moment_words(change.since_s, origin))
     if not change.is_raised and change.at_s is not None:
-        yield words.gettext("Until: {time}").format(time=moment_words(change.at_s, place))
+        yield words.gettext("Until: {time}").format(time=moment_words(change.at_s, origin))
 
 
-def _line(change: AlertChange, place: Place) -> str:
-    title = translate(title_of(BY_NAME[change.name], change.subject_name), place.words)
+def _line(change: AlertChange, origin: MessageOrigin) -> str:
+    title = translate(title_of(BY_NAME[change.name], change.subject_name), origin.words)
     if not change.is_raised:
-        title = place.words.gettext("Over: {what}").format(what=title)
+        title = origin.words.gettext("Over: {what}").format(what=title)
     if change.at_s is None:
         return f"- {title}"
-    return f"- {moment_words(change.at_s, place)}: {title}"
+    return f"- {moment_words(change.at_s, origin)}: {title}"
 
 
 def _short(lines: list[str], words: Translator) -> list[str]:
@@ -164,8 +164,8 @@ def _short(lines: list[str], words: Translator) -> list[str]:
     return [*lines[:DIGEST_LINES_MAX], more]
 
 
-def _subject(place: Place, title: str) -> str:
-    return " ".join(f"[{place.community}, {place.node}] {title}".split())
+def _subject(origin: MessageOrigin, title: str) -> str:
+    return " ".join(f"[{origin.community}, {origin.node}] {title}".split())
 
 
 def _iso(at_s: int | None, zone: tzinfo) -> str | None:

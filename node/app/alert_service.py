@@ -13,7 +13,14 @@ from datetime import datetime, tzinfo
 from node.alerts.alert_list import BY_NAME, Alert
 from node.alerts.clock_jump import ClockReading, jump_s
 from node.alerts.digest import DigestState, is_due
-from node.alerts.message import AlertMessage, Place, change_message, digest_message, title_of, trial_message
+from node.alerts.message import (
+    AlertMessage,
+    MessageOrigin,
+    change_message,
+    digest_message,
+    title_of,
+    trial_message,
+)
 from node.alerts.outbox import WayName, pause_s, ways_for
 from node.alerts.readings import AlertReadings, verdicts
 from node.alerts.states import AlertChange, step
@@ -68,13 +75,13 @@ class AlertService:
         read: Callable[[], Awaitable[AlertReadings]],
         ways: Mapping[WayName, AlertWay],
         outages: OutageNotes,
-        place: Callable[[], Place],
+        origin: Callable[[], MessageOrigin],
         digest_minute: int | None,
         random: Callable[[int], bytes],
         look_every_s: float = LOOK_EVERY_S,
     ) -> None:
         """`digest_minute` of the day, None for no digest. `random` returns so many random bytes."""
-        self._archive, self._clock, self._read, self._place = archive, clock, read, place
+        self._archive, self._clock, self._read, self._origin = archive, clock, read, origin
         self._ways, self._digest_minute, self._random = ways, digest_minute, random
         self._look_every_s, self.outages = look_every_s, outages
         self._health: dict[WayName, WayHealth] = {way: WayHealth() for way in ways}
@@ -96,7 +103,7 @@ class AlertService:
 
     def raised(self) -> tuple[RaisedAlert, ...]:
         """In the order of the list, urgent ones first."""
-        zone = self._place().zone
+        zone = self._origin().zone
         found = [
             RaisedAlert(
                 BY_NAME[name], title_of(BY_NAME[name], state.subject_name), node, _at(state.since_s, zone)
@@ -137,7 +144,7 @@ class AlertService:
             )
         try:
             async with asyncio.timeout(SEND_S):
-                await found.send(trial_message(self._place(), self._new_id(), self._now_s()))
+                await found.send(trial_message(self._origin(), self._new_id(), self._now_s()))
         except TimeoutError as error:
             raise NodeError(
                 f"{way} did not answer within {SEND_S:g} s", "see whether its server is there"
@@ -178,7 +185,7 @@ class AlertService:
     def _tell(self, changes: tuple[AlertChange, ...]) -> None:
         for change in changes:
             log.warning("alert %s %s", change.name, "is raised" if change.is_raised else "is over")
-            self._put(change_message(change, self._place(), self._new_id()))
+            self._put(change_message(change, self._origin(), self._new_id()))
         if changes and self._digest_minute is not None:
             self._kept = replace(self._kept, digest=self._kept.digest.with_changes(changes))
 
@@ -189,8 +196,8 @@ class AlertService:
         if now_s is None or local is None or not is_due(digest, local, self._digest_minute):
             return False
         if digest.changes:
-            place, states = self._place(), self._kept.states
-            self._put(digest_message(digest.changes, states, place, id_=self._new_id(), now_s=now_s))
+            origin, states = self._origin(), self._kept.states
+            self._put(digest_message(digest.changes, states, origin, id_=self._new_id(), now_s=now_s))
         self._kept = replace(self._kept, digest=DigestState(local.date().isoformat()))
         return bool(digest.changes)
 

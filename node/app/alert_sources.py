@@ -5,7 +5,7 @@ from datetime import datetime, tzinfo
 from typing import Protocol
 
 from node.alerts.alert_list import DAY_S, EVENINGS
-from node.alerts.message import AlertMessage, Place, document_of
+from node.alerts.message import AlertMessage, MessageOrigin, document_of
 from node.alerts.outbox import WayName
 from node.alerts.readings import AlertReadings
 from node.alerts.way import AlertWay
@@ -123,9 +123,9 @@ def node_alerts(
 ) -> AlertService:
     """The alerts of one node. `ways` makes the ways out that the settings name; `translations` finds a language."""
 
-    def place() -> Place:
+    def origin() -> MessageOrigin:
         words = translations(config.portal.language)
-        return Place(config.community.name, config.node.name, words, sources.zone)
+        return MessageOrigin(config.community.name, config.node.name, words, sources.zone)
 
     def tell(note: OutageNote | None) -> None:
         app.outage_note = ("", None) if note is None else (note.known_to, note.until)
@@ -134,9 +134,9 @@ def node_alerts(
         archive,
         clock,
         read=sources.read,
-        ways=ways(config.alerts, lambda message: document_of(message, place())),
+        ways=ways(config.alerts, lambda message: document_of(message, origin())),
         outages=OutageNotes(archive, clock, lambda: app.community().outage, tell),
-        place=place,
+        origin=origin,
         digest_minute=config.alerts.digest,
         random=random,
     )

@@ -159,7 +159,7 @@ class Outage:
     since: datetime | None
     """None while the clock is not synchronized."""
     known_to: str = ""
-    """Who knows about it, as an admin wrote; empty if nobody wrote it."""
+    """Those who know about it, as an admin wrote; empty if nobody wrote it."""
     until: datetime | None = None
     """Until when an admin expects it to last; None if that is not known."""
 

@@ -20,7 +20,7 @@ ALERT_SETTINGS: tuple[Setting, ...] = (
         "mail_to",
         MAIL_ADDRESSES,
         "[]",
-        "Who gets alerts by mail. Empty: nobody.",
+        "Addresses that get alerts by mail. Empty: none.",
         example='["ana@vall.example"]',
     ),
     may(

@@ -8,7 +8,7 @@ from contextlib import asynccontextmanager
 from datetime import UTC
 from typing import Any
 
-from node.alerts.message import AlertMessage, Place, document_of
+from node.alerts.message import AlertMessage, MessageOrigin, document_of
 from node.alerts.outbox import WayName
 from node.alerts.readings import AlertReadings
 from node.alerts.way import AlertWay
@@ -21,7 +21,7 @@ from tests.fakes.repository import FakeArchive, FakeClock, FakeRepository
 
 LOOK_MS = 15_000
 """That pass with each look."""
-PLACE = Place("Vall", "library", ENGLISH, UTC)
+ORIGIN = MessageOrigin("Vall", "library", ENGLISH, UTC)
 
 
 class FakeWay:
@@ -69,7 +69,7 @@ class AlertNode:
             read=read,
             ways=self.ways if ways is None else ways,
             outages=OutageNotes(self.archive, self.clock, lambda: self.outage, self.told.append),
-            place=lambda: PLACE,
+            origin=lambda: ORIGIN,
             digest_minute=self.digest_minute,
             random=secrets.token_bytes,
             look_every_s=look_every_s,
@@ -104,4 +104,4 @@ async def until(holds: Callable[[], bool], limit_s: float = 5.0) -> None:
 
 
 def document(message: AlertMessage) -> Mapping[str, object]:
-    return document_of(message, PLACE)
+    return document_of(message, ORIGIN)

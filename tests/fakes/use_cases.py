@@ -33,7 +33,7 @@ from node.accounts.notices import Notice
 from node.accounts.terms import Terms, TermsText
 from node.accounts.voucher_store import IssueResult
 from node.accounts.vouchers import Batch
-from node.alerts.message import Place
+from node.alerts.message import MessageOrigin
 from node.alerts.readings import AlertReadings
 from node.app.account import AccountService
 from node.app.admin import AdminService
@@ -289,14 +289,14 @@ class UseCases:
 
         archive, clock = self.node.archive, self.node.clock
         outages = OutageNotes(archive, clock, lambda: self.portal.community().outage, tell)
-        place = Place("Vall", "library", ENGLISH, UTC)
+        origin = MessageOrigin("Vall", "library", ENGLISH, UTC)
         return AlertService(
             archive,
             clock,
             read=nothing_read,
             ways={},
             outages=outages,
-            place=lambda: place,
+            origin=lambda: origin,
             digest_minute=None,
             random=secrets.token_bytes,
         )
