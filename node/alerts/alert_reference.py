@@ -31,7 +31,7 @@ no backup. Restart the node after a change of its settings; `procomu alerts test
 
 A server that does not answer delays nothing else. Messages wait, up to 50 for each way, also over restarts, and are
 tried again after 10 seconds, 30 seconds, 1, 5 and 15 minutes, and then each hour. After a crash a message can come
-twice, with the same id: it is the Message-ID of a mail, the transaction of Matrix, and `id` of the JSON.
+twice, with the same id: it is the Message-ID of a mail, the transaction of Matrix, and the id in the JSON.
 
 - Mail: `mail_security` is `starttls` or `tls`, and the relay's certificate is verified.
 - Matrix: the user of the token must have joined the room, and the room must not be encrypted.
@@ -41,7 +41,7 @@ twice, with the same id: it is the Message-ID of a mail, the transaction of Matr
 - File: a line of JSON for each. With a megabyte it gets the ending `.1`, and another one begins. Name a file in a
   folder that the node can write, such as its data folder.
 
-The JSON has `id`, `kind` (`raised`, `cleared` or `test`), `alert`, `about_node` (id of another node, or empty),
+The JSON has its id, `kind` (`raised`, `cleared` or `test`), `alert`, `about_node` (id of another node, or empty),
 `urgent`, `at`, `since`, `community`, `node`, `subject` and `text`.
 """
 
