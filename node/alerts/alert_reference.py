@@ -41,7 +41,7 @@ twice, with the same id: it is the Message-ID of a mail, the transaction of Matr
 - File: a line of JSON for each. With a megabyte it gets the ending `.1`, and another one begins. Name a file in a
   folder that the node can write, such as its data folder.
 
-The JSON has its id, `kind` (`raised`, `cleared` or `test`), `alert`, `about_node` (id of another node, or empty),
+The JSON has its id, `kind` (`raised`, `cleared` or `test`), `alert`, `about_node` (empty for the sender),
 `urgent`, `at`, `since`, `community`, `node`, `subject` and `text`.
 """
 
