@@ -122,6 +122,8 @@ class GatewayService:
         self._people: dict[str, GatewayPeople] = {}
         self._pending: dict[str, PendingLogin] = {}
         self._reasons: dict[str, GatewayVerdict] = {}
+        self._devices: dict[str, tuple[str, MacAddress]] = {}
+        """By token: the gateway, and the device that it named."""
         self.recalled = False
         registry.on_drop = self._dropped
 
@@ -173,6 +175,7 @@ class GatewayService:
             if not isinstance(done, Admitted):
                 return self._told(token, GatewayVerdict("refused", done))
         verdict = self._told(token, self.verdict(mac))
+        self._named(gateway, mac, token)
         if verdict.may_pass:
             people, key = self.people(gateway), device_key(self._key, gateway, mac)
             now = self._clock.monotonic()
@@ -194,6 +197,7 @@ class GatewayService:
             return UNKNOWN_CLIENT
         self.book(gateway, mac, reported)
         verdict = self._told(token, self.verdict(mac))
+        self._named(gateway, mac, token)
         if verdict.may_pass:
             self._here(people, mac)
         else:
@@ -213,9 +217,12 @@ class GatewayService:
                 self._note(gateway, people, self._account(mac), NO_USAGE)
         return verdict
 
-    def book(self, gateway: Gateway, mac: MacAddress, reported: ReportedCounters) -> Usage:
-        """Books cumulative counters of a device whose token was right. Returns what was added."""
-        people, key = self.people(gateway), device_key(self._key, gateway, mac)
+    def book(
+        self, gateway: Gateway, mac: MacAddress, reported: ReportedCounters, *, session: str = ""
+    ) -> Usage:
+        """Books cumulative counters of a device whose token was right. Returns what was added. `session` names what the
+        gateway counts from zero, where that is not the device for all time."""
+        people, key = self.people(gateway), session or device_key(self._key, gateway, mac)
         before = people.counters.pop(key, ClientCounters())
         now, run = self._clock.monotonic(), self.registry.contact(gateway).run
         counted = count_report(before, reported, run=run, now=now)
@@ -247,6 +254,11 @@ class GatewayService:
         """Why the device with this token was last turned away, for its next page."""
         return self._reasons.get(token)
 
+    def device_of(self, gateway: Gateway, token: str) -> MacAddress | None:
+        """The device that this gateway named with the token."""
+        known = self._devices.get(token)
+        return known[1] if known is not None and known[0] == gateway.id else None
+
     def people(self, gateway: Gateway) -> GatewayPeople:
         """What is counted at the gateway."""
         return self._people.setdefault(gateway.id, GatewayPeople())
@@ -255,6 +267,10 @@ class GatewayService:
         """The gateway at which the device passed last."""
         found = [(people.devices[mac], key) for key, people in self._people.items() if mac in people.devices]
         return self.registry.get(max(found)[1]) if found else None
+
+    def here(self, gateway: Gateway, mac: MacAddress) -> None:
+        """The device is behind the gateway."""
+        self._here(self.people(gateway), mac)
 
     def _here(self, people: GatewayPeople, mac: MacAddress) -> None:
         people.devices.pop(mac, None)
@@ -270,6 +286,12 @@ class GatewayService:
             if len(self._reasons) > REASONS_MAX:
                 del self._reasons[next(iter(self._reasons))]
         return verdict
+
+    def _named(self, gateway: Gateway, mac: MacAddress, token: str) -> None:
+        self._devices.pop(token, None)
+        self._devices[token] = gateway.id, mac
+        if len(self._devices) > REASONS_MAX:
+            del self._devices[next(iter(self._devices))]
 
     def _account(self, mac: MacAddress) -> AccountId:
         entry = self._table.session_entries.get(mac)

@@ -1,8 +1,8 @@
 """The requests of authmon, with which an openNDS router of the levels 3 and 4 asks its FAS who may pass.
 
 Nothing in the protocol authenticates authmon: everybody behind the router knows the address and the hash. So what comes
-is believed only as far as it can be checked (`DeauthedClient.is_of`), and the queue fills again from the person's own
-waiting page.
+is believed only as far as it can be checked (`DeauthedClient.hid` and the device's mark in `custom`), and the queue fills
+again from the person's own waiting page.
 """
 
 import base64
@@ -12,6 +12,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal
+from urllib.parse import unquote
 
 from node.gateways.opennds_grant import GatewayLimits, authmon_entry
 
@@ -54,10 +55,13 @@ class DeauthedClient:
     session_start: int | None
     session_end: int | None
     token: str
+    custom: str
+    """What this node gave with the client, in base64."""
 
-    def is_of(self, hid: str) -> bool:
-        """Whether this tells of the client with `hid`: only the router and the client itself know the token."""
-        return bool(self.token) and hashlib.sha256(self.token.encode()).hexdigest() == hid
+    @property
+    def hid(self) -> str:
+        """Of the client: only the router and the client itself know the token that gives it."""
+        return hashlib.sha256(self.token.encode()).hexdigest()
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,6 +105,7 @@ class AuthmonRequest:
             session_start=_count(items, "session_start"),
             session_end=_count(items, "session_end"),
             token=token,
+            custom=unquote(items.get("custom", "")),
         )
 
 

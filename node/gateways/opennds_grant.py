@@ -14,7 +14,9 @@ CUSTOM_CHARACTERS_MAX = 256
 _RETURN_HASH = re.compile(r"[0-9a-f]{64}")
 _BASE64 = re.compile(r"[0-9A-Za-z+/]*={0,2}")
 _ENTRY = re.compile(r"[0-9a-f]{64}(%20\d{1,10}){5}%20([0-9A-Za-z]|%2B|%2F|%3D)*%20")
-_MARK = "procomu"
+CUSTOM_MARK = "procomu"
+CUSTOM_WORDS = {3: 1, 9: 6}
+"""Number of words in a custom text (levels 3 and 4; 0 to 2), and where the two words of the device's mark begin."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,21 +74,32 @@ def gateway_limits(
     )
 
 
-def sealed_custom(limits: GatewayLimits, hid: str, key: FasKey) -> str:
-    """The limits for `custombinauth.sh` of the levels 1 and 2, in base64. They pass through the person's browser: the
-    hash with the router's key at the end shows that nobody changed them, or took those of another client."""
-    numbers = " ".join(map(str, limits.numbers))
-    seal = hashlib.sha256(f"{_MARK} {numbers} {hid} {key.characters}".encode()).hexdigest()
-    return base64.b64encode(f"{_MARK} {numbers} {seal}".encode()).decode("ascii")
+def sealed_custom(limits: GatewayLimits, mark: tuple[str, str], hid: str, key: FasKey) -> str:
+    """The limits for `custombinauth.sh` of the levels 0 to 2, and the two words of a device's mark, in base64. They pass
+    through the person's browser: the hash with the router's key at the end shows that nobody changed them, or took those
+    of another client."""
+    words = " ".join((CUSTOM_MARK, *map(str, limits.numbers), *mark))
+    seal = hashlib.sha256(f"{words} {hid} {key.characters}".encode()).hexdigest()
+    return _base64(f"{words} {seal}")
 
 
-def return_address(request: FasRequest, limits: GatewayLimits, key: FasKey, end_page: str) -> str:
+def marked_custom(mark: tuple[str, str]) -> str:
+    """The device's mark alone, for the levels 3 and 4."""
+    return _base64(" ".join((CUSTOM_MARK, *mark)))
+
+
+def _base64(text: str) -> str:
+    made = base64.b64encode(text.encode()).decode("ascii")
+    assert len(made) <= CUSTOM_CHARACTERS_MAX
+    return made
+
+
+def return_address(request: FasRequest, custom: str, key: FasKey, end_page: str) -> str:
     """Where the person's browser goes to be let in, at the levels 0 to 2. `end_page` is what it shows afterwards; the
     router refuses a request without one."""
     token = request.token or return_hash(request.hid, key.characters)
-    custom = quote(sealed_custom(limits, request.hid, key), safe="")
-    redirect = quote(end_page, safe="")
-    return f"http://{request.gateway_address}/{request.authdir}/?tok={token}&redir={redirect}&custom={custom}"
+    fields = f"tok={token}&redir={quote(end_page, safe='')}&custom={quote(custom, safe='')}"
+    return f"http://{request.gateway_address}/{request.authdir}/?{fields}"
 
 
 def authmon_entry(rhid: str, limits: GatewayLimits, custom: str = "") -> str:

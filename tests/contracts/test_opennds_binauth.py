@@ -13,6 +13,7 @@ from node.gateways.opennds_query import FasKey
 
 SCRIPT = Path(__file__).parents[2] / "deploy" / "opennds" / "custombinauth.sh"
 KEY = FasKey("9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08")
+MARK = ("02aabbccddee", "0123456789abcdef" * 2)
 TOKEN = "0badcafe"
 HID = hashlib.sha256(TOKEN.encode()).hexdigest()
 LIMITS = GatewayLimits(60, 500, 5_000, 1_024, 2_048)
@@ -59,12 +60,12 @@ def sealed(text: str) -> str:
 @pytest.mark.parametrize("shell", SHELLS)
 @pytest.mark.parametrize("limits", [LIMITS, GatewayLimits(), GatewayLimits(1, 2**31 - 1, 1, 2**31 - 1, 1)])
 def test_it_prints_the_limits_of_the_node(shell, limits):
-    assert run(shell, sealed_custom(limits, HID, KEY)) == (0, limits.binauth_line + "\n")
+    assert run(shell, sealed_custom(limits, MARK, HID, KEY)) == (0, limits.binauth_line + "\n")
 
 
 @pytest.mark.parametrize("shell", SHELLS)
 def test_it_reads_the_text_as_opennds_encodes_it(shell):
-    custom = sealed_custom(LIMITS, HID, KEY).replace("=", "%3d").replace("+", "%2b").replace("/", "%2f")
+    custom = sealed_custom(LIMITS, MARK, HID, KEY).replace("=", "%3d").replace("+", "%2b").replace("/", "%2f")
     assert run(shell, custom) == (0, LIMITS.binauth_line + "\n")
 
 
@@ -98,13 +99,15 @@ def test_another_text_is_refused_and_never_run(shell, custom, tmp_path):
     "text",
     [
         "procomu 1 2 3 4",
-        "procomu 1 2 3 4 5 6",
-        "procomu 1 2 3 4 -5",
-        "procomu 1 2 3 4 5x",
-        "other 1 2 3 4 5",
-        "procomu 1 2 3 4 12345678901",
-        "procomu * * * * *",
-        "procomu a[$(touch%20canary)] 1 1 1 1",
+        "procomu 1 2 3 4 5",
+        "procomu 1 2 3 4 5 02aabbccddee",
+        "procomu 1 2 3 4 5 6 02aabbccddee 0123",
+        "procomu 1 2 3 4 -5 02aabbccddee 0123",
+        "procomu 1 2 3 4 5x 02aabbccddee 0123",
+        "other 1 2 3 4 5 02aabbccddee 0123",
+        "procomu 1 2 3 4 12345678901 02aabbccddee 0123",
+        "procomu * * * * * 02aabbccddee 0123",
+        "procomu a[$(touch%20canary)] 1 1 1 1 02aabbccddee 0123",
     ],
 )
 def test_numbers_of_another_form_are_refused_even_with_a_seal(shell, text, tmp_path):
@@ -114,7 +117,7 @@ def test_numbers_of_another_form_are_refused_even_with_a_seal(shell, text, tmp_p
 
 @pytest.mark.parametrize("shell", SHELLS)
 def test_the_limits_of_another_client_and_of_another_key_are_refused(shell):
-    custom = sealed_custom(LIMITS, HID, KEY)
+    custom = sealed_custom(LIMITS, MARK, HID, KEY)
     assert run(shell, custom, token="1badcafe") == REFUSED
     assert run(shell, custom, token="$(touch canary)") == REFUSED
     assert run(shell, custom, faskey="0" * 64) == REFUSED
@@ -122,7 +125,7 @@ def test_the_limits_of_another_client_and_of_another_key_are_refused(shell):
 
 @pytest.mark.parametrize("shell", SHELLS)
 def test_a_changed_number_is_refused(shell):
-    text = base64.b64decode(sealed_custom(LIMITS, HID, KEY)).decode()
+    text = base64.b64decode(sealed_custom(LIMITS, MARK, HID, KEY)).decode()
     assert run(shell, encoded(text.replace(" 2048 ", " 9048 "))) == REFUSED
 
 

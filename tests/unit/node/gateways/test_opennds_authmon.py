@@ -152,8 +152,8 @@ def test_a_client_that_left_is_read_however_often_it_is_encoded(times):
     assert left is not None
     assert (left.method, left.client_mac) == ("client_deauth", ROUTER.client_mac)
     assert (left.incoming_bytes, left.outgoing_bytes) == (1_234, 99)
-    assert left.is_of(ROUTER.hid)
-    assert not left.is_of(rhid(1))
+    assert left.hid == ROUTER.hid
+    assert left.custom == "none"
     assert AuthmonQueue().reply(request, 0) == "ack"
 
 

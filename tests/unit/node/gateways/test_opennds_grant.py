@@ -21,6 +21,7 @@ from node.gateways.opennds_query import FasKey, read_query, return_hash
 from tests.fakes.opennds_router import FakeRouter
 
 KEY = FasKey("9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08")
+MARK = ("02aabbccddee", "0123456789abcdef" * 2)
 AMOUNTS = st.none() | st.integers(0, 2**70)
 NUMBERS = st.integers(0, NUMBER_MAX)
 LIMITS = st.builds(GatewayLimits, NUMBERS, NUMBERS, NUMBERS, NUMBERS, NUMBERS)
@@ -83,7 +84,8 @@ def test_the_return_address_lets_this_client_in_at_this_router(level):
     router = FakeRouter(KEY.characters)
     visit = read_query(router.query(level), KEY, level)
     assert visit is not None
-    address = return_address(visit.request, GatewayLimits(60, 1, 2, 3, 4), KEY, "http://node/fas?x=1&y=2")
+    custom = sealed_custom(GatewayLimits(60, 1, 2, 3, 4), MARK, visit.request.hid, KEY)
+    address = return_address(visit.request, custom, KEY, "http://node/fas?x=1&y=2")
     parts = urlsplit(address)
     assert f"{parts.scheme}://{parts.netloc}{parts.path}" == "http://192.168.1.1:2050/opennds_auth/"
     fields = {name: values[0] for name, values in parse_qs(parts.query).items()}
@@ -95,15 +97,14 @@ def test_the_return_address_lets_this_client_in_at_this_router(level):
 def test_the_key_is_in_nothing_that_leaves():
     visit = read_query(FakeRouter(KEY.characters).query(1), KEY, 1)
     assert visit is not None
-    address = return_address(visit.request, GatewayLimits(), KEY, "http://node/")
+    custom = sealed_custom(GatewayLimits(), MARK, visit.request.hid, KEY)
+    address = return_address(visit.request, custom, KEY, "http://node/")
     assert KEY.characters not in unquote(address)
-    assert KEY.characters.encode() not in base64.b64decode(
-        sealed_custom(GatewayLimits(), visit.request.hid, KEY)
-    )
+    assert KEY.characters.encode() not in base64.b64decode(custom)
 
 
 @given(limits=LIMITS)
 def test_the_custom_text_fits_and_is_of_one_client(limits):
-    one, other = sealed_custom(limits, "a" * 64, KEY), sealed_custom(limits, "b" * 64, KEY)
+    one, other = (sealed_custom(limits, MARK, each * 64, KEY) for each in "ab")
     assert len(one) <= 256
     assert one != other
