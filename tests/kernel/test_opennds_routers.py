@@ -36,7 +36,7 @@ from tests.lab.netns import Lab, Namespace
 
 NAME, NODE, FAR = "node.test", "10.88.0.1", "203.0.113.10"
 MB = 10**6
-PAGE_PORT, START_S = 8080, 60.0
+PAGE_PORT, START_S = 8080, 180.0
 PASS_RULES = (
     RULES
     + """
@@ -153,7 +153,7 @@ class PersonBehind:
         refresh = page.field("Refresh")
         if refresh.startswith("0;url="):
             await self.curl(refresh.removeprefix("0;url="))
-        async with asyncio.timeout(90):
+        async with asyncio.timeout(START_S):
             while not await self.is_online():
                 if not refresh.startswith("0;"):
                     page = await self.curl(target)
@@ -170,7 +170,7 @@ class Router:
     at: FasFixture
 
     async def clients(self) -> list[dict[str, str]]:
-        async with asyncio.timeout(60):
+        async with asyncio.timeout(START_S):
             while True:
                 said = await asyncio.to_thread(self.nds.inside, "ndsctl", "json")
                 with contextlib.suppress(ValueError, AttributeError):
@@ -251,7 +251,7 @@ async def _joins_with_half_a_voucher(router: Router, level: int, code: str) -> N
     assert got.status == 200
     received = person.received_bytes - before
     # The rest was used up: the router ends the session at its next check.
-    target = await person.captured(60)
+    target = await person.captured()
     page = await person.curl(target)
     assert "J’ai un code" not in page.body, "it is the same person"
     assert await _used(router.at) == pytest.approx(10 * MB + received, rel=0.1)
@@ -267,7 +267,7 @@ async def _joins_with_half_a_voucher(router: Router, level: int, code: str) -> N
 async def _used(at: FasFixture) -> int:
     """What all devices of the voucher used, as soon as the router has told it."""
     with contextlib.suppress(TimeoutError):
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(60):
             while at.run.portal.guest(BEN).used.total <= 10 * MB:
                 await at.run.settle()
                 await asyncio.sleep(0.5)
