@@ -5,14 +5,13 @@ import contextlib
 import logging
 import os
 import secrets
-import sys
-import threading
 from collections.abc import Iterable, Iterator, Mapping
 from functools import partial
 from pathlib import Path
 
 from captive_portal.capport import api_uri
 from captive_portal.client_identification import link_callers
+from captive_portal.gateway_listener import Gateways
 from captive_portal.probes import probe_hosts
 from captive_portal.server import Portal
 from mesh.announcement import Address, ConfiguredPeer
@@ -25,9 +24,13 @@ from node.accounts.cards import make_card
 from node.accounts.member_passphrases import SALT_BYTES
 from node.accounts.registry import AccountRegistry
 from node.admin.server import LIMITS, AdminServer
+from node.alert_ways.configured import configured_ways
 from node.app.account import AccountService
 from node.app.admin import AdminService
 from node.app.admin_access import AdminAccessService
+from node.app.alert_console import AlertCommands
+from node.app.alert_service import AlertService
+from node.app.alert_sources import AlertSources, node_alerts
 from node.app.community import CommunityCommands
 from node.app.console import ConsoleCommands, ConsoleService, RuleCommands
 from node.app.file_commands import FileCommands
@@ -45,13 +48,12 @@ from node.app.own_summary import summary_of
 from node.app.respondd_documents import respondd_answers
 from node.app.roaming_service import roaming_service
 from node.app.rule_adoption import RuleAdoption
-from node.app.rule_files import RuleFiles, load_config
+from node.app.rule_files import RuleFiles
 from node.app.shared_erasures import SharedErasures
 from node.app.shared_files import SharedFiles
 from node.app.shared_kinds import shared_registry
 from node.app.status import StatusSnapshot
 from node.app.warning_codes import CodedWarning, WarningCode
-from node.backup.offline import claim, discard_staged, finish_changes
 from node.backup.service import NodeBackups, last_made
 from node.clock import SystemClock, local_zone
 from node.config import NodeConfig
@@ -62,12 +64,12 @@ from node.control.reconciler import Reconciler
 from node.enforcement.firewall_config import firewall_config
 from node.enforcement.kernel import linux_kernel
 from node.enforcement.plan import Kernel, TrafficPlan
-from node.errors import InvalidFile, NodeError
+from node.errors import NodeError
 from node.identity import own_node_id
-from node.interface_addresses import find_interfaces, mesh_addresses
+from node.interface_addresses import mesh_addresses
 from node.keyring import derived_key, open_keyring
 from node.lan.dns_fallback import dns_fallback
-from node.lan.dnsmasq import captive_dns, dnsmasq, end_setup, lease_file
+from node.lan.dnsmasq import captive_dns, dnsmasq, lease_file
 from node.lan.foreign_servers import ForeignServers
 from node.lan.mdns_browser import MdnsBrowser
 from node.lan.mdns_services import ServiceList
@@ -77,22 +79,16 @@ from node.machine import load_percent, machine_facts, machine_figures, machine_i
 from node.machine_sensors import MachineSensors
 from node.memory_budget import budget
 from node.memory_tuning import memory_allowed, trim_regularly
-from node.process import begin_service, keep_private, notify_systemd, outcome_of, run_until_signalled
+from node.process import notify_systemd
 from node.secret_file import SECRETS_FILE, SecretFile
-from node.setup.first_files import forget_code
 from node.setup.network_layout import LAN_ADDRESS
+from node.storage import repository
 from node.storage.data_inventory import WHOLE_INVENTORY
 from node.storage.database import Store
 from node.storage.history_file import HistoryFile
-from node.storage.repository import (
-    IntervalArchive,
-    StoredArchive,
-    StoredPageCache,
-    StoredRepository,
-    StoredStatements,
-)
 from node.system_readings import read_system
-from node.task_supervision import Parts, supervise
+from node.task_supervision import Part, Parts, supervise
+from node.translator import ENGLISH
 from node.units import NodeId
 from node.uplink.prober import UplinkProber
 from node.web.certificate_files import AdminCertificate, admin_certificate_file, portal_certificate
@@ -103,8 +99,6 @@ log = logging.getLogger("procomu")
 
 TALLY = "bookings"
 """File name in node.run_dir: how many times the counters of this boot were stored."""
-SETUP_ENDS_S = 60.0
-"""Longer than the set-up takes to end once there are settings: it gives addresses back, and stops its dnsmasq."""
 STOP_S = 2.5
 """Time limit of a shutdown, in seconds; what is not stored by then is still in the kernel's counters."""
 
@@ -127,7 +121,7 @@ class Node:
         self.keys = open_keyring(Path(config.community.key_file), Path(config.node.key_file))
         self.machine = machine_id(machine_facts(), self.keys.community_id, own_node_id(self.keys.node))
         self.store = self._store()
-        self.archive = StoredArchive(self.store)
+        self.archive = repository.StoredArchive(self.store)
         self.community = self._community_service()
         rules, members = Path(config.rules.file), Path(config.members.file)
         self.files = RuleFiles(
@@ -179,6 +173,7 @@ class Node:
         )
         self.community.secrets.on_newest = self._sign_forms
         self.secure = self._https_listener()
+        self.gateways = Gateways(config.gateways, self.keys, self.reconciler, self.app, self.archive)
         self.flow_watch = FlowWatch(kernel)
         self.capacity_recorder = CapacityRecorder(
             self.archive, self.clock, self.reconciler.uplink_rate_control
@@ -199,7 +194,6 @@ class Node:
             sides(config.mesh.interfaces, config.lan.interface) if config.mesh.respondd else (),
             respondd_answers(self.graph.now, machine_figures, self.clock).answer,
         )
-        self.admin = self._admin_service(self.status_snapshot)
         sources = MetricSources(
             version=version,
             app=self.app,
@@ -209,6 +203,8 @@ class Node:
             certificate_ends=lambda: self.certificate.ends if self.certificate else None,
         )
         self.metrics = MetricsService(self.status_snapshot, self.clock, sources)
+        self.alerts = self._alert_service()
+        self.admin = self._admin_service(self.status_snapshot)
         self.roaming = roaming_service(
             self.shared_registry,
             self.reconciler,
@@ -237,7 +233,6 @@ class Node:
 
     async def run(self) -> None:
         """Until cancelled or a part raises Fatal. The portal and the admin pages start when the first plan is applied."""
-        watch_rules = partial(self.files.watch, self.reconciler, self.adoption.record)
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(supervise("reconcile", self.reconciler.run, self.parts))
             tasks.create_task(supervise("console", self.console.run, self.parts))
@@ -246,39 +241,40 @@ class Node:
             log.info("the firewall is in force; %d devices are authorized", len(admitted))
             log.info("%s", self.budget.sentence)
             notify_systemd("READY=1")
-            tasks.create_task(supervise("callers", self.callers.run, self.parts))
-            tasks.create_task(supervise("portal", self.portal.run, self.parts))
-            tasks.create_task(supervise("admin", self._serve_admin, self.parts))
-            if self.config.admin.lan:
-                tasks.create_task(supervise("admin by https", self._serve_admin_https, self.parts))
-            tasks.create_task(supervise("rules", watch_rules, self.parts))
-            tasks.create_task(supervise("trial of rules", self.adoption.run, self.parts))
-            tasks.create_task(supervise("cases of ladders", self.admin.cases.run, self.parts))
-            if self.secure is not None:
-                tasks.create_task(supervise("portal by https", self.secure.run, self.parts))
-            tasks.create_task(supervise("addresses", self.dnsmasq.run, self.parts))
-            tasks.create_task(supervise("names for strangers", self.captive_dns.run, self.parts))
-            if self.config.lan.dhcp == "managed":
-                tasks.create_task(supervise("foreign servers", self.foreign.run, self.parts))
-            tasks.create_task(supervise("advertisements", self.radvd.run, self.parts))
-            tasks.create_task(supervise("names", self.dns_fallback.run, self.parts))
-            if self.config.services.found:
-                tasks.create_task(supervise("services", self.lan_services.run, self.parts))
-            if self.config.mesh.respondd:
-                tasks.create_task(supervise("respondd", self.respondd.run, self.parts))
-            if self.mesh is not None:
-                tasks.create_task(supervise("mesh", self.mesh.run, self.parts))
-            if self.shared_registry is not None:
-                tasks.create_task(supervise("people", self.shared_registry.run, self.parts))
-            if self.roaming is not None:
-                tasks.create_task(supervise("devices of other nodes", self.roaming.run, self.parts))
-            tasks.create_task(supervise("community", self.community.run, self.parts))
-            tasks.create_task(supervise("files of the community", self.shared_files.run, self.parts))
-            tasks.create_task(supervise("connections", self.flow_watch.run, self.parts))
-            tasks.create_task(supervise("history", self.history.run, self.parts))
-            tasks.create_task(supervise("record of the line", self.capacity_recorder.run, self.parts))
-            tasks.create_task(supervise("check of the line", self.measured_check.run, self.parts))
-            tasks.create_task(supervise("memory", trim_regularly, self.parts))
+            for name, part in self._serving():
+                if part is not None:
+                    tasks.create_task(supervise(name, part, self.parts))
+
+    def _serving(self) -> Iterator[tuple[str, Part | None]]:
+        """What runs once the firewall is in force, by name; None for what the settings leave out."""
+        config = self.config
+        yield "callers", self.callers.run
+        yield "portal", self.portal.run
+        yield "admin", self._serve_admin
+        yield "admin by https", self._serve_admin_https if config.admin.lan else None
+        yield "rules", partial(self.files.watch, self.reconciler, self.adoption.record)
+        yield "trial of rules", self.adoption.run
+        yield "cases of ladders", self.admin.cases.run
+        yield "portal by https", self.secure.run if self.secure else None
+        yield "gateways", partial(self.gateways.run, self.portal.renderer)
+        yield "addresses", self.dnsmasq.run
+        yield "names for strangers", self.captive_dns.run
+        yield "foreign servers", self.foreign.run if config.lan.dhcp == "managed" else None
+        yield "advertisements", self.radvd.run
+        yield "names", self.dns_fallback.run
+        yield "services", self.lan_services.run if config.services.found else None
+        yield "respondd", self.respondd.run if config.mesh.respondd else None
+        yield "mesh", self.mesh.run if self.mesh else None
+        yield "people", self.shared_registry.run if self.shared_registry else None
+        yield "devices of other nodes", self.roaming.run if self.roaming else None
+        yield "community", self.community.run
+        yield "files of the community", self.shared_files.run
+        yield "connections", self.flow_watch.run
+        yield "history", self.history.run
+        yield "record of the line", self.capacity_recorder.run
+        yield "check of the line", self.measured_check.run
+        yield "memory", trim_regularly
+        yield "alerts", self.alerts.run
 
     def close(self) -> None:
         """After `run`: leaves sessions open or closes them, as `stop.sessions` says."""
@@ -307,6 +303,7 @@ class Node:
             "foreign_servers": self.foreign.warnings(),
             "services": filter(None, (self.lan_services.warning,)),
             "respondd": self.respondd.warnings(),
+            "alerts": self.alerts.warnings(),
             "history": self.history.warnings(),
             "mesh": self.mesh.warnings() if self.mesh else (),
             "community": self.community.warnings(),
@@ -390,7 +387,7 @@ class Node:
         return CommunityService(
             own=own_node_id(self.keys.node),
             listed=self.config.community.nodes,
-            store=StoredStatements(self.store),
+            store=repository.StoredStatements(self.store),
             secret=self.keys.community_secret,
             secret_store=SecretFile(Path(self.config.node.data_dir) / SECRETS_FILE),
         )
@@ -407,7 +404,7 @@ class Node:
         )
         return Reconciler(
             kernel=self.kernel,
-            repository=StoredRepository(self.store, Path(self.config.node.run_dir) / TALLY),
+            repository=repository.StoredRepository(self.store, Path(self.config.node.run_dir) / TALLY),
             clock=self.clock,
             prober=UplinkProber(
                 self.config.uplink.interface, self.config.uplink.probe, clock=self.clock.microseconds
@@ -441,7 +438,7 @@ class Node:
             name=config.node.name,
             roster=self.community.roster,
             usage_ledger=MeshUsage(reconciler),
-            page_cache=StoredPageCache(self.store, reconciler.today),
+            page_cache=repository.StoredPageCache(self.store, reconciler.today),
             machine=self.machine,
             network_time=self.clock,
             community=self.community,
@@ -491,7 +488,7 @@ class Node:
             services=ServiceList(config.services.offered, self.lan_services.found).services,
             portal_url=self.portal_url,
             down_since=lambda: self.dns_fallback.upstream.silent_since,
-            intervals_of=IntervalArchive(self.store.path).of_account,
+            intervals_of=repository.IntervalArchive(self.store.path).of_account,
             removed_nodes=self.community.removed,
             erasures=SharedErasures(self.reconciler, self.shared_registry, self.archive.devices),
             next_rules=NextRulesService(
@@ -499,9 +496,28 @@ class Node:
                 self.adoption,
                 self.clock,
                 confirmed=lambda: self.files.confirmed(self.reconciler),
-                read_intervals=IntervalArchive(self.store.path).read_local,
+                read_intervals=repository.IntervalArchive(self.store.path).read_local,
                 node=config.node.name,
             ),
+        )
+
+    def _alert_service(self) -> AlertService:
+        sources = AlertSources(
+            readings=self.metrics.readings,
+            graph=self.graph.now if self.mesh is not None else None,
+            history=self.history,
+            clock=self.clock,
+            zone=self.history.zone,
+        )
+        return node_alerts(
+            self.config,
+            self.archive,
+            self.clock,
+            sources=sources,
+            app=self.app,
+            ways=configured_ways,
+            translations=lambda tag: self.portal.translations.get(tag, ENGLISH),
+            random=secrets.token_bytes,
         )
 
     def _admin_service(self, status_snapshot: StatusSnapshot) -> AdminService:
@@ -526,10 +542,11 @@ class Node:
             sign_card=partial(make_card, self.keys.node, self.keys.community_id),
             portal_url=self.portal_url,
             languages=lambda: {tag: each.language.name for tag, each in self.portal.translations.items()},
-            read_intervals=IntervalArchive(self.store.path).read_local,
+            read_intervals=repository.IntervalArchive(self.store.path).read_local,
             graph=self.graph.now,
             summaries=self.graph.summaries,
             history=self.history,
+            alerts=self.alerts,
             community=self.community,
             addresses=lambda: mesh_addresses(self.config.mesh.interfaces, self.config.mesh.port),
             setup_url=f"http://{LAN_ADDRESS}/",
@@ -560,41 +577,7 @@ class Node:
             HistoryCommands(self.history),
             self.graph,
             MetricsCommands(self.admin, self.metrics.text),
+            AlertCommands(self.alerts),
         )
         every = {name: answer for each in commands for name, answer in each.all().items()}
         return Console(self.config.node.console_socket, every, self.events)
-
-
-def main(config_path: Path, version: str = "") -> int:
-    """Runs a node, which shows `version`, until SIGTERM or SIGINT. Returns 0 after a normal stop, 2 when the files are
-    invalid, 1 after a failure."""
-    begin_service()
-    with contextlib.ExitStack() as held:
-        try:
-            finish_changes(config_path)
-            config = load_config(config_path)
-            keep_private(Path(config.node.data_dir))
-            find_interfaces(config)
-            held.enter_context(claim(Path(config.node.run_dir), patience_s=SETUP_ENDS_S))
-            with contextlib.suppress(OSError):
-                discard_staged(config_path, Path(config.node.data_dir))
-                forget_code(config_path.parent)
-            end_setup(config)
-            node = Node(config, linux_kernel(flow_offload=config.uplink.flow_offload), version, config_path)
-        except InvalidFile as invalid:
-            sys.stderr.write(f"{invalid}\n")
-            return 2
-        except NodeError as trouble:
-            sys.stderr.write(f"{trouble.message}\n  fix: {trouble.fix}\n")
-            return 2
-        try:
-            return asyncio.run(run_node(node))
-        finally:
-            node.close()
-
-
-async def run_node(node: Node) -> int:
-    """Runs the node until SIGTERM or SIGINT; then it ends within `STOP_S` seconds, even if something hangs."""
-    deadline = threading.Timer(STOP_S, node.give_up)
-    deadline.daemon = True
-    return await run_until_signalled(outcome_of(node.run), deadline.start)

@@ -7,7 +7,9 @@ from node.config.model import (
     AdminSection,
     ClockSection,
     CommunitySection,
+    GatewaysSection,
     LanSection,
+    ListenAddress,
     MembersSection,
     MeshSection,
     NodeConfig,
@@ -19,14 +21,17 @@ from node.config.model import (
     UplinkSection,
 )
 from node.config.parse import parse_config
-from node.config.settings import SETTINGS, Setting, default_of, example, reference
+from node.config.setting import Setting
+from node.config.settings import SETTINGS, default_of, example, reference
 
 __all__ = [
     "SETTINGS",
     "AdminSection",
     "ClockSection",
     "CommunitySection",
+    "GatewaysSection",
     "LanSection",
+    "ListenAddress",
     "MembersSection",
     "MeshSection",
     "NodeConfig",

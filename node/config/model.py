@@ -128,6 +128,27 @@ class AdminSection:
 
 
 @dataclass(frozen=True, slots=True)
+class AlertsSection:
+    """The ways by which alerts leave the node; each None or empty while it is not set."""
+
+    digest: int | None
+    """Minute of the day, in local time; None for no digest."""
+    mail_to: tuple[str, ...]
+    mail_from: str | None
+    mail_server: str | None
+    mail_port: int
+    mail_security: Literal["starttls", "tls", "none"]
+    mail_user: str
+    mail_password_file: str | None
+    matrix_server: str | None
+    matrix_room: str | None
+    matrix_token_file: str | None
+    webhook: str | None
+    webhook_key_file: str | None
+    file: str | None
+
+
+@dataclass(frozen=True, slots=True)
 class PeerAddress:
     """Address of a node that multicast announcements do not reach."""
 
@@ -148,6 +169,24 @@ class MeshSection:
     """Whether people of neighbouring nodes may use this node's uplink."""
     respondd: bool
     """Whether this node answers questions of respondd collectors."""
+
+
+@dataclass(frozen=True, slots=True)
+class ListenAddress:
+    """Where a server listens; the address may be that of all interfaces."""
+
+    address: str
+    port: int
+
+
+@dataclass(frozen=True, slots=True)
+class GatewaysSection:
+    """Routers that send their people to this node."""
+
+    listen: ListenAddress | None
+    """None: no router can."""
+    host: str
+    """Name or address under which routers reach this node, without a port; empty for that of `listen`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -191,7 +230,9 @@ class NodeConfig:
     portal: PortalSection
     services: ServicesSection
     admin: AdminSection
+    alerts: AlertsSection
     mesh: MeshSection
+    gateways: GatewaysSection
     rules: RulesSection
     members: MembersSection
     stop: StopSection

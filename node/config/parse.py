@@ -7,8 +7,10 @@ from typing import Any
 
 from node.config.model import (
     AdminSection,
+    AlertsSection,
     ClockSection,
     CommunitySection,
+    GatewaysSection,
     LanSection,
     MembersSection,
     MeshSection,
@@ -20,7 +22,8 @@ from node.config.model import (
     StopSection,
     UplinkSection,
 )
-from node.config.settings import SECTIONS, SETTINGS, Setting
+from node.config.setting import Setting
+from node.config.settings import SECTIONS, SETTINGS
 from node.errors import Finding
 from node.toml_reader import TomlDocument, closest, read_toml, read_value
 
@@ -35,7 +38,9 @@ _TYPES: Mapping[str, type] = {
     "portal": PortalSection,
     "services": ServicesSection,
     "admin": AdminSection,
+    "alerts": AlertsSection,
     "mesh": MeshSection,
+    "gateways": GatewaysSection,
     "rules": RulesSection,
     "members": MembersSection,
     "stop": StopSection,
@@ -146,6 +151,7 @@ def _together(values: dict[str, dict[str, Any]], file: TomlDocument) -> Iterable
     yield from _ports(values, file)
     yield from _services(values, file)
     yield from _certificate(values["portal"], file)
+    yield from _alerts(values["alerts"], file)
     host, domain = values["portal"]["host"], values["lan"]["domain"]
     # With a certificate the host is a public name; the rest of its domain need not be local.
     if not host.endswith(f".{domain}") and values["portal"]["certificate"] is None:
@@ -203,7 +209,7 @@ def _services(values: dict[str, dict[str, Any]], file: TomlDocument) -> Iterable
     lan, portal, admin = values["lan"], values["portal"], values["admin"]
     own = {lan["address4"].ip, *([lan["address6"].ip] if lan["address6"] else [])}
     doors = {53, 80, 443, *(portal[key] for key in ("port", "https_port", "dns_port"))}
-    doors |= {admin["port"], admin["https_port"], values["mesh"]["port"]}
+    doors |= {admin["port"], admin["https_port"], values["mesh"]["port"], _listen_port(values)}
     for service in values["services"]["offered"]:
         if service.port in doors and own.intersection(service.addresses):
             message = (
@@ -221,6 +227,32 @@ def _certificate(portal: dict[str, Any], file: TomlDocument) -> Iterable[Finding
             yield Finding("config-certificate", file.line("portal", key=there), message, fix)
 
 
+_BELONG_TOGETHER = (
+    ("mail_to", "mail_from"),
+    ("mail_to", "mail_server"),
+    ("mail_server", "mail_to"),
+    ("mail_user", "mail_password_file"),
+    ("mail_password_file", "mail_user"),
+    ("matrix_server", "matrix_room"),
+    ("matrix_server", "matrix_token_file"),
+    ("matrix_room", "matrix_server"),
+    ("webhook", "webhook_key_file"),
+)
+
+
+def _alerts(alerts: dict[str, Any], file: TomlDocument) -> Iterable[Finding]:
+    examples = {each.key: each.example for each in _BY_SECTION["alerts"].values()}
+    for there, missing in _BELONG_TOGETHER:
+        if alerts[there] and not alerts[missing]:
+            message = f"alerts.{there} is of no use without alerts.{missing}."
+            fix = f"add {missing} = {examples[missing]} below [alerts]"
+            yield Finding("config-alerts", file.line("alerts", key=there), message, fix)
+    if alerts["mail_user"] and alerts["mail_security"] == "none":
+        message = "alerts.mail_user: the password would be sent without encryption."
+        fix = 'write mail_security = "starttls", or no login'
+        yield Finding("config-alerts", file.line("alerts", key="mail_user"), message, fix)
+
+
 def _ports(values: dict[str, dict[str, Any]], file: TomlDocument) -> Iterable[Finding]:
     taken = {53: "DNS"}
     for section, key, purpose in (
@@ -230,8 +262,11 @@ def _ports(values: dict[str, dict[str, Any]], file: TomlDocument) -> Iterable[Fi
         ("admin", "port", "the admins' pages"),
         ("admin", "https_port", "the admins' pages by https"),
         ("mesh", "port", "other nodes"),
+        ("gateways", "listen", "gateways"),
     ):
-        port = values[section][key]
+        port = _listen_port(values) if section == "gateways" else values[section][key]
+        if port is None:
+            continue
         if port in taken:
             message = f"{section}.{key}: {port} is the port of {taken[port]} already."
             yield Finding(
@@ -243,3 +278,8 @@ def _ports(values: dict[str, dict[str, Any]], file: TomlDocument) -> Iterable[Fi
         message = f"admin.address: {address} shows the admins' sign-in to everybody in the network."
         fix = 'write address = "127.0.0.1", and lan = true to open them by https'
         yield Finding("W-config-admin", file.line("admin", key="address"), message, fix)
+
+
+def _listen_port(values: dict[str, dict[str, Any]]) -> int | None:
+    listen = values["gateways"]["listen"]
+    return None if listen is None else listen.port
