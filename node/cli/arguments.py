@@ -24,12 +24,6 @@ _EXPORTED = "a new folder for the tables, or, of the running node, netjson, mesh
 CONFIG_HELP = f"the node's settings; {CONFIG_DEFAULT} when not given"
 ABOUT = "A community network's node: welcomes people, shares the line by rules, and counts what is used."
 
-_IMPORT = (
-    Argument("--group", "the group for the rules; day-pass when not given", "NAME"),
-    Argument("--devices", "how many devices can share one; the rules decide when not given", "NUMBER"),
-    Argument("--dry-run", "only show what would come in"),
-)
-
 VERBS: tuple[Verb, ...] = (
     Verb(
         ("init",),
@@ -419,22 +413,19 @@ VERBS: tuple[Verb, ...] = (
         ("metrics", "revoke"), "Revoke that token: nobody gets metrics.", "procomu metrics revoke", (_JSON,)
     ),
     Verb(
-        ("import", "pirania"),
-        "Bring in vouchers of LibreMesh's pirania: new ones, each with the time that it has left.",
+        ("import",),
+        "Bring in the vouchers of another portal as new ones, each with the time that it has left.",
         "procomu import pirania vouchers.json --dry-run",
-        (Argument("FILE", "the list of its vouchers, as JSON"), *_IMPORT, _JSON),
-    ),
-    Verb(
-        ("import", "opnsense"),
-        "Bring in vouchers of OPNsense: new ones that last as long.",
-        "procomu import opnsense 'wifi day pass.csv' --dry-run",
-        (Argument("FILE", "the CSV file that OPNsense gave when it made them"), *_IMPORT, _JSON),
-    ),
-    Verb(
-        ("import", "wifidog"),
-        "Show the hotspots and users of a WiFiDog authentication server, as they can be entered here.",
-        "procomu import wifidog tables.csv",
-        (Argument("FILE", "its tables as CSV, with the columns kind, id and name"), _JSON),
+        (
+            Argument("KIND", "pirania, opnsense, or wifidog, of which hotspots and people are listed"),
+            Argument("FILE", "what it exported: JSON of pirania, CSV of the others"),
+            Argument("--group", "the group for the rules; day-pass when not given", "NAME"),
+            Argument(
+                "--devices", "how many devices can share one; the rules decide when not given", "NUMBER"
+            ),
+            Argument("--dry-run", "only show what would come in"),
+            _JSON,
+        ),
     ),
     Verb(("watch",), "What changes, as it happens, until Ctrl-C.", "procomu watch", (_JSON,)),
     Verb(

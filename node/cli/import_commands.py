@@ -6,7 +6,7 @@ A second import of the same file brings nothing twice: the note of each batch sa
 import time
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 from node.accounts.vouchers import BATCH_MAX
 from node.cli.arguments import EXIT_NO, EXIT_YES
@@ -109,8 +109,11 @@ def list_wifidog(context: CommandContext) -> int:
 
 
 def _read(context: CommandContext) -> ForeignFile:
-    kind: ForeignKind = context.asked["verb"].rpartition(" ")[2]
-    path = context.asked["file"]
+    kind, path = context.asked["kind"], context.asked["file"]
+    if kind not in get_args(ForeignKind):
+        raise NodeError(
+            f"{clean(kind)!r} is no kind of file", f"write one of: {', '.join(get_args(ForeignKind))}"
+        )
     try:
         with Path(path).open("rb") as file:
             raw = file.read(FILE_BYTES_MAX + 1)
@@ -182,8 +185,9 @@ def _toml(text: str) -> str:
     return f'"{escaped}"'
 
 
-IMPORT_COMMANDS: Mapping[str, Callable[[CommandContext], int]] = {
-    "import pirania": import_vouchers,
-    "import opnsense": import_vouchers,
-    "import wifidog": list_wifidog,
-}
+def bring_in(context: CommandContext) -> int:
+    """What the kind of file says."""
+    return list_wifidog(context) if context.asked["kind"] == "wifidog" else import_vouchers(context)
+
+
+IMPORT_COMMANDS: Mapping[str, Callable[[CommandContext], int]] = {"import": bring_in}

@@ -192,7 +192,7 @@ def _wifidog(text: str) -> Iterator[Row]:
     if head[:3] != ["kind", "id", "name"]:
         raise InvalidValue(
             gettext_lazy("the first line must be: kind,id,name"),
-            gettext_lazy("export the tables as deploy/GATEWAYS.md says"),
+            gettext_lazy("export the tables with these columns"),
         )
     for place, cells in enumerate(rows, start=2):
         _check_count(place)

@@ -75,7 +75,7 @@ def opennds_commands(gateway: Gateway, address: FasAddress, level: FasLevel, fas
     """Commands to paste into a shell on an OpenWrt router."""
     options = opennds_options(gateway, address, level, faskey)
     lines = [f"uci set opennds.@opennds[0].{name}='{value}'" for name, value in options]
-    return "\n".join([*lines, "uci commit opennds", "service opennds restart", ""])
+    return "\n".join([*lines, "uci commit opennds", "/etc/init.d/opennds restart", ""])
 
 
 def opennds_file(

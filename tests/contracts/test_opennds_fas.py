@@ -22,7 +22,7 @@ FUZZED = settings(max_examples=60, deadline=None, suppress_health_check=[HealthC
 
 
 @dataclass
-class HttpReply:
+class FasReply:
     status: int
     head: str
     body: str
@@ -43,27 +43,27 @@ class FasBrowser:
     def path(self, level: int) -> str:
         return f"/gw/{self.at.gateway.id}/fas/{level}/"
 
-    async def raw(self, request: bytes) -> HttpReply:
+    async def raw(self, request: bytes) -> FasReply:
         reader, writer = await asyncio.open_connection("127.0.0.1", self.port)
         writer.write(request)
         said = await asyncio.wait_for(reader.read(), 20)
         writer.close()
         head, _, body = said.decode("utf-8", "replace").partition("\r\n\r\n")
-        return HttpReply(int(head.split(" ", 2)[1]) if head else 0, head, body)
+        return FasReply(int(head.split(" ", 2)[1]) if head else 0, head, body)
 
-    async def get(self, target: str, *, lang: str = "fr") -> HttpReply:
+    async def get(self, target: str, *, lang: str = "fr") -> FasReply:
         head = f"Host: node\r\nAccept-Language: {lang}\r\nConnection: close\r\n"
         cookie = f"Cookie: {self.cookie}\r\n" if self.cookie else ""
         reply = await self.raw(f"GET {target} HTTP/1.1\r\n{head}{cookie}\r\n".encode())
         self.cookie = reply.field("Set-Cookie").partition(";")[0] or self.cookie
         return reply
 
-    async def post(self, target: str, body: str, head: str = FORM) -> HttpReply:
+    async def post(self, target: str, body: str, head: str = FORM) -> FasReply:
         head += f"Host: node\r\nConnection: close\r\nContent-Length: {len(body.encode())}\r\n"
         cookie = f"Cookie: {self.cookie}\r\n" if self.cookie else ""
         return await self.raw(f"POST {target} HTTP/1.1\r\n{head}{cookie}\r\n{body}".encode())
 
-    async def join(self, router: FakeRouter, level: int, code: str = "") -> HttpReply:
+    async def join(self, router: FakeRouter, level: int, code: str = "") -> FasReply:
         """The person sends the form of the page, and follows it."""
         target = f"{self.path(level)}?{router.query(level)}"
         page = (await self.get(target)).body
@@ -104,7 +104,7 @@ async def test_a_person_joins_with_a_voucher_and_reads_french(browser, level) ->
     assert "Vous êtes en ligne" in online.body
 
 
-async def authmon(browser: FasBrowser, level: int, fields: dict[str, str]) -> HttpReply:
+async def authmon(browser: FasBrowser, level: int, fields: dict[str, str]) -> FasReply:
     """Level 3 sends a form, level 4 a query with base64 as it is."""
     if level == 3:
         return await browser.post(browser.path(level), as_form(fields))

@@ -94,7 +94,7 @@ def certificate(folder: Path) -> tuple[ssl.SSLContext, str]:
 
 
 @dataclass
-class Page:
+class RouterPage:
     status: int
     head: str
     body: str
@@ -112,14 +112,14 @@ class PersonBehind:
     folder: Path
     seen: list[str] = field(default_factory=list)
 
-    async def curl(self, url: str, *more: str, seconds: int = 20) -> Page:
+    async def curl(self, url: str, *more: str, seconds: int = 20) -> RouterPage:
         argv = ("curl", "-s", "-m", str(seconds), "-D", "-", "-H", "Accept-Language: fr", "--cacert")
         jar = str(self.folder / "jar")
         argv += (str(self.folder / "cert.pem"), "--resolve", f"{NAME}:443:{NODE}", "-b", jar, "-c", jar)
         said = await asyncio.to_thread(self.place.run, *argv, *more, url, check=False, timeout=90)
         head, _, body = said.replace("\r\n", "\n").partition("\n\n")
         found = re.match(r"HTTP/\S+ (\d+)", head)
-        return Page(int(found[1]) if found else 0, head, body)
+        return RouterPage(int(found[1]) if found else 0, head, body)
 
     @property
     def received_bytes(self) -> int:
@@ -140,7 +140,7 @@ class PersonBehind:
     async def is_online(self) -> bool:
         return "THE END" in (await self.curl(f"http://{FAR}:{PAGE_PORT}/end", seconds=4)).body
 
-    async def send(self, target: str, page: Page, code: str = "") -> Page:
+    async def send(self, target: str, page: RouterPage, code: str = "") -> RouterPage:
         """The form of a page, and the page that follows."""
         fields = dict(re.findall(r'name="(terms|token)" value="([^"]*)"', page.body))
         fields |= {"code": code} if code else {}
@@ -149,7 +149,7 @@ class PersonBehind:
         assert sent.status == 303, sent.head
         return await self.curl(urljoin(target, sent.field("Location")))
 
-    async def let_in(self, target: str, page: Page) -> None:
+    async def let_in(self, target: str, page: RouterPage) -> None:
         """By the router, as the page says."""
         refresh = page.field("Refresh")
         if refresh.startswith("0;url="):
@@ -163,7 +163,7 @@ class PersonBehind:
 
 
 @dataclass
-class Router:
+class RealRouter:
     """The real one."""
 
     nds: OpenNds
@@ -180,7 +180,7 @@ class Router:
 
 
 @asynccontextmanager
-async def a_router(lab: Lab, at: FasFixture, level: int) -> AsyncIterator[Router]:
+async def a_router(lab: Lab, at: FasFixture, level: int) -> AsyncIterator[RealRouter]:
     person, router, node = lab.namespace("person"), lab.namespace("router"), lab.namespace("node")
     lab.veth(person, "eth0", router, "c0")
     lab.veth(router, "wan0", node, "eth0", offload=False)
@@ -221,7 +221,7 @@ async def a_router(lab: Lab, at: FasFixture, level: int) -> AsyncIterator[Router
     names = (f"address=/{NAME}/{NODE}", f"address=/#/{FAR}")
     with running(lab, router, [VirtualDevice(1, mac, "10.77.0.50")], names=names, files=files) as nds:
         async with fas_server(at, listening, tls if is_secure else None):
-            yield Router(nds, PersonBehind(person, lab.folder), at)
+            yield RealRouter(nds, PersonBehind(person, lab.folder), at)
 
 
 @pytest.mark.parametrize("level", [1, pytest.param(2, marks=needs_php), pytest.param(3, marks=needs_php), 4])
@@ -236,7 +236,7 @@ async def test_a_person_with_half_a_voucher_behind_a_real_router(tmp_path, level
                 assert at.run.portal.guest(BEN).account == account
 
 
-async def _joins_with_half_a_voucher(router: Router, level: int, code: str) -> None:
+async def _joins_with_half_a_voucher(router: RealRouter, level: int, code: str) -> None:
     person = router.person
     target = await person.captured()
     assert not await person.is_online()
@@ -256,7 +256,8 @@ async def _joins_with_half_a_voucher(router: Router, level: int, code: str) -> N
     target = await person.captured()
     page = await person.curl(target)
     assert "J’ai un code" not in page.body, "it is the same person"
-    assert await _used(router.at) == pytest.approx(10 * MB + received, rel=0.1)
+    # openNDS counts also what its own limit of the rate drops.
+    assert 0.95 * received <= await _used(router.at) - 10 * MB <= 1.6 * received + MB
     assert 10 * MB <= received < BIG_BYTES, "stopped before the end, and not before the rest was used"
     await person.let_in(target, page)
     (client,) = await router.clients()

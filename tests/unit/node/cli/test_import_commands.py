@@ -53,11 +53,9 @@ def asked_node(monkeypatch: pytest.MonkeyPatch) -> AskedNode:
 def run(path: Path, kind: str, *, exit_code: int = EXIT_YES, **asked: Any) -> str:
     out = StringIO()
     given = {"json": False, "dry_run": False, "group": None, "devices": None, **asked}
-    command = f"import {kind}"
-    context = CommandContext(
-        {"verb": command, "file": str(path), "config": "x", **given}, Terminal(coloured=False), out
-    )
-    assert exit_code == IMPORT_COMMANDS[command](context)
+    asked |= {"verb": "import", "kind": kind, "file": str(path), "config": "x"}
+    context = CommandContext(given | asked, Terminal(coloured=False), out)
+    assert exit_code == IMPORT_COMMANDS["import"](context)
     return out.getvalue()
 
 
@@ -127,6 +125,11 @@ def test_hotspots_and_users_of_wifidog_are_listed(asked_node, tmp_path) -> None:
     assert "001217DA42D2" in text
     assert 'id = "a\\"b"' in text
     assert asked_node.batches == []
+
+
+def test_another_kind_is_refused(asked_node, opnsense) -> None:
+    with pytest.raises(NodeError, match="write one of: pirania, opnsense, wifidog"):
+        run(opnsense, "chilli")
 
 
 @pytest.mark.parametrize("name", ["missing.csv", ""])
