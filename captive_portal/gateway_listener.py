@@ -7,6 +7,7 @@ from typing import Protocol
 from captive_portal.fas_site import FasSite
 from captive_portal.gateway_server import GatewayServer
 from node.app.account import AccountService
+from node.app.admin_gateways import AdminGatewaysService
 from node.app.gateway_registry import GatewayRegistry
 from node.app.gateway_service import GatewayService
 from node.app.opennds_service import OpenNdsService
@@ -45,6 +46,7 @@ class Gateways:
             key=key,
             random=secrets.token_bytes,
         )
+        self.admin = AdminGatewaysService(self.service, settings)
         self.opennds = OpenNdsService(self.service, backend, clock, key=key)
         self._backend, self._clock = backend, clock
         self._form_key = keys.own_key_for("forms at gateways")

@@ -15,6 +15,7 @@ from node.accounts.member_passphrases import PASSPHRASE_CHARS_MAX
 from node.admin.appearance import AppearanceViews
 from node.admin.backups import BackupsViews
 from node.admin.file_sharing import FileSharingViews
+from node.admin.gateways import GatewaysViews
 from node.admin.history import HistoryViews
 from node.admin.ladders import LadderViews
 from node.admin.members import MembersViews
@@ -132,6 +133,7 @@ VIEWS = (
     NodesViews,
     NodeFormViews,
     NetworkViews,
+    GatewaysViews,
     HistoryViews,
     NoticesViews,
     ObjectionsViews,
