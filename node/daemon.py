@@ -398,7 +398,7 @@ class Node:
         )
 
     def _control_loop(self, node: NodeId) -> Reconciler:
-        active_ruleset, member_directory = self.files.open()
+        config, (active_ruleset, member_directory) = self.config, self.files.open()
         registry = AccountRegistry(
             keys=lambda: tuple(derived_key(each, "vouchers") for each in self.community.secrets.all()),
             community=self.keys.community_id,
@@ -407,14 +407,13 @@ class Node:
             guest_account=self.keys.guest_account,
             random=secrets.token_bytes,
         )
+        repository = StoredRepository(self.store, Path(config.node.run_dir, TALLY), config.admin.events_days)
         return Reconciler(
             kernel=self.kernel,
-            repository=StoredRepository(self.store, Path(self.config.node.run_dir) / TALLY),
+            repository=repository,
             clock=self.clock,
-            prober=UplinkProber(
-                self.config.uplink.interface, self.config.uplink.probe, clock=self.clock.microseconds
-            ),
-            firewall=firewall_config(self.config, probe_hosts()),
+            prober=UplinkProber(config.uplink.interface, config.uplink.probe, clock=self.clock.microseconds),
+            firewall=firewall_config(config, probe_hosts()),
             node=node,
             active_ruleset=active_ruleset,
             member_directory=member_directory,
@@ -494,6 +493,7 @@ class Node:
             down_since=lambda: self.dns_fallback.upstream.silent_since,
             intervals_of=IntervalArchive(self.store.path).of_account,
             removed_nodes=self.community.removed,
+            archive=self.archive,
             erasures=SharedErasures(self.reconciler, self.shared_registry, self.archive.devices),
             next_rules=NextRulesService(
                 self.reconciler,

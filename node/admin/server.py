@@ -14,6 +14,7 @@ from aiohttp.http_exceptions import HttpProcessingError
 from node.accounts.member_passphrases import PASSPHRASE_CHARS_MAX
 from node.admin.appearance import AppearanceViews
 from node.admin.backups import BackupsViews
+from node.admin.events import EventsViews
 from node.admin.file_sharing import FileSharingViews
 from node.admin.history import HistoryViews
 from node.admin.ladders import LadderViews
@@ -142,6 +143,7 @@ VIEWS = (
     TermsViews,
     AppearanceViews,
     BackupsViews,
+    EventsViews,
     AccessViews,
 )
 

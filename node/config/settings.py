@@ -12,6 +12,7 @@ from node.config.field_types import (
     DOMAIN,
     DURATION,
     DURATION_OR_NEVER,
+    EVENT_DAYS,
     FLAG,
     FLOWS,
     INTERFACE,
@@ -413,6 +414,14 @@ SETTINGS: tuple[Setting, ...] = (
         "true: pictures of the node's history, such as /history/plot.svg?series=line_down&last=30d, need no sign-in, for a "
         "notice board or another system. They name no person, but show how much the line is used and how many people are "
         "online: at a node of one household, when somebody is at home.",
+    ),
+    _may(
+        "admin",
+        "events_days",
+        EVENT_DAYS,
+        "90",
+        'For how many days the node keeps what admins did and when, shown on the page "Events": from 7 to 400. The last '
+        "20,000 events at most.",
     ),
     _may(
         "mesh",

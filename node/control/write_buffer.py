@@ -14,6 +14,9 @@ from node.accounts.changes import (
     Binding,
     CardsVoid,
     Change,
+    Event,
+    EventGone,
+    EventsErased,
     LadderCase,
     LadderCaseGone,
     Notice,
@@ -179,7 +182,9 @@ class UnsavedChanges:
     def add(self, changes: Iterable[Change]) -> None:
         for change in changes:
             for each in (*self.further(change), change):
-                self._rows[row_of(each)] = each
+                row = row_of(each)
+                self._rows.pop(row, None)  # an erasure comes after what it erases
+                self._rows[row] = each
 
     def holds(self, changes: Iterable[Change]) -> bool:
         """Whether any row of these is not yet stored."""
@@ -192,7 +197,8 @@ class UnsavedChanges:
 
     def give_back(self, taken: Iterable[Change]) -> None:
         """Queues these changes again; rows that changed meanwhile keep the newer change."""
-        self._rows = {**{row_of(change): change for change in taken}, **self._rows}
+        before = {row_of(change): change for change in taken}
+        self._rows = {**{row: before[row] for row in before if row not in self._rows}, **self._rows}
 
 
 def row_of(change: Change) -> tuple[str, Hashable]:
@@ -212,6 +218,10 @@ def row_of(change: Change) -> tuple[str, Hashable]:
             return "appearance", APPEARANCE_ROW
         case RecordRow(kind, key) | RecordGone(kind, key):
             return "registry record", (kind, key)
+        case Event(key) | EventGone(key):
+            return "event", key
+        case EventsErased(account, until):
+            return "events of", (account, until)
         case _:
             return _row_of_account(change)
 
