@@ -1,4 +1,4 @@
-"""Events in words: what was done, and by whom."""
+"""Events in words: what was done, and who did it."""
 
 from collections.abc import Mapping
 

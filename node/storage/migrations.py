@@ -114,8 +114,8 @@ INVENTORY = (
     InventoryEntry(
         "events",
         N_(
-            "What admins did and when: for example which account was blocked, by which admin and why, which vouchers were "
-            "issued, who signed in to the admins’ pages, and how often somebody failed to."
+            "What admins did and when: for example which account was blocked, by which admin and why, and which vouchers "
+            "were issued. Also who signed in to the admins’ pages, and how often somebody failed to."
         ),
         N_("90 days, or as many as the node’s settings say, 400 at most; what you erase is no longer in it"),
     ),
