@@ -13,6 +13,7 @@ from mesh.page_kind import Priority
 from mesh.peering import KEEPALIVE_EVERY
 from mesh.record_exchange import PRIORITIES
 from mesh.replicator import Replicator
+from mesh.summary_exchange import SummaryExchange
 from mesh.time_exchange import TimeExchange
 from mesh.tls_transport import Link
 from node.units import BitsPerSecond, Monotonic
@@ -31,11 +32,12 @@ class LinkWriter:
         replica: Replicator,
         records: CommunityService | None,
         clock: TimeExchange,
+        summaries: SummaryExchange,
         *,
         now: Callable[[], Monotonic],
     ) -> None:
         self._link, self._replica, self._records, self._clock = link, replica, records, clock
-        self._now = now
+        self._summaries, self._now = summaries, now
         self._queue, self._rate = LinkQueue(LinkBudget(now())), LinkRate()
         self._loop = asyncio.get_running_loop()
         self._look_at = self._loop.time()
@@ -78,6 +80,8 @@ class LinkWriter:
         for priority in self._replica.exchange.due(self._link.name):
             if self._queue.lacks(priority):
                 self._put(priority, await self._replica.next_frame(self._link.name, priority))
+        if self._queue.lacks(Priority.SUMMARY):
+            self._put(Priority.SUMMARY, self._summaries.next_frame(self._link.node, self._now()))
 
     def _put(self, priority: Priority, frame: bytes | None) -> None:
         if frame is not None:

@@ -31,7 +31,9 @@ class Priority(IntEnum):
     USAGE_NEAR = 8
     """Usage at this node, and at its neighbours."""
     USAGE_FAR = 9
-    OTHER = 10
+    SUMMARY = 10
+    """Summaries of nodes, which somebody looks at, and questions for them."""
+    OTHER = 11
     """What this version does not know."""
 
 

@@ -7,7 +7,7 @@ from mesh.exchange import CHANGES_TOO_MUCH, TOO_MANY_OTHERS, TOO_MUCH
 from mesh.other_pages import OTHER_BYTES_MAX, OTHER_PAGES_MAX
 from mesh.page_versions import AUTHOR_DAY_ROWS_MAX, AUTHOR_ROWS_MAX
 from node.identity import human_form
-from node.translator import N_, LazyText, gettext_lazy, number_lazy
+from node.translator import N_, LazyText, gettext_lazy, ngettext_lazy, number_lazy
 from node.units import NodeId
 
 _TEXTS: Mapping[str, tuple[str, Mapping[str, str]]] = MappingProxyType(
@@ -56,3 +56,14 @@ def kept_in_memory(trouble: object) -> LazyText:
 
 def unread_pages(trouble: object) -> LazyText:
     return gettext_lazy("neighbours' pages cannot be read: {english}", english=str(trouble))
+
+
+def refused_summaries(node: str, number: int) -> LazyText:
+    """`node`: the name of the neighbour that sent them."""
+    return ngettext_lazy(
+        "{node} sent a summary of a node that is forged or out of range, and was refused: look whether {node} is up to date",
+        "{node} sent {number} summaries of nodes that are forged or out of range, and were refused: look whether {node} is "
+        "up to date",
+        number,
+        node=node,
+    )

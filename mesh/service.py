@@ -33,15 +33,18 @@ from mesh.messages import (
 )
 from mesh.node_certificates import is_member
 from mesh.node_kind import NodeFacts
+from mesh.node_summary import SUMMARY_KIND, NodeSummary, OwnSummary, SignedSummary, no_summary, summary_text
 from mesh.overlay import Overlay
 from mesh.own_node_page import LocalFacts, MeasuredLink, OwnNodePage
 from mesh.page_format import VERSION, Malformed
+from mesh.page_warnings import refused_summaries
 from mesh.peering import GREETING_MAX, QUIET_SILENT_AFTER, SILENT_AFTER
 from mesh.ports import NetworkTime, PageCache, PeerView, Roster, SharedRecords, UsageLedger
 from mesh.replicator import OwnBucket, Replicator
+from mesh.summary_exchange import SUMMARY_EXTENSION, HeardSummary, SummaryExchange
 from mesh.time_exchange import TimeExchange
 from mesh.tls_transport import Dialer, DialFailed, IsFull, Link, Listener, RefusedByPeer, WrongNode, contexts
-from node.identity import human_form, own_node_id
+from node.identity import human_form, own_node_id, sign
 from node.translator import gettext_lazy
 from node.units import Microseconds, Monotonic, NodeId
 
@@ -80,6 +83,7 @@ class MeshService:
         community: CommunityService | None = None,
         shared_records: SharedRecords | None = None,
         local_facts: Callable[[], LocalFacts] = LocalFacts,
+        own_summary: Callable[[], OwnSummary] = no_summary,
         interfaces: tuple[str, ...] = (),
         port: int = 7400,
         configured_peers: tuple[ConfiguredPeer, ...] = (),
@@ -96,7 +100,9 @@ class MeshService:
         self._usage_ledger = usage_ledger
         self._page_cache = page_cache
         self._on_usage_changed = on_usage_changed
-        self._local_facts = local_facts
+        self._local_facts, self._own_summary = local_facts, own_summary
+        self.on_summary: Callable[[], None] = lambda: None
+        """Called when a summary may have come; set by what waits for it."""
         self._interfaces = interfaces
         self._port = port
         self._configured = configured_peers
@@ -129,6 +135,9 @@ class MeshService:
         self._choose_at_s = 0.0
         self._tree_ticked_s = 0.0
         self._time = TimeExchange(self._network_time)
+        self._summaries = SummaryExchange(
+            self._own, self._roster, self._connections_said, self._signed_summary
+        )
         self._own_page = OwnNodePage(self._name)
         self._candidates = CandidateCalls(
             own=self._own,
@@ -164,6 +173,8 @@ class MeshService:
     def warnings(self) -> tuple[str, ...]:
         """What prevents contact with neighbours, in words for the operator."""
         found = [*self.key_copies(), *self._replica.warnings()]
+        refused = self._summaries.refused(_now()).items()
+        found += (refused_summaries(self._shown(node), number) for node, number in refused)
         if self._version_warning:
             found.append(self._version_warning)
         found += contact_warnings(self._configured, self._wrong, self._directory)
@@ -185,6 +196,28 @@ class MeshService:
         """What the community's nodes say of themselves, by node."""
         found = {node: self._replica.node_page(node) for node in sorted(self._roster())}
         return {node: facts for node, facts in found.items() if facts is not None}
+
+    def ask_summaries(self, nodes: Iterable[NodeId]) -> frozenset[NodeId]:
+        """Asks about those of which nothing fresh is known; returns those that were asked now."""
+        asked = self._summaries.ask(nodes, _now())
+        self._wake()
+        return asked
+
+    def summaries(self) -> Mapping[NodeId, HeardSummary]:
+        """What the nodes were like in their last five minutes, of those that were asked and of this one."""
+        return self._summaries.summaries(_now())
+
+    def _signed_summary(self) -> SignedSummary:
+        told = self._network_time.told() if self._network_time is not None else None
+        values, hour_percent = self._own_summary()
+        summary = NodeSummary(self._own, values, hour_percent, told[0] if told is not None else 0)
+        text = summary_text(summary)
+        return SignedSummary(summary, text, sign(self._key, SUMMARY_KIND, text))
+
+    def _connections_said(self) -> Mapping[NodeId, frozenset[NodeId]]:
+        return {
+            node: frozenset(each.node for each in facts.links) for node, facts in self.node_pages().items()
+        }
 
     async def persist_pages(self) -> None:
         """Store the pages received so far; a page that cannot be stored is tried again later, with a warning."""
@@ -334,12 +367,16 @@ class MeshService:
         self._replica.exchange.greet(link.name, can)
         if self._records is not None:
             self._records.greet(link.node, can)
+        self._summaries.greet(link.node, takes_part=SUMMARY_EXTENSION in can, now=_now())
         link.answer(self._time.question())
         self._wake()
 
     def _part(self, link: Link) -> None:
         self._replica.exchange.part(link.name)
-        if self._records is not None and all(each is link for each in self._links.of(link.node)):
+        if not all(each is link for each in self._links.of(link.node)):
+            return
+        self._summaries.part(link.node)
+        if self._records is not None:
             self._records.part(link.node)
 
     def _handle(self, node: NodeId, event: peering.Event) -> None:
@@ -468,7 +505,7 @@ class MeshService:
 
     async def _exchange_hellos(self, link: Link) -> Message | Malformed | None:
         """Sends ours; the first message of the other side, None if none came in time."""
-        can = EXTENSIONS if self._records is None else (*EXTENSIONS, *COMMUNITY_EXTENSIONS)
+        can = (*EXTENSIONS, SUMMARY_EXTENSION, *(COMMUNITY_EXTENSIONS if self._records is not None else ()))
         hello = Hello(VERSION, self._community, self._own, self._name, self._boot, can, self._machine)
         await link.send(encode(hello))
         try:
@@ -525,15 +562,24 @@ class MeshService:
     async def _exchange_frames(self, link: Link) -> None:
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(None) as link.policy, asyncio.TaskGroup() as tasks:
-                writer = LinkWriter(link, self._replica, self._records, self._time, now=_now)
+                parts = self._replica, self._records, self._time, self._summaries
+                writer = LinkWriter(link, *parts, now=_now)
                 writing = tasks.create_task(writer.run())
                 while (frame := await link.receive()) is not None and link in self._links:
                     link.heard = time.monotonic()
                     self._handle(link.node, peering.Spoke())
-                    if self._records is None or not self._records.receive(link.node, frame):
-                        await self._receive(link, decode(frame))
+                    await self._receive_frame(link, frame)
                     await asyncio.sleep(0)  # many frames may be buffered: let other tasks run in between
                 writing.cancel()
+
+    async def _receive_frame(self, link: Link, frame: bytes) -> None:
+        if self._records is not None and self._records.receive(link.node, frame):
+            return
+        if self._summaries.receive(link.node, frame, _now()):
+            self.on_summary()
+            self._wake()
+            return
+        await self._receive(link, decode(frame))
 
     async def _receive(self, link: Link, message: Message | Malformed) -> None:
         match message:

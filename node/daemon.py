@@ -41,6 +41,7 @@ from node.app.metrics_console import MetricsCommands
 from node.app.network_digest import digest_of
 from node.app.next_rules import NextRulesService
 from node.app.node_graph import NodeGraphService
+from node.app.own_summary import summary_of
 from node.app.respondd_documents import respondd_answers
 from node.app.roaming_service import roaming_service
 from node.app.rule_adoption import RuleAdoption
@@ -184,13 +185,14 @@ class Node:
         )
         self.measured_check = MeasuredCheck(self.reconciler)
         self.status_snapshot = self._status_snapshot()
-        self.admin_certificate = self._admin_certificate()
+        self.admin_certificate = AdminCertificate(self.certificate, admin_certificate_file(config))
         self.graph = NodeGraphService(
             config,
             self.reconciler.node,
             members=self.community.roster,
             peers=self.mesh.peers if self.mesh else tuple,
             pages=self.mesh.node_pages if self.mesh else dict,
+            summaries=self.mesh,
             civil=self.clock.civil,
         )
         self.respondd = RespondedServer(
@@ -240,8 +242,8 @@ class Node:
             tasks.create_task(supervise("reconcile", self.reconciler.run, self.parts))
             tasks.create_task(supervise("console", self.console.run, self.parts))
             await self.reconciler.ready.wait()
-            devices = len(self.reconciler.session_table.admitted())
-            log.info("the firewall is in force; %d devices are authorized", devices)
+            admitted = self.reconciler.session_table.admitted()
+            log.info("the firewall is in force; %d devices are authorized", len(admitted))
             log.info("%s", self.budget.sentence)
             notify_systemd("READY=1")
             tasks.create_task(supervise("callers", self.callers.run, self.parts))
@@ -277,7 +279,6 @@ class Node:
             tasks.create_task(supervise("record of the line", self.capacity_recorder.run, self.parts))
             tasks.create_task(supervise("check of the line", self.measured_check.run, self.parts))
             tasks.create_task(supervise("memory", trim_regularly, self.parts))
-            tasks.create_task(supervise("metrics", self.metrics.run, self.parts))
 
     def close(self) -> None:
         """After `run`: leaves sessions open or closes them, as `stop.sessions` says."""
@@ -337,9 +338,6 @@ class Node:
         await asyncio.to_thread(self.admin_certificate.look)
         await self.admin_server.ready.wait()
         await self.admin_https.run()
-
-    def _admin_certificate(self) -> AdminCertificate:
-        return AdminCertificate(self.certificate, admin_certificate_file(self.config))
 
     def _admin_https(self) -> HttpsListener:
         return HttpsListener(
@@ -426,10 +424,11 @@ class Node:
             on_booked=self._booked,
             keep_pages=self._keep_pages,
             publish_event=self.events.publish,
-            report_alive=self._report_alive,
+            report_alive=self._ticked,
         )
 
-    def _report_alive(self) -> None:
+    def _ticked(self) -> None:
+        """About once a second, while the control loop does its work."""
         notify_systemd("WATCHDOG=1")
         self.history.tick()
 
@@ -447,6 +446,7 @@ class Node:
             community=self.community,
             shared_records=self.shared_registry,
             local_facts=self._local_facts,
+            own_summary=lambda: summary_of(self.history, len(self.status_snapshot.warnings())),
             interfaces=config.mesh.interfaces,
             port=config.mesh.port,
             configured_peers=tuple(
@@ -458,8 +458,7 @@ class Node:
         """What this node's page says of it, beside its links."""
         state: UplinkState = "up" if self.dns_fallback.upstream.answers else "down"
         line = self.config.uplink.name or self.reconciler.active_ruleset.own.uplink_name
-        attention = len(self.status_snapshot.warnings())
-        return LocalFacts(self.version, (line, state), load_percent(), attention)
+        return LocalFacts(self.version, (line, state), load_percent(), len(self.status_snapshot.warnings()))
 
     def _status_snapshot(self) -> StatusSnapshot:
         return StatusSnapshot(
@@ -529,6 +528,7 @@ class Node:
             languages=lambda: {tag: each.language.name for tag, each in self.portal.translations.items()},
             read_intervals=IntervalArchive(self.store.path).read_local,
             graph=self.graph.now,
+            summaries=self.graph.summaries,
             history=self.history,
             community=self.community,
             addresses=lambda: mesh_addresses(self.config.mesh.interfaces, self.config.mesh.port),

@@ -2,10 +2,14 @@
 
 import io
 from collections import Counter
+from collections.abc import Mapping
 from dataclasses import dataclass
+from types import MappingProxyType
 
+from mesh.summary_exchange import HeardSummary
 from node.admin.fields import ListPage, paginate
 from node.admin.graph_drawing import Drawing, drawing_of
+from node.admin.node_summaries import BAR_HEIGHT, PICTURE_WIDTH, SummaryLine, summary_line
 from node.admin.routes import (
     AdminDownload,
     AdminRedirect,
@@ -21,8 +25,10 @@ from node.app.network_digest import digest_of
 from node.export.formats import FORMATS
 from node.export.node_graph import GraphLink, GraphNode, NodeGraph
 from node.translator import gettext_lazy, isolated, number_lazy
+from node.units import NodeId
 
 UPLINK_WORDS = {"up": gettext_lazy("reaches the Internet"), "down": gettext_lazy("is down")}
+NOTHING_HEARD: Mapping[NodeId, HeardSummary] = MappingProxyType({})
 FILE_NAMES = {name: f"/network/{name}.{each.suffix}" for name, each in FORMATS.items()}
 
 
@@ -64,7 +70,10 @@ class NetworkPage:
     online: int
     nodes: ListPage[NetworkNode]
     links: ListPage[NetworkLink]
+    summaries: tuple[SummaryLine, ...] = ()
+    """Of the nodes on this page of the list that are online."""
     files: tuple[str, ...] = tuple(FILE_NAMES.values())
+    hour_picture: tuple[int, int] = PICTURE_WIDTH, BAR_HEIGHT
 
 
 class NetworkViews:
@@ -81,8 +90,10 @@ class NetworkViews:
 
     async def _show(self, request: AdminRequest) -> AdminResponse | AdminRedirect:
         graph = self._backend.graph()
+        shown = paginate(in_order(graph), number_in(request.query, "page"), "/network").rows
+        heard = await self._backend.summaries.of(each.node for each in shown if each.is_online)
         layout = page_layout(request, self._backend.site(), "/nodes")
-        return AdminResponse(network_page(graph, layout, request), is_heavy=True)
+        return AdminResponse(network_page(graph, layout, request, heard), is_heavy=True)
 
     async def _download(self, request: AdminRequest) -> AdminDownload:
         name = next(name for name, path in FILE_NAMES.items() if path == request.path)
@@ -91,23 +102,36 @@ class NetworkViews:
         return AdminDownload(f"{name}.{written.suffix}", io.BytesIO(document.encode()), written.media_type)
 
 
-def network_page(graph: NodeGraph, layout: PageLayout, request: AdminRequest) -> NetworkPage:
-    names = {each.node: each.name for each in graph.nodes}
-    counts = Counter(node for link in graph.links for node in (link.source, link.target))
-    nodes = sorted(
+def in_order(graph: NodeGraph) -> list[GraphNode]:
+    """This node, those that are offline, and the others."""
+    return sorted(
         graph.nodes, key=lambda each: (each.node != graph.own, each.is_online, each.name, each.node)
     )
+
+
+def network_page(
+    graph: NodeGraph,
+    layout: PageLayout,
+    request: AdminRequest,
+    heard: Mapping[NodeId, HeardSummary] = NOTHING_HEARD,
+) -> NetworkPage:
+    names = {each.node: each.name for each in graph.nodes}
+    counts = Counter(node for link in graph.links for node in (link.source, link.target))
+    nodes = paginate(in_order(graph), number_in(request.query, "page"), "/network")
     links = sorted(graph.links, key=lambda each: (not each.is_poor, names[each.source], names[each.target]))
     return NetworkPage(
         layout,
         digest_of(graph, isolated),
         drawing_of(graph),
         sum(each.is_online for each in graph.nodes),
-        paginate(nodes, number_in(request.query, "page"), "/network").turned(
-            lambda each: network_node(each, is_own=each.node == graph.own, links=counts[each.node])
-        ),
+        nodes.turned(lambda each: network_node(each, is_own=each.node == graph.own, links=counts[each.node])),
         paginate(links, number_in(request.query, "links"), "/network", name="links").turned(
             lambda each: network_link(each, (names[each.source], names[each.target]))
+        ),
+        tuple(
+            summary_line(each, heard.get(each.node), is_own=each.node == graph.own)
+            for each in nodes.rows
+            if each.is_online and heard
         ),
     )
 

@@ -24,6 +24,7 @@ from node.app.admin_signing import AdminSigningService
 from node.app.admin_vouchers import AdminVouchersService
 from node.app.ladder_cases import LadderCaseService
 from node.app.metrics_token import MetricsToken
+from node.app.node_summaries import NodeSummaries
 from node.app.observed_counts import ObservedCounts
 from node.app.ports import RuleLog
 from node.app.rule_adoption import RuleAdoption
@@ -157,6 +158,7 @@ class AdminService:
         portal_url: Callable[[], str],
         languages: Callable[[], Mapping[str, str]],
         graph: Callable[[], NodeGraph],
+        summaries: NodeSummaries | None = None,
         history: HistoryReader,
         fingerprint: Callable[[], str],
         read_intervals: ReadIntervals,
@@ -176,6 +178,7 @@ class AdminService:
             AdminHistoryService(history, config.admin),
             shared_files,
         )
+        self.summaries = summaries or NodeSummaries()
         self.meanings = RuleMeanings(adoption.version_text)
         self._hashing, self._previewing, self._read_intervals = asyncio.Lock(), asyncio.Lock(), read_intervals
         self._portal_url, self._languages = portal_url, languages

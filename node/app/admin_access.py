@@ -1,6 +1,5 @@
 """Signing in to the admin pages: one-time links, passphrases, sessions and paired browsers."""
 
-from base64 import urlsafe_b64encode
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -359,7 +358,7 @@ class AdminAccessService:
         return "" if day == DAY_UNKNOWN else day
 
     def _token(self) -> str:
-        return urlsafe_b64encode(self._random(TOKEN_BYTES)).decode().rstrip("=")
+        return admin_sessions.as_token(self._random(TOKEN_BYTES))
 
     # --- storage ---
 

@@ -8,6 +8,7 @@ import hmac
 import json
 import re
 import unicodedata
+from base64 import urlsafe_b64encode
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from typing import Any, Literal
@@ -269,6 +270,11 @@ def _find(passes: Iterable[StoredToken], token: str) -> StoredToken | None:
 
 def _without(passes: Iterable[StoredToken], token: str) -> tuple[StoredToken, ...]:
     return tuple(each for each in passes if each.hash != token_hash(token))
+
+
+def as_token(secret: bytes) -> str:
+    """Random bytes as a token or cookie."""
+    return urlsafe_b64encode(secret).decode().rstrip("=")
 
 
 def token_hash(token: str) -> str:

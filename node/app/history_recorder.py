@@ -123,9 +123,7 @@ class HistoryRecorder:
                 f"there are no steps of {step_s} s", f"choose one of {', '.join(map(str, KEPT_S))}"
             )
         if step_s == RECENT_S:
-            begin_s = max(begin_s, end_s - HOUR_S)
-            span = begin_s, end_s
-            return recent_window(series, span, self.zone, lambda at: self._buffer.recent(name, at))
+            return self.recent(name, begin_s, end_s)
         try:
             async with asyncio.timeout(READ_S), self._disk:
                 days = chunk_days(step_s, begin_s, end_s, self.zone)
@@ -140,6 +138,12 @@ class HistoryRecorder:
                 )
         except TimeoutError as error:
             raise StorageSlow("the disk has not answered", "try again in a minute") from error
+
+    def recent(self, name: str, begin_s: int, end_s: int) -> HistoryWindow:
+        """Ten-second steps of a stretch, of which the last hour is known, from memory. Raises NodeError for a series that
+        there is not."""
+        span = max(begin_s, end_s - HOUR_S), end_s
+        return recent_window(series_named(name), span, self.zone, lambda at: self._buffer.recent(name, at))
 
     async def _read(self, name: str, step_s: int, days: Collection[int]) -> StoredHistory:
         """Raises TimeoutError while the disk has not answered the one before."""

@@ -8,7 +8,6 @@ from datetime import UTC, datetime
 from typing import get_args
 
 from node.app.account import AccountService
-from node.app.event_loop_lag import EventLoopLag
 from node.app.status import StatusSnapshot
 from node.app.views import JoinFailure, line_view
 from node.app.warning_codes import WarningCode
@@ -61,23 +60,18 @@ class MetricSources:
 
 
 class MetricsService:
-    """Reads the node and writes it as text. `run` measures what needs time."""
+    """Reads the node and writes it as text."""
 
     def __init__(self, status_snapshot: StatusSnapshot, clock: Clock, sources: MetricSources) -> None:
         self._reconciler, self._status_snapshot = status_snapshot.reconciler, status_snapshot
         self._clock = clock
         self._sources, self._started_ms = sources, clock.monotonic()
-        self._lag = EventLoopLag()
         self._reading = asyncio.Lock()
         self._looking: asyncio.Future[tuple[SystemReadings, BackupState]] | None = None
         self._read_ms: int | None = None
         self._texts: dict[Exposition, str] = {}
         """Of the last reading."""
         self._readings: NodeReadings | None = None
-
-    async def run(self) -> None:
-        """Until cancelled."""
-        await self._lag.run()
 
     async def text(self, written: Exposition = "text") -> str:
         """All metrics as they were read within KEPT_MS."""
@@ -110,7 +104,7 @@ class MetricsService:
             backup_s_ago=max(0, civil_s - backup_s) if is_known and backup_s is not None else None,
             has_backup_key=bool(backups.recipients),
             certificate_ends_s=int(ends.astimezone(UTC).timestamp()) if ends is not None else None,
-            lag_us=self._lag.longest_us,
+            lag_us=self._reconciler.lag.longest_us,
         )
 
     async def _from_disk(self) -> tuple[SystemReadings, BackupState]:

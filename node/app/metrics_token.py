@@ -3,17 +3,16 @@
 A program that still has an old token asks again and again with the same one: that is no guess, and counts once.
 """
 
-import hashlib
 import hmac
 import json
 import re
-from base64 import urlsafe_b64encode
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal
 
 from node.accounting.periods import DAY_UNKNOWN
 from node.accounts.login_throttle import CODE_THROTTLE, AttemptCounter
+from node.app.admin_sessions import TOKEN_CHARS_MAX, as_token, token_hash
 from node.control.ports import Clock, StateArchive
 from node.errors import NodeError
 from node.units import Monotonic
@@ -21,8 +20,6 @@ from node.units import Monotonic
 STATE = "metrics_token"
 """Name in the node state."""
 TOKEN_BYTES = 32
-TOKEN_CHARS_MAX = 128
-"""A longer one is wrong without being looked at."""
 PARTIES_MAX = 1_000
 _HASH = re.compile(r"[0-9a-f]{64}")
 _DAY = re.compile(r"\d{4}-\d\d-\d\d")
@@ -75,9 +72,9 @@ class MetricsToken:
     async def make(self) -> str:
         """A new token, which is not stored and cannot be shown again; the one before no longer works. Raises NodeError, and
         then this one does not work."""
-        token = urlsafe_b64encode(self._random(TOKEN_BYTES)).decode().rstrip("=")
+        token = as_token(self._random(TOKEN_BYTES))
         day = self._clock.today()
-        made = _hashed(token), "" if day == DAY_UNKNOWN else day
+        made = token_hash(token), "" if day == DAY_UNKNOWN else day
         self._changes += 1
         number = self._changes
         await self._archive.save_state(STATE, json.dumps({"hash": made[0], "since": made[1]}))
@@ -103,7 +100,7 @@ class MetricsToken:
         now = self._clock.monotonic()
         if wait_s := self._wait_s(party, now):
             return TokenCheck("wait", wait_s)
-        given = _hashed(token[: TOKEN_CHARS_MAX + 1])
+        given = token_hash(token[: TOKEN_CHARS_MAX + 1])
         if hmac.compare_digest(given, self._hash):
             self._wrong.reset(party)
             self._last_wrong.pop(party, None)
@@ -122,11 +119,6 @@ class MetricsToken:
 
     def _wait_s(self, party: str, now: Monotonic) -> int:
         return -(-self._wrong.wait_ms(party, now) // 1_000)
-
-
-def _hashed(token: str) -> str:
-    """A random token needs no slow hash."""
-    return hashlib.sha256(token.encode("utf-8", "surrogateescape")).hexdigest()
 
 
 def _read(text: str) -> tuple[str, str]:

@@ -6,6 +6,7 @@ from typing import Any
 
 from mesh.node_kind import NodeFacts
 from mesh.ports import PeerView
+from node.app.node_summaries import AskedNodes, NodeSummaries, said_of
 from node.config import NodeConfig
 from node.console import Answer
 from node.errors import NodeError
@@ -28,10 +29,12 @@ class NodeGraphService:
         members: Callable[[], Collection[NodeId]],
         peers: Callable[[], tuple[PeerView, ...]],
         pages: Callable[[], Mapping[NodeId, NodeFacts]],
+        summaries: AskedNodes | None = None,
         civil: Callable[[], datetime],
     ) -> None:
         self._config, self._own = config, own
         self._members, self._peers, self._pages, self._civil = members, peers, pages, civil
+        self.summaries = NodeSummaries(summaries)
 
     def now(self) -> NodeGraph:
         peers = self._peers()
@@ -47,7 +50,13 @@ class NodeGraphService:
 
     def all(self) -> Mapping[str, Answer]:
         """Its queries on the control socket."""
-        return {"export": self.export}
+        return {"export": self.export, "network": self.network}
+
+    async def network(self, _question: dict[str, Any]) -> Mapping[str, Any]:
+        """Every node, with what those that are online were like in their last five minutes."""
+        graph = self.now()
+        heard = await self.summaries.of(each.node for each in graph.nodes if each.is_online)
+        return {"nodes": [said_of(each, heard.get(each.node), graph.own) for each in graph.nodes]}
 
     def export(self, question: dict[str, Any]) -> Mapping[str, Any]:
         """The graph in the format that the query names."""

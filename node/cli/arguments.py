@@ -409,7 +409,7 @@ VERBS: tuple[Verb, ...] = (
         "procomu community told ana",
         (Argument("[WHO]", "only about this account"), _JSON),
     ),
-    Verb(("peers",), "Other nodes, and strangers.", "procomu peers", (_JSON,)),
+    Verb(("peers",), "Other nodes, what they were like just now, and strangers.", "procomu peers", (_JSON,)),
     Verb(
         ("admin", "link"),
         "A link to the admin pages that signs in once: as an admin, or as someone who issues vouchers.",

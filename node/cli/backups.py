@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, BinaryIO
 
 from node.cli.arguments import EXIT_WRONG_USE, EXIT_YES
 from node.cli.commands import CommandContext, answer_to, cleanup_kernel, new_file, read_config, version
+from node.cli.history_commands import export_history
 from node.cli.terminal import clean
 from node.config import NodeConfig
 from node.errors import NodeError
@@ -162,8 +163,6 @@ def export(context: CommandContext) -> int:
 
     asked = context.asked
     if asked["what"] == "history":
-        from node.cli.history_commands import export_history  # noqa: PLC0415
-
         return export_history(context)
     if asked["what"] in NETWORK_FORMATS:
         return _export_network(context)

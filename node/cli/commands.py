@@ -311,10 +311,6 @@ def members_void_cards(context: CommandContext) -> int:
     return ask_node(context, {"ask": "members-void-cards", "who": context.asked["who"]}, output.void_cards)
 
 
-def peers(context: CommandContext) -> int:
-    return ask_node(context, {"ask": "peers"}, output.peers)
-
-
 def admin_link(context: CommandContext) -> int:
     words = ("name", "groups", "lasts", "devices", "per_day")
     question = {
@@ -383,7 +379,6 @@ COMMANDS: Mapping[str, Callable[[CommandContext], int]] = {
     "members passphrase": members_passphrase,
     "members card": members_card,
     "members void-cards": members_void_cards,
-    "peers": peers,
     "admin link": admin_link,
     "watch": watch,
     "doctor": doctor,

@@ -12,6 +12,7 @@ from node.cli.commands import COMMANDS, CommandContext, version
 from node.cli.history_commands import HISTORY_COMMANDS
 from node.cli.ladder_commands import LADDER_COMMANDS
 from node.cli.metrics_commands import METRICS_COMMANDS
+from node.cli.node_commands import NODE_COMMANDS
 from node.cli.rule_commands import RULE_COMMANDS
 from node.cli.terminal import Terminal, clean
 from node.console import NoRunningNode
@@ -29,6 +30,7 @@ def commands_beside(verb: str) -> Mapping[str, Callable[[CommandContext], int]]:
             **BACKUP_COMMANDS,
             **HISTORY_COMMANDS,
             **METRICS_COMMANDS,
+            **NODE_COMMANDS,
         }
     from node.cli.community_admins import ADMIN_COMMANDS  # noqa: PLC0415
     from node.cli.community_commands import COMMUNITY_COMMANDS  # noqa: PLC0415

@@ -13,18 +13,33 @@ from node.governance.allowance import Allowance, Moment, Unit
 from node.governance.rule_evaluation import Evaluator
 from node.sessions.state import Authorized, DeviceSession
 from node.sessions.table import SessionEntry
-from node.units import AccountId, MacAddress, NodeId
+from node.units import NO_USAGE, AccountId, MacAddress, NodeId, Usage
 
 
 class RemoteUsage:
-    """Usage that other nodes have sent since the last reading: buckets to merge, of which only the highest values stay,
-    and complete days that replace earlier ones."""
+    """Usage counted elsewhere since the last reading. Of other nodes: buckets to merge, of which only the highest values
+    stay, and complete days that replace earlier ones. Of gateways: bytes to add to this node's own buckets."""
 
     def __init__(self) -> None:
         self._recounts: dict[tuple[NodeId, str], Mapping[UsageKey, UsageBucket]] = {}
         self._merges: dict[tuple[NodeId, str], dict[UsageKey, UsageBucket]] = {}
         self.waiting: list[Callable[[], None]] = []
         """Called when all of it is stored."""
+        self.metered: dict[AccountId, Usage] = {}
+        """Bytes that gateways counted."""
+        self.notes: dict[str, str] = {}
+        """Node state that is stored together with them: up to where gateways' counters are booked."""
+
+    def meter(self, account: AccountId, usage: Usage, note: tuple[str, str]) -> None:
+        """Adds bytes that a gateway counted, and the name and value of the node state that includes them."""
+        if usage != NO_USAGE:
+            self.metered[account] = self.metered.get(account, NO_USAGE) + usage
+        self.notes[note[0]] = note[1]
+
+    @property
+    def with_storage(self) -> tuple[list[Callable[[], None]], dict[str, str]]:
+        """Arguments of `WriteBuffer.stored_with`."""
+        return self.waiting, self.notes
 
     @property
     def recounts(self) -> Recounts:
@@ -48,6 +63,7 @@ class RemoteUsage:
         """A copy without erased accounts."""
         left = RemoteUsage()
         left.waiting = self.waiting
+        left.metered, left.notes = self.metered, self.notes
         for (node, day), buckets in self._recounts.items():
             left.recount(node, day, {key: bucket for key, bucket in buckets.items() if not is_erased(key)})
         for key, bucket in self.merges():
@@ -62,6 +78,11 @@ class RemoteUsage:
                 self.merge(key, bucket)
         self._recounts = {**earlier.recounts, **self._recounts}
         self.waiting = [*earlier.waiting, *self.waiting]
+        self.metered = {
+            account: self.metered.get(account, NO_USAGE) + earlier.metered.get(account, NO_USAGE)
+            for account in earlier.metered | self.metered
+        }
+        self.notes = earlier.notes | self.notes
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,6 +161,7 @@ def run_cycle(kernel: Kernel, ledger: Ledger, question: CycleInput) -> CycleResu
         day=question.booked_day,
         busy=question.busy,
         undated=question.undated,
+        metered=question.remote_usage.metered,
     )
     allowances = evaluate(ledger, question)
     ledger.close_before(question.open_since)

@@ -362,11 +362,8 @@ class PersistenceQueue:
         is_all |= self.write_buffer.is_wanted or now - self._all_stored_ms >= OTHERS_EVERY_MS
         try:
             with self.write_buffer.storing(None if is_all else self.writer.node) as taken:
-                buckets = tuple(taken.buckets.items())
                 # Made now: the counters may go on while the pages are being stored.
-                booking = Booking(
-                    buckets, self.baseline, facts, tally, taken.recounted, taken.outlived, taken.intervals
-                )
+                booking = taken.booking(self.baseline, facts, tally)
                 if any(key.node != self.writer.node for key in taken.buckets):
                     # Pages first: a usage bucket whose page is lost here and at its author could not be sent to any node.
                     await self._keep_pages()

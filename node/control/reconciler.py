@@ -5,7 +5,6 @@ portal and the mesh submit changes and wait until the next plan is applied.
 """
 
 import asyncio
-import contextlib
 import logging
 import secrets
 from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping
@@ -21,6 +20,7 @@ from node.control import rates
 from node.control.accounting_cycle import CycleInput, CycleResult, RemoteUsage, run_cycle
 from node.control.applier import PlanApplier
 from node.control.effective_policy import EffectivePolicy
+from node.control.event_loop_lag import EventLoopLag
 from node.control.eviction import to_evict
 from node.control.kernel_thread import KernelThread
 from node.control.persistence import PersistenceQueue, nothing_to_keep
@@ -107,7 +107,7 @@ class Reconciler:
         self.troubles = Troubles()
         self.persistence = self._make_persistence(repository, keep_pages, machine)
         self.ready = asyncio.Event()
-        self._remote_usage = RemoteUsage()
+        self.remote_usage = RemoteUsage()
         self._opened: tuple[str, tuple[tuple[UsageKey, UsageBucket], ...]] | None = None
         self._unpublished: dict[UsageKey, UsageBucket] = {}
         self._plan_applier = PlanApplier(
@@ -121,7 +121,7 @@ class Reconciler:
             kernel, clock, prober, policy=self.effective_policy, resync=self._plan_applier.resync
         )
         self._applying, self._reading = KernelThread("kernel-apply"), KernelThread("kernel-read")
-        self._keep, self._hurry = asyncio.Event(), asyncio.Event()
+        self._keep, self._hurry, self.lag = asyncio.Event(), asyncio.Event(), EventLoopLag()
         self._rated_ms: Monotonic | None = None
         self._unrated = Unrated()
         self._looked_ms = Monotonic(0)
@@ -252,16 +252,16 @@ class Reconciler:
 
     def merge(self, key: UsageKey, bucket: UsageBucket) -> None:
         """Queues a usage bucket of another node; it counts from the next reading on."""
-        self._remote_usage.merge(key, bucket)
+        self.remote_usage.merge(key, bucket)
 
     def recount(self, node: NodeId, day: str, buckets: Mapping[UsageKey, UsageBucket]) -> None:
         """Queues the complete usage of another node on a day, which replaces what it said before."""
-        self._remote_usage.recount(node, day, buckets)
+        self.remote_usage.recount(node, day, buckets)
 
     async def kept(self) -> None:
         """Returns when everything merged and recounted so far is stored."""
         stored = asyncio.Event()
-        self._remote_usage.waiting.append(stored.set)
+        self.remote_usage.waiting.append(stored.set)
         await stored.wait()
 
     async def adopt(self, active_ruleset: ActiveRuleset, member_directory: MemberDirectory) -> None:
@@ -349,8 +349,7 @@ class Reconciler:
             self._report_alive()
             # After a hurried turn the next one is at most an interval away, however many there were.
             due = min(max(due, loop.time() - 2 * self._tick_s), loop.time()) + self._tick_s
-            with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(self._hurry.wait(), max(0.0, due - loop.time()))
+            await self.lag.wait(self._hurry, due)
 
     async def _tick(self, reader: ThreadPoolExecutor) -> None:
         now = self._clock.monotonic()
@@ -398,7 +397,7 @@ class Reconciler:
     ) -> None:
         if reading.exception() is not None:
             # Whatever it was: the mesh does not send this usage again, and waits until it is stored.
-            self._remote_usage.give_back(question.remote_usage)
+            self.remote_usage.give_back(question.remote_usage)
         try:
             measured = reading.result()
         except KernelRefused as refused:
@@ -409,7 +408,7 @@ class Reconciler:
             self.persistence.recount(question.remote_usage.recounts)
             self.persistence.undated.dated(question.dating)
             self._take(measured, now, read_last=stopped)
-            self.persistence.write_buffer.waiting += question.remote_usage.waiting
+            self.persistence.write_buffer.stored_with(*question.remote_usage.with_storage)
 
     async def _keep_loop(self) -> None:
         """Writes to the database in a task of its own, so that a slow disk delays nothing else."""
@@ -428,8 +427,8 @@ class Reconciler:
             await self.persistence.forget(now)
 
     def _question(self, now: Monotonic) -> CycleInput:
-        remote_usage = self._remote_usage.without(self.persistence.erased.bars_late)
-        self._remote_usage = RemoteUsage()
+        remote_usage = self.remote_usage.without(self.persistence.erased.bars_late)
+        self.remote_usage = RemoteUsage()
         opened, self._opened = self._opened, None
         booked_day = self.persistence.day_to_book(self.today())
         accounts = (session_entry.account for session_entry in self.session_table.by_mark.values())
@@ -471,11 +470,11 @@ class Reconciler:
         self.persistence.counted(booked.baseline, booked.day)
         if measured.dated is not None:
             self._take_dated(measured.dated)
-        self.persistence.undated.count(booked.by_account, booked.changed, now, busy=self.load.busy)
+        self.persistence.undated.count(booked.of_accounts, booked.changed, now, busy=self.load.busy)
         self.persistence.keep(measured.merged.items())
         self.persistence.keep(booked.changed.items())
         self.persistence.write_buffer.interval_meter.count(
-            booked.by_account, now, self._interval_ms(), is_busy=self.load.busy
+            booked.of_accounts, now, self._interval_ms(), is_busy=self.load.busy
         )
         self._take_rates(measured, now)
         self.session_table.read_last |= read_last

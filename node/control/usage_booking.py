@@ -1,12 +1,14 @@
 """Books one reading of the kernel's counters: a pure function from a reading to usage deltas."""
 
-from collections.abc import Callable, Collection, Container, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Collection, Container, Iterator, Mapping
+from dataclasses import dataclass, field
 
 from node.accounting.ledger import Ledger, UsageBucket, UsageKey
 from node.accounting.meter import Baseline, Reading, baseline, deltas
 from node.accounting.periods import DAY_UNKNOWN
 from node.units import NO_USAGE, AccountId, NodeId, Usage
+
+NOTHING_METERED: Mapping[AccountId, Usage] = {}
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,6 +29,15 @@ class UsageDelta:
     by_mark: Mapping[int, Usage]
     changed: Mapping[UsageKey, UsageBucket]
     total: Usage
+    metered: Mapping[AccountId, Usage] = field(default_factory=dict)
+    """What gateways counted, which did not pass this node's uplink; not in the fields above, except in `changed`."""
+
+    @property
+    def of_accounts(self) -> Mapping[AccountId, Usage]:
+        """All usage, over the uplink and at gateways."""
+        if not self.metered:
+            return self.by_account
+        return dict(_sums(self.by_account, self.metered))
 
 
 def book(
@@ -39,10 +50,11 @@ def book(
     day: str,
     busy: bool,
     undated: Container[AccountId] = (),
+    metered: Mapping[AccountId, Usage] = NOTHING_METERED,
 ) -> UsageDelta:
-    """Adds the usage since `before` to this node's buckets of the day; that of `undated` accounts, to those of the
-    unknown day. Bytes of an unknown ct mark stay unbooked: its session may have begun during the reading, and then the
-    next reading books them."""
+    """Adds the usage since `before`, and what gateways `metered`, to this node's buckets of the day; that of `undated`
+    accounts, to those of the unknown day. Bytes of an unknown ct mark stay unbooked: its session may have begun during the
+    reading, and then the next reading books them."""
     used, by_account, unknown = dict(deltas(before, reading)), dict[AccountId, Usage](), []
     for mark, usage in used.items():
         account = account_of(mark)
@@ -58,7 +70,18 @@ def book(
         key = UsageKey(writer.node, writer.incarnation, account, DAY_UNKNOWN if account in undated else day)
         changed[key] = ledger.add(key, usage, busy=busy)
         total += usage
-    return UsageDelta(_booked_up_to(before, reading, unknown), day, by_account, used, changed, total)
+    for account, usage in metered.items():
+        key = UsageKey(writer.node, writer.incarnation, account, DAY_UNKNOWN if account in undated else day)
+        changed[key] = ledger.add(key, usage, busy=False)
+    up_to = _booked_up_to(before, reading, unknown)
+    return UsageDelta(up_to, day, by_account, used, changed, total, metered)
+
+
+def _sums(
+    one: Mapping[AccountId, Usage], other: Mapping[AccountId, Usage]
+) -> Iterator[tuple[AccountId, Usage]]:
+    for account in one.keys() | other.keys():
+        yield account, one.get(account, NO_USAGE) + other.get(account, NO_USAGE)
 
 
 def _booked_up_to(before: Baseline | None, reading: Reading, unknown: Collection[int]) -> Baseline:

@@ -1,11 +1,12 @@
 """What is not stored yet: usage buckets with the stored days that they replace, and changes of the account registry."""
 
-from collections.abc import Callable, Hashable, Iterable, Iterator
+from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 
 from node.accounting.intervals import IntervalMeter, Intervals
-from node.accounting.ledger import EMPTY_BUCKET, Recounts, UsageBucket, UsageKey, highest
+from node.accounting.ledger import EMPTY_BUCKET, Booking, Recounts, UsageBucket, UsageKey, highest
+from node.accounting.meter import Baseline, Tally
 from node.accounting.periods import is_since
 from node.accounts.appearance import APPEARANCE_ROW
 from node.accounts.changes import (
@@ -52,6 +53,14 @@ class WriteBatch:
     """Nodes whose pages of a closed day are no longer kept."""
     waiting: tuple[Callable[[], None], ...]
     intervals: Intervals
+    notes: dict[str, str]
+    """Node state that says what of gateways' counters is in `buckets`."""
+
+    def booking(self, baseline: Baseline | None, facts: Mapping[str, str], tally: Tally) -> Booking:
+        """All of it, with the counters that it includes."""
+        buckets = tuple(self.buckets.items())
+        every = {**facts, **self.notes}
+        return Booking(buckets, baseline, every, tally, self.recounted, self.outlived, self.intervals)
 
 
 class WriteBuffer:
@@ -64,6 +73,7 @@ class WriteBuffer:
         self._being_stored: frozenset[tuple[NodeId, str]] = frozenset()
         self.waiting: list[Callable[[], None]] = []
         """Called when everything now in the buffer is stored."""
+        self._notes: dict[str, str] = {}
         self.interval_meter = IntervalMeter()
 
     @property
@@ -78,6 +88,11 @@ class WriteBuffer:
 
     def keep(self, key: UsageKey, bucket: UsageBucket) -> None:
         self.buckets[key] = highest(self.buckets.get(key, EMPTY_BUCKET), bucket)
+
+    def stored_with(self, waiting: Iterable[Callable[[], None]], notes: Mapping[str, str]) -> None:
+        """Calls these when everything now in the buffer is stored; the node state is stored with the buckets."""
+        self.waiting += waiting
+        self._notes |= notes
 
     def drop(self, is_gone: Callable[[UsageKey], bool]) -> dict[UsageKey, UsageBucket]:
         """Returns the dropped buckets."""
@@ -122,13 +137,16 @@ class WriteBuffer:
         called."""
         if only is not None:
             own = {key: bucket for key, bucket in self.buckets.items() if key.node == only}
-            return WriteBatch(own, frozenset(), frozenset(), (), self.interval_meter.unsaved())
+            return WriteBatch(
+                own, frozenset(), frozenset(), (), self.interval_meter.unsaved(), dict(self._notes)
+            )
         taken = WriteBatch(
             dict(self.buckets),
             frozenset(self._recounted),
             frozenset(self._outlived),
             tuple(self.waiting),
             self.interval_meter.unsaved(),
+            dict(self._notes),
         )
         self._being_stored = taken.recounted
         self._recounted, self._outlived, self.waiting = set(), set(), []
@@ -145,6 +163,7 @@ class WriteBuffer:
         """Removes the stored buckets, except of days recounted during the write: the next one replaces those."""
         again, self._being_stored = self._recounted, frozenset()
         self.interval_meter.stored(taken.intervals)
+        self._notes = {name: text for name, text in self._notes.items() if taken.notes.get(name) != text}
         self.buckets = {
             key: bucket
             for key, bucket in self.buckets.items()

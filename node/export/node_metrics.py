@@ -289,7 +289,7 @@ NODE_METRICS: tuple[NodeMetric, ...] = (
     ),
     _gauge(
         "procomu_event_loop_lag_seconds",
-        "The longest that one thing kept all others of the node waiting in the last minute",
+        "How late the node was woken at most in the last minute, because one thing kept all others waiting",
         _one(lambda it: it.lag_us, 1_000_000),
     ),
     _gauge(

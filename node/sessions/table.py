@@ -63,6 +63,8 @@ class SessionTable:
         """Devices whose current session state is not stored."""
         self.addresses: dict[MacAddress, tuple[str, ...]] = {}
         """IP addresses of devices that come from another node, while their session lasts."""
+        self.at_gateways: set[MacAddress] = set()
+        """Devices behind a gateway: nothing of theirs passes this node, so they need no traffic class of their own."""
         self.on_change: Callable[[MacAddress, session_state.Event], None] = lambda _mac, _event: None
         """Called after each event that had effects."""
         self.transitions: dict[Transition, int] = defaultdict(int)
@@ -122,6 +124,7 @@ class SessionTable:
                     self.unsaved.add(mac)
                 case session_state.Effect.STOP_PASSING:
                     self.addresses.pop(mac, None)
+                    self.at_gateways.discard(mac)
                     self._retire(mac)
                 case session_state.Effect.DISCARD_ENTRY:
                     self._remove_entry(mac)
@@ -314,6 +317,8 @@ class SessionTable:
         """Records that packets of these marks were counted. True when the account of one of them was idle."""
         heard = {mark: now for mark in marks if mark in self.by_mark}
         self.heard |= heard
+        if self.at_gateways:
+            self.at_gateways.difference_update(self.by_mark[mark].mac for mark in heard)
         woken = self.idle.intersection(self.by_mark[mark].account for mark in heard) if self.idle else None
         if woken:
             self.idle -= woken
@@ -327,7 +332,9 @@ class SessionTable:
         used = {
             each.account
             for mac, each in self.session_entries.items()
-            if now - self.heard.get(each.mark, now) < CLASS_IDLE_MS and self.is_admitted(mac)
+            if now - self.heard.get(each.mark, now) < CLASS_IDLE_MS
+            and self.is_admitted(mac)
+            and mac not in self.at_gateways
         }
         before, self.idle = self.idle, frozenset(self.accounts_here() - used)
         return not self.idle <= before

@@ -91,6 +91,31 @@ def test_the_tools_of_pyproject_are_those_that_setup_installs() -> None:
     assert modules(found[1].split()) == declared(PROJECT["optional-dependencies"]["dev"])
 
 
+def loaded_at_import(module: str, seen: set[str]) -> None:
+    """Adds to `seen` what is loaded with a module of tests/, without what only type checkers or single functions import."""
+    seen.add(module)
+    path = ROOT / (module.replace(".", "/") + ".py")
+    if not module.startswith("tests.") or not path.exists():
+        return
+    for node in ast.parse(path.read_text()).body:
+        if isinstance(node, ast.Import):
+            seen |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and node.module is not None:
+            for name in (node.module, *(f"{node.module}.{alias.name}" for alias in node.names)):
+                if name not in seen:
+                    loaded_at_import(name, seen)
+
+
+def test_what_is_measured_needs_no_tool_of_the_tests() -> None:
+    """`deploy/bench` and `deploy/demo` install only what the node needs."""
+    seen: set[str] = set()
+    for folder in ("tests/bench", "tests/lab"):
+        for path in sorted((ROOT / folder).glob("*.py")):
+            loaded_at_import(path.relative_to(ROOT).with_suffix("").as_posix().replace("/", "."), seen)
+    assert "tests.fakes.repository" in seen, "the imports are followed"
+    assert not {name.partition(".")[0] for name in seen} & {"hypothesis", "playwright", "pytest"}
+
+
 @pytest.mark.parametrize("tool", sorted(RUN_AS))
 def test_tools_that_nothing_imports_are_run_or_set(tool: str) -> None:
     path, words = RUN_AS[tool]

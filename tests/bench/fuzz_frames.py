@@ -28,12 +28,14 @@ from mesh.messages import (
     TimeRequest,
     encode,
 )
+from mesh.node_summary import SUMMARY_KIND, VALUES, NodeSummary, SignedSummary, SummaryValues, summary_text
 from mesh.page_format import VERSION, assemble_page, canonical, page_head
 from mesh.page_kind import NOW
 from mesh.past_kind import past_body
 from mesh.registry_kind import NAME as REGISTRY
 from mesh.registry_kind import is_value, registry_body, registry_part
 from mesh.signed_statement import SignedStatement, as_json
+from mesh.summary_exchange import SUMMARY_EXTENSION
 from mesh.usage_kind import usage_body
 from node.accounts.registry_record import RegistryRecord
 from node.identity import sign
@@ -97,7 +99,7 @@ class FrameFuzzer:
                 id_of(HOSTILE),
                 HOSTILE,
                 self._hex(16),
-                self.chance.choice(((), (*EXTENSIONS, *COMMUNITY_EXTENSIONS), EXTENSIONS)),
+                self.chance.choice(((), (*EXTENSIONS, SUMMARY_EXTENSION, *COMMUNITY_EXTENSIONS), EXTENSIONS)),
                 self.chance.choice(("", "0" * 15 + str(self.chance.randint(0, 9)))),
             )
         )
@@ -107,8 +109,9 @@ class FrameFuzzer:
         """Any frame."""
         makers = (
             self._message, self._own_page, self._old_page, self._forged_page, self._record, self._registry, self._again,
+            self._summary,
         )  # fmt: skip
-        made = self.chance.choices(makers, (3, 2, 2, 2, 2, 2, 2))[0]()
+        made = self.chance.choices(makers, (3, 2, 2, 2, 2, 2, 2, 1))[0]()
         return made if self.chance.random() < 0.4 else self.changed(made)
 
     # --- Changes ----------------------------------------------------------------------------------
@@ -184,6 +187,18 @@ class FrameFuzzer:
                 )
             )
         )  # fmt: skip
+
+    def _summary(self) -> bytes:
+        """A question about a node, or an answer that nobody asked for, signed by the node that it is about or not."""
+        name = self.chance.choice(("square", "hills", SILENT, REMOVED, HOSTILE))
+        if self.chance.random() < 0.5:
+            return canonical({"hops": self.chance.randint(0, 40), "is": "summaryask", "node": id_of(name)})
+        values = SummaryValues(*(self.chance.randint(0, 200) for _ in range(VALUES)))
+        text = summary_text(NodeSummary(id_of(name), values, made_s=self.chance.choice((0, 2**53 - 1))))
+        summary = NodeSummary(id_of(name), values)
+        return SignedSummary(summary, text, sign(key_of(HOSTILE), SUMMARY_KIND, text)).frame(
+            self.chance.randint(0, 900)
+        )
 
     def _page(
         self, name: str, seq: int, *, community: str = VILLAGE, signer: str = "", body: bytes = b""

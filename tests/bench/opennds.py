@@ -10,7 +10,7 @@ import shutil
 import signal
 import subprocess
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Protocol
@@ -62,6 +62,8 @@ BOX = """\
 set -e
 mount --bind {etc} /etc
 for place in /tmp /run /var/lib/misc; do mount -t tmpfs box "$place"; done
+binauth=/usr/lib/opennds/custombinauth.sh
+[ ! -e /etc/box/custombinauth.sh ] || mount --bind /etc/box/custombinauth.sh "$binauth"
 export PATH=/etc/box:/usr/sbin:/usr/bin:/sbin:/bin
 systemctl
 exec opennds -f
@@ -169,12 +171,17 @@ def running(
     *,
     more: Sequence[str] = (),
     names: Sequence[str] = EVERY_NAME,
+    files: Mapping[str, str] | None = None,
 ) -> Iterator[OpenNds]:
-    """openNDS on ``br-lan`` of `place`; `clients` have a lease; `names` are options for its dnsmasq. Raises CannotRun."""
+    """openNDS on ``br-lan`` of `place`; `clients` have a lease; `names` are options for its dnsmasq; `files` are written
+    below its /etc, and ``box/custombinauth.sh`` takes the place of openNDS's own. Raises CannotRun."""
     absent = [name for name in PROGRAMS if shutil.which(name) is None]
     if absent:
         raise CannotRun(f"not installed: {', '.join(absent)}")
     etc = _own_etc(lab, clients, more, names)
+    for name, text in (files or {}).items():
+        (etc / name).unlink(missing_ok=True)
+        (etc / name).write_text(text)
     # openNDS reads the kernel's neighbour table, so the clients need entries in it.
     place.ip(*(f"neigh replace {c.address} lladdr {c.mac} dev {LAN} nud permanent" for c in clients))
     log = lab.folder / "opennds.log"

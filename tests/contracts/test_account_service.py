@@ -32,7 +32,7 @@ from node.sessions.stored import SavedSession
 from node.storage.database import Store
 from node.storage.repository import StoredRepository
 from node.units import AccountId, MacAddress
-from tests.contracts.test_reconciler import until
+from tests.fakes.reconciler_fixture import until
 from tests.fakes.repository import FakeRepository
 from tests.fakes.use_cases import (
     ANA,

@@ -9,9 +9,10 @@ import pytest
 
 from mesh.node_kind import NodeFacts, NodeLink
 from node.admin.network import FILE_NAMES
+from node.app import node_summaries
 from node.identity import own_node_id
 from tests.contracts.admin_browser import AdminBrowser, admin_browser
-from tests.fakes.admin_pages import ISSUER_LINK, found_community
+from tests.fakes.admin_pages import ISSUER_LINK, found_community, name_links
 from tests.fakes.neighbours import id_of
 from tests.fakes.use_cases import KEY
 
@@ -63,6 +64,46 @@ async def test_nodes_and_connections_are_drawn_and_in_tables(browser: AdminBrows
         ">is down<",
     ):
         assert said in text, said
+
+
+async def test_each_node_that_is_online_is_asked_what_it_was_like(browser: AdminBrowser) -> None:
+    await found_community(browser.app)
+    name_links(browser.app)
+    own, hills, valley = own_node_id(KEY), id_of("hills"), id_of("valley")
+    await browser.sign_in()
+    text = await page(browser)
+    assert {own, hills, valley} <= set(browser.app.node.asked.asked)
+    for said in (
+        "In the last five minutes",
+        "40 % of 20 Mbit/s",
+        "up to 20 Mbit/s",
+        "about 25 devices · about 10 accounts",
+        "fewer than 5 devices",
+        "in the last hour 0 to 100 % of its line",
+        "20 ms · 1 %",
+        "3.3 GB",
+        "2 min ago",
+        "2 warnings",
+    ):
+        assert said in text, said
+    assert "fewer than 5 devices ·" not in text
+    assert 10 == text.count('width="6"')
+
+
+async def test_without_an_answer_the_page_comes_all_the_same(
+    browser: AdminBrowser, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await found_community(browser.app)
+    name_links(browser.app)
+    monkeypatch.setattr(node_summaries, "PATIENCE_S", 0.05)
+    browser.app.node.asked.is_slow = True
+    await browser.sign_in()
+    assert "In the last five minutes" not in await page(browser)
+    browser.app.node.asked.answer()
+    text = await page(browser)
+    assert "has not answered" not in text
+    del browser.app.node.asked.heard[id_of("valley")]
+    assert "has not answered" in await page(browser)
 
 
 @pytest.mark.parametrize("path", FILE_NAMES.values())

@@ -22,7 +22,7 @@ from node.storage.database import Store
 from node.storage.repository import StoredRepository
 from node.units import AccountId, Bytes, MacAddress, Milliseconds
 from tests.contracts.test_account_service import WORDS, account, comes_in, give_passphrase, is_refused
-from tests.contracts.test_reconciler import until
+from tests.fakes.reconciler_fixture import until
 from tests.fakes.registry_repository import FakeRegistryRepository
 from tests.fakes.repository import FakeRepository
 from tests.fakes.use_cases import (

@@ -20,7 +20,7 @@ from node.governance.members import parse_members
 from node.storage.database import Store
 from node.storage.repository import StoredRepository
 from node.units import AccountId, MacAddress
-from tests.contracts.test_reconciler import until
+from tests.fakes.reconciler_fixture import until
 from tests.fakes.use_cases import HOUR_MS, MEMBERS, AppFixture, UseCases, _say_nothing
 
 PEOPLE = [MacAddress(f"02:00:00:00:00:{number:02x}") for number in range(1, 6)]

@@ -19,8 +19,8 @@ from node.uplink import line
 from node.uplink.autorate import Direction, UplinkRange
 from node.uplink.capacity_log import ENOUGH_S, bucket_of, edge_of, from_text, to_text
 from node.uplink.line import LineState
-from tests.contracts.test_reconciler import RULES
 from tests.contracts.test_uplink_rate_control import BUSY, MeasuredLine, members, ruleset
+from tests.fakes.reconciler_fixture import RULES
 from tests.fakes.repository import FakeArchive, FakeClock, FakeRepository
 
 FAST, SLOW = BitsPerSecond(30_000_000), BitsPerSecond(6_000_000)

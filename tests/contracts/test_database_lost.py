@@ -42,7 +42,7 @@ from node.storage.repository import StoredArchive, StoredRepository
 from node.task_supervision import Parts
 from node.units import NO_USAGE, AccountId, Bytes, MacAddress, NodeId, Usage
 from tests.contracts.test_account_service import WORDS, comes_in, give_passphrase, is_refused
-from tests.contracts.test_reconciler import until
+from tests.fakes.reconciler_fixture import until
 from tests.fakes.use_cases import ANA, BEN, CAI, DOT, LISTED, AppFixture, UseCases
 
 Damage = Callable[[Path], None]

@@ -8,10 +8,10 @@ from hypothesis import strategies as st
 
 from mesh.registry_kind import is_value, registry_part
 from node.accounts.registry_record import RegistryRecord, value_text
-from tests.contracts.test_reconciler import until
 from tests.examples import examples
 from tests.fakes.hostile_records import FIELDS, KEYS, node_with_every_record
 from tests.fakes.neighbours import id_of
+from tests.fakes.reconciler_fixture import until
 
 EVE = id_of("eve")
 scalars = (

@@ -19,9 +19,9 @@ from node.control.reconciler import Reconciler
 from node.enforcement.plan import TrafficPlan
 from node.sessions import state as session_state
 from node.units import MacAddress, Monotonic
-from tests.contracts.test_reconciler import until
 from tests.docs.sessions_diagram import ARROWS, Arrow
 from tests.fakes.kernel import FakeKernel
+from tests.fakes.reconciler_fixture import until
 from tests.fakes.repository import FakeRepository
 from tests.fakes.use_cases import ANA, BEN, CAI, HOUR_MS, AppFixture, UseCases, _say_nothing
 

@@ -33,12 +33,12 @@ from node.governance.rules import ActiveRuleset
 from node.storage.database import Store
 from node.storage.repository import StoredPageCache, StoredRepository
 from node.units import AccountId, MacAddress
-from tests.contracts.test_reconciler import MEMBER_DIRECTORY, RULES, until
 from tests.examples import examples
 from tests.fakes.kernel import FakeKernel
 from tests.fakes.members import guest_account, make_registry
 from tests.fakes.neighbours import id_of, key_of
 from tests.fakes.prober import FakeProber
+from tests.fakes.reconciler_fixture import MEMBER_DIRECTORY, RULES, until
 from tests.fakes.repository import FakeClock
 
 PHONES = [MacAddress(f"02:00:00:00:00:0{number}") for number in (1, 2)]

@@ -9,7 +9,6 @@ from typing import get_args
 import pytest
 
 from node.admin.routes import ADMINS
-from node.app.event_loop_lag import EventLoopLag
 from node.app.metrics import KEPT_MS, PATIENCE_S, MetricSources, MetricsService
 from node.app.views import JoinFailure
 from node.app.warning_codes import WarningCode
@@ -221,14 +220,3 @@ async def test_a_clock_that_is_not_known_is_no_start_time(browser: AdminBrowser)
     read = await scraped(browser, token)
     assert "procomu_start_time_seconds" not in read.kinds
     assert 0 == read.value("procomu_clock_known")
-
-
-async def test_what_keeps_the_loop_waiting_is_seen() -> None:
-    lag = EventLoopLag(step_s=0.01)
-    async with asyncio.TaskGroup() as tasks:
-        running = tasks.create_task(lag.run())
-        await asyncio.sleep(0.02)
-        threading.Event().wait(0.2)
-        await asyncio.sleep(0.02)
-        running.cancel()
-    assert 150_000 <= lag.longest_us

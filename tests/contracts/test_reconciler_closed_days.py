@@ -9,7 +9,7 @@ from node.app.mesh_usage import MeshUsage
 from node.control.ports import Repository
 from node.control.reconciler import Reconciler
 from node.units import AccountId, Bytes, MacAddress, NodeId, Usage
-from tests.contracts.test_reconciler import ANA, ReconcilerFixture, until
+from tests.fakes.reconciler_fixture import ANA, ReconcilerFixture, until
 from tests.fakes.repository import FakeRepository
 
 DAY_MS = 24 * 3_600_000

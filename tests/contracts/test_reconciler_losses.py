@@ -19,8 +19,8 @@ from node.sessions import state as session_state
 from node.sessions.stored import SavedSession
 from node.task_supervision import Parts, supervise
 from node.units import NO_USAGE, AccountId, Bytes, MacAddress, Monotonic, NodeId, Usage
-from tests.contracts.test_reconciler import ANA, BEN, HOUR_MS, ReconcilerFixture, until, used
 from tests.fakes.kernel import FakeKernel
+from tests.fakes.reconciler_fixture import ANA, BEN, HOUR_MS, ReconcilerFixture, until, used
 from tests.fakes.repository import FakeRepository
 
 

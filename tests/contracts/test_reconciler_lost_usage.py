@@ -13,7 +13,7 @@ import pytest
 from node.accounting.ledger import UsageBucket, UsageKey
 from node.control.reconciler import Reconciler
 from node.units import AccountId
-from tests.contracts.test_reconciler import ANA, ReconcilerFixture, until, used
+from tests.fakes.reconciler_fixture import ANA, ReconcilerFixture, until, used
 from tests.fakes.repository import FakeRepository
 
 DAY_MS = 24 * 3_600_000

@@ -9,7 +9,7 @@ from node.accounting.ledger import UsageKey
 from node.accounting.periods import DAY_UNKNOWN
 from node.control.ports import Repository
 from node.control.reconciler import Reconciler
-from tests.contracts.test_reconciler import ANA, HOUR_MS, ReconcilerFixture, until, used
+from tests.fakes.reconciler_fixture import ANA, HOUR_MS, ReconcilerFixture, until, used
 
 
 @pytest.fixture

@@ -18,7 +18,7 @@ from node.governance.members import MemberDirectory
 from node.governance.rules import ActiveRuleset
 from node.storage.database import Store
 from node.storage.repository import StoredArchive
-from tests.contracts.test_reconciler import RULES
+from tests.fakes.reconciler_fixture import RULES
 
 MEMBERS = '[[account]]\nid = "ana"\ndevices = ["02:00:00:00:00:0a"]\n'
 

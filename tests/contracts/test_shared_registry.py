@@ -16,9 +16,9 @@ from node.accounts.member_passphrases import hash_passphrase, is_right
 from node.accounts.registry import AccountRegistry
 from node.governance.rules import WAYS
 from node.units import AccountId, MacAddress
-from tests.contracts.test_reconciler import until
 from tests.fakes.members import COMMUNITY, guest_account
 from tests.fakes.neighbours import bucket, id_of, key_of
+from tests.fakes.reconciler_fixture import until
 from tests.fakes.shared_node import SharedNode
 
 ANA, PHONE = AccountId("ana"), MacAddress("02:00:00:00:00:77")

@@ -21,8 +21,8 @@ from node.accounts.vouchers import Batch, Voucher, voucher_state
 from node.app import shared_vouchers
 from node.governance.rules import WAYS
 from node.units import AccountId, MacAddress, Milliseconds
-from tests.contracts.test_reconciler import until
 from tests.fakes.neighbours import id_of
+from tests.fakes.reconciler_fixture import until
 from tests.fakes.shared_node import SharedNode
 
 DAY_MS = 86_400_000

@@ -18,10 +18,10 @@ from node.governance.members import MemberDirectory, parse_members
 from node.units import NO_RATES, BitsPerSecond, Microseconds, Monotonic, Rates
 from node.uplink.line import BUSY_PACE_US, Sample
 from node.uplink.queueing_delay import RoundTrip
-from tests.contracts.test_reconciler import RULES
 from tests.fakes.kernel import FakeKernel
 from tests.fakes.members import guest_account, make_registry
 from tests.fakes.prober import FakeProber
+from tests.fakes.reconciler_fixture import RULES
 from tests.fakes.repository import FakeClock
 
 MEASURED = RULES.replace("[charter]", 'rate = "measured"\nleast = "1 Mbit/s down, 500 kbit/s up"\n[charter]')

@@ -19,7 +19,7 @@ from node.storage.database import Store
 from node.storage.interval_tables import interval_rows
 from node.storage.repository import IntervalArchive, StoredRepository
 from node.units import AccountId
-from tests.contracts.test_reconciler import ANA, MEMBER_DIRECTORY, RULES, ReconcilerFixture, until, used
+from tests.fakes.reconciler_fixture import ANA, MEMBER_DIRECTORY, RULES, ReconcilerFixture, until, used
 from tests.fakes.use_cases import AppFixture, UseCases
 
 MB = 1_000_000

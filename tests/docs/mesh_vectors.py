@@ -35,6 +35,7 @@ from mesh.messages import (
 )
 from mesh.node_certificates import community_mark, leaf_certificate, wrapper_ca
 from mesh.node_kind import NodeFacts, NodeLink, node_body
+from mesh.node_summary import SUMMARY_KIND, NodeSummary, SignedSummary, SummaryValues, summary_text
 from mesh.page_format import Malformed, Page, assemble_page, canonical, page_digest, page_head
 from mesh.page_kinds import page_content
 from mesh.page_versions import PageCollection, counts_as
@@ -173,6 +174,16 @@ RECORDS_SAID = (
     RegistryRecord("cards", "anna", 2, "", {"below": 739946}),
     RegistryRecord("passphrase", "anna-3", 4, "2027-12-30", {}),
 )
+
+
+def summary() -> dict[str, object]:
+    """The question, and the answer as it is 42 s after it was made."""
+    values = SummaryValues(15, 10, 3, 1, 40, 5, 20_000, 5_000, 20, 1, 100, 12, 45, 3_300)
+    said = NodeSummary(NODE, values, (None, None, *range(0, 50, 5)), 1_795_600_000)
+    signed = summary_text(said)
+    frame = SignedSummary(said, signed, sign(KEY, SUMMARY_KIND, signed)).frame(42)
+    ask = canonical({"hops": 31, "is": "summaryask", "node": NODE})
+    return {"ask": ask.decode(), "frame": frame.decode(), "age_s": 42, "says": asdict(said)}
 
 
 def batch_page() -> dict[str, object]:
@@ -410,6 +421,7 @@ def vectors() -> dict[str, object]:
     }
     found["other"] = others()
     found["node"] = node_page()
+    found["summary"] = summary()
     found["registry"] = registry_page()
     found["devices"] = devices()
     found["batch"] = batch_page()

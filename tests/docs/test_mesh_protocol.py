@@ -3,7 +3,7 @@
 import hmac
 import json
 import re
-from dataclasses import asdict
+from dataclasses import asdict, astuple
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +27,7 @@ from mesh import (
     neighbour_search,
     node_kind,
     node_page_schedule,
+    node_summary,
     other_pages,
     overlay,
     page_format,
@@ -40,6 +41,7 @@ from mesh import (
     registry_records,
     secret_exchange,
     signed_statement,
+    summary_exchange,
     tls_transport,
     usage_kind,
 )
@@ -60,11 +62,13 @@ from node.accounts.vouchers import voucher_account, voucher_fingerprint
 from node.app import roaming_records
 from node.identity import human_form, key_from_raw, own_node_id, verify
 from node.keyring import Keyring, derived_key
+from node.units import Monotonic
 from tests.docs import mesh_vectors
 from tests.docs.peering_diagram import diagram
 
 PAGE = (Path(__file__).parents[2] / "mesh" / "PROTOCOL.md").read_text()
 RECORDS, SECRETS = ("records", "recordlist", "record"), ("secretheld", "secretask", "secret")
+SUMMARIES = ("summaryask", "summary")
 LIMITS = {
     "frame": messages.FRAME_BYTES_MAX,
     "head of a page": messages.HEAD_BYTES_MAX,
@@ -87,6 +91,10 @@ LIMITS = {
     "addresses in a node page": node_kind.ADDRESSES_MAX,
     "links in a node page": node_kind.LINKS_MAX,
     "characters of a version in a node page": node_kind.VERSION_CHARS_MAX,
+    "bytes of a summary": node_summary.SUMMARY_BYTES_MAX,
+    "values in a summary": node_summary.VALUES_MAX,
+    "connections that a question for one may pass": summary_exchange.HOPS_MAX + 1,
+    "questions for summaries from one neighbour at once": summary_exchange.ASKED_AT_ONCE,
     "parts of the records of one author": registry_kind.REGISTRY_PARTS,
     "records in a part": registry_kind.RECORDS_PER_PART_MAX,
     "objects and lists in one another in it": registry_kind.VALUE_DEPTH_MAX,
@@ -184,6 +192,33 @@ def test_the_node_page_of_the_vectors_is_accepted() -> None:
     said = page_content(page, frozenset({page.author}))
     assert isinstance(said, node_kind.NodeFacts)
     assert found["says"] == json.loads(json.dumps(asdict(said)))
+
+
+def test_the_summary_of_the_vectors_is_asked_for_and_read() -> None:
+    found = vector("summary")
+    read = node_summary.read_summary(str(found["frame"]).encode())
+    assert not isinstance(read, Malformed)
+    assert (found["age_s"], found["says"]) == (read[1], json.loads(json.dumps(asdict(read[0].summary))))
+    assert node_summary.is_genuine(read[0])
+    node, other = read[0].summary.node, mesh_vectors.OTHER
+    links = {node: {other}, other: {node}}
+    asks = summary_exchange.SummaryExchange(other, lambda: frozenset(links), lambda: links, lambda: read[0])
+    answers = summary_exchange.SummaryExchange(node, lambda: frozenset(links), lambda: links, lambda: read[0])
+    asks.greet(node, takes_part=True, now=Monotonic(0))
+    answers.greet(other, takes_part=True, now=Monotonic(0))
+    asks.ask([node], Monotonic(0))
+    ask = asks.next_frame(node, Monotonic(0))
+    assert found["ask"] == (ask or b"").decode().replace("32", "31")
+    assert answers.receive(other, str(found["ask"]).encode(), Monotonic(0))
+    assert found["frame"] == (answers.next_frame(other, Monotonic(42_000)) or b"").decode()
+
+
+def test_the_document_says_how_long_a_summary_is_fresh() -> None:
+    text = " ".join(PAGE.split())
+    assert 5 * 60_000 == summary_exchange.FRESH
+    assert f"fewer than {node_summary.FEW_DEVICES} devices" in text
+    assert f"after {summary_exchange.ASKED_AGAIN // 1000} s" in text
+    assert f"greatest values are {', '.join(f'{each:,}' for each in astuple(node_summary.MOST))}" in text
 
 
 def test_the_registry_page_of_the_vectors_is_accepted() -> None:
@@ -339,7 +374,7 @@ def test_the_document_names_the_service_the_version_and_the_times() -> None:
 def test_every_kind_of_message_is_in_the_document() -> None:
     # "is" is the heading of the table.
     kinds = set(re.findall(r"^\| `([a-z]+)` \|", PAGE, re.MULTILINE))
-    assert {*mesh_vectors.MESSAGES, "page", "is", *RECORDS, *SECRETS} == kinds
+    assert {*mesh_vectors.MESSAGES, "page", "is", *RECORDS, *SECRETS, *SUMMARIES} == kinds
 
 
 def test_the_statements_of_the_vectors_are_taken_in_and_make_these_nodes() -> None:

@@ -13,8 +13,10 @@ from mesh.community_changes import first_record, new_invite
 from mesh.invite import make_use
 from mesh.membership import NODE_ROLE, Membership, membership_fields
 from mesh.node_kind import NodeFacts, NodeLink
+from mesh.node_summary import NodeSummary, SummaryValues
 from mesh.ports import PeerView
 from mesh.signed_statement import SignedStatement, make_statement
+from mesh.summary_exchange import HeardSummary
 from node.accounts.notices import Notice, NoticeText
 from node.admin.server import LIMITS, AdminServer
 from node.app import admin_sessions
@@ -25,6 +27,7 @@ from node.identity import own_node_id
 from node.units import MacAddress, NodeId
 from node.web.connections import Limits
 from node.web.translations import read_catalogues
+from tests.fakes.asked_nodes import a_summary
 from tests.fakes.community_statements import SEED, state_of
 from tests.fakes.neighbours import id_of, key_of
 from tests.fakes.use_cases import KEY, AppFixture, UseCases
@@ -158,6 +161,11 @@ def name_links(app: UseCases) -> None:
         hills: NodeFacts("<hills> & more", "1.2.0", (), None, 75, _links({own: 20, valley: 50, coast: 200})),
         valley: NodeFacts("الوادي", "1.1.0", (), ("main", "down"), 0, _links({hills: 50}, 20)),
         coast: NodeFacts("coast house by the harbour", "", (), ("sea", "up"), None),
+    }
+    app.node.asked.answers = {
+        own: a_summary(own),
+        hills: a_summary(hills, age_s=130, devices=0, used=None),
+        valley: HeardSummary(NodeSummary(valley, SummaryValues(attention=1)), 5),
     }
 
 

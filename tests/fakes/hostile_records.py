@@ -4,7 +4,7 @@ from node.app.roaming_service import RoamingService
 from node.app.shared_erasures import SharedErasures
 from tests.fakes.neighbours import id_of
 from tests.fakes.roaming_nodes import names
-from tests.unit.node.app.test_shared_registry import SharingFixture
+from tests.fakes.sharing_fixture import SharingFixture
 
 FIELDS = (
     "hash", "day", "below", "account", "rule", "text", "answer", "answered_day", "way", "terms", "end", "node",

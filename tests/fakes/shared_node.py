@@ -20,11 +20,11 @@ from node.governance.rules import ActiveRuleset
 from node.storage.database import Store
 from node.storage.repository import StoredArchive, StoredPageCache, StoredRepository
 from node.units import MacAddress, NodeId
-from tests.contracts.test_reconciler import MEMBER_DIRECTORY, RULES, until
 from tests.fakes.kernel import FakeKernel
 from tests.fakes.members import COMMUNITY, guest_account, make_registry
 from tests.fakes.neighbours import id_of, key_of
 from tests.fakes.prober import FakeProber
+from tests.fakes.reconciler_fixture import MEMBER_DIRECTORY, RULES, until
 from tests.fakes.repository import FakeClock
 
 

@@ -40,6 +40,7 @@ from node.app.measured_check import MeasuredCheck
 from node.app.metrics import MetricSources, MetricsService
 from node.app.next_rules import NextRulesService
 from node.app.node_graph import NodeGraphService
+from node.app.node_summaries import NodeSummaries
 from node.app.rule_adoption import RuleAdoption
 from node.app.rule_files import RuleFiles, Stamp, fingerprint
 from node.app.shared_files import SharedFiles
@@ -79,6 +80,7 @@ from node.units import (
 )
 from node.uplink.line import Sample
 from node.uplink.queueing_delay import RoundTrip
+from tests.fakes.asked_nodes import AskedVillage
 from tests.fakes.backups import FakeBackups
 from tests.fakes.history_windows import VillageHistory
 from tests.fakes.kernel import FakeKernel
@@ -262,6 +264,7 @@ class UseCases:
                 pages=lambda: self.node.node_pages,
                 civil=self.node.clock.civil,
             ).now,
+            summaries=NodeSummaries(self.node.asked),
             history=VillageHistory(),
             community=self.node.community,
             addresses=lambda: self.node.mesh_addresses,
@@ -526,6 +529,7 @@ class AppFixture:
         self.archive = FakeArchive(self.repository)
         self.peers: tuple[PeerView, ...] = ()
         """Neighbours that the mesh reports."""
+        self.asked = AskedVillage()
         self.node_pages: dict[NodeId, NodeFacts] = {}
         """What the community's nodes say of themselves."""
         self.warnings: tuple[str, ...] = ()

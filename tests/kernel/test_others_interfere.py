@@ -12,7 +12,7 @@ from node.enforcement.kernel import LinuxKernel
 from node.enforcement.plan import Admission, FirewallConfig, ShapedClass, TrafficPlan
 from node.errors import KernelRefused
 from node.units import BitsPerSecond, MacAddress, Monotonic, Rates
-from tests.contracts.test_reconciler import ReconcilerFixture
+from tests.fakes.reconciler_fixture import ReconcilerFixture
 from tests.fakes.repository import FakeRepository
 from tests.lab.router import linux_kernel, real_kernel_in_namespace
 

@@ -8,7 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from node.accounts.login_throttle import CODE_THROTTLE
-from node.app.metrics_token import PARTIES_MAX, STATE, TOKEN_CHARS_MAX, MetricsToken, bearer_token
+from node.app.admin_sessions import TOKEN_CHARS_MAX
+from node.app.metrics_token import PARTIES_MAX, STATE, MetricsToken, bearer_token
 from node.errors import NodeError, StorageTrouble
 from tests.fakes.repository import FakeArchive, FakeClock, FakeRepository
 

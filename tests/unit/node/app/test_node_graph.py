@@ -8,7 +8,9 @@ import pytest
 from mesh.node_kind import NodeFacts, NodeLink
 from mesh.ports import PeerView
 from node.app.node_graph import NodeGraphService
+from node.app.node_summaries import NodeSummaries
 from node.errors import NodeError
+from tests.fakes.asked_nodes import AskedVillage, a_summary
 from tests.fakes.neighbours import id_of
 from tests.fakes.use_cases import parsed_settings
 
@@ -45,3 +47,19 @@ def test_a_document_is_answered_and_another_format_is_refused() -> None:
     for wrong in (None, "", "gpx", 7, ["netjson"]):
         with pytest.raises(NodeError, match="no such format"):
             graph().export({"format": wrong})
+
+
+async def test_the_answer_for_the_console_has_every_node_and_what_it_was_like() -> None:
+    asked = AskedVillage()
+    asked.answers = {HILL: a_summary(HILL)}
+    service = graph()
+    service.summaries = NodeSummaries(asked)
+    asked.heard = {VALLEY: a_summary(VALLEY, age_s=7)}
+    asked.asked.append(VALLEY)
+    asked.answers |= asked.heard
+    nodes = {each["node"]: each for each in (await service.network({}))["nodes"]}
+    assert {HILL, VALLEY, COAST} == nodes.keys()
+    assert (True, 40, 25) == (nodes[HILL]["own"], nodes[HILL]["age_s"], nodes[HILL]["devices"])
+    assert "age_s" not in nodes[COAST]
+    assert COAST not in asked.asked
+    assert [40, 7] == [nodes[each]["age_s"] for each in (HILL, VALLEY)]

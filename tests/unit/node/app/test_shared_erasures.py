@@ -13,7 +13,7 @@ from node.app.shared_kinds import shared_registry
 from node.app.shared_registry import SharedRegistry
 from node.control.reconciler import Reconciler
 from node.units import AccountId, MacAddress, Milliseconds
-from tests.contracts.test_reconciler import ReconcilerFixture
+from tests.fakes.reconciler_fixture import ReconcilerFixture
 from tests.fakes.repository import FakeRepository
 
 ANA, TODAY = AccountId("ana"), "2026-11-24"

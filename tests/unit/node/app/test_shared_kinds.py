@@ -4,7 +4,7 @@ from node.accounts.changes import CardsVoid, PassphraseHash, RecordRow, Unbound
 from node.accounts.member_passphrases import DUMMY_HASH
 from node.app.shared_kinds import shared_registry
 from node.units import AccountId, MacAddress
-from tests.contracts.test_reconciler import ReconcilerFixture
+from tests.fakes.reconciler_fixture import ReconcilerFixture
 from tests.fakes.repository import FakeRepository
 
 ANA = AccountId("ana")

@@ -53,3 +53,14 @@ def test_usage_of_an_erased_account_is_left_out() -> None:
     left = remote.without(lambda each: each.account == "ana")
     assert {(HILL, DAY): {key("ben"): bucket(2)}} == left.recounts
     assert [(key("cem"), bucket(3))] == list(left.merges())
+
+
+def test_returned_bytes_of_gateways_are_added_and_newer_notes_count() -> None:
+    earlier, remote, ana = RemoteUsage(), RemoteUsage(), AccountId("ana")
+    earlier.meter(ana, Usage(Bytes(5), Bytes(1)), ("counters a", "5"))
+    earlier.meter(ana, Usage(Bytes(2), Bytes(0)), ("counters a", "7"))
+    earlier.meter(AccountId("ben"), Usage(Bytes(3), Bytes(0)), ("counters b", "3"))
+    remote.meter(ana, Usage(Bytes(1), Bytes(0)), ("counters a", "8"))
+    remote.give_back(earlier)
+    assert {ana: Usage(Bytes(8), Bytes(1)), "ben": Usage(Bytes(3), Bytes(0))} == remote.metered
+    assert ([], {"counters a": "8", "counters b": "3"}) == remote.with_storage

@@ -76,3 +76,22 @@ def test_bytes_of_an_account_without_a_day_are_booked_to_the_unknown_day() -> No
         undated={ANA},
     )
     assert {("ana", DAY_UNKNOWN), ("ben", "2026-06-14")} == {(key.account, key.day) for key in booked.changed}
+
+
+def test_what_gateways_counted_is_booked_but_did_not_pass_the_uplink() -> None:
+    ledger, ben = Ledger(), AccountId("ben")
+    found = book(
+        ledger,
+        Reading("life", {1: used(100)}),
+        None,
+        {1: ANA}.get,
+        writer=WRITER,
+        day="2026-11-28",
+        busy=True,
+        metered={ANA: used(7), ben: used(5)},
+    )
+    assert [used(107), used(5)] == [ledger.total(each, "2026-11-28").uplink for each in (ANA, ben)]
+    assert used(100) == ledger.total(ANA, "2026-11-28").busy
+    assert (used(100), {ANA: used(100)}, {1: used(100)}) == (found.total, found.by_account, found.by_mark)
+    assert {ANA: used(107), ben: used(5)} == found.of_accounts
+    assert {ANA, ben} == {key.account for key in found.changed}

@@ -3,6 +3,7 @@
 import pytest
 
 from node.accounting.ledger import UsageBucket, UsageKey
+from node.accounting.meter import Tally
 from node.control import write_buffer
 from node.control.write_buffer import WriteBuffer, joined
 from node.units import NO_USAGE, AccountId, Bytes, NodeId, Usage
@@ -119,3 +120,18 @@ def test_days_that_are_to_be_replaced_are_wanted() -> None:
     waits = WriteBuffer()
     waits.recount({(HILL, DAY): {}}, lambda _day: True, is_dated=True)
     assert waits.is_wanted
+
+
+def test_notes_are_stored_with_the_buckets_and_stay_until_then() -> None:
+    waits = WriteBuffer()
+    waits.keep(key("ana"), bucket(5))
+    waits.stored_with((), {"counters a": "5"})
+    with pytest.raises(OSError, match="full"), waits.storing(HILL):
+        raise OSError("full")
+    with waits.storing(HILL) as taken:
+        booking = taken.booking(None, {"boot": "b"}, Tally("life", 1))
+        waits.stored_with((), {"counters a": "6", "counters b": "1"})
+    assert ({"boot": "b", "counters a": "5"}, ((key("ana"), bucket(5)),)) == (booking.facts, booking.buckets)
+    assert {"counters a": "6", "counters b": "1"} == waits.take().notes
+    waits.stored(waits.take())
+    assert {} == waits.take().notes

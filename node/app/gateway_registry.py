@@ -1,0 +1,301 @@
+"""The gateways of this node: which routers asked, and which an admin accepted, with a secret for each."""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Literal
+
+from node.control.ports import Clock, StateArchive
+from node.errors import InvalidValue, NodeError
+from node.gateways import adoption
+from node.gateways.adoption import (
+    AdoptionEvent,
+    RouterAccepted,
+    RouterAdded,
+    RouterAsked,
+    RouterDropped,
+    RouterRefused,
+    RouterSpoke,
+    SecretReplaced,
+    SourcesLimited,
+)
+from node.gateways.gateway import (
+    ASKED_MAX,
+    GATEWAYS_MAX,
+    ID_BYTES,
+    NAME_CHARACTERS_MAX,
+    Gateway,
+    GatewayKind,
+    gateways_text,
+    read_gateways,
+)
+from node.gateways.gateway_secret import fas_key, gateway_secret
+from node.translator import gettext_lazy
+from node.units import Milliseconds, Monotonic
+
+STATE = "gateways"
+"""Name in the node state."""
+ASKED_FOR = Milliseconds(24 * 3_600_000)
+"""A router that has not asked again for so long is forgotten."""
+SILENT_AFTER = Milliseconds(5 * 60_000)
+"""A gateway is up while its last heartbeat is younger (as WiFiDog's authentication server shows it)."""
+
+GatewayTrouble = Literal["", "silent", "never", "other-router", "other-source"]
+"""``never``: it has not spoken yet; ``other-router``: a router with another name uses its secret; ``other-source``: its
+secret was used from an address that its limits exclude."""
+
+
+@dataclass(slots=True)
+class Contact:
+    """What was heard of a gateway since the node started."""
+
+    at: Monotonic | None = None
+    """Of its last word with the right secret, or of the last time that it asked."""
+    address: str = ""
+    uptime_s: int | None = None
+    run: int = 0
+    """Counts the starts of its program that were seen."""
+    online: int | None = None
+    other_router: str = ""
+    """How another router called itself that used the secret."""
+    other_source: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class GatewayStatus:
+    """A gateway, and what is known of it now."""
+
+    gateway: Gateway
+    heard_s: int | None
+    """Seconds since it spoke last; None if it has not since the node started."""
+    address: str
+    trouble: GatewayTrouble
+    detail: str = ""
+    """Name or address that belongs to `trouble`."""
+
+
+class GatewayRegistry:
+    """`key` is the node's own, `random` returns so many random bytes. What an admin decides is stored before it holds."""
+
+    def __init__(
+        self, archive: StateArchive, clock: Clock, *, key: bytes, random: Callable[[int], bytes]
+    ) -> None:
+        self._archive, self._clock, self._key, self._random = archive, clock, key, random
+        self._gateways: dict[str, Gateway] = {}
+        self._by_secret: dict[str, str] = {}
+        self._contacts: dict[str, Contact] = {}
+        self.recalled = False
+        """Until then no router is known, and none may be turned away."""
+        self.on_drop: Callable[[Gateway], None] = lambda _gateway: None
+
+    async def recall(self) -> None:
+        """Restores what an earlier run stored. Raises StorageTrouble."""
+        if not self.recalled:
+            stored = read_gateways(await self._archive.state(STATE))
+            self._take({each.id: each for each in stored if each.phase != "asked"})
+            self.recalled = True
+
+    # --- what routers say ---------------------------------------------------------------------
+
+    def find(self, secret: str, address: str) -> Gateway | None:
+        """The accepted gateway with this secret, if it may speak from this address."""
+        gateway = self._gateways.get(self._by_secret.get(secret, ""))
+        if gateway is None:
+            return None
+        if gateway.may_speak_from(address):
+            return gateway
+        self.contact(gateway).other_source = address
+        return None
+
+    def called(self, kind: GatewayKind, called: str) -> Gateway | None:
+        """An accepted gateway that calls itself so. Its name is no proof."""
+        found = (each for each in self._gateways.values() if each.phase == "accepted")
+        return next((each for each in found if (each.kind, each.called) == (kind, called)), None)
+
+    def ask(self, kind: GatewayKind, called: str, address: str) -> None:
+        """An unknown router spoke. It waits for an admin, or is refused already; it learns nothing of that."""
+        now = self._clock.monotonic()
+        known = self._same(called)
+        if known is None:
+            if not self._has_room(now):
+                return
+            event = RouterAsked(self._new_id(), kind, called, address)
+            known = self._gateways[event.id] = _made(adoption.step(None, event))
+        elif known.phase == "asked":
+            known = self._gateways[known.id] = _made(
+                adoption.step(known, RouterAsked(known.id, kind, called, address))
+            )
+        if known.phase == "asked":
+            contact = self.contact(known)
+            contact.at, contact.address = now, address
+
+    async def spoke(self, gateway: Gateway, kind: GatewayKind, called: str, address: str) -> Gateway | None:
+        """A router spoke with the gateway's secret; None if it is another one than the first. Raises StorageTrouble."""
+        contact = self.contact(gateway)
+        if gateway.called not in {"", called}:
+            contact.other_router = called
+            return None
+        changed = _made(adoption.step(gateway, RouterSpoke(kind, called, address)))
+        if changed != gateway:
+            await self._change(changed.id, changed)
+        contact.at, contact.address = self._clock.monotonic(), address
+        return changed
+
+    def heartbeat(self, gateway: Gateway, uptime_s: int | None, online: int | None = None) -> None:
+        """With the uptime of its program: a lower one than before means that it started again."""
+        contact = self.contact(gateway)
+        if uptime_s is not None:
+            if contact.uptime_s is not None and uptime_s < contact.uptime_s:
+                contact.run += 1
+            contact.uptime_s = uptime_s
+        contact.online = online
+
+    def contact(self, gateway: Gateway) -> Contact:
+        """What was heard of it in this run of the node."""
+        return self._contacts.setdefault(gateway.id, Contact())
+
+    # --- what admins do -----------------------------------------------------------------------
+
+    @property
+    def all(self) -> tuple[GatewayStatus, ...]:
+        """Accepted ones first, by name; then those that ask, then refused ones."""
+        now = self._clock.monotonic()
+        order = ("accepted", "asked", "refused")
+        found = sorted(
+            self._gateways.values(), key=lambda each: (order.index(each.phase), each.title, each.id)
+        )
+        return tuple(self._status(each, now) for each in found)
+
+    def get(self, gateway_id: str) -> Gateway | None:
+        return self._gateways.get(gateway_id)
+
+    def accepted(self) -> Iterator[Gateway]:
+        return (each for each in self._gateways.values() if each.phase == "accepted")
+
+    def status(self, gateway: Gateway) -> GatewayStatus:
+        return self._status(gateway, self._clock.monotonic())
+
+    def secret(self, gateway: Gateway) -> str:
+        """The secret part of its paths; only for its configuration."""
+        return gateway_secret(self._key, gateway)
+
+    def fas_key(self, gateway: Gateway) -> str:
+        """Its faskey, if it is an openNDS gateway; only for its configuration."""
+        return fas_key(self._key, gateway)
+
+    async def add(self, kind: GatewayKind, name: str) -> Gateway:
+        """Prepares a gateway that has not asked. Raises InvalidValue for the name, or NodeError."""
+        event = RouterAdded(self._new_id(), kind, self._free_name(name, ""))
+        return await self._step(event.id, event)
+
+    async def accept(self, gateway_id: str, name: str) -> Gateway:
+        """Accepts a router that asked, or gives a gateway another name. Raises InvalidValue for the name, or NodeError."""
+        return await self._step(gateway_id, RouterAccepted(self._free_name(name, gateway_id)))
+
+    async def refuse(self, gateway_id: str) -> Gateway:
+        """Raises NodeError."""
+        return await self._step(gateway_id, RouterRefused())
+
+    async def replace_secret(self, gateway_id: str) -> Gateway:
+        """Raises NodeError."""
+        return await self._step(gateway_id, SecretReplaced())
+
+    async def limit(self, gateway_id: str, sources: tuple[str, ...]) -> Gateway:
+        """Raises NodeError."""
+        return await self._step(gateway_id, SourcesLimited(sources))
+
+    async def drop(self, gateway_id: str) -> None:
+        """Raises NodeError."""
+        gateway = self._known(gateway_id)
+        if adoption.step(gateway, RouterDropped()) is None:
+            await self._change(gateway_id, None)
+            self._contacts.pop(gateway_id, None)
+            self.on_drop(gateway)
+
+    async def _step(self, gateway_id: str, event: AdoptionEvent) -> Gateway:
+        if not self.recalled:
+            raise NodeError("the database has not been read yet", "wait a moment, and try again")
+        before = None if isinstance(event, RouterAdded) else self._known(gateway_id)
+        after = _made(adoption.step(before, event))
+        if after.phase == "accepted" and len(tuple(self.accepted())) >= GATEWAYS_MAX:
+            raise NodeError("there are as many gateways as a node can have", "remove one that is gone")
+        if after != before:
+            await self._change(gateway_id, after)
+        return after
+
+    async def _change(self, gateway_id: str, after: Gateway | None) -> None:
+        changed = {key: each for key, each in self._gateways.items() if key != gateway_id}
+        if after is not None:
+            changed[gateway_id] = after
+        kept = [each for each in changed.values() if each.phase != "asked"]
+        await self._archive.save_state(STATE, gateways_text(kept))
+        self._take(changed)
+
+    def _take(self, gateways: dict[str, Gateway]) -> None:
+        self._gateways = gateways
+        self._by_secret = {self.secret(each): each.id for each in self.accepted()}
+
+    def _known(self, gateway_id: str) -> Gateway:
+        gateway = self._gateways.get(gateway_id)
+        if gateway is None:
+            raise NodeError("there is no such gateway", "look at the list of gateways")
+        return gateway
+
+    def _free_name(self, name: str, gateway_id: str) -> str:
+        wanted = " ".join(name.split())
+        if not 0 < len(wanted) <= NAME_CHARACTERS_MAX or not wanted.isprintable():
+            raise InvalidValue(
+                gettext_lazy("a gateway's name has 1 to {most} characters", most=str(NAME_CHARACTERS_MAX))
+            )
+        others = (each for each in self._gateways.values() if each.id != gateway_id)
+        if any(each.name.casefold() == wanted.casefold() for each in others):
+            raise InvalidValue(gettext_lazy("another gateway has this name"))
+        return wanted
+
+    def _status(self, gateway: Gateway, now: Monotonic) -> GatewayStatus:
+        contact = self._contacts.get(gateway.id, Contact())
+        heard = None if contact.at is None else max(0, now - contact.at)
+        trouble, detail = self._trouble(gateway, contact, heard)
+        return GatewayStatus(
+            gateway,
+            None if heard is None else heard // 1000,
+            contact.address or gateway.address,
+            trouble,
+            detail,
+        )
+
+    def _trouble(
+        self, gateway: Gateway, contact: Contact, heard_ms: int | None
+    ) -> tuple[GatewayTrouble, str]:
+        if gateway.phase != "accepted":
+            return "", ""
+        if contact.other_router:
+            return "other-router", contact.other_router
+        if contact.other_source:
+            return "other-source", contact.other_source
+        if not gateway.called:
+            return "never", ""
+        is_silent = heard_ms is None or heard_ms >= SILENT_AFTER
+        return ("silent" if is_silent else ""), ""
+
+    def _same(self, called: str) -> Gateway | None:
+        found = (each for each in self._gateways.values() if each.phase != "accepted")
+        return next((each for each in found if each.called == called), None)
+
+    def _has_room(self, now: Monotonic) -> bool:
+        asked = [each for each in self._gateways.values() if each.phase == "asked"]
+        for each in asked:
+            heard = self.contact(each).at
+            if heard is None or now - heard >= ASKED_FOR:
+                del self._gateways[each.id]
+                self._contacts.pop(each.id, None)
+        return sum(each.phase == "asked" for each in self._gateways.values()) < ASKED_MAX
+
+    def _new_id(self) -> str:
+        while (made := self._random(ID_BYTES).hex()) in self._gateways:
+            continue
+        return made
+
+
+def _made(gateway: Gateway | None) -> Gateway:
+    assert gateway is not None
+    return gateway

@@ -1,0 +1,320 @@
+"""People behind gateways: the same sessions, accounts and rules as for devices on the node's own network.
+
+A gateway enforces what this node decides: it is told at each of its checks whether a device may pass, and what it counted is
+booked to the account as if the node had counted it.
+"""
+
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Literal, Protocol
+
+from node.app.gateway_registry import GatewayRegistry
+from node.app.views import Admitted, Entry, Full, Refused
+from node.control.ports import Clock, StateArchive
+from node.control.reconciler import Reconciler
+from node.gateways.counters import (
+    ClientCounters,
+    CounterFinding,
+    ReportedCounters,
+    count_report,
+    logged_in,
+)
+from node.gateways.gateway import Gateway
+from node.gateways.gateway_secret import NONCE_BYTES, client_token, device_key, is_client_token
+from node.governance.allowance import QuotaLeft
+from node.sessions import state as session_state
+from node.units import NO_USAGE, AccountId, Bytes, MacAddress, Milliseconds, Monotonic, Usage
+
+COUNTERS_STATE = "gateway_counters"
+"""Name in the node state, followed by a space and the id of the gateway."""
+PENDING_MAX, PENDING_MS = 4_096, Milliseconds(10 * 60_000)
+"""People who sent the form and are on their way through the gateway."""
+REASONS_MAX = 4_096
+CLIENTS_MAX = 2_048
+"""Devices of one gateway whose counters are kept; the one that was reported longest ago is forgotten first."""
+
+VerdictReason = Literal["", "not-ready", "unknown", "ended", "blocked", "over-quota", "refused"]
+"""Empty: the device may pass. ``not-ready``: the node has not read its database, so nothing may change. ``unknown``: no
+token of this node for this device at this gateway. ``refused``: see `Verdict.refused`."""
+
+
+@dataclass(frozen=True, slots=True)
+class GatewayVerdict:
+    """Whether a device may pass at a gateway, and why not."""
+
+    reason: VerdictReason = ""
+    refused: Refused | Full | None = None
+    because: str = ""
+    """Of a block, in an admin's words."""
+    quota: QuotaLeft | None = None
+    """The used-up one."""
+
+    @property
+    def may_pass(self) -> bool:
+        return not self.reason
+
+    @property
+    def is_certain(self) -> bool:
+        """Whether the gateway is to act on it; otherwise it leaves the device as it is."""
+        return self.reason != "not-ready"
+
+
+PASSES = GatewayVerdict()
+NOT_READY = GatewayVerdict("not-ready")
+UNKNOWN_CLIENT = GatewayVerdict("unknown")
+
+
+@dataclass(frozen=True, slots=True)
+class PendingLogin:
+    """A form that was sent; it is decided when the gateway says which device it is."""
+
+    gateway: str
+    mac: MacAddress | None
+    """As the browser said it; None if it did not."""
+    entry: Entry
+    terms_version: str
+    instead_of: MacAddress | None
+    until: Monotonic
+
+
+@dataclass(slots=True)
+class GatewayPeople:
+    """What is counted at one gateway."""
+
+    counters: dict[str, ClientCounters] = field(default_factory=dict)
+    """By `device_key`."""
+    devices: dict[MacAddress, Monotonic] = field(default_factory=dict)
+    """Devices that passed at their last report, and when that was."""
+    added: Usage = NO_USAGE
+    """Since the node started."""
+    findings: dict[CounterFinding, int] = field(default_factory=dict)
+    """How often reports were ignored or cut."""
+    of_nobody: int = 0
+    """Reports with tokens that this node did not make."""
+
+
+class Admitting(Protocol):
+    """`AdmissionService`, as far as it is needed here."""
+
+    async def admit(
+        self, mac: MacAddress, entry: Entry, terms_version: str, instead_of: MacAddress | None
+    ) -> Admitted | Refused | Full: ...
+
+
+class GatewayService:
+    """`key` is the node's own, `random` returns so many random bytes. Used only from the event loop's thread."""
+
+    def __init__(
+        self,
+        reconciler: Reconciler,
+        admission: Admitting,
+        registry: GatewayRegistry,
+        archive: StateArchive,
+        clock: Clock,
+        *,
+        key: bytes,
+        random: Callable[[int], bytes],
+    ) -> None:
+        self._reconciler, self._admission, self._archive = reconciler, admission, archive
+        self.registry, self._clock, self._key, self._random = registry, clock, key, random
+        self._table, self._policy = reconciler.session_table, reconciler.effective_policy
+        self._people: dict[str, GatewayPeople] = {}
+        self._pending: dict[str, PendingLogin] = {}
+        self._reasons: dict[str, GatewayVerdict] = {}
+        self.recalled = False
+        registry.on_drop = self._dropped
+
+    async def recall(self) -> None:
+        """Restores gateways, and up to where their counters are booked. Raises StorageTrouble."""
+        await self.registry.recall()
+        for gateway in self.registry.accepted():
+            if gateway.id not in self._people:
+                text = await self._archive.state(f"{COUNTERS_STATE} {gateway.id}")
+                self._people[gateway.id] = GatewayPeople(read_counters_state(text))
+        self.recalled = True
+
+    @property
+    def is_ready(self) -> bool:
+        """Whether decisions are certain: gateways, sessions and accounts have been read, and the first plan is in force."""
+        is_loop_ready = self._reconciler.ready.is_set() and self._reconciler.persistence.recalled
+        return self.recalled and is_loop_ready
+
+    # --- a person joins -------------------------------------------------------------------------
+
+    def begin(
+        self,
+        gateway: Gateway,
+        mac: MacAddress | None,
+        entry: Entry,
+        terms_version: str,
+        instead_of: MacAddress | None = None,
+    ) -> str:
+        """Keeps what the person sent, until the gateway says which device it is. Returns the token to take there."""
+        now = self._clock.monotonic()
+        token = client_token(self._key, gateway, mac, self._random(NONCE_BYTES))
+        gone = [each for each, pending in self._pending.items() if pending.until <= now]
+        for each in gone or list(self._pending)[: max(0, len(self._pending) - PENDING_MAX + 1)]:
+            del self._pending[each]
+        until = Monotonic(now + PENDING_MS)
+        self._pending[token] = PendingLogin(gateway.id, mac, entry, terms_version, instead_of, until)
+        return token
+
+    async def login(self, gateway: Gateway, mac: MacAddress, token: str) -> GatewayVerdict:
+        """The gateway names the device that came with the token: only now is anything admitted."""
+        if not self.is_ready:
+            return NOT_READY
+        if not is_client_token(self._key, gateway, mac, token):
+            self.people(gateway).of_nobody += 1
+            return UNKNOWN_CLIENT
+        pending = self._pending.pop(token, None)
+        if pending is not None and pending.until > self._clock.monotonic():
+            done = await self._admission.admit(mac, pending.entry, pending.terms_version, pending.instead_of)
+            if not isinstance(done, Admitted):
+                return self._told(token, GatewayVerdict("refused", done))
+        verdict = self._told(token, self.verdict(mac))
+        if verdict.may_pass:
+            people, key = self.people(gateway), device_key(self._key, gateway, mac)
+            now = self._clock.monotonic()
+            people.counters[key] = logged_in(people.counters.get(key, ClientCounters()), now)
+            self._here(people, mac)
+        return verdict
+
+    # --- the gateway's checks -------------------------------------------------------------------
+
+    def count(
+        self, gateway: Gateway, mac: MacAddress, token: str, reported: ReportedCounters
+    ) -> GatewayVerdict:
+        """Books what the device used since the last report, and says whether it may go on."""
+        if not self.is_ready:
+            return NOT_READY
+        people = self.people(gateway)
+        if not is_client_token(self._key, gateway, mac, token):
+            people.of_nobody += 1
+            return UNKNOWN_CLIENT
+        self.book(gateway, mac, reported)
+        verdict = self._told(token, self.verdict(mac))
+        if verdict.may_pass:
+            self._here(people, mac)
+        else:
+            people.devices.pop(mac, None)
+        return verdict
+
+    async def logout(
+        self, gateway: Gateway, mac: MacAddress, token: str, reported: ReportedCounters
+    ) -> GatewayVerdict:
+        """The device left, or was idle: its last bytes are booked. Its session goes on, because it may come back, or be
+        on the node's own network."""
+        verdict = self.count(gateway, mac, token, reported)
+        if verdict.reason not in {"not-ready", "unknown"}:
+            people = self.people(gateway)
+            people.devices.pop(mac, None)
+            if people.counters.pop(device_key(self._key, gateway, mac), None) is not None:
+                self._note(gateway, people, self._account(mac), NO_USAGE)
+        return verdict
+
+    def book(
+        self, gateway: Gateway, mac: MacAddress, reported: ReportedCounters, *, session: str = ""
+    ) -> Usage:
+        """Books cumulative counters of a device whose token was right. Returns what was added. `session` names what the
+        gateway counts from zero, where that is not the device for all time."""
+        people, key = self.people(gateway), session or device_key(self._key, gateway, mac)
+        before = people.counters.pop(key, ClientCounters())
+        now, run = self._clock.monotonic(), self.registry.contact(gateway).run
+        counted = count_report(before, reported, run=run, now=now)
+        if len(people.counters) >= CLIENTS_MAX:
+            del people.counters[next(iter(people.counters))]
+        people.counters[key] = counted.after
+        if counted.finding:
+            people.findings[counted.finding] = people.findings.get(counted.finding, 0) + 1
+        if counted.added != NO_USAGE or counted.finding == "restarted":
+            people.added += counted.added
+            self._note(gateway, people, self._account(mac), counted.added)
+            entry = self._table.session_entries.get(mac)
+            if entry is not None:
+                self._table.heard[entry.mark] = now
+        return counted.added
+
+    def verdict(self, mac: MacAddress) -> GatewayVerdict:
+        """Whether the device may pass at a gateway that ends sessions itself and cannot slow them."""
+        state = self._table.state(mac)
+        if isinstance(state, session_state.Blocked):
+            return GatewayVerdict("blocked", because=state.because)
+        is_over = isinstance(state, session_state.Authorized) and state.is_over(self._clock.monotonic())
+        if is_over or not self._table.is_admitted(mac):
+            return GatewayVerdict("ended")
+        quota = used_up(self._reconciler.allowance(self._table.session_entries[mac].account).quotas)
+        return PASSES if quota is None else GatewayVerdict("over-quota", quota=quota)
+
+    def reason(self, token: str) -> GatewayVerdict | None:
+        """Why the device with this token was last turned away, for its next page."""
+        return self._reasons.get(token)
+
+    def people(self, gateway: Gateway) -> GatewayPeople:
+        """What is counted at the gateway."""
+        return self._people.setdefault(gateway.id, GatewayPeople())
+
+    def gateway_of(self, mac: MacAddress) -> Gateway | None:
+        """The gateway at which the device passed last."""
+        found = [(people.devices[mac], key) for key, people in self._people.items() if mac in people.devices]
+        return self.registry.get(max(found)[1]) if found else None
+
+    def here(self, gateway: Gateway, mac: MacAddress) -> None:
+        """The device is behind the gateway."""
+        self._here(self.people(gateway), mac)
+
+    def _here(self, people: GatewayPeople, mac: MacAddress) -> None:
+        people.devices.pop(mac, None)
+        people.devices[mac] = self._clock.monotonic()
+        if len(people.devices) > CLIENTS_MAX:
+            del people.devices[next(iter(people.devices))]
+        self._table.at_gateways.add(mac)
+
+    def _told(self, token: str, verdict: GatewayVerdict) -> GatewayVerdict:
+        self._reasons.pop(token, None)
+        if not verdict.may_pass:
+            self._reasons[token] = verdict
+            if len(self._reasons) > REASONS_MAX:
+                del self._reasons[next(iter(self._reasons))]
+        return verdict
+
+    def _account(self, mac: MacAddress) -> AccountId:
+        entry = self._table.session_entries.get(mac)
+        return entry.account if entry is not None else self._policy.account_of(mac)
+
+    def _note(self, gateway: Gateway, people: GatewayPeople, account: AccountId, added: Usage) -> None:
+        note = f"{COUNTERS_STATE} {gateway.id}", counters_state(people.counters)
+        self._reconciler.remote_usage.meter(account, added, note)
+
+    def _dropped(self, gateway: Gateway) -> None:
+        people = self._people.pop(gateway.id, None)
+        if people is not None and people.counters:
+            nobody = self._policy.guest_account(MacAddress("00:00:00:00:00:00"))
+            self._reconciler.remote_usage.meter(nobody, NO_USAGE, (f"{COUNTERS_STATE} {gateway.id}", ""))
+
+
+def used_up(quotas: tuple[QuotaLeft, ...]) -> QuotaLeft | None:
+    """The first quota that is used up and limits something."""
+    return next((each for each in quotas if not each.is_alert and each.left == 0), None)
+
+
+def counters_state(counters: Mapping[str, ClientCounters]) -> str:
+    """What is booked of the devices at a gateway, for the node state."""
+    rows = {
+        key: [each.booked.down, each.booked.up, int(each.has_logged_in)] for key, each in counters.items()
+    }
+    return json.dumps(rows, separators=(",", ":"))
+
+
+def read_counters_state(text: str) -> dict[str, ClientCounters]:
+    """What `counters_state` wrote; what cannot be read is left out, and its next report is booked up to the line's limit."""
+    try:
+        rows = json.loads(text or "{}")
+    except ValueError:
+        return {}
+    found = {}
+    for key, row in rows.items() if isinstance(rows, dict) else ():
+        match row:
+            case [int(down), int(up), int(login)] if down >= 0 and up >= 0:
+                found[key] = ClientCounters(Usage(Bytes(down), Bytes(up)), has_logged_in=bool(login))
+    return found

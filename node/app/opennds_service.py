@@ -1,0 +1,283 @@
+"""People behind openNDS routers: this node is their Forwarding Authentication Service (FAS).
+
+The router knows limits only at the moment when it lets a client in, and reports what a client used only when it leaves. So
+a session there is short, and ends with the smallest remainder of the account's quotas; then the person continues with one
+tap, as long as the account may.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Literal, Protocol
+
+from node.app.gateway_service import GatewayService, used_up
+from node.app.views import Admitted, Entry, Full, GuestView, Refused
+from node.control.ports import Clock
+from node.gateways.counters import ReportedCounters
+from node.gateways.gateway import Gateway
+from node.gateways.opennds_authmon import AuthmonQueue, AuthmonRequest, DeauthedClient
+from node.gateways.opennds_client import browser_mac, device_mark, read_mark
+from node.gateways.opennds_grant import (
+    GatewayLimits,
+    gateway_limits,
+    marked_custom,
+    return_address,
+    sealed_custom,
+)
+from node.gateways.opennds_query import FasKey, FasRequest, read_query, return_hash
+from node.governance.allowance import Allowance
+from node.units import AccountId, BitsPerSecond, MacAddress, Milliseconds, Monotonic, Rates, highest
+
+SESSION_S = 3_600
+"""Of one session at a router. What an admin ends or blocks ends there no later than this."""
+SLOWEST = Rates(BitsPerSecond(64_000), BitsPerSecond(64_000))
+GRANTS_MAX = 4_096
+ROUTERS_MAX = 8
+"""Routers that use the configuration of one gateway, told apart by their names."""
+LET_IN_MS = Milliseconds(20_000)
+"""For so long after the router's acknowledgement the person is shown as online, unless the router says otherwise."""
+RETURNS_MAX, RETURNS_MS = 2, Milliseconds(60_000)
+"""A browser is sent to the router by itself so often; then it waits for a tap, in case the router refuses it."""
+
+FasState = Literal["join", "go", "wait", "online", "blocked", "not-ready"]
+"""``join``: the person chooses how; ``go``: the browser goes to the router; ``wait``: the router will fetch it;
+``online``: the router has let it in."""
+
+
+@dataclass(frozen=True, slots=True)
+class FasClient:
+    """A person's browser that a router sent here."""
+
+    gateway: Gateway
+    level: int
+    request: FasRequest
+    mac: MacAddress
+    """The device, as this node names it."""
+    says_online: bool
+    """The router says so."""
+
+    @property
+    def is_fetched(self) -> bool:
+        """The router asks this node who may pass (levels 3 and 4)."""
+        return self.level >= 3
+
+
+@dataclass(frozen=True, slots=True)
+class FasView:
+    """What the person's page shows."""
+
+    state: FasState
+    guest: GuestView
+    address: str = ""
+    """For ``go``."""
+    is_by_itself: bool = True
+    """For ``go``: the browser need not wait for a tap."""
+    is_slowed: bool = False
+    """A quota is used up, so the router gets the lowest rate that the rules guarantee."""
+
+
+@dataclass(frozen=True, slots=True)
+class FasGrant:
+    """A client that was let in, until the router says that it left."""
+
+    gateway: str
+    account: AccountId
+    until: Monotonic
+
+
+class Joins(Protocol):
+    """`AccountService`, as far as it is needed here."""
+
+    async def admit(
+        self, mac: MacAddress, entry: Entry, terms_version: str, instead_of: MacAddress | None = None
+    ) -> Admitted | Refused | Full: ...
+
+    def guest(self, mac: MacAddress) -> GuestView: ...
+
+
+class OpenNdsService:
+    """`key` is the node's own. Used only from the event loop's thread."""
+
+    def __init__(
+        self,
+        people: GatewayService,
+        accounts: Joins,
+        clock: Clock,
+        *,
+        key: bytes,
+        allows_level_0: Callable[[], bool] = lambda: False,
+    ) -> None:
+        self._people, self._accounts, self._clock, self._key = people, accounts, clock, key
+        self._allows_level_0 = allows_level_0
+        self._queues: dict[tuple[str, str], AuthmonQueue] = {}
+        self._grants: dict[str, FasGrant] = {}
+        """By `hid`."""
+        self._let_in: dict[str, Monotonic] = {}
+        """By `rhid`: when the router acknowledged it."""
+        self._returns: dict[str, tuple[int, Monotonic]] = {}
+        """By `hid`: how often a browser was sent to the router, and since when."""
+
+    # --- the person's browser ---------------------------------------------------------------
+
+    def client(self, gateway: Gateway, level: int, query: str, browser: str) -> FasClient | None:
+        """None for every query that is not valid, and nothing says why. `browser` is the name in its cookie; without one
+        its session at the router is its name."""
+        if level == 0 and not self._allows_level_0():
+            return None
+        visit = read_query(query, self._fas_key(gateway), level)
+        if visit is None:
+            return None
+        request = visit.request
+        if request.level_is_secret:
+            mac = MacAddress(request.client_mac)
+        else:
+            mac = browser_mac(self._key, gateway.id, browser or request.hid[:32])
+        return FasClient(gateway, level, request, mac, visit.is_authenticated)
+
+    def view(self, client: FasClient) -> FasView:
+        """What the person sees now; a client that waits for its router is queued for it."""
+        guest = self._accounts.guest(client.mac)
+        if not self._people.is_ready:
+            return FasView("not-ready", guest)
+        if guest.state == "removed":
+            return FasView("blocked", guest)
+        if guest.state != "admitted":
+            return FasView("join", guest)
+        if client.says_online or (client.is_fetched and self._was_let_in(client)):
+            return FasView("online", guest)
+        return self._enter(client, guest)
+
+    async def join(
+        self, client: FasClient, entry: Entry, terms_version: str, instead_of: MacAddress | None = None
+    ) -> Admitted | Refused | Full:
+        """Authenticates the person and authorizes the device, as on the node's own network."""
+        return await self._accounts.admit(client.mac, entry, terms_version, instead_of)
+
+    def _enter(self, client: FasClient, guest: GuestView) -> FasView:
+        limits, is_slowed = self.limits(client, guest)
+        request, key = client.request, self._fas_key(client.gateway)
+        mark = device_mark(self._key, client.gateway.id, request.hid, client.mac).words
+        self._grant(client, guest)
+        if client.is_fetched:
+            queue = self._queue(client)
+            rhid = return_hash(request.hid, key.characters)
+            queue.add(rhid, limits, self._clock.monotonic() / 1_000, custom=marked_custom(mark))
+            return FasView("wait", guest, is_slowed=is_slowed)
+        custom = sealed_custom(limits, mark, request.hid, key)
+        end_page = request.origin_url or f"http://{request.gateway_address}/"
+        address = return_address(request, custom, key, end_page)
+        return FasView("go", guest, address, self._may_go(request.hid), is_slowed)
+
+    def limits(self, client: FasClient, guest: GuestView) -> tuple[GatewayLimits, bool]:
+        """Limits for the router, and whether a used-up quota slows the person.
+
+        The rate towards the network is never given: openNDS 10.3 can divide by zero while it sets that limit, and then it
+        ends."""
+        allowance = guest.allowance
+        assert allowance is not None
+        assert guest.account is not None
+        others = sum(
+            grant.account == guest.account and hid != client.request.hid for hid, grant in self._live()
+        )
+        is_slowed = used_up(allowance.quotas) is not None
+        left = [quota.left for quota in allowance.quotas if not quota.is_alert and quota.left > 0]
+        session_s = SESSION_S if guest.seconds_left is None else min(SESSION_S, guest.seconds_left)
+        down = _slow(allowance) if is_slowed else _ceiling(allowance)
+        limits = gateway_limits(
+            session_s=session_s,
+            upload_bits_s=None,
+            download_bits_s=down,
+            # Devices that are online at once get equal parts, since none is told what the others use.
+            left_bytes=min(left) // (1 + others) if left and not is_slowed else None,
+        )
+        return limits, is_slowed
+
+    # --- the router -------------------------------------------------------------------------
+
+    def authmon(self, gateway: Gateway, request: AuthmonRequest) -> str:
+        """The body for one request of the router."""
+        deauthed = request.deauthed
+        if deauthed is not None:
+            self.deauthed(gateway, deauthed)
+        queue = self._queues.get((gateway.id, request.gateway_hash), AuthmonQueue())
+        now_s = self._clock.monotonic() / 1_000
+        waited = [rhid for rhid in request.acknowledged if queue.is_waiting(rhid, now_s)]
+        body = queue.reply(request, now_s)
+        for rhid in waited:
+            if not queue.is_waiting(rhid, now_s):
+                self._let_in[rhid] = self._clock.monotonic()
+        _trim(self._let_in)
+        return body
+
+    def deauthed(self, gateway: Gateway, left: DeauthedClient) -> bool:
+        """Books what a client used that left its router. False for one that this node did not let in there."""
+        mark = read_mark(self._key, gateway.id, left.hid, left.custom)
+        if mark is None:
+            self._people.people(gateway).of_nobody += 1
+            return False
+        reported = ReportedCounters(left.incoming_bytes, left.outgoing_bytes)
+        self._people.book(gateway, mark.mac, reported, session=left.hid[:16])
+        self._grants.pop(left.hid, None)
+        self._people.people(gateway).devices.pop(mark.mac, None)
+        return True
+
+    # --- ---
+
+    def _fas_key(self, gateway: Gateway) -> FasKey:
+        return FasKey(self._people.registry.fas_key(gateway))
+
+    def _queue(self, client: FasClient) -> AuthmonQueue:
+        own = [each for each in self._queues if each[0] == client.gateway.id]
+        name = (client.gateway.id, client.request.gateway_hash)
+        if name not in self._queues and len(own) >= ROUTERS_MAX:
+            del self._queues[min(own, key=lambda each: len(self._queues[each]))]
+        return self._queues.setdefault(name, AuthmonQueue())
+
+    def _was_let_in(self, client: FasClient) -> bool:
+        rhid = return_hash(client.request.hid, self._fas_key(client.gateway).characters)
+        at = self._let_in.get(rhid)
+        return at is not None and self._clock.monotonic() - at < LET_IN_MS
+
+    def _grant(self, client: FasClient, guest: GuestView) -> None:
+        assert guest.account is not None
+        now = self._clock.monotonic()
+        self._grants.pop(client.request.hid, None)
+        until = Monotonic(now + SESSION_S * 1_000)
+        self._grants[client.request.hid] = FasGrant(client.gateway.id, guest.account, until)
+        _trim(self._grants)
+        self._people.here(client.gateway, client.mac)
+
+    def _live(self) -> list[tuple[str, FasGrant]]:
+        now = self._clock.monotonic()
+        for hid in [hid for hid, grant in self._grants.items() if grant.until <= now]:
+            del self._grants[hid]
+        return list(self._grants.items())
+
+    def _may_go(self, hid: str) -> bool:
+        now = self._clock.monotonic()
+        count, since = self._returns.pop(hid, (0, now))
+        if now - since >= RETURNS_MS:
+            count, since = 0, now
+        self._returns[hid] = (count + 1, since)
+        _trim(self._returns)
+        return count < RETURNS_MAX
+
+
+def _ceiling(allowance: Allowance) -> int | None:
+    """The lowest ceiling that holds for the account, towards it."""
+    bounds = (allowance.ceiling, allowance.pool_ceiling)
+    return min((bound.value.down for bound in bounds if bound is not None), default=None)
+
+
+def _slow(allowance: Allowance) -> int:
+    """The ceiling that a used-up quota sets. Where it sets none, what the rules guarantee, and never nothing."""
+    over = frozenset(quota.rule for quota in allowance.quotas if not quota.is_alert and quota.left == 0)
+    ceiling = allowance.ceiling
+    if ceiling is not None and ceiling.is_by(over):
+        return ceiling.value.down
+    guaranteed = highest(highest(allowance.floor.value, allowance.lifeline), SLOWEST).down
+    return min(guaranteed, _ceiling(allowance) or guaranteed)
+
+
+def _trim[V](kept: dict[str, V]) -> None:
+    while len(kept) > GRANTS_MAX:
+        del kept[next(iter(kept))]

@@ -1,0 +1,182 @@
+"""Gateways are adopted by an admin, and by nothing that a router says."""
+
+import secrets
+
+import pytest
+
+from node.app.gateway_registry import ASKED_FOR, SILENT_AFTER, STATE, GatewayRegistry
+from node.errors import InvalidValue, NodeError, StorageTrouble
+from node.gateways.gateway import ASKED_MAX, NAME_CHARACTERS_MAX, Gateway
+from tests.fakes.repository import FakeArchive, FakeClock, FakeRepository
+
+HERE, THERE = "10.1.2.3", "10.9.9.9"
+
+
+class RegistryOfGateways:
+    """A registry on a fake archive."""
+
+    def __init__(self) -> None:
+        self.repository, self.clock = FakeRepository(), FakeClock()
+        self.archive = FakeArchive(self.repository)
+        self.registry = self.again()
+
+    def again(self) -> GatewayRegistry:
+        """As after a restart."""
+        return GatewayRegistry(self.archive, self.clock, key=b"k" * 32, random=secrets.token_bytes)
+
+    def asked(self) -> list[str]:
+        return [each.gateway.called for each in self.registry.all if each.gateway.phase == "asked"]
+
+    async def accepted(self, called: str = "X1", name: str = "the bakery") -> Gateway:
+        self.registry.ask("wifidog", called, HERE)
+        (asked,) = (each.gateway for each in self.registry.all if each.gateway.called == called)
+        return await self.registry.accept(asked.id, name)
+
+
+@pytest.fixture
+async def kept() -> RegistryOfGateways:
+    fixture = RegistryOfGateways()
+    await fixture.registry.recall()
+    return fixture
+
+
+async def test_an_accepted_gateway_is_found_by_its_secret_only_also_after_a_restart(kept) -> None:
+    gateway = await kept.accepted()
+    secret = kept.registry.secret(gateway)
+    assert gateway == kept.registry.find(secret, HERE)
+    for wrong in ("", "X1", secret[:-1], secret.upper(), gateway.id):
+        assert kept.registry.find(wrong, HERE) is None
+    again = kept.again()
+    assert again.find(secret, HERE) is None
+    await again.recall()
+    assert gateway == again.find(secret, HERE)
+
+
+async def test_what_is_stored_has_no_secret(kept) -> None:
+    gateway = await kept.accepted()
+    stored = kept.repository.facts[STATE]
+    assert kept.registry.secret(gateway) not in stored
+    assert kept.registry.fas_key(gateway) not in stored
+
+
+async def test_a_router_that_asks_is_not_accepted_by_asking(kept) -> None:
+    kept.registry.ask("wifidog", "X1", HERE)
+    (asked,) = kept.registry.all
+    assert kept.registry.find(kept.registry.secret(asked.gateway), HERE) is None
+    assert kept.repository.facts.get(STATE) is None, "strangers write nothing to the disk"
+
+
+async def test_a_refused_router_does_not_ask_again_also_after_a_restart(kept) -> None:
+    kept.registry.ask("wifidog", "X1", HERE)
+    await kept.registry.refuse(kept.registry.all[0].gateway.id)
+    again = kept.again()
+    await again.recall()
+    for registry in (kept.registry, again):
+        registry.ask("wifidog", "X1", HERE)
+        assert ["refused"] == [each.gateway.phase for each in registry.all]
+
+
+async def test_strangers_fill_a_limited_list(kept) -> None:
+    for number in range(10 * ASKED_MAX):
+        kept.registry.ask("wifidog", f"X{number}", HERE)
+        kept.registry.ask("wifidog", f"X{number}", THERE)
+    assert ASKED_MAX == len(kept.registry.all)
+    kept.clock.pass_time(ASKED_FOR)
+    kept.registry.ask("wifidog", "late", HERE)
+    assert ["late"] == kept.asked()
+
+
+async def test_the_second_router_with_one_secret_is_turned_away_and_shown(kept) -> None:
+    gateway = await kept.registry.add("wifidog", "the bakery")
+    first = await kept.registry.spoke(gateway, "wifidog", "X1", HERE)
+    assert first is not None
+    assert await kept.registry.spoke(first, "wifidog", "X2", THERE) is None
+    (status,) = kept.registry.all
+    assert ("other-router", "X2", "X1") == (status.trouble, status.detail, status.gateway.called)
+
+
+async def test_two_routers_with_one_name_are_two_gateways(kept) -> None:
+    bakery = await kept.accepted("X1", "the bakery")
+    kept.registry.ask("wifidog", "X1", THERE)
+    (asked,) = (each.gateway for each in kept.registry.all if each.gateway.phase == "asked")
+    school = await kept.registry.accept(asked.id, "the school")
+    assert kept.registry.secret(bakery) != kept.registry.secret(school)
+    assert school == kept.registry.find(kept.registry.secret(school), THERE)
+
+
+async def test_a_secret_that_became_known_is_replaced(kept) -> None:
+    gateway = await kept.accepted()
+    former = kept.registry.secret(gateway)
+    changed = await kept.registry.replace_secret(gateway.id)
+    assert kept.registry.find(former, HERE) is None
+    assert changed == kept.registry.find(kept.registry.secret(changed), HERE)
+
+
+async def test_source_limits(kept) -> None:
+    gateway = await kept.registry.limit((await kept.accepted()).id, ("10.1.2.0/24",))
+    secret = kept.registry.secret(gateway)
+    assert gateway == kept.registry.find(secret, HERE)
+    assert kept.registry.find(secret, THERE) is None
+    assert ("other-source", THERE) == (kept.registry.all[0].trouble, kept.registry.all[0].detail)
+
+
+async def test_a_router_that_is_silent_is_shown(kept) -> None:
+    gateway = await kept.registry.add("wifidog", "the bakery")
+    assert "never" == kept.registry.status(gateway).trouble
+    spoken = await kept.registry.spoke(gateway, "wifidog", "X1", HERE)
+    assert spoken is not None
+    assert ("", 0) == (kept.registry.status(spoken).trouble, kept.registry.status(spoken).heard_s)
+    kept.clock.pass_time(SILENT_AFTER)
+    assert "silent" == kept.registry.status(spoken).trouble
+
+
+async def test_a_lower_uptime_is_another_run_of_its_program(kept) -> None:
+    gateway = await kept.accepted()
+    runs = []
+    for uptime in (60, 120, None, 180, 5, 65):
+        kept.registry.heartbeat(gateway, uptime)
+        runs.append(kept.registry.contact(gateway).run)
+    assert [0, 0, 0, 0, 1, 1] == runs
+
+
+@pytest.mark.parametrize("name", ["", "  ", "x" * (NAME_CHARACTERS_MAX + 1), "a\x00b", "THE  Bakery"])
+async def test_a_name_is_one_of_its_own_and_short(kept, name) -> None:
+    await kept.accepted()
+    with pytest.raises(InvalidValue):
+        await kept.registry.add("wifidog", name)
+
+
+async def test_on_a_full_disk_nothing_changes(kept) -> None:
+    gateway = await kept.accepted()
+    kept.repository.full = True
+    for change in (
+        kept.registry.add("apfree", "the school"),
+        kept.registry.drop(gateway.id),
+        kept.registry.replace_secret(gateway.id),
+    ):
+        with pytest.raises(StorageTrouble):
+            await change
+    assert [gateway] == [each.gateway for each in kept.registry.all]
+
+
+async def test_a_removed_gateway_is_gone(kept) -> None:
+    gateway = await kept.accepted()
+    await kept.registry.drop(gateway.id)
+    assert kept.registry.find(kept.registry.secret(gateway), HERE) is None
+    assert () == kept.registry.all
+    with pytest.raises(NodeError):
+        await kept.registry.accept(gateway.id, "x")
+
+
+async def test_before_the_database_was_read_nothing_is_decided() -> None:
+    fixture = RegistryOfGateways()
+    with pytest.raises(NodeError):
+        await fixture.registry.add("wifidog", "the bakery")
+
+
+async def test_damaged_rows_are_left_out(kept) -> None:
+    gateway = await kept.accepted()
+    kept.repository.facts[STATE] = kept.repository.facts[STATE][:-1] + ',{"id":"x"}]'
+    again = kept.again()
+    await again.recall()
+    assert [gateway.id] == [each.gateway.id for each in again.all]
