@@ -6,7 +6,7 @@ has its name (`DeviceNames`) as key and the same value.
 
 from datetime import UTC, datetime
 
-from node.accounts.changes import Change, EventsErased
+from node.accounts.changes import Change
 from node.accounts.registry import AccountRegistry
 from node.accounts.registry_record import RegistryRecord, Value, is_iso_day, last_day, value_text
 from node.units import AccountId, MacAddress, Now
@@ -44,7 +44,6 @@ def erase_until(
     ]
     for each in registry.rule_objections.of(account):
         rows += registry.rule_objections.forget(account, each.version) if each.day <= day else ()
-    rows.append(EventsErased(account, day))
     if passphrase_day <= day:
         registry.device_codes.drop(account)
         rows += registry.drop_passphrase(account)

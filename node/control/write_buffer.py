@@ -202,7 +202,8 @@ class UnsavedChanges:
         for change in changes:
             for each in (*self.further(change), change):
                 row = row_of(each)
-                self._rows.pop(row, None)  # an erasure comes after what it erases
+                if isinstance(each, EventsErased):  # it comes after what it erases
+                    self._rows.pop(row, None)
                 self._rows[row] = each
 
     def holds(self, changes: Iterable[Change]) -> bool:
@@ -217,7 +218,8 @@ class UnsavedChanges:
     def give_back(self, taken: Iterable[Change]) -> None:
         """Queues these changes again; rows that changed meanwhile keep the newer change."""
         before = {row_of(change): change for change in taken}
-        self._rows = {**{row: before[row] for row in before if row not in self._rows}, **self._rows}
+        again = {row for row, change in self._rows.items() if isinstance(change, EventsErased)}
+        self._rows = {**{row: before[row] for row in before if row not in again}, **self._rows}
 
 
 def row_of(change: Change) -> tuple[str, Hashable]:
