@@ -5,8 +5,6 @@ import contextlib
 import logging
 import os
 import secrets
-import sys
-import threading
 from collections.abc import Iterable, Iterator, Mapping
 from functools import partial
 from pathlib import Path
@@ -25,9 +23,13 @@ from node.accounts.cards import make_card
 from node.accounts.member_passphrases import SALT_BYTES
 from node.accounts.registry import AccountRegistry
 from node.admin.server import LIMITS, AdminServer
+from node.alert_ways.configured import configured_ways
 from node.app.account import AccountService
 from node.app.admin import AdminService
 from node.app.admin_access import AdminAccessService
+from node.app.alert_console import AlertCommands
+from node.app.alert_service import AlertService
+from node.app.alert_sources import AlertSources, node_alerts
 from node.app.community import CommunityCommands
 from node.app.console import ConsoleCommands, ConsoleService, RuleCommands
 from node.app.file_commands import FileCommands
@@ -45,13 +47,12 @@ from node.app.own_summary import summary_of
 from node.app.respondd_documents import respondd_answers
 from node.app.roaming_service import roaming_service
 from node.app.rule_adoption import RuleAdoption
-from node.app.rule_files import RuleFiles, load_config
+from node.app.rule_files import RuleFiles
 from node.app.shared_erasures import SharedErasures
 from node.app.shared_files import SharedFiles
 from node.app.shared_kinds import shared_registry
 from node.app.status import StatusSnapshot
 from node.app.warning_codes import CodedWarning, WarningCode
-from node.backup.offline import claim, discard_staged, finish_changes
 from node.backup.service import NodeBackups, last_made
 from node.clock import SystemClock, local_zone
 from node.config import NodeConfig
@@ -62,12 +63,12 @@ from node.control.reconciler import Reconciler
 from node.enforcement.firewall_config import firewall_config
 from node.enforcement.kernel import linux_kernel
 from node.enforcement.plan import Kernel, TrafficPlan
-from node.errors import InvalidFile, NodeError
+from node.errors import NodeError
 from node.identity import own_node_id
-from node.interface_addresses import find_interfaces, mesh_addresses
+from node.interface_addresses import mesh_addresses
 from node.keyring import derived_key, open_keyring
 from node.lan.dns_fallback import dns_fallback
-from node.lan.dnsmasq import captive_dns, dnsmasq, end_setup, lease_file
+from node.lan.dnsmasq import captive_dns, dnsmasq, lease_file
 from node.lan.foreign_servers import ForeignServers
 from node.lan.mdns_browser import MdnsBrowser
 from node.lan.mdns_services import ServiceList
@@ -77,9 +78,8 @@ from node.machine import load_percent, machine_facts, machine_figures, machine_i
 from node.machine_sensors import MachineSensors
 from node.memory_budget import budget
 from node.memory_tuning import memory_allowed, trim_regularly
-from node.process import begin_service, keep_private, notify_systemd, outcome_of, run_until_signalled
+from node.process import notify_systemd
 from node.secret_file import SECRETS_FILE, SecretFile
-from node.setup.first_files import forget_code
 from node.setup.network_layout import LAN_ADDRESS
 from node.storage.data_inventory import WHOLE_INVENTORY
 from node.storage.database import Store
@@ -93,6 +93,7 @@ from node.storage.repository import (
 )
 from node.system_readings import read_system
 from node.task_supervision import Parts, supervise
+from node.translator import ENGLISH
 from node.units import NodeId
 from node.uplink.prober import UplinkProber
 from node.web.certificate_files import AdminCertificate, admin_certificate_file, portal_certificate
@@ -103,8 +104,6 @@ log = logging.getLogger("procomu")
 
 TALLY = "bookings"
 """File name in node.run_dir: how many times the counters of this boot were stored."""
-SETUP_ENDS_S = 60.0
-"""Longer than the set-up takes to end once there are settings: it gives addresses back, and stops its dnsmasq."""
 STOP_S = 2.5
 """Time limit of a shutdown, in seconds; what is not stored by then is still in the kernel's counters."""
 
@@ -199,7 +198,6 @@ class Node:
             sides(config.mesh.interfaces, config.lan.interface) if config.mesh.respondd else (),
             respondd_answers(self.graph.now, machine_figures, self.clock).answer,
         )
-        self.admin = self._admin_service(self.status_snapshot)
         sources = MetricSources(
             version=version,
             app=self.app,
@@ -209,6 +207,8 @@ class Node:
             certificate_ends=lambda: self.certificate.ends if self.certificate else None,
         )
         self.metrics = MetricsService(self.status_snapshot, self.clock, sources)
+        self.alerts = self._alert_service()
+        self.admin = self._admin_service(self.status_snapshot)
         self.roaming = roaming_service(
             self.shared_registry,
             self.reconciler,
@@ -279,6 +279,7 @@ class Node:
             tasks.create_task(supervise("record of the line", self.capacity_recorder.run, self.parts))
             tasks.create_task(supervise("check of the line", self.measured_check.run, self.parts))
             tasks.create_task(supervise("memory", trim_regularly, self.parts))
+            tasks.create_task(supervise("alerts", self.alerts.run, self.parts))
 
     def close(self) -> None:
         """After `run`: leaves sessions open or closes them, as `stop.sessions` says."""
@@ -307,6 +308,7 @@ class Node:
             "foreign_servers": self.foreign.warnings(),
             "services": filter(None, (self.lan_services.warning,)),
             "respondd": self.respondd.warnings(),
+            "alerts": self.alerts.warnings(),
             "history": self.history.warnings(),
             "mesh": self.mesh.warnings() if self.mesh else (),
             "community": self.community.warnings(),
@@ -504,6 +506,25 @@ class Node:
             ),
         )
 
+    def _alert_service(self) -> AlertService:
+        sources = AlertSources(
+            readings=self.metrics.readings,
+            graph=self.graph.now if self.mesh is not None else None,
+            history=self.history,
+            clock=self.clock,
+            zone=self.history.zone,
+        )
+        return node_alerts(
+            self.config,
+            self.archive,
+            self.clock,
+            sources=sources,
+            app=self.app,
+            ways=configured_ways,
+            translations=lambda tag: self.portal.translations.get(tag, ENGLISH),
+            random=secrets.token_bytes,
+        )
+
     def _admin_service(self, status_snapshot: StatusSnapshot) -> AdminService:
         return AdminService(
             self.reconciler,
@@ -530,6 +551,7 @@ class Node:
             graph=self.graph.now,
             summaries=self.graph.summaries,
             history=self.history,
+            alerts=self.alerts,
             community=self.community,
             addresses=lambda: mesh_addresses(self.config.mesh.interfaces, self.config.mesh.port),
             setup_url=f"http://{LAN_ADDRESS}/",
@@ -560,41 +582,7 @@ class Node:
             HistoryCommands(self.history),
             self.graph,
             MetricsCommands(self.admin, self.metrics.text),
+            AlertCommands(self.alerts),
         )
         every = {name: answer for each in commands for name, answer in each.all().items()}
         return Console(self.config.node.console_socket, every, self.events)
-
-
-def main(config_path: Path, version: str = "") -> int:
-    """Runs a node, which shows `version`, until SIGTERM or SIGINT. Returns 0 after a normal stop, 2 when the files are
-    invalid, 1 after a failure."""
-    begin_service()
-    with contextlib.ExitStack() as held:
-        try:
-            finish_changes(config_path)
-            config = load_config(config_path)
-            keep_private(Path(config.node.data_dir))
-            find_interfaces(config)
-            held.enter_context(claim(Path(config.node.run_dir), patience_s=SETUP_ENDS_S))
-            with contextlib.suppress(OSError):
-                discard_staged(config_path, Path(config.node.data_dir))
-                forget_code(config_path.parent)
-            end_setup(config)
-            node = Node(config, linux_kernel(flow_offload=config.uplink.flow_offload), version, config_path)
-        except InvalidFile as invalid:
-            sys.stderr.write(f"{invalid}\n")
-            return 2
-        except NodeError as trouble:
-            sys.stderr.write(f"{trouble.message}\n  fix: {trouble.fix}\n")
-            return 2
-        try:
-            return asyncio.run(run_node(node))
-        finally:
-            node.close()
-
-
-async def run_node(node: Node) -> int:
-    """Runs the node until SIGTERM or SIGINT; then it ends within `STOP_S` seconds, even if something hangs."""
-    deadline = threading.Timer(STOP_S, node.give_up)
-    deadline.daemon = True
-    return await run_until_signalled(outcome_of(node.run), deadline.start)

@@ -6,9 +6,10 @@ templates escape them.
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from datetime import datetime
 
 from mesh.ports import PeerView
-from node.admin.fields import long_ago
+from node.admin.fields import FormView, TypedForm, long_ago
 from node.admin.routes import (
     EVERYONE_SIGNED_IN,
     AdminRedirect,
@@ -20,8 +21,9 @@ from node.admin.routes import (
 )
 from node.admin.series_plots import LinePlot, line_plots
 from node.app.admin import AdminService
+from node.app.outage_note import KNOWN_TO_CHARS_MAX, WRONG_TIME
 from node.app.status import FlowsRow, OnlineRow, Overview
-from node.app.views import LINE_KNOWN
+from node.app.views import LINE_KNOWN, Outage
 from node.governance.parse import SENTENCES_MAX
 from node.governance.rule_evaluation import Direction
 from node.plots.plot import STYLE
@@ -36,6 +38,8 @@ WARNINGS_OPEN = 1
 BOUND_MAX = 24
 """Accounts named at each rule; the rest are counted."""
 PEERS_MAX = 200
+ALERTS_MAX = 40
+NO_FORM = FormView()
 PEER_STATES = {
     "heard": gettext_lazy("heard"),
     "greeted": gettext_lazy("greeted"),
@@ -105,6 +109,15 @@ class PeerLine:
 
 
 @dataclass(frozen=True, slots=True)
+class AlertLine:
+    """One alert that is raised."""
+
+    title: str
+    fix: str
+    since: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
 class OverviewPage:
     """The overview page."""
 
@@ -142,6 +155,13 @@ class OverviewPage:
     """Whether the page reloads every few seconds."""
     line: tuple[LinePlot, ...] = ()
     """How the line was used in the last hour, day and month."""
+    alerts: tuple[AlertLine, ...] = ()
+    outage: Outage | None = None
+    """None while the line works."""
+    outage_form: FormView = NO_FORM
+    """What people are told about the outage."""
+    is_told: bool = False
+    """Whether that was just saved."""
     plot_style = STYLE
 
     @property
@@ -165,6 +185,10 @@ def overview_page(
     objections: int = 0,
     is_backup_overdue: bool = False,
     line: tuple[LinePlot, ...] = (),
+    alerts: tuple[AlertLine, ...] = (),
+    outage: Outage | None = None,
+    outage_form: FormView = NO_FORM,
+    is_told: bool = False,
 ) -> OverviewPage:
     """Builds the overview page."""
     rules = bound_accounts(view.online)
@@ -195,6 +219,10 @@ def overview_page(
         is_backup_overdue=is_backup_overdue,
         line=line,
         is_live=is_live,
+        alerts=alerts[:ALERTS_MAX],
+        outage=outage,
+        outage_form=outage_form,
+        is_told=is_told,
     )
 
 
@@ -295,30 +323,64 @@ class OverviewViews:
     """Views for the overview. Issuers are redirected to vouchers."""
 
     def __init__(self, backend: AdminService) -> None:
-        self._backend = backend
+        self._backend, self._outages = backend, backend.alerts.outages
 
     def routes(self) -> tuple[Route, ...]:
         return (
             Route("GET", "/", self._show, EVERYONE_SIGNED_IN),
             Route("POST", "/losses", self._acknowledge),
+            Route("POST", "/outage", self._tell),
+            Route("POST", "/outage/undo", self._untell),
         )
 
     async def _acknowledge(self, _request: AdminRequest) -> AdminRedirect:
         await self._backend.acknowledge_losses()
         return AdminRedirect("/")
 
+    async def _tell(self, request: AdminRequest) -> AdminResponse | AdminRedirect:
+        """Tells people who knows about the outage, and until when it may last."""
+        form = TypedForm(request.fields)
+        known_to, until = form.line("known_to", KNOWN_TO_CHARS_MAX), form.line("until")
+        if not form.errors:
+            found = await self._outages.save(known_to, until)
+            form.take(
+                (found,) if found else (), "until" if found and found.code == WRONG_TIME else "known_to"
+            )
+        if form.errors:
+            return await self._page(request, 422, form.view())
+        return AdminRedirect("/?told")
+
+    async def _untell(self, _request: AdminRequest) -> AdminRedirect:
+        await self._outages.clear()
+        return AdminRedirect("/")
+
     async def _show(self, request: AdminRequest) -> AdminResponse | AdminRedirect:
         if request.signed.role != "admin":
             return AdminRedirect("/vouchers")
+        return await self._page(request)
+
+    async def _page(
+        self, request: AdminRequest, status: int = 200, outage_form: FormView = NO_FORM
+    ) -> AdminResponse:
         frame = page_layout(request, self._backend.site(), "/")
         is_live = "live" in request.query
         objections = sum(not objection.answer for objection in self._backend.content.objections())
+        is_backup_overdue = await self._backend.backup.is_overdue()
+        raised = self._backend.alerts.raised()
         page = overview_page(
             self._backend.overview(request.translations),
             frame,
             is_live=is_live,
             objections=objections,
-            is_backup_overdue=await self._backend.backup.is_overdue(),
+            is_backup_overdue=is_backup_overdue,
             line=await line_plots(self._backend.history, request),
+            alerts=tuple(
+                AlertLine(each.title, each.alert.fix, each.since)
+                for each in raised
+                if each.alert.name != "backup_old" or not is_backup_overdue
+            ),
+            outage=self._outages.outage(),
+            outage_form=outage_form,
+            is_told="told" in request.query,
         )
-        return AdminResponse(page, is_heavy=True, refresh_s=LIVE_S if is_live else 0)
+        return AdminResponse(page, status, is_heavy=True, refresh_s=LIVE_S if is_live else 0)

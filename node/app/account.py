@@ -98,6 +98,8 @@ class AccountService:
         self._admission = AdmissionService(reconciler, self._views)
         self.refused: dict[JoinFailure, int] = defaultdict(int)
         """Attempts to join that failed since the node started, by reason."""
+        self.outage_note: tuple[str, datetime | None] = ("", None)
+        """What an admin tells people while the line is down: who knows about it, and until when it may last."""
         self._described: tuple[tuple[object, ...], CommunityView] | None = None
         self._seen: dict[MacAddress, Monotonic] = {}
         self.on_device: Callable[[MacAddress], None] = lambda _mac: None
@@ -148,7 +150,7 @@ class AccountService:
             self._registry.appearance,
             self._portal_url(),
             down_since,
-            down_since is None or self._clock.state(),
+            down_since is None or (self._clock.state(), self.outage_note),
             self._removed_nodes(),
         )
         if self._described is None or self._described[0] != seen:
@@ -418,8 +420,9 @@ class AccountService:
         if since is None:
             return None
         if self._clock.state() == "unknown":
-            return Outage(None)
-        return Outage(self._clock.civil() - timedelta(milliseconds=self._clock.monotonic() - since))
+            return Outage(None, *self.outage_note)
+        began = self._clock.civil() - timedelta(milliseconds=self._clock.monotonic() - since)
+        return Outage(began, *self.outage_note)
 
     async def _bytes_by_day(self, account: AccountId) -> Mapping[str, Mapping[str, int]]:
         """Usage of the account on all nodes for each stored day, newest first. While the data folder cannot be read,

@@ -22,6 +22,7 @@ from node.app.admin_people import AdminPeopleService
 from node.app.admin_sessions import ADMIN, Signed
 from node.app.admin_signing import AdminSigningService
 from node.app.admin_vouchers import AdminVouchersService
+from node.app.alert_service import AlertService
 from node.app.ladder_cases import LadderCaseService
 from node.app.metrics_token import MetricsToken
 from node.app.node_summaries import NodeSummaries
@@ -160,6 +161,7 @@ class AdminService:
         graph: Callable[[], NodeGraph],
         summaries: NodeSummaries | None = None,
         history: HistoryReader,
+        alerts: AlertService,
         fingerprint: Callable[[], str],
         read_intervals: ReadIntervals,
         community: CommunityService,
@@ -178,6 +180,7 @@ class AdminService:
             AdminHistoryService(history, config.admin),
             shared_files,
         )
+        self.alerts = alerts
         self.summaries = summaries or NodeSummaries()
         self.meanings = RuleMeanings(adoption.version_text)
         self._hashing, self._previewing, self._read_intervals = asyncio.Lock(), asyncio.Lock(), read_intervals
@@ -260,7 +263,9 @@ class AdminService:
         return f"http://{f'[{address}]' if ':' in address else address}:{admin.port}"
 
     def overview(self, translator: Translator = ENGLISH) -> Overview:
-        return self.status_snapshot.overview(translator)
+        """Without the warnings that an alert covers, which `alerts` has."""
+        covered = {each.alert.covers for each in self.alerts.raised()}
+        return self.status_snapshot.overview(translator, covered)
 
     async def acknowledge_losses(self) -> None:
         """An admin has read which data the database lost."""

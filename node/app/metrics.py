@@ -76,12 +76,21 @@ class MetricsService:
     async def text(self, written: Exposition = "text") -> str:
         """All metrics as they were read within KEPT_MS."""
         async with self._reading:
-            now = self._clock.monotonic()
-            if self._readings is None or self._read_ms is None or not 0 <= now - self._read_ms < KEPT_MS:
-                self._readings, self._read_ms, self._texts = await self.read(), now, {}
+            readings = await self._fresh()
             if written not in self._texts:
-                self._texts[written] = exposition(samples_of(self._readings), written)
+                self._texts[written] = exposition(samples_of(readings), written)
             return self._texts[written]
+
+    async def readings(self) -> NodeReadings:
+        """The node as it was read within KEPT_MS."""
+        async with self._reading:
+            return await self._fresh()
+
+    async def _fresh(self) -> NodeReadings:
+        now = self._clock.monotonic()
+        if self._readings is None or self._read_ms is None or not 0 <= now - self._read_ms < KEPT_MS:
+            self._readings, self._read_ms, self._texts = await self.read(), now, {}
+        return self._readings
 
     async def read(self) -> NodeReadings:
         """One look at the node now."""
@@ -103,6 +112,9 @@ class MetricsService:
             booked_ms_ago=max(0, now - stored_ms) if stored_ms else None,
             backup_s_ago=max(0, civil_s - backup_s) if is_known and backup_s is not None else None,
             has_backup_key=bool(backups.recipients),
+            backup_key_s_ago=max(0, civil_s - int(backups.since.timestamp()))
+            if is_known and backups.since is not None and backups.recipients
+            else None,
             certificate_ends_s=int(ends.astimezone(UTC).timestamp()) if ends is not None else None,
             lag_us=self._reconciler.lag.longest_us,
         )

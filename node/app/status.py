@@ -137,8 +137,8 @@ class StatusSnapshot:
         self._roster = roster
         self._losses, self.table_use, self._measured = losses, table_use, measured
 
-    def overview(self, translator: Translator = ENGLISH) -> Overview:
-        """`translator` translates the sentences of rules."""
+    def overview(self, translator: Translator = ENGLISH, covered: Collection[str] = ()) -> Overview:
+        """`translator` translates the sentences of rules. `covered`: codes of warnings that are told in another way."""
         reconciler = self.reconciler
         ruleset = reconciler.active_ruleset.ruleset
         line = line_view(reconciler.effective_policy, reconciler.uplink_rate_control)
@@ -154,7 +154,7 @@ class StatusSnapshot:
             online=self._online(translator),
             peers=self.peers(),
             sentences=describe(ruleset, translator),
-            warnings=self.warnings(),
+            warnings=tuple(text for code, text in self.coded_warnings() if code not in covered),
             has_lost=bool(self._losses()),
             flows=self._flows(),
             key_copies=self.key_copies(),

@@ -158,6 +158,10 @@ class Outage:
 
     since: datetime | None
     """None while the clock is not synchronized."""
+    known_to: str = ""
+    """Those who know about it, as an admin wrote; empty if nobody wrote it."""
+    until: datetime | None = None
+    """Until when an admin expects it to last; None if that is not known."""
 
 
 @dataclass(frozen=True, slots=True)

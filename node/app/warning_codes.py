@@ -26,6 +26,7 @@ WarningCode = Literal[
     "dns",  # no resolver upstream gives names, or the line is down
     "foreign_servers",  # another DHCP server or router among people's devices
     "services",  # services among people's devices cannot be found
+    "alerts",  # a way by which alerts are sent fails
     "history",  # its own plots cannot be stored
     "respondd",  # its answers to other programs of the mesh
     "mesh",  # neighbours cannot be reached, or use one key twice

@@ -2,7 +2,8 @@
 
 import argparse
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+
+from node.cli.verb import Argument, Verb
 
 EXIT_YES = 0
 EXIT_NO = 1
@@ -16,32 +17,6 @@ EXITS = {
 }
 CONFIG_DEFAULT = "/etc/procomu/node.toml"
 RUN_DIR_DEFAULT = "/run/procomu"
-
-
-@dataclass(frozen=True, slots=True)
-class Argument:
-    """A positional argument or an option of a command."""
-
-    name: str
-    """``WHO`` for a positional argument, ``[WHO]`` if it can be left out, ``--at`` for an option."""
-    help: str
-    metavar: str = ""
-    """Placeholder of an option's value; empty for positional arguments and flags."""
-
-
-@dataclass(frozen=True, slots=True)
-class Verb:
-    """One command of ``procomu``."""
-
-    words: tuple[str, ...]
-    help: str
-    example: str
-    arguments: tuple[Argument, ...] = ()
-
-    @property
-    def name(self) -> str:
-        return " ".join(self.words)
-
 
 _JSON = Argument("--json", "print one JSON object instead of text")
 _RECOVERY_KEY = Argument("--key", "a file with the recovery key; typed when not given", "FILE")
@@ -483,6 +458,16 @@ VERBS: tuple[Verb, ...] = (
         "How the line and the machine were until now: the list of what is recorded, or one of it in words and bars.",
         "procomu history line_down --last 30d",
         (Argument("[SERIES]", "one of them"), Argument("--last", "90m, 24h, 30d, 2w or 3y", "TIME"), _JSON),
+    ),
+    Verb(
+        ("alerts",),
+        "What is wrong now, by the node's list of alerts, and how sending them goes; or send a test message by one way.",
+        "procomu alerts test mail",
+        (
+            Argument("[WHAT]", "test: send a message now, and say what happened"),
+            Argument("[WAY]", "mail, matrix, webhook or file"),
+            _JSON,
+        ),
     ),
     Verb(
         ("export",),

@@ -152,9 +152,9 @@ def run(context: CommandContext) -> int:
 
             return mode.main(context.config_path)
         # The daemon imports every other package; no other command should wait for that.
-        from node import daemon  # noqa: PLC0415
+        from node import daemon_process  # noqa: PLC0415
 
-    return daemon.main(context.config_path, version())
+    return daemon_process.main(context.config_path, version())
 
 
 @contextlib.contextmanager

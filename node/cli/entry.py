@@ -6,6 +6,7 @@ import sys
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, TextIO
 
+from node.cli.alert_commands import ALERT_COMMANDS
 from node.cli.arguments import EXIT_NO, EXIT_NO_NODE, EXIT_WRONG_USE, EXIT_YES, make_parser
 from node.cli.backups import BACKUP_COMMANDS
 from node.cli.commands import COMMANDS, CommandContext, version
@@ -30,6 +31,7 @@ def commands_beside(verb: str) -> Mapping[str, Callable[[CommandContext], int]]:
             **BACKUP_COMMANDS,
             **HISTORY_COMMANDS,
             **METRICS_COMMANDS,
+            **ALERT_COMMANDS,
             **NODE_COMMANDS,
         }
     from node.cli.community_admins import ADMIN_COMMANDS  # noqa: PLC0415

@@ -4,7 +4,8 @@ installs; the running node does not need this module."""
 import re
 from collections.abc import Iterable
 
-from node.cli.arguments import ABOUT, CONFIG_DEFAULT, CONFIG_HELP, EXITS, VERBS, Argument, Verb
+from node.cli.arguments import ABOUT, CONFIG_DEFAULT, CONFIG_HELP, EXITS, VERBS
+from node.cli.verb import Argument, Verb
 
 _CONFIG = Argument("--config", CONFIG_HELP, "FILE")
 _HELP = Argument("--help", "show what the command does, its options and an example")

@@ -19,7 +19,8 @@ from node.config.model import (
     UplinkSection,
 )
 from node.config.parse import parse_config
-from node.config.settings import SETTINGS, Setting, default_of, example, reference
+from node.config.setting import Setting
+from node.config.settings import SETTINGS, default_of, example, reference
 
 __all__ = [
     "SETTINGS",

@@ -130,6 +130,27 @@ class AdminSection:
 
 
 @dataclass(frozen=True, slots=True)
+class AlertsSection:
+    """The ways by which alerts leave the node; each None or empty while it is not set."""
+
+    digest: int | None
+    """Minute of the day, in local time; None for no digest."""
+    mail_to: tuple[str, ...]
+    mail_from: str | None
+    mail_server: str | None
+    mail_port: int
+    mail_security: Literal["starttls", "tls", "none"]
+    mail_user: str
+    mail_password_file: str | None
+    matrix_server: str | None
+    matrix_room: str | None
+    matrix_token_file: str | None
+    webhook: str | None
+    webhook_key_file: str | None
+    file: str | None
+
+
+@dataclass(frozen=True, slots=True)
 class PeerAddress:
     """Address of a node that multicast announcements do not reach."""
 
@@ -193,6 +214,7 @@ class NodeConfig:
     portal: PortalSection
     services: ServicesSection
     admin: AdminSection
+    alerts: AlertsSection
     mesh: MeshSection
     rules: RulesSection
     members: MembersSection

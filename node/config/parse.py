@@ -7,6 +7,7 @@ from typing import Any
 
 from node.config.model import (
     AdminSection,
+    AlertsSection,
     ClockSection,
     CommunitySection,
     LanSection,
@@ -20,7 +21,8 @@ from node.config.model import (
     StopSection,
     UplinkSection,
 )
-from node.config.settings import SECTIONS, SETTINGS, Setting
+from node.config.setting import Setting
+from node.config.settings import SECTIONS, SETTINGS
 from node.errors import Finding
 from node.toml_reader import TomlDocument, closest, read_toml, read_value
 
@@ -35,6 +37,7 @@ _TYPES: Mapping[str, type] = {
     "portal": PortalSection,
     "services": ServicesSection,
     "admin": AdminSection,
+    "alerts": AlertsSection,
     "mesh": MeshSection,
     "rules": RulesSection,
     "members": MembersSection,
@@ -146,6 +149,7 @@ def _together(values: dict[str, dict[str, Any]], file: TomlDocument) -> Iterable
     yield from _ports(values, file)
     yield from _services(values, file)
     yield from _certificate(values["portal"], file)
+    yield from _alerts(values["alerts"], file)
     host, domain = values["portal"]["host"], values["lan"]["domain"]
     # With a certificate the host is a public name; the rest of its domain need not be local.
     if not host.endswith(f".{domain}") and values["portal"]["certificate"] is None:
@@ -219,6 +223,32 @@ def _certificate(portal: dict[str, Any], file: TomlDocument) -> Iterable[Finding
             message = f"portal.{there} is of no use without portal.{missing}."
             fix = f'add {missing} = "/etc/procomu/portal.{"key" if missing.endswith("key") else "crt"}" below [portal]'
             yield Finding("config-certificate", file.line("portal", key=there), message, fix)
+
+
+_BELONG_TOGETHER = (
+    ("mail_to", "mail_from"),
+    ("mail_to", "mail_server"),
+    ("mail_server", "mail_to"),
+    ("mail_user", "mail_password_file"),
+    ("mail_password_file", "mail_user"),
+    ("matrix_server", "matrix_room"),
+    ("matrix_server", "matrix_token_file"),
+    ("matrix_room", "matrix_server"),
+    ("webhook", "webhook_key_file"),
+)
+
+
+def _alerts(alerts: dict[str, Any], file: TomlDocument) -> Iterable[Finding]:
+    examples = {each.key: each.example for each in _BY_SECTION["alerts"].values()}
+    for there, missing in _BELONG_TOGETHER:
+        if alerts[there] and not alerts[missing]:
+            message = f"alerts.{there} is of no use without alerts.{missing}."
+            fix = f"add {missing} = {examples[missing]} below [alerts]"
+            yield Finding("config-alerts", file.line("alerts", key=there), message, fix)
+    if alerts["mail_user"] and alerts["mail_security"] == "none":
+        message = "alerts.mail_user: the password would be sent without encryption."
+        fix = 'write mail_security = "starttls", or no login'
+        yield Finding("config-alerts", file.line("alerts", key="mail_user"), message, fix)
 
 
 def _ports(values: dict[str, dict[str, Any]], file: TomlDocument) -> Iterable[Finding]:

@@ -2,9 +2,9 @@
 
 import json
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from typing import Any
 
+from node.config.alert_settings import ALERT_SETTINGS
 from node.config.field_types import (
     ADDRESS,
     ADDRESS4,
@@ -31,10 +31,10 @@ from node.config.field_types import (
     PORT,
     SHORT_DURATION,
     TEXT,
-    FieldType,
     one_of,
 )
 from node.config.offered_services import SERVICES
+from node.config.setting import Setting, derived_from, may, must
 
 SECTIONS = {
     "node": "This node itself.",
@@ -44,6 +44,7 @@ SECTIONS = {
     "portal": "The page that welcomes people.",
     "services": "Local services for everyone, even before they join: a wiki, a radio, pages for emergencies.",
     "admin": "The admin pages; 'procomu admin link' prints a link that signs in once.",
+    "alerts": "Where the node tells that something is wrong: by mail, in a room of Matrix, to a webhook, into a file.",
     "mesh": "The links to other nodes.",
     "rules": "The rules the community agreed on.",
     "members": "The members and their devices.",
@@ -65,44 +66,6 @@ _TABLE_HEAD = "| setting | value | when not written | meaning |\n|---|---|---|--
 _COMMENT_COLUMNS = 100
 
 
-@dataclass(frozen=True, slots=True)
-class Setting:
-    """One setting of ``node.toml``."""
-
-    section: str
-    key: str
-    kind: FieldType
-    default: str | None
-    """As TOML text; None if the setting is required or `derived`."""
-    help: str
-    example: str
-    """A valid value as TOML text, shown in the example file."""
-    derived: str = ""
-    """How the value is computed if it is not written; empty if the setting has a fixed default."""
-
-    @property
-    def name(self) -> str:
-        return f"{self.section}.{self.key}"
-
-    @property
-    def required(self) -> bool:
-        return self.default is None and not self.derived
-
-
-def _must(section: str, key: str, kind: FieldType, help_text: str, *, example: str) -> Setting:
-    return Setting(section, key, kind, None, help_text, example)
-
-
-def _may(
-    section: str, key: str, kind: FieldType, default: str, help_text: str, *, example: str = ""
-) -> Setting:
-    return Setting(section, key, kind, default, help_text, example or default)
-
-
-def _from(section: str, key: str, kind: FieldType, help_text: str, *, derived: str, example: str) -> Setting:
-    return Setting(section, key, kind, None, help_text, example, derived)
-
-
 TERMS = (
     "Be kind to each other. The line is shared by everyone here. "
     "The node counts how much you use, never what for."
@@ -113,16 +76,16 @@ TERMS_LANGUAGE = "en"
 _PEER = '["fd42::7 7400 abcdefghijklmnopqrstuvwxyz234567abcdefghijklmnopqrsq"]'
 
 SETTINGS: tuple[Setting, ...] = (
-    _must("node", "name", NAME, "What people call this node.", example='"library"'),
-    _may(
+    must("node", "name", NAME, "What people call this node.", example='"library"'),
+    may(
         "node",
         "data_dir",
         PATH,
         '"/var/lib/procomu"',
         "Where the node keeps its database, the copy and the journal that it comes back from, and its own key.",
     ),
-    _may("node", "run_dir", PATH, '"/run/procomu"', "Where the console's socket is while the node runs."),
-    _from(
+    may("node", "run_dir", PATH, '"/run/procomu"', "Where the console's socket is while the node runs."),
+    derived_from(
         "node",
         "key_file",
         PATH,
@@ -130,7 +93,7 @@ SETTINGS: tuple[Setting, ...] = (
         derived="node.key in data_dir",
         example='"/var/lib/procomu/node.key"',
     ),
-    _may(
+    may(
         "node",
         "contact",
         TEXT,
@@ -138,7 +101,7 @@ SETTINGS: tuple[Setting, ...] = (
         "Who to ask for help; every page shows it.",
         example='"Maria, every Monday at six in the library"',
     ),
-    _may(
+    may(
         "node",
         "help",
         TEXT,
@@ -146,7 +109,7 @@ SETTINGS: tuple[Setting, ...] = (
         "How people can help the network; the page about it shows it.",
         example='"We meet every first Monday. A new roof for an antenna is always welcome."',
     ),
-    _may(
+    may(
         "node",
         "zone",
         TEXT,
@@ -154,18 +117,18 @@ SETTINGS: tuple[Setting, ...] = (
         "The part of the network that this node is in, so that notices can be for that part alone.",
         example='"old-town"',
     ),
-    _may(
+    may(
         "node",
         "terms",
         TEXT,
         f'"{TERMS}"',
         "What people agree to when they join. Keep it short, so that people read it.",
     ),
-    _may("node", "terms_version", NAME, '"1"', "Raise it when the terms change: everyone is asked again."),
-    _must(
+    may("node", "terms_version", NAME, '"1"', "Raise it when the terms change: everyone is asked again."),
+    must(
         "community", "name", NAME, "The community's name, the same on all its nodes.", example='"Vall Alta"'
     ),
-    _may(
+    may(
         "community",
         "key_file",
         PATH,
@@ -173,7 +136,7 @@ SETTINGS: tuple[Setting, ...] = (
         "32 random bytes in hexadecimal, the same file on all nodes of the community: it turns devices into "
         "pseudonyms. Keep it secret.",
     ),
-    _may(
+    may(
         "community",
         "nodes",
         NODE_IDS,
@@ -181,28 +144,28 @@ SETTINGS: tuple[Setting, ...] = (
         "The ids of the community's nodes. A node that is not listed is a stranger and learns nothing. Where the "
         "node follows a community record ('procomu community show'), the record decides instead.",
     ),
-    _must(
+    must(
         "lan",
         "interface",
         INTERFACE,
         "The interface, or bridge, that people's devices reach.",
         example='"br-lan"',
     ),
-    _may(
+    may(
         "lan",
         "address4",
         NETWORK4,
         '"10.77.0.1/16"',
         "The node's IPv4 address there, with the network's size.",
     ),
-    _may(
+    may(
         "lan",
         "address6",
         NETWORK6,
         '"fd77::1/64"',
         'The node\'s IPv6 address there; "none" for a network without IPv6.',
     ),
-    _may(
+    may(
         "lan",
         "dhcp",
         one_of("managed", "external"),
@@ -210,7 +173,7 @@ SETTINGS: tuple[Setting, ...] = (
         '"managed": the node runs dnsmasq, which hands out addresses and answers DNS. "external": something '
         "else does.",
     ),
-    _from(
+    derived_from(
         "lan",
         "dhcp_first",
         ADDRESS4,
@@ -218,7 +181,7 @@ SETTINGS: tuple[Setting, ...] = (
         derived="a hundred above the node's own",
         example='"10.77.0.101"',
     ),
-    _from(
+    derived_from(
         "lan",
         "dhcp_last",
         ADDRESS4,
@@ -226,8 +189,8 @@ SETTINGS: tuple[Setting, ...] = (
         derived="the last but one of the network",
         example='"10.77.255.253"',
     ),
-    _may("lan", "dhcp_lease", DURATION, '"1 hour"', "How long a device keeps its address."),
-    _may(
+    may("lan", "dhcp_lease", DURATION, '"1 hour"', "How long a device keeps its address."),
+    may(
         "lan",
         "dns_upstream",
         ADDRESSES,
@@ -235,7 +198,7 @@ SETTINGS: tuple[Setting, ...] = (
         "Resolvers to ask. Empty: those that the system itself uses.",
         example='["9.9.9.9", "2620:fe::fe"]',
     ),
-    _may(
+    may(
         "lan",
         "domain",
         DOMAIN,
@@ -243,7 +206,7 @@ SETTINGS: tuple[Setting, ...] = (
         "Domain of the names that exist only here.",
         example='"vall.lan"',
     ),
-    _may(
+    may(
         "lan",
         "flows_per_device",
         FLOWS,
@@ -251,7 +214,7 @@ SETTINGS: tuple[Setting, ...] = (
         "How many connections (TCP, UDP and others, both families) one device may have at once. One more is refused, "
         "so that no device takes the kernel's connection tracking from the others.",
     ),
-    _must(
+    must(
         "uplink",
         "interface",
         INTERFACE,
@@ -259,7 +222,7 @@ SETTINGS: tuple[Setting, ...] = (
         "work of the kernel or of mwan3, in a router of its own before the node; the node sees them as one line.",
         example='"eth0"',
     ),
-    _may(
+    may(
         "uplink",
         "name",
         LINE_NAME,
@@ -268,14 +231,14 @@ SETTINGS: tuple[Setting, ...] = (
         'line have the same name. Empty: the only line of the rules, or "main" where they have several.',
         example='"mill"',
     ),
-    _may(
+    may(
         "uplink",
         "masquerade",
         FLAG,
         "true",
         "Share the uplink's one address. false where the next router knows the way back.",
     ),
-    _may(
+    may(
         "uplink",
         "mtu",
         MTU,
@@ -284,7 +247,7 @@ SETTINGS: tuple[Setting, ...] = (
         "that speaks PPPoE. 0: what the interface tells.",
         example="1492",
     ),
-    _may(
+    may(
         "uplink",
         "flow_offload",
         FLAG,
@@ -293,7 +256,7 @@ SETTINGS: tuple[Setting, ...] = (
         "are counted and shaped all the same, and a slow processor forwards more of them. It is off until it has met more "
         "routers.",
     ),
-    _may(
+    may(
         "uplink",
         "probe",
         ADDRESSES,
@@ -302,8 +265,8 @@ SETTINGS: tuple[Setting, ...] = (
         "hop is probed; name others where it does not answer, or where it is your own modem, in front of the line.",
         example='["192.0.2.1"]',
     ),
-    _may("portal", "port", PORT, "2080", "Port of the welcoming page on the LAN side."),
-    _from(
+    may("portal", "port", PORT, "2080", "Port of the welcoming page on the LAN side."),
+    derived_from(
         "portal",
         "host",
         DOMAIN,
@@ -311,14 +274,14 @@ SETTINGS: tuple[Setting, ...] = (
         derived='"login." and lan.domain',
         example='"login.procomu.lan"',
     ),
-    _may(
+    may(
         "portal",
         "session",
         DURATION_OR_NEVER,
         '"4 hours"',
         'How long people stay online before they are asked again; "none" for no limit.',
     ),
-    _may(
+    may(
         "portal",
         "language",
         LANGUAGE,
@@ -326,7 +289,7 @@ SETTINGS: tuple[Setting, ...] = (
         "The community's own language: used when a browser asks for no language that is available.",
         example='"ca"',
     ),
-    _may(
+    may(
         "portal",
         "languages",
         LANGUAGES,
@@ -334,7 +297,7 @@ SETTINGS: tuple[Setting, ...] = (
         "The languages to choose from, besides the community's own. Empty: all available ones.",
         example='["ca", "es", "ar"]',
     ),
-    _may(
+    may(
         "portal",
         "certificate",
         PATH_OR_NONE,
@@ -343,7 +306,7 @@ SETTINGS: tuple[Setting, ...] = (
         "A new file is used without a restart (see CERTIFICATES.md).",
         example='"/etc/procomu/portal.crt"',
     ),
-    _may(
+    may(
         "portal",
         "certificate_key",
         PATH_OR_NONE,
@@ -351,21 +314,21 @@ SETTINGS: tuple[Setting, ...] = (
         "The certificate's secret key, as PEM without a passphrase.",
         example='"/etc/procomu/portal.key"',
     ),
-    _may(
+    may(
         "portal",
         "https_port",
         PORT,
         "2443",
         "Port of the welcoming page by https; people use 443 and are sent here.",
     ),
-    _may(
+    may(
         "portal",
         "dns_port",
         PORT,
         "2053",
         "Port of the resolver for people who are not online yet; they use 53 and are sent here.",
     ),
-    _may(
+    may(
         "portal",
         "advertise",
         FLAG,
@@ -373,7 +336,7 @@ SETTINGS: tuple[Setting, ...] = (
         "Tell devices by DHCP and router advertisements where the portal is, while its certificate is one that they "
         "trust. false where devices keep a stale address.",
     ),
-    _may(
+    may(
         "services",
         "offered",
         SERVICES,
@@ -382,22 +345,22 @@ SETTINGS: tuple[Setting, ...] = (
         "lan.domain are then found here. Only that address and port is opened, for everyone.",
         example='["Wiki | http://wiki.procomu.lan:8080/ | What we know about the valley | 10.77.0.9 fd77::9"]',
     ),
-    _may(
+    may(
         "services",
         "found",
         FLAG,
         "true",
         "Show what announces itself on the people's side (zeroconf, _http._tcp and _https._tcp).",
     ),
-    _may(
+    may(
         "admin",
         "address",
         ADDRESS,
         '"127.0.0.1"',
         "Address of the admins' pages. Keep it away from the people's side.",
     ),
-    _may("admin", "port", PORT, "2081", "Port of the admins' pages."),
-    _may(
+    may("admin", "port", PORT, "2081", "Port of the admins' pages."),
+    may(
         "admin",
         "lan",
         FLAG,
@@ -405,8 +368,8 @@ SETTINGS: tuple[Setting, ...] = (
         "true: the admin pages are also open to the people's side, by https, for those who have an account. They are never "
         "open to the Internet. The certificate is the portal's, or one that the node makes: compare its fingerprint once.",
     ),
-    _may("admin", "https_port", PORT, "2444", "Port of the admin pages by https, on the people's side."),
-    _may(
+    may("admin", "https_port", PORT, "2444", "Port of the admin pages by https, on the people's side."),
+    may(
         "admin",
         "open_plots",
         FLAG,
@@ -424,6 +387,8 @@ SETTINGS: tuple[Setting, ...] = (
         "20,000 events at most.",
     ),
     _may(
+    *ALERT_SETTINGS,
+    may(
         "mesh",
         "interfaces",
         INTERFACES,
@@ -431,8 +396,8 @@ SETTINGS: tuple[Setting, ...] = (
         "Interfaces on which other nodes are. Empty: the node stands alone.",
         example='["mesh0"]',
     ),
-    _may("mesh", "port", PORT, "7400", "Port on which nodes talk to each other."),
-    _may(
+    may("mesh", "port", PORT, "7400", "Port on which nodes talk to each other."),
+    may(
         "mesh",
         "peers",
         PEERS,
@@ -441,7 +406,7 @@ SETTINGS: tuple[Setting, ...] = (
         "names its interface, as in fe80::7%mesh0.",
         example=_PEER,
     ),
-    _may(
+    may(
         "mesh",
         "transit",
         FLAG,
@@ -449,7 +414,7 @@ SETTINGS: tuple[Setting, ...] = (
         "Let people of neighbouring nodes use this uplink: they are counted and limited at their own node. Only on "
         "links that strangers cannot join.",
     ),
-    _may(
+    may(
         "mesh",
         "respondd",
         FLAG,
@@ -458,14 +423,14 @@ SETTINGS: tuple[Setting, ...] = (
         "the mesh interfaces and on the people's side learns its name, addresses, load and links; no hardware address, no "
         "contact and no place.",
     ),
-    _may(
+    may(
         "rules",
         "file",
         PATH,
         '"/etc/procomu/rules.toml"',
         "The community's rules. 'procomu rules check FILE' checks a draft.",
     ),
-    _may(
+    may(
         "rules",
         "confirm_timeout",
         SHORT_DURATION,
@@ -473,8 +438,8 @@ SETTINGS: tuple[Setting, ...] = (
         "How long rules that an admin adopts are on trial: unless they are confirmed meanwhile, those from before come "
         "back.",
     ),
-    _may("members", "file", PATH, '"/etc/procomu/members.toml"', "Members, their tiers, groups and devices."),
-    _may(
+    may("members", "file", PATH, '"/etc/procomu/members.toml"', "Members, their tiers, groups and devices."),
+    may(
         "stop",
         "sessions",
         one_of("keep", "close"),
@@ -482,7 +447,7 @@ SETTINGS: tuple[Setting, ...] = (
         '"keep": people who are online stay online while the node is stopped. "close": nobody passes until '
         "it runs again.",
     ),
-    _may(
+    may(
         "clock",
         "source",
         one_of("synced", "trusted"),

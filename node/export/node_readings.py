@@ -97,6 +97,8 @@ class NodeReadings:
     backup_s_ago: int | None = None
     """Since the last backup; None if none was made, or that is not known."""
     has_backup_key: bool = False
+    backup_key_s_ago: int | None = None
+    """Since the recovery key was made; None without one, or while the time is not known."""
     certificate_ends_s: int | None = None
     """Unix time at which the portal's certificate ends; None without one."""
     lag_us: int = 0

@@ -4,16 +4,13 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta, tzinfo
 
+from node.history.evenings import full_evenings
 from node.history.window import HistoryWindow, Point
 from node.plots.amounts import amount_text
 from node.plots.point_groups import is_sum, together
 from node.plots.time_scale import DAY_S, TimeScale, time_scale
 from node.translator import Translator, day_words
 
-EVENING = range(18, 23)
-"""Hours of an evening; in each of them the line is looked at alone."""
-FULL_PERCENT = 90
-"""Of the rate of the line, from which on it is full in the mean of an hour."""
 EVENINGS_DAYS_MIN = 3
 """Days of a window whose evenings are counted."""
 HOURS_KNOWN_MIN = 12
@@ -74,18 +71,12 @@ def _evenings(window: HistoryWindow, scale: TimeScale, full_at: int, words: Tran
     """How many evenings had a full hour, of those of which something is known."""
     if window.step_s > 3600 or scale.length_s < EVENINGS_DAYS_MIN * DAY_S:
         return
-    hours: dict[tuple[int, int], list[Point]] = {}
-    for at, point in _known(window, scale):
-        if at.hour in EVENING:
-            hours.setdefault((at.toordinal(), at.hour), []).append(point)
-    means = {when: together(points) for when, points in hours.items()}
-    full = {day for (day, _), each in means.items() if each and each.mean * 100 >= full_at * FULL_PERCENT}
-    days = len({day for day, _ in hours})
+    full, days = full_evenings(_known(window, scale), full_at)
     if days:
         said = words.ngettext(
             "Full on {full} of {number} evening.", "Full on {full} of {number} evenings.", days
         )
-        yield said.format(full=len(full), number=days)
+        yield said.format(full=full, number=days)
 
 
 def _busiest(window: HistoryWindow, scale: TimeScale, words: Translator) -> Iterator[str]:

@@ -4,6 +4,7 @@ import asyncio
 import tempfile
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, closing
+from datetime import timedelta
 from functools import partial
 from http.client import HTTPConnection
 from http.cookies import SimpleCookie
@@ -15,6 +16,7 @@ from node.accounting.ledger import UsageBucket, UsageKey
 from node.accounting.periods import last_days
 from node.accounts.account_list import account_list, account_of_short
 from node.accounts.vouchers import Batch
+from node.alerts.readings import AlertReadings
 from node.enforcement.plan import TableUse
 from node.governance.ladder_case import LadderCase
 from node.identity import own_node_id
@@ -141,6 +143,29 @@ def open_after_a_loss() -> AbstractAsyncContextManager[int]:
         "On 2026-11-20 08:10 the database was damaged. What was used after 2026-11-19 23:00 is not counted. "
         "The damaged file is kept for 30 days as procomu.db.broken-1."
     )
+
+
+def open_with_alerts(*, is_told: bool = False) -> AbstractAsyncContextManager[int]:
+    """The admin server of a node whose line is dead and whose disk is almost full."""
+
+    async def fill(app: UseCases) -> None:
+        await populate(app)
+        node = app.node
+        node.down_since = node.clock.now
+        node.alert_readings = AlertReadings(
+            line_answers=False, disk_free_permille=12, backup_age_s=40 * 86_400
+        )
+        for _ in range(300):
+            node.clock.pass_time(15_000)
+            await app.alerts.look()
+        if is_told:
+            until = node.clock.civil().astimezone() + timedelta(hours=20)
+            found = await app.alerts.outages.save(
+                "The assembly & the provider", until.strftime("%Y-%m-%dT%H:%M")
+            )
+            assert found is None, found
+
+    return _served(fill)
 
 
 def open_with_cases() -> AbstractAsyncContextManager[int]:
@@ -478,6 +503,16 @@ ADMIN_SCENES = (
     _admin("who is on, made anew", "overview", "/?live"),
     _admin("24 accounts online", "overview", "/", server=open_with_a_crowd),
     _admin("what a database lost", "overview", "/", server=open_after_a_loss),
+    _admin("a dead line", "overview", "/", server=open_with_alerts),
+    _admin(
+        "a dead line of which people are told",
+        "overview",
+        "/?told",
+        server=partial(open_with_alerts, is_told=True),
+    ),
+    _admin(
+        "nothing to tell of a dead line", "overview", "/", server=open_with_alerts, after=sends("/outage")
+    ),
     _admin("the rules", "rules", "/rules"),
     _admin("rules with a mistake", "rules", "/rules", after=sends("/rules", text="nonsense")),
     _admin("rules on trial", "rules", "/rules", before=_on_trial),

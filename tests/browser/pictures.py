@@ -12,11 +12,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from tests.browser.admin_scenes import ADMIN_SCENES
+from tests.browser.all_scenes import SCENES
 from tests.browser.chromium import Browser, Look
 from tests.browser.driver import opened
-from tests.browser.scenes import PORTAL_SCENES
-from tests.browser.setup_scenes import SETUP_SCENES
 from tests.browser.stage import HOST, served
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -76,7 +74,7 @@ def take(browser: Browser, picture: Picture) -> bytes:
     """A WebP of the visible part, at the best quality below `BYTES_MAX`."""
     from PIL import Image
 
-    (scene,) = [scene for scene in PORTAL_SCENES + ADMIN_SCENES + SETUP_SCENES if scene.name == picture.scene]
+    (scene,) = [scene for scene in SCENES if scene.name == picture.scene]
     browser.look(picture.look)
     browser.speak(picture.language)
     with served(scene.server, scene.host) as first_page:

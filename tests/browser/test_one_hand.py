@@ -6,10 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.browser.admin_scenes import ADMIN_SCENES
+from tests.browser.all_scenes import FIRST
 from tests.browser.chromium import Browser, Look
-from tests.browser.scenes import PORTAL_SCENES, PageScene
-from tests.browser.setup_scenes import SETUP_SCENES
+from tests.browser.scenes import PageScene
 from tests.browser.stage import served
 
 pytestmark = pytest.mark.browser
@@ -17,8 +16,7 @@ pytestmark = pytest.mark.browser
 PHONE = Look()
 TOUCHED_PIXELS_MIN = 44
 """Height of links that stand alone, and of summaries."""
-KINDS = tuple({scene.page: scene for scene in reversed(PORTAL_SCENES + ADMIN_SCENES + SETUP_SCENES)}.values())
-"""One state of each kind of page."""
+KINDS = tuple(FIRST.values())
 
 _FAULTS = """
 const found = [], least = arguments[0];

@@ -8,6 +8,7 @@ import node.setup
 from captive_portal.views import FOR_ALL, FOR_DEVICES
 from node.admin.server import AdminServer
 from tests.browser.admin_scenes import ADMIN_SCENES, languages_of
+from tests.browser.all_scenes import SCENES
 from tests.browser.scenes import LANGUAGES, PORTAL_SCENES, PageScene
 from tests.browser.setup_scenes import SETUP_SCENES
 from tests.fakes.use_cases import AppFixture
@@ -42,5 +43,5 @@ def test_every_page_of_the_setup_has_a_scene() -> None:
 
 
 def test_no_two_scenes_have_the_same_name() -> None:
-    names = Counter(scene.name for scene in PORTAL_SCENES + ADMIN_SCENES + SETUP_SCENES)
+    names = Counter(scene.name for scene in SCENES)
     assert [name for name, count in names.items() if count > 1] == []

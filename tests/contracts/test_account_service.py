@@ -825,6 +825,9 @@ async def test_an_outage_is_reported_from_its_first_moment_to_its_last(street: A
         assert Outage(began) == community.outage
         street.pass_time(60_000)
         assert community is backend.portal.community(), "made once, and not for each who asks"
+        backend.portal.outage_note = ("the assembly", None)
+        assert Outage(began, "the assembly") == backend.portal.community().outage
+        backend.portal.outage_note = ("", None)
         street.clock.trust = "unknown"
         assert Outage(None) == backend.portal.community().outage
         street.down_since = None

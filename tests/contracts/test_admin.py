@@ -5,12 +5,14 @@ import io
 import re
 from collections.abc import AsyncIterator
 from dataclasses import replace
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
 
 from node.accounting.intervals import IntervalUsage
 from node.admin.server import COOKIE, AdminServer
+from node.alerts.readings import AlertReadings
 from node.control.active_ruleset import fingerprint
 from node.errors import NodeError
 from node.governance.canonical_form import meaning_fingerprint
@@ -564,3 +566,87 @@ async def test_a_database_loss_is_shown_until_an_admin_acknowledges_it(browser):
     assert 303 == response.status
     _, page = await browser.get("/")
     assert lost not in page
+
+
+async def test_alerts_are_on_the_overview_with_since_when_and_what_to_do(browser):
+    node, alerts = browser.app.node, browser.app.alerts
+    await browser.sign_in()
+    node.warnings = ("This node does not know the date.",)
+    node.alert_readings = AlertReadings(line_answers=False, is_clock_known=False)
+    for _ in range(70):
+        browser.app.node.clock.pass_time(15_000)
+        await alerts.look()
+    _, page = await browser.get("/")
+    assert page.index("The line to the Internet is dead") < page.index("The node does not know the time")
+    assert "Look at the modem" in page
+    assert "This node does not know the date." not in page, "an alert says it"
+    node.alert_readings = AlertReadings(line_answers=True)
+    for _ in range(20):
+        browser.app.node.clock.pass_time(15_000)
+        await alerts.look()
+    _, page = await browser.get("/")
+    assert "The line to the Internet is dead" not in page
+    assert "This node does not know the date." in page
+
+
+async def test_an_old_backup_is_said_once(browser):
+    alerts = browser.app.alerts
+    await browser.sign_in()
+    browser.app.node.alert_readings = AlertReadings(backup_age_s=40 * 86_400)
+    for _ in range(250):
+        browser.app.node.clock.pass_time(15_000)
+        await alerts.look()
+    _, page = await browser.get("/")
+    assert 1 == page.count("No backup has been made for 30 days")
+
+
+async def test_while_the_line_is_down_an_admin_tells_people_who_knows_about_it_and_takes_it_back(browser):
+    node = browser.app.node
+    await browser.sign_in()
+    assert "/outage" not in (await browser.get("/"))[1]
+    node.down_since = node.clock.now
+    _, page = await browser.get("/")
+    assert 'action="/outage"' in page
+    until = (node.clock.civil().astimezone() + timedelta(hours=3)).strftime("%Y-%m-%dT%H:%M")
+    response, _ = await browser.send("/outage", known_to="<b>The assembly</b>", until=until)
+    assert (303, "/?told") == (response.status, response.headers["Location"])
+    _, page = await browser.get("/?told")
+    assert "<bdi>&lt;b&gt;The assembly&lt;/b&gt;</bdi> knows about it." in page
+    assert "It may last until" in page
+    outage = browser.app.portal.community().outage
+    assert outage is not None
+    assert ("<b>The assembly</b>", True) == (outage.known_to, outage.until is not None)
+    response, _ = await browser.send("/outage/undo")
+    assert 303 == response.status
+    assert "knows about it." not in (await browser.get("/"))[1]
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {},
+        {"known_to": "x" * 61},
+        {"known_to": "a\u202eb"},
+        {"until": "tomorrow"},
+        {"until": "1999-01-01T00:00"},
+    ],
+)
+async def test_what_cannot_be_told_about_an_outage_is_refused_beside_its_field(browser, fields):
+    node = browser.app.node
+    node.down_since = node.clock.now
+    await browser.sign_in()
+    response, page = await browser.send("/outage", **fields)
+    assert 422 == response.status
+    assert 'aria-invalid="true"' in page
+    assert "<details open>" in page
+    assert browser.app.alerts.outages.note is None
+
+
+async def test_a_full_disk_is_said_when_an_outage_is_told(browser):
+    node = browser.app.node
+    node.down_since = node.clock.now
+    await browser.sign_in()
+    token = await browser.csrf_token()
+    node.repository.full = True
+    response, _ = await browser.post("/outage", {"csrf_token": token, "known_to": "The assembly"})
+    assert 503 == response.status

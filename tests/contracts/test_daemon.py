@@ -18,7 +18,7 @@ from node.process import keep_private, notify_systemd
 ROOT = Path(__file__).parents[2]
 A_NODE_THAT_HANGS = """
 import asyncio, os, sys, time
-from node.daemon import run_node
+from node.daemon_process import run_node
 
 class Hanging:
     async def run(self):
@@ -88,7 +88,7 @@ def test_files_of_a_node_started_by_hand_are_readable_by_their_owner_only(tmp_pa
     probe = """
 import os, sys
 from pathlib import Path
-from node import daemon
+from node import daemon_process as daemon
 def look(*_):
     Path(sys.argv[1]).write_text("made after the start")
     raise daemon.NodeError("enough", "")

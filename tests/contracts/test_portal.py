@@ -7,6 +7,7 @@ import json
 import re
 import sys
 import zlib
+from datetime import timedelta
 from html.parser import HTMLParser
 
 import pytest
@@ -27,6 +28,7 @@ from node.accounts.appearance import (
 )
 from node.accounts.notices import TEXT_CHARS_MAX, TITLE_CHARS_MAX, Notice, NoticeText
 from node.accounts.terms import TermsText
+from node.app.outage_note import KNOWN_TO_CHARS_MAX
 from node.errors import NodeError
 from node.lan.mdns_services import ServiceView
 from tests.contracts.portal_client import HOST, PortalBrowser, PortalReply
@@ -601,6 +603,10 @@ async def test_the_longest_splash_page_fits_a_mini_browser(word: str) -> None:
                 "x" * WIFI_NAME_BYTES_MAX,
                 logo=LOGO.uri,
             )
+        )
+        server.app.portal.outage_note = (
+            (word * 60)[:KNOWN_TO_CHARS_MAX],
+            node.clock.civil() + timedelta(days=1),
         )
         ana = PortalBrowser(server.port)
         for language in ("en", "fr", "es", "ca", "ar"):

@@ -4,6 +4,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from node import config
+from node.alerts import alert_reference
 from node.cli import arguments
 from node.export import node_metrics
 
@@ -12,6 +13,7 @@ GENERATED: Mapping[str, Callable[[], str]] = {
     "deploy/node.example.toml": config.example,
     "deploy/SETTINGS.md": config.reference,
     "deploy/COMMANDS.md": arguments.reference,
+    "deploy/ALERTS.md": alert_reference.reference,
     "deploy/METRICS.md": node_metrics.reference,
 }
 

@@ -11,6 +11,15 @@ from typing import Any, get_args
 
 import pytest
 
+from node.alerts.alert_list import (
+    ALERTS,
+    BACKUP_OLD_S,
+    BATTERY_LOW_PERMILLE,
+    CERTIFICATE_ENDS_S,
+    DAY_S,
+    DISK_LOW_PERMILLE,
+    Alert,
+)
 from node.app.metrics import ACCOUNT_KINDS, ENDS, STATES
 from node.app.views import JoinFailure
 from node.app.warning_codes import WarningCode
@@ -261,3 +270,26 @@ def test_prometheus_can_read_each_expression(tmp_path: Path) -> None:
     file = tmp_path / "panels.yml"
     file.write_text(json.dumps({"groups": [{"name": "panels", "rules": rules}]}))
     promtool("check", "rules", str(file))
+
+
+@pytest.mark.parametrize("alert", [each for each in ALERTS if each.rule], ids=lambda each: each.name)
+def test_the_node_itself_tells_the_same_at_the_same_time(alert: Alert) -> None:
+    """Duration and urgency; thresholds are in the expression."""
+    text = RULES.read_text()
+    rule = text.partition(f"- alert: {alert.rule}\n")[2].partition("- alert:")[0]
+    minutes = {"m": 1, "h": 60}
+    wait = re.search(r"for: (\d+)([mh])\n", rule)
+    assert wait is not None, alert.rule
+    assert alert.raise_after == int(wait[1]) * minutes[wait[2]] * 60_000
+    assert ("severity: critical" in rule) == alert.is_urgent
+
+
+def test_thresholds_are_those_of_the_node() -> None:
+    text = RULES.read_text()
+    for expression in (
+        f"procomu_disk_free_bytes / procomu_disk_bytes < {DISK_LOW_PERMILLE / 1_000:g}",
+        f"procomu_machine_battery_ratio < {BATTERY_LOW_PERMILLE / 1_000:g}",
+        f"procomu_backup_age_seconds > {BACKUP_OLD_S // DAY_S} * 86400",
+        f"procomu_certificate_end_time_seconds - time() < {CERTIFICATE_ENDS_S // DAY_S} * 86400",
+    ):
+        assert expression in text

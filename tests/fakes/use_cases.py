@@ -33,14 +33,18 @@ from node.accounts.notices import Notice
 from node.accounts.terms import Terms, TermsText
 from node.accounts.voucher_store import IssueResult
 from node.accounts.vouchers import Batch
+from node.alerts.message import MessageOrigin
+from node.alerts.readings import AlertReadings
 from node.app.account import AccountService
 from node.app.admin import AdminService
 from node.app.admin_access import AdminAccessService
+from node.app.alert_service import AlertService
 from node.app.measured_check import MeasuredCheck
 from node.app.metrics import MetricSources, MetricsService
 from node.app.next_rules import NextRulesService
 from node.app.node_graph import NodeGraphService
 from node.app.node_summaries import NodeSummaries
+from node.app.outage_note import OutageNote, OutageNotes
 from node.app.rule_adoption import RuleAdoption
 from node.app.rule_files import RuleFiles, Stamp, fingerprint
 from node.app.shared_files import SharedFiles
@@ -68,6 +72,7 @@ from node.sessions import state as session_state
 from node.storage.data_inventory import WHOLE_INVENTORY
 from node.system_readings import SystemReadings
 from node.task_supervision import Parts
+from node.translator import ENGLISH
 from node.units import (
     AccountId,
     BitsPerSecond,
@@ -266,9 +271,34 @@ class UseCases:
             ).now,
             summaries=NodeSummaries(self.node.asked),
             history=VillageHistory(),
+            alerts=self.alerts,
             community=self.node.community,
             addresses=lambda: self.node.mesh_addresses,
             setup_url="http://10.20.0.1/",
+        )
+
+    @cached_property
+    def alerts(self) -> AlertService:
+        """It looks when a test calls `look`; it has no way out."""
+
+        async def nothing_read() -> AlertReadings:
+            return self.node.alert_readings
+
+        def tell(note: OutageNote | None) -> None:
+            self.portal.outage_note = ("", None) if note is None else (note.known_to, note.until)
+
+        archive, clock = self.node.archive, self.node.clock
+        outages = OutageNotes(archive, clock, lambda: self.portal.community().outage, tell)
+        origin = MessageOrigin("Vall", "library", ENGLISH, UTC)
+        return AlertService(
+            archive,
+            clock,
+            read=nothing_read,
+            ways={},
+            outages=outages,
+            origin=lambda: origin,
+            digest_minute=None,
+            random=secrets.token_bytes,
         )
 
     @cached_property
@@ -533,6 +563,8 @@ class AppFixture:
         self.node_pages: dict[NodeId, NodeFacts] = {}
         """What the community's nodes say of themselves."""
         self.warnings: tuple[str, ...] = ()
+        self.alert_readings = AlertReadings()
+        """What the next look of the alerts finds."""
         self.languages = {"en": "English", "ca": "Català"}
         """Of the parts that are not here, such as the clock's."""
         self._memories = memories or (lambda: self.repository)

@@ -228,7 +228,12 @@ def test_nodes_that_come_and_go_in_any_order_end_as_one_mesh(seed: int) -> None:
             mesh.add()
             mesh.see_all(range(len(mesh.nodes)))
     mesh.run(200)
-    assert_settled(mesh)
+    assert 1 == len(mesh.pieces())
+    assert mesh.most <= LINKS_MAX
+    edges = mesh.edges()
+    mesh.run(QUIET_S)
+    # One that had no room is called again after minutes, and may have some by then.
+    assert edges <= mesh.edges()
 
 
 def test_a_configured_node_is_not_called_while_eight_others_of_them_are_connected() -> None:

@@ -8,6 +8,7 @@ from mesh.page_format import NUMBER_MAX
 from mesh.registry_kind import registry_body, registry_part
 from mesh.version_limit import HELD_UP_MAX, VERSIONS_OF_A_DECISION
 from node.accounts.registry_record import RecordRow, RegistryRecord
+from tests.examples import examples
 from tests.fakes.neighbours import id_of
 from tests.fakes.record_village import RecordDisk, RecordNode, settle
 
@@ -72,7 +73,7 @@ class LiarHistory:
             node.raise_to(2 * LIMIT)
 
 
-@settings(max_examples=600, deadline=None)
+@settings(max_examples=examples(600, few=60), deadline=None)
 @given(steps)
 @example([("lie", 0, "ana", NUMBER_MAX), ("put", 0, "ana", 1), ("remove", 1, "", 0)])
 @example([("lie", 0, "ana", LIMIT), ("put", 0, "ana", 1), ("talk", 0, "", 1), ("put", 1, "ana", 2)])
@@ -96,7 +97,7 @@ def test_whatever_it_wrote_the_next_change_after_its_removal_holds_at_all_nodes(
             assert {"n": "the person's own"} == node.knows()["fact", key].value
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=examples(300, few=60), deadline=None)
 @given(steps, st.permutations(NAMES))
 def test_nodes_agree_while_it_is_a_member_whatever_the_order_of_pages(
     made: list[tuple[str, int, str, int]], order: list[str]

@@ -23,7 +23,7 @@ def test_damaged_text_is_no_gateway_and_no_error(text):
 
 
 @given(
-    st.sampled_from(["id", "kind", "phase", "called", "serial", "sources"]),
+    st.sampled_from(["id", "kind", "phase", "serial", "sources"]),
     st.none() | st.integers(max_value=0) | st.just("x/") | st.lists(st.integers(), min_size=1),
 )
 def test_a_damaged_field_leaves_out_that_gateway_only(field, value):

@@ -263,7 +263,9 @@ def waits(found: list[tuple[float, LineState]], begins: float, ends: float) -> l
 
 
 @pytest.mark.parametrize("direction", ["down", "up"])
-@pytest.mark.parametrize("carries", [18 * MBIT, 12 * MBIT, 4 * MBIT])
+@pytest.mark.parametrize(
+    "carries", [*(pytest.param(each * MBIT, marks=pytest.mark.thorough) for each in (18, 12)), 4 * MBIT]
+)
 @pytest.mark.parametrize("is_stamped", [True, False])
 def test_a_queue_that_stands_for_minutes_stays_known(
     direction: Direction, carries: int, is_stamped: bool

@@ -1,0 +1,1 @@
+"""The ways out for alerts: mail, Matrix, a webhook and a file."""
