@@ -378,7 +378,7 @@ SETTINGS: tuple[Setting, ...] = (
         "notice board or another system. They name no person, but show how much the line is used and how many people are "
         "online: at a node of one household, when somebody is at home.",
     ),
-    _may(
+    may(
         "admin",
         "events_days",
         EVENT_DAYS,
@@ -386,7 +386,6 @@ SETTINGS: tuple[Setting, ...] = (
         'For how many days the node keeps what admins did and when, shown on the page "Events": from 7 to 400. The last '
         "20,000 events at most.",
     ),
-    _may(
     *ALERT_SETTINGS,
     may(
         "mesh",
