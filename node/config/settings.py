@@ -378,8 +378,8 @@ SETTINGS: tuple[Setting, ...] = (
         FLAG,
         "false",
         "true: pictures of the node's history, such as /history/plot.svg?series=line_down&last=30d, need no sign-in, for a "
-        "notice board or another system. They name no person, but show how much the line is used and how many people are "
-        "online: at a node of one household, when somebody is at home.",
+        "notice board or another system: of the line, the lifelines and the links to other nodes, and not of how many "
+        "people are online. At a node of one household the use of the line tells when somebody is at home.",
     ),
     may(
         "admin",
