@@ -120,7 +120,7 @@ class FasSite:
 
     def _context(self, client: FasClient, request: web.Request, query: str) -> FasContext:
         community = self._accounts.community()
-        chosen = next((value for name, value in _pairs(query) if name == "lang"), "")
+        chosen = next((value for name, value in reversed(_pairs(query)) if name == "lang"), "")
         language = self._languages.language_for(
             client.mac,
             request.headers.get("Accept-Language", ""),
@@ -129,14 +129,15 @@ class FasSite:
             chosen=chosen,
         )
         words = self._renderer.translations_for(language.language.tag)
-        return FasContext(self._service, client, community, language, words, self._tokens(), request.path)
+        return FasContext(
+            self._service, client, community, language, words, self._tokens(), request.path, chosen
+        )
 
     def _response(
         self, request: web.Request, context: FasContext, answer: FasAnswer, browser: str
     ) -> web.Response:
         if answer.page is None:
-            chosen = context.language.language.tag
-            headers = {"Location": f"{context.target}&lang={chosen}", "Cache-Control": "no-store"}
+            headers = {"Location": context.target, "Cache-Control": "no-store"}
             return web.Response(status=answer.status, headers=headers)
         tag, style = context.language.language.tag, context.community.style
         policy = self._renderer.content_security_policy(style)

@@ -52,6 +52,7 @@ CHARACTERS_MAX: Mapping[str, int] = {
     "text": OBJECTION_CHARS_MAX,
     "lang": 35,
     "back": 1_000,
+    "gateway": 4_096,
 }
 """Maximum length of each field; a longer one does not come from the portal's own forms."""
 

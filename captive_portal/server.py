@@ -121,7 +121,7 @@ class Portal:
         self._limits = limits or Limits()
         self._connections_max = connections_max
         self._clock = clock
-        self._renderer = renderer or portal_renderer()
+        self._renderer = self.renderer = renderer or portal_renderer()
         self.translations = self._renderer.translations
         """By language tag."""
         self._languages = LanguageChooser(each.language for each in self.translations.values())

@@ -11,6 +11,7 @@ from pathlib import Path
 
 from captive_portal.capport import api_uri
 from captive_portal.client_identification import link_callers
+from captive_portal.gateway_listener import Gateways
 from captive_portal.probes import probe_hosts
 from captive_portal.server import Portal
 from mesh.announcement import Address, ConfiguredPeer
@@ -81,18 +82,12 @@ from node.memory_tuning import memory_allowed, trim_regularly
 from node.process import notify_systemd
 from node.secret_file import SECRETS_FILE, SecretFile
 from node.setup.network_layout import LAN_ADDRESS
+from node.storage import repository
 from node.storage.data_inventory import WHOLE_INVENTORY
 from node.storage.database import Store
 from node.storage.history_file import HistoryFile
-from node.storage.repository import (
-    IntervalArchive,
-    StoredArchive,
-    StoredPageCache,
-    StoredRepository,
-    StoredStatements,
-)
 from node.system_readings import read_system
-from node.task_supervision import Parts, supervise
+from node.task_supervision import Part, Parts, supervise
 from node.translator import ENGLISH
 from node.units import NodeId
 from node.uplink.prober import UplinkProber
@@ -126,7 +121,7 @@ class Node:
         self.keys = open_keyring(Path(config.community.key_file), Path(config.node.key_file))
         self.machine = machine_id(machine_facts(), self.keys.community_id, own_node_id(self.keys.node))
         self.store = self._store()
-        self.archive = StoredArchive(self.store)
+        self.archive = repository.StoredArchive(self.store)
         self.community = self._community_service()
         rules, members = Path(config.rules.file), Path(config.members.file)
         self.files = RuleFiles(
@@ -178,6 +173,7 @@ class Node:
         )
         self.community.secrets.on_newest = self._sign_forms
         self.secure = self._https_listener()
+        self.gateways = Gateways(config.gateways, self.keys, self.reconciler, self.app, self.archive)
         self.flow_watch = FlowWatch(kernel)
         self.capacity_recorder = CapacityRecorder(
             self.archive, self.clock, self.reconciler.uplink_rate_control
@@ -237,7 +233,6 @@ class Node:
 
     async def run(self) -> None:
         """Until cancelled or a part raises Fatal. The portal and the admin pages start when the first plan is applied."""
-        watch_rules = partial(self.files.watch, self.reconciler, self.adoption.record)
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(supervise("reconcile", self.reconciler.run, self.parts))
             tasks.create_task(supervise("console", self.console.run, self.parts))
@@ -246,40 +241,40 @@ class Node:
             log.info("the firewall is in force; %d devices are authorized", len(admitted))
             log.info("%s", self.budget.sentence)
             notify_systemd("READY=1")
-            tasks.create_task(supervise("callers", self.callers.run, self.parts))
-            tasks.create_task(supervise("portal", self.portal.run, self.parts))
-            tasks.create_task(supervise("admin", self._serve_admin, self.parts))
-            if self.config.admin.lan:
-                tasks.create_task(supervise("admin by https", self._serve_admin_https, self.parts))
-            tasks.create_task(supervise("rules", watch_rules, self.parts))
-            tasks.create_task(supervise("trial of rules", self.adoption.run, self.parts))
-            tasks.create_task(supervise("cases of ladders", self.admin.cases.run, self.parts))
-            if self.secure is not None:
-                tasks.create_task(supervise("portal by https", self.secure.run, self.parts))
-            tasks.create_task(supervise("addresses", self.dnsmasq.run, self.parts))
-            tasks.create_task(supervise("names for strangers", self.captive_dns.run, self.parts))
-            if self.config.lan.dhcp == "managed":
-                tasks.create_task(supervise("foreign servers", self.foreign.run, self.parts))
-            tasks.create_task(supervise("advertisements", self.radvd.run, self.parts))
-            tasks.create_task(supervise("names", self.dns_fallback.run, self.parts))
-            if self.config.services.found:
-                tasks.create_task(supervise("services", self.lan_services.run, self.parts))
-            if self.config.mesh.respondd:
-                tasks.create_task(supervise("respondd", self.respondd.run, self.parts))
-            if self.mesh is not None:
-                tasks.create_task(supervise("mesh", self.mesh.run, self.parts))
-            if self.shared_registry is not None:
-                tasks.create_task(supervise("people", self.shared_registry.run, self.parts))
-            if self.roaming is not None:
-                tasks.create_task(supervise("devices of other nodes", self.roaming.run, self.parts))
-            tasks.create_task(supervise("community", self.community.run, self.parts))
-            tasks.create_task(supervise("files of the community", self.shared_files.run, self.parts))
-            tasks.create_task(supervise("connections", self.flow_watch.run, self.parts))
-            tasks.create_task(supervise("history", self.history.run, self.parts))
-            tasks.create_task(supervise("record of the line", self.capacity_recorder.run, self.parts))
-            tasks.create_task(supervise("check of the line", self.measured_check.run, self.parts))
-            tasks.create_task(supervise("memory", trim_regularly, self.parts))
-            tasks.create_task(supervise("alerts", self.alerts.run, self.parts))
+            for name, part in self._serving():
+                if part is not None:
+                    tasks.create_task(supervise(name, part, self.parts))
+
+    def _serving(self) -> Iterator[tuple[str, Part | None]]:
+        """What runs once the firewall is in force, by name; None for what the settings leave out."""
+        config = self.config
+        yield "callers", self.callers.run
+        yield "portal", self.portal.run
+        yield "admin", self._serve_admin
+        yield "admin by https", self._serve_admin_https if config.admin.lan else None
+        yield "rules", partial(self.files.watch, self.reconciler, self.adoption.record)
+        yield "trial of rules", self.adoption.run
+        yield "cases of ladders", self.admin.cases.run
+        yield "portal by https", self.secure.run if self.secure else None
+        yield "gateways", partial(self.gateways.run, self.portal.renderer)
+        yield "addresses", self.dnsmasq.run
+        yield "names for strangers", self.captive_dns.run
+        yield "foreign servers", self.foreign.run if config.lan.dhcp == "managed" else None
+        yield "advertisements", self.radvd.run
+        yield "names", self.dns_fallback.run
+        yield "services", self.lan_services.run if config.services.found else None
+        yield "respondd", self.respondd.run if config.mesh.respondd else None
+        yield "mesh", self.mesh.run if self.mesh else None
+        yield "people", self.shared_registry.run if self.shared_registry else None
+        yield "devices of other nodes", self.roaming.run if self.roaming else None
+        yield "community", self.community.run
+        yield "files of the community", self.shared_files.run
+        yield "connections", self.flow_watch.run
+        yield "history", self.history.run
+        yield "record of the line", self.capacity_recorder.run
+        yield "check of the line", self.measured_check.run
+        yield "memory", trim_regularly
+        yield "alerts", self.alerts.run
 
     def close(self) -> None:
         """After `run`: leaves sessions open or closes them, as `stop.sessions` says."""
@@ -392,7 +387,7 @@ class Node:
         return CommunityService(
             own=own_node_id(self.keys.node),
             listed=self.config.community.nodes,
-            store=StoredStatements(self.store),
+            store=repository.StoredStatements(self.store),
             secret=self.keys.community_secret,
             secret_store=SecretFile(Path(self.config.node.data_dir) / SECRETS_FILE),
         )
@@ -409,7 +404,7 @@ class Node:
         )
         return Reconciler(
             kernel=self.kernel,
-            repository=StoredRepository(self.store, Path(self.config.node.run_dir) / TALLY),
+            repository=repository.StoredRepository(self.store, Path(self.config.node.run_dir) / TALLY),
             clock=self.clock,
             prober=UplinkProber(
                 self.config.uplink.interface, self.config.uplink.probe, clock=self.clock.microseconds
@@ -443,7 +438,7 @@ class Node:
             name=config.node.name,
             roster=self.community.roster,
             usage_ledger=MeshUsage(reconciler),
-            page_cache=StoredPageCache(self.store, reconciler.today),
+            page_cache=repository.StoredPageCache(self.store, reconciler.today),
             machine=self.machine,
             network_time=self.clock,
             community=self.community,
@@ -493,7 +488,7 @@ class Node:
             services=ServiceList(config.services.offered, self.lan_services.found).services,
             portal_url=self.portal_url,
             down_since=lambda: self.dns_fallback.upstream.silent_since,
-            intervals_of=IntervalArchive(self.store.path).of_account,
+            intervals_of=repository.IntervalArchive(self.store.path).of_account,
             removed_nodes=self.community.removed,
             erasures=SharedErasures(self.reconciler, self.shared_registry, self.archive.devices),
             next_rules=NextRulesService(
@@ -501,7 +496,7 @@ class Node:
                 self.adoption,
                 self.clock,
                 confirmed=lambda: self.files.confirmed(self.reconciler),
-                read_intervals=IntervalArchive(self.store.path).read_local,
+                read_intervals=repository.IntervalArchive(self.store.path).read_local,
                 node=config.node.name,
             ),
         )
@@ -547,7 +542,7 @@ class Node:
             sign_card=partial(make_card, self.keys.node, self.keys.community_id),
             portal_url=self.portal_url,
             languages=lambda: {tag: each.language.name for tag, each in self.portal.translations.items()},
-            read_intervals=IntervalArchive(self.store.path).read_local,
+            read_intervals=repository.IntervalArchive(self.store.path).read_local,
             graph=self.graph.now,
             summaries=self.graph.summaries,
             history=self.history,

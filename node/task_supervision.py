@@ -7,6 +7,9 @@ from dataclasses import dataclass, field
 
 from node.errors import Fatal, NodeError
 
+type Part = Callable[[], Awaitable[None]]
+"""Runs until it is cancelled, or is done."""
+
 log = logging.getLogger(__name__)
 
 PAUSES_S = (1.0, 2.0, 5.0, 10.0, 30.0)
@@ -43,7 +46,7 @@ def innermost(error: Exception) -> Exception:
 
 async def supervise(
     name: str,
-    run: Callable[[], Awaitable[None]],
+    run: Part,
     parts: Parts,
     *,
     sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,

@@ -122,6 +122,8 @@ class GatewayService:
         self._people: dict[str, GatewayPeople] = {}
         self._pending: dict[str, PendingLogin] = {}
         self._reasons: dict[str, GatewayVerdict] = {}
+        self._devices: dict[str, tuple[str, MacAddress]] = {}
+        """By token: the gateway, and the device that it named."""
         self.recalled = False
         registry.on_drop = self._dropped
 
@@ -173,6 +175,7 @@ class GatewayService:
             if not isinstance(done, Admitted):
                 return self._told(token, GatewayVerdict("refused", done))
         verdict = self._told(token, self.verdict(mac))
+        self._named(gateway, mac, token)
         if verdict.may_pass:
             people, key = self.people(gateway), device_key(self._key, gateway, mac)
             now = self._clock.monotonic()
@@ -194,6 +197,7 @@ class GatewayService:
             return UNKNOWN_CLIENT
         self.book(gateway, mac, reported)
         verdict = self._told(token, self.verdict(mac))
+        self._named(gateway, mac, token)
         if verdict.may_pass:
             self._here(people, mac)
         else:
@@ -250,6 +254,11 @@ class GatewayService:
         """Why the device with this token was last turned away, for its next page."""
         return self._reasons.get(token)
 
+    def device_of(self, gateway: Gateway, token: str) -> MacAddress | None:
+        """The device that this gateway named with the token."""
+        known = self._devices.get(token)
+        return known[1] if known is not None and known[0] == gateway.id else None
+
     def people(self, gateway: Gateway) -> GatewayPeople:
         """What is counted at the gateway."""
         return self._people.setdefault(gateway.id, GatewayPeople())
@@ -277,6 +286,12 @@ class GatewayService:
             if len(self._reasons) > REASONS_MAX:
                 del self._reasons[next(iter(self._reasons))]
         return verdict
+
+    def _named(self, gateway: Gateway, mac: MacAddress, token: str) -> None:
+        self._devices.pop(token, None)
+        self._devices[token] = gateway.id, mac
+        if len(self._devices) > REASONS_MAX:
+            del self._devices[next(iter(self._devices))]
 
     def _account(self, mac: MacAddress) -> AccountId:
         entry = self._table.session_entries.get(mac)

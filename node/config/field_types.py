@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv4Interface, IPv6Interface, ip_address
 
 from node.characters import is_name
-from node.config.model import PeerAddress
+from node.config.model import ListenAddress, PeerAddress
 from node.units import Milliseconds, NodeId, parse_duration
 
 NAME_CHARS_MAX = 64
@@ -28,6 +28,7 @@ _LANGUAGE = re.compile(r"[A-Za-z]{2,8}(-[A-Za-z0-9]{1,8})*")
 # 32 bytes in base32: the last of the 52 characters carries one bit only.
 _NODE_ID = re.compile(r"[a-z2-7]{51}[aq]")
 # The path of a Unix socket has at most 107 bytes.
+_DIGITS = re.compile(r"[0-9]{1,5}")
 _PATH = re.compile(r"/[^\x00-\x1f\x7f]*")
 
 
@@ -156,6 +157,28 @@ def _port(value: object) -> int:
     return value
 
 
+def _listen(value: object) -> ListenAddress | None:
+    text = _string(value, NAME_CHARS_MAX)
+    if text == "none":
+        return None
+    host, mark, port = text.rpartition(":")
+    if not mark or not _DIGITS.fullmatch(port):
+        raise ValueError(f"{text!r} is not an address with a port")
+    if ":" in host and not (host.startswith("[") and host.endswith("]")):
+        raise ValueError("an IPv6 address stands in brackets before its port")
+    return ListenAddress(_address(host.strip("[]")), _port(int(port)))
+
+
+def _host_or_none(value: object) -> str:
+    text = _string(value, 255)
+    if text == "none":
+        return ""
+    try:
+        return _address(text)
+    except ValueError:
+        return _domain(text)
+
+
 def _mtu(value: object) -> int:
     if not isinstance(value, int) or isinstance(value, bool):
         raise ValueError("a packet's size is a whole number of bytes without quotation marks")
@@ -260,6 +283,8 @@ ADDRESS4 = FieldType("an IPv4 address", _address4)
 NETWORK4 = FieldType("an IPv4 address with its network's size", _network4)
 NETWORK6 = FieldType('an IPv6 address with its network\'s size, or "none"', _network6)
 PORT = FieldType("a port", _port)
+HOST_OR_NONE = FieldType('a DNS name or an address, or "none"', _host_or_none)
+LISTEN = FieldType('an address with a port, or "none"', _listen)
 FLOWS = FieldType("a number of connections", _flows)
 MTU = FieldType("a size in bytes", _mtu)
 FLAG = FieldType("true or false", _flag)

@@ -172,6 +172,24 @@ class MeshSection:
 
 
 @dataclass(frozen=True, slots=True)
+class ListenAddress:
+    """Where a server listens; the address may be that of all interfaces."""
+
+    address: str
+    port: int
+
+
+@dataclass(frozen=True, slots=True)
+class GatewaysSection:
+    """Routers that send their people to this node."""
+
+    listen: ListenAddress | None
+    """None: no router can."""
+    host: str
+    """Name or address under which routers reach this node, without a port; empty for that of `listen`."""
+
+
+@dataclass(frozen=True, slots=True)
 class RulesSection:
     """The community's rules."""
 
@@ -214,6 +232,7 @@ class NodeConfig:
     admin: AdminSection
     alerts: AlertsSection
     mesh: MeshSection
+    gateways: GatewaysSection
     rules: RulesSection
     members: MembersSection
     stop: StopSection

@@ -10,6 +10,7 @@ from node.config.model import (
     AlertsSection,
     ClockSection,
     CommunitySection,
+    GatewaysSection,
     LanSection,
     MembersSection,
     MeshSection,
@@ -39,6 +40,7 @@ _TYPES: Mapping[str, type] = {
     "admin": AdminSection,
     "alerts": AlertsSection,
     "mesh": MeshSection,
+    "gateways": GatewaysSection,
     "rules": RulesSection,
     "members": MembersSection,
     "stop": StopSection,
@@ -207,7 +209,7 @@ def _services(values: dict[str, dict[str, Any]], file: TomlDocument) -> Iterable
     lan, portal, admin = values["lan"], values["portal"], values["admin"]
     own = {lan["address4"].ip, *([lan["address6"].ip] if lan["address6"] else [])}
     doors = {53, 80, 443, *(portal[key] for key in ("port", "https_port", "dns_port"))}
-    doors |= {admin["port"], admin["https_port"], values["mesh"]["port"]}
+    doors |= {admin["port"], admin["https_port"], values["mesh"]["port"], _listen_port(values)}
     for service in values["services"]["offered"]:
         if service.port in doors and own.intersection(service.addresses):
             message = (
@@ -260,8 +262,11 @@ def _ports(values: dict[str, dict[str, Any]], file: TomlDocument) -> Iterable[Fi
         ("admin", "port", "the admins' pages"),
         ("admin", "https_port", "the admins' pages by https"),
         ("mesh", "port", "other nodes"),
+        ("gateways", "listen", "gateways"),
     ):
-        port = values[section][key]
+        port = _listen_port(values) if section == "gateways" else values[section][key]
+        if port is None:
+            continue
         if port in taken:
             message = f"{section}.{key}: {port} is the port of {taken[port]} already."
             yield Finding(
@@ -273,3 +278,8 @@ def _ports(values: dict[str, dict[str, Any]], file: TomlDocument) -> Iterable[Fi
         message = f"admin.address: {address} shows the admins' sign-in to everybody in the network."
         fix = 'write address = "127.0.0.1", and lan = true to open them by https'
         yield Finding("W-config-admin", file.line("admin", key="address"), message, fix)
+
+
+def _listen_port(values: dict[str, dict[str, Any]]) -> int | None:
+    listen = values["gateways"]["listen"]
+    return None if listen is None else listen.port

@@ -84,7 +84,7 @@ class Reconciler:
         report_alive: Callable[[], None] = lambda: None,
         tick_s: float = TICK_S,
     ) -> None:
-        self._kernel, self._clock, self._firewall = kernel, clock, firewall
+        self._kernel, self._firewall, self.clock, self._clock = kernel, firewall, clock, clock
         self._on_booked, self._publish_event, self._tick_s = on_booked, publish_event, tick_s
         self._report_alive = report_alive
         self.node, self.registry, self.ledger = node, registry, Ledger()

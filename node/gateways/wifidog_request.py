@@ -8,7 +8,7 @@ import json
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from ipaddress import IPv4Address, IPv6Address, ip_address
+from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
 from typing import Any, Literal
 from urllib.parse import parse_qsl, urlsplit
 
@@ -29,6 +29,11 @@ GATEWAY_PORT = 2060
 
 Stage = Literal["login", "counters", "logout"]
 _STAGES: Mapping[str, Stage] = {"login": "login", "counters": "counters", "logout": "logout"}
+_PRIVATE = tuple(
+    ip_network(each)
+    for each in ("10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "100.64.0.0/10", "fc00::/7", "fe80::/10")
+)
+"""RFC 1918, RFC 6598, RFC 4193 and RFC 4291."""
 _NUMBER = re.compile(r"\d{1,19}")
 _TOKEN = re.compile(r"[0-9A-Za-z]{1,64}")
 _V1 = ("incoming", "outgoing")
@@ -290,9 +295,4 @@ def _address(text: str) -> str:
 
 
 def _is_private(address: IPv4Address | IPv6Address) -> bool:
-    return (
-        address.is_private
-        and not address.is_loopback
-        and not address.is_unspecified
-        and not address.is_multicast
-    )
+    return any(address in network for network in _PRIVATE)

@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from mesh.page_format import is_text
 from node.config import field_types
+from node.config.model import ListenAddress
 
 KINDS = [kind for kind in vars(field_types).values() if isinstance(kind, field_types.FieldType)]
 ANYTHING = st.recursive(
@@ -82,3 +83,31 @@ def test_a_text_is_kept_unchanged_and_has_no_unprintable_characters():
 def test_a_path_must_be_absolute():
     assert "/etc/x" == str(field_types.PATH.read("/etc/x"))
     assert why_refused(field_types.PATH, "etc/x") is not None
+
+
+def test_a_server_listens_at_an_address_with_a_port_or_nowhere():
+    listen = field_types.LISTEN.read
+    assert ListenAddress("0.0.0.0", 2080) == listen("0.0.0.0:2080")
+    assert ListenAddress("::", 2080) == listen("[::]:2080")
+    assert None is listen("none")
+
+
+@pytest.mark.parametrize(
+    "text", ["", "2080", "0.0.0.0", "::2080", "host:80", "0.0.0.0:0", "0.0.0.0:٣", "0.0.0.0:99999"]
+)
+def test_another_text_is_no_such_address(text):
+    with pytest.raises(ValueError, match=r"."):
+        field_types.LISTEN.read(text)
+
+
+def test_a_host_is_a_name_or_an_address():
+    read = field_types.HOST_OR_NONE.read
+    assert ["vall.example.org", "fd00::1", "192.0.2.7", ""] == [
+        read(each) for each in ("Vall.example.org.", "FD00::1", "192.0.2.7", "none")
+    ]
+
+
+@pytest.mark.parametrize("text", ["", "a b", "x\n", "http://x", "[::1]", "x:80"])
+def test_another_text_is_no_host(text):
+    with pytest.raises(ValueError, match=r"."):
+        field_types.HOST_OR_NONE.read(text)

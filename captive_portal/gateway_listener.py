@@ -1,0 +1,83 @@
+"""The listener for gateways, with all protocols that this node speaks."""
+
+import secrets
+import time
+from typing import Protocol
+
+from captive_portal.fas_site import FasSite
+from captive_portal.gateway_server import GatewayServer
+from node.app.account import AccountService
+from node.app.gateway_registry import GatewayRegistry
+from node.app.gateway_service import GatewayService
+from node.app.opennds_service import OpenNdsService
+from node.config import GatewaysSection
+from node.control.ports import StateArchive
+from node.control.reconciler import Reconciler
+from node.web.rendering import Renderer
+
+
+class NodeKey(Protocol):
+    """The key file of the node."""
+
+    def own_key_for(self, purpose: str) -> bytes: ...
+
+
+class Gateways:
+    """The gateways of a node: what admins see of them, and the listener, if the settings name an address."""
+
+    def __init__(
+        self,
+        settings: GatewaysSection,
+        keys: NodeKey,
+        reconciler: Reconciler,
+        backend: AccountService,
+        archive: StateArchive,
+    ) -> None:
+        key, clock = keys.own_key_for("gateways"), reconciler.clock
+        self.settings = settings
+        self.registry = GatewayRegistry(archive, clock, key=key, random=secrets.token_bytes)
+        self.service = GatewayService(
+            reconciler,
+            backend.admission,
+            self.registry,
+            archive,
+            clock,
+            key=key,
+            random=secrets.token_bytes,
+        )
+        self.opennds = OpenNdsService(self.service, backend, clock, key=key)
+        self._backend, self._clock = backend, clock
+        self._form_key = keys.own_key_for("forms at gateways")
+
+    async def run(self, renderer: Renderer) -> None:
+        """Until cancelled; returns when the settings name no address."""
+        await self.service.recall()
+        server = self.server(renderer)
+        if server is not None:
+            await server.run()
+
+    def server(self, renderer: Renderer) -> GatewayServer | None:
+        """With the routes of all protocols; None if the settings name no address."""
+        if self.settings.listen is None:
+            return None
+        server = GatewayServer(
+            self.service,
+            self._backend,
+            self.settings.listen,
+            secret=self._form_key,
+            boot=self._clock.boot,
+            since_boot=self._clock.monotonic,
+            clock=time.monotonic,
+            renderer=renderer,
+        )
+        fas = FasSite(
+            self.opennds,
+            self._backend,
+            server.known,
+            renderer=renderer,
+            languages=server.languages,
+            tokens=server.form_tokens,
+            clock=time.monotonic,
+        )
+        server.more_routes += fas.routes()
+        return server
