@@ -233,12 +233,15 @@ class AccountPage:
     trouble: Trouble | None = None
     days: tuple[DayBar, ...] = ()
     """Use of the last days, the latest first."""
+    is_at_ceiling: bool = False
+    """Its transfers are as fast as its top speed allows."""
 
     @property
     def is_slow(self) -> bool:
-        """Whether something slows the account down now: a top speed, an allowance that is used up, less than half of the
-        line, or promises that cannot be kept."""
-        has_ceiling = any(limit.kind == "ceiling" for limit in self.limits)
+        """Whether something slows the account down now: a top speed that it reaches or that holds for a time only, an
+        allowance that is used up, less than half of the line, or promises that cannot be kept."""
+        ceilings = [limit for limit in self.limits if limit.kind == "ceiling"]
+        has_ceiling = any(self.is_at_ceiling or limit.until is not None for limit in ceilings)
         is_used_up = any(not quota.left and not quota.is_alert for quota in self.quotas)
         return has_ceiling or is_used_up or self._is_crowded() or self.floor_percent < 100
 
@@ -331,6 +334,7 @@ def account_page(context: RequestContext, deed: str = "", trouble: Trouble | Non
         next((each for each in DEEDS if each == deed), ""),
         trouble,
         day_bars(context.backend.week(context.device)),
+        guest.is_at_ceiling,
     )
 
 
