@@ -50,9 +50,8 @@ class FasSite:
         languages: LanguageChooser,
         tokens: Callable[[], forms.Tokens],
         clock: Callable[[], float],
-        heard: Callable[[Gateway, str], None] = lambda _gateway, _address: None,
     ) -> None:
-        self._service, self._accounts, self._find, self._heard = service, accounts, find, heard
+        self._service, self._accounts, self._find = service, accounts, find
         self._renderer, self._languages, self._tokens, self._clock = renderer, languages, tokens, clock
         self._rate_limit = DeviceRateLimit(FORMS_AT_ONCE, FORMS_PER_S)
 
@@ -70,10 +69,11 @@ class FasSite:
             return _refused()
         query = request.raw_path.partition("?")[2]
         if "auth_get=" in query:
-            return self._authmon(gateway, request, query)
+            return await self._authmon(gateway, request, query)
         client, browser = self._client(gateway, request, query)
         if client is None:
             return _refused()
+        await self._service.heard(gateway, request.remote or "", client)
         context = self._context(client, request, query)
         return self._response(request, context, context.show(), browser)
 
@@ -84,7 +84,7 @@ class FasSite:
             return _refused()
         body = await request.read()
         if body.startswith(b"auth_get="):
-            return self._authmon(gateway, request, body.decode("ascii", "replace"))
+            return await self._authmon(gateway, request, body.decode("ascii", "replace"))
         query = request.raw_path.partition("?")[2]
         client, browser = self._client(gateway, request, query)
         if client is None:
@@ -103,11 +103,11 @@ class FasSite:
             return None
         return gateway
 
-    def _authmon(self, gateway: Gateway, request: web.Request, query: str) -> web.Response:
+    async def _authmon(self, gateway: Gateway, request: web.Request, query: str) -> web.Response:
         asked = read_authmon(_fields(query))
         if asked is None:
             return _refused()
-        self._heard(gateway, request.remote or "")
+        await self._service.heard(gateway, request.remote or "")
         return web.Response(text=self._service.authmon(gateway, asked), headers={"Cache-Control": "no-store"})
 
     def _client(self, gateway: Gateway, request: web.Request, query: str) -> tuple[FasClient | None, str]:

@@ -173,7 +173,9 @@ class Node:
         )
         self.community.secrets.on_newest = self._sign_forms
         self.secure = self._https_listener()
-        self.gateways = Gateways(config.gateways, self.keys, self.reconciler, self.app, self.archive)
+        self.gateways = Gateways(
+            config.gateways, self.keys, self.reconciler, self.app, self.archive, certificate=self.certificate
+        )
         self.flow_watch = FlowWatch(kernel)
         self.capacity_recorder = CapacityRecorder(
             self.archive, self.clock, self.reconciler.uplink_rate_control

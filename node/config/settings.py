@@ -442,6 +442,22 @@ SETTINGS: tuple[Setting, ...] = (
         example='"vall.example.org"',
     ),
     may(
+        "gateways",
+        "https_port",
+        PORT,
+        "2445",
+        "Port for openNDS routers of the levels 3 and 4, by https with the portal's certificate. Used while listen names an "
+        "address and there is a certificate.",
+    ),
+    may(
+        "gateways",
+        "opennds_level_0",
+        FLAG,
+        "false",
+        "true: openNDS routers with fas_secure_enabled 0 are served too. Everybody in radio range can read there what lets "
+        "a person in.",
+    ),
+    may(
         "rules",
         "file",
         PATH,

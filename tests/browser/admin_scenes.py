@@ -17,7 +17,6 @@ from node.accounting.periods import last_days
 from node.accounts.account_list import account_list, account_of_short
 from node.accounts.vouchers import Batch
 from node.alerts.readings import AlertReadings
-from node.app.admin_access import SIGN_IN
 from node.enforcement.plan import TableUse
 from node.governance.ladder_case import LadderCase
 from node.identity import own_node_id
@@ -40,7 +39,6 @@ from tests.fakes.admin_pages import (
     name_links,
     open_admin_server,
     populate,
-    waiting_links,
 )
 from tests.fakes.community_statements import next_record
 from tests.fakes.file_versions import signed, version_of
@@ -148,20 +146,15 @@ def open_after_a_loss() -> AbstractAsyncContextManager[int]:
 
 
 def open_with_alerts(*, is_told: bool = False) -> AbstractAsyncContextManager[int]:
-    """The admin server of a node whose line is dead and whose disk is almost full."""
+    """The admin server of a node whose line is dead and was full on many evenings."""
 
     async def fill(app: UseCases) -> None:
         node = app.node
         node.down_since = node.clock.now
-        node.alert_readings = AlertReadings(
-            line_answers=False, disk_free_permille=12, backup_age_s=40 * 86_400
-        )
-        for _ in range(300):
-            node.clock.pass_time(15_000)
+        node.alert_readings = AlertReadings(line_answers=False, full_evenings=4)
+        for _ in range(7):
+            node.clock.pass_time(60_000)
             await app.alerts.look()
-        # Links to sign in do not last for these 75 minutes.
-        await node.archive.save_state(SIGN_IN, waiting_links(node))
-        await app.admin.access.recall()
         await populate(app)
         if is_told:
             until = node.clock.civil().astimezone() + timedelta(hours=20)
