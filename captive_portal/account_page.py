@@ -27,7 +27,7 @@ from node.app.views import (
 from node.governance.allowance import Allowance, Bound
 from node.governance.rules import Ceiling, Quota, Ruleset, Way
 from node.governance.sentences import BUILT_IN, allowance_in, sentence_of
-from node.translator import ENGLISH, N_, Translator
+from node.translator import ENGLISH, N_, Translator, translate
 from node.units import Bytes, Rates, Usage
 
 DEVICES_MAX = 100
@@ -47,7 +47,11 @@ Corner = Literal["requests", "devices", "passphrase", "contest", "leave"]
 
 
 EXPORT_LABELS: Mapping[str, str] = {
+    "about": N_("Concerns"),
     "account": N_("Account"),
+    "act": N_("What was done"),
+    "admin_acts": N_("What admins did to my account"),
+    "at": N_("When"),
     "answer": N_("Answer"),
     "answered_day": N_("Date of the answer"),
     "asked": N_("Request to a member"),
@@ -233,12 +237,15 @@ class AccountPage:
     trouble: Trouble | None = None
     days: tuple[DayBar, ...] = ()
     """Use of the last days, the latest first."""
+    is_at_ceiling: bool = False
+    """Its transfers are as fast as its top speed allows."""
 
     @property
     def is_slow(self) -> bool:
-        """Whether something slows the account down now: a top speed, an allowance that is used up, less than half of the
-        line, or promises that cannot be kept."""
-        has_ceiling = any(limit.kind == "ceiling" for limit in self.limits)
+        """Whether something slows the account down now: a top speed that it reaches or that holds for a time only, an
+        allowance that is used up, less than half of the line, or promises that cannot be kept."""
+        ceilings = [limit for limit in self.limits if limit.kind == "ceiling"]
+        has_ceiling = any(self.is_at_ceiling or limit.until is not None for limit in ceilings)
         is_used_up = any(not quota.left and not quota.is_alert for quota in self.quotas)
         return has_ceiling or is_used_up or self._is_crowded() or self.floor_percent < 100
 
@@ -331,6 +338,7 @@ def account_page(context: RequestContext, deed: str = "", trouble: Trouble | Non
         next((each for each in DEEDS if each == deed), ""),
         trouble,
         day_bars(context.backend.week(context.device)),
+        guest.is_at_ceiling,
     )
 
 
@@ -388,7 +396,9 @@ def _rows(name: str, values: Sequence[object], words: Translator) -> DataTable:
     shown = values[:ROWS_MAX]
     columns = tuple(dict.fromkeys(str(key) for row in shown if isinstance(row, Mapping) for key in row))
     rows: tuple[tuple[str, ...], ...] = tuple(
-        tuple(_text(row.get(column)) for column in columns) if isinstance(row, Mapping) else (_text(row),)
+        tuple(_text(row.get(column), words) for column in columns)
+        if isinstance(row, Mapping)
+        else (_text(row),)
         for row in shown
     )
     if not columns:
@@ -397,10 +407,14 @@ def _rows(name: str, values: Sequence[object], words: Translator) -> DataTable:
     return DataTable(label(name, words), headings, rows, len(values) > ROWS_MAX)
 
 
-def _text(value: object) -> str:
+def _text(value: object, words: Translator = ENGLISH) -> str:
     if value is None:
         return ""
-    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, default=str)
+    return (
+        translate(value, words)
+        if isinstance(value, str)
+        else json.dumps(value, ensure_ascii=False, default=str)
+    )
 
 
 def _proofs(context: RequestContext) -> Proofs:

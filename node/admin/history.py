@@ -4,6 +4,7 @@ import io
 from dataclasses import dataclass
 
 from node.admin.routes import (
+    NOBODY,
     AdminDownload,
     AdminPicture,
     AdminRequest,
@@ -11,6 +12,7 @@ from node.admin.routes import (
     Answer,
     PageLayout,
     Route,
+    SignInPage,
     not_there,
     page_layout,
 )
@@ -29,7 +31,7 @@ from node.admin.series_plots import (
 )
 from node.app.admin import AdminService
 from node.history.roll_ups import HOUR_S
-from node.history.series import SERIES
+from node.history.series import OPEN_SERIES
 from node.plots.plot import STYLE, WIDTH
 from node.plots.plot_words import PlotTexts
 from node.plots.point_table import PointRow, point_rows, points_csv
@@ -45,7 +47,7 @@ class HistoryPage:
     frame: PageLayout
     reader: SeriesReader
     last: str
-    series: tuple[tuple[str, LazyText], ...] = tuple((each.name, each.title) for each in SERIES)
+    series: tuple[tuple[str, LazyText], ...]
     periods: tuple[tuple[str, LazyText], ...] = PERIODS
 
     @property
@@ -88,7 +90,8 @@ class HistoryViews:
         if reader is None:
             return _no_series()
         layout = page_layout(request, self._backend.site(), "/")
-        return AdminResponse(HistoryPage(layout, reader, last), is_heavy=True)
+        every = tuple((each.name, each.title) for each in self._backend.history.series())
+        return AdminResponse(HistoryPage(layout, reader, last, every), is_heavy=True)
 
     async def _picture(self, request: AdminRequest) -> Answer:
         """The same picture for as long as its newest step lasts."""
@@ -98,13 +101,16 @@ class HistoryViews:
         reader = await self._reader(request, last)
         if reader is None:
             return _no_series()
+        is_open = reader.name in OPEN_SERIES
+        if request.signed is NOBODY and not is_open:
+            return AdminResponse(SignInPage(), 401)
         node, width = self._backend.site().node, _width(request.query.get("width", ""))
 
         def draw() -> bytes:
             below = f"{isolated(node)} · {reader.span()}"
             return reader.plot(kind, reader.texts()).alone(below, reader.language.tag, width).encode()
 
-        return AdminPicture(draw, "image/svg+xml", min(reader.found.window.step_s, HOUR_S))
+        return AdminPicture(draw, "image/svg+xml", min(reader.found.window.step_s, HOUR_S), is_open=is_open)
 
     async def _table(self, request: AdminRequest) -> Answer:
         last = request.query.get("last", PERIODS[1][0])

@@ -124,7 +124,12 @@ class AdminPicture:
     media_type: str
     fresh_s: int
     """For how long it need not be asked for again."""
+    is_open: bool = False
+    """Whether everybody may see it, if the settings open plots."""
 
+
+NOBODY = Signed("issuer")
+"""For what is open to everybody: signed in as nobody, and no admin."""
 
 Answer = AdminResponse | AdminRedirect | AdminDownload | AdminPicture
 Answerer = Callable[[AdminRequest], Awaitable[Answer]]

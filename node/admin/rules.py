@@ -1,6 +1,6 @@
 """Rules in force, and the editor: check a draft, show its difference, save, restore an earlier version."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
 from types import MappingProxyType
@@ -20,6 +20,7 @@ from node.admin.routes import (
 )
 from node.admin.rule_form import Options, RuleEdit, RuleForm, apply_form, by_blank, new_rules, rule_form
 from node.admin.rule_history import newest_first, version_author
+from node.admin.series_plots import series_page
 from node.admin.table_form import TableForm, table_form
 from node.app.admin import AdminService, RuleCheck, RuleFile, RuleOptions
 from node.app.adoption_messages import DRAFTS, STOPPED, NothingToDo, WrongTime, became
@@ -34,6 +35,7 @@ from node.governance.parse import SENTENCES_MAX
 from node.governance.rule_edit import RuleDraft
 from node.governance.rule_history import RuleVersion
 from node.governance.table_edit import table_at
+from node.history.series import rule_series_name
 from node.translator import Translator, as_sentence, gettext_lazy
 
 RULE_CHARS_MAX = 256 * 1024
@@ -155,6 +157,8 @@ class RulesPage:
     """What somebody who adds a rule chooses from."""
     uplink: str = ""
     """The line of this node, where the rules have several."""
+    reached_at: Mapping[str, str] = field(default_factory=dict)
+    """Where it is shown when a rule limited somebody, by its id."""
     shared: StandingKind | None = None
     """How the rules stand to those that the community signed; None for a node without others."""
 
@@ -193,11 +197,15 @@ def rules_page(
     meanings: Mapping[int, str] | None = None,
     marked: tuple[MarkedSentence, ...] = (),
     shared: StandingKind | None = None,
+    series: Iterable[str] = (),
 ) -> RulesPage:
-    """Builds the page for the rules in force, or for a draft with its check."""
+    """Builds the page for the rules in force, or for a draft with its check. `series`: names of those with a history."""
+    recorded = frozenset(series)
+    names = {each.rule: rule_series_name(each.rule) for each in marked if each.rule}
     return RulesPage(
         frame=frame,
         sentences=sentences[:SENTENCES_MAX],
+        reached_at={rule: series_page(name) for rule, name in names.items() if name in recorded},
         observed=observed,
         exceptions=exceptions[:SENTENCES_MAX],
         text=file.text if draft is None else draft,
@@ -528,6 +536,7 @@ class RulesViews:
             meanings=meanings,
             marked=() if check is not None else self._backend.marked_sentences(request.translations),
             shared=self._backend.shared_files.kind("rules"),
+            series=(each.name for each in self._backend.history.series()),
         )
         return AdminResponse(page, status)
 

@@ -97,7 +97,7 @@ class LinePlot:
     @property
     def address(self) -> str:
         """Of the page with the same."""
-        return f"{PATH}?series={self.reader.name}&last={self.last}"
+        return series_page(self.reader.name, self.last)
 
 
 async def reader_of(
@@ -121,6 +121,11 @@ async def line_plots(history: AdminHistoryService, request: AdminRequest) -> tup
         if reader is not None:
             plots.append(LinePlot(reader, last, period))
     return tuple(plots)
+
+
+def series_page(name: str, last: str = "30d") -> str:
+    """Address of the page with a series."""
+    return f"{PATH}?series={name}&last={last}"
 
 
 def seconds_of(last: str) -> int:

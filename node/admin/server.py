@@ -3,6 +3,7 @@
 import asyncio
 import hashlib
 import ipaddress
+import math
 import time
 from collections.abc import Mapping
 from functools import partial
@@ -14,6 +15,7 @@ from aiohttp.http_exceptions import HttpProcessingError
 from node.accounts.member_passphrases import PASSPHRASE_CHARS_MAX
 from node.admin.appearance import AppearanceViews
 from node.admin.backups import BackupsViews
+from node.admin.events import EventsViews
 from node.admin.file_sharing import FileSharingViews
 from node.admin.gateways import GatewaysViews
 from node.admin.history import HistoryViews
@@ -31,6 +33,7 @@ from node.admin.people import PeopleViews
 from node.admin.routes import (
     EVERYONE_SIGNED_IN,
     FILTERS,
+    NOBODY,
     AdminDownload,
     AdminPicture,
     AdminRedirect,
@@ -59,6 +62,7 @@ from node.app.admin_sessions import (
 from node.app.metrics import MetricsService
 from node.errors import NodeError
 from node.plots.plot import ALONE_STYLE, STYLE
+from node.rate_limit import DeviceRateLimit
 from node.translator import as_sentence, gettext_lazy
 from node.web.application import application, connection_of, cookie_of, is_same_origin, serving
 from node.web.connections import Caller, ConnectionLimiter, Limits
@@ -101,8 +105,8 @@ LONGEST_S = 400 * 86_400
 """The longest that browsers keep a cookie."""
 USER_AGENT_CHARS_MAX = 300
 SIGN_IN, SIGN_OUT, LANGUAGE = "/sign-in", "/sign-out", "/language"
-NOBODY = Signed("issuer")
-"""For what is open to everybody: signed in as nobody, and no admin."""
+OPEN_AT_ONCE, OPEN_PER_S = 30, 0.5
+"""Pictures that one device may have without a sign-in: a board with all of them, again and again."""
 ANYONE = Caller(None)
 """These pages do not know devices."""
 
@@ -144,6 +148,7 @@ VIEWS = (
     TermsViews,
     AppearanceViews,
     BackupsViews,
+    EventsViews,
     AccessViews,
 )
 
@@ -171,6 +176,7 @@ class AdminServer:
         self._metrics = metrics
         self._drawing = asyncio.Lock()
         """One picture at a time: they may be open to everybody, and drawing takes the processor."""
+        self._open_pace = DeviceRateLimit(OPEN_AT_ONCE, OPEN_PER_S)
         self._renderer = Renderer("node.admin", translations, FILTERS)
         self._languages = LanguageChooser(each.language for each in self._renderer.translations.values())
         self._headers = {
@@ -269,6 +275,8 @@ class AdminServer:
         """A page or a change, for a person whose role allows it."""
         signed = self._signed(request)
         if route.is_open and self._backend.history.is_open:
+            if signed is None and not self._open_pace.take(_client(request).network, time.monotonic()):
+                return self._too_many(request)
             signed = signed or NOBODY
         elif signed is None:
             return self._page(request, SignInPage(), 401)
@@ -405,7 +413,7 @@ class AdminServer:
         async with self._drawing:
             drawn = await asyncio.to_thread(picture.draw)
         tag = hashlib.sha256(drawn).hexdigest()[:32]
-        scope = "public" if self._backend.history.is_open else "private"
+        scope = "public" if picture.is_open and self._backend.history.is_open else "private"
         headers = {
             "Cache-Control": f"{scope}, max-age={picture.fresh_s}",
             "ETag": f'"{tag}"',
@@ -414,6 +422,17 @@ class AdminServer:
         if any(each.value == tag for each in request.if_none_match or ()):
             return web.Response(status=304, headers=headers)
         return web.Response(body=drawn, content_type=picture.media_type, charset="utf-8", headers=headers)
+
+    def _too_many(self, request: web.Request) -> web.Response:
+        response = self._trouble(
+            request,
+            429,
+            gettext_lazy("Too many pictures"),
+            gettext_lazy("This device asked for more pictures than it may without a sign-in."),
+            gettext_lazy("Wait a moment, or sign in."),
+        )
+        response.headers["Retry-After"] = str(math.ceil(1 / OPEN_PER_S))
+        return response
 
     def _trouble(self, request: web.Request, status: int, title: str, message: str, fix: str) -> web.Response:
         return self._page(request, TroublePage(title, message, fix), status)

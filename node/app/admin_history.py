@@ -5,7 +5,7 @@ from datetime import tzinfo
 from typing import Protocol
 
 from node.config.model import AdminSection
-from node.history.series import BY_NAME, LINE_RATES, Series
+from node.history.series import LINE_RATES, Series
 from node.history.window import HistoryWindow
 
 
@@ -26,6 +26,8 @@ class HistoryReader(Protocol):
     def zone(self) -> tzinfo:
         """The node's."""
 
+    def series(self) -> tuple[Series, ...]: ...
+
     async def last(self, name: str, seconds: int, /) -> HistoryWindow:
         """The series of this name in the last so many seconds. Raises NodeError."""
 
@@ -37,9 +39,13 @@ class AdminHistoryService:
         self._recorded, self.zone, self.is_open = recorded, recorded.zone, settings.open_plots
         """`is_open`: whether everybody may see pictures of series."""
 
+    def series(self) -> tuple[Series, ...]:
+        """All that there are, with those of the rules in force."""
+        return self._recorded.series()
+
     async def last(self, name: str, last_s: int) -> SeriesHistory | None:
         """None if there is no series of this name. Can raise NodeError."""
-        series = BY_NAME.get(name)
+        series = next((each for each in self.series() if each.name == name), None)
         if series is None:
             return None
         window = await self._recorded.last(name, last_s)

@@ -31,8 +31,10 @@ class HistoryCommands:
         if type(seconds) is not int or not 0 < seconds <= LONGEST_S:
             raise NodeError("that is no time of a history", "ask for at most three years, such as --last 30d")
         window = await self._recorder.last(str(name), seconds)
+        titles = {each.name: str(each.title) for each in self._recorder.series()}
         return {
             "series": window.series,
+            "title": titles.get(window.series, window.series),
             "unit": window.unit,
             "begin_s": window.begin_s,
             "step_s": window.step_s,

@@ -12,9 +12,10 @@ from node.history.buffer import HistoryBuffer
 from node.history.packing import Sheet, pack_sheet
 from node.history.reading import KEPT_S, chunk_days, recent_window, step_for, stored_window
 from node.history.roll_ups import DAY_S, HOUR_S, HOUR_STEPS, RECENT_S
-from node.history.series import BY_NAME, SERIES, Series
+from node.history.series import SERIES, Series
 from node.history.steps import Steps
 from node.history.window import HistoryWindow
+from node.translator import gettext_lazy
 from node.units import Monotonic
 
 log = logging.getLogger(__name__)
@@ -66,9 +67,12 @@ class HistoryRecorder:
         each_second: Callable[[], Iterable[tuple[str, int]]],
         each_step: Callable[[int], Iterable[tuple[str, int]]],
         read_machine: Callable[[], Mapping[str, int]],
+        rules: Callable[[], tuple[Series, ...]] = tuple,
     ) -> None:
-        """`each_step`: with the seconds since its last call. `read_machine` blocks."""
+        """`each_step`: with the seconds since its last call. `read_machine` blocks. `rules`: the series of the rules in
+        force."""
         self._archive, self._clock, self.zone = archive, clock, zone
+        self._rules = rules
         self._each_second, self._each_step, self._read_machine = each_second, each_step, read_machine
         self._buffer = HistoryBuffer()
         self._ticked, self._disk = asyncio.Event(), asyncio.Lock()
@@ -96,11 +100,21 @@ class HistoryRecorder:
 
     def warnings(self) -> tuple[str, ...]:
         """What prevents that the history is stored."""
-        return (f"the history is not stored: {self._trouble}",) if self._trouble else ()
+        if not self._trouble:
+            return ()
+        return (gettext_lazy("the history is not stored: {reason}", reason=self._trouble),)
 
-    @staticmethod
-    def series() -> tuple[Series, ...]:
-        return SERIES
+    def series(self) -> tuple[Series, ...]:
+        """Also those of the rules in force."""
+        return (*SERIES, *self._rules())
+
+    def _named(self, name: str) -> Series:
+        """Raises NodeError."""
+        for each in self.series():
+            if each.name == name:
+                return each
+        names = ", ".join(each.name for each in self.series())
+        raise NodeError(f"there is no series {name!r:.40}", f"choose one of {names}")
 
     def now_s(self) -> int | None:
         """Unix time; None while the clock is not known."""
@@ -116,7 +130,7 @@ class HistoryRecorder:
     async def window(self, name: str, begin_s: int, end_s: int, step_s: int | None = None) -> HistoryWindow:
         """A stretch of a series by Unix time. `step_s`: 10, 300, 3600 or 86400; None for the shortest that reach so far
         back. Raises NodeError for a series that there is not, StorageTrouble while the disk does not answer."""
-        series = series_named(name)
+        series = self._named(name)
         step_s = step_s or step_for(begin_s, self.now_s() or end_s)
         if step_s not in KEPT_S:
             raise NodeError(
@@ -143,7 +157,7 @@ class HistoryRecorder:
         """Ten-second steps of a stretch, of which the last hour is known, from memory. Raises NodeError for a series that
         there is not."""
         span = max(begin_s, end_s - HOUR_S), end_s
-        return recent_window(series_named(name), span, self.zone, lambda at: self._buffer.recent(name, at))
+        return recent_window(self._named(name), span, self.zone, lambda at: self._buffer.recent(name, at))
 
     async def _read(self, name: str, step_s: int, days: Collection[int]) -> StoredHistory:
         """Raises TimeoutError while the disk has not answered the one before."""
@@ -208,7 +222,7 @@ class HistoryRecorder:
             except StorageTrouble as trouble:
                 if not self._trouble:
                     log.warning("the history is not stored, and is tried again each hour: %s", trouble)
-                self._trouble = str(trouble)
+                self._trouble = gettext_lazy("{trouble} ({fix})", trouble=trouble.message, fix=trouble.fix)
             else:
                 self._trouble = ""
 
@@ -234,13 +248,6 @@ class HistoryRecorder:
     def _hour(self) -> int | None:
         now_s = self.now_s()
         return None if now_s is None else now_s // HOUR_S
-
-
-def series_named(name: str) -> Series:
-    """Raises NodeError."""
-    if name not in BY_NAME:
-        raise NodeError(f"there is no series {name!r:.40}", f"choose one of {', '.join(BY_NAME)}")
-    return BY_NAME[name]
 
 
 def _look_at_error(read: asyncio.Future[StoredHistory]) -> None:

@@ -5,9 +5,11 @@ from collections.abc import Callable, Mapping
 from datetime import datetime, tzinfo
 
 from node.app.history_recorder import HistoryArchive, HistoryRecorder
-from node.app.history_values import CountedEvents, HistoryValues, MeshView
+from node.app.history_values import CountedEvents, HistoryValues, MeshView, limits_use
 from node.control.ports import Clock
 from node.control.reconciler import Reconciler
+from node.governance.rules import Rule
+from node.history.series import rule_series
 
 
 class ErrorCount(logging.Handler):
@@ -53,7 +55,10 @@ def node_history(
         age = {"backup_age": max(0, int((now - made).total_seconds()))} if made and is_known else {}
         return {**read_sensors(), **age}
 
-    values = HistoryValues(reconciler, CountedEvents(counts), now=clock.monotonic, mesh=mesh)
+    def rules() -> tuple[Rule, ...]:
+        return tuple(filter(limits_use, reconciler.active_ruleset.own.rules))
+
+    values = HistoryValues(reconciler, CountedEvents(counts), now=clock.monotonic, mesh=mesh, rules=rules)
     return HistoryRecorder(
         archive,
         clock,
@@ -61,4 +66,5 @@ def node_history(
         each_second=values.each_second,
         each_step=values.each_step,
         read_machine=read_machine,
+        rules=lambda: rule_series([each.id for each in rules()]),
     )

@@ -1,15 +1,17 @@
 """What the node knows of itself, as raw values of the history. Nothing is asked of the kernel, and nothing waits."""
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Protocol
 
 from mesh.node_kind import NodeFacts
 from mesh.ports import PeerView
 from node.control.effective_policy import EffectivePolicy
-from node.control.rates import AT_CEILING_PERMILLE
+from node.control.rates import is_at_ceiling
 from node.control.reconciler import Reconciler
 from node.governance.allowance import Allowance, Bound
-from node.history.series import BOUND_KINDS
+from node.governance.rules import Ceiling, Quota, Rule, Share, ShareLimit, UsageAlert
+from node.history.series import BOUND_KINDS, OTHER_RULES, RULES_MAX, rule_series_name
 from node.units import GUEST_PREFIX, NO_RATES, AccountId, BitsPerSecond, Monotonic, NodeId, Rates
 
 FULL_PERMILLE = 900
@@ -48,9 +50,11 @@ class HistoryValues:
         *,
         now: Callable[[], Monotonic],
         mesh: MeshView | None,
+        rules: Callable[[], Sequence[Rule]],
     ) -> None:
+        """`rules`: those in force that `limits_use`, in the order of the file."""
         self._reconciler, self._events, self._now = reconciler, events, now
-        self._mesh = mesh
+        self._mesh, self._rules = mesh, rules
 
     def each_second(self) -> Iterator[tuple[str, int]]:
         """What the last cycle found. Where the rules state no line, what depends on it is not known."""
@@ -70,8 +74,11 @@ class HistoryValues:
         yield "devices", sum(map(table.is_admitted, table.guests))
         yield "accounts", len(accounts)
         yield "guests", sum(account.startswith(GUEST_PREFIX) for account in accounts)
-        kinds = bound_kinds(policy, reconciler.uplink_rate)
-        yield from ((f"bound_{kind}", seconds if kind in kinds else 0) for kind in BOUND_KINDS)
+        rules = self._rules()
+        quotas = frozenset(each.id for each in rules if isinstance(each.effect, Quota))
+        found = limits_reached(policy, reconciler.uplink_rate, quotas)
+        yield from ((f"bound_{kind}", seconds if kind in found.kinds else 0) for kind in BOUND_KINDS)
+        yield from _of_rules([each.id for each in rules], found.rules, seconds)
         yield from self._line()
         yield from self._events.take().items()
         if booked_at := reconciler.persistence.booked_at:
@@ -98,28 +105,64 @@ def _links(own: NodeFacts) -> Iterator[tuple[str, int]]:
             yield "neighbours_loss", link.loss_percent * 10
 
 
-def bound_kinds(policy: EffectivePolicy, used: Rates) -> frozenset[str]:
-    """Which kinds of limits hold somebody back now: of accounts that transfer, those at their ceiling, which a used-up
-    quota may have set; those whose pool is at its ceiling; and, while the line is full, all others."""
+@dataclass(frozen=True, slots=True)
+class ReachedLimits:
+    """What holds somebody back now."""
+
+    kinds: frozenset[str]
+    """Of BOUND_KINDS."""
+    rules: frozenset[str]
+    """Ids of the rules that set these limits."""
+
+
+def limits_use(rule: Rule) -> bool:
+    """Whether a rule can be why somebody is not faster."""
+    effect = rule.effect
+    if isinstance(effect, Quota):
+        return not isinstance(effect.then, UsageAlert)
+    return isinstance(effect, Share | ShareLimit | Ceiling)
+
+
+def _of_rules(rules: Sequence[str], reached: frozenset[str], seconds: int) -> Iterator[tuple[str, int]]:
+    """Seconds in which each of the rules in force was a reason."""
+    for rule in rules[:RULES_MAX]:
+        yield rule_series_name(rule), seconds if rule in reached else 0
+    if others := rules[RULES_MAX:]:
+        yield OTHER_RULES.name, seconds if not reached.isdisjoint(others) else 0
+
+
+def limits_reached(policy: EffectivePolicy, used: Rates, quotas: frozenset[str]) -> ReachedLimits:
+    """Of accounts that transfer, those at their ceiling, which a used-up quota may have set; those whose pool is at its
+    ceiling; and, while the line is full, all others. `quotas`: ids of the rules that are quotas."""
     in_use = {account: rates for account, rates in policy.in_use.items() if rates != NO_RATES}
     pools = _pools_in_use(policy.allowances, in_use)
     present = policy.present
     is_full = present is not None and _reaches(used, present, FULL_PERMILLE)
-    found = set[str]()
+    kinds, rules = set[str](), set[str]()
     for account, rates in in_use.items():
         allowance = policy.allowances.get(account)
-        if allowance is not None:
-            found.add(_bound_kind(allowance, rates, pools) or ("share" if is_full else ""))
-    return frozenset(found - {""})
+        reached = _reached(allowance, rates, pools, is_full=is_full) if allowance is not None else None
+        if reached is not None:
+            kind, reasons = reached
+            kinds.add("quota" if kind == "ceiling" and not quotas.isdisjoint(reasons) else kind)
+            rules.update(reasons)
+    return ReachedLimits(frozenset(kinds), frozenset(rules))
 
 
-def _bound_kind(allowance: Allowance, rates: Rates, pools: Mapping[str, Rates]) -> str:
-    if _is_at(allowance.ceiling, rates):
-        is_used_up = any(not each.left and not each.is_alert for each in allowance.quotas)
-        return "quota" if is_used_up else "ceiling"
-    if allowance.pool is not None and _is_at(allowance.pool_ceiling, pools[allowance.pool]):
-        return "pool"
-    return ""
+def _reached(
+    allowance: Allowance, rates: Rates, pools: Mapping[str, Rates], *, is_full: bool
+) -> tuple[str, tuple[str, ...]] | None:
+    """The kind of the limit that the account is at, and the rules that set it."""
+    if allowance.ceiling is not None and _is_at(allowance.ceiling, rates):
+        return "ceiling", _reasons(allowance.ceiling)
+    pool, most = allowance.pool, allowance.pool_ceiling
+    if pool is not None and most is not None and _is_at(most, pools[pool]):
+        return "pool", _reasons(most)
+    return ("share", _reasons(allowance.share)) if is_full else None
+
+
+def _reasons[V](bound: Bound[V]) -> tuple[str, ...]:
+    return bound.reasons or (bound.rule,)
 
 
 def _pools_in_use(
@@ -134,8 +177,8 @@ def _pools_in_use(
     return pools
 
 
-def _is_at(ceiling: Bound[Rates] | None, rates: Rates) -> bool:
-    return ceiling is not None and _reaches(rates, ceiling.value, AT_CEILING_PERMILLE)
+def _is_at(ceiling: Bound[Rates], rates: Rates) -> bool:
+    return is_at_ceiling(rates, ceiling.value)
 
 
 def _reaches(rates: Rates, most: Rates, permille: int) -> bool:

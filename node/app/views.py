@@ -14,12 +14,13 @@ from node.accounts.registry import AccountRegistry
 from node.accounts.terms import TermsText
 from node.control.effective_policy import EffectivePolicy
 from node.control.ports import Clock
+from node.control.rates import is_at_ceiling
 from node.control.uplink_rate_control import UplinkRateControl
 from node.governance.allowance import Allowance
 from node.governance.rules import WAYS, Ruleset, Way
 from node.sessions import state as session_state
 from node.translator import gettext_lazy
-from node.units import NO_USAGE, AccountId, Bytes, MacAddress, Monotonic, Rates, Usage
+from node.units import NO_RATES, NO_USAGE, AccountId, Bytes, MacAddress, Monotonic, Rates, Usage
 from node.uplink.line import Knowledge
 
 
@@ -148,6 +149,8 @@ class GuestView:
     """None while the device is not authorized, and while the uplink is not shared."""
     late_dues: date | None = None
     """The last day for which dues are paid, while rules for late dues apply."""
+    is_at_ceiling: bool = False
+    """Its transfers are as fast as its ceiling allows."""
     comes_back: bool = False
     """Not authorized now, but bound to an account that can join without new credentials."""
 
@@ -386,6 +389,8 @@ class AccountViews:
             has_shown_card=is_member and registry.step_up.has_shown(mac, account, now),
             line=line_view(policy, self._uplink, account),
             late_dues=policy.member_directory.paid_until.get(account) if policy.is_late(account) else None,
+            is_at_ceiling=allowance.ceiling is not None
+            and is_at_ceiling(policy.in_use.get(account, NO_RATES), allowance.ceiling.value),
         )
 
     def devices(self, account: AccountId, asker: MacAddress) -> tuple[DeviceView, ...]:

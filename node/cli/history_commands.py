@@ -8,7 +8,7 @@ from node.cli.arguments import EXIT_YES
 from node.cli.commands import CommandContext, answer_to
 from node.cli.terminal import Column, clean, table
 from node.errors import NodeError
-from node.history.series import BY_NAME, LINE_RATES
+from node.history.series import LINE_RATES
 from node.history.window import LONGEST_S, HistoryWindow, Point
 from node.translator import ENGLISH
 
@@ -44,7 +44,7 @@ def history(context: CommandContext) -> int:
         return EXIT_YES
     window, rate = window_of(answer), LINE_RATES.get(asked["series"])
     carried = None if rate is None else window_of(_ask(context, rate, seconds)).mean
-    context.answer(answer, [clean(line) for line in lines_of(window, carried)])
+    context.answer(answer, [clean(line) for line in lines_of(window, answer["title"], carried)])
     return EXIT_YES
 
 
@@ -52,7 +52,8 @@ def export_history(context: CommandContext) -> int:
     """Three years of all series as CSV, by days."""
     from node.plots.point_table import points_csv  # noqa: PLC0415
 
-    answers = [_ask(context, name, LONGEST_S) for name in BY_NAME]
+    listed = answer_to(context, {"ask": "history"})["list"]
+    answers = [_ask(context, each["name"], LONGEST_S) for each in listed]
     if context.wants_json:
         series = [{key: value for key, value in each.items() if key != "ok"} for each in answers]
         context.answer({"ok": True, "series": series}, [])
@@ -63,13 +64,13 @@ def export_history(context: CommandContext) -> int:
     return EXIT_YES
 
 
-def lines_of(window: HistoryWindow, carried: int | None) -> Iterator[str]:
+def lines_of(window: HistoryWindow, title: str, carried: int | None) -> Iterator[str]:
     """`carried`: the rate of the line, if the window is its use."""
     from node.plots.amounts import amount_text  # noqa: PLC0415
     from node.plots.plot_words import sentences  # noqa: PLC0415
     from node.plots.point_groups import decimated  # noqa: PLC0415
 
-    yield str(BY_NAME[window.series].title)
+    yield title
     means = [None if each is None else each.mean for each in decimated(window.points, CELLS_MAX)]
     most = max((each for each in means if each is not None), default=0)
     if not window.is_empty:

@@ -134,6 +134,13 @@ def _without(
     return Rates(down, up)
 
 
+def is_at_ceiling(rates: Rates, ceiling: Rates) -> bool:
+    """In either direction."""
+    return (rates.down > 0 and _is_at(rates.down, ceiling.down)) or (
+        rates.up > 0 and _is_at(rates.up, ceiling.up)
+    )
+
+
 def _is_at(rate: BitsPerSecond, ceiling: BitsPerSecond) -> bool:
     return rate * 1000 >= ceiling * AT_CEILING_PERMILLE
 

@@ -33,7 +33,9 @@ ROLL_UPS = {
     for each in (
         RollUp(FIVE_MINUTES_S, 288, 15),  # 14 days, and the present one
         RollUp(HOUR_S, 24, 91),
-        RollUp(DAY_S, 31, 37),  # 3 years, and the present month
+        RollUp(
+            DAY_S, 31, 38
+        ),  # 3 years of at most 366 days, wherever in a month they begin, and the present month
     )
 }
 

@@ -1,5 +1,9 @@
-"""The closed list of series: what the node keeps a history of. Nothing in it is about a person."""
+"""The closed list of series: what the node keeps a history of, and one for each rule in force. Nothing in it is about a
+person."""
 
+import hashlib
+import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -61,3 +65,45 @@ SERIES: tuple[Series, ...] = (
 BY_NAME = {each.name: each for each in SERIES}
 LINE_RATES = {"line_down": "line_rate_down", "line_up": "line_rate_up"}
 """What the line carries, for each series of its use."""
+
+OPEN_SERIES = frozenset(
+    {each for each in BY_NAME if each.startswith(("line_", "neighbours"))} | {"lifelines_held"}
+)
+"""What everybody may see where the settings open plots: how the line and the links are, and not how many people are there
+or what they may do."""
+
+RULES_MAX = 32
+"""Rules with a series of their own, in the order of the file; the others have one together."""
+RULE_PREFIX = "rule_"
+OTHER_RULES = Series(
+    "rules_other", "s", gettext_lazy("Time in which one of the other rules limited somebody"), "sum"
+)
+_PLAIN = re.compile(r"[a-z0-9-]{1,30}")
+
+
+def rule_series_name(rule: str) -> str:
+    """The same for as long as the rule has this id."""
+    if _PLAIN.fullmatch(rule):
+        return f"{RULE_PREFIX}{rule}"
+    return f"{RULE_PREFIX}~{hashlib.sha256(rule.encode()).hexdigest()[:16]}"
+
+
+def rule_series(rules: Sequence[str]) -> tuple[Series, ...]:
+    """Those of the rules in force, by their ids; of a rule that ended there is none any longer."""
+    own = [
+        Series(
+            rule_series_name(rule),
+            "s",
+            gettext_lazy("Time in which the rule {rule} limited somebody", rule=rule),
+            "sum",
+        )
+        for rule in rules[:RULES_MAX]
+    ]
+    return (*own, OTHER_RULES) if len(rules) > RULES_MAX else tuple(own)
+
+
+def combine_of(name: str) -> Combine:
+    """Of a series with this name, also of a rule that ended."""
+    if name in BY_NAME:
+        return BY_NAME[name].combine
+    return "sum" if name.startswith(RULE_PREFIX) or name == OTHER_RULES.name else "mean"

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from itertools import groupby
 
-from node.history.series import BY_NAME
+from node.history.series import combine_of
 from node.history.window import HistoryWindow, Point
 from node.plots.time_scale import TimeScale
 
@@ -26,7 +26,7 @@ class PointGroup:
 
 def is_sum(window: HistoryWindow) -> bool:
     """Whether its values are events or seconds of a step, which are added up."""
-    return window.series in BY_NAME and BY_NAME[window.series].combine == "sum"
+    return combine_of(window.series) == "sum"
 
 
 def together(points: Iterable[Point | None]) -> Point | None:

@@ -21,6 +21,7 @@ from node.errors import StorageTrouble
 from node.history.packing import Sheet, pack, unpack, unpack_sheet
 from node.history.roll_ups import HOUR_S, HOUR_STEPS, ROLL_UPS, ChunkKey, add_hour, chunk_keys, to_forget
 from node.history.steps import Steps
+from node.translator import gettext_lazy
 
 log = logging.getLogger(__name__)
 
@@ -72,9 +73,13 @@ class HistoryFile:
         free = self._free_bytes()
         if free < FREE_BYTES_MIN:
             raise StorageTrouble(
-                f"the disk of {self._path.parent} has {free // 1_000_000} MB left, and the last "
-                f"{FREE_BYTES_MIN // 1_000_000} MB are for what is counted",
-                "make room on it; the plots have a gap until then",
+                gettext_lazy(
+                    "the disk of {folder} has {free} MB left, and the last {kept} MB are for what is counted",
+                    folder=str(self._path.parent),
+                    free=free // 1_000_000,
+                    kept=FREE_BYTES_MIN // 1_000_000,
+                ),
+                gettext_lazy("make room on it; the plots have a gap until then"),
             )
         self._run(lambda db: _store(db, sheets, {*present, *sheets}, today, zone))
 
@@ -132,8 +137,15 @@ class HistoryFile:
                 db.executescript(f"BEGIN IMMEDIATE; {_TABLES} PRAGMA user_version = {FORM}; COMMIT")
             elif form not in {0, FORM}:
                 raise StorageTrouble(
-                    f"{self._path} has form {form} and was made by another version; this one knows form {FORM}",
-                    "install the newer version again, or move the file elsewhere to begin a new one",
+                    gettext_lazy(
+                        "{file} has form {form} and was made by another version; this one knows form {known}",
+                        file=str(self._path),
+                        form=form,
+                        known=FORM,
+                    ),
+                    gettext_lazy(
+                        "install the newer version again, or move the file elsewhere to begin a new one"
+                    ),
                 )
         except BaseException:
             db.close()
@@ -152,8 +164,8 @@ class HistoryFile:
 
     def _trouble(self, error: Exception) -> StorageTrouble:
         return StorageTrouble(
-            f"{self._path} cannot be used: {error}",
-            "look at its disk; storing the history is tried again each hour",
+            gettext_lazy("{file} cannot be used: {english}", file=str(self._path), english=str(error)),
+            gettext_lazy("look at its disk; storing the history is tried again each hour"),
         )
 
 

@@ -8,13 +8,14 @@ import asyncio
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
+from email.utils import formatdate
 from itertools import islice
 from typing import Protocol
 
 from node.client_network import client_network
 from node.rate_limit import ConcurrencyLimit
 from node.units import MacAddress
-from node.web.framing import HEAD_END, REFUSALS, measure, without_offers
+from node.web.framing import HEAD_END, REFUSALS, dated, measure, without_offers
 
 SWEEP_S = 1.0
 SWEPT_AT_ONCE = 32
@@ -116,6 +117,11 @@ def counted_as(caller: Caller, ends: SocketAddresses) -> str:
     return caller.device or client_network(ends.address)
 
 
+def plain_refusal(status: int) -> bytes:
+    """The response, as text, to data that is not a valid request."""
+    return dated(REFUSALS[status], formatdate(usegmt=True).encode())
+
+
 class ConnectionLimiter:
     """All connections of one listener: protocol factory, limits and sweep of overdue connections.
 
@@ -133,7 +139,7 @@ class ConnectionLimiter:
         clock: Callable[[], float],
         limits: Limits,
         connections_max: Callable[[], int] | None = None,
-        refusal: Callable[[int], bytes] = REFUSALS.__getitem__,
+        refusal: Callable[[int], bytes] = plain_refusal,
         is_fair: bool = False,
         fast_path: FastAnswerer | None = None,
         streams: StreamOpener | None = None,

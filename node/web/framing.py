@@ -36,6 +36,12 @@ REFUSALS = {
 }
 
 
+def dated(refusal: bytes, date: bytes) -> bytes:
+    """One of REFUSALS with the time at which it is sent (RFC 9110 section 6.6.1)."""
+    first, end, rest = refusal.partition(b"\r\n")
+    return b"%b%bDate: %b%b%b" % (first, end, date, end, rest)
+
+
 def measure(head: bytes, *, lines_max: int, body_bytes_max: int) -> tuple[int, int]:
     """Checks a request head without its final empty line. Returns (0, body length in octets), or (error status, 0)."""
     status, lower = _checked(head, lines_max)

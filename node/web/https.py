@@ -23,8 +23,8 @@ from node.web.connections import (
     StreamOpener,
     counted_as,
     ends_of,
+    plain_refusal,
 )
-from node.web.framing import REFUSALS
 
 BACKLOG = 256
 HANDSHAKES_MAX = 128
@@ -72,7 +72,7 @@ class HttpsListener:
         setting: str = "portal.https_port",
         limits: Limits = LIMITS,
         clock: Callable[[], float] = time.monotonic,
-        refusal: Callable[[int], bytes] = REFUSALS.__getitem__,
+        refusal: Callable[[int], bytes] = plain_refusal,
         is_fair: bool = False,
         streams: StreamOpener | None = None,
     ) -> None:

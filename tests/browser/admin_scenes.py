@@ -148,18 +148,16 @@ def open_after_a_loss() -> AbstractAsyncContextManager[int]:
 
 
 def open_with_alerts(*, is_told: bool = False) -> AbstractAsyncContextManager[int]:
-    """The admin server of a node whose line is dead and whose disk is almost full."""
+    """The admin server of a node whose line is dead and was full on many evenings."""
 
     async def fill(app: UseCases) -> None:
-        await populate(app)
         node = app.node
         node.down_since = node.clock.now
-        node.alert_readings = AlertReadings(
-            line_answers=False, disk_free_permille=12, backup_age_s=40 * 86_400
-        )
-        for _ in range(300):
-            node.clock.pass_time(15_000)
+        node.alert_readings = AlertReadings(line_answers=False, full_evenings=4)
+        for _ in range(7):
+            node.clock.pass_time(60_000)
             await app.alerts.look()
+        await populate(app)
         if is_told:
             until = node.clock.civil().astimezone() + timedelta(hours=20)
             found = await app.alerts.outages.save(
@@ -609,6 +607,10 @@ ADMIN_SCENES = (
     _admin("an account whose device walks", "person", "/people/account?id=ana", server=open_with_walkers),
     _admin("one account taken off", "person", "/people/account?id=ana", before=_BLOCKED),
     _admin("taken off", "taken off", "/people/blocked"),
+    _admin("events", "events", "/events", before=_BLOCKED),
+    _admin("events of an account", "events", "/events?account=ana", before=_BLOCKED),
+    _admin("events that there are not", "events", "/events?q=zebedee&kind=paused"),
+    _admin("a day that is none", "events", "/events?since=yesterday"),
     _admin("members", "members", "/members"),
     _admin("no such member", "members", "/members?q=zebedee"),
     _admin("a new member", "member", "/members/edit"),

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from node.admin.server import OPEN_AT_ONCE
 from node.history.series import SERIES
 from node.plots.plot import ALONE_STYLE, STYLE
 from node.web.rendering import _source
@@ -148,3 +149,33 @@ async def test_open_pictures_are_for_everybody_and_nothing_else_is(browser: Admi
     await browser.sign_in(ISSUER_LINK)
     assert (await browser.get(PICTURE))[0].status == 200
     assert (await browser.get("/history"))[0].status == 403
+
+
+async def test_open_pictures_show_the_line_and_not_how_many_people_there_are(browser: AdminBrowser) -> None:
+    browser.app.admin.history.is_open = True
+    open_ones = ("line_up", "line_delay", "lifelines_held", "neighbours_loss")
+    assert [200] * 4 == [(await browser.get(f"{PICTURE}?series={each}"))[0].status for each in open_ones]
+    for name in ("devices", "accounts", "refusals_card", "rule_guest-top", "memory"):
+        response, text = await browser.get(f"{PICTURE}?series={name}")
+        assert (401, False) == (response.status, 'class="plot' in text)
+    await browser.sign_in()
+    response, _ = await browser.get(f"{PICTURE}?series=devices")
+    assert (200, "private, max-age=300") == (response.status, response.headers["Cache-Control"])
+
+
+async def test_a_device_without_a_sign_in_gets_so_many_pictures_and_then_waits(browser: AdminBrowser) -> None:
+    browser.app.admin.history.is_open = True
+    found = [(await browser.get(PICTURE))[0] for _ in range(OPEN_AT_ONCE + 3)]
+    assert 200 == found[OPEN_AT_ONCE - 1].status
+    assert (429, "2") == (found[-1].status, found[-1].headers["Retry-After"])
+    await browser.sign_in()
+    assert 200 == (await browser.get(PICTURE))[0].status
+
+
+async def test_each_rule_in_force_leads_to_when_it_limited_somebody(browser: AdminBrowser) -> None:
+    await browser.sign_in()
+    _, text = await browser.get("/rules")
+    assert 'href="/history?series=rule_guest-top&amp;last=30d"' in text
+    response, text = await browser.get("/history?series=rule_guest-top&last=30d")
+    assert 200 == response.status
+    assert "Time in which the rule guest-top limited somebody" in text

@@ -5,7 +5,7 @@ import random
 from datetime import UTC, datetime, tzinfo
 
 from node.history.reading import KEPT_S
-from node.history.series import BY_NAME, LINE_RATES
+from node.history.series import LINE_RATES, SERIES, Series, rule_series
 from node.history.window import HistoryWindow, Point, Unit
 
 END = int(datetime(2026, 11, 28, 21, tzinfo=UTC).timestamp())
@@ -68,12 +68,15 @@ class VillageHistory:
 
     zone: tzinfo = UTC
 
+    def series(self) -> tuple[Series, ...]:
+        return (*SERIES, *rule_series(("guest-top", "Quota de març")))
+
     async def last(self, name: str, seconds: int) -> HistoryWindow:
         return _village_series(name, seconds)
 
 
 def _village_series(name: str, last_s: int) -> HistoryWindow:
-    series = BY_NAME[name]
+    series = next(each for each in VillageHistory().series() if each.name == name)
     step_s = next(step_s for step_s, kept_s in KEPT_S.items() if last_s <= kept_s)
     rng = random.Random(name)
     end, count = END // step_s * step_s, last_s // step_s

@@ -665,6 +665,7 @@ class AppFixture:
             down_since=lambda: self.down_since,
             removed_nodes=lambda: self.removed_nodes,
             intervals_of=self.intervals_of,
+            archive=self.archive,
             next_rules=NextRulesService(
                 loop,
                 adoption,

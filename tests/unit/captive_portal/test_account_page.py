@@ -447,6 +447,7 @@ async def test_the_page_shows_the_own_use_of_each_day_and_nobody_elses(app: UseC
     assert '<rect width="100%"' in rendered(page).decode()
 
 
+TOP = Limit("ceiling", RATES, "", "top", "D-1", None, False)
 SHARED_HALF = LineView(RATES, "stated", Rates(5 * MEGA, MEGA))
 
 
@@ -462,7 +463,10 @@ SHARED_HALF = LineView(RATES, "stated", Rates(5 * MEGA, MEGA))
         ({"quotas": (QuotaLine("month", GIGA, 0, 100, None, None),)}, True),
         ({"quotas": (QuotaLine("month", GIGA, 0, 100, None, None, is_alert=True),)}, False),
         ({"quotas": (QuotaLine("month", GIGA, 1, 99, None, None),)}, False),
-        ({"limits": (Limit("ceiling", RATES, "", "top", "D-1", None, False),)}, True),
+        ({"limits": (TOP,)}, False),
+        ({"limits": (TOP,), "is_at_ceiling": True}, True),
+        ({"limits": (replace(TOP, until=datetime(2026, 11, 24, 22, tzinfo=UTC)),)}, True),
+        ({"is_at_ceiling": True}, False),
     ],
 )
 async def test_it_says_why_it_is_slow_only_while_something_makes_it_so(

@@ -4,9 +4,10 @@ from datetime import UTC
 
 from node.app.admin_history import AdminHistoryService
 from node.config.model import AdminSection
+from node.history.series import SERIES, Series
 from node.history.window import HistoryWindow, Point
 
-CLOSED = AdminSection("127.0.0.1", 2081, lan=False, https_port=2444, open_plots=False)
+CLOSED = AdminSection("127.0.0.1", 2081, lan=False, https_port=2444, open_plots=False, events_days=90)
 
 
 class RecordedPoints:
@@ -17,6 +18,9 @@ class RecordedPoints:
     def __init__(self, points: tuple[Point | None, ...]) -> None:
         self.points = points
         self.asked: list[tuple[str, int]] = []
+
+    def series(self) -> tuple[Series, ...]:
+        return SERIES
 
     async def last(self, name: str, seconds: int) -> HistoryWindow:
         self.asked.append((name, seconds))

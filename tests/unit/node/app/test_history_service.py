@@ -4,13 +4,14 @@ import logging
 from collections import Counter
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
+from types import SimpleNamespace
 from typing import Any, cast
 
 import pytest
 
 from node.app.history_service import ErrorCount, node_history
 from tests.fakes.repository import FakeClock
-from tests.unit.node.app.test_history_values import FakeNode, FakePolicy
+from tests.unit.node.app.test_history_values import FakeNode, FakePolicy, a_rule
 
 
 class NoHistory:
@@ -24,11 +25,17 @@ class NoHistory:
     def read(self, *_all: object) -> Any: ...
 
 
+class NodeWithRules(FakeNode):
+    """In force is one rule."""
+
+    active_ruleset = SimpleNamespace(own=SimpleNamespace(rules=(a_rule("top"),)))
+
+
 def recorder(clock: FakeClock, made: datetime | None, refused: Counter[str]) -> Any:
     return node_history(
         NoHistory(),
         clock,
-        cast(Any, FakeNode(FakePolicy())),
+        cast(Any, NodeWithRules(FakePolicy())),
         zone=UTC,
         published={"admitted": 3},
         refused=refused,
@@ -62,6 +69,8 @@ def test_refusals_are_counted_by_what_was_shown_and_together() -> None:
     kept = recorder(FakeClock(), None, refused)
     refused.update({"voucher": 2, "terms": 1, "card": 1})
     found = dict(kept._each_step(10))
+    assert 0 == found["rule_top"]
+    assert ["Time in which the rule top limited somebody"] == [str(each.title) for each in kept.series()[-1:]]
     assert (4, 2, 1, 0) == tuple(found[f"refusals{end}"] for end in ("", "_voucher", "_card", "_passphrase"))
     assert 0 == found["admissions"]
 

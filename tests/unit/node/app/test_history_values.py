@@ -1,17 +1,28 @@
 """What the node knows of itself, as raw values of the history."""
 
 from collections import Counter
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, cast
 
 import pytest
 
 from mesh.node_kind import NodeFacts, NodeLink
 from mesh.ports import PeerView
-from node.app.history_values import CountedEvents, HistoryValues, bound_kinds
+from node.app.history_values import CountedEvents, HistoryValues, limits_reached, limits_use
 from node.enforcement.htb_classes import ALL_GUARANTEED, GuaranteedParts
-from node.governance.allowance import Allowance, Bound, QuotaLeft
-from node.history.series import BY_NAME
+from node.governance.allowance import Allowance, Bound
+from node.governance.rules import (
+    Ceiling,
+    DevicesLimit,
+    Effect,
+    Floor,
+    Quota,
+    Rule,
+    Share,
+    UsageAlert,
+    Who,
+)
+from node.history.series import BY_NAME, RULES_MAX, rule_series, rule_series_name
 from node.units import NO_RATES, AccountId, BitsPerSecond, Bytes, MacAddress, Monotonic, NodeId, Rates
 from node.uplink.probe_counts import ProbeCounts
 
@@ -24,16 +35,12 @@ def rates(down: int, up: int = 0) -> Rates:
     return Rates(BitsPerSecond(down), BitsPerSecond(up))
 
 
-def bound[V](value: V) -> Bound[V]:
-    return Bound(value, "rule", "decision", "sentence")
+def bound[V](value: V, rule: str = "rule", reasons: tuple[str, ...] = ()) -> Bound[V]:
+    return Bound(value, rule, "decision", "sentence", reasons=reasons)
 
 
 def allowance(**limits: Any) -> Allowance:
     return Allowance(share=bound(100), floor=bound(NO_RATES), **{"ceiling": None, **limits})
-
-
-def quota(left: int, *, is_alert: bool = False) -> QuotaLeft:
-    return QuotaLeft("month", Bytes(10), Bytes(10 - left), None, is_alert)
 
 
 @dataclass
@@ -82,14 +89,28 @@ class FakeMesh:
         return {OWN: NodeFacts("square", links=self.links)} if self.links else {}
 
 
-def values(node: FakeNode, mesh: FakeMesh | None = None, now: int = 0) -> HistoryValues:
+TOP = Ceiling(rates(1_000, 1_000))
+MONTH = Quota(Bytes(10), "month", "uplink", TOP)
+
+
+def a_rule(name: str, effect: Effect = TOP) -> Rule:
+    return Rule(name, Who(), effect, "D-1")
+
+
+def values(
+    node: FakeNode, mesh: FakeMesh | None = None, now: int = 0, rules: tuple[Rule, ...] = ()
+) -> HistoryValues:
     return HistoryValues(
-        cast(Any, node), CountedEvents(lambda: {"admissions": 2}), now=lambda: Monotonic(now), mesh=mesh
+        cast(Any, node),
+        CountedEvents(lambda: {"admissions": 2}),
+        now=lambda: Monotonic(now),
+        mesh=mesh,
+        rules=lambda: rules,
     )
 
 
 def kinds(policy: FakePolicy, used: Rates = NO_RATES) -> frozenset[str]:
-    return bound_kinds(cast(Any, policy), used)
+    return limits_reached(cast(Any, policy), used, frozenset({"month"})).kinds
 
 
 def test_a_line_whose_rate_no_rule_states_has_no_rate_to_be_full() -> None:
@@ -140,12 +161,49 @@ def test_somebody_below_every_limit_is_held_back_by_none() -> None:
         assert frozenset() == kinds(FakePolicy(in_use=in_use, allowances={ANA: own}))
 
 
-def test_a_ceiling_that_a_used_up_quota_set_is_put_down_to_the_quota_and_an_alert_is_not() -> None:
-    ceiling, in_use = bound(rates(1_000, 1_000)), {ANA: rates(1_000)}
-    used_up = allowance(ceiling=ceiling, quotas=(quota(3), quota(0)))
-    only_told = allowance(ceiling=ceiling, quotas=(quota(0, is_alert=True),))
-    assert {"quota"} == kinds(FakePolicy(in_use=in_use, allowances={ANA: used_up}))
-    assert {"ceiling"} == kinds(FakePolicy(in_use=in_use, allowances={ANA: only_told}))
+def test_a_ceiling_that_a_used_up_quota_set_is_put_down_to_the_quota_and_another_one_is_not() -> None:
+    in_use = {ANA: rates(1_000)}
+    for ceiling, kind in (
+        (bound(rates(1_000, 1_000), "month"), "quota"),
+        (bound(rates(1_000, 1_000), "top", ("top", "month")), "quota"),
+        (bound(rates(1_000, 1_000), "top"), "ceiling"),
+    ):
+        assert {kind} == kinds(FakePolicy(in_use=in_use, allowances={ANA: allowance(ceiling=ceiling)}))
+
+
+def test_each_rule_in_force_has_the_seconds_in_which_it_held_somebody_back() -> None:
+    policy = FakePolicy(
+        in_use={ANA: rates(1_000), BEN: rates(19_000_000)},
+        allowances={
+            ANA: allowance(ceiling=bound(rates(1_000, 1_000), "top", ("month", "top"))),
+            BEN: replace(allowance(), share=bound(50, "equal-share")),
+        },
+    )
+    rules = (a_rule("top"), a_rule("month", MONTH), a_rule("quiet"), a_rule("Límit"))
+    found = dict(values(FakeNode(policy, rates(19_000_000)), rules=rules).each_step(10))
+    names = ("rule_top", "rule_month", "rule_quiet", rule_series_name("Límit"))
+    assert [10, 10, 0, 0] == [found[each] for each in names]
+    assert [10, 10] == [found[f"bound_{kind}"] for kind in ("quota", "share")]
+    assert "rules_other" not in found
+    assert not [each for each in found if "equal" in each]
+
+
+def test_rules_that_only_promise_ask_or_end_sessions_limit_no_speed() -> None:
+    alert = replace(MONTH, then=UsageAlert())
+    effects = (TOP, MONTH, Share(50), Floor(rates(5)), alert, DevicesLimit(2))
+    assert [True, True, True, False, False, False] == [limits_use(a_rule("x", each)) for each in effects]
+
+
+def test_beyond_so_many_the_rules_have_one_series_together() -> None:
+    rules = tuple(a_rule(f"r{number}") for number in range(RULES_MAX + 3))
+    policy = FakePolicy(
+        in_use={ANA: rates(1_000)},
+        allowances={ANA: allowance(ceiling=bound(rates(1_000, 1_000), f"r{RULES_MAX + 1}"))},
+    )
+    found = dict(values(FakeNode(policy), rules=rules).each_step(10))
+    assert RULES_MAX == len([each for each in found if each.startswith("rule_")])
+    assert (10, 0) == (found["rules_other"], found["rule_r0"])
+    assert {each.name for each in rule_series([each.id for each in rules])} <= found.keys()
 
 
 def test_a_pool_holds_back_when_its_accounts_use_its_ceiling_together() -> None:

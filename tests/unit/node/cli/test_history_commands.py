@@ -30,11 +30,21 @@ class HistoryAnswers:
         self.questions.append(question)
         name = question.get("series")
         if name is None:
-            return {"list": [{"name": "devices", "unit": "count", "title": "Devices online"}]}
+            return {
+                "list": [{"name": each.name, "unit": each.unit, "title": str(each.title)} for each in SERIES]
+            }
         rate = {"line_down": None, "line_rate_down": 20 * MBIT}.get(name, 5)
         points = [None if hour % 24 < 3 else [0, rate or hour % 24 * MBIT, 21 * MBIT] for hour in range(96)]
         unit = "bit_per_s" if name.startswith("line") else "count"
-        window = {"series": name, "unit": unit, "begin_s": BEGIN_S, "step_s": HOUR_S, "points": points}
+        title = "Use of the line, download" if name == "line_down" else name
+        window = {
+            "series": name,
+            "title": title,
+            "unit": unit,
+            "begin_s": BEGIN_S,
+            "step_s": HOUR_S,
+            "points": points,
+        }
         return {"ok": True, **window}
 
     def run(self, **asked: Any) -> str:
@@ -52,7 +62,7 @@ def node(monkeypatch: pytest.MonkeyPatch) -> HistoryAnswers:
 
 
 def test_without_a_series_there_is_the_list(node: HistoryAnswers) -> None:
-    assert "devices  count  Devices online" in node.run()
+    assert ["devices", "count", "Devices", "online"] in [line.split() for line in node.run().splitlines()]
     assert [{"ask": "history"}] == node.questions
 
 
@@ -83,7 +93,7 @@ def test_the_export_has_every_series_and_one_heading(node: HistoryAnswers) -> No
     assert ["", "", ""] == rows[0][3:]
     exported = json.loads(node.run(what="history", json=True))["series"]
     assert [each.name for each in SERIES] == [each["series"] for each in exported]
-    assert {"series", "unit", "begin_s", "step_s", "points"} == exported[0].keys()
+    assert {"series", "title", "unit", "begin_s", "step_s", "points"} == exported[0].keys()
     assert None is exported[0]["points"][0]
     assert 3 * 366 * 86_400 >= node.questions[-1]["seconds"] >= 3 * 365 * 86_400
 

@@ -2,7 +2,7 @@
 
 from collections import defaultdict
 from collections.abc import Mapping
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from random import Random
 from zoneinfo import ZoneInfo
 
@@ -28,6 +28,7 @@ from node.history.roll_ups import (
     to_forget,
 )
 from node.history.steps import Step, Steps
+from node.history.window import LONGEST_S
 
 MADRID, NEPAL, BEIRUT = ZoneInfo("Europe/Madrid"), ZoneInfo("Asia/Kathmandu"), ZoneInfo("Asia/Beirut")
 BEGIN = int(datetime(2026, 12, 1, tzinfo=MADRID).timestamp())
@@ -207,3 +208,17 @@ def test_a_clock_far_ahead_costs_one_chunk_and_not_three_years() -> None:
     assert ahead == to_forget([*years, *ahead], 37, today)
     assert (years[0],) == to_forget([*years, *ahead], 37, ahead[0])
     assert () == to_forget(years, 37, 0)
+
+
+@given(st.dates(date(1971, 1, 1), date(2099, 12, 31)))
+def test_three_years_are_always_stored_as_days(today: date) -> None:
+    months = to_forget_months(today)
+    assert (today - timedelta(seconds=LONGEST_S)).replace(day=1) not in months
+
+
+def to_forget_months(today: date) -> list[date]:
+    """Of the last ten years, the months that are no longer kept."""
+    begun = [date(today.year - 10 + month // 12, month % 12 + 1, 1) for month in range(132)]
+    days = {(each - date(1970, 1, 1)).days: each for each in begun if each <= today}
+    forgotten = to_forget(days, ROLL_UPS[DAY_S].chunks_max, (today - date(1970, 1, 1)).days)
+    return [days[each] for each in forgotten]

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from node.web.framing import REFUSALS, measure, measure_stream
+from node.web.framing import REFUSALS, dated, measure, measure_stream
 
 LINES_MAX, BODY_BYTES_MAX = 64, 16_384
 
@@ -62,6 +62,14 @@ def test_no_bytes_raise(head: bytes) -> None:
     status, octets = measure(head, lines_max=LINES_MAX, body_bytes_max=BODY_BYTES_MAX)
     assert status in {0, 400, 405, 411, 413, 417, 431}
     assert 0 <= octets <= BODY_BYTES_MAX
+
+
+@pytest.mark.parametrize("status", REFUSALS)
+def test_an_error_carries_the_date_and_is_otherwise_the_same(status: int) -> None:
+    date = b"Tue, 24 Nov 2026 12:00:00 GMT"
+    first, second, *rest = dated(REFUSALS[status], date).split(b"\r\n")
+    assert b"Date: " + date == second
+    assert REFUSALS[status] == b"\r\n".join((first, *rest))
 
 
 def test_an_error_is_a_complete_response_and_allow_is_sent_with_405_only() -> None:
