@@ -1,12 +1,13 @@
 """What admins see of gateways."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from node.app.admin_gateways import AdminGatewaysService
 from node.app.views import TermsAccepted
-from node.config import GatewaysSection, ListenAddress
+from node.config import ListenAddress
 from node.gateways.counters import ReportedCounters
 from node.units import Bytes, Usage
 from tests.fakes.use_cases import ANA, AppFixture
@@ -23,7 +24,9 @@ from tests.fakes.use_cases import ANA, AppFixture
 )
 async def test_a_configuration_says_where_the_node_is(tmp_path: Path, listen, host, said) -> None:
     run = AppFixture(folder=tmp_path).use_cases()
-    service = AdminGatewaysService(run.gateways._gateways, GatewaysSection(listen, host))
+    service = AdminGatewaysService(
+        run.gateways._gateways, replace(run.node.config.gateways, listen=listen, host=host)
+    )
     gateway = await service.registry.add("wifidog", "the bakery")
     text = service.configuration(gateway)
     assert said in text
