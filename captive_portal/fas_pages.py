@@ -87,11 +87,14 @@ class FasContext:
     tokens: forms.Tokens
     path: str
     """Of the page, without its query."""
+    chosen: str = ""
+    """The tag of a language that the person chose on the page before."""
 
     @property
     def target(self) -> str:
         """Path and query of this page."""
-        return f"{self.path}?{self.client.request.query}"
+        lang = f"&{urlencode({'lang': self.language.language.tag})}" if self.chosen else ""
+        return f"{self.path}?{self.client.request.query}{lang}"
 
     def show(self) -> FasAnswer:
         """The page as it is now."""
@@ -171,7 +174,7 @@ class FasContext:
         )
         links = replace(self.language, offered=()) if kept else self.language
         return FasPage(
-            page_context(community, links, self.target),
+            page_context(community, links, f"{self.path}?{request.query}"),
             view.state,
             self.tokens.token(forms.JOIN, self.client.mac),
             tuple(way for way in community.ways if way in WAYS),
@@ -199,11 +202,7 @@ class FasContext:
         """A navigation of its own: a form may not lead to another site, not even by a redirect."""
         if view.state == "go" and view.is_by_itself:
             return f"0;url={view.address}"
-        return f"{WAIT_S};url={self.target}&{urlencode({'lang': self._tag})}" if view.state == "wait" else ""
-
-    @property
-    def _tag(self) -> str:
-        return self.language.language.tag
+        return f"{WAIT_S};url={self.target}" if view.state == "wait" else ""
 
 
 def _left(guest: GuestView) -> int | None:

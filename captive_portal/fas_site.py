@@ -50,9 +50,8 @@ class FasSite:
         languages: LanguageChooser,
         tokens: Callable[[], forms.Tokens],
         clock: Callable[[], float],
-        heard: Callable[[Gateway, str], None] = lambda _gateway, _address: None,
     ) -> None:
-        self._service, self._accounts, self._find, self._heard = service, accounts, find, heard
+        self._service, self._accounts, self._find = service, accounts, find
         self._renderer, self._languages, self._tokens, self._clock = renderer, languages, tokens, clock
         self._rate_limit = DeviceRateLimit(FORMS_AT_ONCE, FORMS_PER_S)
 
@@ -70,10 +69,11 @@ class FasSite:
             return _refused()
         query = request.raw_path.partition("?")[2]
         if "auth_get=" in query:
-            return self._authmon(gateway, request, query)
+            return await self._authmon(gateway, request, query)
         client, browser = self._client(gateway, request, query)
         if client is None:
             return _refused()
+        await self._service.heard(gateway, request.remote or "", client)
         context = self._context(client, request, query)
         return self._response(request, context, context.show(), browser)
 
@@ -84,7 +84,7 @@ class FasSite:
             return _refused()
         body = await request.read()
         if body.startswith(b"auth_get="):
-            return self._authmon(gateway, request, body.decode("ascii", "replace"))
+            return await self._authmon(gateway, request, body.decode("ascii", "replace"))
         query = request.raw_path.partition("?")[2]
         client, browser = self._client(gateway, request, query)
         if client is None:
@@ -103,11 +103,11 @@ class FasSite:
             return None
         return gateway
 
-    def _authmon(self, gateway: Gateway, request: web.Request, query: str) -> web.Response:
+    async def _authmon(self, gateway: Gateway, request: web.Request, query: str) -> web.Response:
         asked = read_authmon(_fields(query))
         if asked is None:
             return _refused()
-        self._heard(gateway, request.remote or "")
+        await self._service.heard(gateway, request.remote or "")
         return web.Response(text=self._service.authmon(gateway, asked), headers={"Cache-Control": "no-store"})
 
     def _client(self, gateway: Gateway, request: web.Request, query: str) -> tuple[FasClient | None, str]:
@@ -120,7 +120,7 @@ class FasSite:
 
     def _context(self, client: FasClient, request: web.Request, query: str) -> FasContext:
         community = self._accounts.community()
-        chosen = next((value for name, value in _pairs(query) if name == "lang"), "")
+        chosen = next((value for name, value in reversed(_pairs(query)) if name == "lang"), "")
         language = self._languages.language_for(
             client.mac,
             request.headers.get("Accept-Language", ""),
@@ -129,14 +129,15 @@ class FasSite:
             chosen=chosen,
         )
         words = self._renderer.translations_for(language.language.tag)
-        return FasContext(self._service, client, community, language, words, self._tokens(), request.path)
+        return FasContext(
+            self._service, client, community, language, words, self._tokens(), request.path, chosen
+        )
 
     def _response(
         self, request: web.Request, context: FasContext, answer: FasAnswer, browser: str
     ) -> web.Response:
         if answer.page is None:
-            chosen = context.language.language.tag
-            headers = {"Location": f"{context.target}&lang={chosen}", "Cache-Control": "no-store"}
+            headers = {"Location": context.target, "Cache-Control": "no-store"}
             return web.Response(status=answer.status, headers=headers)
         tag, style = context.language.language.tag, context.community.style
         policy = self._renderer.content_security_policy(style)

@@ -1,19 +1,27 @@
 """The listener for gateways, with all protocols that this node speaks."""
 
+import asyncio
 import secrets
 import time
 from typing import Protocol
 
+from captive_portal.callers import ELSEWHERE
 from captive_portal.fas_site import FasSite
 from captive_portal.gateway_server import GatewayServer
 from node.app.account import AccountService
+from node.app.admin_gateways import AdminGatewaysService
 from node.app.gateway_registry import GatewayRegistry
 from node.app.gateway_service import GatewayService
 from node.app.opennds_service import OpenNdsService
 from node.config import GatewaysSection
 from node.control.ports import StateArchive
 from node.control.reconciler import Reconciler
+from node.web.connections import Limits
+from node.web.https import HttpsListener, TlsCertificate
 from node.web.rendering import Renderer
+
+HTTPS_LIMITS = Limits(connections=256, connections_per_device=64, at_work_per_device=16, idle_s=5.0)
+"""Many people come from one address, that of their router; a TLS connection takes about 80 kB."""
 
 
 class NodeKey(Protocol):
@@ -32,7 +40,10 @@ class Gateways:
         reconciler: Reconciler,
         backend: AccountService,
         archive: StateArchive,
+        *,
+        certificate: TlsCertificate | None = None,
     ) -> None:
+        """`certificate` is the portal's."""
         key, clock = keys.own_key_for("gateways"), reconciler.clock
         self.settings = settings
         self.registry = GatewayRegistry(archive, clock, key=key, random=secrets.token_bytes)
@@ -45,7 +56,11 @@ class Gateways:
             key=key,
             random=secrets.token_bytes,
         )
-        self.opennds = OpenNdsService(self.service, backend, clock, key=key)
+        self.admin = AdminGatewaysService(self.service, settings)
+        self.opennds = OpenNdsService(
+            self.service, backend, clock, key=key, allows_level_0=lambda: settings.opennds_level_0
+        )
+        self._certificate = certificate
         self._backend, self._clock = backend, clock
         self._form_key = keys.own_key_for("forms at gateways")
 
@@ -53,8 +68,23 @@ class Gateways:
         """Until cancelled; returns when the settings name no address."""
         await self.service.recall()
         server = self.server(renderer)
-        if server is not None:
-            await server.run()
+        if server is None:
+            return
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(server.run())
+            if self._certificate is not None:
+                tasks.create_task(self._https(self._certificate, server).run())
+
+    def _https(self, certificate: TlsCertificate, server: GatewayServer) -> HttpsListener:
+        """For openNDS routers of the levels 3 and 4, and for the people behind them."""
+        return HttpsListener(
+            certificate,
+            server.application,
+            lambda _ends: ELSEWHERE,
+            port=self.settings.https_port,
+            setting="gateways.https_port",
+            limits=HTTPS_LIMITS,
+        )
 
     def server(self, renderer: Renderer) -> GatewayServer | None:
         """With the routes of all protocols; None if the settings name no address."""

@@ -3,6 +3,7 @@ disconnect."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
+from html import escape
 
 from captive_portal import forms, page_notices
 from captive_portal.page_notices import PageNotice, Service, paragraphs
@@ -17,7 +18,9 @@ from node.units import MacAddress
 SPLASH_TERMS_BYTES_MAX = 640
 """Longer terms have a page of their own; the first page shows the beginning."""
 SPLASH_TEXTS_BYTES_MAX = 720
-"""Of the terms and the sentence of welcome together: after a long one the terms are cut earlier."""
+"""Of the terms, the sentence of welcome and what is told of an outage together: long ones cut the terms earlier."""
+UNTIL_BYTES_MAX = 120
+"""Of the sentence that says until when an outage may last."""
 SPLASH_BYTES_MAX = 14_000
 """HTML and CSS together: fits into the initial congestion window of ten packets, and captive mini-browsers
 accept it."""
@@ -124,6 +127,7 @@ def splash(
     found = page_notices.terms_text(view, language, context.words)
     welcome = page_notices.welcome_text(view, language)
     room = SPLASH_TEXTS_BYTES_MAX - (0 if welcome is None else len(welcome.text.encode()))
+    room = max(0, room - outage_bytes(view.outage))
     text = paragraphs(found.text, min(SPLASH_TERMS_BYTES_MAX, room))
     return Splash(
         context.place(),
@@ -143,6 +147,13 @@ def splash(
         context.typed_at("/ways"),
         view.outage,
     )
+
+
+def outage_bytes(outage: Outage | None) -> int:
+    """What an admin tells of an outage takes so much of the page."""
+    if outage is None:
+        return 0
+    return len(escape(outage.known_to).encode()) + (UNTIL_BYTES_MAX if outage.until is not None else 0)
 
 
 def word_for(guest: GuestView) -> Word:

@@ -173,7 +173,9 @@ class Node:
         )
         self.community.secrets.on_newest = self._sign_forms
         self.secure = self._https_listener()
-        self.gateways = Gateways(config.gateways, self.keys, self.reconciler, self.app, self.archive)
+        self.gateways = Gateways(
+            config.gateways, self.keys, self.reconciler, self.app, self.archive, certificate=self.certificate
+        )
         self.flow_watch = FlowWatch(kernel)
         self.capacity_recorder = CapacityRecorder(
             self.archive, self.clock, self.reconciler.uplink_rate_control
@@ -393,7 +395,7 @@ class Node:
         )
 
     def _control_loop(self, node: NodeId) -> Reconciler:
-        active_ruleset, member_directory = self.files.open()
+        config, (active_ruleset, member_directory) = self.config, self.files.open()
         registry = AccountRegistry(
             keys=lambda: tuple(derived_key(each, "vouchers") for each in self.community.secrets.all()),
             community=self.keys.community_id,
@@ -402,14 +404,13 @@ class Node:
             guest_account=self.keys.guest_account,
             random=secrets.token_bytes,
         )
+        days, tally = config.admin.events_days, Path(config.node.run_dir, TALLY)
         return Reconciler(
             kernel=self.kernel,
-            repository=repository.StoredRepository(self.store, Path(self.config.node.run_dir) / TALLY),
+            repository=repository.StoredRepository(self.store, tally, days),
             clock=self.clock,
-            prober=UplinkProber(
-                self.config.uplink.interface, self.config.uplink.probe, clock=self.clock.microseconds
-            ),
-            firewall=firewall_config(self.config, probe_hosts()),
+            prober=UplinkProber(config.uplink.interface, config.uplink.probe, clock=self.clock.microseconds),
+            firewall=firewall_config(config, probe_hosts()),
             node=node,
             active_ruleset=active_ruleset,
             member_directory=member_directory,
@@ -490,6 +491,7 @@ class Node:
             down_since=lambda: self.dns_fallback.upstream.silent_since,
             intervals_of=repository.IntervalArchive(self.store.path).of_account,
             removed_nodes=self.community.removed,
+            archive=self.archive,
             erasures=SharedErasures(self.reconciler, self.shared_registry, self.archive.devices),
             next_rules=NextRulesService(
                 self.reconciler,
@@ -546,6 +548,7 @@ class Node:
             graph=self.graph.now,
             summaries=self.graph.summaries,
             history=self.history,
+            gateways=self.gateways.admin,
             alerts=self.alerts,
             community=self.community,
             addresses=lambda: mesh_addresses(self.config.mesh.interfaces, self.config.mesh.port),

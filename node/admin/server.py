@@ -15,7 +15,9 @@ from aiohttp.http_exceptions import HttpProcessingError
 from node.accounts.member_passphrases import PASSPHRASE_CHARS_MAX
 from node.admin.appearance import AppearanceViews
 from node.admin.backups import BackupsViews
+from node.admin.events import EventsViews
 from node.admin.file_sharing import FileSharingViews
+from node.admin.gateways import GatewaysViews
 from node.admin.history import HistoryViews
 from node.admin.ladders import LadderViews
 from node.admin.members import MembersViews
@@ -135,6 +137,7 @@ VIEWS = (
     NodesViews,
     NodeFormViews,
     NetworkViews,
+    GatewaysViews,
     HistoryViews,
     NoticesViews,
     ObjectionsViews,
@@ -145,6 +148,7 @@ VIEWS = (
     TermsViews,
     AppearanceViews,
     BackupsViews,
+    EventsViews,
     AccessViews,
 )
 

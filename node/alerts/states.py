@@ -20,7 +20,7 @@ class AlertState:
     opposed: Milliseconds = _NONE
     """For how long the readings have said the opposite of `is_raised`."""
     since_s: int | None = None
-    """Unix time at which it was raised; None if it is not, or the clock was not known."""
+    """Unix time since which it has been so; None if it is not raised, or the clock was not known."""
     subject_name: str = ""
     """Of the node that it is about."""
 
@@ -36,7 +36,7 @@ class AlertChange:
     at_s: int | None
     """Unix time; None while the clock is not known."""
     since_s: int | None
-    """When it was raised."""
+    """Since when it has been so, or was."""
 
 
 States = Mapping[AlertKey, AlertState]
@@ -79,6 +79,7 @@ def _next(
     opposed = Milliseconds(state.opposed + counted if state.opposed else 1)
     if opposed < (alert.clear_after if state.is_raised else alert.raise_after):
         return replace(state, opposed=opposed), None
-    since_s = now_s if verdict else None
-    change = AlertChange(*key, state.subject_name, verdict, now_s, now_s if verdict else state.since_s)
+    since_s = None if now_s is None else max(0, now_s - opposed // 1_000)
+    change = AlertChange(*key, state.subject_name, verdict, now_s, since_s if verdict else state.since_s)
+    since_s = since_s if verdict else None
     return AlertState(verdict, _NONE, since_s, state.subject_name), change

@@ -13,7 +13,7 @@ from node.app.gateway_service import GatewayService, used_up
 from node.app.views import Admitted, Entry, Full, GuestView, Refused
 from node.control.ports import Clock
 from node.gateways.counters import ReportedCounters
-from node.gateways.gateway import Gateway
+from node.gateways.gateway import Gateway, is_called
 from node.gateways.opennds_authmon import AuthmonQueue, AuthmonRequest, DeauthedClient
 from node.gateways.opennds_client import browser_mac, device_mark, read_mark
 from node.gateways.opennds_grant import (
@@ -192,6 +192,17 @@ class OpenNdsService:
         return limits, is_slowed
 
     # --- the router -------------------------------------------------------------------------
+
+    async def heard(self, gateway: Gateway, address: str, client: FasClient | None = None) -> None:
+        """The router spoke, or sent a person. What it calls itself is taken from an encrypted query, or when nothing was
+        known yet: anybody can write a plain one. Raises StorageTrouble."""
+        registry = self._people.registry
+        if client is not None and (client.request.level_is_secret or not gateway.called):
+            called = client.request.gateway_name
+            if is_called(called):
+                await registry.spoke(gateway, "opennds", called, address)
+        contact = registry.contact(gateway)
+        contact.at, contact.address = self._clock.monotonic(), address
 
     def authmon(self, gateway: Gateway, request: AuthmonRequest) -> str:
         """The body for one request of the router."""

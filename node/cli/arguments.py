@@ -412,6 +412,21 @@ VERBS: tuple[Verb, ...] = (
     Verb(
         ("metrics", "revoke"), "Revoke that token: nobody gets metrics.", "procomu metrics revoke", (_JSON,)
     ),
+    Verb(
+        ("import",),
+        "Bring in the vouchers of another portal as new ones, each with the time that it has left.",
+        "procomu import pirania vouchers.json --dry-run",
+        (
+            Argument("KIND", "pirania, opnsense, or wifidog, of which hotspots and people are listed"),
+            Argument("FILE", "what it exported: JSON of pirania, CSV of the others"),
+            Argument("--group", "the group for the rules; day-pass when not given", "NAME"),
+            Argument(
+                "--devices", "how many devices can share one; the rules decide when not given", "NUMBER"
+            ),
+            Argument("--dry-run", "only show what would come in"),
+            _JSON,
+        ),
+    ),
     Verb(("watch",), "What changes, as it happens, until Ctrl-C.", "procomu watch", (_JSON,)),
     Verb(
         ("doctor",),

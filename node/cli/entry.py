@@ -23,6 +23,10 @@ from node.errors import InvalidFile, NodeError
 def commands_beside(verb: str) -> Mapping[str, Callable[[CommandContext], int]]:
     """The commands among which this one is. Those about the community load cryptography, which takes a while on a small
     board."""
+    if verb == "import":
+        from node.cli.import_commands import IMPORT_COMMANDS  # noqa: PLC0415
+
+        return IMPORT_COMMANDS
     if verb.split(maxsplit=1)[0] != "community":
         return {
             **COMMANDS,

@@ -125,6 +125,8 @@ class AdminSection:
     https_port: int
     open_plots: bool
     """Whether pictures of the node's history need no sign-in."""
+    events_days: int
+    """How long events are kept."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -187,6 +189,10 @@ class GatewaysSection:
     """None: no router can."""
     host: str
     """Name or address under which routers reach this node, without a port; empty for that of `listen`."""
+    https_port: int
+    """Where openNDS routers of the levels 3 and 4 reach it, while there is a certificate."""
+    opennds_level_0: bool
+    """Whether openNDS routers of level 0 are served: what lets a person in is readable there."""
 
 
 @dataclass(frozen=True, slots=True)

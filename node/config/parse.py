@@ -263,8 +263,9 @@ def _ports(values: dict[str, dict[str, Any]], file: TomlDocument) -> Iterable[Fi
         ("admin", "https_port", "the admins' pages by https"),
         ("mesh", "port", "other nodes"),
         ("gateways", "listen", "gateways"),
+        ("gateways", "https_port", "gateways by https"),
     ):
-        port = _listen_port(values) if section == "gateways" else values[section][key]
+        port = _listen_port(values) if key == "listen" else values[section][key]
         if port is None:
             continue
         if port in taken:

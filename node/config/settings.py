@@ -12,6 +12,7 @@ from node.config.field_types import (
     DOMAIN,
     DURATION,
     DURATION_OR_NEVER,
+    EVENT_DAYS,
     FLAG,
     FLOWS,
     HOST_OR_NONE,
@@ -380,6 +381,14 @@ SETTINGS: tuple[Setting, ...] = (
         "notice board or another system: of the line, the lifelines and the links to other nodes, and not of how many "
         "people are online. At a node of one household the use of the line tells when somebody is at home.",
     ),
+    may(
+        "admin",
+        "events_days",
+        EVENT_DAYS,
+        "90",
+        'For how many days the node keeps what admins did and when, shown on the page "Events": from 7 to 400. The last '
+        "20,000 events at most.",
+    ),
     *ALERT_SETTINGS,
     may(
         "mesh",
@@ -431,6 +440,22 @@ SETTINGS: tuple[Setting, ...] = (
         '"none"',
         "Name or address under which routers reach this node, for the configuration that is made for them.",
         example='"vall.example.org"',
+    ),
+    may(
+        "gateways",
+        "https_port",
+        PORT,
+        "2445",
+        "Port for openNDS routers of the levels 3 and 4, by https with the portal's certificate. Used while listen names an "
+        "address and there is a certificate.",
+    ),
+    may(
+        "gateways",
+        "opennds_level_0",
+        FLAG,
+        "false",
+        "true: openNDS routers with fas_secure_enabled 0 are served too. Everybody in radio range can read there what lets "
+        "a person in.",
     ),
     may(
         "rules",

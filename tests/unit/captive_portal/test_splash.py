@@ -1,13 +1,14 @@
 """The splash page: typed values are kept except passphrases, and the device to evict can be chosen."""
 
 from collections.abc import Awaitable, Callable
+from datetime import UTC, datetime
 from functools import partial
 
 import pytest
 
 from captive_portal import splash
 from captive_portal.splash import Typed
-from node.app.views import CodeTyped, DeviceView, Full, Refused
+from node.app.views import CodeTyped, DeviceView, Full, Outage, Refused
 from node.units import AccountId, MacAddress
 from tests.fakes.portal_server import GUEST_RULES, context, joining, portal_node, rendered
 from tests.fakes.use_cases import ANA, BEN, HOUR_MS, UseCases
@@ -128,3 +129,10 @@ async def test_an_authorized_device_gets_no_splash_page(app: UseCases) -> None:
     assert splash.splash(context(app)).is_admitted
     await app.portal.leave(ANA)
     assert not splash.splash(context(app)).is_admitted
+
+
+def test_what_is_told_of_an_outage_counts_as_the_page_has_it() -> None:
+    assert 0 == splash.outage_bytes(None) == splash.outage_bytes(Outage(None))
+    assert 300 == splash.outage_bytes(Outage(None, "&" * 60))
+    both = Outage(None, "é", datetime(2026, 11, 30, 20, tzinfo=UTC))
+    assert 2 + splash.UNTIL_BYTES_MAX == splash.outage_bytes(both)

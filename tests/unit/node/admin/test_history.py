@@ -12,7 +12,7 @@ from node.config.model import AdminSection, SiteInfo
 from node.history.series import SERIES
 from tests.fakes.history_windows import VillageHistory
 
-SETTINGS = AdminSection("127.0.0.1", 2081, lan=False, https_port=2444, open_plots=False)
+SETTINGS = AdminSection("127.0.0.1", 2081, lan=False, https_port=2444, open_plots=False, events_days=90)
 
 
 async def test_every_series_has_a_page_with_its_plots_its_rows_and_its_file() -> None:

@@ -90,8 +90,9 @@ def test_times_are_civil_and_missing_while_the_clock_is_not_known() -> None:
     key: AlertKey = ("line_dead", "")
     states, (raised,) = after({}, key, True, 30, 1_700_000_000)
     _, (cleared,) = after(states, key, False, 30, 1_700_000_600)
-    assert (1_700_000_000, 1_700_000_000) == (raised.at_s, raised.since_s)
-    assert (1_700_000_600, 1_700_000_000) == (cleared.at_s, cleared.since_s)
+    begun = 1_700_000_000 - 300
+    assert (1_700_000_000, begun) == (raised.at_s, raised.since_s), "it began when it was noticed first"
+    assert (1_700_000_600, begun) == (cleared.at_s, cleared.since_s)
     _, (raised,) = after({}, key, True, 30, None)
     assert (None, None) == (raised.at_s, raised.since_s)
 

@@ -237,3 +237,28 @@ async def test_a_blocked_device_is_not_let_in(at) -> None:
     await at.run.loop.block(MacAddress(client.mac), "noise")
     assert "blocked" == at.service.view(client).state
     assert "*" == at.ask(at.router().asking("view", "none"))
+
+
+async def test_a_router_is_up_and_has_a_name_once_it_has_spoken(at, app) -> None:
+    router = at.router()
+    assert "never" == at.people.registry.status(at.gateway).trouble
+    await at.service.heard(at.gateway, "10.1.0.9", at.client(router, 3))
+    gateway = at.people.registry.get(at.gateway.id)
+    assert gateway is not None
+    assert router.name == gateway.called
+    assert "" == at.people.registry.status(gateway).trouble
+    app.clock.pass_time(3_600_000)
+    assert "silent" == at.people.registry.status(gateway).trouble
+    await at.service.heard(gateway, "10.1.0.9")
+    assert "" == at.people.registry.status(gateway).trouble
+
+
+async def test_a_plain_query_gives_a_router_no_other_name(at) -> None:
+    await at.service.heard(at.gateway, "10.1.0.9", at.client(at.router(), 1))
+    gateway = at.people.registry.get(at.gateway.id)
+    assert gateway is not None
+    await at.service.heard(gateway, "10.1.0.9", at.client(at.router(name="Forged"), 1))
+    assert gateway == at.people.registry.get(at.gateway.id)
+    assert "" == at.people.registry.status(gateway).trouble
+    await at.service.heard(gateway, "10.1.0.9", at.client(at.router(name="Second"), 3))
+    assert "other-router" == at.people.registry.status(gateway).trouble

@@ -12,6 +12,7 @@ def test_every_command_has_an_implementation():
     assert {verb.name for verb in VERBS} == {
         *commands_beside("rules check"),
         *commands_beside("community show"),
+        *commands_beside("import"),
     }
     assert all(verb.name in commands_beside(verb.name) for verb in VERBS)
 

@@ -1,0 +1,86 @@
+"""The configuration of an openNDS router whose people are authenticated by this node, to paste or to download."""
+
+import re
+from dataclasses import dataclass
+from ipaddress import IPv4Address
+from typing import Literal
+
+from node.errors import InvalidValue
+from node.gateways.gateway import Gateway
+from node.translator import gettext_lazy
+
+FasLevel = Literal[0, 1, 2, 3, 4]
+CHECK_S, POLL_S = 15, 5
+NAME_CHARACTERS_MAX = 60
+_HOST = re.compile(r"[0-9a-z]([0-9a-z-]{0,62}[0-9a-z])?(\.[0-9a-z]([0-9a-z-]{0,62}[0-9a-z])?)*")
+_NAME = re.compile(r"[^0-9A-Za-z ._-]+")
+
+
+@dataclass(frozen=True, slots=True)
+class FasAddress:
+    """Where a router reaches this node."""
+
+    host: str
+    """IPv4 address, or the name in this node's certificate."""
+    port: int
+
+    @property
+    def is_name(self) -> bool:
+        try:
+            IPv4Address(self.host)
+        except ValueError:
+            return True
+        return False
+
+
+def parse_fas_address(host: str, port: int) -> FasAddress:
+    """Raises InvalidValue: openNDS takes an IPv4 address or a host name."""
+    wanted = host.strip().lower()
+    if len(wanted) > 253 or not _HOST.fullmatch(wanted):
+        raise InvalidValue(
+            gettext_lazy("an openNDS router reaches this node by an IPv4 address or a name"),
+            wanted="10.1.0.1",
+        )
+    return FasAddress(wanted, port)
+
+
+def fas_path(gateway: Gateway, level: FasLevel) -> str:
+    """Path of the authentication service for one gateway: its id is no secret, as people see it."""
+    return f"/gw/{gateway.id}/fas/{level}/"
+
+
+def opennds_options(
+    gateway: Gateway, address: FasAddress, level: FasLevel, faskey: str
+) -> tuple[tuple[str, str], ...]:
+    """The options of /etc/config/opennds. Values have no quotation mark and no character that a shell reads."""
+    place = "fasremotefqdn" if address.is_name else "fasremoteip"
+    name = " ".join(_NAME.sub(" ", gateway.name).split())[:NAME_CHARACTERS_MAX] or gateway.id
+    return (
+        ("enabled", "1"),
+        ("gatewayname", name),
+        ("fas_secure_enabled", str(level)),
+        ("fasport", str(address.port)),
+        (place, address.host),
+        ("faspath", fas_path(gateway, level)),
+        ("faskey", faskey),
+        ("checkinterval", str(CHECK_S)),
+        ("nat_traversal_poll_interval", str(POLL_S)),
+        # Otherwise a ceiling acts only when the average of half a minute is above it.
+        ("download_unrestricted_bursting", "0"),
+        ("upload_unrestricted_bursting", "1"),
+    )
+
+
+def opennds_commands(gateway: Gateway, address: FasAddress, level: FasLevel, faskey: str) -> str:
+    """Commands to paste into a shell on an OpenWrt router."""
+    options = opennds_options(gateway, address, level, faskey)
+    lines = [f"uci set opennds.@opennds[0].{name}='{value}'" for name, value in options]
+    return "\n".join([*lines, "uci commit opennds", "/etc/init.d/opennds restart", ""])
+
+
+def opennds_file(
+    gateway: Gateway, address: FasAddress, level: FasLevel, faskey: str, interface: str = "br-lan"
+) -> str:
+    """/etc/config/opennds, for a router without `uci`."""
+    options = (("gatewayinterface", interface), *opennds_options(gateway, address, level, faskey))
+    return "".join(["config opennds\n", *(f"\toption {name} '{value}'\n" for name, value in options)])

@@ -1,0 +1,58 @@
+"""The configuration that an admin pastes into an openNDS router."""
+
+import shlex
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from node.errors import InvalidValue
+from node.gateways.gateway import Gateway
+from node.gateways.opennds_config import (
+    FasAddress,
+    fas_path,
+    opennds_commands,
+    opennds_file,
+    opennds_options,
+    parse_fas_address,
+)
+
+KEY = "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08"
+ADDRESS = FasAddress("10.1.0.1", 2081)
+
+
+def gateway(name: str = "the library") -> Gateway:
+    return Gateway("0123abcd", "opennds", "accepted", name, "", "")
+
+
+@pytest.mark.parametrize("level", range(5))
+def test_it_names_this_node_and_the_gateway(level):
+    options = dict(opennds_options(gateway(), ADDRESS, level, KEY))
+    assert options["faspath"] == fas_path(gateway(), level) == f"/gw/0123abcd/fas/{level}/"
+    assert (options["fasremoteip"], options["fasport"]) == ("10.1.0.1", "2081")
+    assert (options["faskey"], options["fas_secure_enabled"]) == (KEY, str(level))
+    assert "fasremotefqdn" not in options
+
+
+def test_a_name_is_given_as_a_name():
+    options = dict(opennds_options(gateway(), parse_fas_address("Node.Example.org", 443), 4, KEY))
+    assert options["fasremotefqdn"] == "node.example.org"
+    assert "fasremoteip" not in options
+
+
+@given(name=st.text(max_size=80))
+def test_no_name_of_a_gateway_reaches_a_shell(name):
+    for line in opennds_commands(gateway(name), ADDRESS, 3, KEY).splitlines():
+        words = shlex.split(line)
+        assert (words[0], len(words)) in (("uci", 3), ("/etc/init.d/opennds", 2))
+    for line in opennds_file(gateway(name), ADDRESS, 3, KEY).splitlines()[1:]:
+        assert line.startswith("\toption ")
+        assert line.count("'") == 2
+
+
+@pytest.mark.parametrize(
+    "host", ["", "a b", "fd42::1", "x'y", "-x", "x" * 300, "$(id)", "http://x", "x/y", "é.org"]
+)
+def test_another_address_is_refused(host):
+    with pytest.raises(InvalidValue, match="10\\.1\\.0\\.1"):
+        parse_fas_address(host, 80)
