@@ -20,6 +20,7 @@ from tests.fakes.admin_pages import ISSUER_LINK, LINK, PHONE
 from tests.fakes.use_cases import ANA, AppFixture
 
 PERE = Signed("admin", "Pere")
+PASSPHRASE = "four words for an admin"
 SCRIPT = "<script>alert(1)</script>"
 
 
@@ -198,3 +199,44 @@ def test_after_a_kill_each_block_is_there_with_its_event_or_not_at_all(tmp_path:
     assert len(kinds) >= 2 * after - 2
     assert len(removed) == kinds.count("blocked") - kinds.count("unblocked")
     assert [because for (because,) in removed] == [text for _, text in rows[-1:]] * len(removed)
+
+
+async def test_signing_in_and_failing_to_are_events_and_many_failures_are_one(tmp_path: Path) -> None:
+    async with admin_browser(tmp_path) as browser:
+        await browser.sign_in(LINK)
+        await browser.submit("/passphrase", name="Ana", passphrase=PASSPHRASE, stays="yes")
+        for name, typed in (("Ana", "wrong words again"), ("ana", "wrong"), ("my secret words", "x")):
+            await browser.post("/sign-in", {"name": name, "passphrase": typed})
+        await browser.app.loop.persistence.save()
+        found = (await browser.app.admin.events.find(EventQuery())).rows
+        events = [(row.found.event.kind, row.found.event.about) for row in found]
+        assert ("passphrase-chosen", "") in events
+        assert ("signed-in", "") in events
+        assert 1 == events.count(("sign-in-failed", "Ana"))
+        assert "my secret words" not in repr(browser.app.node.repository.registry.events)
+        _, page = await browser.get("/events?kind=sign-in-failed")
+        assert "somebody" in page
+
+
+async def test_each_kind_of_act_says_which_admin_did_it(tmp_path: Path) -> None:
+    async with admin_browser(tmp_path) as browser:
+        await browser.sign_in(LINK)
+        await browser.submit("/passphrase", name="Ana", passphrase=PASSPHRASE, stays="yes")
+        await browser.submit("/access", role="issuer", name="library")
+        await browser.submit("/access/metrics")
+        await browser.submit("/access/metrics/revoke")
+        await browser.submit("/members/passphrase", account="ana")
+        await browser.submit("/members/card", account="ana")
+        await browser.submit("/members/void", account="ana")
+        await browser.submit("/backups")
+        found = (await browser.app.admin.events.find(EventQuery(by="admin Ana"))).rows
+        kinds = {row.found.event.kind for row in found}
+        assert {
+            "link-made",
+            "token-made",
+            "token-revoked",
+            "passphrase-given",
+            "card-made",
+            "cards-voided",
+            "backup-made",
+        } <= kinds
