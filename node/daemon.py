@@ -548,6 +548,7 @@ class Node:
             graph=self.graph.now,
             summaries=self.graph.summaries,
             history=self.history,
+            gateways=self.gateways.admin,
             alerts=self.alerts,
             community=self.community,
             addresses=lambda: mesh_addresses(self.config.mesh.interfaces, self.config.mesh.port),

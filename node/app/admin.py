@@ -18,6 +18,7 @@ from node.app.admin_backup import AdminBackupService
 from node.app.admin_community import AdminCommunityService
 from node.app.admin_content import AdminContentService
 from node.app.admin_events import AdminEventsService, EventArchive
+from node.app.admin_gateways import AdminGatewaysService
 from node.app.admin_history import AdminHistoryService, HistoryReader
 from node.app.admin_members import AdminMembersService
 from node.app.admin_people import AdminPeopleService
@@ -165,6 +166,7 @@ class AdminService:
         summaries: NodeSummaries | None = None,
         history: HistoryReader,
         alerts: AlertService,
+        gateways: AdminGatewaysService,
         fingerprint: Callable[[], str],
         read_intervals: ReadIntervals,
         community: CommunityService,
@@ -185,7 +187,7 @@ class AdminService:
             AdminHistoryService(history, config.admin),
             shared_files,
         )
-        self.alerts = alerts
+        self.alerts, self.gateways = alerts, gateways
         self.summaries = summaries or NodeSummaries()
         self.meanings = RuleMeanings(adoption.version_text)
         self._hashing, self._previewing, self._read_intervals = asyncio.Lock(), asyncio.Lock(), read_intervals
