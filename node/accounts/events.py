@@ -25,7 +25,7 @@ LAST_DAY = "9999-12-31"
 BY_NODE = ""
 """The node itself, by its rules or its clock."""
 BY_SOMEBODY = "?"
-"""Somebody of whom nothing is known."""
+"""Somebody who is not signed in."""
 
 AccountKind = Literal[
     "blocked",

@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Callable
 
 from node.app.admin_sessions import CONSOLE, Signed
-from node.app.event_recorder import Recorded
+from node.app.event_recorder import ActRecorder
 from node.app.idempotency import RANDOM_BYTES, IdempotencyKeys
 from node.backup.ports import BackupFile, BackupPort, BackupState
 from node.control.ports import Clock
@@ -35,7 +35,7 @@ class AdminBackupService:
         clock: Clock,
         random: Callable[[int], bytes],
         *,
-        recorded: Recorded,
+        recorded: ActRecorder,
     ) -> None:
         """`recorded` records the event of an act."""
         self._recorded = recorded

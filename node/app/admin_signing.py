@@ -44,7 +44,7 @@ from node.app.admin_community import no_such_node
 from node.app.admin_keys import AdminKeys, AdminKeyStore, decides_alone, threshold
 from node.app.admin_sessions import Signed, name_key
 from node.app.community import FOLLOW_CHARS_MIN
-from node.app.event_recorder import Recorded
+from node.app.event_recorder import ActRecorder
 from node.app.event_words import STATE_KINDS
 from node.app.idempotency import RANDOM_BYTES, IdempotencyKeys
 from node.app.locked_key import LockedKey, lock_key, unlock_key
@@ -131,7 +131,7 @@ class AdminSigningService:
         addresses: Callable[[], tuple[Address, ...]],
         port: int,
         setup_url: str,
-        recorded: Recorded,
+        recorded: ActRecorder,
     ) -> None:
         """`name`: of the community, for a new record. `addresses`: those of this node on mesh links; `port`: where nodes
         talk to each other. `setup_url`: of the set-up page of a new node. `recorded` records the event of an act."""

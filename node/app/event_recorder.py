@@ -36,7 +36,7 @@ class RecordedAct:
     is_refused: bool = False
 
 
-class Recorded(Protocol):
+class ActRecorder(Protocol):
     """`recorded` for one node."""
 
     def __call__(

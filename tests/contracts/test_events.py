@@ -11,6 +11,7 @@ import pytest
 
 from node.accounts.events import EventGone, EventLog, EventQuery, EventsErased
 from node.app.admin_sessions import Signed
+from node.app.admin_tables import TABLES
 from node.app.views import Admitted, TermsAccepted
 from node.storage.database import Store
 from node.storage.repository import StoredArchive, StoredRepository
@@ -153,6 +154,7 @@ _KILLED = """
 import asyncio, os, signal, sys
 from pathlib import Path
 from node.app.admin_sessions import Signed
+from node.app.admin_tables import TABLES
 from node.app.views import TermsAccepted
 from node.storage.database import Store
 from node.storage.repository import StoredRepository
@@ -240,3 +242,27 @@ async def test_each_kind_of_act_says_which_admin_did_it(tmp_path: Path) -> None:
             "cards-voided",
             "backup-made",
         } <= kinds
+
+
+async def test_each_table_is_a_file_for_admins_only(browser: AdminBrowser, tmp_path: Path) -> None:
+    _, page = await browser.get("/tables")
+    files = re.findall(r'href="(/tables/table\.csv\?name=(\w+))"', page)
+    assert len(files) > 9
+    for path, name in files:
+        response, text = await browser.get(path)
+        assert 200 == response.status
+        assert "text/csv" == response.content_type
+        assert f'filename="{name}.csv"' in response.headers["Content-Disposition"]
+        assert text.removeprefix("\ufeff").startswith(",".join(TABLES[name].columns))
+    response, _ = await browser.get("/tables/table.csv?name=facts")
+    assert 404 == response.status
+    await browser.post("/sign-out", {"csrf_token": await browser.csrf_token()})
+    await browser.sign_in(ISSUER_LINK)
+    for path in ("/tables", "/tables/table.csv?name=people"):
+        assert 403 == (await browser.get(path))[0].status
+
+
+async def test_a_file_of_events_is_refused_as_a_page_while_the_disk_fails(browser: AdminBrowser) -> None:
+    browser.app.node.repository.full = True
+    response, _ = await browser.get("/tables/table.csv?name=events")
+    assert 503 == response.status
