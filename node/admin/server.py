@@ -394,7 +394,8 @@ class AdminServer:
     async def _send(self, request: web.Request, answer: Answer) -> web.Response:
         if isinstance(answer, AdminDownload):
             headers = {"Content-Disposition": f'attachment; filename="{answer.name}"'}
-            return web.Response(body=answer.content, content_type=answer.media_type, headers=headers)
+            content = await asyncio.to_thread(answer.content) if callable(answer.content) else answer.content
+            return web.Response(body=content, content_type=answer.media_type, headers=headers)
         if isinstance(answer, AdminRedirect):
             if answer.signed_in is not None:
                 return self._with_session(request, answer.signed_in, answer.where)
