@@ -47,8 +47,7 @@ secret was used from an address that its limits exclude."""
 _WARNINGS: Mapping[GatewayTrouble, str] = {
     "silent": "the gateway {name} is silent: look whether its router is on, and reaches this node",
     "other-router": "the router {detail} uses the secret of the gateway {name}: make a new secret if it was copied",
-    "other-source": "the secret of the gateway {name} is used from {detail}, which its limits exclude: change these, or make "
-    "a new secret",
+    "other-source": "the secret of {name} is used from {detail}, which its limits exclude: make a new secret",
 }
 
 
