@@ -27,7 +27,7 @@ from node.app.views import (
 from node.governance.allowance import Allowance, Bound
 from node.governance.rules import Ceiling, Quota, Ruleset, Way
 from node.governance.sentences import BUILT_IN, allowance_in, sentence_of
-from node.translator import ENGLISH, N_, Translator
+from node.translator import ENGLISH, N_, Translator, translate
 from node.units import Bytes, Rates, Usage
 
 DEVICES_MAX = 100
@@ -47,7 +47,11 @@ Corner = Literal["requests", "devices", "passphrase", "contest", "leave"]
 
 
 EXPORT_LABELS: Mapping[str, str] = {
+    "about": N_("Concerns"),
     "account": N_("Account"),
+    "act": N_("What was done"),
+    "admin_acts": N_("What admins did to my account"),
+    "at": N_("When"),
     "answer": N_("Answer"),
     "answered_day": N_("Date of the answer"),
     "asked": N_("Request to a member"),
@@ -392,7 +396,9 @@ def _rows(name: str, values: Sequence[object], words: Translator) -> DataTable:
     shown = values[:ROWS_MAX]
     columns = tuple(dict.fromkeys(str(key) for row in shown if isinstance(row, Mapping) for key in row))
     rows: tuple[tuple[str, ...], ...] = tuple(
-        tuple(_text(row.get(column)) for column in columns) if isinstance(row, Mapping) else (_text(row),)
+        tuple(_text(row.get(column), words) for column in columns)
+        if isinstance(row, Mapping)
+        else (_text(row),)
         for row in shown
     )
     if not columns:
@@ -401,10 +407,14 @@ def _rows(name: str, values: Sequence[object], words: Translator) -> DataTable:
     return DataTable(label(name, words), headings, rows, len(values) > ROWS_MAX)
 
 
-def _text(value: object) -> str:
+def _text(value: object, words: Translator = ENGLISH) -> str:
     if value is None:
         return ""
-    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, default=str)
+    return (
+        translate(value, words)
+        if isinstance(value, str)
+        else json.dumps(value, ensure_ascii=False, default=str)
+    )
 
 
 def _proofs(context: RequestContext) -> Proofs:

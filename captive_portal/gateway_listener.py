@@ -9,6 +9,7 @@ from captive_portal.callers import ELSEWHERE
 from captive_portal.fas_site import FasSite
 from captive_portal.gateway_server import GatewayServer
 from node.app.account import AccountService
+from node.app.admin_gateways import AdminGatewaysService
 from node.app.gateway_registry import GatewayRegistry
 from node.app.gateway_service import GatewayService
 from node.app.opennds_service import OpenNdsService
@@ -55,6 +56,7 @@ class Gateways:
             key=key,
             random=secrets.token_bytes,
         )
+        self.admin = AdminGatewaysService(self.service, settings, lambda: certificate is not None)
         self.opennds = OpenNdsService(
             self.service, backend, clock, key=key, allows_level_0=lambda: settings.opennds_level_0
         )

@@ -4,7 +4,7 @@ import json
 from collections.abc import Awaitable, Callable, Mapping
 from urllib.parse import urlencode
 
-from captive_portal import account_page, forms, info_pages, next_rules_page, splash
+from captive_portal import account_page, admin_acts, forms, info_pages, next_rules_page, splash
 from captive_portal.request_context import (
     Download,
     Outcome,
@@ -94,6 +94,10 @@ async def my_data_file(context: RequestContext) -> Outcome:
     )
 
 
+async def acts(context: RequestContext) -> Outcome:
+    return PageResponse(await admin_acts.admin_acts(context))
+
+
 async def erasing(context: RequestContext) -> Outcome:
     return PageResponse(account_page.erasing(context))
 
@@ -119,6 +123,7 @@ FOR_DEVICES: Mapping[str, View] = {
     "/ways": ways,
     "/my-data": my_data,
     "/my-data.json": my_data_file,
+    admin_acts.PATH: acts,
     "/my-data/erase": erasing,
     "/status.json": state,
 }

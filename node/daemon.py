@@ -34,6 +34,7 @@ from node.app.alert_sources import AlertSources, node_alerts
 from node.app.community import CommunityCommands
 from node.app.console import ConsoleCommands, ConsoleService, RuleCommands
 from node.app.file_commands import FileCommands
+from node.app.gateway_console import GatewayCommands
 from node.app.history_console import HistoryCommands
 from node.app.history_service import node_history
 from node.app.ladder_console import LadderCommands
@@ -307,6 +308,7 @@ class Node:
             "respondd": self.respondd.warnings(),
             "alerts": self.alerts.warnings(),
             "history": self.history.warnings(),
+            "gateways": self.gateways.registry.warnings(),
             "mesh": self.mesh.warnings() if self.mesh else (),
             "community": self.community.warnings(),
             "shared_files": self.shared_files.warnings(),
@@ -395,7 +397,7 @@ class Node:
         )
 
     def _control_loop(self, node: NodeId) -> Reconciler:
-        active_ruleset, member_directory = self.files.open()
+        config, (active_ruleset, member_directory) = self.config, self.files.open()
         registry = AccountRegistry(
             keys=lambda: tuple(derived_key(each, "vouchers") for each in self.community.secrets.all()),
             community=self.keys.community_id,
@@ -404,14 +406,13 @@ class Node:
             guest_account=self.keys.guest_account,
             random=secrets.token_bytes,
         )
+        days, tally = config.admin.events_days, Path(config.node.run_dir, TALLY)
         return Reconciler(
             kernel=self.kernel,
-            repository=repository.StoredRepository(self.store, Path(self.config.node.run_dir) / TALLY),
+            repository=repository.StoredRepository(self.store, tally, days),
             clock=self.clock,
-            prober=UplinkProber(
-                self.config.uplink.interface, self.config.uplink.probe, clock=self.clock.microseconds
-            ),
-            firewall=firewall_config(self.config, probe_hosts()),
+            prober=UplinkProber(config.uplink.interface, config.uplink.probe, clock=self.clock.microseconds),
+            firewall=firewall_config(config, probe_hosts()),
             node=node,
             active_ruleset=active_ruleset,
             member_directory=member_directory,
@@ -492,6 +493,7 @@ class Node:
             down_since=lambda: self.dns_fallback.upstream.silent_since,
             intervals_of=repository.IntervalArchive(self.store.path).of_account,
             removed_nodes=self.community.removed,
+            archive=self.archive,
             erasures=SharedErasures(self.reconciler, self.shared_registry, self.archive.devices),
             next_rules=NextRulesService(
                 self.reconciler,
@@ -548,6 +550,7 @@ class Node:
             graph=self.graph.now,
             summaries=self.graph.summaries,
             history=self.history,
+            gateways=self.gateways.admin,
             alerts=self.alerts,
             community=self.community,
             addresses=lambda: mesh_addresses(self.config.mesh.interfaces, self.config.mesh.port),
@@ -576,6 +579,7 @@ class Node:
             CommunityCommands(self.community, self.shared_registry),
             FileCommands(self.shared_files),
             LadderCommands(self.admin.cases),
+            GatewayCommands(self.gateways.admin),
             HistoryCommands(self.history),
             self.graph,
             MetricsCommands(self.admin, self.metrics.text),

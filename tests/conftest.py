@@ -23,6 +23,11 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         action="store_true",
         help="try a hundred examples of each property, not ten, and all variations of what is tested",
     )
+    parser.addoption(
+        "--other-browsers",
+        action="store_true",
+        help="join and issue also in Firefox and in WebKit, where they are",
+    )
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -44,6 +49,8 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
             item.add_marker(pytest.mark.skip(reason=browser_missing))
         if kernel_missing and item.get_closest_marker("kernel"):
             item.add_marker(pytest.mark.skip(reason=kernel_missing))
+        if item.get_closest_marker("other_browser") and not config.getoption("--other-browsers"):
+            item.add_marker(pytest.mark.skip(reason="in another browser; run with --other-browsers"))
         if item.get_closest_marker("slow") and not config.getoption("--slow"):
             item.add_marker(pytest.mark.skip(reason="takes more than ten seconds; run with --slow"))
         if item.get_closest_marker("thorough") and not config.getoption("--thorough"):

@@ -6,6 +6,7 @@ from node.accounting.ledger import ErasureNote
 from node.accounts.appearance import Appearance
 from node.accounts.cards import CardsVoid
 from node.accounts.device_bindings import Binding, Unbound
+from node.accounts.events import Event, EventGone, EventsErased
 from node.accounts.ladder_cases import LadderCaseGone
 from node.accounts.member_passphrases import PassphraseGone, PassphraseHash
 from node.accounts.notices import Notice, NoticeGone
@@ -23,6 +24,9 @@ __all__ = [
     "Binding",
     "CardsVoid",
     "Change",
+    "Event",
+    "EventGone",
+    "EventsErased",
     "Forgotten",
     "LadderCase",
     "LadderCaseGone",
@@ -62,6 +66,9 @@ Change = (
     | Appearance
     | RecordRow
     | RecordGone
+    | Event
+    | EventGone
+    | EventsErased
 )
 """One row to store or delete. Storing one twice has no further effect."""
 

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 
-from node.accounts.changes import Change
+from node.accounts.changes import Change, EventsErased
 from node.accounts.registry import AccountRegistry
 from node.accounts.vouchers import voucher_state
 from node.governance.ladder_case import LadderCase
@@ -80,7 +80,7 @@ def _time_text(wall_s: int) -> str:
 def erase(registry: AccountRegistry, account: AccountId, mac: MacAddress, at: Now) -> tuple[Change, ...]:
     """Delete the device with its name and sponsor request. If it was the account's last device on this node,
     also delete the account's objections to limits and rules, cases, passphrase, open device code and the bindings of
-    guests it sponsors, who then need another sponsor.
+    guests it sponsors, who then need another sponsor, and take it out of the events.
 
     Not deleted: the voucher's row, so that its code cannot be used again; card revocations; the member
     directory, which belongs to the community; and, for some hours, the counters of failed attempts.
@@ -94,6 +94,7 @@ def erase(registry: AccountRegistry, account: AccountId, mac: MacAddress, at: No
     rows += registry.rule_objections.forget_account(account)
     rows += registry.ladder_cases.forget(case.number for case in registry.ladder_cases.of(account))
     rows += registry.drop_passphrase(account)
+    rows += (EventsErased(account),)
     for guest in registry.bindings.introduced_by(account):
         rows += registry.bindings.unbind(guest.mac)
     return tuple(rows)

@@ -13,6 +13,7 @@ from node.accounts.cards import Card, CardsVoid, StepUp, next_serial, next_void,
 from node.accounts.changes import Change, Forgotten, StoredAccounts
 from node.accounts.codes import Code, Mistyped, read_code
 from node.accounts.device_bindings import Binding, Bindings, DeviceCodes, OpenCode, Unbound, clean_name
+from node.accounts.events import EventLog
 from node.accounts.ladder_cases import LadderCases
 from node.accounts.login_throttle import LoginThrottle
 from node.accounts.member_lookup import MemberLookup
@@ -57,7 +58,7 @@ class AccountRegistry:
     """The account stores, and the operations that involve more than one of them.
 
     What concerns one store is called there: `vouchers`, `bindings`, `sponsorship`, `device_codes`, `step_up`,
-    `objections`, `rule_objections`, `ladder_cases`, `notices`, `terms`, `login_throttle`.
+    `objections`, `rule_objections`, `ladder_cases`, `notices`, `events`, `terms`, `login_throttle`.
     """
 
     def __init__(
@@ -85,6 +86,7 @@ class AccountRegistry:
         self.rule_objections = RuleObjections()
         self.ladder_cases = LadderCases()
         self.notices = NoticeBoard()
+        self.events = EventLog(random)
         self.terms = TermsStore()
         self.appearance = NO_APPEARANCE
         """Of the community's pages and sheets."""

@@ -14,6 +14,7 @@ from node.accounts.account_list import (
     without,
 )
 from node.accounts.codes import RANDOM_BYTES, Code, make_code
+from node.accounts.events import Event
 from node.accounts.vouchers import (
     LEASE_MOVES_S,
     Batch,
@@ -52,7 +53,7 @@ class IssueResult:
 
     batch: Batch
     codes: tuple[Code, ...]
-    changes: tuple[Batch | SavedVoucher, ...]
+    changes: tuple[Batch | SavedVoucher | Event, ...]
 
 
 @dataclass(frozen=True, slots=True)

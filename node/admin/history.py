@@ -119,8 +119,12 @@ class HistoryViews:
         reader = await self._reader(request, last)
         if reader is None:
             return _no_series()
-        text = points_csv(reader.found.window, reader.zone)
-        return AdminDownload(f"{reader.name}.csv", io.BytesIO(text.encode()), "text/csv")
+        window, zone = reader.found.window, reader.zone
+
+        def write() -> io.BytesIO:
+            return io.BytesIO(points_csv(window, zone).encode())
+
+        return AdminDownload(f"{reader.name}.csv", write, "text/csv")
 
     async def _reader(self, request: AdminRequest, last: str) -> SeriesReader | None:
         return await reader_of(self._backend.history, request, request.query.get("series", LINE), last)

@@ -172,7 +172,7 @@ class NoticesViews:
 
     async def _take_down(self, request: AdminRequest) -> AdminResponse | AdminRedirect:
         number, replacing = number_in(request.fields, "number"), request.fields.get("replacing", "")
-        gone = await self._content.take_down(number, replacing)
+        gone = await self._content.take_down(number, replacing, by=request.signed)
         if gone is None:
             return _gone()
         if isinstance(gone, Finding):

@@ -74,7 +74,9 @@ class ObjectionsViews:
         status = 422
         text = form.text(name, ANSWER_CHARS_MAX, wanted=wanted)
         if not form.errors:
-            refused = await self._content.answer_objection(number, text, request.fields.get("replacing", ""))
+            refused = await self._content.answer_objection(
+                number, text, request.fields.get("replacing", ""), by=request.signed
+            )
             form.take((refused,) if refused else (), name)
             status = 409 if refused and refused.code == CONFLICT else status
         if form.errors:

@@ -217,7 +217,7 @@ class PeopleViews:
         lasts_s = int(form.choice("lasts", [value for value, _ in PAUSES], "0"))
         if not form.errors:
             lasts_ms = Milliseconds(1000 * lasts_s) if lasts_s else None
-            wrong = await self._people.block(account, mac, because, lasts_ms)
+            wrong = await self._people.block(account, mac, because, lasts_ms, by=request.signed)
             form.take((wrong,) if wrong else (), "because")
         if form.errors:
             return await self._person(request, account, form=form.view(), status=422)
@@ -232,7 +232,7 @@ class PeopleViews:
         account = request.fields.get("account", "")[:QUERY_CHARS_MAX]
         is_undo = request.fields.get("do") == "undo"
         change = self._people.take_back_extension if is_undo else self._people.extend
-        wrong = await change(account)
+        wrong = await change(account, by=request.signed)
         if wrong is not None:
             return refused(wrong)
         return await self._person(request, account, notice="taken back" if is_undo else "extended")
@@ -244,7 +244,7 @@ class PeopleViews:
         wanted = set(macs.split()[:DEVICES_MAX])
         for device in self._people.devices(AccountId(account[:QUERY_CHARS_MAX])):
             if device.state == "blocked" and device.mac in wanted and device.because == because:
-                await self._people.unblock(device.mac)
+                await self._people.unblock(device.mac, by=request.signed)
         return await self._person(request, account, notice="unblocked")
 
     async def _unblock(self, request: AdminRequest) -> AdminResponse | AdminRedirect:
@@ -256,7 +256,7 @@ class PeopleViews:
             return not_there(
                 gettext_lazy("No device was chosen."), gettext_lazy("Use the button next to the device.")
             )
-        wrong = await self._people.unblock(mac)
+        wrong = await self._people.unblock(mac, by=request.signed)
         if wrong is not None:
             return refused(wrong)
         account = request.fields.get("account", "")

@@ -111,8 +111,8 @@ class AdminDownload:
 
     name: str
     """In ASCII, without quotes."""
-    content: IO[bytes]
-    """Closed when it was sent."""
+    content: IO[bytes] | Callable[[], IO[bytes]]
+    """Closed when it was sent; what makes it is called in a thread."""
     media_type: str = "application/octet-stream"
 
 

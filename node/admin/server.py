@@ -15,7 +15,9 @@ from aiohttp.http_exceptions import HttpProcessingError
 from node.accounts.member_passphrases import PASSPHRASE_CHARS_MAX
 from node.admin.appearance import AppearanceViews
 from node.admin.backups import BackupsViews
+from node.admin.events import EventsViews
 from node.admin.file_sharing import FileSharingViews
+from node.admin.gateways import GatewaysViews
 from node.admin.history import HistoryViews
 from node.admin.ladders import LadderViews
 from node.admin.members import MembersViews
@@ -135,6 +137,7 @@ VIEWS = (
     NodesViews,
     NodeFormViews,
     NetworkViews,
+    GatewaysViews,
     HistoryViews,
     NoticesViews,
     ObjectionsViews,
@@ -145,6 +148,7 @@ VIEWS = (
     TermsViews,
     AppearanceViews,
     BackupsViews,
+    EventsViews,
     AccessViews,
 )
 
@@ -390,7 +394,8 @@ class AdminServer:
     async def _send(self, request: web.Request, answer: Answer) -> web.Response:
         if isinstance(answer, AdminDownload):
             headers = {"Content-Disposition": f'attachment; filename="{answer.name}"'}
-            return web.Response(body=answer.content, content_type=answer.media_type, headers=headers)
+            content = await asyncio.to_thread(answer.content) if callable(answer.content) else answer.content
+            return web.Response(body=content, content_type=answer.media_type, headers=headers)
         if isinstance(answer, AdminRedirect):
             if answer.signed_in is not None:
                 return self._with_session(request, answer.signed_in, answer.where)

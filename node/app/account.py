@@ -10,14 +10,17 @@ from node.accounts import personal_data
 from node.accounts.appearance import accent_style, logo_in
 from node.accounts.auth_result import Rejected
 from node.accounts.changes import Change
+from node.accounts.events import EVENTS_MAX, Event, EventFound
 from node.accounts.member_passphrases import hash_passphrase, is_fit
 from node.accounts.notices import Notice
 from node.accounts.objections import RULE_CHARS_MAX
 from node.accounts.personal_data import InventoryEntry
 from node.accounts.terms import TermsText
+from node.app.admin_events import OWN_EVENTS_MAX, EventArchive, events_about, moment_of
 from node.app.admission import AdmissionService, refusal
 from node.app.case_views import CaseView, CaseViews
 from node.app.daily_usage import DayUse, open_week
+from node.app.event_words import WHAT, by_text
 from node.app.next_rules import NextRulesService, NextRulesView
 from node.app.passphrase_queue import PassphraseQueue
 from node.app.shared_erasures import SharedErasures
@@ -74,12 +77,14 @@ class AccountService:
         intervals_of: Callable[
             [AccountId, int, int], Awaitable[Sequence[tuple[int, IntervalUsage]]]
         ] = _no_intervals,
+        archive: EventArchive | None = None,
         erasures: SharedErasures | None = None,
         removed_nodes: Callable[[], tuple[str, ...]] = tuple,
     ) -> None:
         """`new_salt` returns random bytes for one passphrase hash; `down_since` returns since when
         the uplink is down, or None; `intervals_of` an account's usage in intervals between two Unix times, oldest
-        first; `removed_nodes` the names of those that left the community."""
+        first; `archive` has the events; `removed_nodes` are the names of those that left the community."""
+        self._archive = archive
         self._reconciler, self._config, self._clock = reconciler, config, clock
         self._registry, self._policy = reconciler.registry, reconciler.effective_policy
         self._new_salt, self._kept, self._services = new_salt, kept, services
@@ -175,6 +180,25 @@ class AccountService:
             return ()
         ruleset, now = self._policy.active_ruleset.ruleset, self._reconciler.persistence.instant()
         return CaseViews(self._registry, ruleset, now, self._clock.civil().tzinfo, words).shown_to(account)
+
+    async def admin_acts(self, mac: MacAddress) -> tuple[EventFound, ...]:
+        """What admins did to the device's account, the newest first; none without a session."""
+        account = self._views.account_of(mac)
+        return () if account is None else await self._events_about(account, OWN_EVENTS_MAX)
+
+    async def _events_about(self, account: AccountId | None, limit: int) -> tuple[EventFound, ...]:
+        if self._archive is None or account is None:
+            return ()
+        return await events_about(self._archive, account, limit)
+
+    def moment_of(self, event: Event) -> datetime | None:
+        """When it was, in the node's time zone; None if the clock was unknown."""
+        return moment_of(event, self._clock.civil().tzinfo)
+
+    @property
+    def events_days(self) -> int:
+        """How long events are kept."""
+        return self._config.admin.events_days
 
     async def next_rules(self, mac: MacAddress | None, words: Translator, number: int = 0) -> NextRulesView:
         """Rules that wait, are on trial, or were stopped by objections, or the draft with this number; for a device with a
@@ -325,7 +349,20 @@ class AccountService:
             "bytes_by_day": await self._bytes_by_day(account),
             "bytes_by_interval": await self._bytes_by_interval(account),
             **personal_data.own_rows(self._registry, account, mac, reconciler.persistence.instant()),
+            "admin_acts": [
+                self._act_row(each.event) for each in await self._events_about(account, EVENTS_MAX)
+            ],
             "told": self.told(account, mac),
+        }
+
+    def _act_row(self, event: Event) -> Mapping[str, object]:
+        at = self.moment_of(event)
+        return {
+            "at": "" if at is None else at.isoformat(" ", "minutes"),
+            "by": by_text(event.by),
+            "act": WHAT[event.kind],
+            "about": event.about,
+            "reason": event.text,
         }
 
     async def erase(self, mac: MacAddress) -> None:

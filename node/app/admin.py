@@ -15,6 +15,8 @@ from node.app.admin_access import AdminAccessService
 from node.app.admin_backup import AdminBackupService
 from node.app.admin_community import AdminCommunityService
 from node.app.admin_content import AdminContentService
+from node.app.admin_events import AdminEventsService, EventArchive
+from node.app.admin_gateways import AdminGatewaysService
 from node.app.admin_history import AdminHistoryService, HistoryReader
 from node.app.admin_members import AdminMembersService
 from node.app.admin_people import AdminPeopleService
@@ -66,8 +68,8 @@ OPTIONS_MAX = 200
 """Of a menu."""
 
 
-class Archive(StateArchive, RuleLog, Protocol):
-    """The log of adoptions and node state in the database. Every method raises StorageTrouble while the data folder
+class Archive(StateArchive, RuleLog, EventArchive, Protocol):
+    """The log of adoptions, events and node state in the database. Every method raises StorageTrouble while the data folder
     cannot be used."""
 
     async def acknowledge_losses(self) -> None: ...
@@ -161,6 +163,7 @@ class AdminService:
         summaries: NodeSummaries | None = None,
         history: HistoryReader,
         alerts: AlertService,
+        gateways: AdminGatewaysService,
         fingerprint: Callable[[], str],
         read_intervals: ReadIntervals,
         community: CommunityService,
@@ -179,7 +182,7 @@ class AdminService:
             AdminHistoryService(history, config.admin),
             shared_files,
         )
-        self.alerts = alerts
+        self.alerts, self.gateways = alerts, gateways
         self.summaries = summaries or NodeSummaries()
         self.meanings = RuleMeanings(adoption.version_text)
         self._hashing, self._previewing, self._read_intervals = asyncio.Lock(), asyncio.Lock(), read_intervals
@@ -205,6 +208,7 @@ class AdminService:
         )
         self.content = AdminContentService(reconciler, config)
         self.cases = LadderCaseService(reconciler, clock)
+        self.events = AdminEventsService(reconciler, archive, clock, config.admin.events_days)
         self.backup = AdminBackupService(backups, clock, secrets.token_bytes)
         self.community = AdminCommunityService(
             community,

@@ -4,11 +4,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from node.accounts.appearance import Appearance, appearance_findings
+from node.accounts.events import Event, EventKind
 from node.accounts.notices import Notice, is_current, notice_findings
 from node.accounts.objections import ORIGIN_CHARS, Objection
 from node.accounts.terms import SAME_TERMS, Terms, TermsText
-from node.app.admin_sessions import Signed
+from node.app.admin_sessions import ADMIN, Signed
 from node.app.admin_vouchers import require_writable, store, unwritable
+from node.app.event_recorder import event_of
 from node.config import NodeConfig
 from node.config.settings import TERMS
 from node.control import active_ruleset
@@ -66,7 +68,7 @@ class AdminContentService:
             not_below=self._first_terms.version,
         )
         if isinstance(adopted, Terms):
-            await store(self._reconciler, (adopted,))
+            await store(self._reconciler, (adopted, self._event(signed, "terms-saved", adopted.version)))
         return adopted
 
     def appearance(self) -> Appearance:
@@ -87,7 +89,7 @@ class AdminContentService:
         if findings := appearance_findings(wanted):
             return findings
         self._registry.appearance = replace(wanted, by=signed.label)
-        await store(self._reconciler, (self._registry.appearance,))
+        await store(self._reconciler, (self._registry.appearance, self._event(signed, "appearance-changed")))
         return {}
 
     def notices(self) -> Sequence[Notice]:
@@ -121,10 +123,10 @@ class AdminContentService:
         put_up = self._registry.notices.put_up(replace(notice, by=signed.label))
         if not isinstance(put_up, Notice):
             return put_up
-        await store(self._reconciler, (put_up,))
+        await store(self._reconciler, (put_up, self._event(signed, "notice-saved", _title(put_up))))
         return ()
 
-    async def take_down(self, number: int, replacing: str) -> Notice | Finding | None:
+    async def take_down(self, number: int, replacing: str, *, by: Signed = ADMIN) -> Notice | Finding | None:
         """Deletes and returns the notice, so that it can be restored, if it still has the fingerprint `replacing`."""
         await require_writable(self._reconciler)
         notice = self._registry.notices.get(number)
@@ -132,7 +134,8 @@ class AdminContentService:
             return None
         if fingerprint(notice) != replacing:
             return _CHANGED
-        await store(self._reconciler, self._registry.notices.take_down(number))
+        gone = self._registry.notices.take_down(number)
+        await store(self._reconciler, (*gone, self._event(by, "notice-removed", _title(notice))))
         return notice
 
     @property
@@ -144,7 +147,9 @@ class AdminContentService:
         """Unanswered objections first, then the newest."""
         return self._registry.objections.all()
 
-    async def answer_objection(self, number: int, text: str, replacing: str) -> Finding | None:
+    async def answer_objection(
+        self, number: int, text: str, replacing: str, *, by: Signed = ADMIN
+    ) -> Finding | None:
         """Answers an objection if it still has the fingerprint `replacing`, so neither another person's objection nor
         another admin's answer is touched."""
         if (refused := await unwritable(self._reconciler)) is not None:
@@ -158,5 +163,14 @@ class AdminContentService:
         if not answered:
             message = gettext_lazy("This objection is gone: its author deleted it.")
             return Finding("contest", 0, message, gettext_lazy("answer another one"))
-        await store(self._reconciler, answered)
+        account = answered[0].account
+        event = event_of(self._reconciler, by, "objection-answered", account=account)
+        await store(self._reconciler, (*answered, event))
         return None
+
+    def _event(self, by: Signed, kind: EventKind, about: str = "") -> Event:
+        return event_of(self._reconciler, by, kind, about=about)
+
+
+def _title(notice: Notice) -> str:
+    return notice.texts[0].title if notice.texts else ""

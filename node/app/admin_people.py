@@ -6,10 +6,13 @@ from typing import Literal
 
 from node.accounts.codes import Code, read_code
 from node.accounts.device_bindings import Binding
+from node.accounts.events import AccountKind
 from node.accounts.objections import Objection
 from node.accounts.registry import AccountRegistry
 from node.accounts.vouchers import Voucher, VoucherView
+from node.app.admin_sessions import ADMIN, Signed
 from node.app.daily_usage import DayUse, week_of
+from node.app.event_recorder import event_of
 from node.characters import plain
 from node.control.reconciler import Reconciler
 from node.errors import Finding
@@ -201,7 +204,13 @@ class AdminPeopleService:
         ]
 
     async def block(
-        self, account: str, mac: MacAddress | None, because: str, lasts_ms: Milliseconds | None = None
+        self,
+        account: str,
+        mac: MacAddress | None,
+        because: str,
+        lasts_ms: Milliseconds | None = None,
+        *,
+        by: Signed = ADMIN,
     ) -> Finding | None:
         """Blocks a device, or all devices of the account, for so long (None: until it is unblocked); they are shown the
         reason."""
@@ -211,11 +220,18 @@ class AdminPeopleService:
             message = gettext_lazy("This account has no such device, or it is blocked already.")
             return Finding("block", 0, message, gettext_lazy("choose another"))
         until = None if lasts_ms is None else Monotonic(self._reconciler.persistence.instant().now + lasts_ms)
-        for each in sorted(wanted):
-            await self._reconciler.block(each, because, until)
+        first, *others = sorted(wanted)
+        kind: AccountKind = "blocked" if until is None else "paused"
+        self._note(by, kind, account, text=because, count=len(wanted))
+        await self._reconciler.block(first, because, until, *others)
         return None
 
-    async def extend(self, account: str) -> Finding | None:
+    def _note(self, by: Signed, kind: AccountKind, account: str, *, text: str = "", count: int = 1) -> None:
+        """The event is stored with the sessions that change next."""
+        event = event_of(self._reconciler, by, kind, account=account, text=text, count=count)
+        self._reconciler.persistence.pending.add((event,))
+
+    async def extend(self, account: str, *, by: Signed = ADMIN) -> Finding | None:
         """Gives each device of the account that is online a whole session from now on, if that is longer."""
         name, now = AccountId(account), self._reconciler.persistence.instant().now
         ends = self._reconciler.effective_policy.session_end(name, self._reconciler.allowance(name), now)
@@ -228,13 +244,14 @@ class AdminPeopleService:
         self._extended.pop(name, None)
         while len(self._extended) >= UNDONE_MAX:
             self._extended.pop(next(iter(self._extended)))
+        self._note(by, "extended", account, count=len(before))
         for mac in before:
             await self._reconciler.grant(mac, Milliseconds(ends - now))
         after = self._extendable(name)
         self._extended[name] = {mac: (end, after.get(mac)) for mac, end in before.items()}
         return None
 
-    async def take_back_extension(self, account: str) -> Finding | None:
+    async def take_back_extension(self, account: str, *, by: Signed = ADMIN) -> Finding | None:
         """Sessions that `extend` made longer end when they would have ended, except those that changed since: another
         account, a voucher, or a session that its person began later."""
         name, now = AccountId(account), self._reconciler.persistence.instant().now
@@ -247,6 +264,7 @@ class AdminPeopleService:
         if not ends:
             message = gettext_lazy("This can no longer be taken back.")
             return Finding("extend", 0, message, gettext_lazy("look at the account again"))
+        self._note(by, "extension-undone", account, count=len(ends))
         for mac, end in ends.items():
             await self._reconciler.grant(mac, Milliseconds(max(0, end - now)))
         return None
@@ -262,10 +280,11 @@ class AdminPeopleService:
             if isinstance(state, session_state.Authorized) and state.until is not None
         }
 
-    async def unblock(self, mac: MacAddress) -> Finding | None:
+    async def unblock(self, mac: MacAddress, *, by: Signed = ADMIN) -> Finding | None:
         if not isinstance(self._session_table.state(mac), session_state.Blocked):
             message = gettext_lazy("This device is not blocked.")
             return Finding("unblock", 0, message, gettext_lazy("look at the list again"))
+        self._note(by, "unblocked", self._reconciler.account_of(mac))
         await self._reconciler.unblock(mac)
         return None
 

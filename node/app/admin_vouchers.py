@@ -1,10 +1,11 @@
 """Application service of the admin pages for vouchers."""
 
 from collections.abc import Awaitable, Callable, Container, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from node.accounts.changes import Change
 from node.accounts.codes import Code, read_code, shown
+from node.accounts.events import EventKind
 from node.accounts.voucher_store import GeneratedVoucher
 from node.accounts.voucher_store import IssueResult as Fresh
 from node.accounts.vouchers import (
@@ -17,6 +18,7 @@ from node.accounts.vouchers import (
 )
 from node.app.admin_access import AdminSession
 from node.app.admin_sessions import Signed
+from node.app.event_recorder import event_of
 from node.app.idempotency import RANDOM_BYTES, IdempotencyKeys
 from node.app.issuer_grants import beyond, span_text
 from node.control.reconciler import Reconciler
@@ -229,6 +231,10 @@ class AdminVouchersService:
             return findings  # others issued in the same name while these were generated
         fresh = self._vouchers.issue(wish, count, at.today, generated)
         if not isinstance(fresh, tuple):
+            issued = event_of(
+                self._reconciler, signed, "vouchers-issued", about=str(fresh.batch.number), count=count
+            )
+            fresh = replace(fresh, changes=(*fresh.changes, issued))
             self._idempotency.keep(cookie, idempotency_key, fresh, at.now)
         return fresh
 
@@ -277,7 +283,10 @@ class AdminVouchersService:
         now = self._reconciler.persistence.instant().now
         turn = self._vouchers.restore_batch if back else self._vouchers.revoke_batch
         turned = turn(number, now)
-        await store(self._reconciler, turned.changes)
+        if turned.changes:
+            kind: EventKind = "batch-restored" if back else "batch-revoked"
+            event = event_of(self._reconciler, signed, kind, about=str(number), count=max(1, turned.count))
+            await store(self._reconciler, (*turned.changes, event))
         return turned.count
 
     def find(self, signed: Signed, typed: str) -> VoucherView | Finding:
@@ -292,7 +301,11 @@ class AdminVouchersService:
             return voucher
         now, ours = self._reconciler.persistence.instant().now, self._vouchers
         names = [voucher.fingerprint]
-        await store(self._reconciler, ours.restore(names, now) if back else ours.revoke(names, now).changes)
+        changes = ours.restore(names, now) if back else ours.revoke(names, now).changes
+        if changes:
+            kind: EventKind = "voucher-restored" if back else "voucher-revoked"
+            event = event_of(self._reconciler, signed, kind, account=voucher.account)
+            await store(self._reconciler, (*changes, event))
         return None
 
     def groups(self) -> tuple[str, ...]:

@@ -8,10 +8,12 @@ from dataclasses import dataclass
 
 from node.accounting.ledger import Ledger
 from node.accounting.periods import SlidingDays, last_days, period_name
+from node.accounts.events import Event
 from node.accounts.ladder_cases import CASES_MAX, REASON_CHARS_MAX
 from node.accounts.objections import ANSWER_CHARS_MAX
 from node.app.admin_vouchers import store, unwritable
 from node.app.case_views import CaseView, CaseViews, case_key
+from node.app.event_recorder import event_of
 from node.characters import hidden_character
 from node.control.ports import Clock
 from node.control.reconciler import Reconciler
@@ -140,7 +142,8 @@ class LadderCaseService:
         now = self._reconciler.persistence.instant()
         case = self._cases.put(open_case(self._cases.next_number, opened, now))
         log.info("case %d: step %d of the ladder %s, opened by %s", case.number, case.step, case.ladder, by)
-        await store(self._reconciler, (case,))
+        event = event_of(self._reconciler, by, "case-opened", account=account, about=case.ladder, text=reason)
+        await store(self._reconciler, (case, event))
         return case
 
     async def lift(self, by: str, number: int, key: str = "") -> LadderCase | Finding:
@@ -155,7 +158,9 @@ class LadderCaseService:
         if case.ending:
             message = gettext_lazy("This case has ended already.")
             return Finding("ladder", 0, message, gettext_lazy("look at the list again"))
-        await self._ended(self._cases.handle(case, Lifted(by), self._reconciler.persistence.instant()), by)
+        event = event_of(self._reconciler, by, "case-lifted", account=case.account, about=case.ladder)
+        ended = self._cases.handle(case, Lifted(by), self._reconciler.persistence.instant())
+        await self._ended(ended, by, event)
         return self._cases.get(number) or case
 
     async def answer(self, by: str, number: int, text: str, key: str = "") -> LadderCase | Finding:
@@ -175,8 +180,9 @@ class LadderCaseService:
             message = gettext_lazy("This objection is gone: its author deleted it.")
             return Finding("ladder", 0, message, gettext_lazy("lift the case, or wait until it is lifted"))
         rows = self._registry.answer_objection(objection.number, text, self._reconciler.persistence.instant())
+        event = event_of(self._reconciler, by, "case-answered", account=case.account, about=case.ladder)
         log.info("case %d: the objection is answered by %s", number, by)
-        await store(self._reconciler, rows)
+        await store(self._reconciler, (*rows, event))
         return self._cases.get(number) or case
 
     # --- the clock ---------------------------------------------------------------------
@@ -201,11 +207,11 @@ class LadderCaseService:
 
     # --- internal ----------------------------------------------------------------------
 
-    async def _ended(self, cases: Sequence[LadderCase], by: str) -> None:
+    async def _ended(self, cases: Sequence[LadderCase], by: str, *events: Event) -> None:
         for case in cases:
             log.info("case %d: ended (%s) by %s", case.number, case.ending, by)
         if cases:
-            await store(self._reconciler, cases)
+            await store(self._reconciler, (*cases, *events))
 
     def _views(self, words: Translator) -> CaseViews:
         ruleset = self._reconciler.active_ruleset.ruleset

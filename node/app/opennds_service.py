@@ -38,6 +38,9 @@ LET_IN_MS = Milliseconds(20_000)
 RETURNS_MAX, RETURNS_MS = 2, Milliseconds(60_000)
 """A browser is sent to the router by itself so often; then it waits for a tap, in case the router refuses it."""
 
+NO_KEY = FasKey("")
+"""For plain queries, which need none."""
+
 FasState = Literal["join", "go", "wait", "online", "blocked", "not-ready"]
 """``join``: the person chooses how; ``go``: the browser goes to the router; ``wait``: the router will fetch it;
 ``online``: the router has let it in."""
@@ -192,6 +195,12 @@ class OpenNdsService:
         return limits, is_slowed
 
     # --- the router -------------------------------------------------------------------------
+
+    def ask(self, query: str, address: str) -> None:
+        """A router without a gateway here sent a person. Only a plain query says what it calls itself; it is no proof."""
+        visit = read_query(query, NO_KEY, 1)
+        if visit is not None and is_called(visit.request.gateway_name):
+            self._people.registry.ask("opennds", visit.request.gateway_name, address)
 
     async def heard(self, gateway: Gateway, address: str, client: FasClient | None = None) -> None:
         """The router spoke, or sent a person. What it calls itself is taken from an encrypted query, or when nothing was

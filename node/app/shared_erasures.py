@@ -3,7 +3,7 @@
 from collections.abc import Awaitable, Callable, Iterable
 
 from node.accounts import passphrase_records
-from node.accounts.changes import Change
+from node.accounts.changes import Change, EventsErased
 from node.accounts.device_names import DeviceNames
 from node.accounts.erasure_records import (
     DEVICE_KIND,
@@ -69,9 +69,8 @@ class SharedErasures:
         account, day = AccountId(record.key), self._day(record)
         if not day or self._persistence.erased.is_known(account, day):
             return
-        self._persistence.pending.add(
-            erase_until(self._registry, account, day, passphrase_day=self._passphrase_day(account))
-        )
+        rows = erase_until(self._registry, account, day, passphrase_day=self._passphrase_day(account))
+        self._persistence.pending.add((*rows, EventsErased(account, day)))
         self._persistence.erase(None, account, day)
         self.on_erased()
 

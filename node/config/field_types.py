@@ -17,6 +17,7 @@ TEXT_CHARS_MAX = 2_000
 PATH_CHARS_MAX = 200
 LIST_ITEMS_MAX = 5_000
 FLOWS_MIN, FLOWS_MAX = 128, 65_536
+EVENTS_DAYS_MIN, EVENTS_DAYS_MAX = 7, 400
 """Fewer break ordinary web pages, and the limit is reached slightly early."""
 MTU_MIN, MTU_MAX = 1_280, 9_216
 """The minimum link MTU of IPv6 (RFC 8200 section 5), and the largest Ethernet frames."""
@@ -260,6 +261,14 @@ def _flows(value: object) -> int:
     return value
 
 
+def _event_days(value: object) -> int:
+    if not isinstance(value, int) or isinstance(value, bool):
+        raise ValueError("a number of days is a whole number without quotation marks")
+    if not EVENTS_DAYS_MIN <= value <= EVENTS_DAYS_MAX:
+        raise ValueError(f"{value} days: events can be kept from {EVENTS_DAYS_MIN} to {EVENTS_DAYS_MAX} days")
+    return value
+
+
 def one_of(*choices: str) -> FieldType:
     """A type with a fixed set of words."""
 
@@ -286,6 +295,7 @@ PORT = FieldType("a port", _port)
 HOST_OR_NONE = FieldType('a DNS name or an address, or "none"', _host_or_none)
 LISTEN = FieldType('an address with a port, or "none"', _listen)
 FLOWS = FieldType("a number of connections", _flows)
+EVENT_DAYS = FieldType("a number of days", _event_days)
 MTU = FieldType("a size in bytes", _mtu)
 FLAG = FieldType("true or false", _flag)
 DURATION = FieldType("a duration", _duration)

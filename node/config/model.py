@@ -125,6 +125,8 @@ class AdminSection:
     https_port: int
     open_plots: bool
     """Whether pictures of the node's history need no sign-in."""
+    events_days: int
+    """How long events are kept."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,6 +12,7 @@ from node.config.field_types import (
     DOMAIN,
     DURATION,
     DURATION_OR_NEVER,
+    EVENT_DAYS,
     FLAG,
     FLOWS,
     HOST_OR_NONE,
@@ -379,6 +380,14 @@ SETTINGS: tuple[Setting, ...] = (
         "true: pictures of the node's history, such as /history/plot.svg?series=line_down&last=30d, need no sign-in, for a "
         "notice board or another system: of the line, the lifelines and the links to other nodes, and not of how many "
         "people are online. At a node of one household the use of the line tells when somebody is at home.",
+    ),
+    may(
+        "admin",
+        "events_days",
+        EVENT_DAYS,
+        "90",
+        'For how many days the node keeps what admins did and when, shown on the page "Events": from 7 to 400. The last '
+        "20,000 events at most.",
     ),
     *ALERT_SETTINGS,
     may(

@@ -118,11 +118,7 @@ class Reconciler:
             troubles=self.troubles,
         )
         self.uplink_rate_control = UplinkRateControl(
-            kernel,
-            clock,
-            prober,
-            policy=self.effective_policy,
-            resync=self._plan_applier.resync,
+            kernel, clock, prober, policy=self.effective_policy, resync=self._plan_applier.resync
         )
         self._applying, self._reading = KernelThread("kernel-apply"), KernelThread("kernel-read")
         self._keep, self._hurry, self.lag = asyncio.Event(), asyncio.Event(), EventLoopLag()
@@ -214,10 +210,13 @@ class Reconciler:
         return None
 
     async def leave(self, mac: MacAddress) -> None:
-        await self._end(mac, session_state.LoggedOff())
+        await self._end((mac,), session_state.LoggedOff())
 
-    async def block(self, mac: MacAddress, because: str, until: Monotonic | None = None) -> None:
-        await self._end(mac, session_state.BlockedByAdmin(because, until))
+    async def block(
+        self, mac: MacAddress, because: str, until: Monotonic | None = None, *more: MacAddress
+    ) -> None:
+        """`more`: devices that are blocked in the same transaction."""
+        await self._end((mac, *more), session_state.BlockedByAdmin(because, until))
 
     async def grant(self, mac: MacAddress, lasts_ms: Milliseconds) -> None:
         """An authorized device has a session of so long from now on, on the terms that it accepted."""
@@ -227,7 +226,7 @@ class Reconciler:
             await self._after_change((mac,))
 
     async def unblock(self, mac: MacAddress) -> None:
-        await self._end(mac, session_state.Unblocked())
+        await self._end((mac,), session_state.Unblocked())
 
     async def remember(self, changes: Iterable[Change]) -> None:
         """Stores registry changes; while the data folder cannot be written they are queued. Devices that belong to
@@ -584,12 +583,14 @@ class Reconciler:
 
     # --- changes -------------------------------------------------------------------------
 
-    async def _end(self, mac: MacAddress, event: session_state.Event) -> None:
-        if self.session_table.handle(mac, event, self._clock.monotonic()):
-            # Its last bytes may be stored meanwhile, and the entry be gone.
-            account = self.session_table.session_entries[mac].account
-            await self._after_change((mac,))
-            self._publish_event({"event": "stopped", "mac": mac, "account": account})
+    async def _end(self, macs: tuple[MacAddress, ...], event: session_state.Event) -> None:
+        now, entries = self._clock.monotonic(), self.session_table.session_entries
+        if ended := [mac for mac in macs if self.session_table.handle(mac, event, now)]:
+            # Their last bytes may be stored meanwhile, and the entries be gone.
+            stopped = [{"event": "stopped", "mac": mac, "account": entries[mac].account} for mac in ended]
+            await self._after_change(ended)
+            for each in stopped:
+                self._publish_event(each)
 
     async def _after_change(self, macs: Iterable[MacAddress]) -> None:
         """Returns when the change is stored and applied to the kernel."""

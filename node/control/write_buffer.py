@@ -15,6 +15,9 @@ from node.accounts.changes import (
     Binding,
     CardsVoid,
     Change,
+    Event,
+    EventGone,
+    EventsErased,
     LadderCase,
     LadderCaseGone,
     Notice,
@@ -198,7 +201,10 @@ class UnsavedChanges:
     def add(self, changes: Iterable[Change]) -> None:
         for change in changes:
             for each in (*self.further(change), change):
-                self._rows[row_of(each)] = each
+                row = row_of(each)
+                if isinstance(each, EventsErased):  # it comes after what it erases
+                    self._rows.pop(row, None)
+                self._rows[row] = each
 
     def holds(self, changes: Iterable[Change]) -> bool:
         """Whether any row of these is not yet stored."""
@@ -211,7 +217,9 @@ class UnsavedChanges:
 
     def give_back(self, taken: Iterable[Change]) -> None:
         """Queues these changes again; rows that changed meanwhile keep the newer change."""
-        self._rows = {**{row_of(change): change for change in taken}, **self._rows}
+        before = {row_of(change): change for change in taken}
+        again = {row for row, change in self._rows.items() if isinstance(change, EventsErased)}
+        self._rows = {**{row: before[row] for row in before if row not in again}, **self._rows}
 
 
 def row_of(change: Change) -> tuple[str, Hashable]:
@@ -231,6 +239,10 @@ def row_of(change: Change) -> tuple[str, Hashable]:
             return "appearance", APPEARANCE_ROW
         case RecordRow(kind, key) | RecordGone(kind, key):
             return "registry record", (kind, key)
+        case Event(key) | EventGone(key):
+            return "event", key
+        case EventsErased(account, until):
+            return "events of", (account, until)
         case _:
             return _row_of_account(change)
 

@@ -13,6 +13,9 @@ from node.accounts.appearance import APPEARANCE_ROW, Appearance, WelcomeText
 from node.accounts.changes import (
     CardsVoid,
     Change,
+    Event,
+    EventGone,
+    EventsErased,
     Forgotten,
     LadderCase,
     LadderCaseGone,
@@ -29,10 +32,12 @@ from node.accounts.changes import (
     Unbound,
 )
 from node.accounts.device_bindings import Binding
+from node.accounts.events import EVENTS_DAYS
 from node.accounts.notices import Notice, NoticeText
 from node.accounts.objections import Objection
 from node.accounts.terms import Terms, TermsText
 from node.accounts.vouchers import Batch, Voucher
+from node.storage import event_tables
 from node.storage.tables import storable
 from node.units import AccountId, MacAddress, Milliseconds, Monotonic, NodeId
 
@@ -85,13 +90,17 @@ def erased_texts(db: Connection, changes: Iterable[Change]) -> tuple[str, ...]:
                 found += db.execute(text, [account, version])
             case LadderCaseGone(number):
                 found += db.execute("SELECT reason FROM ladder_cases WHERE number = ?", [number])
+            case EventsErased():
+                found += event_tables.texts_of(db, change)
     return tuple(text for (text,) in found if text)
 
 
-def forget_before(db: Connection, *, ended: str, used: str, today: str) -> Forgotten:
+def forget_before(
+    db: Connection, *, ended: str, used: str, today: str, events_days: int = EVENTS_DAYS
+) -> Forgotten:
     """Retention. Delete rows that ended before the day `ended`, and rows last used, issued or answered before
     the day `used`, except bindings of devices with a current session. Batches that were issued while the date was not known,
-    or was wrong, count from `today`."""
+    or was wrong, count from `today`. `events_days`: how long events are kept."""
 
     def gone(statement: str) -> tuple[Any, ...]:
         return tuple(row[0] for row in db.execute(statement, {"ended": ended, "used": used}))
@@ -125,6 +134,7 @@ def forget_before(db: Connection, *, ended: str, used: str, today: str) -> Forgo
     )
     objections = gone("DELETE FROM contests WHERE answer != '' AND answered_day < :used RETURNING number")
     notices = gone("DELETE FROM notices WHERE last_day != '' AND last_day < :ended RETURNING number")
+    event_tables.forget_events(db, today, events_days)
     cases = gone(
         "DELETE FROM ladder_cases WHERE ending != '' AND ended_s < unixepoch(:used) RETURNING number"
     )
@@ -179,6 +189,8 @@ def _statement(change: Change) -> tuple[str, list[Any]]:
             return "DELETE FROM notices WHERE number = ?", [number]
         case RecordGone(kind, key):
             return "DELETE FROM registry_records WHERE kind = ? AND key = ?", [kind, key]
+        case Event() | EventGone() | EventsErased():
+            return event_tables.statement(change)
         case _:
             return put(*row(change))
 

@@ -1,11 +1,11 @@
 """Changes that must survive the loss of the database: how they are written to the journal and applied again.
 
-A change is ``["put", table, values]``, ``["gone", table, key, more of the key]``, ``["removed", values of a session]``,
-``["pardoned", device]`` or ``["erased", device, account, until_day]``. Credentials are stored as in the
-database: as fingerprints and hashes. A device that was erased or left an account is stored as a keyed hash.
-Names of devices, texts of objections and reasons of cases are not in the journal, only in the copy, so that they need to be
-erased in one place only. Of registry records only those without a value are in it, which say that a passphrase or an
-objection is gone: the others are made again from the registry, or said by other nodes.
+A change is ``["put", table, values]``, ``["gone", table, key, more of the key]``, ``["gone", "events of", account, day]``,
+``["removed", values of a session]``, ``["pardoned", device]`` or ``["erased", device, account, until_day]``. Credentials
+are stored as in the database: as fingerprints and hashes. A device that was erased or left an account is stored as a keyed
+hash. Names of devices, texts of objections, and reasons of cases and events are not in the journal, only in the
+copy, so that they need to be erased in one place only. Of registry records only those without a value are in it, which say
+that a passphrase or an objection is gone: the others are made again from the registry, or said by other nodes.
 """
 
 import hmac
@@ -17,6 +17,9 @@ from typing import Any
 
 from node.accounts.changes import Change as RegistryChange
 from node.accounts.changes import (
+    Event,
+    EventGone,
+    EventsErased,
     LadderCase,
     LadderCaseGone,
     NoticeGone,
@@ -32,7 +35,7 @@ from node.accounts.changes import (
 )
 from node.accounts.device_bindings import Binding
 from node.sessions.stored import SavedSession
-from node.storage import account_tables, session_tables, usage_tables
+from node.storage import account_tables, event_tables, session_tables, usage_tables
 from node.storage.journal import Change, Entry
 from node.storage.tables import storable
 from node.units import AccountId, MacAddress
@@ -63,6 +66,7 @@ _GONE = {
     "ladder_cases": ("number",),
     "notices": ("number",),
     "bindings": ("mac",),
+    "events": ("key",),
 }
 """Columns of the primary key. Before there were drafts an account had one objection, which is gone without its version."""
 
@@ -90,6 +94,8 @@ def _of_registry(db: Connection, change: RegistryChange, devices: HashedDevices)
             return _gone(change)
         case LadderCase():
             return _put_row(replace(change, reason=""))
+        case Event() | EventGone() | EventsErased():
+            return _of_event(change)
         case RecordRow(text=text):
             return _put_row(change) if text == ENDED else None
         case Objection() | RecordGone():
@@ -102,6 +108,16 @@ def _of_registry(db: Connection, change: RegistryChange, devices: HashedDevices)
             return ["put", "bindings", [mac, account, way, day, "", introduced_by]]
         case _:
             return _put_row(change)
+
+
+def _of_event(change: Event | EventGone | EventsErased) -> Change:
+    match change:
+        case Event():
+            return ["put", "events", event_tables.event_row(replace(change, text=""))]
+        case EventGone(key):
+            return ["gone", "events", key]
+        case EventsErased(account, until):
+            return ["gone", "events of", account, until]
 
 
 def _put_row(change: account_tables.Row) -> Change:
@@ -176,6 +192,10 @@ def row_key(change: Change, devices: HashedDevices) -> Hashable:
             version,
         ]:
             return "rule_objections", account, version
+        case ["put", "events", values]:
+            return "events of", values[event_tables.ACCOUNT_AT] or values[0]
+        case ["gone", "events of", account, _]:
+            return "events of", account
         case ["put", "registry_records", [kind, key, *_]]:
             return "registry_records", kind, key
         case ["put", name, [key, *_]] | ["gone", name, key]:
@@ -227,14 +247,14 @@ def _apply(db: Connection, change: Change, known: _KnownDevices) -> None:
         case ["put", "bindings", values]:
             known.add(values[0])
             _put_binding(db, values)
-        case ["put", ("rule_objections" | "ladder_cases") as name, values]:
+        case ["put", ("rule_objections" | "ladder_cases" | "events") as name, values]:
             _PUT_WITHOUT_TEXT[name](db, values)
         case ["put", name, values]:
             _put(db, name, values)
         case ["gone", "bindings", device]:
             _with_device(known, device, lambda mac: db.execute("DELETE FROM bindings WHERE mac = ?", [mac]))
         case ["gone", name, *keys]:
-            db.execute(f"DELETE FROM {name} WHERE {_where(name, len(keys))}", keys)  # noqa: S608
+            _delete(db, name, keys)
         case ["removed", values]:
             known.add(values[0])
             _put(db, "sessions", values)
@@ -247,6 +267,13 @@ def _apply(db: Connection, change: Change, known: _KnownDevices) -> None:
                 usage_tables.erase(db, AccountId(account), until_day)
         case _:
             raise ValueError(f"no such change: {change[0]}")
+
+
+def _delete(db: Connection, name: str, keys: list[Any]) -> None:
+    if name == "events of":
+        db.execute("DELETE FROM events WHERE account = ? AND day <= ?", keys)
+    else:
+        db.execute(f"DELETE FROM {name} WHERE {_where(name, len(keys))}", keys)  # noqa: S608
 
 
 def _where(name: str, keys: int) -> str:
@@ -300,8 +327,14 @@ def _put_ladder_case(db: Connection, values: list[Any]) -> None:
     _put(db, "ladder_cases", values)
 
 
+def _put_event(db: Connection, values: list[Any]) -> None:
+    """Keep the reason, which is not in the journal."""
+    db.execute(*event_tables.put_statement(values))
+
+
 _PUT_WITHOUT_TEXT: dict[str, Callable[[Connection, list[Any]], None]] = {
     "rule_objections": _put_rule_objection,
     "ladder_cases": _put_ladder_case,
+    "events": _put_event,
 }
 _CASE_COLUMNS = account_tables.LADDER_CASE.split(", ")

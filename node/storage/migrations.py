@@ -112,6 +112,14 @@ INVENTORY = (
         N_("13 months after the end"),
     ),
     InventoryEntry(
+        "events",
+        N_(
+            "What admins did and when: for example which account was blocked, by which admin and why, and which vouchers "
+            "were issued. Also who signed in to the admins’ pages, and how often somebody failed to."
+        ),
+        N_("90 days, or as many as the node’s settings say, 400 at most; what you erase is no longer in it"),
+    ),
+    InventoryEntry(
         "registry_records",
         N_(
             "What the nodes of this community tell each other about accounts, so that all treat them alike: for example "
@@ -359,6 +367,13 @@ def _fourteenth(db: Connection) -> None:
     )
 
 
+def _fifteenth(db: Connection) -> None:
+    """Events: who did what, and when."""
+    texts = dict.fromkeys(("day", "by", "kind", "account", "about", "text"), str)
+    columns = {"key": str, "at_s": int, **texts, "count": int}
+    _create(db, "events", "key", columns)
+
+
 def _create(
     db: Connection,
     name: str,
@@ -390,6 +405,7 @@ MIGRATIONS: tuple[Callable[[Connection], None], ...] = (
     _twelfth,
     _thirteenth,
     _fourteenth,
+    _fifteenth,
 )
 """In order; user_version is the number applied. Each runs in one transaction."""
 

@@ -15,12 +15,13 @@ from node.accounting.intervals import AccountUsage, IntervalUsage
 from node.accounting.ledger import BOOKED_DAY, Booking, UsageBucket, UsageKey
 from node.accounting.meter import Tally
 from node.accounts.changes import Change, Forgotten
+from node.accounts.events import EVENTS_DAYS, Event, EventFound, EventQuery
 from node.control.ports import StoredState
 from node.errors import StorageTrouble
 from node.governance.adoption import AdoptionRecord, LogCheck, sealed
 from node.governance.rule_history import RuleHistory, is_full, removable
 from node.sessions.stored import SavedSession
-from node.storage import account_tables, durable_changes, session_tables, usage_tables
+from node.storage import account_tables, durable_changes, event_tables, session_tables, usage_tables
 from node.storage.copies import open_to_read
 from node.storage.database import ReadOnly, Store
 from node.storage.durable_changes import HashedDevices
@@ -43,9 +44,10 @@ STORE_S = 3600.0
 class StoredRepository:
     """Implements `node.control.ports.Repository`."""
 
-    def __init__(self, store: Store, tally: Path | None = None) -> None:
+    def __init__(self, store: Store, tally: Path | None = None, events_days: int = EVENTS_DAYS) -> None:
         """`tally` is the tally file, in a folder that is cleared at boot like the kernel's counters; None
-        puts it next to the database."""
+        puts it next to the database. `events_days`: how long events are kept."""
+        self._events_days = events_days
         self._store, self._tally = store, TallyFile(tally or store.path.with_name("bookings"))
         self._merged_at: float | None = None
         """Monotonic seconds of the last time that bookings were put into the table of usage."""
@@ -135,7 +137,9 @@ class StoredRepository:
     ) -> Forgotten:
         def work(db: Connection) -> Forgotten:
             usage_tables.date_unknown_days(db, today)
-            forgotten = account_tables.forget_before(db, ended=ended_before, used=used_before, today=today)
+            forgotten = account_tables.forget_before(
+                db, ended=ended_before, used=used_before, today=today, events_days=self._events_days
+            )
             session_tables.forget_ended_before(db, ended_before)
             usage_tables.forget_before(db, used_before)
             forget_intervals(db, intervals)
@@ -181,10 +185,30 @@ class StoredArchive:
             )
         return ()
 
-    async def append(self, record: AdoptionRecord) -> AdoptionRecord:
-        """Appends to the log of adoptions; it is on the disk when this returns. Returns the record as it stands there. A
-        full log loses its oldest records."""
-        return await self._store.run(lambda db: append_record(db, record))
+    async def append(self, record: AdoptionRecord, events: Iterable[Event] = ()) -> AdoptionRecord:
+        """Appends to the log of adoptions, with its events in the same transaction; it is on the disk when this returns.
+        Returns the record as it stands there. A full log loses its oldest records."""
+        kept = tuple(events)
+
+        def work(db: Connection) -> AdoptionRecord:
+            account_tables.save_changes(db, kept)
+            return append_record(db, record)
+
+        return await self._store.run(work, lambda db, devices: durable_changes.of_registry(db, kept, devices))
+
+    async def events(self, query: EventQuery) -> tuple[EventFound, ...]:
+        """The newest first. Read on a connection of its own: a search takes longer than other reads."""
+        return await asyncio.to_thread(self._events, query)
+
+    def _events(self, query: EventQuery) -> tuple[EventFound, ...]:
+        try:
+            with closing(open_to_read(self._store.path)) as db:
+                return event_tables.find_events(db, query)
+        except UNREADABLE as error:
+            raise StorageTrouble(
+                f"the database {self._store.path} cannot be read: {error}",
+                "make the data folder readable; the node tries again by itself",
+            ) from error
 
     async def history(self) -> tuple[RuleHistory, int]:
         """What the log says, and the number of its first damaged record; 0 if it is whole."""
@@ -208,8 +232,14 @@ class StoredArchive:
     async def acknowledge_losses(self) -> None:
         await self._store.acknowledge()
 
-    async def save_state(self, name: str, value: str) -> None:
-        await self._store.run(lambda db: usage_tables.save_facts(db, [(name, value)]))
+    async def save_state(self, name: str, value: str, events: Iterable[Event] = ()) -> None:
+        kept = tuple(events)
+
+        def work(db: Connection) -> None:
+            account_tables.save_changes(db, kept)
+            usage_tables.save_facts(db, [(name, value)])
+
+        await self._store.run(work, lambda db, devices: durable_changes.of_registry(db, kept, devices))
 
 
 class IntervalArchive:

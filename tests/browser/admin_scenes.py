@@ -17,7 +17,9 @@ from node.accounting.periods import last_days
 from node.accounts.account_list import account_list, account_of_short
 from node.accounts.vouchers import Batch
 from node.alerts.readings import AlertReadings
+from node.config import ListenAddress
 from node.enforcement.plan import TableUse
+from node.gateways.gateway import Gateway
 from node.governance.ladder_case import LadderCase
 from node.identity import own_node_id
 from node.units import NO_USAGE, AccountId, Bytes, MacAddress, Milliseconds, Usage
@@ -201,6 +203,22 @@ def open_with_nodes() -> AbstractAsyncContextManager[int]:
         await found_community(app)
         name_links(app)
         app.node.key_copies = ("Two machines use the key of hills: give one of them a key of its own.",)
+
+    return _served(fill)
+
+
+def open_with_gateways() -> AbstractAsyncContextManager[int]:
+    """The admin server of a node with gateways in each state."""
+
+    async def fill(app: UseCases) -> None:
+        app.node.configure("gateways", listen=ListenAddress("0.0.0.0", 2080), host="vall.example.org")
+        registry = app.gateways.registry
+        bakery = Gateway("0a1b2c3d", "wifidog", "accepted", "the bakery", "001217DA42D2", "10.1.2.3")
+        school = Gateway("1a1b2c3d", "apfree", "accepted", "the school", "", "")
+        refused = Gateway("2a1b2c3d", "wifidog", "refused", "", "00FFFFFFFFFF", "203.0.113.9")
+        registry._take({each.id: each for each in (bakery, school, refused)})
+        await registry.spoke(bakery, "wifidog", bakery.called, bakery.address)
+        registry.ask("wifidog", "00AABBCCDDEE", "10.1.2.7")
 
     return _served(fill)
 
@@ -589,6 +607,10 @@ ADMIN_SCENES = (
     _admin("an account whose device walks", "person", "/people/account?id=ana", server=open_with_walkers),
     _admin("one account taken off", "person", "/people/account?id=ana", before=_BLOCKED),
     _admin("taken off", "taken off", "/people/blocked"),
+    _admin("events", "events", "/events", before=_BLOCKED),
+    _admin("events of an account", "events", "/events?account=ana", before=_BLOCKED),
+    _admin("events that there are not", "events", "/events?q=zebedee&kind=paused"),
+    _admin("a day that is none", "events", "/events?since=yesterday"),
     _admin("members", "members", "/members"),
     _admin("no such member", "members", "/members?q=zebedee"),
     _admin("a new member", "member", "/members/edit"),
@@ -621,6 +643,10 @@ ADMIN_SCENES = (
     _admin("nodes of a community", "nodes", "/nodes", server=open_with_nodes),
     _admin("a network of one node", "network", "/network"),
     _admin("the network", "network", "/network", server=open_with_nodes),
+    _admin("no gateway yet", "gateways", "/gateways"),
+    _admin("gateways in each state", "gateways", "/gateways", server=open_with_gateways),
+    _admin("a gateway without a name", "gateways", "/gateways", after=sends("/gateways", name=" ")),
+    _admin("a gateway", "gateway", "/gateways/gateway?id=0a1b2c3d", server=open_with_gateways),
     _admin("the line's last day", "history", "/history"),
     _admin("the line's last month", "history", "/history?series=line_down&last=30d"),
     _admin("the temperature of an hour", "history", "/history?series=temperature&last=1h"),

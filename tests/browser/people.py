@@ -5,6 +5,8 @@ from node.accounts.cards import Card, make_card, next_serial
 from node.accounts.notices import Notice, NoticeText
 from node.accounts.sponsorship import OPEN_PER_NAME_MAX
 from node.accounts.terms import TermsText
+from node.app.admin_sessions import Signed
+from node.app.event_recorder import event_of
 from node.app.ladder_cases import LadderCaseService
 from node.app.views import CodeTyped, Refused
 from node.governance.ladder_case import LadderCase
@@ -284,6 +286,14 @@ async def the_account_is_full(app: UseCases) -> None:
     await app.pass_time(HOUR_MS)
     await app.use(CAI, up=1)
     await app.give_passphrase()
+
+
+async def an_admin_acted(app: UseCases) -> None:
+    """Paused and let in again, with a case of the community's ladder."""
+    await a_member_comes_in(app)
+    for kind, reason in (("paused", "Come and talk to us."), ("unblocked", "")):
+        event = event_of(app.loop, Signed("admin", "Pere"), kind, account="ana", text=reason)
+        await app.loop.remember((event,))
 
 
 async def a_member_has_everything(app: UseCases) -> None:

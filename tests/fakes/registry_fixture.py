@@ -7,6 +7,7 @@ from node.accounts.changes import (
     Batch,
     CardsVoid,
     Change,
+    EventsErased,
     LadderCase,
     LadderCaseGone,
     Notice,
@@ -100,6 +101,8 @@ class RegistryFixture:
                     self.rows.pop((LadderCase, number), None)
                 case RuleObjectionGone(account, version):
                     self.rows.pop((RuleObjection, (account, version)), None)
+                case EventsErased():
+                    pass  # events are in storage only
                 case PassphraseGone(account):
                     self.rows.pop((PassphraseHash, account), None)
                 case SavedVoucher(voucher, _):

@@ -1,12 +1,15 @@
 """The account registry's storage, in dicts that outlive the daemon."""
 
 from collections.abc import Hashable, Iterable
-from dataclasses import fields
+from dataclasses import fields, replace
 
 from node.accounts.appearance import APPEARANCE_ROW, Appearance
 from node.accounts.changes import (
     CardsVoid,
     Change,
+    Event,
+    EventGone,
+    EventsErased,
     LadderCase,
     LadderCaseGone,
     NoticeGone,
@@ -25,6 +28,7 @@ from node.accounts.objections import Objection
 from node.accounts.rule_objections import RuleObjection, RuleObjectionGone
 from node.accounts.terms import Terms
 from node.accounts.vouchers import Batch
+from node.units import AccountId
 
 
 class FakeRegistryRepository:
@@ -32,6 +36,8 @@ class FakeRegistryRepository:
 
     def __init__(self) -> None:
         self._rows: dict[str, dict[Hashable, object]] = {each.name: {} for each in fields(StoredAccounts)}
+        self.events: dict[str, Event] = {}
+        """By key, in the order in which they were stored."""
 
     @property
     def kept(self) -> StoredAccounts:
@@ -39,11 +45,25 @@ class FakeRegistryRepository:
 
     def save(self, changes: Iterable[Change]) -> None:
         for change in changes:
+            if isinstance(change, Event | EventGone | EventsErased):
+                self._save_event(change)
+                continue
             table, key, is_gone = place_of(change)
             if is_gone:
                 self._rows[table].pop(key, None)
             else:
                 self._rows[table][key] = change
+
+    def _save_event(self, change: Event | EventGone | EventsErased) -> None:
+        match change:
+            case Event():
+                self.events[change.key] = change
+            case EventGone(key):
+                self.events.pop(key, None)
+            case EventsErased(account, until):
+                for key, event in self.events.items():
+                    if event.account == account and event.day <= until:
+                        self.events[key] = replace(event, account=AccountId(""), about="", text="")
 
 
 def place_of(change: Change) -> tuple[str, Hashable, bool]:

@@ -1,7 +1,9 @@
 """A repository in dicts that outlives the loop, and a clock that tests set by hand."""
 
 import asyncio
+import sqlite3
 from collections.abc import Iterable
+from contextlib import closing
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
@@ -11,12 +13,15 @@ from node.accounting.ledger import BOOKED_DAY, Booking, ErasureNote, UsageBucket
 from node.accounting.meter import Baseline, Tally
 from node.accounting.periods import day_name, is_since
 from node.accounts.changes import Change, Forgotten, Unbound
+from node.accounts.events import Event, EventFound, EventQuery
 from node.control.ports import StoredState
 from node.errors import StorageTrouble
 from node.governance.adoption import AdoptionRecord, LogCheck, sealed
 from node.governance.allowance import ClockState
 from node.governance.rule_history import RuleHistory
 from node.sessions.stored import SavedSession
+from node.storage import event_tables
+from node.storage.migrations import migrate
 from node.units import NO_USAGE, AccountId, MacAddress, Monotonic, NodeId, Usage
 from tests.fakes.registry_repository import FakeRegistryRepository
 
@@ -156,9 +161,10 @@ class FakeArchive:
         """While it is not set, what is saved waits."""
         self.disk_is_free.set()
 
-    async def append(self, record: AdoptionRecord) -> AdoptionRecord:
+    async def append(self, record: AdoptionRecord, events: Iterable[Event] = ()) -> AdoptionRecord:
         await self.disk_is_free.wait()
         self._use()
+        self._repository.registry.save(events)
         prev = self.log[-1].hash if self.log else ""
         self.log.append(sealed(record, len(self.log) + 1, prev))
         return self.log[-1]
@@ -178,10 +184,23 @@ class FakeArchive:
         self._use()
         return self._repository.facts.get(name, "")
 
-    async def save_state(self, name: str, value: str) -> None:
+    async def save_state(self, name: str, value: str, events: Iterable[Event] = ()) -> None:
         await self.disk_is_free.wait()
         self._use()
+        self._repository.registry.save(events)
         self._repository.facts[name] = value
+
+    async def events(self, query: EventQuery) -> tuple[EventFound, ...]:
+        self._use()
+        return await asyncio.to_thread(self._events, tuple(self._repository.registry.events.values()), query)
+
+    @staticmethod
+    def _events(events: tuple[Event, ...], query: EventQuery) -> tuple[EventFound, ...]:
+        with closing(sqlite3.connect(":memory:", isolation_level=None)) as db:
+            migrate(db)
+            for event in events:
+                db.execute(*event_tables.statement(event))
+            return event_tables.find_events(db, query)
 
     async def acknowledge_losses(self) -> None:
         self._use()

@@ -38,7 +38,10 @@ from node.alerts.readings import AlertReadings
 from node.app.account import AccountService
 from node.app.admin import AdminService
 from node.app.admin_access import AdminAccessService
+from node.app.admin_gateways import AdminGatewaysService
 from node.app.alert_service import AlertService
+from node.app.gateway_registry import GatewayRegistry
+from node.app.gateway_service import GatewayService
 from node.app.measured_check import MeasuredCheck
 from node.app.metrics import MetricSources, MetricsService
 from node.app.next_rules import NextRulesService
@@ -271,6 +274,7 @@ class UseCases:
             ).now,
             summaries=NodeSummaries(self.node.asked),
             history=VillageHistory(),
+            gateways=self.gateways,
             alerts=self.alerts,
             community=self.node.community,
             addresses=lambda: self.node.mesh_addresses,
@@ -300,6 +304,24 @@ class UseCases:
             digest_minute=None,
             random=secrets.token_bytes,
         )
+
+    @cached_property
+    def gateways(self) -> AdminGatewaysService:
+        """Without a listener, until a test sets `gateways.listen`."""
+        registry = GatewayRegistry(
+            self.node.archive, self.node.clock, key=b"k" * 32, random=secrets.token_bytes
+        )
+        registry.recalled = True
+        service = GatewayService(
+            self.loop,
+            self.portal.admission,
+            registry,
+            self.node.archive,
+            self.node.clock,
+            key=b"k" * 32,
+            random=secrets.token_bytes,
+        )
+        return AdminGatewaysService(service, self.node.config.gateways)
 
     @cached_property
     def metrics(self) -> MetricsService:
@@ -643,6 +665,7 @@ class AppFixture:
             down_since=lambda: self.down_since,
             removed_nodes=lambda: self.removed_nodes,
             intervals_of=self.intervals_of,
+            archive=self.archive,
             next_rules=NextRulesService(
                 loop,
                 adoption,

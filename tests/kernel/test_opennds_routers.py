@@ -7,16 +7,15 @@ and continues as slowly as the rules say.
 import asyncio
 import contextlib
 import json
-import re
 import shutil
 import socket
 import ssl
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from urllib.parse import urljoin, urlsplit
+from urllib.parse import urlsplit
 
 import pytest
 from cryptography import x509
@@ -32,12 +31,11 @@ from tests.bench.opennds import PROGRAMS, OpenNds, running
 from tests.fakes.fas_fixture import FasFixture, one_life
 from tests.fakes.fas_server import fas_server
 from tests.fakes.use_cases import BEN, RULES, AppFixture
-from tests.lab.netns import Lab, Namespace
+from tests.lab.behind_router import FAR, NAME, NODE, PAGE_PORT, START_S, PersonBehind
+from tests.lab.netns import Lab
 
-NAME, NODE, FAR = "node.test", "10.88.0.1", "203.0.113.10"
 MB = 10**6
-BIG_BYTES = 200 * MB
-PAGE_PORT, START_S = 8080, 180.0
+BIG_BYTES, LINE_RATE = 200 * MB, "20mbit"
 PASS_RULES = (
     RULES
     + """
@@ -94,75 +92,6 @@ def certificate(folder: Path) -> tuple[ssl.SSLContext, str]:
 
 
 @dataclass
-class RouterPage:
-    status: int
-    head: str
-    body: str
-
-    def field(self, name: str) -> str:
-        found = re.search(rf"^{name}: (.*?)\r?$", self.head, re.MULTILINE | re.IGNORECASE)
-        return found[1] if found else ""
-
-
-@dataclass
-class PersonBehind:
-    """A person's browser behind the router, in French."""
-
-    place: Namespace
-    folder: Path
-    seen: list[str] = field(default_factory=list)
-
-    async def curl(self, url: str, *more: str, seconds: int = 20) -> RouterPage:
-        argv = ("curl", "-s", "-m", str(seconds), "-D", "-", "-H", "Accept-Language: fr", "--cacert")
-        jar = str(self.folder / "jar")
-        argv += (str(self.folder / "cert.pem"), "--resolve", f"{NAME}:443:{NODE}", "-b", jar, "-c", jar)
-        said = await asyncio.to_thread(self.place.run, *argv, *more, url, check=False, timeout=90)
-        head, _, body = said.replace("\r\n", "\n").partition("\n\n")
-        found = re.match(r"HTTP/\S+ (\d+)", head)
-        return RouterPage(int(found[1]) if found else 0, head, body)
-
-    @property
-    def received_bytes(self) -> int:
-        return int(self.place.run("cat", "/sys/class/net/eth0/statistics/rx_bytes"))
-
-    async def capture(self) -> str:
-        """Where the router sends a request to the Internet; empty when it does not."""
-        page = await self.curl(f"http://{FAR}/start?x=~~~")
-        target = page.field("Location")
-        return target if page.status in (302, 307) and "/gw/" in target else ""
-
-    async def captured(self, seconds: float = START_S) -> str:
-        async with asyncio.timeout(seconds):
-            while not (target := await self.capture()):
-                await asyncio.sleep(0.5)
-            return target
-
-    async def is_online(self) -> bool:
-        return "THE END" in (await self.curl(f"http://{FAR}:{PAGE_PORT}/end", seconds=4)).body
-
-    async def send(self, target: str, page: RouterPage, code: str = "") -> RouterPage:
-        """The form of a page, and the page that follows."""
-        fields = dict(re.findall(r'name="(terms|token)" value="([^"]*)"', page.body))
-        fields |= {"code": code} if code else {}
-        data = [word for name, value in fields.items() for word in ("--data-urlencode", f"{name}={value}")]
-        sent = await self.curl(target, *data)
-        assert sent.status == 303, sent.head
-        return await self.curl(urljoin(target, sent.field("Location")))
-
-    async def let_in(self, target: str, page: RouterPage) -> None:
-        """By the router, as the page says."""
-        refresh = page.field("Refresh")
-        if refresh.startswith("0;url="):
-            await self.curl(refresh.removeprefix("0;url="))
-        async with asyncio.timeout(START_S):
-            while not await self.is_online():
-                if not refresh.startswith("0;"):
-                    page = await self.curl(target)
-                await asyncio.sleep(1)
-        self.seen.append(page.body)
-
-
-@dataclass
 class RealRouter:
     """The real one."""
 
@@ -195,6 +124,8 @@ async def a_router(lab: Lab, at: FasFixture, level: int) -> AsyncIterator[RealRo
     router.route(f"default via {NODE}")
     router.sysctl(net__ipv4__ip_forward=1)
     router.run("nft", "-f", "-", stdin=NAT)
+    # As fast as a village's line: openNDS looks at what was used every few seconds only.
+    node.run(*f"tc qdisc add dev eth0 root tbf rate {LINE_RATE} burst 64kb limit 300kb".split())
     far = lab.folder / "far"
     far.mkdir()
     (far / "end").write_text("THE END\n")
@@ -248,6 +179,7 @@ async def _joins_with_half_a_voucher(router: RealRouter, level: int, code: str) 
     assert client["state"] == "Authenticated"
     assert 10 * MB <= int(client["download_quota"]) * 1024 <= 10 * MB + 1024
     assert client["upload_rate_limit_threshold"] in ("null", "0.00")
+    assert float(client["download_rate_limit_threshold"]) == pytest.approx(7_000)
     before = person.received_bytes
     got = await person.curl(f"http://{FAR}:{PAGE_PORT}/big", "-o", "/dev/null", seconds=60)
     assert got.status == 200

@@ -445,6 +445,7 @@ async def test_the_page_shows_the_own_use_of_each_day_and_nobody_elses(app: UseC
     page = my_page(app)
     assert [(3 * GIGA, 100), (0, 0)] == [(each.used, each.percent) for each in page.days[:2]]
     assert '<rect width="100%"' in rendered(page).decode()
+    assert '<a href="/my-data">Earlier days' in rendered(page).decode()
 
 
 TOP = Limit("ceiling", RATES, "", "top", "D-1", None, False)

@@ -11,7 +11,7 @@ from node.errors import StorageTrouble
 from node.history.window import LONGEST_S, HistoryWindow
 from tests.fakes.history_windows import VillageHistory
 
-SETTINGS = AdminSection("127.0.0.1", 2081, lan=False, https_port=2444, open_plots=False)
+SETTINGS = AdminSection("127.0.0.1", 2081, lan=False, https_port=2444, open_plots=False, events_days=90)
 REQUEST = AdminRequest("/", {}, {}, "", ADMIN)
 
 

@@ -7,7 +7,7 @@ from node.config.model import AdminSection
 from node.history.series import SERIES, Series
 from node.history.window import HistoryWindow, Point
 
-CLOSED = AdminSection("127.0.0.1", 2081, lan=False, https_port=2444, open_plots=False)
+CLOSED = AdminSection("127.0.0.1", 2081, lan=False, https_port=2444, open_plots=False, events_days=90)
 
 
 class RecordedPoints:

@@ -262,3 +262,14 @@ async def test_a_plain_query_gives_a_router_no_other_name(at) -> None:
     assert "" == at.people.registry.status(gateway).trouble
     await at.service.heard(gateway, "10.1.0.9", at.client(at.router(name="Second"), 3))
     assert "other-router" == at.people.registry.status(gateway).trouble
+
+
+async def test_an_unknown_router_is_shown_to_admins_and_learns_nothing(at) -> None:
+    router = at.router(name="Bakery%20Node")
+    at.service.ask(router.query(1), "10.1.0.7")
+    at.service.ask(router.query(3), "10.1.0.7")
+    at.service.ask("fas=x", "10.1.0.7")
+    asked = [each.gateway for each in at.people.registry.all if each.gateway.phase == "asked"]
+    assert [("opennds", "Bakery%20Node", "10.1.0.7")] == [
+        (each.kind, each.called, each.address) for each in asked
+    ]

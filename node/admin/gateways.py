@@ -1,0 +1,251 @@
+"""Gateways: routers that ask, those that were accepted, and the configuration of each."""
+
+import io
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from node.admin.fields import FormView, ListPage, TypedForm, long_ago, paginate
+from node.admin.routes import (
+    AdminDownload,
+    AdminRedirect,
+    AdminRequest,
+    AdminResponse,
+    Answer,
+    PageLayout,
+    Route,
+    not_there,
+    number_in,
+    page_layout,
+)
+from node.admin.vouchers import qr_svg
+from node.app.admin import AdminService
+from node.app.admin_gateways import GatewayRow
+from node.errors import InvalidValue
+from node.gateways.gateway import NAME_CHARACTERS_MAX, Gateway, GatewayKind, parse_sources
+from node.translator import gettext_lazy
+
+SOURCES_CHARACTERS_MAX = 500
+KINDS: Mapping[GatewayKind, str] = {
+    "wifidog": "WiFiDog",
+    "apfree": "apfree-wifidog",
+    "opennds": "openNDS",
+}
+OFFERED: tuple[tuple[GatewayKind, str], ...] = (("wifidog", KINDS["wifidog"]), ("apfree", KINDS["apfree"]))
+TROUBLES: Mapping[str, str] = {
+    "": gettext_lazy("up"),
+    "never": gettext_lazy("has not spoken yet"),
+    "silent": gettext_lazy("silent"),
+    "other-router": gettext_lazy("another router uses its secret"),
+    "other-source": gettext_lazy("its secret is used from another address"),
+}
+ABILITIES: Mapping[str, str] = {
+    "yes": gettext_lazy("yes"),
+    "late": gettext_lazy("at its next check"),
+    "no": gettext_lazy("no"),
+}
+FEATURES: Mapping[str, str] = {
+    "count": gettext_lazy("Count data"),
+    "end": gettext_lazy("End a session"),
+    "block": gettext_lazy("Block a device"),
+    "quota": gettext_lazy("End or slow when an allowance is used up"),
+    "ceiling": gettext_lazy("Top speed of a person"),
+    "share": gettext_lazy("Shares"),
+    "floor": gettext_lazy("Promised speeds"),
+    "ipv6": "IPv6",
+    "name": gettext_lazy("Names of devices"),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class GatewayLine:
+    """One accepted gateway in the list."""
+
+    row: GatewayRow
+    kind: str
+    trouble: str
+    heard: str
+    """How long ago it spoke; empty if it has not since the node started."""
+
+    @property
+    def is_odd(self) -> bool:
+        return bool(self.row.status.trouble)
+
+
+@dataclass(frozen=True, slots=True)
+class GatewaysPage:
+    """Those that ask, and those that were accepted or refused."""
+
+    template = "gateways.html"
+    frame: PageLayout
+    is_on: bool
+    asking: tuple[GatewayLine, ...]
+    accepted: ListPage[GatewayLine]
+    refused: tuple[GatewayLine, ...]
+    form: FormView
+    kinds: tuple[tuple[GatewayKind, str], ...] = OFFERED
+
+
+@dataclass(frozen=True, slots=True)
+class GatewayPage:
+    """One gateway: its configuration, its limits, and what it can do."""
+
+    template = "gatewayown.html"
+    frame: PageLayout
+    line: GatewayLine
+    configuration: str
+    has_host: bool
+    form: FormView
+    abilities: tuple[tuple[str, str], ...]
+
+    @property
+    def qr_svg(self) -> str:
+        return qr_svg(self.configuration, error="l")
+
+
+class GatewaysViews:
+    """Views for gateways."""
+
+    def __init__(self, backend: AdminService) -> None:
+        self._backend, self._gateways = backend, backend.gateways
+        self._registry = backend.gateways.registry
+
+    def routes(self) -> tuple[Route, ...]:
+        return (
+            Route("GET", "/gateways", self._show),
+            Route("POST", "/gateways", self._add),
+            Route("POST", "/gateways/accept", self._accept),
+            Route("POST", "/gateways/refuse", self._refuse),
+            Route("GET", "/gateways/gateway", self._one),
+            Route("POST", "/gateways/gateway", self._limit),
+            Route("POST", "/gateways/secret", self._replace_secret),
+            Route("POST", "/gateways/remove", self._remove),
+            Route("GET", "/gateways/wifidog.conf", self._download),
+        )
+
+    async def _show(self, request: AdminRequest) -> Answer:
+        return self._list(request)
+
+    async def _add(self, request: AdminRequest) -> Answer:
+        form = TypedForm(request.fields)
+        name = form.line(
+            "name", NAME_CHARACTERS_MAX, wanted=gettext_lazy("Write what people call the place.")
+        )
+        kind = form.choice("kind", tuple(each for each, _ in OFFERED), "wifidog")
+        if not form.errors:
+            try:
+                made = await self._registry.add("apfree" if kind == "apfree" else "wifidog", name)
+            except InvalidValue as invalid:
+                form.refuse("name", invalid.message)
+            else:
+                return _to(made)
+        return self._list(request, form.view())
+
+    async def _accept(self, request: AdminRequest) -> Answer:
+        gateway = self._known(request)
+        if gateway is None:
+            return _gone()
+        form = TypedForm(request.fields)
+        name = form.line(
+            "name", NAME_CHARACTERS_MAX, wanted=gettext_lazy("Write what people call the place.")
+        )
+        if not form.errors:
+            try:
+                return _to(await self._registry.accept(gateway.id, name))
+            except InvalidValue as invalid:
+                form.refuse("name", invalid.message)
+        return self._list(request, form.view())
+
+    async def _refuse(self, request: AdminRequest) -> Answer:
+        gateway = self._known(request)
+        if gateway is None:
+            return _gone()
+        await self._registry.refuse(gateway.id)
+        return AdminRedirect("/gateways")
+
+    async def _one(self, request: AdminRequest) -> Answer:
+        return self._page(request, self._gateways.row(request.query.get("id", "")))
+
+    async def _limit(self, request: AdminRequest) -> Answer:
+        gateway = self._known(request)
+        if gateway is None:
+            return _gone()
+        form = TypedForm(request.fields)
+        text = form.text("sources", SOURCES_CHARACTERS_MAX)
+        if not form.errors:
+            try:
+                return _to(await self._registry.limit(gateway.id, parse_sources(text)))
+            except InvalidValue as invalid:
+                form.refuse("sources", invalid.message)
+        return self._page(request, self._gateways.row(gateway.id), form.view())
+
+    async def _replace_secret(self, request: AdminRequest) -> Answer:
+        gateway = self._known(request)
+        return _gone() if gateway is None else _to(await self._registry.replace_secret(gateway.id))
+
+    async def _remove(self, request: AdminRequest) -> Answer:
+        gateway = self._known(request)
+        if gateway is None:
+            return _gone()
+        await self._registry.drop(gateway.id)
+        return AdminRedirect("/gateways")
+
+    async def _download(self, request: AdminRequest) -> Answer:
+        gateway = self._registry.get(request.query.get("id", ""))
+        if gateway is None or gateway.phase != "accepted":
+            return _gone()
+        name = "opennds" if gateway.kind == "opennds" else "wifidog.conf"
+        return AdminDownload(name, io.BytesIO(self._gateways.configuration(gateway).encode()), "text/plain")
+
+    def _known(self, request: AdminRequest) -> Gateway | None:
+        return self._registry.get(request.fields.get("id", ""))
+
+    def _list(self, request: AdminRequest, form: FormView | None = None) -> AdminResponse:
+        lines = tuple(map(gateway_line, self._gateways.rows()))
+        of = {
+            phase: tuple(each for each in lines if each.row.gateway.phase == phase)
+            for phase in ("asked", "accepted", "refused")
+        }
+        page = GatewaysPage(
+            page_layout(request, self._backend.site(), "/nodes"),
+            self._gateways.is_on,
+            of["asked"],
+            paginate(of["accepted"], number_in(request.query, "page"), "/gateways"),
+            of["refused"],
+            form or FormView(),
+        )
+        return AdminResponse(page, 422 if form is not None else 200)
+
+    def _page(
+        self, request: AdminRequest, row: GatewayRow | None, form: FormView | None = None
+    ) -> AdminResponse:
+        if row is None or row.gateway.phase != "accepted":
+            return _gone()
+        page = GatewayPage(
+            page_layout(request, self._backend.site(), "/nodes"),
+            gateway_line(row),
+            self._gateways.configuration(row.gateway),
+            self._gateways.has_host,
+            form or FormView({"sources": "\n".join(row.gateway.sources)}),
+            tuple((FEATURES[f], ABILITIES[a]) for f, a in self._gateways.abilities(row.gateway.kind)),
+        )
+        return AdminResponse(page, 422 if form is not None else 200)
+
+
+def gateway_line(row: GatewayRow) -> GatewayLine:
+    heard = row.status.heard_s
+    return GatewayLine(
+        row,
+        KINDS[row.gateway.kind],
+        TROUBLES[row.status.trouble],
+        "" if heard is None else long_ago(heard),
+    )
+
+
+def _to(gateway: Gateway) -> AdminRedirect:
+    return AdminRedirect(f"/gateways/gateway?id={gateway.id}")
+
+
+def _gone() -> AdminResponse:
+    return not_there(
+        gettext_lazy("There is no such gateway."), gettext_lazy("Choose one from the list of gateways.")
+    )

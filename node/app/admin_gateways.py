@@ -1,0 +1,95 @@
+"""Application service of the admin pages and commands for gateways."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from node.app.gateway_registry import GatewayRegistry, GatewayStatus
+from node.app.gateway_service import GatewayService
+from node.config import GatewaysSection
+from node.gateways.capability import ABILITIES, FEATURES, Ability, Feature
+from node.gateways.gateway import Gateway, GatewayKind
+from node.gateways.opennds_config import opennds_configuration
+from node.gateways.wifidog_config import wifidog_config
+from node.units import Usage
+
+HOST_NOT_SET = "NODE"
+"""In a configuration, until the settings say under which name or address routers reach the node."""
+
+
+@dataclass(frozen=True, slots=True)
+class GatewayRow:
+    """A gateway as admins see it."""
+
+    status: GatewayStatus
+    people: int
+    """Devices that passed at their last check."""
+    used: Usage
+    """Since the node started."""
+    ignored: int
+    """Reports that were ignored or cut."""
+
+    @property
+    def gateway(self) -> Gateway:
+        return self.status.gateway
+
+
+class AdminGatewaysService:
+    """What admins see of gateways, and decide."""
+
+    def __init__(
+        self,
+        gateways: GatewayService,
+        settings: GatewaysSection,
+        has_certificate: Callable[[], bool] = lambda: False,
+    ) -> None:
+        self._gateways, self._settings, self._has_certificate = gateways, settings, has_certificate
+
+    @property
+    def registry(self) -> GatewayRegistry:
+        return self._gateways.registry
+
+    @property
+    def is_on(self) -> bool:
+        """Whether the settings let routers reach this node."""
+        return self._settings.listen is not None
+
+    @property
+    def has_host(self) -> bool:
+        return bool(self._host())
+
+    def rows(self) -> tuple[GatewayRow, ...]:
+        """Accepted ones first."""
+        return tuple(map(self._row, self.registry.all))
+
+    def row(self, gateway_id: str) -> GatewayRow | None:
+        gateway = self.registry.get(gateway_id)
+        return None if gateway is None else self._row(self.registry.status(gateway))
+
+    def configuration(self, gateway: Gateway) -> str:
+        """To paste into the router; with its secret."""
+        port = self._settings.listen.port if self._settings.listen is not None else 2080
+        host = self._host() or HOST_NOT_SET
+        if gateway.kind == "opennds":
+            return opennds_configuration(
+                gateway,
+                host,
+                self.registry.fas_key(gateway),
+                port=port,
+                https_port=self._settings.https_port,
+                has_certificate=self._has_certificate(),
+            )
+        return wifidog_config(gateway, self.registry.secret(gateway), host, port)
+
+    def abilities(self, kind: GatewayKind) -> tuple[tuple[Feature, Ability], ...]:
+        """What the router can do of what the rules say."""
+        return tuple((each, ABILITIES[kind].by_feature[each]) for each in FEATURES)
+
+    def _row(self, status: GatewayStatus) -> GatewayRow:
+        people = self._gateways.people(status.gateway)
+        ignored = sum(n for finding, n in people.findings.items() if finding != "restarted")
+        return GatewayRow(status, len(people.devices), people.added, ignored + people.of_nobody)
+
+    def _host(self) -> str:
+        listen = self._settings.listen
+        is_wide = listen is None or listen.address in {"0.0.0.0", "::"}  # noqa: S104 - compared, never listened on
+        return self._settings.host or ("" if is_wide or listen is None else listen.address)

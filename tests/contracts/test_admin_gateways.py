@@ -1,0 +1,96 @@
+"""The admin pages about gateways, on the real use cases."""
+
+import re
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+
+from tests.contracts.admin_browser import AdminBrowser, admin_browser
+from tests.fakes.admin_pages import ISSUER_LINK
+
+
+@pytest.fixture
+async def browser(tmp_path: Path) -> AsyncIterator[AdminBrowser]:
+    async with admin_browser(tmp_path, is_populated=False) as opened:
+        yield opened
+
+
+async def test_a_router_that_asks_is_accepted_and_gets_its_configuration(browser: AdminBrowser) -> None:
+    registry = browser.app.gateways.registry
+    registry.ask("wifidog", '<b>"X1"</b>', "10.1.2.7")
+    await browser.sign_in()
+    _, text = await browser.get("/gateways")
+    assert "<b>&#34;X1" not in text
+    assert "10.1.2.7" in text
+    (asked,) = registry.all
+    response, _ = await browser.send("/gateways/accept", id=asked.gateway.id, name="the bakery")
+    _, text = await browser.get(response.headers["Location"])
+    (accepted,) = registry.all
+    assert "accepted" == accepted.gateway.phase
+    assert registry.secret(accepted.gateway) in text
+    _, text = await browser.get(f"/gateways/wifidog.conf?id={asked.gateway.id}")
+    assert f"AuthScriptPathFragment {registry.secret(accepted.gateway)}/auth/?" in text
+
+
+async def test_a_refused_router_can_be_let_ask_again(browser: AdminBrowser) -> None:
+    registry = browser.app.gateways.registry
+    registry.ask("wifidog", "X1", "10.1.2.7")
+    await browser.sign_in()
+    (asked,) = registry.all
+    await browser.send("/gateways/refuse", id=asked.gateway.id)
+    assert "refused" == registry.all[0].gateway.phase
+    _, text = await browser.get("/gateways")
+    assert "Let it ask again" in text
+    await browser.send("/gateways/remove", id=asked.gateway.id)
+    assert () == registry.all
+
+
+async def test_a_gateway_is_made_limited_and_removed(browser: AdminBrowser) -> None:
+    registry = browser.app.gateways.registry
+    await browser.sign_in()
+    await browser.send("/gateways", name="the school", kind="apfree")
+    (made,) = registry.accepted()
+    former = registry.secret(made)
+    response, text = await browser.send("/gateways/gateway", id=made.id, sources="nonsense")
+    assert 422 == response.status
+    assert "nonsense" in text
+    await browser.send("/gateways/gateway", id=made.id, sources="10.1.2.0/24")
+    await browser.send("/gateways/secret", id=made.id)
+    (changed,) = registry.accepted()
+    assert (("10.1.2.0/24",), 2) == (changed.sources, changed.serial)
+    assert former != registry.secret(changed)
+    await browser.send("/gateways/remove", id=made.id)
+    assert () == registry.all
+
+
+async def test_a_name_is_needed_and_used_once(browser: AdminBrowser) -> None:
+    await browser.sign_in()
+    await browser.send("/gateways", name="the school")
+    for name, said in (
+        ("", "Write what people call the place"),
+        ("THE school", "another gateway has this name"),
+    ):
+        response, text = await browser.send("/gateways", name=name)
+        assert 422 == response.status
+        assert said in text.lower() or said in text
+
+
+@pytest.mark.parametrize(
+    "path",
+    ["/gateways/accept", "/gateways/refuse", "/gateways/gateway", "/gateways/secret", "/gateways/remove"],
+)
+async def test_a_gateway_that_is_gone_is_said_to_be(browser: AdminBrowser, path: str) -> None:
+    await browser.sign_in()
+    for gateway_id in ("", "ffffffff", "../../etc/passwd", "0" * 500):
+        response, _ = await browser.send(path, id=gateway_id, name="x", sources="")
+        assert 404 == response.status
+
+
+async def test_an_issuer_sees_no_gateway_and_no_secret(browser: AdminBrowser) -> None:
+    made = await browser.app.gateways.registry.add("wifidog", "the bakery")
+    await browser.sign_in(ISSUER_LINK)
+    for path in ("/gateways", f"/gateways/gateway?id={made.id}", f"/gateways/wifidog.conf?id={made.id}"):
+        response, text = await browser.get(path)
+        assert 403 == response.status
+        assert not re.search(r"[a-z2-7]{26}/auth", text)
