@@ -25,6 +25,8 @@ COOKIE_S = 180 * 86_400
 FIELDS_MAX = 16
 FORMS_AT_ONCE, FORMS_PER_S = 60, 1
 """Of all people behind one gateway: each form can be a write to the disk, and a guest more."""
+ASKS_AT_ONCE, ASKS_PER_S = 10, 0.2
+"""For each address of routers that are not known."""
 REFUSAL = "This address is not valid here.\n"
 """One and the same for everything: a reply tells nothing about a key."""
 FORM_TYPE = "application/x-www-form-urlencoded"
@@ -54,13 +56,23 @@ class FasSite:
         self._service, self._accounts, self._find = service, accounts, find
         self._renderer, self._languages, self._tokens, self._clock = renderer, languages, tokens, clock
         self._rate_limit = DeviceRateLimit(FORMS_AT_ONCE, FORMS_PER_S)
+        self._asks = DeviceRateLimit(ASKS_AT_ONCE, ASKS_PER_S)
 
     def routes(self) -> list[web.RouteDef]:
         """For a site's application."""
         made = []
         for path in ("/gw/{id}/fas/{level}", "/gw/{id}/fas/{level}/"):
             made += [web.get(path, self.get), web.post(path, self.post)]
+        for path in ("/fas/{level}", "/fas/{level}/"):
+            made.append(web.get(path, self.ask))
         return made
+
+    async def ask(self, request: web.Request) -> web.Response:
+        """A router that no admin has accepted sends a person here: an admin may see it, and it learns nothing."""
+        address = request.remote or ""
+        if self._asks.take(address, self._clock()):
+            self._service.ask(request.raw_path.partition("?")[2], address)
+        return _refused()
 
     async def get(self, request: web.Request) -> web.Response:
         """A person's page, or authmon of level 4."""

@@ -56,7 +56,7 @@ class Gateways:
             key=key,
             random=secrets.token_bytes,
         )
-        self.admin = AdminGatewaysService(self.service, settings)
+        self.admin = AdminGatewaysService(self.service, settings, lambda: certificate is not None)
         self.opennds = OpenNdsService(
             self.service, backend, clock, key=key, allows_level_0=lambda: settings.opennds_level_0
         )

@@ -34,6 +34,7 @@ from node.app.alert_sources import AlertSources, node_alerts
 from node.app.community import CommunityCommands
 from node.app.console import ConsoleCommands, ConsoleService, RuleCommands
 from node.app.file_commands import FileCommands
+from node.app.gateway_console import GatewayCommands
 from node.app.history_console import HistoryCommands
 from node.app.history_service import node_history
 from node.app.ladder_console import LadderCommands
@@ -307,6 +308,7 @@ class Node:
             "respondd": self.respondd.warnings(),
             "alerts": self.alerts.warnings(),
             "history": self.history.warnings(),
+            "gateways": self.gateways.registry.warnings(),
             "mesh": self.mesh.warnings() if self.mesh else (),
             "community": self.community.warnings(),
             "shared_files": self.shared_files.warnings(),
@@ -577,6 +579,7 @@ class Node:
             CommunityCommands(self.community, self.shared_registry),
             FileCommands(self.shared_files),
             LadderCommands(self.admin.cases),
+            GatewayCommands(self.gateways.admin),
             HistoryCommands(self.history),
             self.graph,
             MetricsCommands(self.admin, self.metrics.text),

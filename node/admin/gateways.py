@@ -193,9 +193,8 @@ class GatewaysViews:
         gateway = self._registry.get(request.query.get("id", ""))
         if gateway is None or gateway.phase != "accepted":
             return _gone()
-        return AdminDownload(
-            "wifidog.conf", io.BytesIO(self._gateways.configuration(gateway).encode()), "text/plain"
-        )
+        name = "opennds" if gateway.kind == "opennds" else "wifidog.conf"
+        return AdminDownload(name, io.BytesIO(self._gateways.configuration(gateway).encode()), "text/plain")
 
     def _known(self, request: AdminRequest) -> Gateway | None:
         return self._registry.get(request.fields.get("id", ""))

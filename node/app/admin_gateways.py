@@ -1,5 +1,6 @@
 """Application service of the admin pages and commands for gateways."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from node.app.gateway_registry import GatewayRegistry, GatewayStatus
@@ -7,6 +8,7 @@ from node.app.gateway_service import GatewayService
 from node.config import GatewaysSection
 from node.gateways.capability import ABILITIES, FEATURES, Ability, Feature
 from node.gateways.gateway import Gateway, GatewayKind
+from node.gateways.opennds_config import opennds_configuration
 from node.gateways.wifidog_config import wifidog_config
 from node.units import Usage
 
@@ -34,8 +36,13 @@ class GatewayRow:
 class AdminGatewaysService:
     """What admins see of gateways, and decide."""
 
-    def __init__(self, gateways: GatewayService, settings: GatewaysSection) -> None:
-        self._gateways, self._settings = gateways, settings
+    def __init__(
+        self,
+        gateways: GatewayService,
+        settings: GatewaysSection,
+        has_certificate: Callable[[], bool] = lambda: False,
+    ) -> None:
+        self._gateways, self._settings, self._has_certificate = gateways, settings, has_certificate
 
     @property
     def registry(self) -> GatewayRegistry:
@@ -61,7 +68,17 @@ class AdminGatewaysService:
     def configuration(self, gateway: Gateway) -> str:
         """To paste into the router; with its secret."""
         port = self._settings.listen.port if self._settings.listen is not None else 2080
-        return wifidog_config(gateway, self.registry.secret(gateway), self._host() or HOST_NOT_SET, port)
+        host = self._host() or HOST_NOT_SET
+        if gateway.kind == "opennds":
+            return opennds_configuration(
+                gateway,
+                host,
+                self.registry.fas_key(gateway),
+                port=port,
+                https_port=self._settings.https_port,
+                has_certificate=self._has_certificate(),
+            )
+        return wifidog_config(gateway, self.registry.secret(gateway), host, port)
 
     def abilities(self, kind: GatewayKind) -> tuple[tuple[Feature, Ability], ...]:
         """What the router can do of what the rules say."""

@@ -1,6 +1,6 @@
 """The gateways of this node: which routers asked, and which an admin accepted, with a secret for each."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Literal
 
@@ -44,6 +44,13 @@ GatewayTrouble = Literal["", "silent", "never", "other-router", "other-source"]
 secret was used from an address that its limits exclude."""
 
 
+_WARNINGS: Mapping[GatewayTrouble, str] = {
+    "silent": "the gateway {name} is silent: look whether its router is on, and reaches this node",
+    "other-router": "the router {detail} uses the secret of the gateway {name}: make a new secret if it was copied",
+    "other-source": "the secret of {name} is used from {detail}, which its limits exclude: make a new secret",
+}
+
+
 @dataclass(slots=True)
 class Contact:
     """What was heard of a gateway since the node started."""
@@ -83,6 +90,7 @@ class GatewayRegistry:
         self._gateways: dict[str, Gateway] = {}
         self._by_secret: dict[str, str] = {}
         self._contacts: dict[str, Contact] = {}
+        self._since = clock.monotonic()
         self.recalled = False
         """Until then no router is known, and none may be turned away."""
         self.on_drop: Callable[[Gateway], None] = lambda _gateway: None
@@ -164,6 +172,13 @@ class GatewayRegistry:
             self._gateways.values(), key=lambda each: (order.index(each.phase), each.title, each.id)
         )
         return tuple(self._status(each, now) for each in found)
+
+    def warnings(self) -> Iterator[str]:
+        """Of accepted gateways, for those who look after the node."""
+        for each in self.all:
+            text = _WARNINGS.get(each.trouble)
+            if text is not None:
+                yield text.format(name=each.gateway.title, detail=each.detail)
 
     def get(self, gateway_id: str) -> Gateway | None:
         return self._gateways.get(gateway_id)
@@ -274,8 +289,9 @@ class GatewayRegistry:
             return "other-source", contact.other_source
         if not gateway.called:
             return "never", ""
-        is_silent = heard_ms is None or heard_ms >= SILENT_AFTER
-        return ("silent" if is_silent else ""), ""
+        # After a start it has the same time to speak.
+        silent_ms = self._clock.monotonic() - self._since if heard_ms is None else heard_ms
+        return ("silent" if silent_ms >= SILENT_AFTER else ""), ""
 
     def _same(self, called: str) -> Gateway | None:
         found = (each for each in self._gateways.values() if each.phase != "accepted")

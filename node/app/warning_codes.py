@@ -29,6 +29,7 @@ WarningCode = Literal[
     "alerts",  # a way by which alerts are sent fails
     "history",  # its own plots cannot be stored
     "respondd",  # its answers to other programs of the mesh
+    "gateways",  # an accepted router is silent, or its secret is used by another one
     "mesh",  # neighbours cannot be reached, or use one key twice
     "community",  # the community's record
     "shared_files",  # rules or members of all nodes

@@ -3,7 +3,8 @@
 import argparse
 from collections.abc import Callable, Sequence
 
-from node.cli.verb import Argument, Verb
+from node.cli.gateway_verbs import GATEWAY_VERBS
+from node.cli.verb import JSON, Argument, Verb
 
 EXIT_YES = 0
 EXIT_NO = 1
@@ -18,7 +19,6 @@ EXITS = {
 CONFIG_DEFAULT = "/etc/procomu/node.toml"
 RUN_DIR_DEFAULT = "/run/procomu"
 
-_JSON = Argument("--json", "print one JSON object instead of text")
 _RECOVERY_KEY = Argument("--key", "a file with the recovery key; typed when not given", "FILE")
 _EXPORTED = "a new folder for the tables, or, of the running node, netjson, meshviewer, nodelist, cnml, prometheus, history"
 CONFIG_HELP = f"the node's settings; {CONFIG_DEFAULT} when not given"
@@ -44,7 +44,7 @@ VERBS: tuple[Verb, ...] = (
                 "FILE.html",
             ),
             Argument("--language", "the page's language, such as ca; English when not given", "LANGUAGE"),
-            _JSON,
+            JSON,
         ),
     ),
     Verb(
@@ -56,7 +56,7 @@ VERBS: tuple[Verb, ...] = (
         ("status",),
         "The people online, at what rate and by which rule; other nodes; warnings.",
         "procomu status",
-        (_JSON,),
+        (JSON,),
     ),
     Verb(
         ("why",),
@@ -69,14 +69,14 @@ VERBS: tuple[Verb, ...] = (
                 "another moment: a day of the week or a date, and a time",
                 '"DAY HH:MM[, everyone busy]"',
             ),
-            _JSON,
+            JSON,
         ),
     ),
     Verb(
         ("rules", "check"),
         "Check a rule file: every error at once, with its line and what to write instead.",
         "procomu rules check draft.toml",
-        (Argument("FILE", "the rule file to check"), _JSON),
+        (Argument("FILE", "the rule file to check"), JSON),
     ),
     Verb(
         ("rules", "compare"),
@@ -85,22 +85,22 @@ VERBS: tuple[Verb, ...] = (
         (
             Argument("FILE", "the rule file"),
             Argument("--with", "another rule file; the rules in force when not given", "FILE"),
-            _JSON,
+            JSON,
         ),
     ),
     Verb(
         ("rules", "preview"),
         "What a rule file would have changed in the last 14 days, from what accounts used in each five minutes.",
         "procomu rules preview draft.toml",
-        (Argument("FILE", "the rule file"), _JSON),
+        (Argument("FILE", "the rule file"), JSON),
     ),
     Verb(
         ("rules", "observe"),
         "How many accounts the rules that are only observed would have limited in the last 14 days.",
         "procomu rules observe",
-        (_JSON,),
+        (JSON,),
     ),
-    Verb(("rules", "show"), "The rules in force, in plain language.", "procomu rules show", (_JSON,)),
+    Verb(("rules", "show"), "The rules in force, in plain language.", "procomu rules show", (JSON,)),
     Verb(
         ("rules", "adopt"),
         "Put a rule file in force, on trial: unless it is confirmed in time, the rules from before come back.",
@@ -109,44 +109,44 @@ VERBS: tuple[Verb, ...] = (
             Argument("FILE", "the rule file"),
             Argument("--at", "later, at this local time of the node", '"DAY HH:MM"'),
             Argument("--no-trial", "for good: nobody needs to confirm it"),
-            _JSON,
+            JSON,
         ),
     ),
     Verb(
         ("rules", "confirm"),
         "Confirm the rules on trial: they stay in force. Or approve a version that waits for approval, by its number.",
         "procomu rules confirm",
-        (Argument("[VERSION]", "only this version, on trial or waiting for approval"), _JSON),
+        (Argument("[VERSION]", "only this version, on trial or waiting for approval"), JSON),
     ),
     Verb(
         ("rules", "rollback"),
         "Take back what was adopted last: end the trial, withdraw what waits, or put the rules from before on trial.",
         "procomu rules rollback",
-        (Argument("[VERSION]", "put this version on trial instead"), _JSON),
+        (Argument("[VERSION]", "put this version on trial instead"), JSON),
     ),
     Verb(
         ("rules", "draft"),
         "Show a rule file to members as a draft: they read what it would change and can object. It changes nothing.",
         "procomu rules draft draft.toml",
-        (Argument("FILE", "the rule file"), _JSON),
+        (Argument("FILE", "the rule file"), JSON),
     ),
     Verb(
         ("rules", "withdraw"),
         "Withdraw a draft, or rules that wait for their time or for approval.",
         "procomu rules withdraw 7",
-        (Argument("VERSION", "its number, as 'procomu rules log' lists it"), _JSON),
+        (Argument("VERSION", "its number, as 'procomu rules log' lists it"), JSON),
     ),
     Verb(
         ("rules", "log"),
         "Every version of the rules: its day, the admin who adopted it, and what became of it.",
         "procomu rules log",
-        (_JSON,),
+        (JSON,),
     ),
     Verb(
         ("ladder", "list"),
         "The ladders of the rules, the accounts that used more than they say, and all cases.",
         "procomu ladder list",
-        (_JSON,),
+        (JSON,),
     ),
     Verb(
         ("ladder", "open"),
@@ -156,14 +156,14 @@ VERBS: tuple[Verb, ...] = (
             Argument("ACCOUNT", "the account that it is about"),
             Argument("LADDER", "the id of a ladder in the rules"),
             Argument("--reason", "why; not needed if the account used more than the ladder says", "TEXT"),
-            _JSON,
+            JSON,
         ),
     ),
     Verb(
         ("ladder", "lift"),
         "Lift a case: nothing of it limits the account any longer.",
         "procomu ladder lift 3",
-        (Argument("NUMBER", "the number of the case"), _JSON),
+        (Argument("NUMBER", "the number of the case"), JSON),
     ),
     Verb(
         ("ladder", "answer"),
@@ -172,14 +172,15 @@ VERBS: tuple[Verb, ...] = (
         (
             Argument("NUMBER", "the number of the case"),
             Argument("TEXT", "the answer, which the person reads"),
-            _JSON,
+            JSON,
         ),
     ),
+    *GATEWAY_VERBS,
     Verb(
         ("devices",),
         "Every device that is here: whose it is, how it joined, what it used.",
         "procomu devices",
-        (_JSON,),
+        (JSON,),
     ),
     Verb(
         ("vouchers", "issue"),
@@ -201,14 +202,14 @@ VERBS: tuple[Verb, ...] = (
             Argument("--per-page", "vouchers on a page: 8, 12 or 24; 12 when not given", "NUMBER"),
             Argument("--language", "the page's language, such as ca; English when not given", "LANGUAGE"),
             Argument("--wifi", "the Wi-Fi's name on the page; the community's when not given", "NAME"),
-            _JSON,
+            JSON,
         ),
     ),
     Verb(
         ("vouchers", "list"),
         "Every batch of vouchers of all nodes, and how many of them are used.",
         "procomu vouchers list",
-        (_JSON,),
+        (JSON,),
     ),
     Verb(
         ("vouchers", "revoke"),
@@ -217,14 +218,14 @@ VERBS: tuple[Verb, ...] = (
         (
             Argument("WHICH", "the number of a batch, or the code of one voucher"),
             Argument("--back", "undo a revocation"),
-            _JSON,
+            JSON,
         ),
     ),
     Verb(
         ("members", "passphrase"),
         "Make a new passphrase for a member and show it once. The previous one stops working.",
         "procomu members passphrase ana",
-        (Argument("WHO", "the member's account"), _JSON),
+        (Argument("WHO", "the member's account"), JSON),
     ),
     Verb(
         ("members", "card"),
@@ -233,32 +234,32 @@ VERBS: tuple[Verb, ...] = (
         (
             Argument("WHO", "the member's account"),
             Argument("--print", "also write its QR code to a new file", "FILE.svg"),
-            _JSON,
+            JSON,
         ),
     ),
     Verb(
         ("members", "void-cards"),
         "Invalidate all cards made for a member so far.",
         "procomu members void-cards ana",
-        (Argument("WHO", "the member's account"), _JSON),
+        (Argument("WHO", "the member's account"), JSON),
     ),
     Verb(
         ("community", "show"),
         "Which nodes belong to the community, who signs for it, and the invites.",
         "procomu community show",
-        (_JSON,),
+        (JSON,),
     ),
     Verb(
         ("community", "create"),
         "Make the community record from the list of nodes in the settings, with an admin key on this machine.",
         'procomu community create --label "Rosa"',
-        (Argument("--label", "whose key it is; admin when not given", "NAME"), _JSON),
+        (Argument("--label", "whose key it is; admin when not given", "NAME"), JSON),
     ),
     Verb(
         ("community", "follow"),
         "Take the list of nodes from the community record that a neighbour follows, instead of from the settings.",
         "procomu community follow 5f0c3a9d1e7b2468",
-        (Argument("ID", "the first 16 characters of its id, as an admin tells you"), _JSON),
+        (Argument("ID", "the first 16 characters of its id, as an admin tells you"), JSON),
     ),
     Verb(
         ("community", "invite"),
@@ -275,7 +276,7 @@ VERBS: tuple[Verb, ...] = (
                 "FILE.svg",
             ),
             Argument("--close", "take back an invite instead; nodes that came with it stay", "KEY"),
-            _JSON,
+            JSON,
         ),
     ),
     Verb(
@@ -287,7 +288,7 @@ VERBS: tuple[Verb, ...] = (
             Argument(
                 "--address", "a node of the community, if those in the invite cannot be reached", "ADDRESS"
             ),
-            _JSON,
+            JSON,
         ),
     ),
     Verb(
@@ -298,7 +299,7 @@ VERBS: tuple[Verb, ...] = (
             Argument("NODE", "its name, its id, or the short form of its id"),
             Argument("--suspend", "only for a while"),
             Argument("--back", "a node that was suspended or removed belongs to the community again"),
-            _JSON,
+            JSON,
         ),
     ),
     Verb(
@@ -311,14 +312,14 @@ VERBS: tuple[Verb, ...] = (
                 "--recovery", "with --secret: a file with a recovery key from paper, which signs too", "FILE"
             ),
             Argument("--save", "with --secret: a file for the next admin, if more must sign", "FILE"),
-            _JSON,
+            JSON,
         ),
     ),
     Verb(
         ("community", "key"),
         "The id of this machine's admin key, for 'community admins --add' of another admin. Makes one if there is none.",
         "procomu community key",
-        (_JSON,),
+        (JSON,),
     ),
     Verb(
         ("community", "admins"),
@@ -335,7 +336,7 @@ VERBS: tuple[Verb, ...] = (
                 "--recovery", "sign with the recovery key in this file, when keys of admins are lost", "FILE"
             ),
             Argument("--save", "a new file for the next admin, when more must sign", "FILE"),
-            _JSON,
+            JSON,
         ),
     ),
     Verb(
@@ -346,7 +347,7 @@ VERBS: tuple[Verb, ...] = (
             Argument("FILE", "the file of the other admin"),
             Argument("--recovery", "sign with the recovery key in this file", "FILE"),
             Argument("--save", "a new file for the next admin, when more must sign", "FILE"),
-            _JSON,
+            JSON,
         ),
     ),
     Verb(
@@ -363,28 +364,28 @@ VERBS: tuple[Verb, ...] = (
             Argument(
                 "--version", "instead an earlier version of the rules, by its number in 'rules log'", "NUMBER"
             ),
-            _JSON,
+            JSON,
         ),
     ),
     Verb(
         ("community", "take"),
         "Put the community's rules or members in force on this node, in place of its own that differ.",
         "procomu community take rules",
-        (Argument("FILE", "rules or members"), _JSON),
+        (Argument("FILE", "rules or members"), JSON),
     ),
     Verb(
         ("community", "versions"),
         "What admins signed of the rules and of the members, and whether this node has it.",
         "procomu community versions",
-        (_JSON,),
+        (JSON,),
     ),
     Verb(
         ("community", "told"),
         "What the nodes tell each other about people, in which version, and which node says it.",
         "procomu community told ana",
-        (Argument("[WHO]", "only about this account"), _JSON),
+        (Argument("[WHO]", "only about this account"), JSON),
     ),
-    Verb(("peers",), "Other nodes, what they were like just now, and strangers.", "procomu peers", (_JSON,)),
+    Verb(("peers",), "Other nodes, what they were like just now, and strangers.", "procomu peers", (JSON,)),
     Verb(
         ("admin", "link"),
         "A link to the admin pages that signs in once: as an admin, or as someone who issues vouchers.",
@@ -400,18 +401,16 @@ VERBS: tuple[Verb, ...] = (
             Argument("--lasts", "how long each of an issuer's vouchers lasts at most (7 days)", "TIME"),
             Argument("--devices", "how many devices each can serve at once (5)", "COUNT"),
             Argument("--per-day", "how many vouchers an issuer can issue in a day (100)", "COUNT"),
-            _JSON,
+            JSON,
         ),
     ),
     Verb(
         ("metrics", "token"),
         "Make the token with which Prometheus reads this node's metrics, and show it once. The one before no longer works.",
         "procomu metrics token",
-        (_JSON,),
+        (JSON,),
     ),
-    Verb(
-        ("metrics", "revoke"), "Revoke that token: nobody gets metrics.", "procomu metrics revoke", (_JSON,)
-    ),
+    Verb(("metrics", "revoke"), "Revoke that token: nobody gets metrics.", "procomu metrics revoke", (JSON,)),
     Verb(
         ("import",),
         "Bring in the vouchers of another portal as new ones, each with the time that it has left.",
@@ -424,15 +423,15 @@ VERBS: tuple[Verb, ...] = (
                 "--devices", "how many devices can share one; the rules decide when not given", "NUMBER"
             ),
             Argument("--dry-run", "only show what would come in"),
-            _JSON,
+            JSON,
         ),
     ),
-    Verb(("watch",), "What changes, as it happens, until Ctrl-C.", "procomu watch", (_JSON,)),
+    Verb(("watch",), "What changes, as it happens, until Ctrl-C.", "procomu watch", (JSON,)),
     Verb(
         ("doctor",),
         "Check everything a node needs; say what is wrong and the command that fixes it.",
         "procomu doctor",
-        (Argument("--acknowledge", "first confirm that you have read what the database lost"), _JSON),
+        (Argument("--acknowledge", "first confirm that you have read what the database lost"), JSON),
     ),
     Verb(
         ("backup", "key"),
@@ -442,20 +441,20 @@ VERBS: tuple[Verb, ...] = (
             Argument("--print", "also write a page to print to a new file, with a QR code", "FILE.html"),
             Argument("--language", "the page's language, such as ca; English when not given", "LANGUAGE"),
             Argument("--replace", "there is a key: make another one for backups from now on"),
-            _JSON,
+            JSON,
         ),
     ),
     Verb(
         ("backup", "create"),
         "Write settings, rules, members, keys and the database into one encrypted file. The node can run meanwhile.",
         "procomu backup create library.backup",
-        (Argument("FILE", "a new file"), _JSON),
+        (Argument("FILE", "a new file"), JSON),
     ),
     Verb(
         ("backup", "check"),
         "Read a backup to its end and say what it is a backup of. Needs no settings and changes nothing.",
         "procomu backup check library.backup --key recovery.txt",
-        (Argument("FILE", "the backup"), _RECOVERY_KEY, _JSON),
+        (Argument("FILE", "the backup"), _RECOVERY_KEY, JSON),
     ),
     Verb(
         ("restore",),
@@ -465,14 +464,14 @@ VERBS: tuple[Verb, ...] = (
             Argument("FILE", "the backup"),
             _RECOVERY_KEY,
             Argument("--yes", "ask nothing, and replace the node that is here"),
-            _JSON,
+            JSON,
         ),
     ),
     Verb(
         ("history",),
         "How the line and the machine were until now: the list of what is recorded, or one of it in words and bars.",
         "procomu history line_down --last 30d",
-        (Argument("[SERIES]", "one of them"), Argument("--last", "90m, 24h, 30d, 2w or 3y", "TIME"), _JSON),
+        (Argument("[SERIES]", "one of them"), Argument("--last", "90m, 24h, 30d, 2w or 3y", "TIME"), JSON),
     ),
     Verb(
         ("alerts",),
@@ -481,7 +480,7 @@ VERBS: tuple[Verb, ...] = (
         (
             Argument("[WHAT]", "test: send a message now, and say what happened"),
             Argument("[WAY]", "mail, matrix, webhook or file"),
-            _JSON,
+            JSON,
         ),
     ),
     Verb(
@@ -498,20 +497,20 @@ VERBS: tuple[Verb, ...] = (
             ),
             Argument("--format", "of the tables: csv (when not given) or json", "FORMAT"),
             Argument("--table", "one table only", "NAME"),
-            _JSON,
+            JSON,
         ),
     ),
     Verb(
         ("reset",),
         "Delete everything of a stopped node: settings, rules, members, keys, database, and what is in the kernel.",
         "procomu reset",
-        (Argument("--backup", "make a backup first", "FILE"), Argument("--yes", "ask nothing"), _JSON),
+        (Argument("--backup", "make a backup first", "FILE"), Argument("--yes", "ask nothing"), JSON),
     ),
     Verb(
         ("cleanup",),
         "Remove everything that a stopped node left in this machine's kernel. Needs no settings.",
         "procomu cleanup",
-        (_JSON,),
+        (JSON,),
     ),
 )
 

@@ -14,6 +14,9 @@ class Argument:
     """Placeholder of an option's value; empty for positional arguments and flags."""
 
 
+JSON = Argument("--json", "print one JSON object instead of text")
+
+
 @dataclass(frozen=True, slots=True)
 class Verb:
     """One command of ``procomu``."""

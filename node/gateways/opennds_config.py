@@ -68,6 +68,8 @@ def opennds_options(
         # Otherwise a ceiling acts only when the average of half a minute is above it.
         ("download_unrestricted_bursting", "0"),
         ("upload_unrestricted_bursting", "1"),
+        # Otherwise it lets people in again after its start without limits, and without asking.
+        ("allow_preemptive_authentication", "0"),
     )
 
 
@@ -84,3 +86,21 @@ def opennds_file(
     """/etc/config/opennds, for a router without `uci`."""
     options = (("gatewayinterface", interface), *opennds_options(gateway, address, level, faskey))
     return "".join(["config opennds\n", *(f"\toption {name} '{value}'\n" for name, value in options)])
+
+
+def opennds_configuration(
+    gateway: Gateway, host: str, faskey: str, *, port: int, https_port: int, has_certificate: bool
+) -> str:
+    """For an admin: the best level that the node can serve, with what the other levels need."""
+    secure, plain = FasAddress(host, https_port), FasAddress(host, port)
+    text = (
+        opennds_file(gateway, secure, 4, faskey)
+        if has_certificate
+        else opennds_file(gateway, plain, 1, faskey)
+    )
+    notes = [
+        "# /etc/config/opennds. The levels 1 and 2 need custombinauth.sh of this node, 2 and 3 need php-cli.",
+        "# For another level, change fas_secure_enabled, the digit at the end of faspath, and the port:",
+        f"# fasport {port} for the levels 1 and 2, {https_port} for 3 and 4, where the node has a certificate.",
+    ]
+    return "\n".join([*notes, text])

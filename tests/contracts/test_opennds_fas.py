@@ -251,3 +251,11 @@ async def test_many_invented_requests_leave_nothing(browser) -> None:
     assert not service._grants
     assert not service._let_in
     assert 400 == browser.at.people.people(browser.at.gateway).of_nobody
+
+
+async def test_an_unknown_router_gets_the_same_refusal_and_asks_an_admin(browser) -> None:
+    for number in range(200):
+        reply = await browser.get(f"/fas/1/?{browser.at.router(name=f'R{number}').query(1)}")
+        assert (403, REFUSAL) == (reply.status, reply.body)
+    asked = [each for each in browser.at.people.registry.all if each.gateway.phase == "asked"]
+    assert 0 < len(asked) <= 32

@@ -55,3 +55,15 @@ def test_each_kind_has_its_table(tmp_path: Path) -> None:
     gateways = AppFixture(folder=tmp_path).use_cases().gateways
     assert ("quota", "late") in gateways.abilities("wifidog")
     assert ("ceiling", "yes") in gateways.abilities("opennds")
+
+
+@pytest.mark.parametrize("has_certificate", [True, False])
+async def test_the_configuration_of_an_opennds_router_has_its_key(tmp_path: Path, has_certificate) -> None:
+    run = AppFixture(folder=tmp_path).use_cases()
+    settings = replace(run.node.config.gateways, listen=ListenAddress("10.1.0.1", 2090))
+    service = AdminGatewaysService(run.gateways._gateways, settings, lambda: has_certificate)
+    gateway = await service.registry.add("opennds", "the library")
+    text = service.configuration(gateway)
+    assert f"option faskey '{service.registry.fas_key(gateway)}'" in text
+    assert f"option fas_secure_enabled '{4 if has_certificate else 1}'" in text
+    assert service.registry.secret(gateway) not in text

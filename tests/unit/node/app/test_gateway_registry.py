@@ -128,6 +128,12 @@ async def test_a_router_that_is_silent_is_shown(kept) -> None:
     assert ("", 0) == (kept.registry.status(spoken).trouble, kept.registry.status(spoken).heard_s)
     kept.clock.pass_time(SILENT_AFTER)
     assert "silent" == kept.registry.status(spoken).trouble
+    assert ["the bakery" in each for each in kept.registry.warnings()] == [True]
+    again = kept.again()
+    await again.recall()
+    assert [] == list(again.warnings()), "after a start it has time to speak"
+    kept.clock.pass_time(SILENT_AFTER)
+    assert 1 == len(list(again.warnings()))
 
 
 async def test_a_lower_uptime_is_another_run_of_its_program(kept) -> None:

@@ -12,6 +12,7 @@ from node.gateways.opennds_config import (
     FasAddress,
     fas_path,
     opennds_commands,
+    opennds_configuration,
     opennds_file,
     opennds_options,
     parse_fas_address,
@@ -56,3 +57,16 @@ def test_no_name_of_a_gateway_reaches_a_shell(name):
 def test_another_address_is_refused(host):
     with pytest.raises(InvalidValue, match="10\\.1\\.0\\.1"):
         parse_fas_address(host, 80)
+
+
+@pytest.mark.parametrize("has_certificate", [True, False])
+def test_an_admin_gets_the_best_level_that_the_node_can_serve(has_certificate):
+    text = opennds_configuration(
+        gateway(), "10.1.0.1", KEY, port=2080, https_port=2445, has_certificate=has_certificate
+    )
+    level, port = (4, 2445) if has_certificate else (1, 2080)
+    options = dict(
+        line.removeprefix("\toption ").split(" ", 1) for line in text.splitlines() if "\toption" in line
+    )
+    assert options["faspath"] == f"'/gw/0123abcd/fas/{level}/'"
+    assert (options["fas_secure_enabled"], options["fasport"]) == (f"'{level}'", f"'{port}'")
