@@ -121,6 +121,13 @@ class StateArchive(Protocol):
     async def save_state(self, name: str, value: str) -> None: ...
 
 
+class StatesArchive(StateArchive, Protocol):
+    """With many values of one kind."""
+
+    async def states(self, beginning: str) -> dict[str, str]:
+        """All values of the node state whose names begin so. Raises StorageTrouble."""
+
+
 @dataclass(slots=True)
 class Troubles:
     """Current warnings about storage and kernel; an empty text means no problem."""

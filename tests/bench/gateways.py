@@ -18,12 +18,13 @@ from captive_portal.server import portal_renderer
 from node.app.gateway_registry import GatewayRegistry
 from node.app.gateway_service import GatewayService
 from node.config import ListenAddress
+from node.control.reconciler import TICK_S
 from node.gateways.gateway import Gateway
 from node.gateways.gateway_secret import NONCE_BYTES, client_token
 from node.memory_tuning import trim_regularly
 from node.sessions.state import SessionGranted
 from node.storage.database import Store
-from node.storage.repository import StoredRepository
+from node.storage.repository import StoredArchive, StoredRepository
 from node.units import MacAddress
 from tests.bench.figures import Figures, quantile, say
 from tests.bench.meter import Blocks
@@ -65,16 +66,14 @@ class ManyGateways:
     """All of them, and the node's folder, over its restarts."""
 
     def __init__(self, folder: Path) -> None:
-        self.node = AppFixture(
-            lambda: StoredRepository(Store(folder / "procomu.db")), folder, session_ms=None
-        )
+        store = Store(folder / "procomu.db")
+        self.node = AppFixture(lambda: StoredRepository(store), folder, session_ms=None, tick_s=TICK_S)
+        self.archive = StoredArchive(store)
         self.gateways = [
             Gateway(f"{number:08x}", "wifidog", "accepted", f"place {number}", f"GW{number}", "")
             for number in range(GATEWAYS)
         ]
-        self.registry = GatewayRegistry(
-            self.node.archive, self.node.clock, key=KEY, random=secrets.token_bytes
-        )
+        self.registry = GatewayRegistry(self.archive, self.node.clock, key=KEY, random=secrets.token_bytes)
         self.clients = [self._client(number) for number in range(GATEWAYS * PEOPLE)]
 
     def _client(self, number: int) -> GatewayClient:
@@ -94,13 +93,11 @@ class ManyGateways:
     async def running(self, *, killed: bool = False) -> AsyncIterator[tuple[UseCases, GatewayServer]]:
         """One run of the node with its listener."""
         async with self.node.life(killed=killed) as app:
-            registry = GatewayRegistry(
-                self.node.archive, self.node.clock, key=KEY, random=secrets.token_bytes
-            )
+            registry = GatewayRegistry(self.archive, self.node.clock, key=KEY, random=secrets.token_bytes)
             registry._take({each.id: each for each in self.gateways})
             registry.recalled = True
             service = GatewayService(
-                app.loop, app.portal.admission, registry, self.node.archive, self.node.clock,
+                app.loop, app.portal.admission, registry, self.archive, self.node.clock,
                 key=KEY, random=secrets.token_bytes,
             )  # fmt: skip
             server = GatewayServer(
