@@ -22,10 +22,11 @@ from node.history.evenings import full_evenings
 from node.history.series import LINE_RATES
 from node.history.window import HistoryWindow, Point
 from node.translator import Translator
-from node.units import Monotonic
+from node.units import Monotonic, NodeId
 
 Document = Callable[[AlertMessage], Mapping[str, object]]
 """What programs get of a message."""
+NAME_CHARS_MAX = 64
 EVENINGS_EVERY_MS = 3_600_000
 """How often the history is read."""
 
@@ -52,6 +53,8 @@ class AlertSources:
         """`graph`: None for a node without a mesh."""
         self._readings, self._graph, self._history = readings, graph, history
         self._clock, self.zone = clock, zone
+        self._names: dict[NodeId, str] = {}
+        """Of a node that is gone, that of before: without its page only its id may be left."""
         self._evenings: int | None = None
         self._evenings_read: Monotonic | None = None
 
@@ -61,6 +64,10 @@ class AlertSources:
             self._evenings_read, self._evenings = now, await self._full_evenings()
         graph = None if self._graph is None else self._graph()
         others = () if graph is None else tuple(each for each in graph.nodes if each.node != graph.own)
+        self._names = {
+            each.node: _plain(each.name) if each.is_online else self._names.get(each.node, _plain(each.name))
+            for each in others
+        }
         left_s = None
         if found.certificate_ends_s is not None and found.is_clock_known:
             left_s = found.certificate_ends_s - int(self._clock.civil().timestamp())
@@ -75,7 +82,7 @@ class AlertSources:
             floors_permille=found.people.floors_permille,
             battery_permille=found.system.battery_permille,
             certificate_left_s=left_s,
-            names={each.node: each.name for each in others},
+            names=self._names,
         )
 
     async def _full_evenings(self) -> int | None:
@@ -98,6 +105,11 @@ def backup_age_s(found: NodeReadings) -> int | None:
     if not found.has_backup_key:
         return None
     return found.backup_key_s_ago if found.backup_s_ago is None else found.backup_s_ago
+
+
+def _plain(name: str) -> str:
+    """What another node calls itself, on one line and without characters that cannot be seen."""
+    return " ".join("".join(each if each.isprintable() else " " for each in name).split())[:NAME_CHARS_MAX]
 
 
 def _local(window: HistoryWindow, zone: tzinfo) -> Iterator[tuple[datetime, Point]]:

@@ -6,12 +6,14 @@ tap, as long as the account may.
 """
 
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Literal, Protocol
 
 from node.app.gateway_service import GatewayService, used_up
 from node.app.views import Admitted, Entry, Full, GuestView, Refused
 from node.control.ports import Clock
+from node.errors import StorageTrouble
 from node.gateways.counters import ReportedCounters
 from node.gateways.gateway import Gateway, is_called
 from node.gateways.opennds_authmon import AuthmonQueue, AuthmonRequest, DeauthedClient
@@ -23,7 +25,7 @@ from node.gateways.opennds_grant import (
     return_address,
     sealed_custom,
 )
-from node.gateways.opennds_query import FasKey, FasRequest, read_query, return_hash
+from node.gateways.opennds_query import FasKey, FasRequest, gateway_hash, read_query, return_hash
 from node.governance.allowance import Allowance
 from node.units import AccountId, BitsPerSecond, MacAddress, Milliseconds, Monotonic, Rates, highest
 
@@ -114,6 +116,8 @@ class OpenNdsService:
         self._queues: dict[tuple[str, str], AuthmonQueue] = {}
         self._grants: dict[str, FasGrant] = {}
         """By `hid`."""
+        self._waiting: dict[MacAddress, tuple[AuthmonQueue, str]] = {}
+        """By device: its place in a queue."""
         self._let_in: dict[str, Monotonic] = {}
         """By `rhid`: when the router acknowledged it."""
         self._returns: dict[str, tuple[int, Monotonic]] = {}
@@ -163,6 +167,7 @@ class OpenNdsService:
         if client.is_fetched:
             queue = self._queue(client)
             rhid = return_hash(request.hid, key.characters)
+            self._wait_once(client.mac, queue, rhid)
             queue.add(rhid, limits, self._clock.monotonic() / 1_000, custom=marked_custom(mark))
             return FasView("wait", guest, is_slowed=is_slowed)
         custom = sealed_custom(limits, mark, request.hid, key)
@@ -204,12 +209,14 @@ class OpenNdsService:
 
     async def heard(self, gateway: Gateway, address: str, client: FasClient | None = None) -> None:
         """The router spoke, or sent a person. What it calls itself is taken from an encrypted query, or when nothing was
-        known yet: anybody can write a plain one. Raises StorageTrouble."""
+        known yet: anybody can write a plain one."""
         registry = self._people.registry
         if client is not None and (client.request.level_is_secret or not gateway.called):
             called = client.request.gateway_name
             if is_called(called):
-                await registry.spoke(gateway, "opennds", called, address)
+                # Only admins read the name: that it cannot be stored now keeps nobody out.
+                with suppress(StorageTrouble):
+                    await registry.spoke(gateway, "opennds", called, address)
         contact = registry.contact(gateway)
         contact.at, contact.address = self._clock.monotonic(), address
 
@@ -249,8 +256,18 @@ class OpenNdsService:
         own = [each for each in self._queues if each[0] == client.gateway.id]
         name = (client.gateway.id, client.request.gateway_hash)
         if name not in self._queues and len(own) >= ROUTERS_MAX:
-            del self._queues[min(own, key=lambda each: len(self._queues[each]))]
+            known = gateway_hash(client.gateway.called)
+            others = [each for each in own if each[1] != known]
+            del self._queues[min(others, key=lambda each: len(self._queues[each]))]
         return self._queues.setdefault(name, AuthmonQueue())
+
+    def _wait_once(self, mac: MacAddress, queue: AuthmonQueue, rhid: str) -> None:
+        """A device waits for one router as one client: with invented ones it would keep others waiting."""
+        before = self._waiting.pop(mac, None)
+        if before is not None and before[1] != rhid:
+            before[0].drop(before[1])
+        self._waiting[mac] = queue, rhid
+        _trim(self._waiting)
 
     def _was_let_in(self, client: FasClient) -> bool:
         rhid = return_hash(client.request.hid, self._fas_key(client.gateway).characters)
@@ -298,6 +315,6 @@ def _slow(allowance: Allowance) -> int:
     return min(guaranteed, _ceiling(allowance) or guaranteed)
 
 
-def _trim[V](kept: dict[str, V]) -> None:
+def _trim[K, V](kept: dict[K, V]) -> None:
     while len(kept) > GRANTS_MAX:
         del kept[next(iter(kept))]

@@ -171,6 +171,9 @@ class AuthmonQueue:
         self._entries[rhid] = _QueuedClient(authmon_entry(rhid, limits, custom), now_s)
         return True
 
+    def drop(self, rhid: str) -> None:
+        self._entries.pop(rhid, None)
+
     def is_waiting(self, rhid: str, now_s: float) -> bool:
         self._forget(now_s)
         return rhid in self._entries

@@ -68,6 +68,8 @@ def opennds_options(
         # Otherwise a ceiling acts only when the average of half a minute is above it.
         ("download_unrestricted_bursting", "0"),
         ("upload_unrestricted_bursting", "1"),
+        # Otherwise it lets people in again after its start without limits, and without asking.
+        ("allow_preemptive_authentication", "0"),
     )
 
 

@@ -610,6 +610,7 @@ ADMIN_SCENES = (
     _admin("events", "events", "/events", before=_BLOCKED),
     _admin("events of an account", "events", "/events?account=ana", before=_BLOCKED),
     _admin("events that there are not", "events", "/events?q=zebedee&kind=paused"),
+    _admin("tables as files", "tables", "/tables"),
     _admin("a day that is none", "events", "/events?since=yesterday"),
     _admin("members", "members", "/members"),
     _admin("no such member", "members", "/members?q=zebedee"),

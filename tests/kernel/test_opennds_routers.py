@@ -56,6 +56,7 @@ table ip rtr_nat {
  }
 }
 """
+SAYS = "ps ax; ndsctl json; cat /tmp/ndslog/* /run/ndslog/*"
 missing = [name for name in (*PROGRAMS, "curl") if shutil.which(name) is None]
 pytestmark = [
     pytest.mark.kernel,
@@ -163,7 +164,11 @@ async def test_a_person_with_half_a_voucher_behind_a_real_router(tmp_path, level
             account = await at.run.join(BEN, CodeTyped(code))
             await at.run.use(BEN, down=10 * MB)
             async with a_router(lab, at, level) as router:
-                await _joins_with_half_a_voucher(router, level, code)
+                try:
+                    await _joins_with_half_a_voucher(router, level, code)
+                except TimeoutError as late:
+                    said = await asyncio.to_thread(router.nds.inside, "sh", "-c", SAYS)
+                    raise AssertionError(f"{said}\n{router.nds.log()}") from late
                 assert at.run.portal.guest(BEN).account == account
 
 

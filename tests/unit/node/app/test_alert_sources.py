@@ -40,14 +40,14 @@ class EveningHistory:
 
 
 def sources(
-    clock: FakeClock, found: NodeReadings, history: EveningHistory, graph: NodeGraph | None
+    clock: FakeClock, found: NodeReadings, history: EveningHistory, graph: NodeGraph | None, *later: NodeGraph
 ) -> AlertSources:
     async def read() -> NodeReadings:
         return found
 
     return AlertSources(
         readings=read,
-        graph=None if graph is None else lambda: graph,
+        graph=None if graph is None else iter((graph, *later)).__next__,
         history=history,
         clock=clock,
         zone=UTC,
@@ -124,3 +124,23 @@ def test_without_a_backup_the_age_of_the_key_counts(
         "", None, True, PEOPLE, backup_s_ago=made, has_backup_key=has_key, backup_key_s_ago=key
     )
     assert age == backup_age_s(found)
+
+
+async def test_a_node_that_is_gone_keeps_the_name_that_it_had() -> None:
+    clock = FakeClock()
+    graphs = [
+        NodeGraph("Vall", NodeId("a"), (GraphNode(NodeId("b"), name, is_online),), (), clock.civil())
+        for name, is_online in (("hills", True), ("bbbb-bbbb", False), ("hills 2", True))
+    ]
+    found = sources(clock, NodeReadings("", None, True, PEOPLE), EveningHistory(clock, 0), *graphs)
+    names = [(await found.read()).names for _ in graphs]
+    assert [{"b": "hills"}, {"b": "hills"}, {"b": "hills 2"}] == names
+
+
+async def test_a_name_that_another_node_gives_itself_stays_on_one_line() -> None:
+    clock, odd = FakeClock(), "a\r\nBcc: eve@evil.example\u202e\ud800" + "x" * 500
+    graph = NodeGraph("Vall", NodeId("a"), (GraphNode(NodeId("b"), odd, False),), (), clock.civil())
+    found = sources(clock, NodeReadings("", None, True, PEOPLE), EveningHistory(clock, 0), graph)
+    name = (await found.read()).names[NodeId("b")]
+    assert name.isprintable()
+    assert len(name) <= 64

@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 
 from node.app.opennds_service import LET_IN_MS, RETURNS_MAX, ROUTERS_MAX, SESSION_S
-from node.app.views import Admitted, CodeTyped, Refused
+from node.app.views import Admitted, CodeTyped, Refused, TermsAccepted
+from node.errors import StorageTrouble
 from node.gateways.opennds_client import is_browser
 from node.units import MacAddress
 from tests.fakes.fas_fixture import BROWSER, SLOW_RULES, FasFixture, one_life
@@ -273,3 +274,44 @@ async def test_an_unknown_router_is_shown_to_admins_and_learns_nothing(at) -> No
     assert [("opennds", "Bakery%20Node", "10.1.0.7")] == [
         (each.kind, each.called, each.address) for each in asked
     ]
+
+
+async def test_a_person_with_many_invented_clients_keeps_nobody_waiting(at) -> None:
+    mine = await at.join(at.router(), 4)
+    for number in range(50):
+        at.service.view(at.client(at.router(token=f"{number:08x}"), 4))
+    other = at.router(token="cafe0001")
+    theirs = at.client(other, 4, browser="f" * 32)
+    assert Admitted() == await at.service.join(theirs, TermsAccepted(), "1")
+    assert "wait" == at.service.view(theirs).state
+    (queue,) = at.service._queues.values()
+    assert 2 == len(queue)
+    at.poll(other)
+    assert "online" == at.service.view(theirs).state
+    assert "wait" == at.service.view(mine).state
+
+
+async def test_invented_names_do_not_take_the_place_of_the_known_router(at) -> None:
+    client = await at.join(at.router(), 4)
+    await at.service.heard(at.gateway, "10.1.0.9", client)
+    gateway = at.people.registry.get(at.gateway.id)
+    assert gateway is not None
+    at.gateway = gateway
+    at.service.view(at.client(at.router(), 4))
+    for number in range(3 * ROUTERS_MAX):
+        other = at.client(at.router(name=f"N{number}", token=f"{number:08x}"), 4, browser=f"{number:032x}")
+        assert Admitted() == await at.service.join(other, TermsAccepted(), "1")
+        at.service.view(other)
+    router = at.router()
+    at.poll(router)
+    assert 1 == len(router.online)
+
+
+async def test_a_full_disk_keeps_nobody_from_the_page(at, monkeypatch) -> None:
+    async def fails(*_asked: object) -> None:
+        raise StorageTrouble("the disk is full", "make room")
+
+    monkeypatch.setattr(at.people.registry, "spoke", fails)
+    client = at.client(at.router(), 3)
+    await at.service.heard(at.gateway, "10.1.0.9", client)
+    assert "join" == at.service.view(client).state
