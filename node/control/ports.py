@@ -122,6 +122,13 @@ class StateArchive(Protocol):
         """Stores the value, and the events in the same transaction."""
 
 
+class StatesArchive(StateArchive, Protocol):
+    """With many values of one kind."""
+
+    async def states(self, beginning: str) -> dict[str, str]:
+        """All values of the node state whose names begin so. Raises StorageTrouble."""
+
+
 @dataclass(slots=True)
 class Troubles:
     """Current warnings about storage and kernel; an empty text means no problem."""
