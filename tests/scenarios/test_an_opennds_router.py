@@ -80,7 +80,7 @@ def used(square: Router, account: str) -> int:
     return sum(quota["used"] for quota in square.ask("why", who=account)["allowance"]["quotas"])
 
 
-@pytest.mark.parametrize("level", [2, 4])
+@pytest.mark.parametrize("level", [1, 2, 4])
 async def test_a_voucher_that_is_half_used_up_has_the_other_half_behind_a_router(place, level) -> None:
     square, far = place.square, place.internet.place
     settings = square.settings
@@ -146,7 +146,7 @@ async def test_a_voucher_that_is_half_used_up_has_the_other_half_behind_a_router
         "hosts": f"127.0.0.1 localhost\n{square.site.wan_v4} {NAME}\n",
         "ssl/certs/ca-certificates.crt": root.read_text(),
     }
-    if level == 2:
+    if level < 3:
         files["box/custombinauth.sh"] = SCRIPT.read_text()
     names = (f"address=/{NAME}/{square.site.wan_v4}", f"address=/#/{FAR}")
     mac = person.run("cat", "/sys/class/net/eth0/address").strip()
@@ -166,7 +166,8 @@ async def test_a_voucher_that_is_half_used_up_has_the_other_half_behind_a_router
             if used(square, account) > before:
                 break
             await asyncio.sleep(1)
-        assert 0.95 * received <= used(square, account) - before <= 1.6 * received + MB
-        if level == 2:  # at level 4 the device is its browser
+        # openNDS counts what its own limit drops, and does not tell what passes after it has read its counters.
+        assert 0.8 * received <= used(square, account) - before <= 1.6 * received + MB
+        if level == 2:  # elsewhere the device is its browser
             assert square.device(mac)["account"] == account
         assert square.ask("why", who=account)["binding_rule"] == "pass-volume"
