@@ -14,7 +14,7 @@ from node.app.gateway_registry import GatewayRegistry
 from node.app.gateway_service import GatewayService
 from node.app.opennds_service import OpenNdsService
 from node.config import GatewaysSection
-from node.control.ports import StateArchive
+from node.control.ports import StatesArchive
 from node.control.reconciler import Reconciler
 from node.web.connections import Limits
 from node.web.https import HttpsListener, TlsCertificate
@@ -39,7 +39,7 @@ class Gateways:
         keys: NodeKey,
         reconciler: Reconciler,
         backend: AccountService,
-        archive: StateArchive,
+        archive: StatesArchive,
         *,
         certificate: TlsCertificate | None = None,
     ) -> None:

@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+import re
 from collections.abc import Awaitable, Callable, Mapping
 from functools import partial
 from urllib.parse import parse_qsl, urlencode
@@ -38,7 +39,7 @@ from node.gateways.wifidog_request import (
 )
 from node.rate_limit import DeviceRateLimit
 from node.web.application import application, connection_of, is_same_origin, normal_host, serving
-from node.web.connections import ConnectionLimiter, Limits
+from node.web.connections import Connection, ConnectionLimiter, FastAnswer, Limits
 from node.web.language_choice import LanguageChooser
 from node.web.rendering import Renderer
 
@@ -61,6 +62,16 @@ FORMS_AT_ONCE, FORMS_PER_S = 60, 2
 VISITS_MAX = 4_096
 PREFIXES = ("", "/wifidog")
 MESSAGES = ("gw_message.php", "gw_message", "messages")
+
+_COUNTERS = re.compile(
+    rb"GET /gw/(?:(?P<id>[0-9a-f]{8})/)?(?P<secret>[a-z2-7]{26})(?:/wifidog)?/auth/?"
+    rb"\?(?P<query>[^ \r\n]*stage=counters[^ \r\n]*) HTTP/1\.[01]\r\n"
+)
+"""`counters_v2` has a body, and another method."""
+_FAST_HEAD = (
+    b"HTTP/1.0 200 OK\r\nServer: procomu\r\nContent-Type: text/plain; charset=utf-8\r\nConnection: close\r\n"
+    b"Content-Length: "
+)
 
 log = logging.getLogger(__name__)
 
@@ -105,7 +116,11 @@ class GatewayServer:
         await self._gateways.recall()
         async with serving(self.application()) as server:
             limiter = ConnectionLimiter(
-                server, lambda _ends: ELSEWHERE, clock=self._clock, limits=self._limits
+                server,
+                lambda _ends: ELSEWHERE,
+                clock=self._clock,
+                limits=self._limits,
+                fast_path=self._fast_answer,
             )
             listener = await self._listen(limiter)
             try:
@@ -176,6 +191,27 @@ class GatewayServer:
             return await handle(request, gateway, read_query(_query_of(request)), address)
         except UnreadableRequest as unreadable:
             return _reply(auth_reply(AuthCode.ERROR, str(unreadable)), 400)
+
+    def _fast_answer(self, head: bytes, connection: Connection) -> FastAnswer | None:
+        """Counters of a gateway that has spoken before, answered without the HTTP library: 10,000 people are 167 such checks
+        a second. None leaves a request to the application, which gives the same answer."""
+        asked = _COUNTERS.match(head)
+        if asked is None or connection.transport is None or not head.isascii():
+            return None
+        address = str(connection.transport.get_extra_info("peername")[0])
+        gateway = self._registry.find(asked["secret"].decode(), address)
+        if gateway is None or (asked["id"] or gateway.id.encode()) != gateway.id.encode():
+            return None
+        try:
+            said = read_auth(read_query(asked["query"].decode()))
+        except UnreadableRequest:
+            return None
+        is_known = self._registry.speaks(gateway, said.kind, said.device_id or said.called, address)
+        if said.stage != "counters" or not is_known or not self._checks.take(gateway.id, self._clock()):
+            return None
+        verdict = self._gateways.count(gateway, said.mac, said.token, said.counted)
+        body = auth_reply(code_of(verdict), verdict.reason)
+        return FastAnswer(b"%b%d\r\n\r\n%b" % (_FAST_HEAD, len(body), body), closes=True)
 
     async def _ping(
         self, _request: web.Request, gateway: Gateway, fields: Mapping[str, str], address: str

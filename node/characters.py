@@ -16,6 +16,9 @@ _SUSPECT = re.compile(
     "\u2060-\u206f\u3164\ufe00-\ufe0f\ufeff\uffa0\ufff0-\ufffb\U0001bca0-\U0001bca3\U0001d173-\U0001d17a"
     "\U000e0000-\U000e0fff]"
 )
+_FORMULA = ("=", "+", "-", "@", "\uff1d", "\uff0b", "\uff0d", "\uff20")
+"""Also as wide characters, which some spreadsheets take for the same."""
+_BREAKS = ("\t", "\r", "\n")
 _JOINERS = "\u200c\u200d"
 _DIRECTION_MARKS = "\u061c\u200e\u200f"
 _VARIATIONS = re.compile("[\u180b-\u180f\ufe00-\ufe0f\U000e0100-\U000e01ef]")
@@ -168,6 +171,12 @@ _NAME = re.compile(r"[a-z0-9][a-z0-9-]{0,39}")
 def is_name(text: str) -> bool:
     """Whether `text` can be the name of a rule, tier or group: lower-case ASCII letters, digits and hyphens."""
     return _NAME.fullmatch(text) is not None
+
+
+def spreadsheet_text(text: str) -> str:
+    """The text for a cell of a CSV file: one that a spreadsheet would take for a formula begins with an apostrophe, also
+    if white space is before it."""
+    return f"'{text}" if text.lstrip().startswith(_FORMULA) or text.startswith(_BREAKS) else text
 
 
 def plain(typed: str) -> str:

@@ -24,6 +24,8 @@ MERGED_MAX = 64
 LAST_DAY = "9999-12-31"
 BY_NODE = ""
 """The node itself, by its rules or its clock."""
+BY_SOMEBODY = "?"
+"""Somebody who is not signed in."""
 
 AccountKind = Literal[
     "blocked",
@@ -73,6 +75,9 @@ OtherKind = Literal[
     "admin-removed",
     "key-made",
     "key-replaced",
+    "secret-made",
+    "record-begun",
+    "recovery-key-made",
     "link-made",
     "signed-in",
     "sign-in-failed",
@@ -81,7 +86,6 @@ OtherKind = Literal[
     "access-removed",
     "token-made",
     "token-revoked",
-    "backup-key-made",
     "backup-made",
     "losses-read",
 ]
@@ -100,7 +104,7 @@ class Event:
     day: str
     """Local ISO date, from which its retention counts; empty while the clock was unknown."""
     by: str
-    """As `Signed.label`, or BY_NODE."""
+    """As `Signed.label`, BY_NODE or BY_SOMEBODY."""
     kind: EventKind
     account: AccountId
     """Empty without one, and after its data was erased."""

@@ -91,13 +91,16 @@ class BackupsViews:
     async def _show(self, request: AdminRequest) -> Answer:
         return await self._page(request)
 
-    async def _download(self, _request: AdminRequest) -> Answer:
-        made = await self._backup.create()
+    async def _download(self, request: AdminRequest) -> Answer:
+        made = await self._backup.create(by=request.signed)
         return AdminDownload(made.name, made.content)
 
     async def _make_key(self, request: AdminRequest) -> Answer:
         made = await self._backup.make_key(
-            request.cookie, request.fields.get("ticket", ""), is_replacing="replace" in request.fields
+            request.cookie,
+            request.fields.get("ticket", ""),
+            is_replacing="replace" in request.fields,
+            by=request.signed,
         )
         if isinstance(made, Finding):
             return await self._page(request, made)

@@ -197,7 +197,7 @@ class MembersViews:
         strains = await self._members.strains(member, was, replacing)
         if strains and request.fields.get("knowing") != mark_of(strains):
             return self._form(request, form.view(), was, replacing=replacing, strains=strains, status=422)
-        findings = await self._members.save(member, was, replacing)
+        findings = await self._members.save(member, was, replacing, by=request.signed)
         wrong = [finding for finding in findings if finding.is_error]
         if not wrong:
             return AdminRedirect("/members?saved")
@@ -218,14 +218,14 @@ class MembersViews:
             return self._form(
                 request, form, account, replacing=replacing, strains=strains, is_removal=True, status=422
             )
-        findings = await self._members.remove(account, replacing)
+        findings = await self._members.remove(account, replacing, by=request.signed)
         if wrong := next((finding for finding in findings if finding.is_error), None):
             return refused(wrong)
         return self._found(replace(request, query={}), removed=member)
 
     async def _passphrase(self, request: AdminRequest) -> AdminResponse | AdminRedirect:
         account = request.fields.get("account", "")
-        made = await self._members.new_passphrase(account)
+        made = await self._members.new_passphrase(account, by=request.signed)
         if isinstance(made, Finding):
             return refused(made)
         return AdminResponse(
@@ -233,7 +233,7 @@ class MembersViews:
         )
 
     async def _card(self, request: AdminRequest) -> AdminResponse | AdminRedirect:
-        card = await self._members.new_card(request.fields.get("account", ""))
+        card = await self._members.new_card(request.fields.get("account", ""), by=request.signed)
         if isinstance(card, Finding):
             return refused(card)
         site = self._backend.site()
@@ -244,7 +244,7 @@ class MembersViews:
     async def _void(self, request: AdminRequest) -> AdminResponse | AdminRedirect:
         account = request.fields.get("account", "")
         member = self._members.member(account)
-        wrong = await self._members.void_cards(account)
+        wrong = await self._members.void_cards(account, by=request.signed)
         if wrong is not None or member is None:
             return _nobody() if wrong is None else refused(wrong)
         return self._form(request, FormView(member_values(member)), account, notice="voided")

@@ -333,8 +333,8 @@ class OverviewViews:
             Route("POST", "/outage/undo", self._untell),
         )
 
-    async def _acknowledge(self, _request: AdminRequest) -> AdminRedirect:
-        await self._backend.acknowledge_losses()
+    async def _acknowledge(self, request: AdminRequest) -> AdminRedirect:
+        await self._backend.acknowledge_losses(request.signed)
         return AdminRedirect("/")
 
     async def _tell(self, request: AdminRequest) -> AdminResponse | AdminRedirect:

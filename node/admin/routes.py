@@ -1,6 +1,6 @@
 """Requests, responses and routes of the admin pages, and the roles that each route allows."""
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from typing import IO, Literal
 
@@ -111,8 +111,8 @@ class AdminDownload:
 
     name: str
     """In ASCII, without quotes."""
-    content: IO[bytes] | Callable[[], IO[bytes]]
-    """Closed when it was sent; what makes it is called in a thread."""
+    content: IO[bytes] | Callable[[], IO[bytes]] | AsyncIterator[bytes]
+    """Closed when it was sent; what makes it is called in a thread. Or its parts, which are made while they are sent."""
     media_type: str = "application/octet-stream"
 
 

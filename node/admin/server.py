@@ -47,6 +47,7 @@ from node.admin.routes import (
 from node.admin.rule_history import RuleHistoryViews
 from node.admin.rules import RulesViews
 from node.admin.sessions import OWN_PAGE, AccessViews, browser_text, wrong_passphrase
+from node.admin.tables import TablesViews
 from node.admin.terms import TermsViews
 from node.admin.vouchers import VouchersViews
 from node.app.admin import AdminService
@@ -149,6 +150,7 @@ VIEWS = (
     AppearanceViews,
     BackupsViews,
     EventsViews,
+    TablesViews,
     AccessViews,
 )
 

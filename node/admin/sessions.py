@@ -153,12 +153,12 @@ class AccessViews:
         return f"{self._backend.address()}/metrics"
 
     async def _make_metrics_token(self, request: AdminRequest) -> AdminResponse | AdminRedirect:
-        token = await self._backend.metrics_token.make()
+        token = await self._backend.metrics_token.make(request.signed)
         frame = page_layout(request, self._backend.site(), "/access")
         return AdminResponse(MetricsTokenPage(frame, token, self._metrics_url(), self._backend.fingerprint()))
 
-    async def _revoke_metrics_token(self, _request: AdminRequest) -> AdminResponse | AdminRedirect:
-        await self._backend.metrics_token.revoke()
+    async def _revoke_metrics_token(self, request: AdminRequest) -> AdminResponse | AdminRedirect:
+        await self._backend.metrics_token.revoke(request.signed)
         return AdminRedirect("/access")
 
     async def _make(self, request: AdminRequest) -> AdminResponse | AdminRedirect:
@@ -169,18 +169,20 @@ class AccessViews:
             form.take([refused], "name")
         if signed is None or form.errors:
             return self._page(request, form.view(), 422)
-        token, _ = await self._access.new_token(signed)
+        token, _ = await self._access.new_token(signed, by=request.signed)
         link = f"{request.origin}/sign-in?token={token}"
         return AdminResponse(
             LinkPage(page_layout(request, self._backend.site(), "/access"), signed, link), is_heavy=True
         )
 
     async def _end(self, request: AdminRequest) -> AdminResponse | AdminRedirect:
-        await self._access.end_session(request.fields.get("mark", "")[: MARK_CHARS + 1])
+        mark = request.fields.get("mark", "")[: MARK_CHARS + 1]
+        await self._access.end_session(mark, by=request.signed)
         return AdminRedirect("/access")
 
     async def _remove(self, request: AdminRequest) -> AdminResponse | AdminRedirect:
-        refused = await self._access.remove_account(request.fields.get("name", "")[: NAME_CHARS_MAX + 1])
+        name = request.fields.get("name", "")[: NAME_CHARS_MAX + 1]
+        refused = await self._access.remove_account(name, by=request.signed)
         if refused is None:
             return AdminRedirect("/access")
         form = TypedForm({})

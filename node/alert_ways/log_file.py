@@ -2,6 +2,7 @@
 
 import json
 import os
+import stat
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from functools import partial
@@ -27,6 +28,7 @@ class AlertFile:
 
     def _append(self, line: bytes) -> None:
         try:
+            self._refuse_other_files()
             self._rotate()
             flags = os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK
             descriptor = os.open(self._path, flags, 0o600)
@@ -39,6 +41,21 @@ class AlertFile:
                 f"{self._path} cannot be written: {error.strerror}",
                 "name a file in a folder that the node can write, such as its data folder",
             ) from error
+
+    def _refuse_other_files(self) -> None:
+        """Raises NodeError for what is no file of such lines: a path that was typed wrong must spoil no other file."""
+        flags = os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK
+        try:
+            descriptor = os.open(self._path, flags)
+        except FileNotFoundError:
+            return
+        try:
+            is_file = stat.S_ISREG(os.fstat(descriptor).st_mode)
+            begin = os.pread(descriptor, 1, 0) if is_file else b""
+        finally:
+            os.close(descriptor)
+        if not is_file or begin not in {b"", b"{"}:
+            raise NodeError(f"{self._path} is no file of alerts", "name one that is not there yet")
 
     def _rotate(self) -> None:
         try:

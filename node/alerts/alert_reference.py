@@ -27,7 +27,8 @@ _WAYS = """
 
 Passwords, tokens and keys are in files of their own, as one line, which only root can read: `chmod 600`. They are in
 no backup. Restart the node after a change of its settings; `procomu alerts test mail` (or `matrix`, `webhook`,
-`file`) sends a message now and says what happened.
+`file`) sends a message now and says what happened;
+`procomu doctor` says whether the secrets can be read.
 
 A server that does not answer delays nothing else. Messages wait, up to 50 for each way, also over restarts, and are
 tried again after 10 seconds, 30 seconds, 1, 5 and 15 minutes, and then each hour. After a crash a message can come

@@ -4,12 +4,14 @@ import asyncio
 import secrets
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import Protocol
 
 from mesh.announcement import Address
 from mesh.community_service import CommunityService
 from node.accounting.intervals import kept_times
 from node.accounts.cards import Card
+from node.accounts.events import BY_SOMEBODY
 from node.accounts.member_passphrases import hash_passphrase
 from node.app.admin_access import AdminAccessService
 from node.app.admin_backup import AdminBackupService
@@ -19,11 +21,13 @@ from node.app.admin_events import AdminEventsService, EventArchive
 from node.app.admin_gateways import AdminGatewaysService
 from node.app.admin_history import AdminHistoryService, HistoryReader
 from node.app.admin_members import AdminMembersService
+from node.app.admin_messages import AdminMessagesService
 from node.app.admin_people import AdminPeopleService
 from node.app.admin_sessions import ADMIN, Signed
 from node.app.admin_signing import AdminSigningService
 from node.app.admin_vouchers import AdminVouchersService
 from node.app.alert_service import AlertService
+from node.app.event_recorder import event_of, recorded
 from node.app.ladder_cases import LadderCaseService
 from node.app.metrics_token import MetricsToken
 from node.app.node_summaries import NodeSummaries
@@ -176,7 +180,9 @@ class AdminService:
         self._reconciler, self.status_snapshot, self._files = reconciler, status_snapshot, files
         self._archive, self._clock, self._config = archive, clock, config
         self.access, self.adoption, self.fingerprint = access, adoption, fingerprint
-        self.metrics_token = MetricsToken(archive, clock, secrets.token_bytes)
+        self.metrics_token = MetricsToken(
+            archive, clock, secrets.token_bytes, event=lambda by, kind: event_of(reconciler, by, kind)
+        )
         self.graph, self.history, self.shared_files = (
             graph,
             AdminHistoryService(history, config.admin),
@@ -207,9 +213,13 @@ class AdminService:
             strains=lambda directory: asyncio.to_thread(new_strains, reconciler.active_ruleset, directory),
         )
         self.content = AdminContentService(reconciler, config)
+        self.messages = AdminMessagesService(reconciler)
         self.cases = LadderCaseService(reconciler, clock)
+        self._record_access(access)
         self.events = AdminEventsService(reconciler, archive, clock, config.admin.events_days)
-        self.backup = AdminBackupService(backups, clock, secrets.token_bytes)
+        self.backup = AdminBackupService(
+            backups, clock, secrets.token_bytes, recorded=partial(recorded, reconciler)
+        )
         self.community = AdminCommunityService(
             community,
             name=config.node.name,
@@ -226,7 +236,20 @@ class AdminService:
             addresses=addresses,
             port=config.mesh.port,
             setup_url=setup_url,
+            recorded=partial(recorded, reconciler),
         )
+
+    def _record_access(self, access: AdminAccessService) -> None:
+        reconciler = self._reconciler
+
+        def failed(name: str) -> None:
+            at = reconciler.persistence.instant()
+            event = reconciler.registry.events.repeated(BY_SOMEBODY, "sign-in-failed", at, about=name)
+            if event is not None:
+                reconciler.persistence.pending.add((event,))  # stored within a minute, with what else is
+
+        access.event = lambda by, kind, about: event_of(reconciler, by, kind, about=about)
+        access.failed, access.keep_events = failed, reconciler.persistence.pending.add
 
     async def _adopt(self) -> None:
         """Puts changed files in force."""
@@ -269,9 +292,10 @@ class AdminService:
         covered = {each.alert.covers for each in self.alerts.raised()}
         return self.status_snapshot.overview(translator, covered)
 
-    async def acknowledge_losses(self) -> None:
+    async def acknowledge_losses(self, by: Signed = ADMIN) -> None:
         """An admin has read which data the database lost."""
-        await self._archive.acknowledge_losses()
+        async with recorded(self._reconciler, by, "losses-read"):
+            await self._archive.acknowledge_losses()
 
     def rule_file(self) -> RuleFile:
         active = self._reconciler.active_ruleset

@@ -1,14 +1,15 @@
 """Signing in to the admin pages: one-time links, passphrases, sessions and paired browsers."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 from node.accounting.periods import DAY_UNKNOWN
+from node.accounts.events import Event, EventKind
 from node.accounts.login_throttle import LoginThrottle
 from node.accounts.member_passphrases import DUMMY_HASH, SALT_BYTES, hash_passphrase, is_right
 from node.app import admin_accounts, admin_sessions
 from node.app.admin_accounts import AdminAccount, AdminAccounts, PairedBrowser
-from node.app.admin_sessions import ADMIN, LINK_LIFE, Signed, SignIn, StoredToken, name_key
+from node.app.admin_sessions import ADMIN, CONSOLE, LINK_LIFE, Signed, SignIn, StoredToken, name_key
 from node.app.passphrase_queue import PassphraseQueue
 from node.control.ports import Clock, StateArchive
 from node.errors import Finding, StorageTrouble
@@ -92,6 +93,12 @@ class AdminAccessService:
         self._throttle = LoginThrottle()
         self._signed = SignIn()
         self._accounts = AdminAccounts()
+        self.event: Callable[[str, EventKind, str], Event | None] = lambda _by, _kind, _about: None
+        """The event that somebody with this label did something to somebody with the other label; None: not recorded."""
+        self.failed: Callable[[str], None] = lambda _name: None
+        """Called when a passphrase was wrong, with the name of the account; empty if there is no such account."""
+        self.keep_events: Callable[[Iterable[Event]], None] = lambda _events: None
+        """Stores events later, with what they are about in force only until the node restarts."""
 
     async def recall(self) -> None:
         """Restores what an earlier run stored. Raises StorageTrouble."""
@@ -113,10 +120,11 @@ class AdminAccessService:
             gettext_lazy("choose another name, or remove that account first"),
         )
 
-    async def new_token(self, signed: Signed = ADMIN) -> tuple[str, int]:
+    async def new_token(self, signed: Signed = ADMIN, *, by: Signed = CONSOLE) -> tuple[str, int]:
         """(token of a one-time link that signs in as `signed`, seconds that it is valid)."""
         token = self._token()
-        await self._change(signed=admin_sessions.offer(self._signed, token, self._clock.monotonic(), signed))
+        offered = admin_sessions.offer(self._signed, token, self._clock.monotonic(), signed)
+        await self._change(signed=offered, event=self.event(by.label, "link-made", signed.label))
         return token, LINK_LIFE // 1000
 
     async def redeem(self, link_token: str) -> SignedIn | None:
@@ -131,7 +139,8 @@ class AdminAccessService:
         # A link that is older than the account ends with it; after a power cut it may be there again.
         is_same_role = self.why_no_link(signed) is None
         accounts = admin_accounts.with_grant(self._accounts, signed) if is_same_role else None
-        await self._change(signed=after, accounts=accounts)
+        event = self.event(signed.label, "signed-in", "")
+        await self._change(signed=after, accounts=accounts, event=event)
         return SignedIn(cookie, 0, "")
 
     # --- passphrases ---
@@ -160,6 +169,8 @@ class AdminAccessService:
         if not was_right or account is None or account.passphrase_hash != kept:
             now = self._clock.monotonic()
             self._throttle.wrong_passphrase(party, called, now, is_own=is_own)
+            # A name that nobody has may be a passphrase in the wrong field.
+            self.failed(account.signed.name if account is not None else "")
             return SignInRefused(self._throttle.passphrase_wait_s(party, called, now, is_own=is_own))
         self._throttle.right_passphrase(party, called)
         return account
@@ -219,6 +230,7 @@ class AdminAccessService:
         await self._change(
             signed=admin_sessions.end_of(admin_sessions.sign_out(self._signed, cookie), chosen.name),
             accounts=admin_accounts.with_account(self._accounts, chosen, hashed, self._today()),
+            event=self.event(chosen.label, "passphrase-chosen", ""),
         )
         # Or while it was stored.
         kept = self._accounts.find(chosen.name)
@@ -257,17 +269,19 @@ class AdminAccessService:
         return None
 
     async def _begin(self, signed: Signed, client: SignInClient, *, stays: bool) -> SignedIn:
-        cookie = self._token()
+        cookie, event = self._token(), self.event(signed.label, "signed-in", client.browser)
         known = client.known
         if not admin_accounts.nonce_of(self._key, signed.name, known):
             known = admin_accounts.known_browser(self._key, signed.name, self._random(NONCE_BYTES).hex())
         if stays:
             today = self._today()
             await self._change(
-                accounts=admin_accounts.pair(self._accounts, signed.name, cookie, client.browser, today)
+                accounts=admin_accounts.pair(self._accounts, signed.name, cookie, client.browser, today),
+                event=event,
             )
             return SignedIn(cookie, admin_accounts.PAIRING_DAYS, known)
-        await self._change(signed=admin_sessions.begin(self._signed, cookie, signed, self._clock.monotonic()))
+        begun = admin_sessions.begin(self._signed, cookie, signed, self._clock.monotonic())
+        await self._change(signed=begun, event=event)
         return SignedIn(cookie, 0, known)
 
     # --- sessions and accounts ---
@@ -319,17 +333,19 @@ class AdminAccessService:
             browser.mark, account.signed, browser.hash == own, 0, days, browser.browser, browser.used_day
         )
 
-    async def end_session(self, mark: str) -> None:
-        """Ends the session, or the pairing of the browser, with this mark."""
+    async def end_session(self, mark: str, *, by: Signed | None = None) -> None:
+        """Ends the session, or the pairing of the browser, with this mark. `by`: None for the person of the session."""
+        ended = next((each.signed.label for each in self.sessions("") if each.mark == mark), "")
         await self._change(
             signed=admin_sessions.end(self._signed, mark),
             accounts=admin_accounts.unpaired(self._accounts, mark),
+            event=self.event(by.label, "session-ended", ended) if by is not None and ended else None,
         )
 
     async def sign_out(self, cookie: str) -> None:
         await self.end_session(admin_sessions.token_hash(cookie)[: admin_sessions.MARK_CHARS])
 
-    async def remove_account(self, name: str) -> Finding | None:
+    async def remove_account(self, name: str, *, by: Signed = CONSOLE) -> Finding | None:
         """Removes an account; its sessions, links and paired browsers end at once."""
         account = self._accounts.find(name)
         if account is None:
@@ -349,6 +365,7 @@ class AdminAccessService:
         await self._change(
             signed=admin_sessions.end_of(self._signed, account.signed.name),
             accounts=admin_accounts.without_account(self._accounts, name),
+            event=self.event(by.label, "access-removed", account.signed.label),
         )
         return None
 
@@ -362,9 +379,16 @@ class AdminAccessService:
 
     # --- storage ---
 
-    async def _change(self, *, signed: SignIn | None = None, accounts: AdminAccounts | None = None) -> None:
+    async def _change(
+        self,
+        *,
+        signed: SignIn | None = None,
+        accounts: AdminAccounts | None = None,
+        event: Event | None = None,
+    ) -> None:
         """Both are in force before anything is stored, so that nothing happens between. Sessions are stored first: after
-        a power cut between the two, people may have to sign in again, and no session is left that was ended."""
+        a power cut between the two, people may have to sign in again, and no session is left that was ended. The event is
+        stored with the last of them."""
         changed = []
         if signed is not None and signed != self._signed:
             self._signed = signed
@@ -372,11 +396,13 @@ class AdminAccessService:
         if accounts is not None and accounts != self._accounts:
             self._accounts = accounts
             changed.append(ACCOUNTS)
-        for name in changed:
+        for place, name in enumerate(changed, start=1):
+            events = (event,) if event is not None and place == len(changed) else ()
             try:
                 # What is in force by then: another change may have been made and stored meanwhile.
-                await self._archive.save_state(name, self._text(name))
+                await self._archive.save_state(name, self._text(name), events)
             except StorageTrouble:
+                self.keep_events(() if event is None else (event,))
                 return  # reported by the control loop, which writes to the same folder each minute
 
     def _text(self, name: str) -> str:

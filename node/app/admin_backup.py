@@ -3,6 +3,8 @@
 import asyncio
 from collections.abc import Callable
 
+from node.app.admin_sessions import CONSOLE, Signed
+from node.app.event_recorder import ActRecorder
 from node.app.idempotency import RANDOM_BYTES, IdempotencyKeys
 from node.backup.ports import BackupFile, BackupPort, BackupState
 from node.control.ports import Clock
@@ -27,7 +29,16 @@ _SHOWN_BEFORE = Finding(
 class AdminBackupService:
     """`random` returns so many random bytes."""
 
-    def __init__(self, backups: BackupPort, clock: Clock, random: Callable[[int], bytes]) -> None:
+    def __init__(
+        self,
+        backups: BackupPort,
+        clock: Clock,
+        random: Callable[[int], bytes],
+        *,
+        recorded: ActRecorder,
+    ) -> None:
+        """`recorded` records the event of an act."""
+        self._recorded = recorded
         self._backups, self._clock, self._random = backups, clock, random
         self._keys = IdempotencyKeys[bytes](random(KEY_BYTES))
         self._busy = asyncio.Lock()
@@ -45,7 +56,9 @@ class AdminBackupService:
     async def is_overdue(self) -> bool:
         return (await self.state()).is_overdue(self._clock.civil())
 
-    async def make_key(self, cookie: str, idempotency_key: str, *, is_replacing: bool) -> bytes | Finding:
+    async def make_key(
+        self, cookie: str, idempotency_key: str, *, is_replacing: bool, by: Signed = CONSOLE
+    ) -> bytes | Finding:
         """The secret of a new recovery key, which is shown now and for 15 minutes to the same form, and never stored."""
         async with self._busy:
             now = self._clock.monotonic()
@@ -55,11 +68,12 @@ class AdminBackupService:
             if (state.recipients or state.trouble) and not is_replacing:
                 return _THERE
             secret = self._random(KEY_BYTES)
-            await self._backups.replace_key(secret)
+            async with self._recorded(by, "recovery-key-made"):
+                await self._backups.replace_key(secret)
             self._keys.keep(cookie, idempotency_key, secret, now)
             return secret
 
-    async def create(self) -> BackupFile:
+    async def create(self, *, by: Signed = CONSOLE) -> BackupFile:
         """One backup at a time is made."""
-        async with self._busy:
+        async with self._busy, self._recorded(by, "backup-made"):
             return await self._backups.create()

@@ -5,10 +5,14 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+
+from mesh.community_state import CommunityState
 from node.app.admin_sessions import name_key
 from node.app.locked_key import LockedKey, is_locked_key
 from node.control.ports import StateArchive
 from node.errors import NodeError
+from node.identity import own_node_id
 from node.units import NodeId
 
 ADMIN_KEYS = "community_admin_keys"
@@ -107,3 +111,13 @@ def _locked(value: Any) -> LockedKey | None:
         case [key, box] if is_locked_key(key, box):
             return LockedKey(key, box)
     return None
+
+
+def threshold(state: CommunityState) -> int:
+    return 0 if state.head is None else state.head.threshold
+
+
+def decides_alone(state: CommunityState, key: Ed25519PrivateKey) -> bool:
+    """Whether the votes of this key are enough to change who the admins are."""
+    head = state.head
+    return head is not None and head.votes_of(frozenset({own_node_id(key)})) >= head.threshold

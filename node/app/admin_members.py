@@ -7,9 +7,12 @@ from functools import partial
 
 from node.accounts.auth_result import Rejected
 from node.accounts.cards import Card
+from node.accounts.events import AccountKind
 from node.accounts.member_passphrases import SALT_BYTES
 from node.app.admin_people import AdminDeviceRow, AdminPeopleService
+from node.app.admin_sessions import CONSOLE, Signed
 from node.app.admin_vouchers import require_recalled, require_writable, store
+from node.app.event_recorder import event_of, recorded
 from node.app.rule_files import Edit, RuleFiles
 from node.characters import plain
 from node.control.reconciler import Reconciler
@@ -135,11 +138,17 @@ class AdminMembersService:
         # Checking evaluates the rules for whole weeks, so it runs in a thread.
         return () if member_directory is None else await self._strains_of(member_directory)
 
-    async def save(self, member: MemberEntry, instead_of: str, replacing: str) -> tuple[Finding, ...]:
+    async def save(
+        self, member: MemberEntry, instead_of: str, replacing: str, *, by: Signed = CONSOLE
+    ) -> tuple[Finding, ...]:
         """Writes the account into the file, replacing `instead_of` (empty for a new one), if there are no
         errors and the file in force has fingerprint `replacing`; otherwise returns findings as
         `RuleAdoption.adopt`."""
-        findings = await self._edit(replacing, partial(with_member, member=member, instead_of=instead_of))
+        edit = partial(with_member, member=member, instead_of=instead_of)
+        kind: AccountKind = "member-changed" if instead_of else "member-added"
+        async with recorded(self._reconciler, by, kind, account=member.account) as act:
+            findings = await self._edit(replacing, edit)
+            act.is_refused = bool(findings)
         if findings == (_CHANGED,) and self._is_saved(member, instead_of):
             return ()  # the same form twice
         return findings
@@ -149,10 +158,13 @@ class AdminMembersService:
         is_moved = instead_of == member.account or self.member(instead_of) is None
         return is_moved and saved is not None and _compared(saved) == _compared(member)
 
-    async def remove(self, account: str, replacing: str) -> tuple[Finding, ...]:
-        return await self._edit(replacing, partial(without_member, account=account))
+    async def remove(self, account: str, replacing: str, *, by: Signed = CONSOLE) -> tuple[Finding, ...]:
+        async with recorded(self._reconciler, by, "member-removed", account=account) as act:
+            findings = await self._edit(replacing, partial(without_member, account=account))
+            act.is_refused = bool(findings)
+        return findings
 
-    async def new_passphrase(self, account: str) -> str | Finding:
+    async def new_passphrase(self, account: str, *, by: Signed = CONSOLE) -> str | Finding:
         """Replaces the passphrase; the new one cannot be shown again later."""
         await require_writable(self._reconciler)
         if account not in self._members():
@@ -162,10 +174,11 @@ class AdminMembersService:
         changes = self._registry.set_passphrase(AccountId(account), hashed)
         if isinstance(changes, Rejected):
             return _NOBODY
-        await store(self._reconciler, changes)
+        event = event_of(self._reconciler, by, "passphrase-given", account=account)
+        await store(self._reconciler, (*changes, event))
         return passphrase
 
-    async def new_card(self, account: str) -> CardView | Finding:
+    async def new_card(self, account: str, *, by: Signed = CONSOLE) -> CardView | Finding:
         require_recalled(self._reconciler)
         member, today = self.member(account), self._reconciler.persistence.instant().today
         if not today:
@@ -174,9 +187,10 @@ class AdminMembersService:
         card = self._registry.next_card(AccountId(account), today, last)
         if member is None or isinstance(card, Rejected):
             return _NOBODY
+        await self._reconciler.remember((event_of(self._reconciler, by, "card-made", account=account),))
         return CardView(member, self._sign_card(card), last)
 
-    async def void_cards(self, account: str) -> Finding | None:
+    async def void_cards(self, account: str, *, by: Signed = CONSOLE) -> Finding | None:
         """Revokes all cards made for the account so far."""
         await require_writable(self._reconciler)
         today = self._reconciler.persistence.instant().today
@@ -184,7 +198,8 @@ class AdminMembersService:
             return _NO_DAY
         if account not in self._members():
             return _NOBODY
-        await store(self._reconciler, self._registry.void_cards(AccountId(account), today))
+        event = event_of(self._reconciler, by, "cards-voided", account=account)
+        await store(self._reconciler, (*self._registry.void_cards(AccountId(account), today), event))
         return None
 
     async def _edit(self, replacing: str, edit: Edit) -> tuple[Finding, ...]:

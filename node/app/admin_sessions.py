@@ -58,6 +58,8 @@ class Signed:
 
 
 ADMIN = Signed("admin")
+CONSOLE = Signed("admin", "console")
+"""Somebody at the node's console."""
 
 
 def label_text(label: str) -> str:

@@ -37,12 +37,15 @@ from mesh.invite import SEED_BYTES, invite_text, read_invite
 from mesh.membership import NODE_ROLE
 from mesh.page_format import Malformed
 from mesh.signed_statement import SignedStatement
+from node.accounts.events import EventKind
 from node.accounts.member_passphrases import SALT_BYTES
 from node.app.admin_access import AdminAccessService, SignInClient, SignInRefused
 from node.app.admin_community import no_such_node
-from node.app.admin_keys import AdminKeys, AdminKeyStore
+from node.app.admin_keys import AdminKeys, AdminKeyStore, decides_alone, threshold
 from node.app.admin_sessions import Signed, name_key
 from node.app.community import FOLLOW_CHARS_MIN
+from node.app.event_recorder import ActRecorder
+from node.app.event_words import STATE_KINDS
 from node.app.idempotency import RANDOM_BYTES, IdempotencyKeys
 from node.app.locked_key import LockedKey, lock_key, unlock_key
 from node.app.signing_refusals import (
@@ -128,9 +131,11 @@ class AdminSigningService:
         addresses: Callable[[], tuple[Address, ...]],
         port: int,
         setup_url: str,
+        recorded: ActRecorder,
     ) -> None:
         """`name`: of the community, for a new record. `addresses`: those of this node on mesh links; `port`: where nodes
-        talk to each other. `setup_url`: of the set-up page of a new node."""
+        talk to each other. `setup_url`: of the set-up page of a new node. `recorded` records the event of an act."""
+        self._recorded = recorded
         self._community, self._access, self._passphrases = community, access, access.passphrases
         self._keys, self._clock, self._random = AdminKeyStore(archive), clock, random
         self._archive = archive
@@ -198,15 +203,16 @@ class AdminSigningService:
             if isinstance(opened, Finding):
                 return opened
             state, old = opened
-            if not _decides_alone(state, old):
-                return too_few_votes(_threshold(state))
+            if not decides_alone(state, old):
+                return too_few_votes(threshold(state))
             keys = await self._keys.of(signed.name)
             assert keys is not None, "it was opened"
             if own_node_id(old) != keys.current.key:  # only what is stored is left to be replaced
                 await self._save(signed.name, AdminKeys(keys.in_force(self._admin_keys())))
                 return None
             new, following = await self._following_key(signed, by, keys)
-            refused = await self._take_in(signed, "replaced the own key", replaced_key(state, old, new))
+            made = replaced_key(state, old, new)
+            refused = await self._take_in(signed, "replaced the own key", made, "key-replaced")
             if refused is None:
                 await self._save(signed.name, AdminKeys(following))
             return refused
@@ -217,9 +223,8 @@ class AdminSigningService:
             return no_key("admin")
         admin = CommunityAdmin(NodeId(key), 1, _label(label))
         async with self._busy:
-            return await self._change(
-                by, RecordChange(add=(admin,)), f"added the admin {human_form(admin.key)}"
-            )
+            what = f"added the admin {human_form(admin.key)}"
+            return await self._change(by, RecordChange(add=(admin,)), what, "admin-added", admin.label)
 
     async def remove_admin(self, by: SignRequest, key: str) -> Finding | None:
         """That key signs nothing any longer; what it signed is signed again with the own one."""
@@ -230,15 +235,15 @@ class AdminSigningService:
             return no_such_admin()
         change = RecordChange(remove=frozenset({NodeId(key)}))
         async with self._busy:
-            return await self._change(by, change, f"removed the admin {human_form(NodeId(key))}")
+            called = human_form(NodeId(key))
+            return await self._change(by, change, f"removed the admin {called}", "admin-removed", called)
 
     async def new_secret(self, by: SignRequest) -> Finding | None:
         """A new secret of the community, which this node makes and the others take from each other."""
         async with self._busy:
             commitment = await self._community.secrets.prepared()
-            return await self._change(
-                by, RecordChange(secret=commitment), "made a new secret of the community"
-            )
+            change = RecordChange(secret=commitment)
+            return await self._change(by, change, "made a new secret of the community", "secret-made")
 
     async def new_paper(self, by: SignRequest, ticket: str) -> bytes | Finding:
         """A recovery key in the place of all earlier ones; its secret is returned to be printed."""
@@ -255,7 +260,7 @@ class AdminSigningService:
                 add_recovery=(own_node_id(key_from_raw(paper)),), remove_recovery=frozenset(head.recovery)
             )
             try:
-                refused = await self._change(by, change, "made a recovery key")
+                refused = await self._change(by, change, "made a recovery key", "recovery-key-made")
             except StorageTrouble:
                 # Then it is in force in memory, and stored later: the same form shows it.
                 self._keep_if_in_force(by, ticket, paper)
@@ -296,7 +301,8 @@ class AdminSigningService:
             record = read_record(made.statements[0])
             if isinstance(record, Malformed):
                 return not_possible(record.reason)
-            await self._community.follow(made.community, made.statements)
+            async with self._recorded(signed, "record-begun"):
+                await self._community.follow(made.community, made.statements)
             log.info("community: admin %s made the record %s", signed.name, made.community[:16])
             self._papers.keep(by.cookie, ticket, paper, now)
             return paper
@@ -329,10 +335,11 @@ class AdminSigningService:
             if view.state == new_state:
                 await self._stored()
                 return None
-            if view.role != NODE_ROLE and not _decides_alone(state, key):
-                return too_few_votes(_threshold(state))
+            if view.role != NODE_ROLE and not decides_alone(state, key):
+                return too_few_votes(threshold(state))
             made = changed_membership(state, key, view, new_state)
-            return await self._take_in(signed, f"set node {human_form(view.node)} to {new_state}", (made,))
+            what = f"set node {human_form(view.node)} to {new_state}"
+            return await self._take_in(signed, what, (made,), STATE_KINDS[new_state], view.label)
 
     async def invite(
         self, by: SignRequest, uses: int, address: Address | None, ticket: str, note: str = ""
@@ -357,7 +364,8 @@ class AdminSigningService:
             if isinstance(said, Malformed):
                 return not_possible(said.reason)
             text = invite_text(seed, statement, said, addresses)
-            refused = await self._take_in(signed, f"made the invite {human_form(said.key)}", (statement,))
+            what = f"made the invite {human_form(said.key)}"
+            refused = await self._take_in(signed, what, (statement,), "node-invited", note)
             if refused is not None:
                 return refused
             made = MadeInvite(text, f"{self._setup_url}?invite={text}", said.key, uses)
@@ -396,7 +404,8 @@ class AdminSigningService:
                 await self._stored()
                 return None
             made = closed_invite(state, key, view.invite)
-            return await self._take_in(signed, f"closed the invite {human_form(view.invite.key)}", made)
+            what = f"closed the invite {human_form(view.invite.key)}"
+            return await self._take_in(signed, what, made, "invite-closed")
 
     # --- files ---
 
@@ -416,7 +425,8 @@ class AdminSigningService:
                 return file_too_large()
             except NodeError as error:
                 return not_possible(error.message)
-            return await self._take_in(signed, f"shared the {file}", () if made is None else (made,))
+            statements = () if made is None else (made,)
+            return await self._take_in(signed, f"shared the {file}", statements, "file-shared", file)
 
     # --- inside ---
 
@@ -434,9 +444,16 @@ class AdminSigningService:
         return offered_already() if self._community.offered() else None
 
     async def _take_in(
-        self, signed: Signed, what: str, statements: Iterable[SignedStatement]
+        self,
+        signed: Signed,
+        what: str,
+        statements: Iterable[SignedStatement],
+        kind: EventKind,
+        about: str = "",
     ) -> Finding | None:
-        refusal = await self._community.take_in(statements)
+        async with self._recorded(signed, kind, about=about) as act:
+            refusal = await self._community.take_in(statements)
+            act.is_refused = bool(refusal)
         if refusal:
             return not_possible(refusal)
         log.info("community: admin %s %s", signed.name, what)
@@ -467,7 +484,9 @@ class AdminSigningService:
         signed = self._access.who(by.cookie)
         return "" if signed is None else signed.name
 
-    async def _change(self, by: SignRequest, change: RecordChange, what: str) -> Finding | None:
+    async def _change(
+        self, by: SignRequest, change: RecordChange, what: str, kind: EventKind, about: str = ""
+    ) -> Finding | None:
         """The next version of the record, if the own votes are enough for it."""
         signer = await self._signer(by)
         if isinstance(signer, Finding):
@@ -478,8 +497,8 @@ class AdminSigningService:
         except NodeError as error:
             return not_possible(error.message)
         if not has_enough_votes(state, made[0]):
-            return too_few_votes(_threshold(state))
-        return await self._take_in(signed, what, in_order(state, made))
+            return too_few_votes(threshold(state))
+        return await self._take_in(signed, what, in_order(state, made), kind, about)
 
     async def _signer(self, by: SignRequest) -> "tuple[Signed, CommunityState, Ed25519PrivateKey] | Finding":
         signed = await self._prove(by)
@@ -573,16 +592,6 @@ class AdminSigningService:
         needed = [each.signed.name for each in self._access.accounts()]
         needed += [each for each, one in stored.items() if one.in_force(admins).key in admins]
         await self._keys.save(name, keys, needed)
-
-
-def _threshold(state: CommunityState) -> int:
-    return 0 if state.head is None else state.head.threshold
-
-
-def _decides_alone(state: CommunityState, key: Ed25519PrivateKey) -> bool:
-    """Whether the votes of this key are enough to change who the admins are."""
-    head = state.head
-    return head is not None and head.votes_of(frozenset({own_node_id(key)})) >= head.threshold
 
 
 def _label(name: str) -> str:

@@ -4,6 +4,7 @@ import logging
 from collections.abc import Callable
 from contextlib import suppress
 
+from node.app.adoption_events import events_of
 from node.app.ports import RuleLog
 from node.control.active_ruleset import fingerprint
 from node.control.ports import Clock
@@ -129,7 +130,8 @@ class AdoptionLog:
 
     async def _store(self, record: AdoptionRecord) -> AdoptionRecord:
         try:
-            made = await self._records.append(record)
+            number = 0 if self.history is None else self.history.length + 1
+            made = await self._records.append(record, events_of(record, number))
         except StorageSlow:
             self._is_uncertain = True
             raise

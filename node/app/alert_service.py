@@ -264,11 +264,17 @@ class AlertService:
         try:
             async with asyncio.timeout(SEND_S):
                 await self._ways[way].send(message)
-        except (NodeError, TimeoutError) as error:
+        except Exception as error:
             health.failures += 1
-            health.trouble = f"{error}." if isinstance(error, NodeError) else "no answer in time."
+            health.trouble = _trouble(error)
             if health.failures == 1:
-                log.warning("an alert could not be sent by %s, and is tried again: %s", way, health.trouble)
+                is_bug = not isinstance(error, NodeError | TimeoutError)
+                log.warning(
+                    "an alert could not be sent by %s, and is tried again: %s",
+                    way,
+                    health.trouble,
+                    exc_info=is_bug,
+                )
             return False
         health.failures, health.trouble = 0, ""
         return True
@@ -278,6 +284,12 @@ class AlertService:
 
     def _now_s(self) -> int | None:
         return None if self._clock.state() == "unknown" else int(self._clock.civil().timestamp())
+
+
+def _trouble(error: Exception) -> str:
+    if isinstance(error, TimeoutError):
+        return "no answer in time."
+    return f"{error}." if isinstance(error, NodeError) else f"{type(error).__name__}: {error}."
 
 
 def _at(since_s: int | None, zone: tzinfo) -> datetime | None:

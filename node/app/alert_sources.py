@@ -26,6 +26,7 @@ from node.units import Monotonic, NodeId
 
 Document = Callable[[AlertMessage], Mapping[str, object]]
 """What programs get of a message."""
+NAME_CHARS_MAX = 64
 EVENINGS_EVERY_MS = 3_600_000
 """How often the history is read."""
 
@@ -64,7 +65,7 @@ class AlertSources:
         graph = None if self._graph is None else self._graph()
         others = () if graph is None else tuple(each for each in graph.nodes if each.node != graph.own)
         self._names = {
-            each.node: each.name if each.is_online else self._names.get(each.node, each.name)
+            each.node: _plain(each.name) if each.is_online else self._names.get(each.node, _plain(each.name))
             for each in others
         }
         left_s = None
@@ -104,6 +105,11 @@ def backup_age_s(found: NodeReadings) -> int | None:
     if not found.has_backup_key:
         return None
     return found.backup_key_s_ago if found.backup_s_ago is None else found.backup_s_ago
+
+
+def _plain(name: str) -> str:
+    """What another node calls itself, on one line and without characters that cannot be seen."""
+    return " ".join("".join(each if each.isprintable() else " " for each in name).split())[:NAME_CHARS_MAX]
 
 
 def _local(window: HistoryWindow, zone: tzinfo) -> Iterator[tuple[datetime, Point]]:

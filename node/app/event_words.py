@@ -2,8 +2,10 @@
 
 from collections.abc import Mapping
 
-from node.accounts.events import BY_NODE, Event, EventKind
+from node.accounts.events import BY_NODE, BY_SOMEBODY, Event, EventKind
 from node.app.admin_sessions import label_text
+from node.app.rule_adoption import BY_NODE as BY_RULES
+from node.app.rule_files import BY_EDIT, BY_START
 from node.translator import LazyText, Translator, gettext_lazy, isolated, ngettext_lazy, translate
 
 WHAT: Mapping[EventKind, LazyText] = {
@@ -51,6 +53,8 @@ WHAT: Mapping[EventKind, LazyText] = {
     "admin-removed": gettext_lazy("Admin of the community removed"),
     "key-made": gettext_lazy("Key for the community made"),
     "key-replaced": gettext_lazy("Key for the community replaced"),
+    "secret-made": gettext_lazy("New secret of the community"),
+    "record-begun": gettext_lazy("Community record begun"),
     "link-made": gettext_lazy("Sign-in link made"),
     "signed-in": gettext_lazy("Signed in"),
     "sign-in-failed": gettext_lazy("Sign-in failed"),
@@ -59,14 +63,22 @@ WHAT: Mapping[EventKind, LazyText] = {
     "access-removed": gettext_lazy("Account of an admin or issuer removed"),
     "token-made": gettext_lazy("Token for metrics made"),
     "token-revoked": gettext_lazy("Token for metrics revoked"),
-    "backup-key-made": gettext_lazy("Recovery key made"),
+    "recovery-key-made": gettext_lazy("Recovery key made"),
     "backup-made": gettext_lazy("Backup made"),
     "losses-read": gettext_lazy("Data losses acknowledged"),
 }
+STATE_KINDS: Mapping[str, EventKind] = {
+    "active": "node-restored",
+    "suspended": "node-suspended",
+    "removed": "node-removed",
+}
+"""By the state of a node that an admin signed."""
 _BATCHES = frozenset({"vouchers-issued", "batch-revoked", "batch-restored"})
 _RULES = frozenset(kind for kind in WHAT if kind.startswith("rules-"))
 _DEVICES = frozenset({"blocked", "paused", "unblocked", "extended", "extension-undone"})
-_PEOPLE = frozenset({"access-removed", "link-made"})
+_PEOPLE = frozenset({"access-removed", "link-made", "session-ended"})
+_BY_ITSELF = frozenset({BY_EDIT, BY_START, BY_RULES})
+"""How rules came into force without anybody at a page."""
 
 
 def about_words(event: Event) -> tuple[str, ...]:
@@ -74,7 +86,7 @@ def about_words(event: Event) -> tuple[str, ...]:
     found: list[str] = []
     if event.kind in _BATCHES:
         found.append(gettext_lazy("batch {number}", number=event.about))
-    elif event.kind in _RULES:
+    elif event.kind in _RULES and event.about:
         found.append(gettext_lazy("version {number}", number=event.about))
     elif event.kind in _PEOPLE:
         found.append(label_text(event.about))
@@ -93,7 +105,9 @@ def by_text(by: str) -> str:
     """The person who did it, translatable."""
     if by == BY_NODE:
         return gettext_lazy("the node")
-    return label_text(by)
+    if by == BY_SOMEBODY:
+        return gettext_lazy("somebody")
+    return gettext_lazy(by) if by in _BY_ITSELF else label_text(by)
 
 
 def kinds_with(text: str, words: Translator) -> tuple[EventKind, ...]:

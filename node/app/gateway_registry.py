@@ -148,6 +148,14 @@ class GatewayRegistry:
         contact.at, contact.address = self._clock.monotonic(), address
         return changed
 
+    def speaks(self, gateway: Gateway, kind: GatewayKind, called: str, address: str) -> bool:
+        """As `spoke`, of the router that has spoken before; False leaves it to `spoke`."""
+        if (gateway.kind, gateway.called) != (kind, called):
+            return False
+        contact = self.contact(gateway)
+        contact.at, contact.address = self._clock.monotonic(), address
+        return True
+
     def heartbeat(self, gateway: Gateway, uptime_s: int | None, online: int | None = None) -> None:
         """With the uptime of its program: a lower one than before means that it started again."""
         contact = self.contact(gateway)

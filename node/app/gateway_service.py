@@ -11,7 +11,7 @@ from typing import Literal, Protocol
 
 from node.app.gateway_registry import GatewayRegistry
 from node.app.views import Admitted, Entry, Full, Refused
-from node.control.ports import Clock, StateArchive
+from node.control.ports import Clock, StatesArchive
 from node.control.reconciler import Reconciler
 from node.gateways.counters import (
     ClientCounters,
@@ -110,7 +110,7 @@ class GatewayService:
         reconciler: Reconciler,
         admission: Admitting,
         registry: GatewayRegistry,
-        archive: StateArchive,
+        archive: StatesArchive,
         clock: Clock,
         *,
         key: bytes,
@@ -130,9 +130,11 @@ class GatewayService:
     async def recall(self) -> None:
         """Restores gateways, and up to where their counters are booked. Raises StorageTrouble."""
         await self.registry.recall()
-        for gateway in self.registry.accepted():
-            if gateway.id not in self._people:
-                text = await self._archive.state(f"{COUNTERS_STATE} {gateway.id}")
+        if self.recalled:
+            return
+        for name, text in (await self._archive.states(f"{COUNTERS_STATE} ")).items():
+            gateway = self.registry.get(name.removeprefix(f"{COUNTERS_STATE} "))
+            if gateway is not None and gateway.phase == "accepted":
                 self._people[gateway.id] = GatewayPeople(read_counters_state(text))
         self.recalled = True
 
@@ -166,7 +168,7 @@ class GatewayService:
         """The gateway names the device that came with the token: only now is anything admitted."""
         if not self.is_ready:
             return NOT_READY
-        if not is_client_token(self._key, gateway, mac, token):
+        if not self._is_client(gateway, mac, token, is_login=True):
             self.people(gateway).of_nobody += 1
             return UNKNOWN_CLIENT
         pending = self._pending.pop(token, None)
@@ -175,8 +177,8 @@ class GatewayService:
             if not isinstance(done, Admitted):
                 return self._told(token, GatewayVerdict("refused", done))
         verdict = self._told(token, self.verdict(mac))
-        self._named(gateway, mac, token)
         if verdict.may_pass:
+            self._named(gateway, mac, token)
             people, key = self.people(gateway), device_key(self._key, gateway, mac)
             now = self._clock.monotonic()
             people.counters[key] = logged_in(people.counters.get(key, ClientCounters()), now)
@@ -192,7 +194,7 @@ class GatewayService:
         if not self.is_ready:
             return NOT_READY
         people = self.people(gateway)
-        if not is_client_token(self._key, gateway, mac, token):
+        if not self._is_client(gateway, mac, token):
             people.of_nobody += 1
             return UNKNOWN_CLIENT
         self.book(gateway, mac, reported)
@@ -286,6 +288,16 @@ class GatewayService:
             if len(self._reasons) > REASONS_MAX:
                 del self._reasons[next(iter(self._reasons))]
         return verdict
+
+    def _is_client(self, gateway: Gateway, mac: MacAddress, token: str, *, is_login: bool = False) -> bool:
+        """A token for a device that the browser did not name belongs to the first one that logs in with it, until the node
+        starts again; then that person joins again."""
+        if is_client_token(self._key, gateway, mac, token):
+            return True
+        if not is_client_token(self._key, gateway, None, token):
+            return False
+        known = self._devices.get(token)
+        return known == (gateway.id, mac) or (is_login and known is None)
 
     def _named(self, gateway: Gateway, mac: MacAddress, token: str) -> None:
         self._devices.pop(token, None)

@@ -11,8 +11,9 @@ from dataclasses import dataclass
 from typing import Literal
 
 from node.accounting.periods import DAY_UNKNOWN
+from node.accounts.events import Event, EventKind
 from node.accounts.login_throttle import CODE_THROTTLE, AttemptCounter
-from node.app.admin_sessions import TOKEN_CHARS_MAX, as_token, token_hash
+from node.app.admin_sessions import CONSOLE, TOKEN_CHARS_MAX, Signed, as_token, token_hash
 from node.control.ports import Clock, StateArchive
 from node.errors import NodeError
 from node.units import Monotonic
@@ -53,7 +54,16 @@ def bearer_token(header: str) -> str:
 class MetricsToken:
     """`random` returns so many random bytes. What is made or revoked is in force at once, and stored before it returns."""
 
-    def __init__(self, archive: StateArchive, clock: Clock, random: Callable[[int], bytes]) -> None:
+    def __init__(
+        self,
+        archive: StateArchive,
+        clock: Clock,
+        random: Callable[[int], bytes],
+        *,
+        event: Callable[[Signed, EventKind], Event] | None = None,
+    ) -> None:
+        """`event` makes the event that is stored with a change."""
+        self._event = event
         self._archive, self._clock, self._random = archive, clock, random
         self._hash, self._since_day = "", ""
         self._changes = 0
@@ -69,7 +79,7 @@ class MetricsToken:
     def state(self) -> TokenState:
         return TokenState(bool(self._hash), self._since_day)
 
-    async def make(self) -> str:
+    async def make(self, by: Signed = CONSOLE) -> str:
         """A new token, which is not stored and cannot be shown again; the one before no longer works. Raises NodeError, and
         then this one does not work."""
         token = as_token(self._random(TOKEN_BYTES))
@@ -77,7 +87,8 @@ class MetricsToken:
         made = token_hash(token), "" if day == DAY_UNKNOWN else day
         self._changes += 1
         number = self._changes
-        await self._archive.save_state(STATE, json.dumps({"hash": made[0], "since": made[1]}))
+        text = json.dumps({"hash": made[0], "since": made[1]})
+        await self._archive.save_state(STATE, text, self._events(by, "token-made"))
         if self._changes != number:
             raise NodeError(
                 "the token was changed by somebody else meanwhile", "look whether another one is needed"
@@ -85,13 +96,16 @@ class MetricsToken:
         self._hash, self._since_day = made
         return token
 
-    async def revoke(self) -> bool:
+    async def revoke(self, by: Signed = CONSOLE) -> bool:
         """From now on nobody gets metrics. False if there was no token. Raises StorageTrouble: then it works again after a
         restart."""
         self._changes += 1  # also for one that is being made
         had_one, self._hash, self._since_day = bool(self._hash), "", ""
-        await self._archive.save_state(STATE, "")
+        await self._archive.save_state(STATE, "", self._events(by, "token-revoked") if had_one else ())
         return had_one
+
+    def _events(self, by: Signed, kind: EventKind) -> tuple[Event, ...]:
+        return () if self._event is None else (self._event(by, kind),)
 
     def check(self, token: str, party: str) -> TokenCheck:
         """`party`: the device or network that sends it."""

@@ -3,7 +3,6 @@
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from mesh.node_summary import FEW_DEVICES
 from node.cli import output
 from node.cli.arguments import EXIT_YES
 from node.cli.commands import CommandContext, answer_to
@@ -90,6 +89,9 @@ def _with_unit(value: int | None, unit: str) -> str:
 def _people(devices: int | None) -> str:
     if devices is None:
         return "-"
+    # It loads cryptography, which takes a while on a small board.
+    from mesh.node_summary import FEW_DEVICES  # noqa: PLC0415
+
     return str(devices) if devices else f"<{FEW_DEVICES}"
 
 

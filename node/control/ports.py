@@ -8,7 +8,7 @@ from typing import Protocol
 from node.accounting.intervals import Intervals
 from node.accounting.ledger import Booking, ErasureNote, UsageBucket, UsageKey
 from node.accounting.meter import Baseline, Tally
-from node.accounts.changes import Change, Forgotten, StoredAccounts
+from node.accounts.changes import Change, Event, Forgotten, StoredAccounts
 from node.governance.allowance import ClockState
 from node.sessions.stored import SavedSession
 from node.units import AccountId, MacAddress, Monotonic, NodeId
@@ -118,7 +118,15 @@ class StateArchive(Protocol):
     async def state(self, name: str) -> str:
         """A value of the node state; empty if it is not set."""
 
-    async def save_state(self, name: str, value: str) -> None: ...
+    async def save_state(self, name: str, value: str, events: Iterable[Event] = ()) -> None:
+        """Stores the value, and the events in the same transaction."""
+
+
+class StatesArchive(StateArchive, Protocol):
+    """With many values of one kind."""
+
+    async def states(self, beginning: str) -> dict[str, str]:
+        """All values of the node state whose names begin so. Raises StorageTrouble."""
 
 
 @dataclass(slots=True)

@@ -429,6 +429,13 @@ def _certificate(seen: Symptoms) -> Iterator[Diagnosis]:
         yield from _with_certificate(config, found)
 
 
+def _alerts(seen: Symptoms) -> Iterator[Diagnosis]:
+    for wrong, fix in seen.alerts.troubles:
+        yield Diagnosis("alerts", "warn", "cannot be sent", wrong, fix)
+    if seen.alerts.ways and not seen.alerts.troubles:
+        yield _ok("alerts", f"sent by {', '.join(seen.alerts.ways)}; 'procomu alerts test' tries a way")
+
+
 def _with_certificate(config: NodeConfig, found: CertificateSeen) -> Iterator[Diagnosis]:
     if found.key_mode & _PRIVATE:
         wrong = f"others on this machine may read it (mode {found.key_mode:03o})"
@@ -556,6 +563,7 @@ _LOOKS: tuple[Callable[[Symptoms], Iterator[Diagnosis]], ...] = (
     _ports,
     _keys,
     _certificate,
+    _alerts,
     _services,
     _rules,
     _folder,

@@ -24,6 +24,7 @@ from node import console
 from node.clock import SystemClock
 from node.config import NodeConfig, parse_config
 from node.control.active_ruleset import RULES_COPY, consider, examine, reload_active_ruleset
+from node.doctor.alert_facts import alerts_seen
 from node.doctor.foreign_chains import foreign_chains, ports_for_people, tables_of_filters
 from node.doctor.rule_facts import findings_in_force
 from node.doctor.secret_facts import community_key_findings, later_secret_findings
@@ -124,6 +125,7 @@ def gather(config_path: Path) -> Symptoms:
         packets=_packets(config) if is_root else None,
         foreign=_foreign(config) if is_root else None,
         certificate=_certificate(config, clock),
+        alerts=alerts_seen(config),
         flows=_flows(status or {}),
         key_copies=tuple((status or {}).get("overview", {}).get("key_copies", ())),
         connections_max=_connections_max(),

@@ -139,6 +139,16 @@ class FlowsSeen:
 
 
 @dataclass(frozen=True, slots=True)
+class AlertsSeen:
+    """The ways out for alerts."""
+
+    ways: tuple[str, ...] = ()
+    """Those that are set."""
+    troubles: tuple[tuple[str, str], ...] = ()
+    """What is wrong with a secret, and what to do."""
+
+
+@dataclass(frozen=True, slots=True)
 class Symptoms:
     """Everything that was checked. Without a valid configuration, only the first few fields are set."""
 
@@ -175,6 +185,7 @@ class Symptoms:
     foreign: tuple[str, ...] | None = None
     """Foreign DHCP servers and routers on the LAN side, one sentence for each kind; None if not checked."""
     certificate: CertificateSeen | None = None
+    alerts: AlertsSeen = AlertsSeen()
     """None if none is configured."""
     flows: FlowsSeen = FlowsSeen()
     key_copies: tuple[str, ...] = ()

@@ -117,8 +117,8 @@ def _limit(gateway: Gateway, event: SourcesLimited) -> Gateway:
 
 
 def _speak(gateway: Gateway, event: RouterSpoke) -> Gateway:
-    if gateway.called not in {"", event.called}:
-        return gateway
+    if gateway.called:
+        return gateway  # also with another kind: what a router says a second time writes nothing
     return replace(gateway, kind=event.kind, called=event.called, address=gateway.address or event.address)
 
 

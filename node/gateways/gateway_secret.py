@@ -38,13 +38,12 @@ def client_token(key: bytes, gateway: Gateway, mac: MacAddress | None, nonce: by
     return nonce.hex() + _tag(key, gateway, mac, nonce)
 
 
-def is_client_token(key: bytes, gateway: Gateway, mac: MacAddress, token: str) -> bool:
-    """Whether this node made the token for this device, or for one that was not named, at this gateway."""
+def is_client_token(key: bytes, gateway: Gateway, mac: MacAddress | None, token: str) -> bool:
+    """Whether this node made the token for this device (None: for one that was not named) at this gateway."""
     if _TOKEN.fullmatch(token) is None:
         return False
     nonce, tag = bytes.fromhex(token[: 2 * NONCE_BYTES]), token[2 * NONCE_BYTES :]
-    own, unnamed = (hmac.compare_digest(tag, _tag(key, gateway, each, nonce)) for each in (mac, None))
-    return own or unnamed
+    return hmac.compare_digest(tag, _tag(key, gateway, mac, nonce))
 
 
 def device_key(key: bytes, gateway: Gateway, mac: MacAddress) -> str:

@@ -15,6 +15,7 @@ from pathlib import Path
 from sqlite3 import Connection
 from typing import Any, Literal, TextIO, get_args
 
+from node.characters import spreadsheet_text
 from node.errors import NodeError
 from node.storage.booking_file import all_usage
 from node.storage.copies import open_to_read
@@ -45,7 +46,6 @@ _ROWS: Mapping[str, Callable[[Connection], Iterable[Sequence[Any]]]] = {
 """Tables whose rows are stored in another form."""
 _COLUMNS = {"intervals": ["begun", "account", "down", "up", "is_busy"]}
 _INTERNAL = "sqlite_"
-_FORMULA = ("=", "+", "-", "@", "\t", "\r")
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,9 +130,7 @@ def _write_csv(out: TextIO, headings: list[str], rows: Iterator[list[Any]]) -> i
 
 
 def _cell(value: Any) -> Any:
-    if isinstance(value, str) and value.startswith(_FORMULA):
-        return f"'{value}"
-    return _plain(value)
+    return spreadsheet_text(value) if isinstance(value, str) else _plain(value)
 
 
 def _write_json(out: TextIO, headings: list[str], rows: Iterator[list[Any]]) -> int:

@@ -229,6 +229,11 @@ class StoredArchive:
         """A value of the node state; empty if it is not set."""
         return (await self._store.read(usage_tables.load_facts)).get(name, "")
 
+    async def states(self, beginning: str) -> dict[str, str]:
+        """All values of the node state whose names begin so."""
+        facts = await self._store.read(usage_tables.load_facts)
+        return {name: value for name, value in facts.items() if name.startswith(beginning)}
+
     async def acknowledge_losses(self) -> None:
         await self._store.acknowledge()
 

@@ -1,5 +1,7 @@
 """Communities, and what people did before a scene."""
 
+from datetime import timedelta
+
 from node.accounts.appearance import Appearance, Logo, WelcomeText, nearest_readable, read_logo
 from node.accounts.cards import Card, make_card, next_serial
 from node.accounts.notices import Notice, NoticeText
@@ -209,6 +211,7 @@ async def nodes_left(app: UseCases) -> None:
 
 async def the_line_breaks(app: UseCases) -> None:
     app.node.down_since = app.node.clock.now
+    app.portal.outage_note = ("The assembly & the provider", app.node.clock.civil() + timedelta(hours=3))
     await app.pass_time(HOUR_MS // 2)
 
 
@@ -286,6 +289,15 @@ async def the_account_is_full(app: UseCases) -> None:
     await app.pass_time(HOUR_MS)
     await app.use(CAI, up=1)
     await app.give_passphrase()
+
+
+async def an_admin_wrote(app: UseCases) -> None:
+    await a_member_comes_in(app)
+    sent = app.loop.registry.messages.send(
+        AccountId("ana"), "Your box is ready. Come by!", "admin Pere", TODAY
+    )
+    assert isinstance(sent, tuple)
+    await app.loop.remember(sent)
 
 
 async def an_admin_acted(app: UseCases) -> None:

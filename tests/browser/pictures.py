@@ -71,21 +71,27 @@ def fingerprint() -> str:
 
 
 def take(browser: Browser, picture: Picture) -> bytes:
-    """A WebP of the visible part, at the best quality below `BYTES_MAX`."""
-    from PIL import Image
-
+    """A WebP of the visible part."""
     (scene,) = [scene for scene in SCENES if scene.name == picture.scene]
     browser.look(picture.look)
     browser.speak(picture.language)
     with served(scene.server, scene.host) as first_page:
         scene.enter(browser, first_page)
-        image = Image.open(io.BytesIO(browser.picture(whole=False)))
+        taken = browser.picture(whole=False)
+    return webp(taken)
+
+
+def webp(png: bytes) -> bytes:
+    """At the best quality below `BYTES_MAX`."""
+    from PIL import Image
+
+    image = Image.open(io.BytesIO(png))
     for quality in QUALITIES:
         drawn = io.BytesIO()
         image.save(drawn, "webp", quality=quality, method=6)
         if drawn.tell() <= BYTES_MAX:
             return drawn.getvalue()
-    raise ValueError(f"{picture.name} does not fit {BYTES_MAX} bytes")
+    raise ValueError(f"the picture does not fit {BYTES_MAX} bytes")
 
 
 def main() -> int:

@@ -8,12 +8,13 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from node.alerts.alert_list import ALERTS
+from node.alerts.message import AlertMessage
 from node.alerts.outbox import WAITING_MAX
 from node.alerts.readings import AlertReadings
 from node.app import alert_service
 from node.app.alert_service import RECALL_S, AlertService
 from node.errors import NodeError
-from tests.fakes.alert_ways import LOOK_MS, AlertNode, running, until, watch
+from tests.fakes.alert_ways import LOOK_MS, AlertNode, FakeWay, running, until, watch
 from tests.unit.node.alerts.test_readings import BAD, GOOD
 
 DEAD, UP = AlertReadings(line_answers=False), AlertReadings(line_answers=True)
@@ -258,3 +259,16 @@ async def test_no_alert_names_a_person() -> None:
         assert fix in known
         assert all(line.startswith("Since: ") for line in times)
     assert json.dumps(node.stored())
+
+
+async def test_a_bug_in_one_way_stops_no_other() -> None:
+    class BrokenWay(FakeWay):
+        async def send(self, message: AlertMessage) -> None:
+            raise ZeroDivisionError("a bug")
+
+    node = AlertNode("webhook", "file")
+    node.ways["webhook"], node.readings = BrokenWay(), DEAD
+    service = node.service()
+    async with running(service):
+        await until(lambda: len(node.ways["file"].arrived) == 1)
+        await until(lambda: "ZeroDivisionError" in service.waiting()["webhook"][2])

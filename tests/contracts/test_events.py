@@ -11,6 +11,7 @@ import pytest
 
 from node.accounts.events import EventGone, EventLog, EventQuery, EventsErased
 from node.app.admin_sessions import Signed
+from node.app.admin_tables import TABLES
 from node.app.views import Admitted, TermsAccepted
 from node.storage.database import Store
 from node.storage.repository import StoredArchive, StoredRepository
@@ -20,6 +21,7 @@ from tests.fakes.admin_pages import ISSUER_LINK, LINK, PHONE
 from tests.fakes.use_cases import ANA, AppFixture
 
 PERE = Signed("admin", "Pere")
+PASSPHRASE = "four words for an admin"
 SCRIPT = "<script>alert(1)</script>"
 
 
@@ -152,6 +154,7 @@ _KILLED = """
 import asyncio, os, signal, sys
 from pathlib import Path
 from node.app.admin_sessions import Signed
+from node.app.admin_tables import TABLES
 from node.app.views import TermsAccepted
 from node.storage.database import Store
 from node.storage.repository import StoredRepository
@@ -198,3 +201,88 @@ def test_after_a_kill_each_block_is_there_with_its_event_or_not_at_all(tmp_path:
     assert len(kinds) >= 2 * after - 2
     assert len(removed) == kinds.count("blocked") - kinds.count("unblocked")
     assert [because for (because,) in removed] == [text for _, text in rows[-1:]] * len(removed)
+
+
+async def test_signing_in_and_failing_to_are_events_and_many_failures_are_one(tmp_path: Path) -> None:
+    async with admin_browser(tmp_path) as browser:
+        await browser.sign_in(LINK)
+        await browser.submit("/passphrase", name="Ana", passphrase=PASSPHRASE, stays="yes")
+        for name, typed in (("Ana", "wrong words again"), ("ana", "wrong"), ("my secret words", "x")):
+            await browser.post("/sign-in", {"name": name, "passphrase": typed})
+        await browser.app.loop.persistence.save()
+        found = (await browser.app.admin.events.find(EventQuery())).rows
+        events = [(row.found.event.kind, row.found.event.about) for row in found]
+        assert ("passphrase-chosen", "") in events
+        assert ("signed-in", "") in events
+        assert 1 == events.count(("sign-in-failed", "Ana"))
+        assert "my secret words" not in repr(browser.app.node.repository.registry.events)
+        _, page = await browser.get("/events?kind=sign-in-failed")
+        assert "somebody" in page
+
+
+async def test_each_kind_of_act_says_which_admin_did_it(tmp_path: Path) -> None:
+    async with admin_browser(tmp_path) as browser:
+        await browser.sign_in(LINK)
+        await browser.submit("/passphrase", name="Ana", passphrase=PASSPHRASE, stays="yes")
+        await browser.submit("/access", role="issuer", name="library")
+        await browser.submit("/access/metrics")
+        await browser.submit("/access/metrics/revoke")
+        await browser.submit("/members/passphrase", account="ana")
+        await browser.submit("/members/card", account="ana")
+        await browser.submit("/members/void", account="ana")
+        await browser.submit("/backups")
+        found = (await browser.app.admin.events.find(EventQuery(by="admin Ana"))).rows
+        kinds = {row.found.event.kind for row in found}
+        assert {
+            "link-made",
+            "token-made",
+            "token-revoked",
+            "passphrase-given",
+            "card-made",
+            "cards-voided",
+            "backup-made",
+        } <= kinds
+
+
+async def test_each_table_is_a_file_for_admins_only(browser: AdminBrowser, tmp_path: Path) -> None:
+    _, page = await browser.get("/tables")
+    files = re.findall(r'href="(/tables/table\.csv\?name=(\w+))"', page)
+    assert len(files) > 9
+    for path, name in files:
+        response, text = await browser.get(path)
+        assert 200 == response.status
+        assert "text/csv" == response.content_type
+        assert f'filename="{name}.csv"' in response.headers["Content-Disposition"]
+        assert text.removeprefix("\ufeff").startswith(",".join(TABLES[name].columns))
+    response, _ = await browser.get("/tables/table.csv?name=facts")
+    assert 404 == response.status
+    await browser.post("/sign-out", {"csrf_token": await browser.csrf_token()})
+    await browser.sign_in(ISSUER_LINK)
+    for path in ("/tables", "/tables/table.csv?name=people"):
+        assert 403 == (await browser.get(path))[0].status
+
+
+async def test_a_file_of_events_is_refused_as_a_page_while_the_disk_fails(browser: AdminBrowser) -> None:
+    browser.app.node.repository.full = True
+    response, _ = await browser.get("/tables/table.csv?name=events")
+    assert 503 == response.status
+
+
+async def test_an_admin_writes_to_a_person_sees_whether_it_was_read_and_withdraws_it(
+    browser: AdminBrowser,
+) -> None:
+    page = await browser.submit("/people/message", account="ana", message=f"Call me. {SCRIPT}")
+    assert "not read yet" in page
+    assert SCRIPT not in page
+    message = browser.app.portal.message(PHONE)
+    assert message is not None
+    await browser.app.portal.read_message(PHONE, message.number)
+    _, page = await browser.get("/people/account?id=ana")
+    assert "read on" in page
+    page = await browser.submit("/people/message", account="ana", do="withdraw", number=str(message.number))
+    assert "withdrawn" in page
+    for fields in ({"message": " "}, {"message": "x" * 501}):
+        response, _ = await browser.send("/people/message", account="ana", **fields)
+        assert 422 == response.status
+    response, _ = await browser.send("/people/message", account="nobody-here", message="Hello")
+    assert 404 == response.status

@@ -521,6 +521,27 @@ async def test_truncated_requests_and_other_bytes(at) -> None:
         assert b" 400 " in reply[:20]
 
 
+async def test_the_fast_path_answers_as_the_library_does(node, monkeypatch) -> None:
+    said = []
+    for is_fast in (True, False):
+        if not is_fast:
+            monkeypatch.setattr(GatewayServer, "_fast_answer", lambda *_asked: None)
+        async with one_run(node) as at:
+            client = ana()
+            await at.join(client)
+            bodies = []
+            for token, mac in ((client.token, ANA), ("0" * 32, ANA), (client.token, BEN), ("x" * 99, ANA)):
+                query = (
+                    f"stage=counters&mac={mac}&token={token}&incoming=7&outgoing=1&gw_id={at.router.gw_id}"
+                )
+                for path in (at.router.paths[2], f"/gw/{at.registry.secret(at.accepted)}/wifidog/auth"):
+                    reply = await at.router.get(f"{path}?{query}")
+                    bodies.append((reply[9:12], reply.partition(b"\r\n\r\n")[2]))
+            said.append(bodies)
+    assert said[0] == said[1]
+    assert b"Auth: 1\n" in [body for _, body in said[0]]
+
+
 async def test_too_many_checks_of_one_gateway_leave_everything_as_it_is(at) -> None:
     client = ana()
     await at.join(client)

@@ -1,7 +1,7 @@
 """Rules on trial, confirmed, taken back and scheduled: the real service and files, with a fake and with a real database."""
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -11,6 +11,7 @@ from sqlite3 import Connection
 
 import pytest
 
+from node.accounts.events import Event
 from node.app import rule_files
 from node.app.adoption_log import FORGET_EVERY
 from node.app.adoption_messages import NothingToDo, became
@@ -281,7 +282,7 @@ async def test_an_edit_while_rules_are_adopted_is_in_force_and_they_are_not(
     if waits:  # the edit is in force and waits for its record, while the adoption has been checked
         archive, append = office.app.node.archive, office.app.node.archive.append
 
-        async def appended(record: AdoptionRecord) -> AdoptionRecord:
+        async def appended(record: AdoptionRecord, events: Iterable[Event] = ()) -> AdoptionRecord:
             if record.kind == "adopted":
                 looking.append(tasks.create_task(look(office)))
                 while office.in_force != SLOWER:

@@ -184,6 +184,10 @@ class FakeArchive:
         self._use()
         return self._repository.facts.get(name, "")
 
+    async def states(self, beginning: str) -> dict[str, str]:
+        self._use()
+        return {name: value for name, value in self._repository.facts.items() if name.startswith(beginning)}
+
     async def save_state(self, name: str, value: str, events: Iterable[Event] = ()) -> None:
         await self.disk_is_free.wait()
         self._use()

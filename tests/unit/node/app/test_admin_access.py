@@ -2,9 +2,11 @@
 
 import asyncio
 import secrets
+from collections.abc import Iterable
 
 import pytest
 
+from node.accounts.events import Event
 from node.accounts.login_throttle import STRANGERS_THROTTLE
 from node.accounts.member_passphrases import hash_passphrase
 from node.app import admin_access
@@ -124,8 +126,8 @@ async def test_an_account_that_is_removed_while_its_passphrase_is_stored_stays_r
     await access.set_passphrase((await by_link(access)).cookie, PASSPHRASE, "", "Ben", PHONE, stays=True)
     save, removed = archive.save_state, []
 
-    async def slow(name: str, value: str) -> None:
-        await save(name, value)
+    async def slow(name: str, value: str, events: Iterable[Event] = ()) -> None:
+        await save(name, value, events)
         if name == ACCOUNTS and not removed:
             removed.append("Ana")
             await access.remove_account("Ana")
@@ -248,8 +250,8 @@ async def test_a_power_cut_during_a_removal_signs_nobody_in(access, archive, clo
     short = await signed_in(access, stays=False)
     real = archive.save_state
 
-    async def cut(name: str, value: str) -> None:
-        await real(name, value)
+    async def cut(name: str, value: str, events: Iterable[Event] = ()) -> None:
+        await real(name, value, events)
         raise KeyboardInterrupt
 
     monkeypatch.setattr(archive, "save_state", cut)

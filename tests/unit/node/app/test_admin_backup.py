@@ -1,11 +1,14 @@
 """A recovery key is made once for each form, and an old backup is noticed."""
 
 import itertools
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from datetime import timedelta
 
 import pytest
 
 from node.app.admin_backup import AdminBackupService
+from node.app.event_recorder import RecordedAct
 from node.backup.ports import OVERDUE, BackupState
 from node.errors import Finding, NodeError
 from tests.fakes.backups import FakeBackups
@@ -17,8 +20,12 @@ class Fixture:
         numbers = itertools.count(1)
         self.backups, self.clock = FakeBackups(), FakeClock()
         self.service = AdminBackupService(
-            self.backups, self.clock, lambda size: next(numbers).to_bytes(size, "big")
+            self.backups, self.clock, lambda size: next(numbers).to_bytes(size, "big"), recorded=self.recorded
         )
+
+    @asynccontextmanager
+    async def recorded(self, *_words: object, **_more: object) -> AsyncIterator[RecordedAct]:
+        yield RecordedAct()
 
     def form(self, cookie: str = "c") -> str:
         return self.service.idempotency_key(cookie)

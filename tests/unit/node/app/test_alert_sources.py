@@ -135,3 +135,12 @@ async def test_a_node_that_is_gone_keeps_the_name_that_it_had() -> None:
     found = sources(clock, NodeReadings("", None, True, PEOPLE), EveningHistory(clock, 0), *graphs)
     names = [(await found.read()).names for _ in graphs]
     assert [{"b": "hills"}, {"b": "hills"}, {"b": "hills 2"}] == names
+
+
+async def test_a_name_that_another_node_gives_itself_stays_on_one_line() -> None:
+    clock, odd = FakeClock(), "a\r\nBcc: eve@evil.example\u202e\ud800" + "x" * 500
+    graph = NodeGraph("Vall", NodeId("a"), (GraphNode(NodeId("b"), odd, False),), (), clock.civil())
+    found = sources(clock, NodeReadings("", None, True, PEOPLE), EveningHistory(clock, 0), graph)
+    name = (await found.read()).names[NodeId("b")]
+    assert name.isprintable()
+    assert len(name) <= 64

@@ -106,6 +106,18 @@ async def test_the_token_of_one_device_or_gateway_admits_no_other(at) -> None:
     assert not at.run.loop.session_table.is_admitted(BEN)
 
 
+async def test_a_token_of_an_unnamed_device_is_for_the_first_that_logs_in_with_it(at) -> None:
+    gateway = await at.gateway()
+    token = at.service.begin(gateway, None, TermsAccepted(), "1")
+    assert "unknown" == at.count(gateway, token, 5 * GB, mac=BEN).reason, (
+        "nobody can bill another one's device"
+    )
+    assert (await at.service.login(gateway, ANA, token)).may_pass
+    assert at.count(gateway, token, 1_000).may_pass
+    assert "unknown" == at.count(gateway, token, 5 * GB, mac=BEN).reason
+    assert "unknown" == (await at.service.login(gateway, BEN, token)).reason
+
+
 async def test_invented_tokens_do_nothing(at) -> None:
     gateway, token = await at.join()
     for invented in ("", "0" * 32, token[::-1], "g" * 32, token + "0"):

@@ -9,6 +9,7 @@ from node.config import parse_config
 from node.config.offered_services import read_offer
 from node.doctor.diagnoses import Diagnosis, diagnose, is_well
 from node.doctor.symptoms import (
+    AlertsSeen,
     CertificateSeen,
     DnsSeen,
     FileSeen,
@@ -468,3 +469,14 @@ def test_a_node_key_in_two_machines_is_named_with_what_to_do() -> None:
     verdict, name, said, fix = only(replace(WELL, key_copies=(wrong,)))
     assert ("warn", "node key", wrong) == (verdict, name, said)
     assert "procomu init" in fix
+
+
+def test_ways_out_for_alerts_are_named_and_a_secret_that_cannot_be_used_is_a_warning():
+    assert "alerts" not in {each.name for each in diagnose(WELL)}
+    (line,) = [
+        each for each in diagnose(replace(WELL, alerts=AlertsSeen(("mail", "file")))) if each.name == "alerts"
+    ]
+    assert "ok" == line.verdict
+    assert "mail, file" in line.found
+    trouble = AlertsSeen(("mail",), (("others can read /a", "run chmod 600 /a"),))
+    assert ("warn", "alerts", "others can read /a", "run chmod 600 /a") == only(replace(WELL, alerts=trouble))

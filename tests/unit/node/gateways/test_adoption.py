@@ -73,6 +73,7 @@ def test_the_first_router_that_speaks_with_the_secret_is_the_gateway():
     assert accepted is not None
     assert ("X1", "10.1.2.3", "wifidog") == (accepted.called, accepted.address, accepted.kind)
     assert accepted == step(accepted, RouterSpoke("apfree", "X2", "10.9.9.9"))
+    assert accepted == step(accepted, RouterSpoke("apfree", "X1", "10.9.9.9")), "nothing to be written"
 
 
 def test_with_another_secret_another_router_can_take_its_place():

@@ -52,8 +52,11 @@ def test_a_token_is_for_one_device_at_one_gateway():
     assert not is_client_token(b"j" * 32, ROUTER, MAC, token)
 
 
-def test_a_token_for_a_device_that_was_not_named_is_for_any():
-    assert is_client_token(KEY, ROUTER, MAC, client_token(KEY, ROUTER, None, NONCE))
+def test_a_token_for_a_device_that_was_not_named_is_none_of_a_named_one():
+    token = client_token(KEY, ROUTER, None, NONCE)
+    assert is_client_token(KEY, ROUTER, None, token)
+    assert not is_client_token(KEY, ROUTER, MAC, token)
+    assert not is_client_token(KEY, ROUTER, None, client_token(KEY, ROUTER, MAC, NONCE))
 
 
 @given(st.text(max_size=40) | st.from_regex(r"[0-9a-f]{32}", fullmatch=True))
