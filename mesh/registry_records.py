@@ -211,7 +211,8 @@ class RegistryRecords:
         found = self._known(said)
         is_said = _says_same(found, heard)
         if is_said and author == self._own:
-            self._carry(name)
+            if all(each > self._own for each in found.carriers):
+                self._carry(name)
         elif is_said and author not in found.carriers:
             self._set_carriers(name, found, (*found.carriers, author))
         # Of two that carry the same, the one with the lower id goes on.

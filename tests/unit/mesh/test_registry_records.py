@@ -5,7 +5,7 @@ import json
 from dataclasses import replace
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from mesh.registry_kind import registry_content, registry_part
@@ -93,6 +93,15 @@ class RecordHistory:
 
 @settings(max_examples=examples(400), deadline=None)
 @given(steps)
+@example(
+    [
+        ("put start", 1, "ana", 3),
+        ("publish", 1, "", 0),
+        ("talk", 1, "", 2),
+        ("put start", 0, "ana", 3),
+        ("restore", 1, "", 0),
+    ]
+)
 def test_nodes_agree_in_the_end_and_nothing_that_any_of_them_knew_is_lost(
     made: list[tuple[str, int, str, int]],
 ) -> None:
