@@ -9,7 +9,9 @@ from typing import Literal
 from captive_portal import forms, page_notices
 from captive_portal.page_notices import PageNotice
 from captive_portal.request_context import PageContext, RequestContext
+from node.accounts.messages import Message
 from node.accounts.objections import Objection
+from node.app.admin_sessions import label_text
 from node.app.case_views import CaseView
 from node.app.daily_usage import DayUse
 from node.app.views import (
@@ -38,11 +40,11 @@ ROWS_MAX = 300
 REMOVED_NODES_MAX = 5
 """Rows of one table on the page; the file has all of them."""
 
-Deed = Literal["named", "removed", "passphrase", "contested", "answered"]
-DEEDS: tuple[Deed, ...] = ("named", "removed", "passphrase", "contested", "answered")
+Deed = Literal["named", "removed", "passphrase", "contested", "answered", "read"]
+DEEDS: tuple[Deed, ...] = ("named", "removed", "passphrase", "contested", "answered", "read")
 """What has just been done; shown once."""
 
-Corner = Literal["requests", "devices", "passphrase", "contest", "leave"]
+Corner = Literal["message", "requests", "devices", "passphrase", "contest", "leave"]
 """Part of the account page in which something can fail."""
 
 
@@ -90,6 +92,9 @@ EXPORT_LABELS: Mapping[str, str] = {
     "lasts_ms": N_("Lasts (milliseconds)"),
     "left_ms": N_("Time left (milliseconds)"),
     "mac": N_("Hardware address"),
+    "messages": N_("Messages of admins to me"),
+    "is_read": N_("Read"),
+    "read_day": N_("Date read"),
     "name": N_("Name"),
     "number": N_("Number"),
     "removed_because": N_("Why it was blocked"),
@@ -239,6 +244,13 @@ class AccountPage:
     """Use of the last days, the latest first."""
     is_at_ceiling: bool = False
     """Its transfers are as fast as its top speed allows."""
+    message: Message | None = None
+    """Of an admin, not read yet."""
+
+    @property
+    def message_by(self) -> str:
+        """Translatable."""
+        return "" if self.message is None else label_text(self.message.by)
 
     @property
     def is_slow(self) -> bool:
@@ -339,6 +351,7 @@ def account_page(context: RequestContext, deed: str = "", trouble: Trouble | Non
         trouble,
         day_bars(context.backend.week(context.device)),
         guest.is_at_ceiling,
+        context.backend.message(context.device),
     )
 
 

@@ -244,6 +244,11 @@ async def add_objection(context: RequestContext, form: Form) -> Outcome:
     return _mine(context, "contest", refused, "contested", form["text"])
 
 
+async def read_message(context: RequestContext, form: Form) -> Outcome:
+    refused = await context.backend.read_message(context.device, int(form["number"]))
+    return _mine(context, "message", refused, "read")
+
+
 async def object_to_rules(context: RequestContext, form: Form) -> Outcome:
     number = int(form["number"])
     refused = await context.backend.object_to_rules(context.device, number, form["text"])
@@ -325,6 +330,7 @@ ACTIONS: Mapping[str, Action] = {
     "/ask": Action(forms.JOIN, ask, ("terms", "host", "name")),
     "/leave": Action(forms.LEAVE, leave),
     "/answer": Action(forms.ANSWER, answer, ("number", "yes")),
+    "/read": Action(forms.ANSWER, read_message, ("number",)),
     "/devices/code": Action(forms.DEVICES, new_device_code),
     "/devices/name": Action(forms.DEVICES, name_device, ("device", "name")),
     "/devices/remove": Action(forms.DEVICES, remove_device, ("device",)),

@@ -9,6 +9,7 @@ from node.accounts.device_bindings import Binding, Unbound
 from node.accounts.events import Event, EventGone, EventsErased
 from node.accounts.ladder_cases import LadderCaseGone
 from node.accounts.member_passphrases import PassphraseGone, PassphraseHash
+from node.accounts.messages import Message, MessageGone
 from node.accounts.notices import Notice, NoticeGone
 from node.accounts.objections import Objection, ObjectionGone
 from node.accounts.registry_record import RecordGone, RecordRow
@@ -16,7 +17,7 @@ from node.accounts.rule_objections import RuleObjection, RuleObjectionGone
 from node.accounts.terms import Terms
 from node.accounts.vouchers import Batch, SavedVoucher
 from node.governance.ladder_case import LadderCase
-from node.units import MacAddress
+from node.units import AccountId, MacAddress
 
 __all__ = [
     "Appearance",
@@ -30,6 +31,8 @@ __all__ = [
     "Forgotten",
     "LadderCase",
     "LadderCaseGone",
+    "Message",
+    "MessageGone",
     "Notice",
     "NoticeGone",
     "Objection",
@@ -69,6 +72,8 @@ Change = (
     | Event
     | EventGone
     | EventsErased
+    | Message
+    | MessageGone
 )
 """One row to store or delete. Storing one twice has no further effect."""
 
@@ -89,6 +94,7 @@ class StoredAccounts:
     terms: tuple[Terms, ...] = ()
     appearance: tuple[Appearance, ...] = ()
     """At most one."""
+    messages: tuple[Message, ...] = ()
     records: tuple[RecordRow, ...] = ()
     """What nodes told each other."""
 
@@ -105,5 +111,6 @@ class Forgotten:
     objections: tuple[int, ...] = ()
     notices: tuple[int, ...] = ()
     ladder_cases: tuple[int, ...] = ()
+    messages: tuple[AccountId, ...] = ()
     erased: tuple[ErasureNote, ...] = ()
     """Erasures whose month is over, and those whose date was wrong."""

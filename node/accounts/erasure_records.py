@@ -44,6 +44,9 @@ def erase_until(
     ]
     for each in registry.rule_objections.of(account):
         rows += registry.rule_objections.forget(account, each.version) if each.day <= day else ()
+    message = registry.messages.of(account)
+    if message is not None and message.day <= day:
+        rows += registry.messages.withdraw(account)
     if passphrase_day <= day:
         registry.device_codes.drop(account)
         rows += registry.drop_passphrase(account)

@@ -36,6 +36,7 @@ def own_rows(registry: AccountRegistry, account: AccountId, mac: MacAddress, at:
         "objections": [asdict(objection) for objection in registry.objections.of(account)],
         "rule_objections": [asdict(objection) for objection in registry.rule_objections.of(account)],
         "ladder_cases": [_case_row(case) for case in registry.ladder_cases.of(account)],
+        "messages": [asdict(message) for message in [registry.messages.of(account)] if message is not None],
         "has_passphrase": registry.has_passphrase(account),
     }
     if voucher is not None:
@@ -94,6 +95,7 @@ def erase(registry: AccountRegistry, account: AccountId, mac: MacAddress, at: No
     rows += registry.rule_objections.forget_account(account)
     rows += registry.ladder_cases.forget(case.number for case in registry.ladder_cases.of(account))
     rows += registry.drop_passphrase(account)
+    rows += registry.messages.withdraw(account)
     rows += (EventsErased(account),)
     for guest in registry.bindings.introduced_by(account):
         rows += registry.bindings.unbind(guest.mac)

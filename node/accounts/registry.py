@@ -18,6 +18,7 @@ from node.accounts.ladder_cases import LadderCases
 from node.accounts.login_throttle import LoginThrottle
 from node.accounts.member_lookup import MemberLookup
 from node.accounts.member_passphrases import DUMMY_HASH, PassphraseGone, PassphraseHash
+from node.accounts.messages import Messages
 from node.accounts.notices import NoticeBoard
 from node.accounts.objection_keys import ObjectionKeys
 from node.accounts.objections import OBJECTION_CHARS_MAX, RULE_CHARS_MAX, Objection, Objections
@@ -58,7 +59,7 @@ class AccountRegistry:
     """The account stores, and the operations that involve more than one of them.
 
     What concerns one store is called there: `vouchers`, `bindings`, `sponsorship`, `device_codes`, `step_up`,
-    `objections`, `rule_objections`, `ladder_cases`, `notices`, `events`, `terms`, `login_throttle`.
+    `objections`, `rule_objections`, `ladder_cases`, `notices`, `messages`, `events`, `terms`, `login_throttle`.
     """
 
     def __init__(
@@ -87,6 +88,7 @@ class AccountRegistry:
         self.ladder_cases = LadderCases()
         self.notices = NoticeBoard()
         self.events = EventLog(random)
+        self.messages = Messages()
         self.terms = TermsStore()
         self.appearance = NO_APPEARANCE
         """Of the community's pages and sheets."""
@@ -107,6 +109,7 @@ class AccountRegistry:
         self.objections.take(kept.objections)
         self.rule_objections.take(kept.rule_objections)
         self.notices.take(kept.notices)
+        self.messages.take(kept.messages)
         self.terms.take(kept.terms)
         self.appearance = next(iter(kept.appearance), self.appearance)
         self._passphrases = {each.account: each.hash for each in kept.passphrases}
@@ -125,6 +128,7 @@ class AccountRegistry:
         for number in forgotten.notices:
             self.notices.take_down(number)
         self.ladder_cases.forget(forgotten.ladder_cases)
+        self.messages.forget(forgotten.messages)
         return rows
 
     def rows(self) -> tuple[Change, ...]:
@@ -138,6 +142,7 @@ class AccountRegistry:
             *self.rule_objections.all(),
             *reversed(self.ladder_cases.all()),
             *self.notices.all(),
+            *self.messages.all(),
             *reversed(self.terms.all()),
             *((self.appearance,) if self.appearance != NO_APPEARANCE else ()),
             *self.records(),

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from node.accounts.codes import Code, read_code
+from node.accounts.messages import MESSAGE_CHARS_MAX, Message
 from node.admin.fields import FormView, ListPage, TypedForm, long_ago, paginate
 from node.admin.routes import (
     AdminRedirect,
@@ -98,13 +99,16 @@ class PersonPage:
     line: PersonLine
     form: FormView
     notice: str
-    """``blocked``, ``paused``, ``unblocked``, ``extended``, ``taken back`` or empty."""
+    """``blocked``, ``paused``, ``unblocked``, ``extended``, ``taken back``, ``sent``, ``withdrawn`` or empty."""
     days: tuple[DayLine, ...] = ()
     """The last seven, the latest first; none without a decision of the community."""
     undo: str = ""
     """Why devices were blocked just now, and which."""
     has_ladders: bool = False
     """Whether the rules have a ladder."""
+    message: Message | None = None
+    """The last message to its people."""
+    message_chars_max: int = MESSAGE_CHARS_MAX
 
     def way(self, device: AdminDeviceRow) -> str:
         return WAY_WORDS[device.way] if device.way else ""
@@ -146,6 +150,7 @@ class PeopleViews:
             Route("POST", "/people/block", self._block),
             Route("POST", "/people/unblock", self._unblock),
             Route("POST", "/people/extend", self._extend),
+            Route("POST", "/people/message", self._message),
         )
 
     async def _list(self, request: AdminRequest) -> AdminResponse | AdminRedirect:
@@ -205,6 +210,7 @@ class PeopleViews:
                 day_lines(await self._people.days(person.row.account)),
                 undo,
                 self._backend.has_ladders(),
+                self._backend.messages.of(person.row.account),
             ),
             status,
         )
@@ -236,6 +242,23 @@ class PeopleViews:
         if wrong is not None:
             return refused(wrong)
         return await self._person(request, account, notice="taken back" if is_undo else "extended")
+
+    async def _message(self, request: AdminRequest) -> AdminResponse | AdminRedirect:
+        """Sends a message to the people of an account, or withdraws it."""
+        account, form = request.fields.get("account", "")[:QUERY_CHARS_MAX], TypedForm(request.fields)
+        if self._people.person(account) is None:
+            return await self._person(request, account)  # 404
+        messages = self._backend.messages
+        if request.fields.get("do") == "withdraw":
+            wrong = await messages.withdraw(request.signed, account, number_in(request.fields, "number"))
+            return refused(wrong) if wrong else await self._person(request, account, notice="withdrawn")
+        text = form.text("message", MESSAGE_CHARS_MAX, wanted=gettext_lazy("Write a few words."))
+        if not form.errors:
+            wrong = await messages.send(request.signed, account, text)
+            form.take((wrong,) if wrong else (), "message")
+        if form.errors:
+            return await self._person(request, account, form=form.view(), status=422)
+        return await self._person(request, account, notice="sent")
 
     async def _undo_block(self, request: AdminRequest) -> AdminResponse:
         """Unblocks the devices that were blocked together, except those that were blocked for another reason since."""

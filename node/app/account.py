@@ -12,6 +12,7 @@ from node.accounts.auth_result import Rejected
 from node.accounts.changes import Change
 from node.accounts.events import EVENTS_MAX, Event, EventFound
 from node.accounts.member_passphrases import hash_passphrase, is_fit
+from node.accounts.messages import Message
 from node.accounts.notices import Notice
 from node.accounts.objections import RULE_CHARS_MAX
 from node.accounts.personal_data import InventoryEntry
@@ -180,6 +181,19 @@ class AccountService:
             return ()
         ruleset, now = self._policy.active_ruleset.ruleset, self._reconciler.persistence.instant()
         return CaseViews(self._registry, ruleset, now, self._clock.civil().tzinfo, words).shown_to(account)
+
+    def message(self, mac: MacAddress) -> Message | None:
+        """What an admin wrote to the device's account, until somebody of it says that they read it."""
+        account = self._views.account_of(mac)
+        return None if account is None else self._registry.messages.unread(account)
+
+    async def read_message(self, mac: MacAddress, number: int) -> Refused | None:
+        """Somebody of the account read the message with this number; nothing happens if there is another one now."""
+        account = self._views.account_of(mac)
+        if account is None:
+            return Refused("not-yours")
+        today = self._reconciler.persistence.instant().today
+        return await self._remember(lambda: self._registry.messages.read(account, number, today))
 
     async def admin_acts(self, mac: MacAddress) -> tuple[EventFound, ...]:
         """What admins did to the device's account, the newest first; none without a session."""

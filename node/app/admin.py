@@ -21,6 +21,7 @@ from node.app.admin_events import AdminEventsService, EventArchive
 from node.app.admin_gateways import AdminGatewaysService
 from node.app.admin_history import AdminHistoryService, HistoryReader
 from node.app.admin_members import AdminMembersService
+from node.app.admin_messages import AdminMessagesService
 from node.app.admin_people import AdminPeopleService
 from node.app.admin_sessions import ADMIN, Signed
 from node.app.admin_signing import AdminSigningService
@@ -212,6 +213,7 @@ class AdminService:
             strains=lambda directory: asyncio.to_thread(new_strains, reconciler.active_ruleset, directory),
         )
         self.content = AdminContentService(reconciler, config)
+        self.messages = AdminMessagesService(reconciler)
         self.cases = LadderCaseService(reconciler, clock)
         self._record_access(access)
         self.events = AdminEventsService(reconciler, archive, clock, config.admin.events_days)

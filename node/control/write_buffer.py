@@ -20,6 +20,8 @@ from node.accounts.changes import (
     EventsErased,
     LadderCase,
     LadderCaseGone,
+    Message,
+    MessageGone,
     Notice,
     NoticeGone,
     Objection,
@@ -248,9 +250,19 @@ def row_of(change: Change) -> tuple[str, Hashable]:
 
 
 def _row_of_account(
-    change: Binding | Unbound | PassphraseHash | PassphraseGone | SavedVoucher | Batch | CardsVoid,
+    change: Message
+    | MessageGone
+    | Binding
+    | Unbound
+    | PassphraseHash
+    | PassphraseGone
+    | SavedVoucher
+    | Batch
+    | CardsVoid,
 ) -> tuple[str, Hashable]:
     match change:
+        case Message(account=account) | MessageGone(account):
+            return "message", account
         case Binding(mac) | Unbound(mac):
             return "binding", mac
         case PassphraseHash(account) | PassphraseGone(account):

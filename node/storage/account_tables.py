@@ -19,6 +19,8 @@ from node.accounts.changes import (
     Forgotten,
     LadderCase,
     LadderCaseGone,
+    Message,
+    MessageGone,
     NoticeGone,
     ObjectionGone,
     PassphraseGone,
@@ -62,6 +64,7 @@ def load_kept(db: Connection) -> StoredAccounts:
         notices=tuple(_notice(row) for row in rows(NOTICE, "notices")),
         terms=tuple(_terms(row) for row in rows(TERMS, "terms")),
         appearance=tuple(_appearance(row) for row in rows(APPEARANCE, "appearance")),
+        messages=tuple(_message(row) for row in rows(MESSAGE, "messages")),
         records=tuple(RecordRow(*values) for values in rows(RECORD, "registry_records")),
     )
 
@@ -90,6 +93,8 @@ def erased_texts(db: Connection, changes: Iterable[Change]) -> tuple[str, ...]:
                 found += db.execute(text, [account, version])
             case LadderCaseGone(number):
                 found += db.execute("SELECT reason FROM ladder_cases WHERE number = ?", [number])
+            case Message(account=account) | MessageGone(account):
+                found += db.execute("SELECT text FROM messages WHERE account = ?", [account])
             case EventsErased():
                 found += event_tables.texts_of(db, change)
     return tuple(text for (text,) in found if text)
@@ -138,8 +143,11 @@ def forget_before(
     cases = gone(
         "DELETE FROM ladder_cases WHERE ending != '' AND ended_s < unixepoch(:used) RETURNING number"
     )
+    messages = gone(
+        """DELETE FROM messages WHERE (is_read AND read_day < :ended) OR (day != '' AND day < :used) RETURNING account"""
+    )
     vouchers = tuple(fingerprint for fingerprint, _, _ in ended_vouchers)
-    return Forgotten(vouchers, batches, bindings, objections, notices, cases)
+    return Forgotten(vouchers, batches, bindings, objections, notices, cases, messages)
 
 
 def _take_from_lists(db: Connection, gone: Iterable[tuple[int, AccountId]]) -> None:
@@ -168,6 +176,7 @@ LADDER_CASE = (
 RECORD = "kind, key, version, until, text"
 KEY_COLUMNS = {"rule_objections": 2, "registry_records": 2}
 """How many columns are the primary key, where it is not the first one alone."""
+MESSAGE = "account, number, day, by, text, is_read, read_day"
 NOTICE = "number, place, audience, first_day, last_day, is_urgent, by, texts"
 TERMS = "version, adopted_day, by, texts"
 APPEARANCE = "number, accent, accent_dark, welcome, wifi_name, wifi_passphrase, logo, by"
@@ -185,6 +194,8 @@ def _statement(change: Change) -> tuple[str, list[Any]]:
             return "DELETE FROM rule_objections WHERE account = ? AND version = ?", [account, version]
         case LadderCaseGone(number):
             return "DELETE FROM ladder_cases WHERE number = ?", [number]
+        case MessageGone(account):
+            return "DELETE FROM messages WHERE account = ?", [account]
         case NoticeGone(number):
             return "DELETE FROM notices WHERE number = ?", [number]
         case RecordGone(kind, key):
@@ -205,6 +216,7 @@ Row = (
     | RuleObjection
     | LadderCase
     | Notice
+    | Message
     | Terms
     | Appearance
     | RecordRow
@@ -219,6 +231,8 @@ def row(change: Row) -> tuple[str, str, list[Any]]:
             return _written(change)
         case LadderCase():
             return "ladder_cases", LADDER_CASE, _case_row(change)
+        case Message(account, number, day, by, text, is_read, read_day):
+            return "messages", MESSAGE, [account, number, day, by, text, int(is_read), read_day]
         case RecordRow(kind, key, version, until, text):
             return "registry_records", RECORD, [kind, key, version, until, text]
         case _:
@@ -344,6 +358,11 @@ def _binding(row: tuple[Any, ...]) -> Binding:
 def _objection(row: tuple[Any, ...]) -> Objection:
     number, account, *others = row
     return Objection(number, AccountId(account), *others)
+
+
+def _message(row: tuple[Any, ...]) -> Message:
+    account, number, day, by, text, is_read, read_day = row
+    return Message(AccountId(account), number, day, by, text, bool(is_read), read_day)
 
 
 def _notice(row: tuple[Any, ...]) -> Notice:

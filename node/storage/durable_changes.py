@@ -22,6 +22,8 @@ from node.accounts.changes import (
     EventsErased,
     LadderCase,
     LadderCaseGone,
+    Message,
+    MessageGone,
     NoticeGone,
     Objection,
     ObjectionGone,
@@ -67,6 +69,7 @@ _GONE = {
     "notices": ("number",),
     "bindings": ("mac",),
     "events": ("key",),
+    "messages": ("account",),
 }
 """Columns of the primary key. Before there were drafts an account had one objection, which is gone without its version."""
 
@@ -94,11 +97,11 @@ def _of_registry(db: Connection, change: RegistryChange, devices: HashedDevices)
             return _gone(change)
         case LadderCase():
             return _put_row(replace(change, reason=""))
-        case Event() | EventGone() | EventsErased():
+        case Event() | EventGone() | EventsErased() | MessageGone():
             return _of_event(change)
         case RecordRow(text=text):
             return _put_row(change) if text == ENDED else None
-        case Objection() | RecordGone():
+        case Objection() | RecordGone() | Message():
             return None
         case RuleObjection(account, version, fingerprint, day, _):
             return ["put", "rule_objections", [account, version, fingerprint, day, ""]]
@@ -110,8 +113,10 @@ def _of_registry(db: Connection, change: RegistryChange, devices: HashedDevices)
             return _put_row(change)
 
 
-def _of_event(change: Event | EventGone | EventsErased) -> Change:
+def _of_event(change: Event | EventGone | EventsErased | MessageGone) -> Change:
     match change:
+        case MessageGone(account):
+            return ["gone", "messages", account]
         case Event():
             return ["put", "events", event_tables.event_row(replace(change, text=""))]
         case EventGone(key):

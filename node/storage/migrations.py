@@ -112,6 +112,11 @@ INVENTORY = (
         N_("13 months after the end"),
     ),
     InventoryEntry(
+        "messages",
+        N_("Messages of admins to the people of an account, and whether these said that they read them."),
+        N_("30 days after they were read, 400 days if nobody read them, or until they are withdrawn"),
+    ),
+    InventoryEntry(
         "events",
         N_(
             "What admins did and when: for example which account was blocked, by which admin and why, and which vouchers "
@@ -374,6 +379,12 @@ def _fifteenth(db: Connection) -> None:
     _create(db, "events", "key", columns)
 
 
+def _sixteenth(db: Connection) -> None:
+    """Messages of admins to people."""
+    texts = dict.fromkeys(("day", "by", "text", "read_day"), str)
+    _create(db, "messages", "account", {"account": str, "number": int, "is_read": int, **texts})
+
+
 def _create(
     db: Connection,
     name: str,
@@ -406,6 +417,7 @@ MIGRATIONS: tuple[Callable[[Connection], None], ...] = (
     _thirteenth,
     _fourteenth,
     _fifteenth,
+    _sixteenth,
 )
 """In order; user_version is the number applied. Each runs in one transaction."""
 

@@ -604,6 +604,12 @@ ADMIN_SCENES = (
         after=sends("/people/extend"),
     ),
     _admin("no reason given", "person", "/people/account?id=ana", after=sends("/people/block", because=" ")),
+    _admin(
+        "a message to an account",
+        "person",
+        "/people/account?id=ana",
+        after=sends("/people/message", message="Your box is ready. Come by!"),
+    ),
     _admin("an account whose device walks", "person", "/people/account?id=ana", server=open_with_walkers),
     _admin("one account taken off", "person", "/people/account?id=ana", before=_BLOCKED),
     _admin("taken off", "taken off", "/people/blocked"),

@@ -291,6 +291,15 @@ async def the_account_is_full(app: UseCases) -> None:
     await app.give_passphrase()
 
 
+async def an_admin_wrote(app: UseCases) -> None:
+    await a_member_comes_in(app)
+    sent = app.loop.registry.messages.send(
+        AccountId("ana"), "Your box is ready. Come by!", "admin Pere", TODAY
+    )
+    assert isinstance(sent, tuple)
+    await app.loop.remember(sent)
+
+
 async def an_admin_acted(app: UseCases) -> None:
     """Paused and let in again, with a case of the community's ladder."""
     await a_member_comes_in(app)

@@ -264,6 +264,7 @@ AROUND = (
     PageScene("privacy", "privacy", "/privacy"),
     PageScene("help", "help", "/help"),
     PageScene("my data", "my data", "/my-data", _portal(people.a_member_has_everything)),
+    PageScene("a message for me", "my page", "/me", _portal(people.an_admin_wrote)),
     PageScene("what admins did to me", "acts", "/my-data/admins", _portal(people.an_admin_acted)),
     PageScene("what no admin did", "acts", "/my-data/admins", _portal(people.a_member_comes_in)),
     PageScene("erase my data", "erase", "/my-data/erase", _portal(people.a_member_comes_in)),

@@ -266,3 +266,23 @@ async def test_a_file_of_events_is_refused_as_a_page_while_the_disk_fails(browse
     browser.app.node.repository.full = True
     response, _ = await browser.get("/tables/table.csv?name=events")
     assert 503 == response.status
+
+
+async def test_an_admin_writes_to_a_person_sees_whether_it_was_read_and_withdraws_it(
+    browser: AdminBrowser,
+) -> None:
+    page = await browser.submit("/people/message", account="ana", message=f"Call me. {SCRIPT}")
+    assert "not read yet" in page
+    assert SCRIPT not in page
+    message = browser.app.portal.message(PHONE)
+    assert message is not None
+    await browser.app.portal.read_message(PHONE, message.number)
+    _, page = await browser.get("/people/account?id=ana")
+    assert "read on" in page
+    page = await browser.submit("/people/message", account="ana", do="withdraw", number=str(message.number))
+    assert "withdrawn" in page
+    for fields in ({"message": " "}, {"message": "x" * 501}):
+        response, _ = await browser.send("/people/message", account="ana", **fields)
+        assert 422 == response.status
+    response, _ = await browser.send("/people/message", account="nobody-here", message="Hello")
+    assert 404 == response.status

@@ -18,7 +18,7 @@ from tests.fakes.portal_server import (
     open_portal_server,
     portal_node,
 )
-from tests.fakes.use_cases import ANA, BEN, CAI, CARD, FIRST_CODE, PASSPHRASE, AppFixture, UseCases
+from tests.fakes.use_cases import ANA, BEN, CAI, CARD, FIRST_CODE, PASSPHRASE, TODAY, AppFixture, UseCases
 
 SENTENCE = "more than 24 hours old"
 TYPED = "<b>what I wrote & meant</b>"
@@ -36,6 +36,7 @@ MINE = {
     "/devices/name": {"device": ANA, "name": TYPED[:40]},
     "/passphrase": {"passphrase": "never shown again", "current": PASSPHRASE},
     "/contest": {"rule": "", "text": TYPED},
+    "/read": {"number": "1"},
     "/erase": {},
     "/rules/object": {"text": TYPED},
     "/rules/take-back": {},
@@ -44,13 +45,16 @@ MINE = {
 
 @pytest.fixture
 async def server() -> AsyncIterator[PortalServer]:
-    """Ana is online as a member with a sponsor request, for as long as she likes; Ben has not joined."""
+    """Ana is online as a member with a sponsor request and a message, for as long as she likes; Ben has not joined."""
     async with open_portal_server(lasting()) as server:
         assert [FIRST_CODE] == await server.app.codes()
         await server.app.join_by_passphrase(ANA)
         await server.app.ask(CAI)
         await rules_wait(server.app)
         assert "done" == await server.app.adoption.object(AccountId("ana"), 2, "Not at night.")
+        sent = server.app.loop.registry.messages.send(AccountId("ana"), "Call me.", "admin", TODAY)
+        assert isinstance(sent, tuple)
+        await server.app.loop.remember(sent)
         yield server
 
 

@@ -24,6 +24,8 @@ from node.accounts.changes import (
     Change,
     LadderCase,
     LadderCaseGone,
+    Message,
+    MessageGone,
     NoticeGone,
     ObjectionGone,
     PassphraseGone,
@@ -117,6 +119,8 @@ changes = st.one_of(
     st.builds(ObjectionGone, numbers),
     st.builds(RuleObjection, accounts, numbers, texts, days, texts),
     st.builds(RuleObjectionGone, accounts, st.integers(1, 3)),
+    st.builds(Message, accounts, numbers, days, texts, texts, st.booleans(), days),
+    st.builds(MessageGone, accounts),
     st.builds(
         LadderCase, numbers, accounts, texts, numbers, texts, numbers, texts, texts, st.integers(0, 2**40), texts,
         st.integers(0, 2**40).map(Monotonic), is_answered=st.booleans(), ending=st.sampled_from(["", "over", "lifted"]),

@@ -10,6 +10,8 @@ from node.accounts.changes import (
     EventsErased,
     LadderCase,
     LadderCaseGone,
+    Message,
+    MessageGone,
     Notice,
     NoticeGone,
     Objection,
@@ -95,6 +97,10 @@ class RegistryFixture:
                     self.rows.pop((Binding, mac), None)
                 case ObjectionGone(number):
                     self.rows.pop((Objection, number), None)
+                case MessageGone(account):
+                    self.rows.pop((Message, account), None)
+                case Message(account=account):
+                    self.rows[Message, account] = row
                 case NoticeGone(number):
                     self.rows.pop((Notice, number), None)
                 case LadderCaseGone(number):

@@ -12,6 +12,8 @@ from node.accounts.changes import (
     EventsErased,
     LadderCase,
     LadderCaseGone,
+    Message,
+    MessageGone,
     NoticeGone,
     ObjectionGone,
     PassphraseGone,
@@ -86,6 +88,8 @@ def place_of(change: Change) -> tuple[str, Hashable, bool]:
             return "rule_objections", key, isinstance(change, RuleObjectionGone)
         case LadderCase() | LadderCaseGone():
             return "ladder_cases", change.number, isinstance(change, LadderCaseGone)
+        case Message() | MessageGone():
+            return "messages", change.account, isinstance(change, MessageGone)
         case Notice() | NoticeGone():
             return "notices", change.number, isinstance(change, NoticeGone)
         case RecordRow() | RecordGone():
