@@ -17,7 +17,15 @@ from captive_portal.gateway_pages import (
     gateway_online,
     gateway_welcome,
 )
-from captive_portal.request_context import PageResponse, PortalPage, RequestContext, page_fields
+from captive_portal.request_context import (
+    LOGO_PATH,
+    PageResponse,
+    PortalPage,
+    RequestContext,
+    document_fields,
+    logo_at,
+    page_fields,
+)
 from captive_portal.views import FOR_ALL, View
 from node.app.account import AccountService
 from node.app.gateway_service import GatewayService, GatewayVerdict
@@ -149,6 +157,7 @@ class GatewayServer:
         """What gateways ask, and the pages of the people behind them."""
         routes = [web.get(path, partial(self._public_page, path, view)) for path, view in FOR_ALL.items()]
         routes.append(web.get("/", partial(self._public_page, "/", FOR_ALL["/network"])))
+        routes.append(web.get(LOGO_PATH, self._logo))
         routes += self.more_routes
         routes.append(web.post("/gw/{id}/join", partial(self._known, self._join)))
         for prefix in PREFIXES:
@@ -365,6 +374,13 @@ class GatewayServer:
         outcome = await view(context)
         assert isinstance(outcome, PageResponse)
         return self._page(outcome.page, outcome.status)
+
+    async def _logo(self, request: web.Request) -> web.Response:
+        """The community's logo, which browsers keep under its own address."""
+        picture = logo_at(request.path_qs, self._backend.community())
+        if picture is None:
+            return _nothing()
+        return web.Response(body=picture.body, headers=dict(document_fields(picture)))
 
     # --- what the application leaves to the site ---
 

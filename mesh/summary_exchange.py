@@ -23,6 +23,8 @@ SUMMARY_EXTENSION = "summaries"
 """Word in the hello of nodes that take part."""
 FRESH = Milliseconds(300_000)
 """For so long a summary answers questions; a node makes none of itself before that time is over."""
+EARLIER_REFUSED = Milliseconds(600_000)
+"""For so long none that was made before it is taken."""
 KEPT = Milliseconds(3_600_000)
 """For so long what was heard is shown."""
 ASKED_AGAIN = Milliseconds(30_000)
@@ -191,17 +193,20 @@ class SummaryExchange:
         if not is_genuine(signed):
             self._refuse(neighbour, now)
             return
-        if self._is_earlier(signed):
+        if self._is_earlier(signed, now):
             return
         self._kept[node] = _Kept(signed, Monotonic(now - age_s * 1_000))
         for each in question.asking:
             if each in self._neighbours:
                 self._neighbours[each].answers[node] = None
 
-    def _is_earlier(self, signed: SignedSummary) -> bool:
-        """Whether it is one that was shown again by a node on the way."""
+    def _is_earlier(self, signed: SignedSummary, now: Monotonic) -> bool:
+        """Whether it is one that was shown again by a node on the way. One that is known for long does not count: the clock
+        of its author may have been wrong."""
         kept = self._kept.get(signed.summary.node)
-        return kept is not None and 0 < signed.summary.made_s < kept.signed.summary.made_s
+        if kept is None or now - kept.made >= EARLIER_REFUSED:
+            return False
+        return 0 < signed.summary.made_s < kept.signed.summary.made_s
 
     def _refuse(self, neighbour: NodeId, now: Monotonic) -> None:
         count = self._refused[neighbour].count if neighbour in self._refused else 0

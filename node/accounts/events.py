@@ -56,6 +56,8 @@ OtherKind = Literal[
     "batch-restored",
     "notice-saved",
     "notice-removed",
+    "outage-told",
+    "outage-untold",
     "terms-saved",
     "appearance-changed",
     "rules-adopted",

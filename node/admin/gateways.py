@@ -30,7 +30,7 @@ KINDS: Mapping[GatewayKind, str] = {
     "apfree": "apfree-wifidog",
     "opennds": "openNDS",
 }
-OFFERED: tuple[tuple[GatewayKind, str], ...] = (("wifidog", KINDS["wifidog"]), ("apfree", KINDS["apfree"]))
+OFFERED: tuple[tuple[GatewayKind, str], ...] = tuple(KINDS.items())
 TROUBLES: Mapping[str, str] = {
     "": gettext_lazy("up"),
     "never": gettext_lazy("has not spoken yet"),
@@ -130,10 +130,10 @@ class GatewaysViews:
         name = form.line(
             "name", NAME_CHARACTERS_MAX, wanted=gettext_lazy("Write what people call the place.")
         )
-        kind = form.choice("kind", tuple(each for each, _ in OFFERED), "wifidog")
+        chosen = form.choice("kind", tuple(KINDS), "wifidog")
         if not form.errors:
             try:
-                made = await self._registry.add("apfree" if kind == "apfree" else "wifidog", name)
+                made = await self._registry.add(next(each for each in KINDS if each == chosen), name)
             except InvalidValue as invalid:
                 form.refuse("name", invalid.message)
             else:

@@ -342,7 +342,7 @@ class OverviewViews:
         form = TypedForm(request.fields)
         known_to, until = form.line("known_to", KNOWN_TO_CHARS_MAX), form.line("until")
         if not form.errors:
-            found = await self._outages.save(known_to, until)
+            found = await self._backend.tell_outage(request.signed, known_to, until)
             form.take(
                 (found,) if found else (), "until" if found and found.code == WRONG_TIME else "known_to"
             )
@@ -350,8 +350,8 @@ class OverviewViews:
             return await self._page(request, 422, form.view())
         return AdminRedirect("/?told")
 
-    async def _untell(self, _request: AdminRequest) -> AdminRedirect:
-        await self._outages.clear()
+    async def _untell(self, request: AdminRequest) -> AdminRedirect:
+        await self._backend.untell_outage(request.signed)
         return AdminRedirect("/")
 
     async def _show(self, request: AdminRequest) -> AdminResponse | AdminRedirect:

@@ -292,6 +292,19 @@ class AdminService:
         covered = {each.alert.covers for each in self.alerts.raised()}
         return self.status_snapshot.overview(translator, covered)
 
+    async def tell_outage(self, by: Signed, known_to: str, until: str) -> Finding | None:
+        """As `OutageNotes.save`, with its event, which does not say what was written: it may be a name."""
+        found = await self.alerts.outages.save(known_to, until)
+        if found is None:
+            await self._reconciler.remember((event_of(self._reconciler, by, "outage-told"),))
+        return found
+
+    async def untell_outage(self, by: Signed) -> None:
+        """People read nothing beside the outage itself; nothing happens if they do not now."""
+        if self.alerts.outages.note is not None:
+            await self.alerts.outages.clear()
+            await self._reconciler.remember((event_of(self._reconciler, by, "outage-untold"),))
+
     async def acknowledge_losses(self, by: Signed = ADMIN) -> None:
         """An admin has read which data the database lost."""
         async with recorded(self._reconciler, by, "losses-read"):

@@ -34,6 +34,8 @@ WHAT: Mapping[EventKind, LazyText] = {
     "batch-restored": gettext_lazy("Batch of vouchers valid again"),
     "notice-saved": gettext_lazy("Notice saved"),
     "notice-removed": gettext_lazy("Notice removed"),
+    "outage-told": gettext_lazy("People told who knows about the outage"),
+    "outage-untold": gettext_lazy("People no longer told who knows about the outage"),
     "terms-saved": gettext_lazy("Terms changed"),
     "appearance-changed": gettext_lazy("Appearance changed"),
     "rules-adopted": gettext_lazy("Rules in force"),

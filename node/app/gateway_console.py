@@ -6,8 +6,9 @@ from typing import Any
 from node.app.admin_gateways import AdminGatewaysService, GatewayRow
 from node.console import Answer
 from node.errors import InvalidValue, NodeError
-from node.gateways.gateway import NAME_CHARACTERS_MAX, Gateway
+from node.gateways.gateway import NAME_CHARACTERS_MAX, Gateway, GatewayKind
 
+KINDS: tuple[GatewayKind, ...] = ("wifidog", "apfree", "opennds")
 TEXT_CHARS_MAX = 4 * NAME_CHARACTERS_MAX
 
 
@@ -32,13 +33,12 @@ class GatewayCommands:
         return {"listens": self._gateways.is_on, "gateways": [_row(each) for each in self._gateways.rows()]}
 
     async def add(self, question: dict[str, Any]) -> Mapping[str, Any]:
-        kind = _text(question, "kind") or "wifidog"
-        if kind not in {"wifidog", "apfree"}:
-            raise NodeError(f"{kind!r:.40} is no program of a gateway", "write wifidog or apfree")
+        wanted = _text(question, "kind") or "wifidog"
+        kind = next((each for each in KINDS if each == wanted), None)
+        if kind is None:
+            raise NodeError(f"{wanted!r:.40} is no program of a gateway", f"write one of {', '.join(KINDS)}")
         try:
-            made = await self._registry.add(
-                "apfree" if kind == "apfree" else "wifidog", _text(question, "name")
-            )
+            made = await self._registry.add(kind, _text(question, "name"))
         except InvalidValue as invalid:
             raise _refused(invalid) from invalid
         return self._with_configuration(made)

@@ -17,7 +17,7 @@ GATEWAY_VERBS: tuple[Verb, ...] = (
         'procomu gateways add "the bakery" --kind wifidog',
         (
             Argument("NAME", "what people call the place"),
-            Argument("--kind", "its program: wifidog (default) or apfree", "KIND"),
+            Argument("--kind", "its program: wifidog (default), apfree or opennds", "KIND"),
             JSON,
         ),
     ),

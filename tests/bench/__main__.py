@@ -13,6 +13,7 @@ from tests.bench import (
     fairness,
     footprint,
     forward,
+    gateways,
     history,
     hours,
     install,
@@ -50,6 +51,7 @@ BENCHES: dict[str, ModuleType] = {
     "metrics": metrics,
     "hours": hours,
     "history": history,
+    "gateways": gateways,
 }
 LONG = ("latency", "mesh")
 """Those that can take longer."""
@@ -58,7 +60,7 @@ LONG = ("latency", "mesh")
 def measured(name: str, *, is_long: bool = False) -> Figures:
     """Every key of one bench; what could not be measured is None, with the reason. `is_long` is for `latency` and `mesh`."""
     keys: tuple[str, ...] = BENCHES[name].KEYS
-    reason = None if name in {"rules", "mesh", "metrics", "history"} else missing_for_namespaces()
+    reason = None if name in {"rules", "mesh", "metrics", "history", "gateways"} else missing_for_namespaces()
     if reason is not None:
         return missing(keys, reason)
     measure: Callable[[], Figures] = BENCHES[name].measure

@@ -537,6 +537,41 @@ ROWS = (
     ),
     FigureRow("metrics", "series_10", "series with 10 devices"),
     FigureRow("metrics", "series_10000", "with 10,000, which must be as many"),
+    FigureRow(
+        "gateways",
+        "checks_per_s",
+        "checks of 500 gateways with 20 people each, as fast as they are answered",
+        "/s",
+        500,
+    ),
+    FigureRow(
+        "gateways", "p99_ms", "one of them waits, 99 of 100, at 167 a second", "ms", 50, at_least=False
+    ),
+    FigureRow(
+        "gateways",
+        "loop_block_ms_max",
+        "longest time the loop cannot do anything else",
+        "ms",
+        20,
+        at_least=False,
+    ),
+    FigureRow("gateways", "rss_mb", "memory, with what the bench itself needs", "MB", 96, at_least=False),
+    FigureRow(
+        "gateways",
+        "lost_bytes",
+        "lost or counted twice over restarts of the node and of gateways",
+        "B",
+        0,
+        at_least=False,
+    ),
+    FigureRow(
+        "gateways",
+        "end_s_max",
+        "until a blocked device is offline, at a check interval of 60 s",
+        "s",
+        60,
+        at_least=False,
+    ),
 )
 
 

@@ -618,6 +618,15 @@ async def test_while_the_line_is_down_an_admin_tells_people_who_knows_about_it_a
     assert ("<b>The assembly</b>", True) == (outage.known_to, outage.until is not None)
     response, _ = await browser.send("/outage/undo")
     assert 303 == response.status
+    await browser.send("/outage/undo")
+    _, page = await browser.get("/events")
+    rows = page.partition("<tbody")[2].partition("</tbody>")[0]
+    for once in (
+        "People told who knows about the outage",
+        "People no longer told who knows about the outage",
+    ):
+        assert 1 == rows.count(once)
+    assert "The assembly" not in rows, "what was written may be a name"
     assert "knows about it." not in (await browser.get("/"))[1]
 
 

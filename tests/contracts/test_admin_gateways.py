@@ -64,6 +64,18 @@ async def test_a_gateway_is_made_limited_and_removed(browser: AdminBrowser) -> N
     assert () == registry.all
 
 
+@pytest.mark.parametrize("kind", ["wifidog", "apfree", "opennds"])
+async def test_each_kind_has_a_configuration_that_a_phone_can_scan(browser: AdminBrowser, kind: str) -> None:
+    await browser.sign_in()
+    response, _ = await browser.send("/gateways", name="the school", kind=kind)
+    assert 303 == response.status
+    response, text = await browser.get(response.headers["Location"])
+    assert (200, 1) == (response.status, text.count('<div class="scan"'))
+    (made,) = browser.app.gateways.registry.accepted()
+    assert kind == made.kind
+    assert made.id in text.partition("<pre")[2].partition("</pre>")[0]
+
+
 async def test_a_name_is_needed_and_used_once(browser: AdminBrowser) -> None:
     await browser.sign_in()
     await browser.send("/gateways", name="the school")

@@ -14,12 +14,14 @@ from urllib.parse import urlencode
 import pytest
 
 from captive_portal.gateway_server import GatewayServer
+from node.accounts.appearance import Appearance
 from node.app.gateway_registry import GatewayRegistry
 from node.app.gateway_service import GatewayService
 from node.app.views import CodeTyped
 from node.config import ListenAddress
 from node.gateways.gateway import Gateway
 from node.units import MacAddress
+from tests.contracts.test_portal import LOGO
 from tests.fakes.portal_server import portal_node, renderer
 from tests.fakes.use_cases import ANA, BEN, AppFixture, UseCases
 from tests.fakes.wifidog_gateway import WifidogClient, WifidogGateway, code_of_reply, report
@@ -558,3 +560,14 @@ async def test_strangers_cannot_fill_the_list_or_the_memory(at) -> None:
     for number in range(200):
         await at.router.get(f"/ping/?gw_id=X{number}")
     assert 12 > len(at.registry.all)
+
+
+async def test_the_communitys_logo_is_shown_behind_a_gateway_too(at) -> None:
+    at.app.look_like(Appearance("#b02040", "#ff8899", logo=LOGO.uri))
+    _, _, page = await at.browse(at.router.redirect(ana()))
+    found = re.search(r'<img src="(/logo\?v=[0-9a-f]+)"', page)
+    assert found is not None
+    reply = await at.router.get(found[1])
+    assert b" 200 " in reply[:20]
+    assert LOGO.data in reply
+    assert b" 404 " in (await at.router.get("/logo?v=0"))[:20]

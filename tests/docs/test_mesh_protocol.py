@@ -218,6 +218,7 @@ def test_the_document_says_how_long_a_summary_is_fresh() -> None:
     assert 5 * 60_000 == summary_exchange.FRESH
     assert f"fewer than {node_summary.FEW_DEVICES} devices" in text
     assert f"after {summary_exchange.ASKED_AGAIN // 1000} s" in text
+    assert f"known for less than {summary_exchange.EARLIER_REFUSED // 1000} s" in text
     assert f"greatest values are {', '.join(f'{each:,}' for each in astuple(node_summary.MOST))}" in text
 
 

@@ -193,8 +193,8 @@ async def _joins_with_half_a_voucher(router: RealRouter, level: int, code: str) 
     target = await person.captured()
     page = await person.curl(target)
     assert "J’ai un code" not in page.body, "it is the same person"
-    # openNDS counts also what its own limit of the rate drops.
-    assert 0.95 * received <= await _used(router.at) - 10 * MB <= 1.6 * received + MB
+    # openNDS counts what its own limit drops, and does not tell what passes after it has read its counters.
+    assert 0.8 * received <= await _used(router.at) - 10 * MB <= 1.6 * received + MB
     assert 10 * MB <= received < BIG_BYTES, "stopped before the end, and not before the rest was used"
     await person.let_in(target, page)
     (client,) = await router.clients()

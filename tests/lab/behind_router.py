@@ -30,11 +30,22 @@ class PersonBehind:
     place: Namespace
     folder: Path
     seen: list[str] = field(default_factory=list)
+    name: str = NAME
+    node: str = NODE
+    """Address to which the node's name resolves."""
 
     async def curl(self, url: str, *more: str, seconds: int = 20) -> RouterPage:
         argv = ("curl", "-s", "-m", str(seconds), "-D", "-", "-H", "Accept-Language: fr", "--cacert")
         jar = str(self.folder / "jar")
-        argv += (str(self.folder / "cert.pem"), "--resolve", f"{NAME}:443:{NODE}", "-b", jar, "-c", jar)
+        argv += (
+            str(self.folder / "cert.pem"),
+            "--resolve",
+            f"{self.name}:443:{self.node}",
+            "-b",
+            jar,
+            "-c",
+            jar,
+        )
         said = await asyncio.to_thread(self.place.run, *argv, *more, url, check=False, timeout=90)
         head, _, body = said.replace("\r\n", "\n").partition("\n\n")
         found = re.match(r"HTTP/\S+ (\d+)", head)

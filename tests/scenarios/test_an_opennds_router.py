@@ -18,6 +18,7 @@ from node.gateways.opennds_config import FasAddress, opennds_file
 from node.keyring import open_keyring
 from tests.bench.many_clients import VirtualDevice
 from tests.bench.opennds import PROGRAMS, running
+from tests.fakes.authority import Authority
 from tests.lab import eventually
 from tests.lab.agreement import RULES
 from tests.lab.behind_router import FAR, PAGE_PORT, PersonBehind
@@ -25,9 +26,17 @@ from tests.lab.village import Router
 from tests.scenarios.test_what_is_handed_out import sends
 
 MB, PORT = 10**6, 2090
+NAME = "login.procomu.lan"
 BIG_BYTES = 200 * MB
 GATEWAY = Gateway("0123abcd", "opennds", "accepted", "the library", "", "")
-SETTINGS = f'[gateways]\nlisten = "0.0.0.0:{PORT}"\n'
+SETTINGS = """
+[gateways]
+listen = "0.0.0.0:2090"
+https_port = 443
+[portal]
+certificate = "{folder}/portal.crt"
+certificate_key = "{folder}/portal.key"
+"""
 PASS = """
 [[rule]]
 id = "pass-volume"
@@ -71,10 +80,14 @@ def used(square: Router, account: str) -> int:
     return sum(quota["used"] for quota in square.ask("why", who=account)["allowance"]["quotas"])
 
 
-async def test_a_voucher_that_is_half_used_up_has_the_other_half_behind_a_router(place) -> None:
+@pytest.mark.parametrize("level", [1, 2, 4])
+async def test_a_voucher_that_is_half_used_up_has_the_other_half_behind_a_router(place, level) -> None:
     square, far = place.square, place.internet.place
     settings = square.settings
-    square.furnish(settings.nodes, settings.community_key_file, more=SETTINGS)
+    square.furnish(settings.nodes, settings.community_key_file, more=SETTINGS.format(folder=place.lab.folder))
+    _, _, root = Authority().write(place.lab.folder, NAME)
+    shutil.copy(root, place.lab.folder / "cert.pem")
+    square.environment["SSL_CERT_FILE"] = str(root)
     square.rules.write_text(RULES + PASS)
     faskey = adopt(square)
     (code,) = square.told("vouchers", "issue", "--count", "1", "--group", "day-pass", "--lasts", "1 day")[
@@ -125,17 +138,20 @@ async def test_a_voucher_that_is_half_used_up_has_the_other_half_behind_a_router
     with (pages / "big").open("wb") as big:
         big.truncate(BIG_BYTES)
     far.start("python3", "-m", "http.server", str(PAGE_PORT), "-d", str(pages))
-    config = opennds_file(GATEWAY, FasAddress(square.site.wan_v4, PORT), 2, faskey)
+    address = FasAddress(NAME, 443) if level == 4 else FasAddress(square.site.wan_v4, PORT)
+    config = opennds_file(GATEWAY, address, level, faskey)
     files = {
         "config/opennds": config + "\toption dhcp_leases_file '/etc/box/dhcp.leases'\n",
         "resolv.conf": "nameserver 10.97.0.1\n",
-        "box/custombinauth.sh": SCRIPT.read_text(),
+        "hosts": f"127.0.0.1 localhost\n{square.site.wan_v4} {NAME}\n",
+        "ssl/certs/ca-certificates.crt": root.read_text(),
     }
+    if level < 3:
+        files["box/custombinauth.sh"] = SCRIPT.read_text()
+    names = (f"address=/{NAME}/{square.site.wan_v4}", f"address=/#/{FAR}")
     mac = person.run("cat", "/sys/class/net/eth0/address").strip()
-    with running(
-        place.lab, router, [VirtualDevice(1, mac, "10.97.0.50")], names=(f"address=/#/{FAR}",), files=files
-    ):
-        browser = PersonBehind(person, place.lab.folder)
+    with running(place.lab, router, [VirtualDevice(1, mac, "10.97.0.50")], names=names, files=files):
+        browser = PersonBehind(person, place.lab.folder, name=NAME, node=square.site.wan_v4)
         target = await browser.captured()
         page = await browser.curl(target)
         assert "J’ai un code" in page.body
@@ -150,6 +166,8 @@ async def test_a_voucher_that_is_half_used_up_has_the_other_half_behind_a_router
             if used(square, account) > before:
                 break
             await asyncio.sleep(1)
-        assert 0.95 * received <= used(square, account) - before <= 1.6 * received + MB
-        assert square.device(mac)["account"] == account
+        # openNDS counts what its own limit drops, and does not tell what passes after it has read its counters.
+        assert 0.8 * received <= used(square, account) - before <= 1.6 * received + MB
+        if level == 2:  # elsewhere the device is its browser
+            assert square.device(mac)["account"] == account
         assert square.ask("why", who=account)["binding_rule"] == "pass-volume"

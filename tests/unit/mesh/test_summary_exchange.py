@@ -3,6 +3,7 @@
 import itertools
 from collections import Counter, deque
 from collections.abc import Iterable, Iterator
+from dataclasses import replace
 
 import pytest
 from hypothesis import given
@@ -14,6 +15,7 @@ from mesh.page_format import canonical
 from mesh.summary_exchange import (
     ASKED_AGAIN,
     ASKED_AT_ONCE,
+    EARLIER_REFUSED,
     FRESH,
     HOPS_MAX,
     KEPT,
@@ -229,6 +231,19 @@ def test_an_earlier_summary_that_is_shown_again_is_not_taken() -> None:
     village.cores[A].ask([EVE], village.now)
     village.cores[A].receive(B, old, village.now)
     assert 10 == village.cores[A].summaries(village.now)[EVE].summary.values.devices
+
+
+def test_a_clock_that_was_in_the_future_keeps_nothing_back_for_long() -> None:
+    village = SummaryVillage(LINE)
+    village.sleep(10**9)
+    village.look(A, EVE)
+    for core in village.cores.values():
+        core.summaries(village.now)
+    made = village.make
+    village.make = lambda node: signed_by(village.names[node], replace(made(node).summary, made_s=5))  # type: ignore[method-assign]
+    village.sleep(EARLIER_REFUSED)
+    assert 10 == village.look(A, EVE)[EVE]
+    assert 5 == village.cores[A].summaries(village.now)[EVE].summary.made_s
 
 
 def test_a_node_that_left_the_community_is_shown_no_longer() -> None:

@@ -1,11 +1,13 @@
 """The connection limiter, driven by bytes alone and a clock set by the test."""
 
 import asyncio
+from datetime import UTC, datetime, timedelta
+from email.utils import parsedate_to_datetime
 
 import pytest
 
 from node.web import connections
-from node.web.connections import Caller, Connection, ConnectionLimiter, FastAnswer, Limits
+from node.web.connections import Caller, Connection, ConnectionLimiter, FastAnswer, Limits, plain_refusal
 
 LIMITS = Limits()
 GET = b"GET / HTTP/1.1\r\nHost: a\r\n\r\n"
@@ -564,3 +566,9 @@ def test_incomplete_heads_and_incomplete_bodies_count_alike(begun: bytes) -> Non
     connection, transport = scene.connect("192.0.2.2")
     connection.data_received(begun)
     assert transport.written.startswith(b"HTTP/1.1 503 ")
+
+
+def test_a_plain_refusal_says_when_it_was_sent() -> None:
+    (said,) = (line for line in plain_refusal(400).decode().split("\r\n") if line.startswith("Date: "))
+    age = datetime.now(UTC) - parsedate_to_datetime(said.removeprefix("Date: "))
+    assert timedelta(0) <= age < timedelta(minutes=1)
