@@ -33,6 +33,7 @@ from node.app.alert_service import AlertService
 from node.app.alert_sources import AlertSources, node_alerts
 from node.app.community import CommunityCommands
 from node.app.console import ConsoleCommands, ConsoleService, RuleCommands
+from node.app.event_console import EventCommands
 from node.app.file_commands import FileCommands
 from node.app.gateway_console import GatewayCommands
 from node.app.history_console import HistoryCommands
@@ -581,6 +582,7 @@ class Node:
             LadderCommands(self.admin.cases),
             GatewayCommands(self.gateways.admin),
             HistoryCommands(self.history),
+            EventCommands(self.admin.events),
             self.graph,
             MetricsCommands(self.admin, self.metrics.text),
             AlertCommands(self.alerts),

@@ -1,7 +1,7 @@
 """Application service of the admin pages for events: who did what, and when."""
 
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime, tzinfo
+from datetime import UTC, datetime, timedelta, tzinfo
 from typing import Protocol
 
 from node.accounts.events import ACCOUNT_KINDS, Event, EventFound, EventQuery
@@ -68,6 +68,15 @@ class AdminEventsService:
             for each in found[:size]
         )
         return EventsFound(rows, found[size - 1].place if len(found) > size else 0)
+
+    def day_before(self, seconds: int) -> str:
+        """The local day so long ago; empty while the clock is unknown, and before there were days."""
+        if self._clock.state() == "unknown":
+            return ""
+        try:
+            return (self._clock.civil() - timedelta(seconds=seconds)).date().isoformat()
+        except OverflowError:
+            return ""
 
     def _accounts_named(self, text: str) -> tuple[AccountId, ...]:
         sought = plain(text)

@@ -474,6 +474,16 @@ VERBS: tuple[Verb, ...] = (
         (Argument("[SERIES]", "one of them"), Argument("--last", "90m, 24h, 30d, 2w or 3y", "TIME"), JSON),
     ),
     Verb(
+        ("events",),
+        "What admins did, to which account and why, the newest first: of the last 7 days, or as you say.",
+        "procomu events --search ana --last 30d",
+        (
+            Argument("--search", "a part of a name, an account, a reason or what was done", "TEXT"),
+            Argument("--last", "12h, 30d or 2w; whole days", "TIME"),
+            JSON,
+        ),
+    ),
+    Verb(
         ("alerts",),
         "What is wrong now, by the node's list of alerts, and how sending them goes; or send a test message by one way.",
         "procomu alerts test mail",

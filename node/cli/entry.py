@@ -10,6 +10,7 @@ from node.cli.alert_commands import ALERT_COMMANDS
 from node.cli.arguments import EXIT_NO, EXIT_NO_NODE, EXIT_WRONG_USE, EXIT_YES, make_parser
 from node.cli.backups import BACKUP_COMMANDS
 from node.cli.commands import COMMANDS, CommandContext, version
+from node.cli.event_commands import EVENT_COMMANDS
 from node.cli.gateway_commands import GATEWAY_COMMANDS
 from node.cli.history_commands import HISTORY_COMMANDS
 from node.cli.ladder_commands import LADDER_COMMANDS
@@ -36,6 +37,7 @@ def commands_beside(verb: str) -> Mapping[str, Callable[[CommandContext], int]]:
             **GATEWAY_COMMANDS,
             **BACKUP_COMMANDS,
             **HISTORY_COMMANDS,
+            **EVENT_COMMANDS,
             **METRICS_COMMANDS,
             **ALERT_COMMANDS,
             **NODE_COMMANDS,

@@ -93,8 +93,11 @@ def erased_texts(db: Connection, changes: Iterable[Change]) -> tuple[str, ...]:
                 found += db.execute(text, [account, version])
             case LadderCaseGone(number):
                 found += db.execute("SELECT reason FROM ladder_cases WHERE number = ?", [number])
-            case Message(account=account) | MessageGone(account):
+            case MessageGone(account):
                 found += db.execute("SELECT text FROM messages WHERE account = ?", [account])
+            case Message(account=account, text=new):  # one that was read is the same text
+                others = "SELECT text FROM messages WHERE account = ? AND text != ?"
+                found += db.execute(others, [account, new])
             case EventsErased():
                 found += event_tables.texts_of(db, change)
     return tuple(text for (text,) in found if text)

@@ -4,6 +4,7 @@ import sqlite3
 import threading
 from collections.abc import Iterator
 from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -13,6 +14,7 @@ from hypothesis import strategies as st
 from node.accounts.changes import Binding
 from node.accounts.ladder_cases import LadderCaseGone
 from node.accounts.member_passphrases import PassphraseGone, PassphraseHash
+from node.accounts.messages import Message, MessageGone
 from node.accounts.objections import Objection, ObjectionGone
 from node.governance.ladder_case import LadderCase
 from node.storage import account_tables, erased_text
@@ -166,3 +168,20 @@ def test_a_text_is_found_wherever_it_begins_and_what_is_left_of_a_long_one_too(
 def test_a_word_that_tells_nothing_is_not_looked_for(tmp_path: Path) -> None:
     (tmp_path / "file").write_bytes(b"slow")
     assert not is_in_file(tmp_path / "file", ["slow", ""])
+
+
+async def test_a_message_that_was_replaced_or_withdrawn_is_in_no_part_of_the_file(
+    store: Store, tmp_path: Path
+) -> None:
+    repository = StoredRepository(store, tmp_path / "bookings")
+    first = Message(ANA, 1, "2026-11-20", "admin", "The first words to Ana.")
+    second = Message(ANA, 2, "2026-11-20", "admin", "The second words to Ana.")
+    await repository.save_sessions([], [], "2026-11-20", [first])
+    await repository.save_sessions([], [], "2026-11-20", [second])
+    assert b"first words" not in files(store)
+    assert b"second words" in files(store)
+    assert () == store.run_blocking(
+        lambda db: account_tables.erased_texts(db, [replace(second, is_read=True)])
+    )
+    await repository.save_sessions([], [], "2026-11-20", [MessageGone(ANA)])
+    assert b"second words" not in files(store)
