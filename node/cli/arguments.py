@@ -3,6 +3,7 @@
 import argparse
 from collections.abc import Callable, Sequence
 
+from node.cli.event_verbs import EVENT_VERBS
 from node.cli.gateway_verbs import GATEWAY_VERBS
 from node.cli.verb import JSON, Argument, Verb
 
@@ -473,26 +474,7 @@ VERBS: tuple[Verb, ...] = (
         "procomu history line_down --last 30d",
         (Argument("[SERIES]", "one of them"), Argument("--last", "90m, 24h, 30d, 2w or 3y", "TIME"), JSON),
     ),
-    Verb(
-        ("events",),
-        "What admins did, to which account and why, the newest first: of the last 7 days, or as you say.",
-        "procomu events --search ana --last 30d",
-        (
-            Argument("--search", "a part of a name, an account, a reason or what was done", "TEXT"),
-            Argument("--last", "12h, 30d or 2w; whole days", "TIME"),
-            JSON,
-        ),
-    ),
-    Verb(
-        ("alerts",),
-        "What is wrong now, by the node's list of alerts, and how sending them goes; or send a test message by one way.",
-        "procomu alerts test mail",
-        (
-            Argument("[WHAT]", "test: send a message now, and say what happened"),
-            Argument("[WAY]", "mail, matrix, webhook or file"),
-            JSON,
-        ),
-    ),
+    *EVENT_VERBS,
     Verb(
         ("export",),
         "Write all tables of the database into a new folder; or print the history, the metrics, or the nodes and "

@@ -12,7 +12,7 @@ _COLUMNS = ("WHEN", "WHO", "WHAT", "ACCOUNT", "ABOUT", "WHY")
 
 
 def events(context: CommandContext) -> int:
-    """Who did what, the newest first."""
+    """Lists what admins did, the newest first."""
     asked = context.asked
     seconds = seconds_of(asked["last"] or LAST_DEFAULT)
     answer = answer_to(context, {"ask": "events", "search": asked["search"] or "", "seconds": seconds})

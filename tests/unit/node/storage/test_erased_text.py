@@ -180,8 +180,7 @@ async def test_a_message_that_was_replaced_or_withdrawn_is_in_no_part_of_the_fil
     await repository.save_sessions([], [], "2026-11-20", [second])
     assert b"first words" not in files(store)
     assert b"second words" in files(store)
-    assert () == store.run_blocking(
-        lambda db: account_tables.erased_texts(db, [replace(second, is_read=True)])
-    )
+    read = replace(second, is_read=True)
+    assert () == await store.run(lambda db: account_tables.erased_texts(db, [read]))
     await repository.save_sessions([], [], "2026-11-20", [MessageGone(ANA)])
     assert b"second words" not in files(store)
