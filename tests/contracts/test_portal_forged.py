@@ -299,6 +299,7 @@ async def test_every_change_redirects_to_a_page_of_the_portal(ana: PortalBrowser
         "/me#add",
         "/me?done=named",
         "/me?done=contested",
+        "/me?done=read",
     } | {"/me?done=passphrase"}
 
 

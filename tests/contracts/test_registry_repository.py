@@ -234,6 +234,9 @@ def _empty(db: object) -> None:
         "ladder_cases",
         "notices",
         "terms",
+        "messages",
+        "events",
+        "registry_records",
     ):
         db.execute(f"DELETE FROM {table}")  # type: ignore[attr-defined]
 
