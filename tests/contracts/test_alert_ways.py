@@ -445,3 +445,18 @@ async def test_a_relay_that_is_no_relay_is_said() -> None:
     async with server(web) as port:
         with pytest.raises(NodeError, match="took no mail"):
             await MailWay(relay(port)).send(MESSAGE)
+
+
+async def test_mail_goes_on_after_a_moment_without_room_for_a_thread(monkeypatch: pytest.MonkeyPatch) -> None:
+    def no_room(_thread: threading.Thread) -> None:
+        raise RuntimeError("can't start new thread")
+
+    smtp = SmtpServer()
+    async with server(smtp.talk) as port:
+        way = MailWay(relay(port))
+        with monkeypatch.context() as patch:
+            patch.setattr(threading.Thread, "start", no_room)
+            with pytest.raises(RuntimeError):
+                await way.send(MESSAGE)
+        await way.send(MESSAGE)
+    assert len(smtp.mails) == 1
