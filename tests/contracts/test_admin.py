@@ -607,6 +607,10 @@ async def test_while_the_line_is_down_an_admin_tells_people_who_knows_about_it_a
     node.down_since = node.clock.now
     _, page = await browser.get("/")
     assert 'action="/outage"' in page
+    # A page that reloads would lose what is being typed.
+    _, page = await browser.get("/?live")
+    assert 'href="/#outage"' in page
+    assert 'action="/outage"' not in page
     until = (node.clock.civil().astimezone() + timedelta(hours=3)).strftime("%Y-%m-%dT%H:%M")
     response, _ = await browser.send("/outage", known_to="<b>The assembly</b>", until=until)
     assert (303, "/?told") == (response.status, response.headers["Location"])
