@@ -663,3 +663,8 @@ async def test_a_full_disk_is_said_when_an_outage_is_told(browser):
     node.repository.full = True
     response, _ = await browser.post("/outage", {"csrf_token": token, "known_to": "The assembly"})
     assert 503 == response.status
+    node.repository.full = False
+    await browser.send("/outage/undo")
+    _, page = await browser.get("/events")
+    rows = page.partition("<tbody")[2].partition("</tbody>")[0]
+    assert 1 == rows.count("People told who knows about the outage"), "it is recorded later"
