@@ -70,7 +70,12 @@ async def send_request(
     except TimeoutError as error:
         raise NodeError(f"the server did not answer within {limit_s:g} s", _FIX) from error
     except (aiohttp.ClientError, OSError, ValueError) as error:
-        raise NodeError(f"the server cannot be reached: {_shown(str(error))}", _FIX) from error
+        raise NodeError(f"the server cannot be reached: {_shown(_reason(error))}", _FIX) from error
+
+
+def _reason(error: Exception) -> str:
+    """Without the URL: a part of it may be the secret of a webhook, and this is logged and shown."""
+    return error.message if isinstance(error, aiohttp.ClientResponseError) else str(error)
 
 
 def _shown(text: str) -> str:

@@ -57,9 +57,13 @@ class MailWay:
     async def send(self, message: AlertMessage) -> None:
         if self._is_busy:
             raise NodeError("the relay has not answered to the mail before", _FIX)
+        mail = mail_of(message, self._relay)
         self._is_busy = True
         try:
-            await in_own_thread(partial(self._hand_in, mail_of(message, self._relay)), "mail of alerts")
+            await in_own_thread(partial(self._hand_in, mail), "mail of alerts")
+        except Exception:
+            self._is_busy = False  # also if there was no thread to begin with
+            raise
         finally:
             self._hang_up()
 

@@ -51,8 +51,9 @@ def step(
 ) -> tuple[dict[AlertKey, AlertState], tuple[AlertChange, ...]]:
     """The states after one look, and what has changed. `watched`: since the look before; `now_s`: Unix time, None while the
     clock is not known; `names` of subjects. What is not known changes nothing; one reading that agrees with a state begins
-    its time again."""
-    after, changes = dict(states), list[AlertChange]()
+    its time again, and so does what is no longer watched, such as a node that left the community."""
+    after = {key: state for key, state in states.items() if state.is_raised or key in verdicts}
+    changes = list[AlertChange]()
     counted = max(0, min(watched, WATCHED_MAX))
     for key, verdict in verdicts.items():
         if verdict is None:

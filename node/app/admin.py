@@ -294,9 +294,14 @@ class AdminService:
 
     async def tell_outage(self, by: Signed, known_to: str, until: str) -> Finding | None:
         """As `OutageNotes.save`, with its event, which does not say what was written: it may be a name."""
-        found = await self.alerts.outages.save(known_to, until)
+        told = event_of(self._reconciler, by, "outage-told")
+        try:
+            found = await self.alerts.outages.save(known_to, until)
+        except StorageTrouble:
+            self._reconciler.persistence.pending.add((told,))  # people are told all the same
+            raise
         if found is None:
-            await self._reconciler.remember((event_of(self._reconciler, by, "outage-told"),))
+            await self._reconciler.remember((told,))
         return found
 
     async def untell_outage(self, by: Signed) -> None:

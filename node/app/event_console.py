@@ -42,7 +42,7 @@ def _row(row: EventRow) -> Mapping[str, object]:
         "at": "" if row.at is None else row.at.isoformat(" ", "minutes"),
         "by": by_text(event.by),
         "kind": event.kind,
-        "what": WHAT[event.kind],
+        "what": WHAT.get(event.kind, event.kind),
         "account": event.account,
         "about": event.about,
         "reason": event.text,

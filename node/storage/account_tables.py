@@ -108,7 +108,7 @@ def forget_before(
 ) -> Forgotten:
     """Retention. Delete rows that ended before the day `ended`, and rows last used, issued or answered before
     the day `used`, except bindings of devices with a current session. Batches that were issued while the date was not known,
-    or was wrong, count from `today`. `events_days`: how long events are kept."""
+    or was wrong, count from `today`, and so do messages. `events_days`: how long events are kept."""
 
     def gone(statement: str) -> tuple[Any, ...]:
         return tuple(row[0] for row in db.execute(statement, {"ended": ended, "used": used}))
@@ -146,11 +146,20 @@ def forget_before(
     cases = gone(
         "DELETE FROM ladder_cases WHERE ending != '' AND ended_s < unixepoch(:used) RETURNING number"
     )
+    _date_messages(db, today)
     messages = gone(
-        """DELETE FROM messages WHERE (is_read AND read_day < :ended) OR (day != '' AND day < :used) RETURNING account"""
+        "DELETE FROM messages WHERE (is_read AND read_day < :ended) OR day < :used RETURNING account"
     )
     vouchers = tuple(fingerprint for fingerprint, _, _ in ended_vouchers)
     return Forgotten(vouchers, batches, bindings, objections, notices, cases, messages)
+
+
+def _date_messages(db: Connection, today: str) -> None:
+    for day, where in (("day", ""), ("read_day", "is_read AND ")):
+        db.execute(
+            f"UPDATE messages SET {day} = ? WHERE {where}({day} = '' OR {day} > date(?, '+1 day'))",  # noqa: S608
+            [today, today],
+        )
 
 
 def _take_from_lists(db: Connection, gone: Iterable[tuple[int, AccountId]]) -> None:

@@ -607,6 +607,10 @@ async def test_while_the_line_is_down_an_admin_tells_people_who_knows_about_it_a
     node.down_since = node.clock.now
     _, page = await browser.get("/")
     assert 'action="/outage"' in page
+    # A page that reloads would lose what is being typed.
+    _, page = await browser.get("/?live")
+    assert 'href="/#outage"' in page
+    assert 'action="/outage"' not in page
     until = (node.clock.civil().astimezone() + timedelta(hours=3)).strftime("%Y-%m-%dT%H:%M")
     response, _ = await browser.send("/outage", known_to="<b>The assembly</b>", until=until)
     assert (303, "/?told") == (response.status, response.headers["Location"])
@@ -659,3 +663,8 @@ async def test_a_full_disk_is_said_when_an_outage_is_told(browser):
     node.repository.full = True
     response, _ = await browser.post("/outage", {"csrf_token": token, "known_to": "The assembly"})
     assert 503 == response.status
+    node.repository.full = False
+    await browser.send("/outage/undo")
+    _, page = await browser.get("/events")
+    rows = page.partition("<tbody")[2].partition("</tbody>")[0]
+    assert 1 == rows.count("People told who knows about the outage"), "it is recorded later"

@@ -176,8 +176,9 @@ async def test_of_ten_megabytes_only_the_beginning_is_read(secret: Path) -> None
 )
 async def test_what_is_no_http_is_a_failure(secret: Path, answer: bytes) -> None:
     async with server(HttpServer(answer).talk) as port:
-        with pytest.raises(NodeError):
-            await Webhook(f"http://127.0.0.1:{port}/", secret, document, limit_s=2).send(MESSAGE)
+        with pytest.raises(NodeError) as failed:
+            await Webhook(f"http://127.0.0.1:{port}/T0ken", secret, document, limit_s=2).send(MESSAGE)
+    assert "T0ken" not in str(failed.value), "a part of the URL may be secret"
 
 
 async def test_where_nothing_listens_and_where_there_is_no_name_it_is_said() -> None:
@@ -445,3 +446,18 @@ async def test_a_relay_that_is_no_relay_is_said() -> None:
     async with server(web) as port:
         with pytest.raises(NodeError, match="took no mail"):
             await MailWay(relay(port)).send(MESSAGE)
+
+
+async def test_mail_goes_on_after_a_moment_without_room_for_a_thread(monkeypatch: pytest.MonkeyPatch) -> None:
+    def no_room(_thread: threading.Thread) -> None:
+        raise RuntimeError("can't start new thread")
+
+    smtp = SmtpServer()
+    async with server(smtp.talk) as port:
+        way = MailWay(relay(port))
+        with monkeypatch.context() as patch:
+            patch.setattr(threading.Thread, "start", no_room)
+            with pytest.raises(RuntimeError):
+                await way.send(MESSAGE)
+        await way.send(MESSAGE)
+    assert len(smtp.mails) == 1

@@ -450,6 +450,22 @@ async def test_unused_vouchers_issued_without_a_clock_or_by_a_wrong_one_count_fr
     assert (1, ["2026-11-24"]) == (len(kept.vouchers), [each.issued_day for each in kept.batches])
 
 
+@pytest.mark.parametrize("day", ["", "2099-01-01"])
+async def test_messages_sent_or_read_without_a_clock_or_by_a_wrong_one_count_from_today(
+    old_things: StoredRepository, day: str
+) -> None:
+    """Else they were kept without end, or gone as soon as they were read."""
+    sent = Message(AccountId("ana"), 1, day, "admin", "The mast is repaired on Monday.")
+    read = Message(AccountId("ben"), 2, day, "admin", "Thank you.", is_read=True, read_day=day)
+    kept = await forgotten(old_things, [sent, read])
+    assert {
+        replace(sent, day="2026-11-24"),
+        replace(read, day="2026-11-24", read_day="2026-11-24"),
+    } == {*kept.messages}
+    later = await old_things.forget(ended_before="2028-01-01", used_before="2027-12-20", today="2028-01-24")
+    assert {"ana", "ben"} == {*later.messages}
+
+
 async def test_a_wholly_revoked_batch_of_before_becomes_one_fact(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

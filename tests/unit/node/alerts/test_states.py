@@ -105,3 +105,24 @@ def test_the_name_of_a_node_is_remembered_when_it_is_gone() -> None:
     for _ in range(21):
         states, changes = step(states, {key: False}, LOOK, 0, {})
     assert ["school"] == [each.subject_name for each in changes]
+
+
+@given(st.integers(1, 59), st.sampled_from([True, False, None]))
+def test_nothing_is_kept_of_a_node_that_left_before_it_counted_as_silent(
+    looks: int, own: bool | None
+) -> None:
+    """Else one that is back counts as silent too early, and nodes that come and go fill the memory."""
+    key: AlertKey = ("node_silent", "abc")
+    states, changes = after({}, key, True, looks)
+    states, found = step(states, {("line_dead", ""): own}, LOOK, 0)
+    assert key not in states
+    states, more = after(states, key, True, 60)
+    assert ([], (), []) == (changes, found, more)
+    _, (raised,) = after(states, key, True, 1)
+    assert raised.is_raised
+
+
+def test_an_alert_that_is_raised_stays_when_nobody_watches_it() -> None:
+    key: AlertKey = ("node_silent", "abc")
+    states, _ = after({}, key, True, 61)
+    assert (states, ()) == step(states, {}, LOOK, 0)

@@ -2,13 +2,15 @@
 
 import asyncio
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from node.app.admin_sessions import Signed
+from node.app.admin_sessions import ADMIN, Signed
 from node.app.event_console import EventCommands
+from node.app.event_recorder import event_of
 from node.errors import NodeError
 from tests.fakes.use_cases import ANA, AppFixture, UseCases
 
@@ -43,3 +45,11 @@ async def test_a_question_that_makes_no_sense_is_refused(app: UseCases, question
 
 async def test_a_very_long_time_is_all_of_it(app: UseCases) -> None:
     assert 1 == len((await EventCommands(app.admin.events).events({"seconds": 10**15}))["events"])
+
+
+async def test_a_kind_of_a_newer_version_is_listed_by_its_name(app: UseCases) -> None:
+    """After a version was taken back its events are still there."""
+    made = event_of(app.loop, ADMIN, "blocked")
+    await app.loop.remember((replace(made, kind="zebra-painted"),))  # type: ignore[arg-type]
+    answer = await EventCommands(app.admin.events).events({})
+    assert "zebra-painted" in [each["what"] for each in answer["events"]]
