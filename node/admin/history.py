@@ -4,6 +4,7 @@ import io
 from dataclasses import dataclass
 
 from node.admin.routes import (
+    ADMINS,
     NOBODY,
     AdminDownload,
     AdminPicture,
@@ -13,6 +14,7 @@ from node.admin.routes import (
     PageLayout,
     Route,
     SignInPage,
+    not_allowed,
     not_there,
     page_layout,
 )
@@ -98,19 +100,23 @@ class HistoryViews:
         last, kind = request.query.get("last", PERIODS[1][0]), request.query.get("plot", "line")
         if kind not in KINDS or not seconds_of(last):
             return _no_period()
+        if not self._may_see(request):
+            return AdminResponse(SignInPage(), 401) if request.signed is NOBODY else not_allowed()
         reader = await self._reader(request, last)
         if reader is None:
             return _no_series()
-        is_open = reader.name in OPEN_SERIES
-        if request.signed is NOBODY and not is_open:
-            return AdminResponse(SignInPage(), 401)
         node, width = self._backend.site().node, _width(request.query.get("width", ""))
 
         def draw() -> bytes:
             below = f"{isolated(node)} · {reader.span()}"
             return reader.plot(kind, reader.texts()).alone(below, reader.language.tag, width).encode()
 
-        return AdminPicture(draw, "image/svg+xml", min(reader.found.window.step_s, HOUR_S), is_open=is_open)
+        return AdminPicture(
+            draw,
+            "image/svg+xml",
+            min(reader.found.window.step_s, HOUR_S),
+            is_open=reader.name in OPEN_SERIES,
+        )
 
     async def _table(self, request: AdminRequest) -> Answer:
         last = request.query.get("last", PERIODS[1][0])
@@ -125,6 +131,14 @@ class HistoryViews:
             return io.BytesIO(points_csv(window, zone).encode())
 
         return AdminDownload(f"{reader.name}.csv", write, "text/csv")
+
+    def _may_see(self, request: AdminRequest) -> bool:
+        """The picture; nothing is read for those who may not. That there is no such series is said to all."""
+        name = request.query.get("series", LINE)
+        is_closed = name not in OPEN_SERIES and any(
+            each.name == name for each in self._backend.history.series()
+        )
+        return not is_closed or request.signed.role in ADMINS
 
     async def _reader(self, request: AdminRequest, last: str) -> SeriesReader | None:
         return await reader_of(self._backend.history, request, request.query.get("series", LINE), last)

@@ -187,6 +187,16 @@ def not_there(message: str, fix: str) -> AdminResponse:
     return AdminResponse(TroublePage(gettext_lazy("Not found"), message, fix), 404)
 
 
+def not_allowed() -> AdminResponse:
+    """403: only admins may see or do it, and the person is signed in as something else."""
+    page = TroublePage(
+        gettext_lazy("Not allowed"),
+        gettext_lazy("You are signed in to issue vouchers only."),
+        gettext_lazy("Ask an admin to do it or to give you another link."),
+    )
+    return AdminResponse(page, 403)
+
+
 def refused(finding: Finding) -> AdminResponse:
     """404 with the message of a finding."""
     return not_there(finding.message, as_sentence(finding.fix))

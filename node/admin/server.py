@@ -43,6 +43,7 @@ from node.admin.routes import (
     Route,
     SignInPage,
     TroublePage,
+    not_allowed,
 )
 from node.admin.rule_history import RuleHistoryViews
 from node.admin.rules import RulesViews
@@ -283,9 +284,7 @@ class AdminServer:
         elif signed is None:
             return self._page(request, SignInPage(), 401)
         elif signed.role not in route.roles:
-            message = gettext_lazy("You are signed in to issue vouchers only.")
-            fix = gettext_lazy("Ask an admin to do it or to give you another link.")
-            return self._trouble(request, 403, gettext_lazy("Not allowed"), message, fix)
+            return await self._send(request, not_allowed())
         cookie, (fields, files) = _cookie(request), await _form(request)
         if request.method == "POST" and not is_csrf_token(cookie, fields.get("csrf_token", "")):
             return self.other_origin(request)

@@ -215,6 +215,7 @@ class HistoryRecorder:
     async def _save(self) -> None:
         """What could not be stored is stored the next time."""
         self._saved, self._saved_hour = self._clock.monotonic(), self._hour()
+        self._buffer.keep_recent({each.name for each in self.series()})
         async with self._disk:
             try:
                 await self._make_whole()

@@ -1,7 +1,7 @@
 """What was recorded lately and is not stored yet: ten-second steps of an hour, and hours of five-minute steps."""
 
 from array import array
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 
 from node.history.packing import Sheet
 from node.history.roll_ups import FIVE_MINUTES_S, HOUR_S, HOUR_STEPS, RECENT_S
@@ -86,6 +86,10 @@ class HistoryBuffer:
         taken = {each: self._hours[each] for each in sorted(self._changed & self._whole)}
         self._changed -= taken.keys()
         return taken
+
+    def keep_recent(self, series: Collection[str]) -> None:
+        """The last hour of all other series is forgotten: nothing is added to them any longer."""
+        self._recent = {name: each for name, each in self._recent.items() if name in series}
 
     def stored(self, present_s: int | None) -> None:
         """What `to_store` gave is on the disk. Hours are forgotten but for the present one and what changed meanwhile."""

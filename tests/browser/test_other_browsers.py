@@ -40,7 +40,7 @@ def test_a_person_joins_by_accepting_the_terms_and_leaves(name: str, tmp_path: P
         browser.open(first_page)
         browser.press('form[action="/join/terms"] button')
         assert "/me" == urlsplit(browser.address).path
-        assert "Use by day" not in browser.read("h1")
+        assert browser.read("h1") == "You are online"
         browser.press('form[action="/leave"] button')
         browser.open(first_page)
         assert browser.read('form[action="/join/terms"] button')

@@ -163,11 +163,23 @@ async def test_open_pictures_show_the_line_and_not_how_many_people_there_are(bro
     assert (200, "private, max-age=300") == (response.status, response.headers["Cache-Control"])
 
 
+async def test_an_issuer_sees_of_open_pictures_what_everybody_sees(browser: AdminBrowser) -> None:
+    browser.app.admin.history.is_open = True
+    await browser.sign_in(ISSUER_LINK)
+    assert (await browser.get(f"{PICTURE}?series=line_up"))[0].status == 200
+    for name in ("devices", "accounts", "rule_guest-top", "memory"):
+        response, text = await browser.get(f"{PICTURE}?series={name}")
+        assert (403, False) == (response.status, 'class="plot' in text)
+
+
 async def test_a_device_without_a_sign_in_gets_so_many_pictures_and_then_waits(browser: AdminBrowser) -> None:
     browser.app.admin.history.is_open = True
-    found = [(await browser.get(PICTURE))[0] for _ in range(OPEN_AT_ONCE + 3)]
-    assert 200 == found[OPEN_AT_ONCE - 1].status
+    assert 200 == (await browser.get(PICTURE))[0].status
+    # Drawing so many would take longer than the next one waits for.
+    found = [(await browser.get(f"{PICTURE}?series=people"))[0] for _ in range(OPEN_AT_ONCE + 3)]
+    assert 404 == found[OPEN_AT_ONCE - 2].status
     assert (429, "2") == (found[-1].status, found[-1].headers["Retry-After"])
+    assert 429 == (await browser.get(PICTURE))[0].status
     await browser.sign_in()
     assert 200 == (await browser.get(PICTURE))[0].status
 

@@ -14,6 +14,7 @@ from node.app import history_recorder
 from node.app.history_recorder import HistoryRecorder
 from node.errors import NodeError, StorageSlow, StorageTrouble
 from node.history.roll_ups import DAY_S, HOUR_S
+from node.history.series import rule_series
 from node.history.window import Point
 from node.storage.history_file import FILE, HistoryFile, StoredSeries
 from node.units import Milliseconds
@@ -95,6 +96,18 @@ async def test_each_second_counts_in_steps_of_ten_seconds(tmp_path: Path) -> Non
         ]
         assert Point(250, 250, 250) == (await node.recorder.last("processor", 24)).points[0]
         assert (None,) * 3 == (await node.recorder.last("battery", 24)).points[:3]
+
+
+async def test_rules_that_come_and_go_take_no_more_memory_than_those_in_force(tmp_path: Path) -> None:
+    async with running(RecordedNode(tmp_path)) as node:
+        for number in range(3):
+            node.recorder._rules = lambda name=f"version-{number}": rule_series([name])
+            node.reads = {f"rule_version-{number}": 5}
+            await node.runs(20)
+            await node.recorder._save()
+        kept = {name for name in node.recorder._buffer._recent if name.startswith("rule_")}
+        assert kept == {"rule_version-2"}
+        assert (await node.recorder.last("rule_version-2", 10)).mean == 5
 
 
 async def test_hurried_ticks_do_not_count_twice(tmp_path: Path) -> None:

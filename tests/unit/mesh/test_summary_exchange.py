@@ -189,6 +189,21 @@ def test_a_neighbour_that_floods_is_answered_a_limited_number_of_times() -> None
     assert 1 == village.made["bee"]
 
 
+def test_a_neighbour_that_connects_a_second_time_may_ask_no_more_and_gets_what_waits() -> None:
+    village = SummaryVillage(LINE)
+    asks = canonical({"hops": 9, "is": "summaryask", "node": B})
+    for _ in range(ASKED_AT_ONCE):
+        village.cores[B].receive(A, asks, village.now)
+    village.cores[B].greet(A, takes_part=True, now=village.now)
+    assert village.cores[B].next_frame(A, village.now) is not None
+    village.cores[B].receive(A, asks, village.now)
+    assert village.cores[B].next_frame(A, village.now) is None
+    village.cores[C].ask([EVE], village.now)
+    village.cores[C].greet(D, takes_part=True, now=village.now)
+    village.settle()
+    assert EVE in village.cores[C].summaries(village.now)
+
+
 def forged(node: NodeId, signer: str, **values: int) -> bytes:
     return signed_by(signer, NodeSummary(node, SummaryValues(**values))).frame(0)
 

@@ -26,6 +26,15 @@ def test_a_step_of_an_hour_ago_is_not_taken_for_the_present_one() -> None:
     assert None is buffer.recent("devices", NOON)
 
 
+def test_of_series_that_ended_the_last_hour_is_forgotten_and_what_is_not_stored_is_kept() -> None:
+    buffer = HistoryBuffer()
+    for series in ("rule_top", "devices"):
+        buffer.add(series, 7, NOON)
+    buffer.keep_recent({"devices", "guests"})
+    assert (None, Step(1, 7, 7, 7)) == (buffer.recent("rule_top", NOON), buffer.recent("devices", NOON))
+    assert {"rule_top", "devices"} == buffer.hours[NOON].keys()
+
+
 def test_an_hour_is_stored_only_with_what_was_stored_of_it_before() -> None:
     buffer, earlier = HistoryBuffer(), HistoryBuffer()
     earlier.add("devices", 3, NOON)
