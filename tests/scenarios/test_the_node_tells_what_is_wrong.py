@@ -3,18 +3,24 @@
 import json
 import os
 import time
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from node.backup.contents import RECIPIENTS
-from tests.lab import eventually
+from tests.fakes.authority import Authority
+from tests.lab import PATIENCE, eventually
 from tests.scenarios.test_the_uplink_is_cut import CUT
 
 pytestmark = pytest.mark.kernel
-PATIENCE_S = 60.0
+PATIENCE_S = 60.0 * PATIENCE
 NOBODY = "http://127.0.0.1:9/"
 """Nothing listens there."""
+HOST = "login.vall.example"
+POWER_SUPPLIES = "/sys/class/power_supply"
 
 
 def alerts_toml(router) -> str:
@@ -31,18 +37,28 @@ webhook_key_file = "{key}"
 
 
 @pytest.fixture
-def square(place):
-    """A node whose disk is small, with alerts whose times are short."""
+def unstarted(place):
+    """A node with alerts whose times are short, before it is started."""
     square = place.square
-    key = (square.data / "node.key").read_bytes()
-    place.lab.tmpfs(square.data, 16_384)
-    (square.data / "node.key").write_bytes(key)
-    (square.data / "node.key").chmod(0o600)
-    settings = square.settings
-    square.furnish(settings.nodes, settings.community_key_file, more=alerts_toml(square))
+    furnish(square)
     square.program = ("tests.lab.hasty_node",)
-    square.start()
     return square
+
+
+@pytest.fixture
+def square(place, unstarted):
+    """The same, started, with a small disk."""
+    key = (unstarted.data / "node.key").read_bytes()
+    place.lab.tmpfs(unstarted.data, 16_384)
+    (unstarted.data / "node.key").write_bytes(key)
+    (unstarted.data / "node.key").chmod(0o600)
+    unstarted.start()
+    return unstarted
+
+
+def furnish(router, more: str = "") -> None:
+    settings = router.settings
+    router.furnish(settings.nodes, settings.community_key_file, more=alerts_toml(router) + more)
 
 
 def told(router) -> list[dict[str, Any]]:
@@ -52,6 +68,19 @@ def told(router) -> list[dict[str, Any]]:
 
 def kinds(router, name: str) -> list[str]:
     return [each["kind"] for each in told(router) if each["alert"] == name]
+
+
+def assert_is_told_and_over(
+    router, name: str, breaks: Callable[[], object], mends: Callable[[], object]
+) -> None:
+    """What breaks is told once, is raised meanwhile, and its end is told once."""
+    assert [] == kinds(router, name)
+    breaks()
+    assert eventually(lambda: ["raised"] == kinds(router, name), PATIENCE_S)
+    assert name in raised(router)
+    mends()
+    assert eventually(lambda: ["raised", "cleared"] == kinds(router, name), PATIENCE_S)
+    assert name not in raised(router)
 
 
 def raised(router) -> set[str]:
@@ -121,6 +150,39 @@ def test_an_old_backup_is_told_until_there_is_a_new_one(square):
     assert eventually(lambda: ["raised"] == kinds(square, "backup_old"), PATIENCE_S)
     square.told("backup", "create", str(square.folder / "now.backup"))
     assert eventually(lambda: ["raised", "cleared"] == kinds(square, "backup_old"), PATIENCE_S)
+
+
+def test_an_empty_battery_is_told_until_it_is_charged(unstarted):
+    """In its mount namespace the node has another folder where the kernel shows batteries; the machine keeps its own."""
+    battery = unstarted.folder / "power_supply" / "BAT0"
+    battery.mkdir(parents=True)
+    (battery / "type").write_text("Battery\n")
+    charge(battery, 80)
+    mounted = f"mount --bind {battery.parent} {POWER_SUPPLIES} && exec \"$@\""
+    unstarted.before = ("sh", "-c", mounted, "sh")
+    unstarted.start()
+    assert_is_told_and_over(unstarted, "battery_low", lambda: charge(battery, 29), lambda: charge(battery, 41))
+
+
+def charge(battery: Path, percent: int) -> None:
+    """In one step, as the kernel would."""
+    draft = battery.with_name("capacity.new")
+    draft.write_text(f"{percent}\n")
+    draft.replace(battery / "capacity")
+
+
+def test_a_certificate_that_is_not_renewed_is_told_until_it_is(unstarted):
+    authority, now = Authority(), datetime.now(UTC)
+    chain, key, root = authority.write(unstarted.folder, HOST, ends=now + timedelta(days=13))
+    furnish(unstarted, f'[portal]\nhost = "{HOST}"\ncertificate = "{chain}"\ncertificate_key = "{key}"\n')
+    unstarted.environment["SSL_CERT_FILE"] = str(root)
+    unstarted.start()
+    assert_is_told_and_over(
+        unstarted,
+        "certificate_ends",
+        lambda: None,
+        lambda: authority.write(unstarted.folder, HOST, ends=now + timedelta(days=80)),
+    )
 
 
 def test_a_test_message_says_what_happened(square):
