@@ -127,10 +127,11 @@ def test_a_dead_line_is_told_once_also_over_a_crash_and_so_is_its_end(place, squ
     assert webhook["waiting"] >= 1, "kept over the crash, for the way that fails"
     assert eventually(lambda: _trouble(square, "webhook"), PATIENCE_S)
     place.internet.place.run("nft", "delete", "table", "inet", "cut")
-    assert_told(square, "line_dead", ["raised", "cleared"])
+    assert eventually(lambda: "cleared" in kinds(square, "line_dead"), PATIENCE_S)
     assert "line_dead" not in raised(square)
-    first, last = (each for each in told(square) if each["alert"] == "line_dead")
-    assert first["id"] != last["id"]
+    # A crash between sending a message and storing that it was sent makes it come again, with the same id.
+    first, last = {each["id"]: each for each in told(square) if each["alert"] == "line_dead"}.values()
+    assert ["raised", "cleared"] == [first["kind"], last["kind"]]
     assert first["since"] == last["since"]
 
 
@@ -181,7 +182,7 @@ def test_an_old_backup_is_told_until_there_is_a_new_one(square):
 
 
 def test_an_empty_battery_is_told_until_it_is_charged(unstarted):
-    """In its mount namespace the node has another folder where the kernel shows batteries; the machine keeps its own."""
+    """The machine keeps its own batteries."""
     battery = unstarted.folder / "power_supply" / "BAT0"
     battery.mkdir(parents=True)
     (battery / "type").write_text("Battery\n")
@@ -202,24 +203,24 @@ def charge(battery: Path, percent: int) -> None:
 
 
 def test_a_certificate_that_is_not_renewed_is_told_until_it_is(unstarted):
-    authority, now = Authority(), datetime.now(UTC)
-    chain, key, root = authority.write(unstarted.folder, HOST, ends=now + timedelta(days=13))
+    authority = Authority()
+
+    def renew(days: int) -> tuple[Path, Path, Path]:
+        return authority.write(unstarted.folder, HOST, ends=datetime.now(UTC) + timedelta(days=days))
+
+    chain, key, root = renew(80)
     furnish(unstarted, f'[portal]\nhost = "{HOST}"\ncertificate = "{chain}"\ncertificate_key = "{key}"\n')
     unstarted.environment["SSL_CERT_FILE"] = str(root)
     unstarted.start()
-    assert_is_told_and_over(
-        unstarted,
-        "certificate_ends",
-        lambda: None,
-        lambda: authority.write(unstarted.folder, HOST, ends=now + timedelta(days=80)),
-    )
+    assert_is_told_and_over(unstarted, "certificate_ends", lambda: renew(13), lambda: renew(80))
 
 
 def test_a_node_without_the_time_is_told_until_its_clock_is_set(unstarted, clock):
     """As on a board without a battery, whose clock begins in 1970 until somebody or something sets it."""
     set_clock(clock, EPOCH - datetime.now(UTC))
-    unstarted.start()
-    assert_is_told_and_over(unstarted, "clock_unknown", lambda: None, lambda: set_clock(clock, timedelta(0)))
+    assert_is_told_and_over(
+        unstarted, "clock_unknown", unstarted.start, lambda: set_clock(clock, timedelta(0))
+    )
     assert [] == kinds(unstarted, "clock_jumped"), "what sets a clock that was never set is no jump"
 
 
@@ -280,7 +281,7 @@ why = "lessons need it"
 
 
 @pytest.mark.parametrize(
-    ("name", "carries"), [("floors_not_kept", 2_500_000), ("lifelines_not_kept", 700_000)]
+    ("name", "carries"), [("floors_not_kept", 3_500_000), ("lifelines_not_kept", 700_000)]
 )
 def test_a_line_that_is_too_slow_for_what_is_promised_is_told_until_it_is_faster(
     place, unstarted, comes, name, carries
