@@ -254,6 +254,20 @@ async def test_a_router_is_up_and_has_a_name_once_it_has_spoken(at, app) -> None
     assert "" == at.people.registry.status(gateway).trouble
 
 
+@pytest.mark.parametrize("level", [1, 2])
+async def test_a_router_that_speaks_only_of_people_is_not_silent_without_them(at, app, level) -> None:
+    router = at.router()
+    await at.service.heard(at.gateway, "10.1.0.9", at.client(router, level))
+    gateway = at.people.registry.get(at.gateway.id)
+    assert gateway is not None
+    app.clock.pass_time(8 * 3_600_000)
+    assert "" == at.people.registry.status(gateway).trouble
+    at.ask(router.asking("view", "none"))
+    assert "silent" == at.people.registry.status(gateway).trouble, (
+        "one that polls says something all the time"
+    )
+
+
 async def test_a_plain_query_gives_a_router_no_other_name(at) -> None:
     await at.service.heard(at.gateway, "10.1.0.9", at.client(at.router(), 1))
     gateway = at.people.registry.get(at.gateway.id)
