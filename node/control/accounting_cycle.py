@@ -29,12 +29,14 @@ class RemoteUsage:
         """Bytes that gateways counted."""
         self.notes: dict[str, str] = {}
         """Node state that is stored together with them: up to where gateways' counters are booked."""
+        self._noting: dict[str, Callable[[], str]] = {}
 
-    def meter(self, account: AccountId, usage: Usage, note: tuple[str, str]) -> None:
-        """Adds bytes that a gateway counted, and the name and value of the node state that includes them."""
+    def meter(self, account: AccountId, usage: Usage, name: str, note: Callable[[], str]) -> None:
+        """Adds bytes that a gateway counted. `note` gives the value of the node state that includes them; it is called once
+        for all reports until the next reading."""
         if usage != NO_USAGE:
             self.metered[account] = self.metered.get(account, NO_USAGE) + usage
-        self.notes[note[0]] = note[1]
+        self._noting[name] = note
 
     @property
     def with_storage(self) -> tuple[list[Callable[[], None]], dict[str, str]]:
@@ -63,7 +65,8 @@ class RemoteUsage:
         """A copy without erased accounts."""
         left = RemoteUsage()
         left.waiting = self.waiting
-        left.metered, left.notes = self.metered, self.notes
+        noted = {name: note() for name, note in self._noting.items()}
+        left.metered, left.notes = self.metered, self.notes | noted
         for (node, day), buckets in self._recounts.items():
             left.recount(node, day, {key: bucket for key, bucket in buckets.items() if not is_erased(key)})
         for key, bucket in self.merges():

@@ -214,6 +214,30 @@ async def test_after_a_logout_counters_begin_at_zero(at) -> None:
     assert 14_000 == at.used()
 
 
+async def test_a_logout_that_is_told_twice_is_booked_once(at) -> None:
+    gateway, token = await at.join()
+    at.count(gateway, token, 5_000)
+    for _ in range(3):  # apfree-wifidog tells it until it gets an answer
+        await at.service.logout(gateway, ANA, token, ReportedCounters(6_000, 0))
+    at.count(gateway, token, 5_500)
+    await at.run.settle()
+    assert 6_000 == at.used()
+
+
+async def test_a_login_before_a_restart_of_the_node_counts_from_zero_after_it(tmp_path) -> None:
+    fixture = AppFixture(None, tmp_path)
+    async with one_run(fixture) as at:
+        gateway, token = await at.join()
+        at.count(gateway, token, 5_000)
+        await at.run.settle()
+        _, again = await at.join()  # the router restarted without a word
+        await at.run.settle()
+    async with one_run(fixture) as at:
+        at.count(gateway, again, 700)
+        await at.run.settle()
+        assert 5_700 == at.used()
+
+
 @pytest.mark.parametrize("end", ["leave", "block", "expire"])
 async def test_what_ends_a_session_here_ends_it_at_the_next_check(at, end) -> None:
     gateway, token = await at.join()
