@@ -1,8 +1,10 @@
 """People behind openNDS routers: what they see, what the router is told, and what is booked."""
 
+import base64
 from collections.abc import AsyncIterator
 from dataclasses import replace
 from pathlib import Path
+from urllib.parse import unquote
 
 import pytest
 
@@ -179,6 +181,16 @@ async def test_what_was_used_before_a_restart_is_booked_after_it(app) -> None:
         at.leave(router, client, 7_000, 100)
         await at.run.settle()
         assert 7_100 == at.used(client)
+
+
+async def test_the_queue_that_everybody_can_read_names_no_device(at) -> None:
+    router = at.router()
+    client = await at.join(router, 3)
+    assert "wait" == at.service.view(client).state
+    entry = unquote(at.ask(router.asking("view", "none")))
+    marked = base64.b64decode(entry.split()[-1]).decode()
+    assert marked.startswith("procomu ")
+    assert client.mac.replace(":", "") not in marked
 
 
 async def test_a_forged_acknowledgement_or_clear_only_delays(at, app) -> None:
