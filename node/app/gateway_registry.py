@@ -1,7 +1,7 @@
 """The gateways of this node: which routers asked, and which an admin accepted, with a secret for each."""
 
-import asyncio
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from typing import Literal
 
@@ -88,15 +88,21 @@ class GatewayRegistry:
     """`key` is the node's own, `random` returns so many random bytes. What an admin decides is stored before it holds."""
 
     def __init__(
-        self, archive: StateArchive, clock: Clock, *, key: bytes, random: Callable[[int], bytes]
+        self,
+        archive: StateArchive,
+        clock: Clock,
+        *,
+        key: bytes,
+        random: Callable[[int], bytes],
+        one_change: AbstractAsyncContextManager[object],
     ) -> None:
+        """`one_change` is a lock: a change waits until the one before is stored, otherwise it would undo that one."""
         self._archive, self._clock, self._key, self._random = archive, clock, key, random
         self._gateways: dict[str, Gateway] = {}
         self._by_secret: dict[str, str] = {}
         self._contacts: dict[str, Contact] = {}
         self._since = clock.monotonic()
-        self._one_change = asyncio.Lock()
-        """While a change is being stored, the next one waits: otherwise it would undo that one."""
+        self._one_change = one_change
         self.recalled = False
         """Until then no router is known, and none may be turned away."""
         self.on_drop: Callable[[Gateway], None] = lambda _gateway: None

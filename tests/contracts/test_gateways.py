@@ -112,7 +112,9 @@ def ana() -> WifidogClient:
 @asynccontextmanager
 async def one_run(node: AppFixture, *, killed: bool = False) -> AsyncIterator[GatewayNode]:
     async with node.life(killed=killed) as app:
-        registry = GatewayRegistry(node.archive, node.clock, key=KEY, random=secrets.token_bytes)
+        registry = GatewayRegistry(
+            node.archive, node.clock, key=KEY, random=secrets.token_bytes, one_change=asyncio.Lock()
+        )
         service = GatewayService(
             app.loop,
             app.portal.admission,

@@ -23,7 +23,9 @@ class RegistryOfGateways:
 
     def again(self) -> GatewayRegistry:
         """As after a restart."""
-        return GatewayRegistry(self.archive, self.clock, key=b"k" * 32, random=secrets.token_bytes)
+        return GatewayRegistry(
+            self.archive, self.clock, key=b"k" * 32, random=secrets.token_bytes, one_change=asyncio.Lock()
+        )
 
     def asked(self) -> list[str]:
         return [each.gateway.called for each in self.registry.all if each.gateway.phase == "asked"]

@@ -1,5 +1,6 @@
 """People behind gateways: admission, counters and verdicts through the same sessions as on the node's own network."""
 
+import asyncio
 import json
 import secrets
 from collections.abc import AsyncIterator
@@ -64,7 +65,9 @@ class GatewayFixture:
 @asynccontextmanager
 async def one_run(fixture: AppFixture, *, killed: bool = False) -> AsyncIterator[GatewayFixture]:
     async with fixture.life(killed=killed) as run:
-        registry = GatewayRegistry(fixture.archive, fixture.clock, key=KEY, random=secrets.token_bytes)
+        registry = GatewayRegistry(
+            fixture.archive, fixture.clock, key=KEY, random=secrets.token_bytes, one_change=asyncio.Lock()
+        )
         service = GatewayService(
             run.loop,
             run.portal.admission,
@@ -316,7 +319,9 @@ async def test_before_the_start_is_complete_nobody_is_turned_away(app) -> None:
         new = GatewayService(
             at.run.loop,
             at.run.portal.admission,
-            GatewayRegistry(app.archive, app.clock, key=KEY, random=secrets.token_bytes),
+            GatewayRegistry(
+                app.archive, app.clock, key=KEY, random=secrets.token_bytes, one_change=asyncio.Lock()
+            ),
             app.archive,
             app.clock,
             key=KEY,
