@@ -7,6 +7,7 @@ booked to the account as if the node had counted it.
 import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Literal, Protocol
 
 from node.app.gateway_registry import GatewayRegistry
@@ -323,13 +324,19 @@ class GatewayService:
 
     def _note(self, gateway: Gateway, people: GatewayPeople, account: AccountId, added: Usage) -> None:
         name = f"{COUNTERS_STATE} {gateway.id}"
-        self._reconciler.remote_usage.meter(account, added, name, lambda: counters_state(people.counters))
+
+        def snapshot() -> Callable[[], str]:
+            return partial(counters_state, dict(people.counters))
+
+        self._reconciler.remote_usage.meter(account, added, name, snapshot)
 
     def _dropped(self, gateway: Gateway) -> None:
         people = self._people.pop(gateway.id, None)
         if people is not None and people.counters:
             nobody = self._policy.guest_account(MacAddress("00:00:00:00:00:00"))
-            self._reconciler.remote_usage.meter(nobody, NO_USAGE, f"{COUNTERS_STATE} {gateway.id}", str)
+            self._reconciler.remote_usage.meter(
+                nobody, NO_USAGE, f"{COUNTERS_STATE} {gateway.id}", lambda: str
+            )
 
 
 def used_up(quotas: tuple[QuotaLeft, ...]) -> QuotaLeft | None:
