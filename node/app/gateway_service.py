@@ -35,7 +35,7 @@ REASONS_MAX = 4_096
 CLIENTS_MAX = 2_048
 """Devices of one gateway whose counters are kept; the one that was reported longest ago is forgotten first."""
 LEFT_MAX = 64
-"""Of one gateway: devices that logged out, and may be reported once more."""
+"""Of one gateway: devices that logged out, and may be reported again."""
 
 VerdictReason = Literal["", "not-ready", "unknown", "ended", "blocked", "over-quota", "refused"]
 """Empty: the device may pass. ``not-ready``: the node has not read its database, so nothing may change. ``unknown``: no
