@@ -46,7 +46,9 @@ class Gateways:
         """`certificate` is the portal's."""
         key, clock = keys.own_key_for("gateways"), reconciler.clock
         self.settings = settings
-        self.registry = GatewayRegistry(archive, clock, key=key, random=secrets.token_bytes)
+        self.registry = GatewayRegistry(
+            archive, clock, key=key, random=secrets.token_bytes, one_change=asyncio.Lock()
+        )
         self.service = GatewayService(
             reconciler,
             backend.admission,

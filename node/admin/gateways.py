@@ -41,6 +41,8 @@ TROUBLES: Mapping[str, str] = {
 ABILITIES: Mapping[str, str] = {
     "yes": gettext_lazy("yes"),
     "late": gettext_lazy("at its next check"),
+    "leaving": gettext_lazy("when the person leaves"),
+    "hour": gettext_lazy("within an hour"),
     "no": gettext_lazy("no"),
 }
 FEATURES: Mapping[str, str] = {

@@ -1,6 +1,7 @@
 """The gateways of this node: which routers asked, and which an admin accepted, with a secret for each."""
 
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from typing import Literal
 
@@ -65,6 +66,9 @@ class Contact:
     other_router: str = ""
     """How another router called itself that used the secret."""
     other_source: str = ""
+    polls: bool = False
+    """It asks this node all the time, also without people. openNDS does at the levels 3 and 4 only; WiFiDog always does,
+    and does not need this."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,13 +88,21 @@ class GatewayRegistry:
     """`key` is the node's own, `random` returns so many random bytes. What an admin decides is stored before it holds."""
 
     def __init__(
-        self, archive: StateArchive, clock: Clock, *, key: bytes, random: Callable[[int], bytes]
+        self,
+        archive: StateArchive,
+        clock: Clock,
+        *,
+        key: bytes,
+        random: Callable[[int], bytes],
+        one_change: AbstractAsyncContextManager[object],
     ) -> None:
+        """`one_change` is a lock: a change waits until the one before is stored, otherwise it would undo that one."""
         self._archive, self._clock, self._key, self._random = archive, clock, key, random
         self._gateways: dict[str, Gateway] = {}
         self._by_secret: dict[str, str] = {}
         self._contacts: dict[str, Contact] = {}
         self._since = clock.monotonic()
+        self._one_change = one_change
         self.recalled = False
         """Until then no router is known, and none may be turned away."""
         self.on_drop: Callable[[Gateway], None] = lambda _gateway: None
@@ -138,15 +150,20 @@ class GatewayRegistry:
 
     async def spoke(self, gateway: Gateway, kind: GatewayKind, called: str, address: str) -> Gateway | None:
         """A router spoke with the gateway's secret; None if it is another one than the first. Raises StorageTrouble."""
+        if not gateway.called:
+            async with self._one_change:
+                known = self._gateways.get(gateway.id)
+                if known is None or (known.phase, known.serial) != (gateway.phase, gateway.serial):
+                    return None  # removed, or given another secret, while it waited
+                gateway = _made(adoption.step(known, RouterSpoke(kind, called, address)))
+                if gateway != known:
+                    await self._change(gateway.id, gateway)
         contact = self.contact(gateway)
-        if gateway.called not in {"", called}:
+        if gateway.called != called:
             contact.other_router = called
             return None
-        changed = _made(adoption.step(gateway, RouterSpoke(kind, called, address)))
-        if changed != gateway:
-            await self._change(changed.id, changed)
         contact.at, contact.address = self._clock.monotonic(), address
-        return changed
+        return gateway
 
     def speaks(self, gateway: Gateway, kind: GatewayKind, called: str, address: str) -> bool:
         """As `spoke`, of the router that has spoken before; False leaves it to `spoke`."""
@@ -220,42 +237,54 @@ class GatewayRegistry:
 
     async def replace_secret(self, gateway_id: str) -> Gateway:
         """Raises NodeError."""
-        return await self._step(gateway_id, SecretReplaced())
+        after = await self._step(gateway_id, SecretReplaced())
+        contact = self.contact(after)
+        contact.other_router = contact.other_source = ""
+        return after
 
     async def limit(self, gateway_id: str, sources: tuple[str, ...]) -> Gateway:
         """Raises NodeError."""
-        return await self._step(gateway_id, SourcesLimited(sources))
+        after = await self._step(gateway_id, SourcesLimited(sources))
+        self.contact(after).other_source = ""
+        return after
 
     async def drop(self, gateway_id: str) -> None:
         """Raises NodeError."""
-        gateway = self._known(gateway_id)
-        if adoption.step(gateway, RouterDropped()) is None:
-            await self._change(gateway_id, None)
-            self._contacts.pop(gateway_id, None)
-            self.on_drop(gateway)
+        async with self._one_change:
+            gateway = self._known(gateway_id)
+            if adoption.step(gateway, RouterDropped()) is None:
+                await self._change(gateway_id, None)
+                self._contacts.pop(gateway_id, None)
+                self.on_drop(gateway)
 
     async def _step(self, gateway_id: str, event: AdoptionEvent) -> Gateway:
         if not self.recalled:
             raise NodeError("the database has not been read yet", "wait a moment, and try again")
-        before = None if isinstance(event, RouterAdded) else self._known(gateway_id)
-        after = _made(adoption.step(before, event))
-        if after.phase == "accepted" and len(tuple(self.accepted())) >= GATEWAYS_MAX:
-            raise NodeError("there are as many gateways as a node can have", "remove one that is gone")
-        if after != before:
-            await self._change(gateway_id, after)
-        return after
+        async with self._one_change:
+            before = None if isinstance(event, RouterAdded) else self._known(gateway_id)
+            after = _made(adoption.step(before, event))
+            if (before is None or before.phase == "asked") and self._is_full(after):
+                raise NodeError("there are as many gateways as a node can have", "remove one that is gone")
+            if after != before:
+                await self._change(gateway_id, after)
+            return after
 
     async def _change(self, gateway_id: str, after: Gateway | None) -> None:
-        changed = {key: each for key, each in self._gateways.items() if key != gateway_id}
-        if after is not None:
-            changed[gateway_id] = after
+        changed = _with(self._gateways, gateway_id, after)
         kept = [each for each in changed.values() if each.phase != "asked"]
         await self._archive.save_state(STATE, gateways_text(kept))
-        self._take(changed)
+        self._take(_with(self._gateways, gateway_id, after))  # with those that asked meanwhile
 
     def _take(self, gateways: dict[str, Gateway]) -> None:
         self._gateways = gateways
         self._by_secret = {self.secret(each): each.id for each in self.accepted()}
+
+    def _is_full(self, after: Gateway) -> bool:
+        """Whether as many are stored as `read_gateways` reads."""
+        return (
+            after.phase != "asked"
+            and sum(g.phase != "asked" for g in self._gateways.values()) >= GATEWAYS_MAX
+        )
 
     def _known(self, gateway_id: str) -> Gateway:
         gateway = self._gateways.get(gateway_id)
@@ -297,6 +326,8 @@ class GatewayRegistry:
             return "other-source", contact.other_source
         if not gateway.called:
             return "never", ""
+        if gateway.kind == "opennds" and not contact.polls:
+            return "", ""  # it speaks when a person comes or leaves
         # After a start it has the same time to speak.
         silent_ms = self._clock.monotonic() - self._since if heard_ms is None else heard_ms
         return ("silent" if silent_ms >= SILENT_AFTER else ""), ""
@@ -318,6 +349,11 @@ class GatewayRegistry:
         while (made := self._random(ID_BYTES).hex()) in self._gateways:
             continue
         return made
+
+
+def _with(gateways: Mapping[str, Gateway], gateway_id: str, after: Gateway | None) -> dict[str, Gateway]:
+    changed = {key: each for key, each in gateways.items() if key != gateway_id}
+    return changed if after is None else {**changed, gateway_id: after}
 
 
 def _made(gateway: Gateway | None) -> Gateway:

@@ -7,6 +7,7 @@ booked to the account as if the node had counted it.
 import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Literal, Protocol
 
 from node.app.gateway_registry import GatewayRegistry
@@ -33,6 +34,8 @@ PENDING_MAX, PENDING_MS = 4_096, Milliseconds(10 * 60_000)
 REASONS_MAX = 4_096
 CLIENTS_MAX = 2_048
 """Devices of one gateway whose counters are kept; the one that was reported longest ago is forgotten first."""
+LEFT_MAX = 64
+"""Of one gateway: devices that logged out, and may be reported again."""
 
 VerdictReason = Literal["", "not-ready", "unknown", "ended", "blocked", "over-quota", "refused"]
 """Empty: the device may pass. ``not-ready``: the node has not read its database, so nothing may change. ``unknown``: no
@@ -84,6 +87,9 @@ class GatewayPeople:
 
     counters: dict[str, ClientCounters] = field(default_factory=dict)
     """By `device_key`."""
+    left: dict[str, ClientCounters] = field(default_factory=dict)
+    """By `device_key`: the last counters of devices that logged out, so that a repeated report is not booked again. What
+    they report after their next login begins at zero."""
     devices: dict[MacAddress, Monotonic] = field(default_factory=dict)
     """Devices that passed at their last report, and when that was."""
     added: Usage = NO_USAGE
@@ -181,7 +187,11 @@ class GatewayService:
             self._named(gateway, mac, token)
             people, key = self.people(gateway), device_key(self._key, gateway, mac)
             now = self._clock.monotonic()
-            people.counters[key] = logged_in(people.counters.get(key, ClientCounters()), now)
+            people.left.pop(key, None)
+            before = people.counters.get(key, ClientCounters())
+            people.counters[key] = logged_in(before, now)
+            if before.booked != NO_USAGE and not before.has_logged_in:
+                self._note(gateway, people, self._account(mac), NO_USAGE)
             self._here(people, mac)
         return verdict
 
@@ -215,8 +225,11 @@ class GatewayService:
         if verdict.reason not in {"not-ready", "unknown"}:
             people = self.people(gateway)
             people.devices.pop(mac, None)
-            if people.counters.pop(device_key(self._key, gateway, mac), None) is not None:
-                self._note(gateway, people, self._account(mac), NO_USAGE)
+            key = device_key(self._key, gateway, mac)
+            people.left[key] = people.counters.pop(key)
+            if len(people.left) > LEFT_MAX:
+                del people.left[next(iter(people.left))]
+            self._note(gateway, people, self._account(mac), NO_USAGE)
         return verdict
 
     def book(
@@ -225,7 +238,7 @@ class GatewayService:
         """Books cumulative counters of a device whose token was right. Returns what was added. `session` names what the
         gateway counts from zero, where that is not the device for all time."""
         people, key = self.people(gateway), session or device_key(self._key, gateway, mac)
-        before = people.counters.pop(key, ClientCounters())
+        before = people.counters.pop(key, None) or people.left.pop(key, ClientCounters())
         now, run = self._clock.monotonic(), self.registry.contact(gateway).run
         counted = count_report(before, reported, run=run, now=now)
         if len(people.counters) >= CLIENTS_MAX:
@@ -310,14 +323,20 @@ class GatewayService:
         return entry.account if entry is not None else self._policy.account_of(mac)
 
     def _note(self, gateway: Gateway, people: GatewayPeople, account: AccountId, added: Usage) -> None:
-        note = f"{COUNTERS_STATE} {gateway.id}", counters_state(people.counters)
-        self._reconciler.remote_usage.meter(account, added, note)
+        name = f"{COUNTERS_STATE} {gateway.id}"
+
+        def snapshot() -> Callable[[], str]:
+            return partial(counters_state, dict(people.counters))
+
+        self._reconciler.remote_usage.meter(account, added, name, snapshot)
 
     def _dropped(self, gateway: Gateway) -> None:
         people = self._people.pop(gateway.id, None)
         if people is not None and people.counters:
             nobody = self._policy.guest_account(MacAddress("00:00:00:00:00:00"))
-            self._reconciler.remote_usage.meter(nobody, NO_USAGE, (f"{COUNTERS_STATE} {gateway.id}", ""))
+            self._reconciler.remote_usage.meter(
+                nobody, NO_USAGE, f"{COUNTERS_STATE} {gateway.id}", lambda: str
+            )
 
 
 def used_up(quotas: tuple[QuotaLeft, ...]) -> QuotaLeft | None:

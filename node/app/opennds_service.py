@@ -219,12 +219,15 @@ class OpenNdsService:
                     await registry.spoke(gateway, "opennds", called, address)
         contact = registry.contact(gateway)
         contact.at, contact.address = self._clock.monotonic(), address
+        contact.polls |= client is not None and client.is_fetched and client.request.level_is_secret
 
     def authmon(self, gateway: Gateway, request: AuthmonRequest) -> str:
         """The body for one request of the router."""
         deauthed = request.deauthed
         if deauthed is not None:
             self.deauthed(gateway, deauthed)
+        if request.action in {"clear", "view", "list"}:
+            self._people.registry.contact(gateway).polls = True
         queue = self._queues.get((gateway.id, request.gateway_hash), AuthmonQueue())
         now_s = self._clock.monotonic() / 1_000
         waited = [rhid for rhid in request.acknowledged if queue.is_waiting(rhid, now_s)]

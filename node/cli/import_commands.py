@@ -136,11 +136,12 @@ def _notes(context: CommandContext) -> frozenset[str]:
 
 
 def _batches(found: ForeignFile) -> Iterator[tuple[str, tuple[ForeignVoucher, ...]]]:
-    """The note of each batch, and its vouchers. Notes are the same in a second import, also of a file in another order."""
-    for lasts_s, every in found.by_duration.items():
+    """The note of each batch, and its vouchers. Notes are the same in a second import, also of a file in another order, and
+    when less time is left."""
+    for name, every in found.batches.items():
         vouchers = sorted(every, key=lambda voucher: voucher.name)
         for start in range(0, len(vouchers), BATCH_MAX):
-            note = f"from {found.kind} {found.mark} {lasts_s} {start}"
+            note = f"from {found.kind} {found.mark} {name} {start}"
             yield note, tuple(vouchers[start : start + BATCH_MAX])
 
 

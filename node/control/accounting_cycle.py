@@ -29,12 +29,22 @@ class RemoteUsage:
         """Bytes that gateways counted."""
         self.notes: dict[str, str] = {}
         """Node state that is stored together with them: up to where gateways' counters are booked."""
+        self._noting: dict[str, Callable[[], Callable[[], str]]] = {}
+        self._drafts: dict[str, Callable[[], str]] = {}
 
-    def meter(self, account: AccountId, usage: Usage, note: tuple[str, str]) -> None:
-        """Adds bytes that a gateway counted, and the name and value of the node state that includes them."""
+    def meter(
+        self, account: AccountId, usage: Usage, name: str, note: Callable[[], Callable[[], str]]
+    ) -> None:
+        """Adds bytes that a gateway counted. `note` is called once for all reports until the next reading, and takes a
+        snapshot of the node state that includes them; what it returns writes that out, in the reader thread."""
         if usage != NO_USAGE:
             self.metered[account] = self.metered.get(account, NO_USAGE) + usage
-        self.notes[note[0]] = note[1]
+        self._noting[name] = note
+
+    def write_notes(self) -> None:
+        """Writes out the snapshots that `without` took."""
+        self.notes = self.notes | {name: draft() for name, draft in self._drafts.items()}
+        self._drafts = {}
 
     @property
     def with_storage(self) -> tuple[list[Callable[[], None]], dict[str, str]]:
@@ -64,6 +74,7 @@ class RemoteUsage:
         left = RemoteUsage()
         left.waiting = self.waiting
         left.metered, left.notes = self.metered, self.notes
+        left._drafts = {name: note() for name, note in self._noting.items()}
         for (node, day), buckets in self._recounts.items():
             left.recount(node, day, {key: bucket for key, bucket in buckets.items() if not is_erased(key)})
         for key, bucket in self.merges():
@@ -73,6 +84,7 @@ class RemoteUsage:
 
     def give_back(self, earlier: "RemoteUsage") -> None:
         """Queues earlier usage again that could not be applied; newer values take precedence."""
+        earlier.write_notes()
         for key, bucket in earlier.merges():
             if (key.node, key.day) not in self._recounts:
                 self.merge(key, bucket)
@@ -140,6 +152,7 @@ class CycleResult:
 def run_cycle(kernel: Kernel, ledger: Ledger, question: CycleInput) -> CycleResult:
     """Read the counters once, book the difference, evaluate the rules for all authorized
     sessions. Raises KernelRefused."""
+    question.remote_usage.write_notes()
     if question.opened is not None:
         ledger.open(*question.opened)
     if question.forget_before:

@@ -6,8 +6,8 @@ from typing import Literal
 
 from node.gateways.gateway import GatewayKind
 
-Ability = Literal["yes", "no", "late"]
-"""``late``: at its next check."""
+Ability = Literal["yes", "no", "late", "leaving", "hour"]
+"""``late``: at its next check. ``leaving``: when the person leaves. ``hour``: within an hour."""
 Feature = Literal["count", "end", "block", "quota", "ceiling", "share", "floor", "ipv6", "name"]
 FEATURES: tuple[Feature, ...] = (
     "count",
@@ -32,7 +32,7 @@ class GatewayAbilities:
     by_feature: Mapping[Feature, Ability]
 
     def can(self, feature: Feature) -> bool:
-        """At once or at its next check."""
+        """At once or later."""
         return self.by_feature[feature] != "no"
 
 
@@ -65,9 +65,9 @@ ABILITIES: Mapping[GatewayKind, GatewayAbilities] = {
     ),
     "opennds": GatewayAbilities(
         {
-            "count": "late",
-            "end": "late",
-            "block": "late",
+            "count": "leaving",
+            "end": "hour",
+            "block": "hour",
             "quota": "late",
             "ceiling": "yes",
             "share": "no",

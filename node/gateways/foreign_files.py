@@ -9,7 +9,7 @@ import csv
 import io
 import json
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from hashlib import sha256
 from typing import Any, Literal
 
@@ -33,6 +33,8 @@ class ForeignVoucher:
     name: str
     """What people know it by: pirania's name, OPNsense's user name."""
     lasts_s: int
+    ends_s: int | None = field(default=None, compare=False)
+    """Unix time, if it runs already: the same at a later import, when less is left."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,8 +66,17 @@ class ForeignFile:
     skipped: tuple[SkippedRow, ...] = ()
 
     @property
+    def batches(self) -> Mapping[str, tuple[ForeignVoucher, ...]]:
+        """Vouchers that can be of one batch, by what is the same of them at every import of the file."""
+        found: dict[str, list[ForeignVoucher]] = {}
+        for voucher in sorted(self.vouchers, key=lambda each: each.lasts_s):
+            name = str(voucher.lasts_s) if voucher.ends_s is None else f"until {voucher.ends_s}"
+            found.setdefault(name, []).append(voucher)
+        return {name: tuple(vouchers) for name, vouchers in found.items()}
+
+    @property
     def by_duration(self) -> Mapping[int, tuple[ForeignVoucher, ...]]:
-        """Vouchers that can be of one batch, by how many seconds they last."""
+        """Vouchers by how many seconds they last."""
         found: dict[int, list[ForeignVoucher]] = {}
         for voucher in self.vouchers:
             found.setdefault(voucher.lasts_s, []).append(voucher)
@@ -155,9 +166,11 @@ def _pirania_row(row: Any, now_s: int) -> tuple[ForeignVoucher | SkipReason, str
     left_s = duration_m * 60 if end_s is None else end_s - now_s
     if (deadline is not None and activated is None and deadline <= now_s) or left_s < LASTS_MIN_S:
         return "ended", unique
-    # To the hour, so that vouchers that began at different times can be of one batch.
-    lasts_s = left_s if end_s is None else -(-left_s // 3_600) * 3_600
-    return (ForeignVoucher(_name(name), lasts_s), unique) if lasts_s <= LASTS_MAX_S else ("too-long", unique)
+    # To the full hour of the clock, so that vouchers that began at different times can be of one batch.
+    ends_s = None if end_s is None else -(-end_s // 3_600) * 3_600
+    lasts_s = left_s if ends_s is None else ends_s - now_s
+    found = ForeignVoucher(_name(name), lasts_s, ends_s)
+    return (found, unique) if lasts_s <= LASTS_MAX_S else ("too-long", unique)
 
 
 def _opnsense(text: str, now_s: int) -> Iterator[Row]:

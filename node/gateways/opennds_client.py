@@ -17,7 +17,7 @@ from node.units import MacAddress
 BROWSER_BYTES = 16
 _BROWSER = re.compile(r"[0-9a-f]{32}")
 _CUSTOM = re.compile(r"[0-9A-Za-z+/=]{1,256}")
-_MAC12 = re.compile(r"[0-9a-f]{12}")
+_HIDDEN = re.compile(r"[0-9a-f]{12}")
 _TAG = re.compile(r"[0-9a-f]{32}")
 
 
@@ -26,12 +26,14 @@ class DeviceMark:
     """A device that this node let in at a router. The router gives it back when the device leaves."""
 
     mac: MacAddress
+    hidden: str
+    """The device, encrypted for the gateway and the client's `hid`: all who know its name can read its queue."""
     tag: str
     """HMAC of the gateway, the client's `hid` and the device, with the node's own key."""
 
     @property
     def words(self) -> tuple[str, str]:
-        return self.mac.replace(":", ""), self.tag
+        return self.hidden, self.tag
 
 
 def is_browser(text: str) -> bool:
@@ -49,7 +51,8 @@ def browser_mac(key: bytes, gateway: str, browser: str) -> MacAddress:
 def device_mark(key: bytes, gateway: str, hid: str, mac: MacAddress) -> DeviceMark:
     """The mark of this device for this client of the router."""
     made = hmac.digest(key, f"opennds\0{gateway}\0{hid}\0{mac}".encode(), sha256)
-    return DeviceMark(mac, made.hex()[:32])
+    hidden = _masked(key, gateway, hid, bytes.fromhex(mac.replace(":", "")))
+    return DeviceMark(mac, hidden.hex(), made.hex()[:32])
 
 
 def read_mark(key: bytes, gateway: str, hid: str, custom: str) -> DeviceMark | None:
@@ -57,12 +60,18 @@ def read_mark(key: bytes, gateway: str, hid: str, custom: str) -> DeviceMark | N
     words = _words(custom)
     if len(words) not in CUSTOM_WORDS or words[0] != CUSTOM_MARK:
         return None
-    mac12, tag = words[CUSTOM_WORDS[len(words)]], words[CUSTOM_WORDS[len(words)] + 1]
-    if not (_MAC12.fullmatch(mac12) and _TAG.fullmatch(tag)):
+    hidden, tag = words[CUSTOM_WORDS[len(words)]], words[CUSTOM_WORDS[len(words)] + 1]
+    if not (_HIDDEN.fullmatch(hidden) and _TAG.fullmatch(tag)):
         return None
-    mac = MacAddress(":".join(mac12[place : place + 2] for place in range(0, 12, 2)))
+    mac = MacAddress(_masked(key, gateway, hid, bytes.fromhex(hidden)).hex(":"))
     mark = device_mark(key, gateway, hid, mac)
     return mark if hmac.compare_digest(mark.tag, tag) else None
+
+
+def _masked(key: bytes, gateway: str, hid: str, six: bytes) -> bytes:
+    """A device from its hidden form, and back. A client's `hid` is used for one device."""
+    mask = hmac.digest(key, f"opennds device\0{gateway}\0{hid}".encode(), sha256)
+    return bytes(each ^ other for each, other in zip(six, mask, strict=False))
 
 
 def _words(custom: str) -> list[str]:

@@ -73,7 +73,9 @@ class ManyGateways:
             Gateway(f"{number:08x}", "wifidog", "accepted", f"place {number}", f"GW{number}", "")
             for number in range(GATEWAYS)
         ]
-        self.registry = GatewayRegistry(self.archive, self.node.clock, key=KEY, random=secrets.token_bytes)
+        self.registry = GatewayRegistry(
+            self.archive, self.node.clock, key=KEY, random=secrets.token_bytes, one_change=asyncio.Lock()
+        )
         self.clients = [self._client(number) for number in range(GATEWAYS * PEOPLE)]
 
     def _client(self, number: int) -> GatewayClient:
@@ -93,7 +95,9 @@ class ManyGateways:
     async def running(self, *, killed: bool = False) -> AsyncIterator[tuple[UseCases, GatewayServer]]:
         """One run of the node with its listener."""
         async with self.node.life(killed=killed) as app:
-            registry = GatewayRegistry(self.archive, self.node.clock, key=KEY, random=secrets.token_bytes)
+            registry = GatewayRegistry(
+                self.archive, self.node.clock, key=KEY, random=secrets.token_bytes, one_change=asyncio.Lock()
+            )
             registry._take({each.id: each for each in self.gateways})
             registry.recalled = True
             service = GatewayService(

@@ -1,6 +1,7 @@
 """Gateways on a real socket: what routers with WiFiDog ask in both dialects, and what the people behind them see."""
 
 import asyncio
+import json
 import re
 import secrets
 import time
@@ -13,7 +14,7 @@ from urllib.parse import urlencode
 
 import pytest
 
-from captive_portal.gateway_server import GatewayServer
+from captive_portal.gateway_server import COUNTED_AT_ONCE, GatewayServer
 from node.accounts.appearance import Appearance
 from node.app.gateway_registry import GatewayRegistry
 from node.app.gateway_service import GatewayService
@@ -111,7 +112,9 @@ def ana() -> WifidogClient:
 @asynccontextmanager
 async def one_run(node: AppFixture, *, killed: bool = False) -> AsyncIterator[GatewayNode]:
     async with node.life(killed=killed) as app:
-        registry = GatewayRegistry(node.archive, node.clock, key=KEY, random=secrets.token_bytes)
+        registry = GatewayRegistry(
+            node.archive, node.clock, key=KEY, random=secrets.token_bytes, one_change=asyncio.Lock()
+        )
         service = GatewayService(
             app.loop,
             app.portal.admission,
@@ -571,3 +574,29 @@ async def test_the_communitys_logo_is_shown_behind_a_gateway_too(at) -> None:
     assert b" 200 " in reply[:20]
     assert LOGO.data in reply
     assert b" 404 " in (await at.router.get("/logo?v=0"))[:20]
+
+
+async def test_a_long_body_of_counters_does_not_hold_the_node(at) -> None:
+    client, turns = ana(), [0]
+    await at.join(client)
+    counted, seen = at.service.count, []
+
+    def count(*reported):
+        seen.append(turns[0])
+        return counted(*reported)
+
+    async def turn() -> None:
+        while True:
+            turns[0] += 1
+            await asyncio.sleep(0)
+
+    at.service.count = count
+    reported = {"id": 1, "mac": ANA, "token": client.token, "incoming_bytes": 1, "outgoing_bytes": 1}
+    rows = [{"gw_id": "x", "clients": [reported] * 1_000}]
+    body = json.dumps({"device_id": at.router.gw_id, "gateway": rows}).encode()
+    async with asyncio.TaskGroup() as tasks:
+        turning = tasks.create_task(turn())
+        await at.router.get(f"{at.router.paths[2]}?stage=counters_v2", body=body)
+        turning.cancel()
+    assert 1_000 == len(seen)
+    assert max(seen.count(each) for each in set(seen)) <= COUNTED_AT_ONCE

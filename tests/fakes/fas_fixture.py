@@ -1,5 +1,6 @@
 """A node with an openNDS gateway, and routers with people behind them."""
 
+import asyncio
 import secrets
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -75,7 +76,9 @@ class FasFixture:
 @asynccontextmanager
 async def one_life(fixture: AppFixture, *, level_0: bool = True) -> AsyncIterator[FasFixture]:
     async with fixture.life() as run:
-        registry = GatewayRegistry(fixture.archive, fixture.clock, key=KEY, random=secrets.token_bytes)
+        registry = GatewayRegistry(
+            fixture.archive, fixture.clock, key=KEY, random=secrets.token_bytes, one_change=asyncio.Lock()
+        )
         people = GatewayService(
             run.loop,
             run.portal.admission,

@@ -309,7 +309,11 @@ class UseCases:
     def gateways(self) -> AdminGatewaysService:
         """Without a listener, until a test sets `gateways.listen`."""
         registry = GatewayRegistry(
-            self.node.archive, self.node.clock, key=b"k" * 32, random=secrets.token_bytes
+            self.node.archive,
+            self.node.clock,
+            key=b"k" * 32,
+            random=secrets.token_bytes,
+            one_change=asyncio.Lock(),
         )
         registry.recalled = True
         service = GatewayService(

@@ -1,12 +1,13 @@
 """Gateways are adopted by an admin, and by nothing that a router says."""
 
+import asyncio
 import secrets
 
 import pytest
 
 from node.app.gateway_registry import ASKED_FOR, SILENT_AFTER, STATE, GatewayRegistry
 from node.errors import InvalidValue, NodeError, StorageTrouble
-from node.gateways.gateway import ASKED_MAX, NAME_CHARACTERS_MAX, Gateway
+from node.gateways.gateway import ASKED_MAX, GATEWAYS_MAX, NAME_CHARACTERS_MAX, Gateway, gateways_text
 from tests.fakes.repository import FakeArchive, FakeClock, FakeRepository
 
 HERE, THERE = "10.1.2.3", "10.9.9.9"
@@ -22,7 +23,9 @@ class RegistryOfGateways:
 
     def again(self) -> GatewayRegistry:
         """As after a restart."""
-        return GatewayRegistry(self.archive, self.clock, key=b"k" * 32, random=secrets.token_bytes)
+        return GatewayRegistry(
+            self.archive, self.clock, key=b"k" * 32, random=secrets.token_bytes, one_change=asyncio.Lock()
+        )
 
     def asked(self) -> list[str]:
         return [each.gateway.called for each in self.registry.all if each.gateway.phase == "asked"]
@@ -186,3 +189,71 @@ async def test_damaged_rows_are_left_out(kept) -> None:
     again = kept.again()
     await again.recall()
     assert [gateway.id] == [each.gateway.id for each in again.all]
+
+
+async def test_changes_at_the_same_time_all_hold_also_after_a_restart(kept) -> None:
+    bakery = await kept.registry.add("wifidog", "the bakery")
+    kept.archive.disk_is_free.clear()
+    async with asyncio.TaskGroup() as tasks:
+        tasks.create_task(kept.registry.add("apfree", "the school"))
+        spoke = tasks.create_task(kept.registry.spoke(bakery, "wifidog", "X1", HERE))
+        other = tasks.create_task(kept.registry.spoke(bakery, "wifidog", "X2", THERE))
+        await asyncio.sleep(0)
+        kept.registry.ask("wifidog", "X9", HERE)
+        kept.archive.disk_is_free.set()
+    assert spoke.result() is not None
+    assert other.result() is None, "the first one is the gateway"
+    assert ["X9"] == kept.asked()
+    again = kept.again()
+    await again.recall()
+    for registry in (kept.registry, again):
+        assert {("the bakery", "X1"), ("the school", "")} == {(g.name, g.called) for g in registry.accepted()}
+
+
+async def test_a_router_that_speaks_does_not_bring_back_a_removed_gateway(kept) -> None:
+    gateway = await kept.registry.add("wifidog", "the bakery")
+    kept.archive.disk_is_free.clear()
+    async with asyncio.TaskGroup() as tasks:
+        tasks.create_task(kept.registry.drop(gateway.id))
+        spoke = tasks.create_task(kept.registry.spoke(gateway, "wifidog", "X1", HERE))
+        await asyncio.sleep(0)
+        kept.archive.disk_is_free.set()
+    assert spoke.result() is None
+    assert () == kept.registry.all
+
+
+async def test_a_warning_ends_when_the_admin_did_what_it_says(kept) -> None:
+    gateway = await kept.registry.limit((await kept.accepted()).id, ("10.1.2.0/24",))
+    assert kept.registry.find(kept.registry.secret(gateway), THERE) is None
+    assert await kept.registry.spoke(gateway, "wifidog", "X2", HERE) is None
+    assert 1 == len(list(kept.registry.warnings()))
+    gateway = await kept.registry.replace_secret(gateway.id)
+    assert [] == list(kept.registry.warnings())
+    assert kept.registry.find(kept.registry.secret(gateway), THERE) is None
+    await kept.registry.spoke(gateway, "wifidog", "X1", HERE)
+    assert 1 == len(list(kept.registry.warnings()))
+    await kept.registry.limit(gateway.id, ("10.0.0.0/8",))
+    assert [] == list(kept.registry.warnings())
+
+
+async def test_a_full_list_can_be_changed_and_is_read_whole(kept) -> None:
+    made = [Gateway(f"{n:08x}", "wifidog", "accepted", f"place {n}", "", "") for n in range(GATEWAYS_MAX - 1)]
+    kept.repository.facts[STATE] = gateways_text(made)
+    kept.registry = kept.again()
+    await kept.registry.recall()
+    kept.registry.ask("wifidog", "X1", HERE)
+    kept.registry.ask("wifidog", "X2", HERE)
+    first, second = (each.gateway for each in kept.registry.all if each.gateway.phase == "asked")
+    await kept.registry.refuse(first.id)
+    for change in (
+        kept.registry.add("wifidog", "one more"),
+        kept.registry.accept(second.id, "another"),
+        kept.registry.refuse(second.id),
+    ):
+        with pytest.raises(NodeError):
+            await change
+    changed = await kept.registry.replace_secret(made[0].id)
+    again = kept.again()
+    await again.recall()
+    assert GATEWAYS_MAX == len(again.all)
+    assert changed == again.get(made[0].id)

@@ -1,5 +1,6 @@
 """People behind gateways: admission, counters and verdicts through the same sessions as on the node's own network."""
 
+import asyncio
 import json
 import secrets
 from collections.abc import AsyncIterator
@@ -64,7 +65,9 @@ class GatewayFixture:
 @asynccontextmanager
 async def one_run(fixture: AppFixture, *, killed: bool = False) -> AsyncIterator[GatewayFixture]:
     async with fixture.life(killed=killed) as run:
-        registry = GatewayRegistry(fixture.archive, fixture.clock, key=KEY, random=secrets.token_bytes)
+        registry = GatewayRegistry(
+            fixture.archive, fixture.clock, key=KEY, random=secrets.token_bytes, one_change=asyncio.Lock()
+        )
         service = GatewayService(
             run.loop,
             run.portal.admission,
@@ -214,6 +217,30 @@ async def test_after_a_logout_counters_begin_at_zero(at) -> None:
     assert 14_000 == at.used()
 
 
+async def test_a_logout_that_is_told_twice_is_booked_once(at) -> None:
+    gateway, token = await at.join()
+    at.count(gateway, token, 5_000)
+    for _ in range(3):  # apfree-wifidog tells it until it gets an answer
+        await at.service.logout(gateway, ANA, token, ReportedCounters(6_000, 0))
+    at.count(gateway, token, 5_500)
+    await at.run.settle()
+    assert 6_000 == at.used()
+
+
+async def test_a_login_before_a_restart_of_the_node_counts_from_zero_after_it(tmp_path) -> None:
+    fixture = AppFixture(None, tmp_path)
+    async with one_run(fixture) as at:
+        gateway, token = await at.join()
+        at.count(gateway, token, 5_000)
+        await at.run.settle()
+        _, again = await at.join()  # the router restarted without a word
+        await at.run.settle()
+    async with one_run(fixture) as at:
+        at.count(gateway, again, 700)
+        await at.run.settle()
+        assert 5_700 == at.used()
+
+
 @pytest.mark.parametrize("end", ["leave", "block", "expire"])
 async def test_what_ends_a_session_here_ends_it_at_the_next_check(at, end) -> None:
     gateway, token = await at.join()
@@ -292,7 +319,9 @@ async def test_before_the_start_is_complete_nobody_is_turned_away(app) -> None:
         new = GatewayService(
             at.run.loop,
             at.run.portal.admission,
-            GatewayRegistry(app.archive, app.clock, key=KEY, random=secrets.token_bytes),
+            GatewayRegistry(
+                app.archive, app.clock, key=KEY, random=secrets.token_bytes, one_change=asyncio.Lock()
+            ),
             app.archive,
             app.clock,
             key=KEY,

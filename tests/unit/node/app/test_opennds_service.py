@@ -1,8 +1,10 @@
 """People behind openNDS routers: what they see, what the router is told, and what is booked."""
 
+import base64
 from collections.abc import AsyncIterator
 from dataclasses import replace
 from pathlib import Path
+from urllib.parse import unquote
 
 import pytest
 
@@ -181,6 +183,16 @@ async def test_what_was_used_before_a_restart_is_booked_after_it(app) -> None:
         assert 7_100 == at.used(client)
 
 
+async def test_the_queue_that_everybody_can_read_names_no_device(at) -> None:
+    router = at.router()
+    client = await at.join(router, 3)
+    assert "wait" == at.service.view(client).state
+    entry = unquote(at.ask(router.asking("view", "none")))
+    marked = base64.b64decode(entry.split()[-1]).decode()
+    assert marked.startswith("procomu ")
+    assert client.mac.replace(":", "") not in marked
+
+
 async def test_a_forged_acknowledgement_or_clear_only_delays(at, app) -> None:
     router = at.router()
     client = await at.join(router, 4)
@@ -252,6 +264,20 @@ async def test_a_router_is_up_and_has_a_name_once_it_has_spoken(at, app) -> None
     assert "silent" == at.people.registry.status(gateway).trouble
     await at.service.heard(gateway, "10.1.0.9")
     assert "" == at.people.registry.status(gateway).trouble
+
+
+@pytest.mark.parametrize("level", [1, 2])
+async def test_a_router_that_speaks_only_of_people_is_not_silent_without_them(at, app, level) -> None:
+    router = at.router()
+    await at.service.heard(at.gateway, "10.1.0.9", at.client(router, level))
+    gateway = at.people.registry.get(at.gateway.id)
+    assert gateway is not None
+    app.clock.pass_time(8 * 3_600_000)
+    assert "" == at.people.registry.status(gateway).trouble
+    at.ask(router.asking("view", "none"))
+    assert "silent" == at.people.registry.status(gateway).trouble, (
+        "one that polls says something all the time"
+    )
 
 
 async def test_a_plain_query_gives_a_router_no_other_name(at) -> None:

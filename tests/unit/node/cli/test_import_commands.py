@@ -89,6 +89,20 @@ def test_each_voucher_gets_a_code_and_a_second_import_brings_nothing(asked_node,
     assert len(asked_node.batches) == 2
 
 
+def test_a_second_import_hours_later_brings_nothing_either(asked_node, tmp_path, monkeypatch) -> None:
+    path, began_s = tmp_path / "vouchers.json", 1_800_000_000
+    rows = [
+        {"id": str(each), "name": f"ana-{each}", "code": f"QHSEZ{each}", "duration_m": 1_440} | more
+        for each, more in enumerate(({}, {"activation_date": began_s - 7_000}, {"activation_date": began_s}))
+    ]
+    path.write_text(json.dumps(rows))
+    issued = []
+    for later_s in (1, 5_000, 40_000):
+        monkeypatch.setattr("node.cli.import_commands.time.time", lambda later_s=later_s: began_s + later_s)
+        issued.append(len(json.loads(run(path, "pirania", json=True))["issued"]))
+    assert issued == [3, 0, 0]
+
+
 def test_codes_are_shown_although_the_next_batch_fails_and_the_rest_comes_later(asked_node, opnsense) -> None:
     asked_node.fails_after = 1
     text = run(opnsense, "opnsense", exit_code=EXIT_NO)

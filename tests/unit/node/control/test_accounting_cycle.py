@@ -1,5 +1,8 @@
 """Queue of usage reported by other nodes: each bucket waits once, in the order in which reports apply."""
 
+from collections.abc import Callable
+from functools import partial
+
 from node.accounting.ledger import UsageBucket, UsageKey
 from node.control.accounting_cycle import RemoteUsage
 from node.units import NO_USAGE, AccountId, Bytes, NodeId, Usage
@@ -57,10 +60,29 @@ def test_usage_of_an_erased_account_is_left_out() -> None:
 
 def test_returned_bytes_of_gateways_are_added_and_newer_notes_count() -> None:
     earlier, remote, ana = RemoteUsage(), RemoteUsage(), AccountId("ana")
-    earlier.meter(ana, Usage(Bytes(5), Bytes(1)), ("counters a", "5"))
-    earlier.meter(ana, Usage(Bytes(2), Bytes(0)), ("counters a", "7"))
-    earlier.meter(AccountId("ben"), Usage(Bytes(3), Bytes(0)), ("counters b", "3"))
-    remote.meter(ana, Usage(Bytes(1), Bytes(0)), ("counters a", "8"))
-    remote.give_back(earlier)
+    earlier.meter(ana, Usage(Bytes(5), Bytes(1)), "counters a", lambda: lambda: "5")
+    earlier.meter(ana, Usage(Bytes(2), Bytes(0)), "counters a", lambda: lambda: "7")
+    earlier.meter(AccountId("ben"), Usage(Bytes(3), Bytes(0)), "counters b", lambda: lambda: "3")
+    remote.meter(ana, Usage(Bytes(1), Bytes(0)), "counters a", lambda: lambda: "8")
+    remote.give_back(earlier.without(lambda _key: False))
+    remote = remote.without(lambda _key: False)
+    remote.write_notes()
     assert {ana: Usage(Bytes(8), Bytes(1)), "ben": Usage(Bytes(3), Bytes(0))} == remote.metered
     assert ([], {"counters a": "8", "counters b": "3"}) == remote.with_storage
+
+
+def test_the_note_of_many_reports_is_written_once() -> None:
+    remote, booked = RemoteUsage(), [0]
+
+    def note() -> Callable[[], str]:
+        booked.append(booked[0])
+        return partial(str, booked[0])
+
+    for _ in range(1_000):
+        booked[0] += 1
+        remote.meter(AccountId("ana"), Usage(Bytes(1), Bytes(0)), "counters a", note)
+    left = remote.without(lambda _key: False)
+    booked[0] += 1
+    left.write_notes()
+    assert {"counters a": "1000"} == left.notes, "what came after the snapshot is not in it"
+    assert 2 == len(booked)

@@ -2,6 +2,7 @@
 
 from typing import get_args
 
+from node.app.opennds_service import SESSION_S
 from node.gateways.capability import ABILITIES, FEATURES, Feature
 from node.gateways.gateway import GatewayKind
 
@@ -18,3 +19,10 @@ def test_no_gateway_keeps_floors_or_weights():
 
 def test_each_gateway_counts_and_ends():
     assert all(each.can(feature) for each in ABILITIES.values() for feature in ("count", "end", "block"))
+
+
+def test_what_opennds_does_late_is_not_at_its_next_check():
+    """It tells what a client used when that leaves, and ends nobody before the session that it was given."""
+    found = ABILITIES["opennds"].by_feature
+    assert (found["count"], found["end"], found["block"]) == ("leaving", "hour", "hour")
+    assert SESSION_S <= 3_600
