@@ -70,7 +70,7 @@ def read_mark(key: bytes, gateway: str, hid: str, custom: str) -> DeviceMark | N
 
 def _masked(key: bytes, gateway: str, hid: str, six: bytes) -> bytes:
     """A device from its hidden form, and back. A client's `hid` is used for one device."""
-    mask = hmac.digest(key, f"opennds device\0{gateway}\0{hid}".encode(), sha256)
+    mask = hmac.digest(key, f"device behind openNDS\0{gateway}\0{hid}".encode(), sha256)
     return bytes(each ^ other for each, other in zip(six, mask, strict=False))
 
 
