@@ -16,8 +16,8 @@ PASSPHRASE_BYTES = 17_000_000
 """One passphrase check; they run one at a time."""
 HTTPS_BYTES = 10_000_000
 """128 HTTPS connections."""
-HARD_LIMIT_PART = 11, 12
-"""Part of a hard limit (where the kernel kills) that is used; the unit's MemoryHigh is as far below its MemoryMax."""
+HARD_LIMIT_PERCENT = 92
+"""Of a hard limit (where the kernel kills) that is planned with; the unit's MemoryHigh is as far below its MemoryMax."""
 CONNECTIONS_MIN, CONNECTIONS_MAX = 256, 12_288
 DEVICES_MIN, DEVICES_MAX = 500, 0xFFEF * 3 // 4
 """At most three quarters of the traffic classes of one node."""
@@ -111,8 +111,7 @@ def _by_control_group(read: Read) -> list[Allowed]:
 
 
 def _below(limit: int) -> int:
-    part, whole = HARD_LIMIT_PART
-    return limit * part // whole
+    return limit * HARD_LIMIT_PERCENT // 100
 
 
 def _ancestry(path: str) -> list[str]:

@@ -77,9 +77,9 @@ def test_the_capacity_table_agrees_with_the_memory_budget() -> None:
 
 
 def test_the_planned_share_of_a_hard_limit_is_as_documented() -> None:
-    files = {"/proc/self/cgroup": "0::/a\n", "/sys/fs/cgroup/a/memory.max": f"{12 << 20}\n"}
-    assert 11 << 20 == allowed_memory(files.get).bytes
-    assert "eleven twelfths of `memory.max`" in README
+    files = {"/proc/self/cgroup": "0::/a\n", "/sys/fs/cgroup/a/memory.max": f"{25 << 20}\n"}
+    assert 23 << 20 == allowed_memory(files.get).bytes
+    assert "92 % of `memory.max`" in README
 
 
 def test_every_failure_of_others_has_an_existing_test() -> None:

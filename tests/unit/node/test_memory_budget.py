@@ -53,7 +53,7 @@ def of(files: Mapping[str, str]) -> tuple[int, str]:
                 "/sys/fs/cgroup/system.slice/procomu.service/memory.high": "max\n",
                 "/sys/fs/cgroup/system.slice/memory.max": f"{200 * MIB}\n",
             },
-            (200 * MIB * 11 // 12, "memory.max"),
+            (200 * MIB * 92 // 100, "memory.max"),
         ),
         (
             {
@@ -61,7 +61,7 @@ def of(files: Mapping[str, str]) -> tuple[int, str]:
                 "/proc/self/cgroup": V1,
                 "/sys/fs/cgroup/memory/lab/one/memory.stat": f"cache 0\nhierarchical_memory_limit {96 * MIB}\n",
             },
-            (96 * MIB * 11 // 12, "memory.limit_in_bytes"),
+            (96 * MIB * 92 // 100, "memory.limit_in_bytes"),
         ),
         (
             {  # in a container whose own cgroup appears as the root
@@ -69,7 +69,7 @@ def of(files: Mapping[str, str]) -> tuple[int, str]:
                 "/proc/self/cgroup": V1,
                 "/sys/fs/cgroup/memory/memory.stat": f"hierarchical_memory_limit {64 * MIB}\n",
             },
-            (64 * MIB * 11 // 12, "memory.limit_in_bytes"),
+            (64 * MIB * 92 // 100, "memory.limit_in_bytes"),
         ),
         (
             {  # in cgroup v1 "no limit" is a very large number
