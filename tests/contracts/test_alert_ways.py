@@ -6,6 +6,8 @@ import hmac
 import json
 import os
 import ssl
+import subprocess
+import sys
 import threading
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
@@ -351,6 +353,41 @@ def relay(port: int, security: str = "none", **more: object) -> MailRelay:
     return MailRelay(
         "localhost", port, security, "node@vall.example", ("ana@vall.example", "pau@vall.example"), **more
     )  # type: ignore[arg-type]
+
+
+SETTINGS = """
+[node]
+name = "library"
+[community]
+name = "Vall"
+[lan]
+interface = "lan0"
+[uplink]
+interface = "up0"
+[alerts]
+file = "/var/lib/procomu/alerts.jsonl"
+"""
+MAIL = """mail_to = ["ana@vall.example"]
+mail_from = "node@vall.example"
+mail_server = "smtp.vall.example"
+"""
+
+
+@pytest.mark.parametrize(
+    ("settings", "said"), [(SETTINGS, "file False"), (SETTINGS + MAIL, "mail file True")]
+)
+def test_only_a_node_with_a_way_by_mail_loads_what_mail_needs(settings: str, said: str) -> None:
+    code = (
+        "import sys, node.daemon_process\n"
+        "from node.alert_ways.configured import configured_ways\n"
+        "from node.config import parse_config\n"
+        f"config, _ = parse_config({settings!r})\n"
+        "print(*configured_ways(config.alerts, dict), 'smtplib' in sys.modules)"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=60
+    )
+    assert said == done.stdout.strip()
 
 
 async def test_mail_arrives_whole_at_everybody() -> None:
