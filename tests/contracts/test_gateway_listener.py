@@ -3,6 +3,8 @@
 import asyncio
 import socket
 import ssl
+import subprocess
+import sys
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -103,3 +105,10 @@ async def test_level_0_is_served_by_its_setting_only(running) -> None:
     is_served = running.gateways.settings.opennds_level_0
     said = await running.page(0, tls=False)
     assert said.startswith("HTTP/1.1 200 " if is_served else "HTTP/1.1 403 ")
+
+
+def test_a_node_without_gateways_loads_no_code_of_their_protocols() -> None:
+    late = ("captive_portal.fas_site", "captive_portal.gateway_server", "node.gateways.opennds_query")
+    code = f"import sys, node.daemon; print([each for each in {late!r} if each in sys.modules])"
+    found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert found.stdout.strip() == "[]"
