@@ -28,6 +28,11 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         action="store_true",
         help="join and issue also in Firefox and in WebKit, where they are",
     )
+    parser.addoption(
+        "--other-servers",
+        action="store_true",
+        help="send alerts also to real servers of mail and Matrix, where they are",
+    )
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -51,6 +56,8 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
             item.add_marker(pytest.mark.skip(reason=kernel_missing))
         if item.get_closest_marker("other_browser") and not config.getoption("--other-browsers"):
             item.add_marker(pytest.mark.skip(reason="in another browser; run with --other-browsers"))
+        if item.get_closest_marker("other_server") and not config.getoption("--other-servers"):
+            item.add_marker(pytest.mark.skip(reason="at a real server; run with --other-servers"))
         if item.get_closest_marker("slow") and not config.getoption("--slow"):
             item.add_marker(pytest.mark.skip(reason="takes more than ten seconds; run with --slow"))
         if item.get_closest_marker("thorough") and not config.getoption("--thorough"):
