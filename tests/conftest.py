@@ -24,6 +24,12 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         help="try a hundred examples of each property, not ten, and all variations of what is tested",
     )
     parser.addoption(
+        "--examples",
+        type=int,
+        metavar="N",
+        help="try N examples of each property, more than --thorough does: takes hours for all, so name the files",
+    )
+    parser.addoption(
         "--other-browsers",
         action="store_true",
         help="join and issue also in Firefox and in WebKit, where they are",
@@ -41,6 +47,9 @@ def pytest_configure(config: pytest.Config) -> None:
     settings.register_profile("quick", patient, max_examples=FEW)
     settings.register_profile("thorough", patient, max_examples=MANY)
     settings.load_profile("thorough" if config.getoption("--thorough") else "quick")
+    if (wanted := config.getoption("--examples")) is not None:
+        settings.register_profile("long", patient, max_examples=wanted)
+        settings.load_profile("long")
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:

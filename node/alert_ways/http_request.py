@@ -52,8 +52,9 @@ async def send_request(
     shows_answer: bool = True,
     context: Callable[[], ssl.SSLContext] = ssl.create_default_context,
 ) -> None:
-    """Returns if the answer is 2xx. Raises NodeError, which begins with what was answered if `shows_answer`. `context` verifies the server's certificate: that of the HTTP library
-    knows no authorities in a node, which loads them only for this."""
+    """Returns if the answer is 2xx. Raises NodeError, which has the beginning of the answer if `shows_answer`. `context`
+    verifies the server's certificate: that of the HTTP library knows no authorities in a node, which loads them only for
+    this."""
     connector = aiohttp.TCPConnector(resolver=ThreadResolver(), limit=1, force_close=True)
     try:
         async with asyncio.timeout(limit_s):
