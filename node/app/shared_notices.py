@@ -12,7 +12,7 @@ from node.units import Monotonic, NodeId
 NAMES_LOOK_MS = 60_000
 
 
-class SharedNotices:
+class NoticeSharing:
     """Implements `mesh.ports.SharedNotices`. Used only from the event loop's thread."""
 
     def __init__(self, registry: AccountRegistry, shared: SharedRegistry, clock: Clock) -> None:

@@ -6,7 +6,7 @@ from datetime import timedelta
 import pytest
 
 from node.accounts.notices import Notice, NoticeText
-from node.app.shared_notices import NAMES_LOOK_MS, SharedNotices
+from node.app.shared_notices import NAMES_LOOK_MS, NoticeSharing
 from tests.fakes.neighbours import id_of
 from tests.fakes.sharing_fixture import SharingFixture
 
@@ -21,8 +21,8 @@ async def node() -> SharingFixture:
     return fixture
 
 
-def notices_of(node: SharingFixture) -> SharedNotices:
-    assert isinstance(node.shared.notices, SharedNotices)
+def notices_of(node: SharingFixture) -> NoticeSharing:
+    assert isinstance(node.shared.notices, NoticeSharing)
     return node.shared.notices
 
 
