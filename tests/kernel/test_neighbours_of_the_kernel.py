@@ -106,7 +106,7 @@ def test_neighbours_and_next_hops_of_all_kinds_are_read(lab: Lab) -> None:
     assert wanted == set(read_in(valley))
 
 
-class Reader:
+class RouteReader:
     """Reads in the namespace of a router, again and again."""
 
     def __init__(self, router: Namespace, interface: str) -> None:
@@ -141,7 +141,7 @@ def test_of_the_routes_of_the_whole_internet_only_those_of_the_mesh_are_read_and
         "route add 10.2.0.0/16 via 10.1.0.2",
     )
     add_routes(valley, "10.9.0.2")
-    mesh, uplink = Reader(valley, "mesh0"), Reader(valley, "uplink")
+    mesh, uplink = RouteReader(valley, "mesh0"), RouteReader(valley, "uplink")
     few, found, seconds = mesh.read(0)
     assert (2, ["10.1.0.2"]) == (few, found), "one dump for each family"
     _, all_found, all_seconds = uplink.read(0)
