@@ -148,10 +148,21 @@ async def test_everything_but_success_is_a_failure_and_no_redirect_is_followed(
             refusal(status, f"Location: http://127.0.0.1:{elsewhere}/\r\n", b"evil \x1b[2J text")
         )
         async with server(http.talk) as port:
+            address = f"http://127.0.0.1:{port}"
             with pytest.raises(NodeError, match=f"answered {status}: evil") as caught:
-                await Webhook(f"http://127.0.0.1:{port}/", secret, document).send(MESSAGE)
+                await MatrixRoom(address, "!room:vall.example", secret).send(MESSAGE)
+            with pytest.raises(NodeError, match=f"answered {status} "):
+                await Webhook(f"{address}/", secret, document).send(MESSAGE)
     assert caught.value.message.isprintable()
     assert [] == other.heads
+
+
+async def test_an_error_page_that_repeats_the_path_of_a_webhook_is_not_shown(secret: Path) -> None:
+    http = HttpServer(refusal(404, body=b"Cannot POST /hooks/T0PSECRET"))
+    async with server(http.talk) as port:
+        with pytest.raises(NodeError, match="answered 404") as caught:
+            await Webhook(f"http://127.0.0.1:{port}/hooks/T0PSECRET", secret, document).send(MESSAGE)
+    assert "T0PSECRET" not in str(caught.value)
 
 
 async def test_of_ten_megabytes_only_the_beginning_is_read(secret: Path) -> None:

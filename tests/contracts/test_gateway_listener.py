@@ -1,7 +1,6 @@
 """The listeners for gateways as the daemon starts them: in clear for WiFiDog and openNDS, and over HTTPS for openNDS."""
 
 import asyncio
-import socket
 import ssl
 import subprocess
 import sys
@@ -21,6 +20,7 @@ from node.web.certificate_files import CertificateFiles
 from tests.fakes.authority import Authority
 from tests.fakes.opennds_router import FakeRouter
 from tests.fakes.use_cases import AppFixture
+from tests.lab.free_port import free_port
 
 HOST = "login.vall.example"
 AUTHORITY = Authority()
@@ -54,11 +54,6 @@ class RunningGateways:
     async def page(self, level: int, *, tls: bool) -> str:
         router = FakeRouter(self.gateways.registry.fas_key(self.gateway))
         return await self.get(f"/gw/{self.gateway.id}/fas/{level}/?{router.query(level)}", tls=tls)
-
-
-def free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as made:
-        return int(made.getsockname()[1])
 
 
 @pytest.fixture
