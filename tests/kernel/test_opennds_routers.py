@@ -1,4 +1,4 @@
-"""A real openNDS router, configured with what the node gives an admin, and a person behind it, at the levels 1 to 4.
+"""A real openNDS router, configured with what the node gives an admin, and a person behind it, at the levels 0 to 4.
 
 The person joins with a voucher of which half was used up on the node, is stopped by the router when the rest is used up,
 and continues as slowly as the rules say.
@@ -59,14 +59,18 @@ table ip rtr_nat {
 """
 SCRIPTS = Path(__file__).parents[2] / "deploy" / "opennds"
 SAYS = "ps ax; ndsctl json; cat /tmp/ndslog/* /run/ndslog/*"
+INSTALL = "apt-get install --no-install-recommends opennds bind9-dnsutils dnsmasq-base curl php-cli"
+"""openNDS must not start on the machine itself: deploy/bench shows how it is kept from that."""
 missing = [name for name in (*PROGRAMS, "curl") if shutil.which(name) is None]
 pytestmark = [
     pytest.mark.kernel,
     pytest.mark.slow,
     pytest.mark.alone,
-    pytest.mark.skipif(bool(missing), reason=f"not installed: {', '.join(missing)}"),
+    pytest.mark.skipif(bool(missing), reason=f"not installed: {', '.join(missing)} ({INSTALL})"),
 ]
-needs_php = pytest.mark.skipif(shutil.which("php") is None, reason="openNDS encrypts with php (php-cli)")
+needs_php = pytest.mark.skipif(
+    shutil.which("php") is None, reason=f"openNDS encrypts with php, which is not installed ({INSTALL})"
+)
 
 
 def certificate(folder: Path) -> tuple[ssl.SSLContext, str]:
@@ -156,7 +160,9 @@ async def a_router(lab: Lab, at: FasFixture, level: int) -> AsyncIterator[RealRo
             yield RealRouter(nds, PersonBehind(person, lab.folder), at)
 
 
-@pytest.mark.parametrize("level", [1, pytest.param(2, marks=needs_php), pytest.param(3, marks=needs_php), 4])
+@pytest.mark.parametrize(
+    "level", [0, 1, pytest.param(2, marks=needs_php), pytest.param(3, marks=needs_php), 4]
+)
 async def test_a_person_with_half_a_voucher_behind_a_real_router(tmp_path, level) -> None:
     with Lab("opennds") as lab:
         async with one_life(AppFixture(None, tmp_path, rules_text=PASS_RULES)) as at:
