@@ -62,7 +62,7 @@ class SessionTable:
         self.unsaved: set[MacAddress] = set()
         """Devices whose current session state is not stored."""
         self.addresses: dict[MacAddress, tuple[str, ...]] = {}
-        """IP addresses of devices that come from another node, while their session lasts."""
+        """IP addresses of devices that come from another node, while their session lasts; `locate` changes them."""
         self.at_gateways: set[MacAddress] = set()
         """Devices behind a gateway: nothing of theirs passes this node, so they need no traffic class of their own."""
         self.on_change: Callable[[MacAddress, session_state.Event], None] = lambda _mac, _event: None
@@ -80,6 +80,13 @@ class SessionTable:
         self.idle: frozenset[AccountId] = frozenset()
         """Accounts that are idle for `CLASS_IDLE_MS`."""
         self._idle_at = Monotonic(0)
+        self._here: dict[AccountId, int] = {}
+        """Authorized devices of each account that has any."""
+        self._planned: dict[MacAddress, Admission] = {}
+        self._planned_idle: frozenset[AccountId] = frozenset()
+        """Of the last call of `admitted`, which makes only those again that have changed since."""
+        self._unplanned: set[MacAddress] = set()
+        """Devices that may have changed since."""
         self.read_last: set[int] = set()
         """Retiring marks whose last bytes have been read; once those are stored the kernel may delete the counter."""
         self._marks: dict[tuple[MacAddress, AccountId], int] = {}
@@ -114,7 +121,7 @@ class SessionTable:
         """Applies the transition table and carries out the effects; the only place where a session's state changes.
         True when there were effects: the caller then has the plan applied. Raises KernelRefused, with the state
         unchanged, when the table is full."""
-        before = self.state(mac)
+        before, account = self.state(mac), self._account_here(mac)
         after, effects = session_state.step(before, event, now)
         for effect in effects:
             match effect:
@@ -132,6 +139,7 @@ class SessionTable:
             self._states[mac] = after
         else:
             self._states.pop(mac, None)
+        self._changed(mac, account)
         if effects:
             self.transitions[type(before), type(after), type(event)] += 1
             self.on_change(mac, event)
@@ -180,22 +188,45 @@ class SessionTable:
             if former.mark in self.heard:
                 self.heard[self.session_entries[mac].mark] = self.heard[former.mark]
             self.unsaved.add(mac)
+            self._changed(mac, former.account)
         return tuple(moved)
 
-    def admitted(self, idle: Collection[AccountId] = ()) -> dict[MacAddress, Admission]:
+    def locate(self, mac: MacAddress, addresses: tuple[str, ...]) -> None:
+        """A device that comes from another node was heard under these addresses; none: its addresses are not needed."""
+        self._unplanned.add(mac)
+        if addresses:
+            self.addresses[mac] = addresses
+        else:
+            self.addresses.pop(mac, None)
+
+    def admitted(self, idle: Collection[AccountId] = frozenset()) -> dict[MacAddress, Admission]:
         """All authorized sessions in the form of the plan; those of `idle` accounts share one class."""
-        return {
-            mac: Admission(
-                mac,
-                session_entry.mark,
-                IDLE_MINOR if session_entry.account in idle else self.minors[session_entry.account],
-                guest.until,
-                is_guest=session_entry.account.startswith(GUEST_PREFIX),
-                addresses=self.addresses.get(mac, ()),
-            )
-            for mac, session_entry in self.session_entries.items()
-            if isinstance(guest := self.guests[mac], session_state.Authorized)
-        }
+        for account in self._planned_idle ^ frozenset(idle):
+            self._unplanned.update(self._of.get(account, ()))
+        self._planned_idle = frozenset(idle)
+        for mac in self._unplanned:
+            admission = self._admission(mac)
+            if admission is None:
+                self._planned.pop(mac, None)
+            else:
+                self._planned[mac] = admission
+        self._unplanned.clear()
+        return dict(self._planned)
+
+    def _admission(self, mac: MacAddress) -> Admission | None:
+        guest = self.guests.get(mac)
+        if not isinstance(guest, session_state.Authorized):
+            return None
+        session_entry = self.session_entries[mac]
+        is_idle = session_entry.account in self._planned_idle
+        return Admission(
+            mac,
+            session_entry.mark,
+            IDLE_MINOR if is_idle else self.minors[session_entry.account],
+            guest.until,
+            is_guest=session_entry.account.startswith(GUEST_PREFIX),
+            addresses=self.addresses.get(mac, ()),
+        )
 
     def moved(self) -> frozenset[int]:
         """Retiring marks of devices that are authorized under another mark."""
@@ -346,11 +377,24 @@ class SessionTable:
 
     def accounts_here(self) -> set[AccountId]:
         """Accounts with an authorized session."""
-        return {
-            session_entry.account
-            for mac, session_entry in self.session_entries.items()
-            if self.is_admitted(mac)
-        }
+        return set(self._here)
+
+    def _account_here(self, mac: MacAddress) -> AccountId | None:
+        """The account of a device with an authorized session."""
+        return self.session_entries[mac].account if self.is_admitted(mac) else None
+
+    def _changed(self, mac: MacAddress, before: AccountId | None) -> None:
+        """The device's state or entry may have changed; `before`: what `_account_here` said."""
+        self._unplanned.add(mac)
+        after = self._account_here(mac)
+        if after == before:
+            return
+        if after is not None:
+            self._here[after] = self._here.get(after, 0) + 1
+        if before is not None:
+            self._here[before] -= 1
+            if not self._here[before]:
+                del self._here[before]
 
     def _enter(self, mac: MacAddress, event: session_state.Event, now: Monotonic) -> None:
         """Creates or changes the entry as the event says."""
