@@ -3,22 +3,22 @@
 import asyncio
 import secrets
 import time
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from captive_portal.callers import ELSEWHERE
-from captive_portal.fas_site import FasSite
-from captive_portal.gateway_server import GatewayServer
 from node.app.account import AccountService
 from node.app.admin_gateways import AdminGatewaysService
 from node.app.gateway_registry import GatewayRegistry
 from node.app.gateway_service import GatewayService
-from node.app.opennds_service import OpenNdsService
 from node.config import GatewaysSection
 from node.control.ports import StatesArchive
 from node.control.reconciler import Reconciler
 from node.web.connections import Limits
 from node.web.https import HttpsListener, TlsCertificate
 from node.web.rendering import Renderer
+
+if TYPE_CHECKING:
+    from captive_portal.gateway_server import GatewayServer
 
 HTTPS_LIMITS = Limits(connections=256, connections_per_device=64, at_work_per_device=16, idle_s=5.0)
 """Many people come from one address, that of their router; a TLS connection takes about 80 kB."""
@@ -59,10 +59,7 @@ class Gateways:
             random=secrets.token_bytes,
         )
         self.admin = AdminGatewaysService(self.service, settings, lambda: certificate is not None)
-        self.opennds = OpenNdsService(
-            self.service, backend, clock, key=key, allows_level_0=lambda: settings.opennds_level_0
-        )
-        self._certificate = certificate
+        self._key, self._certificate = key, certificate
         self._backend, self._clock = backend, clock
         self._form_key = keys.own_key_for("forms at gateways")
 
@@ -77,7 +74,7 @@ class Gateways:
             if self._certificate is not None:
                 tasks.create_task(self._https(self._certificate, server).run())
 
-    def _https(self, certificate: TlsCertificate, server: GatewayServer) -> HttpsListener:
+    def _https(self, certificate: TlsCertificate, server: "GatewayServer") -> HttpsListener:
         """For openNDS routers of the levels 3 and 4, and for the people behind them."""
         return HttpsListener(
             certificate,
@@ -88,10 +85,22 @@ class Gateways:
             limits=HTTPS_LIMITS,
         )
 
-    def server(self, renderer: Renderer) -> GatewayServer | None:
+    def server(self, renderer: Renderer) -> "GatewayServer | None":
         """With the routes of all protocols; None if the settings name no address."""
         if self.settings.listen is None:
             return None
+        # A node without gateways keeps 1 MB of memory.
+        from captive_portal.fas_site import FasSite  # noqa: PLC0415
+        from captive_portal.gateway_server import GatewayServer  # noqa: PLC0415
+        from node.app.opennds_service import OpenNdsService  # noqa: PLC0415
+
+        opennds = OpenNdsService(
+            self.service,
+            self._backend,
+            self._clock,
+            key=self._key,
+            allows_level_0=lambda: self.settings.opennds_level_0,
+        )
         server = GatewayServer(
             self.service,
             self._backend,
@@ -103,7 +112,7 @@ class Gateways:
             renderer=renderer,
         )
         fas = FasSite(
-            self.opennds,
+            opennds,
             self._backend,
             server.known,
             renderer=renderer,

@@ -187,13 +187,13 @@ class AccountService:
         account = self._views.account_of(mac)
         return None if account is None else self._registry.messages.unread(account)
 
-    async def read_message(self, mac: MacAddress, number: int) -> Refused | None:
-        """Somebody of the account read the message with this number; nothing happens if there is another one now."""
+    async def read_message(self, mac: MacAddress, shown: str) -> Refused | None:
+        """Somebody of the account read the message with this fingerprint; nothing happens if there is another one now."""
         account = self._views.account_of(mac)
         if account is None:
             return Refused("not-yours")
         today = self._reconciler.persistence.instant().today
-        return await self._remember(lambda: self._registry.messages.read(account, number, today))
+        return await self._remember(lambda: self._registry.messages.read(account, shown, today))
 
     async def admin_acts(self, mac: MacAddress) -> tuple[EventFound, ...]:
         """What admins did to the device's account, the newest first; none without a session."""

@@ -385,6 +385,11 @@ def _sixteenth(db: Connection) -> None:
     _create(db, "messages", "account", {"account": str, "number": int, "is_read": int, **texts})
 
 
+def _seventeenth(db: Connection) -> None:
+    """People read the events about their account."""
+    table(db, "events").create_index(["account"], "events_of_account")
+
+
 def _create(
     db: Connection,
     name: str,
@@ -418,6 +423,7 @@ MIGRATIONS: tuple[Callable[[Connection], None], ...] = (
     _fourteenth,
     _fifteenth,
     _sixteenth,
+    _seventeenth,
 )
 """In order; user_version is the number applied. Each runs in one transaction."""
 
