@@ -17,9 +17,9 @@ TRIM_AFTER_S, TRIM_EVERY_S = (1, 10, 60), 600
 FULL_AFTER_TURNS = 144
 """A day of TRIM_EVERY_S."""
 SWITCH_S = 0.001
-COLLECT_AFTER = (5_000, 2, 10_000)
+COLLECT_AFTER = (2_000, 3, 20_000)
 """Thresholds of gc.set_threshold: new objects before a young collection, and collections before an older one. People who
-join all at once leave 5,000 objects to the youngest collection, and 20,000 to the next: about 5 ms."""
+join all at once leave 2,000 objects to the youngest collection, and 10,000 to the next: some milliseconds."""
 OLDER = 1
 """The oldest generation that a collection looks at which may happen at any time."""
 

@@ -1,7 +1,7 @@
 """The session table: each device's state, its account, and its ids in the kernel."""
 
 from collections import defaultdict
-from collections.abc import Callable, Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
 from node.enforcement.plan import CLASS_MINOR_MAX, IDLE_MINOR, Admission
@@ -16,6 +16,8 @@ traffic classes of members and of people with vouchers."""
 CLASS_IDLE_MS, CLASSES_EVERY_MS = Milliseconds(10 * 60_000), Milliseconds(60_000)
 """An account whose devices sent and received nothing for so long has no traffic class of its own, and how often that is
 looked at. Each class takes memory in the kernel, and a part of what can be guaranteed."""
+PLANNED_AT_ONCE = 500
+"""Devices whose part of the plan is made again in one step: a millisecond."""
 
 
 Transition = tuple[
@@ -90,7 +92,7 @@ class SessionTable:
         self.read_last: set[int] = set()
         """Retiring marks whose last bytes have been read; once those are stored the kernel may delete the counter."""
         self._marks: dict[tuple[MacAddress, AccountId], int] = {}
-        self._of: dict[AccountId, dict[MacAddress, None]] = {}
+        self._of: dict[AccountId, tuple[MacAddress, ...]] = {}
         self._mark_last = 0
         self._minor_last = 0
 
@@ -145,18 +147,18 @@ class SessionTable:
             self.on_change(mac, event)
         return bool(effects)
 
-    def stays(self, now: Monotonic, is_listed: Callable[[MacAddress], bool]) -> tuple[OpenSession, ...]:
-        """All authorized sessions, with what `superseded` needs."""
+    def stays(
+        self, now: Monotonic, is_listed: Callable[[MacAddress], bool], guests_comfortable: int = 0
+    ) -> tuple[OpenSession, ...]:
+        """The authorized sessions that `superseded` may end, with what it needs: those of accounts with several devices, and
+        those of guests if there are more than `guests_comfortable`."""
+        has_too_many = self._guests_counted() > guests_comfortable
         return tuple(
-            OpenSession(
-                mac,
-                session_entry.account,
-                guest.since,
-                self.idle_ms(mac, now),
-                session_entry.account.startswith(GUEST_PREFIX),
-                is_listed(mac),
-            )
-            for mac, session_entry in self.session_entries.items()
+            OpenSession(mac, account, guest.since, self.idle_ms(mac, now), is_guest, is_listed(mac))
+            for account, devices in self._of.items()
+            for is_guest in (account.startswith(GUEST_PREFIX),)
+            if (has_too_many if is_guest else len(devices) > 1)
+            for mac in devices
             if isinstance(guest := self.guests[mac], session_state.Authorized)
         )
 
@@ -201,17 +203,30 @@ class SessionTable:
 
     def admitted(self, idle: Collection[AccountId] = frozenset()) -> dict[MacAddress, Admission]:
         """All authorized sessions in the form of the plan; those of `idle` accounts share one class."""
-        for account in self._planned_idle ^ frozenset(idle):
-            self._unplanned.update(self._of.get(account, ()))
-        self._planned_idle = frozenset(idle)
-        for mac in self._unplanned:
-            admission = self._admission(mac)
-            if admission is None:
-                self._planned.pop(mac, None)
-            else:
-                self._planned[mac] = admission
-        self._unplanned.clear()
+        self._find_unplanned(frozenset(idle))
+        while self._unplanned:
+            self._plan_again(self._unplanned.pop())
         return dict(self._planned)
+
+    def plan_ahead(self, idle: frozenset[AccountId]) -> Iterator[None]:
+        """Does what `admitted` would have to do after a change of many sessions, `PLANNED_AT_ONCE` in a step."""
+        self._find_unplanned(idle)
+        while len(self._unplanned) > PLANNED_AT_ONCE:
+            for _ in range(PLANNED_AT_ONCE):
+                self._plan_again(self._unplanned.pop())
+            yield
+
+    def _find_unplanned(self, idle: frozenset[AccountId]) -> None:
+        for account in self._planned_idle ^ idle:
+            self._unplanned.update(self._of.get(account, ()))
+        self._planned_idle = idle
+
+    def _plan_again(self, mac: MacAddress) -> None:
+        admission = self._admission(mac)
+        if admission is None:
+            self._planned.pop(mac, None)
+        else:
+            self._planned[mac] = admission
 
     def _admission(self, mac: MacAddress) -> Admission | None:
         guest = self.guests.get(mac)
@@ -335,7 +350,7 @@ class SessionTable:
                 del self._marks[session_entry.mac, session_entry.account]
 
     def devices_of(self, account: AccountId) -> tuple[MacAddress, ...]:
-        return tuple(self._of.get(account, ()))
+        return self._of.get(account, ())
 
     def admitted_of(self, account: AccountId) -> tuple[MacAddress, ...]:
         """Devices of the account with an authorized session."""
@@ -431,7 +446,7 @@ class SessionTable:
         self._marks[mac, account] = mark
         self._remove_entry(mac)
         self.session_entries[mac] = self.by_mark[mark] = SessionEntry(mac, account, mark, terms)
-        self._of.setdefault(account, {})[mac] = None
+        self._of[account] = (*self._of.get(account, ()), mac)
         self.retiring.pop(mark, None)
         self.read_last.discard(mark)
         if account in self.idle:
@@ -440,8 +455,10 @@ class SessionTable:
     def _remove_entry(self, mac: MacAddress) -> None:
         session_entry = self.session_entries.pop(mac, None)
         if session_entry is not None:
-            del self._of[session_entry.account][mac]
-            if not self._of[session_entry.account]:
+            left = tuple(each for each in self._of[session_entry.account] if each != mac)
+            if left:
+                self._of[session_entry.account] = left
+            else:
                 del self._of[session_entry.account]
 
     def _retire(self, mac: MacAddress) -> None:

@@ -10,15 +10,14 @@ import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 from node.units import MacAddress
 from tests.bench.figures import Figures, quantile, say
 from tests.bench.gateway_node import gateway, mac_of, path_of, token_of
-from tests.bench.unit_limits import unit_bytes
 from tests.lab.internet import ROOT
-from tests.lab.memory_limit import MemoryLimit, missing_for_memory_limits
-from tests.lab.netns import Lab
 from tests.lab.unit_environment import unit_environment
 
 KEYS = ("checks_per_s", "p99_ms", "loop_block_ms_max", "rss_mb", "lost_bytes", "end_s_max")
@@ -89,10 +88,8 @@ async def _answer(process: asyncio.subprocess.Process) -> dict[str, Any]:
 class ManyGateways:
     """All of them, and the node's folder, over its restarts."""
 
-    def __init__(self, lab: Lab) -> None:
-        self._lab = lab
-        self._folder = lab.folder / "node"
-        self._folder.mkdir()
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
         self.clients = [
             GatewayClient(number, at, mac_of(number), token_of(number, at))
             for number, at in ((number, number % GATEWAYS) for number in range(GATEWAYS * PEOPLE))
@@ -103,32 +100,20 @@ class ManyGateways:
 
     @asynccontextmanager
     async def running(self, *, killed: bool = False) -> AsyncIterator[NodeProcess]:
-        """One run of the node, within the limits of the shipped unit where this machine can set them."""
-        within = () if (limit := self._limit()) is None else limit.enter
+        """One run of the node, with the environment of the shipped unit, but without its memory limit."""
         command = (sys.executable, "-m", "tests.bench.gateway_node", str(self._folder), str(GATEWAYS))
         process = await asyncio.create_subprocess_exec(
-            *within, *command, str(len(self.clients)), cwd=ROOT, env=os.environ | unit_environment(),
+            *command, str(len(self.clients)), cwd=ROOT, env=os.environ | unit_environment(),
             stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE,
         )  # fmt: skip
         try:
             place = NodeProcess(process, (await _answer(process))["port"])
             yield place
             await place.end(killed=killed)
-            if limit is not None:
-                say(
-                    f"{limit.peak_bytes / 1_000_000:.0f} MB counted against the unit's limit, {limit.kills} kills"
-                )
         finally:
             if process.returncode is None:
                 process.kill()
                 await process.wait()
-
-    def _limit(self) -> MemoryLimit | None:
-        most, missing = unit_bytes("MemoryMax"), missing_for_memory_limits()
-        if missing or most is None:
-            say(f"without the unit's memory limit: {missing}")
-            return None
-        return MemoryLimit(self._lab, most, unit_bytes("MemoryHigh"))
 
 
 async def asks(
@@ -155,8 +140,8 @@ async def asks(
 
 
 def measure() -> Figures:
-    with Lab("bench") as lab:
-        return asyncio.run(_measured(ManyGateways(lab)))
+    with TemporaryDirectory() as folder:
+        return asyncio.run(_measured(ManyGateways(Path(folder))))
 
 
 async def _measured(many: ManyGateways) -> Figures:

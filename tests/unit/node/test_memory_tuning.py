@@ -98,4 +98,4 @@ def test_when_people_join_all_at_once_no_collection_looks_at_many_objects() -> N
             gc.callbacks.remove(note)
     assert 100_000 == len(kept)
     assert len(looked_at) >= 15
-    assert max(looked_at) <= 20_100
+    assert max(looked_at) <= 10_100
