@@ -6,6 +6,7 @@ from mesh.page_format import NUMBER_MAX
 from node.accounts import card_records, objection_records, passphrase_records
 from node.accounts.objections import ORIGIN_CHARS
 from node.accounts.registry_record import RegistryRecord
+from node.app.shared_notices import NoticeSharing
 from node.app.shared_registry import SharedRegistry
 from node.app.shared_vouchers import SharedVouchers
 from node.control.ports import Clock
@@ -32,6 +33,7 @@ def shared_registry(
     vouchers = SharedVouchers(reconciler.node, reconciler, shared, clock)
     shared.batches = vouchers
     shared.beside.append(vouchers.run)
+    shared.notices = NoticeSharing(reconciler.registry, shared, clock)
     return shared
 
 

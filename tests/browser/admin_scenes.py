@@ -23,6 +23,7 @@ from node.gateways.gateway import Gateway
 from node.governance.ladder_case import LadderCase
 from node.identity import own_node_id
 from node.units import NO_USAGE, AccountId, Bytes, MacAddress, Milliseconds, Usage
+from tests.browser import people
 from tests.browser.chromium import Browser
 from tests.browser.scenes import LANGUAGES, Doing, PageScene, nothing, opens_everything, sends
 from tests.fakes.admin_pages import (
@@ -194,6 +195,16 @@ def open_with_walkers() -> AbstractAsyncContextManager[int]:
         app.admin.people.devices_with_sessions = {"ana": 3}.get  # type: ignore[assignment]
 
     return _served(fill, RULES + _TWO_DEVICES)
+
+
+def open_with_heard_notices() -> AbstractAsyncContextManager[int]:
+    """The admin server of a node to which others say notices."""
+
+    async def fill(app: UseCases) -> None:
+        await populate(app)
+        await people.other_nodes_have_news(app)
+
+    return _served(fill)
 
 
 def open_with_nodes() -> AbstractAsyncContextManager[int]:
@@ -629,6 +640,7 @@ ADMIN_SCENES = (
     _admin("new terms", "terms", "/terms", after=sends("/terms", **_NEW_TERMS)),
     _admin("an older version of the terms", "terms version", "/terms?version=1"),
     _admin("every notice", "notices", "/notices"),
+    _admin("notices of others", "notices", "/notices", server=open_with_heard_notices),
     _admin("a new notice", "notice", "/notices/edit"),
     _admin("how a notice will be", "notice", "/notices/edit", after=sends("/notices/edit", **_NOTICE)),
     _admin(

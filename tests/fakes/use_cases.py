@@ -554,6 +554,11 @@ class UseCases:
             assert isinstance(put_up, Notice), put_up
             await self.loop.remember((put_up,))
 
+    def hear_notices(self, node: NodeId, *notices: Notice) -> None:
+        """Notices for all nodes, as the pages of this node say them."""
+        for part, notice in enumerate(notices):
+            self.loop.registry.heard_notices.hear(node, part, notice)
+
     def look_like(self, appearance: Appearance) -> None:
         """The community's appearance, as an admin saves it, without storing it."""
         self.loop.registry.appearance = appearance
