@@ -64,7 +64,7 @@ def own_account(mac: MacAddress) -> AccountId:
     return AccountId(f"guest-{mac}")
 
 
-class GatewayNode:
+class OrderedNode:
     """One run of the node."""
 
     def __init__(self, app: UseCases, server: GatewayServer, people: int) -> None:
@@ -113,7 +113,7 @@ class GatewayNode:
 
 
 @asynccontextmanager
-async def running(folder: Path, gateways: int, people: int) -> AsyncIterator[GatewayNode]:
+async def running(folder: Path, gateways: int, people: int) -> AsyncIterator[OrderedNode]:
     """With all gateways accepted."""
     store = Store(folder / "procomu.db")
     node_fixture = AppFixture(
@@ -140,7 +140,7 @@ async def running(folder: Path, gateways: int, people: int) -> AsyncIterator[Gat
             await server.ready.wait()
             sys.stdout.write(json.dumps({"port": server.bound[1]}) + "\n")
             sys.stdout.flush()
-            yield GatewayNode(app, server, people)
+            yield OrderedNode(app, server, people)
             for each in parts:
                 each.cancel()
 

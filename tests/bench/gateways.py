@@ -57,7 +57,7 @@ class GatewayClient:
         )
 
 
-class NodeProcess:
+class NodeWithGateways:
     """One run of `tests.bench.gateway_node`."""
 
     def __init__(self, process: asyncio.subprocess.Process, port: int) -> None:
@@ -99,7 +99,7 @@ class ManyGateways:
         return [(each.source, each.target(stage)) for each in clients]
 
     @asynccontextmanager
-    async def running(self, *, killed: bool = False) -> AsyncIterator[NodeProcess]:
+    async def running(self, *, killed: bool = False) -> AsyncIterator[NodeWithGateways]:
         """One run of the node, with the environment of the shipped unit, but without its memory limit."""
         command = (sys.executable, "-m", "tests.bench.gateway_node", str(self._folder), str(GATEWAYS))
         process = await asyncio.create_subprocess_exec(
@@ -107,7 +107,7 @@ class ManyGateways:
             stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE,
         )  # fmt: skip
         try:
-            place = NodeProcess(process, (await _answer(process))["port"])
+            place = NodeWithGateways(process, (await _answer(process))["port"])
             yield place
             await place.end(killed=killed)
         finally:
@@ -117,7 +117,7 @@ class ManyGateways:
 
 
 async def asks(
-    node: NodeProcess, asked: list[tuple[str, str]], at_once: int, seconds: float = 0
+    node: NodeWithGateways, asked: list[tuple[str, str]], at_once: int, seconds: float = 0
 ) -> list[tuple[int, float, float]]:
     """Code, begin and end of each request, from a process of its own."""
     command = (
@@ -172,7 +172,7 @@ async def _measured(many: ManyGateways) -> Figures:
     return figures
 
 
-async def _capacity(many: ManyGateways, node: NodeProcess, chance: random.Random) -> float:
+async def _capacity(many: ManyGateways, node: NodeWithGateways, chance: random.Random) -> float:
     """Checks of all people, as fast as they are answered."""
     begun = time.monotonic()
     for client in many.clients:
@@ -184,13 +184,13 @@ async def _capacity(many: ManyGateways, node: NodeProcess, chance: random.Random
     return len(found) / took
 
 
-async def _round(many: ManyGateways, node: NodeProcess, chance: random.Random) -> None:
+async def _round(many: ManyGateways, node: NodeWithGateways, chance: random.Random) -> None:
     for client in many.clients:
         client.uses(chance.randrange(1_000_000))
     _all_pass(await asks(node, many.asked("counters", many.clients), AT_ONCE))
 
 
-async def _gateways_restart(many: ManyGateways, node: NodeProcess) -> None:
+async def _gateways_restart(many: ManyGateways, node: NodeWithGateways) -> None:
     """Half of them count from zero: their program says that it started, and people come again."""
     # What they counted before they went is what they told last.
     _all_pass(await asks(node, many.asked("counters", many.clients), AT_ONCE))
@@ -210,7 +210,7 @@ async def _gateways_restart(many: ManyGateways, node: NodeProcess) -> None:
 
 
 async def _paced(
-    many: ManyGateways, node: NodeProcess, chance: random.Random
+    many: ManyGateways, node: NodeWithGateways, chance: random.Random
 ) -> tuple[list[float], list[float]]:
     """Two check intervals, as gateways ask: how long each check waited, and how long blocked devices stayed online."""
     blocked_at: dict[MacAddress, float] = {}
