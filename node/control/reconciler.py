@@ -105,7 +105,9 @@ class Reconciler:
         self._plan_applier = PlanApplier(
             kernel,
             clock,
-            plan=lambda: self.effective_policy.plan(firewall),
+            draft=lambda: self.effective_policy.draft(firewall),
+            took=self.effective_policy.take_plan,
+            ahead=self.effective_policy.plan_ahead,
             remember=self.persistence.save,
             troubles=self.troubles,
         )
@@ -540,17 +542,12 @@ class Reconciler:
             return
         self._looked_ms = now
         comfortable = self.session_table.guests_max * 3 // 4
-        stays = self.session_table.stays(now, lambda mac: mac in self.member_directory.devices)
-        gone = superseded(stays, now, comfortable)
+        is_listed = self.member_directory.devices.__contains__
+        gone = superseded(self.session_table.stays(now, is_listed, comfortable), now, comfortable)
         for mac in gone:
             self.session_table.handle(mac, session_state.Superseded(), now)
-            self._publish_event(
-                {
-                    "event": "superseded",
-                    "mac": mac,
-                    "account": self.session_table.session_entries[mac].account,
-                }
-            )
+            account = self.session_table.session_entries[mac].account
+            self._publish_event({"event": "superseded", "mac": mac, "account": account})
         if gone:
             log.info("%d sessions ended early: another device had replaced theirs", len(gone))
             self._released.update(gone)
