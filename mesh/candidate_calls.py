@@ -9,7 +9,7 @@ from contextlib import closing
 from mesh.announcement import Address
 from mesh.directory import Directory
 from mesh.jitter import about
-from mesh.kernel_neighbours import KernelNeighbours
+from mesh.kernel_neighbours import NeighbourTables
 from mesh.link_graph import groups_without
 from mesh.link_selection import LINKS_MAX
 from mesh.local_addresses import link_addresses, local_addresses
@@ -96,7 +96,7 @@ class CandidateCalls:
 
     async def _call_neighbours(self, tasks: asyncio.TaskGroup) -> None:
         """While there is room for connections: hosts next to this one that no neighbour is known to have."""
-        with closing(KernelNeighbours(self._interfaces)) as kernel:
+        with closing(NeighbourTables(self._interfaces)) as kernel:
             while self._interfaces:
                 await asyncio.sleep(about(SEARCH_EVERY_S))
                 if len(self._overlay.links.nodes()) >= LINKS_MAX:

@@ -50,7 +50,7 @@ _SOL_NETLINK, _NETLINK_ADD_MEMBERSHIP, _NETLINK_GET_STRICT_CHK = 270, 1, 12
 _UNUSABLE_STATES = 0x01 | 0x20 | 0x40  # incomplete, failed, noarp
 
 
-class KernelNeighbours:
+class NeighbourTables:
     """The addresses next to this host on some interfaces. Routes are read again only when the kernel says that some changed,
     and the longer that takes the more seldom: a node may have the routes of the whole Internet."""
 

@@ -18,8 +18,8 @@ pytestmark = pytest.mark.kernel
 SEARCH_SECONDS = 60.0
 READ = """
 import json
-from mesh.kernel_neighbours import KernelNeighbours
-print(json.dumps(KernelNeighbours(["mesh0", "gone"]).read(0)))
+from mesh.kernel_neighbours import NeighbourTables
+print(json.dumps(NeighbourTables(["mesh0", "gone"]).read(0)))
 """
 READ_AGAIN = """
 import json, sys, time
@@ -27,7 +27,7 @@ from mesh import kernel_neighbours
 asked = []
 dump = kernel_neighbours._dump
 kernel_neighbours._dump = lambda kind, request: asked.append(kind) or dump(kind, request)
-reader = kernel_neighbours.KernelNeighbours([sys.argv[1]])
+reader = kernel_neighbours.NeighbourTables([sys.argv[1]])
 for line in sys.stdin:
     began = time.thread_time()
     found = reader.read(int(line))

@@ -5,7 +5,7 @@ import socket
 
 import pytest
 
-from mesh.kernel_neighbours import KernelNeighbours
+from mesh.kernel_neighbours import NeighbourTables
 from node.units import Monotonic
 
 ERRORS = (errno.EPERM, errno.EAFNOSUPPORT, errno.ENOMEM, errno.ENOBUFS, errno.EMFILE, errno.EBUSY)
@@ -16,7 +16,7 @@ def test_without_an_answer_there_are_no_neighbours(monkeypatch: pytest.MonkeyPat
     def refused(*_how: object) -> socket.socket:
         raise OSError(code, "refused")
 
-    reader = KernelNeighbours(["lo"])
+    reader = NeighbourTables(["lo"])
     with monkeypatch.context() as without:
         without.setattr(socket, "socket", refused)
         assert () == reader.read(Monotonic(0))
