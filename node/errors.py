@@ -62,6 +62,14 @@ class NodeError(Exception):
         self.fix = fix
 
 
+def forget_frames(error: BaseException | None) -> None:
+    """Lets go of what the functions that raised it worked with. asyncio's frames of a failed TLS handshake refer to the
+    error, and the error to them: 80 kB until a garbage collection finds that."""
+    while error is not None:
+        error.__traceback__ = None
+        error = error.__cause__ or error.__context__
+
+
 class Fatal(NodeError):
     """The node cannot run at all; the supervisor stops every part."""
 

@@ -6,6 +6,7 @@ Settings that are environment variables are in the systemd unit (MALLOC_ARENA_MA
 import asyncio
 import ctypes
 import gc
+import resource
 import sys
 from itertools import chain, repeat
 from pathlib import Path
@@ -16,6 +17,8 @@ TRIM_AFTER_S, TRIM_EVERY_S = (1, 10, 60), 600
 """What a start reads from the disk takes long on a slow board."""
 FULL_AFTER_TURNS = 144
 """A day of TRIM_EVERY_S."""
+GROWN_BYTES = 8_000_000
+"""When its peak has risen by so much all objects are looked at earlier: cycles of old objects may have taken it."""
 SWITCH_S = 0.001
 COLLECT_AFTER = (2_000, 3, 20_000)
 """Thresholds of gc.set_threshold: new objects before a young collection, and collections before an older one. People who
@@ -42,14 +45,24 @@ async def trim_regularly() -> None:
     tune_interpreter()
     libc = ctypes.CDLL(None)
     collect_all()  # what the start left, while nobody is served yet
+    before = peak_bytes()
     for turn, wait_s in enumerate(chain(TRIM_AFTER_S, repeat(TRIM_EVERY_S)), 1):
         await asyncio.sleep(wait_s)
-        if turn % FULL_AFTER_TURNS:
-            gc.collect(OLDER)
-        else:
+        is_settled = turn > len(TRIM_AFTER_S)
+        is_full = not turn % FULL_AFTER_TURNS or (is_settled and peak_bytes() - before >= GROWN_BYTES)
+        if is_full:
             collect_all()
+        else:
+            gc.collect(OLDER)
         if hasattr(libc, "malloc_trim"):  # glibc; no environment variable makes it trim below a block in use
             libc.malloc_trim(0)
+        if is_full or not is_settled:
+            before = peak_bytes()
+
+
+def peak_bytes() -> int:
+    """The most memory that this process has had; unlike what it has now, no file has to be read for it."""
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1_024
 
 
 def collect_all() -> None:

@@ -411,7 +411,7 @@ class Connection(asyncio.Protocol):
             self._end_request()
             self._device = None
         if self.transport is not None:
-            _untie(self.transport)
+            untie(self.transport)
 
     def pause_writing(self) -> None:
         self._choked = True
@@ -570,9 +570,9 @@ class Connection(asyncio.Protocol):
         self._buffer, self._whole = rest, 0
 
 
-def _untie(transport: asyncio.Transport) -> None:
-    """Breaks reference cycles: asyncio transports keep bound methods of themselves as attributes, so a closed
-    transport would stay until the next garbage collection, tens of megabytes with thousands of connections.
+def untie(transport: asyncio.Transport) -> None:
+    """Breaks the reference cycles of a closed transport: asyncio's keep bound methods of themselves as attributes, so that
+    each would stay until the next garbage collection, tens of megabytes with thousands of connections.
     """
     kept = getattr(transport, "__dict__", {})
     for name in [name for name, value in kept.items() if getattr(value, "__self__", None) is transport]:

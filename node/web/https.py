@@ -11,7 +11,7 @@ from typing import Protocol
 
 from aiohttp import web
 
-from node.errors import NodeError
+from node.errors import NodeError, forget_frames
 from node.rate_limit import DeviceRateLimit
 from node.web.application import serving
 from node.web.connections import (
@@ -24,6 +24,7 @@ from node.web.connections import (
     counted_as,
     ends_of,
     plain_refusal,
+    untie,
 )
 
 BACKLOG = 256
@@ -184,8 +185,10 @@ class HandshakeLimiter:
                 ssl_handshake_timeout=HANDSHAKE_S,
                 ssl_shutdown_timeout=FAREWELL_S,
             )
-        except OSError:  # also TLS errors and timeouts: the handshake has failed
+        except OSError as error:  # also TLS errors and timeouts: the handshake has failed
             transport.abort()
+            asyncio.get_running_loop().call_soon(untie, transport)
+            forget_frames(error)
             return
         finally:
             self._under_way.pop(handshake, None)
@@ -193,7 +196,7 @@ class HandshakeLimiter:
             if not self._by_device[device]:
                 del self._by_device[device]
         if isinstance(secured, asyncio.Transport):
-            handshake.pass_on(secured)
+            handshake.pass_on(secured, transport)
 
 
 class TlsHandshake(asyncio.Protocol):
@@ -220,10 +223,11 @@ class TlsHandshake(asyncio.Protocol):
     def connection_lost(self, _exc: Exception | None) -> None:
         self._is_lost = True
 
-    def pass_on(self, secured: asyncio.Transport) -> None:
+    def pass_on(self, secured: asyncio.Transport, plain: asyncio.Transport) -> None:
         if self._is_lost:
+            untie(plain)
             return
-        connection = HttpsConnection(self._handshakes.limiter, self.caller)
+        connection = HttpsConnection(self._handshakes.limiter, self.caller, plain)
         secured.set_protocol(connection)
         connection.connection_made(secured)
         if self._early:
@@ -231,10 +235,18 @@ class TlsHandshake(asyncio.Protocol):
 
 
 class HttpsConnection(Connection):
-    """Like any other connection, but TLS cannot stay half-closed."""
+    """Like any other connection, but TLS cannot stay half-closed. `plain` is the transport below TLS."""
 
-    __slots__ = ()
+    __slots__ = ("_plain",)
+
+    def __init__(self, limiter: ConnectionLimiter, caller: Caller, plain: asyncio.Transport) -> None:
+        super().__init__(limiter, caller)
+        self._plain = plain
 
     def eof_received(self) -> bool:
         super().eof_received()
         return False
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        super().connection_lost(exc)
+        untie(self._plain)

@@ -78,6 +78,22 @@ async def test_a_cycle_that_was_alive_when_all_was_looked_at_is_freed_within_a_d
         assert gone() is None
 
 
+async def test_all_objects_are_looked_at_earlier_when_memory_has_grown(monkeypatch) -> None:
+    """Strangers can leave cycles behind that lived through the younger collections."""
+    grown = memory_tuning.GROWN_BYTES
+    sizes = iter([0, grown - 1, grown, grown, 2 * grown - 1, 2 * grown, grown])
+    monkeypatch.setattr(memory_tuning, "TRIM_AFTER_S", ())
+    monkeypatch.setattr(memory_tuning, "TRIM_EVERY_S", 0)
+    monkeypatch.setattr(memory_tuning, "peak_bytes", lambda: next(sizes))
+    with collections_noted() as noted:
+        await _turns(4)
+    assert [2, 1, 2, 1, 2] == noted
+
+
+def test_its_own_memory_is_known() -> None:
+    assert 10_000_000 < memory_tuning.peak_bytes() < 2**40
+
+
 def test_when_people_join_all_at_once_no_collection_looks_at_many_objects() -> None:
     """Each of 10,000 leaves some; a collection blocks all threads while it looks at them."""
     looked_at: list[int] = []
