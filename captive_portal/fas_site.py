@@ -139,7 +139,10 @@ class FasSite:
         if asked is None:
             return _refused()
         await self._service.heard(gateway, request.remote or "")
-        return web.Response(text=self._service.authmon(gateway, asked), headers={"Cache-Control": "no-store"})
+        body = self._service.authmon(gateway, asked)
+        if body is None:
+            return web.Response(status=503, text="Not ready. Send it again.\n", headers={"Retry-After": "5"})
+        return web.Response(text=body, headers={"Cache-Control": "no-store"})
 
     async def _report(self, gateway: Gateway, request: web.Request, query: str) -> web.Response:
         """The script on the router; others cannot use up its limit, since the seal is read first."""

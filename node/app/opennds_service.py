@@ -241,9 +241,12 @@ class OpenNdsService:
             with suppress(StorageTrouble):
                 await self._people.registry.spoke(gateway, "opennds", called, address)
 
-    def authmon(self, gateway: Gateway, request: AuthmonRequest) -> str:
-        """The body for one request of the router."""
+    def authmon(self, gateway: Gateway, request: AuthmonRequest) -> str | None:
+        """The body for one request of the router. None before the database is read, for what a client used: the account, and
+        what of it is booked already, are not known."""
         deauthed = request.deauthed
+        if deauthed is not None and not self._people.is_ready:
+            return None
         if deauthed is not None:
             self.deauthed(gateway, deauthed)
         if request.action in {"clear", "view", "list"}:

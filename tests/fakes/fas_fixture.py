@@ -54,7 +54,9 @@ class FasFixture:
     def ask(self, fields: dict[str, str]) -> str:
         request = read_authmon(fields)
         assert request is not None
-        return self.service.authmon(self.gateway, request)
+        body = self.service.authmon(self.gateway, request)
+        assert body is not None
+        return body
 
     def leave(
         self, router: FakeRouter, client: FasClient, down: object, up: object, *, times: int = 1

@@ -9,6 +9,7 @@ import pytest
 from node.app.gateway_registry import SILENT_AFTER
 from node.app.opennds_service import REPORTED_SESSION_S, SESSION_S
 from node.app.views import Admitted, CodeTyped, TermsAccepted
+from node.gateways.opennds_authmon import read_authmon
 from node.gateways.opennds_report import NO_NONCE, NONCE_MS
 from node.units import MacAddress
 from tests.fakes.fas_fixture import SLOW_RULES, FasFixture, one_life
@@ -221,6 +222,27 @@ async def test_before_the_database_is_read_nobody_is_ended_and_nothing_is_booked
     monkeypatch.setattr(at.people, "recalled", True)
     assert [router.token] == script.send()
     assert 110 * KB == at.people.people(at.gateway).added.total
+
+
+async def test_before_the_database_is_read_a_router_keeps_what_a_client_used_and_sends_it_again(app) -> None:
+    """What the script reported before the restart would be booked a second time, and to another account."""
+    async with one_life(app) as at:
+        router, mac, custom = await let_in(at, 1)
+        script = ScriptFake(at)
+        script.online(router, custom, 100, 10)
+        script.send()
+        await at.run.settle()
+    async with one_life(app) as at:
+        line = router.deauthed(120 * KB, 10 * KB).replace("custom=none", f"custom={custom}")
+        asked = read_authmon(router.asking("deauthed", line))
+        assert asked is not None
+        at.people.recalled = False
+        assert at.service.authmon(at.gateway, asked) is None
+        assert 0 == at.people.people(at.gateway).added.total
+        at.people.recalled = True
+        assert "ack" == at.service.authmon(at.gateway, asked)
+        await at.run.settle()
+        assert 130 * KB == used(at, mac)
 
 
 async def test_a_script_that_stops_is_seen_and_sessions_are_short_again(at, app) -> None:
