@@ -70,7 +70,7 @@ class RoamingSharedNode(SharedNode):
 
 
 @dataclass(frozen=True)
-class Moment:
+class KillMoment:
     """What a kill would leave, and what had been told by then."""
 
     where: str
@@ -80,12 +80,12 @@ class Moment:
 
 
 @dataclass
-class Observer:
+class WriteObserver:
     """Copies the files of one node at each write."""
 
     node: SharedNode
     to: Path
-    moments: list[Moment] = field(default_factory=list)
+    moments: list[KillMoment] = field(default_factory=list)
     sent: list[bytes] = field(default_factory=list)
     done: list[Holds] = field(default_factory=list)
     _seen: set[tuple[str, int, int]] = field(default_factory=set)
@@ -109,7 +109,7 @@ class Observer:
                 folder = self.to / str(len(self.moments))
                 for each in ("data", "run"):
                     shutil.copytree(self.node.folder / each, folder / each)
-                self.moments.append(Moment(where, folder, *told))
+                self.moments.append(KillMoment(where, folder, *told))
 
     def _digest(self) -> str:
         files = sorted((self.node.folder / "data").rglob("*"))
@@ -119,7 +119,7 @@ class Observer:
         return content.hexdigest()
 
 
-def watch(observer: Observer, monkeypatch: pytest.MonkeyPatch) -> None:
+def watch(observer: WriteObserver, monkeypatch: pytest.MonkeyPatch) -> None:
     """Sees each statement of the node's database, each sync of a file of its own, and each frame that it sends."""
     opened, send = Store._opened, Link.send
     folder = str(observer.node.folder)
@@ -231,7 +231,7 @@ def hasty(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(registry_pages, "REST_EVERY_S", 0.2)
 
 
-async def live(observer: Observer, hill: RoamingSharedNode, valley: RoamingSharedNode) -> None:
+async def live(observer: WriteObserver, hill: RoamingSharedNode, valley: RoamingSharedNode) -> None:
     """What people do at hill and valley, while hill's files are watched."""
 
     async def does(act: Awaitable[Holds], at: RoamingSharedNode = hill) -> None:
@@ -299,7 +299,7 @@ async def test_what_was_told_is_on_the_disk_whenever_a_node_is_killed(
     hill = RoamingSharedNode("hill", tmp_path, "valley")
     valley = RoamingSharedNode("valley", tmp_path, "hill")
     node = hill if killed == "hill" else valley
-    observer = Observer(node, tmp_path / "moments")
+    observer = WriteObserver(node, tmp_path / "moments")
     with monkeypatch.context() as patched:
         watch(observer, patched)
         async with valley.running(), hill.running(valley):
