@@ -226,8 +226,11 @@ def open_with_gateways() -> AbstractAsyncContextManager[int]:
         registry = app.gateways.registry
         bakery = Gateway("0a1b2c3d", "wifidog", "accepted", "the bakery", "001217DA42D2", "10.1.2.3")
         school = Gateway("1a1b2c3d", "apfree", "accepted", "the school", "", "")
+        library = Gateway("3a1b2c3d", "opennds", "accepted", "the library", "", "")
+        square = Gateway("4a1b2c3d", "opennds", "accepted", "the square", "", "")
         refused = Gateway("2a1b2c3d", "wifidog", "refused", "", "00FFFFFFFFFF", "203.0.113.9")
-        registry._take({each.id: each for each in (bakery, school, refused)})
+        registry._take({each.id: each for each in (bakery, school, library, square, refused)})
+        registry.reported(library)
         await registry.spoke(bakery, "wifidog", bakery.called, bakery.address)
         registry.ask("wifidog", "00AABBCCDDEE", "10.1.2.7")
 
@@ -666,6 +669,10 @@ ADMIN_SCENES = (
     _admin("gateways in each state", "gateways", "/gateways", server=open_with_gateways),
     _admin("a gateway without a name", "gateways", "/gateways", after=sends("/gateways", name=" ")),
     _admin("a gateway", "gateway", "/gateways/gateway?id=0a1b2c3d", server=open_with_gateways),
+    _admin("a router that reports", "gateway", "/gateways/gateway?id=3a1b2c3d", server=open_with_gateways),
+    _admin(
+        "a router without the script", "gateway", "/gateways/gateway?id=4a1b2c3d", server=open_with_gateways
+    ),
     _admin("the line's last day", "history", "/history"),
     _admin("the line's last month", "history", "/history?series=line_down&last=30d"),
     _admin("the temperature of an hour", "history", "/history?series=temperature&last=1h"),
