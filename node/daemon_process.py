@@ -2,11 +2,11 @@
 
 import asyncio
 import contextlib
-import gc
 import sys
 import threading
 from pathlib import Path
 
+from node import memory_tuning
 from node.app.rule_files import load_config
 from node.backup.offline import claim, discard_staged, finish_changes
 from node.daemon import STOP_S, Node
@@ -14,7 +14,6 @@ from node.enforcement.kernel import linux_kernel
 from node.errors import InvalidFile, NodeError
 from node.interface_addresses import find_interfaces
 from node.lan.dnsmasq import end_setup
-from node.memory_tuning import share_methods
 from node.process import begin_service, keep_private, outcome_of, run_until_signalled
 from node.setup.first_files import forget_code
 
@@ -26,8 +25,7 @@ def main(config_path: Path, version: str = "") -> int:
     """Runs a node, which shows `version`, until SIGTERM or SIGINT. Returns 0 after a normal stop, 2 when the files are
     invalid, 1 after a failure."""
     begin_service()
-    share_methods(("node", "mesh", "captive_portal"))
-    gc.collect()  # what follows uses the memory of what the imports left
+    memory_tuning.prepare()
     with contextlib.ExitStack() as held:
         try:
             finish_changes(config_path)

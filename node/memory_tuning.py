@@ -7,7 +7,7 @@ import asyncio
 import ctypes
 import gc
 import sys
-from collections.abc import Iterable
+from collections.abc import Collection
 from dataclasses import FrozenInstanceError
 from itertools import chain, repeat
 from pathlib import Path
@@ -18,6 +18,7 @@ TRIM_AFTER_S, TRIM_EVERY_S = (1, 10, 60), 600
 """What a start reads from the disk takes long on a slow board."""
 FULL_AFTER_TURNS = 144
 """A day of TRIM_EVERY_S."""
+OWN_PACKAGES = ("node", "mesh", "captive_portal")
 SWITCH_S = 0.001
 COLLECT_AFTER = (2_000, 3, 20_000)
 """Thresholds of gc.set_threshold: new objects before a young collection, and collections before an older one. People who
@@ -70,23 +71,34 @@ def tune_interpreter() -> None:
     sys.setswitchinterval(SWITCH_S)
 
 
-def share_methods(packages: Iterable[str]) -> None:
+def prepare() -> None:
+    """For when all is imported and nothing is made yet: what follows uses the memory of what the imports left."""
+    share_methods(OWN_PACKAGES)
+    gc.collect()
+
+
+def share_methods(packages: Collection[str]) -> None:
     """Gives all frozen dataclasses of these packages the same two methods that refuse changes.
 
     Those that `dataclasses` writes for a class with slots refer to the class that it was made from, so that each class
     is in memory twice: with 700 of them 2 MB.
     """
-    names = frozenset(packages)
     for each in gc.get_objects():
-        if isinstance(each, type) and each.__module__.partition(".")[0] in names and _is_frozen(each):
+        if isinstance(each, type) and _package(each) in packages and _is_frozen(each):
             each.__setattr__ = _refuse_assignment  # type: ignore[assignment,method-assign]
             each.__delattr__ = _refuse_deletion  # type: ignore[assignment,method-assign]
 
 
+def _package(each: type) -> str:
+    """Empty where the class hides its module."""
+    module = vars(each).get("__module__")
+    return module.partition(".")[0] if isinstance(module, str) else ""
+
+
 def _is_frozen(each: type) -> bool:
     """Whether `dataclasses` wrote its methods; one that was written by hand stays."""
-    code = getattr(each.__dict__.get("__setattr__"), "__code__", None)
-    return code is not None and code.co_filename == "<string>" and "__dataclass_params__" in each.__dict__
+    code = getattr(vars(each).get("__setattr__"), "__code__", None)
+    return code is not None and code.co_filename == "<string>" and "__dataclass_params__" in vars(each)
 
 
 def _is_kept(self: object, name: str) -> bool:

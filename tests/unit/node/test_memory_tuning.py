@@ -151,3 +151,9 @@ def test_methods_written_by_hand_stay() -> None:
     memory_tuning.share_methods(("tests",))
     with pytest.raises(TypeError):
         OwnRefusal().any = 1  # type: ignore[attr-defined]
+
+
+def test_a_class_that_hides_its_module_stays() -> None:
+    hides = type("HidesItsModule", (), {"__module__": property(str)})
+    memory_tuning.share_methods(("tests",))
+    assert hides.__setattr__ is object.__setattr__
