@@ -13,6 +13,7 @@ from node.app.admin_gateways import AdminGatewaysService
 from node.app.gateway_registry import GatewayRegistry
 from node.app.gateway_service import GatewayService
 from node.app.opennds_service import OpenNdsService
+from node.app.shared_gateways import SharedGatewaysService
 from node.config import GatewaysSection
 from node.control.ports import StatesArchive
 from node.control.reconciler import Reconciler
@@ -42,8 +43,9 @@ class Gateways:
         archive: StatesArchive,
         *,
         certificate: TlsCertificate | None = None,
+        shared: SharedGatewaysService | None = None,
     ) -> None:
-        """`certificate` is the portal's."""
+        """`certificate` is the portal's; `shared`: what other nodes are told."""
         key, clock = keys.own_key_for("gateways"), reconciler.clock
         self.settings = settings
         self.registry = GatewayRegistry(
@@ -58,6 +60,8 @@ class Gateways:
             key=key,
             random=secrets.token_bytes,
         )
+        if shared is not None:
+            shared.connect(self.service)
         self.admin = AdminGatewaysService(self.service, settings, lambda: certificate is not None)
         self.opennds = OpenNdsService(
             self.service, backend, clock, key=key, allows_level_0=lambda: settings.opennds_level_0

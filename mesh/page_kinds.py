@@ -1,6 +1,7 @@
 """The registry of page kinds. A new kind is one module, and one line here."""
 
 from mesh.batch_kind import BATCH_KIND, BatchContent
+from mesh.gateway_kind import GATEWAYS_KIND, GatewaysContent
 from mesh.node_kind import NODE_KIND, NodeFacts
 from mesh.page_format import Malformed, Page
 from mesh.page_kind import OTHER, PageKind, Unread
@@ -9,14 +10,18 @@ from mesh.registry_kind import REGISTRY_KIND, RegistryContent
 from mesh.usage_kind import USAGE, PageContent
 from node.units import NodeId
 
-type Content = PageContent | NodeFacts | RegistryContent | BatchContent | Unread
+type Content = PageContent | NodeFacts | RegistryContent | BatchContent | GatewaysContent | Unread
 """What a page says, of any kind."""
 type KnownKind = (
-    PageKind[PageContent] | PageKind[NodeFacts] | PageKind[RegistryContent] | PageKind[BatchContent]
+    PageKind[PageContent]
+    | PageKind[NodeFacts]
+    | PageKind[RegistryContent]
+    | PageKind[BatchContent]
+    | PageKind[GatewaysContent]
 )
 
 KINDS: dict[str, KnownKind] = {
-    kind.name: kind for kind in (USAGE, PAST, NODE_KIND, REGISTRY_KIND, BATCH_KIND)
+    kind.name: kind for kind in (USAGE, PAST, NODE_KIND, REGISTRY_KIND, BATCH_KIND, GATEWAYS_KIND)
 }
 
 

@@ -20,6 +20,7 @@ from mesh.exchange import (
     PageRefused,
     PagesEvicted,
 )
+from mesh.gateway_pages import GatewayPages
 from mesh.messages import Message, decode
 from mesh.node_kind import NODE_KIND, NODE_LABEL, NodeFacts
 from mesh.page_format import Malformed, Page
@@ -130,6 +131,9 @@ class Replicator:
         self._registry = RegistryPages(self._own, shared_records, self.exchange, roster, random.uniform)
         batches = shared_records.batches if shared_records is not None else None
         self._batches = BatchPages(self._own, batches, self.exchange, roster)
+        self._gateways = GatewayPages(
+            self._own, shared_records, self.exchange, roster, self._registry_changed.set
+        )
         if shared_records is not None:
             shared_records.woken = self._registry_changed.set
         if batches is not None:
@@ -140,7 +144,8 @@ class Replicator:
         """What prevents pages from being stored or trusted."""
         trouble = self._reader.trouble
         unread = (unread_pages(trouble),) if trouble else ()
-        return (*self._warnings.values(), *unread, *self._registry.warnings(), *self._batches.warnings())
+        own, kinds = self._warnings.values(), (self._registry, self._batches, self._gateways)
+        return (*own, *unread, *(each for kind in kinds for each in kind.warnings()))
 
     def publish(self, changed: Iterable[OwnBucket] | None) -> None:
         """Own buckets were booked; None reads all own buckets of the ledger again."""
@@ -354,6 +359,7 @@ class Replicator:
             self._on_usage_changed()
         self._registry.accept(page, said)
         self._batches.accept(page)
+        self._gateways.accept(page)
         if page.author == self._own:
             self._recognise(page, said)
 
@@ -504,10 +510,13 @@ class Replicator:
             for _ in self._registry.tick(now_s):
                 await asyncio.sleep(0)
             self._batches.tick()
+            self._gateways.tick()
             for part, body in self._registry.due(now_s):
                 await self._write_part(REGISTRY_KIND.name, part, body)
             for part, body in self._batches.due(now_s):
                 await self._write_part(BATCH_KIND.name, part, body)
+            for part, body in self._gateways.due():
+                await self._write_part(self._gateways.kind, part, body)
             await asyncio.sleep(PUBLISH_EVERY_S)
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(LOOK_AT_REGISTRY_S):

@@ -53,6 +53,7 @@ from node.app.rule_adoption import RuleAdoption
 from node.app.rule_files import RuleFiles
 from node.app.shared_erasures import SharedErasures
 from node.app.shared_files import SharedFiles
+from node.app.shared_gateways import SharedGatewaysService
 from node.app.shared_kinds import shared_registry
 from node.app.status import StatusSnapshot
 from node.app.warning_codes import CodedWarning, WarningCode
@@ -132,7 +133,8 @@ class Node:
         self.reconciler = self._control_loop(own_node_id(self.keys.node))
         is_in_mesh = bool(config.mesh.interfaces or config.mesh.peers)
         share = partial(shared_registry, self.reconciler, self.clock, self.keys.own_key_for("objections"))
-        self.shared_registry = share(self.community.version_max) if is_in_mesh else None
+        gateways = SharedGatewaysService(self.reconciler.node, config.gateways, self.community.secrets.all)
+        self.shared_registry = share(self.community.version_max, gateways) if is_in_mesh else None
         self.mesh = self._mesh_service() if is_in_mesh else None
         self.callers = link_callers(config.lan.interface, lease_file(config))
         self.certificate = portal_certificate(config, self.clock.civil)
@@ -176,7 +178,13 @@ class Node:
         self.community.secrets.on_newest = self._sign_forms
         self.secure = self._https_listener()
         self.gateways = Gateways(
-            config.gateways, self.keys, self.reconciler, self.app, self.archive, certificate=self.certificate
+            config.gateways,
+            self.keys,
+            self.reconciler,
+            self.app,
+            self.archive,
+            certificate=self.certificate,
+            shared=gateways,
         )
         self.flow_watch = FlowWatch(kernel)
         self.capacity_recorder = CapacityRecorder(
@@ -218,6 +226,7 @@ class Node:
             app=self.app,
             people=self.admin.people,
             node_pages=self.mesh.node_pages if self.mesh else dict,
+            gateways=self.gateways.service,
         )
         self.admin_server = AdminServer(
             self.admin,

@@ -78,7 +78,7 @@ class AdminGatewaysService:
                 https_port=self._settings.https_port,
                 has_certificate=self._has_certificate(),
             )
-        return wifidog_config(gateway, self.registry.secret(gateway), host, port)
+        return wifidog_config(gateway, self.registry.secret(gateway), host, port, self._settings.second)
 
     def abilities(self, kind: GatewayKind) -> tuple[tuple[Feature, Ability], ...]:
         """What the router can do of what the rules say."""

@@ -1,6 +1,6 @@
 """The gateways of this node: which routers asked, and which an admin accepted, with a secret for each."""
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from typing import Literal
@@ -30,6 +30,8 @@ from node.gateways.gateway import (
     read_gateways,
 )
 from node.gateways.gateway_secret import fas_key, gateway_secret
+from node.gateways.handover import BREAK_MS
+from node.gateways.told_gateway import ToldGateway, people_key, secret_hash
 from node.translator import gettext_lazy
 from node.units import Milliseconds, Monotonic
 
@@ -69,6 +71,14 @@ class Contact:
     polls: bool = False
     """It asks this node all the time, also without people. openNDS does at the levels 3 and 4 only; WiFiDog always does,
     and does not need this."""
+    turn: int = 0
+    """Counts its unbroken times at this node: in a break it may have spoken with another one."""
+
+    def heard(self, now: Monotonic, address: str) -> None:
+        """It spoke, or asked."""
+        if self.at is None or now - self.at >= BREAK_MS:
+            self.turn += 1
+        self.at, self.address = now, address
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,6 +110,8 @@ class GatewayRegistry:
         self._archive, self._clock, self._key, self._random = archive, clock, key, random
         self._gateways: dict[str, Gateway] = {}
         self._by_secret: dict[str, str] = {}
+        self._told: dict[str, ToldGateway] = {}
+        self._told_by_secret: dict[str, str] = {}
         self._contacts: dict[str, Contact] = {}
         self._since = clock.monotonic()
         self._one_change = one_change
@@ -118,13 +130,19 @@ class GatewayRegistry:
 
     def find(self, secret: str, address: str) -> Gateway | None:
         """The accepted gateway with this secret, if it may speak from this address."""
-        gateway = self._gateways.get(self._by_secret.get(secret, ""))
+        gateway = self._gateways.get(self._by_secret.get(secret, "")) or self._told_with(secret)
         if gateway is None:
             return None
         if gateway.may_speak_from(address):
             return gateway
         self.contact(gateway).other_source = address
         return None
+
+    def _told_with(self, secret: str) -> Gateway | None:
+        if not self._told:
+            return None
+        told = self._told.get(self._told_by_secret.get(secret_hash(secret), ""))
+        return None if told is None else told.gateway
 
     def called(self, kind: GatewayKind, called: str) -> Gateway | None:
         """An accepted gateway that calls itself so. Its name is no proof."""
@@ -150,7 +168,7 @@ class GatewayRegistry:
 
     async def spoke(self, gateway: Gateway, kind: GatewayKind, called: str, address: str) -> Gateway | None:
         """A router spoke with the gateway's secret; None if it is another one than the first. Raises StorageTrouble."""
-        if not gateway.called:
+        if not gateway.called and gateway.id not in self._told:
             async with self._one_change:
                 known = self._gateways.get(gateway.id)
                 if known is None or (known.phase, known.serial) != (gateway.phase, gateway.serial):
@@ -159,18 +177,17 @@ class GatewayRegistry:
                 if gateway != known:
                     await self._change(gateway.id, gateway)
         contact = self.contact(gateway)
-        if gateway.called != called:
+        if gateway.called not in {called, ""}:
             contact.other_router = called
             return None
-        contact.at, contact.address = self._clock.monotonic(), address
+        contact.heard(self._clock.monotonic(), address)
         return gateway
 
     def speaks(self, gateway: Gateway, kind: GatewayKind, called: str, address: str) -> bool:
         """As `spoke`, of the router that has spoken before; False leaves it to `spoke`."""
         if (gateway.kind, gateway.called) != (kind, called):
             return False
-        contact = self.contact(gateway)
-        contact.at, contact.address = self._clock.monotonic(), address
+        self.contact(gateway).heard(self._clock.monotonic(), address)
         return True
 
     def heartbeat(self, gateway: Gateway, uptime_s: int | None, online: int | None = None) -> None:
@@ -206,7 +223,30 @@ class GatewayRegistry:
                 yield text.format(name=each.gateway.title, detail=each.detail)
 
     def get(self, gateway_id: str) -> Gateway | None:
-        return self._gateways.get(gateway_id)
+        """Of this node, or of another one that this one serves too."""
+        told = self._told.get(gateway_id)
+        return self._gateways.get(gateway_id) or (told.gateway if told is not None else None)
+
+    @property
+    def told(self) -> tuple[ToldGateway, ...]:
+        """Those of other nodes that this one serves too, by name."""
+        return tuple(sorted(self._told.values(), key=lambda each: (each.gateway.title, each.gateway.id)))
+
+    def tell(self, told: Iterable[ToldGateway]) -> None:
+        """What other nodes say now of the gateways that this one serves too; one with an id of this node's own is left
+        out."""
+        self._told = {each.gateway.id: each for each in told if each.gateway.id not in self._gateways}
+        self._told_by_secret = {each.secret_hash: each.gateway.id for each in self._told.values()}
+
+    def is_told(self, gateway: Gateway) -> bool:
+        """Whether another node adopted it."""
+        return gateway.id in self._told and gateway.id not in self._gateways
+
+    def people_key(self, gateway: Gateway) -> bytes:
+        """For tokens and names of the people behind it."""
+        if self.is_told(gateway):
+            return self._told[gateway.id].key
+        return people_key(self._key, gateway.id)
 
     def accepted(self) -> Iterator[Gateway]:
         return (each for each in self._gateways.values() if each.phase == "accepted")

@@ -3,6 +3,7 @@
 from collections.abc import Callable
 
 from mesh.page_format import NUMBER_MAX
+from mesh.ports import SharedGateways
 from node.accounts import card_records, objection_records, passphrase_records
 from node.accounts.objections import ORIGIN_CHARS
 from node.accounts.registry_record import RegistryRecord
@@ -17,6 +18,7 @@ def shared_registry(
     clock: Clock,
     secret: bytes,
     version_max: Callable[[], int] = lambda: NUMBER_MAX,
+    gateways: SharedGateways | None = None,
 ) -> SharedRegistry:
     """The records of this node, to be connected with the mesh. `secret`: a key of this node alone; `version_max`: as for
     `RegistryRecords.take`."""
@@ -30,7 +32,7 @@ def shared_registry(
     _share_credentials(shared, reconciler)
     _share_objections(shared, reconciler, secret)
     vouchers = SharedVouchers(reconciler.node, reconciler, shared, clock)
-    shared.batches = vouchers
+    shared.batches, shared.gateways = vouchers, gateways
     shared.beside.append(vouchers.run)
     return shared
 

@@ -30,6 +30,7 @@ from node.config.field_types import (
     PATH,
     PATH_OR_NONE,
     PEERS,
+    PLACE_OR_NONE,
     PORT,
     SHORT_DURATION,
     TEXT,
@@ -440,6 +441,15 @@ SETTINGS: tuple[Setting, ...] = (
         '"none"',
         "Name or address under which routers reach this node, for the configuration that is made for them.",
         example='"vall.example.org"',
+    ),
+    may(
+        "gateways",
+        "second",
+        PLACE_OR_NONE,
+        '"none"',
+        "Host and port of another node of the community, as its gateways.host and gateways.listen say, that serves these "
+        "gateways when this node does not answer. Each of the two names the other. WiFiDog only.",
+        example='"berg.example.org:2080"',
     ),
     may(
         "gateways",

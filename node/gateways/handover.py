@@ -97,7 +97,8 @@ def hear(
     found = count_report(before, reported, run=run, now=now)
     if found.after == before:
         return known, found
-    is_restart = found.finding == "restarted" or not _is_below(known.parts[-1].end, found.after.booked)
+    # After the client left, what it counts begins at zero without a lower report.
+    is_restart = found.finding == "restarted" or before.booked != known.parts[-1].end
     paid, added = pay(_longer(known, token, found.after.booked, is_restart=is_restart), found.added)
     return paid, replace(found, added=added)
 
