@@ -62,7 +62,12 @@ class Gateways:
         )
         if shared is not None:
             shared.connect(self.service)
-        self.admin = AdminGatewaysService(self.service, settings, lambda: certificate is not None)
+        self.admin = AdminGatewaysService(
+            self.service,
+            settings,
+            lambda: certificate is not None,
+            lambda: shared.other if shared is not None else None,
+        )
         self.opennds = OpenNdsService(
             self.service, backend, clock, key=key, allows_level_0=lambda: settings.opennds_level_0
         )

@@ -9,8 +9,9 @@ from node.config import GatewaysSection
 from node.gateways.capability import ABILITIES, FEATURES, Ability, Feature
 from node.gateways.gateway import Gateway, GatewayKind
 from node.gateways.opennds_config import opennds_configuration
+from node.gateways.told_gateway import ToldGateway
 from node.gateways.wifidog_config import wifidog_config
-from node.units import Usage
+from node.units import NodeId, Usage
 
 HOST_NOT_SET = "NODE"
 """In a configuration, until the settings say under which name or address routers reach the node."""
@@ -33,6 +34,17 @@ class GatewayRow:
         return self.status.gateway
 
 
+@dataclass(frozen=True, slots=True)
+class ToldGatewayRow:
+    """A gateway of another node that this one serves too."""
+
+    told: ToldGateway
+    people: int
+    """Devices that passed here at their last check."""
+    used: Usage
+    """Here, since the node started."""
+
+
 class AdminGatewaysService:
     """What admins see of gateways, and decide."""
 
@@ -41,7 +53,10 @@ class AdminGatewaysService:
         gateways: GatewayService,
         settings: GatewaysSection,
         has_certificate: Callable[[], bool] = lambda: False,
+        other_node: Callable[[], NodeId | None] = lambda: None,
     ) -> None:
+        """`other_node`: the one that serves these gateways too."""
+        self.other_node = other_node
         self._gateways, self._settings, self._has_certificate = gateways, settings, has_certificate
 
     @property
@@ -60,6 +75,16 @@ class AdminGatewaysService:
     def rows(self) -> tuple[GatewayRow, ...]:
         """Accepted ones first."""
         return tuple(map(self._row, self.registry.all))
+
+    def told_rows(self) -> tuple[ToldGatewayRow, ...]:
+        """Of other nodes, by name."""
+        found = ((each, self._gateways.people(each.gateway)) for each in self.registry.told)
+        return tuple(ToldGatewayRow(each, len(people.devices), people.added) for each, people in found)
+
+    @property
+    def second(self) -> str:
+        """Host and port of the node that is to serve these gateways too; empty for none."""
+        return self._settings.second
 
     def row(self, gateway_id: str) -> GatewayRow | None:
         gateway = self.registry.get(gateway_id)
@@ -90,6 +115,4 @@ class AdminGatewaysService:
         return GatewayRow(status, len(people.devices), people.added, ignored + people.of_nobody)
 
     def _host(self) -> str:
-        listen = self._settings.listen
-        is_wide = listen is None or listen.address in {"0.0.0.0", "::"}  # noqa: S104 - compared, never listened on
-        return self._settings.host or ("" if is_wide or listen is None else listen.address)
+        return self._settings.host or self._settings.serves.rpartition(":")[0]

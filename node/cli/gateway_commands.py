@@ -5,7 +5,8 @@ from typing import Any
 
 from node.cli.commands import CommandContext, ask_node
 from node.cli.terminal import Column, Terminal, clean, table
-from node.units import Bytes, show_volume
+from node.identity import human_form
+from node.units import Bytes, NodeId, show_volume
 
 
 def gateways_list(context: CommandContext) -> int:
@@ -54,8 +55,29 @@ def _list(answer: Mapping[str, Any], terminal: Terminal) -> list[str]:
         )
         for each in answer["gateways"]
     ]
+    told = [
+        (
+            each["gateway"],
+            clean(each["name"]),
+            each["kind"],
+            f"of {human_form(NodeId(each['node']))}",
+            clean(each["called"]) or "-",
+            "-",
+            "-",
+            each["people"],
+            show_volume(Bytes(sum(each["used_bytes"].values()))),
+        )
+        for each in answer["told"]
+    ]
+    rows += told
+    second = []
+    if answer["second"]:
+        node = (
+            human_form(NodeId(answer["second_node"])) if answer["second_node"] else "no node of the community"
+        )
+        second = ["", f"Second node: {answer['second']}, {node}."]
     off = [] if answer["listens"] else ["No router can reach this node: set listen below [gateways].", ""]
-    return [*off, *(table(columns, rows, terminal) if rows else ["There is no gateway."])]
+    return [*off, *(table(columns, rows, terminal) if rows else ["There is no gateway."]), *second]
 
 
 def _configuration(answer: Mapping[str, Any], _terminal: Terminal) -> list[str]:

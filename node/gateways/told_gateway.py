@@ -34,7 +34,7 @@ def people_key(key: bytes, gateway_id: str) -> bytes:
 
 def secret_hash(secret: str) -> str:
     """By which another node knows the router's secret."""
-    return sha256(f"procomu gateway secret\0{secret}".encode()).hexdigest()[:HASH_CHARACTERS]
+    return sha256(f"secret of a gateway\0{secret}".encode()).hexdigest()[:HASH_CHARACTERS]
 
 
 def sealed_key(key: bytes, node: NodeId, gateway_id: str, secret: bytes) -> tuple[str, str]:

@@ -20,6 +20,7 @@ from mesh import (
     directory,
     file_version,
     file_versions,
+    gateway_kind,
     invite,
     link_selection,
     lobby,
@@ -60,6 +61,7 @@ from node.accounts.codes import Code, read_code
 from node.accounts.voucher_records import join_vouchers
 from node.accounts.vouchers import voucher_account, voucher_fingerprint
 from node.app import roaming_records
+from node.gateways.told_gateway import opened_key, secret_hash
 from node.identity import human_form, key_from_raw, own_node_id, verify
 from node.keyring import Keyring, derived_key
 from node.units import Monotonic
@@ -107,6 +109,11 @@ LIMITS = {
     "batches in a part": batch_kind.BATCHES_PER_PART_MAX,
     "bytes of batches in a part": batch_kind.PART_BYTES_MAX,
     "vouchers of a batch": vouchers.BATCH_MAX,
+    "parts of the gateways of one author": gateway_kind.GATEWAY_PARTS,
+    "gateways in a part": gateway_kind.GATEWAYS_PER_PART_MAX,
+    "bytes of gateways in a part": gateway_kind.PART_BYTES_MAX,
+    "questions about counters in a page": gateway_kind.QUESTIONS_MAX,
+    "answers in a page": gateway_kind.ANSWERS_MAX,
     "extensions in a hello": messages.EXTENSIONS_MAX,
     "text of a statement": signed_statement.TEXT_BYTES_MAX,
     "text of a version": signed_statement.FILE_TEXT_BYTES_MAX,
@@ -243,6 +250,21 @@ def test_the_batch_page_of_the_vectors_is_accepted() -> None:
     assert isinstance(said, batch_kind.BatchContent)
     assert page.body == batch_kind.batch_body(said)
     assert all(joined == join_vouchers(one, other) for one, other, joined in found["joined"])  # type: ignore[union-attr]
+
+
+def test_the_gateways_page_of_the_vectors_is_accepted() -> None:
+    found = vector("gateways")
+    page = decode(str(found["frame"]).encode())
+    assert isinstance(page, Page)
+    assert verify(page.author, PAGE_KIND, page.signed, page.signature)
+    assert (found["label"], found["digest"]) == (page.label, page_digest(page))
+    said = page_content(page, frozenset({page.author}))
+    assert isinstance(said, gateway_kind.GatewaysContent)
+    assert page.body == gateway_kind.gateways_body(said)
+    (gateway,) = said.gateways
+    assert gateway.secret_hash == secret_hash(str(found["secret"]))
+    secret, key = bytes.fromhex(str(found["community_secret_hex"])), bytes.fromhex(str(found["key_hex"]))
+    assert key == opened_key(gateway.key, gateway.check, page.author, gateway.id, (secret,))
 
 
 def test_the_account_of_a_code_is_that_of_the_vectors() -> None:

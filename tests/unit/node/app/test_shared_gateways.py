@@ -8,13 +8,11 @@ from pathlib import Path
 import pytest
 
 from mesh.gateway_kind import HANDOVER_PART, GatewaysContent, gateways_body, gateways_content
-from node.app.gateway_handovers import read_handovers
 from node.app.shared_gateways import SharedGatewaysService
 from node.app.views import TermsAccepted
 from node.config import GatewaysSection, ListenAddress
 from node.gateways.counters import ReportedCounters
 from node.gateways.gateway import Gateway
-from node.gateways.handover import BREAK_MS
 from node.identity import human_form
 from node.units import MacAddress, NodeId
 from tests.fakes.use_cases import ANA, BEN, AppFixture
@@ -257,16 +255,3 @@ async def test_an_opennds_router_is_not_told(both) -> None:
     await both.vall.service.registry.add("opennds", "the library")
     both.exchange()
     assert both.berg.service.registry.told == ()
-
-
-def test_a_damaged_state_is_left_out() -> None:
-    for text in (
-        "",
-        "[]",
-        "{",
-        '{"a":1}',
-        '{"a":["x",[["t",-1,0,0,0]],[],[0,0],false]}',
-        '{"a":[1,2,3,4,5]}',
-    ):
-        assert read_handovers(text) == {}
-    assert BREAK_MS > 2 * 60_000, "a gateway asks once a minute"
