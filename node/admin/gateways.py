@@ -98,6 +98,8 @@ class GatewaysPage:
     form: FormView
     told: tuple[ToldGatewayLine, ...] = ()
     """Of other nodes, which this one serves too."""
+    more_asked: int = 0
+    """Routers that asked and are not shown."""
     kinds: tuple[tuple[GatewayKind, str], ...] = OFFERED
 
 
@@ -236,6 +238,7 @@ class GatewaysViews:
                 ToldGatewayLine(each, KINDS[each.told.gateway.kind], self._name_of(each.told.node))
                 for each in self._gateways.told_rows()
             ),
+            self._registry.more_asked,
         )
         return AdminResponse(page, 422 if form is not None else 200)
 

@@ -22,8 +22,8 @@ class GatewayRow:
     """A gateway as admins see it."""
 
     status: GatewayStatus
-    people: int
-    """Devices that passed at their last check."""
+    people: int | None
+    """Devices that passed at their last check; None while the gateway is silent, so that nobody knows."""
     used: Usage
     """Since the node started."""
     ignored: int
@@ -112,7 +112,8 @@ class AdminGatewaysService:
     def _row(self, status: GatewayStatus) -> GatewayRow:
         people = self._gateways.people(status.gateway)
         ignored = sum(n for finding, n in people.findings.items() if finding != "restarted")
-        return GatewayRow(status, len(people.devices), people.added, ignored + people.of_nobody)
+        present = None if status.trouble == "silent" else len(people.devices)
+        return GatewayRow(status, present, people.added, ignored + people.of_nobody)
 
     def _host(self) -> str:
         return self._settings.host or self._settings.serves.rpartition(":")[0]

@@ -1,5 +1,6 @@
 """The gateways of this node: which routers asked, and which an admin accepted, with a secret for each."""
 
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
@@ -37,6 +38,7 @@ from node.units import Milliseconds, Monotonic
 
 STATE = "gateways"
 """Name in the node state."""
+PUSHED_OUT_MAX = 100
 ASKED_FOR = Milliseconds(24 * 3_600_000)
 """A router that has not asked again for so long is forgotten."""
 SILENT_AFTER = Milliseconds(5 * 60_000)
@@ -115,6 +117,8 @@ class GatewayRegistry:
         self._contacts: dict[str, Contact] = {}
         self._since = clock.monotonic()
         self._one_change = one_change
+        self._pushed_out: dict[str, None] = {}
+        """How routers called themselves that asked and gave way to others."""
         self.recalled = False
         """Until then no router is known, and none may be turned away."""
         self.on_drop: Callable[[Gateway], None] = lambda _gateway: None
@@ -154,8 +158,8 @@ class GatewayRegistry:
         now = self._clock.monotonic()
         known = self._same(called)
         if known is None:
-            if not self._has_room(now):
-                return
+            self._make_room(address, now)
+            self._pushed_out.pop(called, None)
             event = RouterAsked(self._new_id(), kind, called, address)
             known = self._gateways[event.id] = _made(adoption.step(None, event))
         elif known.phase == "asked":
@@ -202,6 +206,11 @@ class GatewayRegistry:
     def contact(self, gateway: Gateway) -> Contact:
         """What was heard of it in this run of the node."""
         return self._contacts.setdefault(gateway.id, Contact())
+
+    @property
+    def more_asked(self) -> int:
+        """How many routers asked for which there was no room."""
+        return len(self._pushed_out)
 
     # --- what admins do -----------------------------------------------------------------------
 
@@ -302,6 +311,8 @@ class GatewayRegistry:
             raise NodeError("the database has not been read yet", "wait a moment, and try again")
         async with self._one_change:
             before = None if isinstance(event, RouterAdded) else self._known(gateway_id)
+            if isinstance(event, RouterAdded | RouterAccepted):
+                self._free_name(event.name, gateway_id)  # another admin may have taken it meanwhile
             after = _made(adoption.step(before, event))
             if (before is None or before.phase == "asked") and self._is_full(after):
                 raise NodeError("there are as many gateways as a node can have", "remove one that is gone")
@@ -376,14 +387,27 @@ class GatewayRegistry:
         found = (each for each in self._gateways.values() if each.phase != "accepted")
         return next((each for each in found if each.called == called), None)
 
-    def _has_room(self, now: Monotonic) -> bool:
+    def _make_room(self, address: str, now: Monotonic) -> None:
+        """For one more that asks: those that have not for a day are forgotten; then the oldest of the address from which
+        most ask gives way."""
         asked = [each for each in self._gateways.values() if each.phase == "asked"]
         for each in asked:
             heard = self.contact(each).at
             if heard is None or now - heard >= ASKED_FOR:
-                del self._gateways[each.id]
-                self._contacts.pop(each.id, None)
-        return sum(each.phase == "asked" for each in self._gateways.values()) < ASKED_MAX
+                self._forget(each)
+        asked = [each for each in asked if each.id in self._gateways]
+        if len(asked) < ASKED_MAX:
+            return
+        number = Counter([address, *(each.address for each in asked)])
+        oldest = max(asked, key=lambda each: (number[each.address], -(self.contact(each).at or 0)))
+        self._forget(oldest)
+        self._pushed_out[oldest.called] = None
+        if len(self._pushed_out) > PUSHED_OUT_MAX:
+            del self._pushed_out[next(iter(self._pushed_out))]
+
+    def _forget(self, gateway: Gateway) -> None:
+        del self._gateways[gateway.id]
+        self._contacts.pop(gateway.id, None)
 
     def _new_id(self) -> str:
         while (made := self._random(ID_BYTES).hex()) in self._gateways:

@@ -50,7 +50,7 @@ def _list(answer: Mapping[str, Any], terminal: Terminal) -> list[str]:
             clean(each["detail"] or each["called"]) or "-",
             clean(each["address"]) or "-",
             "-" if each["heard_s"] is None else f"{each['heard_s']} s",
-            each["people"],
+            "-" if each["people"] is None else each["people"],
             show_volume(Bytes(sum(each["used_bytes"].values()))),
         )
         for each in answer["gateways"]
