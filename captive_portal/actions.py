@@ -245,7 +245,7 @@ async def add_objection(context: RequestContext, form: Form) -> Outcome:
 
 
 async def read_message(context: RequestContext, form: Form) -> Outcome:
-    refused = await context.backend.read_message(context.device, int(form["number"]))
+    refused = await context.backend.read_message(context.device, form["shown"])
     return _mine(context, "message", refused, "read")
 
 
@@ -330,7 +330,7 @@ ACTIONS: Mapping[str, Action] = {
     "/ask": Action(forms.JOIN, ask, ("terms", "host", "name")),
     "/leave": Action(forms.LEAVE, leave),
     "/answer": Action(forms.ANSWER, answer, ("number", "yes")),
-    "/read": Action(forms.ANSWER, read_message, ("number",)),
+    "/read": Action(forms.ANSWER, read_message, ("shown",)),
     "/devices/code": Action(forms.DEVICES, new_device_code),
     "/devices/name": Action(forms.DEVICES, name_device, ("device", "name")),
     "/devices/remove": Action(forms.DEVICES, remove_device, ("device",)),

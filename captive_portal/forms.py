@@ -11,6 +11,7 @@ from urllib.parse import parse_qsl
 
 from node.accounts.device_bindings import DEVICE_NAME_CHARS_MAX
 from node.accounts.objections import OBJECTION_CHARS_MAX
+from node.governance.canonical_form import FINGERPRINT_CHARS
 from node.units import MacAddress
 
 FIELDS_MAX = 8
@@ -45,6 +46,7 @@ CHARACTERS_MAX: Mapping[str, int] = {
     "host": 64,
     "name": DEVICE_NAME_CHARS_MAX,
     "number": 9,
+    "shown": FINGERPRINT_CHARS,
     "yes": 6,
     "device": 17,
     "instead_of": 17,
@@ -71,6 +73,7 @@ _SHAPE = {
     "token": re.compile(rf"[0-9a-f]{{{TOKEN_CHARACTERS}}}"),
     "lang": re.compile(r"[A-Za-z0-9-]{1,35}"),
     "number": re.compile(r"[0-9]{1,9}"),
+    "shown": re.compile(rf"[0-9a-f]{{{FINGERPRINT_CHARS}}}"),
     "yes": re.compile(r"yes|no|device|all|hear"),
     "device": re.compile(r"[0-9a-f]{2}(:[0-9a-f]{2}){5}"),
     "instead_of": re.compile(r"[0-9a-f]{2}(:[0-9a-f]{2}){5}"),

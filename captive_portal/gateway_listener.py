@@ -3,23 +3,26 @@
 import asyncio
 import secrets
 import time
-from typing import Protocol
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Protocol
 
 from captive_portal.callers import ELSEWHERE
-from captive_portal.fas_site import FasSite
-from captive_portal.gateway_server import GatewayServer
 from node.app.account import AccountService
 from node.app.admin_gateways import AdminGatewaysService
 from node.app.gateway_registry import GatewayRegistry
-from node.app.gateway_service import GatewayService
-from node.app.opennds_service import OpenNdsService
+from node.app.gateway_service import Coming, GatewayService
 from node.app.shared_gateways import SharedGatewaysService
+from node.app.shared_registry import SharedRegistry
 from node.config import GatewaysSection
 from node.control.ports import StatesArchive
 from node.control.reconciler import Reconciler
+from node.units import MacAddress
 from node.web.connections import Limits
 from node.web.https import HttpsListener, TlsCertificate
 from node.web.rendering import Renderer
+
+if TYPE_CHECKING:
+    from captive_portal.gateway_server import GatewayServer
 
 HTTPS_LIMITS = Limits(connections=256, connections_per_device=64, at_work_per_device=16, idle_s=5.0)
 """Many people come from one address, that of their router; a TLS connection takes about 80 kB."""
@@ -43,9 +46,8 @@ class Gateways:
         archive: StatesArchive,
         *,
         certificate: TlsCertificate | None = None,
-        shared: SharedGatewaysService | None = None,
     ) -> None:
-        """`certificate` is the portal's; `shared`: what other nodes are told."""
+        """`certificate` is the portal's."""
         key, clock = keys.own_key_for("gateways"), reconciler.clock
         self.settings = settings
         self.registry = GatewayRegistry(
@@ -60,20 +62,29 @@ class Gateways:
             key=key,
             random=secrets.token_bytes,
         )
-        if shared is not None:
-            shared.connect(self.service)
+        self._node = reconciler.node
+        self._shared: SharedGatewaysService | None = None
         self.admin = AdminGatewaysService(
             self.service,
             settings,
             lambda: certificate is not None,
-            lambda: shared.other if shared is not None else None,
+            lambda: self._shared.other if self._shared is not None else None,
         )
-        self.opennds = OpenNdsService(
-            self.service, backend, clock, key=key, allows_level_0=lambda: settings.opennds_level_0
-        )
-        self._certificate = certificate
+        self._key, self._certificate = key, certificate
         self._backend, self._clock = backend, clock
         self._form_key = keys.own_key_for("forms at gateways")
+
+    def share(
+        self,
+        shared: SharedRegistry,
+        secrets: Callable[[], Sequence[bytes]],
+        comes: Callable[[MacAddress], Coming],
+    ) -> None:
+        """With the other nodes of the community, once. `secrets`: of the community, the newest first; `comes`: whether they
+        told of a device."""
+        self._shared = shared.gateways = SharedGatewaysService(self._node, self.settings, secrets)
+        self._shared.connect(self.service)
+        self.service.comes = comes
 
     async def run(self, renderer: Renderer) -> None:
         """Until cancelled; returns when the settings name no address."""
@@ -86,7 +97,7 @@ class Gateways:
             if self._certificate is not None:
                 tasks.create_task(self._https(self._certificate, server).run())
 
-    def _https(self, certificate: TlsCertificate, server: GatewayServer) -> HttpsListener:
+    def _https(self, certificate: TlsCertificate, server: "GatewayServer") -> HttpsListener:
         """For openNDS routers of the levels 3 and 4, and for the people behind them."""
         return HttpsListener(
             certificate,
@@ -97,10 +108,23 @@ class Gateways:
             limits=HTTPS_LIMITS,
         )
 
-    def server(self, renderer: Renderer) -> GatewayServer | None:
+    def server(self, renderer: Renderer) -> "GatewayServer | None":
         """With the routes of all protocols; None if the settings name no address."""
         if self.settings.listen is None:
             return None
+        # A node without gateways keeps 1 MB of memory.
+        from captive_portal.fas_site import FasSite  # noqa: PLC0415
+        from captive_portal.gateway_server import GatewayServer  # noqa: PLC0415
+        from node.app.opennds_reports import RouterReports  # noqa: PLC0415
+        from node.app.opennds_service import OpenNdsService  # noqa: PLC0415
+
+        opennds = OpenNdsService(
+            self.service,
+            self._backend,
+            self._clock,
+            key=self._key,
+            allows_level_0=lambda: self.settings.opennds_level_0,
+        )
         server = GatewayServer(
             self.service,
             self._backend,
@@ -112,9 +136,10 @@ class Gateways:
             renderer=renderer,
         )
         fas = FasSite(
-            self.opennds,
+            opennds,
             self._backend,
             server.known,
+            RouterReports(opennds, self.service, self._clock, key=self._key),
             renderer=renderer,
             languages=server.languages,
             tokens=server.form_tokens,

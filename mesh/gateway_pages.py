@@ -25,16 +25,20 @@ class GatewayPages:
     ) -> None:
         """`woken` is called when this node has something else to say."""
         self._own, self._held, self._roster = own, held, roster
-        self._gateways = shared.gateways if shared is not None else None
-        if self._gateways is not None:
-            self._gateways.woken = woken
+        self._shared, self._woken = shared, woken
         self._known: frozenset[NodeId] = frozenset()
         """The other nodes whose pages were read."""
 
+    @property
+    def _gateways(self) -> SharedGateways | None:
+        """They are connected when the node is complete."""
+        return self._shared.gateways if self._shared is not None else None
+
     def accept(self, page: Page) -> None:
         """A page that is held now."""
-        if page.kind == GATEWAYS_KIND.name and page.author in self._known and self._gateways is not None:
-            self._take(self._gateways, page.author, page)
+        gateways = self._gateways
+        if page.kind == GATEWAYS_KIND.name and page.author in self._known and gateways is not None:
+            self._take(gateways, page.author, page)
 
     def tick(self) -> None:
         """Call now and then: reads the pages of nodes that are new in the community, and forgets those of nodes that are
@@ -42,6 +46,7 @@ class GatewayPages:
         gateways = self._gateways
         if gateways is None:
             return
+        gateways.woken = self._woken
         roster = self._roster() - {self._own}
         gone, new, self._known = self._known - roster, roster - self._known, roster
         for author in sorted(gone):
@@ -54,16 +59,18 @@ class GatewayPages:
 
     def due(self) -> Iterator[tuple[int, bytes]]:
         """Part and body of each page to publish now."""
-        if self._gateways is None or not self._gateways.is_ready:
+        gateways = self._gateways
+        if gateways is None or not gateways.is_ready:
             return
-        for part, content in self._gateways.own().items():
+        for part, content in gateways.own().items():
             body, raw = gateways_body(content), self._held.other_of(self._own, gateways_label(part))
             if (raw is not None or content != GatewaysContent()) and not _says(raw, body):
                 yield part, body
 
     def warnings(self) -> tuple[str, ...]:
         """What is not told to other nodes."""
-        return tuple(self._gateways.warnings()) if self._gateways is not None else ()
+        gateways = self._gateways
+        return tuple(gateways.warnings()) if gateways is not None else ()
 
     @staticmethod
     def _take(gateways: SharedGateways, author: NodeId, page: Page) -> None:

@@ -3,6 +3,7 @@
 from mesh.batch_kind import BATCH_KIND, BatchContent
 from mesh.gateway_kind import GATEWAYS_KIND, GatewaysContent
 from mesh.node_kind import NODE_KIND, NodeFacts
+from mesh.notice_kind import NOTICE_KIND, NoticeContent
 from mesh.page_format import Malformed, Page
 from mesh.page_kind import OTHER, PageKind, Unread
 from mesh.past_kind import PAST
@@ -10,7 +11,9 @@ from mesh.registry_kind import REGISTRY_KIND, RegistryContent
 from mesh.usage_kind import USAGE, PageContent
 from node.units import NodeId
 
-type Content = PageContent | NodeFacts | RegistryContent | BatchContent | GatewaysContent | Unread
+type Content = (
+    PageContent | NodeFacts | RegistryContent | BatchContent | GatewaysContent | NoticeContent | Unread
+)
 """What a page says, of any kind."""
 type KnownKind = (
     PageKind[PageContent]
@@ -18,10 +21,12 @@ type KnownKind = (
     | PageKind[RegistryContent]
     | PageKind[BatchContent]
     | PageKind[GatewaysContent]
+    | PageKind[NoticeContent]
 )
 
 KINDS: dict[str, KnownKind] = {
-    kind.name: kind for kind in (USAGE, PAST, NODE_KIND, REGISTRY_KIND, BATCH_KIND, GATEWAYS_KIND)
+    kind.name: kind
+    for kind in (USAGE, PAST, NODE_KIND, REGISTRY_KIND, BATCH_KIND, GATEWAYS_KIND, NOTICE_KIND)
 }
 
 

@@ -8,6 +8,7 @@ from mesh.batch_kind import BatchContent, BatchSaid
 from mesh.gateway_kind import GatewaysContent
 from mesh.publishing import OpenAllowance
 from node.accounting.ledger import UsageBucket
+from node.accounts.notices import Notice
 from node.accounts.registry_record import RegistryRecord
 from node.units import AccountId, NodeId
 
@@ -125,6 +126,8 @@ class SharedRecords(Protocol):
     """The vouchers of this node; None: they are not told."""
     gateways: "SharedGateways | None"
     """The gateways of this node; None: they are not told."""
+    notices: "SharedNotices | None"
+    """Its notices; None: they are not told."""
 
     @property
     def generation(self) -> int:
@@ -199,6 +202,29 @@ class SharedGateways(Protocol):
 
     def warnings(self) -> Iterable[str]:
         """What is not told, or not served."""
+
+
+class SharedNotices(Protocol):
+    """The notices for all nodes: this node's to say, and those that other nodes say."""
+
+    woken: Callable[[], None]
+    """Called when this node has other notices to say."""
+
+    @property
+    def generation(self) -> int:
+        """As that of `SharedRecords`."""
+
+    def today(self) -> str:
+        """Empty while the date is not known."""
+
+    def own(self) -> Iterable[Notice]:
+        """What this node says."""
+
+    def hear(self, author: NodeId, part: int, notice: Notice | None) -> None:
+        """Another node of the community says exactly this in that part of its pages."""
+
+    def drop(self, author: NodeId) -> None:
+        """The node is not of the community any longer."""
 
 
 Roster = Callable[[], frozenset[NodeId]]

@@ -8,8 +8,6 @@ from itertools import batched
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-from mesh.batch_kind import BATCH_KIND
-from mesh.batch_pages import BatchPages
 from mesh.exchange import (
     CHANGES_TOO_MUCH,
     TOO_MUCH,
@@ -20,7 +18,7 @@ from mesh.exchange import (
     PageRefused,
     PagesEvicted,
 )
-from mesh.gateway_pages import GatewayPages
+from mesh.list_pages import ListPages
 from mesh.messages import Message, decode
 from mesh.node_kind import NODE_KIND, NODE_LABEL, NodeFacts
 from mesh.page_format import Malformed, Page
@@ -129,23 +127,16 @@ class Replicator:
         self._generation = page_cache.generation
         self._writing, self._registry_changed = asyncio.Lock(), asyncio.Event()
         self._registry = RegistryPages(self._own, shared_records, self.exchange, roster, random.uniform)
-        batches = shared_records.batches if shared_records is not None else None
-        self._batches = BatchPages(self._own, batches, self.exchange, roster)
-        self._gateways = GatewayPages(
-            self._own, shared_records, self.exchange, roster, self._registry_changed.set
-        )
+        self._lists = ListPages(self._own, shared_records, self.exchange, roster, self._registry_changed.set)
         if shared_records is not None:
             shared_records.woken = self._registry_changed.set
-        if batches is not None:
-            batches.woken = self._batches_changed
         self._warnings: dict[str, str] = {}
 
     def warnings(self) -> tuple[str, ...]:
         """What prevents pages from being stored or trusted."""
         trouble = self._reader.trouble
         unread = (unread_pages(trouble),) if trouble else ()
-        own, kinds = self._warnings.values(), (self._registry, self._batches, self._gateways)
-        return (*own, *unread, *(each for kind in kinds for each in kind.warnings()))
+        return (*self._warnings.values(), *unread, *self._registry.warnings(), *self._lists.warnings())
 
     def publish(self, changed: Iterable[OwnBucket] | None) -> None:
         """Own buckets were booked; None reads all own buckets of the ledger again."""
@@ -339,6 +330,7 @@ class Replicator:
                 case PagesEvicted(author, names, is_full):
                     self._unstored |= dict.fromkeys(names)
                     self._registry.evicted(author, names)
+                    self._lists.evicted(author, names)
                     if is_full:
                         self._warn(author, TOO_MUCH)
                 case PageRefused(author, reason) if author is not None and reason in REPORTED:
@@ -358,8 +350,7 @@ class Replicator:
             self._usage_ledger.merge_page(page.author, page.period, said.rows)
             self._on_usage_changed()
         self._registry.accept(page, said)
-        self._batches.accept(page)
-        self._gateways.accept(page)
+        self._lists.accept(page)
         if page.author == self._own:
             self._recognise(page, said)
 
@@ -509,14 +500,10 @@ class Replicator:
             now_s = asyncio.get_running_loop().time()
             for _ in self._registry.tick(now_s):
                 await asyncio.sleep(0)
-            self._batches.tick()
-            self._gateways.tick()
             for part, body in self._registry.due(now_s):
                 await self._write_part(REGISTRY_KIND.name, part, body)
-            for part, body in self._batches.due(now_s):
-                await self._write_part(BATCH_KIND.name, part, body)
-            for part, body in self._gateways.due():
-                await self._write_part(self._gateways.kind, part, body)
+            for kind, part, body in self._lists.due(now_s):
+                await self._write_part(kind, part, body)
             await asyncio.sleep(PUBLISH_EVERY_S)
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(LOOK_AT_REGISTRY_S):
@@ -528,10 +515,6 @@ class Replicator:
             await self._reserve(self._pages.seq + 1)
             self._offer(self._pages.write_other(kind, NOW, body, part))
         await asyncio.sleep(0)
-
-    def _batches_changed(self) -> None:
-        self._batches.changed()
-        self._registry_changed.set()
 
     def _offer(self, page: Page) -> None:
         # Rows of a page just written are already in the ledger and in our pages.

@@ -105,8 +105,8 @@ class SummaryExchange:
         self._routed: Monotonic | None = None
 
     def greet(self, neighbour: NodeId, *, takes_part: bool, now: Monotonic) -> None:
-        """A trusted neighbour has connected. If it has a connection already, what waits for it is sent on either, and it may
-        ask no more than over one."""
+        """A trusted neighbour has connected. If it has a connection already, what waits for it is sent on either, and both
+        together may ask as much as one."""
         known = self._neighbours.get(neighbour)
         if known is None or not takes_part:
             bucket = TokenBucket(ASKED_AT_ONCE, ASKED_PER_S, now / 1_000) if known is None else known.bucket

@@ -53,7 +53,6 @@ from node.app.rule_adoption import RuleAdoption
 from node.app.rule_files import RuleFiles
 from node.app.shared_erasures import SharedErasures
 from node.app.shared_files import SharedFiles
-from node.app.shared_gateways import SharedGatewaysService
 from node.app.shared_kinds import shared_registry
 from node.app.status import StatusSnapshot
 from node.app.warning_codes import CodedWarning, WarningCode
@@ -133,8 +132,7 @@ class Node:
         self.reconciler = self._control_loop(own_node_id(self.keys.node))
         is_in_mesh = bool(config.mesh.interfaces or config.mesh.peers)
         share = partial(shared_registry, self.reconciler, self.clock, self.keys.own_key_for("objections"))
-        gateways = SharedGatewaysService(self.reconciler.node, config.gateways, self.community.secrets.all)
-        self.shared_registry = share(self.community.version_max, gateways) if is_in_mesh else None
+        self.shared_registry = share(self.community.version_max) if is_in_mesh else None
         self.mesh = self._mesh_service() if is_in_mesh else None
         self.callers = link_callers(config.lan.interface, lease_file(config))
         self.certificate = portal_certificate(config, self.clock.civil)
@@ -178,13 +176,7 @@ class Node:
         self.community.secrets.on_newest = self._sign_forms
         self.secure = self._https_listener()
         self.gateways = Gateways(
-            config.gateways,
-            self.keys,
-            self.reconciler,
-            self.app,
-            self.archive,
-            certificate=self.certificate,
-            shared=gateways,
+            config.gateways, self.keys, self.reconciler, self.app, self.archive, certificate=self.certificate
         )
         self.flow_watch = FlowWatch(kernel)
         self.capacity_recorder = CapacityRecorder(
@@ -192,6 +184,8 @@ class Node:
         )
         self.measured_check = MeasuredCheck(self.reconciler)
         self.status_snapshot = self._status_snapshot()
+        if self.shared_registry is not None:
+            self.shared_registry.name_of_node = self.status_snapshot.name_of_node
         self.admin_certificate = AdminCertificate(self.certificate, admin_certificate_file(config))
         self.graph = NodeGraphService(
             config,
@@ -226,7 +220,7 @@ class Node:
             app=self.app,
             people=self.admin.people,
             node_pages=self.mesh.node_pages if self.mesh else dict,
-            gateways=self.gateways.service,
+            share_gateways=self.gateways.share,
         )
         self.admin_server = AdminServer(
             self.admin,

@@ -24,9 +24,20 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         help="try a hundred examples of each property, not ten, and all variations of what is tested",
     )
     parser.addoption(
+        "--examples",
+        type=int,
+        metavar="N",
+        help="try N examples of each property, more than --thorough does: takes hours for all, so name the files",
+    )
+    parser.addoption(
         "--other-browsers",
         action="store_true",
         help="join and issue also in Firefox and in WebKit, where they are",
+    )
+    parser.addoption(
+        "--other-servers",
+        action="store_true",
+        help="send alerts also to real servers of mail and Matrix, where they are",
     )
 
 
@@ -36,6 +47,9 @@ def pytest_configure(config: pytest.Config) -> None:
     settings.register_profile("quick", patient, max_examples=FEW)
     settings.register_profile("thorough", patient, max_examples=MANY)
     settings.load_profile("thorough" if config.getoption("--thorough") else "quick")
+    if (wanted := config.getoption("--examples")) is not None:
+        settings.register_profile("long", patient, max_examples=wanted)
+        settings.load_profile("long")
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
@@ -51,6 +65,8 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
             item.add_marker(pytest.mark.skip(reason=kernel_missing))
         if item.get_closest_marker("other_browser") and not config.getoption("--other-browsers"):
             item.add_marker(pytest.mark.skip(reason="in another browser; run with --other-browsers"))
+        if item.get_closest_marker("other_server") and not config.getoption("--other-servers"):
+            item.add_marker(pytest.mark.skip(reason="at a real server; run with --other-servers"))
         if item.get_closest_marker("slow") and not config.getoption("--slow"):
             item.add_marker(pytest.mark.skip(reason="takes more than ten seconds; run with --slow"))
         if item.get_closest_marker("thorough") and not config.getoption("--thorough"):

@@ -9,5 +9,8 @@ MANY = 100
 
 
 def examples(thorough: int, few: int = FEW) -> int:
-    """So many with --thorough; without it, `few` at most."""
-    return thorough if settings.default.max_examples >= MANY else min(thorough, few)
+    """So many with --thorough; without it, `few` at most; as many as --examples says, if that is more."""
+    tried = settings.default.max_examples
+    if tried > MANY:
+        return max(thorough, tried)
+    return thorough if tried == MANY else min(thorough, few)

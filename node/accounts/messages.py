@@ -1,10 +1,12 @@
 """Messages of admins to people: one for each account, until its people say that they read it and after."""
 
+import hashlib
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
 from node.characters import hidden_character
 from node.errors import Finding
+from node.governance.canonical_form import FINGERPRINT_CHARS
 from node.translator import gettext_lazy
 from node.units import AccountId
 
@@ -21,7 +23,7 @@ class Message:
 
     account: AccountId
     number: int
-    """Tells it from earlier ones to the same account."""
+    """Later ones have greater numbers. After a restart, the number of the newest one, if it is gone, is used again."""
     day: str
     """ISO date; empty while the date was unknown."""
     by: str
@@ -29,6 +31,12 @@ class Message:
     text: str
     is_read: bool = False
     read_day: str = ""
+
+    @property
+    def fingerprint(self) -> str:
+        """Identifies the message with its text, as a page shows it, whether it was read or not."""
+        shown = repr((self.account, self.number, self.text))
+        return hashlib.sha256(shown.encode()).hexdigest()[:FINGERPRINT_CHARS]
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,10 +106,10 @@ class Messages:
         self.take((Message(account, self._last + 1, today, by, text),))
         return *gone, self._by_account[account]
 
-    def read(self, account: AccountId, number: int, today: str) -> tuple[Message, ...]:
-        """Its people say that they read the message with this number. Empty if there is another one, or none."""
+    def read(self, account: AccountId, shown: str, today: str) -> tuple[Message, ...]:
+        """Its people say that they read the message with this fingerprint. Empty if there is another one, or none."""
         message = self.unread(account)
-        if message is None or message.number != number:
+        if message is None or message.fingerprint != shown:
             return ()
         self._by_account[account] = replace(message, is_read=True, read_day=today)
         return (self._by_account[account],)

@@ -250,7 +250,7 @@ class PeopleViews:
             return await self._person(request, account)  # 404
         messages = self._backend.messages
         if request.fields.get("do") == "withdraw":
-            wrong = await messages.withdraw(request.signed, account, number_in(request.fields, "number"))
+            wrong = await messages.withdraw(request.signed, account, request.fields.get("shown", ""))
             return refused(wrong) if wrong else await self._person(request, account, notice="withdrawn")
         text = form.text("message", MESSAGE_CHARS_MAX, wanted=gettext_lazy("Write a few words."))
         if not form.errors:

@@ -4,7 +4,6 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from node.alert_ways.log_file import AlertFile
-from node.alert_ways.mail import MailRelay, MailWay
 from node.alert_ways.matrix import MatrixRoom
 from node.alert_ways.webhook import Webhook
 from node.alerts.message import AlertMessage
@@ -19,6 +18,8 @@ def configured_ways(alerts: AlertsSection, document: Document) -> Mapping[WayNam
     """`document`: what programs get of a message."""
     ways: dict[WayName, AlertWay] = {}
     if alerts.mail_to and alerts.mail_server is not None and alerts.mail_from is not None:
+        from node.alert_ways.mail import MailRelay, MailWay  # noqa: PLC0415 - smtplib is for those who mail
+
         ways["mail"] = MailWay(
             MailRelay(
                 alerts.mail_server,

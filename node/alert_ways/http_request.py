@@ -49,10 +49,12 @@ async def send_request(
     headers: Mapping[str, str],
     *,
     limit_s: float = REQUEST_S,
+    shows_answer: bool = True,
     context: Callable[[], ssl.SSLContext] = ssl.create_default_context,
 ) -> None:
-    """Returns if the answer is 2xx. Raises NodeError. `context` verifies the server's certificate: that of the HTTP library
-    knows no authorities in a node, which loads them only for this."""
+    """Returns if the answer is 2xx. Raises NodeError, which has the beginning of the answer if `shows_answer`. `context`
+    verifies the server's certificate: that of the HTTP library knows no authorities in a node, which loads them only for
+    this."""
     connector = aiohttp.TCPConnector(resolver=ThreadResolver(), limit=1, force_close=True)
     try:
         async with asyncio.timeout(limit_s):
@@ -66,7 +68,8 @@ async def send_request(
         ):
             said = (await response.content.read(ANSWER_BYTES_MAX)).decode("utf-8", "replace")
             if not 200 <= response.status < 300:
-                raise NodeError(f"the server answered {response.status}: {_shown(said)}", _FIX)
+                answer = f"{response.status}: {_shown(said)}" if shows_answer else str(response.status)
+                raise NodeError(f"the server answered {answer}", _FIX)
     except TimeoutError as error:
         raise NodeError(f"the server did not answer within {limit_s:g} s", _FIX) from error
     except (aiohttp.ClientError, OSError, ValueError) as error:

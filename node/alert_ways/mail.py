@@ -3,14 +3,14 @@
 import smtplib
 import socket
 import ssl
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from contextlib import suppress
 from dataclasses import dataclass
 from email.message import EmailMessage
 from email.utils import formatdate
 from functools import partial
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 from node.alert_ways.own_thread import in_own_thread
 from node.alert_ways.secret import read_secret
@@ -21,8 +21,31 @@ STEP_S = 10.0
 """How long the relay may take for each answer."""
 SHOWN_CHARS_MAX = 200
 MailSecurity = Literal["tls", "starttls", "none"]
-_READY = 220
 _FIX = "see whether mail_server, mail_port and mail_security in [alerts] of node.toml are right, and what the relay says"
+
+
+class _Conversation(smtplib.SMTP):
+    """Tells of itself before it connects, which its constructor does: so it can be ended while that still waits."""
+
+    def __init__(self, begins: Callable[[smtplib.SMTP], None], *where: Any, **how: Any) -> None:
+        self._begins = begins
+        super().__init__(*where, **how)
+
+    def connect(self, *where: Any, **how: Any) -> tuple[int, bytes]:
+        self._begins(self)
+        return super().connect(*where, **how)
+
+
+class _TlsConversation(_Conversation, smtplib.SMTP_SSL):
+    """With TLS from the first byte."""
+
+
+def _hang_up(begun: Iterable[smtplib.SMTP]) -> None:
+    """Ends a conversation that takes too long, whatever the relay says meanwhile."""
+    for each in begun:
+        if each.sock is not None:
+            with suppress(OSError):
+                each.sock.shutdown(socket.SHUT_RDWR)
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,31 +75,23 @@ class MailWay:
         """`context` verifies the relay's certificate."""
         self._relay, self._context, self._step_s = relay, context, step_s
         self._is_busy = False
-        self._connection: smtplib.SMTP | None = None
 
     async def send(self, message: AlertMessage) -> None:
         if self._is_busy:
             raise NodeError("the relay has not answered to the mail before", _FIX)
-        mail = mail_of(message, self._relay)
+        mail, begun = mail_of(message, self._relay), list[smtplib.SMTP]()
         self._is_busy = True
         try:
-            await in_own_thread(partial(self._hand_in, mail), "mail of alerts")
-        except Exception:
-            self._is_busy = False  # also if there was no thread to begin with
+            await in_own_thread(partial(self._hand_in, mail, begun.append), "mail of alerts")
+        except RuntimeError:
+            self._is_busy = False  # there was no thread to begin with, which would say so
             raise
         finally:
-            self._hang_up()
+            _hang_up(begun)
 
-    def _hang_up(self) -> None:
-        """Ends a conversation that takes too long, whatever the relay says meanwhile."""
-        connection, self._connection = self._connection, None
-        if connection is not None and connection.sock is not None:
-            with suppress(OSError):
-                connection.sock.shutdown(socket.SHUT_RDWR)
-
-    def _hand_in(self, mail: EmailMessage) -> None:
+    def _hand_in(self, mail: EmailMessage, begins: Callable[[smtplib.SMTP], None]) -> None:
         try:
-            with self._connected() as relay:
+            with self._connected(begins) as relay:
                 self._log_in(relay)
                 refused = relay.send_message(mail, self._relay.sender, self._relay.recipients)
             if refused:
@@ -86,32 +101,21 @@ class MailWay:
         finally:
             self._is_busy = False
 
-    def _connected(self) -> smtplib.SMTP:
+    def _connected(self, begins: Callable[[smtplib.SMTP], None]) -> smtplib.SMTP:
         relay, step_s = self._relay, self._step_s
         own_name = relay.sender.rpartition("@")[2]  # else a name server is asked for it
         if relay.security == "tls":
-            connected: smtplib.SMTP = smtplib.SMTP_SSL(
-                local_hostname=own_name, timeout=step_s, context=self._context()
+            return _TlsConversation(
+                begins, relay.server, relay.port, own_name, timeout=step_s, context=self._context()
             )
-        else:
-            connected = smtplib.SMTP(local_hostname=own_name, timeout=step_s)
-        self._connection = connected
-        try:
-            self._greet(connected)
-        except BaseException:
-            connected.close()
-            raise
-        return connected
-
-    def _greet(self, connected: smtplib.SMTP) -> None:
-        relay = self._relay
-        # Its name is what the certificate is compared with.
-        connected._host = relay.server  # type: ignore[attr-defined]  # noqa: SLF001
-        code, said = connected.connect(relay.server, relay.port)
-        if code != _READY:
-            raise smtplib.SMTPConnectError(code, said)
+        connected = _Conversation(begins, relay.server, relay.port, own_name, timeout=step_s)
         if relay.security == "starttls":
-            connected.starttls(context=self._context())
+            try:
+                connected.starttls(context=self._context())
+            except BaseException:
+                connected.close()
+                raise
+        return connected
 
     def _log_in(self, relay: smtplib.SMTP) -> None:
         if self._relay.user and self._relay.password_file is not None:

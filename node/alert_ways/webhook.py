@@ -43,4 +43,5 @@ class Webhook:
             SIGNATURE: signature_of(body, key),
             ID: message.id,
         }
-        await send_request("POST", self._url, body, headers, limit_s=self._limit_s)
+        # Pages of errors often repeat the path, which may be the secret of the webhook, and what is shown here is logged.
+        await send_request("POST", self._url, body, headers, limit_s=self._limit_s, shows_answer=False)

@@ -34,8 +34,8 @@ A server that does not answer delays nothing else. Messages wait, up to 50 for e
 tried again after 10 seconds, 30 seconds, 1, 5 and 15 minutes, and then each hour. After a crash a message can come
 twice, with the same id: it is the Message-ID of a mail, the transaction of Matrix, and the id in the JSON.
 
-- Mail: `mail_security` is `starttls` or `tls`, and the relay's certificate is verified.
-- Matrix: the user of the token must have joined the room, and the room must not be encrypted.
+- Mail: `mail_security` is `starttls` or `tls`, and the relay's certificate is verified. Tried with OpenSMTPD.
+- Matrix: the user of the token must have joined the room, and the room must not be encrypted. Tried with Synapse.
 - Webhook: `POST` of JSON. The header `X-Procomu-Signature` is `sha256=` and the HMAC-SHA-256 of the body with your
   key in hexadecimal; compare it before you believe the body. Redirects are not followed, an answer must come within
   ten seconds, and everything but 2xx is a failure.

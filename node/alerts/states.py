@@ -9,7 +9,7 @@ from node.units import Milliseconds
 
 _NONE = Milliseconds(0)
 WATCHED_MAX = Milliseconds(60_000)
-"""Between two looks no more counts as watched."""
+"""At most this counts as watched between two looks."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,7 +13,7 @@ from node.accounts.changes import Change
 from node.accounts.events import EVENTS_MAX, Event, EventFound
 from node.accounts.member_passphrases import hash_passphrase, is_fit
 from node.accounts.messages import Message
-from node.accounts.notices import Notice
+from node.accounts.notices import Notice, is_shown, places_at
 from node.accounts.objections import RULE_CHARS_MAX
 from node.accounts.personal_data import InventoryEntry
 from node.accounts.terms import TermsText
@@ -160,12 +160,16 @@ class AccountService:
 
     def notices(self, mac: MacAddress | None) -> tuple[Notice, ...]:
         """Notices for this device today, urgent and newest first."""
-        if not len(self._registry.notices):  # checked first because every page asks
+        own, heard = self._registry.notices, self._registry.heard_notices
+        if not len(own) and not len(heard):  # checked first because every page asks
             return ()
         node, today = self._config.node, self._reconciler.persistence.instant().today
         zones = (node.zone,) if node.zone else ()
         reader = self._views.reader(mac)
-        return self._registry.notices.visible(reader, node=node.name, zones=zones, today=today)
+        visible = own.visible(reader, node=node.name, zones=zones, today=today)
+        places = places_at(node.name, zones)
+        told = (each for each in heard.all() if is_shown(each, reader, places, today))
+        return tuple(sorted((*visible, *told), key=lambda each: not each.is_urgent))
 
     def services(self) -> tuple[ServiceView, ...]:
         return self._services()
@@ -187,13 +191,13 @@ class AccountService:
         account = self._views.account_of(mac)
         return None if account is None else self._registry.messages.unread(account)
 
-    async def read_message(self, mac: MacAddress, number: int) -> Refused | None:
-        """Somebody of the account read the message with this number; nothing happens if there is another one now."""
+    async def read_message(self, mac: MacAddress, shown: str) -> Refused | None:
+        """Somebody of the account read the message with this fingerprint; nothing happens if there is another one now."""
         account = self._views.account_of(mac)
         if account is None:
             return Refused("not-yours")
         today = self._reconciler.persistence.instant().today
-        return await self._remember(lambda: self._registry.messages.read(account, number, today))
+        return await self._remember(lambda: self._registry.messages.read(account, shown, today))
 
     async def admin_acts(self, mac: MacAddress) -> tuple[EventFound, ...]:
         """What admins did to the device's account, the newest first; none without a session."""

@@ -18,7 +18,6 @@ ACCOUNTS_MEANT_MAX = 500
 """People whose names a search can mean."""
 OWN_EVENTS_MAX = 50
 """Events about one account that its people see on the page; the file of their data has all of them."""
-EXPORTED_TOGETHER = 500
 
 
 class EventArchive(Protocol):

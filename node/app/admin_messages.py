@@ -36,12 +36,12 @@ class AdminMessagesService:
         )
         return None
 
-    async def withdraw(self, signed: Signed, account: str, number: int) -> Finding | None:
-        """Nobody sees the message with this number any longer, read or not."""
+    async def withdraw(self, signed: Signed, account: str, shown: str) -> Finding | None:
+        """Nobody sees the message with this fingerprint any longer, read or not."""
         if (refused := await unwritable(self._reconciler)) is not None:
             return refused
         message = self.of(account)
-        if message is None or message.number != number:
+        if message is None or message.fingerprint != shown:
             text = gettext_lazy("This message is gone, or there is a newer one.")
             return Finding("message", 0, text, gettext_lazy("look at the page again"))
         event = event_of(self._reconciler, signed, "message-withdrawn", account=account)

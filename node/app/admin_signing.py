@@ -176,7 +176,8 @@ class AdminSigningService:
             keys = await self._keys.of(signed.name)
             if keys is not None and not (is_lost and await self._is_lost(by, keys)):
                 return key_is_there()
-            await self._new_key(signed, by)
+            async with self._recorded(signed, "key-made"):
+                await self._new_key(signed, by)
             return None
 
     async def relock(self, name: str, before: str, after: str) -> None:

@@ -248,7 +248,10 @@ class AlertService:
     async def _send_all(self, way: WayName) -> None:
         health = self._health[way]
         while True:
-            message = self._kept.outbox.first(way)
+            async with (
+                self._saving
+            ):  # a message is stored before it is sent, so that it has the same id after a crash
+                message = self._kept.outbox.first(way)
             if message is None:
                 health.wake.clear()
                 await health.wake.wait()

@@ -73,6 +73,10 @@ class Contact:
     polls: bool = False
     """It asks this node all the time, also without people. openNDS does at the levels 3 and 4 only; WiFiDog always does,
     and does not need this."""
+    said_name: str = ""
+    """How a plain query of openNDS called the router first: no proof, so it is not stored."""
+    reported: Monotonic | None = None
+    """When the script on an openNDS router reported last what its clients used."""
     turn: int = 0
     """Counts its unbroken times at this node: in a break it may have spoken with another one."""
 
@@ -94,6 +98,10 @@ class GatewayStatus:
     trouble: GatewayTrouble
     detail: str = ""
     """Name or address that belongs to `trouble`."""
+    reported_s: int | None = None
+    """Seconds since the script on an openNDS router reported last; None if it has not since the node started."""
+    reports: bool = False
+    """That was not long ago."""
 
 
 class GatewayRegistry:
@@ -202,6 +210,16 @@ class GatewayRegistry:
                 contact.run += 1
             contact.uptime_s = uptime_s
         contact.online = online
+
+    def reported(self, gateway: Gateway) -> None:
+        """The script on its router reported."""
+        contact = self.contact(gateway)
+        contact.reported, contact.polls = self._clock.monotonic(), True
+
+    def reports(self, gateway: Gateway) -> bool:
+        """Whether the script on an openNDS router reports what its clients use."""
+        at = self.contact(gateway).reported
+        return at is not None and self._clock.monotonic() - at < SILENT_AFTER
 
     def contact(self, gateway: Gateway) -> Contact:
         """What was heard of it in this run of the node."""
@@ -358,12 +376,15 @@ class GatewayRegistry:
         contact = self._contacts.get(gateway.id, Contact())
         heard = None if contact.at is None else max(0, now - contact.at)
         trouble, detail = self._trouble(gateway, contact, heard)
+        reported = None if contact.reported is None else max(0, now - contact.reported)
         return GatewayStatus(
             gateway,
             None if heard is None else heard // 1000,
             contact.address or gateway.address,
             trouble,
             detail,
+            None if reported is None else reported // 1000,
+            reported is not None and reported < SILENT_AFTER,
         )
 
     def _trouble(
@@ -375,7 +396,7 @@ class GatewayRegistry:
             return "other-router", contact.other_router
         if contact.other_source:
             return "other-source", contact.other_source
-        if not gateway.called:
+        if not (gateway.called or contact.said_name or contact.reported is not None):
             return "never", ""
         if gateway.kind == "opennds" and not contact.polls:
             return "", ""  # it speaks when a person comes or leaves

@@ -26,7 +26,7 @@ from node.gateways.counters import (
 from node.gateways.gateway import Gateway
 from node.gateways.gateway_secret import NONCE_BYTES, client_token, device_key, is_client_token
 from node.gateways.handover import TOKEN_CHARACTERS, hear
-from node.governance.allowance import QuotaLeft
+from node.governance.allowance import Allowance, QuotaLeft
 from node.sessions import state as session_state
 from node.units import NO_USAGE, AccountId, Bytes, MacAddress, Milliseconds, Monotonic, Usage
 
@@ -204,7 +204,7 @@ class GatewayService:
             before = people.counters.get(key, ClientCounters())
             people.counters[key] = logged_in(before, now)
             if before.booked != NO_USAGE and not before.has_logged_in:
-                self._note(gateway, people, self._account(mac), NO_USAGE)
+                self._note(gateway, people, self.account_of(mac), NO_USAGE)
             self._here(people, mac)
         return verdict
 
@@ -244,7 +244,7 @@ class GatewayService:
             people.left[key] = people.counters.pop(key)
             if len(people.left) > LEFT_MAX:
                 del people.left[next(iter(people.left))]
-            self._note(gateway, people, self._account(mac), NO_USAGE)
+            self._note(gateway, people, self.account_of(mac), NO_USAGE)
         return verdict
 
     def book(
@@ -265,7 +265,7 @@ class GatewayService:
             name, turn = token_name(token), self.registry.contact(gateway).turn
             known = self.handovers.client(gateway, key, before, name)
             after, counted = hear(known, before, reported, name, turn, run=run, now=now)
-            self.handovers.keep(gateway, key, self._account(mac), after)
+            self.handovers.keep(gateway, key, self.account_of(mac), after)
             is_changed = after != known
         else:
             counted = count_report(before, reported, run=run, now=now)
@@ -277,7 +277,7 @@ class GatewayService:
             people.findings[counted.finding] = people.findings.get(counted.finding, 0) + 1
         if counted.added != NO_USAGE or counted.finding == "restarted" or is_changed:
             people.added += counted.added
-            self._note(gateway, people, self._account(mac), counted.added)
+            self._note(gateway, people, self.account_of(mac), counted.added)
             entry = self._table.session_entries.get(mac)
             if entry is not None:
                 self._table.heard[entry.mark] = now
@@ -336,6 +336,16 @@ class GatewayService:
         quota = used_up(self._reconciler.allowance(self._table.session_entries[mac].account).quotas)
         return PASSES if quota is None else GatewayVerdict("over-quota", quota=quota)
 
+    def quiet_allowance(self, mac: MacAddress) -> Allowance | None:
+        """What the device's account may use while the uplink is not busy; None without a session. With ceilings for busy
+        times, a gateway that is told of them late would end people again and again."""
+        entry, policy = self._table.session_entries.get(mac), self._policy
+        return (
+            None
+            if entry is None
+            else policy.allowance_at(entry.account, replace(policy.moment(), busy=False))
+        )
+
     def reason(self, token: str) -> GatewayVerdict | None:
         """Why the device with this token was last turned away, for its next page."""
         return self._reasons.get(token)
@@ -390,7 +400,8 @@ class GatewayService:
         if len(self._devices) > REASONS_MAX:
             del self._devices[next(iter(self._devices))]
 
-    def _account(self, mac: MacAddress) -> AccountId:
+    def account_of(self, mac: MacAddress) -> AccountId:
+        """The account whose use this is."""
         entry = self._table.session_entries.get(mac)
         return entry.account if entry is not None else self._policy.account_of(mac)
 

@@ -8,7 +8,7 @@ from mesh.coarse import coarse_loss_percent, coarse_round_trip_ms
 from mesh.node_kind import ATTENTION_MAX
 from mesh.node_summary import FEW_DEVICES, HOUR_STEPS, MOST, OwnSummary, SummaryValues, no_summary
 from node.history.roll_ups import FIVE_MINUTES_S, HOUR_S, RECENT_S
-from node.history.window import HistoryWindow, Point
+from node.history.window import HistoryWindow, Point, mean_of
 
 USE_STEP_PERCENT = 5
 STEPS = FIVE_MINUTES_S // RECENT_S
@@ -39,7 +39,6 @@ def own_summary(recent: RecentWindow, now_s: int | None, attention: int) -> OwnS
     last = _LastMinutes(recent, end_s)
     devices = last.people("devices")
     is_told = bool(devices)
-    disk_free = last.mean("disk_free")
     values = SummaryValues(
         devices=devices,
         accounts=last.people("accounts"),
@@ -54,9 +53,7 @@ def own_summary(recent: RecentWindow, now_s: int | None, attention: int) -> OwnS
         lifelines_percent=_percent(last.mean("lifelines_held")),
         processor_percent=_percent(last.mean("processor")),
         memory_percent=_percent(last.mean("memory")),
-        disk_free_mb=None
-        if disk_free is None
-        else min(MOST.disk_free_mb or 0, two_digits(disk_free // 10**6)),
+        disk_free_mb=_room(last.mean("disk_free")),
     )
     return values, tuple(_hour(recent, end_s))
 
@@ -79,8 +76,7 @@ class _LastMinutes:
         if window.mean is None:
             return None
         is_few = _least(window.points) < FEW_DEVICES
-        most = MOST.devices or 0
-        return 0 if is_few else min(most, window.mean // FEW_DEVICES * FEW_DEVICES)
+        return 0 if is_few else _at_most(window.mean // FEW_DEVICES * FEW_DEVICES, MOST.devices)
 
     def use(self, direction: str) -> int | None:
         return _use_percent(self.mean(f"line_{direction}"), self.mean(f"line_rate_{direction}"))
@@ -93,17 +89,12 @@ def _hour(recent: RecentWindow, end_s: int) -> Iterator[int | None]:
     for begin in range(0, HOUR_STEPS * STEPS, STEPS):
         present = devices[begin : begin + STEPS]
         is_told = any(present) and _least(present) >= FEW_DEVICES
-        means = _mean(used[begin : begin + STEPS]), _mean(carries[begin : begin + STEPS])
+        means = mean_of(used[begin : begin + STEPS]), mean_of(carries[begin : begin + STEPS])
         yield _use_percent(*means) if is_told else None
 
 
 def _least(points: tuple[Point | None, ...]) -> int:
     return min((each.least for each in points if each is not None), default=0)
-
-
-def _mean(points: tuple[Point | None, ...]) -> int | None:
-    known = [each.mean for each in points if each is not None]
-    return sum(known) // len(known) if known else None
 
 
 def _use_percent(used: int | None, carries: int | None) -> int | None:
@@ -119,9 +110,13 @@ def two_digits(number: int) -> int:
 
 
 def _rate(bit_per_s: int | None) -> int | None:
-    if bit_per_s is None:
-        return None
-    return min(MOST.carries_down_kbit_per_s or 0, two_digits(bit_per_s // 1_000))
+    return (
+        None if bit_per_s is None else _at_most(two_digits(bit_per_s // 1_000), MOST.carries_down_kbit_per_s)
+    )
+
+
+def _room(octets: int | None) -> int | None:
+    return None if octets is None else _at_most(two_digits(octets // 10**6), MOST.disk_free_mb)
 
 
 def _percent(permille: int | None) -> int | None:

@@ -18,7 +18,7 @@ from node.accounts.registry_record import RegistryRecord, Value, last_day
 from node.accounts.vouchers import Voucher
 from node.app.account import AccountService
 from node.app.admin_people import AdminPeopleService
-from node.app.gateway_service import Coming, GatewayService
+from node.app.gateway_service import Coming
 from node.app.known_devices import KnownDevices
 from node.app.own_records import own_records
 from node.app.roaming import Comes, DeviceHere, IsBlocked, NodeRules, Stays, ToldDevice, decide, lasts
@@ -66,6 +66,12 @@ LOGGED_EVERY_MS = 600_000
 log = logging.getLogger(__name__)
 
 
+type ShareGateways = Callable[
+    [SharedRegistry, Callable[[], Sequence[bytes]], Callable[[MacAddress], Coming]], None
+]
+"""Connects gateways with other nodes: what those are told, the secrets, and whether they told of a device."""
+
+
 class LanLink(Protocol):
     """The LAN."""
 
@@ -82,7 +88,7 @@ def roaming_service(
     app: AccountService,
     people: AdminPeopleService,
     node_pages: Callable[[], Mapping[NodeId, NodeFacts]],
-    gateways: GatewayService | None = None,
+    share_gateways: ShareGateways | None = None,
 ) -> "RoamingService | None":
     """Connects it with the LAN and the pages. None without other nodes. `secrets`: of the community, the newest first."""
     if shared is None:
@@ -100,8 +106,8 @@ def roaming_service(
     people.came_from, people.devices_with_sessions = made.came_from, made.devices_with_sessions
     link.on_neighbour, app.on_device = made.seen, made.asked
     app.erasures.names, app.erasures.find, app.told = names, made.find, made.told
-    if gateways is not None:
-        gateways.comes = made.comes
+    if share_gateways is not None:
+        share_gateways(shared, secrets, made.comes)
     app.admission.block_elsewhere, app.admission.bind_as_told = made.block_of, made.bind_as_told
     return made
 
@@ -314,11 +320,11 @@ class RoamingService:
         """An account at its device limit here takes no further device: its person chooses on the page."""
         ends_by = self._until(lasts_ms)
         self._coming.add(mac)
-        self._table.addresses[mac] = self._devices.addresses(mac)
+        self._table.locate(mac, self._devices.addresses(mac))
         self._start(self._reconciler.admit(mac, terms, changes=rows, ends_by=ends_by))
         self._coming.discard(mac)
         if not self._table.is_admitted(mac):
-            self._table.addresses.pop(mac, None)
+            self._table.locate(mac, ())
 
     def _start(self, work: Coroutine[Any, Any, object]) -> None:
         """Its first step is made now, so that what it changes is stored together with the record that it follows from."""

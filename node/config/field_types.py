@@ -17,8 +17,8 @@ TEXT_CHARS_MAX = 2_000
 PATH_CHARS_MAX = 200
 LIST_ITEMS_MAX = 5_000
 FLOWS_MIN, FLOWS_MAX = 128, 65_536
-EVENTS_DAYS_MIN, EVENTS_DAYS_MAX = 7, 400
 """Fewer break ordinary web pages, and the limit is reached slightly early."""
+EVENTS_DAYS_MIN, EVENTS_DAYS_MAX = 7, 400
 MTU_MIN, MTU_MAX = 1_280, 9_216
 """The minimum link MTU of IPv6 (RFC 8200 section 5), and the largest Ethernet frames."""
 _INTERFACE = re.compile(r"[A-Za-z0-9_.-]{1,15}")
@@ -28,8 +28,8 @@ _DOMAIN = re.compile(
 _LANGUAGE = re.compile(r"[A-Za-z]{2,8}(-[A-Za-z0-9]{1,8})*")
 # 32 bytes in base32: the last of the 52 characters carries one bit only.
 _NODE_ID = re.compile(r"[a-z2-7]{51}[aq]")
-# The path of a Unix socket has at most 107 bytes.
 _DIGITS = re.compile(r"[0-9]{1,5}")
+# The path of a Unix socket has at most 107 bytes.
 _PATH = re.compile(r"/[^\x00-\x1f\x7f]*")
 
 
@@ -150,9 +150,14 @@ def _language(value: object) -> str:
     return tag
 
 
-def _port(value: object) -> int:
+def _whole(value: object, what: str) -> int:
     if not isinstance(value, int) or isinstance(value, bool):
-        raise ValueError("a port is a whole number without quotation marks")
+        raise ValueError(f"{what} without quotation marks")
+    return value
+
+
+def _port(value: object) -> int:
+    value = _whole(value, "a port is a whole number")
     if not 1 <= value <= 65_535:
         raise ValueError(f"{value} is not a port; ports go from 1 to 65535")
     return value
@@ -191,8 +196,7 @@ def _place_or_none(value: object) -> str:
 
 
 def _mtu(value: object) -> int:
-    if not isinstance(value, int) or isinstance(value, bool):
-        raise ValueError("a packet's size is a whole number of bytes without quotation marks")
+    value = _whole(value, "a packet's size is a whole number of bytes")
     if value and not MTU_MIN <= value <= MTU_MAX:
         raise ValueError(f"{value} is no packet's size; write {MTU_MIN} to {MTU_MAX}, or 0")
     return value
@@ -264,16 +268,14 @@ def list_of(item: FieldType, plural: str, most: int = LIST_ITEMS_MAX) -> FieldTy
 
 
 def _flows(value: object) -> int:
-    if not isinstance(value, int) or isinstance(value, bool):
-        raise ValueError("a number of connections is a whole number without quotation marks")
+    value = _whole(value, "a number of connections is a whole number")
     if not FLOWS_MIN <= value <= FLOWS_MAX:
         raise ValueError(f"{value} connections: from {FLOWS_MIN} to {FLOWS_MAX} can be allowed")
     return value
 
 
 def _event_days(value: object) -> int:
-    if not isinstance(value, int) or isinstance(value, bool):
-        raise ValueError("a number of days is a whole number without quotation marks")
+    value = _whole(value, "a number of days is a whole number")
     if not EVENTS_DAYS_MIN <= value <= EVENTS_DAYS_MAX:
         raise ValueError(f"{value} days: events can be kept from {EVENTS_DAYS_MIN} to {EVENTS_DAYS_MAX} days")
     return value

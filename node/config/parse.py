@@ -227,6 +227,8 @@ def _certificate(portal: dict[str, Any], file: TomlDocument) -> Iterable[Finding
             yield Finding("config-certificate", file.line("portal", key=there), message, fix)
 
 
+_USUALLY_FREE = frozenset(range(2_082, 2_100))
+"""Ports that no default has, more of them than there are settings of ports."""
 _BELONG_TOGETHER = (
     ("mail_to", "mail_from"),
     ("mail_to", "mail_server"),
@@ -253,26 +255,30 @@ def _alerts(alerts: dict[str, Any], file: TomlDocument) -> Iterable[Finding]:
         yield Finding("config-alerts", file.line("alerts", key="mail_user"), message, fix)
 
 
+_PORTS = (
+    ("portal", "port", "the welcoming page"),
+    ("portal", "https_port", "the welcoming page by https"),
+    ("portal", "dns_port", "names for those who are not online yet"),
+    ("admin", "port", "the admins' pages"),
+    ("admin", "https_port", "the admins' pages by https"),
+    ("mesh", "port", "other nodes"),
+    ("gateways", "listen", "gateways"),
+    ("gateways", "https_port", "gateways by https"),
+)
+
+
 def _ports(values: dict[str, dict[str, Any]], file: TomlDocument) -> Iterable[Finding]:
     taken = {53: "DNS"}
-    for section, key, purpose in (
-        ("portal", "port", "the welcoming page"),
-        ("portal", "https_port", "the welcoming page by https"),
-        ("portal", "dns_port", "names for those who are not online yet"),
-        ("admin", "port", "the admins' pages"),
-        ("admin", "https_port", "the admins' pages by https"),
-        ("mesh", "port", "other nodes"),
-        ("gateways", "listen", "gateways"),
-        ("gateways", "https_port", "gateways by https"),
-    ):
-        port = _listen_port(values) if key == "listen" else values[section][key]
+    ports = {(section, key): values[section][key] for section, key, _ in _PORTS}
+    ports["gateways", "listen"] = _listen_port(values)
+    for section, key, purpose in _PORTS:
+        port = ports[section, key]
         if port is None:
             continue
         if port in taken:
             message = f"{section}.{key}: {port} is the port of {taken[port]} already."
-            yield Finding(
-                "config-port", file.line(section, key=key), message, "choose another port, as 2080 or 7400"
-            )
+            fix = f"choose another port, such as {min(_USUALLY_FREE.difference(ports.values()))}"
+            yield Finding("config-port", file.line(section, key=key), message, fix)
         taken[port] = purpose
     address = ip_address(values["admin"]["address"])
     if address == values["lan"]["address4"].ip or address.is_unspecified:

@@ -432,7 +432,7 @@ SETTINGS: tuple[Setting, ...] = (
         LISTEN,
         '"none"',
         "Where routers with WiFiDog or openNDS reach this node. They are accepted one by one on the admin pages.",
-        example='"0.0.0.0:2080"',
+        example='"0.0.0.0:2082"',
     ),
     may(
         "gateways",

@@ -17,7 +17,7 @@ from urllib.parse import unquote
 from node.gateways.opennds_grant import GatewayLimits, authmon_entry
 
 ENTRIES_PER_REPLY = 4
-"""The router takes no more in one cycle."""
+"""At most this the router takes in one cycle."""
 REPLY_CHARACTERS_MAX = 1_024
 """After the first two, which are ``* ``. The router cuts off the rest, in the middle of an entry."""
 UNACKNOWLEDGED_S = 30

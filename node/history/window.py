@@ -1,5 +1,6 @@
 """A stretch of one series, as plots, tables and exports read it."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Literal, NamedTuple
 
@@ -37,6 +38,11 @@ class HistoryWindow:
 
     @property
     def mean(self) -> int | None:
-        """Of the means of all known points, rounded down; None if nothing is known."""
-        known = [point.mean for point in self.points if point is not None]
-        return sum(known) // len(known) if known else None
+        """As `mean_of`, of all points."""
+        return mean_of(self.points)
+
+
+def mean_of(points: Iterable[Point | None]) -> int | None:
+    """Of the means of those that are known, rounded down; None if nothing is known."""
+    known = [point.mean for point in points if point is not None]
+    return sum(known) // len(known) if known else None

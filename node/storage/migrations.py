@@ -385,6 +385,17 @@ def _sixteenth(db: Connection) -> None:
     _create(db, "messages", "account", {"account": str, "number": int, "is_read": int, **texts})
 
 
+def _seventeenth(db: Connection) -> None:
+    """People read the events about their account."""
+    table(db, "events").create_index(["account"], "events_of_account")
+
+
+def _eighteenth(db: Connection) -> None:
+    """Notices with the place "everywhere" were shown at this node alone. That is a place of its own, because "everywhere"
+    means all nodes."""
+    db.execute("UPDATE notices SET place = 'here' WHERE place = 'network'")
+
+
 def _create(
     db: Connection,
     name: str,
@@ -418,6 +429,8 @@ MIGRATIONS: tuple[Callable[[Connection], None], ...] = (
     _fourteenth,
     _fifteenth,
     _sixteenth,
+    _seventeenth,
+    _eighteenth,
 )
 """In order; user_version is the number applied. Each runs in one transaction."""
 

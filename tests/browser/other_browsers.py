@@ -17,6 +17,8 @@ from pathlib import Path
 from typing import Any
 from urllib.request import Request, urlopen
 
+from tests.lab.free_port import free_port
+
 FIREFOX, WEBKIT_DRIVER, SCREEN = "firefox-esr", "WebKitWebDriver", "Xvfb"
 MINI_BROWSERS = "usr/lib/*/webkit2gtk-4.1/MiniBrowser"
 START_SECONDS, ANSWER_SECONDS = 60.0, 30.0
@@ -150,7 +152,7 @@ def firefox(folder: Path, host: str) -> Iterator[OtherWindow]:
 def webkit(folder: Path, host: str) -> Iterator[OtherWindow]:
     """As `firefox`."""
     folder.mkdir(parents=True, exist_ok=True)
-    port, screen = _free_port(), f":{90 + os.getpid() % 900}"
+    port, screen = free_port(), f":{90 + os.getpid() % 900}"
     with (
         _running((SCREEN, screen, "-screen", "0", "800x900x24", "-nolisten", "tcp"), folder / "screen"),
         _running(
@@ -249,9 +251,3 @@ def _seen(log: Path, wanted: re.Pattern[str]) -> str:
         assert time.monotonic() < deadline, log.read_text(errors="replace")[-2_000:]
         time.sleep(0.05)
     return found[1]
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])

@@ -366,6 +366,10 @@ async def test_a_second_admin_makes_a_key_and_the_first_one_adds_it(browser: Adm
     await become(browser, "Pau")
     assert 303 == (await signs(browser, "/nodes/key"))[0]
     assert 422 == (await signs(browser, "/nodes/key"))[0]
+    events = browser.app.node.repository.registry.events.values()
+    assert ["admin Pau"] == [each.by for each in events if each.kind == "key-made"], (
+        "once, not for the refused one"
+    )
     pau = await own_key(browser, "pau")
     assert f"procomu community admins --add {pau}" in (await browser.get("/nodes/key"))[1]
     status, page = await signs(browser, "/nodes/node", id=id_of("hills"), do="removed")

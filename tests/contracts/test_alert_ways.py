@@ -6,6 +6,8 @@ import hmac
 import json
 import os
 import ssl
+import subprocess
+import sys
 import threading
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
@@ -146,10 +148,21 @@ async def test_everything_but_success_is_a_failure_and_no_redirect_is_followed(
             refusal(status, f"Location: http://127.0.0.1:{elsewhere}/\r\n", b"evil \x1b[2J text")
         )
         async with server(http.talk) as port:
+            address = f"http://127.0.0.1:{port}"
             with pytest.raises(NodeError, match=f"answered {status}: evil") as caught:
-                await Webhook(f"http://127.0.0.1:{port}/", secret, document).send(MESSAGE)
+                await MatrixRoom(address, "!room:vall.example", secret).send(MESSAGE)
+            with pytest.raises(NodeError, match=f"answered {status} "):
+                await Webhook(f"{address}/", secret, document).send(MESSAGE)
     assert caught.value.message.isprintable()
     assert [] == other.heads
+
+
+async def test_an_error_page_that_repeats_the_path_of_a_webhook_is_not_shown(secret: Path) -> None:
+    http = HttpServer(refusal(404, body=b"Cannot POST /hooks/T0PSECRET"))
+    async with server(http.talk) as port:
+        with pytest.raises(NodeError, match="answered 404") as caught:
+            await Webhook(f"http://127.0.0.1:{port}/hooks/T0PSECRET", secret, document).send(MESSAGE)
+    assert "T0PSECRET" not in str(caught.value)
 
 
 async def test_of_ten_megabytes_only_the_beginning_is_read(secret: Path) -> None:
@@ -351,6 +364,41 @@ def relay(port: int, security: str = "none", **more: object) -> MailRelay:
     return MailRelay(
         "localhost", port, security, "node@vall.example", ("ana@vall.example", "pau@vall.example"), **more
     )  # type: ignore[arg-type]
+
+
+SETTINGS = """
+[node]
+name = "library"
+[community]
+name = "Vall"
+[lan]
+interface = "lan0"
+[uplink]
+interface = "up0"
+[alerts]
+file = "/var/lib/procomu/alerts.jsonl"
+"""
+MAIL = """mail_to = ["ana@vall.example"]
+mail_from = "node@vall.example"
+mail_server = "smtp.vall.example"
+"""
+
+
+@pytest.mark.parametrize(
+    ("settings", "said"), [(SETTINGS, "file False"), (SETTINGS + MAIL, "mail file True")]
+)
+def test_only_a_node_with_a_way_by_mail_loads_what_mail_needs(settings: str, said: str) -> None:
+    code = (
+        "import sys, node.daemon_process\n"
+        "from node.alert_ways.configured import configured_ways\n"
+        "from node.config import parse_config\n"
+        f"config, _ = parse_config({settings!r})\n"
+        "print(*configured_ways(config.alerts, dict), 'smtplib' in sys.modules)"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=60
+    )
+    assert said == done.stdout.strip()
 
 
 async def test_mail_arrives_whole_at_everybody() -> None:

@@ -139,6 +139,30 @@ async def test_one_killed_between_storing_and_sending_sends_it_with_the_same_id(
     assert [waiting["id"]] == [each.id for each in node.ways["webhook"].arrived]
 
 
+async def test_nothing_is_sent_before_it_is_stored(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Else a node that is killed then would tell it again with another id."""
+    node, unstored = AlertNode("webhook"), list[str]()
+    save_state, send = node.archive.save_state, node.ways["webhook"].send
+
+    async def save_slowly(name: str, value: str) -> None:
+        await asyncio.sleep(0.002)
+        await save_state(name, value)
+
+    async def send_what_is_stored(message: AlertMessage) -> None:
+        if message.id not in json.dumps(node.stored()):
+            unstored.append(message.subject)
+        await send(message)
+
+    monkeypatch.setattr(node.archive, "save_state", save_slowly)
+    monkeypatch.setattr(node.ways["webhook"], "send", send_what_is_stored)
+    async with running(node.service()):
+        for number in range(12):
+            node.readings = (BAD, GOOD)[number % 2]
+            await asyncio.sleep(0.1)
+    assert len(node.ways["webhook"].arrived) > len(ALERTS)
+    assert [] == unstored
+
+
 async def test_one_killed_after_sending_sends_it_again_with_the_same_id() -> None:
     node = AlertNode("webhook")
     node.readings = DEAD

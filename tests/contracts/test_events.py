@@ -276,10 +276,10 @@ async def test_an_admin_writes_to_a_person_sees_whether_it_was_read_and_withdraw
     assert SCRIPT not in page
     message = browser.app.portal.message(PHONE)
     assert message is not None
-    await browser.app.portal.read_message(PHONE, message.number)
+    await browser.app.portal.read_message(PHONE, message.fingerprint)
     _, page = await browser.get("/people/account?id=ana")
     assert "read on" in page
-    page = await browser.submit("/people/message", account="ana", do="withdraw", number=str(message.number))
+    page = await browser.submit("/people/message", account="ana", do="withdraw", shown=message.fingerprint)
     assert "withdrawn" in page
     for fields in ({"message": " "}, {"message": "x" * 501}):
         response, _ = await browser.send("/people/message", account="ana", **fields)

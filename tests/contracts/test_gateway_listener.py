@@ -1,8 +1,9 @@
 """The listeners for gateways as the daemon starts them: in clear for WiFiDog and openNDS, and over HTTPS for openNDS."""
 
 import asyncio
-import socket
 import ssl
+import subprocess
+import sys
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -19,6 +20,7 @@ from node.web.certificate_files import CertificateFiles
 from tests.fakes.authority import Authority
 from tests.fakes.opennds_router import FakeRouter
 from tests.fakes.use_cases import AppFixture
+from tests.lab.free_port import free_port
 
 HOST = "login.vall.example"
 AUTHORITY = Authority()
@@ -52,11 +54,6 @@ class RunningGateways:
     async def page(self, level: int, *, tls: bool) -> str:
         router = FakeRouter(self.gateways.registry.fas_key(self.gateway))
         return await self.get(f"/gw/{self.gateway.id}/fas/{level}/?{router.query(level)}", tls=tls)
-
-
-def free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as made:
-        return int(made.getsockname()[1])
 
 
 @pytest.fixture
@@ -103,3 +100,10 @@ async def test_level_0_is_served_by_its_setting_only(running) -> None:
     is_served = running.gateways.settings.opennds_level_0
     said = await running.page(0, tls=False)
     assert said.startswith("HTTP/1.1 200 " if is_served else "HTTP/1.1 403 ")
+
+
+def test_a_node_without_gateways_loads_no_code_of_their_protocols() -> None:
+    late = ("captive_portal.fas_site", "captive_portal.gateway_server", "node.gateways.opennds_query")
+    code = f"import sys, node.daemon; print([each for each in {late!r} if each in sys.modules])"
+    found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert found.stdout.strip() == "[]"

@@ -42,7 +42,7 @@ FREE = [
     for path, name in FIELDS
     if name in {"code", "card", "account", "host", "name", "text", "rule"}
 ]
-SHAPED = {"device": BEN, "number": "1", "yes": "no", "terms": "2", "lang": "ca"}
+SHAPED = {"device": BEN, "number": "1", "yes": "no", "terms": "2", "lang": "ca", "shown": "0" * 16}
 LINES = ("a\nAccepted", "\u2028")
 """Line breaks that only a text of several lines may contain."""
 HOSTILE = (*LINES, "\x00", "a\r\x1b", "\x1b[2J", "\x85")

@@ -36,7 +36,7 @@ MINE = {
     "/devices/name": {"device": ANA, "name": TYPED[:40]},
     "/passphrase": {"passphrase": "never shown again", "current": PASSPHRASE},
     "/contest": {"rule": "", "text": TYPED},
-    "/read": {"number": "1"},
+    "/read": {},
     "/erase": {},
     "/rules/object": {"text": TYPED},
     "/rules/take-back": {},

@@ -10,7 +10,6 @@ import json
 import os
 import secrets
 import shutil
-import socket
 import sys
 import tempfile
 import time
@@ -32,6 +31,7 @@ from node.web.connections import Caller, SocketAddresses
 from tests.fakes.kernel import FakeKernel
 from tests.lab.agreement import MACS, MEMBERS, RULES, Settings, node_toml
 from tests.lab.figures import TARGETS, Figures
+from tests.lab.free_port import free_port
 from tests.lab.screen import Lines, Screen
 from tests.lab.village import SQUARE
 
@@ -118,9 +118,9 @@ def _folder() -> Iterator[str]:
 
 
 async def _imagine(folder: Path, view: Screen | Lines, seconds: float | None) -> None:
-    kernel, ports = FakeKernel(), _free_ports()
-    node = Node(furnished(folder, next(ports)), kernel)
-    portal_port = next(ports)
+    kernel = FakeKernel()
+    node = Node(furnished(folder, free_port()), kernel)
+    portal_port = free_port()
     async with asyncio.TaskGroup() as parts:
         running = [parts.create_task(part) for part in _parts(node, portal_port)]
         await node.reconciler.ready.wait()
@@ -196,11 +196,3 @@ def furnished(folder: Path, admin_port: int) -> Any:
     (folder / "members.toml").write_text(MEMBERS)
     (folder / "node.toml").write_text(text)
     return load_config(folder / "node.toml")
-
-
-def _free_ports() -> Iterator[int]:
-    while True:
-        with socket.socket() as probe:
-            probe.bind(("127.0.0.1", 0))
-            port = probe.getsockname()[1]
-        yield port

@@ -284,7 +284,7 @@ async def test_a_form_without_one_of_its_fields_does_nothing(app: UseCases, path
 
 
 def _filled(path: str) -> dict[str, str]:
-    shaped = {"device": CAI, "number": "1", "yes": "no"}
+    shaped = {"device": CAI, "number": "1", "yes": "no", "shown": "0" * 16}
     return {name: shaped.get(name, "x") for name in ACTIONS[path].fields}
 
 

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -28,9 +29,9 @@ async def test_its_people_see_it_until_they_say_that_they_read_it(app: UseCases)
     assert message is not None
     assert ("Call me.", "admin Pere") == (message.text, message.by)
     assert app.portal.message(BEN) is None
-    assert await app.portal.read_message(BEN, message.number) is None
+    assert await app.portal.read_message(BEN, message.fingerprint) is None
     assert app.portal.message(ANA) is not None, "only its own people can say so"
-    assert await app.portal.read_message(ANA, message.number) is None
+    assert await app.portal.read_message(ANA, message.fingerprint) is None
     assert app.portal.message(ANA) is None
     kept = messages.of("ana")
     assert kept is not None
@@ -40,8 +41,11 @@ async def test_its_people_see_it_until_they_say_that_they_read_it(app: UseCases)
 async def test_it_survives_a_restart_and_is_withdrawn(app: UseCases) -> None:
     assert await app.admin.messages.send(PERE, "ana", "Call me.") is None
     (stored,) = app.node.repository.registry.kept.messages
-    assert await app.admin.messages.withdraw(PERE, "ana", stored.number + 1) is not None
-    assert await app.admin.messages.withdraw(PERE, "ana", stored.number) is None
+    assert (
+        await app.admin.messages.withdraw(PERE, "ana", replace(stored, text="Another.").fingerprint)
+        is not None
+    )
+    assert await app.admin.messages.withdraw(PERE, "ana", stored.fingerprint) is None
     assert () == app.node.repository.registry.kept.messages
     assert app.portal.message(ANA) is None
     kinds = [each.kind for each in app.node.repository.registry.events.values()]

@@ -1,5 +1,6 @@
 """Events in words."""
 
+from pathlib import Path
 from typing import get_args
 
 import pytest
@@ -17,6 +18,14 @@ def event(kind: str, **more: object) -> Event:
 def test_every_kind_has_words_of_its_own():
     assert set(EVENT_KINDS) == set(WHAT)
     assert len(WHAT) == len(set(WHAT.values()))
+
+
+def test_every_kind_is_made_somewhere():
+    code = "".join(path.read_text() for path in (Path(__file__).parents[4] / "node").rglob("*.py"))
+    named_only = {
+        kind for kind in EVENT_KINDS if code.count(f'"{kind}"') < len(("the list", "its words", "its maker"))
+    }
+    assert set() == named_only
 
 
 @pytest.mark.parametrize(

@@ -1,12 +1,13 @@
 """A settings file gives settings, or all of its errors at once."""
 
 from ipaddress import IPv4Address
+from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from node.config import NodeConfig, example, parse_config
+from node.config import SETTINGS, NodeConfig, example, parse_config
 
 NODE = "abcdefghijklmnopqrstuvwxyz234567abcdefghijklmnopqrsq"
 LEAST = """\
@@ -44,6 +45,24 @@ def test_four_lines_are_a_whole_configuration():
 
 def test_the_example_is_valid_and_changes_nothing_but_the_names():
     assert config_of(LEAST) == config_of(example())
+
+
+def test_all_examples_may_be_in_one_file():
+    config_of(example({setting.name: setting.example for setting in SETTINGS}))
+
+
+def test_the_guide_to_gateways_is_valid_beside_the_defaults():
+    guide = (Path(__file__).parents[4] / "deploy/GATEWAYS.md").read_text()
+    shown = guide.partition("```toml\n")[2].partition("```")[0]
+    listen = config_of(LEAST + shown).gateways.listen
+    assert listen is not None
+    assert f"HTTPPort {listen.port}\n" in guide
+
+
+def test_the_port_that_is_proposed_is_free():
+    text = LEAST + '[portal]\nport = 2082\n[gateways]\nlisten = "0.0.0.0:2082"\nhttps_port = 2083\n'
+    (said,) = said_of(text)
+    assert "such as 2084" in said
 
 
 def test_answers_given_to_init_are_in_the_example():

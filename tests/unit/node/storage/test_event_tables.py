@@ -149,3 +149,16 @@ def test_erasure_takes_the_account_and_all_words_out_until_that_day(db: sqlite3.
 def test_what_did_not_happen_is_deleted(db: sqlite3.Connection) -> None:
     save(db, event("a"), event("b"), EventGone("a"), EventGone("a"))
     assert ["b"] == found(db)
+
+
+def test_the_events_about_an_account_are_found_without_reading_the_others(
+    db: sqlite3.Connection,
+) -> None:
+    """Each view of a person's page asks for them."""
+    read = list[str]()
+    db.set_trace_callback(read.append)
+    find_events(db, EventQuery(account="ana", limit=50))
+    db.set_trace_callback(None)
+    (asked,) = read
+    plan = db.execute(f"EXPLAIN QUERY PLAN {asked}").fetchall()
+    assert ["SEARCH events USING INDEX events_of_account (account=?)"] == [each[-1] for each in plan]
