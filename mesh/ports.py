@@ -154,6 +154,10 @@ class SharedRecords(Protocol):
     def adopt(self, names: Iterable[tuple[str, str]]) -> None:
         """Say these if no other node does."""
 
+    async def kept(self) -> None:
+        """Wait until what this node says now is on the disk; not longer than a try takes. While the disk cannot be written,
+        other nodes are where it is kept."""
+
     def warnings(self) -> tuple[str, ...]:
         """What is not said to other nodes."""
 

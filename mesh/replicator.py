@@ -127,6 +127,7 @@ class Replicator:
         self._generation = page_cache.generation
         self._writing, self._registry_changed = asyncio.Lock(), asyncio.Event()
         self._registry = RegistryPages(self._own, shared_records, self.exchange, roster, random.uniform)
+        self._shared_records = shared_records
         self._lists = ListPages(self._own, shared_records, self.exchange, roster, self._registry_changed.set)
         if shared_records is not None:
             shared_records.woken = self._registry_changed.set
@@ -510,6 +511,8 @@ class Replicator:
                     await self._registry_changed.wait()
 
     async def _write_part(self, kind: str, part: int, body: bytes) -> None:
+        if self._shared_records is not None:  # a node that was killed knows what it told
+            await self._shared_records.kept()
         async with self._writing:
             self._follow()
             await self._reserve(self._pages.seq + 1)

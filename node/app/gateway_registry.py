@@ -55,6 +55,14 @@ _WARNINGS: Mapping[GatewayTrouble, str] = {
     "other-source": "the secret of {name} is used from {detail}, which its limits exclude: make a new secret",
 }
 
+_MORE_WARNINGS: Mapping[GatewayTrouble, str] = {
+    "silent": "gateways that are silent too: {count} (the page Gateways names them)",
+    "other-router": "gateways whose secret another router uses too: {count} (the page Gateways names them)",
+    "other-source": "gateways whose secret is used from an address that their limits exclude too: {count}",
+}
+NAMED_MAX = 5
+"""Gateways of each trouble that have a warning of their own: after a power cut hundreds are silent."""
+
 
 @dataclass(slots=True)
 class Contact:
@@ -244,10 +252,13 @@ class GatewayRegistry:
 
     def warnings(self) -> Iterator[str]:
         """Of accepted gateways, for those who look after the node."""
-        for each in self.all:
-            text = _WARNINGS.get(each.trouble)
-            if text is not None:
+        every = self.all
+        for trouble, text in _WARNINGS.items():
+            found = [each for each in every if each.trouble == trouble]
+            for each in found[:NAMED_MAX]:
                 yield text.format(name=each.gateway.title, detail=each.detail)
+            if len(found) > NAMED_MAX:
+                yield _MORE_WARNINGS[trouble].format(count=len(found) - NAMED_MAX)
 
     def get(self, gateway_id: str) -> Gateway | None:
         """Of this node, or of another one that this one serves too."""

@@ -193,6 +193,9 @@ class SharedRegistry:
         if self.records.changed_parts(is_all=False):
             self.woken()
 
+    async def kept(self) -> None:
+        await self._persistence.save()
+
     def warnings(self) -> tuple[str, ...]:
         unfit, held_up = self.records.unfit(), self.records.held_up(self._version_max())
         found = []

@@ -210,16 +210,11 @@ def test_another_answer_ends_nobody(router, text) -> None:
         client("0bad"),
         client("$(touch canary)"),
         client("0badcafe.1.1.1"),
-        client(custom="none"),
-        client(custom="$(touch canary)" * 5),
-        client(custom="A" * 300),
-        client(custom="A" * 60 + ",cafe0009.1.1.1." + "A" * 60),
         client(download_this_session="-1"),
         client(download_this_session="1e9"),
         client(download_this_session="9" * 40),
         client(upload_this_session=""),
         client(download_rate_limit_threshold="x"),
-        client(custom='A" , "token":"cafe0009'),
         client().replace('"token"', '"tok'),
         client().replace("\n    }", ""),
     ],
@@ -231,6 +226,27 @@ def test_a_client_of_another_form_is_left_out_and_the_others_are_reported(router
     (sent,) = router.sent
     tokens = {each.partition(".")[0] for each in sent["clients"].split(",")}
     assert tokens == {"cafe0001"}
+    assert not list(router.folder.rglob("canary"))
+
+
+@pytest.mark.parametrize(
+    "custom",
+    [
+        "",
+        "none",
+        "$(touch canary)" * 5,
+        "A" * 300,
+        "A" * 60 + ",cafe0009.1.1.1." + "A" * 60,
+        'A" , "token":"cafe0009',
+        'x"\n    }\n  }\n}\n',
+        'x",\n "state":"Preauthenticated",\n "token":"cafe0009',
+    ],
+)
+def test_a_client_without_a_permission_of_the_node_is_reported_so(router, custom) -> None:
+    (router.folder / "json").write_text(listing([client(custom=custom)]))
+    (router.folder / "answer").write_text(answer("0badcafe"))
+    assert (router.run().returncode, router.ended) == (0, ["0badcafe"])
+    assert router.sent[0]["clients"] == "0badcafe.0.0.0.none"
     assert not list(router.folder.rglob("canary"))
 
 
