@@ -67,11 +67,11 @@ def _list(answer: Mapping[str, Any], terminal: Terminal) -> list[str]:
             each["people"],
             show_volume(Bytes(sum(each["used_bytes"].values()))),
         )
-        for each in answer["told"]
+        for each in answer.get("told", ())
     ]
     rows += told
     second = []
-    if answer["second"]:
+    if answer.get("second"):
         node = (
             human_form(NodeId(answer["second_node"])) if answer["second_node"] else "no node of the community"
         )
