@@ -55,6 +55,7 @@ class FasPage:
     """Where the person leaves the router."""
     is_by_itself: bool = True
     is_slowed: bool = False
+    is_reported: bool = False
     left_bytes: int | None = None
     left_s: int | None = None
     because: str = ""
@@ -107,6 +108,11 @@ class FasContext:
         if view.state == "join":
             word = "known" if view.guest.comes_back else "expired" if view.guest.state == "expired" else ""
         return FasAnswer(self._page(view, word=word), 200, self._refresh(view))
+
+    def is_signed(self, body: bytes) -> bool:
+        """Whether this node made the form for this device, lately."""
+        form = forms.read_form(body, "terms", also=("code", "instead_of"))
+        return form is not None and self.tokens.judge(forms.JOIN, self.client.mac, form["token"]) == "good"
 
     async def send(self, body: bytes) -> FasAnswer:
         """A form that the person sent."""
@@ -189,6 +195,7 @@ class FasContext:
             f"http://{request.gateway_address}/opennds_deny/",
             view.is_by_itself,
             view.is_slowed,
+            view.is_reported,
             _left(view.guest),
             view.guest.seconds_left,
             view.guest.removed_because or "",

@@ -10,6 +10,7 @@ from aiohttp import web
 from captive_portal import forms
 from captive_portal.fas_pages import FasAnswer, FasContext
 from captive_portal.request_context import page_fields
+from node.app.opennds_reports import RouterReports
 from node.app.opennds_service import FasClient, OpenNdsService
 from node.app.views import CommunityView
 from node.gateways.gateway import Gateway
@@ -24,7 +25,13 @@ COOKIE = "gateway_browser"
 COOKIE_S = 180 * 86_400
 FIELDS_MAX = 16
 FORMS_AT_ONCE, FORMS_PER_S = 60, 1
-"""Of all people behind one gateway: each form can be a write to the disk, and a guest more."""
+"""Of people behind one gateway: each form can be a write to the disk, and a guest more. Apart from each other: people that
+this node has let in before, those whose device the router itself names, and all others."""
+OWN_FORMS_AT_ONCE, OWN_FORMS_PER_S = 10, 0.2
+"""Of one device."""
+REPORTS_AT_ONCE, REPORTS_PER_S = 120, 4
+"""Of the scripts on all routers with the configuration of one gateway: each holds up to 24 clients."""
+REPORT_START = b"report="
 ASKS_AT_ONCE, ASKS_PER_S = 10, 0.2
 """For each address of routers that are not known."""
 REFUSAL = "This address is not valid here.\n"
@@ -47,6 +54,7 @@ class FasSite:
         service: OpenNdsService,
         accounts: FasAccounts,
         find: Callable[[str, str], Gateway | None],
+        reports: RouterReports,
         *,
         renderer: Renderer,
         languages: LanguageChooser,
@@ -55,8 +63,10 @@ class FasSite:
     ) -> None:
         self._service, self._accounts, self._find = service, accounts, find
         self._renderer, self._languages, self._tokens, self._clock = renderer, languages, tokens, clock
-        self._rate_limit = DeviceRateLimit(FORMS_AT_ONCE, FORMS_PER_S)
+        self._forms = DeviceRateLimit(FORMS_AT_ONCE, FORMS_PER_S)
+        self._own_forms = DeviceRateLimit(OWN_FORMS_AT_ONCE, OWN_FORMS_PER_S)
         self._asks = DeviceRateLimit(ASKS_AT_ONCE, ASKS_PER_S)
+        self._reports, self._reported = reports, DeviceRateLimit(REPORTS_AT_ONCE, REPORTS_PER_S)
 
     def routes(self) -> list[web.RouteDef]:
         """For a site's application."""
@@ -97,16 +107,25 @@ class FasSite:
         body = await request.read()
         if body.startswith(b"auth_get="):
             return await self._authmon(gateway, request, body.decode("ascii", "replace"))
+        if body.startswith(REPORT_START):
+            return await self._report(gateway, request, body.decode("ascii", "replace"))
         query = request.raw_path.partition("?")[2]
         client, browser = self._client(gateway, request, query)
         if client is None:
             return _refused()
-        if not self._rate_limit.take(gateway.id, self._clock()):
+        context = self._context(client, request, query)
+        if not self._may_send(client, is_signed=context.is_signed(body)):
             return web.Response(
                 status=429, text="Too many at once. Try again.\n", headers={"Retry-After": "5"}
             )
-        context = self._context(client, request, query)
         return self._response(request, context, await context.send(body), browser)
+
+    def _may_send(self, client: FasClient, *, is_signed: bool) -> bool:
+        """A form that was not made for this browser changes nothing, so it takes nothing from the others."""
+        now, gateway = self._clock(), client.gateway.id
+        if not self._own_forms.take(f"{gateway} {client.mac}", now):
+            return False
+        return not is_signed or self._forms.take(f"{gateway} {self._service.trust(client)}", now)
 
     def _gateway(self, request: web.Request) -> Gateway | None:
         address = request.remote or ""
@@ -121,6 +140,17 @@ class FasSite:
             return _refused()
         await self._service.heard(gateway, request.remote or "")
         return web.Response(text=self._service.authmon(gateway, asked), headers={"Cache-Control": "no-store"})
+
+    async def _report(self, gateway: Gateway, request: web.Request, query: str) -> web.Response:
+        """The script on the router; others cannot use up its limit, since the seal is read first."""
+        report = self._reports.read(gateway, _fields(query))
+        if report is None:
+            return _refused()
+        if not self._reported.take(gateway.id, self._clock()):
+            return web.Response(status=429, text="Too many reports. Try again in a minute.\n")
+        await self._service.heard(gateway, request.remote or "")
+        await self._service.named(gateway, report.called, request.remote or "")
+        return web.Response(text=self._reports.answer(gateway, report), headers={"Cache-Control": "no-store"})
 
     def _client(self, gateway: Gateway, request: web.Request, query: str) -> tuple[FasClient | None, str]:
         """The client, and the name of its browser, if that is new."""

@@ -92,6 +92,7 @@ class Gateways:
         # A node without gateways keeps 1 MB of memory.
         from captive_portal.fas_site import FasSite  # noqa: PLC0415
         from captive_portal.gateway_server import GatewayServer  # noqa: PLC0415
+        from node.app.opennds_reports import RouterReports  # noqa: PLC0415
         from node.app.opennds_service import OpenNdsService  # noqa: PLC0415
 
         opennds = OpenNdsService(
@@ -115,6 +116,7 @@ class Gateways:
             opennds,
             self._backend,
             server.known,
+            RouterReports(opennds, self.service, self._clock, key=self._key),
             renderer=renderer,
             languages=server.languages,
             tokens=server.form_tokens,

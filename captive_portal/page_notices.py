@@ -47,6 +47,8 @@ class PageNotice:
     is_cut: bool
     last_day: str
     """ISO date, or empty."""
+    node: str = ""
+    """Name of the other node that says it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,6 +102,7 @@ def _page_notices(notices: Sequence[Notice], language: str, bytes_max: int) -> t
             notice.is_urgent,
             len(text.text.encode()) > bytes_max,
             notice.last_day,
+            notice.node,
         )
         for notice, text in spoken
     )

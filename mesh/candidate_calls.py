@@ -4,11 +4,12 @@ the kernel has next to this one."""
 import asyncio
 import random
 from collections.abc import Awaitable, Callable, Collection
+from contextlib import closing
 
 from mesh.announcement import Address
 from mesh.directory import Directory
 from mesh.jitter import about
-from mesh.kernel_neighbours import neighbour_addresses
+from mesh.kernel_neighbours import NeighbourTables
 from mesh.link_graph import groups_without
 from mesh.link_selection import LINKS_MAX
 from mesh.local_addresses import link_addresses, local_addresses
@@ -95,14 +96,15 @@ class CandidateCalls:
 
     async def _call_neighbours(self, tasks: asyncio.TaskGroup) -> None:
         """While there is room for connections: hosts next to this one that no neighbour is known to have."""
-        while self._interfaces:
-            await asyncio.sleep(about(SEARCH_EVERY_S))
-            if len(self._overlay.links.nodes()) >= LINKS_MAX:
-                continue
-            hosts = await asyncio.to_thread(neighbour_addresses, self._interfaces)
-            host = self._search.candidate(hosts, self._known_hosts(), self._now())
-            if host is not None:
-                tasks.create_task(self._call_neighbour(Address(host, self._port)))
+        with closing(NeighbourTables(self._interfaces)) as kernel:
+            while self._interfaces:
+                await asyncio.sleep(about(SEARCH_EVERY_S))
+                if len(self._overlay.links.nodes()) >= LINKS_MAX:
+                    continue
+                hosts = await asyncio.to_thread(kernel.read, self._now())
+                host = self._search.candidate(hosts, self._known_hosts(), self._now())
+                if host is not None:
+                    tasks.create_task(self._call_neighbour(Address(host, self._port)))
 
     def _known_hosts(self) -> set[str]:
         own = (*local_addresses(self._interfaces), *link_addresses(self._interfaces))

@@ -7,46 +7,97 @@ An address says nothing about what is there. Any host on the link can put entrie
 import socket
 import struct
 import sys
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Mapping
+from contextlib import suppress
 from ipaddress import IPv6Address, ip_address
 
-from node.netlink import NLM_F_DUMP, NLM_F_REQUEST, NLMSG_DONE, NLMSG_ERROR, find_attribute, message, messages
+from node.netlink import (
+    NLM_F_DUMP,
+    NLM_F_REQUEST,
+    NLMSG_DONE,
+    NLMSG_ERROR,
+    attribute,
+    find_attribute,
+    message,
+    messages,
+)
+from node.units import Milliseconds, Monotonic
 
 ANSWER_BYTES_MAX = 65_536
 DUMP_BYTES_MAX = 16 * 1024 * 1024
 """Of one table: about 100,000 routes. What is behind is not read."""
 ADDRESSES_MAX = 1_024
 TIMEOUT_S = 5.0
+REST_MS_PER_KIB = 24
+"""After a read of routes, before they are read again because some changed: about 200 times what the read took."""
 
-# linux/rtnetlink.h, linux/neighbour.h
+# linux/rtnetlink.h, linux/neighbour.h, linux/netlink.h
 _RTM_NEWROUTE, _RTM_GETROUTE, _RTM_NEWNEIGH, _RTM_GETNEIGH = 24, 26, 28, 30
-_NDA_DST = 1
+_RTNLGRP_IPV4_ROUTE, _RTNLGRP_IPV6_ROUTE = 7, 11
+_NDA_DST, _NDA_IFINDEX = 1, 8
 _RTA_OIF, _RTA_GATEWAY, _RTA_MULTIPATH, _RTA_VIA = 4, 5, 9, 18
 _RTN_UNICAST = 1
 _NEIGHBOUR = struct.Struct("=BxxxiHBB")
 """struct ndmsg: family, interface, state, flags, type."""
 _ROUTE = struct.Struct("=7xBI")
 """struct rtmsg: type and flags, after family, lengths, TOS, table, protocol and scope."""
+_ROUTE_ASKED = struct.Struct("=B6xBI")
+"""struct rtmsg of a request: family and type."""
 _NEXT_HOP = struct.Struct("=HBBi")
 """struct rtnexthop: length, flags, hops, interface."""
 _VIA_FAMILY_BYTES = 2
+_SOL_NETLINK, _NETLINK_ADD_MEMBERSHIP, _NETLINK_GET_STRICT_CHK = 270, 1, 12
 _UNUSABLE_STATES = 0x01 | 0x20 | 0x40  # incomplete, failed, noarp
 
 
-def neighbour_addresses(interfaces: Collection[str]) -> tuple[str, ...]:
-    """At most ADDRESSES_MAX, next hops first; those of one link with their interface, as in ``fe80::1%eth1``. Empty where
-    the kernel's tables cannot be read. Takes as long as the kernel needs to list its routes."""
-    names = dict(_indices(interfaces))
-    found: dict[str, None] = {}
-    for kind, read in ((_RTM_GETROUTE, next_hops), (_RTM_GETNEIGH, neighbours)):
-        for answer in _dump(kind):
-            for index, packed in read(answer):
-                address = _written(packed, names[index]) if index in names else None
-                if address is not None:
-                    found[address] = None
-            if len(found) >= ADDRESSES_MAX:
-                break
-    return tuple(found)[:ADDRESSES_MAX]
+class NeighbourTables:
+    """The addresses next to this host on some interfaces. Routes are read again only when the kernel says that some changed,
+    and the longer that takes the more seldom: a node may have the routes of the whole Internet."""
+
+    def __init__(self, interfaces: Collection[str]) -> None:
+        self._interfaces = interfaces
+        self._names: Mapping[int, str] = {}
+        self._next_hops: tuple[str, ...] = ()
+        self._watch: socket.socket | None = None
+        """Hears of changes since the last read; None: there was none."""
+        self._again_at = Monotonic(0)
+
+    def read(self, now: Monotonic) -> tuple[str, ...]:
+        """At most ADDRESSES_MAX, next hops first; those of one link with their interface, as in ``fe80::1%eth1``. Empty
+        where the kernel's tables cannot be read. Takes as long as the kernel needs to list what is asked for."""
+        names = dict(_indices(self._interfaces))
+        if names != self._names or self._is_due(now):
+            self._read_routes(names, now)
+        found = dict.fromkeys(self._next_hops)
+        for index in names:
+            with suppress(OSError):
+                answers = _dump(_RTM_GETNEIGH, _neighbours_of(index))
+                _collect(found, (each for answer in answers for each in neighbours(answer)), names)
+        return tuple(found)[:ADDRESSES_MAX]
+
+    def close(self) -> None:
+        if self._watch is not None:
+            self._watch.close()
+            self._watch = None
+
+    def _is_due(self, now: Monotonic) -> bool:
+        return self._watch is None or (now >= self._again_at and _has_news(self._watch))
+
+    def _read_routes(self, names: Mapping[int, str], now: Monotonic) -> None:
+        """Without netlink, and while it has no memory, announcements are heard, and the next look may be answered."""
+        self.close()
+        found, read = dict[str, None](), 0
+        try:
+            self._watch = _route_watch()
+            for family in (socket.AF_INET, socket.AF_INET6):
+                for index in names:
+                    for answer in _dump(_RTM_GETROUTE, _routes_of(family, index)):
+                        read += len(answer)
+                        _collect(found, next_hops(answer), names)
+        except OSError:
+            self.close()
+        self._names, self._next_hops = names, tuple(found)
+        self._again_at = Monotonic(now + Milliseconds(read // 1024 * REST_MS_PER_KIB))
 
 
 def neighbours(answer: bytes) -> Iterator[tuple[int, bytes]]:
@@ -110,23 +161,75 @@ def _indices(interfaces: Collection[str]) -> Iterator[tuple[int, str]]:
             continue  # it may appear later
 
 
-def _dump(kind: int) -> Iterator[bytes]:
-    """The parts of the kernel's answer, of both families."""
+def _collect(found: dict[str, None], pairs: Iterator[tuple[int, bytes]], names: Mapping[int, str]) -> None:
+    for index, packed in pairs:
+        if index in names and len(found) < ADDRESSES_MAX:
+            address = _written(packed, names[index])
+            if address is not None:
+                found[address] = None
+
+
+def _routes_of(family: int, index: int) -> bytes:
+    """Of one interface; to kernels before 4.20, all."""
+    return _ROUTE_ASKED.pack(family, _RTN_UNICAST, 0) + attribute(_RTA_OIF, _native(index))
+
+
+def _neighbours_of(index: int) -> bytes:
+    return bytes(_NEIGHBOUR.size) + attribute(_NDA_IFINDEX, _native(index))
+
+
+def _native(number: int) -> bytes:
+    return number.to_bytes(4, sys.byteorder)
+
+
+def _dump(kind: int, request: bytes) -> Iterator[bytes]:
+    """The parts of the kernel's answer. Raises OSError."""
+    with _netlink() as asked:
+        with suppress(OSError):  # a kernel before 4.20 lists everything
+            asked.setsockopt(_SOL_NETLINK, _NETLINK_GET_STRICT_CHK, 1)
+        asked.send(message(kind, NLM_F_REQUEST | NLM_F_DUMP, 1, request))
+        read = 0
+        while read < DUMP_BYTES_MAX:
+            answer = asked.recv(ANSWER_BYTES_MAX)
+            read += len(answer)
+            yield answer
+            if any(each in (NLMSG_DONE, NLMSG_ERROR) for each in _kinds(answer)):
+                return
+
+
+def _route_watch() -> socket.socket:
+    """Nothing is read from it: that something could be says that routes changed. What does not fit is dropped."""
+    watch = _netlink()
+    watch.setblocking(False)
     try:
-        with socket.socket(
-            socket.AF_NETLINK, socket.SOCK_RAW | socket.SOCK_CLOEXEC, socket.NETLINK_ROUTE
-        ) as asked:
-            asked.settimeout(TIMEOUT_S)
-            asked.bind((0, 0))
-            # The header of the request is that of the answers, all zero; the family 0 stands for all.
-            size = _ROUTE.size if kind == _RTM_GETROUTE else _NEIGHBOUR.size
-            asked.send(message(kind, NLM_F_REQUEST | NLM_F_DUMP, 1, bytes(size)))
-            read = 0
-            while read < DUMP_BYTES_MAX:
-                answer = asked.recv(ANSWER_BYTES_MAX)
-                read += len(answer)
-                yield answer
-                if any(each in (NLMSG_DONE, NLMSG_ERROR) for each, _, _ in messages(answer)):
-                    return
+        watch.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1)  # the least that the kernel gives
+        for group in (_RTNLGRP_IPV4_ROUTE, _RTNLGRP_IPV6_ROUTE):
+            watch.setsockopt(_SOL_NETLINK, _NETLINK_ADD_MEMBERSHIP, group)
     except OSError:
-        return  # without netlink, and while it has no memory: announcements are heard, and the next look may be answered
+        watch.close()
+        raise
+    return watch
+
+
+def _has_news(watch: socket.socket) -> bool:
+    try:
+        return bool(watch.recv(1, socket.MSG_PEEK))
+    except BlockingIOError:
+        return False
+    except OSError:
+        return True  # more than there was room for
+
+
+def _netlink() -> socket.socket:
+    made = socket.socket(socket.AF_NETLINK, socket.SOCK_RAW | socket.SOCK_CLOEXEC, socket.NETLINK_ROUTE)
+    try:
+        made.settimeout(TIMEOUT_S)
+        made.bind((0, 0))
+    except OSError:
+        made.close()
+        raise
+    return made
+
+
+def _kinds(answer: bytes) -> Iterator[int]:
+    return (kind for kind, _, _ in messages(answer))

@@ -30,7 +30,7 @@ _MILLIBITS_OF_A_BYTE = 8_000
 
 
 class LinkBudget:
-    """Begins full. `now` never goes back."""
+    """The first one begins full. `now` never goes back."""
 
     def __init__(self, now: Monotonic) -> None:
         self.rate = RATE_MIN
@@ -38,6 +38,13 @@ class LinkBudget:
         self._filled = now
         # Thousandths of a bit: bits per second times milliseconds are whole ones.
         self._main, self._share = _millibits(MAIN_BYTES_MAX), 0
+
+    def successor(self, now: Monotonic) -> "LinkBudget":
+        """For another connection to the same neighbour, not measured yet: it has what is left here."""
+        self._fill(now)
+        made = LinkBudget(self._filled)
+        made._main, made._share = self._main, self._share
+        return made
 
     def measured(self, rate: BitsPerSecond, now: Monotonic) -> None:
         """The connection was measured at this rate."""

@@ -34,11 +34,12 @@ class LinkWriter:
         clock: TimeExchange,
         summaries: SummaryExchange,
         *,
+        budget: LinkBudget,
         now: Callable[[], Monotonic],
     ) -> None:
         self._link, self._replica, self._records, self._clock = link, replica, records, clock
         self._summaries, self._now = summaries, now
-        self._queue, self._rate = LinkQueue(LinkBudget(now())), LinkRate()
+        self._queue, self._rate = LinkQueue(budget), LinkRate()
         self._loop = asyncio.get_running_loop()
         self._look_at = self._loop.time()
         self._round_at = self._next_round()

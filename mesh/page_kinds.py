@@ -2,6 +2,7 @@
 
 from mesh.batch_kind import BATCH_KIND, BatchContent
 from mesh.node_kind import NODE_KIND, NodeFacts
+from mesh.notice_kind import NOTICE_KIND, NoticeContent
 from mesh.page_format import Malformed, Page
 from mesh.page_kind import OTHER, PageKind, Unread
 from mesh.past_kind import PAST
@@ -9,14 +10,18 @@ from mesh.registry_kind import REGISTRY_KIND, RegistryContent
 from mesh.usage_kind import USAGE, PageContent
 from node.units import NodeId
 
-type Content = PageContent | NodeFacts | RegistryContent | BatchContent | Unread
+type Content = PageContent | NodeFacts | RegistryContent | BatchContent | NoticeContent | Unread
 """What a page says, of any kind."""
 type KnownKind = (
-    PageKind[PageContent] | PageKind[NodeFacts] | PageKind[RegistryContent] | PageKind[BatchContent]
+    PageKind[PageContent]
+    | PageKind[NodeFacts]
+    | PageKind[RegistryContent]
+    | PageKind[BatchContent]
+    | PageKind[NoticeContent]
 )
 
 KINDS: dict[str, KnownKind] = {
-    kind.name: kind for kind in (USAGE, PAST, NODE_KIND, REGISTRY_KIND, BATCH_KIND)
+    kind.name: kind for kind in (USAGE, PAST, NODE_KIND, REGISTRY_KIND, BATCH_KIND, NOTICE_KIND)
 }
 
 

@@ -7,6 +7,7 @@ from typing import Protocol
 from mesh.batch_kind import BatchContent, BatchSaid
 from mesh.publishing import OpenAllowance
 from node.accounting.ledger import UsageBucket
+from node.accounts.notices import Notice
 from node.accounts.registry_record import RegistryRecord
 from node.units import AccountId, NodeId
 
@@ -122,6 +123,8 @@ class SharedRecords(Protocol):
     """Called when this node has something new to say."""
     batches: "SharedBatches | None"
     """The vouchers of this node; None: they are not told."""
+    notices: "SharedNotices | None"
+    """Its notices; None: they are not told."""
 
     @property
     def generation(self) -> int:
@@ -148,6 +151,10 @@ class SharedRecords(Protocol):
     def adopt(self, names: Iterable[tuple[str, str]]) -> None:
         """Say these if no other node does."""
 
+    async def kept(self) -> None:
+        """Wait until what this node says now is on the disk; not longer than a try takes. While the disk cannot be written,
+        other nodes are where it is kept."""
+
     def warnings(self) -> tuple[str, ...]:
         """What is not said to other nodes."""
 
@@ -173,6 +180,29 @@ class SharedBatches(Protocol):
 
     def take(self, author: NodeId, content: BatchContent) -> None:
         """What a page of a node of the community says; of this node too, when others give its pages back."""
+
+
+class SharedNotices(Protocol):
+    """The notices for all nodes: this node's to say, and those that other nodes say."""
+
+    woken: Callable[[], None]
+    """Called when this node has other notices to say."""
+
+    @property
+    def generation(self) -> int:
+        """As that of `SharedRecords`."""
+
+    def today(self) -> str:
+        """Empty while the date is not known."""
+
+    def own(self) -> Iterable[Notice]:
+        """What this node says."""
+
+    def hear(self, author: NodeId, part: int, notice: Notice | None) -> None:
+        """Another node of the community says exactly this in that part of its pages."""
+
+    def drop(self, author: NodeId) -> None:
+        """The node is not of the community any longer."""
 
 
 Roster = Callable[[], frozenset[NodeId]]

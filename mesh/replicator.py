@@ -8,8 +8,6 @@ from itertools import batched
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-from mesh.batch_kind import BATCH_KIND
-from mesh.batch_pages import BatchPages
 from mesh.exchange import (
     CHANGES_TOO_MUCH,
     TOO_MUCH,
@@ -20,6 +18,7 @@ from mesh.exchange import (
     PageRefused,
     PagesEvicted,
 )
+from mesh.list_pages import ListPages
 from mesh.messages import Message, decode
 from mesh.node_kind import NODE_KIND, NODE_LABEL, NodeFacts
 from mesh.page_format import Malformed, Page
@@ -128,19 +127,17 @@ class Replicator:
         self._generation = page_cache.generation
         self._writing, self._registry_changed = asyncio.Lock(), asyncio.Event()
         self._registry = RegistryPages(self._own, shared_records, self.exchange, roster, random.uniform)
-        batches = shared_records.batches if shared_records is not None else None
-        self._batches = BatchPages(self._own, batches, self.exchange, roster)
+        self._shared_records = shared_records
+        self._lists = ListPages(self._own, shared_records, self.exchange, roster, self._registry_changed.set)
         if shared_records is not None:
             shared_records.woken = self._registry_changed.set
-        if batches is not None:
-            batches.woken = self._batches_changed
         self._warnings: dict[str, str] = {}
 
     def warnings(self) -> tuple[str, ...]:
         """What prevents pages from being stored or trusted."""
         trouble = self._reader.trouble
         unread = (unread_pages(trouble),) if trouble else ()
-        return (*self._warnings.values(), *unread, *self._registry.warnings(), *self._batches.warnings())
+        return (*self._warnings.values(), *unread, *self._registry.warnings(), *self._lists.warnings())
 
     def publish(self, changed: Iterable[OwnBucket] | None) -> None:
         """Own buckets were booked; None reads all own buckets of the ledger again."""
@@ -334,6 +331,7 @@ class Replicator:
                 case PagesEvicted(author, names, is_full):
                     self._unstored |= dict.fromkeys(names)
                     self._registry.evicted(author, names)
+                    self._lists.evicted(author, names)
                     if is_full:
                         self._warn(author, TOO_MUCH)
                 case PageRefused(author, reason) if author is not None and reason in REPORTED:
@@ -353,7 +351,7 @@ class Replicator:
             self._usage_ledger.merge_page(page.author, page.period, said.rows)
             self._on_usage_changed()
         self._registry.accept(page, said)
-        self._batches.accept(page)
+        self._lists.accept(page)
         if page.author == self._own:
             self._recognise(page, said)
 
@@ -503,26 +501,23 @@ class Replicator:
             now_s = asyncio.get_running_loop().time()
             for _ in self._registry.tick(now_s):
                 await asyncio.sleep(0)
-            self._batches.tick()
             for part, body in self._registry.due(now_s):
                 await self._write_part(REGISTRY_KIND.name, part, body)
-            for part, body in self._batches.due(now_s):
-                await self._write_part(BATCH_KIND.name, part, body)
+            for kind, part, body in self._lists.due(now_s):
+                await self._write_part(kind, part, body)
             await asyncio.sleep(PUBLISH_EVERY_S)
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(LOOK_AT_REGISTRY_S):
                     await self._registry_changed.wait()
 
     async def _write_part(self, kind: str, part: int, body: bytes) -> None:
+        if self._shared_records is not None:  # a node that was killed knows what it told
+            await self._shared_records.kept()
         async with self._writing:
             self._follow()
             await self._reserve(self._pages.seq + 1)
             self._offer(self._pages.write_other(kind, NOW, body, part))
         await asyncio.sleep(0)
-
-    def _batches_changed(self) -> None:
-        self._batches.changed()
-        self._registry_changed.set()
 
     def _offer(self, page: Page) -> None:
         # Rows of a page just written are already in the ledger and in our pages.

@@ -17,6 +17,7 @@ from mesh.directory import Directory, Peer
 from mesh.discovery import Discovery, OwnService
 from mesh.jitter import about
 from mesh.key_copies import KeyCopies
+from mesh.link_budgets import LinkBudgets
 from mesh.link_selection import LinkSelection
 from mesh.link_table import LinkEnd
 from mesh.link_writer import LinkWriter
@@ -132,6 +133,7 @@ class MeshService:
             lambda _now: self._directory.callable(self._roster()),
         )
         self._links = self._overlay.links
+        self._budgets = LinkBudgets()
         self._choose_at_s = 0.0
         self._tree_ticked_s = 0.0
         self._time = TimeExchange(self._network_time)
@@ -563,7 +565,8 @@ class MeshService:
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(None) as link.policy, asyncio.TaskGroup() as tasks:
                 parts = self._replica, self._records, self._time, self._summaries
-                writer = LinkWriter(link, *parts, now=_now)
+                budget = self._budgets.begin(link.node, _now())
+                writer = LinkWriter(link, *parts, budget=budget, now=_now)
                 writing = tasks.create_task(writer.run())
                 while (frame := await link.receive()) is not None and link in self._links:
                     link.heard = time.monotonic()

@@ -70,6 +70,11 @@ class Usage:
         return Bytes(self.down + self.up)
 
     def __add__(self, other: "Usage") -> "Usage":
+        # Most additions are to or of nothing, and thousands of equal objects would be kept.
+        if not (other.down or other.up):
+            return self
+        if not (self.down or self.up):
+            return other
         return Usage(Bytes(self.down + other.down), Bytes(self.up + other.up))
 
 

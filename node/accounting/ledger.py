@@ -238,8 +238,15 @@ class Ledger:
 
 
 def _raise(sums: dict[str, UsageBucket], day: str, by: UsageBucket) -> None:
+    """Periods with the same sum share one object: of an account that came today all have."""
+    raised: list[tuple[UsageBucket, UsageBucket]] = []
     for period in periods_of(day):
-        sums[period] = plus(sums.get(period, EMPTY_BUCKET), by)
+        before = sums.get(period, EMPTY_BUCKET)
+        after = next((after for known, after in raised if known is before), None)
+        if after is None:
+            after = plus(before, by)
+            raised.append((before, after))
+        sums[period] = after
 
 
 def of_unknown_day(buckets: Iterable[tuple[UsageKey, UsageBucket]]) -> dict[UsageKey, UsageBucket]:
@@ -286,6 +293,8 @@ def _minus(a: Usage, b: Usage) -> Usage:
 
 def plus(a: UsageBucket, b: UsageBucket) -> UsageBucket:
     """The sum of each of the four numbers."""
+    if a is EMPTY_BUCKET:
+        return b
     return UsageBucket(a.uplink + b.uplink, a.busy + b.busy)
 
 

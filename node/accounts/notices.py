@@ -1,6 +1,6 @@
 """Community notices: text in several languages with a place, an audience and a period of validity."""
 
-from collections.abc import Iterable
+from collections.abc import Callable, Container, Iterable
 from dataclasses import dataclass, replace
 from datetime import date
 
@@ -14,6 +14,8 @@ TITLE_CHARS_MAX = 80
 TEXT_CHARS_MAX = 1_000
 PLACE_CHARS_MAX = 80
 DAY_FOREVER = ""
+HERE, EVERYWHERE, ZONE_PREFIX, NODE_PREFIX = "here", "network", "zone:", "node:"
+"""Places: this node, whatever its name; all nodes of the community; all of them in a zone; this node while it has a name."""
 _AUDIENCES = ("everyone", "online", "members", "guests")
 
 
@@ -33,7 +35,7 @@ class Notice:
 
     number: int
     where: str
-    """``network``, ``zone:NAME`` or ``node:NAME``."""
+    """``here``, ``network``, ``zone:NAME`` or ``node:NAME``."""
     audience: str
     """``everyone`` (also before admission), ``online``, ``members``, ``guests`` or ``group:NAME``."""
     first_day: str
@@ -43,6 +45,8 @@ class Notice:
     is_urgent: bool
     texts: tuple[NoticeText, ...]
     by: str = ""
+    node: str = ""
+    """Name of the node that says it; empty: this one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +75,8 @@ class NoticeBoard:
     def __init__(self) -> None:
         self._by_number: dict[int, Notice] = {}
         self._last = 0
+        self.stored: Callable[[], None] = lambda: None
+        """To be called when a change is on the disk."""
 
     def take(self, kept: Iterable[Notice]) -> None:
         """Load from storage."""
@@ -109,17 +115,22 @@ class NoticeBoard:
 
     def visible(self, reader: Reader, *, node: str, zones: Iterable[str], today: str) -> tuple[Notice, ...]:
         """Notices for this reader at the node `node` in `zones`, in the order of `all`."""
-        places = {"network", f"node:{node}", *(f"zone:{zone}" for zone in zones)}
-        seen = (
-            notice
-            for notice in self._by_number.values()
-            if notice.where in places and is_for(notice, reader) and is_current(notice, today)
-        )
-        return _in_order(seen)
+        places = places_at(node, zones)
+        return tuple(each for each in self.all() if is_shown(each, reader, places, today))
 
 
 def _in_order(notices: Iterable[Notice]) -> tuple[Notice, ...]:
     return tuple(sorted(notices, key=lambda notice: (not notice.is_urgent, -notice.number)))
+
+
+def places_at(node: str, zones: Iterable[str]) -> frozenset[str]:
+    """The places of notices that are shown at the node `node` in `zones`."""
+    return frozenset({HERE, EVERYWHERE, f"{NODE_PREFIX}{node}", *(f"{ZONE_PREFIX}{zone}" for zone in zones)})
+
+
+def is_shown(notice: Notice, reader: Reader, places: Container[str], today: str) -> bool:
+    """To this reader, in these places, today."""
+    return notice.where in places and is_for(notice, reader) and is_current(notice, today)
 
 
 def is_for(notice: Notice, reader: Reader) -> bool:
@@ -162,10 +173,10 @@ def notice_findings(notice: Notice) -> tuple[Finding, ...]:
 def _place_and_audience(notice: Notice) -> list[tuple[str, str]]:
     found = []
     kind, _, name = notice.where.partition(":")
-    is_place = notice.where == "network" or (kind in {"zone", "node"} and bool(name.strip()))
+    is_place = notice.where in {HERE, EVERYWHERE} or (kind in {"zone", "node"} and bool(name.strip()))
     if not is_place or len(notice.where) > PLACE_CHARS_MAX:
         message = f"{notice.where!r:.60} is not a place."
-        found.append((message, 'write "network", or "node:" or "zone:" and a name'))
+        found.append((message, 'write "here", "network", or "node:" or "zone:" and a name'))
     kind, _, name = notice.audience.partition(":")
     if notice.audience not in _AUDIENCES and not (kind == "group" and is_name(name)):
         message = f"{notice.audience!r:.60} is not an audience for a notice."

@@ -116,13 +116,17 @@ class Objections:
         self._put(objection)
         return objection
 
+    def told_room(self, account: AccountId) -> int:
+        """How many more objections of other nodes have room, for accounts such as this one."""
+        room = OBJECTIONS_OF_GUESTS_MAX if account.startswith(GUEST_PREFIX) else OBJECTIONS_MAX
+        return max(0, room - OBJECTIONS_FILED_HERE_MIN - len(self))
+
     def take_told(self, told: Objection) -> Objection | None:
         """One that was filed or answered at another node: a new one gets its number here; of one that is known, only the
         answer is taken. None if that changes nothing, or there is no room."""
         known = self.with_key(told.key)
         if known is None:
-            room = OBJECTIONS_OF_GUESTS_MAX if told.account.startswith(GUEST_PREFIX) else OBJECTIONS_MAX
-            if len(self) >= room - OBJECTIONS_FILED_HERE_MIN:
+            if not self.told_room(told.account):
                 return None
             taken = replace(told, number=self._last + 1)
         else:

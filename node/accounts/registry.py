@@ -26,6 +26,7 @@ from node.accounts.registry_record import RecordRow
 from node.accounts.rule_objections import RuleObjections
 from node.accounts.sponsorship import HOST_CHARS_MAX, SponsorRequest, Sponsorship
 from node.accounts.terms import TermsStore
+from node.accounts.told_notices import HeardNotices
 from node.accounts.voucher_store import VoucherStore
 from node.accounts.vouchers import Voucher, voucher_state
 from node.characters import plain
@@ -59,7 +60,8 @@ class AccountRegistry:
     """The account stores, and the operations that involve more than one of them.
 
     What concerns one store is called there: `vouchers`, `bindings`, `sponsorship`, `device_codes`, `step_up`,
-    `objections`, `rule_objections`, `ladder_cases`, `notices`, `messages`, `events`, `terms`, `login_throttle`.
+    `objections`, `rule_objections`, `ladder_cases`, `notices`, `heard_notices`, `messages`, `events`, `terms`,
+    `login_throttle`.
     """
 
     def __init__(
@@ -86,7 +88,7 @@ class AccountRegistry:
         self.objections = Objections()
         self.rule_objections = RuleObjections()
         self.ladder_cases = LadderCases()
-        self.notices = NoticeBoard()
+        self.notices, self.heard_notices = NoticeBoard(), HeardNotices()
         self.events = EventLog(random)
         self.messages = Messages()
         self.terms = TermsStore()

@@ -100,6 +100,12 @@ class GatewayPage:
     abilities: tuple[tuple[str, str], ...]
 
     @property
+    def reported(self) -> str:
+        """How long ago the script on an openNDS router reported; empty if it has not."""
+        ago = self.line.row.status.reported_s
+        return "" if ago is None else long_ago(ago)
+
+    @property
     def qr_svg(self) -> str:
         return qr_svg(self.configuration, error="l")
 
@@ -228,7 +234,7 @@ class GatewaysViews:
             self._gateways.configuration(row.gateway),
             self._gateways.has_host,
             form or FormView({"sources": "\n".join(row.gateway.sources)}),
-            tuple((FEATURES[f], ABILITIES[a]) for f, a in self._gateways.abilities(row.gateway.kind)),
+            tuple((FEATURES[f], ABILITIES[a]) for f, a in self._gateways.abilities(row.gateway)),
         )
         return AdminResponse(page, 422 if form is not None else 200)
 

@@ -2,7 +2,16 @@
 
 from dataclasses import dataclass
 
-from node.accounts.notices import TEXT_CHARS_MAX, TITLE_CHARS_MAX, Notice, NoticeText
+from node.accounts.notices import (
+    EVERYWHERE,
+    HERE,
+    NODE_PREFIX,
+    TEXT_CHARS_MAX,
+    TITLE_CHARS_MAX,
+    ZONE_PREFIX,
+    Notice,
+    NoticeText,
+)
 from node.accounts.terms import is_language
 from node.admin.fields import LINE_CHARS_MAX, FormView, ListPage, TypedForm, paginate
 from node.admin.routes import (
@@ -54,6 +63,8 @@ class NoticesPage:
     template = "notices.html"
     frame: PageLayout
     notices: ListPage[NoticeLine]
+    heard: tuple[NoticeLine, ...]
+    """Those of other nodes."""
     notice: str
     """``saved`` or empty."""
     taken_down: FormView | None
@@ -100,18 +111,22 @@ class NoticesViews:
         page = NoticesPage(
             frame=page_layout(request, self._backend.site(), "/notices"),
             notices=rows.turned(self._line),
+            heard=tuple(map(self._line, self._content.heard_notices())),
             notice=notice,
-            taken_down=None if taken_down is None else FormView(notice_values(taken_down)),
+            taken_down=None
+            if taken_down is None
+            else FormView(notice_values(taken_down, self._backend.site())),
         )
         return AdminResponse(page)
 
     def _line(self, notice: Notice) -> NoticeLine:
-        places = dict(places_of(self._backend.site(), notice.where))
+        site = self._backend.site()
+        places = dict(places_of(site, notice.where))
         audiences = dict(AUDIENCES)
         return NoticeLine(
             notice=notice,
             title=notice.texts[0].title if notice.texts else "",
-            where=places[notice.where],
+            where=places[_place(notice, site)],
             audience=audiences.get(notice.audience) or _group(notice.audience),
             is_shown=self._content.shows_today(notice),
             replacing=fingerprint(notice),
@@ -119,12 +134,17 @@ class NoticesViews:
 
     async def _edit(self, request: AdminRequest) -> AdminResponse | AdminRedirect:
         if "number" not in request.query:
-            return self._form(request, FormView({"where": "network", "audience": "everyone"}), 0)
+            return self._form(request, FormView({"where": HERE, "audience": "everyone"}), 0)
         number = number_in(request.query, "number")
         notice = self._find(number)
         if notice is None:
             return _gone()
-        return self._form(request, FormView(notice_values(notice)), number, replacing=fingerprint(notice))
+        return self._form(
+            request,
+            FormView(notice_values(notice, self._backend.site())),
+            number,
+            replacing=fingerprint(notice),
+        )
 
     def _find(self, number: int) -> Notice | None:
         return next((each for each in self._content.notices() if each.number == number), None)
@@ -180,11 +200,11 @@ class NoticesViews:
         return self._notices(request, taken_down=gone)
 
 
-def notice_values(notice: Notice) -> dict[str, str]:
+def notice_values(notice: Notice, site: SiteInfo) -> dict[str, str]:
     """Form values of a notice."""
     audience, _, group = notice.audience.partition(":")
     values = {
-        "where": notice.where,
+        "where": _place(notice, site),
         "audience": audience,
         "group": group,
         "first_day": notice.first_day,
@@ -236,15 +256,20 @@ def languages_of(site: SiteInfo, form: FormView) -> tuple[tuple[str, str], ...]:
 def places_of(site: SiteInfo, where: str) -> tuple[tuple[str, str], ...]:
     """Places for a notice, including the present one of this notice."""
     places = {
-        "network": gettext_lazy("Everywhere"),
-        f"node:{site.node}": gettext_lazy("Only at this node, {node}", node=site.node),
+        HERE: gettext_lazy("Only at this node, {node}", node=site.node),
+        EVERYWHERE: gettext_lazy("At all nodes"),
     }
-    places |= {f"zone:{zone}": _in_zone(zone) for zone in site.zones}
-    if where:
+    places |= {f"{ZONE_PREFIX}{zone}": _in_zone(zone) for zone in site.zones}
+    if where and where != f"{NODE_PREFIX}{site.node}":
         kind, _, name = where.partition(":")
         elsewhere = _in_zone(name) if kind == "zone" else gettext_lazy("At the node {node}", node=name)
         places.setdefault(where, elsewhere)
     return tuple(places.items())
+
+
+def _place(notice: Notice, site: SiteInfo) -> str:
+    """This node by its name is this node."""
+    return HERE if notice.where == f"{NODE_PREFIX}{site.node}" else notice.where
 
 
 def _in_zone(zone: str) -> LazyText:

@@ -13,7 +13,7 @@ from node.accounts.changes import Change
 from node.accounts.events import EVENTS_MAX, Event, EventFound
 from node.accounts.member_passphrases import hash_passphrase, is_fit
 from node.accounts.messages import Message
-from node.accounts.notices import Notice
+from node.accounts.notices import Notice, is_shown, places_at
 from node.accounts.objections import RULE_CHARS_MAX
 from node.accounts.personal_data import InventoryEntry
 from node.accounts.terms import TermsText
@@ -160,12 +160,16 @@ class AccountService:
 
     def notices(self, mac: MacAddress | None) -> tuple[Notice, ...]:
         """Notices for this device today, urgent and newest first."""
-        if not len(self._registry.notices):  # checked first because every page asks
+        own, heard = self._registry.notices, self._registry.heard_notices
+        if not len(own) and not len(heard):  # checked first because every page asks
             return ()
         node, today = self._config.node, self._reconciler.persistence.instant().today
         zones = (node.zone,) if node.zone else ()
         reader = self._views.reader(mac)
-        return self._registry.notices.visible(reader, node=node.name, zones=zones, today=today)
+        visible = own.visible(reader, node=node.name, zones=zones, today=today)
+        places = places_at(node.name, zones)
+        told = (each for each in heard.all() if is_shown(each, reader, places, today))
+        return tuple(sorted((*visible, *told), key=lambda each: not each.is_urgent))
 
     def services(self) -> tuple[ServiceView, ...]:
         return self._services()

@@ -5,9 +5,10 @@ from dataclasses import replace
 
 from node.accounts.appearance import Appearance, appearance_findings
 from node.accounts.events import Event, EventKind
-from node.accounts.notices import Notice, is_current, notice_findings
+from node.accounts.notices import Notice, is_current, notice_findings, places_at
 from node.accounts.objections import ORIGIN_CHARS, Objection
 from node.accounts.terms import SAME_TERMS, Terms, TermsText
+from node.accounts.told_notices import telling_findings
 from node.app.admin_sessions import ADMIN, Signed
 from node.app.admin_vouchers import require_writable, store, unwritable
 from node.app.event_recorder import event_of
@@ -42,7 +43,7 @@ class AdminContentService:
         language = "en" if node.terms == TERMS else config.portal.language
         self._first_terms = Terms(node.terms_version, (TermsText(language, node.terms),))
         """In force until an admin saves others."""
-        self._places = {"network", f"node:{node.name}", *([f"zone:{node.zone}"] if node.zone else [])}
+        self._places = places_at(node.name, (node.zone,) if node.zone else ())
 
     def terms(self) -> Sequence[Terms]:
         """All stored versions, the one in force first."""
@@ -96,6 +97,10 @@ class AdminContentService:
         """Urgent and new ones first, including past and future ones."""
         return self._registry.notices.all()
 
+    def heard_notices(self) -> Sequence[Notice]:
+        """Those of other nodes for all nodes, urgent ones first."""
+        return self._registry.heard_notices.all()
+
     def check_notice(self, notice: Notice) -> tuple[Finding, ...]:
         return notice_findings(notice)
 
@@ -120,10 +125,14 @@ class AdminContentService:
             return ()  # the same form twice
         elif fingerprint(current) != replacing:
             return (_CHANGED,)
+        others = [each for each in self.notices() if each.number != notice.number]
+        if findings := telling_findings(notice, others):
+            return findings
         put_up = self._registry.notices.put_up(replace(notice, by=signed.label))
         if not isinstance(put_up, Notice):
             return put_up
         await store(self._reconciler, (put_up, self._event(signed, "notice-saved", _title(put_up))))
+        self._registry.notices.stored()
         return ()
 
     async def take_down(self, number: int, replacing: str, *, by: Signed = ADMIN) -> Notice | Finding | None:
@@ -136,6 +145,7 @@ class AdminContentService:
             return _CHANGED
         gone = self._registry.notices.take_down(number)
         await store(self._reconciler, (*gone, self._event(by, "notice-removed", _title(notice))))
+        self._registry.notices.stored()
         return notice
 
     @property

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from node.app.gateway_registry import GatewayRegistry, GatewayStatus
 from node.app.gateway_service import GatewayService
 from node.config import GatewaysSection
-from node.gateways.capability import ABILITIES, FEATURES, Ability, Feature
-from node.gateways.gateway import Gateway, GatewayKind
+from node.gateways.capability import FEATURES, Ability, Feature, abilities
+from node.gateways.gateway import Gateway
 from node.gateways.opennds_config import opennds_configuration
 from node.gateways.wifidog_config import wifidog_config
 from node.units import Usage
@@ -80,9 +80,10 @@ class AdminGatewaysService:
             )
         return wifidog_config(gateway, self.registry.secret(gateway), host, port)
 
-    def abilities(self, kind: GatewayKind) -> tuple[tuple[Feature, Ability], ...]:
-        """What the router can do of what the rules say."""
-        return tuple((each, ABILITIES[kind].by_feature[each]) for each in FEATURES)
+    def abilities(self, gateway: Gateway) -> tuple[tuple[Feature, Ability], ...]:
+        """What the router can do now of what the rules say."""
+        found = abilities(gateway.kind, reports=self.registry.reports(gateway))
+        return tuple((each, found.by_feature[each]) for each in FEATURES)
 
     def _row(self, status: GatewayStatus) -> GatewayRow:
         people = self._gateways.people(status.gateway)

@@ -51,6 +51,14 @@ _WARNINGS: Mapping[GatewayTrouble, str] = {
     "other-source": "the secret of {name} is used from {detail}, which its limits exclude: make a new secret",
 }
 
+_MORE_WARNINGS: Mapping[GatewayTrouble, str] = {
+    "silent": "gateways that are silent too: {count} (the page Gateways names them)",
+    "other-router": "gateways whose secret another router uses too: {count} (the page Gateways names them)",
+    "other-source": "gateways whose secret is used from an address that their limits exclude too: {count}",
+}
+NAMED_MAX = 5
+"""Gateways of each trouble that have a warning of their own: after a power cut hundreds are silent."""
+
 
 @dataclass(slots=True)
 class Contact:
@@ -69,6 +77,10 @@ class Contact:
     polls: bool = False
     """It asks this node all the time, also without people. openNDS does at the levels 3 and 4 only; WiFiDog always does,
     and does not need this."""
+    said_name: str = ""
+    """How a plain query of openNDS called the router first: no proof, so it is not stored."""
+    reported: Monotonic | None = None
+    """When the script on an openNDS router reported last what its clients used."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,6 +94,10 @@ class GatewayStatus:
     trouble: GatewayTrouble
     detail: str = ""
     """Name or address that belongs to `trouble`."""
+    reported_s: int | None = None
+    """Seconds since the script on an openNDS router reported last; None if it has not since the node started."""
+    reports: bool = False
+    """That was not long ago."""
 
 
 class GatewayRegistry:
@@ -182,6 +198,16 @@ class GatewayRegistry:
             contact.uptime_s = uptime_s
         contact.online = online
 
+    def reported(self, gateway: Gateway) -> None:
+        """The script on its router reported."""
+        contact = self.contact(gateway)
+        contact.reported, contact.polls = self._clock.monotonic(), True
+
+    def reports(self, gateway: Gateway) -> bool:
+        """Whether the script on an openNDS router reports what its clients use."""
+        at = self.contact(gateway).reported
+        return at is not None and self._clock.monotonic() - at < SILENT_AFTER
+
     def contact(self, gateway: Gateway) -> Contact:
         """What was heard of it in this run of the node."""
         return self._contacts.setdefault(gateway.id, Contact())
@@ -200,10 +226,13 @@ class GatewayRegistry:
 
     def warnings(self) -> Iterator[str]:
         """Of accepted gateways, for those who look after the node."""
-        for each in self.all:
-            text = _WARNINGS.get(each.trouble)
-            if text is not None:
+        every = self.all
+        for trouble, text in _WARNINGS.items():
+            found = [each for each in every if each.trouble == trouble]
+            for each in found[:NAMED_MAX]:
                 yield text.format(name=each.gateway.title, detail=each.detail)
+            if len(found) > NAMED_MAX:
+                yield _MORE_WARNINGS[trouble].format(count=len(found) - NAMED_MAX)
 
     def get(self, gateway_id: str) -> Gateway | None:
         return self._gateways.get(gateway_id)
@@ -307,12 +336,15 @@ class GatewayRegistry:
         contact = self._contacts.get(gateway.id, Contact())
         heard = None if contact.at is None else max(0, now - contact.at)
         trouble, detail = self._trouble(gateway, contact, heard)
+        reported = None if contact.reported is None else max(0, now - contact.reported)
         return GatewayStatus(
             gateway,
             None if heard is None else heard // 1000,
             contact.address or gateway.address,
             trouble,
             detail,
+            None if reported is None else reported // 1000,
+            reported is not None and reported < SILENT_AFTER,
         )
 
     def _trouble(
@@ -324,7 +356,7 @@ class GatewayRegistry:
             return "other-router", contact.other_router
         if contact.other_source:
             return "other-source", contact.other_source
-        if not gateway.called:
+        if not (gateway.called or contact.said_name or contact.reported is not None):
             return "never", ""
         if gateway.kind == "opennds" and not contact.polls:
             return "", ""  # it speaks when a person comes or leaves

@@ -6,7 +6,7 @@ booked to the account as if the node had counted it.
 
 import json
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Literal, Protocol
 
@@ -23,7 +23,7 @@ from node.gateways.counters import (
 )
 from node.gateways.gateway import Gateway
 from node.gateways.gateway_secret import NONCE_BYTES, client_token, device_key, is_client_token
-from node.governance.allowance import QuotaLeft
+from node.governance.allowance import Allowance, QuotaLeft
 from node.sessions import state as session_state
 from node.units import NO_USAGE, AccountId, Bytes, MacAddress, Milliseconds, Monotonic, Usage
 
@@ -191,7 +191,7 @@ class GatewayService:
             before = people.counters.get(key, ClientCounters())
             people.counters[key] = logged_in(before, now)
             if before.booked != NO_USAGE and not before.has_logged_in:
-                self._note(gateway, people, self._account(mac), NO_USAGE)
+                self._note(gateway, people, self.account_of(mac), NO_USAGE)
             self._here(people, mac)
         return verdict
 
@@ -229,7 +229,7 @@ class GatewayService:
             people.left[key] = people.counters.pop(key)
             if len(people.left) > LEFT_MAX:
                 del people.left[next(iter(people.left))]
-            self._note(gateway, people, self._account(mac), NO_USAGE)
+            self._note(gateway, people, self.account_of(mac), NO_USAGE)
         return verdict
 
     def book(
@@ -248,7 +248,7 @@ class GatewayService:
             people.findings[counted.finding] = people.findings.get(counted.finding, 0) + 1
         if counted.added != NO_USAGE or counted.finding == "restarted":
             people.added += counted.added
-            self._note(gateway, people, self._account(mac), counted.added)
+            self._note(gateway, people, self.account_of(mac), counted.added)
             entry = self._table.session_entries.get(mac)
             if entry is not None:
                 self._table.heard[entry.mark] = now
@@ -264,6 +264,16 @@ class GatewayService:
             return GatewayVerdict("ended")
         quota = used_up(self._reconciler.allowance(self._table.session_entries[mac].account).quotas)
         return PASSES if quota is None else GatewayVerdict("over-quota", quota=quota)
+
+    def quiet_allowance(self, mac: MacAddress) -> Allowance | None:
+        """What the device's account may use while the uplink is not busy; None without a session. With ceilings for busy
+        times, a gateway that is told of them late would end people again and again."""
+        entry, policy = self._table.session_entries.get(mac), self._policy
+        return (
+            None
+            if entry is None
+            else policy.allowance_at(entry.account, replace(policy.moment(), busy=False))
+        )
 
     def reason(self, token: str) -> GatewayVerdict | None:
         """Why the device with this token was last turned away, for its next page."""
@@ -318,7 +328,8 @@ class GatewayService:
         if len(self._devices) > REASONS_MAX:
             del self._devices[next(iter(self._devices))]
 
-    def _account(self, mac: MacAddress) -> AccountId:
+    def account_of(self, mac: MacAddress) -> AccountId:
+        """The account whose use this is."""
         entry = self._table.session_entries.get(mac)
         return entry.account if entry is not None else self._policy.account_of(mac)
 

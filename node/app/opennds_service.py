@@ -1,8 +1,8 @@
 """People behind openNDS routers: this node is their Forwarding Authentication Service (FAS).
 
-The router knows limits only at the moment when it lets a client in, and reports what a client used only when it leaves. So
-a session there is short, and ends with the smallest remainder of the account's quotas; then the person continues with one
-tap, as long as the account may.
+The router knows limits only at the moment when it lets a client in, and by itself reports what a client used only when it
+leaves. So a session there is short, unless the node's script on the router reports, and ends with the smallest remainder of
+the account's quotas; then the person continues with one tap, as long as the account may.
 """
 
 from collections.abc import Callable
@@ -10,7 +10,8 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import Literal, Protocol
 
-from node.app.gateway_service import GatewayService, used_up
+from node.app.gateway_service import GatewayService
+from node.app.opennds_limits import downward_limit
 from node.app.views import Admitted, Entry, Full, GuestView, Refused
 from node.control.ports import Clock
 from node.errors import StorageTrouble
@@ -26,12 +27,15 @@ from node.gateways.opennds_grant import (
     sealed_custom,
 )
 from node.gateways.opennds_query import FasKey, FasRequest, gateway_hash, read_query, return_hash
-from node.governance.allowance import Allowance
-from node.units import AccountId, BitsPerSecond, MacAddress, Milliseconds, Monotonic, Rates, highest
+from node.units import AccountId, MacAddress, Milliseconds, Monotonic
 
 SESSION_S = 3_600
 """Of one session at a router. What an admin ends or blocks ends there no later than this."""
-SLOWEST = Rates(BitsPerSecond(64_000), BitsPerSecond(64_000))
+REPORTED_SESSION_S = 6 * SESSION_S
+"""Where the script on the router reports. Then that ends what an admin ends or blocks. A slowed person has the shorter
+session: no report makes one faster again."""
+UNREPORTED_MS = Milliseconds(10 * 60_000)
+"""A client that its router has not reported for so long has left."""
 GRANTS_MAX = 4_096
 ROUTERS_MAX = 8
 """Routers that use the configuration of one gateway, told apart by their names."""
@@ -43,6 +47,8 @@ RETURNS_MAX, RETURNS_MS = 2, Milliseconds(60_000)
 NO_KEY = FasKey("")
 """For plain queries, which need none."""
 
+FasTrust = Literal["known", "named", "other"]
+"""``known``: this node has let the device in before; ``named``: the router itself names it. Others can be invented."""
 FasState = Literal["join", "go", "wait", "online", "blocked", "not-ready"]
 """``join``: the person chooses how; ``go``: the browser goes to the router; ``wait``: the router will fetch it;
 ``online``: the router has let it in."""
@@ -78,6 +84,8 @@ class FasView:
     """For ``go``: the browser need not wait for a tap."""
     is_slowed: bool = False
     """A quota is used up, so the router gets the lowest rate that the rules guarantee."""
+    is_reported: bool = False
+    """The script on the router reports what this person uses."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,8 +158,16 @@ class OpenNdsService:
         if guest.state != "admitted":
             return FasView("join", guest)
         if client.says_online or (client.is_fetched and self._was_let_in(client)):
-            return FasView("online", guest)
+            reports = self._people.registry.reports(client.gateway)
+            return FasView("online", guest, is_reported=reports)
         return self._enter(client, guest)
+
+    def trust(self, client: FasClient) -> FasTrust:
+        """How hard it is to invent this client."""
+        guest = self._accounts.guest(client.mac)
+        if guest.state == "admitted" or guest.comes_back:
+            return "known"
+        return "named" if client.request.level_is_secret else "other"
 
     async def join(
         self, client: FasClient, entry: Entry, terms_version: str, instead_of: MacAddress | None = None
@@ -186,18 +202,18 @@ class OpenNdsService:
         others = sum(
             grant.account == guest.account and hid != client.request.hid for hid, grant in self._live()
         )
-        is_slowed = used_up(allowance.quotas) is not None
+        down = downward_limit(allowance)
         left = [quota.left for quota in allowance.quotas if not quota.is_alert and quota.left > 0]
-        session_s = SESSION_S if guest.seconds_left is None else min(SESSION_S, guest.seconds_left)
-        down = _slow(allowance) if is_slowed else _ceiling(allowance)
+        is_long = self._people.registry.reports(client.gateway) and not down.is_slowed
+        session_s = REPORTED_SESSION_S if is_long else SESSION_S
         limits = gateway_limits(
-            session_s=session_s,
+            session_s=session_s if guest.seconds_left is None else min(session_s, guest.seconds_left),
             upload_bits_s=None,
-            download_bits_s=down,
+            download_bits_s=down.bits_s,
             # Devices that are online at once get equal parts, since none is told what the others use.
-            left_bytes=min(left) // (1 + others) if left and not is_slowed else None,
+            left_bytes=min(left) // (1 + others) if left and not down.is_slowed else None,
         )
-        return limits, is_slowed
+        return limits, down.is_slowed
 
     # --- the router -------------------------------------------------------------------------
 
@@ -208,18 +224,22 @@ class OpenNdsService:
             self._people.registry.ask("opennds", visit.request.gateway_name, address)
 
     async def heard(self, gateway: Gateway, address: str, client: FasClient | None = None) -> None:
-        """The router spoke, or sent a person. What it calls itself is taken from an encrypted query, or when nothing was
-        known yet: anybody can write a plain one."""
-        registry = self._people.registry
-        if client is not None and (client.request.level_is_secret or not gateway.called):
-            called = client.request.gateway_name
-            if is_called(called):
-                # Only admins read the name: that it cannot be stored now keeps nobody out.
-                with suppress(StorageTrouble):
-                    await registry.spoke(gateway, "opennds", called, address)
-        contact = registry.contact(gateway)
+        """The router spoke, or sent a person. What it calls itself is taken from an encrypted query only: anybody can write
+        a plain one."""
+        contact = self._people.registry.contact(gateway)
+        if client is not None and client.request.level_is_secret:
+            await self.named(gateway, client.request.gateway_name, address)
+        elif client is not None:
+            contact.said_name = contact.said_name or client.request.gateway_name
         contact.at, contact.address = self._clock.monotonic(), address
         contact.polls |= client is not None and client.is_fetched and client.request.level_is_secret
+
+    async def named(self, gateway: Gateway, called: str, address: str) -> None:
+        """The router said with its key what it calls itself."""
+        if is_called(called):
+            # Only admins read the name: that it cannot be stored now keeps nobody out.
+            with suppress(StorageTrouble):
+                await self._people.registry.spoke(gateway, "opennds", called, address)
 
     def authmon(self, gateway: Gateway, request: AuthmonRequest) -> str:
         """The body for one request of the router."""
@@ -237,6 +257,12 @@ class OpenNdsService:
                 self._let_in[rhid] = self._clock.monotonic()
         _trim(self._let_in)
         return body
+
+    def still_here(self, gateway: Gateway, hid: str, mac: MacAddress) -> None:
+        """The script on the router reports a client, which this node may not know since its start."""
+        account = self._people.account_of(mac)
+        self._keep(hid, FasGrant(gateway.id, account, Monotonic(self._clock.monotonic() + UNREPORTED_MS)))
+        self._people.here(gateway, mac)
 
     def deauthed(self, gateway: Gateway, left: DeauthedClient) -> bool:
         """Books what a client used that left its router. False for one that this node did not let in there."""
@@ -259,7 +285,9 @@ class OpenNdsService:
         own = [each for each in self._queues if each[0] == client.gateway.id]
         name = (client.gateway.id, client.request.gateway_hash)
         if name not in self._queues and len(own) >= ROUTERS_MAX:
-            known = gateway_hash(client.gateway.called)
+            known = gateway_hash(
+                client.gateway.called or self._people.registry.contact(client.gateway).said_name
+            )
             others = [each for each in own if each[1] != known]
             del self._queues[min(others, key=lambda each: len(self._queues[each]))]
         return self._queues.setdefault(name, AuthmonQueue())
@@ -279,12 +307,15 @@ class OpenNdsService:
 
     def _grant(self, client: FasClient, guest: GuestView) -> None:
         assert guest.account is not None
-        now = self._clock.monotonic()
-        self._grants.pop(client.request.hid, None)
-        until = Monotonic(now + SESSION_S * 1_000)
-        self._grants[client.request.hid] = FasGrant(client.gateway.id, guest.account, until)
-        _trim(self._grants)
+        lasts = UNREPORTED_MS if self._people.registry.reports(client.gateway) else SESSION_S * 1_000
+        until = Monotonic(self._clock.monotonic() + lasts)
+        self._keep(client.request.hid, FasGrant(client.gateway.id, guest.account, until))
         self._people.here(client.gateway, client.mac)
+
+    def _keep(self, hid: str, grant: FasGrant) -> None:
+        self._grants.pop(hid, None)
+        self._grants[hid] = grant
+        _trim(self._grants)
 
     def _live(self) -> list[tuple[str, FasGrant]]:
         now = self._clock.monotonic()
@@ -300,22 +331,6 @@ class OpenNdsService:
         self._returns[hid] = (count + 1, since)
         _trim(self._returns)
         return count < RETURNS_MAX
-
-
-def _ceiling(allowance: Allowance) -> int | None:
-    """The lowest ceiling that holds for the account, towards it."""
-    bounds = (allowance.ceiling, allowance.pool_ceiling)
-    return min((bound.value.down for bound in bounds if bound is not None), default=None)
-
-
-def _slow(allowance: Allowance) -> int:
-    """The ceiling that a used-up quota sets. Where it sets none, what the rules guarantee, and never nothing."""
-    over = frozenset(quota.rule for quota in allowance.quotas if not quota.is_alert and quota.left == 0)
-    ceiling = allowance.ceiling
-    if ceiling is not None and ceiling.is_by(over):
-        return ceiling.value.down
-    guaranteed = highest(highest(allowance.floor.value, allowance.lifeline), SLOWEST).down
-    return min(guaranteed, _ceiling(allowance) or guaranteed)
 
 
 def _trim[K, V](kept: dict[K, V]) -> None:

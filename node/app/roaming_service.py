@@ -299,11 +299,11 @@ class RoamingService:
         """An account at its device limit here takes no further device: its person chooses on the page."""
         ends_by = self._until(lasts_ms)
         self._coming.add(mac)
-        self._table.addresses[mac] = self._devices.addresses(mac)
+        self._table.locate(mac, self._devices.addresses(mac))
         self._start(self._reconciler.admit(mac, terms, changes=rows, ends_by=ends_by))
         self._coming.discard(mac)
         if not self._table.is_admitted(mac):
-            self._table.addresses.pop(mac, None)
+            self._table.locate(mac, ())
 
     def _start(self, work: Coroutine[Any, Any, object]) -> None:
         """Its first step is made now, so that what it changes is stored together with the record that it follows from."""

@@ -6,6 +6,8 @@ from mesh.page_format import NUMBER_MAX
 from node.accounts import card_records, objection_records, passphrase_records
 from node.accounts.objections import ORIGIN_CHARS
 from node.accounts.registry_record import RegistryRecord
+from node.app.objection_places import ObjectionPlaces
+from node.app.shared_notices import NoticeSharing
 from node.app.shared_registry import SharedRegistry
 from node.app.shared_vouchers import SharedVouchers
 from node.control.ports import Clock
@@ -32,6 +34,7 @@ def shared_registry(
     vouchers = SharedVouchers(reconciler.node, reconciler, shared, clock)
     shared.batches = vouchers
     shared.beside.append(vouchers.run)
+    shared.notices = NoticeSharing(reconciler.registry, shared, clock)
     return shared
 
 
@@ -58,8 +61,13 @@ def _share_objections(shared: SharedRegistry, reconciler: Reconciler, secret: by
     registry, persistence = reconciler.registry, reconciler.persistence
     registry.share_objections(reconciler.node[:ORIGIN_CHARS], secret)
 
+    places = ObjectionPlaces(registry.objections, shared.records, reconciler.node)
+
     def apply(record: RegistryRecord) -> None:
-        persistence.pending.add(objection_records.apply_objection(record, registry, persistence.instant()))
+        if places.has_place(record):
+            persistence.pending.add(
+                objection_records.apply_objection(record, registry, persistence.instant())
+            )
 
     shared.register(
         objection_records.KIND,

@@ -1,10 +1,11 @@
 """One accounting cycle (RFC 2866, interim accounting): reads, books and evaluates. Runs in the reader thread."""
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass
 
 from node.accounting.ledger import Ledger, Recounts, UsageBucket, UsageKey, highest
 from node.accounting.meter import Baseline
+from node.accounting.periods import DAY_UNKNOWN
 from node.accounting.undated import Dated, Dating, date_usage
 from node.control.rates import MeanRates, Unrated, mean_rates
 from node.control.usage_booking import LedgerWriter, UsageDelta, book
@@ -69,11 +70,22 @@ class RemoteUsage:
         self._recounts[node, day] = buckets
         self._merges.pop((node, day), None)
 
-    def without(self, is_erased: Callable[[UsageKey], bool]) -> "RemoteUsage":
-        """A copy without erased accounts."""
+    def without(
+        self,
+        is_erased: Callable[[UsageKey], bool],
+        erased: Collection[tuple[AccountId, str, str]] = (),
+        booked_day: str = DAY_UNKNOWN,
+    ) -> "RemoteUsage":
+        """A copy without erased accounts. `erased`: arguments of `Ledger.erase` since the last reading; what gateways
+        counted of these accounts, to be booked on `booked_day`, may be from before."""
+        gone = {
+            account
+            for account, kept_since, later in erased
+            if not later and (booked_day == DAY_UNKNOWN or booked_day < kept_since)
+        }
         left = RemoteUsage()
-        left.waiting = self.waiting
-        left.metered, left.notes = self.metered, self.notes
+        left.waiting, left.notes = self.waiting, self.notes
+        left.metered = {account: usage for account, usage in self.metered.items() if account not in gone}
         left._drafts = {name: note() for name, note in self._noting.items()}
         for (node, day), buckets in self._recounts.items():
             left.recount(node, day, {key: bucket for key, bucket in buckets.items() if not is_erased(key)})

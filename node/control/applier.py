@@ -2,9 +2,10 @@
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 
+from node.control.plan_draft import PlanDraft, PlannedTraffic
 from node.control.ports import Clock, Troubles
 from node.enforcement.plan import Kernel, TrafficPlan
 from node.errors import KernelRefused
@@ -24,12 +25,16 @@ class PlanApplier:
         kernel: Kernel,
         clock: Clock,
         *,
-        plan: Callable[[], TrafficPlan],
+        draft: Callable[[], PlanDraft],
+        took: Callable[[PlannedTraffic], None],
+        ahead: Callable[[], Iterable[None]] = tuple,
         remember: Callable[[], Awaitable[object]],
         troubles: Troubles,
     ) -> None:
+        """`ahead`: steps of what `draft` would have to do at once; others run between them."""
         self._kernel, self._clock = kernel, clock
-        self._plan, self._remember, self._troubles = plan, remember, troubles
+        self._draft, self._took, self._ahead = draft, took, ahead
+        self._remember, self._troubles = remember, troubles
         self._wanted = self._applied = 0
         self._look_again = False
         self._dirty, self._stands = asyncio.Event(), asyncio.Condition()
@@ -57,7 +62,8 @@ class PlanApplier:
     async def first(self, applier: ThreadPoolExecutor) -> None:
         """Applies the first plan after a start. Raises KernelRefused."""
         version, loop = self.change(), asyncio.get_running_loop()
-        await loop.run_in_executor(applier, self._kernel.apply, self._plan(), self._clock.monotonic())
+        plan = await self._made(self._draft(), applier)
+        await loop.run_in_executor(applier, self._kernel.apply, plan, self._clock.monotonic())
         await self._notify(version)
 
     async def run(self, applier: ThreadPoolExecutor) -> None:
@@ -66,8 +72,11 @@ class PlanApplier:
         while True:
             await self._dirty.wait()
             self._dirty.clear()
-            version, plan = self._wanted, self._plan()
+            for _ in self._ahead():
+                await asyncio.sleep(0)
+            version, draft = self._wanted, self._draft()
             await self._remember()
+            plan = await self._made(draft, applier)
             trouble: KernelRefused | None = None
             try:
                 if self._look_again:
@@ -78,6 +87,11 @@ class PlanApplier:
                 trouble = refused
             self.note(trouble)
             await self._notify(None if trouble is not None else version)
+
+    async def _made(self, draft: PlanDraft, applier: ThreadPoolExecutor) -> TrafficPlan:
+        planned = await asyncio.get_running_loop().run_in_executor(applier, draft.planned)
+        self._took(planned)
+        return planned.plan
 
     async def wait(self, version: int) -> None:
         """Returns when a plan of at least this version is applied. Raises KernelRefused when the kernel rejects

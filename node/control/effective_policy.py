@@ -9,9 +9,10 @@ from node.accounts.changes import Batch, Binding, Change, SavedVoucher, Unbound
 from node.accounts.registry import AccountRegistry
 from node.control.accounting_cycle import CycleResult
 from node.control.binding_times import BindingTimes
+from node.control.plan_draft import PlanDraft, PlannedTraffic
 from node.control.ports import Clock
 from node.control.rates import BusyCeiling
-from node.enforcement.htb_classes import GuaranteedParts, Promises, promises
+from node.enforcement.htb_classes import GuaranteedParts, Promises
 from node.enforcement.plan import FirewallConfig, ShapedClass, TrafficPlan
 from node.governance.allowance import Allowance, Moment, Unit
 from node.governance.ladders import steps_said
@@ -21,7 +22,7 @@ from node.governance.rules import GUEST_TIER, LATE_DUES, ActiveRuleset, without_
 from node.sessions.present_shares import PresentShares
 from node.sessions.state import Authorized, Blocked, Shortened
 from node.sessions.table import GUESTS_MAX, SessionTable
-from node.sessions.traffic_classes import as_kept, class_of_idle_accounts, pool_account, pools, shaped_classes
+from node.sessions.traffic_classes import as_kept, pool_account, pools, shaped_classes
 from node.units import NO_USAGE, AccountId, MacAddress, Milliseconds, Monotonic, Now, Rates, Usage, lowest
 
 
@@ -298,18 +299,41 @@ class EffectivePolicy:
 
     def plan(self, firewall: FirewallConfig) -> TrafficPlan:
         """The desired state of firewall and shaping for the sessions authorized now."""
+        planned = self.draft(firewall).planned()
+        self.take_plan(planned)
+        return planned.plan
+
+    def draft(self, firewall: FirewallConfig) -> PlanDraft:
+        """What `plan` needs; its caller then calls `take_plan`."""
         session_table, ruleset = self.session_table, self.active_ruleset.own
         is_shared = ruleset.shaped is not None
-        here = session_table.accounts_here() & self.allowances.keys()
-        idle = here & session_table.idle if is_shared else set[AccountId]()
-        awake = {account: self.allowances[account] for account in here - idle}
-        classes = shaped_classes(awake.items(), session_table.minors, shared=is_shared)
-        if idle:
-            classes |= class_of_idle_accounts((self.allowances[each] for each in idle), awake.values())
-        self._promises, self._classes, self._shares = promises(classes.values()), classes, None
-        admitted, retiring = session_table.admitted(idle), dict(session_table.retiring)
-        most = ruleset.shaped if ruleset.measured is None else ruleset.measured.most
-        return TrafficPlan(firewall, admitted, retiring, most, classes, session_table.moved())
+        here, idle = self._here_and_idle()
+        return PlanDraft(
+            firewall,
+            admitted=session_table.admitted(idle),
+            retiring=dict(session_table.retiring),
+            moved=session_table.moved(),
+            uplink=ruleset.shaped if ruleset.measured is None else ruleset.measured.most,
+            is_shared=is_shared,
+            here=here,
+            idle=idle,
+            allowances=dict(self.allowances),
+            minors=dict(session_table.minors),
+        )
+
+    def plan_ahead(self) -> Iterator[None]:
+        """Does what `draft` would have to do after a change of thousands of sessions, in steps of a millisecond."""
+        return self.session_table.plan_ahead(self._here_and_idle()[1])
+
+    def take_plan(self, planned: PlannedTraffic) -> None:
+        """This plan is the last one."""
+        self._promises, self._classes, self._shares = planned.promises, planned.plan.classes, None
+
+    def _here_and_idle(self) -> tuple[frozenset[AccountId], frozenset[AccountId]]:
+        """Accounts with a session, and those of them that share one class."""
+        here = frozenset(self.session_table.accounts_here() & self.allowances.keys())
+        is_shared = self.active_ruleset.own.shaped is not None
+        return here, here & self.session_table.idle if is_shared else frozenset[AccountId]()
 
     @property
     def present(self) -> Rates | None:

@@ -35,15 +35,7 @@ from node.governance.rules import ActiveRuleset
 from node.sessions import state as session_state
 from node.sessions.device_limit import DeviceLimitReached
 from node.sessions.table import GUESTS_MAX, LOOK_EVERY, superseded
-from node.units import (
-    NO_RATES,
-    AccountId,
-    MacAddress,
-    Milliseconds,
-    Monotonic,
-    NodeId,
-    Rates,
-)
+from node.units import NO_RATES, AccountId, MacAddress, Milliseconds, Monotonic, NodeId, Rates
 
 log = logging.getLogger(__name__)
 
@@ -113,7 +105,9 @@ class Reconciler:
         self._plan_applier = PlanApplier(
             kernel,
             clock,
-            plan=lambda: self.effective_policy.plan(firewall),
+            draft=lambda: self.effective_policy.draft(firewall),
+            took=self.effective_policy.take_plan,
+            ahead=self.effective_policy.plan_ahead,
             remember=self.persistence.save,
             troubles=self.troubles,
         )
@@ -299,6 +293,8 @@ class Reconciler:
                     tasks.create_task(self._keep_loop())
                     tasks.create_task(self.uplink_rate_control.run(applier))
             finally:
+                if self.remote_usage.metered and not self._reading.is_busy:
+                    await self._tick(reader)  # a gateway may never report these bytes again
                 await self.persistence.flush(self._clock.monotonic())
 
     async def _begin(self, applier: ThreadPoolExecutor) -> None:
@@ -427,11 +423,12 @@ class Reconciler:
             await self.persistence.forget(now)
 
     def _question(self, now: Monotonic) -> CycleInput:
-        remote_usage = self.remote_usage.without(self.persistence.erased.bars_late)
+        erased = self.persistence.accounts_to_erase()
+        booked_day = self.persistence.day_to_book(self.today())
+        remote_usage = self.remote_usage.without(self.persistence.erased.bars_late, erased, booked_day)
         self.remote_usage = RemoteUsage()
         opened, self._opened = self._opened, None
-        booked_day = self.persistence.day_to_book(self.today())
-        accounts = (session_entry.account for session_entry in self.session_table.by_mark.values())
+        accounts = {session_entry.account for session_entry in self.session_table.by_mark.values()}
         return CycleInput(
             remote_usage=remote_usage,
             baseline=self.persistence.baseline,
@@ -449,9 +446,9 @@ class Reconciler:
             forget_before=self.persistence.days_to_forget(),
             opened=opened,
             open_since="" if self.today() == DAY_UNKNOWN else self.persistence.opens_since(),
-            erased=self.persistence.accounts_to_erase(),
+            erased=erased,
             dating=self._dating(now),
-            undated=self.persistence.erased.undated(accounts, booked_day),
+            undated=self.persistence.erased.undated(accounts | remote_usage.metered.keys(), booked_day),
         )
 
     def _dating(self, now: Monotonic) -> Dating | None:
@@ -545,17 +542,12 @@ class Reconciler:
             return
         self._looked_ms = now
         comfortable = self.session_table.guests_max * 3 // 4
-        stays = self.session_table.stays(now, lambda mac: mac in self.member_directory.devices)
-        gone = superseded(stays, now, comfortable)
+        is_listed = self.member_directory.devices.__contains__
+        gone = superseded(self.session_table.stays(now, is_listed, comfortable), now, comfortable)
         for mac in gone:
             self.session_table.handle(mac, session_state.Superseded(), now)
-            self._publish_event(
-                {
-                    "event": "superseded",
-                    "mac": mac,
-                    "account": self.session_table.session_entries[mac].account,
-                }
-            )
+            account = self.session_table.session_entries[mac].account
+            self._publish_event({"event": "superseded", "mac": mac, "account": account})
         if gone:
             log.info("%d sessions ended early: another device had replaced theirs", len(gone))
             self._released.update(gone)

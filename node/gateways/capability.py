@@ -77,3 +77,10 @@ ABILITIES: Mapping[GatewayKind, GatewayAbilities] = {
         }
     ),
 }
+_REPORTED: Mapping[Feature, Ability] = {"count": "late", "end": "late", "block": "late"}
+
+
+def abilities(kind: GatewayKind, *, reports: bool = False) -> GatewayAbilities:
+    """Of one gateway. `reports`: the node's script on an openNDS router tells what clients use, and ends them."""
+    found = ABILITIES[kind]
+    return GatewayAbilities({**found.by_feature, **_REPORTED}) if reports and kind == "opennds" else found

@@ -11,6 +11,8 @@ from node.translator import gettext_lazy
 
 FasLevel = Literal[0, 1, 2, 3, 4]
 CHECK_S, POLL_S = 15, 5
+CRON = "* * * * * /usr/lib/opennds/procomu-report.sh"
+"""Starts the script that reports."""
 NAME_CHARACTERS_MAX = 60
 _HOST = re.compile(r"[0-9a-z]([0-9a-z-]{0,62}[0-9a-z])?(\.[0-9a-z]([0-9a-z-]{0,62}[0-9a-z])?)*")
 _NAME = re.compile(r"[^0-9A-Za-z ._-]+")
@@ -99,7 +101,9 @@ def opennds_configuration(
         else opennds_file(gateway, plain, 1, faskey)
     )
     notes = [
-        "# /etc/config/opennds. The levels 1 and 2 need custombinauth.sh of this node, 2 and 3 need php-cli.",
+        "# /etc/config/opennds. 2 and 3 need php-cli. All levels need custombinauth.sh of this node in /usr/lib/opennds,",
+        "# and with procomu-report.sh beside it and this line in /etc/crontabs/root a block holds within a minute:",
+        f"#   {CRON}",
         "# For another level, change fas_secure_enabled, the digit at the end of faspath, and the port:",
         f"# fasport {port} for the levels 1 and 2, {https_port} for 3 and 4, where the node has a certificate.",
     ]

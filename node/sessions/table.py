@@ -1,7 +1,7 @@
 """The session table: each device's state, its account, and its ids in the kernel."""
 
 from collections import defaultdict
-from collections.abc import Callable, Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
 from node.enforcement.plan import CLASS_MINOR_MAX, IDLE_MINOR, Admission
@@ -16,6 +16,8 @@ traffic classes of members and of people with vouchers."""
 CLASS_IDLE_MS, CLASSES_EVERY_MS = Milliseconds(10 * 60_000), Milliseconds(60_000)
 """An account whose devices sent and received nothing for so long has no traffic class of its own, and how often that is
 looked at. Each class takes memory in the kernel, and a part of what can be guaranteed."""
+PLANNED_AT_ONCE = 500
+"""Devices whose part of the plan is made again in one step: a millisecond."""
 
 
 Transition = tuple[
@@ -62,7 +64,7 @@ class SessionTable:
         self.unsaved: set[MacAddress] = set()
         """Devices whose current session state is not stored."""
         self.addresses: dict[MacAddress, tuple[str, ...]] = {}
-        """IP addresses of devices that come from another node, while their session lasts."""
+        """IP addresses of devices that come from another node, while their session lasts; `locate` changes them."""
         self.at_gateways: set[MacAddress] = set()
         """Devices behind a gateway: nothing of theirs passes this node, so they need no traffic class of their own."""
         self.on_change: Callable[[MacAddress, session_state.Event], None] = lambda _mac, _event: None
@@ -80,10 +82,17 @@ class SessionTable:
         self.idle: frozenset[AccountId] = frozenset()
         """Accounts that are idle for `CLASS_IDLE_MS`."""
         self._idle_at = Monotonic(0)
+        self._here: dict[AccountId, int] = {}
+        """Authorized devices of each account that has any."""
+        self._planned: dict[MacAddress, Admission] = {}
+        self._planned_idle: frozenset[AccountId] = frozenset()
+        """Of the last call of `admitted`, which makes only those again that have changed since."""
+        self._unplanned: set[MacAddress] = set()
+        """Devices that may have changed since."""
         self.read_last: set[int] = set()
         """Retiring marks whose last bytes have been read; once those are stored the kernel may delete the counter."""
         self._marks: dict[tuple[MacAddress, AccountId], int] = {}
-        self._of: dict[AccountId, dict[MacAddress, None]] = {}
+        self._of: dict[AccountId, tuple[MacAddress, ...]] = {}
         self._mark_last = 0
         self._minor_last = 0
 
@@ -114,7 +123,7 @@ class SessionTable:
         """Applies the transition table and carries out the effects; the only place where a session's state changes.
         True when there were effects: the caller then has the plan applied. Raises KernelRefused, with the state
         unchanged, when the table is full."""
-        before = self.state(mac)
+        before, account = self.state(mac), self._account_here(mac)
         after, effects = session_state.step(before, event, now)
         for effect in effects:
             match effect:
@@ -132,23 +141,24 @@ class SessionTable:
             self._states[mac] = after
         else:
             self._states.pop(mac, None)
+        self._changed(mac, account)
         if effects:
             self.transitions[type(before), type(after), type(event)] += 1
             self.on_change(mac, event)
         return bool(effects)
 
-    def stays(self, now: Monotonic, is_listed: Callable[[MacAddress], bool]) -> tuple[OpenSession, ...]:
-        """All authorized sessions, with what `superseded` needs."""
+    def stays(
+        self, now: Monotonic, is_listed: Callable[[MacAddress], bool], guests_comfortable: int = 0
+    ) -> tuple[OpenSession, ...]:
+        """The authorized sessions that `superseded` may end, with what it needs: those of accounts with several devices, and
+        those of guests if there are more than `guests_comfortable`."""
+        has_too_many = self._guests_counted() > guests_comfortable
         return tuple(
-            OpenSession(
-                mac,
-                session_entry.account,
-                guest.since,
-                self.idle_ms(mac, now),
-                session_entry.account.startswith(GUEST_PREFIX),
-                is_listed(mac),
-            )
-            for mac, session_entry in self.session_entries.items()
+            OpenSession(mac, account, guest.since, self.idle_ms(mac, now), is_guest, is_listed(mac))
+            for account, devices in self._of.items()
+            for is_guest in (account.startswith(GUEST_PREFIX),)
+            if (has_too_many if is_guest else len(devices) > 1)
+            for mac in devices
             if isinstance(guest := self.guests[mac], session_state.Authorized)
         )
 
@@ -180,22 +190,58 @@ class SessionTable:
             if former.mark in self.heard:
                 self.heard[self.session_entries[mac].mark] = self.heard[former.mark]
             self.unsaved.add(mac)
+            self._changed(mac, former.account)
         return tuple(moved)
 
-    def admitted(self, idle: Collection[AccountId] = ()) -> dict[MacAddress, Admission]:
+    def locate(self, mac: MacAddress, addresses: tuple[str, ...]) -> None:
+        """A device that comes from another node was heard under these addresses; none: its addresses are not needed."""
+        self._unplanned.add(mac)
+        if addresses:
+            self.addresses[mac] = addresses
+        else:
+            self.addresses.pop(mac, None)
+
+    def admitted(self, idle: Collection[AccountId] = frozenset()) -> dict[MacAddress, Admission]:
         """All authorized sessions in the form of the plan; those of `idle` accounts share one class."""
-        return {
-            mac: Admission(
-                mac,
-                session_entry.mark,
-                IDLE_MINOR if session_entry.account in idle else self.minors[session_entry.account],
-                guest.until,
-                is_guest=session_entry.account.startswith(GUEST_PREFIX),
-                addresses=self.addresses.get(mac, ()),
-            )
-            for mac, session_entry in self.session_entries.items()
-            if isinstance(guest := self.guests[mac], session_state.Authorized)
-        }
+        self._find_unplanned(frozenset(idle))
+        while self._unplanned:
+            self._plan_again(self._unplanned.pop())
+        return dict(self._planned)
+
+    def plan_ahead(self, idle: frozenset[AccountId]) -> Iterator[None]:
+        """Does what `admitted` would have to do after a change of many sessions, `PLANNED_AT_ONCE` in a step."""
+        self._find_unplanned(idle)
+        while len(self._unplanned) > PLANNED_AT_ONCE:
+            for _ in range(PLANNED_AT_ONCE):
+                self._plan_again(self._unplanned.pop())
+            yield
+
+    def _find_unplanned(self, idle: frozenset[AccountId]) -> None:
+        for account in self._planned_idle ^ idle:
+            self._unplanned.update(self._of.get(account, ()))
+        self._planned_idle = idle
+
+    def _plan_again(self, mac: MacAddress) -> None:
+        admission = self._admission(mac)
+        if admission is None:
+            self._planned.pop(mac, None)
+        else:
+            self._planned[mac] = admission
+
+    def _admission(self, mac: MacAddress) -> Admission | None:
+        guest = self.guests.get(mac)
+        if not isinstance(guest, session_state.Authorized):
+            return None
+        session_entry = self.session_entries[mac]
+        is_idle = session_entry.account in self._planned_idle
+        return Admission(
+            mac,
+            session_entry.mark,
+            IDLE_MINOR if is_idle else self.minors[session_entry.account],
+            guest.until,
+            is_guest=session_entry.account.startswith(GUEST_PREFIX),
+            addresses=self.addresses.get(mac, ()),
+        )
 
     def moved(self) -> frozenset[int]:
         """Retiring marks of devices that are authorized under another mark."""
@@ -304,7 +350,7 @@ class SessionTable:
                 del self._marks[session_entry.mac, session_entry.account]
 
     def devices_of(self, account: AccountId) -> tuple[MacAddress, ...]:
-        return tuple(self._of.get(account, ()))
+        return self._of.get(account, ())
 
     def admitted_of(self, account: AccountId) -> tuple[MacAddress, ...]:
         """Devices of the account with an authorized session."""
@@ -346,11 +392,24 @@ class SessionTable:
 
     def accounts_here(self) -> set[AccountId]:
         """Accounts with an authorized session."""
-        return {
-            session_entry.account
-            for mac, session_entry in self.session_entries.items()
-            if self.is_admitted(mac)
-        }
+        return set(self._here)
+
+    def _account_here(self, mac: MacAddress) -> AccountId | None:
+        """The account of a device with an authorized session."""
+        return self.session_entries[mac].account if self.is_admitted(mac) else None
+
+    def _changed(self, mac: MacAddress, before: AccountId | None) -> None:
+        """The device's state or entry may have changed; `before`: what `_account_here` said."""
+        self._unplanned.add(mac)
+        after = self._account_here(mac)
+        if after == before:
+            return
+        if after is not None:
+            self._here[after] = self._here.get(after, 0) + 1
+        if before is not None:
+            self._here[before] -= 1
+            if not self._here[before]:
+                del self._here[before]
 
     def _enter(self, mac: MacAddress, event: session_state.Event, now: Monotonic) -> None:
         """Creates or changes the entry as the event says."""
@@ -387,7 +446,7 @@ class SessionTable:
         self._marks[mac, account] = mark
         self._remove_entry(mac)
         self.session_entries[mac] = self.by_mark[mark] = SessionEntry(mac, account, mark, terms)
-        self._of.setdefault(account, {})[mac] = None
+        self._of[account] = (*self._of.get(account, ()), mac)
         self.retiring.pop(mark, None)
         self.read_last.discard(mark)
         if account in self.idle:
@@ -396,8 +455,10 @@ class SessionTable:
     def _remove_entry(self, mac: MacAddress) -> None:
         session_entry = self.session_entries.pop(mac, None)
         if session_entry is not None:
-            del self._of[session_entry.account][mac]
-            if not self._of[session_entry.account]:
+            left = tuple(each for each in self._of[session_entry.account] if each != mac)
+            if left:
+                self._of[session_entry.account] = left
+            else:
                 del self._of[session_entry.account]
 
     def _retire(self, mac: MacAddress) -> None:

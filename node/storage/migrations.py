@@ -390,6 +390,12 @@ def _seventeenth(db: Connection) -> None:
     table(db, "events").create_index(["account"], "events_of_account")
 
 
+def _eighteenth(db: Connection) -> None:
+    """Notices with the place "everywhere" were shown at this node alone. That is a place of its own, because "everywhere"
+    means all nodes."""
+    db.execute("UPDATE notices SET place = 'here' WHERE place = 'network'")
+
+
 def _create(
     db: Connection,
     name: str,
@@ -424,6 +430,7 @@ MIGRATIONS: tuple[Callable[[Connection], None], ...] = (
     _fifteenth,
     _sixteenth,
     _seventeenth,
+    _eighteenth,
 )
 """In order; user_version is the number applied. Each runs in one transaction."""
 

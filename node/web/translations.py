@@ -23,6 +23,7 @@ from node.translator import amount_words, day_words, number_words
 from node.units import BitsPerSecond, Bytes, Rates, show_rate, show_volume
 from node.web.compiled_files import load_compiled, save_compiled
 from node.web.language_choice import Language, is_tag
+from node.web.packed_texts import Key, PackedTexts
 
 if TYPE_CHECKING:
     from babel.messages.catalog import Catalog, Message
@@ -37,8 +38,6 @@ COUNTS_TRIED = 1_000
 
 _MARKS = re.compile(r"%\(\w*\)[sd]|%%|%|\{\w*\}|[{}]")
 _TAGS = re.compile(r"<[^>]*>?|&\w+;|[<>]")
-Key = str | tuple[str, str]
-"""A msgid, or its context and msgid; for plural texts the singular msgid."""
 
 
 def english_plural(count: int) -> int:
@@ -158,12 +157,13 @@ def read_catalogues(folder: Path = FOLDER) -> Catalogues:
     is_babel_in_use = bool(_babel())
     translations = {SOURCE: Translations(SOURCE)}
     problems: list[str] = []
+    numbers: dict[Key, int] = {}
     paths = sorted(folder.glob("*.po"))
     if len(paths) > LANGUAGES_MAX:
         problems.append(f"{folder} has {len(paths)} languages; only the first {LANGUAGES_MAX} are read")
     for path in paths[:LANGUAGES_MAX]:
         try:
-            translations[path.stem], found = _read(path)
+            translations[path.stem], found = _read(path, numbers)
         except (OSError, ValueError) as error:
             problems.append(f"{path.name} is not used: {error}")
         else:
@@ -173,7 +173,7 @@ def read_catalogues(folder: Path = FOLDER) -> Catalogues:
     return Catalogues(translations, tuple(problems))
 
 
-def _read(path: Path) -> tuple[Translations, list[str]]:
+def _read(path: Path, numbers: dict[Key, int]) -> tuple[Translations, list[str]]:
     if not is_tag(path.stem):
         raise ValueError("its name is not a language; write one such as ca.po or pt-BR.po")
     text = path.read_bytes()
@@ -190,11 +190,11 @@ def _read(path: Path) -> tuple[Translations, list[str]]:
         if not problems:
             save_compiled(path, key, json.dumps(compiled._asdict()).encode())
     # Interned, because the texts in the code are the keys of every language.
-    texts = {
-        (context, sys.intern(one)) if context else sys.intern(one): tuple(forms)
+    texts = (
+        ((context, sys.intern(one)) if context else sys.intern(one), forms)
         for context, one, forms in compiled.texts
-    }
-    return Translations(path.stem, texts, _plural(compiled)), problems
+    )
+    return Translations(path.stem, PackedTexts(texts, numbers), _plural(compiled)), problems
 
 
 class CompiledCatalogue(NamedTuple):

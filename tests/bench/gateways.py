@@ -3,128 +3,128 @@ node and of gateways lose no byte."""
 
 import asyncio
 import json
+import os
 import random
-import secrets
 import sys
 import time
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import Any
 
-from captive_portal.gateway_server import GatewayServer
-from captive_portal.server import portal_renderer
-from node.app.gateway_registry import GatewayRegistry
-from node.app.gateway_service import GatewayService
-from node.config import ListenAddress
-from node.control.reconciler import TICK_S
-from node.gateways.gateway import Gateway
-from node.gateways.gateway_secret import NONCE_BYTES, client_token
-from node.memory_tuning import trim_regularly
-from node.sessions.state import SessionGranted
-from node.storage.database import Store
-from node.storage.repository import StoredArchive, StoredRepository
 from node.units import MacAddress
 from tests.bench.figures import Figures, quantile, say
-from tests.bench.meter import Blocks
-from tests.fakes.use_cases import AppFixture, UseCases
+from tests.bench.gateway_node import gateway, mac_of, path_of, token_of
+from tests.lab.internet import ROOT
+from tests.lab.unit_environment import unit_environment
 
 KEYS = ("checks_per_s", "p99_ms", "loop_block_ms_max", "rss_mb", "lost_bytes", "end_s_max")
 GATEWAYS, PEOPLE = 500, 20
 CHECK_INTERVAL_S = 60
 BLOCKED = 20
-KEY = b"k" * 32
 AT_ONCE, AT_ONCE_PACED = 24, 200
+STOP_S = 20.0
 
 
-@dataclass
+@dataclass(slots=True)
 class GatewayClient:
     """One person's device."""
 
-    gateway: Gateway
-    source: str
+    number: int
+    at: int
+    """Number of its gateway."""
     mac: MacAddress
     token: str
     down: int = 0
     used: int = 0
     """Bytes over all runs of the gateway."""
 
+    @property
+    def source(self) -> str:
+        return f"127.1.{self.at // 250}.{self.at % 250 + 1}"
+
     def uses(self, count: int) -> None:
         self.down += count
         self.used += count
 
-    def target(self, path: str, stage: str) -> str:
+    def target(self, stage: str) -> str:
         counted = 0 if stage == "login" else self.down
         return (
-            f"{path}auth/?stage={stage}&ip=192.168.1.9&mac={self.mac}&token={self.token}&incoming={counted}"
-            f"&outgoing=0&gw_id={self.gateway.called}"
+            f"{path_of(self.at)}auth/?stage={stage}&ip=192.168.1.9&mac={self.mac}&token={self.token}&incoming={counted}"
+            f"&outgoing=0&gw_id={gateway(self.at).called}"
         )
+
+
+class NodeWithGateways:
+    """One run of `tests.bench.gateway_node`."""
+
+    def __init__(self, process: asyncio.subprocess.Process, port: int) -> None:
+        self._process, self.port = process, port
+
+    async def do(self, order: str, **details: object) -> dict[str, Any]:
+        assert self._process.stdin is not None
+        self._process.stdin.write(json.dumps({"do": order, **details}).encode() + b"\n")
+        return await _answer(self._process)
+
+    async def end(self, *, killed: bool) -> None:
+        if killed:
+            self._process.kill()
+        elif self._process.stdin is not None:
+            self._process.stdin.close()  # no more orders: it stops
+        async with asyncio.timeout(STOP_S):
+            await self._process.wait()
+
+
+async def _answer(process: asyncio.subprocess.Process) -> dict[str, Any]:
+    assert process.stdout is not None
+    line = await process.stdout.readline()
+    if not line:
+        raise RuntimeError("the node has ended")
+    return dict(json.loads(line))
 
 
 class ManyGateways:
     """All of them, and the node's folder, over its restarts."""
 
     def __init__(self, folder: Path) -> None:
-        store = Store(folder / "procomu.db")
-        self.node = AppFixture(lambda: StoredRepository(store), folder, session_ms=None, tick_s=TICK_S)
-        self.archive = StoredArchive(store)
-        self.gateways = [
-            Gateway(f"{number:08x}", "wifidog", "accepted", f"place {number}", f"GW{number}", "")
-            for number in range(GATEWAYS)
+        self._folder = folder
+        self.clients = [
+            GatewayClient(number, at, mac_of(number), token_of(number, at))
+            for number, at in ((number, number % GATEWAYS) for number in range(GATEWAYS * PEOPLE))
         ]
-        self.registry = GatewayRegistry(
-            self.archive, self.node.clock, key=KEY, random=secrets.token_bytes, one_change=asyncio.Lock()
-        )
-        self.clients = [self._client(number) for number in range(GATEWAYS * PEOPLE)]
-
-    def _client(self, number: int) -> GatewayClient:
-        gateway = self.gateways[number % GATEWAYS]
-        mac = MacAddress(f"06:00:00:00:{number // 256:02x}:{number % 256:02x}")
-        token = client_token(KEY, gateway, mac, number.to_bytes(NONCE_BYTES))
-        at = number % GATEWAYS
-        return GatewayClient(gateway, f"127.1.{at // 250}.{at % 250 + 1}", mac, token)
-
-    def path(self, gateway: Gateway) -> str:
-        return f"/gw/{gateway.id}/{self.registry.secret(gateway)}/"
 
     def asked(self, stage: str, clients: list[GatewayClient]) -> list[tuple[str, str]]:
-        return [(each.source, each.target(self.path(each.gateway), stage)) for each in clients]
+        return [(each.source, each.target(stage)) for each in clients]
 
     @asynccontextmanager
-    async def running(self, *, killed: bool = False) -> AsyncIterator[tuple[UseCases, GatewayServer]]:
-        """One run of the node with its listener."""
-        async with self.node.life(killed=killed) as app:
-            registry = GatewayRegistry(
-                self.archive, self.node.clock, key=KEY, random=secrets.token_bytes, one_change=asyncio.Lock()
-            )
-            registry._take({each.id: each for each in self.gateways})
-            registry.recalled = True
-            service = GatewayService(
-                app.loop, app.portal.admission, registry, self.archive, self.node.clock,
-                key=KEY, random=secrets.token_bytes,
-            )  # fmt: skip
-            server = GatewayServer(
-                service, app.portal, ListenAddress("127.0.0.1", 0), secret=KEY, boot="",
-                since_boot=self.node.clock.monotonic, clock=time.monotonic, renderer=portal_renderer(),
-            )  # fmt: skip
-            async with asyncio.TaskGroup() as tasks:
-                running = [tasks.create_task(server.run()), tasks.create_task(trim_regularly())]
-                await server.ready.wait()
-                yield app, server
-                for each in running:
-                    each.cancel()
+    async def running(self, *, killed: bool = False) -> AsyncIterator[NodeWithGateways]:
+        """One run of the node, with the environment of the shipped unit, but without its memory limit."""
+        command = (sys.executable, "-m", "tests.bench.gateway_node", str(self._folder), str(GATEWAYS))
+        process = await asyncio.create_subprocess_exec(
+            *command, str(len(self.clients)), cwd=ROOT, env=os.environ | unit_environment(),
+            stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE,
+        )  # fmt: skip
+        try:
+            place = NodeWithGateways(process, (await _answer(process))["port"])
+            yield place
+            await place.end(killed=killed)
+        finally:
+            if process.returncode is None:
+                process.kill()
+                await process.wait()
 
 
 async def asks(
-    server: GatewayServer, asked: list[tuple[str, str]], at_once: int, seconds: float = 0
+    node: NodeWithGateways, asked: list[tuple[str, str]], at_once: int, seconds: float = 0
 ) -> list[tuple[int, float, float]]:
     """Code, begin and end of each request, from a process of its own."""
     command = (
         sys.executable,
         "-m",
         "tests.bench.gateway_load",
-        str(server.bound[1]),
+        str(node.port),
         str(at_once),
         str(seconds),
     )
@@ -147,79 +147,70 @@ def measure() -> Figures:
 async def _measured(many: ManyGateways) -> Figures:
     figures: Figures = {}
     chance = random.Random(5)
-    async with many.running() as (app, server):
-        for client in many.clients:
-            app.loop.session_table.handle(client.mac, SessionGranted("1", None), many.node.clock.now)
-        await app.loop.persistence.save()
-        await app.settle()
-        figures["checks_per_s"] = round(await _capacity(many, server, chance))
-        await app.settle()
+    async with many.running() as node:
+        await node.do("admit")
+        figures["checks_per_s"] = round(await _capacity(many, node, chance))
+        await node.do("settle")
     # Killed, so that what it counted last was not stored; then half of the gateways start again.
-    async with many.running(killed=True) as (app, server):
-        await _round(many, server, chance)
-        await app.settle()
-    async with many.running() as (app, server):
-        await _gateways_restart(many, server)
-        blocks = Blocks()
-        watching = asyncio.create_task(blocks.watch())  # noqa: TID251
-        waited, ended = await _paced(many, app, server, chance)
-        watching.cancel()
-        with suppress(asyncio.CancelledError):
-            await watching
-        await app.settle()
+    async with many.running(killed=True) as node:
+        await _round(many, node, chance)
+        await node.do("settle")
+    async with many.running() as node:
+        await _gateways_restart(many, node)
+        await node.do("watch")
+        waited, ended = await _paced(many, node, chance)
+        found = await node.do("figures")
         used = sum(client.used for client in many.clients)
-        buckets = await app.loop.persistence.buckets("")
-        booked = sum(bucket.uplink.total for bucket in buckets.values())
-        say(f"{used} bytes used, {booked} booked")
+        say(f"{used} bytes used, {found['booked']} booked")
         figures |= {
             "p99_ms": round(1000 * quantile(waited, 0.99), 1),
-            "loop_block_ms_max": round(blocks.longest_ms, 1),
-            "rss_mb": _rss_mb(),
-            "lost_bytes": abs(used - booked),
+            "loop_block_ms_max": round(found["block_ms"], 1),
+            "rss_mb": round(found["rss_kb"] / 1024, 1),
+            "lost_bytes": abs(used - found["booked"]),
             "end_s_max": round(max(ended), 1),
         }
     return figures
 
 
-async def _capacity(many: ManyGateways, server: GatewayServer, chance: random.Random) -> float:
+async def _capacity(many: ManyGateways, node: NodeWithGateways, chance: random.Random) -> float:
     """Checks of all people, as fast as they are answered."""
     begun = time.monotonic()
     for client in many.clients:
         client.uses(chance.randrange(1_000_000))
-    found = await asks(server, many.asked("counters", many.clients), AT_ONCE)
+    found = await asks(node, many.asked("counters", many.clients), AT_ONCE)
     took = max(end for *_, end in found) - min(start for _, start, _ in found)
     say(f"{len(found)} checks in {took:.1f} s, {time.monotonic() - begun:.1f} s with the start of the load")
     _all_pass(found)
     return len(found) / took
 
 
-async def _round(many: ManyGateways, server: GatewayServer, chance: random.Random) -> None:
+async def _round(many: ManyGateways, node: NodeWithGateways, chance: random.Random) -> None:
     for client in many.clients:
         client.uses(chance.randrange(1_000_000))
-    _all_pass(await asks(server, many.asked("counters", many.clients), AT_ONCE))
+    _all_pass(await asks(node, many.asked("counters", many.clients), AT_ONCE))
 
 
-async def _gateways_restart(many: ManyGateways, server: GatewayServer) -> None:
+async def _gateways_restart(many: ManyGateways, node: NodeWithGateways) -> None:
     """Half of them count from zero: their program says that it started, and people come again."""
     # What they counted before they went is what they told last.
-    _all_pass(await asks(server, many.asked("counters", many.clients), AT_ONCE))
-    half = [client for client in many.clients if int(client.gateway.id, 16) % 2]
+    _all_pass(await asks(node, many.asked("counters", many.clients), AT_ONCE))
+    half = [client for client in many.clients if client.at % 2]
     pings = [
         (
             client.source,
-            f"{many.path(client.gateway)}ping/?gw_id={client.gateway.called}&wifidog_uptime={uptime}",
+            f"{path_of(client.at)}ping/?gw_id={gateway(client.at).called}&wifidog_uptime={uptime}",
         )
         for uptime in (900, 5)
         for client in half[: GATEWAYS // 2]
     ]
-    await asks(server, pings, 1)
+    await asks(node, pings, 1)
     for client in half:
         client.down = 0
-    _all_pass(await asks(server, many.asked("login", half), AT_ONCE))
+    _all_pass(await asks(node, many.asked("login", half), AT_ONCE))
 
 
 async def _paced(
-    many: ManyGateways, app: UseCases, server: GatewayServer, chance: random.Random
+    many: ManyGateways, node: NodeWithGateways, chance: random.Random
 ) -> tuple[list[float], list[float]]:
     """Two check intervals, as gateways ask: how long each check waited, and how long blocked devices stayed online."""
     blocked_at: dict[MacAddress, float] = {}
@@ -227,8 +218,7 @@ async def _paced(
     async def block() -> None:
         for client in chance.sample(many.clients, BLOCKED):
             await asyncio.sleep(CHECK_INTERVAL_S / BLOCKED / 2)
-            await app.loop.block(client.mac, "noise")
-            blocked_at[client.mac] = time.monotonic()
+            blocked_at[client.mac] = (await node.do("block", person=client.number))["at"]
 
     asked = []
     for _ in range(2):
@@ -237,7 +227,7 @@ async def _paced(
         asked += many.asked("counters", many.clients)
     async with asyncio.TaskGroup() as tasks:
         blocking = tasks.create_task(block())
-        found = await asks(server, asked, AT_ONCE_PACED, 2 * CHECK_INTERVAL_S)
+        found = await asks(node, asked, AT_ONCE_PACED, 2 * CHECK_INTERVAL_S)
         await blocking
     waited = [end - start for _, start, end in found]
     ended = []
@@ -254,8 +244,3 @@ def _all_pass(found: list[tuple[int, float, float]]) -> None:
     wrong = [code for code, *_ in found if code != 1]
     if wrong:
         raise RuntimeError(f"{len(wrong)} of {len(found)} checks had another answer, as {wrong[0]}")
-
-
-def _rss_mb() -> float:
-    status = Path("/proc/self/status").read_text()
-    return round(int(status.partition("VmRSS:")[2].split()[0]) / 1024, 1)

@@ -555,7 +555,7 @@ ROWS = (
         20,
         at_least=False,
     ),
-    FigureRow("gateways", "rss_mb", "memory, with what the bench itself needs", "MB", 96, at_least=False),
+    FigureRow("gateways", "rss_mb", "memory of the node", "MB", 96, at_least=False),
     FigureRow(
         "gateways",
         "lost_bytes",

@@ -23,6 +23,7 @@ from node.gateways.gateway import Gateway
 from node.governance.ladder_case import LadderCase
 from node.identity import own_node_id
 from node.units import NO_USAGE, AccountId, Bytes, MacAddress, Milliseconds, Usage
+from tests.browser import people
 from tests.browser.chromium import Browser
 from tests.browser.scenes import LANGUAGES, Doing, PageScene, nothing, opens_everything, sends
 from tests.fakes.admin_pages import (
@@ -196,6 +197,16 @@ def open_with_walkers() -> AbstractAsyncContextManager[int]:
     return _served(fill, RULES + _TWO_DEVICES)
 
 
+def open_with_heard_notices() -> AbstractAsyncContextManager[int]:
+    """The admin server of a node to which others say notices."""
+
+    async def fill(app: UseCases) -> None:
+        await populate(app)
+        await people.other_nodes_have_news(app)
+
+    return _served(fill)
+
+
 def open_with_nodes() -> AbstractAsyncContextManager[int]:
     """The admin server of a node whose community has a record, an over-used invite and a copied disk."""
 
@@ -215,8 +226,11 @@ def open_with_gateways() -> AbstractAsyncContextManager[int]:
         registry = app.gateways.registry
         bakery = Gateway("0a1b2c3d", "wifidog", "accepted", "the bakery", "001217DA42D2", "10.1.2.3")
         school = Gateway("1a1b2c3d", "apfree", "accepted", "the school", "", "")
+        library = Gateway("3a1b2c3d", "opennds", "accepted", "the library", "", "")
+        square = Gateway("4a1b2c3d", "opennds", "accepted", "the square", "", "")
         refused = Gateway("2a1b2c3d", "wifidog", "refused", "", "00FFFFFFFFFF", "203.0.113.9")
-        registry._take({each.id: each for each in (bakery, school, refused)})
+        registry._take({each.id: each for each in (bakery, school, library, square, refused)})
+        registry.reported(library)
         await registry.spoke(bakery, "wifidog", bakery.called, bakery.address)
         registry.ask("wifidog", "00AABBCCDDEE", "10.1.2.7")
 
@@ -629,6 +643,7 @@ ADMIN_SCENES = (
     _admin("new terms", "terms", "/terms", after=sends("/terms", **_NEW_TERMS)),
     _admin("an older version of the terms", "terms version", "/terms?version=1"),
     _admin("every notice", "notices", "/notices"),
+    _admin("notices of others", "notices", "/notices", server=open_with_heard_notices),
     _admin("a new notice", "notice", "/notices/edit"),
     _admin("how a notice will be", "notice", "/notices/edit", after=sends("/notices/edit", **_NOTICE)),
     _admin(
@@ -654,6 +669,10 @@ ADMIN_SCENES = (
     _admin("gateways in each state", "gateways", "/gateways", server=open_with_gateways),
     _admin("a gateway without a name", "gateways", "/gateways", after=sends("/gateways", name=" ")),
     _admin("a gateway", "gateway", "/gateways/gateway?id=0a1b2c3d", server=open_with_gateways),
+    _admin("a router that reports", "gateway", "/gateways/gateway?id=3a1b2c3d", server=open_with_gateways),
+    _admin(
+        "a router without the script", "gateway", "/gateways/gateway?id=4a1b2c3d", server=open_with_gateways
+    ),
     _admin("the line's last day", "history", "/history"),
     _admin("the line's last month", "history", "/history?series=line_down&last=30d"),
     _admin("the temperature of an hour", "history", "/history?series=temperature&last=1h"),

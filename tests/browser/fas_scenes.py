@@ -27,6 +27,17 @@ async def open_fas() -> AsyncIterator[int]:
                 yield port
 
 
+@asynccontextmanager
+async def open_reported() -> AsyncIterator[int]:
+    """The same with the script on the router, which reports."""
+    with tempfile.TemporaryDirectory() as folder:
+        async with one_life(AppFixture(None, Path(folder), rules_text=SLOW_RULES)) as at:
+            at.people.registry._take({GATEWAY.id: GATEWAY})
+            at.people.registry.reported(GATEWAY)
+            async with fas_server(at) as port:
+                yield port
+
+
 def goes_online(browser: Browser, _address: str) -> None:
     browser.tap("form[method=post] button")
 
@@ -42,7 +53,7 @@ def joined_before(browser: Browser, address: str) -> None:
 
 
 def _behind(name: str, path: str = ADDRESS, **more: object) -> PageScene:
-    return PageScene(name, "fas", path, open_fas, **more)  # type: ignore[arg-type]
+    return PageScene(name, "fas", path, **{"server": open_fas} | more)  # type: ignore[arg-type]
 
 
 FAS_SCENES = (
@@ -50,4 +61,10 @@ FAS_SCENES = (
     _behind("behind a router, an unknown code", after=types_an_unknown_code),
     _behind("behind a router, waiting for it", after=goes_online),
     _behind("behind a router, online", f"{ADDRESS}&status=authenticated", before=joined_before),
+    _behind(
+        "behind a router that reports, online",
+        f"{ADDRESS}&status=authenticated",
+        before=joined_before,
+        server=open_reported,
+    ),
 )

@@ -1,5 +1,6 @@
 """Communities, and what people did before a scene."""
 
+from dataclasses import replace
 from datetime import timedelta
 
 from node.accounts.appearance import Appearance, Logo, WelcomeText, nearest_readable, read_logo
@@ -15,6 +16,7 @@ from node.governance.ladder_case import LadderCase
 from node.lan.mdns_services import ServiceView
 from node.units import GIGA, AccountId, BitsPerSecond, MacAddress, Rates
 from tests.browser.stage import Event
+from tests.fakes.neighbours import id_of
 from tests.fakes.pictures import picture
 from tests.fakes.portal_server import (
     ASK_WHEN_FULL,
@@ -60,6 +62,7 @@ WELCOMES = {
     "ca": "L’Internet del veïnat des del 2009.",
     "ar": "إنترنت الجيران منذ 2009.",
 }
+HILLS, MILL = id_of("hills"), id_of("mill")
 NOTICES = (
     Notice(
         0,
@@ -199,6 +202,14 @@ async def it_has_its_own_appearance(app: UseCases) -> None:
 
 async def there_is_news(app: UseCases) -> None:
     await app.put_up(*NOTICES)
+
+
+async def other_nodes_have_news(app: UseCases) -> None:
+    """Two nodes say notices for all: one that is long, one in another script, and one with a name that is long."""
+    board = app.loop.registry.heard_notices
+    board.name_of = {HILLS: "hills", MILL: "The mill beside the river, upper floor"}.__getitem__
+    app.hear_notices(HILLS, *NOTICES)
+    app.hear_notices(MILL, replace(NOTICES[1], is_urgent=False, texts=NOTICES[1].texts[2:]))
 
 
 async def there_are_services(app: UseCases) -> None:

@@ -258,6 +258,7 @@ AROUND = (
     PageScene("our network", "our network", "/network", _portal()),
     PageScene("our network without more rules", "our network", "/network", portal(node=people.bare)),
     PageScene("notices", "notices", "/notices", _portal(people.there_is_news)),
+    PageScene("notices of other nodes", "notices", "/notices", _portal(people.other_nodes_have_news)),
     PageScene("no notices", "notices", "/notices"),
     PageScene("local services", "services", "/services", _portal(people.there_are_services)),
     PageScene("no local services", "services", "/services"),

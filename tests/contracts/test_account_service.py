@@ -4,6 +4,7 @@ import asyncio
 import json
 import shutil
 from collections.abc import AsyncIterator, Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -32,6 +33,7 @@ from node.sessions.stored import SavedSession
 from node.storage.database import Store
 from node.storage.repository import StoredRepository
 from node.units import AccountId, MacAddress
+from tests.fakes.neighbours import id_of
 from tests.fakes.reconciler_fixture import until
 from tests.fakes.repository import FakeRepository
 from tests.fakes.use_cases import (
@@ -807,6 +809,34 @@ async def test_a_notice_is_shown_to_its_audience_only(backend: UseCases) -> None
     assert {"everyone"} == seen(None) == seen(DOT)
     assert {"everyone", "online", "guests", "group:day-pass"} == seen(ANA)
     assert {"everyone", "online", "members"} == seen(LISTED)
+
+
+HILL = id_of("hill")
+
+
+async def test_a_notice_of_another_node_is_shown_with_its_name_to_its_audience_and_in_its_zone(
+    backend: UseCases,
+) -> None:
+    def titled(title: str, where: str, audience: str, *, urgent: bool = False) -> Notice:
+        return Notice(0, where, audience, "", "", urgent, (NoticeText("ca", title, ""),))
+
+    backend.loop.registry.heard_notices.name_of = {HILL: "hills"}.__getitem__
+    await backend.put_up(
+        titled("own", "here", "everyone"), titled("own, urgent", "here", "everyone", urgent=True)
+    )
+    backend.hear_notices(
+        HILL,
+        titled("all", "network", "everyone", urgent=True),
+        titled("guests", "network", "guests"),
+        titled("elsewhere", "zone:nowhere", "everyone"),
+        replace(titled("over", "network", "everyone"), last_day="2020-01-01"),
+    )
+    shown = [(each.texts[0].title, each.node) for each in backend.portal.notices(None)]
+    assert [("own, urgent", ""), ("all", "hills"), ("own", "")] == shown
+    await comes_in(backend, BEN, TermsAccepted())
+    assert ("guests", "hills") in {(each.texts[0].title, each.node) for each in backend.portal.notices(BEN)}
+    backend.loop.registry.heard_notices.drop(HILL)
+    assert {""} == {each.node for each in backend.portal.notices(BEN)}
 
 
 async def test_the_privacy_page_names_every_table_and_what_is_stored_elsewhere(backend: UseCases) -> None:

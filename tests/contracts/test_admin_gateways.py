@@ -1,11 +1,15 @@
 """The admin pages about gateways, on the real use cases."""
 
 import re
+import time
 from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
 
+from node.app.gateway_registry import NAMED_MAX, SILENT_AFTER
+from node.gateways.gateway import Gateway
+from node.units import MacAddress, Monotonic
 from tests.contracts.admin_browser import AdminBrowser, admin_browser
 from tests.fakes.admin_pages import ISSUER_LINK
 
@@ -106,3 +110,28 @@ async def test_an_issuer_sees_no_gateway_and_no_secret(browser: AdminBrowser) ->
         response, text = await browser.get(path)
         assert 403 == response.status
         assert not re.search(r"[a-z2-7]{26}/auth", text)
+
+
+async def test_five_hundred_gateways_with_twenty_people_each_make_no_page_slow_or_large(
+    browser: AdminBrowser,
+) -> None:
+    registry, service = browser.app.gateways.registry, browser.app.gateways._gateways
+    made = [
+        Gateway(f"{number:08x}", "wifidog", "accepted", f"place {number}", f"GW{number}", "")
+        for number in range(500)
+    ]
+    registry._take({each.id: each for each in made})
+    for number in range(10_000):
+        service.here(made[number % 500], MacAddress(f"06:00:00:00:{number // 256:02x}:{number % 256:02x}"))
+    await browser.sign_in()
+    for page in ("/gateways", "/gateways?page=10", f"/gateways/gateway?id={made[77].id}", "/", "/people"):
+        await browser.get(page)  # what is compiled once
+        began = time.thread_time()
+        response, text = await browser.get(page)
+        spent_ms = 1000 * (time.thread_time() - began)
+        assert (200, True, True) == (response.status, spent_ms < 300, len(text) < 64_000), (page, spent_ms)
+    assert 500 == len(browser.app.gateways.rows())
+    registry._since = Monotonic(registry._clock.monotonic() - SILENT_AFTER)
+    warned = list(registry.warnings())
+    assert NAMED_MAX + 1 == len(warned)
+    assert f"silent too: {500 - NAMED_MAX} " in warned[-1]

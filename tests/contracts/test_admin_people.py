@@ -9,7 +9,9 @@ from pathlib import Path
 import pytest
 
 from node.accounts.member_passphrases import is_right
+from node.accounts.notices import Notice, NoticeText
 from node.accounts.objections import Objection
+from node.accounts.told_notices import TOLD_BY_NODE_MAX
 from node.app.admin_members import CardView
 from node.app.admin_sessions import ADMIN
 from node.app.views import CardShown, PassphraseTyped
@@ -28,6 +30,7 @@ from tests.fakes.admin_pages import (
     TODAY,
     changed_lines,
 )
+from tests.fakes.neighbours import id_of
 
 
 @pytest.fixture
@@ -384,6 +387,35 @@ NOTICE = {
     "title-ca": "Assemblea",
     "text-ca": "Divendres.",
 }
+
+
+async def test_a_notice_is_for_this_node_unless_somebody_says_otherwise(browser):
+    _, page = await browser.get("/notices/edit")
+    assert '<option value="here" selected>' in page
+    assert "At all nodes" in page
+
+
+async def test_notices_of_other_nodes_are_shown_and_have_no_button(browser):
+    texts = (NoticeText("en", "<b>Storm</b> in the hills", ""),)
+    board = browser.app.loop.registry.heard_notices
+    board.name_of = lambda _node: "<i>hills</i>"
+    browser.app.hear_notices(
+        id_of("hills"), Notice(0, "zone:hills", "everyone", "", "", is_urgent=True, texts=texts)
+    )
+    _, page = await browser.get("/notices")
+    part = page.partition("Of other nodes")[2]
+    assert "&lt;b&gt;Storm&lt;/b&gt; in the hills" in part
+    assert "&lt;i&gt;hills&lt;/i&gt;" in part
+    assert "<form" not in part.partition("</section>")[0]
+    assert "not shown here" in part
+
+
+async def test_a_node_has_so_many_notices_for_all_nodes(browser):
+    for number in range(TOLD_BY_NODE_MAX):
+        response, _ = await browser.send("/notices/edit", **NOTICE | {"title-en": str(number)}, do="save")
+    response, page = await browser.send("/notices/edit", **NOTICE, do="save")
+    assert (422, True) == (response.status, "show this one only at this node" in page)
+    assert 303 == (await browser.send("/notices/edit", **NOTICE | {"where": "here"}, do="save"))[0].status
 
 
 async def test_a_notice_is_previewed_published_changed_and_removed(browser):

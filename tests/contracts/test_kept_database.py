@@ -17,6 +17,8 @@ from tests.docs.kept_database import ANA_PHONE, BOOT, FORM, GUEST_PHONE, NODE, N
 from tests.docs.kept_database import FILE as KEPT
 
 SINCE = "2026-11-01"
+UPGRADED = {"notices": {"network": "here"}}
+"""Values with another name, by table: the same place is told apart from all nodes."""
 
 
 @pytest.fixture
@@ -46,7 +48,8 @@ async def test_every_row_is_there_after_the_upgrade(store: Store) -> None:
     for name, rows in ROWS.items():
         chosen = f"SELECT {', '.join(columns[name])} FROM {name}"
         found = await store.run(lambda db, chosen=chosen: db.execute(chosen).fetchall())
-        expected = [row for row in rows if row[0] != "commits"]
+        renamed = UPGRADED.get(name, {})
+        expected = [tuple(renamed.get(each, each) for each in row) for row in rows if row[0] != "commits"]
         assert sorted(map(repr, expected)) == sorted(repr(row) for row in found if row[0] != "commits"), name
     assert (len(MIGRATIONS), NUMBER) == await store.run(
         lambda db: (

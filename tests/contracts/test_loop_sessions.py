@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 
 from node.app.views import CodeTyped, Entry, TermsAccepted
 from node.control.persistence import FORGET_EVERY_MS
+from node.control.plan_draft import PlanDraft
 from node.control.reconciler import Reconciler
 from node.enforcement.plan import TrafficPlan
 from node.sessions import state as session_state
@@ -75,13 +76,13 @@ class OrderedFixture(AppFixture):
 
     def _loop(self) -> Reconciler:
         loop = super()._loop()
-        make = loop._plan_applier._plan
+        make = loop._plan_applier._draft
 
-        def made() -> TrafficPlan:
+        def made() -> PlanDraft:
             self._noting.plan_made()
             return make()
 
-        loop._plan_applier._plan = made
+        loop._plan_applier._draft = made
         return loop
 
 

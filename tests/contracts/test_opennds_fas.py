@@ -1,6 +1,7 @@
 """openNDS routers and the people behind them on a real socket: every level, and everything that others may send."""
 
 import asyncio
+import hashlib
 import re
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
@@ -11,7 +12,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from captive_portal.fas_site import FORMS_AT_ONCE, REFUSAL
+from captive_portal.fas_site import FORMS_AT_ONCE, REFUSAL, REPORTS_AT_ONCE
+from node.gateways.opennds_report import NO_NONCE
 from tests.fakes.fas_fixture import SLOW_RULES, FasFixture, one_life
 from tests.fakes.fas_server import fas_server
 from tests.fakes.opennds_router import IV, FakeRouter, as_form, sealed_text
@@ -191,6 +193,73 @@ async def test_a_flood_of_forms_is_limited(browser) -> None:
     assert not browser.at.run.loop.session_table.session_entries
 
 
+async def test_many_invented_browsers_take_nothing_from_those_who_were_here_before(browser) -> None:
+    """A form counts for the device, then for the kind of device; one that is not signed changes nothing."""
+    known, router = FasBrowser(browser.at, browser.port), browser.at.router()
+    target = f"{browser.path(4)}?{router.query(4)}"
+    tokens = re.findall(r'name="(terms|token)" value="([^"]*)"', (await known.get(target)).body)
+    assert 303 == (await known.post(target, urlencode(dict(tokens)))).status
+    seen = [
+        (await joined(FasBrowser(browser.at, browser.port), target)).status for _ in range(FORMS_AT_ONCE + 10)
+    ]
+    assert [303] * (FORMS_AT_ONCE - 1) == seen[: FORMS_AT_ONCE - 1]
+    assert 429 in seen
+    assert 303 == (await known.post(target, urlencode(dict(tokens)))).status
+    named = f"{browser.path(3)}?{router.query(3)}"
+    assert 303 == (await joined(FasBrowser(browser.at, browser.port), named)).status, (
+        "the router names this one"
+    )
+
+
+async def test_forms_that_were_not_made_here_take_nothing_from_others(browser) -> None:
+    router = browser.at.router()
+    target = f"{browser.path(4)}?{router.query(4)}"
+    for number in range(2 * FORMS_AT_ONCE):
+        browser.cookie = f"gateway_browser={number:032x}"
+        await browser.post(target, "terms=x&token=x")
+    assert 303 == (await joined(FasBrowser(browser.at, browser.port), target)).status
+
+
+async def joined(browser: FasBrowser, target: str) -> FasReply:
+    page = (await browser.get(target)).body
+    fields = dict(re.findall(r'name="(terms|token)" value="([^"]*)"', page))
+    return await browser.post(target, urlencode(fields))
+
+
+def reported(at: FasFixture, clients: str, *, nonce: str = NO_NONCE, key: str = "") -> str:
+    seal = hashlib.sha256(f"report {nonce}  {clients} {key or at.faskey}".encode()).hexdigest()
+    return urlencode({"report": "1", "nonce": nonce, "seal": seal, "name": "", "clients": clients})
+
+
+@pytest.mark.parametrize("level", range(5))
+async def test_a_report_is_answered_at_each_level_and_only_with_the_routers_key(browser, level) -> None:
+    path = browser.path(level)
+    first = await browser.post(path, reported(browser.at, ""))
+    word, nonce, _seal = first.body.split()
+    assert (200, "again") == (first.status, word)
+    then = await browser.post(path, reported(browser.at, "", nonce=nonce))
+    assert "ok" == then.body.split()[0]
+    assert browser.at.people.registry.reports(browser.at.gateway)
+    for body in (
+        reported(browser.at, "", nonce=nonce, key="f" * 64),
+        reported(browser.at, "", nonce=nonce) + "&clients=x",
+        "report=1",
+        "report=1&nonce=&seal=&clients=",
+        "report=%00",
+    ):
+        reply = await browser.post(path, body)
+        assert (403, REFUSAL) == (reply.status, reply.body)
+
+
+async def test_a_flood_of_forged_reports_stops_no_true_one(browser) -> None:
+    path = browser.path(1)
+    for _ in range(REPORTS_AT_ONCE + 20):
+        assert 403 == (await browser.post(path, reported(browser.at, "", key="f" * 64))).status
+    assert 200 == (await browser.post(path, reported(browser.at, ""))).status
+    seen = [(await browser.post(path, reported(browser.at, ""))).status for _ in range(REPORTS_AT_ONCE + 20)]
+    assert 429 in seen, "a router that goes wild is limited"
+
+
 async def test_the_cookie_is_for_these_pages_only_and_survives_the_redirect(browser) -> None:
     router = browser.at.router()
     reply = await browser.get(f"{browser.path(1)}?{router.query(1)}")
@@ -201,7 +270,21 @@ async def test_the_cookie_is_for_these_pages_only_and_survives_the_redirect(brow
 
 def parameters() -> st.SearchStrategy[str]:
     names = st.sampled_from(
-        ["fas", "iv", "auth_get", "gatewayhash", "payload", "authaction", "tok", "redir", "status"]
+        [
+            "fas",
+            "iv",
+            "report",
+            "nonce",
+            "seal",
+            "clients",
+            "auth_get",
+            "gatewayhash",
+            "payload",
+            "authaction",
+            "tok",
+            "redir",
+            "status",
+        ]
     )
     hostile = [
         "$(touch canary)",

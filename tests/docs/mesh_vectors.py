@@ -36,6 +36,7 @@ from mesh.messages import (
 from mesh.node_certificates import community_mark, leaf_certificate, wrapper_ca
 from mesh.node_kind import NodeFacts, NodeLink, node_body
 from mesh.node_summary import SUMMARY_KIND, NodeSummary, SignedSummary, SummaryValues, summary_text
+from mesh.notice_kind import NoticeContent, notice_body
 from mesh.page_format import Malformed, Page, assemble_page, canonical, page_digest, page_head
 from mesh.page_kinds import page_content
 from mesh.page_versions import PageCollection, counts_as
@@ -48,6 +49,7 @@ from mesh.usage_kind import PageContent, usage_body
 from node.accounting.ledger import UsageBucket
 from node.accounts.codes import make_code
 from node.accounts.device_names import DeviceNames
+from node.accounts.notices import Notice, NoticeText
 from node.accounts.registry_record import RegistryRecord, Value
 from node.accounts.voucher_records import join_vouchers
 from node.accounts.vouchers import voucher_account, voucher_fingerprint
@@ -184,6 +186,26 @@ def summary() -> dict[str, object]:
     frame = SignedSummary(said, signed, sign(KEY, SUMMARY_KIND, signed)).frame(42)
     ask = canonical({"hops": 31, "is": "summaryask", "node": NODE})
     return {"ask": ask.decode(), "frame": frame.decode(), "age_s": 42, "says": asdict(said)}
+
+
+def notice_page() -> dict[str, object]:
+    """A notice for all nodes, in two languages."""
+    texts = (
+        NoticeText("ca", "Dimarts no hi ha línia", "De 8 a 12.\nPorteu un llibre."),
+        NoticeText("en", "No line", ""),
+    )
+    said = Notice(0, "network", "everyone", "", "2026-12-01", is_urgent=True, texts=texts)
+    stream = {"community": "la-vall", "author": NODE, "incarnation": "2-c04b", "kind": "notice"}
+    head = page_head(**stream, period="now", part=3, seq=13)  # type: ignore[arg-type]
+    signed = head + b"\n" + notice_body(NoticeContent("2026-11-25", said))
+    page = messages.decode(assemble_page(signed, sign(KEY, PAGE_KIND, signed)))
+    assert isinstance(page, Page)
+    return {
+        "frame": page.raw.decode(),
+        "label": page.label,
+        "digest": page_digest(page),
+        "title": texts[0].title,
+    }
 
 
 def batch_page() -> dict[str, object]:
@@ -425,6 +447,7 @@ def vectors() -> dict[str, object]:
     found["registry"] = registry_page()
     found["devices"] = devices()
     found["batch"] = batch_page()
+    found["notice"] = notice_page()
     found["hello-extended"] = {"frame": encode(EXTENDED).decode(), "says": asdict(EXTENDED)}
     found["room"] = room()
     found["statements"] = statements()

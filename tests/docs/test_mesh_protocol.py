@@ -28,6 +28,8 @@ from mesh import (
     node_kind,
     node_page_schedule,
     node_summary,
+    notice_kind,
+    notice_pages,
     other_pages,
     overlay,
     page_format,
@@ -55,7 +57,7 @@ from mesh.past_kind import past_of
 from mesh.roster import nodes_digest
 from mesh.signed_statement import SignedStatement, read_statement
 from mesh.usage_kind import PageContent, usage_rows
-from node.accounts import device_names, voucher_records, voucher_store, vouchers
+from node.accounts import device_names, told_notices, voucher_records, voucher_store, vouchers
 from node.accounts.codes import Code, read_code
 from node.accounts.voucher_records import join_vouchers
 from node.accounts.vouchers import voucher_account, voucher_fingerprint
@@ -107,6 +109,9 @@ LIMITS = {
     "batches in a part": batch_kind.BATCHES_PER_PART_MAX,
     "bytes of batches in a part": batch_kind.PART_BYTES_MAX,
     "vouchers of a batch": vouchers.BATCH_MAX,
+    "notices of one author": notice_kind.NOTICE_PARTS,
+    "bytes of all notices of one author": told_notices.TOLD_BYTES_MAX,
+    "notices of other nodes that a node keeps": told_notices.HEARD_MAX,
     "extensions in a hello": messages.EXTENSIONS_MAX,
     "text of a statement": signed_statement.TEXT_BYTES_MAX,
     "text of a version": signed_statement.FILE_TEXT_BYTES_MAX,
@@ -243,6 +248,25 @@ def test_the_batch_page_of_the_vectors_is_accepted() -> None:
     assert isinstance(said, batch_kind.BatchContent)
     assert page.body == batch_kind.batch_body(said)
     assert all(joined == join_vouchers(one, other) for one, other, joined in found["joined"])  # type: ignore[union-attr]
+
+
+def test_the_notice_page_of_the_vectors_is_accepted() -> None:
+    found = vector("notice")
+    page = decode(str(found["frame"]).encode())
+    assert isinstance(page, Page)
+    assert verify(page.author, PAGE_KIND, page.signed, page.signature)
+    assert (found["label"], found["digest"]) == (page.label, page_digest(page))
+    said = page_content(page, frozenset({page.author}))
+    assert isinstance(said, notice_kind.NoticeContent)
+    assert said.notice is not None
+    assert found["title"] == said.notice.texts[0].title
+    assert page.body == notice_kind.notice_body(said)
+
+
+def test_the_document_says_how_long_a_notice_is_shown() -> None:
+    text = " ".join(PAGE.split())
+    assert f"again every {notice_pages.SAID_AGAIN_DAYS} days" in text
+    assert f"more than {notice_pages.SHOWN_DAYS} days old" in text
 
 
 def test_the_account_of_a_code_is_that_of_the_vectors() -> None:

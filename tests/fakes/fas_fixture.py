@@ -9,6 +9,7 @@ from urllib.parse import parse_qs, urlsplit
 
 from node.app.gateway_registry import GatewayRegistry
 from node.app.gateway_service import GatewayService
+from node.app.opennds_reports import RouterReports
 from node.app.opennds_service import FasClient, OpenNdsService
 from node.app.views import Admitted, Entry, TermsAccepted
 from node.gateways.gateway import Gateway
@@ -28,6 +29,7 @@ class FasFixture:
     people: GatewayService
     service: OpenNdsService
     gateway: Gateway
+    reports: RouterReports
 
     @property
     def faskey(self) -> str:
@@ -92,4 +94,5 @@ async def one_life(fixture: AppFixture, *, level_0: bool = True) -> AsyncIterato
         service = OpenNdsService(people, run.portal, fixture.clock, key=KEY, allows_level_0=lambda: level_0)
         known = list(registry.accepted())
         gateway = known[0] if known else await registry.add("opennds", "the library")
-        yield FasFixture(run, people, service, gateway)
+        reports = RouterReports(service, people, fixture.clock, key=KEY)
+        yield FasFixture(run, people, service, gateway, reports)

@@ -58,6 +58,7 @@ def fas_site(at: FasFixture) -> FasSite:
         at.service,
         at.run.portal,
         find,
+        at.reports,
         renderer=RENDERER,
         languages=LanguageChooser(each.language for each in RENDERER.translations.values()),
         tokens=lambda: forms.Tokens(b"s" * 32, "0000", int(time.monotonic() / 60)),

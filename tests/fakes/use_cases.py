@@ -554,6 +554,11 @@ class UseCases:
             assert isinstance(put_up, Notice), put_up
             await self.loop.remember((put_up,))
 
+    def hear_notices(self, node: NodeId, *notices: Notice) -> None:
+        """Notices for all nodes, as the pages of this node say them."""
+        for part, notice in enumerate(notices):
+            self.loop.registry.heard_notices.hear(node, part, notice)
+
     def look_like(self, appearance: Appearance) -> None:
         """The community's appearance, as an admin saves it, without storing it."""
         self.loop.registry.appearance = appearance
@@ -578,6 +583,7 @@ class AppFixture:
         members: str = MEMBERS,
         session_ms: Milliseconds | None = SESSION_MS,
         tick_s: float = 0.002,
+        guest_account: Callable[[MacAddress], AccountId] = guest_account,
     ) -> None:
         """`memories` opens the repository again, as each run of the daemon does; by default it is in memory. Only the
         admin service uses the folder. `rules` and `joining` are added to `rules_text`."""
@@ -609,7 +615,7 @@ class AppFixture:
         self.key_copies: tuple[str, ...] = ()
         """Warnings of the mesh that several machines use one node key."""
         self.services: tuple[ServiceView, ...] = ()
-        self._session_ms, self._tick_s = session_ms, tick_s
+        self._session_ms, self._tick_s, self._guest_account = session_ms, tick_s, guest_account
         self._lives = itertools.count(1)
         self.prober = FakeProber()
         self.config: NodeConfig = parsed_settings()
@@ -717,9 +723,10 @@ class AppFixture:
             registry=make_registry(
                 lambda: loop.effective_policy.member_directory,
                 nodes=frozenset({own_node_id(KEY)}),
+                guest=self._guest_account,
                 seed=next(self._lives),
             ),
-            guest_account=guest_account,
+            guest_account=self._guest_account,
             session_ms=self._session_ms,
             tick_s=self._tick_s,
         )

@@ -1,6 +1,7 @@
 """The kernel's neighbours and next hops lead to nodes where no announcement arrives, whichever routing daemon set them."""
 
 import json
+import subprocess
 import sys
 import time
 from collections.abc import Iterator
@@ -17,9 +18,23 @@ pytestmark = pytest.mark.kernel
 SEARCH_SECONDS = 60.0
 READ = """
 import json
-from mesh.kernel_neighbours import neighbour_addresses
-print(json.dumps(neighbour_addresses(["mesh0", "gone"])))
+from mesh.kernel_neighbours import NeighbourTables
+print(json.dumps(NeighbourTables(["mesh0", "gone"]).read(0)))
 """
+READ_AGAIN = """
+import json, sys, time
+from mesh import kernel_neighbours
+asked = []
+dump = kernel_neighbours._dump
+kernel_neighbours._dump = lambda kind, request: asked.append(kind) or dump(kind, request)
+reader = kernel_neighbours.NeighbourTables([sys.argv[1]])
+for line in sys.stdin:
+    began = time.thread_time()
+    found = reader.read(int(line))
+    asked, routes = [], asked.count(26)
+    print(json.dumps([routes, found, time.thread_time() - began]), flush=True)
+"""
+ROUTES = 100_000
 COUNT_CALLS = """
 import socket
 with socket.create_server(("10.1.0.2", 7400)) as server:
@@ -89,6 +104,54 @@ def test_neighbours_and_next_hops_of_all_kinds_are_read(lab: Lab) -> None:
     )
     wanted = {"10.1.0.2", "10.1.0.3", "10.1.0.4", "10.1.0.7", "fd01::5", "fd01::7", f"{other}%mesh0"}
     assert wanted == set(read_in(valley))
+
+
+class RouteReader:
+    """Reads in the namespace of a router, again and again."""
+
+    def __init__(self, router: Namespace, interface: str) -> None:
+        self._popen = router.popen(
+            sys.executable, "-u", "-c", READ_AGAIN, interface, stdin=subprocess.PIPE, stdout=subprocess.PIPE
+        )
+
+    def read(self, at_ms: int) -> tuple[int, list[str], float]:
+        """How many dumps of routes were asked for, the addresses, and seconds of the processor."""
+        assert self._popen.stdin is not None
+        assert self._popen.stdout is not None
+        self._popen.stdin.write(f"{at_ms}\n".encode())
+        self._popen.stdin.flush()
+        routes, found, seconds = json.loads(self._popen.stdout.readline())
+        return routes, found, seconds
+
+
+def add_routes(router: Namespace, gateway: str) -> None:
+    wanted = (
+        f"route add 11.{each >> 16}.{each >> 8 & 255}.{each & 255}/32 via {gateway}" for each in range(ROUTES)
+    )
+    router.run("ip", "-batch", "-", stdin="\n".join(wanted))
+
+
+def test_of_the_routes_of_the_whole_internet_only_those_of_the_mesh_are_read_and_once(lab: Lab) -> None:
+    valley, _ = quiet_hills(lab)
+    valley.ip(
+        "address add 10.1.0.1/24 dev mesh0",
+        "link add uplink type bridge",
+        "link set uplink up",
+        "address add 10.9.0.1/24 dev uplink",
+        "route add 10.2.0.0/16 via 10.1.0.2",
+    )
+    add_routes(valley, "10.9.0.2")
+    mesh, uplink = RouteReader(valley, "mesh0"), RouteReader(valley, "uplink")
+    few, found, seconds = mesh.read(0)
+    assert (2, ["10.1.0.2"]) == (few, found), "one dump for each family"
+    _, all_found, all_seconds = uplink.read(0)
+    assert ["10.9.0.2"] == all_found
+    assert seconds < all_seconds / 5, "the kernel leaves out what is not of the mesh"
+    assert 0 == mesh.read(60_000)[0] == uplink.read(60_000)[0], "no route has changed"
+    valley.ip("route add 10.3.0.0/16 via 10.1.0.3", "route del 10.2.0.0/16 via 10.1.0.2")
+    assert ["10.1.0.3"] == mesh.read(61_000)[1]
+    assert 0 == uplink.read(61_000)[0], "it took long, so it is read more seldom"
+    assert 2 == uplink.read(10_000_000)[0]
 
 
 def test_a_node_beside_whose_announcements_are_lost_is_found_by_the_next_hop_of_a_route(lab: Lab) -> None:

@@ -145,3 +145,16 @@ async def test_nothing_of_a_query_becomes_markup(at) -> None:
     await here.send(form(here))
     for answer in (here.show(), context(at, replace(here.client, says_online=True)).show()):
         assert "<script" not in html(answer)
+
+
+@pytest.mark.parametrize(
+    ("reports", "says", "says_not"),
+    [(True, "Within that time it also ends", "within an hour"), (False, "within an hour", "each minute")],
+)
+async def test_a_person_reads_what_holds_at_this_router(at, reports, says, says_not) -> None:
+    client = await at.join(at.router(), 1)
+    if reports:
+        at.people.registry.reported(at.gateway)
+    page = html(context(at, replace(client, says_online=True)).show())
+    assert says in page
+    assert says_not not in page

@@ -5,7 +5,8 @@ import socket
 
 import pytest
 
-from mesh.kernel_neighbours import neighbour_addresses
+from mesh.kernel_neighbours import NeighbourTables
+from node.units import Monotonic
 
 ERRORS = (errno.EPERM, errno.EAFNOSUPPORT, errno.ENOMEM, errno.ENOBUFS, errno.EMFILE, errno.EBUSY)
 
@@ -15,5 +16,9 @@ def test_without_an_answer_there_are_no_neighbours(monkeypatch: pytest.MonkeyPat
     def refused(*_how: object) -> socket.socket:
         raise OSError(code, "refused")
 
-    monkeypatch.setattr(socket, "socket", refused)
-    assert () == neighbour_addresses(["lo"])
+    reader = NeighbourTables(["lo"])
+    with monkeypatch.context() as without:
+        without.setattr(socket, "socket", refused)
+        assert () == reader.read(Monotonic(0))
+    assert reader._is_due(Monotonic(0)), "the next look may be answered"
+    reader.close()

@@ -37,8 +37,8 @@ def numbers(up: NoticeBoard, reader: Reader = NOBODY_YET, today: str = "2027-03-
 
 
 def test_a_notice_is_shown_at_its_place():
-    places = ("network", "node:plaza", "node:hill", "zone:centre", "zone:hills")
-    assert [4, 2, 1] == numbers(board(*(replace(NOTICE, where=place) for place in places)))
+    places = ("network", "node:plaza", "node:hill", "zone:centre", "zone:hills", "here")
+    assert [6, 4, 2, 1] == numbers(board(*(replace(NOTICE, where=place) for place in places)))
 
 
 @pytest.mark.parametrize(

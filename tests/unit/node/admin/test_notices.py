@@ -1,5 +1,7 @@
 """Parsing of the notice form."""
 
+from dataclasses import replace
+
 import pytest
 
 from node.accounts.notices import Notice, NoticeText
@@ -28,7 +30,7 @@ NOTICE = Notice(
 
 def read(**other: str) -> tuple[Notice, list[str]]:
     form = TypedForm(
-        {**notice_values(NOTICE), **{name.replace("_ca", "-ca"): text for name, text in other.items()}}
+        {**notice_values(NOTICE, SITE), **{name.replace("_ca", "-ca"): text for name, text in other.items()}}
     )
     return read_notice(form, SITE, 7, "admin"), list(form.errors)
 
@@ -65,4 +67,10 @@ def test_a_made_up_field_name_is_no_language():
 
 def test_the_place_of_another_nodes_notice_is_unchanged():
     places = dict(places_of(SITE, "node:hills"))
-    assert {"network", "node:library", "zone:valley", "node:hills"} == set(places)
+    assert {"here", "network", "zone:valley", "node:hills"} == set(places)
+
+
+def test_this_node_by_its_name_is_this_node():
+    form = TypedForm(notice_values(replace(NOTICE, where="node:library"), SITE))
+    assert "here" == read_notice(form, SITE, 7, "admin").where
+    assert "node:library" not in dict(places_of(SITE, "node:library"))

@@ -9,6 +9,7 @@ from node.app.admin_gateways import AdminGatewaysService
 from node.app.views import TermsAccepted
 from node.config import ListenAddress
 from node.gateways.counters import ReportedCounters
+from node.gateways.gateway import Gateway
 from node.units import Bytes, Usage
 from tests.fakes.use_cases import ANA, AppFixture
 
@@ -51,10 +52,14 @@ async def test_people_and_their_usage_are_shown_for_each_gateway(tmp_path: Path)
         assert run.gateways.row("ffffffff") is None
 
 
-def test_each_kind_has_its_table(tmp_path: Path) -> None:
+def test_each_kind_has_its_table_and_the_script_changes_that_of_opennds(tmp_path: Path) -> None:
     gateways = AppFixture(folder=tmp_path).use_cases().gateways
-    assert ("quota", "late") in gateways.abilities("wifidog")
-    assert ("ceiling", "yes") in gateways.abilities("opennds")
+    bakery = Gateway("0a1b2c3d", "wifidog", "accepted", "the bakery", "", "")
+    library = Gateway("3a1b2c3d", "opennds", "accepted", "the library", "", "")
+    assert ("quota", "late") in gateways.abilities(bakery)
+    assert {("ceiling", "yes"), ("block", "hour")} <= set(gateways.abilities(library))
+    gateways.registry.reported(library)
+    assert {("ceiling", "yes"), ("block", "late")} <= set(gateways.abilities(library))
 
 
 @pytest.mark.parametrize("has_certificate", [True, False])

@@ -281,9 +281,12 @@ async def test_a_router_that_speaks_only_of_people_is_not_silent_without_them(at
 
 
 async def test_a_plain_query_gives_a_router_no_other_name(at) -> None:
-    await at.service.heard(at.gateway, "10.1.0.9", at.client(at.router(), 1))
+    await at.service.heard(at.gateway, "10.1.0.9", at.client(at.router(name="Forged"), 1))
+    assert "" == at.people.registry.status(at.gateway).trouble
+    await at.service.heard(at.gateway, "10.1.0.9", at.client(at.router(), 3))
     gateway = at.people.registry.get(at.gateway.id)
     assert gateway is not None
+    assert at.router().name == gateway.called, "also when a plain one was first"
     await at.service.heard(gateway, "10.1.0.9", at.client(at.router(name="Forged"), 1))
     assert gateway == at.people.registry.get(at.gateway.id)
     assert "" == at.people.registry.status(gateway).trouble

@@ -4,6 +4,7 @@ from collections.abc import Callable
 from functools import partial
 
 from node.accounting.ledger import UsageBucket, UsageKey
+from node.accounting.periods import DAY_UNKNOWN
 from node.control.accounting_cycle import RemoteUsage
 from node.units import NO_USAGE, AccountId, Bytes, NodeId, Usage
 
@@ -86,3 +87,19 @@ def test_the_note_of_many_reports_is_written_once() -> None:
     left.write_notes()
     assert {"counters a": "1000"} == left.notes, "what came after the snapshot is not in it"
     assert 2 == len(booked)
+
+
+def test_what_gateways_counted_of_an_account_that_was_erased_in_the_same_turn_is_left_out() -> None:
+    remote = RemoteUsage()
+    for name in ("ana", "ben", "cem"):
+        remote.meter(AccountId(name), Usage(Bytes(5), Bytes(1)), f"counters {name}", lambda: lambda: "5")
+    erased = ((AccountId("ana"), "2026-11-01", ""), (AccountId("ben"), "2026-11-01", "2-b"))
+    for day in (DAY_UNKNOWN, "2026-10-31"):
+        left = remote.without(lambda _key: False, erased, day)
+        assert {"ben", "cem"} == left.metered.keys(), "that of a later incarnation stays"
+        left.write_notes()
+        assert {"counters ana", "counters ben", "counters cem"} == left.notes.keys(), (
+            "and is not booked again"
+        )
+    left = remote.without(lambda _key: False, erased, DAY)
+    assert {"ana", "ben", "cem"} == left.metered.keys(), "days of this month stay until it is over"

@@ -4,20 +4,29 @@ import asyncio
 from concurrent.futures import ThreadPoolExecutor
 
 from node.control.applier import PlanApplier
+from node.control.plan_draft import PlanDraft, PlannedTraffic
 from node.control.ports import Troubles
-from node.enforcement.plan import FirewallConfig, TrafficPlan
+from node.enforcement.plan import FirewallConfig
 from tests.fakes.kernel import FakeKernel
 from tests.fakes.repository import FakeClock
 
-PLAN = TrafficPlan(FirewallConfig("lan0", "wan0", 2080), {})
+DRAFT = PlanDraft(
+    FirewallConfig("lan0", "wan0", 2080), {}, {}, frozenset(), None, False, frozenset(), frozenset(), {}, {}
+)
 
 
 async def _stored() -> bool:
     return True
 
 
+def _taken(_planned: PlannedTraffic) -> None:
+    """Nobody is told what was planned."""
+
+
 def plan_applier(kernel: FakeKernel) -> PlanApplier:
-    return PlanApplier(kernel, FakeClock(), plan=lambda: PLAN, remember=_stored, troubles=Troubles())
+    return PlanApplier(
+        kernel, FakeClock(), draft=lambda: DRAFT, took=_taken, remember=_stored, troubles=Troubles()
+    )
 
 
 async def test_an_applied_plan_is_not_applied_again() -> None:

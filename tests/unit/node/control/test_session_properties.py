@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from hypothesis import given
 from hypothesis import strategies as st
 
-from node.enforcement.plan import Admission
+from node.enforcement.plan import IDLE_MINOR, Admission
 from node.sessions import state as session_state
 from node.sessions.stored import Session
 from node.sessions.table import SessionTable
@@ -137,6 +137,38 @@ def test_a_mark_passes_while_its_device_is_admitted_and_drains_after_that(
         assert not passing & session_table.retiring.keys()
         if what != "restart":  # at a start the loop itself drains every mark that does not pass
             assert {each.mark for each in node.kernel.values()} <= passing | session_table.retiring.keys()
+
+
+@given(stories, st.lists(st.sampled_from(("", "idle", "locate")), min_size=50, max_size=50))
+def test_what_is_kept_of_the_plan_is_what_a_whole_look_at_the_table_finds(
+    story: list[tuple[str, int, int]], meanwhile: list[str]
+) -> None:
+    idle: set[AccountId] = set()
+    for (node, _, _), also in zip(live(story), meanwhile, strict=False):
+        session_table = node.session_table
+        here = {
+            mac: session_table.session_entries[mac]
+            for mac, state in session_table.guests.items()
+            if isinstance(state, session_state.Authorized)
+        }
+        assert {each.account for each in here.values()} == session_table.accounts_here()
+        if also == "idle":
+            idle ^= {next((each.account for each in here.values()), AccountId("nobody"))}
+        if also == "locate" and here:
+            session_table.locate(next(iter(here)), () if session_table.addresses else ("10.0.0.7",))
+        admitted = session_table.admitted(idle)
+        expected = {
+            mac: (
+                each.mark,
+                IDLE_MINOR if each.account in idle else session_table.minors[each.account],
+                session_table.guests[mac].until,  # type: ignore[union-attr]
+                session_table.addresses.get(mac, ()),
+            )
+            for mac, each in here.items()
+        }
+        assert expected == {
+            mac: (each.mark, each.class_minor, each.ends, each.addresses) for mac, each in admitted.items()
+        }
 
 
 @given(stories)

@@ -3,7 +3,7 @@
 from typing import get_args
 
 from node.app.opennds_service import SESSION_S
-from node.gateways.capability import ABILITIES, FEATURES, Feature
+from node.gateways.capability import ABILITIES, FEATURES, Feature, abilities
 from node.gateways.gateway import GatewayKind
 
 
@@ -26,3 +26,15 @@ def test_what_opennds_does_late_is_not_at_its_next_check():
     found = ABILITIES["opennds"].by_feature
     assert (found["count"], found["end"], found["block"]) == ("leaving", "hour", "hour")
     assert SESSION_S <= 3_600
+
+
+def test_with_the_script_opennds_counts_and_ends_at_its_next_check():
+    found = abilities("opennds", reports=True).by_feature
+    assert (found["count"], found["end"], found["block"]) == ("late", "late", "late")
+    assert {each for each in FEATURES if found[each] != ABILITIES["opennds"].by_feature[each]} == {
+        "count",
+        "end",
+        "block",
+    }
+    assert abilities("opennds") == ABILITIES["opennds"]
+    assert abilities("wifidog", reports=True) == ABILITIES["wifidog"]

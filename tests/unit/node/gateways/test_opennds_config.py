@@ -1,6 +1,7 @@
 """The configuration that an admin pastes into an openNDS router."""
 
 import shlex
+from pathlib import Path
 
 import pytest
 from hypothesis import given
@@ -9,6 +10,7 @@ from hypothesis import strategies as st
 from node.errors import InvalidValue
 from node.gateways.gateway import Gateway
 from node.gateways.opennds_config import (
+    CRON,
     FasAddress,
     fas_path,
     opennds_commands,
@@ -70,3 +72,14 @@ def test_an_admin_gets_the_best_level_that_the_node_can_serve(has_certificate):
     )
     assert options["faspath"] == f"'/gw/0123abcd/fas/{level}/'"
     assert (options["fas_secure_enabled"], options["fasport"]) == (f"'{level}'", f"'{port}'")
+
+
+@pytest.mark.parametrize("has_certificate", [False, True])
+def test_the_configuration_names_both_scripts_and_the_line_of_cron(has_certificate):
+    text = opennds_configuration(
+        gateway(), "vall.example.org", KEY, port=2080, https_port=2445, has_certificate=has_certificate
+    )
+    assert {"custombinauth.sh", "procomu-report.sh"} <= set(text.replace("/", " ").split())
+    assert f"#   {CRON}\n" in text
+    scripts = Path(__file__).parents[4] / "deploy" / "opennds"
+    assert CRON in (scripts / "procomu-report.sh").read_text()

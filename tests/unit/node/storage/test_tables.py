@@ -72,6 +72,19 @@ def test_a_migration_that_fails_changes_nothing(monkeypatch: pytest.MonkeyPatch)
     db.close()
 
 
+def test_a_notice_that_was_shown_at_this_node_alone_is_not_told_to_others_after_an_update() -> None:
+    db = sqlite3.connect(":memory:", isolation_level=None)
+    for migration in MIGRATIONS[:17]:
+        migration(db)
+    db.execute("PRAGMA user_version = 17")
+    for number, place in enumerate(("network", "zone:hills", "node:hill")):
+        db.execute("INSERT INTO notices VALUES (?, ?, 'everyone', '', '', 0, '', '[]')", (number, place))
+    migrate(db)
+    places = db.execute("SELECT place FROM notices ORDER BY number").fetchall()
+    assert [("here",), ("zone:hills",), ("node:hill",)] == places
+    db.close()
+
+
 def test_columns_accept_no_value_of_another_type_and_no_unexpected_null() -> None:
     db = begun()
     for statement in (
