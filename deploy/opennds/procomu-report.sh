@@ -202,7 +202,7 @@ procomu_main () {
 	procomu_round
 	procomu_done=$?
 	# While ndsctl works, openNDS lets clients in without limits: where it is slow, it is asked once a minute only.
-	if [ "${1:-}" = once ] || [ $(($(date +%s) - procomu_began)) -gt 5 ]; then
+	if [ "${1:-}" = once ] || [ $(($(date +%s) - procomu_began)) -gt 10 ]; then
 		return "$procomu_done"
 	fi
 	sleep "$procomu_pause"
