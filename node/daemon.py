@@ -195,6 +195,7 @@ class Node:
             pages=self.mesh.node_pages if self.mesh else dict,
             summaries=self.mesh,
             civil=self.clock.civil,
+            gateways=self.gateways.admin.on_map,
         )
         self.respondd = RespondedServer(
             sides(config.mesh.interfaces, config.lan.interface) if config.mesh.respondd else (),
