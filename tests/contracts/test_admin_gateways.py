@@ -163,7 +163,7 @@ async def test_a_gateway_says_which_node_serves_it_too(browser: AdminBrowser) ->
     browser.app.gateways.other_node = lambda: NodeId("h" * 52)
     await browser.sign_in()
     _, text = await browser.get(f"/gateways/gateway?id={made.id}")
-    assert f"<bdi>{human_form(NodeId('h' * 52))}</bdi>" in text
+    assert human_form(NodeId("h" * 52)) in text
     _, text = await browser.get(f"/gateways/gateway?id={library.id}")
     assert "knows one node only" in text
 
