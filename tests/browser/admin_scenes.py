@@ -671,6 +671,7 @@ ADMIN_SCENES = (
     _admin("the network", "network", "/network", server=open_with_nodes),
     _admin("no gateway yet", "gateways", "/gateways"),
     _admin("gateways in each state", "gateways", "/gateways", server=open_with_gateways),
+    _admin("the network with gateways", "network", "/network", server=open_with_gateways),
     _admin("a gateway without a name", "gateways", "/gateways", after=sends("/gateways", name=" ")),
     _admin("a gateway", "gateway", "/gateways/gateway?id=0a1b2c3d", server=open_with_gateways),
     _admin("a router that reports", "gateway", "/gateways/gateway?id=3a1b2c3d", server=open_with_gateways),
