@@ -127,6 +127,7 @@ class Replicator:
         self._generation = page_cache.generation
         self._writing, self._registry_changed = asyncio.Lock(), asyncio.Event()
         self._registry = RegistryPages(self._own, shared_records, self.exchange, roster, random.uniform)
+        self._shared_records = shared_records
         self._lists = ListPages(self._own, shared_records, self.exchange, roster, self._registry_changed.set)
         if shared_records is not None:
             shared_records.woken = self._registry_changed.set
@@ -500,9 +501,11 @@ class Replicator:
             now_s = asyncio.get_running_loop().time()
             for _ in self._registry.tick(now_s):
                 await asyncio.sleep(0)
-            for part, body in self._registry.due(now_s):
-                await self._write_part(REGISTRY_KIND.name, part, body)
-            for kind, part, body in self._lists.due(now_s):
+            parts = [(REGISTRY_KIND.name, part, body) for part, body in self._registry.due(now_s)]
+            parts += self._lists.due(now_s)
+            if parts and self._shared_records is not None:  # a node that was killed knows what it told
+                await self._shared_records.kept()
+            for kind, part, body in parts:
                 await self._write_part(kind, part, body)
             await asyncio.sleep(PUBLISH_EVERY_S)
             with contextlib.suppress(TimeoutError):

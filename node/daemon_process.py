@@ -6,6 +6,7 @@ import sys
 import threading
 from pathlib import Path
 
+from node import memory_tuning
 from node.app.rule_files import load_config
 from node.backup.offline import claim, discard_staged, finish_changes
 from node.daemon import STOP_S, Node
@@ -24,6 +25,7 @@ def main(config_path: Path, version: str = "") -> int:
     """Runs a node, which shows `version`, until SIGTERM or SIGINT. Returns 0 after a normal stop, 2 when the files are
     invalid, 1 after a failure."""
     begin_service()
+    memory_tuning.prepare()
     with contextlib.ExitStack() as held:
         try:
             finish_changes(config_path)

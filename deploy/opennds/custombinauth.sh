@@ -1,17 +1,19 @@
 #!/bin/sh
-# Limits of a Procomú node for the people of an openNDS router (fas_secure_enabled 1 and 2).
+# Limits of a Procomú node for the people of an openNDS router, at every level of fas_secure_enabled.
 #
 # Copy this file to /usr/lib/opennds/custombinauth.sh on the router. binauth_log.sh includes it, and has set:
 #   $action, $custom (base64, through the person's browser), $2 client MAC, $6 client token
-# It sets the session length (seconds), the rates (kbit/s) and the quotas (kilobytes), which binauth_log.sh prints, and
-# exitlevel: 1 refuses the client. Nothing of $custom is ever run or expanded: a text of another form is refused.
-# When a client leaves, it tells the node what the client used.
+# It sets the session length (seconds), the rates (kbit/s) and the quotas (kilobytes), which binauth_log.sh prints.
+# Nothing of $custom is ever run or expanded: a text of another form is refused. At the levels 3 and 4 no browser carries a
+# permission, so all are refused that one brings. When a client leaves, it tells the node what the client used.
 #
 # Also as a program of its own, to try it: FASKEY=... custombinauth.sh auth_client MAC REDIR AGENT IP TOKEN CUSTOM
 
+# openNDS 10.3 lets a client in without any limit when exitlevel is not 0, so a refused one gets one second instead, which
+# ends at the router's next check, and until then next to nothing.
 procomu_refuse () {
-	session_length=0 upload_rate=0 download_rate=0 upload_quota=0 download_quota=0
-	exitlevel=1
+	session_length=1 upload_rate=0 download_rate=1 upload_quota=1 download_quota=1
+	procomu_refused=1
 }
 
 procomu_hash () {
@@ -89,7 +91,7 @@ TEXT
 	session_length=$((procomu_minutes * 60))
 	upload_rate=$procomu_up download_rate=$procomu_down
 	upload_quota=$procomu_up_kb download_quota=$procomu_down_kb
-	exitlevel=0
+	procomu_refused=0
 }
 
 # Tells the node what a client used. openNDS itself does that at the levels 3 and 4.
@@ -116,7 +118,7 @@ if [ "${1:-}" = auth_client ]; then
 	case $0 in
 		*custombinauth.sh)
 			echo "$session_length $upload_rate $download_rate $upload_quota $download_quota"
-			exit "$exitlevel"
+			exit "$procomu_refused"
 			;;
 	esac
 fi

@@ -1,17 +1,17 @@
 #!/bin/sh
 # Tells a Procomú node what the people of an openNDS router use, and ends those that the node names: it blocked them, their
-# session or voucher is over, or they are to get another limit.
+# session or voucher is over, they are to get another limit, or the node did not let them in.
 #
 # Copy this file and custombinauth.sh to /usr/lib/opennds/ on the router, make both executable, and let cron run this one
 # each minute (on OpenWrt in /etc/crontabs/root, then: /etc/init.d/cron enable; /etc/init.d/cron restart):
 #
 #   * * * * * /usr/lib/opennds/procomu-report.sh
 #
-# It reports twice in a minute; "procomu-report.sh once" reports once, and says what went wrong.
+# It reports twice in a minute, where ndsctl answers quickly; "procomu-report.sh once" reports once, and says what went wrong.
 # Each client is one text of at most 360 characters, and a report holds at most 24:
 #
 #   TOKEN.DOWN.UP.RATE.CUSTOM   token (8 to 64 of 0-9 a-f), kilobytes to and from the client, kbit/s to it (0: no limit),
-#                               what the node gave with the client (40 to 256 of A-Z a-z 0-9 - _)
+#                               what the node gave with the client (40 to 256 of A-Z a-z 0-9 - _), or "none"
 #
 # Report and answer are sealed with the router's faskey, and belong together by a nonce. An answer that has another form,
 # another seal, or a client that was not reported is not acted on.
@@ -61,8 +61,10 @@ procomu_clients () {
 					gsub(/%2[bB]/, "+", custom); gsub(/%2[fF]/, "/", custom); gsub(/%3[dD]/, "=", custom)
 					gsub(/\+/, "-", custom); gsub(/\//, "_", custom); sub(/=+$/, "", custom)
 					down = whole(down); up = whole(up); rate = rate == "null" ? 0 : whole(rate)
+					# Without a permission nobody hides behind what else they sent.
+					if (!is_made_of(custom, "0-9A-Za-z_-", 40, 256)) { custom = "none"; down = up = rate = 0 }
 					if (state == "Authenticated" && is_made_of(token, "0-9a-f", 8, 64) && down != "" && up != "" &&
-						is_made_of(rate, "0-9", 1, 10) && is_made_of(custom, "0-9A-Za-z_-", 40, 256))
+						is_made_of(rate, "0-9", 1, 10))
 						print (is_made_of(called, "0-9A-Za-z%._-", 1, 200) ? called : "-"), token "." down "." up "." rate "." custom
 					begin()
 				}
@@ -196,9 +198,13 @@ procomu_main () {
 		procomu_say "/etc/config/opennds has no faskey, or no fasremoteip and no fasremotefqdn"
 		return 1
 	fi
+	procomu_began=$(date +%s)
 	procomu_round
 	procomu_done=$?
-	[ "${1:-}" = once ] && return "$procomu_done"
+	# While ndsctl works, openNDS lets clients in without limits: where it is slow, it is asked once a minute only.
+	if [ "${1:-}" = once ] || [ $(($(date +%s) - procomu_began)) -gt 10 ]; then
+		return "$procomu_done"
+	fi
 	sleep "$procomu_pause"
 	procomu_round
 }

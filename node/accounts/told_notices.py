@@ -4,6 +4,7 @@ Each is of the node at which an admin wrote it: only that node changes or withdr
 """
 
 import json
+import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
@@ -28,6 +29,12 @@ HEARD_MAX = 100
 """Notices of other nodes that are kept: the first of each node, then the second, and so on."""
 
 
+_EMPTY_LINES = re.compile(r"\n(?:[^\S\n]*\n){2,}")
+
+type _Rank = tuple[int, NodeId, int]
+"""Place among the notices of its node, its node, and its part."""
+
+
 @dataclass(frozen=True, slots=True)
 class _Heard:
     author: NodeId
@@ -40,6 +47,9 @@ class HeardNotices:
 
     def __init__(self) -> None:
         self._heard: dict[tuple[NodeId, int], _Heard] = {}
+        self._ordered: list[tuple[_Rank, _Heard]] | None = None
+        self._named: tuple[dict[NodeId, str], tuple[Notice, ...]] | None = None
+        """As they were asked for last, because every page of the portal asks."""
         self.name_of: Callable[[NodeId], str] = str
         """The name of a node, for people."""
 
@@ -48,6 +58,7 @@ class HeardNotices:
 
     def hear(self, author: NodeId, part: int, notice: Notice | None) -> None:
         """A page of the node says this in that part, instead of what it said there before; None: nothing."""
+        self._forget_order()
         self._heard.pop((author, part), None)
         if notice is None:
             return
@@ -58,19 +69,27 @@ class HeardNotices:
 
     def drop(self, author: NodeId) -> None:
         """The node is not of the community any longer."""
+        self._forget_order()
         for name in [name for name in self._heard if name[0] == author]:
             del self._heard[name]
 
     def all(self) -> tuple[Notice, ...]:
         """With the names of their nodes. Urgent ones first, then the first ones of each node: one that says many, and all
         urgent, leaves room for the others."""
-        ordered = sorted(
-            self._ranked(urgent_first=True), key=lambda each: (not each[1].notice.is_urgent, each[0])
-        )
-        names = {author: self.name_of(author) for author in {each.author for _, each in ordered}}
-        return tuple(replace(each.notice, node=names[each.author]) for _, each in ordered)
+        if self._ordered is None:
+            self._ordered = sorted(
+                self._ranked(urgent_first=True), key=lambda each: (not each[1].notice.is_urgent, each[0])
+            )
+        names = {author: self.name_of(author) for author in {each.author for _, each in self._ordered}}
+        if self._named is None or names != self._named[0]:
+            said = tuple(replace(each.notice, node=names[each.author]) for _, each in self._ordered)
+            self._named = names, said
+        return self._named[1]
 
-    def _ranked(self, *, urgent_first: bool = False) -> Iterable[tuple[tuple[int, NodeId, int], _Heard]]:
+    def _forget_order(self) -> None:
+        self._ordered = self._named = None
+
+    def _ranked(self, *, urgent_first: bool = False) -> Iterable[tuple[_Rank, _Heard]]:
         """Each with its rank among those of its node."""
         ranks: dict[NodeId, int] = {}
         for each in sorted(
@@ -99,7 +118,7 @@ def notice_value(notice: Notice) -> dict[str, Any]:
         "first_day": notice.first_day,
         "last_day": notice.last_day,
         "urgent": notice.is_urgent,
-        "texts": [[each.language, _line(each.title), displayable(each.text)] for each in notice.texts],
+        "texts": [[each.language, _line(each.title), _paragraphs(each.text)] for each in notice.texts],
     }
 
 
@@ -113,7 +132,7 @@ def notice_of_value(value: Mapping[str, Any]) -> Notice | None:
     if not all(isinstance(each, str) and (each == "" or each.isprintable()) for each in fields):
         return None
     where, audience, first_day, last_day = (str(each) for each in fields)
-    written = tuple(NoticeText(tag, _line(title), displayable(text)) for tag, title, text in texts)
+    written = tuple(NoticeText(tag, _line(title), _paragraphs(text)) for tag, title, text in texts)
     is_urgent = value.get("urgent") is True
     notice = Notice(0, where, audience, first_day, last_day, is_urgent, written)
     return notice if is_told(notice) and not notice_findings(notice) else None
@@ -138,6 +157,11 @@ def _size(notice: Notice) -> int:
 
 def _line(text: str) -> str:
     return " ".join(displayable(text).split())
+
+
+def _paragraphs(text: str) -> str:
+    """With at most one empty line between two others: empty lines push away what is below them on a page."""
+    return _EMPTY_LINES.sub("\n\n", "\n".join(displayable(text).splitlines())).strip()
 
 
 def _is_text_row(row: object) -> bool:

@@ -49,12 +49,13 @@ class RouterReports:
         return report_answer(report, nonce, ended, key)
 
     def _may_stay(self, gateway: Gateway, client: OnlineClient) -> bool:
-        """Books what it used. A client that this node did not let in is none of its business."""
+        """Books what it used. One without this node's mark let itself in, while openNDS asked no script: it does so while
+        another program uses `ndsctl`."""
         mark = read_mark(self._key, gateway.id, client.hid, client.custom)
         people = self._people.people(gateway)
         if mark is None:
             people.of_nobody += 1
-            return True
+            return False
         self._people.book(gateway, mark.mac, client.counted, session=client.hid[:16])
         verdict = self._people.verdict(mark.mac)
         is_over = verdict.reason in {"ended", "blocked"} or self._is_too_fast(mark.mac, client.down_kbit_s)

@@ -29,7 +29,7 @@ _SEAL = re.compile(r"[0-9a-f]{64}")
 _CALLED = re.compile(r"[0-9A-Za-z%._-]{0,200}")
 """Percent-encoded, as openNDS sends it in a query too."""
 _CLIENT = re.compile(
-    r"([0-9a-f]{8,64})\.(\d{1,15})\.(\d{1,15})\.(\d{1,10})\.([0-9A-Za-z_-]{40,256})", re.ASCII
+    r"([0-9a-f]{8,64})\.(\d{1,15})\.(\d{1,15})\.(\d{1,10})\.(none|[0-9A-Za-z_-]{40,256})", re.ASCII
 )
 
 
@@ -43,7 +43,7 @@ class OnlineClient:
     down_kbit_s: int
     """The ceiling that the router keeps; 0 for none."""
     custom: str
-    """What this node gave with the client, in base64."""
+    """What this node gave with the client, in base64; empty without that."""
 
     @property
     def hid(self) -> str:
@@ -112,4 +112,4 @@ def _client(text: str) -> OnlineClient | None:
     token, down, up, rate, mark = found.groups()
     counted = ReportedCounters(int(down) * KBYTE, int(up) * KBYTE)
     padded = mark.replace("-", "+").replace("_", "/") + "=" * (-len(mark) % 4)
-    return OnlineClient(token, counted, int(rate), padded)
+    return OnlineClient(token, counted, int(rate), "" if mark == "none" else padded)

@@ -18,6 +18,7 @@ from typing import Any
 import node.daemon  # noqa: F401 - so that all code of a node is in memory
 from captive_portal.gateway_server import GatewayServer
 from captive_portal.server import portal_renderer
+from node import memory_tuning
 from node.app.gateway_registry import GatewayRegistry
 from node.app.gateway_service import GatewayService
 from node.clock import SystemClock
@@ -25,7 +26,6 @@ from node.config import ListenAddress
 from node.control.reconciler import TICK_S
 from node.gateways.gateway import Gateway
 from node.gateways.gateway_secret import NONCE_BYTES, client_token, gateway_secret
-from node.memory_tuning import trim_regularly
 from node.sessions.state import SessionGranted
 from node.storage.database import Store
 from node.storage.repository import StoredArchive, StoredRepository
@@ -136,7 +136,7 @@ async def running(folder: Path, gateways: int, people: int) -> AsyncIterator[Ord
             since_boot=clock.monotonic, clock=time.monotonic, renderer=portal_renderer(),
         )  # fmt: skip
         async with asyncio.TaskGroup() as tasks:
-            parts = [tasks.create_task(server.run()), tasks.create_task(trim_regularly())]
+            parts = [tasks.create_task(server.run()), tasks.create_task(memory_tuning.trim_regularly())]
             await server.ready.wait()
             sys.stdout.write(json.dumps({"port": server.bound[1]}) + "\n")
             sys.stdout.flush()
@@ -146,6 +146,7 @@ async def running(folder: Path, gateways: int, people: int) -> AsyncIterator[Ord
 
 
 async def main(folder: Path, gateways: int, people: int) -> None:
+    memory_tuning.prepare()
     reader = asyncio.StreamReader()
     loop = asyncio.get_running_loop()
     await loop.connect_read_pipe(lambda: asyncio.StreamReaderProtocol(reader), sys.stdin)

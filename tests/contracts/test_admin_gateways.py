@@ -1,11 +1,17 @@
 """The admin pages about gateways, on the real use cases."""
 
 import re
+import time
 from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
 
+from node.app.gateway_registry import NAMED_MAX, SILENT_AFTER
+from node.gateways.gateway import Gateway
+from node.gateways.told_gateway import ToldGateway
+from node.identity import human_form
+from node.units import MacAddress, Monotonic, NodeId
 from tests.contracts.admin_browser import AdminBrowser, admin_browser
 from tests.fakes.admin_pages import ISSUER_LINK
 
@@ -106,3 +112,76 @@ async def test_an_issuer_sees_no_gateway_and_no_secret(browser: AdminBrowser) ->
         response, text = await browser.get(path)
         assert 403 == response.status
         assert not re.search(r"[a-z2-7]{26}/auth", text)
+
+
+async def test_five_hundred_gateways_with_twenty_people_each_make_no_page_slow_or_large(
+    browser: AdminBrowser,
+) -> None:
+    registry, service = browser.app.gateways.registry, browser.app.gateways._gateways
+    made = [
+        Gateway(f"{number:08x}", "wifidog", "accepted", f"place {number}", f"GW{number}", "")
+        for number in range(500)
+    ]
+    registry._take({each.id: each for each in made})
+    for number in range(10_000):
+        service.here(made[number % 500], MacAddress(f"06:00:00:00:{number // 256:02x}:{number % 256:02x}"))
+    await browser.sign_in()
+    for page in ("/gateways", "/gateways?page=10", f"/gateways/gateway?id={made[77].id}", "/", "/people"):
+        await browser.get(page)  # what is compiled once
+        began = time.thread_time()
+        response, text = await browser.get(page)
+        spent_ms = 1000 * (time.thread_time() - began)
+        assert (200, True, True) == (response.status, spent_ms < 300, len(text) < 64_000), (page, spent_ms)
+    assert 500 == len(browser.app.gateways.rows())
+    registry._since = Monotonic(registry._clock.monotonic() - SILENT_AFTER)
+    warned = list(registry.warnings())
+    assert NAMED_MAX + 1 == len(warned)
+    assert f"silent too: {500 - NAMED_MAX} " in warned[-1]
+
+
+async def test_gateways_of_another_node_are_shown_with_that_node_and_cannot_be_changed(
+    browser: AdminBrowser,
+) -> None:
+    registry = browser.app.gateways.registry
+    mill = Gateway("5a1b2c3d", "wifidog", "accepted", "<i>the mill</i>", "0012", "")
+    registry.tell([ToldGateway(mill, NodeId("h" * 52), "e" * 32, b"k" * 32)])
+    await browser.sign_in()
+    _, text = await browser.get("/gateways")
+    assert "&lt;i&gt;the mill" in text
+    assert "Accepted at" in text
+    assert human_form(NodeId("h" * 52)) in text
+    for path in ("/gateways/gateway", "/gateways/secret", "/gateways/remove", "/gateways/accept"):
+        await browser.send(path, id=mill.id, name="ours", sources="10.0.0.0/8")
+    assert [mill] == [each.gateway for each in registry.told]
+    assert registry.all == ()
+
+
+async def test_a_gateway_says_which_node_serves_it_too(browser: AdminBrowser) -> None:
+    registry = browser.app.gateways.registry
+    made = await registry.add("wifidog", "the bakery")
+    library = await registry.add("opennds", "the library")
+    browser.app.gateways.other_node = lambda: NodeId("h" * 52)
+    await browser.sign_in()
+    _, text = await browser.get(f"/gateways/gateway?id={made.id}")
+    assert human_form(NodeId("h" * 52)) in text
+    _, text = await browser.get(f"/gateways/gateway?id={library.id}")
+    assert "knows one node only" in text
+
+
+async def test_the_people_of_a_silent_gateway_are_not_known(browser: AdminBrowser) -> None:
+    registry, clock = browser.app.gateways.registry, browser.app.node.clock
+    made = await registry.add("wifidog", "the bakery")
+    spoke = await registry.spoke(made, "wifidog", "X1", "10.1.2.7")
+    assert spoke is not None
+    browser.app.gateways._gateways.here(spoke, MacAddress("02:00:00:00:00:01"))
+    (row,) = browser.app.gateways.rows()
+    assert 1 == row.people
+    assert "the bakery" == browser.app.gateways.name_at(MacAddress("02:00:00:00:00:01"))
+    clock.pass_time(SILENT_AFTER)
+    (row,) = browser.app.gateways.rows()
+    assert row.people is None
+    (shown,) = browser.app.gateways.on_map()
+    assert (True, None) == (shown.is_silent, shown.people)
+    await browser.sign_in()
+    _, text = await browser.get("/gateways")
+    assert "not known" in text

@@ -4,8 +4,9 @@ import asyncio
 import contextlib
 import gc
 import random
+import sys
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Iterator
 
 import pytest
 
@@ -18,6 +19,7 @@ from mesh.service import MeshService
 from mesh.tls_transport import Dialer, DialFailed, Link, contexts
 from node.errors import NodeError
 from node.identity import human_form
+from node.memory_tuning import tune_interpreter
 from node.units import AccountId, Bytes, NodeId, Usage
 from tests.fakes.neighbours import (
     TODAY,
@@ -521,9 +523,19 @@ async def test_a_third_connection_over_the_limit_is_not_accepted_by_sending_firs
         assert ["stranger"] == list(hill.states().values())
 
 
+@pytest.fixture
+def interpreter_of_the_node() -> Iterator[None]:
+    thresholds, switch_s = gc.get_threshold(), sys.getswitchinterval()
+    tune_interpreter()
+    yield
+    gc.set_threshold(*thresholds)
+    sys.setswitchinterval(switch_s)
+
+
+@pytest.mark.usefixtures("interpreter_of_the_node")
 async def test_ten_thousand_accounts_never_block_the_loop_for_20_ms() -> None:
     """CPU time of one iteration of the event loop, so that a busy test machine does not count; both nodes share
-    it.
+    it. The interpreter has the node's settings: with its defaults a collection of all objects may fall into this.
     """
     async with village("hill", "valley") as (hill, valley):
         for number in range(10_000):

@@ -18,7 +18,8 @@ TOKEN = "0badcafe"
 HID = hashlib.sha256(TOKEN.encode()).hexdigest()
 LIMITS = GatewayLimits(60, 500, 5_000, 1_024, 2_048)
 SHELLS = [name for name in ("dash", "bash", "busybox") if shutil.which(name)]
-REFUSED = (1, "0 0 0 0 0\n")
+REFUSED = (1, "1 0 1 1 1\n")
+"""A second, and next to nothing in it: when the script ends with an error, openNDS lets the client in without limits."""
 
 
 def run(

@@ -6,6 +6,7 @@ import hashlib
 import os
 import re
 import shutil
+import socket
 import subprocess
 from collections.abc import AsyncIterator, Iterable
 from dataclasses import dataclass
@@ -19,6 +20,7 @@ from tests.fakes.fas_fixture import SLOW_RULES, FasFixture, one_life
 from tests.fakes.fas_server import fas_server
 from tests.fakes.opennds_router import FakeRouter
 from tests.fakes.use_cases import AppFixture
+from tests.kernel.test_opennds_routers import certificate
 
 FOLDER = Path(__file__).parents[2] / "deploy" / "opennds"
 SCRIPT = FOLDER / "procomu-report.sh"
@@ -29,6 +31,7 @@ APPLETS = (
     "awk",
     "cat",
     "cut",
+    "date",
     "grep",
     "head",
     "mkdir",
@@ -210,16 +213,11 @@ def test_another_answer_ends_nobody(router, text) -> None:
         client("0bad"),
         client("$(touch canary)"),
         client("0badcafe.1.1.1"),
-        client(custom="none"),
-        client(custom="$(touch canary)" * 5),
-        client(custom="A" * 300),
-        client(custom="A" * 60 + ",cafe0009.1.1.1." + "A" * 60),
         client(download_this_session="-1"),
         client(download_this_session="1e9"),
         client(download_this_session="9" * 40),
         client(upload_this_session=""),
         client(download_rate_limit_threshold="x"),
-        client(custom='A" , "token":"cafe0009'),
         client().replace('"token"', '"tok'),
         client().replace("\n    }", ""),
     ],
@@ -231,6 +229,27 @@ def test_a_client_of_another_form_is_left_out_and_the_others_are_reported(router
     (sent,) = router.sent
     tokens = {each.partition(".")[0] for each in sent["clients"].split(",")}
     assert tokens == {"cafe0001"}
+    assert not list(router.folder.rglob("canary"))
+
+
+@pytest.mark.parametrize(
+    "custom",
+    [
+        "",
+        "none",
+        "$(touch canary)" * 5,
+        "A" * 300,
+        "A" * 60 + ",cafe0009.1.1.1." + "A" * 60,
+        'A" , "token":"cafe0009',
+        'x"\n    }\n  }\n}\n',
+        'x",\n "state":"Preauthenticated",\n "token":"cafe0009',
+    ],
+)
+def test_a_client_without_a_permission_of_the_node_is_reported_so(router, custom) -> None:
+    (router.folder / "json").write_text(listing([client(custom=custom)]))
+    (router.folder / "answer").write_text(answer("0badcafe"))
+    assert (router.run().returncode, router.ended) == (0, ["0badcafe"])
+    assert router.sent[0]["clients"] == "0badcafe.0.0.0.none"
     assert not list(router.folder.rglob("canary"))
 
 
@@ -268,6 +287,17 @@ def test_many_clients_take_several_reports(router) -> None:
     first, second = (each["clients"].split(",") for each in router.sent)
     assert [each.partition(".")[0] for each in (*first, *second)] == tokens[: 2 * CLIENTS_MAX]
     assert len(",".join(first)) < REPORT_CHARACTERS_MAX
+
+
+def test_a_slow_router_is_asked_once_a_minute(router) -> None:
+    clock = router.folder / "bin" / "date"
+    clock.unlink(missing_ok=True)
+    router.write(
+        "date", "#!/bin/sh\necho 11 >> {folder}/clock\nawk '{{n += $1}} END {{print n}}' {folder}/clock\n"
+    )
+    (router.folder / "answer").write_text(answer())
+    assert router.run("by cron").returncode == 0
+    assert len(router.sent) == 1
 
 
 def test_the_lock_of_a_killed_script_does_not_stop_the_next(router) -> None:
@@ -352,3 +382,21 @@ async def test_a_node_counts_and_ends_over_a_real_socket(at, router) -> None:
         assert known is not None
         assert fake.name == known.called
     assert re.fullmatch(r"[0-9a-f]{32}", (router.folder / "state" / "nonce").read_text())
+
+
+async def test_a_node_whose_certificate_the_router_does_not_trust_is_told_nothing(at, router) -> None:
+    if router.shell == "busybox" or shutil.which("wget") is None:
+        pytest.skip("its wget checks no certificate, so that it is not used")
+    fake = at.router()
+    person = await at.join(fake, 1)
+    (router.folder / "json").write_text(online(at, fake, at.custom(fake, person)))
+    (router.folder / "bin" / "wget").unlink()
+    tls, _ = certificate(router.folder)
+    async with fas_server(at, socket.create_server(("127.0.0.1", 0)), tls) as port:
+        options(router, f"https://127.0.0.1:{port}", 4, at.faskey, f"/gw/{at.gateway.id}/fas/4/")
+        done = await asyncio.to_thread(router.run)
+    assert done.returncode == 1
+    assert "no valid answer" in done.stderr
+    assert not at.people.registry.reports(at.gateway)
+    await at.run.settle()
+    assert 0 == at.used(person)

@@ -52,6 +52,9 @@ class SharedOfTests:
     def read_again(self) -> None:
         self.records.read_again()
 
+    async def kept(self) -> None:
+        """Everything is in memory."""
+
     def changed_parts(self, *, is_all: bool) -> tuple[int, ...]:
         return self.records.changed_parts(is_all=is_all)
 

@@ -5,6 +5,7 @@ import gc
 import weakref
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from dataclasses import FrozenInstanceError, dataclass, replace
 from itertools import repeat
 
 import pytest
@@ -12,6 +13,17 @@ import pytest
 from node import memory_tuning
 
 TURNS_A_DAY = 6
+
+
+@dataclass(frozen=True, slots=True)
+class SharedMethods:
+    """A dataclass as most of the node's are."""
+
+    number: int
+
+
+class OfSharedMethods(SharedMethods):
+    """A class below it, with a dictionary."""
 
 
 class SelfReference:
@@ -115,3 +127,49 @@ def test_when_people_join_all_at_once_no_collection_looks_at_many_objects() -> N
     assert 100_000 == len(kept)
     assert len(looked_at) >= 15
     assert max(looked_at) <= 10_100
+
+
+def _classes(name: str) -> int:
+    gc.collect()
+    return sum(isinstance(each, type) and each.__name__ == name for each in gc.get_objects())
+
+
+def test_a_frozen_dataclass_is_in_memory_once_and_is_as_frozen_as_before() -> None:
+    memory_tuning.share_methods(("tests",))
+    assert 1 == _classes("SharedMethods")
+    kept = SharedMethods(1)
+    with pytest.raises(FrozenInstanceError, match="cannot assign to field 'number'"):
+        kept.number = 2  # type: ignore[misc]
+    with pytest.raises(FrozenInstanceError, match="cannot assign to field 'other'"):
+        kept.other = 2  # type: ignore[attr-defined]
+    with pytest.raises(FrozenInstanceError, match="cannot delete field 'number'"):
+        del kept.number  # type: ignore[misc]
+    assert (SharedMethods(1), SharedMethods(3)) == (kept, replace(kept, number=3))
+    assert {kept} == {SharedMethods(1)}
+
+
+def test_a_class_below_a_frozen_one_has_attributes_of_its_own_and_the_same_frozen_fields() -> None:
+    memory_tuning.share_methods(("tests",))
+    below = OfSharedMethods(1)
+    below.also = 2  # type: ignore[attr-defined]
+    assert 2 == below.also  # type: ignore[attr-defined]
+    del below.also  # type: ignore[attr-defined]
+    with pytest.raises(FrozenInstanceError):
+        below.number = 2  # type: ignore[misc]
+
+
+def test_methods_written_by_hand_stay() -> None:
+    class OwnRefusal:
+        def __setattr__(self, name: str, value: object) -> None:
+            raise TypeError(name)
+
+    OwnRefusal.__module__ = "tests.own"
+    memory_tuning.share_methods(("tests",))
+    with pytest.raises(TypeError):
+        OwnRefusal().any = 1  # type: ignore[attr-defined]
+
+
+def test_a_class_that_hides_its_module_stays() -> None:
+    hides = type("HidesItsModule", (), {"__module__": property(str)})
+    memory_tuning.share_methods(("tests",))
+    assert hides.__setattr__ is object.__setattr__

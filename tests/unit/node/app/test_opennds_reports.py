@@ -170,10 +170,11 @@ async def test_nobody_is_billed_or_ended_by_a_report_that_is_not_about_them(at) 
     script = ScriptFake(at)
     script.online(other, custom, 10**9, 10**9)
     script.online(at.router(token="cafe0002"), "A" * 72, 10**9, 10**9)
-    assert [] == script.send()
+    script.clients["cafe0003"] = "1.1.0.none"
+    assert ["cafe0001", "cafe0002", "cafe0003"] == script.send(), "they let themselves in"
     await at.run.settle()
     assert 0 == used(at, mac)
-    assert 2 == at.people.people(at.gateway).of_nobody
+    assert 3 == at.people.people(at.gateway).of_nobody
     assert router.token not in script.clients
 
 

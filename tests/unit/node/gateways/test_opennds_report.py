@@ -46,6 +46,12 @@ def test_a_report_names_its_clients_with_what_they_used() -> None:
     assert "the%20library%20" == report.called
 
 
+def test_a_client_without_a_permission_of_the_node_has_none() -> None:
+    report = read_report(fields("0badcafe.1.1.0.none"), KEY)
+    assert report is not None
+    assert [""] == [each.custom for each in report.clients]
+
+
 def test_a_router_without_clients_reports_none() -> None:
     assert RouterReport(NO_NONCE, "", ()) == read_report(fields(""), KEY)
 
