@@ -101,7 +101,6 @@ def test_every_task_belongs_to_a_task_group(path):
 PURE = [path for path in SOURCES if path.stem != "__init__" and not is_edge(path)]
 VALUES_ONLY = {
     "node.__main__",
-    "node.errors",
     "node.backup.ports",
     "node.config.model",
     "node.enforcement.plan",
