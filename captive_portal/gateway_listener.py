@@ -3,16 +3,20 @@
 import asyncio
 import secrets
 import time
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Protocol
 
 from captive_portal.callers import ELSEWHERE
 from node.app.account import AccountService
 from node.app.admin_gateways import AdminGatewaysService
 from node.app.gateway_registry import GatewayRegistry
-from node.app.gateway_service import GatewayService
+from node.app.gateway_service import Coming, GatewayService
+from node.app.shared_gateways import SharedGatewaysService
+from node.app.shared_registry import SharedRegistry
 from node.config import GatewaysSection
 from node.control.ports import StatesArchive
 from node.control.reconciler import Reconciler
+from node.units import MacAddress
 from node.web.connections import Limits
 from node.web.https import HttpsListener, TlsCertificate
 from node.web.rendering import Renderer
@@ -58,10 +62,29 @@ class Gateways:
             key=key,
             random=secrets.token_bytes,
         )
-        self.admin = AdminGatewaysService(self.service, settings, lambda: certificate is not None)
+        self._node = reconciler.node
+        self._shared: SharedGatewaysService | None = None
+        self.admin = AdminGatewaysService(
+            self.service,
+            settings,
+            lambda: certificate is not None,
+            lambda: self._shared.other if self._shared is not None else None,
+        )
         self._key, self._certificate = key, certificate
         self._backend, self._clock = backend, clock
         self._form_key = keys.own_key_for("forms at gateways")
+
+    def share(
+        self,
+        shared: SharedRegistry,
+        secrets: Callable[[], Sequence[bytes]],
+        comes: Callable[[MacAddress], Coming],
+    ) -> None:
+        """With the other nodes of the community, once. `secrets`: of the community, the newest first; `comes`: whether they
+        told of a device."""
+        self._shared = shared.gateways = SharedGatewaysService(self._node, self.settings, secrets)
+        self._shared.connect(self.service)
+        self.service.comes = comes
 
     async def run(self, renderer: Renderer) -> None:
         """Until cancelled; returns when the settings name no address."""

@@ -6,10 +6,10 @@ from dataclasses import dataclass
 from captive_portal import forms, page_notices
 from captive_portal.page_notices import PageNotice, paragraphs
 from captive_portal.request_context import SENTENCE_CHARACTERS_MAX, PageContext, RequestContext, Word
-from captive_portal.splash import SPLASH_TERMS_BYTES_MAX
+from captive_portal.splash import SPLASH_TERMS_BYTES_MAX, outage_bytes
 from node.accounts.appearance import WelcomeText
 from node.app.gateway_service import GatewayVerdict
-from node.app.views import Full, GuestView, Refused
+from node.app.views import Full, GuestView, Outage, Refused
 from node.gateways.capability import ABILITIES
 from node.gateways.gateway import Gateway
 from node.governance.allowance import QuotaLeft
@@ -49,6 +49,7 @@ class GatewayWelcome:
     because: str = ""
     quota: QuotaLeft | None = None
     devices_max: int = 0
+    outage: Outage | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +68,7 @@ class GatewayOnline:
     reason: str = ""
     because: str = ""
     quota: QuotaLeft | None = None
+    outage: Outage | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,7 +96,7 @@ def gateway_welcome(
 ) -> GatewayWelcome:
     view, language = context.community, context.page_language.language.tag
     found = page_notices.terms_text(view, language, context.words)
-    text = paragraphs(found.text, SPLASH_TERMS_BYTES_MAX)
+    text = paragraphs(found.text, max(0, SPLASH_TERMS_BYTES_MAX - outage_bytes(view.outage)))
     refused = verdict.refused if verdict is not None else None
     return GatewayWelcome(
         context.place(),
@@ -116,6 +118,7 @@ def gateway_welcome(
         because_of(verdict),
         verdict.quota if verdict is not None else None,
         refused.devices_max if isinstance(refused, Full) else 0,
+        view.outage,
     )
 
 
@@ -123,9 +126,10 @@ def gateway_online(
     context: RequestContext, gateway: Gateway, guest: GuestView | None, verdict: GatewayVerdict | None
 ) -> GatewayOnline:
     """`guest` None: the gateway did not say which device it is."""
-    can_slow = ABILITIES[gateway.kind].can("ceiling")
+    can_slow, outage = ABILITIES[gateway.kind].can("ceiling"), context.community.outage
     if guest is None or verdict is None:
-        return GatewayOnline(context.place(), is_online=verdict is None, has_slowing=can_slow)
+        is_online = verdict is None
+        return GatewayOnline(context.place(), is_online, has_slowing=can_slow, outage=outage)
     quotas = guest.allowance.quotas[:QUOTAS_MAX] if guest.allowance is not None else ()
     return GatewayOnline(
         context.place(),
@@ -137,6 +141,7 @@ def gateway_online(
         reason_of(verdict),
         because_of(verdict),
         verdict.quota,
+        outage,
     )
 
 

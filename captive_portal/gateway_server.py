@@ -36,6 +36,7 @@ from node.gateways.gateway import Gateway, GatewayKind
 from node.gateways.wifidog_reply import PONG, AuthCode, auth_reply, counters_reply, return_url
 from node.gateways.wifidog_request import (
     BODY_BYTES_MAX,
+    CLIENTS_MAX,
     UnreadableRequest,
     WifidogAuth,
     WifidogLogin,
@@ -64,6 +65,8 @@ HEADERS = {"Server": "procomu"}
 BACKLOG = 128
 CHECKS_AT_ONCE, CHECKS_PER_S = 400, 40
 """For each gateway: 2,400 people in one check interval."""
+CLIENTS_AT_ONCE, CLIENTS_PER_S = 4 * CLIENTS_MAX, CHECKS_PER_S
+"""For each gateway: clients in bodies with counters. Each costs as much as a check."""
 ASKS_AT_ONCE, ASKS_PER_S = 10, 0.2
 """For each address of routers that are not known."""
 FORMS_AT_ONCE, FORMS_PER_S = 60, 2
@@ -115,6 +118,7 @@ class GatewayServer:
         self.renderer = renderer
         self.languages = LanguageChooser(each.language for each in renderer.translations.values())
         self._checks = DeviceRateLimit(CHECKS_AT_ONCE, CHECKS_PER_S)
+        self._clients = DeviceRateLimit(CLIENTS_AT_ONCE, CLIENTS_PER_S)
         self._asks = DeviceRateLimit(ASKS_AT_ONCE, ASKS_PER_S)
         self._forms = DeviceRateLimit(FORMS_AT_ONCE, FORMS_PER_S)
         self.more_routes: list[web.RouteDef] = []
@@ -266,6 +270,9 @@ class GatewayServer:
             raise UnreadableRequest("the router does not say its name")
         if await self._registry.spoke(gateway, "apfree", said.device_id, address) is None:
             return _nothing()
+        clients = sum(len(report.clients) for report in said.reports)
+        if not self._clients.take(gateway.id, self._clock(), clients):
+            return _reply(auth_reply(AuthCode.ERROR, "too many clients"))
         results = [(report.called, await self._counted(gateway, report)) for report in said.reports]
         return _reply(counters_reply(results), content_type="application/json")
 

@@ -1,9 +1,10 @@
-"""What a node lists for others beside its records: its vouchers and its notices."""
+"""What a node lists for others beside its records: its vouchers, its notices and its gateways."""
 
 from collections.abc import Callable, Iterable, Iterator
 
 from mesh.batch_kind import BATCH_KIND
 from mesh.batch_pages import BatchPages
+from mesh.gateway_pages import GatewayPages
 from mesh.held_pages import AllHeldPages
 from mesh.notice_kind import NOTICE_KIND
 from mesh.notice_pages import NoticePages
@@ -27,6 +28,7 @@ class ListPages:
         notices = shared.notices if shared is not None else None
         self._batches = BatchPages(own, batches, held, roster)
         self._notices = NoticePages(own, notices, held, roster)
+        self._gateways = GatewayPages(own, shared, held, roster, woken)
         if batches is not None:
             batches.woken = _both(self._batches.changed, woken)
         if notices is not None:
@@ -36,6 +38,7 @@ class ListPages:
         """A page that is held now."""
         self._batches.accept(page)
         self._notices.accept(page)
+        self._gateways.accept(page)
 
     def evicted(self, author: NodeId, names: Iterable[str]) -> None:
         """Pages with these names are not held any longer."""
@@ -45,14 +48,17 @@ class ListPages:
         """Exhaust this now and then: kind, part and body of each page to publish at this monotonic time."""
         self._batches.tick()
         self._notices.tick(now_s)
+        self._gateways.tick()
         for part, body in self._notices.due():
             yield NOTICE_KIND.name, part, body
         for part, body in self._batches.due(now_s):
             yield BATCH_KIND.name, part, body
+        for part, body in self._gateways.due():
+            yield self._gateways.kind, part, body
 
     def warnings(self) -> tuple[str, ...]:
         """What is not published."""
-        return self._batches.warnings()
+        return (*self._batches.warnings(), *self._gateways.warnings())
 
 
 def _both(first: Callable[[], None], then: Callable[[], None]) -> Callable[[], None]:

@@ -1,6 +1,7 @@
 """The registry of page kinds. A new kind is one module, and one line here."""
 
 from mesh.batch_kind import BATCH_KIND, BatchContent
+from mesh.gateway_kind import GATEWAYS_KIND, GatewaysContent
 from mesh.node_kind import NODE_KIND, NodeFacts
 from mesh.notice_kind import NOTICE_KIND, NoticeContent
 from mesh.page_format import Malformed, Page
@@ -10,18 +11,22 @@ from mesh.registry_kind import REGISTRY_KIND, RegistryContent
 from mesh.usage_kind import USAGE, PageContent
 from node.units import NodeId
 
-type Content = PageContent | NodeFacts | RegistryContent | BatchContent | NoticeContent | Unread
+type Content = (
+    PageContent | NodeFacts | RegistryContent | BatchContent | GatewaysContent | NoticeContent | Unread
+)
 """What a page says, of any kind."""
 type KnownKind = (
     PageKind[PageContent]
     | PageKind[NodeFacts]
     | PageKind[RegistryContent]
     | PageKind[BatchContent]
+    | PageKind[GatewaysContent]
     | PageKind[NoticeContent]
 )
 
 KINDS: dict[str, KnownKind] = {
-    kind.name: kind for kind in (USAGE, PAST, NODE_KIND, REGISTRY_KIND, BATCH_KIND, NOTICE_KIND)
+    kind.name: kind
+    for kind in (USAGE, PAST, NODE_KIND, REGISTRY_KIND, BATCH_KIND, GATEWAYS_KIND, NOTICE_KIND)
 }
 
 

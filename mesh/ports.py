@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from mesh.batch_kind import BatchContent, BatchSaid
+from mesh.gateway_kind import GatewaysContent
 from mesh.publishing import OpenAllowance
 from node.accounting.ledger import UsageBucket
 from node.accounts.notices import Notice
@@ -123,6 +124,8 @@ class SharedRecords(Protocol):
     """Called when this node has something new to say."""
     batches: "SharedBatches | None"
     """The vouchers of this node; None: they are not told."""
+    gateways: "SharedGateways | None"
+    """The gateways of this node; None: they are not told."""
     notices: "SharedNotices | None"
     """Its notices; None: they are not told."""
 
@@ -180,6 +183,29 @@ class SharedBatches(Protocol):
 
     def take(self, author: NodeId, content: BatchContent) -> None:
         """What a page of a node of the community says; of this node too, when others give its pages back."""
+
+
+class SharedGateways(Protocol):
+    """The gateways of this node that another one serves too, and what the two ask each other about counters."""
+
+    woken: Callable[[], None]
+    """Called when this node has something else to say."""
+
+    @property
+    def is_ready(self) -> bool:
+        """False until the database is read."""
+
+    def own(self) -> Mapping[int, GatewaysContent]:
+        """What this node says, by part; an empty content takes back what was said there."""
+
+    def take(self, author: NodeId, part: int, content: GatewaysContent) -> None:
+        """A page of another node of the community says exactly this in that part."""
+
+    def drop(self, author: NodeId) -> None:
+        """The node is not of the community any longer."""
+
+    def warnings(self) -> Iterable[str]:
+        """What is not told, or not served."""
 
 
 class SharedNotices(Protocol):

@@ -220,6 +220,7 @@ class Node:
             app=self.app,
             people=self.admin.people,
             node_pages=self.mesh.node_pages if self.mesh else dict,
+            share_gateways=self.gateways.share,
         )
         self.admin_server = AdminServer(
             self.admin,

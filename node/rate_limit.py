@@ -41,15 +41,15 @@ class DeviceRateLimit:
     def __len__(self) -> int:
         return len(self._buckets)
 
-    def take(self, device: str, now: float) -> bool:
-        """Takes one token at `now`; False when the device's bucket is empty."""
+    def take(self, device: str, now: float, tokens: float = 1) -> bool:
+        """Takes so many tokens at `now`; False, and nothing is taken, when the device's bucket has fewer."""
         bucket = self._buckets.pop(device, None)
         if bucket is None:
             bucket = TokenBucket(self._at_once, self._per_s, now)
         if len(self._buckets) >= DEVICES_MAX:
             del self._buckets[next(iter(self._buckets))]
         self._buckets[device] = bucket
-        return bucket.take(now)
+        return bucket.take(now, tokens)
 
 
 class ConcurrencyLimit[Party: Hashable]:

@@ -28,6 +28,10 @@ HEARD_MAX = 100
 """Notices of other nodes that are kept: the first of each node, then the second, and so on."""
 
 
+type _Rank = tuple[int, NodeId, int]
+"""Place among the notices of its node, its node, and its part."""
+
+
 @dataclass(frozen=True, slots=True)
 class _Heard:
     author: NodeId
@@ -40,6 +44,9 @@ class HeardNotices:
 
     def __init__(self) -> None:
         self._heard: dict[tuple[NodeId, int], _Heard] = {}
+        self._ordered: list[tuple[_Rank, _Heard]] | None = None
+        self._named: tuple[dict[NodeId, str], tuple[Notice, ...]] | None = None
+        """As they were asked for last, because every page of the portal asks."""
         self.name_of: Callable[[NodeId], str] = str
         """The name of a node, for people."""
 
@@ -48,6 +55,7 @@ class HeardNotices:
 
     def hear(self, author: NodeId, part: int, notice: Notice | None) -> None:
         """A page of the node says this in that part, instead of what it said there before; None: nothing."""
+        self._forget_order()
         self._heard.pop((author, part), None)
         if notice is None:
             return
@@ -58,19 +66,27 @@ class HeardNotices:
 
     def drop(self, author: NodeId) -> None:
         """The node is not of the community any longer."""
+        self._forget_order()
         for name in [name for name in self._heard if name[0] == author]:
             del self._heard[name]
 
     def all(self) -> tuple[Notice, ...]:
         """With the names of their nodes. Urgent ones first, then the first ones of each node: one that says many, and all
         urgent, leaves room for the others."""
-        ordered = sorted(
-            self._ranked(urgent_first=True), key=lambda each: (not each[1].notice.is_urgent, each[0])
-        )
-        names = {author: self.name_of(author) for author in {each.author for _, each in ordered}}
-        return tuple(replace(each.notice, node=names[each.author]) for _, each in ordered)
+        if self._ordered is None:
+            self._ordered = sorted(
+                self._ranked(urgent_first=True), key=lambda each: (not each[1].notice.is_urgent, each[0])
+            )
+        names = {author: self.name_of(author) for author in {each.author for _, each in self._ordered}}
+        if self._named is None or names != self._named[0]:
+            said = tuple(replace(each.notice, node=names[each.author]) for _, each in self._ordered)
+            self._named = names, said
+        return self._named[1]
 
-    def _ranked(self, *, urgent_first: bool = False) -> Iterable[tuple[tuple[int, NodeId, int], _Heard]]:
+    def _forget_order(self) -> None:
+        self._ordered = self._named = None
+
+    def _ranked(self, *, urgent_first: bool = False) -> Iterable[tuple[_Rank, _Heard]]:
         """Each with its rank among those of its node."""
         ranks: dict[NodeId, int] = {}
         for each in sorted(

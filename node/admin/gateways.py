@@ -19,10 +19,12 @@ from node.admin.routes import (
 )
 from node.admin.vouchers import qr_svg
 from node.app.admin import AdminService
-from node.app.admin_gateways import GatewayRow
+from node.app.admin_gateways import GatewayRow, ToldGatewayRow
 from node.errors import InvalidValue
 from node.gateways.gateway import NAME_CHARACTERS_MAX, Gateway, GatewayKind, parse_sources
+from node.identity import human_form
 from node.translator import gettext_lazy
+from node.units import NodeId
 
 SOURCES_CHARACTERS_MAX = 500
 KINDS: Mapping[GatewayKind, str] = {
@@ -74,6 +76,16 @@ class GatewayLine:
 
 
 @dataclass(frozen=True, slots=True)
+class ToldGatewayLine:
+    """A gateway of another node in the list."""
+
+    row: ToldGatewayRow
+    kind: str
+    node: str
+    """Its name, or the start of its id."""
+
+
+@dataclass(frozen=True, slots=True)
 class GatewaysPage:
     """Those that ask, and those that were accepted or refused."""
 
@@ -84,6 +96,10 @@ class GatewaysPage:
     accepted: ListPage[GatewayLine]
     refused: tuple[GatewayLine, ...]
     form: FormView
+    told: tuple[ToldGatewayLine, ...] = ()
+    """Of other nodes, which this one serves too."""
+    more_asked: int = 0
+    """Routers that asked and are not shown."""
     kinds: tuple[tuple[GatewayKind, str], ...] = OFFERED
 
 
@@ -98,6 +114,10 @@ class GatewayPage:
     has_host: bool
     form: FormView
     abilities: tuple[tuple[str, str], ...]
+    second: str = ""
+    """Name of the node that serves it too; empty for none."""
+    lacks_second: bool = False
+    """The settings name a second node that does not serve it."""
 
     @property
     def reported(self) -> str:
@@ -220,14 +240,24 @@ class GatewaysViews:
             paginate(of["accepted"], number_in(request.query, "page"), "/gateways"),
             of["refused"],
             form or FormView(),
+            tuple(
+                ToldGatewayLine(each, KINDS[each.told.gateway.kind], self._name_of(each.told.node))
+                for each in self._gateways.told_rows()
+            ),
+            self._registry.more_asked,
         )
         return AdminResponse(page, 422 if form is not None else 200)
+
+    def _name_of(self, node: NodeId) -> str:
+        found = (each.name for each in self._backend.graph().nodes if each.node == node)
+        return next(found, "") or human_form(node)
 
     def _page(
         self, request: AdminRequest, row: GatewayRow | None, form: FormView | None = None
     ) -> AdminResponse:
         if row is None or row.gateway.phase != "accepted":
             return _gone()
+        other = self._gateways.other_node()
         page = GatewayPage(
             page_layout(request, self._backend.site(), "/nodes"),
             gateway_line(row),
@@ -235,6 +265,8 @@ class GatewaysViews:
             self._gateways.has_host,
             form or FormView({"sources": "\n".join(row.gateway.sources)}),
             tuple((FEATURES[f], ABILITIES[a]) for f, a in self._gateways.abilities(row.gateway)),
+            self._name_of(other) if other is not None and row.gateway.kind != "opennds" else "",
+            bool(self._gateways.second) and other is None,
         )
         return AdminResponse(page, 422 if form is not None else 200)
 

@@ -9,8 +9,9 @@ from node.config import GatewaysSection
 from node.gateways.capability import FEATURES, Ability, Feature, abilities
 from node.gateways.gateway import Gateway
 from node.gateways.opennds_config import opennds_configuration
+from node.gateways.told_gateway import ToldGateway
 from node.gateways.wifidog_config import wifidog_config
-from node.units import Usage
+from node.units import NodeId, Usage
 
 HOST_NOT_SET = "NODE"
 """In a configuration, until the settings say under which name or address routers reach the node."""
@@ -21,8 +22,8 @@ class GatewayRow:
     """A gateway as admins see it."""
 
     status: GatewayStatus
-    people: int
-    """Devices that passed at their last check."""
+    people: int | None
+    """Devices that passed at their last check; None while the gateway is silent, so that nobody knows."""
     used: Usage
     """Since the node started."""
     ignored: int
@@ -33,6 +34,17 @@ class GatewayRow:
         return self.status.gateway
 
 
+@dataclass(frozen=True, slots=True)
+class ToldGatewayRow:
+    """A gateway of another node that this one serves too."""
+
+    told: ToldGateway
+    people: int
+    """Devices that passed here at their last check."""
+    used: Usage
+    """Here, since the node started."""
+
+
 class AdminGatewaysService:
     """What admins see of gateways, and decide."""
 
@@ -41,7 +53,10 @@ class AdminGatewaysService:
         gateways: GatewayService,
         settings: GatewaysSection,
         has_certificate: Callable[[], bool] = lambda: False,
+        other_node: Callable[[], NodeId | None] = lambda: None,
     ) -> None:
+        """`other_node`: the one that serves these gateways too."""
+        self.other_node = other_node
         self._gateways, self._settings, self._has_certificate = gateways, settings, has_certificate
 
     @property
@@ -61,6 +76,16 @@ class AdminGatewaysService:
         """Accepted ones first."""
         return tuple(map(self._row, self.registry.all))
 
+    def told_rows(self) -> tuple[ToldGatewayRow, ...]:
+        """Of other nodes, by name."""
+        found = ((each, self._gateways.people(each.gateway)) for each in self.registry.told)
+        return tuple(ToldGatewayRow(each, len(people.devices), people.added) for each, people in found)
+
+    @property
+    def second(self) -> str:
+        """Host and port of the node that is to serve these gateways too; empty for none."""
+        return self._settings.second
+
     def row(self, gateway_id: str) -> GatewayRow | None:
         gateway = self.registry.get(gateway_id)
         return None if gateway is None else self._row(self.registry.status(gateway))
@@ -78,7 +103,7 @@ class AdminGatewaysService:
                 https_port=self._settings.https_port,
                 has_certificate=self._has_certificate(),
             )
-        return wifidog_config(gateway, self.registry.secret(gateway), host, port)
+        return wifidog_config(gateway, self.registry.secret(gateway), host, port, self._settings.second)
 
     def abilities(self, gateway: Gateway) -> tuple[tuple[Feature, Ability], ...]:
         """What the router can do now of what the rules say."""
@@ -88,9 +113,8 @@ class AdminGatewaysService:
     def _row(self, status: GatewayStatus) -> GatewayRow:
         people = self._gateways.people(status.gateway)
         ignored = sum(n for finding, n in people.findings.items() if finding != "restarted")
-        return GatewayRow(status, len(people.devices), people.added, ignored + people.of_nobody)
+        present = None if status.trouble == "silent" else len(people.devices)
+        return GatewayRow(status, present, people.added, ignored + people.of_nobody)
 
     def _host(self) -> str:
-        listen = self._settings.listen
-        is_wide = listen is None or listen.address in {"0.0.0.0", "::"}  # noqa: S104 - compared, never listened on
-        return self._settings.host or ("" if is_wide or listen is None else listen.address)
+        return self._settings.host or self._settings.serves.rpartition(":")[0]

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
-from node.app.admin_gateways import AdminGatewaysService, GatewayRow
+from node.app.admin_gateways import AdminGatewaysService, GatewayRow, ToldGatewayRow
 from node.console import Answer
 from node.errors import InvalidValue, NodeError
 from node.gateways.gateway import NAME_CHARACTERS_MAX, Gateway, GatewayKind
@@ -30,7 +30,14 @@ class GatewayCommands:
 
     def list(self, _question: dict[str, Any]) -> Mapping[str, Any]:
         """All gateways, without their secrets."""
-        return {"listens": self._gateways.is_on, "gateways": [_row(each) for each in self._gateways.rows()]}
+        other = self._gateways.other_node()
+        return {
+            "listens": self._gateways.is_on,
+            "second": self._gateways.second,
+            "second_node": other or "",
+            "gateways": [_row(each) for each in self._gateways.rows()],
+            "told": [_told(each) for each in self._gateways.told_rows()],
+        }
 
     async def add(self, question: dict[str, Any]) -> Mapping[str, Any]:
         wanted = _text(question, "kind") or "wifidog"
@@ -88,6 +95,19 @@ def _row(row: GatewayRow) -> Mapping[str, Any]:
         "people": row.people,
         "used_bytes": {"down": row.used.down, "up": row.used.up},
         "ignored_reports": row.ignored,
+    }
+
+
+def _told(row: ToldGatewayRow) -> Mapping[str, Any]:
+    gateway = row.told.gateway
+    return {
+        "gateway": gateway.id,
+        "node": row.told.node,
+        "kind": gateway.kind,
+        "name": gateway.name,
+        "called": gateway.called,
+        "people": row.people,
+        "used_bytes": {"down": row.used.down, "up": row.used.up},
     }
 
 

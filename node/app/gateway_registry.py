@@ -1,6 +1,7 @@
 """The gateways of this node: which routers asked, and which an admin accepted, with a secret for each."""
 
-from collections.abc import Callable, Iterator, Mapping
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from typing import Literal
@@ -30,11 +31,14 @@ from node.gateways.gateway import (
     read_gateways,
 )
 from node.gateways.gateway_secret import fas_key, gateway_secret
+from node.gateways.handover import BREAK_MS
+from node.gateways.told_gateway import ToldGateway, people_key, secret_hash
 from node.translator import gettext_lazy
 from node.units import Milliseconds, Monotonic
 
 STATE = "gateways"
 """Name in the node state."""
+PUSHED_OUT_MAX = 100
 ASKED_FOR = Milliseconds(24 * 3_600_000)
 """A router that has not asked again for so long is forgotten."""
 SILENT_AFTER = Milliseconds(5 * 60_000)
@@ -81,6 +85,14 @@ class Contact:
     """How a plain query of openNDS called the router first: no proof, so it is not stored."""
     reported: Monotonic | None = None
     """When the script on an openNDS router reported last what its clients used."""
+    turn: int = 0
+    """Counts its unbroken times at this node: in a break it may have spoken with another one."""
+
+    def heard(self, now: Monotonic, address: str) -> None:
+        """It spoke, or asked."""
+        if self.at is None or now - self.at >= BREAK_MS:
+            self.turn += 1
+        self.at, self.address = now, address
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,9 +128,13 @@ class GatewayRegistry:
         self._archive, self._clock, self._key, self._random = archive, clock, key, random
         self._gateways: dict[str, Gateway] = {}
         self._by_secret: dict[str, str] = {}
+        self._told: dict[str, ToldGateway] = {}
+        self._told_by_secret: dict[str, str] = {}
         self._contacts: dict[str, Contact] = {}
         self._since = clock.monotonic()
         self._one_change = one_change
+        self._pushed_out: dict[str, None] = {}
+        """How routers called themselves that asked and gave way to others."""
         self.recalled = False
         """Until then no router is known, and none may be turned away."""
         self.on_drop: Callable[[Gateway], None] = lambda _gateway: None
@@ -134,13 +150,19 @@ class GatewayRegistry:
 
     def find(self, secret: str, address: str) -> Gateway | None:
         """The accepted gateway with this secret, if it may speak from this address."""
-        gateway = self._gateways.get(self._by_secret.get(secret, ""))
+        gateway = self._gateways.get(self._by_secret.get(secret, "")) or self._told_with(secret)
         if gateway is None:
             return None
         if gateway.may_speak_from(address):
             return gateway
         self.contact(gateway).other_source = address
         return None
+
+    def _told_with(self, secret: str) -> Gateway | None:
+        if not self._told:
+            return None
+        told = self._told.get(self._told_by_secret.get(secret_hash(secret), ""))
+        return None if told is None else told.gateway
 
     def called(self, kind: GatewayKind, called: str) -> Gateway | None:
         """An accepted gateway that calls itself so. Its name is no proof."""
@@ -152,8 +174,8 @@ class GatewayRegistry:
         now = self._clock.monotonic()
         known = self._same(called)
         if known is None:
-            if not self._has_room(now):
-                return
+            self._make_room(address, now)
+            self._pushed_out.pop(called, None)
             event = RouterAsked(self._new_id(), kind, called, address)
             known = self._gateways[event.id] = _made(adoption.step(None, event))
         elif known.phase == "asked":
@@ -166,7 +188,7 @@ class GatewayRegistry:
 
     async def spoke(self, gateway: Gateway, kind: GatewayKind, called: str, address: str) -> Gateway | None:
         """A router spoke with the gateway's secret; None if it is another one than the first. Raises StorageTrouble."""
-        if not gateway.called:
+        if not gateway.called and gateway.id not in self._told:
             async with self._one_change:
                 known = self._gateways.get(gateway.id)
                 if known is None or (known.phase, known.serial) != (gateway.phase, gateway.serial):
@@ -175,18 +197,17 @@ class GatewayRegistry:
                 if gateway != known:
                     await self._change(gateway.id, gateway)
         contact = self.contact(gateway)
-        if gateway.called != called:
+        if gateway.called not in {called, ""}:
             contact.other_router = called
             return None
-        contact.at, contact.address = self._clock.monotonic(), address
+        contact.heard(self._clock.monotonic(), address)
         return gateway
 
     def speaks(self, gateway: Gateway, kind: GatewayKind, called: str, address: str) -> bool:
         """As `spoke`, of the router that has spoken before; False leaves it to `spoke`."""
         if (gateway.kind, gateway.called) != (kind, called):
             return False
-        contact = self.contact(gateway)
-        contact.at, contact.address = self._clock.monotonic(), address
+        self.contact(gateway).heard(self._clock.monotonic(), address)
         return True
 
     def heartbeat(self, gateway: Gateway, uptime_s: int | None, online: int | None = None) -> None:
@@ -212,6 +233,11 @@ class GatewayRegistry:
         """What was heard of it in this run of the node."""
         return self._contacts.setdefault(gateway.id, Contact())
 
+    @property
+    def more_asked(self) -> int:
+        """How many routers asked for which there was no room."""
+        return len(self._pushed_out)
+
     # --- what admins do -----------------------------------------------------------------------
 
     @property
@@ -235,7 +261,30 @@ class GatewayRegistry:
                 yield _MORE_WARNINGS[trouble].format(count=len(found) - NAMED_MAX)
 
     def get(self, gateway_id: str) -> Gateway | None:
-        return self._gateways.get(gateway_id)
+        """Of this node, or of another one that this one serves too."""
+        told = self._told.get(gateway_id)
+        return self._gateways.get(gateway_id) or (told.gateway if told is not None else None)
+
+    @property
+    def told(self) -> tuple[ToldGateway, ...]:
+        """Those of other nodes that this one serves too, by name."""
+        return tuple(sorted(self._told.values(), key=lambda each: (each.gateway.title, each.gateway.id)))
+
+    def tell(self, told: Iterable[ToldGateway]) -> None:
+        """What other nodes say now of the gateways that this one serves too; one with an id of this node's own is left
+        out."""
+        self._told = {each.gateway.id: each for each in told if each.gateway.id not in self._gateways}
+        self._told_by_secret = {each.secret_hash: each.gateway.id for each in self._told.values()}
+
+    def is_told(self, gateway: Gateway) -> bool:
+        """Whether another node adopted it."""
+        return gateway.id in self._told and gateway.id not in self._gateways
+
+    def people_key(self, gateway: Gateway) -> bytes:
+        """For tokens and names of the people behind it."""
+        if self.is_told(gateway):
+            return self._told[gateway.id].key
+        return people_key(self._key, gateway.id)
 
     def accepted(self) -> Iterator[Gateway]:
         return (each for each in self._gateways.values() if each.phase == "accepted")
@@ -291,6 +340,8 @@ class GatewayRegistry:
             raise NodeError("the database has not been read yet", "wait a moment, and try again")
         async with self._one_change:
             before = None if isinstance(event, RouterAdded) else self._known(gateway_id)
+            if isinstance(event, RouterAdded | RouterAccepted):
+                self._free_name(event.name, gateway_id)  # another admin may have taken it meanwhile
             after = _made(adoption.step(before, event))
             if (before is None or before.phase == "asked") and self._is_full(after):
                 raise NodeError("there are as many gateways as a node can have", "remove one that is gone")
@@ -368,14 +419,27 @@ class GatewayRegistry:
         found = (each for each in self._gateways.values() if each.phase != "accepted")
         return next((each for each in found if each.called == called), None)
 
-    def _has_room(self, now: Monotonic) -> bool:
+    def _make_room(self, address: str, now: Monotonic) -> None:
+        """For one more that asks: those that have not for a day are forgotten; then the oldest of the address from which
+        most ask gives way."""
         asked = [each for each in self._gateways.values() if each.phase == "asked"]
         for each in asked:
             heard = self.contact(each).at
             if heard is None or now - heard >= ASKED_FOR:
-                del self._gateways[each.id]
-                self._contacts.pop(each.id, None)
-        return sum(each.phase == "asked" for each in self._gateways.values()) < ASKED_MAX
+                self._forget(each)
+        asked = [each for each in asked if each.id in self._gateways]
+        if len(asked) < ASKED_MAX:
+            return
+        number = Counter([address, *(each.address for each in asked)])
+        oldest = max(asked, key=lambda each: (number[each.address], -(self.contact(each).at or 0)))
+        self._forget(oldest)
+        self._pushed_out[oldest.called] = None
+        if len(self._pushed_out) > PUSHED_OUT_MAX:
+            del self._pushed_out[next(iter(self._pushed_out))]
+
+    def _forget(self, gateway: Gateway) -> None:
+        del self._gateways[gateway.id]
+        self._contacts.pop(gateway.id, None)
 
     def _new_id(self) -> str:
         while (made := self._random(ID_BYTES).hex()) in self._gateways:

@@ -8,8 +8,10 @@ import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from functools import partial
+from hashlib import sha256
 from typing import Literal, Protocol
 
+from node.app.gateway_handovers import HANDOVERS_STATE, GatewayHandovers, SettledClient
 from node.app.gateway_registry import GatewayRegistry
 from node.app.views import Admitted, Entry, Full, Refused
 from node.control.ports import Clock, StatesArchive
@@ -23,6 +25,7 @@ from node.gateways.counters import (
 )
 from node.gateways.gateway import Gateway
 from node.gateways.gateway_secret import NONCE_BYTES, client_token, device_key, is_client_token
+from node.gateways.handover import TOKEN_CHARACTERS, hear
 from node.governance.allowance import Allowance, QuotaLeft
 from node.sessions import state as session_state
 from node.units import NO_USAGE, AccountId, Bytes, MacAddress, Milliseconds, Monotonic, Usage
@@ -32,11 +35,16 @@ COUNTERS_STATE = "gateway_counters"
 PENDING_MAX, PENDING_MS = 4_096, Milliseconds(10 * 60_000)
 """People who sent the form and are on their way through the gateway."""
 REASONS_MAX = 4_096
+COMES_MS = Milliseconds(10 * 60_000)
+"""How long a device with a right token is left as it is whose session no other node has told yet."""
 CLIENTS_MAX = 2_048
 """Devices of one gateway whose counters are kept; the one that was reported longest ago is forgotten first."""
 LEFT_MAX = 64
 """Of one gateway: devices that logged out, and may be reported again."""
 
+Coming = Literal["here", "ended", "unknown"]
+"""A device with a right token that has no session here: it was let in as another node told; its session is over; no node has
+told of it yet."""
 VerdictReason = Literal["", "not-ready", "unknown", "ended", "blocked", "over-quota", "refused"]
 """Empty: the device may pass. ``not-ready``: the node has not read its database, so nothing may change. ``unknown``: no
 token of this node for this device at this gateway. ``refused``: see `Verdict.refused`."""
@@ -130,6 +138,11 @@ class GatewayService:
         self._reasons: dict[str, GatewayVerdict] = {}
         self._devices: dict[str, tuple[str, MacAddress]] = {}
         """By token: the gateway, and the device that it named."""
+        self.handovers = GatewayHandovers()
+        self.comes: Callable[[MacAddress], Coming] = lambda _mac: "ended"
+        """Looks whether another node told of the device; set where there are other nodes."""
+        self._awaited: dict[MacAddress, Monotonic] = {}
+        """Devices whose session no other node has told yet, and since when."""
         self.recalled = False
         registry.on_drop = self._dropped
 
@@ -139,9 +152,9 @@ class GatewayService:
         if self.recalled:
             return
         for name, text in (await self._archive.states(f"{COUNTERS_STATE} ")).items():
-            gateway = self.registry.get(name.removeprefix(f"{COUNTERS_STATE} "))
-            if gateway is not None and gateway.phase == "accepted":
-                self._people[gateway.id] = GatewayPeople(read_counters_state(text))
+            self._people[name.removeprefix(f"{COUNTERS_STATE} ")] = GatewayPeople(read_counters_state(text))
+        for name, text in (await self._archive.states(f"{HANDOVERS_STATE} ")).items():
+            self.handovers.restore(name.removeprefix(f"{HANDOVERS_STATE} "), text)
         self.recalled = True
 
     @property
@@ -162,7 +175,7 @@ class GatewayService:
     ) -> str:
         """Keeps what the person sent, until the gateway says which device it is. Returns the token to take there."""
         now = self._clock.monotonic()
-        token = client_token(self._key, gateway, mac, self._random(NONCE_BYTES))
+        token = client_token(self._people_key(gateway), gateway, mac, self._random(NONCE_BYTES))
         gone = [each for each, pending in self._pending.items() if pending.until <= now]
         for each in gone or list(self._pending)[: max(0, len(self._pending) - PENDING_MAX + 1)]:
             del self._pending[each]
@@ -185,7 +198,7 @@ class GatewayService:
         verdict = self._told(token, self.verdict(mac))
         if verdict.may_pass:
             self._named(gateway, mac, token)
-            people, key = self.people(gateway), device_key(self._key, gateway, mac)
+            people, key = self.people(gateway), self.client_key(gateway, mac)
             now = self._clock.monotonic()
             people.left.pop(key, None)
             before = people.counters.get(key, ClientCounters())
@@ -207,7 +220,9 @@ class GatewayService:
         if not self._is_client(gateway, mac, token):
             people.of_nobody += 1
             return UNKNOWN_CLIENT
-        self.book(gateway, mac, reported)
+        if not self._table.is_admitted(mac) and self._is_awaited(gateway, mac):
+            return NOT_READY  # its counters are cumulative: nothing is lost
+        self.book(gateway, mac, reported, token=token)
         verdict = self._told(token, self.verdict(mac))
         self._named(gateway, mac, token)
         if verdict.may_pass:
@@ -225,7 +240,7 @@ class GatewayService:
         if verdict.reason not in {"not-ready", "unknown"}:
             people = self.people(gateway)
             people.devices.pop(mac, None)
-            key = device_key(self._key, gateway, mac)
+            key = self.client_key(gateway, mac)
             people.left[key] = people.counters.pop(key)
             if len(people.left) > LEFT_MAX:
                 del people.left[next(iter(people.left))]
@@ -233,26 +248,82 @@ class GatewayService:
         return verdict
 
     def book(
-        self, gateway: Gateway, mac: MacAddress, reported: ReportedCounters, *, session: str = ""
+        self,
+        gateway: Gateway,
+        mac: MacAddress,
+        reported: ReportedCounters,
+        *,
+        session: str = "",
+        token: str = "",
     ) -> Usage:
         """Books cumulative counters of a device whose token was right. Returns what was added. `session` names what the
         gateway counts from zero, where that is not the device for all time."""
-        people, key = self.people(gateway), session or device_key(self._key, gateway, mac)
+        people, key = self.people(gateway), session or self.client_key(gateway, mac)
         before = people.counters.pop(key, None) or people.left.pop(key, ClientCounters())
         now, run = self._clock.monotonic(), self.registry.contact(gateway).run
-        counted = count_report(before, reported, run=run, now=now)
+        if token and self.handovers.is_shared(gateway):
+            name, turn = token_name(token), self.registry.contact(gateway).turn
+            known = self.handovers.client(gateway, key, before, name)
+            after, counted = hear(known, before, reported, name, turn, run=run, now=now)
+            self.handovers.keep(gateway, key, self.account_of(mac), after)
+            is_changed = after != known
+        else:
+            counted = count_report(before, reported, run=run, now=now)
+            is_changed = False
         if len(people.counters) >= CLIENTS_MAX:
             del people.counters[next(iter(people.counters))]
         people.counters[key] = counted.after
         if counted.finding:
             people.findings[counted.finding] = people.findings.get(counted.finding, 0) + 1
-        if counted.added != NO_USAGE or counted.finding == "restarted":
+        if counted.added != NO_USAGE or counted.finding == "restarted" or is_changed:
             people.added += counted.added
             self._note(gateway, people, self.account_of(mac), counted.added)
             entry = self._table.session_entries.get(mac)
             if entry is not None:
                 self._table.heard[entry.mark] = now
         return counted.added
+
+    def settled(self, client: SettledClient) -> None:
+        """Books what the other node's answer adds."""
+        people = self.people(client.gateway)
+        for kept in (people.counters, people.left):
+            if client.client in kept:
+                kept[client.client] = replace(kept[client.client], booked=client.end)
+        people.added += client.added
+        self._note(client.gateway, people, client.account, client.added)
+
+    def now(self) -> Monotonic:
+        return self._clock.monotonic()
+
+    def noted(self, gateway: Gateway) -> None:
+        """What is known of the gateway's clients changed."""
+        nobody = self._policy.guest_account(MacAddress("00:00:00:00:00:00"))
+        self._note(gateway, self.people(gateway), nobody, NO_USAGE)
+
+    def client_key(self, gateway: Gateway, mac: MacAddress) -> str:
+        """Names the device among those of the gateway."""
+        return device_key(self._people_key(gateway), gateway, mac)
+
+    def counters(self, gateway: Gateway, client: str) -> ClientCounters:
+        """What is booked of a client, by its `client_key`."""
+        people = self.people(gateway)
+        return people.counters.get(client) or people.left.get(client) or ClientCounters()
+
+    def _is_awaited(self, gateway: Gateway, mac: MacAddress) -> bool:
+        """Whether another node may yet tell of the session of this device, which has a right token."""
+        if not self.handovers.is_shared(gateway):
+            return False
+        coming, now = self.comes(mac), self._clock.monotonic()
+        if coming != "unknown":
+            self._awaited.pop(mac, None)
+            return False
+        since = self._awaited.setdefault(mac, now)
+        if len(self._awaited) > REASONS_MAX:
+            del self._awaited[next(iter(self._awaited))]
+        return now - since < COMES_MS
+
+    def _people_key(self, gateway: Gateway) -> bytes:
+        return self.registry.people_key(gateway)
 
     def verdict(self, mac: MacAddress) -> GatewayVerdict:
         """Whether the device may pass at a gateway that ends sessions itself and cannot slow them."""
@@ -315,12 +386,13 @@ class GatewayService:
     def _is_client(self, gateway: Gateway, mac: MacAddress, token: str, *, is_login: bool = False) -> bool:
         """A token for a device that the browser did not name belongs to the first one that logs in with it, until the node
         starts again; then that person joins again."""
-        if is_client_token(self._key, gateway, mac, token):
+        if is_client_token(self._people_key(gateway), gateway, mac, token):
             return True
-        if not is_client_token(self._key, gateway, None, token):
+        if not is_client_token(self._people_key(gateway), gateway, None, token):
             return False
         known = self._devices.get(token)
-        return known == (gateway.id, mac) or (is_login and known is None)
+        is_first = is_login or (self.handovers.is_shared(gateway) and self.comes(mac) == "here")
+        return known == (gateway.id, mac) or (is_first and known is None)
 
     def _named(self, gateway: Gateway, mac: MacAddress, token: str) -> None:
         self._devices.pop(token, None)
@@ -340,14 +412,24 @@ class GatewayService:
             return partial(counters_state, dict(people.counters))
 
         self._reconciler.remote_usage.meter(account, added, name, snapshot)
+        if gateway.id in self.handovers.clients:
+            handovers = f"{HANDOVERS_STATE} {gateway.id}"
+            self._reconciler.remote_usage.meter(
+                account, NO_USAGE, handovers, lambda: self.handovers.text(gateway.id)
+            )
 
     def _dropped(self, gateway: Gateway) -> None:
         people = self._people.pop(gateway.id, None)
+        self.handovers.forget(gateway.id)
         if people is not None and people.counters:
             nobody = self._policy.guest_account(MacAddress("00:00:00:00:00:00"))
-            self._reconciler.remote_usage.meter(
-                nobody, NO_USAGE, f"{COUNTERS_STATE} {gateway.id}", lambda: str
-            )
+            for name in (COUNTERS_STATE, HANDOVERS_STATE):
+                self._reconciler.remote_usage.meter(nobody, NO_USAGE, f"{name} {gateway.id}", lambda: str)
+
+
+def token_name(token: str) -> str:
+    """How nodes name a token: its hash, so that nobody can use it who reads the name."""
+    return sha256(token.encode()).hexdigest()[:TOKEN_CHARACTERS]
 
 
 def used_up(quotas: tuple[QuotaLeft, ...]) -> QuotaLeft | None:

@@ -18,6 +18,7 @@ from node.accounts.registry_record import RegistryRecord, Value, last_day
 from node.accounts.vouchers import Voucher
 from node.app.account import AccountService
 from node.app.admin_people import AdminPeopleService
+from node.app.gateway_service import Coming
 from node.app.known_devices import KnownDevices
 from node.app.own_records import own_records
 from node.app.roaming import Comes, DeviceHere, IsBlocked, NodeRules, Stays, ToldDevice, decide, lasts
@@ -65,6 +66,12 @@ LOGGED_EVERY_MS = 600_000
 log = logging.getLogger(__name__)
 
 
+type ShareGateways = Callable[
+    [SharedRegistry, Callable[[], Sequence[bytes]], Callable[[MacAddress], Coming]], None
+]
+"""Connects gateways with other nodes: what those are told, the secrets, and whether they told of a device."""
+
+
 class LanLink(Protocol):
     """The LAN."""
 
@@ -81,6 +88,7 @@ def roaming_service(
     app: AccountService,
     people: AdminPeopleService,
     node_pages: Callable[[], Mapping[NodeId, NodeFacts]],
+    share_gateways: ShareGateways | None = None,
 ) -> "RoamingService | None":
     """Connects it with the LAN and the pages. None without other nodes. `secrets`: of the community, the newest first."""
     if shared is None:
@@ -98,6 +106,8 @@ def roaming_service(
     people.came_from, people.devices_with_sessions = made.came_from, made.devices_with_sessions
     link.on_neighbour, app.on_device = made.seen, made.asked
     app.erasures.names, app.erasures.find, app.told = names, made.find, made.told
+    if share_gateways is not None:
+        share_gateways(shared, secrets, made.comes)
     app.admission.block_elsewhere, app.admission.bind_as_told = made.block_of, made.bind_as_told
     return made
 
@@ -203,6 +213,17 @@ class RoamingService:
             return
         self.bind_as_told(mac)
         self.seen(mac)
+
+    def comes(self, mac: MacAddress) -> Coming:
+        """Looks whether other nodes told of a device that comes through a gateway which two nodes serve."""
+        self.asked(mac)
+        if self._table.is_admitted(mac):
+            return "here"
+        session = self._session_of(mac)
+        if session is None or not self._shared.generation:
+            return "unknown"
+        is_over = isinstance(session, SessionEnded) or session.is_over(self._instant().wall_s)
+        return "ended" if is_over or mac not in self._again else "unknown"
 
     def bind_as_told(self, mac: MacAddress) -> None:
         """Binds a device that is bound to nothing here as other nodes say, so that its person may return to the account."""

@@ -16,7 +16,7 @@ from contextvars import ContextVar
 from dataclasses import dataclass
 
 from mesh.page_format import NUMBER_MAX
-from mesh.ports import SharedBatches, SharedNotices
+from mesh.ports import SharedBatches, SharedGateways, SharedNotices
 from mesh.registry_kind import is_record_key, is_value
 from mesh.registry_records import Join, RecordKey, RegistryRecords
 from mesh.version_limit import VERSIONS_OF_A_DECISION
@@ -81,6 +81,7 @@ class SharedRegistry:
         self.records = RegistryRecords(own, self._joins, self._plentiful)
         self.woken: Callable[[], None] = lambda: None
         self.batches: SharedBatches | None = None
+        self.gateways: SharedGateways | None = None
         self.notices: SharedNotices | None = None
         self.name_of_node: Callable[[NodeId], str] = human_form
         self.beside: list[Callable[[], Coroutine[None, None, None]]] = []

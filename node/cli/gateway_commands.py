@@ -5,7 +5,8 @@ from typing import Any
 
 from node.cli.commands import CommandContext, ask_node
 from node.cli.terminal import Column, Terminal, clean, table
-from node.units import Bytes, show_volume
+from node.identity import human_form
+from node.units import Bytes, NodeId, show_volume
 
 
 def gateways_list(context: CommandContext) -> int:
@@ -49,13 +50,34 @@ def _list(answer: Mapping[str, Any], terminal: Terminal) -> list[str]:
             clean(each["detail"] or each["called"]) or "-",
             clean(each["address"]) or "-",
             "-" if each["heard_s"] is None else f"{each['heard_s']} s",
-            each["people"],
+            "-" if each["people"] is None else each["people"],
             show_volume(Bytes(sum(each["used_bytes"].values()))),
         )
         for each in answer["gateways"]
     ]
+    told = [
+        (
+            each["gateway"],
+            clean(each["name"]),
+            each["kind"],
+            f"of {human_form(NodeId(each['node']))}",
+            clean(each["called"]) or "-",
+            "-",
+            "-",
+            each["people"],
+            show_volume(Bytes(sum(each["used_bytes"].values()))),
+        )
+        for each in answer.get("told", ())
+    ]
+    rows += told
+    second = []
+    if answer.get("second"):
+        node = (
+            human_form(NodeId(answer["second_node"])) if answer["second_node"] else "no node of the community"
+        )
+        second = ["", f"Second node: {answer['second']}, {node}."]
     off = [] if answer["listens"] else ["No router can reach this node: set listen below [gateways].", ""]
-    return [*off, *(table(columns, rows, terminal) if rows else ["There is no gateway."])]
+    return [*off, *(table(columns, rows, terminal) if rows else ["There is no gateway."]), *second]
 
 
 def _configuration(answer: Mapping[str, Any], _terminal: Terminal) -> list[str]:

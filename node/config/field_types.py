@@ -185,6 +185,16 @@ def _host_or_none(value: object) -> str:
         return _domain(text)
 
 
+def _place_or_none(value: object) -> str:
+    text = _string(value, 260)
+    if text == "none":
+        return ""
+    host, mark, port = text.rpartition(":")
+    if not mark or not _DIGITS.fullmatch(port) or ":" in host:
+        raise ValueError(f"{text!r} is not a name or an IPv4 address with a port")
+    return f"{_host_or_none(host).lower()}:{_port(int(port))}"
+
+
 def _mtu(value: object) -> int:
     value = _whole(value, "a packet's size is a whole number of bytes")
     if value and not MTU_MIN <= value <= MTU_MAX:
@@ -295,6 +305,7 @@ NETWORK4 = FieldType("an IPv4 address with its network's size", _network4)
 NETWORK6 = FieldType('an IPv6 address with its network\'s size, or "none"', _network6)
 PORT = FieldType("a port", _port)
 HOST_OR_NONE = FieldType('a DNS name or an address, or "none"', _host_or_none)
+PLACE_OR_NONE = FieldType('a name or an IPv4 address with a port, or "none"', _place_or_none)
 LISTEN = FieldType('an address with a port, or "none"', _listen)
 FLOWS = FieldType("a number of connections", _flows)
 EVENT_DAYS = FieldType("a number of days", _event_days)

@@ -193,6 +193,17 @@ class GatewaysSection:
     """Where openNDS routers of the levels 3 and 4 reach it, while there is a certificate."""
     opennds_level_0: bool
     """Whether openNDS routers of level 0 are served: what lets a person in is readable there."""
+    second: str = ""
+    """Host and port where routers reach the node that serves these gateways too; empty for none."""
+
+    @property
+    def serves(self) -> str:
+        """Host and port where routers reach this node; empty where the settings do not say."""
+        if self.listen is None:
+            return ""
+        is_wide = self.listen.address in {"0.0.0.0", "::"}  # noqa: S104 - compared, never listened on
+        host = self.host or ("" if is_wide else self.listen.address)
+        return f"{host.lower()}:{self.listen.port}" if host else ""
 
 
 @dataclass(frozen=True, slots=True)

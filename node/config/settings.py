@@ -30,6 +30,7 @@ from node.config.field_types import (
     PATH,
     PATH_OR_NONE,
     PEERS,
+    PLACE_OR_NONE,
     PORT,
     SHORT_DURATION,
     TEXT,
@@ -456,6 +457,15 @@ SETTINGS: tuple[Setting, ...] = (
         "false",
         "true: openNDS routers with fas_secure_enabled 0 are served too. Everybody in radio range can read there what lets "
         "a person in.",
+    ),
+    may(
+        "gateways",
+        "second",
+        PLACE_OR_NONE,
+        '"none"',
+        "Host and port of another node of the community, as its gateways.host and gateways.listen say, that serves these "
+        "gateways when this node does not answer. Each of the two names the other. WiFiDog only.",
+        example='"berg.example.org:2080"',
     ),
     may(
         "rules",

@@ -20,6 +20,7 @@ from node.alerts.readings import AlertReadings
 from node.config import ListenAddress
 from node.enforcement.plan import TableUse
 from node.gateways.gateway import Gateway
+from node.gateways.told_gateway import ToldGateway
 from node.governance.ladder_case import LadderCase
 from node.identity import own_node_id
 from node.units import NO_USAGE, AccountId, Bytes, MacAddress, Milliseconds, Usage
@@ -233,6 +234,9 @@ def open_with_gateways() -> AbstractAsyncContextManager[int]:
         registry.reported(library)
         await registry.spoke(bakery, "wifidog", bakery.called, bakery.address)
         registry.ask("wifidog", "00AABBCCDDEE", "10.1.2.7")
+        library = Gateway("3a1b2c3d", "wifidog", "accepted", "the library", "0012FFFFFFFF", "")
+        registry.tell([ToldGateway(library, HILLS.node, "e" * 32, b"k" * 32)])
+        registry._pushed_out = dict.fromkeys(("X1", "X2"))
 
     return _served(fill)
 

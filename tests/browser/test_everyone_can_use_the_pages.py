@@ -15,6 +15,7 @@ from tests.browser.all_scenes import FIRST, SCENES
 from tests.browser.axe import RULES_BY_COLOUR, RULES_BY_SIZE, judge
 from tests.browser.chromium import Browser, Look
 from tests.browser.fas_scenes import FAS_SCENES
+from tests.browser.gateway_scenes import GATEWAY_SCENES
 from tests.browser.layout import are_in_order, fits, is_still, show, tab_stops, widen_text
 from tests.browser.scenes import LANGUAGES, PORTAL_SCENES, PageScene, nothing
 from tests.browser.setup_scenes import SETUP_SCENES
@@ -62,10 +63,10 @@ def screens_for(scene: PageScene, language: str, *, is_thorough: bool) -> dict[s
         return {name: SCREENS[name]} if language == "en" and FIRST[scene.page] is scene else {}
     if language == "en":
         return SCREENS
-    if scene in PORTAL_SCENES + FAS_SCENES and language == COLOURS_OF_WORDS:
+    if scene in PORTAL_SCENES + FAS_SCENES + GATEWAY_SCENES and language == COLOURS_OF_WORDS:
         return {name: each for name, each in SCREENS.items() if each.in_other_languages or name == NIGHT}
     # Admins' pages are many: in another language axe looks at them on one screen, and the rest is only measured.
-    rules = RULES_BY_SIZE if scene in PORTAL_SCENES + FAS_SCENES else ()
+    rules = RULES_BY_SIZE if scene in PORTAL_SCENES + FAS_SCENES + GATEWAY_SCENES else ()
     return {name: replace(each, rules=rules) for name, each in SCREENS.items() if each.in_other_languages}
 
 
@@ -95,7 +96,7 @@ def languages_for(scene: PageScene, *, is_thorough: bool) -> tuple[str, ...]:
         others = [tag for tag in LANGUAGES[1:] if tag != FROM_RIGHT_TO_LEFT]
         more = (FROM_RIGHT_TO_LEFT, others[number % len(others)]) if FIRST[scene.page] is scene else ()
         return ("en", *more)
-    if scene in PORTAL_SCENES + FAS_SCENES:
+    if scene in PORTAL_SCENES + FAS_SCENES + GATEWAY_SCENES:
         return LANGUAGES
     return languages_of(scene, SETUP_SCENES if scene in SETUP_SCENES else ADMIN_SCENES)
 

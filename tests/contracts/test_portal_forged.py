@@ -22,6 +22,7 @@ from node.accounts.device_bindings import DEVICE_NAME_CHARS_MAX
 from node.accounts.notices import Notice, NoticeText
 from node.lan.mdns_services import ServiceView
 from tests.contracts.portal_client import HOST, PortalBrowser, PortalReply
+from tests.fakes.neighbours import id_of
 from tests.fakes.portal_server import (
     ANAS_ADDRESS,
     SECRET,
@@ -330,6 +331,9 @@ async def test_texts_of_all_authors_are_rendered_as_text() -> None:
     async with open_portal_server(node) as server:
         app, ana, ben = server.app, PortalBrowser(server.port), PortalBrowser(server.port, "127.0.0.2")
         await app.put_up(Notice(0, "network", "everyone", "", "", True, (NoticeText("en", SCRIPT, SCRIPT),)))
+        app.loop.registry.heard_notices.name_of = lambda _node: SCRIPT
+        told = (NoticeText("en", SCRIPT, SCRIPT),)
+        app.hear_notices(id_of("hills"), Notice(0, "network", "everyone", "", "", is_urgent=True, texts=told))
         await app.join_by_card(ANA)
         assert await app.portal.name_device(ANA, ANA, SCRIPT[:DEVICE_NAME_CHARS_MAX]) is None
         assert await app.portal.add_objection(ANA, SCRIPT, SCRIPT) is None

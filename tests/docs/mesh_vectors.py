@@ -18,6 +18,7 @@ from mesh.community_secret import commitment_of
 from mesh.community_state import CommunityState
 from mesh.exchange import PAGE_KIND
 from mesh.file_version import Decision, FileVersion, file_fields, replaces, text_hash, version_after
+from mesh.gateway_kind import GatewaySaid, GatewaysContent, gateway_part, gateways_body
 from mesh.invite import SEED_BYTES, Invite, invite_key, invite_text, make_use, read_invite
 from mesh.messages import (
     Changed,
@@ -64,6 +65,7 @@ from node.app.roaming_records import (
     join_blocks,
     join_sessions,
 )
+from node.gateways.told_gateway import sealed_key, secret_hash
 from node.identity import human_form, key_from_raw, own_node_id, sign
 from node.keyring import derived_key
 from node.units import AccountId, Bytes, MacAddress, Usage
@@ -205,6 +207,36 @@ def notice_page() -> dict[str, object]:
         "label": page.label,
         "digest": page_digest(page),
         "title": texts[0].title,
+    }
+
+
+def gateways_page() -> dict[str, object]:
+    """A page about one gateway, and what opens its key."""
+    secret, key, community = "a" * 26, b"k" * 32, b"s" * 32
+    sealed, check = sealed_key(key, NODE, "0123abcd", community)
+    said = GatewaySaid(
+        "0123abcd",
+        "wifidog",
+        "the bakery",
+        "001217DA42D2",
+        1,
+        secret_hash(secret),
+        sealed,
+        check,
+        ("10.1.2.0/24",),
+    )
+    stream = {"community": "la-vall", "author": NODE, "incarnation": "2-c04b", "kind": "gateways"}
+    head = page_head(**stream, period="now", part=gateway_part(said.id), seq=13)  # type: ignore[arg-type]
+    signed = head + b"\n" + gateways_body(GatewaysContent(gateways=(said,)))
+    page = messages.decode(assemble_page(signed, sign(KEY, PAGE_KIND, signed)))
+    assert isinstance(page, Page)
+    return {
+        "frame": page.raw.decode(),
+        "label": page.label,
+        "digest": page_digest(page),
+        "secret": secret,
+        "key_hex": key.hex(),
+        "community_secret_hex": community.hex(),
     }
 
 
@@ -447,6 +479,7 @@ def vectors() -> dict[str, object]:
     found["registry"] = registry_page()
     found["devices"] = devices()
     found["batch"] = batch_page()
+    found["gateways"] = gateways_page()
     found["notice"] = notice_page()
     found["hello-extended"] = {"frame": encode(EXTENDED).decode(), "says": asdict(EXTENDED)}
     found["room"] = room()

@@ -20,6 +20,7 @@ from mesh import (
     directory,
     file_version,
     file_versions,
+    gateway_kind,
     invite,
     link_selection,
     lobby,
@@ -62,6 +63,7 @@ from node.accounts.codes import Code, read_code
 from node.accounts.voucher_records import join_vouchers
 from node.accounts.vouchers import voucher_account, voucher_fingerprint
 from node.app import roaming_records
+from node.gateways.told_gateway import opened_key, secret_hash
 from node.identity import human_form, key_from_raw, own_node_id, verify
 from node.keyring import Keyring, derived_key
 from node.units import Monotonic
@@ -109,6 +111,11 @@ LIMITS = {
     "batches in a part": batch_kind.BATCHES_PER_PART_MAX,
     "bytes of batches in a part": batch_kind.PART_BYTES_MAX,
     "vouchers of a batch": vouchers.BATCH_MAX,
+    "parts of the gateways of one author": gateway_kind.GATEWAY_PARTS,
+    "gateways in a part": gateway_kind.GATEWAYS_PER_PART_MAX,
+    "bytes of gateways in a part": gateway_kind.PART_BYTES_MAX,
+    "questions about counters in a page": gateway_kind.QUESTIONS_MAX,
+    "answers in a page": gateway_kind.ANSWERS_MAX,
     "notices of one author": notice_kind.NOTICE_PARTS,
     "bytes of all notices of one author": told_notices.TOLD_BYTES_MAX,
     "notices of other nodes that a node keeps": told_notices.HEARD_MAX,
@@ -267,6 +274,21 @@ def test_the_document_says_how_long_a_notice_is_shown() -> None:
     text = " ".join(PAGE.split())
     assert f"again every {notice_pages.SAID_AGAIN_DAYS} days" in text
     assert f"more than {notice_pages.SHOWN_DAYS} days old" in text
+
+
+def test_the_gateways_page_of_the_vectors_is_accepted() -> None:
+    found = vector("gateways")
+    page = decode(str(found["frame"]).encode())
+    assert isinstance(page, Page)
+    assert verify(page.author, PAGE_KIND, page.signed, page.signature)
+    assert (found["label"], found["digest"]) == (page.label, page_digest(page))
+    said = page_content(page, frozenset({page.author}))
+    assert isinstance(said, gateway_kind.GatewaysContent)
+    assert page.body == gateway_kind.gateways_body(said)
+    (gateway,) = said.gateways
+    assert gateway.secret_hash == secret_hash(str(found["secret"]))
+    secret, key = bytes.fromhex(str(found["community_secret_hex"])), bytes.fromhex(str(found["key_hex"]))
+    assert key == opened_key(gateway.key, gateway.check, page.author, gateway.id, (secret,))
 
 
 def test_the_account_of_a_code_is_that_of_the_vectors() -> None:

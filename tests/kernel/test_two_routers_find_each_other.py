@@ -14,6 +14,12 @@ pytestmark = pytest.mark.kernel
 
 WAIT_SECONDS = 12.0 * PATIENCE
 Line = dict[str, object]
+NOTHING_PASSES = """
+table inet cut {
+    chain in { type filter hook input priority 0; iifname "mesh0" drop; }
+    chain out { type filter hook output priority 0; oifname "mesh0" drop; }
+}
+"""
 
 
 @pytest.fixture
@@ -123,3 +129,28 @@ def test_a_link_that_appears_late_or_comes_back_is_used(lab: Lab) -> None:
     valley.ip("link set mesh0 up")
     at_which(low, "peers", lambda line: is_trusting(line) and line["warnings"] == [])
     at_which(high, "peers", is_trusting)
+
+
+def test_a_half_open_connection_ends_and_its_node_is_trusted_again_when_packets_pass(lab: Lab) -> None:
+    """The other side vanishes without a word: no packet of the end of a connection arrives anywhere."""
+    valley, hill = hills(lab)
+    low, high = node(valley, "low", "high"), node(hill, "high", "low")
+    at_which(low, "peers", is_trusting)
+    at_which(high, "peers", is_trusting)
+    hill.run("nft", "-f", "-", stdin=NOTHING_PASSES)
+    cut = time.monotonic()
+    for program in (low, high):
+        at_which(program, "peers", lambda line: is_silent_after(line, cut), 100 * PATIENCE)
+    hill.run("nft", "delete", "table", "inet", "cut")
+    joined = time.monotonic()
+    for program in (low, high):
+        at_which(program, "peers", lambda line: is_trusting(line) and at(line) > joined, 100 * PATIENCE)
+    assert low.popen.poll() is high.popen.poll() is None
+
+
+def at(line: Line) -> float:
+    return float(str(line["at"]))
+
+
+def is_silent_after(line: Line, moment: float) -> bool:
+    return "silent" in str(line["peers"]) and at(line) > moment

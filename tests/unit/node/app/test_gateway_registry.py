@@ -5,7 +5,7 @@ import secrets
 
 import pytest
 
-from node.app.gateway_registry import ASKED_FOR, SILENT_AFTER, STATE, GatewayRegistry
+from node.app.gateway_registry import ASKED_FOR, PUSHED_OUT_MAX, SILENT_AFTER, STATE, GatewayRegistry
 from node.errors import InvalidValue, NodeError, StorageTrouble
 from node.gateways.gateway import ASKED_MAX, GATEWAYS_MAX, NAME_CHARACTERS_MAX, Gateway, gateways_text
 from tests.fakes.repository import FakeArchive, FakeClock, FakeRepository
@@ -87,6 +87,49 @@ async def test_strangers_fill_a_limited_list(kept) -> None:
     kept.clock.pass_time(ASKED_FOR)
     kept.registry.ask("wifidog", "late", HERE)
     assert ["late"] == kept.asked()
+
+
+async def test_invented_routers_push_out_those_of_the_same_address(kept) -> None:
+    kept.registry.ask("wifidog", "the real one", THERE)
+    for number in range(3 * ASKED_MAX):
+        kept.clock.pass_time(1)
+        kept.registry.ask("wifidog", f"X{number}", HERE)
+    assert "the real one" in kept.asked()
+    assert f"X{3 * ASKED_MAX - 1}" in kept.asked()
+    assert ASKED_MAX == len(kept.asked())
+    assert 0 < kept.registry.more_asked <= PUSHED_OUT_MAX
+
+
+async def test_a_router_that_asks_when_the_list_is_full_is_shown(kept) -> None:
+    for number in range(ASKED_MAX):
+        kept.clock.pass_time(1)
+        kept.registry.ask("wifidog", f"X{number}", f"10.9.0.{number}")
+    kept.clock.pass_time(1)
+    kept.registry.ask("wifidog", "late", HERE)
+    assert "late" in kept.asked()
+    assert "X0" not in kept.asked(), "the oldest one gave way"
+    assert 1 == kept.registry.more_asked
+
+
+async def test_of_two_who_give_one_name_at_once_one_is_refused(kept) -> None:
+    made = await both_named(kept)
+    assert [True, False] == sorted((isinstance(each, Gateway) for each in made), reverse=True)
+    assert 1 == len([each for each in kept.registry.all if each.gateway.name == "the bakery"])
+
+
+async def both_named(kept) -> list[Gateway | InvalidValue]:
+    made: list[Gateway | InvalidValue] = []
+
+    async def add(name: str) -> None:
+        try:
+            made.append(await kept.registry.add("wifidog", name))
+        except InvalidValue as invalid:
+            made.append(invalid)
+
+    async with asyncio.TaskGroup() as tasks:
+        tasks.create_task(add("the bakery"))
+        tasks.create_task(add("The Bakery"))
+    return made
 
 
 async def test_the_second_router_with_one_secret_is_turned_away_and_shown(kept) -> None:

@@ -63,10 +63,12 @@ class GatewayFixture:
 
 
 @asynccontextmanager
-async def one_run(fixture: AppFixture, *, killed: bool = False) -> AsyncIterator[GatewayFixture]:
+async def one_run(
+    fixture: AppFixture, *, killed: bool = False, key: bytes = KEY
+) -> AsyncIterator[GatewayFixture]:
     async with fixture.life(killed=killed) as run:
         registry = GatewayRegistry(
-            fixture.archive, fixture.clock, key=KEY, random=secrets.token_bytes, one_change=asyncio.Lock()
+            fixture.archive, fixture.clock, key=key, random=secrets.token_bytes, one_change=asyncio.Lock()
         )
         service = GatewayService(
             run.loop,
@@ -74,7 +76,7 @@ async def one_run(fixture: AppFixture, *, killed: bool = False) -> AsyncIterator
             registry,
             fixture.archive,
             fixture.clock,
-            key=KEY,
+            key=key,
             random=secrets.token_bytes,
         )
         await service.recall()

@@ -26,6 +26,29 @@ def test_a_node_that_does_not_listen_says_so():
     assert "There is no gateway." == lines[-1]
 
 
+def test_gateways_of_other_nodes_and_the_second_node_are_shown():
+    node = "abcdefghijklmnop" + "q" * 36
+    told = {
+        "gateway": "1a1b2c3d",
+        "node": node,
+        "kind": "wifidog",
+        "name": "the\x1b[31m library",
+        "called": "X2",
+    }
+    told |= {"people": 4, "used_bytes": {"down": 2_000_000, "up": 0}}
+    answer = {
+        "listens": True,
+        "gateways": [{**ROW, "people": None}],
+        "told": [told],
+        "second": "berg.example:2080",
+    }
+    lines = gateway_commands._list({**answer, "second_node": node}, PLAIN)
+    assert any("of abcd-efgh-ijkl-mnop" in each for each in lines)
+    assert "berg.example:2080" in lines[-1]
+    assert "\x1b" not in "".join(lines)
+    assert "no node" in gateway_commands._list({**answer, "second_node": ""}, PLAIN)[-1]
+
+
 def test_a_configuration_is_printed_with_a_comment():
     answer = {"gateway": "0a1b2c3d", "name": "the bakery", "configuration": "AuthServer {\n}\n"}
     assert ["# 0a1b2c3d: the bakery", "AuthServer {", "}"] == gateway_commands._configuration(answer, PLAIN)

@@ -8,6 +8,8 @@ import netdiff
 import pytest
 
 from node.export.formats import FORMATS
+from node.export.node_graph import NodeGraph
+from tests.fakes.document_type import DocumentType
 from tests.fakes.node_graphs import COAST, HILL, VALLEY, a_node_graph
 from tests.unit.node.export.test_cnml import two_with
 from tests.unit.node.export.test_cnml_reader import read
@@ -46,3 +48,18 @@ def test_libcnml_finds_each_node_in_our_cnml(tmp_path: Path) -> None:
     working = {each.title for each in parsed.get_nodes() if each.status == libcnml.libcnml.Status.WORKING}
     assert {"Ermita", 'Família "Puig"'} == working
     assert 3 == len(read(zone.read_text()).nodes)
+
+
+@pytest.mark.parametrize(
+    "graph", [a_node_graph(), two_with(("10.0.0.1",), ("10.0.0.2", "10.0.0.3")), two_with((), ("fd00::1",))]
+)
+def test_our_cnml_is_valid_by_the_document_type_that_libcnml_publishes(graph: NodeGraph) -> None:
+    definition = Path(libcnml.__file__).with_name("cnml.dtd").read_text()
+    document_type = DocumentType("cnml", definition)
+    text = FORMATS["cnml"].write(graph)
+    assert [] == document_type.faults(text)
+    for fault in (
+        text.replace(" mainipv4=", " mainipv6="),
+        text.replace("device ", "radio ").replace("/device", "/radio"),
+    ):
+        assert document_type.faults(fault)

@@ -1,0 +1,192 @@
+"""Gateways that two nodes of a community serve: what this node tells the other one, and what the other one tells it.
+
+Each of the two names the other in its settings. So no node can make another one serve its routers, and of all who can open
+the key for the people behind a gateway, only a router with the secret that its own node gave it reaches the second node.
+"""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+
+from mesh.gateway_kind import (
+    ANSWERS_MAX,
+    HANDOVER_PART,
+    LIST_PARTS,
+    QUESTIONS_MAX,
+    GatewaySaid,
+    GatewaysContent,
+    gateways_by_part,
+)
+from node.app.gateway_registry import GatewayRegistry
+from node.app.gateway_service import GatewayService
+from node.config import GatewaysSection
+from node.gateways.gateway import Gateway, GatewayKind
+from node.gateways.told_gateway import ToldGateway, opened_key, sealed_key, secret_hash
+from node.identity import human_form
+from node.translator import gettext_lazy, ngettext_lazy
+from node.units import NodeId
+
+NODE_CHARACTERS = 13
+"""Of a node's id, in the name of a gateway."""
+_KINDS: Mapping[str, GatewayKind] = {"wifidog": "wifidog", "apfree": "apfree"}
+"""What a second node can serve; openNDS has one authentication service only."""
+
+
+class SharedGatewaysService:
+    """Implements `mesh.ports.SharedGateways`. Used only from the event loop's thread."""
+
+    def __init__(
+        self, own: NodeId, settings: GatewaysSection, secrets: Callable[[], Sequence[bytes]]
+    ) -> None:
+        """`secrets`: of the community, the newest first."""
+        self._own, self._settings, self._secrets = own, settings, secrets
+        self._service: GatewayService | None = None
+        self._said: dict[NodeId, dict[int, GatewaysContent]] = {}
+        self._sealed: dict[tuple[str, bytes], tuple[str, str]] = {}
+        self._left_out = 0
+        self._other: NodeId | None = None
+        """Of several that say the same place, the one that was alone with it at first."""
+        self.woken: Callable[[], None] = lambda: None
+
+    def connect(self, service: GatewayService) -> None:
+        """`service` is that of this node."""
+        self._service = service
+        service.handovers.connect(self._named, self._woken)
+
+    # --- for the mesh ---------------------------------------------------------------------------
+
+    @property
+    def is_ready(self) -> bool:
+        return self._service is not None and self._service.recalled
+
+    def own(self) -> Mapping[int, GatewaysContent]:
+        service, told = self._service, dict.fromkeys(range(LIST_PARTS + 1), GatewaysContent())
+        if service is None or not self._settings.second:
+            return told
+        self._give_up(service)
+        parts, self._left_out = gateways_by_part(self._gateways(service.registry))
+        told |= {part: GatewaysContent(gateways=listed) for part, listed in parts.items()}
+        asked = sorted(service.handovers.questions(self._shared(service)), key=lambda each: each.row)
+        answered = sorted(service.handovers.answers(), key=lambda each: each.row)
+        told[HANDOVER_PART] = GatewaysContent(
+            serves=self._settings.serves,
+            second=self._settings.second,
+            questions=tuple(asked[:QUESTIONS_MAX]),
+            answers=tuple(answered[:ANSWERS_MAX]),
+        )
+        return told
+
+    def take(self, author: NodeId, part: int, content: GatewaysContent) -> None:
+        self._said.setdefault(author, {})[part] = content
+        self._look()
+        if part == HANDOVER_PART and author == self.other:
+            self._hear(content)
+
+    def drop(self, author: NodeId) -> None:
+        self._said.pop(author, None)
+        self._look()
+
+    def warnings(self) -> Iterator[str]:
+        if self._left_out:
+            yield ngettext_lazy(
+                "{number} gateway is not told to the second node, because a node tells as many as it may",
+                "{number} gateways are not told to the second node, because a node tells as many as it may",
+                self._left_out,
+            )
+        found = self._claimants()
+        if len(found) > 1:
+            yield gettext_lazy(
+                "several nodes say that routers reach them at {place}, of which one lies: {nodes}",
+                place=self._settings.second,
+                nodes=", ".join(map(human_form, found)),
+            )
+        elif self._settings.second and self._service is not None and not found:
+            yield gettext_lazy(
+                "no node serves gateways at {place} and names this one as its second: look at gateways.second there "
+                "and here",
+                place=self._settings.second,
+            )
+
+    # --- for admins -----------------------------------------------------------------------------
+
+    @property
+    def other(self) -> NodeId | None:
+        """The node that this one names, and that names this one."""
+        return self._other
+
+    def _claimants(self) -> list[NodeId]:
+        """The nodes that say so. Where a node serves is no proof: any node of the community can say it."""
+        own, second = self._settings.serves, self._settings.second
+        if not (own and second):
+            return []
+        said = {node: parts.get(HANDOVER_PART, GatewaysContent()) for node, parts in self._said.items()}
+        return sorted(node for node, each in said.items() if (each.serves, each.second) == (second, own))
+
+    # --- ---
+
+    def _look(self) -> None:
+        """Which gateways of the other node are served here."""
+        found = self._claimants()
+        if self._other not in found:
+            self._other = found[0] if len(found) == 1 else None
+        if self._service is None:
+            return
+        other = self._other
+        parts = self._said.get(other, {}) if other is not None else {}
+        told = (
+            self._told(other, each) for part in parts for each in parts[part].gateways if other is not None
+        )
+        self._service.registry.tell(each for each in told if each is not None)
+
+    def _told(self, node: NodeId, said: GatewaySaid) -> ToldGateway | None:
+        kind = _KINDS.get(said.kind)
+        key = opened_key(said.key, said.check, node, said.id, self._secrets())
+        if kind is None or key is None:
+            return None
+        gateway = Gateway(said.id, kind, "accepted", said.name, said.called, "", said.sources, said.serial)
+        return ToldGateway(gateway, node, said.secret_hash, key)
+
+    def _gateways(self, registry: GatewayRegistry) -> Iterator[GatewaySaid]:
+        secret = self._secrets()[0]
+        for each in registry.accepted():
+            if each.kind not in _KINDS:
+                continue
+            name = (each.id, secret)
+            if name not in self._sealed:
+                self._sealed[name] = sealed_key(registry.people_key(each), self._own, each.id, secret)
+            key, check = self._sealed[name]
+            hashed = secret_hash(registry.secret(each))
+            yield GatewaySaid(
+                each.id, each.kind, each.name, each.called, each.serial, hashed, key, check, each.sources
+            )
+
+    def _named(self, gateway: Gateway) -> str:
+        """How both nodes call a gateway that both serve."""
+        other = self.other
+        if self._service is None or other is None or gateway.kind not in _KINDS:
+            return ""
+        node = other if self._service.registry.is_told(gateway) else self._own
+        return f"{node[:NODE_CHARACTERS]}/{gateway.id}"
+
+    def _shared(self, service: GatewayService) -> list[Gateway]:
+        every = (*service.registry.accepted(), *(each.gateway for each in service.registry.told))
+        return [each for each in every if self._named(each)]
+
+    def _hear(self, said: GatewaysContent) -> None:
+        """Questions and answers of the other node."""
+        service = self._service
+        if service is None or not service.recalled:
+            return
+        gateways = {self._named(each): each for each in self._shared(service)}
+        for each in service.handovers.answered(said.answers, gateways):
+            service.settled(each)
+            self._woken()
+        for gateway_id in service.handovers.asked(said.questions, gateways, service.counters):
+            gateway = service.registry.get(gateway_id)
+            if gateway is not None:
+                service.noted(gateway)
+
+    def _give_up(self, service: GatewayService) -> None:
+        for each in service.handovers.given_up(self._shared(service), service.now()):
+            service.settled(each)
+
+    def _woken(self) -> None:
+        self.woken()

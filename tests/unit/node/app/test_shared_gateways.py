@@ -1,0 +1,257 @@
+"""Two nodes serve the gateways of one of them: what one tells the other, and that each byte is booked once."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import pytest
+
+from mesh.gateway_kind import HANDOVER_PART, GatewaysContent, gateways_body, gateways_content
+from node.app.shared_gateways import SharedGatewaysService
+from node.app.views import TermsAccepted
+from node.config import GatewaysSection, ListenAddress
+from node.gateways.counters import ReportedCounters
+from node.gateways.gateway import Gateway
+from node.identity import human_form
+from node.units import MacAddress, NodeId
+from tests.fakes.use_cases import ANA, BEN, AppFixture
+from tests.unit.node.app.test_gateway_service import GatewayFixture, one_run
+
+MB = 10**6
+VALL, BERG, FAR = NodeId("v" * 52), NodeId("b" * 52), NodeId("f" * 52)
+SECRETS = (b"s" * 32,)
+SERVES = {VALL: "vall.example.org:2080", BERG: "berg.example.org:2080", FAR: "far.example.org:2080"}
+
+
+def settings(own: NodeId, second: NodeId | None) -> GatewaysSection:
+    host = SERVES[own].partition(":")[0]
+    return GatewaysSection(
+        ListenAddress("0.0.0.0", 2080), host, 2445, False, SERVES[second] if second is not None else ""
+    )
+
+
+@dataclass
+class ServingNode:
+    """One of two nodes."""
+
+    own: NodeId
+    app: AppFixture
+    fixture: GatewayFixture
+    shared: SharedGatewaysService
+
+    @property
+    def service(self):
+        return self.fixture.service
+
+    def count(self, gateway: Gateway, token: str, down: int, mac: MacAddress = ANA):
+        self.service.registry.speaks(gateway, "wifidog", gateway.called, "10.1.2.3")
+        return self.service.count(gateway, mac, token, ReportedCounters(down, 0))
+
+    async def booked(self) -> int:
+        await self.fixture.run.settle()
+        return self.fixture.used()
+
+
+@dataclass
+class BothNodes:
+    vall: ServingNode
+    berg: ServingNode
+
+    def exchange(self) -> None:
+        """As pages carry it, and as often as it takes."""
+        for _ in range(3):
+            for one, other in ((self.vall, self.berg), (self.berg, self.vall)):
+                tell(one.shared, one.own, other.shared)
+
+    async def booked(self) -> int:
+        return await self.vall.booked() + await self.berg.booked()
+
+    async def joined(self, called: str = "AA") -> tuple[Gateway, str]:
+        """A person is online through a gateway of the first node, which its router has spoken with."""
+        made = await self.vall.service.registry.add("wifidog", "the bakery")
+        gateway = await self.vall.service.registry.spoke(made, "wifidog", called, "10.1.2.3")
+        assert gateway is not None
+        token = self.vall.service.begin(gateway, ANA, TermsAccepted(), "1")
+        assert (await self.vall.service.login(gateway, ANA, token)).may_pass
+        self.exchange()
+        return gateway, token
+
+    def at_berg(self, gateway: Gateway) -> Gateway:
+        found = self.berg.service.registry.find(self.vall.service.registry.secret(gateway), "10.1.2.3")
+        assert found is not None
+        return found
+
+
+def tell(said: SharedGatewaysService, author: NodeId, to: SharedGatewaysService) -> None:
+    for part, content in said.own().items():
+        read = gateways_content(gateways_body(content))
+        assert isinstance(read, GatewaysContent)
+        to.take(author, part, read)
+
+
+@asynccontextmanager
+async def serving(
+    own: NodeId, second: NodeId | None, folder: Path, killed: bool = False, app: AppFixture | None = None
+):
+    folder.mkdir(exist_ok=True)
+    app = app or AppFixture(None, folder)
+    async with one_run(app, killed=killed, key=own.encode()) as fixture:
+        shared = SharedGatewaysService(own, settings(own, second), lambda: SECRETS)
+        shared.connect(fixture.service)
+        yield ServingNode(own, app, fixture, shared)
+
+
+@pytest.fixture
+async def both(tmp_path: Path) -> AsyncIterator[BothNodes]:
+    async with (
+        serving(VALL, BERG, tmp_path / "vall") as vall,
+        serving(BERG, VALL, tmp_path / "berg") as berg,
+    ):
+        await berg.fixture.run.loop.admit(ANA, "1")  # as roaming does
+        yield BothNodes(vall, berg)
+
+
+async def test_the_second_node_knows_the_router_by_its_secret_and_the_person_by_the_token(both) -> None:
+    gateway, token = await both.joined()
+    told = both.at_berg(gateway)
+    assert (gateway.id, gateway.name, "AA") == (told.id, told.name, told.called)
+    assert both.berg.count(told, token, 1_000).may_pass
+    assert "unknown" == both.berg.count(told, token, 5 * MB, mac=BEN).reason
+    assert "unknown" == both.berg.count(told, "0" * 32, 5 * MB).reason
+    assert both.berg.service.registry.find("a" * 26, "10.1.2.3") is None
+
+
+async def test_each_byte_is_booked_once_while_the_gateway_goes_to_the_second_node_and_back(both) -> None:
+    gateway, token = await both.joined()
+    told = both.at_berg(gateway)
+    assert both.vall.count(gateway, token, 0).may_pass
+    both.exchange()
+    assert both.vall.count(gateway, token, 10 * MB).may_pass
+    assert 10 * MB == await both.booked()
+    both.berg.app.clock.pass_time(4 * 60_000)
+    assert both.berg.count(told, token, 17 * MB).may_pass
+    assert both.berg.count(told, token, 20 * MB).may_pass
+    assert 13 * MB == await both.booked(), "7 MB are asked for, the other 3 are booked at once"
+    both.exchange()
+    assert 20 * MB == await both.booked()
+    assert both.vall.count(gateway, token, 26 * MB).may_pass
+    both.exchange()
+    assert 26 * MB == await both.booked()
+    both.exchange()
+    assert both.berg.count(told, token, 20 * MB).may_pass, "a report that comes twice, or late"
+    both.exchange()
+    assert 26 * MB == await both.booked()
+    assert not list(both.vall.service.handovers.questions([gateway]))
+
+
+@pytest.mark.parametrize("killed", [False, True])
+async def test_a_restart_after_the_question_loses_nothing(tmp_path: Path, killed: bool) -> None:
+    async with serving(VALL, BERG, tmp_path / "vall") as vall:
+        async with serving(BERG, VALL, tmp_path / "berg", killed) as berg:
+            await berg.fixture.run.loop.admit(ANA, "1")
+            both = BothNodes(vall, berg)
+            gateway, token = await both.joined()
+            vall.count(gateway, token, 0)
+            both.exchange()
+            vall.count(gateway, token, 10 * MB)
+            berg.count(both.at_berg(gateway), token, 12 * MB)
+            assert 10 * MB == await both.booked()
+        async with serving(BERG, VALL, tmp_path / "berg", app=berg.app) as berg:
+            await berg.fixture.run.loop.admit(ANA, "1")
+            both = BothNodes(vall, berg)
+            both.exchange()
+            if not killed:
+                assert 12 * MB == await both.booked(), "what was stored is asked again"
+            for down in (12 * MB, 13 * MB):
+                assert berg.count(both.at_berg(gateway), token, down).may_pass
+                both.exchange()
+            assert 13 * MB == await both.booked()
+
+
+async def test_a_device_whose_session_is_not_told_yet_is_left_as_it_is_for_a_while(both) -> None:
+    gateway, token = await both.joined()
+    told = both.at_berg(gateway)
+    await both.berg.fixture.run.loop.leave(ANA)
+    both.berg.service.comes = lambda _mac: "unknown"
+    assert "not-ready" == both.berg.count(told, token, 5 * MB).reason
+    both.berg.app.clock.pass_time(11 * 60_000)
+    assert "ended" == both.berg.count(told, token, 5 * MB).reason
+    both.berg.service.comes = lambda _mac: "ended"
+    assert "ended" == both.berg.count(told, token, 5 * MB).reason
+
+
+async def test_a_node_that_is_not_named_has_no_gateway_here(both) -> None:
+    """A hostile node says that this one is its second, and then that it serves where the second one does."""
+    gateway, _token = await both.joined()
+    hostile = SharedGatewaysService(FAR, settings(FAR, BERG), lambda: SECRETS)
+    hostile.connect(both.vall.service)
+    tell(hostile, FAR, both.berg.shared)
+    assert {VALL} == {each.node for each in both.berg.service.registry.told}
+    for part, content in hostile.own().items():
+        both.berg.shared.take(FAR, part, replace(content, serves=SERVES[VALL]))
+    assert VALL == both.berg.shared.other
+    assert {VALL} == {each.node for each in both.berg.service.registry.told}
+    (warning,) = map(str, both.berg.shared.warnings())
+    assert human_form(FAR) in warning
+    assert both.at_berg(gateway)
+
+
+async def test_of_two_nodes_at_one_place_none_is_believed_that_was_not_there_before(both) -> None:
+    claims = GatewaysContent(serves=SERVES[VALL], second=SERVES[BERG])
+    fresh = SharedGatewaysService(BERG, settings(BERG, VALL), lambda: SECRETS)
+    fresh.take(FAR, HANDOVER_PART, claims)
+    assert FAR == fresh.other
+    fresh.drop(FAR)
+    assert fresh.other is None
+    both_claim = SharedGatewaysService(BERG, settings(BERG, VALL), lambda: SECRETS)
+    both_claim._said = {FAR: {HANDOVER_PART: claims}}
+    both_claim.take(VALL, HANDOVER_PART, claims)
+    assert both_claim.other is None
+
+
+async def test_a_node_that_is_removed_takes_its_gateways_along(both) -> None:
+    gateway, token = await both.joined()
+    told = both.at_berg(gateway)
+    both.berg.shared.drop(VALL)
+    assert both.berg.service.registry.told == ()
+    assert both.berg.service.registry.get(gateway.id) is None
+    assert "unknown" == both.berg.count(told, token, MB).reason
+
+
+async def test_a_key_that_does_not_open_is_not_served(tmp_path: Path) -> None:
+    async with serving(VALL, BERG, tmp_path / "vall") as vall:
+        shared = SharedGatewaysService(BERG, settings(BERG, VALL), lambda: (b"x" * 32,))
+        async with one_run(AppFixture(None, tmp_path)) as fixture:
+            shared.connect(fixture.service)
+            await vall.service.registry.add("wifidog", "the bakery")
+            tell(vall.shared, VALL, shared)
+            assert fixture.registry.told == ()
+
+
+async def test_a_gateway_of_this_node_is_never_taken_by_another(both) -> None:
+    own = await both.berg.service.registry.add("wifidog", "the school")
+    both.exchange()
+    said = both.vall.shared.own()
+    forged = replace(next(iter(both.berg.shared._gateways(both.berg.service.registry))), secret_hash="e" * 32)
+    both.berg.shared.take(VALL, 0, GatewaysContent(gateways=(forged,)))
+    assert own == both.berg.service.registry.get(own.id)
+    assert not both.berg.service.registry.is_told(own)
+    assert HANDOVER_PART in said
+
+
+async def test_a_second_node_that_does_not_name_this_one_is_a_warning(tmp_path: Path) -> None:
+    async with serving(VALL, BERG, tmp_path / "vall") as vall, serving(BERG, None, tmp_path / "berg") as berg:
+        both = BothNodes(vall, berg)
+        both.exchange()
+        assert vall.shared.other is None
+        assert berg.service.registry.told == ()
+        (warning,) = map(str, vall.shared.warnings())
+        assert SERVES[BERG] in warning
+        assert not list(berg.shared.warnings())
+
+
+async def test_an_opennds_router_is_not_told(both) -> None:
+    await both.vall.service.registry.add("opennds", "the library")
+    both.exchange()
+    assert both.berg.service.registry.told == ()
