@@ -6,11 +6,12 @@ They are passed unchanged otherwise: the templates escape them.
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from html import escape
 from typing import Protocol
 
 from node.accounts.appearance import WelcomeText
-from node.accounts.notices import TEXT_CHARS_MAX, TITLE_CHARS_MAX, Notice
+from node.accounts.notices import Notice
 from node.accounts.terms import TermsText
 from node.app.views import CommunityView
 from node.lan.mdns_services import ServiceView
@@ -18,13 +19,16 @@ from node.translator import Translator
 from node.web.language_choice import lookup
 
 SHORT_NOTICES_MAX = 2
-SHORT_TEXT_BYTES_MAX = 300
+SHORT_TEXT_BYTES_MAX, SHORT_LINES_MAX = 300, 8
 """Of a notice on the first page; the notices page shows all of it."""
+SHORT_NODE_BYTES_MAX, SHORT_TOLD_TEXT_BYTES_MAX = 60, 160
+"""Of the name of the node that says it; and of its text, so that it takes no more of the page than one of this node."""
 SHORT_SERVICES_MAX = 4
 NOTICES_MAX = 50
 SERVICES_MAX = 60
 SERVICE_NAME_BYTES_MAX = 80
 SERVICE_ABOUT_BYTES_MAX = 400
+_ELLIPSIS = " …"
 
 _ADDRESS = re.compile(r"https?://[A-Za-z0-9\[][A-Za-z0-9._~:/?#@!$&()*+,;=%\[\]-]{0,250}")
 
@@ -84,27 +88,49 @@ def welcome_text(view: CommunityView, language: str) -> WelcomeText | None:
 
 def page_notices(notices: Sequence[Notice], language: str) -> tuple[PageNotice, ...]:
     """Complete notices, for the notices page."""
-    return _page_notices(notices[:NOTICES_MAX], language, 4 * TEXT_CHARS_MAX)
+    return tuple(_complete(each, language) for each in _chosen(notices, NOTICES_MAX))
 
 
 def short_page_notices(notices: Sequence[Notice], language: str) -> tuple[PageNotice, ...]:
     """The most urgent and newest, shortened, for other pages."""
-    return _page_notices(notices[:SHORT_NOTICES_MAX], language, SHORT_TEXT_BYTES_MAX)
+    return tuple(_short(_complete(each, language)) for each in _chosen(notices, SHORT_NOTICES_MAX))
 
 
-def _page_notices(notices: Sequence[Notice], language: str, bytes_max: int) -> tuple[PageNotice, ...]:
-    spoken = [(notice, in_language(notice.texts, language)) for notice in notices]
-    return tuple(
-        PageNotice(
-            shortened(text.title, min(bytes_max // 3, 4 * TITLE_CHARS_MAX)),
-            shortened(text.text, bytes_max),
-            text.language,
-            notice.is_urgent,
-            len(text.text.encode()) > bytes_max,
-            notice.last_day,
-            notice.node,
-        )
-        for notice, text in spoken
+def _chosen(notices: Sequence[Notice], most: int) -> list[Notice]:
+    """The first ones. Those of other nodes, which may all be urgent, leave half of the places to those of this node."""
+    own = sum(not each.node for each in notices)
+    told, chosen = max(most // 2, most - own), []
+    for each in notices:
+        if each.node:
+            told -= 1
+        if not each.node or told >= 0:
+            chosen.append(each)
+    return chosen[:most]
+
+
+def _complete(notice: Notice, language: str) -> PageNotice:
+    text = in_language(notice.texts, language)
+    return PageNotice(
+        text.title,
+        text.text,
+        text.language,
+        notice.is_urgent,
+        is_cut=False,
+        last_day=notice.last_day,
+        node=notice.node,
+    )
+
+
+def _short(notice: PageNotice) -> PageNotice:
+    most = SHORT_TOLD_TEXT_BYTES_MAX if notice.node else SHORT_TEXT_BYTES_MAX
+    lines = notice.text.splitlines()
+    text = _shortened_html("\n".join(lines[:SHORT_LINES_MAX]), most)
+    return replace(
+        notice,
+        title=_shortened_html(notice.title, SHORT_TEXT_BYTES_MAX // 3),
+        text=text,
+        is_cut=len(lines) > SHORT_LINES_MAX or text.endswith(_ELLIPSIS),
+        node=_shortened_html(notice.node, SHORT_NODE_BYTES_MAX),
     )
 
 
@@ -139,8 +165,21 @@ def shortened(text: str, bytes_max: int) -> str:
     """The beginning of a text with an ellipsis, cut between words where possible."""
     if len(text.encode()) <= bytes_max:
         return text
-    cut = text.encode()[:bytes_max].decode(errors="ignore")
-    return f"{cut.rpartition(' ')[0] or cut} …"
+    return _cut(text.encode()[:bytes_max].decode(errors="ignore"))
+
+
+def _shortened_html(text: str, bytes_max: int) -> str:
+    """As `shortened`; the limit is that of the text as a template writes it, where a quotation mark takes six bytes."""
+    room = bytes_max
+    for at, each in enumerate(text):
+        room -= len(escape(each).encode())
+        if room < 0:
+            return _cut(text[:at])
+    return text
+
+
+def _cut(text: str) -> str:
+    return f"{text.rpartition(' ')[0] or text}{_ELLIPSIS}"
 
 
 def paragraphs(text: str, bytes_max: int) -> Text:

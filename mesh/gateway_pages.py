@@ -38,24 +38,23 @@ class GatewayPages:
         """A page that is held now."""
         gateways = self._gateways
         if page.kind == GATEWAYS_KIND.name and page.author in self._known and gateways is not None:
-            self._take(gateways, page.author, page)
+            gateways.take([_told(page)])
 
     def tick(self) -> None:
         """Call now and then: reads the pages of nodes that are new in the community, and forgets those of nodes that are
         gone."""
         gateways = self._gateways
-        if gateways is None:
+        if gateways is None or not gateways.is_ready:
             return
         gateways.woken = self._woken
         roster = self._roster() - {self._own}
         gone, new, self._known = self._known - roster, roster - self._known, roster
         for author in sorted(gone):
             gateways.drop(author)
-        for author in sorted(new):
-            for part in range(GATEWAY_PARTS):
-                page = held_page(self._held, author, gateways_label(part))
-                if page is not None:
-                    self._take(gateways, author, page)
+        labels = [(author, gateways_label(part)) for author in sorted(new) for part in range(GATEWAY_PARTS)]
+        found = (held_page(self._held, *name) for name in labels)
+        if pages := [_told(page) for page in found if page is not None]:
+            gateways.take(pages)
 
     def due(self) -> Iterator[tuple[int, bytes]]:
         """Part and body of each page to publish now."""
@@ -72,11 +71,11 @@ class GatewayPages:
         gateways = self._gateways
         return tuple(gateways.warnings()) if gateways is not None else ()
 
-    @staticmethod
-    def _take(gateways: SharedGateways, author: NodeId, page: Page) -> None:
-        """A page that cannot be read says nothing."""
-        said = page_content(page)
-        gateways.take(author, page.part, said if isinstance(said, GatewaysContent) else GatewaysContent())
+
+def _told(page: Page) -> tuple[NodeId, int, GatewaysContent]:
+    """A page that cannot be read says nothing."""
+    said = page_content(page)
+    return page.author, page.part, said if isinstance(said, GatewaysContent) else GatewaysContent()
 
 
 def _says(raw: bytes | None, body: bytes) -> bool:

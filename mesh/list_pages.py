@@ -49,10 +49,11 @@ class ListPages:
         self._batches.tick()
         self._notices.tick(now_s)
         self._gateways.tick()
-        for part, body in self._notices.due():
-            yield NOTICE_KIND.name, part, body
-        for part, body in self._batches.due(now_s):
-            yield BATCH_KIND.name, part, body
+        notices, batches = list(self._notices.due()), list(self._batches.due(now_s))
+        if notices:
+            self._batches.changed()  # they have another room from now on, for the next time
+        yield from ((NOTICE_KIND.name, part, body) for part, body in notices)
+        yield from ((BATCH_KIND.name, part, body) for part, body in batches)
         for part, body in self._gateways.due():
             yield self._gateways.kind, part, body
 

@@ -1,6 +1,6 @@
 """Interfaces of the mesh to the rest of the node."""
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -198,8 +198,8 @@ class SharedGateways(Protocol):
     def own(self) -> Mapping[int, GatewaysContent]:
         """What this node says, by part; an empty content takes back what was said there."""
 
-    def take(self, author: NodeId, part: int, content: GatewaysContent) -> None:
-        """A page of another node of the community says exactly this in that part."""
+    def take(self, pages: Sequence[tuple[NodeId, int, GatewaysContent]]) -> None:
+        """Author, part and content: other nodes of the community say exactly this in those parts, none before the others."""
 
     def drop(self, author: NodeId) -> None:
         """The node is not of the community any longer."""

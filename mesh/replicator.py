@@ -501,9 +501,11 @@ class Replicator:
             now_s = asyncio.get_running_loop().time()
             for _ in self._registry.tick(now_s):
                 await asyncio.sleep(0)
-            for part, body in self._registry.due(now_s):
-                await self._write_part(REGISTRY_KIND.name, part, body)
-            for kind, part, body in self._lists.due(now_s):
+            parts = [(REGISTRY_KIND.name, part, body) for part, body in self._registry.due(now_s)]
+            parts += self._lists.due(now_s)
+            if parts and self._shared_records is not None:  # a node that was killed knows what it told
+                await self._shared_records.kept()
+            for kind, part, body in parts:
                 await self._write_part(kind, part, body)
             await asyncio.sleep(PUBLISH_EVERY_S)
             with contextlib.suppress(TimeoutError):
@@ -511,8 +513,6 @@ class Replicator:
                     await self._registry_changed.wait()
 
     async def _write_part(self, kind: str, part: int, body: bytes) -> None:
-        if self._shared_records is not None:  # a node that was killed knows what it told
-            await self._shared_records.kept()
         async with self._writing:
             self._follow()
             await self._reserve(self._pages.seq + 1)

@@ -185,7 +185,7 @@ class Node:
         self.measured_check = MeasuredCheck(self.reconciler)
         self.status_snapshot = self._status_snapshot()
         if self.shared_registry is not None:
-            self.shared_registry.name_of_node = self.status_snapshot.name_of_node
+            self.shared_registry.name_of_node = self.status_snapshot.distinct_name_of_node
         self.admin_certificate = AdminCertificate(self.certificate, admin_certificate_file(config))
         self.graph = NodeGraphService(
             config,
@@ -195,6 +195,7 @@ class Node:
             pages=self.mesh.node_pages if self.mesh else dict,
             summaries=self.mesh,
             civil=self.clock.civil,
+            gateways=self.gateways.admin.on_map,
         )
         self.respondd = RespondedServer(
             sides(config.mesh.interfaces, config.lan.interface) if config.mesh.respondd else (),

@@ -4,6 +4,7 @@ Each is of the node at which an admin wrote it: only that node changes or withdr
 """
 
 import json
+import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
@@ -27,6 +28,8 @@ TOLD_BYTES_MAX = 16_384
 HEARD_MAX = 100
 """Notices of other nodes that are kept: the first of each node, then the second, and so on."""
 
+
+_EMPTY_LINES = re.compile(r"\n(?:[^\S\n]*\n){2,}")
 
 type _Rank = tuple[int, NodeId, int]
 """Place among the notices of its node, its node, and its part."""
@@ -115,7 +118,7 @@ def notice_value(notice: Notice) -> dict[str, Any]:
         "first_day": notice.first_day,
         "last_day": notice.last_day,
         "urgent": notice.is_urgent,
-        "texts": [[each.language, _line(each.title), displayable(each.text)] for each in notice.texts],
+        "texts": [[each.language, _line(each.title), _paragraphs(each.text)] for each in notice.texts],
     }
 
 
@@ -129,7 +132,7 @@ def notice_of_value(value: Mapping[str, Any]) -> Notice | None:
     if not all(isinstance(each, str) and (each == "" or each.isprintable()) for each in fields):
         return None
     where, audience, first_day, last_day = (str(each) for each in fields)
-    written = tuple(NoticeText(tag, _line(title), displayable(text)) for tag, title, text in texts)
+    written = tuple(NoticeText(tag, _line(title), _paragraphs(text)) for tag, title, text in texts)
     is_urgent = value.get("urgent") is True
     notice = Notice(0, where, audience, first_day, last_day, is_urgent, written)
     return notice if is_told(notice) and not notice_findings(notice) else None
@@ -154,6 +157,11 @@ def _size(notice: Notice) -> int:
 
 def _line(text: str) -> str:
     return " ".join(displayable(text).split())
+
+
+def _paragraphs(text: str) -> str:
+    """With at most one empty line between two others: empty lines push away what is below them on a page."""
+    return _EMPTY_LINES.sub("\n\n", "\n".join(displayable(text).splitlines())).strip()
 
 
 def _is_text_row(row: object) -> bool:

@@ -2,10 +2,10 @@
 that a node stands near those through which it is reached. The picture depends on the graph alone."""
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from node.export.node_graph import NodeGraph, adjacent
+from node.export.node_graph import GraphGateway, NodeGraph, adjacent
 from node.units import NodeId
 
 SIZE, MARGIN = 600, 90
@@ -14,6 +14,10 @@ BESIDE, BELOW = 20, 45
 """Room above the highest dot, and below the lowest one for its name."""
 DRAWN_MAX = 300
 """Nodes, the nearest first."""
+GATEWAYS_DRAWN_MAX, GATEWAY_RING = 36, 50
+"""Around this node, and how far from it."""
+WITHOUT_NAME = 0.8
+"""Part of that ring on which no name stands."""
 NAMED_MAX = 60
 """With more nodes, names would cover each other: then only the table has them."""
 NAME_CHARS_MAX = 14
@@ -30,6 +34,15 @@ class Dot:
     y: int
     is_own: bool
     has_uplink: bool
+
+
+@dataclass(frozen=True, slots=True)
+class GatewayDot:
+    """One gateway of this node, around it; its name is in the table."""
+
+    x: int
+    y: int
+    is_silent: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,11 +65,14 @@ class Drawing:
     strokes: tuple[Stroke, ...]
     left_out: int
     """Nodes that are online and not drawn."""
+    gateways: tuple[GatewayDot, ...] = ()
+    centre: tuple[int, int] = (SIZE // 2, SIZE // 2)
 
     @property
     def view(self) -> str:
         """The part of the square in which something is drawn, as in SVG."""
-        xs, ys = [each.x for each in self.dots], [each.y for each in self.dots]
+        places = [(each.x, each.y) for each in self.dots] + [(each.x, each.y) for each in self.gateways]
+        xs, ys = [x for x, _ in places], [y for _, y in places]
         left, above = min(xs) - MARGIN, min(ys) - BESIDE
         return f"{left} {above} {max(xs) + MARGIN - left} {max(ys) + BELOW - above}"
 
@@ -82,7 +98,18 @@ def drawing_of(graph: NodeGraph) -> Drawing:
         for each in graph.links
         if each.source in places and each.target in places
     )
-    return Drawing(dots, strokes, sum(each.is_online for each in graph.nodes) - len(drawn))
+    left_out = sum(each.is_online for each in graph.nodes) - len(drawn)
+    return Drawing(dots, strokes, left_out, _around(graph.gateways), places[graph.own])
+
+
+def _around(gateways: Sequence[GraphGateway]) -> tuple[GatewayDot, ...]:
+    """On a small ring around this node, from left to right, and not below, where its name is."""
+    drawn = gateways[:GATEWAYS_DRAWN_MAX]
+    ring = GATEWAY_RING / (SIZE / 2 - MARGIN)
+    turns = (((number + 0.5) / len(drawn) - 0.5) * WITHOUT_NAME for number in range(len(drawn)))
+    return tuple(
+        GatewayDot(*_place(ring, turn), each.is_silent) for each, turn in zip(drawn, turns, strict=True)
+    )
 
 
 def _tree(graph: NodeGraph) -> dict[NodeId, NodeId]:

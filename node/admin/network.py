@@ -8,7 +8,7 @@ from types import MappingProxyType
 
 from mesh.summary_exchange import HeardSummary
 from node.admin.fields import ListPage, paginate
-from node.admin.graph_drawing import Drawing, drawing_of
+from node.admin.graph_drawing import GATEWAYS_DRAWN_MAX, Drawing, drawing_of
 from node.admin.node_summaries import BAR_HEIGHT, PICTURE_WIDTH, SummaryLine, summary_line
 from node.admin.routes import (
     AdminDownload,
@@ -23,7 +23,7 @@ from node.admin.routes import (
 from node.app.admin import AdminService
 from node.app.network_digest import digest_of
 from node.export.formats import FORMATS
-from node.export.node_graph import GraphLink, GraphNode, NodeGraph
+from node.export.node_graph import GraphGateway, GraphLink, GraphNode, NodeGraph
 from node.translator import gettext_lazy, isolated, number_lazy
 from node.units import NodeId
 
@@ -74,6 +74,9 @@ class NetworkPage:
     """Of the nodes on this page of the list that are online."""
     files: tuple[str, ...] = tuple(FILE_NAMES.values())
     hour_picture: tuple[int, int] = PICTURE_WIDTH, BAR_HEIGHT
+    gateways: tuple[GraphGateway, ...] = ()
+    """Of this node."""
+    gateways_shown: int = GATEWAYS_DRAWN_MAX
 
 
 class NetworkViews:
@@ -133,6 +136,7 @@ def network_page(
             for each in nodes.rows
             if each.is_online and heard
         ),
+        gateways=graph.gateways,
     )
 
 

@@ -202,6 +202,7 @@ class AdminService:
             name_of_node=status_snapshot.name_of_node,
         )
         self.people = AdminPeopleService(reconciler)
+        self.people.gateway_name = gateways.name_at
         self.members = AdminMembersService(
             reconciler,
             files,

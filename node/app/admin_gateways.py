@@ -6,12 +6,13 @@ from dataclasses import dataclass
 from node.app.gateway_registry import GatewayRegistry, GatewayStatus
 from node.app.gateway_service import GatewayService
 from node.config import GatewaysSection
+from node.export.node_graph import GraphGateway
 from node.gateways.capability import FEATURES, Ability, Feature, abilities
 from node.gateways.gateway import Gateway
 from node.gateways.opennds_config import opennds_configuration
 from node.gateways.told_gateway import ToldGateway
 from node.gateways.wifidog_config import wifidog_config
-from node.units import NodeId, Usage
+from node.units import MacAddress, NodeId, Usage
 
 HOST_NOT_SET = "NODE"
 """In a configuration, until the settings say under which name or address routers reach the node."""
@@ -75,6 +76,19 @@ class AdminGatewaysService:
     def rows(self) -> tuple[GatewayRow, ...]:
         """Accepted ones first."""
         return tuple(map(self._row, self.registry.all))
+
+    def on_map(self) -> tuple[GraphGateway, ...]:
+        """Accepted gateways, for the graph of the nodes."""
+        rows = (each for each in self.rows() if each.gateway.phase == "accepted")
+        return tuple(
+            GraphGateway(each.gateway.id, each.gateway.title, each.status.trouble == "silent", each.people)
+            for each in rows
+        )
+
+    def name_at(self, mac: MacAddress) -> str:
+        """Of the gateway behind which a device is; empty for none."""
+        found = self._gateways.gateway_of(mac)
+        return "" if found is None else found.title
 
     def told_rows(self) -> tuple[ToldGatewayRow, ...]:
         """Of other nodes, by name."""

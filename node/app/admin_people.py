@@ -66,6 +66,8 @@ class AdminDeviceRow:
     """Reason of the block."""
     came_from: str = ""
     """The node where its session began; empty if here."""
+    gateway: str = ""
+    """Name of the gateway behind which it is; empty for none."""
     ends_s: int | None = None
     """Seconds until the end of its session, or of its block; None without one."""
 
@@ -109,6 +111,8 @@ class AdminPeopleService:
         self._registry: AccountRegistry = reconciler.registry
         self._session_table = reconciler.session_table
         self.came_from: Callable[[MacAddress], str] = lambda _mac: ""
+        self.gateway_name: Callable[[MacAddress], str] = lambda _mac: ""
+        """Of the gateway behind which a device is; empty for none."""
         """Name, or else the start of the id, of the node where the device's session began; empty if here."""
         self.devices_with_sessions: Callable[[AccountId], int] = lambda _account: 0
         """On all nodes of the community."""
@@ -325,6 +329,7 @@ class AdminPeopleService:
             since_day="" if bound is None else bound.bound_day,
             because=guest.because if isinstance(guest, session_state.Blocked) else "",
             came_from=self.came_from(mac) if is_online else "",
+            gateway=self.gateway_name(mac) if is_online else "",
             ends_s=None
             if ends is None
             else max(0, ends - self._reconciler.persistence.instant().now) // 1000,

@@ -1,6 +1,7 @@
 """The graph of the community's nodes as this one knows it now, and its export for programs that draw networks."""
 
 from collections.abc import Callable, Collection, Mapping
+from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
@@ -11,7 +12,7 @@ from node.config import NodeConfig
 from node.console import Answer
 from node.errors import NodeError
 from node.export.formats import FORMATS
-from node.export.node_graph import NodeGraph, node_graph_of
+from node.export.node_graph import GraphGateway, NodeGraph, node_graph_of
 from node.units import NodeId
 
 _CONNECTED = "trusted"
@@ -31,14 +32,16 @@ class NodeGraphService:
         pages: Callable[[], Mapping[NodeId, NodeFacts]],
         summaries: AskedNodes | None = None,
         civil: Callable[[], datetime],
+        gateways: Callable[[], tuple[GraphGateway, ...]] = tuple,
     ) -> None:
         self._config, self._own = config, own
         self._members, self._peers, self._pages, self._civil = members, peers, pages, civil
         self.summaries = NodeSummaries(summaries)
+        self._gateways = gateways
 
     def now(self) -> NodeGraph:
         peers = self._peers()
-        return node_graph_of(
+        graph = node_graph_of(
             community=self._config.community.name,
             own=self._own,
             names={**{peer.node: peer.name for peer in peers}, self._own: self._config.node.name},
@@ -47,6 +50,7 @@ class NodeGraphService:
             connected={peer.node for peer in peers if peer.state == _CONNECTED},
             at=self._civil(),
         )
+        return replace(graph, gateways=self._gateways())
 
     def all(self) -> Mapping[str, Answer]:
         """Its queries on the control socket."""

@@ -74,11 +74,13 @@ class SharedGatewaysService:
         )
         return told
 
-    def take(self, author: NodeId, part: int, content: GatewaysContent) -> None:
-        self._said.setdefault(author, {})[part] = content
+    def take(self, pages: Sequence[tuple[NodeId, int, GatewaysContent]]) -> None:
+        for author, part, content in pages:
+            self._said.setdefault(author, {})[part] = content
         self._look()
-        if part == HANDOVER_PART and author == self.other:
-            self._hear(content)
+        for author, part, content in pages:
+            if part == HANDOVER_PART and author == self.other:
+                self._hear(content)
 
     def drop(self, author: NodeId) -> None:
         self._said.pop(author, None)
@@ -187,6 +189,8 @@ class SharedGatewaysService:
     def _give_up(self, service: GatewayService) -> None:
         for each in service.handovers.given_up(self._shared(service), service.now()):
             service.settled(each)
+        for gateway in service.handovers.forgotten(self._shared(service), service.now()):
+            service.noted(gateway)
 
     def _woken(self) -> None:
         self.woken()

@@ -7,7 +7,7 @@ from mesh.node_kind import NodeFacts
 from mesh.ports import PeerView
 from node.accounts.registry import AccountRegistry
 from node.app.adoption_messages import became
-from node.app.node_names import name_of_node, node_names
+from node.app.node_names import distinct_name, name_of_node, node_names
 from node.app.rule_adoption import RuleAdoption
 from node.app.rule_files import RuleFiles
 from node.app.views import LineKnowledge, line_view
@@ -236,6 +236,13 @@ class StatusSnapshot:
     def name_of_node(self, node: NodeId) -> str:
         """The name of another node of the community, as far as it is known."""
         return name_of_node(node, self.peers(), self._node_pages())
+
+    def distinct_name_of_node(self, node: NodeId) -> str:
+        """As `name_of_node`; with its key if this node or another one has the same name, or one that looks like it."""
+        pages = self._node_pages()
+        others = (facts.name for each, facts in pages.items() if each != node)
+        name = name_of_node(node, self.peers(), pages)
+        return distinct_name(node, name, (self._config.node.name, *others))
 
     def other_nodes(self) -> frozenset[NodeId]:
         """Of the community."""

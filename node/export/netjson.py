@@ -3,7 +3,8 @@
 from collections.abc import Mapping
 from typing import Any
 
-from node.export.node_graph import GraphLink, GraphNode, NodeGraph
+from node.export.node_graph import GraphGateway, GraphLink, GraphNode, NodeGraph
+from node.units import NodeId
 
 PROTOCOL = "procomu"
 STATIC = "static"
@@ -22,8 +23,8 @@ def netjson(graph: NodeGraph) -> Mapping[str, Any]:
         "version": own.version if own is not None else "",
         "metric": METRIC,
         **({"router_id": graph.own} if own is not None else {}),
-        "nodes": [_node(each) for each in graph.nodes],
-        "links": [_link(each) for each in graph.links],
+        "nodes": [*map(_node, graph.nodes), *map(_gateway, graph.gateways)],
+        "links": [*map(_link, graph.links), *(_behind(graph.own, each) for each in graph.gateways)],
     }
 
 
@@ -39,6 +40,33 @@ def _node(node: GraphNode) -> Mapping[str, Any]:
         "local_addresses": node.addresses,
         "properties": properties,
     }
+
+
+def _gateway(gateway: GraphGateway) -> Mapping[str, Any]:
+    """Without an address: that of a router may be of a household."""
+    properties: dict[str, Any] = {"online": not gateway.is_silent, "gateway": True}
+    if gateway.people is not None:
+        properties["people"] = gateway.people
+    return {
+        "id": _gateway_id(gateway),
+        "label": gateway.name,
+        "local_addresses": [],
+        "properties": properties,
+    }
+
+
+def _behind(own: NodeId, gateway: GraphGateway) -> Mapping[str, Any]:
+    return {
+        "source": own,
+        "target": _gateway_id(gateway),
+        "cost": UNKNOWN_COST,
+        "cost_text": "not measured",
+        "properties": {},
+    }
+
+
+def _gateway_id(gateway: GraphGateway) -> str:
+    return f"gateway-{gateway.id}"
 
 
 def _link(link: GraphLink) -> Mapping[str, Any]:

@@ -80,6 +80,17 @@ class GraphLink:
 
 
 @dataclass(frozen=True, slots=True)
+class GraphGateway:
+    """A gateway of this node: a router behind it that has a captive portal program."""
+
+    id: str
+    name: str
+    is_silent: bool
+    people: int | None
+    """None while it is silent, so that nobody knows."""
+
+
+@dataclass(frozen=True, slots=True)
 class NodeGraph:
     """Nodes and links, each sorted by id."""
 
@@ -89,6 +100,8 @@ class NodeGraph:
     links: tuple[GraphLink, ...]
     at: datetime
     """With its offset from UTC."""
+    gateways: tuple[GraphGateway, ...] = ()
+    """Of this node, by name."""
 
 
 def node_graph_of(

@@ -9,7 +9,8 @@ from typing import Literal
 
 from node.units import NO_USAGE, BitsPerSecond, Bytes, Milliseconds, Monotonic, Usage
 
-COUNTER_MAX = 2**63 - 1
+COUNTER_MAX = 2**53 - 1
+"""What every JSON parser represents exactly, so that nodes can tell each other: 9 petabytes. No router counts to it."""
 LINE_MAX = BitsPerSecond(1_000_000_000)
 """No more fits through a community router."""
 LATE_MS = Milliseconds(60_000)

@@ -234,8 +234,8 @@ def open_with_gateways() -> AbstractAsyncContextManager[int]:
         registry.reported(library)
         await registry.spoke(bakery, "wifidog", bakery.called, bakery.address)
         registry.ask("wifidog", "00AABBCCDDEE", "10.1.2.7")
-        library = Gateway("3a1b2c3d", "wifidog", "accepted", "the library", "0012FFFFFFFF", "")
-        registry.tell([ToldGateway(library, HILLS.node, "e" * 32, b"k" * 32)])
+        mill = Gateway("5a1b2c3d", "wifidog", "accepted", "the mill", "0012FFFFFFFF", "")
+        registry.tell([ToldGateway(mill, HILLS.node, "e" * 32, b"k" * 32)])
         registry._pushed_out = dict.fromkeys(("X1", "X2"))
 
     return _served(fill)
@@ -671,6 +671,7 @@ ADMIN_SCENES = (
     _admin("the network", "network", "/network", server=open_with_nodes),
     _admin("no gateway yet", "gateways", "/gateways"),
     _admin("gateways in each state", "gateways", "/gateways", server=open_with_gateways),
+    _admin("the network with gateways", "network", "/network", server=open_with_gateways),
     _admin("a gateway without a name", "gateways", "/gateways", after=sends("/gateways", name=" ")),
     _admin("a gateway", "gateway", "/gateways/gateway?id=0a1b2c3d", server=open_with_gateways),
     _admin("a router that reports", "gateway", "/gateways/gateway?id=3a1b2c3d", server=open_with_gateways),

@@ -6,6 +6,7 @@ import hashlib
 import os
 import re
 import shutil
+import socket
 import subprocess
 from collections.abc import AsyncIterator, Iterable
 from dataclasses import dataclass
@@ -19,6 +20,7 @@ from tests.fakes.fas_fixture import SLOW_RULES, FasFixture, one_life
 from tests.fakes.fas_server import fas_server
 from tests.fakes.opennds_router import FakeRouter
 from tests.fakes.use_cases import AppFixture
+from tests.kernel.test_opennds_routers import certificate
 
 FOLDER = Path(__file__).parents[2] / "deploy" / "opennds"
 SCRIPT = FOLDER / "procomu-report.sh"
@@ -29,6 +31,7 @@ APPLETS = (
     "awk",
     "cat",
     "cut",
+    "date",
     "grep",
     "head",
     "mkdir",
@@ -286,6 +289,17 @@ def test_many_clients_take_several_reports(router) -> None:
     assert len(",".join(first)) < REPORT_CHARACTERS_MAX
 
 
+def test_a_slow_router_is_asked_once_a_minute(router) -> None:
+    clock = router.folder / "bin" / "date"
+    clock.unlink(missing_ok=True)
+    router.write(
+        "date", "#!/bin/sh\necho 11 >> {folder}/clock\nawk '{{n += $1}} END {{print n}}' {folder}/clock\n"
+    )
+    (router.folder / "answer").write_text(answer())
+    assert router.run("by cron").returncode == 0
+    assert len(router.sent) == 1
+
+
 def test_the_lock_of_a_killed_script_does_not_stop_the_next(router) -> None:
     (router.folder / "answer").write_text(answer())
     lock = router.folder / "state" / "lock"
@@ -368,3 +382,21 @@ async def test_a_node_counts_and_ends_over_a_real_socket(at, router) -> None:
         assert known is not None
         assert fake.name == known.called
     assert re.fullmatch(r"[0-9a-f]{32}", (router.folder / "state" / "nonce").read_text())
+
+
+async def test_a_node_whose_certificate_the_router_does_not_trust_is_told_nothing(at, router) -> None:
+    if router.shell == "busybox" or shutil.which("wget") is None:
+        pytest.skip("its wget checks no certificate, so that it is not used")
+    fake = at.router()
+    person = await at.join(fake, 1)
+    (router.folder / "json").write_text(online(at, fake, at.custom(fake, person)))
+    (router.folder / "bin" / "wget").unlink()
+    tls, _ = certificate(router.folder)
+    async with fas_server(at, socket.create_server(("127.0.0.1", 0)), tls) as port:
+        options(router, f"https://127.0.0.1:{port}", 4, at.faskey, f"/gw/{at.gateway.id}/fas/4/")
+        done = await asyncio.to_thread(router.run)
+    assert done.returncode == 1
+    assert "no valid answer" in done.stderr
+    assert not at.people.registry.reports(at.gateway)
+    await at.run.settle()
+    assert 0 == at.used(person)

@@ -32,6 +32,7 @@ from node.app.outage_note import KNOWN_TO_CHARS_MAX
 from node.errors import NodeError
 from node.lan.mdns_services import ServiceView
 from tests.contracts.portal_client import HOST, PortalBrowser, PortalReply
+from tests.fakes.neighbours import id_of
 from tests.fakes.pictures import png
 from tests.fakes.portal_server import (
     BENS_ADDRESS,
@@ -579,7 +580,9 @@ async def test_pages_need_no_script_and_no_second_file_and_have_one_language(
 
 
 @pytest.mark.parametrize("word", ["paraula é ", "مرحبا ", "善"])
-async def test_the_longest_splash_page_fits_a_mini_browser(word: str) -> None:
+@pytest.mark.parametrize("told", ["", '"', "\U0001f327"])
+async def test_the_longest_splash_page_fits_a_mini_browser(word: str, told: str) -> None:
+    """`told`: with urgent notices of another node, of that character."""
     node = portal_node()
     node.configure("community", name=word * 90)
     node.configure("node", name=word * 90, contact=word * 300, terms=word * 4_000)
@@ -588,7 +591,14 @@ async def test_the_longest_splash_page_fits_a_mini_browser(word: str) -> None:
         texts = (
             NoticeText("en", (word * 80)[:TITLE_CHARS_MAX].strip(), (word * 200)[:TEXT_CHARS_MAX].strip()),
         )
-        await server.app.put_up(*(Notice(0, "network", "everyone", "", "", True, texts),) * 9)
+        if told:
+            heard = server.app.loop.registry.heard_notices
+            heard.name_of = lambda _node: told * 60
+            of_other = NoticeText("zh-Hant-TW", told * TITLE_CHARS_MAX, told * TEXT_CHARS_MAX)
+            for part in range(2):
+                heard.hear(id_of("hill"), part, Notice(0, "network", "everyone", "", "", True, (of_other,)))
+        else:
+            await server.app.put_up(*(Notice(0, "network", "everyone", "", "", True, texts),) * 9)
         await server.app.ask(ANA)
         await server.app.pass_time(10 * 60_000)
         node.down_since = node.clock.now

@@ -271,6 +271,7 @@ class UseCases:
                 peers=lambda: self.node.peers,
                 pages=lambda: self.node.node_pages,
                 civil=self.node.clock.civil,
+                gateways=self.gateways.on_map,
             ).now,
             summaries=NodeSummaries(self.node.asked),
             history=VillageHistory(),

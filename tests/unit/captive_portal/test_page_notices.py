@@ -1,5 +1,8 @@
 """Notices in the reader's language, and services whose links are safe."""
 
+from dataclasses import replace
+from html import escape
+
 import pytest
 
 from captive_portal import page_notices
@@ -38,6 +41,37 @@ def test_a_long_notice_is_shortened_beside_other_content() -> None:
     assert short.text.endswith("word …")
     assert len(short.text) <= page_notices.SHORT_TEXT_BYTES_MAX + 2
     assert "word " * 150 == whole.text
+
+
+def of_a_node(text: str, title: str = "Storm", node: str = "hill") -> Notice:
+    return replace(notice(text, urgent=True), node=node, texts=(NoticeText("en", title, text),))
+
+
+def test_urgent_notices_of_other_nodes_leave_half_of_the_places_to_those_of_this_node() -> None:
+    told, own = (of_a_node("x"),) * 100, (notice("ours"),) * 40
+    short = page_notices.short_page_notices((*told, *own), "en")
+    assert ["hill", ""] == [each.node for each in short]
+    whole = page_notices.page_notices((*told, *own), "en")
+    assert (25, 25) == (sum(each.node == "hill" for each in whole), sum(not each.node for each in whole))
+    assert 2 == len(page_notices.short_page_notices(told, "en"))
+    assert 12 == len(page_notices.page_notices((*told[:10], *own[:2]), "en"))
+
+
+def test_a_notice_of_empty_lines_does_not_push_the_first_page_away() -> None:
+    (short,) = page_notices.short_page_notices((notice("a\n" * 500),), "en")
+    assert short.is_cut
+    assert short.text.count("\n") < page_notices.SHORT_LINES_MAX
+
+
+@pytest.mark.parametrize("letter", ["x", '"', "&", "é", "善", "\U0001f327"])
+def test_what_a_notice_takes_of_the_first_page_is_counted_as_it_is_written_there(letter: str) -> None:
+    """One of another node with its name is not longer than one of this node."""
+    for each, most in ((notice(letter * 900), 300), (of_a_node(letter * 900, letter * 80, letter * 60), 160)):
+        (short,) = page_notices.short_page_notices((each,), "en")
+        assert short.is_cut
+        assert len(escape(short.text).encode()) <= most + 4
+        assert len(escape(short.title).encode()) <= 100 + 4
+        assert len(escape(short.node).encode()) <= 60 + 4
 
 
 def terms_of(*texts: TermsText) -> CommunityView:

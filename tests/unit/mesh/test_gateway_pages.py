@@ -1,6 +1,6 @@
 """Gateway pages of this node and of others."""
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 
 import pytest
 
@@ -50,8 +50,8 @@ class GatewaysOfTests:
     def own(self) -> Mapping[int, GatewaysContent]:
         return {HANDOVER_PART: self.content, 0: GatewaysContent()}
 
-    def take(self, author: NodeId, part: int, content: GatewaysContent) -> None:
-        self.told.append((author, part, content))
+    def take(self, pages: Sequence[tuple[NodeId, int, GatewaysContent]]) -> None:
+        self.told += pages
 
     def drop(self, author: NodeId) -> None:
         self.dropped.append(author)
@@ -102,6 +102,18 @@ def test_a_node_that_is_let_in_is_read_then_and_forgotten_when_it_is_removed(
     node.pages.accept(node.held.hold("valley", gateways_body(SAID)))
     assert [] == node.shared.told
     node.roster = frozenset({OWN, VALLEY})
+    node.pages.tick()
+    assert [(VALLEY, HANDOVER_PART, SAID)] == node.shared.told
+
+
+def test_pages_are_read_when_the_database_is_read() -> None:
+    """Otherwise another node's gateway could take the id of one of this node."""
+    node = GatewayPagesFixture()
+    node.shared.is_ready = False
+    node.pages.tick()
+    node.pages.accept(node.held.hold("valley", gateways_body(SAID)))
+    assert [] == node.shared.told
+    node.shared.is_ready = True
     node.pages.tick()
     assert [(VALLEY, HANDOVER_PART, SAID)] == node.shared.told
 

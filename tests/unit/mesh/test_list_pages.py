@@ -1,4 +1,4 @@
-"""What a node lists beside its records is published together, notices first: batches take what room they leave."""
+"""What a node lists beside its records is published together; batches take what room notices leave."""
 
 from mesh.list_pages import ListPages
 from mesh.notice_kind import NoticeContent, notice_content
@@ -24,6 +24,7 @@ async def test_a_change_wakes_and_is_published_by_its_kind() -> None:
     assert [1] == calls
     ((kind, part, body),) = lists.due(2.0)
     assert ("notice", 0) == (kind, part)
+    assert lists._batches._changed, "batches have another room now"
     assert NoticeContent(node.shared.today(), NOTICE) == notice_content(body)
     lists.accept(held.hold("hill", part, body))
     assert [] == [*lists.due(3.0)]

@@ -38,6 +38,14 @@ def test_what_is_said_has_neither_the_admins_name_nor_the_number():
     assert replace(NOTICE, number=0, by="") == notice_of_value(VALUE)
 
 
+def test_empty_lines_do_not_push_away_what_is_below():
+    lines = "One." + "\r\n \t" * 300 + "\r\n" + "Two.\n\nThree." + "\n" * 300
+    told = notice_of_value({**VALUE, "texts": [["ca", "Title", lines]]})
+    assert "One.\n\nTwo.\n\nThree." == told.texts[0].text
+    wish = replace(NOTICE, texts=(NoticeText("ca", "Title", lines),))
+    assert notice_value(told) == notice_value(wish), "what was said is not said again"
+
+
 @pytest.mark.parametrize(
     "where", ["here", "node:hill", "node:", "zone:", "zone", "", "network ", "zone:\ud800"]
 )

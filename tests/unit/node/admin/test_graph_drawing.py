@@ -1,6 +1,7 @@
 """The drawing of a graph: every node that is reached is inside the square, and the same graph is drawn in the same way."""
 
 import math
+from dataclasses import replace
 from datetime import UTC, datetime
 
 from hypothesis import given
@@ -8,13 +9,14 @@ from hypothesis import strategies as st
 
 from node.admin.graph_drawing import (
     DRAWN_MAX,
+    GATEWAYS_DRAWN_MAX,
     MARGIN,
     NAME_CHARS_MAX,
     NAMED_MAX,
     SIZE,
     drawing_of,
 )
-from node.export.node_graph import GraphLink, GraphNode, NodeGraph
+from node.export.node_graph import GraphGateway, GraphLink, GraphNode, NodeGraph
 from node.units import NodeId
 from tests.fakes.node_graphs import HILL, VALLEY, a_node_graph
 
@@ -35,6 +37,19 @@ def graph(count: int, pairs: set[tuple[int, int]], *, name: str = "n", loss: int
 
 def star(count: int) -> set[tuple[int, int]]:
     return {(0, number) for number in range(1, count)}
+
+
+@given(st.integers(0, 2 * GATEWAYS_DRAWN_MAX))
+def test_gateways_are_around_this_node_and_inside_the_picture(count):
+    gateways = tuple(GraphGateway(f"{n:08x}", "g", n % 2 == 0, None) for n in range(count))
+    drawn = drawing_of(replace(graph(1, set()), gateways=gateways))
+    assert min(count, GATEWAYS_DRAWN_MAX) == len(drawn.gateways)
+    assert len(drawn.gateways) == len({(each.x, each.y) for each in drawn.gateways})
+    left, above, width, height = map(int, drawn.view.split())
+    for each in drawn.gateways:
+        assert left <= each.x - 5 <= each.x + 5 <= left + width
+        assert above <= each.y - 5 <= each.y + 5 <= above + height
+        assert 40 <= math.dist((each.x, each.y), drawn.centre) <= 60
 
 
 graphs = st.integers(1, 40).flatmap(

@@ -4,7 +4,8 @@ import pytest
 
 from mesh.node_kind import NodeFacts
 from mesh.ports import PeerView
-from node.app.node_names import node_names
+from node.app.node_names import distinct_name, node_names
+from node.identity import human_form
 from node.units import NodeId
 
 MILL, TOWER = NodeId("m" * 52), NodeId("t" * 52)
@@ -45,3 +46,16 @@ def test_a_node_that_is_no_neighbour_is_known_by_its_page():
 def test_strangers_have_no_name_here():
     peers = (peer(MILL, "mill"), peer(TOWER, "tower", "stranger"))
     assert {"library", "mill"} == node_names("library", {MILL}, peers, {})
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["Library", "LIBRARY ", "lіbrary", "library\u200b", "\u3164"],
+    ids=["same", "capitals", "cyrillic", "invisible letter", "nothing"],
+)
+def test_a_name_that_can_be_taken_for_another_ones_comes_with_the_key(name):
+    assert f"{human_form(MILL)} ({name})" == distinct_name(MILL, name, ("library", "tower"))
+
+
+def test_a_name_of_its_own_comes_alone():
+    assert "Molí de dalt" == distinct_name(MILL, "Molí de dalt", ("library", "tower"))

@@ -87,7 +87,7 @@ def tell(said: SharedGatewaysService, author: NodeId, to: SharedGatewaysService)
     for part, content in said.own().items():
         read = gateways_content(gateways_body(content))
         assert isinstance(read, GatewaysContent)
-        to.take(author, part, read)
+        to.take([(author, part, read)])
 
 
 @asynccontextmanager
@@ -189,7 +189,7 @@ async def test_a_node_that_is_not_named_has_no_gateway_here(both) -> None:
     tell(hostile, FAR, both.berg.shared)
     assert {VALL} == {each.node for each in both.berg.service.registry.told}
     for part, content in hostile.own().items():
-        both.berg.shared.take(FAR, part, replace(content, serves=SERVES[VALL]))
+        both.berg.shared.take([(FAR, part, replace(content, serves=SERVES[VALL]))])
     assert VALL == both.berg.shared.other
     assert {VALL} == {each.node for each in both.berg.service.registry.told}
     (warning,) = map(str, both.berg.shared.warnings())
@@ -200,14 +200,34 @@ async def test_a_node_that_is_not_named_has_no_gateway_here(both) -> None:
 async def test_of_two_nodes_at_one_place_none_is_believed_that_was_not_there_before(both) -> None:
     claims = GatewaysContent(serves=SERVES[VALL], second=SERVES[BERG])
     fresh = SharedGatewaysService(BERG, settings(BERG, VALL), lambda: SECRETS)
-    fresh.take(FAR, HANDOVER_PART, claims)
+    fresh.take([(FAR, HANDOVER_PART, claims)])
     assert FAR == fresh.other
     fresh.drop(FAR)
     assert fresh.other is None
     both_claim = SharedGatewaysService(BERG, settings(BERG, VALL), lambda: SECRETS)
     both_claim._said = {FAR: {HANDOVER_PART: claims}}
-    both_claim.take(VALL, HANDOVER_PART, claims)
+    both_claim.take([(VALL, HANDOVER_PART, claims)])
     assert both_claim.other is None
+
+
+async def test_after_a_start_the_order_of_nodes_decides_nothing() -> None:
+    fresh = SharedGatewaysService(BERG, settings(BERG, VALL), lambda: SECRETS)
+    claims = GatewaysContent(serves=SERVES[VALL], second=SERVES[BERG])
+    fresh.take([(FAR, HANDOVER_PART, claims), (VALL, HANDOVER_PART, claims)])
+    assert fresh.other is None
+
+
+async def test_counters_that_no_router_reaches_do_not_stop_what_nodes_ask_each_other(both) -> None:
+    gateway, token = await both.joined()
+    told = both.at_berg(gateway)
+    assert both.vall.count(gateway, token, MB).may_pass
+    both.exchange()
+    for lie in (2**53, 2**60, 2**63 - 1):
+        both.berg.count(told, token, lie)
+        both.exchange()  # reads what is written
+    assert both.berg.count(told, token, 2 * MB).may_pass
+    both.exchange()
+    assert 2 * MB == await both.booked()
 
 
 async def test_a_node_that_is_removed_takes_its_gateways_along(both) -> None:
@@ -234,7 +254,7 @@ async def test_a_gateway_of_this_node_is_never_taken_by_another(both) -> None:
     both.exchange()
     said = both.vall.shared.own()
     forged = replace(next(iter(both.berg.shared._gateways(both.berg.service.registry))), secret_hash="e" * 32)
-    both.berg.shared.take(VALL, 0, GatewaysContent(gateways=(forged,)))
+    both.berg.shared.take([(VALL, 0, GatewaysContent(gateways=(forged,)))])
     assert own == both.berg.service.registry.get(own.id)
     assert not both.berg.service.registry.is_told(own)
     assert HANDOVER_PART in said

@@ -1,6 +1,9 @@
 """NetJSON NetworkGraph: what netdiff and OpenWISP read."""
 
-from tests.fakes.node_graphs import COAST, HILL, VALLEY, written
+from dataclasses import replace
+
+from node.export.node_graph import GraphGateway
+from tests.fakes.node_graphs import COAST, HILL, VALLEY, a_node_graph, written
 
 
 def test_netjson_is_a_network_graph_of_the_published_schema() -> None:
@@ -20,3 +23,23 @@ def test_netjson_is_a_network_graph_of_the_published_schema() -> None:
     }
     assert {"source_loss_percent": 2} == link["properties"]
     assert not {"weight", "cost_text", "source", "target"} & link["properties"].keys()
+
+
+def test_gateways_are_nodes_behind_this_one_without_an_address() -> None:
+    gateways = (
+        GraphGateway("0a1b2c3d", "the bakery", is_silent=False, people=3),
+        GraphGateway("1a1b2c3d", "the school", is_silent=True, people=None),
+    )
+    graph = replace(a_node_graph(), gateways=gateways)
+    found = written("netjson", graph)
+    bakery, school = found["nodes"][-2:]
+    assert ("gateway-0a1b2c3d", "the bakery", []) == (
+        bakery["id"],
+        bakery["label"],
+        bakery["local_addresses"],
+    )
+    assert {"online": True, "gateway": True, "people": 3} == bakery["properties"]
+    assert {"online": False, "gateway": True} == school["properties"]
+    assert [(graph.own, "gateway-0a1b2c3d"), (graph.own, "gateway-1a1b2c3d")] == [
+        (each["source"], each["target"]) for each in found["links"][-2:]
+    ]
