@@ -16,6 +16,8 @@ DRAWN_MAX = 300
 """Nodes, the nearest first."""
 GATEWAYS_DRAWN_MAX, GATEWAY_RING = 36, 50
 """Around this node, and how far from it."""
+WITHOUT_NAME = 0.8
+"""Part of that ring on which no name stands."""
 NAMED_MAX = 60
 """With more nodes, names would cover each other: then only the table has them."""
 NAME_CHARS_MAX = 14
@@ -101,10 +103,10 @@ def drawing_of(graph: NodeGraph) -> Drawing:
 
 
 def _around(gateways: Sequence[GraphGateway]) -> tuple[GatewayDot, ...]:
-    """On a small ring around this node, the first ones from above."""
+    """On a small ring around this node, from left to right, and not below, where its name is."""
     drawn = gateways[:GATEWAYS_DRAWN_MAX]
     ring = GATEWAY_RING / (SIZE / 2 - MARGIN)
-    turns = (number / len(drawn) for number in range(len(drawn)))
+    turns = (((number + 0.5) / len(drawn) - 0.5) * WITHOUT_NAME for number in range(len(drawn)))
     return tuple(
         GatewayDot(*_place(ring, turn), each.is_silent) for each, turn in zip(drawn, turns, strict=True)
     )

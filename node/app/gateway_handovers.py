@@ -13,6 +13,7 @@ from node.gateways.handover import (
     CountedPart,
     HandoverQuestion,
     answer,
+    forget,
     give_up,
     settle,
 )
@@ -148,9 +149,22 @@ class GatewayHandovers:
         for gateway in gateways:
             for key, known in self.clients.get(gateway.id, {}).items():
                 before = known.handover
+                if not before.questions:
+                    continue
                 known.handover, added = give_up(before, now)
                 if known.handover.questions != before.questions and added != NO_USAGE:
                     yield self._settled(gateway, key, known, added)
+
+    def forgotten(self, gateways: Iterable[Gateway], now: Monotonic) -> Iterator[Gateway]:
+        """The gateways of whose questions some were forgotten, because nobody answers them any longer."""
+        for gateway in gateways:
+            clients, is_changed = self.clients.get(gateway.id, {}), False
+            for known in clients.values():
+                left = forget(known.handover, now)
+                is_changed |= left != known.handover
+                known.handover = left
+            if is_changed:
+                yield gateway
 
     def forget(self, gateway_id: str) -> None:
         self.clients.pop(gateway_id, None)
@@ -184,7 +198,9 @@ def _row(known: KnownClient) -> list[Any]:
         [each.token, *_pair(each.start), *_pair(each.before), each.has_logged_in]
         for each in handover.questions
     ]
-    return [known.account, parts, questions, _pair(handover.owed), handover.is_given]
+    # The account is there for what an answer adds; otherwise nothing would say when it is to be deleted.
+    account = known.account if questions else ""
+    return [account, parts, questions, _pair(handover.owed), handover.is_given]
 
 
 def _read(row: Any) -> KnownClient | None:

@@ -189,6 +189,8 @@ class SharedGatewaysService:
     def _give_up(self, service: GatewayService) -> None:
         for each in service.handovers.given_up(self._shared(service), service.now()):
             service.settled(each)
+        for gateway in service.handovers.forgotten(self._shared(service), service.now()):
+            service.noted(gateway)
 
     def _woken(self) -> None:
         self.woken()

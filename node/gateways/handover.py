@@ -28,6 +28,8 @@ BREAK_MS = 150_000
 PARTS_MAX, QUESTIONS_MAX = 6, 6
 PATIENCE_MS = 3_600_000
 """After so long without an answer a node books what it can only have counted itself."""
+FORGOTTEN_MS = 7 * 24 * 3_600_000
+"""After so long without an answer a question is forgotten: its node is lost, and a question names an account."""
 TOKEN_CHARACTERS = 16
 ADDED_MAX = int(LINE_MAX) * UNTIMED_MS // 8_000
 """Bytes that one answer may add in each direction."""
@@ -200,6 +202,12 @@ def give_up(known: ClientHandover, now: Monotonic) -> tuple[ClientHandover, Usag
             known, more = settle(known, each, None)
             added += more
     return known, added
+
+
+def forget(known: ClientHandover, now: Monotonic) -> ClientHandover:
+    """Without the questions that nobody answers any longer; `give_up` says since when they wait."""
+    left = (each for each in known.questions if each.since is None or now - each.since < FORGOTTEN_MS)
+    return replace(known, questions=tuple(left))
 
 
 def _reached(parts: Iterable[CountedPart], start: Usage, of: Callable[[Usage], Bytes]) -> Bytes:

@@ -234,8 +234,8 @@ def open_with_gateways() -> AbstractAsyncContextManager[int]:
         registry.reported(library)
         await registry.spoke(bakery, "wifidog", bakery.called, bakery.address)
         registry.ask("wifidog", "00AABBCCDDEE", "10.1.2.7")
-        library = Gateway("3a1b2c3d", "wifidog", "accepted", "the library", "0012FFFFFFFF", "")
-        registry.tell([ToldGateway(library, HILLS.node, "e" * 32, b"k" * 32)])
+        mill = Gateway("5a1b2c3d", "wifidog", "accepted", "the mill", "0012FFFFFFFF", "")
+        registry.tell([ToldGateway(mill, HILLS.node, "e" * 32, b"k" * 32)])
         registry._pushed_out = dict.fromkeys(("X1", "X2"))
 
     return _served(fill)

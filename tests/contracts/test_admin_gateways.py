@@ -9,7 +9,9 @@ import pytest
 
 from node.app.gateway_registry import NAMED_MAX, SILENT_AFTER
 from node.gateways.gateway import Gateway
-from node.units import MacAddress, Monotonic
+from node.gateways.told_gateway import ToldGateway
+from node.identity import human_form
+from node.units import MacAddress, Monotonic, NodeId
 from tests.contracts.admin_browser import AdminBrowser, admin_browser
 from tests.fakes.admin_pages import ISSUER_LINK
 
@@ -135,3 +137,51 @@ async def test_five_hundred_gateways_with_twenty_people_each_make_no_page_slow_o
     warned = list(registry.warnings())
     assert NAMED_MAX + 1 == len(warned)
     assert f"silent too: {500 - NAMED_MAX} " in warned[-1]
+
+
+async def test_gateways_of_another_node_are_shown_with_that_node_and_cannot_be_changed(
+    browser: AdminBrowser,
+) -> None:
+    registry = browser.app.gateways.registry
+    mill = Gateway("5a1b2c3d", "wifidog", "accepted", "<i>the mill</i>", "0012", "")
+    registry.tell([ToldGateway(mill, NodeId("h" * 52), "e" * 32, b"k" * 32)])
+    await browser.sign_in()
+    _, text = await browser.get("/gateways")
+    assert "&lt;i&gt;the mill" in text
+    assert "Accepted at" in text
+    assert human_form(NodeId("h" * 52)) in text
+    for path in ("/gateways/gateway", "/gateways/secret", "/gateways/remove", "/gateways/accept"):
+        await browser.send(path, id=mill.id, name="ours", sources="10.0.0.0/8")
+    assert [mill] == [each.gateway for each in registry.told]
+    assert registry.all == ()
+
+
+async def test_a_gateway_says_which_node_serves_it_too(browser: AdminBrowser) -> None:
+    registry = browser.app.gateways.registry
+    made = await registry.add("wifidog", "the bakery")
+    library = await registry.add("opennds", "the library")
+    browser.app.gateways.other_node = lambda: NodeId("h" * 52)
+    await browser.sign_in()
+    _, text = await browser.get(f"/gateways/gateway?id={made.id}")
+    assert human_form(NodeId("h" * 52)) in text
+    _, text = await browser.get(f"/gateways/gateway?id={library.id}")
+    assert "knows one node only" in text
+
+
+async def test_the_people_of_a_silent_gateway_are_not_known(browser: AdminBrowser) -> None:
+    registry, clock = browser.app.gateways.registry, browser.app.node.clock
+    made = await registry.add("wifidog", "the bakery")
+    spoke = await registry.spoke(made, "wifidog", "X1", "10.1.2.7")
+    assert spoke is not None
+    browser.app.gateways._gateways.here(spoke, MacAddress("02:00:00:00:00:01"))
+    (row,) = browser.app.gateways.rows()
+    assert 1 == row.people
+    assert "the bakery" == browser.app.gateways.name_at(MacAddress("02:00:00:00:00:01"))
+    clock.pass_time(SILENT_AFTER)
+    (row,) = browser.app.gateways.rows()
+    assert row.people is None
+    (shown,) = browser.app.gateways.on_map()
+    assert (True, None) == (shown.is_silent, shown.people)
+    await browser.sign_in()
+    _, text = await browser.get("/gateways")
+    assert "not known" in text

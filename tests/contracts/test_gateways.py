@@ -14,13 +14,15 @@ from urllib.parse import urlencode
 
 import pytest
 
-from captive_portal.gateway_server import COUNTED_AT_ONCE, GatewayServer
+from captive_portal.gateway_server import CLIENTS_AT_ONCE, COUNTED_AT_ONCE, GatewayServer
 from node.accounts.appearance import Appearance
 from node.app.gateway_registry import GatewayRegistry
 from node.app.gateway_service import GatewayService
 from node.app.views import CodeTyped
 from node.config import ListenAddress
 from node.gateways.gateway import Gateway
+from node.gateways.wifidog_reply import AuthCode
+from node.gateways.wifidog_request import CLIENTS_MAX
 from node.units import MacAddress
 from tests.contracts.test_portal import LOGO
 from tests.fakes.portal_server import portal_node, renderer
@@ -600,3 +602,15 @@ async def test_a_long_body_of_counters_does_not_hold_the_node(at) -> None:
         turning.cancel()
     assert 1_000 == len(seen)
     assert max(seen.count(each) for each in set(seen)) <= COUNTED_AT_ONCE
+
+
+async def test_bodies_are_limited_by_the_clients_in_them(at) -> None:
+    """Each client costs as much as a check of its own."""
+    reported = {"id": 1, "mac": ANA, "token": "0" * 32, "incoming_bytes": 1, "outgoing_bytes": 1}
+    rows = [{"gw_id": "x", "clients": [reported] * CLIENTS_MAX}]
+    body = json.dumps({"device_id": at.router.gw_id, "gateway": rows}).encode()
+    target = f"{at.router.paths[2]}?stage=counters_v2"
+    replies = [await at.router.get(target, body=body) for _ in range(CLIENTS_AT_ONCE // CLIENTS_MAX + 2)]
+    assert all(b"auth_op" in each for each in replies[: CLIENTS_AT_ONCE // CLIENTS_MAX])
+    assert AuthCode.ERROR == code_of_reply(replies[-1]), "the router leaves its people as they are"
+    assert await at.router.ping()

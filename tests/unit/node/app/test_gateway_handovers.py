@@ -8,7 +8,7 @@ from mesh.gateway_kind import CounterAnswer, CounterQuestion
 from node.app.gateway_handovers import CLIENTS_MAX, GatewayHandovers, read_handovers
 from node.gateways.counters import ClientCounters
 from node.gateways.gateway import Gateway
-from node.gateways.handover import PATIENCE_MS, ClientHandover, CountedPart, HandoverQuestion
+from node.gateways.handover import FORGOTTEN_MS, PATIENCE_MS, ClientHandover, CountedPart, HandoverQuestion
 from node.units import NO_USAGE, AccountId, Bytes, Monotonic, Usage
 
 GATEWAY = Gateway("0123abcd", "wifidog", "accepted", "the bakery", "AA", "")
@@ -100,6 +100,16 @@ def test_what_is_stored_is_read_again():
     handovers.forget(GATEWAY.id)
     handovers.restore(GATEWAY.id, write())
     assert asking().clients == handovers.clients
+
+
+def test_an_account_is_stored_only_while_something_is_asked():
+    handovers = asking()
+    assert f'"{ANA}"' in handovers.text(GATEWAY.id)()
+    assert [] == list(handovers.given_up([GATEWAY], Monotonic(0)))
+    assert [] == list(handovers.forgotten([GATEWAY], Monotonic(FORGOTTEN_MS - 1)))
+    assert [GATEWAY] == list(handovers.forgotten([GATEWAY], Monotonic(FORGOTTEN_MS)))
+    assert [] == list(handovers.forgotten([GATEWAY], Monotonic(FORGOTTEN_MS)))
+    assert f'"{ANA}"' not in handovers.text(GATEWAY.id)()
 
 
 def test_clients_are_not_kept_without_end():

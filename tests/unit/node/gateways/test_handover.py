@@ -9,11 +9,13 @@ from hypothesis import strategies as st
 from node.gateways.counters import ClientCounters, ReportedCounters, logged_in
 from node.gateways.handover import (
     BREAK_MS,
+    FORGOTTEN_MS,
     PARTS_MAX,
     PATIENCE_MS,
     ClientHandover,
     HandoverQuestion,
     answer,
+    forget,
     give_up,
     hear,
     settle,
@@ -177,6 +179,14 @@ def test_an_answer_that_never_comes_costs_the_node():
     other.known, added = give_up(other.known, Monotonic(MINUTE + PATIENCE_MS))
     assert NO_USAGE == added
     assert other.known.questions
+
+
+def test_a_question_to_a_node_that_is_lost_is_forgotten():
+    other = CountingNode()
+    other.report(usage(5_000), "t", MINUTE)
+    assert other.known == forget(other.known, Monotonic(MINUTE + FORGOTTEN_MS - 1))
+    known = forget(other.known, Monotonic(MINUTE + FORGOTTEN_MS))
+    assert ((), other.known.parts) == (known.questions, known.parts)
 
 
 def test_what_a_node_can_only_have_counted_itself_is_booked_after_a_while():
