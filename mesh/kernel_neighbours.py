@@ -33,7 +33,7 @@ REST_MS_PER_KIB = 24
 
 # linux/rtnetlink.h, linux/neighbour.h, linux/netlink.h
 _RTM_NEWROUTE, _RTM_GETROUTE, _RTM_NEWNEIGH, _RTM_GETNEIGH = 24, 26, 28, 30
-_RTNLGRP_IPV4_ROUTE, _RTNLGRP_IPV6_ROUTE = 7, 11
+_RTNLGRP_LINK, _RTNLGRP_IPV4_ROUTE, _RTNLGRP_IPV6_ROUTE = 1, 7, 11
 _NDA_DST, _NDA_IFINDEX = 1, 8
 _RTA_OIF, _RTA_GATEWAY, _RTA_MULTIPATH, _RTA_VIA = 4, 5, 9, 18
 _RTN_UNICAST = 1
@@ -203,7 +203,8 @@ def _route_watch() -> socket.socket:
     watch.setblocking(False)
     try:
         watch.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1)  # the least that the kernel gives
-        for group in (_RTNLGRP_IPV4_ROUTE, _RTNLGRP_IPV6_ROUTE):
+        # A link that goes down takes its IPv4 routes along, and the kernel says so of the link only.
+        for group in (_RTNLGRP_LINK, _RTNLGRP_IPV4_ROUTE, _RTNLGRP_IPV6_ROUTE):
             watch.setsockopt(_SOL_NETLINK, _NETLINK_ADD_MEMBERSHIP, group)
     except OSError:
         watch.close()

@@ -149,6 +149,8 @@ class GatewayHandovers:
         for gateway in gateways:
             for key, known in self.clients.get(gateway.id, {}).items():
                 before = known.handover
+                if not before.questions:
+                    continue
                 known.handover, added = give_up(before, now)
                 if known.handover.questions != before.questions and added != NO_USAGE:
                     yield self._settled(gateway, key, known, added)

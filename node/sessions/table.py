@@ -95,6 +95,8 @@ class SessionTable:
         self._of: dict[AccountId, tuple[MacAddress, ...]] = {}
         self._mark_last = 0
         self._minor_last = 0
+        self._minors_used: set[int] = set()
+        """The values of `minors`, if they are as many: making it for each of ten thousand new accounts takes seconds."""
 
     def remember_marks(self, marks: Iterable[tuple[int, MacAddress, AccountId]]) -> None:
         """Restores ct marks from the database. A mark given to another session meanwhile stays with that session."""
@@ -293,11 +295,14 @@ class SessionTable:
         if account not in self.minors:
             if len(self.minors) >= CLASS_MINOR_MAX:
                 self._give_back_minors()
-            used = set(self.minors.values())
+            if len(self._minors_used) != len(self.minors):
+                self._minors_used = set(self.minors.values())
+            used = self._minors_used
             candidate = self._minor_last % CLASS_MINOR_MAX + 1
             while candidate in used:
                 candidate = candidate % CLASS_MINOR_MAX + 1
             self.minors[account] = self._minor_last = candidate
+            used.add(candidate)
         return self.minors[account]
 
     def _keep_room_for_others(self, account: AccountId) -> None:
@@ -318,6 +323,7 @@ class SessionTable:
         """Frees the class ids of accounts that have neither an authorized session nor uncounted bytes."""
         here = self.accounts_here()
         retiring = set(self.retiring.values())
+        self._minors_used = set()
         self.minors = {
             account: minor
             for account, minor in self.minors.items()

@@ -154,6 +154,18 @@ def test_of_the_routes_of_the_whole_internet_only_those_of_the_mesh_are_read_and
     assert 2 == uplink.read(10_000_000)[0]
 
 
+def test_routes_that_end_with_their_link_are_forgotten(lab: Lab) -> None:
+    """Of IPv4 the kernel says that the link is down, and nothing of its routes."""
+    valley, _ = quiet_hills(lab)
+    valley.ip("address add 10.1.0.1/24 dev mesh0", "route add 10.2.0.0/16 via 10.1.0.2")
+    reader = RouteReader(valley, "mesh0")
+    assert ["10.1.0.2"] == reader.read(0)[1]
+    valley.ip("link set mesh0 down")
+    assert [] == reader.read(60_000)[1]
+    valley.ip("link set mesh0 up", "route add 10.2.0.0/16 via 10.1.0.2")
+    assert ["10.1.0.2"] == reader.read(120_000)[1]
+
+
 def test_a_node_beside_whose_announcements_are_lost_is_found_by_the_next_hop_of_a_route(lab: Lab) -> None:
     """As on a mesh whose routing daemon knows the neighbours, and which filters multicast."""
     valley, hill = quiet_hills(lab)

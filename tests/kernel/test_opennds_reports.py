@@ -64,8 +64,10 @@ async def _is_counted_and_ended(router: RealRouter, lab: Lab, code: str) -> None
     person, at = router.person, router.at
     (lab.folder / "far" / "some").write_bytes(bytes(SOME_BYTES))
     target = await person.captured()
-    await reports(router, "once")
-    assert at.people.registry.reports(at.gateway)
+    await asyncio.to_thread(router.nds.wait_until_it_answers)
+    async with asyncio.timeout(CHECK_S):  # openNDS itself uses ndsctl while it starts
+        while not at.people.registry.reports(at.gateway):
+            await asyncio.to_thread(router.nds.inside, "sh", SCRIPT, "once", seconds=CHECK_S)
     page = await person.curl(target)
     await person.let_in(target, await person.send(target, page, code))
     (client,) = await router.clients()

@@ -1,9 +1,12 @@
 """The session table: marks are never reused too early, and last bytes find their account."""
 
+from contextlib import suppress
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from node.enforcement.plan import Admission
 from node.errors import KernelRefused
 from node.sessions import state as session_state
 from node.sessions import table as presences
@@ -136,3 +139,25 @@ def test_an_unsponsored_device_shares_the_guests_part_of_the_kernels_tables() ->
     for mac in (ANA, guest):
         session_table.handle(mac, ACCEPT, NOW)
     assert {ANA: False, guest: True} == {mac: each.is_guest for mac, each in session_table.admitted().items()}
+
+
+@given(
+    st.lists(st.tuples(st.sampled_from(["new", "stored", "kernel", "room"]), st.integers(1, 8)), max_size=40)
+)
+def test_no_two_accounts_have_one_class_id(story: list[tuple[str, int]]) -> None:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("node.sessions.table.CLASS_MINOR_MAX", 8)
+        session_table = SessionTable(lambda mac: AccountId(f"account-{mac}"))
+        for number, (what, minor) in enumerate(story):
+            mac, account = MacAddress(f"m{number}"), AccountId(f"account-m{number}")
+            with suppress(KernelRefused):
+                match what:
+                    case "new":
+                        session_table.minor(account)
+                    case "stored":
+                        session_table.remember_minors([(account, minor)])
+                    case "kernel":
+                        session_table.recognise(Admission(mac, number + 1, minor, None), Monotonic(0))
+                    case _:
+                        session_table._give_back_minors()
+            assert len(session_table.minors) == len(set(session_table.minors.values()))
