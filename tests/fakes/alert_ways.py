@@ -96,7 +96,7 @@ async def running(service: AlertService) -> AsyncIterator[None]:
             task.cancel()
 
 
-async def until(holds: Callable[[], bool], limit_s: float = 5.0) -> None:
+async def until(holds: Callable[[], bool], limit_s: float = 30.0) -> None:
     """Waits until it holds. Raises TimeoutError."""
     async with asyncio.timeout(limit_s):
         while not holds():
