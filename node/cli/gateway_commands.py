@@ -5,7 +5,6 @@ from typing import Any
 
 from node.cli.commands import CommandContext, ask_node
 from node.cli.terminal import Column, Terminal, clean, table
-from node.identity import human_form
 from node.units import Bytes, NodeId, show_volume
 
 
@@ -38,6 +37,8 @@ def gateways_config(context: CommandContext) -> int:
 
 
 def _list(answer: Mapping[str, Any], terminal: Terminal) -> list[str]:
+    from node.identity import human_form  # noqa: PLC0415 - it loads cryptography, which other commands do not need
+
     """Answer to ``gateways-list``."""
     columns = [Column("GATEWAY"), Column("NAME"), Column("PROGRAM"), Column("STATE"), Column("ROUTER")]
     columns += [Column("ADDRESS"), Column("HEARD", True), Column("PEOPLE", True), Column("COUNTED", True)]

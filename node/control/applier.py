@@ -7,7 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 from node.control.plan_draft import PlanDraft, PlannedTraffic
 from node.control.ports import Clock, Troubles
-from node.enforcement.plan import Kernel, TrafficPlan
+from node.enforcement.plan import Kernel
 from node.errors import KernelRefused
 
 log = logging.getLogger(__name__)
@@ -62,8 +62,9 @@ class PlanApplier:
     async def first(self, applier: ThreadPoolExecutor) -> None:
         """Applies the first plan after a start. Raises KernelRefused."""
         version, loop = self.change(), asyncio.get_running_loop()
-        plan = await self._made(self._draft(), applier)
-        await loop.run_in_executor(applier, self._kernel.apply, plan, self._clock.monotonic())
+        planned = await loop.run_in_executor(applier, self._draft().planned)
+        self._took(planned)
+        await loop.run_in_executor(applier, self._kernel.apply, planned.plan, self._clock.monotonic())
         await self._notify(version)
 
     async def run(self, applier: ThreadPoolExecutor) -> None:
@@ -76,22 +77,18 @@ class PlanApplier:
                 await asyncio.sleep(0)
             version, draft = self._wanted, self._draft()
             await self._remember()
-            plan = await self._made(draft, applier)
+            planned = await loop.run_in_executor(applier, draft.planned)
+            self._took(planned)
             trouble: KernelRefused | None = None
             try:
                 if self._look_again:
                     self._look_again = False
                     await loop.run_in_executor(applier, self._kernel.observe, self._clock.monotonic())
-                await loop.run_in_executor(applier, self._kernel.apply, plan, self._clock.monotonic())
+                await loop.run_in_executor(applier, self._kernel.apply, planned.plan, self._clock.monotonic())
             except KernelRefused as refused:
                 trouble = refused
             self.note(trouble)
             await self._notify(None if trouble is not None else version)
-
-    async def _made(self, draft: PlanDraft, applier: ThreadPoolExecutor) -> TrafficPlan:
-        planned = await asyncio.get_running_loop().run_in_executor(applier, draft.planned)
-        self._took(planned)
-        return planned.plan
 
     async def wait(self, version: int) -> None:
         """Returns when a plan of at least this version is applied. Raises KernelRefused when the kernel rejects

@@ -307,7 +307,8 @@ class EffectivePolicy:
         """What `plan` needs; its caller then calls `take_plan`."""
         session_table, ruleset = self.session_table, self.active_ruleset.own
         is_shared = ruleset.shaped is not None
-        here, idle = self._here_and_idle()
+        here = frozenset(session_table.accounts_here() & self.allowances.keys())
+        idle = here & session_table.idle if is_shared else frozenset[AccountId]()
         return PlanDraft(
             firewall,
             admitted=session_table.admitted(idle),
@@ -322,18 +323,13 @@ class EffectivePolicy:
         )
 
     def plan_ahead(self) -> Iterator[None]:
-        """Does what `draft` would have to do after a change of thousands of sessions, in steps of a millisecond."""
-        return self.session_table.plan_ahead(self._here_and_idle()[1])
+        """Does most of what `draft` would have to do after a change of thousands of sessions, in steps of a millisecond."""
+        is_shared = self.active_ruleset.own.shaped is not None
+        return self.session_table.plan_ahead(self.session_table.idle if is_shared else frozenset())
 
     def take_plan(self, planned: PlannedTraffic) -> None:
         """This plan is the last one."""
         self._promises, self._classes, self._shares = planned.promises, planned.plan.classes, None
-
-    def _here_and_idle(self) -> tuple[frozenset[AccountId], frozenset[AccountId]]:
-        """Accounts with a session, and those of them that share one class."""
-        here = frozenset(self.session_table.accounts_here() & self.allowances.keys())
-        is_shared = self.active_ruleset.own.shaped is not None
-        return here, here & self.session_table.idle if is_shared else frozenset[AccountId]()
 
     @property
     def present(self) -> Rates | None:

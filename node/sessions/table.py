@@ -125,7 +125,10 @@ class SessionTable:
         """Applies the transition table and carries out the effects; the only place where a session's state changes.
         True when there were effects: the caller then has the plan applied. Raises KernelRefused, with the state
         unchanged, when the table is full."""
-        before, account = self.state(mac), self._account_here(mac)
+        before, account = (
+            self.state(mac),
+            self.session_entries[mac].account if self.is_admitted(mac) else None,
+        )
         after, effects = session_state.step(before, event, now)
         for effect in effects:
             match effect:
@@ -205,30 +208,24 @@ class SessionTable:
 
     def admitted(self, idle: Collection[AccountId] = frozenset()) -> dict[MacAddress, Admission]:
         """All authorized sessions in the form of the plan; those of `idle` accounts share one class."""
-        self._find_unplanned(frozenset(idle))
-        while self._unplanned:
-            self._plan_again(self._unplanned.pop())
+        for _ in self.plan_ahead(frozenset(idle)):
+            pass
         return dict(self._planned)
 
     def plan_ahead(self, idle: frozenset[AccountId]) -> Iterator[None]:
         """Does what `admitted` would have to do after a change of many sessions, `PLANNED_AT_ONCE` in a step."""
-        self._find_unplanned(idle)
-        while len(self._unplanned) > PLANNED_AT_ONCE:
-            for _ in range(PLANNED_AT_ONCE):
-                self._plan_again(self._unplanned.pop())
-            yield
-
-    def _find_unplanned(self, idle: frozenset[AccountId]) -> None:
         for account in self._planned_idle ^ idle:
             self._unplanned.update(self._of.get(account, ()))
         self._planned_idle = idle
-
-    def _plan_again(self, mac: MacAddress) -> None:
-        admission = self._admission(mac)
-        if admission is None:
-            self._planned.pop(mac, None)
-        else:
-            self._planned[mac] = admission
+        while self._unplanned:
+            for _ in range(min(PLANNED_AT_ONCE, len(self._unplanned))):
+                mac = self._unplanned.pop()
+                if (admission := self._admission(mac)) is None:
+                    self._planned.pop(mac, None)
+                else:
+                    self._planned[mac] = admission
+            if self._unplanned:
+                yield
 
     def _admission(self, mac: MacAddress) -> Admission | None:
         guest = self.guests.get(mac)
@@ -400,14 +397,10 @@ class SessionTable:
         """Accounts with an authorized session."""
         return set(self._here)
 
-    def _account_here(self, mac: MacAddress) -> AccountId | None:
-        """The account of a device with an authorized session."""
-        return self.session_entries[mac].account if self.is_admitted(mac) else None
-
     def _changed(self, mac: MacAddress, before: AccountId | None) -> None:
-        """The device's state or entry may have changed; `before`: what `_account_here` said."""
+        """The device's state or entry may have changed; `before`: its account, if it had an authorized session."""
         self._unplanned.add(mac)
-        after = self._account_here(mac)
+        after = self.session_entries[mac].account if self.is_admitted(mac) else None
         if after == before:
             return
         if after is not None:

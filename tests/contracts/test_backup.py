@@ -38,7 +38,7 @@ from node.storage.losses import MARKER, read_losses
 from node.storage.repository import StoredRepository
 from tests.docs.backup_vectors import FOLDER, OTHER_SECRET, backup, contents
 from tests.docs.kept_database import FILE as KEPT
-from tests.docs.kept_database import ROWS
+from tests.docs.kept_database import ROWS, UPGRADED
 
 SECRET = OTHER_SECRET
 NOW = datetime.fromisoformat("2026-11-29T08:00:00+01:00")
@@ -157,7 +157,9 @@ async def test_everything_is_there_but_counting_begins_under_another_name(machin
         for name, rows in ROWS.items():
             if name not in {"facts", "baselines"}:
                 found = await store.run(lambda db, name=name: db.execute(f"SELECT * FROM {name}").fetchall())
-                assert sorted(map(repr, rows)) == sorted(repr(row[: len(rows[0])]) for row in found), name
+                renamed = UPGRADED.get(name, {})
+                expected = [tuple(renamed.get(each, each) for each in row) for row in rows]
+                assert sorted(map(repr, expected)) == sorted(repr(row[: len(rows[0])]) for row in found), name
         facts = dict((await StoredRepository(store, tmp_path / "tally").recall("2026-11-01")).facts)
         assert {"boot", "saved_at_ms", "tried_at_ms"} == facts.keys()
         assert [] == await store.run(lambda db: db.execute("SELECT * FROM baselines").fetchall())

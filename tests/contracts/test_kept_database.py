@@ -13,12 +13,10 @@ from node.storage.losses import Marker, read_losses, write_marker
 from node.storage.migrations import MIGRATIONS
 from node.storage.repository import StoredArchive, StoredRepository
 from node.storage.tables import table_names
-from tests.docs.kept_database import ANA_PHONE, BOOT, FORM, GUEST_PHONE, NODE, NUMBER, ROWS
+from tests.docs.kept_database import ANA_PHONE, BOOT, FORM, GUEST_PHONE, NODE, NUMBER, ROWS, UPGRADED
 from tests.docs.kept_database import FILE as KEPT
 
 SINCE = "2026-11-01"
-UPGRADED = {"notices": {"network": "here"}}
-"""Values with another name, by table: the same place is told apart from all nodes."""
 
 
 @pytest.fixture

@@ -80,6 +80,8 @@ ROWS: dict[str, list[tuple[object, ...]]] = {
         ("2", "2026-11-20", "an admin", '[["ca", "Ara."]]'),
     ],
 }  # fmt: skip
+UPGRADED = {"notices": {"network": "here"}}
+"""Values that get another name at an upgrade, by table: the same place is told apart from all nodes."""
 
 
 def write(path: Path) -> None:
