@@ -26,6 +26,7 @@ from node.config import ListenAddress
 from node.control.reconciler import TICK_S
 from node.gateways.gateway import Gateway
 from node.gateways.gateway_secret import NONCE_BYTES, client_token, gateway_secret
+from node.gateways.told_gateway import people_key
 from node.sessions.state import SessionGranted
 from node.storage.database import Store
 from node.storage.repository import StoredArchive, StoredRepository
@@ -56,7 +57,8 @@ def mac_of(person: int) -> MacAddress:
 
 def token_of(person: int, at: int) -> str:
     """Of a person at the gateway with the number `at`."""
-    return client_token(KEY, gateway(at), mac_of(person), person.to_bytes(NONCE_BYTES))
+    key = people_key(KEY, gateway(at).id)
+    return client_token(key, gateway(at), mac_of(person), person.to_bytes(NONCE_BYTES))
 
 
 def own_account(mac: MacAddress) -> AccountId:
