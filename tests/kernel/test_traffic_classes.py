@@ -429,6 +429,7 @@ def passed(place: KernelTestbed) -> tuple[int, int]:
     return all_of_it, next(each["bytes"] for each in shown if each.get("parent") == f"1:{PERSON:x}")
 
 
+@pytest.mark.alone
 @pytest.mark.parametrize("minor", [TEST_MINOR, None], ids=["test", "without-a-class"])
 def test_a_responsiveness_test_that_fills_the_lan_leaves_everyone_what_the_line_brings(
     place: KernelTestbed, minor: int | None

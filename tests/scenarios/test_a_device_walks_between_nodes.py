@@ -38,6 +38,7 @@ def state(router: Router, person: Person) -> str:
     return str((router.device(person.mac) or {}).get("state"))
 
 
+@pytest.mark.alone
 def test_a_download_goes_on_and_nobody_is_asked(path: Walk) -> None:
     with joined(path, "walker", 21) as person:
         download = person.wish("download", far=SERVER, seconds=8)
