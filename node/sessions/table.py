@@ -150,7 +150,7 @@ class SessionTable:
         return bool(effects)
 
     def stays(
-        self, now: Monotonic, is_listed: Callable[[MacAddress], bool], guests_comfortable: int = 0
+        self, now: Monotonic, is_listed: Callable[[MacAddress], bool], guests_comfortable: int
     ) -> tuple[OpenSession, ...]:
         """The authorized sessions that `superseded` may end, with what it needs: those of accounts with several devices, and
         those of guests if there are more than `guests_comfortable`."""
