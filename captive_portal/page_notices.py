@@ -22,7 +22,8 @@ SHORT_NOTICES_MAX = 2
 SHORT_TEXT_BYTES_MAX, SHORT_LINES_MAX = 300, 8
 """Of a notice on the first page; the notices page shows all of it."""
 SHORT_NODE_BYTES_MAX, SHORT_TOLD_TEXT_BYTES_MAX = 60, 160
-"""Of the name of the node that says it; and of its text, so that it takes no more of the page than one of this node."""
+"""Of the name of the node that says it; and of its text, so that such a notice takes at most as much of the page as one of
+this node."""
 SHORT_SERVICES_MAX = 4
 NOTICES_MAX = 50
 SERVICES_MAX = 60

@@ -1,7 +1,6 @@
 """Batch pages: this node's to publish, and what those of other nodes say."""
 
 from collections.abc import Iterator
-from datetime import date
 
 from mesh.batch_kind import (
     BATCH_KIND,
@@ -14,6 +13,7 @@ from mesh.batch_kind import (
 )
 from mesh.held_pages import AllHeldPages, held_page
 from mesh.other_pages import OTHER_BYTES_MAX, OTHER_PAGES_MAX
+from mesh.page_age import is_to_be_said_again
 from mesh.page_format import Page
 from mesh.page_kinds import page_content
 from mesh.ports import Roster, SharedBatches
@@ -24,8 +24,6 @@ RESERVED_BYTES = 8 * 1024
 """Of the limit for pages of other kinds than usage: room in which those of other kinds may grow."""
 LOOK_EVERY_S = 6 * 3600.0
 """Between two looks for vouchers that ended, and for pages that have to be said again."""
-SAID_AGAIN_DAYS = 5
-"""A page that says the same is published again after so many days, with the day: others must know that it is still true."""
 PAGE_BYTES_MIN = OTHER_BYTES_MAX // OTHER_PAGES_MAX
 
 
@@ -79,7 +77,7 @@ class BatchPages:
             if said is None and not listed:
                 continue
             today = batches.today()
-            if said is None or said.batches != listed or _is_old(said.day, today):
+            if said is None or said.batches != listed or is_to_be_said_again(said.day, today):
                 yield part, batch_body(BatchContent(today, listed))
 
     def warnings(self) -> tuple[str, ...]:
@@ -118,10 +116,3 @@ class BatchPages:
 def _is_batch_page(raw: bytes) -> bool:
     """Of a page that was verified; its head is canonical."""
     return b'"kind":"' + NAME.encode() + b'"' in raw.split(b"\n", 1)[0]
-
-
-def _is_old(day: str, today: str) -> bool:
-    """Also a day in the future, from a wrong clock."""
-    if not day or not today:
-        return day != today and bool(today)
-    return not 0 <= (date.fromisoformat(today) - date.fromisoformat(day)).days < SAID_AGAIN_DAYS

@@ -1,7 +1,6 @@
 """Notice pages: this node's to publish, and what those of other nodes say."""
 
 from collections.abc import Iterable, Iterator
-from datetime import date
 
 from mesh.held_pages import AllHeldPages, held_page
 from mesh.notice_kind import (
@@ -12,6 +11,7 @@ from mesh.notice_kind import (
     notice_label,
     part_of_notice,
 )
+from mesh.page_age import is_older, is_to_be_said_again
 from mesh.page_format import Page
 from mesh.page_kinds import page_content
 from mesh.ports import Roster, SharedNotices
@@ -19,9 +19,8 @@ from node.accounts.notices import Notice
 from node.accounts.told_notices import notice_value
 from node.units import NodeId
 
-SAID_AGAIN_DAYS, SHOWN_DAYS = 5, 30
-"""A page that says the same is published again after so many days; one that was not for so long is not shown: its node is
-gone, and nobody could withdraw it."""
+SHOWN_DAYS = 30
+"""A page that was not published again for so long is not shown: its node is gone, and nobody could withdraw it."""
 LOOK_EVERY_S = 6 * 3600.0
 """Between two looks for notices that are over, and for pages that have to be said again or are too old."""
 
@@ -95,7 +94,7 @@ class NoticePages:
             self._changed = True  # a page of an earlier incarnation that others gave back may be withdrawn
         elif self._notices is not None:
             said = self._said(author, part)
-            is_shown = said is not None and not _is_stale(said.day, self._notices.today())
+            is_shown = said is not None and not is_older(said.day, self._notices.today(), SHOWN_DAYS)
             self._notices.hear(author, part, said.notice if said is not None and is_shown else None)
 
     def _said(self, author: NodeId, part: int) -> NoticeContent | None:
@@ -118,20 +117,4 @@ def _is_due(content: NoticeContent | None, notice: Notice | None, today: str) ->
     before = notice_value(content.notice) if content.notice is not None else None
     if before != (notice_value(notice) if notice is not None else None):
         return True
-    return notice is not None and _is_old(content.day, today)
-
-
-def _is_old(day: str, today: str) -> bool:
-    """Also a day in the future, from a wrong clock."""
-    if not day or not today:
-        return day != today and bool(today)
-    return not 0 <= _days(day, today) < SAID_AGAIN_DAYS
-
-
-def _is_stale(day: str, today: str) -> bool:
-    """False while one of the days is not known, or the author's clock is ahead."""
-    return bool(day and today) and _days(day, today) > SHOWN_DAYS
-
-
-def _days(day: str, today: str) -> int:
-    return (date.fromisoformat(today) - date.fromisoformat(day)).days
+    return notice is not None and is_to_be_said_again(content.day, today)

@@ -248,9 +248,8 @@ class AlertService:
     async def _send_all(self, way: WayName) -> None:
         health = self._health[way]
         while True:
-            async with (
-                self._saving
-            ):  # a message is stored before it is sent, so that it has the same id after a crash
+            # A message is stored before it is sent, so that it has the same id after a crash.
+            async with self._saving:
                 message = self._kept.outbox.first(way)
             if message is None:
                 health.wake.clear()

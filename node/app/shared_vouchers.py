@@ -6,10 +6,10 @@ in any order, and from different nodes.
 
 import asyncio
 from collections.abc import Callable, Iterable, Iterator
-from datetime import date
 from itertools import chain
 
 from mesh.batch_kind import BatchContent, BatchSaid, batch_part
+from mesh.page_age import is_older
 from node.accounts.account_list import listed
 from node.accounts.changes import Batch, Change, SavedVoucher
 from node.accounts.registry_record import RegistryRecord, Value
@@ -150,7 +150,7 @@ class SharedVouchers:
         is_own, today = author == self._own, self.today()
         known = None if is_own else self._vouchers.number_here(author, said.number)
         if known is None and (
-            _is_older(day, today, STALE_DAYS) or _is_older(said.issued_day, today, UNUSED_DAYS)
+            is_older(day, today, STALE_DAYS) or is_older(said.issued_day, today, UNUSED_DAYS)
         ):
             return True
         heard = Batch(
@@ -296,8 +296,3 @@ class SharedVouchers:
         accounts, self._to_tell = self._to_tell, {}
         rows = (self._vouchers.saved_of(account) for account in accounts)
         self._keep(row for row in rows if row is not None)
-
-
-def _is_older(day: str, today: str, days: int) -> bool:
-    """False while one of them is not known."""
-    return bool(day and today) and (date.fromisoformat(today) - date.fromisoformat(day)).days > days

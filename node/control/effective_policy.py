@@ -13,7 +13,7 @@ from node.control.plan_draft import PlanDraft, PlannedTraffic
 from node.control.ports import Clock
 from node.control.rates import BusyCeiling
 from node.enforcement.htb_classes import GuaranteedParts, Promises
-from node.enforcement.plan import FirewallConfig, ShapedClass, TrafficPlan
+from node.enforcement.plan import FirewallConfig, ShapedClass
 from node.governance.allowance import Allowance, Moment, Unit
 from node.governance.ladders import steps_said
 from node.governance.members import MemberDirectory
@@ -297,14 +297,9 @@ class EffectivePolicy:
                     macs |= dict.fromkeys(self.session_table.devices_of(account))
         return tuple(macs)
 
-    def plan(self, firewall: FirewallConfig) -> TrafficPlan:
-        """The desired state of firewall and shaping for the sessions authorized now."""
-        planned = self.draft(firewall).planned()
-        self.take_plan(planned)
-        return planned.plan
-
     def draft(self, firewall: FirewallConfig) -> PlanDraft:
-        """What `plan` needs; its caller then calls `take_plan`."""
+        """What the desired state of firewall and shaping is made of, for the sessions authorized now; `take_plan` gets what
+        is made."""
         session_table, ruleset = self.session_table, self.active_ruleset.own
         is_shared = ruleset.shaped is not None
         here = frozenset(session_table.accounts_here() & self.allowances.keys())

@@ -24,6 +24,7 @@ from node.alert_ways.own_thread import in_own_thread
 from node.alert_ways.secret import read_secret
 from node.alert_ways.webhook import ID, SIGNATURE, Webhook
 from node.alerts.message import AlertMessage
+from node.config import example
 from node.errors import NodeError
 from node.web.self_signed import make_certificate
 from tests.fakes.alert_ways import document, until
@@ -366,33 +367,23 @@ def relay(port: int, security: str = "none", **more: object) -> MailRelay:
     )  # type: ignore[arg-type]
 
 
-SETTINGS = """
-[node]
-name = "library"
-[community]
-name = "Vall"
-[lan]
-interface = "lan0"
-[uplink]
-interface = "up0"
-[alerts]
-file = "/var/lib/procomu/alerts.jsonl"
-"""
-MAIL = """mail_to = ["ana@vall.example"]
-mail_from = "node@vall.example"
-mail_server = "smtp.vall.example"
-"""
+BY_FILE = {"alerts.file": '"/var/lib/procomu/alerts.jsonl"'}
+BY_MAIL = {
+    "alerts.mail_to": '["ana@vall.example"]',
+    "alerts.mail_from": '"node@vall.example"',
+    "alerts.mail_server": '"smtp.vall.example"',
+}
 
 
 @pytest.mark.parametrize(
-    ("settings", "said"), [(SETTINGS, "file False"), (SETTINGS + MAIL, "mail file True")]
+    ("written", "said"), [(BY_FILE, "file False"), (BY_FILE | BY_MAIL, "mail file True")]
 )
-def test_only_a_node_with_a_way_by_mail_loads_what_mail_needs(settings: str, said: str) -> None:
+def test_only_a_node_with_a_way_by_mail_loads_what_mail_needs(written: dict[str, str], said: str) -> None:
     code = (
         "import sys, node.daemon_process\n"
         "from node.alert_ways.configured import configured_ways\n"
         "from node.config import parse_config\n"
-        f"config, _ = parse_config({settings!r})\n"
+        f"config, _ = parse_config({example(written)!r})\n"
         "print(*configured_ways(config.alerts, dict), 'smtplib' in sys.modules)"
     )
     done = subprocess.run(

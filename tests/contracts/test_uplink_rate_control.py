@@ -13,11 +13,11 @@ from node.control.active_ruleset import ActiveRuleset, load_active_ruleset
 from node.control.effective_policy import EffectivePolicy
 from node.control.uplink_rate_control import UplinkRateControl
 from node.enforcement.htb_classes import UPLINK_MINOR
-from node.enforcement.plan import FirewallConfig
 from node.governance.members import MemberDirectory, parse_members
 from node.units import NO_RATES, BitsPerSecond, Microseconds, Monotonic, Rates
 from node.uplink.line import BUSY_PACE_US, Sample
 from node.uplink.queueing_delay import RoundTrip
+from tests.fakes.communities import plan_of
 from tests.fakes.kernel import FakeKernel
 from tests.fakes.members import guest_account, make_registry
 from tests.fakes.prober import FakeProber
@@ -89,7 +89,7 @@ class MeasuredLine:
             resync=self.resync,
             step_s=0.0,
         )
-        self.kernel.apply(self.policy.plan(FirewallConfig("lan0", "wan0", 2080)), self.clock.now)
+        self.kernel.apply(plan_of(self.policy), self.clock.now)
         with ThreadPoolExecutor(1) as applier:
             async with asyncio.TaskGroup() as tasks:
                 running = tasks.create_task(control.run(applier))

@@ -11,7 +11,6 @@ import pytest
 
 from mesh import (
     batch_kind,
-    batch_pages,
     call_header,
     callable_address,
     community_record,
@@ -33,6 +32,7 @@ from mesh import (
     notice_pages,
     other_pages,
     overlay,
+    page_age,
     page_format,
     page_versions,
     past_kind,
@@ -272,7 +272,7 @@ def test_the_notice_page_of_the_vectors_is_accepted() -> None:
 
 def test_the_document_says_how_long_a_notice_is_shown() -> None:
     text = " ".join(PAGE.split())
-    assert f"again every {notice_pages.SAID_AGAIN_DAYS} days" in text
+    assert f"again every {page_age.SAID_AGAIN_DAYS} days" in text
     assert f"more than {notice_pages.SHOWN_DAYS} days old" in text
 
 
@@ -301,7 +301,7 @@ def test_the_account_of_a_code_is_that_of_the_vectors() -> None:
 
 def test_the_document_says_how_long_a_list_of_vouchers_holds() -> None:
     text = " ".join(PAGE.split())
-    assert f"again after {batch_pages.SAID_AGAIN_DAYS} days" in text
+    assert f"again after {page_age.SAID_AGAIN_DAYS} days" in text
     assert f"more than {voucher_records.STALE_DAYS} days" in text
     assert 10 == voucher_records.ENDED_DAYS
     assert f"more than {voucher_records.UNUSED_DAYS} days" in text

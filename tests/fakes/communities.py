@@ -311,7 +311,10 @@ def effective_policy_of(community: Community, members: str | None = None) -> Pol
 
 
 def plan_of(standing: EffectivePolicy) -> TrafficPlan:
-    return standing.plan(FIREWALL)
+    """As the control loop makes it, for the sessions authorized now."""
+    planned = standing.draft(FIREWALL).planned()
+    standing.take_plan(planned)
+    return planned.plan
 
 
 def lifeline_of(ruleset: Ruleset) -> Rates:

@@ -8,9 +8,8 @@ from mesh import batch_pages
 from mesh.batch_kind import BatchContent, BatchSaid, batch_body, batch_content, batch_label, batch_part
 from mesh.batch_pages import LOOK_EVERY_S, BatchPages
 from mesh.other_pages import OTHER_BYTES_MAX
-from mesh.page_format import Page
 from node.units import NodeId
-from tests.fakes.mesh_exchange import an_other_page
+from tests.fakes.held_other_pages import HeldOtherPages
 from tests.fakes.neighbours import id_of
 
 OWN, VALLEY = id_of("hill"), id_of("valley")
@@ -20,24 +19,6 @@ ALPHABET = "abcdefghijklmnopqrstuvwxyz234567"
 def said(number: int, count: int = 2) -> BatchSaid:
     accounts = "".join(sorted(f"{ALPHABET[n // 32]}{ALPHABET[n % 32]}aaaaaaaaaa" for n in range(count)))
     return BatchSaid(number, "2026-11-20", "day-pass", 86_400_000, 3, accounts)
-
-
-class HeldOfBatches:
-    """Pages by author and label."""
-
-    def __init__(self) -> None:
-        self.pages: dict[tuple[NodeId, str], bytes] = {}
-
-    def other_of(self, author: NodeId, label: str) -> bytes | None:
-        return self.pages.get((author, label))
-
-    def others_of(self, author: NodeId) -> list[bytes]:
-        return [raw for (node, _), raw in self.pages.items() if node == author]
-
-    def hold(self, name: str, part: int, body: bytes, seq: int = 1, kind: str = "batch") -> Page:
-        page = an_other_page(kind=kind, period="now", part=part, body=body, name=name, seq=seq)
-        self.pages[page.author, page.label] = page.raw
-        return page
 
 
 class BatchesOfTests:
@@ -66,7 +47,7 @@ class BatchesFixture:
     """A node between its pages and its vouchers."""
 
     def __init__(self) -> None:
-        self.held, self.shared = HeldOfBatches(), BatchesOfTests()
+        self.held, self.shared = HeldOtherPages("batch"), BatchesOfTests()
         self.roster = frozenset({OWN, VALLEY})
         self.pages = BatchPages(OWN, self.shared, self.held, lambda: self.roster)
         self.seq = 1
@@ -198,7 +179,7 @@ def _content(raw: bytes) -> BatchContent:
 
 
 def test_without_shared_vouchers_nothing_happens() -> None:
-    pages = BatchPages(OWN, None, HeldOfBatches(), lambda: frozenset({OWN}))
+    pages = BatchPages(OWN, None, HeldOtherPages("batch"), lambda: frozenset({OWN}))
     pages.tick()
     assert ([], ()) == ([*pages.due(0.0)], pages.warnings())
 

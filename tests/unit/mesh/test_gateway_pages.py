@@ -12,26 +12,12 @@ from mesh.gateway_kind import (
     gateways_label,
 )
 from mesh.gateway_pages import GatewayPages
-from mesh.page_format import Page
 from node.units import NodeId
-from tests.fakes.mesh_exchange import an_other_page
+from tests.fakes.held_other_pages import HeldOtherPages
 from tests.fakes.neighbours import id_of
 
 OWN, VALLEY = id_of("hill"), id_of("valley")
 SAID = GatewaysContent(serves="hill.example:2080", second="valley.example:2080")
-
-
-class HeldOfGateways:
-    def __init__(self) -> None:
-        self.pages: dict[tuple[NodeId, str], bytes] = {}
-
-    def other_of(self, author: NodeId, label: str) -> bytes | None:
-        return self.pages.get((author, label))
-
-    def hold(self, name: str, body: bytes, part: int = HANDOVER_PART, seq: int = 1) -> Page:
-        page = an_other_page(kind="gateways", period="now", part=part, body=body, name=name, seq=seq)
-        self.pages[page.author, page.label] = page.raw
-        return page
 
 
 class GatewaysOfTests:
@@ -62,7 +48,8 @@ class GatewaysOfTests:
 
 class GatewayPagesFixture:
     def __init__(self) -> None:
-        self.held, self.shared, self.roster = HeldOfGateways(), GatewaysOfTests(), frozenset({OWN, VALLEY})
+        self.held, self.shared = HeldOtherPages("gateways"), GatewaysOfTests()
+        self.roster = frozenset({OWN, VALLEY})
         self.pages = GatewayPages(OWN, self.shared, self.held, lambda: self.roster, lambda: None)  # type: ignore[arg-type]
 
 
@@ -77,7 +64,7 @@ def test_a_page_is_published_once_and_taken_back(node: GatewayPagesFixture) -> N
     assert [] == list(node.pages.due()), "who has nothing to say publishes nothing"
     node.shared.content = SAID
     assert [(HANDOVER_PART, gateways_body(SAID))] == list(node.pages.due())
-    node.held.hold("hill", gateways_body(SAID))
+    node.held.hold("hill", HANDOVER_PART, gateways_body(SAID))
     assert [] == list(node.pages.due())
     node.shared.content = GatewaysContent()
     assert [(HANDOVER_PART, gateways_body(GatewaysContent()))] == list(node.pages.due())
@@ -86,10 +73,10 @@ def test_a_page_is_published_once_and_taken_back(node: GatewayPagesFixture) -> N
 
 
 def test_pages_of_nodes_of_the_community_are_read(node: GatewayPagesFixture) -> None:
-    page = node.held.hold("valley", gateways_body(SAID))
+    page = node.held.hold("valley", HANDOVER_PART, gateways_body(SAID))
     node.pages.accept(page)
     assert [(VALLEY, HANDOVER_PART, SAID)] == node.shared.told
-    node.pages.accept(node.held.hold("stranger", gateways_body(SAID)))
+    node.pages.accept(node.held.hold("stranger", HANDOVER_PART, gateways_body(SAID)))
     assert 1 == len(node.shared.told)
 
 
@@ -99,7 +86,7 @@ def test_a_node_that_is_let_in_is_read_then_and_forgotten_when_it_is_removed(
     node.roster = frozenset({OWN})
     node.pages.tick()
     assert [VALLEY] == node.shared.dropped
-    node.pages.accept(node.held.hold("valley", gateways_body(SAID)))
+    node.pages.accept(node.held.hold("valley", HANDOVER_PART, gateways_body(SAID)))
     assert [] == node.shared.told
     node.roster = frozenset({OWN, VALLEY})
     node.pages.tick()
@@ -111,7 +98,7 @@ def test_pages_are_read_when_the_database_is_read() -> None:
     node = GatewayPagesFixture()
     node.shared.is_ready = False
     node.pages.tick()
-    node.pages.accept(node.held.hold("valley", gateways_body(SAID)))
+    node.pages.accept(node.held.hold("valley", HANDOVER_PART, gateways_body(SAID)))
     assert [] == node.shared.told
     node.shared.is_ready = True
     node.pages.tick()
@@ -119,13 +106,13 @@ def test_pages_are_read_when_the_database_is_read() -> None:
 
 
 def test_a_page_that_cannot_be_read_says_nothing(node: GatewayPagesFixture) -> None:
-    node.pages.accept(node.held.hold("valley", b'{"second":7}'))
+    node.pages.accept(node.held.hold("valley", HANDOVER_PART, b'{"second":7}'))
     assert [(VALLEY, HANDOVER_PART, GatewaysContent())] == node.shared.told
 
 
 def test_what_is_not_told_is_a_warning_and_without_other_nodes_there_is_nothing() -> None:
     assert ("nobody",) == GatewayPagesFixture().pages.warnings()
-    alone = GatewayPages(OWN, None, HeldOfGateways(), lambda: frozenset({OWN}), lambda: None)
+    alone = GatewayPages(OWN, None, HeldOtherPages("gateways"), lambda: frozenset({OWN}), lambda: None)
     alone.tick()
     assert [] == list(alone.due())
     assert () == alone.warnings()

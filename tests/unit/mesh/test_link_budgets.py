@@ -1,4 +1,4 @@
-"""A neighbour that connects again and again is sent no more than one that stays."""
+"""A neighbour that connects again and again is sent at most as much as one that stays."""
 
 from hypothesis import given
 from hypothesis import strategies as st

@@ -3,9 +3,9 @@
 from mesh.list_pages import ListPages
 from mesh.notice_kind import NoticeContent, notice_content
 from node.accounts.notices import Notice, NoticeText
+from tests.fakes.held_other_pages import HeldOtherPages
 from tests.fakes.neighbours import id_of
 from tests.fakes.sharing_fixture import SharingFixture
-from tests.unit.mesh.test_notice_pages import HeldOfNotices
 
 OWN = id_of("hill")
 NOTICE = Notice(0, "network", "everyone", "", "", is_urgent=False, texts=(NoticeText("en", "Hello", ""),))
@@ -15,7 +15,7 @@ async def test_a_change_wakes_and_is_published_by_its_kind() -> None:
     node = SharingFixture()
     await node.start()
     calls: list[int] = []
-    held = HeldOfNotices()
+    held = HeldOtherPages("notice")
     lists = ListPages(OWN, node.shared, held, lambda: frozenset({OWN}), lambda: calls.append(1))
     assert [] == [*lists.due(0.0)]
     node.loop.registry.notices.put_up(NOTICE)
@@ -32,6 +32,6 @@ async def test_a_change_wakes_and_is_published_by_its_kind() -> None:
 
 
 def test_without_shared_records_nothing_happens() -> None:
-    lists = ListPages(OWN, None, HeldOfNotices(), lambda: frozenset({OWN}), lambda: None)
+    lists = ListPages(OWN, None, HeldOtherPages("notice"), lambda: frozenset({OWN}), lambda: None)
     lists.evicted(OWN, ["x"])
     assert [] == [*lists.due(0.0)]

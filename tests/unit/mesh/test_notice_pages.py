@@ -10,7 +10,7 @@ from mesh.notice_pages import LOOK_EVERY_S, NoticePages
 from mesh.page_format import Page
 from node.accounts.notices import Notice, NoticeText
 from node.units import NodeId
-from tests.fakes.mesh_exchange import an_other_page
+from tests.fakes.held_other_pages import HeldOtherPages
 from tests.fakes.neighbours import id_of
 
 OWN, VALLEY, COAST = id_of("hill"), id_of("valley"), id_of("coast")
@@ -19,24 +19,6 @@ TODAY = "2026-11-24"
 
 def said(title: str) -> Notice:
     return Notice(0, "network", "everyone", "", "", is_urgent=False, texts=(NoticeText("en", title, ""),))
-
-
-class HeldOfNotices:
-    """Pages by author and label."""
-
-    def __init__(self) -> None:
-        self.pages: dict[tuple[NodeId, str], bytes] = {}
-
-    def other_of(self, author: NodeId, label: str) -> bytes | None:
-        return self.pages.get((author, label))
-
-    def others_of(self, author: NodeId) -> list[bytes]:
-        return [raw for (node, _), raw in self.pages.items() if node == author]
-
-    def hold(self, name: str, part: int, body: bytes, seq: int = 1, kind: str = "notice") -> Page:
-        page = an_other_page(kind=kind, period="now", part=part, body=body, name=name, seq=seq)
-        self.pages[page.author, page.label] = page.raw
-        return page
 
 
 class NoticesOfTests:
@@ -67,7 +49,7 @@ class NoticesFixture:
     """A node between its pages and its notices."""
 
     def __init__(self) -> None:
-        self.held, self.shared = HeldOfNotices(), NoticesOfTests()
+        self.held, self.shared = HeldOtherPages("notice"), NoticesOfTests()
         self.roster = frozenset({OWN, VALLEY})
         self.pages = NoticePages(OWN, self.shared, self.held, lambda: self.roster)
         self.seq = 1
@@ -221,6 +203,6 @@ def test_a_notice_that_was_not_said_again_for_a_month_is_not_shown(
 
 
 def test_without_shared_notices_nothing_happens() -> None:
-    pages = NoticePages(OWN, None, HeldOfNotices(), lambda: frozenset({OWN, VALLEY}))
+    pages = NoticePages(OWN, None, HeldOtherPages("notice"), lambda: frozenset({OWN, VALLEY}))
     pages.tick(0.0)
     assert [] == [*pages.due()]

@@ -10,26 +10,11 @@ from mesh.registry_pages import ADOPT_AFTER_S, REST_EVERY_S, RegistryPages
 from mesh.registry_records import RegistryRecords
 from node.accounts.registry_record import RegistryRecord
 from node.units import NodeId
-from tests.fakes.mesh_exchange import an_other_page
+from tests.fakes.held_other_pages import HeldOtherPages
 from tests.fakes.neighbours import id_of
 
 OWN, VALLEY = id_of("hill"), id_of("valley")
 PART = registry_part("fact", "ana")
-
-
-class HeldOfTests:
-    """Pages by author and label."""
-
-    def __init__(self) -> None:
-        self.pages: dict[tuple[NodeId, str], bytes] = {}
-
-    def other_of(self, author: NodeId, label: str) -> bytes | None:
-        return self.pages.get((author, label))
-
-    def hold(self, name: str, body: bytes, seq: int = 1) -> Page:
-        page = an_other_page(kind="registry", period="now", part=PART, body=body, name=name, seq=seq)
-        self.pages[page.author, page.label] = page.raw
-        return page
 
 
 class SharedOfTests:
@@ -75,7 +60,7 @@ class PagesFixture:
     """A node between its pages and its records."""
 
     def __init__(self) -> None:
-        self.held, self.shared = HeldOfTests(), SharedOfTests()
+        self.held, self.shared = HeldOtherPages("registry"), SharedOfTests()
         self.roster = frozenset({OWN, VALLEY})
         self.pages = RegistryPages(
             OWN, self.shared, self.held, lambda: self.roster, lambda least, most: (least + most) / 2
@@ -88,7 +73,7 @@ class PagesFixture:
     def publish(self, now_s: float) -> list[tuple[int, bytes]]:
         said = list(self.pages.due(now_s))
         for _, body in said:
-            self.held.hold("hill", body)
+            self.held.hold("hill", PART, body)
         return said
 
     def value(self) -> object:
@@ -103,8 +88,8 @@ def body(version: int, **value: int) -> bytes:
 def test_pages_of_before_are_read_when_the_database_was_and_those_of_strangers_never() -> None:
     node = PagesFixture()
     node.shared.generation = 0
-    node.held.hold("valley", body(1, n=1))
-    node.held.hold("stranger", body(9, n=9))
+    node.held.hold("valley", PART, body(1, n=1))
+    node.held.hold("stranger", PART, body(9, n=9))
     node.tick(0)
     assert node.value() is None
     node.shared.generation = 1
@@ -116,7 +101,7 @@ def test_a_page_that_comes_changes_a_record_and_one_that_cannot_be_read_says_not
     node = PagesFixture()
     node.tick(0)
     for raw, carriers in ((body(2, n=2), (VALLEY,)), (b'{"rows":7}', ())):
-        page = node.held.hold("valley", raw)
+        page = node.held.hold("valley", PART, raw)
         node.pages.accept(page, page_content(page))
         assert {"n": 2} == node.value()
         assert carriers == node.shared.records.carriers("fact", "ana")
@@ -124,7 +109,7 @@ def test_a_page_that_comes_changes_a_record_and_one_that_cannot_be_read_says_not
 
 def test_a_page_that_had_to_go_is_not_said_any_longer() -> None:
     node = PagesFixture()
-    page = node.held.hold("valley", body(1, n=1))
+    page = node.held.hold("valley", PART, body(1, n=1))
     node.tick(0)
     node.pages.evicted(VALLEY, [page.name])
     assert (VALLEY,) == node.shared.records.carriers("fact", "ana"), "a page with its label is held"
@@ -150,7 +135,7 @@ def test_what_another_node_says_instead_leaves_our_page_when_there_is_time() -> 
     node.tick(0)
     node.shared.records.put("fact", "ana", {"n": 1})
     node.publish(0)
-    page = node.held.hold("valley", body(2, n=2))
+    page = node.held.hold("valley", PART, body(2, n=2))
     node.pages.accept(page, page_content(page))
     assert [] == node.publish(REST_EVERY_S - 1)
     assert [(PART, b'{"rows":[]}')] == node.publish(REST_EVERY_S)
@@ -159,7 +144,7 @@ def test_what_another_node_says_instead_leaves_our_page_when_there_is_time() -> 
 
 def test_a_node_that_left_is_dropped_and_what_it_said_is_said_after_a_while() -> None:
     node = PagesFixture()
-    node.held.hold("valley", body(1, n=1))
+    node.held.hold("valley", PART, body(1, n=1))
     node.tick(0)
     node.roster = frozenset({OWN})
     node.tick(1)
@@ -172,7 +157,7 @@ def test_a_node_that_left_is_dropped_and_what_it_said_is_said_after_a_while() ->
 
 def test_a_node_that_returns_to_the_community_is_read_again() -> None:
     node = PagesFixture()
-    node.held.hold("valley", body(1, n=1))
+    node.held.hold("valley", PART, body(1, n=1))
     for at, roster in enumerate(({OWN, VALLEY}, {OWN}, {OWN, VALLEY})):
         node.roster = frozenset(roster)
         node.tick(at)
@@ -180,9 +165,9 @@ def test_a_node_that_returns_to_the_community_is_read_again() -> None:
 
 
 def test_a_node_that_shares_nothing_says_nothing() -> None:
-    held = HeldOfTests()
+    held = HeldOtherPages("registry")
     pages = RegistryPages(OWN, None, held, lambda: frozenset({OWN, VALLEY}), lambda least, _most: least)
-    page = held.hold("valley", body(1, n=1))
+    page = held.hold("valley", PART, body(1, n=1))
     pages.accept(page, page_content(page))
     pages.evicted(VALLEY, [page.name])
     assert [] == list(pages.tick(0))
@@ -191,17 +176,17 @@ def test_a_node_that_shares_nothing_says_nothing() -> None:
 
 
 def test_labels_of_pages_are_those_of_their_part() -> None:
-    page = HeldOfTests().hold("valley", body(1, n=1))
+    page = HeldOtherPages("registry").hold("valley", PART, body(1, n=1))
     assert registry_label(PART) == page.label
     assert isinstance(decode(page.raw), Page)
 
 
 def test_between_pages_others_may_run_and_what_comes_meanwhile_is_not_undone() -> None:
     node = PagesFixture()
-    node.held.hold("valley", body(1, n=1))
+    node.held.hold("valley", PART, body(1, n=1))
     reading = node.pages.tick(0)
     next(reading)
-    page = node.held.hold("valley", body(2, n=2), seq=2)
+    page = node.held.hold("valley", PART, body(2, n=2), seq=2)
     node.pages.accept(page, page_content(page))
     for _ in reading:
         pass

@@ -51,12 +51,20 @@ def test_all_examples_may_be_in_one_file():
     config_of(example({setting.name: setting.example for setting in SETTINGS}))
 
 
+GATEWAYS_GUIDE = (Path(__file__).parents[4] / "deploy/GATEWAYS.md").read_text()
+
+
 def test_the_guide_to_gateways_is_valid_beside_the_defaults():
-    guide = (Path(__file__).parents[4] / "deploy/GATEWAYS.md").read_text()
-    shown = guide.partition("```toml\n")[2].partition("```")[0]
+    shown = GATEWAYS_GUIDE.partition("```toml\n")[2].partition("```")[0]
     listen = config_of(LEAST + shown).gateways.listen
     assert listen is not None
-    assert f"HTTPPort {listen.port}\n" in guide
+    assert f"HTTPPort {listen.port}\n" in GATEWAYS_GUIDE
+
+
+def test_two_nodes_that_do_as_the_guide_to_gateways_shows_name_each_other():
+    shown = GATEWAYS_GUIDE.split("```toml\n")[2].partition("```")[0]
+    first, second = (config_of(LEAST + each).gateways for each in shown.split("\n\n"))
+    assert (first.second, second.second) == (second.serves, first.serves)
 
 
 def test_the_port_that_is_proposed_is_free():

@@ -12,11 +12,11 @@ from node.accounts.vouchers import Batch
 from node.control.active_ruleset import load_active_ruleset
 from node.control.effective_policy import EffectivePolicy
 from node.enforcement.htb_classes import ALL_GUARANTEED
-from node.enforcement.plan import FirewallConfig
 from node.governance.members import NO_MEMBERS, parse_members
 from node.governance.rules import ActiveRuleset
 from node.sessions import state as session_state
 from node.units import AccountId, MacAddress, Milliseconds, Monotonic, Now
+from tests.fakes.communities import plan_of
 from tests.fakes.members import guest_account, make_registry
 from tests.fakes.repository import FakeClock
 from tests.fakes.use_cases import ANA, BEN, HOUR_MS, RULES
@@ -120,7 +120,7 @@ def test_a_new_device_has_a_class_before_the_next_tick() -> None:
     place = PolicyFixture()
     place.use_voucher(ANA, HOUR_MS)
     place.let_in(ANA)
-    plan = place.standing.plan(FirewallConfig("lan0", "wan0", 2080))
+    plan = plan_of(place.standing)
     assert plan.admitted[ANA].class_minor in plan.classes
     assert ALL_GUARANTEED == place.standing.kept()
 
@@ -198,7 +198,7 @@ def test_nodes_of_one_file_share_the_line_of_which_they_are_the_gateway():
         fixture.standing.adopt(book, NO_MEMBERS)
         policy = fixture.standing.policy_for(fixture.standing.account_of(ANA))
         ceilings[name] = policy.ceiling.rule if policy.ceiling else None
-        plans[name] = fixture.standing.plan(FirewallConfig("lan0", "wan0", 2080)).uplink
+        plans[name] = plan_of(fixture.standing).uplink
     assert "mill-top" == ceilings["mill"] != ceilings["main"]
     assert (17_000_000, 4_250_000) == (plans["mill"].down, plans["mill"].up)
-    assert plans["main"] == PolicyFixture().standing.plan(FirewallConfig("lan0", "wan0", 2080)).uplink
+    assert plans["main"] == plan_of(PolicyFixture().standing).uplink

@@ -7,6 +7,7 @@ from node.enforcement.htb_classes import promises
 from node.enforcement.plan import IDLE_MINOR, FirewallConfig
 from node.sessions import state as session_state
 from node.units import MacAddress
+from tests.fakes.communities import plan_of
 from tests.fakes.use_cases import GUEST_RULES
 from tests.unit.node.control.test_effective_policy import PolicyFixture
 
@@ -43,7 +44,7 @@ def test_the_plan_of_a_draft_does_not_change_with_what_happens_after_it(
         change(place, *each)
         list(place.standing.plan_ahead())
     planned = draft.planned()
-    assert same.standing.plan(FIREWALL) == planned.plan
+    assert plan_of(same.standing) == planned.plan
     assert promises(planned.plan.classes.values()) == planned.promises
 
 
