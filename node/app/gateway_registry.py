@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from typing import Literal
+from unicodedata import normalize
 
 from node.control.ports import Clock, StateArchive
 from node.errors import InvalidValue, NodeError
@@ -373,7 +374,7 @@ class GatewayRegistry:
         return gateway
 
     def _free_name(self, name: str, gateway_id: str) -> str:
-        wanted = " ".join(name.split())
+        wanted = normalize("NFC", " ".join(name.split()))
         if not 0 < len(wanted) <= NAME_CHARACTERS_MAX or not wanted.isprintable():
             raise InvalidValue(
                 gettext_lazy("a gateway's name has 1 to {most} characters", most=str(NAME_CHARACTERS_MAX))

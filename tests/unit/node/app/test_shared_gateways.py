@@ -271,6 +271,13 @@ async def test_a_second_node_that_does_not_name_this_one_is_a_warning(tmp_path: 
         assert not list(berg.shared.warnings())
 
 
+async def test_a_name_with_combining_accents_is_told_too(both) -> None:
+    """As some keyboards and a Mac's clipboard write it; a page takes a normalized name only."""
+    made = await both.vall.service.registry.add("wifidog", "el cafe\u0301")
+    both.exchange()
+    assert "el café" == made.name == both.at_berg(made).name
+
+
 async def test_an_opennds_router_is_not_told(both) -> None:
     await both.vall.service.registry.add("opennds", "the library")
     both.exchange()
