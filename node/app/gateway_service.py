@@ -297,8 +297,7 @@ class GatewayService:
 
     def noted(self, gateway: Gateway) -> None:
         """What is known of the gateway's clients changed."""
-        nobody = self._policy.guest_account(MacAddress("00:00:00:00:00:00"))
-        self._note(gateway, self.people(gateway), nobody, NO_USAGE)
+        self._note(gateway, self.people(gateway), self._nobody, NO_USAGE)
 
     def client_key(self, gateway: Gateway, mac: MacAddress) -> str:
         """Names the device among those of the gateway."""
@@ -420,11 +419,18 @@ class GatewayService:
 
     def _dropped(self, gateway: Gateway) -> None:
         people = self._people.pop(gateway.id, None)
+        has_handovers = gateway.id in self.handovers.clients
         self.handovers.forget(gateway.id)
-        if people is not None and people.counters:
-            nobody = self._policy.guest_account(MacAddress("00:00:00:00:00:00"))
+        if has_handovers or (people is not None and people.counters):
             for name in (COUNTERS_STATE, HANDOVERS_STATE):
-                self._reconciler.remote_usage.meter(nobody, NO_USAGE, f"{name} {gateway.id}", lambda: str)
+                self._reconciler.remote_usage.meter(
+                    self._nobody, NO_USAGE, f"{name} {gateway.id}", lambda: str
+                )
+
+    @property
+    def _nobody(self) -> AccountId:
+        """For what is stored without use."""
+        return self._policy.guest_account(MacAddress("00:00:00:00:00:00"))
 
 
 def token_name(token: str) -> str:
