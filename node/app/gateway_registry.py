@@ -109,8 +109,11 @@ class GatewayStatus:
     """Name or address that belongs to `trouble`."""
     reported_s: int | None = None
     """Seconds since the script on an openNDS router reported last; None if it has not since the node started."""
-    reports: bool = False
-    """That was not long ago."""
+
+    @property
+    def reports(self) -> bool:
+        """That was not long ago."""
+        return self.reported_s is not None and self.reported_s * 1000 < SILENT_AFTER
 
 
 class GatewayRegistry:
@@ -396,7 +399,6 @@ class GatewayRegistry:
             trouble,
             detail,
             None if reported is None else reported // 1000,
-            reported is not None and reported < SILENT_AFTER,
         )
 
     def _trouble(

@@ -205,7 +205,7 @@ class GatewayService:
             people.counters[key] = logged_in(before, now)
             if before.booked != NO_USAGE and not before.has_logged_in:
                 self._note(gateway, people, self.account_of(mac), NO_USAGE)
-            self._here(people, mac)
+            self.here(gateway, mac)
         return verdict
 
     # --- the gateway's checks -------------------------------------------------------------------
@@ -226,7 +226,7 @@ class GatewayService:
         verdict = self._told(token, self.verdict(mac))
         self._named(gateway, mac, token)
         if verdict.may_pass:
-            self._here(people, mac)
+            self.here(gateway, mac)
         else:
             people.devices.pop(mac, None)
         return verdict
@@ -365,9 +365,7 @@ class GatewayService:
 
     def here(self, gateway: Gateway, mac: MacAddress) -> None:
         """The device is behind the gateway."""
-        self._here(self.people(gateway), mac)
-
-    def _here(self, people: GatewayPeople, mac: MacAddress) -> None:
+        people = self.people(gateway)
         people.devices.pop(mac, None)
         people.devices[mac] = self._clock.monotonic()
         if len(people.devices) > CLIENTS_MAX:
