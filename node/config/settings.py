@@ -465,7 +465,7 @@ SETTINGS: tuple[Setting, ...] = (
         '"none"',
         "Host and port of another node of the community, as its gateways.host and gateways.listen say, that serves these "
         "gateways when this node does not answer. Each of the two names the other. WiFiDog only.",
-        example='"berg.example.org:2080"',
+        example='"berg.example.org:2082"',
     ),
     may(
         "rules",

@@ -57,6 +57,9 @@ def test_the_guide_to_gateways_is_valid_beside_the_defaults():
     listen = config_of(LEAST + shown).gateways.listen
     assert listen is not None
     assert f"HTTPPort {listen.port}\n" in guide
+    both = guide.split("```toml\n")[2].partition("```")[0].split("\n\n")
+    one, other = (config_of(LEAST + each).gateways for each in both)
+    assert (one.second, other.second) == (other.serves, one.serves)
 
 
 def test_the_port_that_is_proposed_is_free():
