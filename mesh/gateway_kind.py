@@ -26,14 +26,16 @@ GATEWAYS_PER_PART_MAX = 128
 QUESTIONS_MAX = 60
 ANSWERS_MAX = 60
 NAME_CHARS_MAX, CALLED_CHARS_MAX, SOURCES_MAX, SERIAL_MAX = 60, 200, 8, 10**6
+NODE_CHARS = 13
+"""Of a node's id, in the name of a gateway."""
 KINDS = ("wifidog", "apfree", "opennds")
 _ID = re.compile(r"[0-9a-f]{8}")
 _HASH = re.compile(r"[0-9a-f]{32}")
 _KEY = re.compile(r"[0-9a-f]{64}")
 _CHECK = re.compile(r"[0-9a-f]{16}")
-_CALLED = re.compile(r"[!-~]{0,200}")
+_CALLED = re.compile(rf"[!-~]{{0,{CALLED_CHARS_MAX}}}")
 _PLACE = re.compile(r"(|[0-9A-Za-z.:\[\]-]{1,253}:[0-9]{1,5})")
-_GATEWAY = re.compile(r"[a-z2-7]{13}/[0-9a-f]{8}")
+_GATEWAY = re.compile(rf"[a-z2-7]{{{NODE_CHARS}}}/[0-9a-f]{{8}}")
 """The first characters of its node's id, and its own id."""
 
 

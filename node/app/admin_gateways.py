@@ -106,7 +106,7 @@ class AdminGatewaysService:
 
     def configuration(self, gateway: Gateway) -> str:
         """To paste into the router; with its secret."""
-        port = self._settings.listen.port if self._settings.listen is not None else 2080
+        port = self._settings.listen.port if self._settings.listen is not None else 2082
         host = self._host() or HOST_NOT_SET
         if gateway.kind == "opennds":
             return opennds_configuration(

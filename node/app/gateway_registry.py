@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from typing import Literal
+from unicodedata import normalize
 
 from node.control.ports import Clock, StateArchive
 from node.errors import InvalidValue, NodeError
@@ -108,8 +109,11 @@ class GatewayStatus:
     """Name or address that belongs to `trouble`."""
     reported_s: int | None = None
     """Seconds since the script on an openNDS router reported last; None if it has not since the node started."""
-    reports: bool = False
-    """That was not long ago."""
+
+    @property
+    def reports(self) -> bool:
+        """That was not long ago."""
+        return self.reported_s is not None and self.reported_s * 1000 < SILENT_AFTER
 
 
 class GatewayRegistry:
@@ -373,7 +377,7 @@ class GatewayRegistry:
         return gateway
 
     def _free_name(self, name: str, gateway_id: str) -> str:
-        wanted = " ".join(name.split())
+        wanted = normalize("NFC", " ".join(name.split()))
         if not 0 < len(wanted) <= NAME_CHARACTERS_MAX or not wanted.isprintable():
             raise InvalidValue(
                 gettext_lazy("a gateway's name has 1 to {most} characters", most=str(NAME_CHARACTERS_MAX))
@@ -395,7 +399,6 @@ class GatewayRegistry:
             trouble,
             detail,
             None if reported is None else reported // 1000,
-            reported is not None and reported < SILENT_AFTER,
         )
 
     def _trouble(

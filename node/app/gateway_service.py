@@ -205,7 +205,7 @@ class GatewayService:
             people.counters[key] = logged_in(before, now)
             if before.booked != NO_USAGE and not before.has_logged_in:
                 self._note(gateway, people, self.account_of(mac), NO_USAGE)
-            self._here(people, mac)
+            self.here(gateway, mac)
         return verdict
 
     # --- the gateway's checks -------------------------------------------------------------------
@@ -226,7 +226,7 @@ class GatewayService:
         verdict = self._told(token, self.verdict(mac))
         self._named(gateway, mac, token)
         if verdict.may_pass:
-            self._here(people, mac)
+            self.here(gateway, mac)
         else:
             people.devices.pop(mac, None)
         return verdict
@@ -297,8 +297,7 @@ class GatewayService:
 
     def noted(self, gateway: Gateway) -> None:
         """What is known of the gateway's clients changed."""
-        nobody = self._policy.guest_account(MacAddress("00:00:00:00:00:00"))
-        self._note(gateway, self.people(gateway), nobody, NO_USAGE)
+        self._note(gateway, self.people(gateway), self._nobody, NO_USAGE)
 
     def client_key(self, gateway: Gateway, mac: MacAddress) -> str:
         """Names the device among those of the gateway."""
@@ -366,9 +365,7 @@ class GatewayService:
 
     def here(self, gateway: Gateway, mac: MacAddress) -> None:
         """The device is behind the gateway."""
-        self._here(self.people(gateway), mac)
-
-    def _here(self, people: GatewayPeople, mac: MacAddress) -> None:
+        people = self.people(gateway)
         people.devices.pop(mac, None)
         people.devices[mac] = self._clock.monotonic()
         if len(people.devices) > CLIENTS_MAX:
@@ -420,11 +417,18 @@ class GatewayService:
 
     def _dropped(self, gateway: Gateway) -> None:
         people = self._people.pop(gateway.id, None)
+        has_handovers = gateway.id in self.handovers.clients
         self.handovers.forget(gateway.id)
-        if people is not None and people.counters:
-            nobody = self._policy.guest_account(MacAddress("00:00:00:00:00:00"))
+        if has_handovers or (people is not None and people.counters):
             for name in (COUNTERS_STATE, HANDOVERS_STATE):
-                self._reconciler.remote_usage.meter(nobody, NO_USAGE, f"{name} {gateway.id}", lambda: str)
+                self._reconciler.remote_usage.meter(
+                    self._nobody, NO_USAGE, f"{name} {gateway.id}", lambda: str
+                )
+
+    @property
+    def _nobody(self) -> AccountId:
+        """For what is stored without use."""
+        return self._policy.guest_account(MacAddress("00:00:00:00:00:00"))
 
 
 def token_name(token: str) -> str:

@@ -10,6 +10,7 @@ from mesh.gateway_kind import (
     ANSWERS_MAX,
     HANDOVER_PART,
     LIST_PARTS,
+    NODE_CHARS,
     QUESTIONS_MAX,
     GatewaySaid,
     GatewaysContent,
@@ -24,8 +25,6 @@ from node.identity import human_form
 from node.translator import gettext_lazy, ngettext_lazy
 from node.units import NodeId
 
-NODE_CHARACTERS = 13
-"""Of a node's id, in the name of a gateway."""
 _KINDS: Mapping[str, GatewayKind] = {"wifidog": "wifidog", "apfree": "apfree"}
 """What a second node can serve; openNDS has one authentication service only."""
 
@@ -166,7 +165,7 @@ class SharedGatewaysService:
         if self._service is None or other is None or gateway.kind not in _KINDS:
             return ""
         node = other if self._service.registry.is_told(gateway) else self._own
-        return f"{node[:NODE_CHARACTERS]}/{gateway.id}"
+        return f"{node[:NODE_CHARS]}/{gateway.id}"
 
     def _shared(self, service: GatewayService) -> list[Gateway]:
         every = (*service.registry.accepted(), *(each.gateway for each in service.registry.told))

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, replace
 from ipaddress import ip_address, ip_network
 from typing import Any, Literal, get_args
+from unicodedata import normalize
 
 from node.errors import InvalidValue
 from node.translator import gettext_lazy
@@ -109,4 +110,4 @@ def _read(row: Mapping[str, Any]) -> Gateway | None:
         and isinstance(read.serial, int)
         and read.serial > 0
     )
-    return replace(read, name=read.name[:NAME_CHARACTERS_MAX]) if is_valid else None
+    return replace(read, name=normalize("NFC", read.name)[:NAME_CHARACTERS_MAX]) if is_valid else None

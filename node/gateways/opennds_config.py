@@ -101,8 +101,9 @@ def opennds_configuration(
         else opennds_file(gateway, plain, 1, faskey)
     )
     notes = [
-        "# /etc/config/opennds. 2 and 3 need php-cli. All levels need custombinauth.sh of this node in /usr/lib/opennds,",
-        "# and with procomu-report.sh beside it and this line in /etc/crontabs/root a block holds within a minute:",
+        "# /etc/config/opennds. The levels 2 and 3 need php-cli and php-mod-openssl. All levels need custombinauth.sh of",
+        "# this node in /usr/lib/opennds. With procomu-report.sh beside it, and this line in /etc/crontabs/root, a block",
+        "# holds within a minute:",
         f"#   {CRON}",
         "# For another level, change fas_secure_enabled, the digit at the end of faspath, and the port:",
         f"# fasport {port} for the levels 1 and 2, {https_port} for 3 and 4, where the node has a certificate.",

@@ -175,19 +175,21 @@ async def _measured(many: ManyGateways) -> Figures:
 async def _capacity(many: ManyGateways, node: NodeWithGateways, chance: random.Random) -> float:
     """Checks of all people, as fast as they are answered."""
     begun = time.monotonic()
-    for client in many.clients:
-        client.uses(chance.randrange(1_000_000))
-    found = await asks(node, many.asked("counters", many.clients), AT_ONCE)
+    found = await _round(many, node, chance)
     took = max(end for *_, end in found) - min(start for _, start, _ in found)
     say(f"{len(found)} checks in {took:.1f} s, {time.monotonic() - begun:.1f} s with the start of the load")
-    _all_pass(found)
     return len(found) / took
 
 
-async def _round(many: ManyGateways, node: NodeWithGateways, chance: random.Random) -> None:
+async def _round(
+    many: ManyGateways, node: NodeWithGateways, chance: random.Random
+) -> list[tuple[int, float, float]]:
+    """Everybody uses something, and is checked."""
     for client in many.clients:
         client.uses(chance.randrange(1_000_000))
-    _all_pass(await asks(node, many.asked("counters", many.clients), AT_ONCE))
+    found = await asks(node, many.asked("counters", many.clients), AT_ONCE)
+    _all_pass(found)
+    return found
 
 
 async def _gateways_restart(many: ManyGateways, node: NodeWithGateways) -> None:

@@ -2,7 +2,7 @@
 
 import tempfile
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from pathlib import Path
 
 from node.gateways.gateway import Gateway
@@ -18,24 +18,20 @@ ADDRESS = f"/gw/{GATEWAY.id}/fas/4/?{FakeRouter('').query(4)}"
 
 
 @asynccontextmanager
-async def open_fas() -> AsyncIterator[int]:
+async def open_fas(*, reports: bool = False) -> AsyncIterator[int]:
     """A node with one openNDS gateway, for a browser that it does not know yet."""
     with tempfile.TemporaryDirectory() as folder:
         async with one_life(AppFixture(None, Path(folder), rules_text=SLOW_RULES)) as at:
             at.people.registry._take({GATEWAY.id: GATEWAY})
+            if reports:
+                at.people.registry.reported(GATEWAY)
             async with fas_server(at) as port:
                 yield port
 
 
-@asynccontextmanager
-async def open_reported() -> AsyncIterator[int]:
+def open_reported() -> AbstractAsyncContextManager[int]:
     """The same with the script on the router, which reports."""
-    with tempfile.TemporaryDirectory() as folder:
-        async with one_life(AppFixture(None, Path(folder), rules_text=SLOW_RULES)) as at:
-            at.people.registry._take({GATEWAY.id: GATEWAY})
-            at.people.registry.reported(GATEWAY)
-            async with fas_server(at) as port:
-                yield port
+    return open_fas(reports=True)
 
 
 def goes_online(browser: Browser, _address: str) -> None:

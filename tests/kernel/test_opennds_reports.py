@@ -7,19 +7,9 @@ import time
 import pytest
 
 from node.app.opennds_service import REPORTED_SESSION_S
-from node.app.views import CodeTyped
 from node.units import MacAddress
-from tests.fakes.fas_fixture import one_life
-from tests.fakes.use_cases import BEN, AppFixture
-from tests.kernel.test_opennds_routers import (
-    MB,
-    PASS_RULES,
-    SAYS,
-    RealRouter,
-    a_router,
-    needs_php,
-    pytestmark,
-)
+from tests.fakes.use_cases import BEN
+from tests.kernel.test_opennds_routers import MB, RealRouter, each_level, half_a_voucher, pytestmark
 from tests.lab.behind_router import FAR, PAGE_PORT
 from tests.lab.netns import Lab
 
@@ -42,22 +32,10 @@ async def cron(router: RealRouter) -> None:
         await asyncio.sleep(max(0, CHECK_S - (time.monotonic() - began)))
 
 
-@pytest.mark.parametrize(
-    "level", [0, 1, pytest.param(2, marks=needs_php), pytest.param(3, marks=needs_php), 4]
-)
+@each_level
 async def test_a_block_holds_at_a_real_router_within_one_check(tmp_path, level) -> None:
-    with Lab("opennds") as lab:
-        async with one_life(AppFixture(None, tmp_path, rules_text=PASS_RULES)) as at:
-            (code,) = await at.run.codes()
-            account = await at.run.join(BEN, CodeTyped(code))
-            await at.run.use(BEN, down=10 * MB)
-            async with a_router(lab, at, level) as router:
-                try:
-                    await _is_counted_and_ended(router, lab, code)
-                except TimeoutError as late:
-                    said = await asyncio.to_thread(router.nds.inside, "sh", "-c", SAYS)
-                    raise AssertionError(f"{said}\n{router.nds.log()}") from late
-                assert at.run.portal.guest(BEN).account == account
+    async with half_a_voucher(tmp_path, level) as (lab, router, code):
+        await _is_counted_and_ended(router, lab, code)
 
 
 async def _is_counted_and_ended(router: RealRouter, lab: Lab, code: str) -> None:

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from mesh.gateway_kind import HANDOVER_PART, GatewaysContent, gateways_body, gateways_content
+from node.app.gateway_handovers import HANDOVERS_STATE
 from node.app.shared_gateways import SharedGatewaysService
 from node.app.views import TermsAccepted
 from node.config import GatewaysSection, ListenAddress
@@ -269,6 +270,28 @@ async def test_a_second_node_that_does_not_name_this_one_is_a_warning(tmp_path: 
         (warning,) = map(str, vall.shared.warnings())
         assert SERVES[BERG] in warning
         assert not list(berg.shared.warnings())
+
+
+async def test_a_removed_gateway_leaves_nothing_also_if_its_last_person_left_before(tmp_path: Path) -> None:
+    async with serving(BERG, VALL, tmp_path / "berg") as berg:
+        async with serving(VALL, BERG, tmp_path / "vall") as vall:
+            gateway, token = await BothNodes(vall, berg).joined()
+            assert vall.count(gateway, token, MB).may_pass
+            await vall.service.logout(gateway, ANA, token, ReportedCounters(2 * MB, 0))
+            await vall.fixture.run.settle()
+        stored = f"{HANDOVERS_STATE} {gateway.id}"
+        assert await vall.app.archive.state(stored)
+        async with serving(VALL, BERG, tmp_path / "vall", app=vall.app) as vall:
+            await vall.service.registry.drop(gateway.id)
+            await vall.fixture.run.settle()
+        assert "" == await vall.app.archive.state(stored)
+
+
+async def test_a_name_with_combining_accents_is_told_too(both) -> None:
+    """As some keyboards and a Mac's clipboard write it; a page takes a normalized name only."""
+    made = await both.vall.service.registry.add("wifidog", "el cafe\u0301")
+    both.exchange()
+    assert "el café" == made.name == both.at_berg(made).name
 
 
 async def test_an_opennds_router_is_not_told(both) -> None:

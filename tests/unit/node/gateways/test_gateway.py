@@ -1,5 +1,7 @@
 """A gateway, its text form and its source limits."""
 
+from dataclasses import replace
+
 import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
@@ -15,6 +17,11 @@ ROUTER = Gateway(
 def test_what_is_stored_is_read_again():
     other = Gateway("ffffffff", "opennds", "asked", "", "Node%20x", "fd42::7", serial=3)
     assert (ROUTER, other) == read_gateways(gateways_text([ROUTER, other]))
+
+
+def test_a_name_is_read_in_the_form_in_which_nodes_tell_it():
+    (read,) = read_gateways(gateways_text([replace(ROUTER, name="el cafe\u0301")]))
+    assert "el café" == read.name
 
 
 @given(st.text() | st.recursive(st.none() | st.integers() | st.text(), st.lists).map(repr))
