@@ -125,7 +125,10 @@ class SessionTable:
         """Applies the transition table and carries out the effects; the only place where a session's state changes.
         True when there were effects: the caller then has the plan applied. Raises KernelRefused, with the state
         unchanged, when the table is full."""
-        before, account = self.state(mac), self._admitted_account(mac)
+        before, account = (
+            self.state(mac),
+            self.session_entries[mac].account if self.is_admitted(mac) else None,
+        )
         after, effects = session_state.step(before, event, now)
         for effect in effects:
             match effect:
@@ -394,14 +397,10 @@ class SessionTable:
         """Accounts with an authorized session."""
         return set(self._here)
 
-    def _admitted_account(self, mac: MacAddress) -> AccountId | None:
-        """The device's account, if it has an authorized session."""
-        return self.session_entries[mac].account if self.is_admitted(mac) else None
-
     def _changed(self, mac: MacAddress, before: AccountId | None) -> None:
         """The device's state or entry may have changed; `before`: its account, if it had an authorized session."""
         self._unplanned.add(mac)
-        after = self._admitted_account(mac)
+        after = self.session_entries[mac].account if self.is_admitted(mac) else None
         if after == before:
             return
         if after is not None:
