@@ -72,7 +72,7 @@ class NodeWithGateways:
         if killed:
             self._process.kill()
         elif self._process.stdin is not None:
-            self._process.stdin.close()  # no more orders: it stops
+            self._process.stdin.close()  # at the end of its input it stops
         async with asyncio.timeout(STOP_S):
             await self._process.wait()
 
