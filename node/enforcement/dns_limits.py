@@ -81,6 +81,8 @@ def chains(open_names: tuple[str, ...]) -> dict[str, tuple[str, ...]]:
         "strangers_ask": (
             # This resolver answers redirected queries only, not those sent to its port directly.
             "ct status & dnat == 0 goto refuse",
+            # A flow that began before the session: the next query, from another port, goes to the other resolver.
+            "ether saddr @members goto refuse",
             _too_many_connections("dns_tcp", TCP_OF_STRANGER),
             f"add @dns_askers {{ ether saddr limit rate over {PER_STRANGER}/second "
             f"burst {2 * PER_STRANGER} packets }} drop",

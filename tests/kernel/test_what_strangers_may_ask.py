@@ -246,3 +246,29 @@ def test_a_flow_from_before_the_end_of_a_session_does_not_reach_the_members_reso
             sock.send(question("b.example"))
         time.sleep(0.2)
         assert len(asked) == 1
+
+
+@BOTH
+def test_a_flow_from_before_a_session_is_refused_and_the_next_port_reaches_the_members_resolver(
+    place: KernelTestbed, way: int
+) -> None:
+    """Otherwise a member's query from that port would count as a stranger's, and be dropped under a flood of theirs."""
+    family = (socket.AF_INET, socket.AF_INET6)[way]
+    with (
+        resolver(place, way, 53) as asked,
+        resolver(place, way, PORT) as others_asked,
+        place.stranger.entered(),
+        socket.socket(family, socket.SOCK_DGRAM) as sock,
+    ):
+        sock.settimeout(1)
+        sock.connect((ROUTER[way], 53))
+        sock.send(question("a.example"))
+        assert sock.recv(2000)
+        place.admit(MEMBER_MAC, STRANGER_MAC, firewall=OPEN)
+        sock.send(question("b.example"))
+        with pytest.raises(OSError, match=r"No route to host|Permission denied|refused") as refused:
+            sock.recv(2000)
+        assert not isinstance(refused.value, TimeoutError)
+        assert ask(place.stranger, ROUTER[way], "c.example") is not None
+    assert 1 == len(others_asked)
+    assert 1 == len(asked)

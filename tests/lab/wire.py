@@ -95,15 +95,25 @@ async def resolve(name: str, *, server: str, wants_v6: bool, interface: str | No
     number = secrets.randbelow(65536)
     kind = 28 if wants_v6 else 1
     query = dns_query(number, name, kind)
+    failure: OSError | None = None
+    for _ in range(3):
+        try:
+            answer = await _answered(query, server, interface)
+        except OSError as error:
+            failure = error
+        else:
+            return _first_address(answer, number, kind, name)
+    raise OSError(f"the resolver {server} does not answer for {name}") from failure
+
+
+async def _answered(query: bytes, server: str, interface: str | None) -> bytes:
+    """From a new port, as stub resolvers ask again: the node refuses a flow that began before the device's session."""
     loop = asyncio.get_running_loop()
     with contextlib.closing(device_socket(family_of(server), socket.SOCK_DGRAM, interface)) as sock:
         await loop.sock_connect(sock, (server, 53))
-        for _ in range(3):
-            await loop.sock_sendall(sock, query)
-            with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(1):
-                    return _first_address(await loop.sock_recv(sock, 1500), number, kind, name)
-    raise OSError(f"the resolver {server} does not answer for {name}")
+        await loop.sock_sendall(sock, query)
+        async with asyncio.timeout(1):
+            return await loop.sock_recv(sock, 1500)
 
 
 def _first_address(answer: bytes, number: int, kind: int, name: str) -> str:
