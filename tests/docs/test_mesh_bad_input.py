@@ -24,6 +24,12 @@ PROOFS = {
         "unit/mesh/test_community_state.py::test_of_competing_versions_more_votes_hold_then_one_that_removes_then_the_lower_hash",
         "unit/mesh/test_community_state.py::test_the_order_of_arrival_does_not_count",
     ),
+    "usage that cannot be true": (
+        "contracts/test_link_usage.py::test_a_node_that_says_much_more_than_was_sent_to_it_is_shown",
+        "contracts/test_link_usage.py::test_a_node_that_hides_what_its_people_used_is_shown_as_something_to_ask_about",
+        "unit/node/accounting/test_link_days.py::test_a_node_that_says_at_most_what_came_is_never_named",
+        "kernel/test_neighbour_counters.py::test_each_byte_from_and_to_a_neighbour_is_counted_and_nobody_elses",
+    ),
     "an invite that is used too often": (
         "unit/mesh/test_community_state.py::test_the_village_is_as_its_admins_said",
         "contracts/test_mesh_lobby.py::test_a_second_node_and_a_closed_invite_are_refused_with_the_reason",
