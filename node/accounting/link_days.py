@@ -116,11 +116,13 @@ def carried_on(
     now: LocalHour,
     on_our_line: Iterable[NodeId],
 ) -> LinkLog:
-    """The log after this reading. `addresses`: those known now; those of other nodes stay. An address of two nodes counts
-    for neither. `on_our_line`: nodes whose pages say that they use this node's line alone."""
+    """The log after this reading. `addresses`: those known now; those of others stay while days with traffic are kept. An
+    address of several nodes, as of those behind one that translates addresses, counts for the only one of them that is
+    `on_our_line`, or for none. `on_our_line`: nodes whose pages say that they use this node's line alone."""
     if not reading.counters_id:
         return log
-    known, ours = _known(log.addresses, addresses), frozenset(on_our_line)
+    ours = frozenset(on_our_line)
+    known = _known(log.addresses, addresses, ours)
     goes_on = reading.counters_id == log.counters_id and _follows(log, now)
     days = {node: dict(kept) for node, kept in log.days.items()}
     for node, of_node in known.items():
@@ -128,8 +130,11 @@ def carried_on(
         kept = days.setdefault(node, {})
         before = kept.get(now.day) or LinkDay(hindered="")
         kept[now.day] = _added(before, new, now.hour, is_ours=node in ours)
+    kept_days = _latest(days, known, now.day)
+    known = {node: of for node, of in known.items() if node in addresses or _is_used(kept_days[node])}
     booked = {mac: reading.counted[mac] for of in known.values() for mac in of if mac in reading.counted}
-    return LinkLog(reading.counters_id, now.day, now.hour, known, booked, _latest(days, known, now.day))
+    kept_days = {node: kept_days[node] for node in known}
+    return LinkLog(reading.counters_id, now.day, now.hour, known, booked, kept_days)
 
 
 def said_on(log: LinkLog, said: Mapping[NodeId, Mapping[str, Usage]]) -> LinkLog:
@@ -238,7 +243,9 @@ def from_text(text: str) -> LinkLog:
 
 
 def _known(
-    before: Mapping[NodeId, tuple[MacAddress, ...]], now: Mapping[NodeId, Iterable[MacAddress]]
+    before: Mapping[NodeId, tuple[MacAddress, ...]],
+    now: Mapping[NodeId, Iterable[MacAddress]],
+    ours: Collection[NodeId],
 ) -> dict[NodeId, tuple[MacAddress, ...]]:
     """Those known now first, so that they find room."""
     found = {node: tuple(sorted(of_node))[:ADDRESSES_OF_A_NODE_MAX] for node, of_node in now.items()}
@@ -246,7 +253,11 @@ def _known(
     together = dict([*found.items(), *((node, each) for node, each in before.items() if node not in found)])
     kept = dict(list(together.items())[:NODES_MAX])
     held = Counter(mac for of_node in kept.values() for mac in of_node)
-    alone = {node: tuple(mac for mac in of_node if held[mac] == 1) for node, of_node in kept.items()}
+    held_by_ours = Counter(mac for node, of_node in kept.items() if node in ours for mac in of_node)
+    alone = {
+        node: tuple(mac for mac in of_node if held[mac] == 1 or (node in ours and held_by_ours[mac] == 1))
+        for node, of_node in kept.items()
+    }
     return {node: of_node for node, of_node in alone.items() if of_node}
 
 
@@ -289,6 +300,10 @@ def _latest(
         for node, kept in days.items()
         if node in known
     }
+
+
+def _is_used(days: Mapping[str, LinkDay]) -> bool:
+    return any(each.sent or each.received for each in days.values())
 
 
 def _moved(day: str, by: int) -> str:

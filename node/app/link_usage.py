@@ -113,7 +113,7 @@ class LinkUsage:
 
     async def _said(self, today: str) -> Mapping[NodeId, Mapping[str, Usage]]:
         """Of today and yesterday, now and then."""
-        if not self._is_due(self._read_at):
+        if not (self._log.addresses and self._is_due(self._read_at)):
             return {}
         self._read_at = Monotonic(self._clock.monotonic() + READ_PAGES_EVERY_MS)
         days = (str(date.fromisoformat(today) - timedelta(days=1)), today)

@@ -178,8 +178,16 @@ def test_a_restart_goes_on_from_what_was_stored() -> None:
     assert (100, "") == (log.days[HILL][day(2)].sent, log.days[HILL][day(2)].hindered)
 
 
-def test_an_address_of_two_nodes_counts_for_neither() -> None:
-    log = after(NOTHING_CARRIED, (0, 0), 1, addresses={HILL: [MAC], COAST: [MAC, OTHER]})
+def test_an_address_of_a_node_and_of_one_behind_it_counts_for_the_one_that_uses_this_line() -> None:
+    """The coast is behind the hill, which translates its addresses."""
+    both = {HILL: [MAC], COAST: [MAC]}
+    assert {HILL: (MAC,)} == after(NOTHING_CARRIED, (0, 0), 1, addresses=both).addresses
+    assert {} == after(NOTHING_CARRIED, (0, 0), 1, addresses=both, ours=()).addresses
+
+
+def test_an_address_of_two_nodes_that_say_the_same_counts_for_neither() -> None:
+    both = {HILL: [MAC], COAST: [MAC, OTHER]}
+    log = after(NOTHING_CARRIED, (0, 0), 1, addresses=both, ours=(HILL, COAST))
     assert {COAST: (OTHER,)} == log.addresses
     assert {COAST} == log.days.keys()
 
@@ -198,6 +206,15 @@ def test_the_last_days_and_a_limited_number_of_nodes_are_kept() -> None:
     assert NODES_MAX == len(crowded.addresses) == len(crowded.days)
     back = after(log, (2, 0), 20)
     assert {day(2)} == back.days[HILL].keys(), "days of a clock that was wrong are gone"
+
+
+def test_a_node_that_is_no_neighbour_any_longer_is_forgotten_with_its_last_traffic() -> None:
+    log = whole_days([5])
+    for number in range(2, 1 + DAYS_KEPT):
+        log = after(log, (number, 12), 5, addresses={})
+        assert HILL in log.days
+    log = after(log, (1 + DAYS_KEPT, 12), 5, addresses={})
+    assert ({}, {}, {}) == (log.days, log.addresses, log.booked)
 
 
 def test_pages_of_days_that_are_not_counted_are_left_out() -> None:
