@@ -237,7 +237,7 @@ def test_a_clock_that_was_ahead_does_not_keep_a_page_without_a_day(node: Notices
         assert is_shown == bool(node.shared.heard), day
 
 
-def test_the_days_of_a_node_that_left_and_came_back_are_counted_anew(node: NoticesFixture) -> None:
+def test_the_days_of_a_node_that_left_and_came_back_begin_again(node: NoticesFixture) -> None:
     node.tells("valley", 3, "", said("one"))
     node.pages.tick(LOOK_EVERY_S)
     node.roster = frozenset({OWN})
