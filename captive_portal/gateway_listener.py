@@ -68,7 +68,9 @@ class Gateways:
             self.service,
             settings,
             lambda: certificate is not None,
-            lambda: self._shared.other if self._shared is not None else None,
+            other_node=lambda: self._shared.other if self._shared is not None else None,
+            candidates=lambda: self._shared.candidates() if self._shared is not None else (),
+            own=reconciler.node,
         )
         self._key, self._certificate = key, certificate
         self._backend, self._clock = backend, clock

@@ -86,6 +86,19 @@ class ToldGatewayLine:
 
 
 @dataclass(frozen=True, slots=True)
+class SecondNodeView:
+    """The node that serves these gateways too, or how to set one up."""
+
+    name: str
+    """Empty while none serves them."""
+    for_other: str
+    """For the settings of the other node."""
+    is_place_set: bool
+    candidates: tuple[tuple[str, str, str], ...]
+    """Name, id to compare, and what to write here, of each node that says that it is the second one."""
+
+
+@dataclass(frozen=True, slots=True)
 class GatewaysPage:
     """Those that ask, and those that were accepted or refused."""
 
@@ -101,6 +114,8 @@ class GatewaysPage:
     more_asked: int = 0
     """Routers that asked and are not shown."""
     kinds: tuple[tuple[GatewayKind, str], ...] = OFFERED
+    second: SecondNodeView | None = None
+    """None where routers do not reach this node."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -245,8 +260,23 @@ class GatewaysViews:
                 for each in self._gateways.told_rows()
             ),
             self._registry.more_asked,
+            second=self._second(),
         )
         return AdminResponse(page, 422 if form is not None else 200)
+
+    def _second(self) -> SecondNodeView | None:
+        for_other, other = self._gateways.settings_for_second(), self._gateways.other_node()
+        if not for_other:
+            return None
+        return SecondNodeView(
+            self._name_of(other) if other is not None else "",
+            for_other,
+            bool(self._gateways.second),
+            tuple(
+                (self._name_of(each), human_form(each), self._gateways.settings_for(each))
+                for each in self._gateways.candidates
+            ),
+        )
 
     def _name_of(self, node: NodeId) -> str:
         found = (each.name for each in self._backend.graph().nodes if each.node == node)

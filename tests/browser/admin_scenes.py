@@ -224,6 +224,7 @@ def open_with_gateways() -> AbstractAsyncContextManager[int]:
 
     async def fill(app: UseCases) -> None:
         app.node.configure("gateways", listen=ListenAddress("0.0.0.0", 2080), host="vall.example.org")
+        app.node.configure("gateways", second="berg.example.org:2080")
         registry = app.gateways.registry
         bakery = Gateway("0a1b2c3d", "wifidog", "accepted", "the bakery", "001217DA42D2", "10.1.2.3")
         school = Gateway("1a1b2c3d", "apfree", "accepted", "the school", "", "")
@@ -237,6 +238,7 @@ def open_with_gateways() -> AbstractAsyncContextManager[int]:
         mill = Gateway("5a1b2c3d", "wifidog", "accepted", "the mill", "0012FFFFFFFF", "")
         registry.tell([ToldGateway(mill, HILLS.node, "e" * 32, b"k" * 32)])
         registry._pushed_out = dict.fromkeys(("X1", "X2"))
+        app.gateways._candidates = lambda: [HILLS.node]
 
     return _served(fill)
 

@@ -6,8 +6,10 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
+from markupsafe import escape
 
 from node.app.gateway_registry import NAMED_MAX, SILENT_AFTER
+from node.config import ListenAddress
 from node.gateways.gateway import Gateway
 from node.gateways.told_gateway import ToldGateway
 from node.identity import human_form
@@ -166,6 +168,28 @@ async def test_a_gateway_says_which_node_serves_it_too(browser: AdminBrowser) ->
     assert human_form(NodeId("h" * 52)) in text
     _, text = await browser.get(f"/gateways/gateway?id={library.id}")
     assert "knows one node only" in text
+
+
+async def test_the_page_shows_what_each_of_two_nodes_is_to_name(browser: AdminBrowser) -> None:
+    other, node = NodeId("h" * 52), browser.app.node
+    node.configure(
+        "gateways", listen=ListenAddress("0.0.0.0", 2080), host="vall.example", second="berg.example:2080"
+    )
+    gateways = browser.app.gateways
+    gateways._settings, gateways._candidates = node.config.gateways, lambda: [other]
+    await browser.sign_in()
+    _, text = await browser.get("/gateways")
+    for second, second_node in (("vall.example:2080", browser.app.loop.node), ("berg.example:2080", other)):
+        lines = f'[gateways]\nsecond = "{second}"\nsecond_node = "{second_node}"\n'
+        assert f'<pre tabindex="0" dir="ltr">{escape(lines)}</pre>' in text
+    assert human_form(other) in text
+    made = await gateways.registry.add("wifidog", "the bakery")
+    _, text = await browser.get(f"/gateways/gateway?id={made.id}")
+    assert 'href="/gateways#second"' in text
+    gateways.other_node = lambda: other
+    _, text = await browser.get("/gateways")
+    assert "second_node" not in text
+    assert human_form(other) in text
 
 
 async def test_the_people_of_a_silent_gateway_are_not_known(browser: AdminBrowser) -> None:

@@ -326,7 +326,7 @@ class UseCases:
             key=b"k" * 32,
             random=secrets.token_bytes,
         )
-        return AdminGatewaysService(service, self.node.config.gateways)
+        return AdminGatewaysService(service, self.node.config.gateways, own=self.loop.node)
 
     @cached_property
     def metrics(self) -> MetricsService:

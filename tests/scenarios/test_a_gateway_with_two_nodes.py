@@ -26,6 +26,7 @@ SETTINGS = """
 listen = "0.0.0.0:{port}"
 host = "10.66.0.{own}"
 second = "10.66.0.{other}:{port}"
+second_node = "{node}"
 """
 PASS = """
 [[rule]]
@@ -119,9 +120,9 @@ def servers_of(configuration: str) -> list[tuple[str, str, str, str]]:
 @pytest.fixture(scope="module")
 def pair() -> Iterator[Walk]:
     with walk("two") as made:
-        for router in (made.here, made.there):
+        for router, other in ((made.here, made.there), (made.there, made.here)):
             number, settings = router.site.number, router.settings
-            more = SETTINGS.format(own=number, other=3 - number, port=PORT)
+            more = SETTINGS.format(own=number, other=3 - number, port=PORT, node=other.node_id)
             router.furnish(settings.nodes, settings.community_key_file, more=more)
             router.rules.write_text(RULES + PASS)
             router.start()

@@ -27,9 +27,8 @@ SERVES = {VALL: "vall.example.org:2080", BERG: "berg.example.org:2080", FAR: "fa
 
 def settings(own: NodeId, second: NodeId | None) -> GatewaysSection:
     host = SERVES[own].partition(":")[0]
-    return GatewaysSection(
-        ListenAddress("0.0.0.0", 2080), host, 2445, False, SERVES[second] if second is not None else ""
-    )
+    place = SERVES[second] if second is not None else ""
+    return GatewaysSection(ListenAddress("0.0.0.0", 2080), host, 2445, False, place, second)
 
 
 @dataclass
@@ -198,24 +197,45 @@ async def test_a_node_that_is_not_named_has_no_gateway_here(both) -> None:
     assert both.at_berg(gateway)
 
 
-async def test_of_two_nodes_at_one_place_none_is_believed_that_was_not_there_before(both) -> None:
-    claims = GatewaysContent(serves=SERVES[VALL], second=SERVES[BERG])
-    fresh = SharedGatewaysService(BERG, settings(BERG, VALL), lambda: SECRETS)
-    fresh.take([(FAR, HANDOVER_PART, claims)])
-    assert FAR == fresh.other
-    fresh.drop(FAR)
-    assert fresh.other is None
-    both_claim = SharedGatewaysService(BERG, settings(BERG, VALL), lambda: SECRETS)
-    both_claim._said = {FAR: {HANDOVER_PART: claims}}
-    both_claim.take([(VALL, HANDOVER_PART, claims)])
-    assert both_claim.other is None
+CLAIMS = GatewaysContent(serves=SERVES[VALL], second=SERVES[BERG], second_node=BERG)
 
 
-async def test_after_a_start_the_order_of_nodes_decides_nothing() -> None:
-    fresh = SharedGatewaysService(BERG, settings(BERG, VALL), lambda: SECRETS)
-    claims = GatewaysContent(serves=SERVES[VALL], second=SERVES[BERG])
-    fresh.take([(FAR, HANDOVER_PART, claims), (VALL, HANDOVER_PART, claims)])
-    assert fresh.other is None
+async def test_a_node_that_claims_the_place_first_has_nothing_here(both) -> None:
+    """While the second node is not there, another one says that it is at its place."""
+    both.berg.shared.take([(FAR, HANDOVER_PART, CLAIMS)])
+    assert both.berg.shared.other is None
+    warnings = [str(each) for each in both.berg.shared.warnings()]
+    assert [human_form(VALL) in each for each in warnings] == [True, False]
+    assert human_form(FAR) in warnings[1]
+    both.exchange()
+    assert VALL == both.berg.shared.other
+    both.berg.shared.drop(VALL)
+    assert both.berg.shared.other is None
+
+
+@pytest.mark.parametrize("named", ["", FAR])
+async def test_a_node_that_names_another_key_is_not_the_second_one(both, named: str) -> None:
+    both.exchange()
+    assert VALL == both.berg.shared.other
+    both.berg.shared.take([(VALL, HANDOVER_PART, replace(CLAIMS, second_node=named))])
+    assert both.berg.shared.other is None
+    assert both.berg.service.registry.told == ()
+    (warning,) = map(str, both.berg.shared.warnings())
+    assert human_form(VALL) in warning
+
+
+async def test_without_the_key_no_node_is_the_second_one_and_the_settings_to_write_are_known(
+    tmp_path: Path,
+) -> None:
+    async with serving(BERG, VALL, tmp_path / "berg") as berg:
+        unnamed = replace(settings(BERG, VALL), second_node=None)
+        shared = SharedGatewaysService(BERG, unnamed, lambda: SECRETS)
+        shared.connect(berg.service)
+        shared.take([(VALL, HANDOVER_PART, CLAIMS)])
+        assert shared.other is None
+        assert [VALL] == shared.candidates()
+        (warning,) = map(str, shared.warnings())
+        assert "gateways.second_node" in warning
 
 
 async def test_counters_that_no_router_reaches_do_not_stop_what_nodes_ask_each_other(both) -> None:
