@@ -94,6 +94,14 @@ class SharedGatewaysService:
             )
         if self._settings.second and self._service is not None:
             yield from self._pairing_warnings(self._settings.second, self._settings.second_node)
+            if unbelieved := self._service.handovers.unbelieved_clients(self._service.now()):
+                yield ngettext_lazy(
+                    "the second node says of {number} device more than a line carries, and is not believed: look whether "
+                    "it is yours",
+                    "the second node says of {number} devices more than a line carries, and is not believed: look whether "
+                    "it is yours",
+                    unbelieved,
+                )
 
     def _pairing_warnings(self, place: str, named: NodeId | None) -> Iterator[str]:
         if named is None:
@@ -191,10 +199,11 @@ class SharedGatewaysService:
         if service is None or not service.recalled:
             return
         gateways = {self._named(each): each for each in self._shared(service)}
-        for each in service.handovers.answered(said.answers, gateways):
+        now = service.now()
+        for each in service.handovers.answered(said.answers, gateways, service.counters, now):
             service.settled(each)
             self._woken()
-        for gateway_id in service.handovers.asked(said.questions, gateways, service.counters):
+        for gateway_id in service.handovers.asked(said.questions, gateways, service.counters, now):
             gateway = service.registry.get(gateway_id)
             if gateway is not None:
                 service.noted(gateway)

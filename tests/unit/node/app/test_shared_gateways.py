@@ -7,7 +7,14 @@ from pathlib import Path
 
 import pytest
 
-from mesh.gateway_kind import HANDOVER_PART, GatewaysContent, gateways_body, gateways_content
+from mesh.gateway_kind import (
+    HANDOVER_PART,
+    CounterAnswer,
+    CounterQuestion,
+    GatewaysContent,
+    gateways_body,
+    gateways_content,
+)
 from node.app.gateway_handovers import HANDOVERS_STATE
 from node.app.shared_gateways import SharedGatewaysService
 from node.app.views import TermsAccepted
@@ -249,6 +256,28 @@ async def test_counters_that_no_router_reaches_do_not_stop_what_nodes_ask_each_o
     assert both.berg.count(told, token, 2 * MB).may_pass
     both.exchange()
     assert 2 * MB == await both.booked()
+
+
+async def test_a_second_node_with_absurd_counters_frees_nobody(both) -> None:
+    gateway, token = await both.joined()
+    told = both.at_berg(gateway)
+    both.vall.count(gateway, token, 0)
+    both.exchange()
+    both.vall.count(gateway, token, 10 * MB)
+    both.berg.app.clock.pass_time(4 * 60_000)
+    both.berg.count(told, token, 12 * MB)
+    page = both.berg.shared.own()[HANDOVER_PART]
+    (question,) = page.questions
+    lie = replace(page, answers=(CounterAnswer(question, (2**53 - 1, 2**53 - 1)),))
+    both.berg.shared.take([(VALL, HANDOVER_PART, replace(CLAIMS, answers=lie.answers))])
+    asks = CounterQuestion(question.gateway, question.client, question.token, 2**53 - 1, 2**53 - 1)
+    both.vall.shared.take([(BERG, HANDOVER_PART, replace(page, questions=(asks,)))])
+    both.berg.count(told, token, 15 * MB)
+    both.vall.count(gateway, token, 16 * MB)
+    assert 16 * MB + 3 * MB == await both.booked(), "the first node heard no break, the other one asks still"
+    for each in (both.vall, both.berg):
+        (warning,) = map(str, each.shared.warnings())
+        assert "more than a line carries" in warning
 
 
 async def test_a_node_that_is_removed_takes_its_gateways_along(both) -> None:
