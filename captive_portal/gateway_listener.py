@@ -24,6 +24,7 @@ from node.web.rendering import Renderer
 if TYPE_CHECKING:
     from captive_portal.gateway_server import GatewayServer
 
+FORGET_EVERY_S = 3_600.0
 HTTPS_LIMITS = Limits(connections=256, connections_per_device=64, at_work_per_device=16, idle_s=5.0)
 """Many people come from one address, that of their router; a TLS connection takes about 80 kB."""
 
@@ -96,8 +97,14 @@ class Gateways:
             return
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(server.run())
+            tasks.create_task(self._forget_gone())
             if self._certificate is not None:
                 tasks.create_task(self._https(self._certificate, server).run())
+
+    async def _forget_gone(self) -> None:
+        while True:
+            await asyncio.sleep(FORGET_EVERY_S)
+            self.service.forget_gone()
 
     def _https(self, certificate: TlsCertificate, server: "GatewayServer") -> HttpsListener:
         """For openNDS routers of the levels 3 and 4, and for the people behind them."""

@@ -59,7 +59,6 @@ class SharedGatewaysService:
         service, told = self._service, dict.fromkeys(range(LIST_PARTS + 1), GatewaysContent())
         if service is None or not self._settings.second:
             return told
-        self._give_up(service)
         parts, self._left_out = gateways_by_part(self._gateways(service.registry))
         told |= {part: GatewaysContent(gateways=listed) for part, listed in parts.items()}
         asked = sorted(service.handovers.questions(self._shared(service)), key=lambda each: each.row)
@@ -72,6 +71,17 @@ class SharedGatewaysService:
             answers=tuple(answered[:ANSWERS_MAX]),
         )
         return told
+
+    def settle_overdue(self) -> None:
+        service = self._service
+        if service is None or not service.recalled:
+            return
+        # Of every gateway: what waits for a second node that is not named any longer ends too.
+        every, now = _served(service), service.now()
+        for each in service.handovers.given_up(every, now):
+            service.settled(each)
+        for gateway in service.handovers.forgotten(every, now):
+            service.noted(gateway)
 
     def take(self, pages: Sequence[tuple[NodeId, int, GatewaysContent]]) -> None:
         for author, part, content in pages:
@@ -158,6 +168,7 @@ class SharedGatewaysService:
             self._told(other, each) for part in parts for each in parts[part].gateways if other is not None
         )
         self._service.registry.tell(each for each in told if each is not None)
+        self._service.forget_gone()
 
     def _told(self, node: NodeId, said: GatewaySaid) -> ToldGateway | None:
         kind = _KINDS.get(said.kind)
@@ -190,8 +201,7 @@ class SharedGatewaysService:
         return f"{node[:NODE_CHARS]}/{gateway.id}"
 
     def _shared(self, service: GatewayService) -> list[Gateway]:
-        every = (*service.registry.accepted(), *(each.gateway for each in service.registry.told))
-        return [each for each in every if self._named(each)]
+        return [each for each in _served(service) if self._named(each)]
 
     def _hear(self, said: GatewaysContent) -> None:
         """Questions and answers of the other node."""
@@ -208,11 +218,10 @@ class SharedGatewaysService:
             if gateway is not None:
                 service.noted(gateway)
 
-    def _give_up(self, service: GatewayService) -> None:
-        for each in service.handovers.given_up(self._shared(service), service.now()):
-            service.settled(each)
-        for gateway in service.handovers.forgotten(self._shared(service), service.now()):
-            service.noted(gateway)
-
     def _woken(self) -> None:
         self.woken()
+
+
+def _served(service: GatewayService) -> tuple[Gateway, ...]:
+    """All gateways that this node serves."""
+    return (*service.registry.accepted(), *(each.gateway for each in service.registry.told))

@@ -16,17 +16,19 @@ from mesh.gateway_kind import (
     gateways_content,
 )
 from node.app.gateway_handovers import HANDOVERS_STATE
+from node.app.gateway_service import COUNTERS_STATE, GONE_DAYS, GONE_STATE
 from node.app.shared_gateways import SharedGatewaysService
 from node.app.views import TermsAccepted
 from node.config import GatewaysSection, ListenAddress
 from node.gateways.counters import ReportedCounters
 from node.gateways.gateway import Gateway
+from node.gateways.handover import FORGOTTEN_MS
 from node.identity import human_form
 from node.units import MacAddress, NodeId
 from tests.fakes.use_cases import ANA, BEN, AppFixture
 from tests.unit.node.app.test_gateway_service import GatewayFixture, one_run
 
-MB = 10**6
+MB, DAY_MS = 10**6, 86_400_000
 VALL, BERG, FAR = NodeId("v" * 52), NodeId("b" * 52), NodeId("f" * 52)
 SECRETS = (b"s" * 32,)
 SERVES = {VALL: "vall.example.org:2080", BERG: "berg.example.org:2080", FAR: "far.example.org:2080"}
@@ -334,6 +336,68 @@ async def test_a_removed_gateway_leaves_nothing_also_if_its_last_person_left_bef
             await vall.service.registry.drop(gateway.id)
             await vall.fixture.run.settle()
         assert "" == await vall.app.archive.state(stored)
+
+
+async def stored(node: ServingNode) -> None:
+    """What is stored with the next booking."""
+    await node.fixture.run.settle()
+    await node.fixture.run.loop.persistence.flush(node.app.clock.monotonic(), is_all=True)
+
+
+async def test_what_was_counted_of_a_gateway_that_its_node_no_longer_tells_is_deleted_after_a_week(
+    tmp_path: Path,
+) -> None:
+    async with serving(BERG, VALL, tmp_path / "berg") as berg:
+        await berg.fixture.run.loop.admit(ANA, "1")
+        async with serving(VALL, BERG, tmp_path / "vall") as vall:
+            both = BothNodes(vall, berg)
+            gateway, token = await both.joined()
+            assert berg.count(both.at_berg(gateway), token, MB).may_pass
+            assert berg.count(both.at_berg(gateway), token, 2 * MB).may_pass
+            await stored(berg)
+            states = [f"{name} {gateway.id}" for name in (COUNTERS_STATE, HANDOVERS_STATE)]
+            for each in states:
+                assert await berg.app.archive.state(each)
+            berg.shared.drop(VALL)
+            await stored(berg)
+            berg.app.clock.pass_time((GONE_DAYS - 1) * DAY_MS)
+            both.exchange()
+            await stored(berg)
+            assert "" == await berg.app.archive.state(GONE_STATE), "it came back"
+            berg.shared.drop(VALL)
+            await stored(berg)
+            gone = await berg.app.archive.state(GONE_STATE)
+            assert gateway.id in gone
+    async with serving(BERG, VALL, tmp_path / "berg", app=berg.app) as berg:
+        berg.app.clock.pass_time((GONE_DAYS - 1) * DAY_MS)
+        berg.service.forget_gone()
+        await stored(berg)
+        for each in states:
+            assert await berg.app.archive.state(each)
+        berg.app.clock.pass_time(DAY_MS)
+        berg.service.forget_gone()
+        await stored(berg)
+        for each in (*states, GONE_STATE):
+            assert "" == await berg.app.archive.state(each)
+
+
+async def test_a_question_to_a_node_that_is_not_named_any_longer_is_forgotten_too(both) -> None:
+    gateway, token = await both.joined()
+    both.vall.count(gateway, token, 0)
+    both.exchange()
+    both.berg.count(both.at_berg(gateway), token, MB)
+    both.exchange()
+    both.vall.count(gateway, token, 2 * MB)
+    known = both.vall.service.handovers.clients[gateway.id]
+    both.vall.shared.drop(BERG)
+    said = both.vall.shared.own()
+    assert said == both.vall.shared.own()
+    assert any(each.handover.questions for each in known.values()), "telling changes nothing"
+    for _ in range(2):
+        both.vall.shared.settle_overdue()
+        both.vall.app.clock.pass_time(FORGOTTEN_MS)
+    both.vall.shared.settle_overdue()
+    assert not any(each.handover.questions for each in known.values())
 
 
 async def test_a_name_with_combining_accents_is_told_too(both) -> None:
