@@ -56,6 +56,7 @@ class FasPage:
     is_by_itself: bool = True
     is_slowed: bool = False
     is_reported: bool = False
+    is_long: bool = False
     left_bytes: int | None = None
     left_s: int | None = None
     because: str = ""
@@ -196,6 +197,7 @@ class FasContext:
             view.is_by_itself,
             view.is_slowed,
             view.is_reported,
+            view.is_long,
             _left(view.guest),
             view.guest.seconds_left,
             view.guest.removed_because or "",

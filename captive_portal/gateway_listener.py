@@ -20,6 +20,7 @@ from node.units import MacAddress
 from node.web.connections import Limits
 from node.web.https import HttpsListener, TlsCertificate
 from node.web.rendering import Renderer
+from node.web.router_scripts import router_script_hashes
 
 if TYPE_CHECKING:
     from captive_portal.gateway_server import GatewayServer
@@ -72,6 +73,7 @@ class Gateways:
             other_node=lambda: self._shared.other if self._shared is not None else None,
             candidates=lambda: self._shared.candidates() if self._shared is not None else (),
             own=reconciler.node,
+            scripts=router_script_hashes,
         )
         self._key, self._certificate = key, certificate
         self._backend, self._clock = backend, clock

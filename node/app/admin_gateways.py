@@ -1,6 +1,6 @@
 """Application service of the admin pages and commands for gateways."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from node.app.gateway_registry import GatewayRegistry, GatewayStatus
@@ -61,9 +61,11 @@ class AdminGatewaysService:
         other_node: Callable[[], NodeId | None] = lambda: None,
         candidates: Callable[[], Sequence[NodeId]] = tuple,
         own: NodeId | None = None,
+        scripts: Callable[[], Mapping[str, str]] = dict,
     ) -> None:
         """`other_node`: the one that serves these gateways too; `candidates`: those that say that they are at its place,
-        which is no proof; `own`: the id of this node."""
+        which is no proof; `own`: the id of this node; `scripts`: those for openNDS routers, each with its SHA-256."""
+        self._scripts = scripts
         self.other_node, self._candidates, self._own = other_node, candidates, own
         self._gateways, self._settings, self._has_certificate = gateways, settings, has_certificate
 
@@ -138,12 +140,17 @@ class AdminGatewaysService:
                 port=port,
                 https_port=self._settings.https_port,
                 has_certificate=self._has_certificate(),
+                scripts=self._scripts(),
             )
         return wifidog_config(gateway, self.registry.secret(gateway), host, port, self._settings.second)
 
     def abilities(self, gateway: Gateway) -> tuple[tuple[Feature, Ability], ...]:
         """What the router can do now of what the rules say."""
-        found = abilities(gateway.kind, reports=self.registry.reports(gateway))
+        found = abilities(
+            gateway.kind,
+            reports=self.registry.reports(gateway),
+            has_long_sessions=self._gateways.has_long_sessions(gateway),
+        )
         return tuple((each, found.by_feature[each]) for each in FEATURES)
 
     def _row(self, status: GatewayStatus) -> GatewayRow:

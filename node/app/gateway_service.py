@@ -39,6 +39,10 @@ PENDING_MAX, PENDING_MS = 4_096, Milliseconds(10 * 60_000)
 REASONS_MAX = 4_096
 COMES_MS = Milliseconds(10 * 60_000)
 """How long a device with a right token is left as it is whose session no other node has told yet."""
+LONG_STATE = "gateways_long_sessions"
+"""Name in the node state: the boot, and until when each openNDS gateway may have long sessions."""
+LONG_SESSION_MS, LONG_STEP_MS = Milliseconds(6 * 3_600_000), Milliseconds(10 * 60_000)
+"""Of a session at an openNDS router whose script reports; and how much later the stored time is, which is seldom written."""
 GONE_STATE = "gateways_gone"
 """Name in the node state: since which day each gateway is gone of whose clients something is stored."""
 GONE_DAYS = 7
@@ -149,6 +153,8 @@ class GatewayService:
         """Looks whether another node told of the device; set where there are other nodes."""
         self._awaited: dict[MacAddress, Monotonic] = {}
         """Devices whose session no other node has told yet, and since when."""
+        self._long: dict[str, Monotonic] = {}
+        """By gateway: until when it may have long sessions."""
         self._gone: dict[str, str] = {}
         """By gateway: the day since which it is neither of this node nor told."""
         self.recalled = False
@@ -163,6 +169,8 @@ class GatewayService:
             self._people[name.removeprefix(f"{COUNTERS_STATE} ")] = GatewayPeople(read_counters_state(text))
         for name, text in (await self._archive.states(f"{HANDOVERS_STATE} ")).items():
             self.handovers.restore(name.removeprefix(f"{HANDOVERS_STATE} "), text)
+        long, now = await self._archive.state(LONG_STATE), self._clock.monotonic()
+        self._long = read_long(long, self._clock.boot, now)
         self._gone = read_gone(await self._archive.state(GONE_STATE))
         self.recalled = True
         self.forget_gone()
@@ -181,6 +189,18 @@ class GatewayService:
         if gone != self._gone:
             self._gone = gone
             self._store(GONE_STATE, json.dumps(gone, sort_keys=True) if gone else "")
+
+    def long_session(self, gateway: Gateway) -> None:
+        """A device got a session of `LONG_SESSION_MS` there; the router keeps it also when its script no longer reports."""
+        now = self._clock.monotonic()
+        if self._long.get(gateway.id, 0) < now + LONG_SESSION_MS:
+            self._long = {each: until for each, until in self._long.items() if until > now}
+            self._long[gateway.id] = Monotonic(now + LONG_SESSION_MS + LONG_STEP_MS)
+            self._store(LONG_STATE, json.dumps([self._clock.boot, self._long]))
+
+    def has_long_sessions(self, gateway: Gateway) -> bool:
+        """Whether some may go on there."""
+        return self._long.get(gateway.id, 0) > self._clock.monotonic()
 
     @property
     def is_ready(self) -> bool:
@@ -481,6 +501,16 @@ def read_gone(text: str) -> dict[str, str]:
     try:
         rows = json.loads(text or "{}")
         return {str(key): date.fromisoformat(day).isoformat() for key, day in rows.items()}
+    except (ValueError, TypeError, AttributeError):
+        return {}
+
+
+def read_long(text: str, boot: str, now: Monotonic) -> dict[str, Monotonic]:
+    """What is stored of long sessions. Of another boot nobody knows how much time is left of them."""
+    try:
+        of, rows = json.loads(text or '["", {}]')
+        most = now + LONG_SESSION_MS + LONG_STEP_MS
+        return {str(key): Monotonic(min(int(at), most) if of == boot else most) for key, at in rows.items()}
     except (ValueError, TypeError, AttributeError):
         return {}
 

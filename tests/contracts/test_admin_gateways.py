@@ -14,6 +14,7 @@ from node.gateways.gateway import Gateway
 from node.gateways.told_gateway import ToldGateway
 from node.identity import human_form
 from node.units import MacAddress, Monotonic, NodeId
+from node.web.router_scripts import ROUTER_SCRIPTS, router_script
 from tests.contracts.admin_browser import AdminBrowser, admin_browser
 from tests.fakes.admin_pages import ISSUER_LINK
 
@@ -82,6 +83,18 @@ async def test_each_kind_has_a_configuration_that_a_phone_can_scan(browser: Admi
     (made,) = browser.app.gateways.registry.accepted()
     assert kind == made.kind
     assert made.id in text.partition("<pre")[2].partition("</pre>")[0]
+
+
+@pytest.mark.parametrize("name", ROUTER_SCRIPTS)
+async def test_the_scripts_of_an_opennds_router_are_downloaded(browser: AdminBrowser, name: str) -> None:
+    made = await browser.app.gateways.registry.add("opennds", "the library")
+    await browser.sign_in()
+    _, text = await browser.get(f"/gateways/gateway?id={made.id}")
+    assert f'href="/gateways/{name}"' in text
+    response, script = await browser.get(f"/gateways/{name}")
+    assert (200, router_script(name).decode()) == (response.status, script)
+    assert "attachment" in response.headers["Content-Disposition"]
+    assert "text/plain" == response.headers["Content-Type"].partition(";")[0]
 
 
 async def test_a_name_is_needed_and_used_once(browser: AdminBrowser) -> None:
