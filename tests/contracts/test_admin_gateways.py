@@ -17,6 +17,7 @@ from node.units import MacAddress, Monotonic, NodeId
 from node.web.router_scripts import ROUTER_SCRIPTS, router_script
 from tests.contracts.admin_browser import AdminBrowser, admin_browser
 from tests.fakes.admin_pages import ISSUER_LINK
+from tests.fakes.use_cases import ANA, BEN
 
 
 @pytest.fixture
@@ -181,6 +182,20 @@ async def test_a_gateway_says_which_node_serves_it_too(browser: AdminBrowser) ->
     assert human_form(NodeId("h" * 52)) in text
     _, text = await browser.get(f"/gateways/gateway?id={library.id}")
     assert "knows one node only" in text
+
+
+async def test_the_list_of_people_names_the_gateway_behind_which_each_is(browser: AdminBrowser) -> None:
+    gateways, app = browser.app.gateways, browser.app
+    made = await gateways.registry.add("wifidog", "the <b>bakery")
+    for mac in (ANA, BEN):
+        await app.loop.admit(mac, "1")
+    gateways._gateways.here(made, ANA)
+    await browser.sign_in()
+    _, text = await browser.get("/people")
+    assert 1 == text.count("behind the gateway <bdi>the &lt;b&gt;bakery</bdi>")
+    await app.loop.leave(ANA)
+    _, text = await browser.get("/people")
+    assert "behind the gateway" not in text
 
 
 async def test_the_page_shows_what_each_of_two_nodes_is_to_name(browser: AdminBrowser) -> None:
