@@ -625,3 +625,15 @@ async def test_a_router_fetches_its_scripts_without_a_secret(at, name: str) -> N
     for other in ("", "..%2fgateway.py", f"{name}%00", "procomu"):
         status, _, _ = await at.browse(f"/scripts/{other}")
         assert 404 == status
+
+
+@pytest.mark.parametrize("ask", ["roam", "login2", "ws/wifidogx"])
+async def test_what_asks_by_a_hardware_address_alone_learns_nothing(at, ask: str) -> None:
+    client = ana()
+    await at.join(client)
+    for base in (f"/gw/{at.accepted.id}", f"/gw/{at.registry.secret(at.accepted)}"):
+        query = f"gw_id={at.router.gw_id}&mac={ANA}&ip=192.168.1.9&gw_channel=null"
+        status, _, body = await at.browse(f"{base}/{ask}?{query}")
+        assert 404 == status
+        assert client.token
+        assert client.token not in body
