@@ -60,7 +60,7 @@ class GatewayHandovers:
         self.clients: dict[str, Clients] = {}
         """By gateway."""
         self.unbelieved: dict[tuple[str, str], Monotonic] = {}
-        """Gateway and client: of whom the other node said last what it cannot have heard, and when."""
+        """Gateway and client, and when the other node said last what it cannot have heard of it."""
         self._answers: dict[CounterQuestion, CounterAnswer] = {}
         self.on_question: Callable[[], None] = lambda: None
         """Called when there is something else to ask or answer."""

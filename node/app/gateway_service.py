@@ -497,7 +497,7 @@ def days_between(first: str, last: str) -> int:
 
 
 def read_gone(text: str) -> dict[str, str]:
-    """What is stored of gateways that are gone; what cannot be read is left out, and its time begins anew."""
+    """What is stored of gateways that are gone; what cannot be read is left out, and its time begins again."""
     try:
         rows = json.loads(text or "{}")
         return {str(key): date.fromisoformat(day).isoformat() for key, day in rows.items()}
