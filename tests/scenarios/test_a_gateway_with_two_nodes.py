@@ -136,6 +136,11 @@ def used(router: Router, account: str) -> int:
     return sum(quota["used"] for quota in answer.get("allowance", {}).get("quotas", ()))
 
 
+def knows_it(router: Router) -> bool:
+    """Whether it serves the gateway of the other node, which each of the two must name by its key."""
+    return len(router.told("gateways", "list")["told"]) == 1
+
+
 def both_say(pair: Walk, account: str, wanted: int, what: str) -> None:
     seen: list[int] = []
 
@@ -155,6 +160,7 @@ def test_the_first_node_is_killed_and_people_notice_nothing(pair: Walk) -> None:
     assert [each[0] for each in servers] == ["10.66.0.1", "10.66.0.2"]
     router = RouterOfTwo(pair.field, servers)
     assert router.ping()
+    seconds_until("the other node knows the router", lambda: knows_it(pair.there), time.monotonic())
     (code,) = pair.here.told("vouchers", "issue", "--count", "1", "--group", "day-pass", "--lasts", "1 day")[
         "codes"
     ]
