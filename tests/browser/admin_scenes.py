@@ -232,7 +232,8 @@ def open_with_gateways() -> AbstractAsyncContextManager[int]:
         square = Gateway("4a1b2c3d", "opennds", "accepted", "the square", "", "")
         refused = Gateway("2a1b2c3d", "wifidog", "refused", "", "00FFFFFFFFFF", "203.0.113.9")
         registry._take({each.id: each for each in (bakery, school, library, square, refused)})
-        registry.reported(library)
+        for name in ("hall%20Node%3a001122334455", "yard%20Node%3a001122334466"):
+            registry.reported(library, name)
         await registry.spoke(bakery, "wifidog", bakery.called, bakery.address)
         registry.ask("wifidog", "00AABBCCDDEE", "10.1.2.7")
         mill = Gateway("5a1b2c3d", "wifidog", "accepted", "the mill", "0012FFFFFFFF", "")
