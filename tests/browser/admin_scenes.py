@@ -225,6 +225,7 @@ def open_with_gateways() -> AbstractAsyncContextManager[int]:
     async def fill(app: UseCases) -> None:
         app.node.configure("gateways", listen=ListenAddress("0.0.0.0", 2080), host="vall.example.org")
         app.node.configure("gateways", second="berg.example.org:2080")
+        app.gateways._settings = app.node.config.gateways
         registry = app.gateways.registry
         bakery = Gateway("0a1b2c3d", "wifidog", "accepted", "the bakery", "001217DA42D2", "10.1.2.3")
         school = Gateway("1a1b2c3d", "apfree", "accepted", "the school", "", "")
