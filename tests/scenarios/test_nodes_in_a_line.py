@@ -1,6 +1,6 @@
 """Three nodes in a line. Each with a line to the Internet, as ``deploy/demo --nodes 3`` shows them: one community record,
-one account, and a removed node. And all on one line: each says over whose line its people go, and the node before it has what
-its link carried beside what the pages of the next one say."""
+one account, and a removed node. And all on one line: each says over whose line its people go, and the node before it has
+what its link carried beside what the pages of the next one say."""
 
 import itertools
 import time
