@@ -9,7 +9,6 @@ from typing import Protocol
 
 from mesh.announcement import Address
 from mesh.community_service import CommunityService
-from node.accounting.intervals import kept_times
 from node.accounts.cards import Card
 from node.accounts.events import BY_SOMEBODY
 from node.accounts.member_passphrases import hash_passphrase
@@ -36,9 +35,10 @@ from node.app.ports import RuleLog
 from node.app.rule_adoption import RuleAdoption
 from node.app.rule_files import BY_EDIT, RuleFiles
 from node.app.rule_meanings import RuleMeanings
-from node.app.rule_preview import ReadIntervals, RulePreview, preview
+from node.app.rule_preview import ReadIntervals, RulePreview, no_preview, preview
 from node.app.shared_files import SharedFiles
 from node.app.status import Overview, StatusSnapshot
+from node.app.told_classes import PreviewArchive, ToldClasses
 from node.backup.ports import BackupPort
 from node.config import NodeConfig
 from node.config.model import SiteInfo
@@ -72,9 +72,9 @@ OPTIONS_MAX = 200
 """Of a menu."""
 
 
-class Archive(StateArchive, RuleLog, EventArchive, Protocol):
-    """The log of adoptions, events and node state in the database. Every method raises StorageTrouble while the data folder
-    cannot be used."""
+class Archive(StateArchive, RuleLog, EventArchive, PreviewArchive, Protocol):
+    """The log of adoptions, events, what previews told, and node state in the database. Every method raises StorageTrouble
+    while the data folder cannot be used."""
 
     async def acknowledge_losses(self) -> None: ...
 
@@ -191,9 +191,9 @@ class AdminService:
         self.alerts, self.gateways = alerts, gateways
         self.summaries = summaries or NodeSummaries()
         self.meanings = RuleMeanings(adoption.version_text)
-        self._hashing, self._previewing, self._read_intervals = asyncio.Lock(), asyncio.Lock(), read_intervals
+        self._hashing, self._told = asyncio.Lock(), ToldClasses(archive, clock, read_intervals)
         self._portal_url, self._languages = portal_url, languages
-        self._observed = ObservedCounts(read_intervals, clock, config.node.name)
+        self._observed = ObservedCounts(self._told, clock, config.node.name)
         self.vouchers = AdminVouchersService(
             reconciler,
             generate=lambda count: asyncio.to_thread(reconciler.registry.vouchers.generate, count),
@@ -400,8 +400,7 @@ class AdminService:
         check = await self.check_rules(text, translator)
         if not check.sentences:
             return check
-        async with self._previewing:  # each takes some seconds of the processor
-            found = await asyncio.to_thread(self._preview, text, translator)
+        found = await self._preview(text, translator)
         more = found.findings if found else ()
         places = await self.edit_rules(text, lambda draft: _places(draft, more))
         assert not isinstance(places, Finding), "its sentences were read"
@@ -409,14 +408,19 @@ class AdminService:
             check, preview=found, findings=check.findings + more, places={**check.places, **places}
         )
 
-    def _preview(self, text: str, translator: Translator) -> RulePreview | None:
+    async def _preview(self, text: str, translator: Translator) -> RulePreview | None:
         active, members = self._reconciler.active_ruleset, self._reconciler.member_directory
-        ruleset, _ = amend(active, text, members)
+        ruleset, _ = await asyncio.to_thread(amend, active, text, members)
         if ruleset is None:
             return None
-        days = self._read_intervals(*kept_times(int(self._clock.civil().timestamp())))
         rulesets = active.own, ruleset.of_uplink(active.uplink_name)
-        return preview(days, rulesets, members, self._config.node.name, translator)
+        name = self._config.node.name
+        try:
+            return await self._told.tell(
+                lambda read, told: preview(read, rulesets, members, name, translator, told=told)
+            )
+        except StorageTrouble as trouble:
+            return no_preview(trouble.message, trouble.fix)
 
     async def check_rules(self, text: str, translator: Translator = ENGLISH) -> RuleCheck:
         """Checks a rule file; changes nothing."""
