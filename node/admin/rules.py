@@ -53,7 +53,7 @@ NOTICES = ("saved", "same", "scheduled", "proposed", "drafted", "confirmed", "en
 SHOWN_CODES = frozenset({UNSTORED, DRAFTS, STOPPED})
 """Of refusals that a check of the draft does not find again."""
 
-NONE_OBSERVED: Mapping[str, str] = MappingProxyType({})
+NO_NOTES: Mapping[str, str] = MappingProxyType({})
 
 LineKind = Literal["added", "removed", "header", "same"]
 
@@ -125,6 +125,8 @@ class RulesPage:
     sentences: tuple[str, ...]
     observed: Mapping[str, str]
     """What rules that are only observed would have limited, by their sentences."""
+    attested: Mapping[str, str]
+    """The admins who attest minutes, by their sentences."""
     exceptions: tuple[str, ...]
     text: str
     replacing: str
@@ -184,7 +186,8 @@ def rules_page(
     versions: Sequence[RuleVersion],
     frame: PageLayout,
     *,
-    observed: Mapping[str, str] = NONE_OBSERVED,
+    observed: Mapping[str, str] = NO_NOTES,
+    attested: Mapping[str, str] = NO_NOTES,
     exceptions: tuple[str, ...] = (),
     draft: str | None = None,
     replacing: str | None = None,
@@ -207,6 +210,7 @@ def rules_page(
         sentences=sentences[:SENTENCES_MAX],
         reached_at={rule: series_page(name) for rule, name in names.items() if name in recorded},
         observed=observed,
+        attested=attested,
         exceptions=exceptions[:SENTENCES_MAX],
         text=file.text if draft is None else draft,
         replacing=file.fingerprint if replacing is None else replacing,
@@ -524,6 +528,7 @@ class RulesViews:
             self._backend.adoption.versions(),
             page_layout(request, self._backend.site(), "/rules"),
             observed=await self._backend.observed_notes(request.translations),
+            attested=await self._backend.minutes_notes(request.translations),
             exceptions=self._backend.rule_exceptions(),
             draft=draft,
             replacing=replacing,

@@ -26,6 +26,7 @@ from node.app.admin_sessions import ADMIN, Signed
 from node.app.admin_signing import AdminSigningService
 from node.app.admin_vouchers import AdminVouchersService
 from node.app.alert_service import AlertService
+from node.app.attested_minutes import AttestedMinutes
 from node.app.event_recorder import event_of, recorded
 from node.app.ladder_cases import LadderCaseService
 from node.app.metrics_token import MetricsToken
@@ -47,17 +48,18 @@ from node.control.ports import Clock, StateArchive
 from node.control.reconciler import Reconciler
 from node.errors import Finding, NodeError, StorageTrouble
 from node.export.node_graph import NodeGraph
-from node.governance.admin_findings import too_few_admins
+from node.governance.admin_findings import minutes_to_attest, too_few_admins
 from node.governance.canonical_form import meaning_fingerprint
 from node.governance.change_impact import change_impact
 from node.governance.change_sentences import ChangeSentence, change_sentences, verdict_sentence
+from node.governance.expressions import listed
 from node.governance.local_findings import unknown_nodes
 from node.governance.marked_sentences import MarkedSentence, marked_sentences, unread_sentences
 from node.governance.parse import parse_ruleset
 from node.governance.rule_edit import RuleDraft, read_draft
 from node.governance.rule_selection import exception_chains
 from node.governance.rules import GUEST_TIER, LATE_DUES, MEMBER_TIER, nodes_of
-from node.governance.sentences import describe
+from node.governance.sentences import describe, minutes_sentence
 from node.translator import ENGLISH, N_, Translator
 
 BY_ADMIN = N_("an admin, on the admin page")
@@ -191,6 +193,7 @@ class AdminService:
         self.alerts, self.gateways = alerts, gateways
         self.summaries = summaries or NodeSummaries()
         self.meanings = RuleMeanings(adoption.version_text)
+        self._attested = AttestedMinutes(adoption.version_text)
         self._hashing, self._told = asyncio.Lock(), ToldClasses(archive, clock, read_intervals)
         self._portal_url, self._languages = portal_url, languages
         self._observed = ObservedCounts(self._told, clock, config.node.name)
@@ -395,6 +398,16 @@ class AdminService:
         rules, members = self._reconciler.active_ruleset, self._reconciler.member_directory
         return await self._observed.notes(rules.own, members, translator, whole=rules.ruleset)
 
+    async def minutes_notes(self, translator: Translator = ENGLISH) -> Mapping[str, str]:
+        """The admins who attest minutes in force, by the sentence of these."""
+        minutes = self._reconciler.active_ruleset.ruleset.minutes
+        attested = await self._attested.of(minutes, self.adoption.versions())
+        text = translator.gettext("Attested by {names}.")
+        return {
+            minutes_sentence(each, translator): text.format(names=listed(names, translator))
+            for each, names in attested.items()
+        }
+
     async def preview_rules(self, text: str, translator: Translator = ENGLISH) -> RuleCheck:
         """As `check_rules`, with what the file would have changed in the last days."""
         check = await self.check_rules(text, translator)
@@ -434,6 +447,7 @@ class AdminService:
         if ruleset is not None:
             findings += tuple(unknown_nodes(ruleset, node_names))
             findings += tuple(too_few_admins(ruleset, self.adoption.admins()))
+            findings += tuple(minutes_to_attest(self._files.confirmed(self._reconciler).ruleset, ruleset))
         changed = difference(active.text, text)
         draft = read_draft(text)
         places = {} if isinstance(draft, Finding) else _places(draft, findings)

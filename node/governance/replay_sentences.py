@@ -31,9 +31,9 @@ def replay_sentences(
     ]
     if has_stand_ins:
         text = words.gettext(
-            "Fewer than {number} accounts that these rules treat apart from all others, alone or together with a preview of "
-            "the last {days} days, are counted as if they got what most others get: so previews do not show what one "
-            "household used."
+            "These rules, alone or together with a preview of the last {days} days, treat fewer than {number} accounts "
+            "apart from all others. These are counted as if they got what most others get, so that previews do not show "
+            "what one household used."
         )
         said.append(text.format(number=GROUP_MIN, days=TOLD_DAYS))
     if found.is_nothing:
