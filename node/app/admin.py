@@ -4,6 +4,7 @@ import asyncio
 import secrets
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from datetime import datetime
 from functools import partial
 from typing import Protocol
 
@@ -386,6 +387,10 @@ class AdminService:
             return draft if isinstance(draft, Finding) else edit(draft)
 
         return await asyncio.to_thread(edited)
+
+    def civil(self) -> datetime:
+        """The node's civil time, in its zone."""
+        return self._clock.civil().astimezone(self.history.zone)
 
     def rule_exceptions(self) -> tuple[str, ...]:
         return exception_chains(self._reconciler.active_ruleset.ruleset.rules)
