@@ -18,7 +18,7 @@ def minutes_in(text: str) -> tuple[Minutes, ...]:
     return found.minutes
 
 
-class Log:
+class VersionTexts:
     """Texts of versions."""
 
     def __init__(self, *made: tuple[str, str, tuple[str, ...]]) -> None:
@@ -41,13 +41,13 @@ class Log:
         return self.texts[number]
 
 
-async def attested(log: Log, text: str = BOTH) -> dict[str, tuple[str, ...]]:
+async def attested(log: VersionTexts, text: str = BOTH) -> dict[str, tuple[str, ...]]:
     found = await AttestedMinutes(log.text).of(minutes_in(text), log.versions)
     return {each.decision: names for each, names in found.items()}
 
 
 async def test_each_minutes_are_attested_by_those_who_brought_them() -> None:
-    log = Log(
+    log = VersionTexts(
         (RULES, "the node's start", ()),
         (OTHERS, "admin Ana", ("admin Ben",)),
         (f"{BOTH}\n# later", "admin Cora", ("admin ana", "admin CORA")),
@@ -58,17 +58,19 @@ async def test_each_minutes_are_attested_by_those_who_brought_them() -> None:
 
 
 async def test_minutes_that_were_taken_out_and_came_back_are_attested_again() -> None:
-    log = Log((BOTH, "admin Ana", ("admin Ben",)), (RULES, "admin Ana", ()), (BOTH, "admin Cora", ()))
+    log = VersionTexts(
+        (BOTH, "admin Ana", ("admin Ben",)), (RULES, "admin Ana", ()), (BOTH, "admin Cora", ())
+    )
     assert {"D-8": ("Cora",), "D-9": ("Cora",)} == await attested(log)
 
 
 async def test_nobody_attests_what_an_edit_or_an_admin_without_a_name_brought() -> None:
-    assert {} == await attested(Log((BOTH, "an edit of the file", ())))
-    assert {} == await attested(Log((BOTH, "admin", ())))
+    assert {} == await attested(VersionTexts((BOTH, "an edit of the file", ())))
+    assert {} == await attested(VersionTexts((BOTH, "admin", ())))
 
 
 async def test_drafts_and_what_never_was_in_force_attest_nothing() -> None:
-    log = Log((BOTH, "admin Ana", ()), (BOTH, "admin Ben", ()))
+    log = VersionTexts((BOTH, "admin Ana", ()), (BOTH, "admin Ben", ()))
     for state in ("waiting", "withdrawn", "reverted", "draft"):
         log.versions[0] = RuleVersion(1, "", "admin Ana", f"f-{BOTH}", state=state)  # type: ignore[arg-type]
         assert {"D-8": ("Ben",), "D-9": ("Ben",)} == await attested(log)
@@ -78,7 +80,7 @@ async def test_of_minutes_older_than_the_versions_that_are_read_nothing_is_said_
     None
 ):
     made = [(f"{BOTH}\n# {number}", "admin Ana", ()) for number in range(VERSIONS_MAX + 1)]
-    log = Log(*made)
+    log = VersionTexts(*made)
     service = AttestedMinutes(log.text)
     for _ in range(2):
         assert {} == await service.of(minutes_in(BOTH), log.versions)
@@ -86,7 +88,7 @@ async def test_of_minutes_older_than_the_versions_that_are_read_nothing_is_said_
 
 
 async def test_while_the_log_cannot_be_read_nothing_is_said() -> None:
-    log = Log((BOTH, "admin Ana", ()))
+    log = VersionTexts((BOTH, "admin Ana", ()))
 
     async def lost(number: int) -> str | None:
         raise StorageTrouble("the data folder is full", "make room")
