@@ -7,7 +7,7 @@ from urllib.parse import urlencode
 from captive_portal import forms, page_notices
 from captive_portal.page_notices import paragraphs
 from captive_portal.request_context import PageContext, page_context
-from captive_portal.splash import FULL_DEVICES_MAX, SPLASH_TERMS_BYTES_MAX, Failure, failure
+from captive_portal.splash import FULL_DEVICES_MAX, SPLASH_TERMS_BYTES_MAX, Failure, failure, outage_bytes
 from node.app.opennds_service import FasClient, FasState, FasView, OpenNdsService
 from node.app.views import (
     Admitted,
@@ -17,6 +17,7 @@ from node.app.views import (
     Entry,
     Full,
     GuestView,
+    Outage,
     Refused,
     TermsAccepted,
 )
@@ -56,11 +57,13 @@ class FasPage:
     is_by_itself: bool = True
     is_slowed: bool = False
     is_reported: bool = False
+    is_long: bool = False
     left_bytes: int | None = None
     left_s: int | None = None
     because: str = ""
     devices: tuple[DeviceView, ...] = ()
     devices_max: int = 0
+    outage: Outage | None = None
     kept: tuple[tuple[str, str], ...] = ()
     """Fields of the address, for the form that chooses a language: a link for each would repeat them."""
     languages: tuple[Language, ...] = ()
@@ -168,7 +171,7 @@ class FasContext:
     ) -> FasPage:
         community, tag = self.community, self.language.language.tag
         found = page_notices.terms_text(community, tag, self.words)
-        short = paragraphs(found.text, SPLASH_TERMS_BYTES_MAX)
+        short = paragraphs(found.text, max(0, SPLASH_TERMS_BYTES_MAX - outage_bytes(community.outage)))
         request = self.client.request
         # The address of level 0 is no list of fields, but short.
         kept = (
@@ -196,11 +199,13 @@ class FasContext:
             view.is_by_itself,
             view.is_slowed,
             view.is_reported,
+            view.is_long,
             _left(view.guest),
             view.guest.seconds_left,
             view.guest.removed_because or "",
             () if full is None else full.devices[:FULL_DEVICES_MAX],
             0 if full is None else full.devices_max,
+            community.outage,
             kept,
             self.language.offered if kept and len(self.language.offered) > 1 else (),
         )

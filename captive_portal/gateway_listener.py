@@ -20,10 +20,12 @@ from node.units import MacAddress
 from node.web.connections import Limits
 from node.web.https import HttpsListener, TlsCertificate
 from node.web.rendering import Renderer
+from node.web.router_scripts import router_script_hashes
 
 if TYPE_CHECKING:
     from captive_portal.gateway_server import GatewayServer
 
+FORGET_EVERY_S = 3_600.0
 HTTPS_LIMITS = Limits(connections=256, connections_per_device=64, at_work_per_device=16, idle_s=5.0)
 """Many people come from one address, that of their router; a TLS connection takes about 80 kB."""
 
@@ -68,7 +70,10 @@ class Gateways:
             self.service,
             settings,
             lambda: certificate is not None,
-            lambda: self._shared.other if self._shared is not None else None,
+            other_node=lambda: self._shared.other if self._shared is not None else None,
+            candidates=lambda: self._shared.candidates() if self._shared is not None else (),
+            own=reconciler.node,
+            scripts=router_script_hashes,
         )
         self._key, self._certificate = key, certificate
         self._backend, self._clock = backend, clock
@@ -94,8 +99,14 @@ class Gateways:
             return
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(server.run())
+            tasks.create_task(self._forget_gone())
             if self._certificate is not None:
                 tasks.create_task(self._https(self._certificate, server).run())
+
+    async def _forget_gone(self) -> None:
+        while True:
+            await asyncio.sleep(FORGET_EVERY_S)
+            self.service.forget_gone()
 
     def _https(self, certificate: TlsCertificate, server: "GatewayServer") -> HttpsListener:
         """For openNDS routers of the levels 3 and 4, and for the people behind them."""

@@ -33,6 +33,7 @@ from node.app.views import CodeTyped, TermsAccepted
 from node.config import ListenAddress
 from node.errors import NodeError
 from node.gateways.gateway import Gateway, GatewayKind
+from node.gateways.opennds_config import SCRIPTS_PATH
 from node.gateways.wifidog_reply import PONG, AuthCode, auth_reply, counters_reply, return_url
 from node.gateways.wifidog_request import (
     BODY_BYTES_MAX,
@@ -52,6 +53,7 @@ from node.web.application import application, connection_of, is_same_origin, nor
 from node.web.connections import Connection, ConnectionLimiter, FastAnswer, Limits
 from node.web.language_choice import LanguageChooser
 from node.web.rendering import Renderer
+from node.web.router_scripts import ROUTER_SCRIPTS, router_script
 
 LIMITS = Limits(
     connections=2_048,
@@ -165,6 +167,7 @@ class GatewayServer:
         routes = [web.get(path, partial(self._public_page, path, view)) for path, view in FOR_ALL.items()]
         routes.append(web.get("/", partial(self._public_page, "/", FOR_ALL["/network"])))
         routes.append(web.get(LOGO_PATH, self._logo))
+        routes += [web.get(f"{SCRIPTS_PATH}{name}", partial(_script, name)) for name in ROUTER_SCRIPTS]
         routes += self.more_routes
         routes.append(web.post("/gw/{id}/join", partial(self._known, self._join)))
         for prefix in PREFIXES:
@@ -529,6 +532,13 @@ def _reply(body: bytes, status: int = 200, content_type: str = "text/plain") -> 
     """Closed at once: the gateway reads until the end of the connection."""
     response = web.Response(status=status, body=body, content_type=content_type)
     response.force_close()
+    return response
+
+
+async def _script(name: str, _request: web.Request) -> web.Response:
+    """For a router; it holds no secret."""
+    response = web.Response(body=await asyncio.to_thread(router_script, name), content_type="text/plain")
+    response.headers["Content-Disposition"] = f'attachment; filename="{name}"'
     return response
 
 

@@ -35,6 +35,7 @@ _KEY = re.compile(r"[0-9a-f]{64}")
 _CHECK = re.compile(r"[0-9a-f]{16}")
 _CALLED = re.compile(rf"[!-~]{{0,{CALLED_CHARS_MAX}}}")
 _PLACE = re.compile(r"(|[0-9A-Za-z.:\[\]-]{1,253}:[0-9]{1,5})")
+_NODE = re.compile(r"(|[a-z2-7]{52})")
 _GATEWAY = re.compile(rf"[a-z2-7]{{{NODE_CHARS}}}/[0-9a-f]{{8}}")
 """The first characters of its node's id, and its own id."""
 
@@ -94,6 +95,8 @@ class GatewaysContent:
     """Where routers reach its author."""
     second: str = ""
     """Where they reach the node that is to serve its gateways too."""
+    second_node: str = ""
+    """The id of that node."""
     gateways: tuple[GatewaySaid, ...] = ()
     questions: tuple[CounterQuestion, ...] = ()
     answers: tuple[CounterAnswer, ...] = ()
@@ -113,6 +116,7 @@ def gateways_body(content: GatewaysContent) -> bytes:
     said = {
         "serves": content.serves,
         "second": content.second,
+        "second_node": content.second_node,
         "gateways": [_row(each) for each in content.gateways],
         "questions": [each.row for each in content.questions],
         "answers": [each.row for each in content.answers],
@@ -128,6 +132,9 @@ def gateways_content(body: bytes) -> GatewaysContent | Malformed:
     serves, second = fields.get("serves", ""), fields.get("second", "")
     if not (fits(serves, _PLACE) and fits(second, _PLACE)):
         return Malformed("serves or second is not a host and a port")
+    second_node = fields.get("second_node", "")
+    if not fits(second_node, _NODE):
+        return Malformed("second_node is not a node id")
     gateways = _rows(fields.get("gateways", []), GATEWAYS_PER_PART_MAX, _is_gateway, 1)
     questions = _rows(fields.get("questions", []), QUESTIONS_MAX, _is_question, 5)
     answers = _rows(fields.get("answers", []), ANSWERS_MAX, _is_answer, 5)
@@ -136,6 +143,7 @@ def gateways_content(body: bytes) -> GatewaysContent | Malformed:
     return GatewaysContent(
         serves,
         second,
+        second_node,
         tuple(map(_said, gateways)),
         tuple(CounterQuestion(*row) for row in questions),
         tuple(CounterAnswer(CounterQuestion(*row[:5]), _booked(row[5:])) for row in answers),

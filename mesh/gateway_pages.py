@@ -42,7 +42,7 @@ class GatewayPages:
 
     def tick(self) -> None:
         """Call now and then: reads the pages of nodes that are new in the community, and forgets those of nodes that are
-        gone."""
+        gone, and what waited too long for them."""
         gateways = self._gateways
         if gateways is None or not gateways.is_ready:
             return
@@ -55,6 +55,7 @@ class GatewayPages:
         found = (held_page(self._held, *name) for name in labels)
         if pages := [_told(page) for page in found if page is not None]:
             gateways.take(pages)
+        gateways.settle_overdue()
 
     def due(self) -> Iterator[tuple[int, bytes]]:
         """Part and body of each page to publish now."""

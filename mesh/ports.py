@@ -198,6 +198,9 @@ class SharedGateways(Protocol):
     def own(self) -> Mapping[int, GatewaysContent]:
         """What this node says, by part; an empty content takes back what was said there."""
 
+    def settle_overdue(self) -> None:
+        """Books and forgets what waited too long for another node. Call now and then, before `own`."""
+
     def take(self, pages: Sequence[tuple[NodeId, int, GatewaysContent]]) -> None:
         """Author, part and content: other nodes of the community say exactly this in those parts, none before the others."""
 

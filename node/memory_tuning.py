@@ -9,9 +9,10 @@ import gc
 import resource
 import sys
 from collections.abc import Collection
-from dataclasses import FrozenInstanceError
+from dataclasses import FrozenInstanceError, fields
 from itertools import chain, repeat
 from pathlib import Path
+from reprlib import recursive_repr
 
 from node.memory_budget import Allowed, allowed_memory
 
@@ -91,15 +92,20 @@ def prepare() -> None:
 
 
 def share_methods(packages: Collection[str]) -> None:
-    """Gives all frozen dataclasses of these packages the same two methods that refuse changes.
+    """Gives all dataclasses of these packages the same `__repr__`, and the frozen ones the same two methods that refuse
+    changes.
 
-    Those that `dataclasses` writes for a class with slots refer to the class that it was made from, so that each class
-    is in memory twice: with 700 of them 2 MB.
+    Of the latter, those that `dataclasses` writes for a class with slots refer to the class that it was made from, so
+    that each class is in memory twice: with 700 of them 2 MB. Each `__repr__` takes 1.4 kB.
     """
     for each in gc.get_objects():
-        if isinstance(each, type) and _package(each) in packages and _is_frozen(each):
+        if not isinstance(each, type) or _package(each) not in packages:
+            continue
+        if _is_written(each, "__setattr__"):
             each.__setattr__ = _refuse_assignment  # type: ignore[assignment,method-assign]
             each.__delattr__ = _refuse_deletion  # type: ignore[assignment,method-assign]
+        if _is_written(each, "__repr__"):
+            each.__repr__ = _represent  # type: ignore[assignment,method-assign]
 
 
 def _package(each: type) -> str:
@@ -108,9 +114,10 @@ def _package(each: type) -> str:
     return module.partition(".")[0] if isinstance(module, str) else ""
 
 
-def _is_frozen(each: type) -> bool:
-    """Whether `dataclasses` wrote its methods; one that was written by hand stays."""
-    code = getattr(vars(each).get("__setattr__"), "__code__", None)
+def _is_written(each: type, name: str) -> bool:
+    """Whether `dataclasses` wrote this method of the class; one that was written by hand stays."""
+    method = vars(each).get(name)
+    code = getattr(getattr(method, "__wrapped__", method), "__code__", None)
     return code is not None and code.co_filename == "<string>" and "__dataclass_params__" in vars(each)
 
 
@@ -128,3 +135,9 @@ def _refuse_deletion(self: object, name: str) -> None:
     if _is_kept(self, name):
         raise FrozenInstanceError(f"cannot delete field {name!r}")
     object.__delattr__(self, name)
+
+
+@recursive_repr()
+def _represent(self: object) -> str:
+    shown = (each.name for each in fields(self) if each.repr)  # type: ignore[arg-type]
+    return f"{type(self).__qualname__}({', '.join(f'{name}={getattr(self, name)!r}' for name in shown)})"

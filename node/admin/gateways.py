@@ -3,6 +3,8 @@
 import io
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import partial
+from urllib.parse import unquote
 
 from node.admin.fields import FormView, ListPage, TypedForm, long_ago, paginate
 from node.admin.routes import (
@@ -25,6 +27,7 @@ from node.gateways.gateway import NAME_CHARACTERS_MAX, Gateway, GatewayKind, par
 from node.identity import human_form
 from node.translator import gettext_lazy
 from node.units import NodeId
+from node.web.router_scripts import ROUTER_SCRIPTS, router_script
 
 SOURCES_CHARACTERS_MAX = 500
 KINDS: Mapping[GatewayKind, str] = {
@@ -45,6 +48,7 @@ ABILITIES: Mapping[str, str] = {
     "late": gettext_lazy("at its next check"),
     "leaving": gettext_lazy("when the person leaves"),
     "hour": gettext_lazy("within an hour"),
+    "hours": gettext_lazy("within six hours"),
     "no": gettext_lazy("no"),
 }
 FEATURES: Mapping[str, str] = {
@@ -86,6 +90,19 @@ class ToldGatewayLine:
 
 
 @dataclass(frozen=True, slots=True)
+class SecondNodeView:
+    """The node that serves these gateways too, or how to set one up."""
+
+    name: str
+    """Empty while none serves them."""
+    for_other: str
+    """For the settings of the other node."""
+    is_place_set: bool
+    candidates: tuple[tuple[str, str, str], ...]
+    """Name, id to compare, and what to write here, of each node that says that it is the second one."""
+
+
+@dataclass(frozen=True, slots=True)
 class GatewaysPage:
     """Those that ask, and those that were accepted or refused."""
 
@@ -101,6 +118,8 @@ class GatewaysPage:
     more_asked: int = 0
     """Routers that asked and are not shown."""
     kinds: tuple[tuple[GatewayKind, str], ...] = OFFERED
+    second: SecondNodeView | None = None
+    """None where routers do not reach this node."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,6 +145,16 @@ class GatewayPage:
         return "" if ago is None else long_ago(ago)
 
     @property
+    def routers(self) -> tuple[tuple[str, str], ...]:
+        """The same of each router, where several have its configuration."""
+        return tuple((unquote(name), long_ago(ago)) for name, ago in self.line.row.status.routers)
+
+    @property
+    def scripts(self) -> tuple[str, ...]:
+        """To download for the router."""
+        return ROUTER_SCRIPTS if self.line.row.gateway.kind == "opennds" else ()
+
+    @property
     def qr_svg(self) -> str:
         return qr_svg(self.configuration, error="l")
 
@@ -148,6 +177,7 @@ class GatewaysViews:
             Route("POST", "/gateways/secret", self._replace_secret),
             Route("POST", "/gateways/remove", self._remove),
             Route("GET", "/gateways/wifidog.conf", self._download),
+            *(Route("GET", f"/gateways/{name}", partial(_script, name)) for name in ROUTER_SCRIPTS),
         )
 
     async def _show(self, request: AdminRequest) -> Answer:
@@ -245,8 +275,23 @@ class GatewaysViews:
                 for each in self._gateways.told_rows()
             ),
             self._registry.more_asked,
+            second=self._second(),
         )
         return AdminResponse(page, 422 if form is not None else 200)
+
+    def _second(self) -> SecondNodeView | None:
+        for_other, other = self._gateways.settings_for_second(), self._gateways.other_node()
+        if not for_other:
+            return None
+        return SecondNodeView(
+            self._name_of(other) if other is not None else "",
+            for_other,
+            bool(self._gateways.second),
+            tuple(
+                (self._name_of(each), human_form(each), self._gateways.settings_for(each))
+                for each in self._gateways.candidates
+            ),
+        )
 
     def _name_of(self, node: NodeId) -> str:
         found = (each.name for each in self._backend.graph().nodes if each.node == node)
@@ -269,6 +314,11 @@ class GatewaysViews:
             bool(self._gateways.second) and other is None,
         )
         return AdminResponse(page, 422 if form is not None else 200)
+
+
+async def _script(name: str, _request: AdminRequest) -> Answer:
+    """For an openNDS router; it holds no secret."""
+    return AdminDownload(name, io.BytesIO(router_script(name)), "text/plain")
 
 
 def gateway_line(row: GatewayRow) -> GatewayLine:

@@ -1,6 +1,6 @@
 """Application service of the admin pages and commands for gateways."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from node.app.gateway_registry import GatewayRegistry, GatewayStatus
@@ -16,6 +16,9 @@ from node.units import MacAddress, NodeId, Usage
 
 HOST_NOT_SET = "NODE"
 """In a configuration, until the settings say under which name or address routers reach the node."""
+
+CANDIDATES_MAX = 8
+"""Nodes that are shown; each node of the community can say that it is the second one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,10 +57,16 @@ class AdminGatewaysService:
         gateways: GatewayService,
         settings: GatewaysSection,
         has_certificate: Callable[[], bool] = lambda: False,
+        *,
         other_node: Callable[[], NodeId | None] = lambda: None,
+        candidates: Callable[[], Sequence[NodeId]] = tuple,
+        own: NodeId | None = None,
+        scripts: Callable[[], Mapping[str, str]] = dict,
     ) -> None:
-        """`other_node`: the one that serves these gateways too."""
-        self.other_node = other_node
+        """`other_node`: the one that serves these gateways too; `candidates`: those that say that they are at its place,
+        which is no proof; `own`: the id of this node; `scripts`: those for openNDS routers, each with its SHA-256."""
+        self._scripts = scripts
+        self.other_node, self._candidates, self._own = other_node, candidates, own
         self._gateways, self._settings, self._has_certificate = gateways, settings, has_certificate
 
     @property
@@ -100,6 +109,21 @@ class AdminGatewaysService:
         """Host and port of the node that is to serve these gateways too; empty for none."""
         return self._settings.second
 
+    @property
+    def candidates(self) -> Sequence[NodeId]:
+        """Nodes that say that they are the second one, while the settings name none."""
+        return () if self._settings.second_node is not None else tuple(self._candidates())[:CANDIDATES_MAX]
+
+    def settings_for_second(self) -> str:
+        """For the settings of the node that is to serve these gateways too; empty where this node does not know its own."""
+        if self._own is None or not self._settings.serves:
+            return ""
+        return second_settings(self._settings.serves, self._own)
+
+    def settings_for(self, candidate: NodeId) -> str:
+        """For the settings of this node, once an admin knows that this is the second one."""
+        return second_settings(self._settings.second, candidate)
+
     def row(self, gateway_id: str) -> GatewayRow | None:
         gateway = self.registry.get(gateway_id)
         return None if gateway is None else self._row(self.registry.status(gateway))
@@ -116,12 +140,17 @@ class AdminGatewaysService:
                 port=port,
                 https_port=self._settings.https_port,
                 has_certificate=self._has_certificate(),
+                scripts=self._scripts(),
             )
         return wifidog_config(gateway, self.registry.secret(gateway), host, port, self._settings.second)
 
     def abilities(self, gateway: Gateway) -> tuple[tuple[Feature, Ability], ...]:
         """What the router can do now of what the rules say."""
-        found = abilities(gateway.kind, reports=self.registry.reports(gateway))
+        found = abilities(
+            gateway.kind,
+            reports=self.registry.reports(gateway),
+            has_long_sessions=self._gateways.has_long_sessions(gateway),
+        )
         return tuple((each, found.by_feature[each]) for each in FEATURES)
 
     def _row(self, status: GatewayStatus) -> GatewayRow:
@@ -132,3 +161,8 @@ class AdminGatewaysService:
 
     def _host(self) -> str:
         return self._settings.host or self._settings.serves.rpartition(":")[0]
+
+
+def second_settings(place: str, node: NodeId) -> str:
+    """The lines of a node's settings that name its second node."""
+    return f'[gateways]\nsecond = "{place}"\nsecond_node = "{node}"\n'

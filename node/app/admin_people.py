@@ -46,6 +46,8 @@ class PersonRow:
     """How its devices joined."""
     alerts: tuple[str, ...] = ()
     """Ids of the used-up quotas that limit nothing: the page of this account asks to use less."""
+    gateways: tuple[str, ...] = ()
+    """Names of the gateways behind which its devices are online."""
 
 
 DeviceState = Literal["online", "off", "blocked"]
@@ -111,9 +113,9 @@ class AdminPeopleService:
         self._registry: AccountRegistry = reconciler.registry
         self._session_table = reconciler.session_table
         self.came_from: Callable[[MacAddress], str] = lambda _mac: ""
+        """Name, or else the start of the id, of the node where the device's session began; empty if here."""
         self.gateway_name: Callable[[MacAddress], str] = lambda _mac: ""
         """Of the gateway behind which a device is; empty for none."""
-        """Name, or else the start of the id, of the node where the device's session began; empty if here."""
         self.devices_with_sessions: Callable[[AccountId], int] = lambda _account: 0
         """On all nodes of the community."""
         self._extended: dict[AccountId, dict[MacAddress, tuple[Monotonic, Monotonic | None]]] = {}
@@ -130,12 +132,14 @@ class AdminPeopleService:
 
     def row(self, account: AccountId) -> PersonRow:
         reconciler, now = self._reconciler, self._reconciler.persistence.instant().now
-        since, ways = [], dict[Way, None]()
+        since, ways, gateways = [], dict[Way, None](), dict[str, None]()
         for mac in self._session_table.devices_of(account):
             guest = self._session_table.state(mac)
             if isinstance(guest, session_state.Authorized):
                 since.append(guest.since)
                 ways[self._registry.way_of(mac)] = None
+                if mac in self._session_table.at_gateways and (name := self.gateway_name(mac)):
+                    gateways[name] = None
         return PersonRow(
             account=account,
             name=reconciler.member_directory.names.get(account, ""),
@@ -146,6 +150,7 @@ class AdminPeopleService:
             since_s=max(0, now - min(since)) // 1000 if since else None,
             ways=tuple(ways),
             alerts=reconciler.effective_policy.policy_for(account).alerts,
+            gateways=tuple(gateways),
         )
 
     def person(self, account: str, translator: Translator = ENGLISH) -> PersonDetails | None:

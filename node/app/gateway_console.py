@@ -35,6 +35,7 @@ class GatewayCommands:
             "listens": self._gateways.is_on,
             "second": self._gateways.second,
             "second_node": other or "",
+            "second_candidates": list(self._gateways.candidates),
             "gateways": [_row(each) for each in self._gateways.rows()],
             "told": [_told(each) for each in self._gateways.told_rows()],
         }

@@ -13,6 +13,7 @@ from node.gateways.handover import (
     CountedPart,
     HandoverQuestion,
     answer,
+    can_follow,
     forget,
     give_up,
     settle,
@@ -22,6 +23,8 @@ from node.units import NO_USAGE, AccountId, Bytes, Monotonic, Usage
 HANDOVERS_STATE = "gateway_handovers"
 """Name in the node state, followed by a space and the id of the gateway."""
 CLIENTS_MAX = 2_048
+UNBELIEVED_MS = 24 * 3_600_000
+"""So long a warning tells of counters that were not believed."""
 
 
 @dataclass(slots=True)
@@ -56,6 +59,8 @@ class GatewayHandovers:
         """Empty for a gateway that only this node serves."""
         self.clients: dict[str, Clients] = {}
         """By gateway."""
+        self.unbelieved: dict[tuple[str, str], Monotonic] = {}
+        """Gateway and client, and when the other node said last what it cannot have heard of it."""
         self._answers: dict[CounterQuestion, CounterAnswer] = {}
         self.on_question: Callable[[], None] = lambda: None
         """Called when there is something else to ask or answer."""
@@ -103,9 +108,10 @@ class GatewayHandovers:
         questions: Iterable[CounterQuestion],
         gateways: Mapping[str, Gateway],
         counters: Callable[[Gateway, str], ClientCounters],
+        now: Monotonic,
     ) -> set[str]:
         """The other node asks exactly these now; `gateways` by the names that both use. Returns the ids of gateways of which
-        something changed."""
+        something changed. What the other node cannot have heard is not answered, and takes no client away."""
         kept, changed = {}, set[str]()
         for each in questions:
             gateway = gateways.get(each.gateway)
@@ -114,7 +120,11 @@ class GatewayHandovers:
             if each in self._answers:
                 kept[each] = self._answers[each]
                 continue
-            known = self.client(gateway, each.client, counters(gateway, each.client), each.token)
+            before = counters(gateway, each.client)
+            known = self.client(gateway, each.client, before, each.token)
+            if not can_follow(known, each.token, _usage(each.down, each.up), before, now):
+                self._disbelieve(gateway, each.client, now)
+                continue
             after, booked = answer(known, each.token, _usage(each.down, each.up))
             clients = self.clients.setdefault(gateway.id, {})
             if each.client in clients:
@@ -128,9 +138,14 @@ class GatewayHandovers:
         return changed
 
     def answered(
-        self, answers: Iterable[CounterAnswer], gateways: Mapping[str, Gateway]
+        self,
+        answers: Iterable[CounterAnswer],
+        gateways: Mapping[str, Gateway],
+        counters: Callable[[Gateway, str], ClientCounters],
+        now: Monotonic,
     ) -> Iterator[SettledClient]:
-        """What the other node answers: each answer counts once."""
+        """What the other node answers: each answer counts once. One that cannot be true is no answer: otherwise what the
+        client uses from now on would seem booked."""
         for each in answers:
             gateway, asked = gateways.get(each.question.gateway), each.question
             known = self.clients.get(gateway.id, {}).get(asked.client) if gateway is not None else None
@@ -141,6 +156,10 @@ class GatewayHandovers:
             if question is None:
                 continue
             booked = None if each.booked is None else _usage(*each.booked)
+            before = counters(gateway, asked.client)
+            if booked is not None and not can_follow(known.handover, asked.token, booked, before, now):
+                self._disbelieve(gateway, asked.client, now)
+                continue
             known.handover, added = settle(known.handover, question, booked)
             yield self._settled(gateway, asked.client, known, added)
 
@@ -165,6 +184,17 @@ class GatewayHandovers:
                 known.handover = left
             if is_changed:
                 yield gateway
+
+    def _disbelieve(self, gateway: Gateway, client: str, now: Monotonic) -> None:
+        self.unbelieved.pop((gateway.id, client), None)
+        self.unbelieved[gateway.id, client] = now
+        if len(self.unbelieved) > CLIENTS_MAX:
+            del self.unbelieved[next(iter(self.unbelieved))]
+
+    def unbelieved_clients(self, now: Monotonic) -> int:
+        """Of how many clients the other node said lately what it cannot have heard."""
+        self.unbelieved = {key: at for key, at in self.unbelieved.items() if now - at < UNBELIEVED_MS}
+        return len(self.unbelieved)
 
     def forget(self, gateway_id: str) -> None:
         self.clients.pop(gateway_id, None)

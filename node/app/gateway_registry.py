@@ -3,7 +3,7 @@
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import AbstractAsyncContextManager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal
 from unicodedata import normalize
 
@@ -42,6 +42,10 @@ STATE = "gateways"
 PUSHED_OUT_MAX = 100
 ASKED_FOR = Milliseconds(24 * 3_600_000)
 """A router that has not asked again for so long is forgotten."""
+ROUTERS_MAX = 8
+"""Routers with the configuration of one gateway, told apart by their names."""
+ROUTER_KEPT_MS = Milliseconds(24 * 3_600_000)
+"""After so long without a report a router's name is forgotten."""
 SILENT_AFTER = Milliseconds(5 * 60_000)
 """A gateway is up while its last heartbeat is younger (as WiFiDog's authentication server shows it)."""
 
@@ -86,6 +90,9 @@ class Contact:
     """How a plain query of openNDS called the router first: no proof, so it is not stored."""
     reported: Monotonic | None = None
     """When the script on an openNDS router reported last what its clients used."""
+    routers: dict[str, Monotonic] = field(default_factory=dict)
+    """By the name of each openNDS router with this gateway's configuration: when its script reported last. It tells its name
+    only while it has people."""
     turn: int = 0
     """Counts its unbroken times at this node: in a break it may have spoken with another one."""
 
@@ -109,6 +116,8 @@ class GatewayStatus:
     """Name or address that belongs to `trouble`."""
     reported_s: int | None = None
     """Seconds since the script on an openNDS router reported last; None if it has not since the node started."""
+    routers: tuple[tuple[str, int], ...] = ()
+    """The same of each router, by its name, where several have the gateway's configuration."""
 
     @property
     def reports(self) -> bool:
@@ -223,14 +232,22 @@ class GatewayRegistry:
             contact.uptime_s = uptime_s
         contact.online = online
 
-    def reported(self, gateway: Gateway) -> None:
-        """The script on its router reported."""
-        contact = self.contact(gateway)
-        contact.reported, contact.polls = self._clock.monotonic(), True
+    def reported(self, gateway: Gateway, called: str = "") -> None:
+        """The script on its router reported, with the router's name while it has people."""
+        contact, now = self.contact(gateway), self._clock.monotonic()
+        contact.reported, contact.polls = now, True
+        if called:
+            contact.routers.pop(called, None)
+            contact.routers[called] = now
+            lately = [each for each, at in contact.routers.items() if now - at < ROUTER_KEPT_MS]
+            contact.routers = {each: contact.routers[each] for each in lately[-ROUTERS_MAX:]}
 
-    def reports(self, gateway: Gateway) -> bool:
-        """Whether the script on an openNDS router reports what its clients use."""
-        at = self.contact(gateway).reported
+    def reports(self, gateway: Gateway, called: str = "") -> bool:
+        """Whether the script on an openNDS router reports what its clients use; where several routers have the gateway's
+        configuration, that on the one that calls itself so."""
+        contact = self.contact(gateway)
+        is_one_of_several = called and contact.routers.keys() - {called}
+        at = contact.routers.get(called) if is_one_of_several else contact.reported
         return at is not None and self._clock.monotonic() - at < SILENT_AFTER
 
     def contact(self, gateway: Gateway) -> Contact:
@@ -392,6 +409,7 @@ class GatewayRegistry:
         heard = None if contact.at is None else max(0, now - contact.at)
         trouble, detail = self._trouble(gateway, contact, heard)
         reported = None if contact.reported is None else max(0, now - contact.reported)
+        routers = tuple(sorted((name, max(0, now - at) // 1000) for name, at in contact.routers.items()))
         return GatewayStatus(
             gateway,
             None if heard is None else heard // 1000,
@@ -399,6 +417,7 @@ class GatewayRegistry:
             trouble,
             detail,
             None if reported is None else reported // 1000,
+            routers if len(routers) > 1 else (),
         )
 
     def _trouble(

@@ -7,10 +7,12 @@ booked to the account as if the node had counted it.
 import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
+from datetime import date
 from functools import partial
 from hashlib import sha256
 from typing import Literal, Protocol
 
+from node.accounting.periods import DAY_UNKNOWN
 from node.app.gateway_handovers import HANDOVERS_STATE, GatewayHandovers, SettledClient
 from node.app.gateway_registry import GatewayRegistry
 from node.app.views import Admitted, Entry, Full, Refused
@@ -37,6 +39,14 @@ PENDING_MAX, PENDING_MS = 4_096, Milliseconds(10 * 60_000)
 REASONS_MAX = 4_096
 COMES_MS = Milliseconds(10 * 60_000)
 """How long a device with a right token is left as it is whose session no other node has told yet."""
+LONG_STATE = "gateways_long_sessions"
+"""Name in the node state: the boot, and until when each openNDS gateway may have long sessions."""
+LONG_SESSION_MS, LONG_STEP_MS = Milliseconds(6 * 3_600_000), Milliseconds(10 * 60_000)
+"""Of a session at an openNDS router whose script reports; and how much later the stored time is, which is seldom written."""
+GONE_STATE = "gateways_gone"
+"""Name in the node state: since which day each gateway is gone of whose clients something is stored."""
+GONE_DAYS = 7
+"""So long what is known of the clients of a gateway is kept that no node tells any longer: its node may come back."""
 CLIENTS_MAX = 2_048
 """Devices of one gateway whose counters are kept; the one that was reported longest ago is forgotten first."""
 LEFT_MAX = 64
@@ -143,6 +153,10 @@ class GatewayService:
         """Looks whether another node told of the device; set where there are other nodes."""
         self._awaited: dict[MacAddress, Monotonic] = {}
         """Devices whose session no other node has told yet, and since when."""
+        self._long: dict[str, Monotonic] = {}
+        """By gateway: until when it may have long sessions."""
+        self._gone: dict[str, str] = {}
+        """By gateway: the day since which it is neither of this node nor told."""
         self.recalled = False
         registry.on_drop = self._dropped
 
@@ -155,7 +169,38 @@ class GatewayService:
             self._people[name.removeprefix(f"{COUNTERS_STATE} ")] = GatewayPeople(read_counters_state(text))
         for name, text in (await self._archive.states(f"{HANDOVERS_STATE} ")).items():
             self.handovers.restore(name.removeprefix(f"{HANDOVERS_STATE} "), text)
+        long, now = await self._archive.state(LONG_STATE), self._clock.monotonic()
+        self._long = read_long(long, self._clock.boot, now)
+        self._gone = read_gone(await self._archive.state(GONE_STATE))
         self.recalled = True
+        self.forget_gone()
+
+    def forget_gone(self) -> None:
+        """Deletes what is known of clients of gateways that are gone for `GONE_DAYS`. Call now and then, and when other
+        gateways are told than before."""
+        today = self._clock.today()
+        if not self.recalled or today == DAY_UNKNOWN:
+            return
+        known = self._people.keys() | self.handovers.clients.keys()
+        gone = {each: self._gone.get(each, today) for each in known if self.registry.get(each) is None}
+        for each in [one for one, since in gone.items() if days_between(since, today) >= GONE_DAYS]:
+            del gone[each]
+            self._forget(each)
+        if gone != self._gone:
+            self._gone = gone
+            self._store(GONE_STATE, json.dumps(gone, sort_keys=True) if gone else "")
+
+    def long_session(self, gateway: Gateway) -> None:
+        """A device got a session of `LONG_SESSION_MS` there; the router keeps it also when its script no longer reports."""
+        now = self._clock.monotonic()
+        if self._long.get(gateway.id, 0) < now + LONG_SESSION_MS:
+            self._long = {each: until for each, until in self._long.items() if until > now}
+            self._long[gateway.id] = Monotonic(now + LONG_SESSION_MS + LONG_STEP_MS)
+            self._store(LONG_STATE, json.dumps([self._clock.boot, self._long]))
+
+    def has_long_sessions(self, gateway: Gateway) -> bool:
+        """Whether some may go on there."""
+        return self._long.get(gateway.id, 0) > self._clock.monotonic()
 
     @property
     def is_ready(self) -> bool:
@@ -416,14 +461,19 @@ class GatewayService:
             )
 
     def _dropped(self, gateway: Gateway) -> None:
-        people = self._people.pop(gateway.id, None)
-        has_handovers = gateway.id in self.handovers.clients
-        self.handovers.forget(gateway.id)
+        self._forget(gateway.id)
+
+    def _forget(self, gateway_id: str) -> None:
+        people = self._people.pop(gateway_id, None)
+        has_handovers = gateway_id in self.handovers.clients
+        self.handovers.forget(gateway_id)
         if has_handovers or (people is not None and people.counters):
             for name in (COUNTERS_STATE, HANDOVERS_STATE):
-                self._reconciler.remote_usage.meter(
-                    self._nobody, NO_USAGE, f"{name} {gateway.id}", lambda: str
-                )
+                self._store(f"{name} {gateway_id}", "")
+
+    def _store(self, name: str, text: str) -> None:
+        """With what is booked next."""
+        self._reconciler.remote_usage.meter(self._nobody, NO_USAGE, name, lambda: lambda: text)
 
     @property
     def _nobody(self) -> AccountId:
@@ -439,6 +489,30 @@ def token_name(token: str) -> str:
 def used_up(quotas: tuple[QuotaLeft, ...]) -> QuotaLeft | None:
     """The first quota that is used up and limits something."""
     return next((each for each in quotas if not each.is_alert and each.left == 0), None)
+
+
+def days_between(first: str, last: str) -> int:
+    """Days as `Clock.today` names them."""
+    return (date.fromisoformat(last) - date.fromisoformat(first)).days
+
+
+def read_gone(text: str) -> dict[str, str]:
+    """What is stored of gateways that are gone; what cannot be read is left out, and its time begins again."""
+    try:
+        rows = json.loads(text or "{}")
+        return {str(key): date.fromisoformat(day).isoformat() for key, day in rows.items()}
+    except (ValueError, TypeError, AttributeError):
+        return {}
+
+
+def read_long(text: str, boot: str, now: Monotonic) -> dict[str, Monotonic]:
+    """What is stored of long sessions. Of another boot nobody knows how much time is left of them."""
+    try:
+        of, rows = json.loads(text or '["", {}]')
+        most = now + LONG_SESSION_MS + LONG_STEP_MS
+        return {str(key): Monotonic(min(int(at), most) if of == boot else most) for key, at in rows.items()}
+    except (ValueError, TypeError, AttributeError):
+        return {}
 
 
 def counters_state(counters: Mapping[str, ClientCounters]) -> str:

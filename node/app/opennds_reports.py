@@ -42,7 +42,7 @@ class RouterReports:
         key, nonce = self._fas_key(gateway), report_nonce(self._key, gateway, boot, now)
         if not is_fresh(self._key, gateway, boot, now, report.nonce):
             return report_answer(report, nonce, (), key, is_again=True)
-        self._people.registry.reported(gateway)
+        self._people.registry.reported(gateway, report.called)
         # Before the database is read nobody can be told apart; the next report holds the same bytes.
         clients = report.clients if self._people.is_ready else ()
         ended = [each.token for each in clients if not self._may_stay(gateway, each)]

@@ -10,7 +10,8 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import Literal, Protocol
 
-from node.app.gateway_service import GatewayService
+from node.app.gateway_registry import ROUTERS_MAX
+from node.app.gateway_service import LONG_SESSION_MS, GatewayService
 from node.app.opennds_limits import downward_limit
 from node.app.views import Admitted, Entry, Full, GuestView, Refused
 from node.control.ports import Clock
@@ -31,14 +32,12 @@ from node.units import AccountId, MacAddress, Milliseconds, Monotonic
 
 SESSION_S = 3_600
 """Of one session at a router. What an admin ends or blocks ends there no later than this."""
-REPORTED_SESSION_S = 6 * SESSION_S
+REPORTED_SESSION_S = LONG_SESSION_MS // 1_000
 """Where the script on the router reports. Then that ends what an admin ends or blocks. A slowed person has the shorter
 session: no report makes one faster again."""
 UNREPORTED_MS = Milliseconds(10 * 60_000)
 """A client that its router has not reported for so long has left."""
 GRANTS_MAX = 4_096
-ROUTERS_MAX = 8
-"""Routers that use the configuration of one gateway, told apart by their names."""
 LET_IN_MS = Milliseconds(20_000)
 """For so long after the router's acknowledgement the person is shown as online, unless the router says otherwise."""
 RETURNS_MAX, RETURNS_MS = 2, Milliseconds(60_000)
@@ -86,6 +85,8 @@ class FasView:
     """A quota is used up, so the router gets the lowest rate that the rules guarantee."""
     is_reported: bool = False
     """The script on the router reports what this person uses."""
+    is_long: bool = False
+    """Sessions at the router may last `REPORTED_SESSION_S`, because its script has reported."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,8 +159,8 @@ class OpenNdsService:
         if guest.state != "admitted":
             return FasView("join", guest)
         if client.says_online or (client.is_fetched and self._was_let_in(client)):
-            reports = self._people.registry.reports(client.gateway)
-            return FasView("online", guest, is_reported=reports)
+            is_reported, is_long = self._reports(client), self._people.has_long_sessions(client.gateway)
+            return FasView("online", guest, is_reported=is_reported, is_long=is_long)
         return self._enter(client, guest)
 
     def trust(self, client: FasClient) -> FasTrust:
@@ -180,6 +181,8 @@ class OpenNdsService:
         request, key = client.request, self._fas_key(client.gateway)
         mark = device_mark(self._key, client.gateway.id, request.hid, client.mac).words
         self._grant(client, guest)
+        if limits.session_minutes * 60 > SESSION_S:
+            self._people.long_session(client.gateway)
         if client.is_fetched:
             queue = self._queue(client)
             rhid = return_hash(request.hid, key.characters)
@@ -204,7 +207,7 @@ class OpenNdsService:
         )
         down = downward_limit(allowance)
         left = [quota.left for quota in allowance.quotas if not quota.is_alert and quota.left > 0]
-        is_long = self._people.registry.reports(client.gateway) and not down.is_slowed
+        is_long = self._reports(client) and not down.is_slowed
         session_s = REPORTED_SESSION_S if is_long else SESSION_S
         limits = gateway_limits(
             session_s=session_s if guest.seconds_left is None else min(session_s, guest.seconds_left),
@@ -281,6 +284,9 @@ class OpenNdsService:
 
     # --- ---
 
+    def _reports(self, client: FasClient) -> bool:
+        return self._people.registry.reports(client.gateway, client.request.gateway_name)
+
     def _fas_key(self, gateway: Gateway) -> FasKey:
         return FasKey(self._people.registry.fas_key(gateway))
 
@@ -310,7 +316,7 @@ class OpenNdsService:
 
     def _grant(self, client: FasClient, guest: GuestView) -> None:
         assert guest.account is not None
-        lasts = UNREPORTED_MS if self._people.registry.reports(client.gateway) else SESSION_S * 1_000
+        lasts = UNREPORTED_MS if self._reports(client) else SESSION_S * 1_000
         until = Monotonic(self._clock.monotonic() + lasts)
         self._keep(client.request.hid, FasGrant(client.gateway.id, guest.account, until))
         self._people.here(client.gateway, client.mac)

@@ -1,7 +1,8 @@
 """Gateways that two nodes of a community serve: what this node tells the other one, and what the other one tells it.
 
-Each of the two names the other in its settings. So no node can make another one serve its routers, and of all who can open
-the key for the people behind a gateway, only a router with the secret that its own node gave it reaches the second node.
+Each of the two names the other in its settings, by its place and by its key. So no node can make another one serve its
+routers, or take the place of the second one; and of all who can open the key for the people behind a gateway, only a router
+with the secret that its own node gave it reaches the second node.
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -41,8 +42,6 @@ class SharedGatewaysService:
         self._said: dict[NodeId, dict[int, GatewaysContent]] = {}
         self._sealed: dict[tuple[str, bytes], tuple[str, str]] = {}
         self._left_out = 0
-        self._other: NodeId | None = None
-        """Of several that say the same place, the one that was alone with it at first."""
         self.woken: Callable[[], None] = lambda: None
 
     def connect(self, service: GatewayService) -> None:
@@ -60,7 +59,6 @@ class SharedGatewaysService:
         service, told = self._service, dict.fromkeys(range(LIST_PARTS + 1), GatewaysContent())
         if service is None or not self._settings.second:
             return told
-        self._give_up(service)
         parts, self._left_out = gateways_by_part(self._gateways(service.registry))
         told |= {part: GatewaysContent(gateways=listed) for part, listed in parts.items()}
         asked = sorted(service.handovers.questions(self._shared(service)), key=lambda each: each.row)
@@ -68,22 +66,34 @@ class SharedGatewaysService:
         told[HANDOVER_PART] = GatewaysContent(
             serves=self._settings.serves,
             second=self._settings.second,
+            second_node=self._settings.second_node or "",
             questions=tuple(asked[:QUESTIONS_MAX]),
             answers=tuple(answered[:ANSWERS_MAX]),
         )
         return told
 
+    def settle_overdue(self) -> None:
+        service = self._service
+        if service is None or not service.recalled:
+            return
+        # Of every gateway: what waits for a second node that is not named any longer ends too.
+        every, now = _served(service), service.now()
+        for each in service.handovers.given_up(every, now):
+            service.settled(each)
+        for gateway in service.handovers.forgotten(every, now):
+            service.noted(gateway)
+
     def take(self, pages: Sequence[tuple[NodeId, int, GatewaysContent]]) -> None:
         for author, part, content in pages:
             self._said.setdefault(author, {})[part] = content
-        self._look()
+        self._tell()
         for author, part, content in pages:
             if part == HANDOVER_PART and author == self.other:
                 self._hear(content)
 
     def drop(self, author: NodeId) -> None:
         self._said.pop(author, None)
-        self._look()
+        self._tell()
 
     def warnings(self) -> Iterator[str]:
         if self._left_out:
@@ -92,50 +102,73 @@ class SharedGatewaysService:
                 "{number} gateways are not told to the second node, because a node tells as many as it may",
                 self._left_out,
             )
-        found = self._claimants()
-        if len(found) > 1:
+        if self._settings.second and self._service is not None:
+            yield from self._pairing_warnings(self._settings.second, self._settings.second_node)
+            if unbelieved := self._service.handovers.unbelieved_clients(self._service.now()):
+                yield ngettext_lazy(
+                    "the second node says of {number} device more than a line carries, and is not believed: look whether "
+                    "it is yours",
+                    "the second node says of {number} devices more than a line carries, and is not believed: look whether "
+                    "it is yours",
+                    unbelieved,
+                )
+
+    def _pairing_warnings(self, place: str, named: NodeId | None) -> Iterator[str]:
+        if named is None:
             yield gettext_lazy(
-                "several nodes say that routers reach them at {place}, of which one lies: {nodes}",
-                place=self._settings.second,
-                nodes=", ".join(map(human_form, found)),
+                "gateways.second_node is missing, so no node serves the gateways of this one: the page Gateways shows what "
+                "to write"
             )
-        elif self._settings.second and self._service is not None and not found:
+        elif self.other is None:
             yield gettext_lazy(
-                "no node serves gateways at {place} and names this one as its second: look at gateways.second there "
-                "and here",
-                place=self._settings.second,
+                "the node {node} does not say that it serves gateways at {place} and that this one is its second: look at "
+                "gateways.second and gateways.second_node there and here",
+                node=human_form(named),
+                place=place,
+            )
+        others = [node for node in self.candidates() if node != named]
+        if others and named is not None:
+            yield gettext_lazy(
+                "other nodes say too that routers reach them at {place}, and are not believed: {nodes}",
+                place=place,
+                nodes=", ".join(map(human_form, others)),
             )
 
     # --- for admins -----------------------------------------------------------------------------
 
     @property
     def other(self) -> NodeId | None:
-        """The node that this one names, and that names this one."""
-        return self._other
+        """The node that this one names, and that names this one: each the place and the key of the other."""
+        named = self._settings.second_node
+        if named is None or named not in self.candidates():
+            return None
+        return named if self._handover(named).second_node == self._own else None
 
-    def _claimants(self) -> list[NodeId]:
-        """The nodes that say so. Where a node serves is no proof: any node of the community can say it."""
+    def candidates(self) -> list[NodeId]:
+        """The nodes that say that they are at the place of the second one, and that this one is theirs. That is no proof:
+        any node of the community can say it."""
         own, second = self._settings.serves, self._settings.second
         if not (own and second):
             return []
-        said = {node: parts.get(HANDOVER_PART, GatewaysContent()) for node, parts in self._said.items()}
+        said = {node: self._handover(node) for node in self._said}
         return sorted(node for node, each in said.items() if (each.serves, each.second) == (second, own))
 
     # --- ---
 
-    def _look(self) -> None:
+    def _handover(self, node: NodeId) -> GatewaysContent:
+        return self._said.get(node, {}).get(HANDOVER_PART, GatewaysContent())
+
+    def _tell(self) -> None:
         """Which gateways of the other node are served here."""
-        found = self._claimants()
-        if self._other not in found:
-            self._other = found[0] if len(found) == 1 else None
         if self._service is None:
             return
-        other = self._other
+        other = self.other
         parts = self._said.get(other, {}) if other is not None else {}
         told = (
             self._told(other, each) for part in parts for each in parts[part].gateways if other is not None
         )
         self._service.registry.tell(each for each in told if each is not None)
+        self._service.forget_gone()
 
     def _told(self, node: NodeId, said: GatewaySaid) -> ToldGateway | None:
         kind = _KINDS.get(said.kind)
@@ -168,8 +201,7 @@ class SharedGatewaysService:
         return f"{node[:NODE_CHARS]}/{gateway.id}"
 
     def _shared(self, service: GatewayService) -> list[Gateway]:
-        every = (*service.registry.accepted(), *(each.gateway for each in service.registry.told))
-        return [each for each in every if self._named(each)]
+        return [each for each in _served(service) if self._named(each)]
 
     def _hear(self, said: GatewaysContent) -> None:
         """Questions and answers of the other node."""
@@ -177,19 +209,19 @@ class SharedGatewaysService:
         if service is None or not service.recalled:
             return
         gateways = {self._named(each): each for each in self._shared(service)}
-        for each in service.handovers.answered(said.answers, gateways):
+        now = service.now()
+        for each in service.handovers.answered(said.answers, gateways, service.counters, now):
             service.settled(each)
             self._woken()
-        for gateway_id in service.handovers.asked(said.questions, gateways, service.counters):
+        for gateway_id in service.handovers.asked(said.questions, gateways, service.counters, now):
             gateway = service.registry.get(gateway_id)
             if gateway is not None:
                 service.noted(gateway)
 
-    def _give_up(self, service: GatewayService) -> None:
-        for each in service.handovers.given_up(self._shared(service), service.now()):
-            service.settled(each)
-        for gateway in service.handovers.forgotten(self._shared(service), service.now()):
-            service.noted(gateway)
-
     def _woken(self) -> None:
         self.woken()
+
+
+def _served(service: GatewayService) -> tuple[Gateway, ...]:
+    """All gateways that this node serves."""
+    return (*service.registry.accepted(), *(each.gateway for each in service.registry.told))

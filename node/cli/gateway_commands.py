@@ -77,6 +77,10 @@ def _list(answer: Mapping[str, Any], terminal: Terminal) -> list[str]:
             human_form(NodeId(answer["second_node"])) if answer["second_node"] else "no node of the community"
         )
         second = ["", f"Second node: {answer['second']}, {node}."]
+        second += [
+            f'If {human_form(NodeId(each))} is yours, write second_node = "{NodeId(each)}" below [gateways].'
+            for each in answer.get("second_candidates", ())
+        ]
     off = [] if answer["listens"] else ["No router can reach this node: set listen below [gateways].", ""]
     return [*off, *(table(columns, rows, terminal) if rows else ["There is no gateway."]), *second]
 

@@ -235,6 +235,10 @@ def _node_id(value: object) -> NodeId:
     return NodeId(text)
 
 
+def _node_id_or_none(value: object) -> NodeId | None:
+    return None if value == "none" else _node_id(value)
+
+
 def _peer(value: object) -> PeerAddress:
     words = _string(value, PATH_CHARS_MAX).split()
     if len(words) != 3 or not words[1].isdecimal():
@@ -319,4 +323,5 @@ LANGUAGES = list_of(LANGUAGE, "a list of languages")
 INTERFACES = list_of(INTERFACE, "a list of interfaces")
 ADDRESSES = list_of(ADDRESS, "a list of addresses")
 NODE_IDS = list_of(FieldType("a node id", _node_id), "a list of node ids")
+NODE_ID_OR_NONE = FieldType('a node id, or "none"', _node_id_or_none)
 PEERS = list_of(FieldType("a peer", _peer), "a list of peers")

@@ -195,6 +195,8 @@ class GatewaysSection:
     """Whether openNDS routers of level 0 are served: what lets a person in is readable there."""
     second: str = ""
     """Host and port where routers reach the node that serves these gateways too; empty for none."""
+    second_node: NodeId | None = None
+    """The id of that node: its place is no proof, any node of the community can say it."""
 
     @property
     def serves(self) -> str:

@@ -152,6 +152,7 @@ def _together(values: dict[str, dict[str, Any]], file: TomlDocument) -> Iterable
     yield from _services(values, file)
     yield from _certificate(values["portal"], file)
     yield from _alerts(values["alerts"], file)
+    yield from _second_node(values["gateways"], file)
     host, domain = values["portal"]["host"], values["lan"]["domain"]
     # With a certificate the host is a public name; the rest of its domain need not be local.
     if not host.endswith(f".{domain}") and values["portal"]["certificate"] is None:
@@ -253,6 +254,15 @@ def _alerts(alerts: dict[str, Any], file: TomlDocument) -> Iterable[Finding]:
         message = "alerts.mail_user: the password would be sent without encryption."
         fix = 'write mail_security = "starttls", or no login'
         yield Finding("config-alerts", file.line("alerts", key="mail_user"), message, fix)
+
+
+def _second_node(gateways: dict[str, Any], file: TomlDocument) -> Iterable[Finding]:
+    examples = {each.key: each.example for each in _BY_SECTION["gateways"].values()}
+    for there, missing in (("second", "second_node"), ("second_node", "second")):
+        if gateways[there] and not gateways[missing]:
+            message = f"gateways.{there} is of no use without gateways.{missing}."
+            fix = f"add {missing} = {examples[missing]} below [gateways], as the page Gateways shows it"
+            yield Finding("W-config-gateways", file.line("gateways", key=there), message, fix)
 
 
 _PORTS = (

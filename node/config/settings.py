@@ -26,6 +26,7 @@ from node.config.field_types import (
     NAME,
     NETWORK4,
     NETWORK6,
+    NODE_ID_OR_NONE,
     NODE_IDS,
     PATH,
     PATH_OR_NONE,
@@ -466,6 +467,15 @@ SETTINGS: tuple[Setting, ...] = (
         "Host and port of another node of the community, as its gateways.host and gateways.listen say, that serves these "
         "gateways when this node does not answer. Each of the two names the other. WiFiDog only.",
         example='"berg.example.org:2082"',
+    ),
+    may(
+        "gateways",
+        "second_node",
+        NODE_ID_OR_NONE,
+        '"none"',
+        "The id of that node, as 'procomu status' shows it there. Without it no other node serves these gateways: any node "
+        "of the community can say that it is reached there.",
+        example='"mbkmuvwglwbeebq24rphj4hhwxvb2kfsm5cgsxd3h6f3mz3jbzoa"',
     ),
     may(
         "rules",

@@ -5,7 +5,6 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from node.export.cnml import cnml
 from node.export.meshviewer import meshviewer
 from node.export.netjson import netjson
 from node.export.node_graph import NodeGraph
@@ -28,9 +27,15 @@ def _json(made: Callable[[NodeGraph], Mapping[str, Any]]) -> GraphFormat:
     )
 
 
+def _cnml(graph: NodeGraph) -> str:
+    from node.export.cnml import cnml  # noqa: PLC0415 - the XML library takes 0.4 MB, and few ask for this format
+
+    return cnml(graph)
+
+
 FORMATS: Mapping[str, GraphFormat] = {
     "netjson": _json(netjson),
     "meshviewer": _json(meshviewer),
     "nodelist": _json(nodelist),
-    "cnml": GraphFormat(cnml, "xml", "application/xml"),
+    "cnml": GraphFormat(_cnml, "xml", "application/xml"),
 }

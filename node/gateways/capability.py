@@ -6,8 +6,8 @@ from typing import Literal
 
 from node.gateways.gateway import GatewayKind
 
-Ability = Literal["yes", "no", "late", "leaving", "hour"]
-"""``late``: at its next check. ``leaving``: when the person leaves. ``hour``: within an hour."""
+Ability = Literal["yes", "no", "late", "leaving", "hour", "hours"]
+"""``late``: at its next check. ``leaving``: when the person leaves. ``hour``, ``hours``: within one hour, or six."""
 Feature = Literal["count", "end", "block", "quota", "ceiling", "share", "floor", "ipv6", "name"]
 FEATURES: tuple[Feature, ...] = (
     "count",
@@ -80,7 +80,15 @@ ABILITIES: Mapping[GatewayKind, GatewayAbilities] = {
 _REPORTED: Mapping[Feature, Ability] = {"count": "late", "end": "late", "block": "late"}
 
 
-def abilities(kind: GatewayKind, *, reports: bool = False) -> GatewayAbilities:
-    """Of one gateway. `reports`: the node's script on an openNDS router tells what clients use, and ends them."""
+_LONG: Mapping[Feature, Ability] = {"end": "hours", "block": "hours"}
+
+
+def abilities(
+    kind: GatewayKind, *, reports: bool = False, has_long_sessions: bool = False
+) -> GatewayAbilities:
+    """Of one gateway. `reports`: the node's script on an openNDS router tells what clients use, and ends them;
+    `has_long_sessions`: it did so lately, and sessions from then last longer."""
     found = ABILITIES[kind]
-    return GatewayAbilities({**found.by_feature, **_REPORTED}) if reports and kind == "opennds" else found
+    if kind != "opennds" or not (reports or has_long_sessions):
+        return found
+    return GatewayAbilities({**found.by_feature, **(_REPORTED if reports else _LONG)})

@@ -71,12 +71,17 @@ def count_report(
         return CountedReport(before, NO_USAGE, "lower")
     if has_restarted:
         booked, said = NO_USAGE, Usage(_or(reported.down, Bytes(0)), _or(reported.up, Bytes(0)))
-    elapsed = UNTIMED_MS if before.at is None else Milliseconds(max(0, now - before.at) + LATE_MS)
-    most = int(line) * elapsed // 8_000
+    most = carried_since(before.at, now, line)
     added = Usage(_capped(said.down - booked.down, most), _capped(said.up - booked.up, most))
     is_capped = added != Usage(Bytes(said.down - booked.down), Bytes(said.up - booked.up))
     finding: CounterFinding = "jump" if is_capped else "restarted" if has_restarted else ""
     return CountedReport(ClientCounters(said, now, run), added, finding)
+
+
+def carried_since(at: Monotonic | None, now: Monotonic, line: BitsPerSecond = LINE_MAX) -> int:
+    """The most bytes that a line can have carried in one direction since a report at that time; None: before this run."""
+    elapsed = UNTIMED_MS if at is None else max(0, now - at) + LATE_MS
+    return int(line) * elapsed // 8_000
 
 
 def logged_in(counters: ClientCounters, now: Monotonic) -> ClientCounters:

@@ -19,6 +19,7 @@ from node.gateways.counters import (
     ClientCounters,
     CountedReport,
     ReportedCounters,
+    carried_since,
     count_report,
 )
 from node.units import NO_USAGE, Bytes, Monotonic, Usage
@@ -172,6 +173,19 @@ def answer(known: ClientHandover, token: str, start: Usage) -> tuple[ClientHando
     is_earlier = not known.parts or _is_below(known.parts[-1].start, start)
     given = replace(known, is_given=True) if is_earlier else known
     return given, _highest(ends)
+
+
+def can_follow(
+    known: ClientHandover, token: str, said: Usage, counters: ClientCounters, now: Monotonic
+) -> bool:
+    """Whether the other node can have heard these counters of the client: no more than what this node heard itself under
+    the token, and what a line can have carried since then. Of another login this node cannot tell."""
+    heard = _highest(
+        [each.end for each in known.parts if each.token == token]
+        + [each.start for each in known.questions if each.token == token]
+    )
+    most = carried_since(counters.at, now)
+    return heard is None or _is_below(said, Usage(Bytes(heard.down + most), Bytes(heard.up + most)))
 
 
 def settle(

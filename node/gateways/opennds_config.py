@@ -1,6 +1,7 @@
 """The configuration of an openNDS router whose people are authenticated by this node, to paste or to download."""
 
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 from ipaddress import IPv4Address
 from typing import Literal
@@ -11,8 +12,12 @@ from node.translator import gettext_lazy
 
 FasLevel = Literal[0, 1, 2, 3, 4]
 CHECK_S, POLL_S = 15, 5
-CRON = "* * * * * /usr/lib/opennds/procomu-report.sh"
+FOLDER = "/usr/lib/opennds"
+"""On the router, of the scripts."""
+CRON = f"* * * * * {FOLDER}/procomu-report.sh"
 """Starts the script that reports."""
+SCRIPTS_PATH = "/scripts/"
+"""Under which the node gives out the scripts, without a secret."""
 NAME_CHARACTERS_MAX = 60
 _HOST = re.compile(r"[0-9a-z]([0-9a-z-]{0,62}[0-9a-z])?(\.[0-9a-z]([0-9a-z-]{0,62}[0-9a-z])?)*")
 _NAME = re.compile(r"[^0-9A-Za-z ._-]+")
@@ -91,9 +96,17 @@ def opennds_file(
 
 
 def opennds_configuration(
-    gateway: Gateway, host: str, faskey: str, *, port: int, https_port: int, has_certificate: bool
+    gateway: Gateway,
+    host: str,
+    faskey: str,
+    *,
+    port: int,
+    https_port: int,
+    has_certificate: bool,
+    scripts: Mapping[str, str],
 ) -> str:
-    """For an admin: the best level that the node can serve, with what the other levels need."""
+    """For an admin: the best level that the node can serve, with what the other levels need. `scripts`: the SHA-256 of each
+    script that the node gives out, by which the router knows that it is the right one."""
     secure, plain = FasAddress(host, https_port), FasAddress(host, port)
     text = (
         opennds_file(gateway, secure, 4, faskey)
@@ -102,8 +115,17 @@ def opennds_configuration(
     )
     notes = [
         "# /etc/config/opennds. The levels 2 and 3 need php-cli and php-mod-openssl. All levels need custombinauth.sh of",
-        "# this node in /usr/lib/opennds. With procomu-report.sh beside it, and this line in /etc/crontabs/root, a block",
-        "# holds within a minute:",
+        "# this node; with procomu-report.sh beside it, and the line of cron in /etc/crontabs/root, a block holds within a",
+        "# minute:",
+        f"#   cd {FOLDER}",
+        *(
+            line
+            for name, digest in scripts.items()
+            for line in (
+                f"#   wget -O {name} http://{host}:{port}{SCRIPTS_PATH}{name}",
+                f"#   echo '{digest}  {name}' | sha256sum -c && chmod +x {name}",
+            )
+        ),
         f"#   {CRON}",
         "# For another level, change fas_secure_enabled, the digit at the end of faspath, and the port:",
         f"# fasport {port} for the levels 1 and 2, {https_port} for 3 and 4, where the node has a certificate.",

@@ -103,6 +103,9 @@ def captive_dns_conf(
         "log-facility=/dev/null",
         # Nothing listens there while an upstream resolver answers; no restart is needed when the fallback starts.
         f"server={FALLBACK_RESOLVER}",
+        # Otherwise only a query that is repeated from the same port goes to more than the server that answered last, and
+        # many stub resolvers take another port.
+        "all-servers",
     ]
     return "\n".join(lines) + "\n"
 

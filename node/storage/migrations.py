@@ -166,9 +166,10 @@ INVENTORY = (
         "facts",
         N_(
             "This node’s own notes: its clock and the name of its records. Also who can sign in as an admin or to issue "
-            "vouchers, and on which browsers. Nobody can read their passphrases."
+            "vouchers, and on which browsers. Nobody can read their passphrases. And up to where the counters of devices "
+            "behind gateways are booked, without the devices’ addresses."
         ),
-        N_("until they change"),
+        N_("until they change; of devices behind a gateway that is gone, 7 days"),
     ),
 )
 

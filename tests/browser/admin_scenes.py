@@ -224,6 +224,8 @@ def open_with_gateways() -> AbstractAsyncContextManager[int]:
 
     async def fill(app: UseCases) -> None:
         app.node.configure("gateways", listen=ListenAddress("0.0.0.0", 2080), host="vall.example.org")
+        app.node.configure("gateways", second="berg.example.org:2080")
+        app.gateways._settings = app.node.config.gateways
         registry = app.gateways.registry
         bakery = Gateway("0a1b2c3d", "wifidog", "accepted", "the bakery", "001217DA42D2", "10.1.2.3")
         school = Gateway("1a1b2c3d", "apfree", "accepted", "the school", "", "")
@@ -231,12 +233,14 @@ def open_with_gateways() -> AbstractAsyncContextManager[int]:
         square = Gateway("4a1b2c3d", "opennds", "accepted", "the square", "", "")
         refused = Gateway("2a1b2c3d", "wifidog", "refused", "", "00FFFFFFFFFF", "203.0.113.9")
         registry._take({each.id: each for each in (bakery, school, library, square, refused)})
-        registry.reported(library)
+        for name in ("hall%20Node%3a001122334455", "yard%20Node%3a001122334466"):
+            registry.reported(library, name)
         await registry.spoke(bakery, "wifidog", bakery.called, bakery.address)
         registry.ask("wifidog", "00AABBCCDDEE", "10.1.2.7")
         mill = Gateway("5a1b2c3d", "wifidog", "accepted", "the mill", "0012FFFFFFFF", "")
         registry.tell([ToldGateway(mill, HILLS.node, "e" * 32, b"k" * 32)])
         registry._pushed_out = dict.fromkeys(("X1", "X2"))
+        app.gateways._candidates = lambda: [HILLS.node]
 
     return _served(fill)
 

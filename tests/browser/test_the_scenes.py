@@ -26,7 +26,7 @@ def test_every_page_of_the_portal_has_a_scene() -> None:
 def test_every_page_of_the_admin_server_has_a_scene(tmp_path: Path) -> None:
     server = AdminServer(AppFixture(folder=tmp_path).use_cases().admin, address="127.0.0.1", port=0)
     pages = (route.path for route in server.routes if route.method == "GET")
-    shown = {path for path in pages if not path.endswith((".json", ".xml", ".svg", ".csv", ".conf"))}
+    shown = {path for path in pages if not path.endswith((".json", ".xml", ".svg", ".csv", ".conf", ".sh"))}
     assert shown - paths(ADMIN_SCENES) == set()
 
 

@@ -6,14 +6,18 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
+from markupsafe import escape
 
 from node.app.gateway_registry import NAMED_MAX, SILENT_AFTER
+from node.config import ListenAddress
 from node.gateways.gateway import Gateway
 from node.gateways.told_gateway import ToldGateway
 from node.identity import human_form
 from node.units import MacAddress, Monotonic, NodeId
+from node.web.router_scripts import ROUTER_SCRIPTS, router_script
 from tests.contracts.admin_browser import AdminBrowser, admin_browser
 from tests.fakes.admin_pages import ISSUER_LINK
+from tests.fakes.use_cases import ANA, BEN
 
 
 @pytest.fixture
@@ -80,6 +84,18 @@ async def test_each_kind_has_a_configuration_that_a_phone_can_scan(browser: Admi
     (made,) = browser.app.gateways.registry.accepted()
     assert kind == made.kind
     assert made.id in text.partition("<pre")[2].partition("</pre>")[0]
+
+
+@pytest.mark.parametrize("name", ROUTER_SCRIPTS)
+async def test_the_scripts_of_an_opennds_router_are_downloaded(browser: AdminBrowser, name: str) -> None:
+    made = await browser.app.gateways.registry.add("opennds", "the library")
+    await browser.sign_in()
+    _, text = await browser.get(f"/gateways/gateway?id={made.id}")
+    assert f'href="/gateways/{name}"' in text
+    response, script = await browser.get(f"/gateways/{name}")
+    assert (200, router_script(name).decode()) == (response.status, script)
+    assert "attachment" in response.headers["Content-Disposition"]
+    assert "text/plain" == response.headers["Content-Type"].partition(";")[0]
 
 
 async def test_a_name_is_needed_and_used_once(browser: AdminBrowser) -> None:
@@ -166,6 +182,42 @@ async def test_a_gateway_says_which_node_serves_it_too(browser: AdminBrowser) ->
     assert human_form(NodeId("h" * 52)) in text
     _, text = await browser.get(f"/gateways/gateway?id={library.id}")
     assert "knows one node only" in text
+
+
+async def test_the_list_of_people_names_the_gateway_behind_which_each_is(browser: AdminBrowser) -> None:
+    gateways, app = browser.app.gateways, browser.app
+    made = await gateways.registry.add("wifidog", "the <b>bakery")
+    for mac in (ANA, BEN):
+        await app.loop.admit(mac, "1")
+    gateways._gateways.here(made, ANA)
+    await browser.sign_in()
+    _, text = await browser.get("/people")
+    assert 1 == text.count("behind the gateway <bdi>the &lt;b&gt;bakery</bdi>")
+    await app.loop.leave(ANA)
+    _, text = await browser.get("/people")
+    assert "behind the gateway" not in text
+
+
+async def test_the_page_shows_what_each_of_two_nodes_is_to_name(browser: AdminBrowser) -> None:
+    other, node = NodeId("h" * 52), browser.app.node
+    node.configure(
+        "gateways", listen=ListenAddress("0.0.0.0", 2080), host="vall.example", second="berg.example:2080"
+    )
+    gateways = browser.app.gateways
+    gateways._settings, gateways._candidates = node.config.gateways, lambda: [other]
+    await browser.sign_in()
+    _, text = await browser.get("/gateways")
+    for second, second_node in (("vall.example:2080", browser.app.loop.node), ("berg.example:2080", other)):
+        lines = f'[gateways]\nsecond = "{second}"\nsecond_node = "{second_node}"\n'
+        assert f'<pre tabindex="0" dir="ltr">{escape(lines)}</pre>' in text
+    assert human_form(other) in text
+    made = await gateways.registry.add("wifidog", "the bakery")
+    _, text = await browser.get(f"/gateways/gateway?id={made.id}")
+    assert 'href="/gateways#second"' in text
+    gateways.other_node = lambda: other
+    _, text = await browser.get("/gateways")
+    assert "second_node" not in text
+    assert human_form(other) in text
 
 
 async def test_the_people_of_a_silent_gateway_are_not_known(browser: AdminBrowser) -> None:

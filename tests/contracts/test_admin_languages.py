@@ -36,7 +36,9 @@ def pages_of(browser):
     """Without pictures and files for other programs."""
     paths = [route.path for route in browser.routes if route.method == "GET"]
     return [
-        path + QUERIES.get(path, "") for path in paths if not path.endswith((".csv", ".json", ".svg", ".xml"))
+        path + QUERIES.get(path, "")
+        for path in paths
+        if not path.endswith((".csv", ".json", ".sh", ".svg", ".xml"))
     ]
 
 

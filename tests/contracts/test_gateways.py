@@ -24,6 +24,7 @@ from node.gateways.gateway import Gateway
 from node.gateways.wifidog_reply import AuthCode
 from node.gateways.wifidog_request import CLIENTS_MAX
 from node.units import MacAddress
+from node.web.router_scripts import ROUTER_SCRIPTS, router_script
 from tests.contracts.test_portal import LOGO
 from tests.fakes.portal_server import portal_node, renderer
 from tests.fakes.use_cases import ANA, BEN, AppFixture, UseCases
@@ -614,3 +615,25 @@ async def test_bodies_are_limited_by_the_clients_in_them(at) -> None:
     assert all(b"auth_op" in each for each in replies[: CLIENTS_AT_ONCE // CLIENTS_MAX])
     assert AuthCode.ERROR == code_of_reply(replies[-1]), "the router leaves its people as they are"
     assert await at.router.ping()
+
+
+@pytest.mark.parametrize("name", ROUTER_SCRIPTS)
+async def test_a_router_fetches_its_scripts_without_a_secret(at, name: str) -> None:
+    status, headers, body = await at.browse(f"/scripts/{name}")
+    assert (200, router_script(name).decode()) == (status, body)
+    assert headers["Content-Type"].startswith("text/plain")
+    for other in ("", "..%2fgateway.py", f"{name}%00", "procomu"):
+        status, _, _ = await at.browse(f"/scripts/{other}")
+        assert 404 == status
+
+
+@pytest.mark.parametrize("ask", ["roam", "login2", "ws/wifidogx"])
+async def test_what_asks_by_a_hardware_address_alone_learns_nothing(at, ask: str) -> None:
+    client = ana()
+    await at.join(client)
+    for base in (f"/gw/{at.accepted.id}", f"/gw/{at.registry.secret(at.accepted)}"):
+        query = f"gw_id={at.router.gw_id}&mac={ANA}&ip=192.168.1.9&gw_channel=null"
+        status, _, body = await at.browse(f"{base}/{ask}?{query}")
+        assert 404 == status
+        assert client.token
+        assert client.token not in body

@@ -11,7 +11,7 @@ import pytest
 from node.gateways.opennds_grant import GatewayLimits, sealed_custom
 from node.gateways.opennds_query import FasKey
 
-SCRIPT = Path(__file__).parents[2] / "deploy" / "opennds" / "custombinauth.sh"
+SCRIPT = Path(__file__).parents[2] / "node" / "gateways" / "opennds" / "custombinauth.sh"
 KEY = FasKey("9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08")
 MARK = ("02aabbccddee", "0123456789abcdef" * 2)
 TOKEN = "0badcafe"

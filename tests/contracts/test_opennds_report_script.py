@@ -22,7 +22,7 @@ from tests.fakes.opennds_router import FakeRouter
 from tests.fakes.use_cases import AppFixture
 from tests.kernel.test_opennds_routers import certificate
 
-FOLDER = Path(__file__).parents[2] / "deploy" / "opennds"
+FOLDER = Path(__file__).parents[2] / "node" / "gateways" / "opennds"
 SCRIPT = FOLDER / "procomu-report.sh"
 KEY = "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08"
 CUSTOM = base64.b64encode(b"procomu 02aabbccddee 0123456789abcdef0123456789abcdef").decode()
@@ -340,7 +340,7 @@ def test_the_key_is_in_no_request(router) -> None:
 
 @pytest.mark.skipif(shutil.which("shellcheck") is None, reason="shellcheck is not installed")
 def test_shellcheck_finds_nothing() -> None:
-    argv = ["shellcheck", "-x", "-P", str(FOLDER.parents[1]), str(SCRIPT)]
+    argv = ["shellcheck", "-x", "-P", str(FOLDER.parents[2]), str(SCRIPT)]
     done = subprocess.run(argv, capture_output=True, text=True, check=False)
     assert (done.returncode, done.stdout) == (0, "")
 

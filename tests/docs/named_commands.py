@@ -32,6 +32,7 @@ PROGRAMS = {
     "procomu": "procomu",
     "radvd": "radvd",
     "sort": "coreutils",
+    "sha256sum": "coreutils",
     "ss": "iproute2",
     "sysctl": "procps",
     "systemctl": "systemd",

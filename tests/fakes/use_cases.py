@@ -88,6 +88,7 @@ from node.units import (
 )
 from node.uplink.line import Sample
 from node.uplink.queueing_delay import RoundTrip
+from node.web.router_scripts import router_script_hashes
 from tests.fakes.asked_nodes import AskedVillage
 from tests.fakes.backups import FakeBackups
 from tests.fakes.history_windows import VillageHistory
@@ -326,7 +327,9 @@ class UseCases:
             key=b"k" * 32,
             random=secrets.token_bytes,
         )
-        return AdminGatewaysService(service, self.node.config.gateways)
+        return AdminGatewaysService(
+            service, self.node.config.gateways, own=self.loop.node, scripts=router_script_hashes
+        )
 
     @cached_property
     def metrics(self) -> MetricsService:

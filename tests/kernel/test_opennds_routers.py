@@ -57,7 +57,7 @@ table ip rtr_nat {
  }
 }
 """
-SCRIPTS = Path(__file__).parents[2] / "deploy" / "opennds"
+SCRIPTS = Path(__file__).parents[2] / "node" / "gateways" / "opennds"
 SAYS = "ps ax; ndsctl json; cat /tmp/ndslog/* /run/ndslog/*"
 INSTALL = "apt-get install --no-install-recommends opennds bind9-dnsutils dnsmasq-base curl php-cli"
 """openNDS must not start on the machine itself: deploy/bench shows how it is kept from that."""

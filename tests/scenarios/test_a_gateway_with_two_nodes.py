@@ -26,6 +26,7 @@ SETTINGS = """
 listen = "0.0.0.0:{port}"
 host = "10.66.0.{own}"
 second = "10.66.0.{other}:{port}"
+second_node = "{node}"
 """
 PASS = """
 [[rule]]
@@ -119,9 +120,9 @@ def servers_of(configuration: str) -> list[tuple[str, str, str, str]]:
 @pytest.fixture(scope="module")
 def pair() -> Iterator[Walk]:
     with walk("two") as made:
-        for router in (made.here, made.there):
+        for router, other in ((made.here, made.there), (made.there, made.here)):
             number, settings = router.site.number, router.settings
-            more = SETTINGS.format(own=number, other=3 - number, port=PORT)
+            more = SETTINGS.format(own=number, other=3 - number, port=PORT, node=other.node_id)
             router.furnish(settings.nodes, settings.community_key_file, more=more)
             router.rules.write_text(RULES + PASS)
             router.start()
@@ -133,6 +134,11 @@ def used(router: Router, account: str) -> int:
     """0 at a node where the account was not online yet."""
     answer = router.ask("why", who=account)
     return sum(quota["used"] for quota in answer.get("allowance", {}).get("quotas", ()))
+
+
+def knows_it(router: Router) -> bool:
+    """Whether it serves the gateway of the other node, which each of the two must name by its key."""
+    return len(router.told("gateways", "list")["told"]) == 1
 
 
 def both_say(pair: Walk, account: str, wanted: int, what: str) -> None:
@@ -154,6 +160,7 @@ def test_the_first_node_is_killed_and_people_notice_nothing(pair: Walk) -> None:
     assert [each[0] for each in servers] == ["10.66.0.1", "10.66.0.2"]
     router = RouterOfTwo(pair.field, servers)
     assert router.ping()
+    seconds_until("the other node knows the router", lambda: knows_it(pair.there), time.monotonic())
     (code,) = pair.here.told("vouchers", "issue", "--count", "1", "--group", "day-pass", "--lasts", "1 day")[
         "codes"
     ]

@@ -54,7 +54,7 @@ table ip rtr_nat {
  }
 }
 """
-SCRIPT = Path(__file__).parents[2] / "deploy" / "opennds" / "custombinauth.sh"
+SCRIPT = Path(__file__).parents[2] / "node" / "gateways" / "opennds" / "custombinauth.sh"
 missing = [name for name in (*PROGRAMS, "curl", "php") if shutil.which(name) is None]
 pytestmark = [
     pytest.mark.kernel,

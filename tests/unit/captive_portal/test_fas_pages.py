@@ -11,6 +11,7 @@ from captive_portal import forms
 from captive_portal.fas_pages import FasAnswer, FasContext
 from captive_portal.server import portal_renderer
 from node.app.opennds_service import FasClient
+from node.app.views import Outage
 from node.web.language_choice import LanguageChooser
 from tests.fakes.fas_fixture import SLOW_RULES, FasFixture, one_life
 from tests.fakes.use_cases import UNKNOWN_CODE, AppFixture
@@ -44,6 +45,31 @@ def form(shown_to: FasContext, **more: str) -> bytes:
 def html(answer: FasAnswer, lang: str = "en") -> str:
     assert answer.page is not None
     return RENDERER.render(answer.page, lang).decode()
+
+
+@pytest.mark.parametrize("level", [1, 3])
+async def test_while_the_line_is_down_each_page_says_who_knows_about_it(at, level) -> None:
+    router = at.router()
+    client = at.client(router, level)
+
+    def shown() -> str:
+        made = context(at, client)
+        outage = Outage(None, "Rosa <b>", None)
+        return html(replace(made, community=replace(made.community, outage=outage)).show())
+
+    said = "<bdi>Rosa &lt;b&gt;</bdi> knows about it."
+    joining = shown()
+    assert said in joining
+    assert len(joining.encode()) < BYTES_MAX
+    assert said not in html(context(at, client).show())
+    await at.join(router, level)
+    assert said in shown()
+    client = replace(client, says_online=True)
+    online = shown()
+    assert said in online
+    assert "You are online" in online
+    await at.run.loop.block(client.mac, "noise")
+    assert said not in shown()
 
 
 @pytest.mark.parametrize("level", range(5))

@@ -32,6 +32,7 @@ QUESTION = CounterQuestion("abcdefghijklm/0123abcd", "d" * 16, "e" * 16, 1_000, 
 CONTENT = GatewaysContent(
     "vall.example.org:2080",
     "berg.example.org:2080",
+    "b" * 51 + "a",
     (SAID,),
     (QUESTION,),
     (CounterAnswer(QUESTION, (900, 20)),),
@@ -41,7 +42,7 @@ VECTOR = (
     b'"gateways":[["0123abcd","wifidog","the bakery","001217DA42D2",1,"aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa",'
     b'"bbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbb","cccccccccccccccc",["10.1.2.0/24"]]],'
     b'"questions":[["abcdefghijklm/0123abcd","dddddddddddddddd","eeeeeeeeeeeeeeee",1000,20]],'
-    b'"second":"berg.example.org:2080","serves":"vall.example.org:2080"}'
+    b'"second":"berg.example.org:2080","second_node":"bbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbba","serves":"vall.example.org:2080"}'
 )
 
 
@@ -105,6 +106,8 @@ def test_rows_twice_or_too_many_are_refused():
     rows = [[*QUESTION.row[:3], number, 0] for number in range(QUESTIONS_MAX + 1)]
     assert isinstance(gateways_content(canonical({"questions": rows})), Malformed)
     assert isinstance(gateways_content(canonical({"second": "a b:1"})), Malformed)
+    for node in ("b" * 51, "b" * 53, "B" * 52, 7):
+        assert isinstance(gateways_content(canonical({"second_node": node})), Malformed)
 
 
 @given(st.binary(max_size=200) | st.recursive(st.none() | st.integers() | st.text(), st.lists).map(repr))

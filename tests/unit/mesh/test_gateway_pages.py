@@ -27,6 +27,7 @@ class GatewaysOfTests:
         self.is_ready, self.content = True, GatewaysContent()
         self.told: list[tuple[NodeId, int, GatewaysContent]] = []
         self.dropped: list[NodeId] = []
+        self.settled = 0
         self.woken: Callable[[], None] = lambda: None
 
     @property
@@ -35,6 +36,9 @@ class GatewaysOfTests:
 
     def own(self) -> Mapping[int, GatewaysContent]:
         return {HANDOVER_PART: self.content, 0: GatewaysContent()}
+
+    def settle_overdue(self) -> None:
+        self.settled += 1
 
     def take(self, pages: Sequence[tuple[NodeId, int, GatewaysContent]]) -> None:
         self.told += pages
@@ -91,6 +95,17 @@ def test_a_node_that_is_let_in_is_read_then_and_forgotten_when_it_is_removed(
     node.roster = frozenset({OWN, VALLEY})
     node.pages.tick()
     assert [(VALLEY, HANDOVER_PART, SAID)] == node.shared.told
+
+
+def test_publishing_changes_nothing_and_what_is_overdue_has_a_step_of_its_own(
+    node: GatewayPagesFixture,
+) -> None:
+    assert 1 == node.shared.settled, "the first tick"
+    node.pages.accept(node.held.hold("valley", HANDOVER_PART, gateways_body(SAID)))
+    list(node.pages.due())
+    assert 1 == node.shared.settled
+    node.pages.tick()
+    assert 2 == node.shared.settled
 
 
 def test_pages_are_read_when_the_database_is_read() -> None:

@@ -5,7 +5,7 @@ import gc
 import weakref
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import FrozenInstanceError, dataclass, replace
+from dataclasses import FrozenInstanceError, dataclass, field, replace
 from itertools import repeat
 
 import pytest
@@ -173,3 +173,22 @@ def test_a_class_that_hides_its_module_stays() -> None:
     hides = type("HidesItsModule", (), {"__module__": property(str)})
     memory_tuning.share_methods(("tests",))
     assert hides.__setattr__ is object.__setattr__
+
+
+@dataclass(frozen=True, slots=True)
+class SharedRepresentation:
+    """A dataclass whose secret is not shown, and that can contain itself."""
+
+    number: int
+    secret: str = field(default="hidden", repr=False)
+    inner: "list[SharedRepresentation]" = field(default_factory=list)
+
+
+def test_dataclasses_are_shown_as_before() -> None:
+    kept = SharedRepresentation(1, inner=[SharedRepresentation(2)])
+    kept.inner.append(kept)
+    before = repr(kept)
+    memory_tuning.share_methods(("tests",))
+    assert before == repr(kept) == str(kept)
+    assert "hidden" not in before
+    assert SharedRepresentation.__repr__ is SharedMethods.__repr__

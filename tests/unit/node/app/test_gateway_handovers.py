@@ -5,8 +5,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mesh.gateway_kind import CounterAnswer, CounterQuestion
-from node.app.gateway_handovers import CLIENTS_MAX, GatewayHandovers, read_handovers
-from node.gateways.counters import ClientCounters
+from node.app.gateway_handovers import CLIENTS_MAX, UNBELIEVED_MS, GatewayHandovers, read_handovers
+from node.gateways.counters import COUNTER_MAX, LATE_MS, LINE_MAX, ClientCounters
 from node.gateways.gateway import Gateway
 from node.gateways.handover import FORGOTTEN_MS, PATIENCE_MS, ClientHandover, CountedPart, HandoverQuestion
 from node.units import NO_USAGE, AccountId, Bytes, Monotonic, Usage
@@ -15,10 +15,17 @@ GATEWAY = Gateway("0123abcd", "wifidog", "accepted", "the bakery", "AA", "")
 NAME, TOKEN, CLIENT = "abcdefghijklm/0123abcd", "e" * 16, "d" * 16
 BY_NAME = {NAME: GATEWAY}
 ANA = AccountId("ana")
+NOW = Monotonic(10_000_000)
+LATE = int(LINE_MAX) * LATE_MS // 8_000
+"""What a line carries between two reports that come at once."""
 
 
 def usage(down: int, up: int = 0) -> Usage:
     return Usage(Bytes(down), Bytes(up))
+
+
+def nothing_counted(_gateway: Gateway, _client: str) -> ClientCounters:
+    return ClientCounters(at=NOW)
 
 
 def of_two_nodes(name: str = NAME) -> GatewayHandovers:
@@ -40,10 +47,10 @@ def test_a_question_is_answered_and_counts_once():
     (question,) = handovers.questions([GATEWAY])
     assert CounterQuestion(NAME, CLIENT, TOKEN, 1_000, 0) == question
     answer = CounterAnswer(question, (900, 0))
-    (settled,) = handovers.answered([answer, answer], BY_NAME)
+    (settled,) = handovers.answered([answer, answer], BY_NAME, nothing_counted, NOW)
     assert (usage(100), ANA, usage(1_500)) == (settled.added, settled.account, settled.end)
     assert [] == list(handovers.questions([GATEWAY]))
-    assert [] == list(handovers.answered([answer], BY_NAME))
+    assert [] == list(handovers.answered([answer], BY_NAME, nothing_counted, NOW))
 
 
 def test_answers_to_what_was_not_asked_add_nothing():
@@ -53,19 +60,56 @@ def test_answers_to_what_was_not_asked_add_nothing():
         CounterQuestion(NAME, "f" * 16, TOKEN, 1_000, 0),
         CounterQuestion("abcdefghijklm/ffffffff", CLIENT, TOKEN, 1_000, 0),
     ):
-        assert [] == list(handovers.answered([CounterAnswer(each, None)], BY_NAME))
+        assert [] == list(handovers.answered([CounterAnswer(each, None)], BY_NAME, nothing_counted, NOW))
     assert 1 == len(list(handovers.questions([GATEWAY])))
+
+
+@pytest.mark.parametrize("booked", [(COUNTER_MAX, 0), (0, COUNTER_MAX), (1_500 + LATE + 1, 0)])
+def test_an_answer_that_no_line_carries_is_none_and_frees_nobody(booked):
+    handovers = asking()
+    (question,) = handovers.questions([GATEWAY])
+    assert [] == list(handovers.answered([CounterAnswer(question, booked)], BY_NAME, nothing_counted, NOW))
+    assert asking().clients == handovers.clients, "neither what was booked nor what is owed"
+    assert 1 == handovers.unbelieved_clients(NOW)
+    (settled,) = handovers.answered(
+        [CounterAnswer(question, (1_500 + LATE, 0))], BY_NAME, nothing_counted, NOW
+    )
+    assert usage(1_500 + LATE) == settled.end, "what it may have heard is believed"
+    assert 0 == handovers.unbelieved_clients(Monotonic(NOW + UNBELIEVED_MS))
+
+
+def test_an_answer_below_what_this_node_booked_itself_books_nothing_again():
+    handovers = of_two_nodes()
+    asked = HandoverQuestion(TOKEN, usage(1_000), usage(900))
+    part = CountedPart(TOKEN, usage(1_000), usage(1_500))
+    handovers.keep(GATEWAY, CLIENT, ANA, ClientHandover((part,), (asked,)))
+    (question,) = handovers.questions([GATEWAY])
+    (settled,) = handovers.answered([CounterAnswer(question, (0, 0))], BY_NAME, nothing_counted, NOW)
+    assert (usage(100), usage(1_500)) == (settled.added, settled.end)
+
+
+def test_a_question_that_no_line_carries_takes_no_client_away():
+    handovers = of_two_nodes()
+    handovers.keep(GATEWAY, CLIENT, ANA, ClientHandover((CountedPart(TOKEN, NO_USAGE, usage(700)),), turn=1))
+    for down in (COUNTER_MAX, 700 + LATE + 1):
+        question = CounterQuestion(NAME, CLIENT, TOKEN, down, 0)
+        assert set() == handovers.asked([question], BY_NAME, nothing_counted, NOW)
+        assert () == handovers.answers()
+    assert not handovers.clients[GATEWAY.id][CLIENT].handover.is_given
+    assert 1 == handovers.unbelieved_clients(NOW)
+    question = CounterQuestion(NAME, CLIENT, TOKEN, 700 + LATE, 0)
+    assert {GATEWAY.id} == handovers.asked([question], BY_NAME, nothing_counted, NOW)
 
 
 def test_an_answer_stands_as_long_as_the_question():
     handovers = of_two_nodes()
     question = CounterQuestion(NAME, CLIENT, TOKEN, 1_000, 0)
     counters = ClientCounters(usage(700))
-    assert set() == handovers.asked([question], BY_NAME, lambda _gateway, _client: counters)
+    assert set() == handovers.asked([question], BY_NAME, lambda _gateway, _client: counters, NOW)
     assert (CounterAnswer(question, (700, 0)),) == handovers.answers()
-    handovers.asked([question], BY_NAME, lambda _gateway, _client: ClientCounters(usage(900)))
+    handovers.asked([question], BY_NAME, lambda _gateway, _client: ClientCounters(usage(900)), NOW)
     assert (CounterAnswer(question, (700, 0)),) == handovers.answers(), "what was said holds"
-    handovers.asked([], BY_NAME, lambda _gateway, _client: counters)
+    handovers.asked([], BY_NAME, lambda _gateway, _client: counters, NOW)
     assert () == handovers.answers()
 
 
@@ -73,7 +117,7 @@ def test_a_client_that_is_asked_about_is_given_to_the_other_node():
     handovers = of_two_nodes()
     handovers.keep(GATEWAY, CLIENT, ANA, ClientHandover((CountedPart(TOKEN, NO_USAGE, usage(700)),), turn=1))
     question = CounterQuestion(NAME, CLIENT, TOKEN, 1_000, 0)
-    assert {GATEWAY.id} == handovers.asked([question], BY_NAME, lambda _gateway, _client: ClientCounters())
+    assert {GATEWAY.id} == handovers.asked([question], BY_NAME, nothing_counted, NOW)
     assert handovers.clients[GATEWAY.id][CLIENT].handover.is_given
 
 

@@ -2,16 +2,18 @@
 
 import hashlib
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from node.app.gateway_registry import SILENT_AFTER
+from node.app.gateway_registry import ROUTER_KEPT_MS, ROUTERS_MAX, SILENT_AFTER
+from node.app.gateway_service import LONG_SESSION_MS, LONG_STEP_MS, read_long
 from node.app.opennds_service import REPORTED_SESSION_S, SESSION_S
 from node.app.views import Admitted, CodeTyped, TermsAccepted
 from node.gateways.opennds_authmon import read_authmon
 from node.gateways.opennds_report import NO_NONCE, NONCE_MS
-from node.units import MacAddress
+from node.units import MacAddress, Monotonic
 from tests.fakes.fas_fixture import SLOW_RULES, FasFixture, one_life
 from tests.fakes.opennds_router import FakeRouter
 from tests.fakes.use_cases import AppFixture
@@ -260,6 +262,55 @@ async def test_a_script_that_stops_is_seen_and_sessions_are_short_again(at, app)
     client = at.client(at.router(), 1)
     assert Admitted() == await at.service.join(client, TermsAccepted(), "1")
     assert SESSION_S // 60 == at.service.limits(client, at.run.portal.guest(mac))[0].session_minutes
+
+
+async def test_of_several_routers_each_has_sessions_as_its_own_script_reports(at, app) -> None:
+    router, mac, _ = await let_in(at, 1)
+    ScriptFake(at).send()
+    registry, name, other = at.people.registry, router.name, "Other%20Node"
+    assert registry.reports(at.gateway, name), "a router without people reports without its name"
+    assert registry.reports(at.gateway, other)
+    registry.reported(at.gateway, other)
+    assert not registry.reports(at.gateway, name)
+    client = at.client(at.router(), 1)
+    assert Admitted() == await at.service.join(client, TermsAccepted(), "1")
+    assert SESSION_S // 60 == at.service.limits(client, at.run.portal.guest(mac))[0].session_minutes
+    assert () == registry.status(at.gateway).routers, "one of them has told its name"
+    registry.reported(at.gateway, name)
+    assert 4 * 60 == at.service.limits(client, at.run.portal.guest(mac))[0].session_minutes
+    assert {name, other} == dict(registry.status(at.gateway).routers).keys()
+    app.clock.pass_time(ROUTER_KEPT_MS)
+    registry.reported(at.gateway, name)
+    assert () == registry.status(at.gateway).routers
+    for number in range(ROUTERS_MAX + 3):
+        registry.reported(at.gateway, f"R{number}")
+    assert ROUTERS_MAX == len(registry.status(at.gateway).routers)
+
+
+async def test_while_long_sessions_may_go_on_pages_say_six_hours_also_after_a_restart(app) -> None:
+    async with one_life(app) as at:
+        assert not at.people.has_long_sessions(at.gateway)
+        ScriptFake(at).send()
+        _, mac, _ = await let_in(at, 1)
+        assert at.people.has_long_sessions(at.gateway)
+        app.clock.pass_time(SILENT_AFTER)
+        online = at.service.view(replace(at.client(at.router(), 1), mac=mac, says_online=True))
+        assert (False, True) == (online.is_reported, online.is_long)
+        await at.run.settle()
+    async with one_life(app) as at:
+        assert at.people.has_long_sessions(at.gateway)
+        app.clock.pass_time(LONG_SESSION_MS - SILENT_AFTER)
+        assert at.people.has_long_sessions(at.gateway)
+        app.clock.pass_time(SILENT_AFTER + LONG_STEP_MS)
+        assert not at.people.has_long_sessions(at.gateway)
+
+
+def test_of_another_boot_nobody_knows_what_is_left_of_a_long_session():
+    text = '["a", {"0123abcd": 5000}]'
+    assert {"0123abcd": 5000} == read_long(text, "a", Monotonic(1_000))
+    assert {"0123abcd": 1_000 + LONG_SESSION_MS + LONG_STEP_MS} == read_long(text, "b", Monotonic(1_000))
+    for damaged in ("", "[", "[1]", '["a", 5]', '["a", {"x": "y"}]'):
+        assert {} == read_long(damaged, "a", Monotonic(0))
 
 
 @pytest.mark.parametrize("leaves", [True, False])

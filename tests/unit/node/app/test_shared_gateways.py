@@ -7,19 +7,28 @@ from pathlib import Path
 
 import pytest
 
-from mesh.gateway_kind import HANDOVER_PART, GatewaysContent, gateways_body, gateways_content
+from mesh.gateway_kind import (
+    HANDOVER_PART,
+    CounterAnswer,
+    CounterQuestion,
+    GatewaysContent,
+    gateways_body,
+    gateways_content,
+)
 from node.app.gateway_handovers import HANDOVERS_STATE
+from node.app.gateway_service import COUNTERS_STATE, GONE_DAYS, GONE_STATE
 from node.app.shared_gateways import SharedGatewaysService
 from node.app.views import TermsAccepted
 from node.config import GatewaysSection, ListenAddress
 from node.gateways.counters import ReportedCounters
 from node.gateways.gateway import Gateway
+from node.gateways.handover import FORGOTTEN_MS
 from node.identity import human_form
 from node.units import MacAddress, NodeId
 from tests.fakes.use_cases import ANA, BEN, AppFixture
 from tests.unit.node.app.test_gateway_service import GatewayFixture, one_run
 
-MB = 10**6
+MB, DAY_MS = 10**6, 86_400_000
 VALL, BERG, FAR = NodeId("v" * 52), NodeId("b" * 52), NodeId("f" * 52)
 SECRETS = (b"s" * 32,)
 SERVES = {VALL: "vall.example.org:2080", BERG: "berg.example.org:2080", FAR: "far.example.org:2080"}
@@ -27,9 +36,8 @@ SERVES = {VALL: "vall.example.org:2080", BERG: "berg.example.org:2080", FAR: "fa
 
 def settings(own: NodeId, second: NodeId | None) -> GatewaysSection:
     host = SERVES[own].partition(":")[0]
-    return GatewaysSection(
-        ListenAddress("0.0.0.0", 2080), host, 2445, False, SERVES[second] if second is not None else ""
-    )
+    place = SERVES[second] if second is not None else ""
+    return GatewaysSection(ListenAddress("0.0.0.0", 2080), host, 2445, False, place, second)
 
 
 @dataclass
@@ -198,24 +206,45 @@ async def test_a_node_that_is_not_named_has_no_gateway_here(both) -> None:
     assert both.at_berg(gateway)
 
 
-async def test_of_two_nodes_at_one_place_none_is_believed_that_was_not_there_before(both) -> None:
-    claims = GatewaysContent(serves=SERVES[VALL], second=SERVES[BERG])
-    fresh = SharedGatewaysService(BERG, settings(BERG, VALL), lambda: SECRETS)
-    fresh.take([(FAR, HANDOVER_PART, claims)])
-    assert FAR == fresh.other
-    fresh.drop(FAR)
-    assert fresh.other is None
-    both_claim = SharedGatewaysService(BERG, settings(BERG, VALL), lambda: SECRETS)
-    both_claim._said = {FAR: {HANDOVER_PART: claims}}
-    both_claim.take([(VALL, HANDOVER_PART, claims)])
-    assert both_claim.other is None
+CLAIMS = GatewaysContent(serves=SERVES[VALL], second=SERVES[BERG], second_node=BERG)
 
 
-async def test_after_a_start_the_order_of_nodes_decides_nothing() -> None:
-    fresh = SharedGatewaysService(BERG, settings(BERG, VALL), lambda: SECRETS)
-    claims = GatewaysContent(serves=SERVES[VALL], second=SERVES[BERG])
-    fresh.take([(FAR, HANDOVER_PART, claims), (VALL, HANDOVER_PART, claims)])
-    assert fresh.other is None
+async def test_a_node_that_claims_the_place_first_has_nothing_here(both) -> None:
+    """While the second node is not there, another one says that it is at its place."""
+    both.berg.shared.take([(FAR, HANDOVER_PART, CLAIMS)])
+    assert both.berg.shared.other is None
+    warnings = [str(each) for each in both.berg.shared.warnings()]
+    assert [human_form(VALL) in each for each in warnings] == [True, False]
+    assert human_form(FAR) in warnings[1]
+    both.exchange()
+    assert VALL == both.berg.shared.other
+    both.berg.shared.drop(VALL)
+    assert both.berg.shared.other is None
+
+
+@pytest.mark.parametrize("named", ["", FAR])
+async def test_a_node_that_names_another_key_is_not_the_second_one(both, named: str) -> None:
+    both.exchange()
+    assert VALL == both.berg.shared.other
+    both.berg.shared.take([(VALL, HANDOVER_PART, replace(CLAIMS, second_node=named))])
+    assert both.berg.shared.other is None
+    assert both.berg.service.registry.told == ()
+    (warning,) = map(str, both.berg.shared.warnings())
+    assert human_form(VALL) in warning
+
+
+async def test_without_the_key_no_node_is_the_second_one_and_the_settings_to_write_are_known(
+    tmp_path: Path,
+) -> None:
+    async with serving(BERG, VALL, tmp_path / "berg") as berg:
+        unnamed = replace(settings(BERG, VALL), second_node=None)
+        shared = SharedGatewaysService(BERG, unnamed, lambda: SECRETS)
+        shared.connect(berg.service)
+        shared.take([(VALL, HANDOVER_PART, CLAIMS)])
+        assert shared.other is None
+        assert [VALL] == shared.candidates()
+        (warning,) = map(str, shared.warnings())
+        assert "gateways.second_node" in warning
 
 
 async def test_counters_that_no_router_reaches_do_not_stop_what_nodes_ask_each_other(both) -> None:
@@ -229,6 +258,28 @@ async def test_counters_that_no_router_reaches_do_not_stop_what_nodes_ask_each_o
     assert both.berg.count(told, token, 2 * MB).may_pass
     both.exchange()
     assert 2 * MB == await both.booked()
+
+
+async def test_a_second_node_with_absurd_counters_frees_nobody(both) -> None:
+    gateway, token = await both.joined()
+    told = both.at_berg(gateway)
+    both.vall.count(gateway, token, 0)
+    both.exchange()
+    both.vall.count(gateway, token, 10 * MB)
+    both.berg.app.clock.pass_time(4 * 60_000)
+    both.berg.count(told, token, 12 * MB)
+    page = both.berg.shared.own()[HANDOVER_PART]
+    (question,) = page.questions
+    lie = replace(page, answers=(CounterAnswer(question, (2**53 - 1, 2**53 - 1)),))
+    both.berg.shared.take([(VALL, HANDOVER_PART, replace(CLAIMS, answers=lie.answers))])
+    asks = CounterQuestion(question.gateway, question.client, question.token, 2**53 - 1, 2**53 - 1)
+    both.vall.shared.take([(BERG, HANDOVER_PART, replace(page, questions=(asks,)))])
+    both.berg.count(told, token, 15 * MB)
+    both.vall.count(gateway, token, 16 * MB)
+    assert 16 * MB + 3 * MB == await both.booked(), "the first node heard no break, the other one asks still"
+    for each in (both.vall, both.berg):
+        (warning,) = map(str, each.shared.warnings())
+        assert "more than a line carries" in warning
 
 
 async def test_a_node_that_is_removed_takes_its_gateways_along(both) -> None:
@@ -285,6 +336,68 @@ async def test_a_removed_gateway_leaves_nothing_also_if_its_last_person_left_bef
             await vall.service.registry.drop(gateway.id)
             await vall.fixture.run.settle()
         assert "" == await vall.app.archive.state(stored)
+
+
+async def stored(node: ServingNode) -> None:
+    """What is stored with the next booking."""
+    await node.fixture.run.settle()
+    await node.fixture.run.loop.persistence.flush(node.app.clock.monotonic(), is_all=True)
+
+
+async def test_what_was_counted_of_a_gateway_that_its_node_no_longer_tells_is_deleted_after_a_week(
+    tmp_path: Path,
+) -> None:
+    async with serving(BERG, VALL, tmp_path / "berg") as berg:
+        await berg.fixture.run.loop.admit(ANA, "1")
+        async with serving(VALL, BERG, tmp_path / "vall") as vall:
+            both = BothNodes(vall, berg)
+            gateway, token = await both.joined()
+            assert berg.count(both.at_berg(gateway), token, MB).may_pass
+            assert berg.count(both.at_berg(gateway), token, 2 * MB).may_pass
+            await stored(berg)
+            states = [f"{name} {gateway.id}" for name in (COUNTERS_STATE, HANDOVERS_STATE)]
+            for each in states:
+                assert await berg.app.archive.state(each)
+            berg.shared.drop(VALL)
+            await stored(berg)
+            berg.app.clock.pass_time((GONE_DAYS - 1) * DAY_MS)
+            both.exchange()
+            await stored(berg)
+            assert "" == await berg.app.archive.state(GONE_STATE), "it came back"
+            berg.shared.drop(VALL)
+            await stored(berg)
+            gone = await berg.app.archive.state(GONE_STATE)
+            assert gateway.id in gone
+    async with serving(BERG, VALL, tmp_path / "berg", app=berg.app) as berg:
+        berg.app.clock.pass_time((GONE_DAYS - 1) * DAY_MS)
+        berg.service.forget_gone()
+        await stored(berg)
+        for each in states:
+            assert await berg.app.archive.state(each)
+        berg.app.clock.pass_time(DAY_MS)
+        berg.service.forget_gone()
+        await stored(berg)
+        for each in (*states, GONE_STATE):
+            assert "" == await berg.app.archive.state(each)
+
+
+async def test_a_question_to_a_node_that_is_not_named_any_longer_is_forgotten_too(both) -> None:
+    gateway, token = await both.joined()
+    both.vall.count(gateway, token, 0)
+    both.exchange()
+    both.berg.count(both.at_berg(gateway), token, MB)
+    both.exchange()
+    both.vall.count(gateway, token, 2 * MB)
+    known = both.vall.service.handovers.clients[gateway.id]
+    both.vall.shared.drop(BERG)
+    said = both.vall.shared.own()
+    assert said == both.vall.shared.own()
+    assert any(each.handover.questions for each in known.values()), "telling changes nothing"
+    for _ in range(2):
+        both.vall.shared.settle_overdue()
+        both.vall.app.clock.pass_time(FORGOTTEN_MS)
+    both.vall.shared.settle_overdue()
+    assert not any(each.handover.questions for each in known.values())
 
 
 async def test_a_name_with_combining_accents_is_told_too(both) -> None:

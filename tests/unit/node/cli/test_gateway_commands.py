@@ -47,6 +47,8 @@ def test_gateways_of_other_nodes_and_the_second_node_are_shown():
     assert "berg.example:2080" in lines[-1]
     assert "\x1b" not in "".join(lines)
     assert "no node" in gateway_commands._list({**answer, "second_node": ""}, PLAIN)[-1]
+    candidates = {"second_node": "", "second_candidates": [node]}
+    assert f'second_node = "{node}"' in gateway_commands._list({**answer, **candidates}, PLAIN)[-1]
 
 
 def test_a_configuration_is_printed_with_a_comment():

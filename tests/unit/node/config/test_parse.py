@@ -65,6 +65,21 @@ def test_two_nodes_that_do_as_the_guide_to_gateways_shows_name_each_other():
     shown = GATEWAYS_GUIDE.split("```toml\n")[2].partition("```")[0]
     first, second = (config_of(LEAST + each).gateways for each in shown.split("\n\n"))
     assert (first.second, second.second) == (second.serves, first.serves)
+    assert first.second_node != second.second_node
+
+
+@pytest.mark.parametrize(
+    ("line", "missing"), [(f'second_node = "{NODE}"', "second"), ('second = "a.example:2082"', "second_node")]
+)
+def test_a_second_node_is_named_by_its_place_and_its_id(line, missing):
+    config, (finding,) = parse_config(f"{LEAST}[gateways]\n{line}\n")
+    assert config is not None
+    assert "W-config-gateways" == finding.code
+    assert f"of no use without gateways.{missing}." in str(finding)
+    _, whole = parse_config(f'{LEAST}[gateways]\nsecond = "a.example:2082"\nsecond_node = "{NODE}"\n')
+    assert not whole
+    (said,) = said_of(f'{LEAST}[gateways]\nsecond_node = "{NODE[:-1]}"\n')
+    assert "not a node id" in said
 
 
 def test_the_port_that_is_proposed_is_free():

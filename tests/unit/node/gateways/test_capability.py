@@ -2,7 +2,7 @@
 
 from typing import get_args
 
-from node.app.opennds_service import SESSION_S
+from node.app.opennds_service import REPORTED_SESSION_S, SESSION_S
 from node.gateways.capability import ABILITIES, FEATURES, Feature, abilities
 from node.gateways.gateway import GatewayKind
 
@@ -38,3 +38,11 @@ def test_with_the_script_opennds_counts_and_ends_at_its_next_check():
     }
     assert abilities("opennds") == ABILITIES["opennds"]
     assert abilities("wifidog", reports=True) == ABILITIES["wifidog"]
+
+
+def test_when_the_script_stops_the_sessions_that_it_made_long_go_on():
+    found = abilities("opennds", has_long_sessions=True).by_feature
+    assert (found["count"], found["end"], found["block"]) == ("leaving", "hours", "hours")
+    assert REPORTED_SESSION_S <= 6 * 3_600
+    assert abilities("opennds", reports=True, has_long_sessions=True) == abilities("opennds", reports=True)
+    assert abilities("wifidog", has_long_sessions=True) == ABILITIES["wifidog"]

@@ -64,7 +64,7 @@ def test_another_address_is_refused(host):
 @pytest.mark.parametrize("has_certificate", [True, False])
 def test_an_admin_gets_the_best_level_that_the_node_can_serve(has_certificate):
     text = opennds_configuration(
-        gateway(), "10.1.0.1", KEY, port=2080, https_port=2445, has_certificate=has_certificate
+        gateway(), "10.1.0.1", KEY, port=2080, https_port=2445, has_certificate=has_certificate, scripts={}
     )
     level, port = (4, 2445) if has_certificate else (1, 2080)
     options = dict(
@@ -77,9 +77,19 @@ def test_an_admin_gets_the_best_level_that_the_node_can_serve(has_certificate):
 @pytest.mark.parametrize("has_certificate", [False, True])
 def test_the_configuration_names_both_scripts_and_the_line_of_cron(has_certificate):
     text = opennds_configuration(
-        gateway(), "vall.example.org", KEY, port=2080, https_port=2445, has_certificate=has_certificate
+        gateway(),
+        "vall.example.org",
+        KEY,
+        port=2080,
+        https_port=2445,
+        has_certificate=has_certificate,
+        scripts={"custombinauth.sh": "a" * 64, "procomu-report.sh": "b" * 64},
     )
+    assert (
+        "# " + "  wget -O procomu-report.sh http://vall.example.org:2080/scripts/procomu-report.sh\n" in text
+    )
+    assert f"echo '{'a' * 64}  custombinauth.sh' | sha256sum -c" in text
     assert {"custombinauth.sh", "procomu-report.sh"} <= set(text.replace("/", " ").split())
     assert f"#   {CRON}\n" in text
-    scripts = Path(__file__).parents[4] / "deploy" / "opennds"
+    scripts = Path(__file__).parents[4] / "node" / "gateways" / "opennds"
     assert CRON in (scripts / "procomu-report.sh").read_text()

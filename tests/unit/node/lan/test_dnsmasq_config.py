@@ -51,6 +51,7 @@ def test_both_resolvers_know_the_same_names_and_share_no_port_and_no_queue() -> 
     assert known[1] - known[0] == {"server=127.0.77.53"}
     assert not known[0] - known[1]
     assert "port=2053" in strangers()
+    assert "all-servers" in strangers(), "the fallback hears each query, from whatever port it is repeated"
     assert not [line for line in strangers() if line.startswith(("dhcp", "enable-ra"))]
 
 

@@ -22,7 +22,7 @@ export LC_ALL=C PATH="$PATH:/usr/sbin:/usr/bin:/sbin:/bin"
 procomu_here=${0%/*}
 [ -r "$procomu_here/custombinauth.sh" ] || procomu_here=/usr/lib/opennds
 # Its functions only: without a method as its first argument it does nothing.
-# shellcheck source=deploy/opennds/custombinauth.sh
+# shellcheck source=node/gateways/opennds/custombinauth.sh
 . "$procomu_here/custombinauth.sh"
 
 procomu_dir=${PROCOMU_DIR:-/tmp/procomu-report}
