@@ -1,10 +1,11 @@
 """Classes of accounts that previews of rules treat alike, so that none of them tells of fewer than five accounts, and no two
 of them do together.
 
-The difference of two previews is about the accounts that one draft treats otherwise than the other. So the accounts that
-previews treat apart are remembered as long as the usage that they counted. Where a draft would split fewer than five
-accounts off those that all previews until now treated alike, these few are treated as others of them are. All that is ever
-told is then the same, whichever of at least five accounts used what one of them used.
+The difference of two previews is about the accounts that one of them treats otherwise than the other: by its draft, the
+rules in force, or the groups of that day. So the accounts that previews treat apart are remembered as long as the usage that
+they counted. Where a preview would split fewer than five accounts off those that all previews until now treated alike, these
+few are treated as others of them are. All that is ever told is then the same, whichever of at least five accounts used what
+one of them used.
 """
 
 from collections import Counter, defaultdict

@@ -17,16 +17,11 @@ from itertools import groupby
 
 from node.accounting.intervals import INTERVAL_S, AccountUsage
 from node.governance.account_classes import GROUP_MIN, AccountClasses, as_treated, stand_ins
-from node.governance.allowance import Moment
-from node.governance.line_division import (
-    change_between,
-)
+from node.governance.allowance import Moment, Unit
 from node.governance.replayed_rights import (
     AccountKind,
     AccountSpeeds,
-    AlikeRights,
     InternedRights,
-    LineUse,
     ReplayedInterval,
     RightsUnder,
     UnitOn,
@@ -182,8 +177,8 @@ class _Sums:
 class _TwoSides:
     """What one side would have changed, compared with the other."""
 
-    def __init__(self, before: RightsUnder, after: RightsUnder, alike: AlikeRights | None = None) -> None:
-        self._sides, self._alike = (before, after), alike
+    def __init__(self, before: RightsUnder, after: RightsUnder) -> None:
+        self._sides = before, after
         self._moments: dict[tuple[object, ...], Moment] = {}
         """One for all at which the same rules apply."""
         self.low: dict[AccountId, _Sums] = {}
@@ -195,22 +190,17 @@ class _TwoSides:
 
     @property
     def margins(self) -> tuple[int | None, int | None]:
-        before, after = self._sides[0], self._alike or self._sides[1]
+        before, after = self._sides
         return (before.margin, after.margin) if self.is_stated else (None, None)
 
-    def take(self, use: ReplayedInterval, used: ReplayedUsage) -> None:
-        """The interval that both sides have taken; `used` until then."""
+    def take(self, use: ReplayedInterval) -> None:
+        """The interval that both sides have taken."""
         if any(side.has_others for side in self._sides):
             key = tuple(side.slice_key for side in self._sides)
             self._moments.setdefault((use.moment.at.date(), *key), use.moment)
-        before, after = self._sides
-        replayed: LineUse = after
-        if self._alike is not None:
-            self._alike.take(use, used)
-            replayed = self._alike
-        self._compare_low(use, before, replayed)
+        self._compare_low(use, *self._sides)
         if self.is_stated:
-            self._compare_high(use, before, replayed)
+            self._compare_high(use, *self._sides)
 
     def are_few_concerned(self) -> bool:
         """Whether the rules differ for so few accounts, active at that time or not, that nothing can be said of them."""
@@ -219,19 +209,20 @@ class _TwoSides:
         concerned: set[AccountId] = set()
         for kinds, moments in self._by_day():
             for moment in moments:
-                changes = self._changes(moment, kinds)
-                concerned.update(*(kinds[each] for each, change in changes.items() if change))
+                found = self._entitlements(moment, kinds)
+                concerned.update(*(kinds[each] for each, (before, after) in found.items() if before != after))
             if len(concerned) >= GROUP_MIN:
                 return False
         return _are_few(len(concerned))
 
     def treatments(self) -> Mapping[AccountId, Hashable]:
-        """What changes for each account that was active, day by day: the rules alone decide it, not what anybody used."""
+        """What each account that was active has before and after, day by day: rules and groups alone decide it, not what
+        anybody used. Before, too: rules in force and groups are other ones at the next preview."""
         found: dict[AccountId, list[Hashable]] = {account: [] for account in self.low}
         for kinds, moments in self._by_day():
-            changes = [self._changes(moment, kinds) for moment in moments]
+            entitled = [self._entitlements(moment, kinds) for moment in moments]
             for each, accounts in kinds.items():
-                whole = tuple(change[each] for change in changes)
+                whole = tuple(at_moment[each] for at_moment in entitled)
                 for account in accounts:
                     found[account].append(whole)
         return {account: tuple(days) for account, days in found.items()}
@@ -240,24 +231,20 @@ class _TwoSides:
         for day, moments in groupby(self._moments.values(), key=lambda moment: moment.at.date()):
             kinds: _Kinds = {}
             for account in self.low:
-                like = self._alike.stand_ins.get(account) if self._alike is not None else None
-                before, after = (side.kind(account, day, ReplayedUsage(), like) for side in self._sides)
+                before, after = (side.kind(account, day, ReplayedUsage()) for side in self._sides)
                 kinds.setdefault((before, after), []).append(account)
             yield kinds, list(moments)
 
-    def _changes(self, moment: Moment, kinds: _Kinds) -> Mapping[tuple[AccountKind, AccountKind], Hashable]:
-        """What changes for accounts of these kinds at this moment; empty for nothing."""
+    def _entitlements(
+        self, moment: Moment, kinds: _Kinds
+    ) -> Mapping[tuple[AccountKind, AccountKind], tuple[Hashable, Hashable]]:
+        """What accounts of these kinds have before and after at this moment."""
         one, other = self._sides
         one.begin(moment)
         other.begin(moment)
-        found: dict[tuple[AccountKind, AccountKind], Hashable] = {}
-        for each in kinds:
-            before, after = one.entitlement(each[0]), other.entitlement(each[1])
-            quotas = () if before[1] == after[1] else (None, *after[1])
-            found[each] = change_between(before[0], after[0]) + quotas
-        return found
+        return {each: (one.entitlement(each[0]), other.entitlement(each[1])) for each in kinds}
 
-    def _compare_low(self, use: ReplayedInterval, one: LineUse, other: LineUse) -> None:
+    def _compare_low(self, use: ReplayedInterval, one: RightsUnder, other: RightsUnder) -> None:
         sums = self.hours.setdefault(use.hour, _Hour())
         sums.accounts.update(use.accounts)
         before = one.low(use)
@@ -270,7 +257,7 @@ class _TwoSides:
             sums.after[direction] += sum(after[direction])
         sums.differing |= _add(self.low, use.accounts, before, after)
 
-    def _compare_high(self, use: ReplayedInterval, one: LineUse, other: LineUse) -> None:
+    def _compare_high(self, use: ReplayedInterval, one: RightsUnder, other: RightsUnder) -> None:
         before, after = one.high(), other.high()
         sums = self.day_hours.setdefault(use.hour.hour, _Hour())
         sums.accounts.update(use.accounts)
@@ -283,27 +270,16 @@ class _TwoSides:
 class _Replayer:
     """Rulesets and their comparisons, one interval after another. Rulesets by which everybody has the same are one side."""
 
-    def __init__(
-        self,
-        changes: Sequence[tuple[Ruleset, Ruleset]],
-        unit_on: UnitOn,
-        node: str,
-        stand_ins: Mapping[AccountId, AccountId] | None = None,
-    ) -> None:
-        self._node, self._unit_on, self._stand_ins = node, unit_on, stand_ins
+    def __init__(self, changes: Sequence[tuple[Ruleset, Ruleset]], unit_on: UnitOn, node: str) -> None:
+        self._node, self._unit_on = node, unit_on
         self._interned: InternedRights = {}
         self._sides: dict[tuple[object, ...], RightsUnder] = {}
-        self.comparisons = [self._comparison(before, after) for before, after in changes]
+        self.comparisons = [_TwoSides(self._side(before), self._side(after)) for before, after in changes]
         self.first: date | None = None
         self.last: date | None = None
         self._used = ReplayedUsage()
         self._has_quotas = any(side.quotas for side in self._sides.values())
         self._hour_begun: datetime | None = None
-
-    def _comparison(self, before: Ruleset, after: Ruleset) -> _TwoSides:
-        one, other = self._side(before), self._side(after)
-        alike = AlikeRights((one, other), self._stand_ins, self._interned) if self._stand_ins else None
-        return _TwoSides(one, other, alike)
 
     def _side(self, ruleset: Ruleset) -> RightsUnder:
         key = ruleset.shaped, ruleset.charter, ruleset.grace_days, frozenset(map(essence, ruleset.rules))
@@ -326,7 +302,7 @@ class _Replayer:
         return tuple(_result(each, (self.first, self.last)) for each in self.comparisons)
 
     def classes(self) -> AccountClasses:
-        """Accounts are in one class if each of the changes does the same to them."""
+        """Accounts are in one class if they have the same before and after each of the changes."""
         treatments = [each.treatments() for each in self.comparisons]
         numbers: dict[Hashable, int] = {}
         return {
@@ -349,7 +325,7 @@ class _Replayer:
         for side in self._sides.values():
             side.take(use, self._used)
         for comparison in self.comparisons:
-            comparison.take(use, self._used)
+            comparison.take(use)
         if self._has_quotas:
             self._used.add(begun.date().isoformat(), usage)
 
@@ -410,15 +386,19 @@ def replay_alike(
     node: str,
     told: AccountClasses,
 ) -> AlikeReplay:
-    """`replay_each`, in which accounts that all these changes, after what was told, would treat apart from all but a few
-    others have stand-ins. `read` reads the same intervals each time. Raises TooFewAccounts."""
+    """`replay_each`, in which accounts that these rules, after what was told, would treat apart from all but a few others
+    have what their stand-ins have, before and after. `read` reads the same intervals each time. Raises TooFewAccounts."""
     replayer = _Replayer(changes, unit_on, node)
     replayer.read(read())
     results = replayer.results()
     found = replayer.classes()
     replaced = stand_ins(told, found)
     if replaced:
-        replayer = _Replayer(changes, unit_on, node, replaced)
+
+        def like_another(account: AccountId, day: date, grace_days: int) -> Unit:
+            return unit_on(replaced.get(account, account), day, grace_days)
+
+        replayer = _Replayer(changes, like_another, node)
         replayer.read(read())
         results = replayer.results()
     return AlikeReplay(results, as_treated(found, replaced), bool(replaced))

@@ -1,17 +1,15 @@
 """Rights of accounts and their speeds under one ruleset, interval by interval: one side of a replay."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 
 from node.governance.allowance import Moment, Unit
 from node.governance.line_division import (
     LineRights,
-    change_between,
     greedy,
     rights_of,
     satisfied,
-    with_change,
 )
 from node.governance.replayed_usage import ReplayedUsage
 from node.governance.rule_evaluation import Evaluator, PolicySlice
@@ -129,18 +127,16 @@ class RightsUnder(LineUse):
                 rights[account] = self.rights_of(kind)
         self.divide([rights[account] for account in use.accounts])
 
-    def entitlement(self, kind: AccountKind) -> tuple[LineRights, list[tuple[Quota, bool]]]:
+    def entitlement(self, kind: AccountKind) -> tuple[LineRights, tuple[tuple[Quota, bool], ...]]:
         """The rights, and the quotas, each with whether it has a consequence now."""
         assert self._slice is not None, "begun"
         tier, groups, _ = kind
         counted = self._slice.counted(Unit(AccountId(""), tier, groups))
-        return self.rights_of(kind), [(each.quota, each.holds) for each in counted]
+        return self.rights_of(kind), tuple((each.quota, each.holds) for each in counted)
 
-    def kind(
-        self, account: AccountId, day: date, used: ReplayedUsage, like: AccountId | None = None
-    ) -> AccountKind:
-        """With its own usage; with the tier and groups of `like`, if there is one."""
-        unit = self._unit_on(like or account, day, self._ruleset.grace_days)
+    def kind(self, account: AccountId, day: date, used: ReplayedUsage) -> AccountKind:
+        """With its own usage."""
+        unit = self._unit_on(account, day, self._ruleset.grace_days)
         name = day.isoformat()
         exhausted = [
             each for each, quota in self.quotas.items() if used.total(account, quota, name) >= quota.volume
@@ -155,28 +151,3 @@ class RightsUnder(LineUse):
             allowance = self._slice.allowance(Unit(AccountId(""), tier, groups), exhausted)
             known = self._known[kind] = rights_of(allowance, self._interned)
         return known
-
-
-class AlikeRights(LineUse):
-    """Rights after a change that is for some accounts as it is for another one, its stand-in."""
-
-    def __init__(
-        self,
-        sides: tuple[RightsUnder, RightsUnder],
-        stand_ins: Mapping[AccountId, AccountId],
-        interned: InternedRights,
-    ) -> None:
-        super().__init__(sides[1].capacity)
-        self._sides, self.stand_ins, self._interned = sides, stand_ins, interned
-
-    def take(self, use: ReplayedInterval, used: ReplayedUsage) -> None:
-        """The interval that both sides have taken; `used` until then."""
-        before, after = self._sides
-        rights, day = list(after.rights), use.moment.at.date()
-        for place, account in enumerate(use.accounts):
-            like = self.stand_ins.get(account)
-            if like is not None:
-                kinds = (side.kind(account, day, used, like) for side in self._sides)
-                ones = [side.rights_of(kind) for side, kind in zip(self._sides, kinds, strict=True)]
-                rights[place] = with_change(before.rights[place], change_between(*ones), self._interned)
-        self.divide(rights)

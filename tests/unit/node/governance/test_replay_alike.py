@@ -24,6 +24,7 @@ from tests.unit.node.governance.test_replay import ruleset as ruleset_of
 HOMES = [AccountId(f"home-{number:02}") for number in range(18)]
 ANA = HOMES[7]
 HEAD = SMALL_LINE.replace("20 Mbit/s", "80 Mbit/s")
+FASTER = SMALL_LINE.replace("20 Mbit/s", "90 Mbit/s")
 
 
 def ruleset(*rules: str, head: str = HEAD) -> Ruleset:
@@ -54,10 +55,13 @@ def limit(mbits: int, *others: str) -> Ruleset:
 
 
 def told_by(
-    previews: Sequence[tuple[Ruleset, Members]], intervals: Sequence[Interval], before: Ruleset = IN_FORCE
+    previews: Sequence[tuple[Ruleset, Members]],
+    intervals: Sequence[Interval],
+    before: Ruleset = IN_FORCE,
+    told: AccountClasses | None = None,
 ) -> tuple[list[AlikeReplay], AccountClasses]:
-    """Previews one after another, and the accounts that all of them treated alike."""
-    told: AccountClasses = {}
+    """Previews one after another, after what was `told`, and the accounts that all of them treated alike."""
+    told = told or {}
     found = []
     for draft, members in previews:
         alike = replay_alike(lambda: iter(intervals), [(before, draft)], members.unit_on, "", told)
@@ -126,6 +130,26 @@ def test_ceilings_tried_for_one_household_after_another_tell_nothing() -> None:
         assert whole[0].replays == one.replays
 
 
+def test_moving_a_household_to_a_group_of_the_rules_in_force_tells_nothing() -> None:
+    in_force = limit(1)
+    draft = ruleset(rule("equal", "share = 100", MEMBERS), ceiling(1, '"group:mill"'), head=FASTER)
+    groups = group(*SMALL), group(*SMALL, ANA)
+    alone = [replay(EVENING, in_force, draft, members.unit_on).hours[0].before.down for members in groups]
+    assert int(USED[ANA] * MEGABIT) - MEGABIT == alone[0] - alone[1], "what it used above the ceiling"
+    found, _ = told_by([(draft, members) for members in groups], EVENING, in_force)
+    assert found[0].replays == found[1].replays
+    assert [False, True] == [each.has_stand_ins for each in found]
+
+
+def test_rules_that_come_into_force_for_one_household_tell_nothing() -> None:
+    told: AccountClasses = {}
+    found = []
+    for in_force in (IN_FORCE, limit(1)):
+        (alike,), told = told_by([(ruleset(head=FASTER), group(ANA))], EVENING, in_force, told)
+        found.append(alike.replays[0].hours)
+    assert found[0] == found[1]
+
+
 def test_a_whole_group_that_is_large_enough_is_told_as_it_is() -> None:
     halves = group(*HOMES[:7]), group(*HOMES[7:])
     found, told = told_by([(limit(1), each) for each in halves], EVENING)
@@ -179,11 +203,15 @@ RATES = st.lists(st.sampled_from([0.0, 0.5, 2.0, 5.0, 9.0]), min_size=len(HOMES)
 
 
 @settings(deadline=None, max_examples=examples(60))
-@given(st.lists(st.tuples(DRAFTS, GROUPS), min_size=2, max_size=4), RATES, RATES, st.data())
+@given(st.lists(st.tuples(DRAFTS, DRAFTS, GROUPS), min_size=2, max_size=4), RATES, RATES, st.data())
 def test_whichever_of_five_used_it_all_previews_tell_the_same(
-    previews: list[tuple[Ruleset, Members]], first: list[float], second: list[float], data: st.DataObject
+    previews: list[tuple[Ruleset, Ruleset, Members]],
+    first: list[float],
+    second: list[float],
+    data: st.DataObject,
 ) -> None:
-    """What two accounts that were treated alike used is exchanged: nothing that was told differs."""
+    """What two accounts that were treated alike used is exchanged: nothing that was told differs. Also the rules in force
+    change between previews."""
     hours = [
         {home: 0.01 + rate for home, rate in zip(HOMES, rates, strict=True)} for rates in (first, second)
     ]
@@ -197,10 +225,18 @@ def test_whichever_of_five_used_it_all_previews_tell_the_same(
             found += hour(owned, FRIDAY + timedelta(hours=number))
         return found
 
-    found, told = told_by(previews, intervals())
+    def all_told(usage: list[Interval]) -> tuple[list[AlikeReplay], AccountClasses]:
+        told: AccountClasses = {}
+        found: list[AlikeReplay] = []
+        for in_force, draft, members in previews:
+            more, told = told_by([(draft, members)], usage, in_force, told)
+            found += more
+        return found, told
+
+    found, told = all_told(intervals())
     assert min(Counter(told.values()).values()) >= GROUP_MIN
     ana = data.draw(st.sampled_from(HOMES))
     other = data.draw(st.sampled_from([home for home in HOMES if told[home] == told[ana]]))
-    exchanged, told_then = told_by(previews, intervals(exchanged=(ana, other)))
+    exchanged, told_then = all_told(intervals(exchanged=(ana, other)))
     assert [each.replays for each in found] == [each.replays for each in exchanged]
     assert told == told_then

@@ -1,8 +1,7 @@
-"""Rights and speeds of accounts in one interval, and those of an account that a change treats as another one."""
+"""Rights and speeds of accounts in one interval."""
 
 from node.governance.allowance import Moment
-from node.governance.line_division import LineRights, change_between, with_change
-from node.governance.replayed_rights import AlikeRights, InternedRights, ReplayedInterval, RightsUnder
+from node.governance.replayed_rights import InternedRights, ReplayedInterval, RightsUnder
 from node.governance.replayed_usage import ReplayedUsage
 from node.governance.rules import Ruleset
 from node.units import AccountId
@@ -21,48 +20,27 @@ USE = ReplayedInterval(
 )
 
 
-def sides(*rulesets: Ruleset) -> tuple[RightsUnder, RightsUnder, InternedRights]:
+def sides(*rulesets: Ruleset) -> tuple[RightsUnder, RightsUnder]:
     known: InternedRights = {}
     one, other = (RightsUnder(each, unit_on, known) for each in rulesets)
     for side in (one, other):
         side.take(USE, ReplayedUsage())
-    return one, other, known
+    return one, other
 
 
-def floor_and_ceiling(rights: LineRights) -> tuple[int, int | None]:
-    return rights.own["down"].floor // 1000, rights.own["down"].ceiling
-
-
-def test_an_account_with_a_stand_in_keeps_its_own_rights_and_gets_the_change_of_the_other_one() -> None:
+def test_each_account_has_the_speed_of_its_groups() -> None:
     own = ceiling(5, '"group:school"').replace("top", "school")
-    one, other, known = sides(ruleset(FLOOR), ruleset(FLOOR, ceiling(6, MEMBERS), own))
+    one, other = sides(ruleset(FLOOR), ruleset(FLOOR, ceiling(6, MEMBERS), own))
+    assert [9 * MEGABIT, 9 * MEGABIT] == one.low(USE)[0]
     assert [6 * MEGABIT, 5 * MEGABIT] == other.low(USE)[0]
-    alike = AlikeRights((one, other), {SCHOOL: ANA}, known)
-    alike.take(USE, ReplayedUsage())
-    assert [6 * MEGABIT, 6 * MEGABIT] == alike.low(USE)[0]
-    assert (4000, 6 * MEGABIT) == floor_and_ceiling(alike.rights[1])
-    assert alike.rights[0] is other.rights[0]
-    assert [each[1] for each in alike.high()] != [each[1] for each in one.high()]
+    assert [6 * MEGABIT, 5 * MEGABIT] == other.high()[0]
 
 
-def test_a_change_that_leaves_the_other_one_alone_leaves_the_account_alone() -> None:
-    one, other, known = sides(ruleset(FLOOR), ruleset(FLOOR, ceiling(5, '"group:school"')))
-    alike = AlikeRights((one, other), {SCHOOL: ANA}, known)
-    alike.take(USE, ReplayedUsage())
-    assert alike.rights == one.rights
-    assert alike.low(USE) == one.low(USE)
-
-
-def test_a_change_is_what_becomes_another_one() -> None:
-    one, other, known = sides(ruleset(), ruleset(ceiling(6, MEMBERS), FLOOR))
-    assert () == change_between(one.rights[0], one.rights[0])
-    assert one.rights[0] is with_change(one.rights[0], (), known)
-    for before, after in zip(one.rights, other.rights, strict=True):
-        assert after is with_change(before, change_between(before, after), known)
-        assert change_between(before, after)
-
-
-def test_a_ceiling_is_never_below_the_floor() -> None:
-    one, other, known = sides(ruleset(FLOOR), ruleset(FLOOR, ceiling(1, MEMBERS)))
-    home = change_between(one.rights[0], other.rights[0])
-    assert (4000, 4 * MEGABIT) == floor_and_ceiling(with_change(one.rights[1], home, known))
+def test_equal_rights_under_two_rulesets_are_one_object_and_others_are_not() -> None:
+    one, other = sides(ruleset(FLOOR), ruleset(FLOOR, ceiling(5, '"group:school"')))
+    assert one.rights[0] is other.rights[0]
+    day = FRIDAY.date()
+    ana, school = ([side.kind(each, day, ReplayedUsage()) for side in (one, other)] for each in (ANA, SCHOOL))
+    assert one.entitlement(ana[0]) == other.entitlement(ana[1])
+    assert one.entitlement(school[0]) != other.entitlement(school[1])
+    assert one.entitlement(school[0]) != one.entitlement(ana[0])
