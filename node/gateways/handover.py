@@ -164,6 +164,12 @@ def pay(known: ClientHandover, added: Usage) -> tuple[ClientHandover, Usage]:
     return replace(known, owed=_minus(known.owed, paid)), _minus(added, paid)
 
 
+def by_itself(known: ClientHandover, token: str, counted: CountedReport) -> tuple[ClientHandover, Usage]:
+    """A report while no other node serves the gateway: all up to there is booked here, or waits in a question."""
+    part = CountedPart(token, NO_USAGE, counted.after.booked)
+    return pay(replace(known, parts=(part,), is_given=False), counted.added)
+
+
 def answer(known: ClientHandover, token: str, start: Usage) -> tuple[ClientHandover, Usage | None]:
     """How far this node booked below `start`; None: nothing that belongs to it. The client is given to the other node,
     unless this one took it over later."""
