@@ -21,7 +21,7 @@ from node.netlink import (
     message,
     messages,
 )
-from node.units import Milliseconds, Monotonic
+from node.units import MacAddress, Milliseconds, Monotonic
 
 ANSWER_BYTES_MAX = 65_536
 DUMP_BYTES_MAX = 16 * 1024 * 1024
@@ -34,7 +34,7 @@ REST_MS_PER_KIB = 24
 # linux/rtnetlink.h, linux/neighbour.h, linux/netlink.h
 _RTM_NEWROUTE, _RTM_GETROUTE, _RTM_NEWNEIGH, _RTM_GETNEIGH = 24, 26, 28, 30
 _RTNLGRP_LINK, _RTNLGRP_IPV4_ROUTE, _RTNLGRP_IPV6_ROUTE = 1, 7, 11
-_NDA_DST, _NDA_IFINDEX = 1, 8
+_NDA_DST, _NDA_LLADDR, _NDA_IFINDEX = 1, 2, 8
 _RTA_OIF, _RTA_GATEWAY, _RTA_MULTIPATH, _RTA_VIA = 4, 5, 9, 18
 _RTN_UNICAST = 1
 _NEIGHBOUR = struct.Struct("=BxxxiHBB")
@@ -109,6 +109,30 @@ def neighbours(answer: bytes) -> Iterator[tuple[int, bytes]]:
         packed = find_attribute(payload, _NDA_DST, _NEIGHBOUR.size)
         if packed is not None and not state & _UNUSABLE_STATES:
             yield index, packed
+
+
+def hardware_addresses(interfaces: Collection[str]) -> dict[str, MacAddress]:
+    """Of the neighbours on these interfaces, by IP address, written as `NeighbourTables.read` does. Empty where the kernel's
+    table cannot be read."""
+    names, found = dict(_indices(interfaces)), dict[str, MacAddress]()
+    for index, name in names.items():
+        with suppress(OSError):
+            for answer in _dump(_RTM_GETNEIGH, _neighbours_of(index)):
+                found |= _hardware_addresses(answer, index, name)
+    return found
+
+
+def _hardware_addresses(answer: bytes, wanted: int, name: str) -> Iterator[tuple[str, MacAddress]]:
+    for kind, _, payload in messages(answer):
+        if kind != _RTM_NEWNEIGH or len(payload) < _NEIGHBOUR.size:
+            continue
+        _, index, state, _, _ = _NEIGHBOUR.unpack_from(payload)
+        packed, hardware = (
+            find_attribute(payload, each, _NEIGHBOUR.size) or b"" for each in (_NDA_DST, _NDA_LLADDR)
+        )
+        address = _written(packed, name)
+        if index == wanted and address is not None and len(hardware) == 6 and not state & _UNUSABLE_STATES:
+            yield address, MacAddress(hardware.hex(":"))
 
 
 def next_hops(answer: bytes) -> Iterator[tuple[int, bytes]]:

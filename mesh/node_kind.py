@@ -62,6 +62,9 @@ class NodeFacts:
     """Unix time of the page, for people who read it; 0 while the author does not know it."""
     attention: int = 0
     """How many things there need a person; what they are is said there only."""
+    through: NodeId | None = None
+    """The node over whose line everything goes that its usage pages count; None with a line of its own, with gateways, which
+    may have other lines, or while that is not known."""
 
 
 def node_body(facts: NodeFacts) -> bytes:
@@ -78,6 +81,8 @@ def node_body(facts: NodeFacts) -> bytes:
         said["load"] = facts.load_percent
     if facts.attention:
         said["attention"] = facts.attention
+    if facts.through is not None:
+        said["through"] = facts.through
     if facts.made_s:
         said["made"] = facts.made_s
     return canonical(said)
@@ -102,8 +107,9 @@ def node_facts(body: bytes) -> NodeFacts | Malformed:
     uplink, load, attention = fields.get("uplink"), fields.get("load"), fields.get("attention", 0)
     if not (_is_uplink(uplink) and _is_at_most(load, LOAD_PERCENT_MAX) and is_number(made)):
         return Malformed("uplink is not [name, up or down], load is no percentage, or made is no time")
-    if not (is_number(attention) and attention <= ATTENTION_MAX):
-        return Malformed(f"attention is not a number up to {ATTENTION_MAX}")
+    through = fields.get("through")
+    if not (is_number(attention) and attention <= ATTENTION_MAX and (through is None or fits(through, NODE))):
+        return Malformed(f"attention is not a number up to {ATTENTION_MAX}, or through is no node")
     return NodeFacts(
         name,
         version,
@@ -113,6 +119,7 @@ def node_facts(body: bytes) -> NodeFacts | Malformed:
         tuple(_link(each) for each in links),
         made,
         attention,
+        NodeId(through) if through is not None else None,
     )
 
 

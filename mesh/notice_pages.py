@@ -11,7 +11,7 @@ from mesh.notice_kind import (
     notice_label,
     part_of_notice,
 )
-from mesh.page_age import is_older, is_to_be_said_again
+from mesh.page_age import SAID_AGAIN_DAYS, is_older, is_to_be_said_again
 from mesh.page_format import Page
 from mesh.page_kinds import page_content
 from mesh.ports import Roster, SharedNotices
@@ -21,6 +21,9 @@ from node.units import NodeId
 
 SHOWN_DAYS = 30
 """A page that was not published again for so long is not shown: its node is gone, and nobody could withdraw it."""
+UNDATED_DAYS = SAID_AGAIN_DAYS
+"""A page without a day, after this node read it and knew the date: a node that is there learns the date from its neighbours,
+and says the page again with it. After a start of this node the days are counted again."""
 LOOK_EVERY_S = 6 * 3600.0
 """Between two looks for notices that are over, and for pages that have to be said again or are too old."""
 
@@ -36,6 +39,8 @@ class NoticePages:
         self._changed, self._look_at_s = True, 0.0
         self._known: frozenset[NodeId] = frozenset()
         """The nodes whose pages were read."""
+        self._undated: dict[tuple[NodeId, int], tuple[int, str]] = {}
+        """Pages without a day: the seq, and the day on which this node read it."""
 
     def accept(self, page: Page) -> None:
         """A page that is held now."""
@@ -66,6 +71,7 @@ class NoticePages:
             again = self._known
         for gone in self._known - roster:
             notices.drop(gone)
+            self._undated = {key: since for key, since in self._undated.items() if key[0] != gone}
         new, self._known = roster - again, roster
         for author in sorted(new):
             for part in range(NOTICE_PARTS):
@@ -93,14 +99,29 @@ class NoticePages:
         if author == self._own:
             self._changed = True  # a page of an earlier incarnation that others gave back may be withdrawn
         elif self._notices is not None:
-            said = self._said(author, part)
-            is_shown = said is not None and not is_older(said.day, self._notices.today(), SHOWN_DAYS)
+            page = held_page(self._held, author, notice_label(part))
+            said = _content_of(page)
+            is_shown = page is not None and said is not None and not self._is_over(page, said.day)
             self._notices.hear(author, part, said.notice if said is not None and is_shown else None)
 
+    def _is_over(self, page: Page, day: str) -> bool:
+        key, today = (page.author, page.part), self._notices.today() if self._notices is not None else ""
+        if day or not today:
+            self._undated.pop(key, None)
+            return is_older(day, today, SHOWN_DAYS)
+        seq, since = self._undated.get(key, (page.seq, today))
+        if seq != page.seq or since > today:
+            since = today
+        self._undated[key] = page.seq, since
+        return is_older(since, today, UNDATED_DAYS)
+
     def _said(self, author: NodeId, part: int) -> NoticeContent | None:
-        page = held_page(self._held, author, notice_label(part))
-        said = page_content(page) if page is not None else None
-        return said if isinstance(said, NoticeContent) else None
+        return _content_of(held_page(self._held, author, notice_label(part)))
+
+
+def _content_of(page: Page | None) -> NoticeContent | None:
+    said = page_content(page) if page is not None else None
+    return said if isinstance(said, NoticeContent) else None
 
 
 def _same(content: NoticeContent | None, wanted: list[Notice]) -> Notice | None:

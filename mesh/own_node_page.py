@@ -32,6 +32,8 @@ class LocalFacts:
     load_percent: float | None = None
     attention: int = 0
     """Things that need a person."""
+    through: NodeId | None = None
+    """As in `NodeFacts`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,6 +88,7 @@ class OwnNodePage:
             attention=min(local.attention, ATTENTION_MAX),
             links=self._links(links, before),
             made_s=unix_s,
+            through=local.through,
         )
         return node_body(facts) if self._schedule.is_due(before, facts, now_s, nodes) else None
 

@@ -33,7 +33,8 @@ from mesh.own_node_page import LinkCounters
 from mesh.page_format import Malformed
 from mesh.requests_log import requests_log
 from mesh.tcp_info import TCP_INFO_BYTES, link_counters
-from node.errors import NodeError
+from mesh.tls_opening import OpenedTls, open_tls
+from node.errors import NodeError, forget_frames
 from node.identity import key_to_pem
 from node.units import Monotonic, NodeId
 
@@ -470,33 +471,35 @@ class Listener:
             tasks.create_task(self._shake_hands(connection, host, server))
 
     async def _shake_hands(self, connection: socket.socket, host: str, server: web.Server) -> None:
-        loop = asyncio.get_running_loop()
-        protocol, arrival = server(), _Arrival()
-        self._arrivals[protocol] = arrival
-        transport: asyncio.BaseTransport | None = None
+        arrival, made = _Arrival(), list[asyncio.Protocol]()
+        opened: OpenedTls | None = None
+
+        def protocol_of() -> asyncio.Protocol:
+            made.append(protocol := server())
+            self._arrivals[protocol] = arrival
+            return protocol
+
         try:
             async with asyncio.timeout(self._handshake_s):
-                transport, _ = await loop.connect_accepted_socket(
-                    lambda: protocol,
-                    connection,
-                    ssl=self._context,
-                    ssl_handshake_timeout=self._handshake_s,
-                    ssl_shutdown_timeout=CLOSE_S,
+                opened = await open_tls(
+                    connection, protocol_of, self._context, handshake_s=self._handshake_s, shutdown_s=CLOSE_S
                 )
-                await _until_decided(arrival, transport)
+                await _until_decided(arrival, opened.secured)
                 if not arrival.welcome:
                     await asyncio.sleep(0.2)  # give the refusal time to arrive
         except (
             OSError,
             ValueError,
-        ):  # what the library raises for odd input must not end this node's service
+        ) as error:  # what the library raises for odd input must not end this node's service
             arrival.welcome = False
+            forget_frames(error)
         finally:
-            del self._arrivals[protocol]
+            for protocol in made:
+                del self._arrivals[protocol]
             self._unproven[host] -= 1
             self._unproven += Counter()
-            if not arrival.welcome and isinstance(transport, asyncio.Transport):
-                transport.abort()
+            if not arrival.welcome and opened is not None:
+                opened.end()
 
     async def _answer(self, request: web.Request) -> web.StreamResponse:
         arrival = self._arrivals.get(request.protocol)

@@ -15,16 +15,21 @@ from node.units import Microseconds, Monotonic
 # No node was running before this date: a clock that shows less was never set (boards without one start in 1970).
 EARLIEST = datetime(2026, 1, 1, tzinfo=UTC)
 STA_UNSYNC = 0x40
+UNNAMED_ZONE = "localtime"
+"""Name of a zone whose file is a copy."""
 _TIMEX_BYTES = 512
 
 
 def local_zone(root: Path = Path("/")) -> tzinfo:
-    """The time zone of this machine; UTC where none is set. The variable TZ names another one."""
+    """The time zone of this machine, with its name if that is known; UTC where none is set. The variable TZ names another
+    one."""
     try:
         if name := os.environ.get("TZ", "").lstrip(":"):
             return ZoneInfo(name)
-        with (root / "etc/localtime").open("rb") as file:
-            return ZoneInfo.from_file(file, "localtime")
+        path = root / "etc/localtime"
+        _, _, name = str(path.resolve()).partition("/zoneinfo/")
+        with path.open("rb") as file:
+            return ZoneInfo.from_file(file, name or UNNAMED_ZONE)
     except (OSError, ValueError, ZoneInfoNotFoundError):
         return UTC
 

@@ -14,7 +14,6 @@ from captive_portal.client_identification import link_callers
 from captive_portal.gateway_listener import Gateways
 from captive_portal.probes import probe_hosts
 from captive_portal.server import Portal
-from mesh.announcement import Address, ConfiguredPeer
 from mesh.community_service import CommunityService
 from mesh.node_kind import UplinkState
 from mesh.own_node_page import LocalFacts
@@ -39,8 +38,9 @@ from node.app.gateway_console import GatewayCommands
 from node.app.history_console import HistoryCommands
 from node.app.history_service import node_history
 from node.app.ladder_console import LadderCommands
+from node.app.link_usage import node_links
 from node.app.measured_check import MeasuredCheck
-from node.app.mesh_usage import MeshUsage
+from node.app.mesh_usage import MeshUsage, configured_peers
 from node.app.metrics import MetricSources, MetricsService
 from node.app.metrics_console import MetricsCommands
 from node.app.network_digest import digest_of
@@ -65,6 +65,7 @@ from node.control.kernel_thread import FlowWatch
 from node.control.reconciler import Reconciler
 from node.enforcement.firewall_config import firewall_config
 from node.enforcement.kernel import linux_kernel
+from node.enforcement.neighbour_counting import read_neighbours
 from node.enforcement.plan import Kernel, TrafficPlan
 from node.errors import NodeError
 from node.identity import own_node_id
@@ -178,6 +179,9 @@ class Node:
         self.gateways = Gateways(
             config.gateways, self.keys, self.reconciler, self.app, self.archive, certificate=self.certificate
         )
+        self.links = node_links(
+            config, self.reconciler, self.archive, self.mesh, self.gateways.registry, read=read_neighbours
+        )
         self.flow_watch = FlowWatch(kernel)
         self.capacity_recorder = CapacityRecorder(
             self.archive, self.clock, self.reconciler.uplink_rate_control
@@ -196,6 +200,7 @@ class Node:
             summaries=self.mesh,
             civil=self.clock.civil,
             gateways=self.gateways.admin.on_map,
+            uses=self.links.uses,
         )
         self.respondd = RespondedServer(
             sides(config.mesh.interfaces, config.lan.interface) if config.mesh.respondd else (),
@@ -233,8 +238,7 @@ class Node:
         )
         self.admin_https = self._admin_https()
         self.console = self._console(self.status_snapshot)
-        self.dnsmasq = dnsmasq(config, self.advertised)
-        self.captive_dns = captive_dns(config)
+        self.dnsmasq, self.captive_dns = dnsmasq(config, self.advertised), captive_dns(config)
         self.foreign = ForeignServers(config.lan.interface)
         self.radvd = radvd(config, self.advertised)
         self.dns_fallback = dns_fallback(config, self.clock.monotonic)
@@ -273,6 +277,7 @@ class Node:
         yield "services", self.lan_services.run if config.services.found else None
         yield "respondd", self.respondd.run if config.mesh.respondd else None
         yield "mesh", self.mesh.run if self.mesh else None
+        yield "use of links", self.links.run if self.mesh else None
         yield "people", self.shared_registry.run if self.shared_registry else None
         yield "devices of other nodes", self.roaming.run if self.roaming else None
         yield "community", self.community.run
@@ -455,16 +460,15 @@ class Node:
             own_summary=lambda: summary_of(self.history, len(self.status_snapshot.warnings())),
             interfaces=config.mesh.interfaces,
             port=config.mesh.port,
-            configured_peers=tuple(
-                ConfiguredPeer(Address(peer.address, peer.port), peer.node) for peer in config.mesh.peers
-            ),
+            configured_peers=configured_peers(config.mesh),
         )
 
     def _local_facts(self) -> LocalFacts:
         """What this node's page says of it, beside its links."""
         state: UplinkState = "up" if self.dns_fallback.upstream.answers else "down"
         line = self.config.uplink.name or self.reconciler.active_ruleset.own.uplink_name
-        return LocalFacts(self.version, (line, state), load_percent(), len(self.status_snapshot.warnings()))
+        warnings = len(self.status_snapshot.warnings())
+        return LocalFacts(self.version, (line, state), load_percent(), warnings, self.links.through)
 
     def _status_snapshot(self) -> StatusSnapshot:
         return StatusSnapshot(
@@ -581,7 +585,7 @@ class Node:
             answers,
             ConsoleCommands(self.admin.vouchers, self.admin.members, self.admin.site),
             RuleCommands(self.adoption),
-            CommunityCommands(self.community, self.shared_registry),
+            CommunityCommands(self.community, self.shared_registry, self.links.uses),
             FileCommands(self.shared_files),
             LadderCommands(self.admin.cases),
             GatewayCommands(self.gateways.admin),

@@ -2,7 +2,7 @@
 the language is known, as a `LazyText`. Numbers, rates and volumes have the format of each language."""
 
 from collections.abc import Callable, Mapping
-from datetime import date
+from datetime import date, datetime
 from gettext import NullTranslations
 from typing import Protocol, Self, overload
 
@@ -18,6 +18,17 @@ class Translator(Protocol):
 
 ENGLISH: Translator = NullTranslations()
 """The language of the messages, in which decisions are archived."""
+
+
+def offset_words(at: datetime) -> str:
+    """How far civil time is from UTC, as everywhere: ``UTC+1``, ``UTC-3:30``, ``UTC``; empty for a time without."""
+    offset = at.utcoffset()
+    if offset is None:
+        return ""
+    minutes = int(offset.total_seconds()) // 60
+    hours, rest = divmod(abs(minutes), 60)
+    sign = "-" if minutes < 0 else "+"
+    return f"UTC{sign}{hours}{f':{rest:02}' if rest else ''}" if minutes else "UTC"
 
 
 def N_(message: str) -> str:  # noqa: N802 - the usual mark

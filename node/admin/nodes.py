@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from mesh.community_state import InviteView
 from mesh.membership import NODE_ROLE
 from node.admin.fields import ListPage, paginate
+from node.admin.link_lines import LinkLine, link_lines
 from node.admin.overview import PEER_STATES, heard
 from node.admin.routes import (
     AdminRedirect,
@@ -115,6 +116,8 @@ class NodesPage:
     invites: ListPage[InviteLine]
     notice: str = ""
     """What was just signed, in words; empty if nothing was."""
+    links: tuple[LinkLine, ...] = ()
+    """Of neighbours whose link is counted."""
 
     @property
     def followed(self) -> str:
@@ -142,6 +145,7 @@ class NodesViews:
         community = self._community.overview()
         number, invites = number_in(request.query, "page"), number_in(request.query, "invites")
         nodes, notes = paginate(community.nodes, number, "/nodes"), await self._backend.signing.notes()
+        graph = self._backend.graph()
         page = NodesPage(
             page_layout(request, self._backend.site(), "/nodes"),
             community,
@@ -151,6 +155,7 @@ class NodesViews:
                 lambda view: invite_line(view, notes.get(view.invite.key, ""))
             ),
             NOTICES.get(notice, ""),
+            tuple(link_lines(graph.uses, {each.node: each.name for each in graph.nodes})),
         )
         return AdminResponse(page)
 

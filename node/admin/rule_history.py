@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import datetime
 
 from node.admin.fields import ListPage, paginate
 from node.admin.routes import AdminRequest, AdminResponse, PageLayout, Route, number_in, page_layout
@@ -13,10 +14,12 @@ from node.app.rule_files import BY_EDIT, BY_START
 from node.app.shared_files import DECIDED
 from node.governance.marked_sentences import MarkedSentence
 from node.governance.rule_history import RuleVersion
-from node.translator import gettext_lazy
+from node.translator import gettext_lazy, offset_words
 
 VERSIONS_A_PAGE = 10
 """Each is read and compared with the one before it."""
+UNNAMED_ZONE = "localtime"
+"""Name of a zone whose file is a copy; see `node.clock.local_zone`."""
 _NOBODY = frozenset({BY_ADMIN, BY_START, BY_EDIT, BY_NODE})
 """Values of `RuleVersion.by` that are no label of an admin."""
 
@@ -56,6 +59,8 @@ class RuleHistoryPage:
     template = "rule_changes.html"
     frame: PageLayout
     versions: ListPage[VersionChanges]
+    zone: str
+    """See `zone_sentence`."""
     has_record: bool = False
     """Whether the node follows a community record, so that an earlier version can be shared."""
 
@@ -78,7 +83,18 @@ class RuleHistoryViews:
         shown = page.turned(lambda each: VersionChanges(each, each.number == first, changes.get(each.number)))
         has_record = self._backend.shared_files.kind("rules") not in {None, "no record"}
         layout = page_layout(request, self._backend.site(), "/rules")
-        return AdminResponse(RuleHistoryPage(layout, shown, has_record))
+        return AdminResponse(RuleHistoryPage(layout, shown, zone_sentence(self._backend.civil()), has_record))
+
+
+def zone_sentence(now: datetime) -> str:
+    """The clock that the times of a page are of, translatable: pages have no scripts, so they do not know the reader's."""
+    # What has no name of its own, such as a zone whose file is a copy, is known by its distance from UTC.
+    name = getattr(now.tzinfo, "key", UNNAMED_ZONE)
+    if name == UNNAMED_ZONE:
+        return gettext_lazy("Times are of the node’s clock, now {offset}.", offset=offset_words(now))
+    return gettext_lazy(
+        "Times are of the node’s clock: {zone}, now {offset}.", zone=name, offset=offset_words(now)
+    )
 
 
 def newest_first(versions: Sequence[RuleVersion]) -> tuple[RuleVersion, ...]:

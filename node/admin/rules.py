@@ -19,7 +19,7 @@ from node.admin.routes import (
     page_layout,
 )
 from node.admin.rule_form import Options, RuleEdit, RuleForm, apply_form, by_blank, new_rules, rule_form
-from node.admin.rule_history import newest_first, version_author
+from node.admin.rule_history import newest_first, version_author, zone_sentence
 from node.admin.series_plots import series_page
 from node.admin.table_form import TableForm, table_form
 from node.app.admin import AdminService, RuleCheck, RuleFile, RuleOptions
@@ -53,7 +53,7 @@ NOTICES = ("saved", "same", "scheduled", "proposed", "drafted", "confirmed", "en
 SHOWN_CODES = frozenset({UNSTORED, DRAFTS, STOPPED})
 """Of refusals that a check of the draft does not find again."""
 
-NONE_OBSERVED: Mapping[str, str] = MappingProxyType({})
+NO_NOTES: Mapping[str, str] = MappingProxyType({})
 
 LineKind = Literal["added", "removed", "header", "same"]
 
@@ -125,6 +125,10 @@ class RulesPage:
     sentences: tuple[str, ...]
     observed: Mapping[str, str]
     """What rules that are only observed would have limited, by their sentences."""
+    attested: Mapping[str, str]
+    """The admins who attest minutes, by their sentences."""
+    zone: str
+    """See `zone_sentence`."""
     exceptions: tuple[str, ...]
     text: str
     replacing: str
@@ -184,7 +188,9 @@ def rules_page(
     versions: Sequence[RuleVersion],
     frame: PageLayout,
     *,
-    observed: Mapping[str, str] = NONE_OBSERVED,
+    observed: Mapping[str, str] = NO_NOTES,
+    attested: Mapping[str, str] = NO_NOTES,
+    zone: str = "",
     exceptions: tuple[str, ...] = (),
     draft: str | None = None,
     replacing: str | None = None,
@@ -207,6 +213,8 @@ def rules_page(
         sentences=sentences[:SENTENCES_MAX],
         reached_at={rule: series_page(name) for rule, name in names.items() if name in recorded},
         observed=observed,
+        attested=attested,
+        zone=zone,
         exceptions=exceptions[:SENTENCES_MAX],
         text=file.text if draft is None else draft,
         replacing=file.fingerprint if replacing is None else replacing,
@@ -524,6 +532,8 @@ class RulesViews:
             self._backend.adoption.versions(),
             page_layout(request, self._backend.site(), "/rules"),
             observed=await self._backend.observed_notes(request.translations),
+            attested=await self._backend.minutes_notes(request.translations),
+            zone=zone_sentence(self._backend.civil()),
             exceptions=self._backend.rule_exceptions(),
             draft=draft,
             replacing=replacing,

@@ -149,6 +149,12 @@ _CHARTER = (
             ),
             FormField(
                 "number",
+                "minutes_attested_by",
+                gettext_lazy("Admins who must attest new minutes of an assembly"),
+                _defaults_to(1),
+            ),
+            FormField(
+                "number",
                 "waiting_hours",
                 gettext_lazy("Hours that rules wait, so that members can object"),
                 _defaults_to(0),

@@ -4,12 +4,12 @@ import asyncio
 import secrets
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from datetime import datetime
 from functools import partial
 from typing import Protocol
 
 from mesh.announcement import Address
 from mesh.community_service import CommunityService
-from node.accounting.intervals import kept_times
 from node.accounts.cards import Card
 from node.accounts.events import BY_SOMEBODY
 from node.accounts.member_passphrases import hash_passphrase
@@ -27,6 +27,7 @@ from node.app.admin_sessions import ADMIN, Signed
 from node.app.admin_signing import AdminSigningService
 from node.app.admin_vouchers import AdminVouchersService
 from node.app.alert_service import AlertService
+from node.app.attested_minutes import AttestedMinutes
 from node.app.event_recorder import event_of, recorded
 from node.app.ladder_cases import LadderCaseService
 from node.app.metrics_token import MetricsToken
@@ -36,9 +37,10 @@ from node.app.ports import RuleLog
 from node.app.rule_adoption import RuleAdoption
 from node.app.rule_files import BY_EDIT, RuleFiles
 from node.app.rule_meanings import RuleMeanings
-from node.app.rule_preview import ReadIntervals, RulePreview, preview
+from node.app.rule_preview import ReadIntervals, RulePreview, no_preview, preview
 from node.app.shared_files import SharedFiles
 from node.app.status import Overview, StatusSnapshot
+from node.app.told_classes import PreviewArchive, ToldClasses
 from node.backup.ports import BackupPort
 from node.config import NodeConfig
 from node.config.model import SiteInfo
@@ -47,17 +49,18 @@ from node.control.ports import Clock, StateArchive
 from node.control.reconciler import Reconciler
 from node.errors import Finding, NodeError, StorageTrouble
 from node.export.node_graph import NodeGraph
-from node.governance.admin_findings import too_few_admins
+from node.governance.admin_findings import minutes_to_attest, too_few_admins
 from node.governance.canonical_form import meaning_fingerprint
 from node.governance.change_impact import change_impact
 from node.governance.change_sentences import ChangeSentence, change_sentences, verdict_sentence
+from node.governance.expressions import listed
 from node.governance.local_findings import unknown_nodes
 from node.governance.marked_sentences import MarkedSentence, marked_sentences, unread_sentences
 from node.governance.parse import parse_ruleset
 from node.governance.rule_edit import RuleDraft, read_draft
 from node.governance.rule_selection import exception_chains
 from node.governance.rules import GUEST_TIER, LATE_DUES, MEMBER_TIER, nodes_of
-from node.governance.sentences import describe
+from node.governance.sentences import describe, minutes_sentence
 from node.translator import ENGLISH, N_, Translator
 
 BY_ADMIN = N_("an admin, on the admin page")
@@ -72,9 +75,9 @@ OPTIONS_MAX = 200
 """Of a menu."""
 
 
-class Archive(StateArchive, RuleLog, EventArchive, Protocol):
-    """The log of adoptions, events and node state in the database. Every method raises StorageTrouble while the data folder
-    cannot be used."""
+class Archive(StateArchive, RuleLog, EventArchive, PreviewArchive, Protocol):
+    """The log of adoptions, events, what previews told, and node state in the database. Every method raises StorageTrouble
+    while the data folder cannot be used."""
 
     async def acknowledge_losses(self) -> None: ...
 
@@ -191,9 +194,10 @@ class AdminService:
         self.alerts, self.gateways = alerts, gateways
         self.summaries = summaries or NodeSummaries()
         self.meanings = RuleMeanings(adoption.version_text)
-        self._hashing, self._previewing, self._read_intervals = asyncio.Lock(), asyncio.Lock(), read_intervals
+        self._attested = AttestedMinutes(adoption.version_text)
+        self._hashing, self._told = asyncio.Lock(), ToldClasses(archive, clock, read_intervals)
         self._portal_url, self._languages = portal_url, languages
-        self._observed = ObservedCounts(read_intervals, clock, config.node.name)
+        self._observed = ObservedCounts(self._told, clock, config.node.name)
         self.vouchers = AdminVouchersService(
             reconciler,
             generate=lambda count: asyncio.to_thread(reconciler.registry.vouchers.generate, count),
@@ -384,6 +388,10 @@ class AdminService:
 
         return await asyncio.to_thread(edited)
 
+    def civil(self) -> datetime:
+        """The node's civil time, in its zone."""
+        return self._clock.civil().astimezone(self.history.zone)
+
     def rule_exceptions(self) -> tuple[str, ...]:
         return exception_chains(self._reconciler.active_ruleset.ruleset.rules)
 
@@ -395,13 +403,22 @@ class AdminService:
         rules, members = self._reconciler.active_ruleset, self._reconciler.member_directory
         return await self._observed.notes(rules.own, members, translator, whole=rules.ruleset)
 
+    async def minutes_notes(self, translator: Translator = ENGLISH) -> Mapping[str, str]:
+        """The admins who attest minutes in force, by the sentence of these."""
+        minutes = self._reconciler.active_ruleset.ruleset.minutes
+        attested = await self._attested.of(minutes, self.adoption.versions())
+        text = translator.gettext("Attested by {names}.")
+        return {
+            minutes_sentence(each, translator): text.format(names=listed(names, translator))
+            for each, names in attested.items()
+        }
+
     async def preview_rules(self, text: str, translator: Translator = ENGLISH) -> RuleCheck:
         """As `check_rules`, with what the file would have changed in the last days."""
         check = await self.check_rules(text, translator)
         if not check.sentences:
             return check
-        async with self._previewing:  # each takes some seconds of the processor
-            found = await asyncio.to_thread(self._preview, text, translator)
+        found = await self._preview(text, translator)
         more = found.findings if found else ()
         places = await self.edit_rules(text, lambda draft: _places(draft, more))
         assert not isinstance(places, Finding), "its sentences were read"
@@ -409,14 +426,19 @@ class AdminService:
             check, preview=found, findings=check.findings + more, places={**check.places, **places}
         )
 
-    def _preview(self, text: str, translator: Translator) -> RulePreview | None:
+    async def _preview(self, text: str, translator: Translator) -> RulePreview | None:
         active, members = self._reconciler.active_ruleset, self._reconciler.member_directory
-        ruleset, _ = amend(active, text, members)
+        ruleset, _ = await asyncio.to_thread(amend, active, text, members)
         if ruleset is None:
             return None
-        days = self._read_intervals(*kept_times(int(self._clock.civil().timestamp())))
         rulesets = active.own, ruleset.of_uplink(active.uplink_name)
-        return preview(days, rulesets, members, self._config.node.name, translator)
+        name = self._config.node.name
+        try:
+            return await self._told.tell(
+                lambda read, told: preview(read, rulesets, members, name, translator, told=told)
+            )
+        except StorageTrouble as trouble:
+            return no_preview(trouble.message, trouble.fix)
 
     async def check_rules(self, text: str, translator: Translator = ENGLISH) -> RuleCheck:
         """Checks a rule file; changes nothing."""
@@ -430,6 +452,7 @@ class AdminService:
         if ruleset is not None:
             findings += tuple(unknown_nodes(ruleset, node_names))
             findings += tuple(too_few_admins(ruleset, self.adoption.admins()))
+            findings += tuple(minutes_to_attest(self._files.confirmed(self._reconciler).ruleset, ruleset))
         changed = difference(active.text, text)
         draft = read_draft(text)
         places = {} if isinstance(draft, Finding) else _places(draft, findings)

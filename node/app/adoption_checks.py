@@ -9,7 +9,7 @@ from node.app.rule_meanings import says_the_same
 from node.control.active_ruleset import amend
 from node.control.reconciler import Reconciler
 from node.errors import Finding
-from node.governance.admin_findings import too_few_admins
+from node.governance.admin_findings import minutes_to_attest, too_few_admins
 from node.governance.adoption import Reason
 from node.governance.approvals import approvals_needed
 from node.governance.parse import parse_ruleset
@@ -60,7 +60,10 @@ class AdoptionChecks:
         active, directory = self._reconciler.active_ruleset, self._reconciler.member_directory
         slowest = self._reconciler.uplink_rate_control.slowest
         ruleset, findings = await asyncio.to_thread(amend, active, text, directory, slowest)
-        return findings if ruleset is None else (*findings, *too_few_admins(ruleset, self._admins()))
+        if ruleset is None:
+            return findings
+        to_attest = minutes_to_attest(self._files.confirmed(self._reconciler).ruleset, ruleset)
+        return (*findings, *too_few_admins(ruleset, self._admins()), *to_attest)
 
     async def says_the_same(self, text: str) -> bool:
         """As the rules in force."""

@@ -1,6 +1,6 @@
 """The community record on the control socket: what this node holds, and statements that admins signed elsewhere."""
 
-from collections.abc import Awaitable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
 from mesh.community_record import HASH
@@ -8,6 +8,7 @@ from mesh.community_service import CommunityService
 from mesh.community_state import STATEMENTS_MAX
 from mesh.page_format import Malformed, list_of
 from mesh.signed_statement import SignedStatement, as_json, read_statement
+from node.accounting.link_days import LinkUse, verdict_of
 from node.app.shared_registry import SharedRegistry
 from node.app.told_records import WHO_CHARS_MAX, told_records
 from node.console import Answer
@@ -21,9 +22,14 @@ FOLLOW_CHARS_MIN = 16
 class CommunityCommands:
     """Each method answers one query. Raises NodeError when it is refused."""
 
-    def __init__(self, community: CommunityService, shared: SharedRegistry | None = None) -> None:
-        """`shared`: None for a node without neighbours."""
-        self._community, self._shared = community, shared
+    def __init__(
+        self,
+        community: CommunityService,
+        shared: SharedRegistry | None = None,
+        uses: Callable[[], tuple[LinkUse, ...]] = tuple,
+    ) -> None:
+        """`shared`: None for a node without neighbours; `uses`: of its links that are counted."""
+        self._community, self._shared, self._uses = community, shared, uses
 
     def all(self) -> Mapping[str, Answer]:
         return {
@@ -48,6 +54,7 @@ class CommunityCommands:
             "secret": service.secrets.exchange.number_in_force(),
             "secret_held": service.secrets.exchange.number_held(),
             "secret_lagging": service.secrets.exchange.lagging(),
+            "links": [_use(each) for each in self._uses()],
         }
 
     def told(self, question: dict[str, Any]) -> Mapping[str, Any]:
@@ -102,6 +109,30 @@ class CommunityCommands:
                 f"a statement was refused: {refusal}", "look at 'procomu community show', and sign it again"
             )
         return {}
+
+
+def _use(use: LinkUse) -> dict[str, Any]:
+    """One link: in all, and by day."""
+    return {
+        "node": use.node,
+        "sent": use.sent,
+        "received": use.received,
+        "said_down": use.said_down,
+        "said_up": use.said_up,
+        "verdict": use.verdict,
+        "day": use.worst_day,
+        "days": [
+            {
+                "day": day,
+                "sent": each.sent,
+                "received": each.received,
+                "said_down": each.said_down,
+                "said_up": each.said_up,
+                "verdict": verdict_of(use.days, day),
+            }
+            for day, each in sorted(use.days.items())
+        ],
+    }
 
 
 def _no_record() -> NodeError:

@@ -3,12 +3,18 @@
 from collections.abc import Iterable
 from datetime import date, timedelta
 
+from mesh.announcement import Address, ConfiguredPeer
 from mesh.page_versions import DAYS_MAX
 from mesh.publishing import STEP_PERMILLE, OpenAllowance
 from node.accounting.ledger import UsageBucket, UsageKey
 from node.accounting.periods import DAY_UNKNOWN
+from node.config import MeshSection
 from node.control.reconciler import Reconciler
 from node.units import AccountId, NodeId
+
+
+def configured_peers(settings: MeshSection) -> tuple[ConfiguredPeer, ...]:
+    return tuple(ConfiguredPeer(Address(peer.address, peer.port), peer.node) for peer in settings.peers)
 
 
 class MeshUsage:

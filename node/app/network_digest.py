@@ -22,6 +22,7 @@ def digest_of(graph: NodeGraph, shown: Callable[[str], str] = str) -> tuple[str,
     lines = [
         *_offline(others),
         *(line for each in others for line in _of_node(each)),
+        *_of_pages(graph, names),
         *_of_links(graph, names),
     ]
     left = len(lines) - LINES_MAX
@@ -63,6 +64,17 @@ def _of_node(node: GraphNode) -> Iterator[str]:
             node=node.name,
             percent=number_lazy(facts.load_percent),
         )
+
+
+def _of_pages(graph: NodeGraph, names: Mapping[NodeId, str]) -> Iterator[str]:
+    """Not of a node that has left: nobody can answer for it."""
+    for use in graph.uses:
+        if use.verdict == "more" and use.node in names:
+            yield gettext_lazy(
+                "{node} says that more was downloaded there on {day} than this node sent to it: look at the page Nodes.",
+                node=names[use.node],
+                day=use.worst_day,
+            )
 
 
 def _of_links(graph: NodeGraph, names: Mapping[NodeId, str]) -> Iterator[str]:

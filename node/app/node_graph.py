@@ -7,6 +7,7 @@ from typing import Any
 
 from mesh.node_kind import NodeFacts
 from mesh.ports import PeerView
+from node.accounting.link_days import LinkUse
 from node.app.node_summaries import AskedNodes, NodeSummaries, said_of
 from node.config import NodeConfig
 from node.console import Answer
@@ -33,11 +34,12 @@ class NodeGraphService:
         summaries: AskedNodes | None = None,
         civil: Callable[[], datetime],
         gateways: Callable[[], tuple[GraphGateway, ...]] = tuple,
+        uses: Callable[[], tuple[LinkUse, ...]] = tuple,
     ) -> None:
         self._config, self._own = config, own
         self._members, self._peers, self._pages, self._civil = members, peers, pages, civil
         self.summaries = NodeSummaries(summaries)
-        self._gateways = gateways
+        self._gateways, self._uses = gateways, uses
 
     def now(self) -> NodeGraph:
         peers = self._peers()
@@ -50,7 +52,7 @@ class NodeGraphService:
             connected={peer.node for peer in peers if peer.state == _CONNECTED},
             at=self._civil(),
         )
-        return replace(graph, gateways=self._gateways())
+        return replace(graph, gateways=self._gateways(), uses=self._uses())
 
     def all(self) -> Mapping[str, Answer]:
         """Its queries on the control socket."""

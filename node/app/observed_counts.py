@@ -3,16 +3,16 @@
 import asyncio
 import logging
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
-from node.accounting.intervals import kept_times
-from node.app.rule_preview import ReadIntervals
+from node.app.told_classes import PreviousClasses, ToldClasses
 from node.control.ports import Clock
 from node.errors import NodeError, StorageTrouble
+from node.governance.account_classes import AccountClasses
 from node.governance.members import MemberDirectory
 from node.governance.observed_sentences import observed_sentence
 from node.governance.replay import TooFewAccounts, why_no_preview
-from node.governance.rule_effects import ObservedCount, count_observed
+from node.governance.rule_effects import ObservedCount, ReadAgain, count_observed_alike
 from node.governance.rules import Ruleset
 from node.governance.sentences import sentence
 from node.translator import ENGLISH, N_, Translator, as_sentence, gettext_lazy, translate
@@ -31,6 +31,8 @@ class CountResult:
 
     counts: tuple[ObservedCount, ...] = ()
     trouble: NodeError | TooFewAccounts | None = None
+    classes: AccountClasses = field(default_factory=dict)
+    """The accounts that the counts treat alike."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,11 +46,12 @@ class _Subject:
 class ObservedCounts:
     """What observed rules would have limited. Use from one event loop."""
 
-    def __init__(
-        self, read_intervals: ReadIntervals, clock: Clock, node: str, wait_s: float = WAIT_S
-    ) -> None:
-        self._read_intervals, self._clock, self._node, self._wait_s = read_intervals, clock, node, wait_s
+    def __init__(self, told: ToldClasses, clock: Clock, node: str, wait_s: float = WAIT_S) -> None:
+        self._told, self._clock, self._node, self._wait_s = told, clock, node, wait_s
         self._counting: asyncio.Future[CountResult] | None = None
+        self._changing = asyncio.Lock()
+        self._after = PreviousClasses({}, 0)
+        """What was told before the count began."""
         self._of: tuple[_Subject, int] | None = None
         """The subject that is being counted or was counted last, and the hour."""
         self._known: tuple[_Subject, CountResult] | None = None
@@ -83,9 +86,14 @@ class ObservedCounts:
         of = subject, now_s // COUNT_EVERY_S
         if self._of != of:
             await self._wait()  # one count at a time
-        if self._counting is None and self._of != of:
-            run = asyncio.get_running_loop().run_in_executor
-            self._of, self._counting = of, run(None, self._replay, subject, now_s)
+        async with self._changing:
+            if self._counting is None and self._of != of:
+                try:
+                    self._after = await self._told.until_now()
+                except StorageTrouble as trouble:
+                    return CountResult(trouble=trouble)
+                run, read = asyncio.get_running_loop().run_in_executor, self._told.reader()
+                self._of, self._counting = of, run(None, self._replay, subject, read, self._after)
         await self._wait()
         return self._known[1] if self._known is not None and self._known[0] == subject else None
 
@@ -94,17 +102,29 @@ class ObservedCounts:
         if self._counting is None or self._of is None:
             return
         await asyncio.wait({self._counting}, timeout=self._wait_s)
-        # Another request may have kept it meanwhile.
-        if self._counting is not None and self._counting.done():
-            found = _result(self._counting)
-            self._known, self._counting = (self._of[0], found), None
-            if found.trouble is not None:
-                self._of = None  # to be tried again
+        async with self._changing:
+            # Another request may have kept it meanwhile.
+            if self._counting is not None and self._counting.done():
+                found = await self._remembered(_result(self._counting), self._after)
+                if found is not None:
+                    self._known = self._of[0], found
+                if found is None or found.trouble is not None:
+                    self._of = None  # to be tried again
+                self._counting = None
 
-    def _replay(self, subject: _Subject, now_s: int) -> CountResult:
-        days = self._read_intervals(*kept_times(now_s))
+    async def _remembered(self, found: CountResult, told: PreviousClasses) -> CountResult | None:
+        """The counts that may be told; None if a preview told something else meanwhile."""
         try:
-            return CountResult(count_observed(days, subject.ruleset, subject.members.unit_on, self._node))
+            may_tell = not found.classes or await self._told.remember(found.classes, told)
+        except StorageTrouble as trouble:
+            return CountResult(trouble=trouble)
+        return found if may_tell else None
+
+    def _replay(self, subject: _Subject, read: ReadAgain, told: PreviousClasses) -> CountResult:
+        rules, unit_on = subject.ruleset, subject.members.unit_on
+        try:
+            counts, classes = count_observed_alike(read, rules, unit_on, self._node, told.classes)
+            return CountResult(counts, classes=classes)
         except (StorageTrouble, TooFewAccounts) as trouble:
             return CountResult(trouble=trouble)
 

@@ -3,11 +3,12 @@
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
-from node.errors import Finding, StorageTrouble
+from node.errors import Finding
+from node.governance.account_classes import AccountClasses
 from node.governance.members import MemberDirectory
 from node.governance.replay import Interval, Replay, TooFewAccounts, why_no_preview
 from node.governance.replay_sentences import replay_sentences
-from node.governance.rule_effects import preview_draft
+from node.governance.rule_effects import ReadAgain, preview_draft_alike
 from node.governance.rules import Ruleset
 from node.translator import ENGLISH, Translator, as_sentence
 
@@ -28,19 +29,26 @@ class RulePreview:
 
 
 def preview(
-    intervals: Iterator[Interval],
+    read: ReadAgain,
     rulesets: tuple[Ruleset, Ruleset],
     members: MemberDirectory,
     node: str,
     words: Translator = ENGLISH,
-) -> RulePreview:
-    """Of the second ruleset compared with the first, which is in force."""
+    *,
+    told: AccountClasses,
+) -> tuple[RulePreview, AccountClasses]:
+    """Of the second ruleset compared with the first, which is in force, and the accounts that it treats alike, which have to
+    be remembered before it is shown. `read` reads the same intervals each time; `told`: the accounts that previews treated
+    alike until now. Raises StorageTrouble."""
     try:
-        found, findings = preview_draft(intervals, *rulesets, members.unit_on, node)
+        alike, findings = preview_draft_alike(read, *rulesets, members.unit_on, node, told)
     except TooFewAccounts:
-        reason, fix = why_no_preview(rulesets[0], words)
-    except StorageTrouble as trouble:
-        reason, fix = trouble.message, trouble.fix
-    else:
-        return RulePreview(found, replay_sentences(found, words), findings=findings)
+        return no_preview(*why_no_preview(rulesets[0], words)), {}
+    found = alike.replays[0]
+    sentences = replay_sentences(found, words, has_stand_ins=alike.has_stand_ins)
+    return RulePreview(found, sentences, findings=findings), alike.classes
+
+
+def no_preview(reason: str, fix: str) -> RulePreview:
+    """Why there is none, and what to do."""
     return RulePreview(None, reason=as_sentence(reason), fix=as_sentence(fix))

@@ -30,6 +30,7 @@ from mesh.page_format import Malformed
 from mesh.signed_statement import SignedStatement, as_json, read_statement
 from node.cli.arguments import EXIT_YES
 from node.cli.commands import CommandContext, answer_to, new_file, read_config, read_file
+from node.cli.community_links import shown_links
 from node.cli.terminal import Column, clean, table
 from node.config import NodeConfig
 from node.console import QUESTION_BYTES_MAX, NoRunningNode
@@ -64,11 +65,12 @@ def show(context: CommandContext) -> int:
         "listed": answer["listed"],
         "offered": answer["offered"],
         "warnings": answer["warnings"],
+        "links": answer["links"],
     }
     if state is None or head is None:
         lines = ["This node follows no community record: its nodes are those of community.nodes.", ""]
         lines += [f"  {node}" for node in answer["nodes"]]
-        context.answer(as_json, [*lines, *_warned(answer)])
+        context.answer(as_json, [*lines, *shown_links(context, answer, {}), *_warned(answer)])
         return EXIT_YES
     as_json |= {
         "name": head.name,
@@ -102,7 +104,9 @@ def show(context: CommandContext) -> int:
         "secret_held": answer["secret_held"],
         "secret_lagging": answer["secret_lagging"],
     }
-    shown = [] if context.wants_json else [*_shown(context, state), *_shown_secret(state, answer)]
+    labels = {each.node: each.label for each in state.members()}
+    links = shown_links(context, answer, labels)
+    shown = [] if context.wants_json else [*_shown(context, state), *_shown_secret(state, answer), *links]
     context.answer(as_json, [*shown, *_warned(answer)])
     return EXIT_YES
 

@@ -14,13 +14,14 @@ from pathlib import Path
 from typing import Literal
 
 from node.accounting.meter import Reading, joined
-from node.enforcement import arrivals, conntrack, flow_offload, nft, table_listing, tc
+from node.enforcement import arrivals, conntrack, flow_offload, neighbour_counters, nft, table_listing, tc
 from node.enforcement.arrivals import NEIGHBOURS_MAX
 from node.enforcement.counter_dump import CounterDump
 from node.enforcement.flow_offload import ETHERNET_HEADER_BYTES, FlowOffload
 from node.enforcement.flows import CROWDED, ESTABLISHED_S
 from node.enforcement.htb_classes import HtbClass, htb_classes
 from node.enforcement.libnftables import Nftables
+from node.enforcement.neighbour_counting import NeighbourCounting
 from node.enforcement.nft_monitor import GenerationId, NftMonitor
 from node.enforcement.plan import (
     Admission,
@@ -88,6 +89,7 @@ class LinuxKernel:
         self._has_room = False
         self._moved: frozenset[int] = frozenset()
         self._ender = conntrack.FlowEnder()
+        self._neighbours = NeighbourCounting(self._say)
         self._shaped: dict[str, tuple[Rates | None, Mapping[int, ShapedClass], BitsPerSecond | None]] = {}
         """By interface: what its classes were computed from, with the measured rate of its direction."""
         self._wanted: dict[str, Shaping] = {}
@@ -106,6 +108,7 @@ class LinuxKernel:
 
     def observe(self, now: Monotonic) -> KernelState:
         self._applied, self._shaping, self._shaped, self._wanted, self._plan = None, {}, {}, {}, None
+        self._neighbours.forget()
         self._known = self._generation.now()
         try:
             # Not the whole table: sets that are filled by packets of unauthorized devices can be long.
@@ -146,6 +149,7 @@ class LinuxKernel:
         finally:  # who is admitted does not depend on the queues
             self._apply_table_twice(plan, now)
         self._remove_classes(plan)
+        self._neighbours.keep(plan.firewall.mesh_interfaces)
         self._open_forwarding(plan.firewall)
 
     def _apply_table_twice(self, plan: TrafficPlan, now: Monotonic) -> None:
@@ -251,8 +255,11 @@ class LinuxKernel:
             if state.established_before:
                 _write(ESTABLISHED, str(state.established_before))
         self._writer.run(nft.remove())
-        with contextlib.suppress(KernelRefused):  # a kernel without the family netdev never had this table
-            self._writer.run(flow_offload.remove())
+        for commands in (flow_offload.remove(), neighbour_counters.remove()):
+            with contextlib.suppress(
+                KernelRefused
+            ):  # a kernel without the family netdev never had these tables
+                self._writer.run(commands)
         with contextlib.suppress(KernelRefused):  # a kernel without nftables for ARP never had this table
             self._writer.run(arrivals.remove_arp_table())
         for interface in listed:

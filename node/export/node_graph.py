@@ -12,6 +12,7 @@ from datetime import UTC, datetime
 
 from mesh.callable_address import holds_hardware_address
 from mesh.node_kind import NodeFacts, NodeLink
+from node.accounting.link_days import LinkUse
 from node.identity import human_form
 from node.units import NodeId
 
@@ -102,6 +103,8 @@ class NodeGraph:
     """With its offset from UTC."""
     gateways: tuple[GraphGateway, ...] = ()
     """Of this node, by name."""
+    uses: tuple[LinkUse, ...] = ()
+    """Of this node's links that are counted."""
 
 
 def node_graph_of(

@@ -4,6 +4,7 @@ from collections.abc import Iterable
 from dataclasses import replace
 
 from node.characters import plain
+from node.governance.minutes import Minutes
 from node.governance.rules import Rule, Ruleset
 
 EMERGENCY_APPROVALS = 2
@@ -27,9 +28,9 @@ def missing_approvals(labels: Iterable[str], needed: int) -> int:
 
 def approvals_needed(confirmed: Ruleset, proposed: Ruleset, *, is_return: bool = False) -> int:
     """How many different admins, with the one who proposes it, must approve `proposed` before it replaces `confirmed`, as
-    the charter in force says. A change of the charter itself may need more, and so does a new emergency rule; to end one
-    needs as many as any other change. `is_return`: they were confirmed just before; one admin may go back to them alone,
-    unless the charter changed since."""
+    the charter in force says. A change of the charter itself may need more, and so do a new emergency rule, which as few as
+    for any other change can end, and new minutes of an assembly, which these admins attest. `is_return`: they were
+    confirmed just before; one admin may go back to them alone, unless the charter changed since."""
     charter = confirmed.charter
     if is_return and proposed.charter == charter:
         return 1
@@ -38,7 +39,17 @@ def approvals_needed(confirmed: Ruleset, proposed: Ruleset, *, is_return: bool =
         needed = max(needed, charter.charter_approvals)
     if _emergency(proposed) - _emergency(confirmed):
         needed = max(needed, EMERGENCY_APPROVALS)
+    attested = charter.minutes_attested_by
+    # Or an admin alone would first make one enough.
+    if new_minutes(confirmed, proposed) or proposed.charter.minutes_attested_by < attested:
+        needed = max(needed, attested)
     return needed
+
+
+def new_minutes(confirmed: Ruleset, proposed: Ruleset) -> tuple[Minutes, ...]:
+    """Minutes that `confirmed` does not have, or has with other words or numbers."""
+    known = {replace(each, line=0) for each in confirmed.minutes}
+    return tuple(each for each in proposed.minutes if replace(each, line=0) not in known)
 
 
 def _emergency(ruleset: Ruleset) -> set[Rule]:

@@ -26,6 +26,7 @@ from node.governance.expressions import (
     grace_sentence,
     lines_words,
     listed,
+    minutes_attested_sentence,
     moment_words,
     nodes_words,
     overbook_sentence,
@@ -358,6 +359,7 @@ def _term_words(term: Term, ruleset: Ruleset, words: Translator) -> str:
             "max_weight_ratio"
             | "overbook_percent"
             | "approvals"
+            | "minutes_attested_by"
             | "waiting"
             | "step_max_days"
             | "answer_days"
@@ -395,6 +397,8 @@ def _number_or_ladders(term: Term, ruleset: Ruleset, words: Translator) -> str:
         return answer_sentence(charter.answer_days, words)
     if term == "approvals":
         return approvals_sentence(charter.approvals, charter.charter_approvals, words)
+    if term == "minutes_attested_by":
+        return minutes_attested_sentence(charter.minutes_attested_by, words)
     if term == "waiting":
         return waiting_sentence(charter.waiting, words)
     return overbook_sentence(charter.overbook_percent, words)

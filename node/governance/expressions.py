@@ -104,6 +104,18 @@ def overbook_sentence(percent: int, words: Translator = ENGLISH) -> str:
     return text.format(percent=percent)
 
 
+def minutes_attested_sentence(admins: int, words: Translator = ENGLISH) -> str:
+    """How many admins attest what an assembly decided."""
+    if admins == 1:
+        return words.gettext("Minutes of an assembly count when one admin has written them down.")
+    text = words.ngettext(
+        "Minutes of an assembly count when {number} admin has attested them.",
+        "Minutes of an assembly count when {number} different admins have attested them.",
+        admins,
+    )
+    return text.format(number=admins)
+
+
 def approvals_sentence(approvals: int, of_charter: int, words: Translator = ENGLISH) -> str:
     """How many admins decide about rules, and about the charter."""
     if of_charter == 1:

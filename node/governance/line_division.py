@@ -4,6 +4,7 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
+from typing import Any
 
 from node.governance.allowance import Allowance, Bound
 from node.governance.fair_shares import Demand, equal_parts
@@ -32,6 +33,49 @@ def rights_of(allowance: Allowance, known: dict[tuple[object, ...], LineRights])
     of_pool = {each: _of_line(allowance, allowance.pool_ceiling, each) for each in DIRECTIONS}
     key = (allowance.pool, allowance.lifeline, *own.values(), *of_pool.values())
     return known.setdefault(key, LineRights(allowance.pool, allowance.lifeline, own, of_pool))
+
+
+type RightsChange = tuple[tuple[tuple[str, str, str], object], ...]
+"""Parts of rights that change, each with what it becomes; empty for none."""
+DEMAND_PARTS = ("weight", "floor", "ceiling", "lifeline")
+
+
+def change_between(before: LineRights, after: LineRights) -> RightsChange:
+    """What is another one in `after`."""
+    if before is after:
+        return ()
+    known = dict(_parts(before))
+    return tuple((name, part) for name, part in _parts(after) if part != known[name])
+
+
+def with_change(
+    rights: LineRights, change: RightsChange, known: dict[tuple[object, ...], LineRights]
+) -> LineRights:
+    """`rights` with these parts; a ceiling is at least the floor. `known` as for `rights_of`."""
+    if not change:
+        return rights
+    parts = {**dict(_parts(rights)), **dict(change)}
+    own, of_pool = (
+        {direction: _demand(parts, name, direction) for direction in DIRECTIONS}
+        for name in ("own", "of_pool")
+    )
+    pool, lifeline = parts["pool", "", ""], parts["lifeline", "", ""]
+    key = (pool, lifeline, *own.values(), *of_pool.values())
+    return known.setdefault(key, replace(rights, pool=pool, lifeline=lifeline, own=own, of_pool=of_pool))
+
+
+def _parts(rights: LineRights) -> Iterable[tuple[tuple[str, str, str], Any]]:
+    yield ("pool", "", ""), rights.pool
+    yield ("lifeline", "", ""), rights.lifeline
+    for name, demands in (("own", rights.own), ("of_pool", rights.of_pool)):
+        for direction in DIRECTIONS:
+            for part in DEMAND_PARTS:
+                yield (name, direction, part), getattr(demands[direction], part)
+
+
+def _demand(parts: Mapping[tuple[str, str, str], Any], name: str, direction: Direction) -> Demand:
+    weight, floor, ceiling, lifeline = (parts[name, direction, part] for part in DEMAND_PARTS)
+    return Demand(weight, floor, None if ceiling is None else max(floor, ceiling), lifeline)
 
 
 def _own(allowance: Allowance, direction: Direction) -> Demand:

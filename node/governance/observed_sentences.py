@@ -1,6 +1,6 @@
 """What observed rules would have limited, in sentences for those who decide, in every language."""
 
-from node.governance.replay import GROUP_MIN
+from node.governance.account_classes import GROUP_MIN
 from node.governance.rule_effects import ObservedCount
 from node.translator import ENGLISH, Translator, day_words
 

@@ -209,6 +209,7 @@ CHARTER_KEYS = (
     "step_max_days",
     "answer_days",
     "waiting",
+    "minutes_attested_by",
 )
 
 
@@ -230,6 +231,7 @@ def _charter(document: TomlDocument, findings: list[Finding]) -> Charter:
         table.integer("step_max_days", 1, STEP_DAYS_LIMIT) or STEP_DAYS_MAX,
         table.integer("answer_days", 1, ANSWER_DAYS_LIMIT) or ANSWER_DAYS,
         table.value("waiting", WAITING_WANTED, parse_waiting) or DEFAULT_CHARTER.waiting,
+        table.integer("minutes_attested_by", 1, APPROVALS_MAX) or 1,
     )
 
 

@@ -6,31 +6,40 @@ as they can get. The line is divided as a running node does it, by the shares, f
 count what these days show, at each full hour.
 
 Nobody is named, and nothing is shown of fewer than `GROUP_MIN` accounts: also not whether rules for so few would have
-changed anything, since a ceiling that is tried again and again would find out what one of them used, and when.
+changed anything, since a ceiling that is tried again and again would find out what one of them used, and when. What is told
+to admins (`replay_alike`) treats no fewer accounts apart either, from one preview to the next.
 """
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime
 from itertools import groupby
 
 from node.accounting.intervals import INTERVAL_S, AccountUsage
-from node.governance.allowance import Moment, Unit
-from node.governance.line_division import LineRights, greedy, rights_of, satisfied
+from node.governance.account_classes import GROUP_MIN, AccountClasses, as_treated, stand_ins
+from node.governance.allowance import Moment
+from node.governance.line_division import (
+    change_between,
+)
+from node.governance.replayed_rights import (
+    AccountKind,
+    AccountSpeeds,
+    AlikeRights,
+    InternedRights,
+    LineUse,
+    ReplayedInterval,
+    RightsUnder,
+    UnitOn,
+)
 from node.governance.replayed_usage import ReplayedUsage
-from node.governance.rule_evaluation import Evaluator, PolicySlice
-from node.governance.rules import Quota, Ruleset, essence
+from node.governance.rules import Ruleset, essence
 from node.translator import ENGLISH, Translator
 from node.units import AccountId, BitsPerSecond, Rates
 
-GROUP_MIN = 5
-"""Of fewer accounts nothing is shown: somebody could recognise them."""
 LARGEST_SHOWN = 3
 NOTICED_PERMILLE = 10
 """A smaller difference of a rate counts as none."""
 
-type UnitOn = Callable[[AccountId, date, int], Unit]
-"""An account on a day, when dues are late after so many days of grace."""
 type Interval = tuple[datetime, AccountUsage]
 """Its beginning in local time."""
 
@@ -100,6 +109,17 @@ class Replay:
         return self.low.affected == 0 and (self.high is None or self.high.affected == 0)
 
 
+@dataclass(frozen=True, slots=True)
+class AlikeReplay:
+    """Replays that may be told to people who can ask for others."""
+
+    replays: tuple[Replay, ...]
+    classes: AccountClasses
+    """The accounts that they treat alike: to be remembered as told."""
+    has_stand_ins: bool
+    """Whether some accounts are treated as another one."""
+
+
 class TooFewAccounts(Exception):
     """So few accounts were active that anything said would be about somebody."""
 
@@ -121,126 +141,11 @@ def why_no_preview(in_force: Ruleset, words: Translator = ENGLISH) -> tuple[str,
     return reason.format(number=GROUP_MIN), fix
 
 
-# --- one ruleset ---------------------------------------------------------------------------------
-
-
-type _Kind = tuple[str, frozenset[str], frozenset[str]]
-"""Tier, groups, and quotas that are used up: accounts of one kind have the same rights."""
-
-
-@dataclass(frozen=True, slots=True)
-class _IntervalUse:
-    """What was used in one interval."""
-
-    moment: Moment
-    hour: datetime
-    begins_hour: bool
-    accounts: tuple[AccountId, ...]
-    downs: Sequence[int]
-    """Of each account, in bit/s."""
-    ups: Sequence[int]
-
-
-type _Speeds = tuple[list[int], list[int]]
-"""Of each account, down and up."""
-
-
-class _RightsUnder:
-    """What accounts have under one ruleset, interval by interval."""
-
-    def __init__(
-        self, ruleset: Ruleset, unit_on: UnitOn, interned: dict[tuple[object, ...], LineRights]
-    ) -> None:
-        self.capacity = ruleset.shaped
-        self._ruleset, self._unit_on, self._interned = ruleset, unit_on, interned
-        self._evaluator = Evaluator(ruleset, lists_not_binding=False)
-        self.quotas = {rule.id: rule.effect for rule in ruleset.rules if isinstance(rule.effect, Quota)}
-        self._slice: PolicySlice | None = None
-        self.has_others = False
-        """Whether other rules apply than before."""
-        self._known: dict[_Kind, LineRights] = {}
-        self._kinds: dict[AccountId, _Kind] = {}
-        """Since the hour began, for its quotas."""
-        self._rights: dict[AccountId, LineRights] = {}
-        """While the same rules apply."""
-        self.rights: list[LineRights] = []
-        """Of each account of the interval."""
-        self._low: _Speeds | None = None
-        self._high: _Speeds | None = None
-        self.margin: int | None = None
-
-    def begin(self, moment: Moment) -> None:
-        before, self._slice = self._slice, self._evaluator.slice_at(moment)
-        self.has_others = self._slice is not before
-        if self.has_others:
-            self._known.clear()
-            self._rights.clear()
-
-    def take(self, use: _IntervalUse, used: ReplayedUsage) -> None:
-        """The next interval; `used` until then."""
-        self.begin(use.moment)
-        if use.begins_hour:
-            self._kinds.clear()
-            self._rights.clear()
-        day, rights = use.moment.at.date(), self._rights
-        for account in use.accounts:
-            if account not in rights:
-                kind = self._kinds.get(account)
-                if kind is None:
-                    kind = self._kinds[account] = self.kind(account, day, used)
-                rights[account] = self.rights_of(kind)
-        self.rights = [rights[account] for account in use.accounts]
-        self._low = self._high = None
-
-    def low(self, use: _IntervalUse) -> _Speeds:
-        """If everybody wants what they used."""
-        if self._low is None:
-            down, up = (None, None) if self.capacity is None else (self.capacity.down, self.capacity.up)
-            self._low = (
-                satisfied(self.rights, use.downs, down, "down"),
-                satisfied(self.rights, use.ups, up, "up"),
-            )
-        return self._low
-
-    def high(self) -> _Speeds:
-        """If everybody wants as much as they can get, of a line whose speed is stated."""
-        if self._high is None:
-            assert self.capacity is not None, "stated"
-            counts: dict[LineRights, int] = {}
-            for each in self.rights:
-                counts[each] = counts.get(each, 0) + 1
-            found, margin = greedy(tuple(counts.items()), self.capacity)
-            self.margin = margin if self.margin is None else min(self.margin, margin)
-            both = [found[each] for each in self.rights]
-            self._high = [down for down, _ in both], [up for _, up in both]
-        return self._high
-
-    def entitlement(self, kind: _Kind) -> tuple[LineRights, list[tuple[Quota, bool]]]:
-        """The rights, and the quotas, each with whether it has a consequence now."""
-        assert self._slice is not None, "begun"
-        tier, groups, _ = kind
-        counted = self._slice.counted(Unit(AccountId(""), tier, groups))
-        return self.rights_of(kind), [(each.quota, each.holds) for each in counted]
-
-    def kind(self, account: AccountId, day: date, used: ReplayedUsage) -> _Kind:
-        unit = self._unit_on(account, day, self._ruleset.grace_days)
-        name = day.isoformat()
-        exhausted = [
-            each for each, quota in self.quotas.items() if used.total(account, quota, name) >= quota.volume
-        ]
-        return unit.tier, unit.groups, frozenset(exhausted)
-
-    def rights_of(self, kind: _Kind) -> LineRights:
-        known = self._known.get(kind)
-        if known is None:
-            assert self._slice is not None, "begun"
-            tier, groups, exhausted = kind
-            allowance = self._slice.allowance(Unit(AccountId(""), tier, groups), exhausted)
-            known = self._known[kind] = rights_of(allowance, self._interned)
-        return known
-
-
 # --- the replay ----------------------------------------------------------------------------------
+
+
+type _Kinds = dict[tuple[AccountKind, AccountKind], list[AccountId]]
+"""Accounts by their kinds before and after."""
 
 
 @dataclass(slots=True)
@@ -277,10 +182,10 @@ class _Sums:
 class _TwoSides:
     """What one side would have changed, compared with the other."""
 
-    def __init__(self, before: _RightsUnder, after: _RightsUnder) -> None:
-        self._sides = before, after
-        self._moments: list[Moment] = []
-        """At each of which other rules apply than before."""
+    def __init__(self, before: RightsUnder, after: RightsUnder, alike: AlikeRights | None = None) -> None:
+        self._sides, self._alike = (before, after), alike
+        self._moments: dict[tuple[object, ...], Moment] = {}
+        """One for all at which the same rules apply."""
         self.low: dict[AccountId, _Sums] = {}
         self.high: dict[AccountId, _Sums] = {}
         self.hours: dict[datetime, _Hour] = {}
@@ -290,46 +195,71 @@ class _TwoSides:
 
     @property
     def margins(self) -> tuple[int | None, int | None]:
-        before, after = self._sides
+        before, after = self._sides[0], self._alike or self._sides[1]
         return (before.margin, after.margin) if self.is_stated else (None, None)
 
-    def take(self, use: _IntervalUse) -> None:
-        """The interval that both sides have taken."""
+    def take(self, use: ReplayedInterval, used: ReplayedUsage) -> None:
+        """The interval that both sides have taken; `used` until then."""
         if any(side.has_others for side in self._sides):
-            self._moments.append(use.moment)
-        self._compare_low(use)
+            key = tuple(side.slice_key for side in self._sides)
+            self._moments.setdefault((use.moment.at.date(), *key), use.moment)
+        before, after = self._sides
+        replayed: LineUse = after
+        if self._alike is not None:
+            self._alike.take(use, used)
+            replayed = self._alike
+        self._compare_low(use, before, replayed)
         if self.is_stated:
-            self._compare_high(use)
+            self._compare_high(use, before, replayed)
 
     def are_few_concerned(self) -> bool:
         """Whether the rules differ for so few accounts, active at that time or not, that nothing can be said of them."""
         if self._sides[0].capacity != self._sides[1].capacity:
             return False
         concerned: set[AccountId] = set()
-        for day, moments in groupby(self._moments, key=lambda moment: moment.at.date()):
-            accounts: dict[tuple[_Kind, _Kind], list[AccountId]] = {}
-            for account in self.low:
-                before, after = (side.kind(account, day, ReplayedUsage()) for side in self._sides)
-                accounts.setdefault((before, after), []).append(account)
+        for kinds, moments in self._by_day():
             for moment in moments:
-                concerned.update(*(accounts[kinds] for kinds in self._differing(moment, accounts)))
+                changes = self._changes(moment, kinds)
+                concerned.update(*(kinds[each] for each, change in changes.items() if change))
             if len(concerned) >= GROUP_MIN:
                 return False
         return _are_few(len(concerned))
 
-    def _differing(
-        self, moment: Moment, among: Iterable[tuple[_Kind, _Kind]]
-    ) -> Iterable[tuple[_Kind, _Kind]]:
-        """Kinds of accounts that have other rights at this moment."""
+    def treatments(self) -> Mapping[AccountId, Hashable]:
+        """What changes for each account that was active, day by day: the rules alone decide it, not what anybody used."""
+        found: dict[AccountId, list[Hashable]] = {account: [] for account in self.low}
+        for kinds, moments in self._by_day():
+            changes = [self._changes(moment, kinds) for moment in moments]
+            for each, accounts in kinds.items():
+                whole = tuple(change[each] for change in changes)
+                for account in accounts:
+                    found[account].append(whole)
+        return {account: tuple(days) for account, days in found.items()}
+
+    def _by_day(self) -> Iterator[tuple[_Kinds, list[Moment]]]:
+        for day, moments in groupby(self._moments.values(), key=lambda moment: moment.at.date()):
+            kinds: _Kinds = {}
+            for account in self.low:
+                like = self._alike.stand_ins.get(account) if self._alike is not None else None
+                before, after = (side.kind(account, day, ReplayedUsage(), like) for side in self._sides)
+                kinds.setdefault((before, after), []).append(account)
+            yield kinds, list(moments)
+
+    def _changes(self, moment: Moment, kinds: _Kinds) -> Mapping[tuple[AccountKind, AccountKind], Hashable]:
+        """What changes for accounts of these kinds at this moment; empty for nothing."""
         one, other = self._sides
         one.begin(moment)
         other.begin(moment)
-        return [kinds for kinds in among if one.entitlement(kinds[0]) != other.entitlement(kinds[1])]
+        found: dict[tuple[AccountKind, AccountKind], Hashable] = {}
+        for each in kinds:
+            before, after = one.entitlement(each[0]), other.entitlement(each[1])
+            quotas = () if before[1] == after[1] else (None, *after[1])
+            found[each] = change_between(before[0], after[0]) + quotas
+        return found
 
-    def _compare_low(self, use: _IntervalUse) -> None:
+    def _compare_low(self, use: ReplayedInterval, one: LineUse, other: LineUse) -> None:
         sums = self.hours.setdefault(use.hour, _Hour())
         sums.accounts.update(use.accounts)
-        one, other = self._sides
         before = one.low(use)
         is_same = one.capacity == other.capacity and all(
             a is b for a, b in zip(one.rights, other.rights, strict=True)
@@ -340,8 +270,8 @@ class _TwoSides:
             sums.after[direction] += sum(after[direction])
         sums.differing |= _add(self.low, use.accounts, before, after)
 
-    def _compare_high(self, use: _IntervalUse) -> None:
-        before, after = (side.high() for side in self._sides)
+    def _compare_high(self, use: ReplayedInterval, one: LineUse, other: LineUse) -> None:
+        before, after = one.high(), other.high()
         sums = self.day_hours.setdefault(use.hour.hour, _Hour())
         sums.accounts.update(use.accounts)
         sums.before[0] += sum(before[0])
@@ -353,25 +283,61 @@ class _TwoSides:
 class _Replayer:
     """Rulesets and their comparisons, one interval after another. Rulesets by which everybody has the same are one side."""
 
-    def __init__(self, changes: Sequence[tuple[Ruleset, Ruleset]], unit_on: UnitOn, node: str) -> None:
-        self._node, self._unit_on = node, unit_on
-        self._interned: dict[tuple[object, ...], LineRights] = {}
-        self._sides: dict[tuple[object, ...], _RightsUnder] = {}
-        self.comparisons = [_TwoSides(self._side(before), self._side(after)) for before, after in changes]
+    def __init__(
+        self,
+        changes: Sequence[tuple[Ruleset, Ruleset]],
+        unit_on: UnitOn,
+        node: str,
+        stand_ins: Mapping[AccountId, AccountId] | None = None,
+    ) -> None:
+        self._node, self._unit_on, self._stand_ins = node, unit_on, stand_ins
+        self._interned: InternedRights = {}
+        self._sides: dict[tuple[object, ...], RightsUnder] = {}
+        self.comparisons = [self._comparison(before, after) for before, after in changes]
+        self.first: date | None = None
+        self.last: date | None = None
         self._used = ReplayedUsage()
         self._has_quotas = any(side.quotas for side in self._sides.values())
         self._hour_begun: datetime | None = None
 
-    def _side(self, ruleset: Ruleset) -> _RightsUnder:
+    def _comparison(self, before: Ruleset, after: Ruleset) -> _TwoSides:
+        one, other = self._side(before), self._side(after)
+        alike = AlikeRights((one, other), self._stand_ins, self._interned) if self._stand_ins else None
+        return _TwoSides(one, other, alike)
+
+    def _side(self, ruleset: Ruleset) -> RightsUnder:
         key = ruleset.shaped, ruleset.charter, ruleset.grace_days, frozenset(map(essence, ruleset.rules))
         if key not in self._sides:
-            self._sides[key] = _RightsUnder(ruleset, self._unit_on, self._interned)
+            self._sides[key] = RightsUnder(ruleset, self._unit_on, self._interned)
         return self._sides[key]
 
-    def take(self, begun: datetime, usage: AccountUsage) -> None:
+    def read(self, intervals: Iterable[Interval]) -> None:
+        """Oldest first."""
+        for begun, usage in intervals:
+            if usage:
+                self.first, self.last = self.first or begun.date(), begun.date()
+                self._take(begun, usage)
+
+    def results(self) -> tuple[Replay, ...]:
+        """Of each comparison. Raises TooFewAccounts."""
+        active = next((each.low for each in self.comparisons), {})
+        if self.first is None or self.last is None or len(active) < GROUP_MIN:
+            raise TooFewAccounts
+        return tuple(_result(each, (self.first, self.last)) for each in self.comparisons)
+
+    def classes(self) -> AccountClasses:
+        """Accounts are in one class if each of the changes does the same to them."""
+        treatments = [each.treatments() for each in self.comparisons]
+        numbers: dict[Hashable, int] = {}
+        return {
+            account: numbers.setdefault(tuple(each[account] for each in treatments), len(numbers))
+            for account in treatments[0]
+        }
+
+    def _take(self, begun: datetime, usage: AccountUsage) -> None:
         """The next interval, in which somebody was active."""
         hour = begun.replace(minute=0, second=0, microsecond=0)
-        use = _IntervalUse(
+        use = ReplayedInterval(
             Moment(begun, "synced", any(each.is_busy for each in usage.values()), self._node),
             hour,
             hour != self._hour_begun,
@@ -383,7 +349,7 @@ class _Replayer:
         for side in self._sides.values():
             side.take(use, self._used)
         for comparison in self.comparisons:
-            comparison.take(use)
+            comparison.take(use, self._used)
         if self._has_quotas:
             self._used.add(begun.date().isoformat(), usage)
 
@@ -391,8 +357,8 @@ class _Replayer:
 def _add(
     sums: dict[AccountId, _Sums],
     accounts: Sequence[AccountId],
-    before: _Speeds,
-    after: _Speeds,
+    before: AccountSpeeds,
+    after: AccountSpeeds,
 ) -> set[AccountId]:
     """The accounts with other rates."""
     differing: set[AccountId] = set()
@@ -433,18 +399,29 @@ def replay_each(
 ) -> tuple[Replay, ...]:
     """`replay` of several changes, which reads the intervals once. Raises TooFewAccounts."""
     replayer = _Replayer(changes, unit_on, node)
-    first: datetime | None = None
-    last: datetime | None = None
-    active: set[AccountId] = set()
-    for begun, usage in intervals:
-        if usage:
-            first, last = first or begun, begun
-            active.update(usage)
-            replayer.take(begun, usage)
-    if first is None or last is None or len(active) < GROUP_MIN:
-        raise TooFewAccounts
-    days = first.date(), last.date()
-    return tuple(_result(each, days) for each in replayer.comparisons)
+    replayer.read(intervals)
+    return replayer.results()
+
+
+def replay_alike(
+    read: Callable[[], Iterable[Interval]],
+    changes: Sequence[tuple[Ruleset, Ruleset]],
+    unit_on: UnitOn,
+    node: str,
+    told: AccountClasses,
+) -> AlikeReplay:
+    """`replay_each`, in which accounts that all these changes, after what was told, would treat apart from all but a few
+    others have stand-ins. `read` reads the same intervals each time. Raises TooFewAccounts."""
+    replayer = _Replayer(changes, unit_on, node)
+    replayer.read(read())
+    results = replayer.results()
+    found = replayer.classes()
+    replaced = stand_ins(told, found)
+    if replaced:
+        replayer = _Replayer(changes, unit_on, node, replaced)
+        replayer.read(read())
+        results = replayer.results()
+    return AlikeReplay(results, as_treated(found, replaced), bool(replaced))
 
 
 def _result(compared: _TwoSides, days: tuple[date, date]) -> Replay:
@@ -498,9 +475,7 @@ def account_replays(
     """As `replay`, for each account that was active. Raises TooFewAccounts: one's own rate would tell what the few others
     used."""
     replayer = _Replayer(((before, after),), unit_on, node)
-    for begun, usage in intervals:
-        if usage:
-            replayer.take(begun, usage)
+    replayer.read(intervals)
     (compared,) = replayer.comparisons
     if len(compared.low) < GROUP_MIN:
         raise TooFewAccounts

@@ -2,26 +2,40 @@
 
 from datetime import datetime
 
+from node.accounting.intervals import KEEP_INTERVALS_DAYS
+from node.governance.account_classes import GROUP_MIN
 from node.governance.expressions import duration_words, moment_words, rate_words, rates_words
-from node.governance.replay import GROUP_MIN, AccountReplay, Effects, HourUse, Replay
+from node.governance.replay import AccountReplay, Effects, HourUse, Replay
 from node.governance.times import civil_minute
 from node.translator import ENGLISH, Translator, amount_words, day_words, number_words
 from node.units import BitsPerSecond, Milliseconds, Rates
 
 DIGITS = 3
 """Of a rate."""
+TOLD_DAYS = KEEP_INTERVALS_DAYS + 1
+"""Previews of so many days can have counted the same usage."""
 ROUNDED_S = 2 * 3600
 """From here on a time is given in whole hours."""
 
 
-def replay_sentences(found: Replay, words: Translator = ENGLISH) -> tuple[str, ...]:
-    """How many are affected, the busiest hour, the largest gains and losses, and what is left above the lifelines."""
+def replay_sentences(
+    found: Replay, words: Translator = ENGLISH, *, has_stand_ins: bool = False
+) -> tuple[str, ...]:
+    """How many are affected, the busiest hour, the largest gains and losses, and what is left above the lifelines.
+    `has_stand_ins`: some accounts are counted as others."""
     days = words.gettext("Accounts that were active from {first} to {last}: {accounts}.")
     said = [
         days.format(
             first=day_words(found.first, words), last=day_words(found.last, words), accounts=found.accounts
         )
     ]
+    if has_stand_ins:
+        text = words.gettext(
+            "These rules, alone or together with a preview of the last {days} days, treat fewer than {number} accounts "
+            "apart from all others. These are counted as if they got what most others get, so that previews do not show "
+            "what one household used."
+        )
+        said.append(text.format(number=GROUP_MIN, days=TOLD_DAYS))
     if found.is_nothing:
         said.append(words.gettext("With these rules nobody would have had another speed in these days."))
     else:

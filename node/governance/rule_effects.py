@@ -1,15 +1,17 @@
 """What single rules would have changed in the last days, replayed from usage: counts of rules that are only observed, and
 W03 for new and changed rules that touch many accounts or none."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
 from datetime import date
 from functools import partial
 
 from node.accounting.periods import days_of
 from node.errors import Finding
+from node.governance.account_classes import AccountClasses
 from node.governance.observed_rules import Bundle, bundles
-from node.governance.replay import Interval, Replay, UnitOn, replay_each
+from node.governance.replay import AlikeReplay, Interval, Replay, replay_alike, replay_each
+from node.governance.replayed_rights import UnitOn
 from node.governance.rules import DevicesLimit, Quota, Rule, Ruleset, SessionLimit, UsageAlert, essence
 from node.translator import day_words, gettext_lazy
 
@@ -21,6 +23,8 @@ PERIODS_REPLAYED = 2
 """Of a quota, for at least one that is there from its first day to its last."""
 
 type Change = tuple[Ruleset, Ruleset]
+type ReadAgain = Callable[[], Iterable[Interval]]
+"""Reads the same intervals each time."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,12 +58,28 @@ def count_observed(
     intervals: Iterable[Interval], ruleset: Ruleset, unit_on: UnitOn, node: str = ""
 ) -> tuple[ObservedCount, ...]:
     """Of each bundle of observed rules, compared with the rules in force. Raises TooFewAccounts."""
-    found = bundles(ruleset.observed)
-    changes = [(ruleset, ruleset.as_if_in_force(bundle)) for bundle in found]
+    changes = _observed_changes(ruleset)
+    return _counts(ruleset, replay_each(intervals, changes, unit_on, node), node) if changes else ()
+
+
+def count_observed_alike(
+    read: ReadAgain, ruleset: Ruleset, unit_on: UnitOn, node: str, told: AccountClasses
+) -> tuple[tuple[ObservedCount, ...], AccountClasses]:
+    """As `count_observed`, after what was `told`, and the accounts that these counts treat alike. Raises TooFewAccounts."""
+    changes = _observed_changes(ruleset)
     if not changes:
-        return ()
-    replays = replay_each(intervals, changes, unit_on, node)
-    return tuple(_count(bundle, each, node) for bundle, each in zip(found, replays, strict=True))
+        return (), {}
+    alike = replay_alike(read, changes, unit_on, node, told)
+    return _counts(ruleset, alike.replays, node), alike.classes
+
+
+def _observed_changes(ruleset: Ruleset) -> list[Change]:
+    return [(ruleset, ruleset.as_if_in_force(bundle)) for bundle in bundles(ruleset.observed)]
+
+
+def _counts(ruleset: Ruleset, replays: Iterable[Replay], node: str) -> tuple[ObservedCount, ...]:
+    found = zip(bundles(ruleset.observed), replays, strict=True)
+    return tuple(_count(bundle, each, node) for bundle, each in found)
 
 
 def _count(bundle: Bundle, found: Replay, node: str) -> ObservedCount:
@@ -143,12 +163,25 @@ def preview_draft(
     tried = single_changes(in_force, draft)
     changes = [(in_force, draft), *(each.change for each in tried)]
     whole, *single = replay_each(intervals, changes, unit_on, node)
-    findings = (
+    return whole, _findings(tried, single, node)
+
+
+def preview_draft_alike(  # noqa: PLR0917
+    read: ReadAgain, in_force: Ruleset, draft: Ruleset, unit_on: UnitOn, node: str, told: AccountClasses
+) -> tuple[AlikeReplay, tuple[Finding, ...]]:
+    """As `preview_draft`, after what was `told`; the first of the replays is that of the draft. Raises TooFewAccounts."""
+    tried = single_changes(in_force, draft)
+    changes = [(in_force, draft), *(each.change for each in tried)]
+    alike = replay_alike(read, changes, unit_on, node, told)
+    return alike, _findings(tried, alike.replays[1:], node)
+
+
+def _findings(tried: Iterable[SingleChange], replays: Iterable[Replay], node: str) -> tuple[Finding, ...]:
+    return tuple(
         finding
-        for each, found in zip(tried, single, strict=True)
+        for each, found in zip(tried, replays, strict=True)
         for finding in touch_findings(each.rule, found, node)
     )
-    return whole, tuple(findings)
 
 
 def touch_findings(rule: Rule, found: Replay, node: str = "") -> Iterator[Finding]:

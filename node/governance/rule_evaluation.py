@@ -420,6 +420,11 @@ class Evaluator:
         self._present = (moment, key, cell)
         return cell
 
+    @property
+    def slice_key(self) -> tuple[object, ...]:
+        """Of the slice given last; slices with the same key have the same rules."""
+        return self._present[1]
+
 
 def _quota_left(counter: QuotaCounter, used: Mapping[str, Bytes], free: Mapping[str, datetime]) -> QuotaLeft:
     name, quota = counter.rule.id, counter.quota

@@ -241,6 +241,8 @@ class Charter:
     """An objection to a step lifts it if nobody answers for so long."""
     waiting: Milliseconds = NO_WAITING
     """For how long rules wait at least that admins adopt without minutes of an assembly."""
+    minutes_attested_by: int = 1
+    """How many different admins must approve rules that come with new minutes, with the one who wrote these."""
 
 
 @dataclass(frozen=True, slots=True)

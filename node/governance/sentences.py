@@ -20,6 +20,7 @@ from node.governance.expressions import (
     grace_sentence,
     lines_words,
     listed,
+    minutes_attested_sentence,
     most_words,
     nodes_words,
     one_of,
@@ -201,12 +202,14 @@ def charter_sentences(ruleset: Ruleset, words: Translator = ENGLISH) -> tuple[st
 def _limits_of_rules(ruleset: Ruleset, words: Translator) -> tuple[str, ...]:
     charter = ruleset.charter
     of_rules, of_charter = charter.approvals, charter.charter_approvals
+    attested_by = charter.minutes_attested_by
     return (
         lifeline_sentence(ruleset, charter.lifeline, words),
         guest_lifeline_sentence(ruleset, charter.guest_lifeline, words),
         ratio_sentence(ruleset, words),
         *([overbook_sentence(charter.overbook_percent, words)] if charter.overbook_percent > 100 else []),
         *([approvals_sentence(of_rules, of_charter, words)] if of_charter > 1 else []),
+        *([minutes_attested_sentence(attested_by, words)] if attested_by > 1 else []),
         *([waiting_sentence(charter.waiting, words)] if charter.waiting else []),
     )
 

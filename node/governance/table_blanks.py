@@ -159,6 +159,7 @@ CHARTER_KEYS: Mapping[str, KeyBlanks] = {
     "busy_after": _length("busy_after", "minute", _MINUTE_MS, BUSY_AFTER_MAX, parse_busy_after),
     "approvals": _number("approvals", 1, APPROVALS_MAX),
     "charter_approvals": _number("charter_approvals", 1, APPROVALS_MAX),
+    "minutes_attested_by": _number("minutes_attested_by", 1, APPROVALS_MAX),
     "waiting": _length("waiting_hours", "hour", HOUR_MS, WAITING_MAX, parse_waiting, least=0),
     "step_max_days": _number("step_max_days", 1, STEP_DAYS_LIMIT),
     "answer_days": _number("answer_days", 1, ANSWER_DAYS_LIMIT),

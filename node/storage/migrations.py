@@ -35,6 +35,14 @@ INVENTORY = (
         N_("14 days"),
     ),
     InventoryEntry(
+        "preview_classes",
+        N_(
+            "Which accounts the previews of each day treated alike, so that two previews together do not show what one "
+            "account used. Nothing of what anybody used."
+        ),
+        N_("15 days, or until the community no longer keeps usage in each five minutes"),
+    ),
+    InventoryEntry(
         "baselines",
         N_("How far the bytes of each device have been counted."),
         N_("while the device is counted"),
@@ -397,6 +405,11 @@ def _eighteenth(db: Connection) -> None:
     db.execute("UPDATE notices SET place = 'here' WHERE place = 'network'")
 
 
+def _nineteenth(db: Connection) -> None:
+    """Accounts that previews of rules treated alike, by day."""
+    _create(db, "preview_classes", ("day", "account"), {"day": str, "account": str, "class": int})
+
+
 def _create(
     db: Connection,
     name: str,
@@ -432,6 +445,7 @@ MIGRATIONS: tuple[Callable[[Connection], None], ...] = (
     _sixteenth,
     _seventeenth,
     _eighteenth,
+    _nineteenth,
 )
 """In order; user_version is the number applied. Each runs in one transaction."""
 

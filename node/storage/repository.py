@@ -4,7 +4,7 @@ the mesh."""
 import asyncio
 import logging
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import closing, suppress
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -18,6 +18,7 @@ from node.accounts.changes import Change, Forgotten
 from node.accounts.events import EVENTS_DAYS, Event, EventFound, EventQuery
 from node.control.ports import StoredState
 from node.errors import StorageTrouble
+from node.governance.account_classes import AccountClasses
 from node.governance.adoption import AdoptionRecord, LogCheck, sealed
 from node.governance.rule_history import RuleHistory, is_full, removable
 from node.sessions.stored import SavedSession
@@ -29,6 +30,7 @@ from node.storage.integrity import UNREADABLE
 from node.storage.interval_tables import forget_intervals, load_intervals, load_last_interval
 from node.storage.journal import Change as JournalChange
 from node.storage.opening import forget_set_aside
+from node.storage.preview_tables import forget_classes, load_classes, save_classes
 from node.storage.tables import storable
 from node.storage.usage_tables import BOOKED, forget_booked
 from node.units import AccountId, MacAddress, NodeId
@@ -143,6 +145,7 @@ class StoredRepository:
             session_tables.forget_ended_before(db, ended_before)
             usage_tables.forget_before(db, used_before)
             forget_intervals(db, intervals)
+            forget_classes(db, intervals)
             forget_set_aside(db, self._store.path, today, ended_before)
             return replace(
                 forgotten, erased=usage_tables.forget_erased(db, used_before=used_before, today=today)
@@ -236,6 +239,12 @@ class StoredArchive:
 
     async def acknowledge_losses(self) -> None:
         await self._store.acknowledge()
+
+    async def preview_classes(self) -> Mapping[str, AccountClasses]:
+        return await self._store.read(load_classes)
+
+    async def save_preview_classes(self, day: str, classes: AccountClasses) -> None:
+        await self._store.run(lambda db: save_classes(db, day, classes))
 
     async def save_state(self, name: str, value: str, events: Iterable[Event] = ()) -> None:
         kept = tuple(events)

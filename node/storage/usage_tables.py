@@ -21,6 +21,7 @@ from node.accounting.meter import Baseline
 from node.accounting.periods import DAY_UNKNOWN, is_since
 from node.storage.bucket_rows import buckets_of_rows, rows_of_buckets
 from node.storage.interval_tables import erase_intervals, save_intervals
+from node.storage.preview_tables import erase_classes
 from node.units import AccountId, Bytes, NodeId, Usage
 
 COUNTERS_ID = "counters_id"
@@ -299,6 +300,7 @@ def erase(db: Connection, account: AccountId, until_day: str) -> None:
     is over."""
     merge_waiting(db)
     erase_intervals(db, account)
+    erase_classes(db, account)
     db.execute(
         "DELETE FROM cells WHERE account = ? AND (day < date(?, 'start of month') OR day = ?)",
         [account, until_day, DAY_UNKNOWN],

@@ -14,6 +14,7 @@ from typing import Protocol
 
 from node.client_network import client_network
 from node.rate_limit import ConcurrencyLimit
+from node.reference_cycles import untie
 from node.units import MacAddress
 from node.web.framing import HEAD_END, REFUSALS, dated, measure, without_offers
 
@@ -568,12 +569,3 @@ class Connection(asyncio.Protocol):
         """Only `rest` is left in the buffer."""
         self._limiter.buffered += len(rest) - len(self._buffer)
         self._buffer, self._whole = rest, 0
-
-
-def untie(transport: asyncio.Transport) -> None:
-    """Breaks the reference cycles of a closed transport: asyncio's keep bound methods of themselves as attributes, so that
-    each would stay until the next garbage collection, tens of megabytes with thousands of connections.
-    """
-    kept = getattr(transport, "__dict__", {})
-    for name in [name for name, value in kept.items() if getattr(value, "__self__", None) is transport]:
-        kept[name] = None

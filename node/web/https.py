@@ -13,6 +13,7 @@ from aiohttp import web
 
 from node.errors import NodeError, forget_frames
 from node.rate_limit import DeviceRateLimit
+from node.reference_cycles import untie
 from node.web.application import serving
 from node.web.connections import (
     Caller,
@@ -24,7 +25,6 @@ from node.web.connections import (
     counted_as,
     ends_of,
     plain_refusal,
-    untie,
 )
 
 BACKLOG = 256

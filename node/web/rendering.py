@@ -151,6 +151,7 @@ def _environment(loader: ChoiceLoader) -> Environment:
         lambda _context, text: translate(text, _translations.get())
     )
     environment.filters["isolated"] = isolated
+    environment.filters["timed"] = pass_context(lambda _context, at: _timed(at))
     environment.filters["message"] = pass_context(lambda _context, text: _message(text))
     return environment
 
@@ -163,6 +164,12 @@ def _message(text: str) -> str:
     if not isinstance(text, LazyText):
         return _english(text)
     return translate(text, translations, template=escape, english=_english)
+
+
+def _timed(at: str) -> Markup:
+    """The time that an ISO text says, with its distance from UTC, for people and for programs that read pages."""
+    said = _translations.get().moment_in_zone(at)
+    return Markup('<time datetime="{}">{}</time>').format(at, said) if said else Markup()
 
 
 def _english(text: str) -> Markup:

@@ -19,7 +19,7 @@ from io import BytesIO
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
-from node.translator import amount_words, day_words, number_words
+from node.translator import amount_words, day_words, isolated, number_words, offset_words
 from node.units import BitsPerSecond, Bytes, Rates, show_rate, show_volume
 from node.web.compiled_files import load_compiled, save_compiled
 from node.web.language_choice import Language, is_tag
@@ -113,6 +113,15 @@ class Translations:
                 return ""
             at = datetime.fromisoformat(at)
         return self.gettext("%(day)s, %(time)s") % {"day": self.day(at), "time": f"{at:%H:%M}"}
+
+    def moment_in_zone(self, at: datetime | str) -> str:
+        """As `moment`, with the distance from UTC, for readers who may be elsewhere: ``1 April 2026, 23:00 (UTC+2)``."""
+        if isinstance(at, str):
+            if not at:
+                return ""
+            at = datetime.fromisoformat(at)
+        offset = offset_words(at)
+        return f"{self.moment(at)} ({isolated(offset)})" if offset else self.moment(at)
 
     def duration(self, seconds: int) -> str:
         """Rounded up to the minute: ``2 days 4 h``, ``4 h 10 min``, ``35 min``."""

@@ -121,3 +121,45 @@ async def test_a_change_of_the_charter_by_its_form_waits_for_as_many_as_the_char
     assert two == browser.app.admin.rule_file().text
     response, _ = await browser.send("/rules", **form | {"rule": "guest-top", "down": "4"})
     assert (303, "/rules?saved") == (response.status, response.headers["Location"]), "of rules one is enough"
+
+
+MINUTES = """
+[decisions."D-2026-021"]
+day = "2026-03-08"
+place = "School"
+present = 31
+yes = 27
+no = 2
+signers = ["Ana Pons", "Cora Mas"]
+"""
+
+
+async def test_minutes_that_two_admins_must_attest_count_when_the_second_approves(browser) -> None:
+    charter = "max_weight_ratio = 4\nminutes_attested_by = 2" if "max_weight_ratio = 4" in RULES else ""
+    rules = (
+        RULES.replace("max_weight_ratio = 4", charter)
+        if charter
+        else f"{RULES}\n[charter]\nminutes_attested_by = 2\n"
+    )
+    await browser.app.write_rules(rules)
+    form = {"do": "check", "text": rules + MINUTES, "replacing": browser.app.admin.rule_file().fingerprint}
+    _, page = await browser.send("/rules", **form)
+    assert "<code>W23</code> The minutes of D-2026-021 are new: they count when 2 different admins" in page
+    number = await propose(browser, rules + MINUTES)
+    _, page = await browser.get("/rules")
+    assert ("One more admin must approve it." in page, "Attested by" in page) == (True, False)
+    token, _ = await browser.app.admin.access.new_token(Signed("admin", "Ben"))
+    browser.session.cookie_jar.clear()
+    await browser.sign_in(token)
+    response, _ = await browser.send("/rules/approve", number=str(number))
+    assert "/rules?saved" == response.headers["Location"]
+    _, page = await browser.get("/rules")
+    assert "D-2026-021 (8 March 2026, School): 31 present, 27 yes, 2 no." in page
+    assert "Attested by Ana and Ben." in page
+
+
+async def test_one_admin_alone_does_not_make_one_enough_for_minutes(browser) -> None:
+    rules = f"{RULES}\n[charter]\nminutes_attested_by = 2\n"
+    await browser.app.write_rules(rules)
+    await propose(browser, RULES + MINUTES)
+    assert rules == browser.app.admin.rule_file().text

@@ -276,7 +276,9 @@ async def test_the_history_says_what_each_version_changed_who_adopted_it_and_whe
     assert ["5", "4", "2", "1"] == re.findall(r"<h2>Version (\d)", page), "3 is the confirmation of 2"
     fourth, third, second, first = re.findall(r'<section class="card">(.*?)</section>', page, re.DOTALL)
     assert "in force, on trial" in fourth
-    assert "By admin, on 24 November 2026, 12:00." in fourth
+    assert (
+        'By admin, on <time datetime="2026-11-24T12:00:00+00:00">24 November 2026, 12:00 (\u2068UTC\u2069)</time>.'
+    ) in fourth
     assert "<del>People in the group day-pass" in fourth
     assert "No sentence changed." in third
     assert "By an edit of the file" in third

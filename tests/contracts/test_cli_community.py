@@ -1,6 +1,7 @@
 """Commands about the community record, with a node that answers: what is interrupted is completed by the same command, and
 no node leaves the community on the way."""
 
+import json
 import stat
 from collections.abc import Mapping
 from pathlib import Path
@@ -9,6 +10,7 @@ from typing import Any
 import pytest
 
 from mesh.community_service import CommunityService
+from node.accounting.link_days import LinkUse
 from node.app.community import CommunityCommands
 from node.cli import main
 from node.console import Answer
@@ -16,6 +18,7 @@ from node.errors import NodeError
 from node.identity import key_from_pem, own_node_id
 from node.units import NodeId
 from tests.contracts.test_cli import config, node_running
+from tests.fakes.admin_pages import a_link_use
 from tests.fakes.neighbours import id_of
 from tests.fakes.secret_store import FakeSecretStore
 from tests.fakes.statement_store import FakeStatementStore
@@ -35,7 +38,8 @@ class AnsweringNode:
             secret=bytes(32),
             secret_store=FakeSecretStore(),
         )
-        self._commands = CommunityCommands(self.service)
+        self.uses: tuple[LinkUse, ...] = ()
+        self._commands = CommunityCommands(self.service, uses=lambda: self.uses)
         self.adds: int | None = None
         self.members_seen: list[frozenset[NodeId]] = []
 
@@ -209,3 +213,29 @@ def test_one_key_is_not_said_to_decide_alone_where_a_recovery_key_is_on_paper(
         assert 0 == run(config, "admins", "--new-recovery")
         assert 0 == run(config, "show")
     assert "One key decides alone" not in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("has_record", [False, True])
+def test_what_links_carried_is_shown_beside_what_pages_say(
+    config: Path, node: AnsweringNode, capsys: pytest.CaptureFixture[str], has_record: bool
+) -> None:
+    with node_running(config, node.answers()):
+        if has_record:
+            assert 0 == run(config, "create")
+        capsys.readouterr()
+        assert 0 == run(config, "show")
+        assert "carried" not in capsys.readouterr().out
+        node.uses = tuple(map(a_link_use, ("hills", "coast", "valley")))
+        assert 0 == run(config, "show")
+        shown = capsys.readouterr().out
+        assert 0 == run(config, "show", "--json")
+        document = json.loads(capsys.readouterr().out)
+    for words in (
+        "2 GB to it, 1 GB from it",
+        "5 GB down, 0 B up",
+        "cannot be: its pages say more than was sent to it, on 2026-11-24",
+        "has a line of its own",
+        "much more was sent than its pages say",
+    ):
+        assert words in shown
+    assert ["more", "line", "less"] == [each["verdict"] for each in document["links"]]

@@ -5,8 +5,10 @@ import contextlib
 import gc
 import os
 import random
+import socket
 import ssl
 import struct
+from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable
 from datetime import UTC, datetime
 
@@ -454,3 +456,89 @@ async def test_a_clock_in_1970_or_2099_keeps_nobody_out() -> None:
     assert server.verify_flags & 0x200000
     assert ssl.CERT_NONE == client.verify_mode
     assert ssl.CERT_REQUIRED == server.verify_mode
+
+
+UPGRADE = (
+    b"GET /mesh HTTP/1.1\r\nHost: x\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+    b"Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n"
+)
+LEFT = (
+    "NodeTLS",
+    "SSLProtocol",
+    "MemoryBIO",
+    "_SelectorSocketTransport",
+    "_SSLProtocolTransport",
+    "RequestHandler",
+    "HttpRequestParser",
+    "_Arrival",
+    "Link",
+    "traceback",
+    "frame",
+)
+
+
+def call(number: int, port: int, context: ssl.SSLContext | None, text: bytes) -> bytes:
+    """One connection of a stranger with an address of its own, and what it was told."""
+    source = (f"127.0.{1 + number // 250}.{1 + number % 250}", 0)
+    with contextlib.suppress(OSError), contextlib.ExitStack() as held:
+        line = held.enter_context(
+            socket.create_connection(("127.0.0.1", port), timeout=5, source_address=source)
+        )
+        if context is not None:
+            line = held.enter_context(context.wrap_socket(line, server_hostname="x.anyone"))
+        line.sendall(text)
+        return line.recv(1_000) if text else b""
+    return b""
+
+
+def without_a_key() -> ssl.SSLContext:
+    found = ssl.create_default_context()
+    found.check_hostname, found.verify_mode = False, ssl.CERT_NONE
+    return found
+
+
+@pytest.mark.parametrize(
+    ("context", "text", "answer"),
+    [
+        pytest.param(lambda: contexts(key_of("stranger"))[1], UPGRADE, b"403", id="refused"),
+        pytest.param(without_a_key, UPGRADE, b"", id="no key"),
+        pytest.param(lambda: None, b"GET / HTTP/1.0\r\n\r\n", b"", id="no TLS"),
+        pytest.param(lambda: None, b"", b"", id="hung up"),
+    ],
+)
+async def test_two_hundred_strangers_leave_nothing_behind_without_a_garbage_collection(
+    context: Callable[[], ssl.SSLContext | None], text: bytes, answer: bytes
+) -> None:
+    made = context()
+    async with ListeningNode("hill").open() as address:
+
+        async def calls(numbers: range) -> None:
+            for number in numbers:
+                told = await asyncio.to_thread(call, number, address.port, made, text)
+                assert answer == told[9:12]
+            await asyncio.sleep(1.0)
+
+        await calls(range(3))  # what is made once is there
+        gc.collect()
+        gc.disable()
+        try:
+            before = _alive()
+            await calls(range(3, 203))
+            found = _alive()
+        finally:
+            gc.enable()
+    grown = {name: number - before[name] for name, number in found.items() if number > before[name] + 5}
+    assert {} == grown
+
+
+def _alive() -> Counter[str]:
+    names = (type(each).__name__ for each in gc.get_objects())
+    return Counter(name for name in names if name in LEFT)
+
+
+async def test_what_comes_with_the_handshake_is_not_lost() -> None:
+    """The request is in one packet with the end of the handshake."""
+    _, client = contexts(key_of("valley"))
+    async with ListeningNode("hill").open() as address:
+        told = [await asyncio.to_thread(call, each, address.port, client, UPGRADE) for each in range(20)]
+    assert all(b"101 Switching Protocols" in each for each in told)

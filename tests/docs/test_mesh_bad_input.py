@@ -24,6 +24,12 @@ PROOFS = {
         "unit/mesh/test_community_state.py::test_of_competing_versions_more_votes_hold_then_one_that_removes_then_the_lower_hash",
         "unit/mesh/test_community_state.py::test_the_order_of_arrival_does_not_count",
     ),
+    "usage that cannot be true": (
+        "contracts/test_link_usage.py::test_a_node_that_says_much_more_than_was_sent_to_it_is_shown",
+        "contracts/test_link_usage.py::test_a_node_that_hides_what_its_people_used_is_shown_as_something_to_ask_about",
+        "unit/node/accounting/test_link_days.py::test_a_node_that_says_at_most_what_came_is_never_named",
+        "kernel/test_neighbour_counters.py::test_each_byte_from_and_to_a_neighbour_is_counted_and_nobody_elses",
+    ),
     "an invite that is used too often": (
         "unit/mesh/test_community_state.py::test_the_village_is_as_its_admins_said",
         "contracts/test_mesh_lobby.py::test_a_second_node_and_a_closed_invite_are_refused_with_the_reason",
@@ -68,6 +74,8 @@ PROOFS = {
     "the clock in 1970 and in 2099": (
         "contracts/test_mesh_transport.py::test_a_clock_in_1970_or_2099_keeps_nobody_out",
         "unit/mesh/test_notice_pages.py::test_a_notice_that_was_not_said_again_for_a_month_is_not_shown",
+        "unit/mesh/test_notice_pages.py"
+        "::test_a_page_without_a_day_ends_some_days_after_it_was_read_by_a_node_that_knows_the_date",
     ),
     "a certificate that makes the library raise": (
         "contracts/test_node_certificates.py::test_no_single_changed_byte_of_a_certificate_raises",

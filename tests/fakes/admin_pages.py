@@ -17,6 +17,7 @@ from mesh.node_summary import NodeSummary, SummaryValues
 from mesh.ports import PeerView
 from mesh.signed_statement import SignedStatement, make_statement
 from mesh.summary_exchange import HeardSummary
+from node.accounting.link_days import LinkDay, LinkUse
 from node.accounts.notices import Notice, NoticeText
 from node.admin.server import LIMITS, AdminServer
 from node.app import admin_sessions
@@ -151,6 +152,19 @@ async def found_community(app: UseCases, admin: Ed25519PrivateKey | None = None)
         PeerView(id_of("hills"), "hills", "trusted", ("fe80::2%mesh0",), 2),
         PeerView(id_of("coast"), "coast", "silent", (), 90_000),
     )
+    app.node.uses = tuple(a_link_use(name) for name in ("hills", "coast", "valley"))
+
+
+def a_link_use(name: str) -> LinkUse:
+    """Of the hills, whose pages say more than was sent; of the coast, which has a line of its own; of the valley, which says
+    much less."""
+    giga = 10**9
+    day = {
+        "hills": LinkDay(2 * giga, giga, said_down=5 * giga, hindered=""),
+        "coast": LinkDay(3 * giga, giga, said_down=9 * giga, hindered="line"),
+        "valley": LinkDay(9 * giga, giga, said_down=giga, hindered=""),
+    }[name]
+    return LinkUse(id_of(name), {"2026-11-24": day})
 
 
 def name_links(app: UseCases) -> None:

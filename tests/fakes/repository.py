@@ -5,7 +5,7 @@ import sqlite3
 from collections.abc import Iterable
 from contextlib import closing
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 
 from node.accounting.intervals import IntervalUsage
 from node.accounting.intervals import highest as highest_usage
@@ -16,6 +16,7 @@ from node.accounts.changes import Change, Forgotten, Unbound
 from node.accounts.events import Event, EventFound, EventQuery
 from node.control.ports import StoredState
 from node.errors import StorageTrouble
+from node.governance.account_classes import AccountClasses
 from node.governance.adoption import AdoptionRecord, LogCheck, sealed
 from node.governance.allowance import ClockState
 from node.governance.rule_history import RuleHistory
@@ -44,6 +45,7 @@ class FakeRepository:
         self.registry = FakeRegistryRepository()
         self.erasures: dict[AccountId, ErasureNote] = {}
         self.intervals: dict[int, dict[AccountId, IntervalUsage]] = {}
+        self.preview_classes: dict[str, dict[AccountId, int]] = {}
 
     async def recall(self, buckets_since: str = "") -> StoredState:
         self._use()
@@ -118,6 +120,8 @@ class FakeRepository:
         if until_day:
             for usage in self.intervals.values():
                 usage.pop(account, None)
+            for classes in self.preview_classes.values():
+                classes.pop(account, None)
             note = ErasureNote(account, until_day)
             self._drop(note)
             known = self.erasures.get(account, note)
@@ -129,6 +133,12 @@ class FakeRepository:
         self._use()
         since, until = intervals or (0, 0)
         self.intervals = {begun: usage for begun, usage in self.intervals.items() if since <= begun < until}
+        first, last = (datetime.fromtimestamp(each, UTC).date() for each in (since, until))
+        self.preview_classes = {
+            day: classes
+            for day, classes in self.preview_classes.items()
+            if intervals and first - timedelta(1) <= date.fromisoformat(day) <= last + timedelta(1)
+        }
         self.rows = {k: c for k, c in self.rows.items() if k.day >= used_before}
         notes = tuple(self.erasures.values())
         early = tuple(replace(n, until_day=today, is_over=False) for n in notes if n.until_day > today)
@@ -205,6 +215,18 @@ class FakeArchive:
             for event in events:
                 db.execute(*event_tables.statement(event))
             return event_tables.find_events(db, query)
+
+    async def preview_classes(self) -> dict[str, dict[AccountId, int]]:
+        self._use()
+        kept = self._repository.preview_classes
+        return {day: dict(kept[day]) for day in sorted(kept) if kept[day]}
+
+    async def save_preview_classes(self, day: str, classes: AccountClasses) -> None:
+        await self.disk_is_free.wait()
+        self._use()
+        erased = {each for each, note in self._repository.erasures.items() if note.until_day >= day}
+        kept = {account: number for account, number in classes.items() if account not in erased}
+        self._repository.preview_classes[day] = kept
 
     async def acknowledge_losses(self) -> None:
         self._use()

@@ -24,6 +24,7 @@ from mesh.community_service import CommunityService
 from mesh.node_kind import NodeFacts
 from mesh.ports import PeerView
 from node.accounting.intervals import AccountUsage, IntervalUsage
+from node.accounting.link_days import LinkUse
 from node.accounts import member_passphrases
 from node.accounts.appearance import Appearance
 from node.accounts.auth_result import Rejected
@@ -273,6 +274,7 @@ class UseCases:
                 pages=lambda: self.node.node_pages,
                 civil=self.node.clock.civil,
                 gateways=self.gateways.on_map,
+                uses=lambda: self.node.uses,
             ).now,
             summaries=NodeSummaries(self.node.asked),
             history=VillageHistory(),
@@ -598,6 +600,8 @@ class AppFixture:
         self.asked = AskedVillage()
         self.node_pages: dict[NodeId, NodeFacts] = {}
         """What the community's nodes say of themselves."""
+        self.uses: tuple[LinkUse, ...] = ()
+        """Of this node's links that are counted."""
         self.warnings: tuple[str, ...] = ()
         self.alert_readings = AlertReadings()
         """What the next look of the alerts finds."""

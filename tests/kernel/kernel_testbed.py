@@ -41,7 +41,7 @@ class KernelTestbed:
     @property
     def offloads(self) -> bool:
         """Whether running flows go past the rules."""
-        return "netdev procomu" in self.router.run("nft", "list", "tables")
+        return "table netdev procomu" in self.router.run("nft", "list", "tables").splitlines()
 
     @property
     def has_flowtable(self) -> bool:
@@ -125,4 +125,4 @@ def kernel_testbed(
         finally:
             for each in made.sockets.values():
                 each.close()  # type: ignore[attr-defined]
-            kernel.close()
+            made.kernel.close()

@@ -39,6 +39,7 @@ facts = st.builds(
         lambda nodes: st.tuples(*(st.builds(NodeLink, st.just(node), known, known) for node in sorted(nodes)))
     ),
     made_s=st.integers(0, NUMBER_MAX),
+    through=st.none() | st.sampled_from(NODES),
 )
 
 
@@ -93,6 +94,9 @@ def test_whatever_a_page_says_reading_it_does_not_raise(body: bytes) -> None:
         ("links", [[NODES[0], 20, 101]]),
         ("links", [[NODES[0], 20.5, 1]]),
         ("links", {}),
+        ("through", "hill"),
+        ("through", ["z" * 52]),
+        ("through", 7),
         ("made", -1),
         ("made", "now"),
     ],

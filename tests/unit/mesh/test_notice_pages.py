@@ -202,6 +202,51 @@ def test_a_notice_that_was_not_said_again_for_a_month_is_not_shown(
     assert is_shown == bool(node.shared.heard)
 
 
+def test_a_page_without_a_day_ends_some_days_after_it_was_read_by_a_node_that_knows_the_date(
+    node: NoticesFixture,
+) -> None:
+    node.tells("valley", 3, "", said("one"))
+    looks = 0
+
+    def shown_on(day: str) -> bool:
+        nonlocal looks
+        looks += 1
+        node.shared.day = day
+        node.pages.tick(looks * LOOK_EVERY_S)
+        return bool(node.shared.heard)
+
+    assert shown_on(""), "nobody knows for how long"
+    assert shown_on("2026-12-25")
+    assert shown_on("2026-12-30")
+    assert not shown_on("2026-12-31")
+    node.pages.accept(node.tells("valley", 3, "", said("one")))
+    assert shown_on("2026-12-31"), "its node is there"
+    assert not shown_on("2027-01-06")
+    node.pages.accept(node.tells("valley", 3, "2027-01-06", said("one")))
+    assert shown_on("2027-02-05")
+    assert not shown_on("2027-02-06")
+
+
+def test_a_clock_that_was_ahead_does_not_keep_a_page_without_a_day(node: NoticesFixture) -> None:
+    node.tells("valley", 3, "", said("one"))
+    for look, (day, is_shown) in enumerate(
+        [("2099-01-01", True), ("2026-11-24", True), ("2026-11-29", True), ("2026-11-30", False)], start=1
+    ):
+        node.shared.day = day
+        node.pages.tick(look * LOOK_EVERY_S)
+        assert is_shown == bool(node.shared.heard), day
+
+
+def test_the_days_of_a_node_that_left_and_came_back_begin_again(node: NoticesFixture) -> None:
+    node.tells("valley", 3, "", said("one"))
+    node.pages.tick(LOOK_EVERY_S)
+    node.roster = frozenset({OWN})
+    node.pages.tick(LOOK_EVERY_S + 1)
+    node.roster, node.shared.day = frozenset({OWN, VALLEY}), "2026-12-25"
+    node.pages.tick(LOOK_EVERY_S + 2)
+    assert node.shared.heard
+
+
 def test_without_shared_notices_nothing_happens() -> None:
     pages = NoticePages(OWN, None, HeldOtherPages("notice"), lambda: frozenset({OWN, VALLEY}))
     pages.tick(0.0)

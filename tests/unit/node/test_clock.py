@@ -100,8 +100,12 @@ def test_the_time_zone_is_that_of_the_machine(tmp_path: Path, monkeypatch: pytes
     assert UTC is clock_module.local_zone(tmp_path)
     (tmp_path / "etc/localtime").unlink()
     (tmp_path / "etc/localtime").symlink_to(Path("/usr/share/zoneinfo/Asia/Kathmandu"))
+    assert "Asia/Kathmandu" == str(clock_module.local_zone(tmp_path))
     nepal = datetime(2026, 11, 30, tzinfo=clock_module.local_zone(tmp_path)).utcoffset()
     assert timedelta(hours=5, minutes=45) == nepal
+    (tmp_path / "etc/localtime").unlink()
+    (tmp_path / "etc/localtime").write_bytes(Path("/usr/share/zoneinfo/Asia/Kathmandu").read_bytes())
+    assert clock_module.UNNAMED_ZONE == str(clock_module.local_zone(tmp_path)), "a copy has no name"
     monkeypatch.setenv("TZ", "Europe/Madrid")
     assert "Europe/Madrid" == str(clock_module.local_zone(tmp_path))
     monkeypatch.setenv("TZ", "Nowhere/None")

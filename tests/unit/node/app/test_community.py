@@ -13,6 +13,7 @@ from mesh.signed_statement import as_json
 from node.app.community import CommunityCommands
 from node.errors import NodeError
 from node.units import NodeId
+from tests.fakes.admin_pages import a_link_use
 from tests.fakes.community_statements import begun, state_of
 from tests.fakes.neighbours import id_of, key_of
 from tests.fakes.secret_store import FakeSecretStore
@@ -36,6 +37,18 @@ async def running(service: CommunityService) -> AsyncIterator[CommunityCommands]
     finally:
         task.cancel()
         await asyncio.wait([task])
+
+
+async def test_links_are_told_with_their_days() -> None:
+    uses = (a_link_use("hills"), a_link_use("coast"))
+    commands = CommunityCommands(service_on(FakeStatementStore(), HILLS), uses=lambda: uses)
+    hills, coast = commands.show({})["links"]
+    assert (HILLS, "more", "2026-11-24", 5 * 10**9) == tuple(
+        hills[name] for name in ("node", "verdict", "day", "said_down")
+    )
+    assert [("2026-11-24", "line", 3 * 10**9)] == [
+        (each["day"], each["verdict"], each["sent"]) for each in coast["days"]
+    ]
 
 
 def all_of(first: Any = FIRST) -> dict[str, Any]:

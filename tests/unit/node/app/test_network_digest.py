@@ -10,6 +10,7 @@ from mesh.node_kind import NodeFacts
 from node.app.network_digest import BUSY_PERCENT, LINES_MAX, NAMED_MAX, digest_of
 from node.export.node_graph import POOR_LOSS_PERCENT, GraphLink, GraphNode, NodeGraph
 from node.units import NodeId
+from tests.fakes.admin_pages import a_link_use
 from tests.fakes.node_graphs import a_node_graph
 
 WELL = NodeFacts("", uplink=("main", "up"), load_percent=BUSY_PERCENT - 1)
@@ -48,6 +49,18 @@ def test_each_thing_is_one_line() -> None:
         "node 2 is busy: 100 % of its processors.",
         "Much is lost between node 1 and node 2: 10 %.",
     ] == list(map(str, found))
+
+
+def test_pages_that_contradict_a_link_are_one_line_and_others_none() -> None:
+    hills, coast, valley = (
+        replace(a_link_use(name), node=NodeId(f"n{at}"))
+        for at, name in enumerate(("hills", "coast", "valley"), start=1)
+    )
+    found = digest_of(replace(graph(node(0), node(1), node(2), node(3)), uses=(hills, coast, valley)))
+    assert [
+        "node 1 says that more was downloaded there on 2026-11-24 than this node sent to it: look at the page Nodes."
+    ] == list(map(str, found))
+    assert () == digest_of(replace(graph(node(0)), uses=(hills,))), "it left the community"
 
 
 def test_what_this_node_needs_is_not_in_it_and_what_a_node_said_before_it_went_neither() -> None:

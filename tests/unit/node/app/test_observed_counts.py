@@ -7,12 +7,13 @@ from datetime import timedelta
 from threading import Event
 
 from node.app.observed_counts import ObservedCounts
+from node.app.told_classes import ToldClasses
 from node.errors import StorageTrouble
 from node.governance.members import NO_MEMBERS
 from node.governance.replay import Interval
 from node.governance.rules import Ruleset
 from node.governance.sentences import sentence
-from tests.fakes.repository import FakeClock
+from tests.fakes.repository import FakeArchive, FakeClock, FakeRepository
 from tests.fakes.rule_files import rule
 from tests.unit.node.governance.test_replay import HEAD, HOMES, ceiling, hour, ruleset
 
@@ -39,7 +40,9 @@ class UsageReader:
 
 
 def counts(usage: UsageReader, clock: FakeClock | None = None, wait_s: float = 10.0) -> ObservedCounts:
-    return ObservedCounts(usage.read, clock or FakeClock(), "library", wait_s)
+    clock = clock or FakeClock()
+    told = ToldClasses(FakeArchive(FakeRepository()), clock, usage.read)
+    return ObservedCounts(told, clock, "library", wait_s)
 
 
 async def test_each_observed_rule_has_a_note_by_its_sentence() -> None:
@@ -133,7 +136,8 @@ async def test_a_trouble_is_said_with_its_fix_and_tried_again() -> None:
         yield
 
     reads = 0
-    page = ObservedCounts(unreadable, FakeClock(), "library")
+    told = ToldClasses(FakeArchive(FakeRepository()), FakeClock(), unreadable)
+    page = ObservedCounts(told, FakeClock(), "library")
     for _ in range(2):
         notes = await page.notes(RULES, NO_MEMBERS)
         assert {"Not counted. The database cannot be read. Run it as root."} == set(notes.values())
@@ -147,7 +151,8 @@ async def test_a_bug_in_counting_does_not_close_the_page(caplog) -> None:  # typ
         raise ZeroDivisionError
         yield
 
-    page = ObservedCounts(broken, FakeClock(), "library")
+    told = ToldClasses(FakeArchive(FakeRepository()), FakeClock(), broken)
+    page = ObservedCounts(told, FakeClock(), "library")
     notes = await page.notes(RULES, NO_MEMBERS)
     assert {"Not counted. Counting failed. Look into the log of the node."} == set(notes.values())
     assert "ZeroDivisionError" in caplog.text

@@ -2,6 +2,8 @@
 
 from collections.abc import Iterator
 
+import pytest
+
 from node.app.rule_preview import preview
 from node.errors import StorageTrouble
 from node.governance.members import NO_MEMBERS
@@ -18,18 +20,22 @@ def unreadable() -> Iterator[Interval]:
 
 def test_it_says_what_the_second_rules_would_have_changed() -> None:
     rulesets = ruleset(), ruleset(ceiling(1, '"tier:guest"'))
-    found = preview(iter(hour(dict.fromkeys(GUESTS, 2))), rulesets, NO_MEMBERS, "library")
+    found, classes = preview(
+        lambda: iter(hour(dict.fromkeys(GUESTS, 2))), rulesets, NO_MEMBERS, "library", told={}
+    )
+    assert dict.fromkeys(GUESTS, 0) == classes
     assert found.replay is not None
     assert 8 == found.replay.low.affected
     assert (True, "", "") == (bool(found.sentences), found.reason, found.fix)
 
 
 def test_without_anything_to_replay_it_says_why_and_what_to_do() -> None:
-    off = preview(iter(()), (ruleset(), ruleset()), NO_MEMBERS, "library")
+    off, classes = preview(lambda: iter(()), (ruleset(), ruleset()), NO_MEMBERS, "library", told={})
+    assert {} == classes
     assert (None, (), "Nothing is kept to preview rules with.") == (off.replay, off.sentences, off.reason)
     assert off.fix.startswith("Let the community decide")
     on = ruleset(head=HEAD + '[preview]\nby = "D-1"\n')
-    few = preview(iter(()), (on, on), NO_MEMBERS, "library")
+    few, _ = preview(lambda: iter(()), (on, on), NO_MEMBERS, "library", told={})
     assert few.reason.startswith("Fewer than 5 accounts were active")
-    broken = preview(unreadable(), (on, on), NO_MEMBERS, "library")
-    assert ("The database cannot be read.", "Run it as root.") == (broken.reason, broken.fix)
+    with pytest.raises(StorageTrouble):
+        preview(unreadable, (on, on), NO_MEMBERS, "library", told={})

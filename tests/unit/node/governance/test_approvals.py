@@ -1,9 +1,16 @@
 """How many admins must approve rules."""
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from node.governance.approvals import EMERGENCY_APPROVALS, approvals_needed, approver, missing_approvals
+from node.governance.approvals import (
+    EMERGENCY_APPROVALS,
+    approvals_needed,
+    approver,
+    missing_approvals,
+    new_minutes,
+)
 from node.governance.parse import parse_ruleset
 from node.governance.rules import Ruleset
 
@@ -79,3 +86,56 @@ def test_an_admin_without_a_name_is_nobody_unless_one_decides() -> None:
         missing_approvals(("admin", "admin Ana", "admin ana"), 2),
         missing_approvals(("admin Ana", "admin Ben", "admin Cora"), 2),
     )
+
+
+MINUTES = """
+[decisions."{decision}"]
+day = "2026-03-08"
+present = {present}
+yes = 27
+no = 2
+signers = ["Ana Pons", "Ben Riu"]
+"""
+
+
+def minuted(
+    attested_by: int, *decisions: str, present: int = 31, approvals: int = 1, of_charter: int = 0
+) -> Ruleset:
+    rest = "".join(MINUTES.format(decision=each, present=present) for each in decisions)
+    return rules(approvals, of_charter, rest=rest, charter=f"minutes_attested_by = {attested_by}\n")
+
+
+@given(st.integers(1, 10), st.integers(1, 10), st.sets(st.sampled_from(["D-1", "D-2", "D-3"])), st.booleans())
+def test_new_minutes_need_as_many_admins_as_the_charter_in_force_says(
+    attested_by: int, approvals: int, more: set[str], is_changed: bool
+) -> None:
+    confirmed = minuted(attested_by, "D-1", approvals=approvals)
+    held = sorted({"D-1", *more})
+    proposed = minuted(attested_by, *held, present=32 if is_changed else 31, approvals=approvals)
+    new = new_minutes(confirmed, proposed)
+    assert [each for each in held if is_changed or each != "D-1"] == [each.decision for each in new]
+    assert (max(approvals, attested_by) if new else approvals) == approvals_needed(confirmed, proposed)
+    assert approvals == approvals_needed(proposed, minuted(attested_by, approvals=approvals)), "taken out"
+
+
+@given(st.integers(1, 10), st.integers(1, 10))
+def test_fewer_who_attest_minutes_need_as_many_as_attest_them(now: int, then: int) -> None:
+    before, after = minuted(now), minuted(then, "D-1")
+    assert now == approvals_needed(before, after)
+    assert (now if then < now else 1) == approvals_needed(before, minuted(then))
+
+
+def test_minutes_further_down_in_the_file_are_the_same() -> None:
+    confirmed = minuted(3, "D-1")
+    moved = rules(
+        rest="\n\n# a comment\n" + MINUTES.format(decision="D-1", present=31),
+        charter="minutes_attested_by = 3\n",
+    )
+    assert () == new_minutes(confirmed, moved)
+    assert 1 == approvals_needed(confirmed, moved)
+
+
+@pytest.mark.parametrize("value", ["0", "11", '"2"', "true"])
+def test_a_number_of_admins_that_cannot_be_is_refused(value: str) -> None:
+    ruleset, (finding,) = parse_ruleset(f"{HEAD}\n[charter]\nminutes_attested_by = {value}\n")
+    assert (None, "E01", 7) == (ruleset, finding.code, finding.line)

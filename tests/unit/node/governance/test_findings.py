@@ -9,12 +9,13 @@ import pytest
 
 import node.governance
 from node.errors import Finding, InvalidValue
-from node.governance.admin_findings import too_few_admins
+from node.governance.admin_findings import minutes_to_attest, too_few_admins
 from node.governance.checks import check_file
 from node.governance.guarantees import measured_findings
 from node.governance.local_findings import ending, softened, unknown_nodes
 from node.governance.members import parse_members
 from node.governance.rule_evaluation import Direction
+from node.governance.rules import Ruleset
 from node.governance.times import parse_times
 from node.governance.uplink_findings import unknown_uplink
 from node.translator import LazyText, translate
@@ -118,6 +119,7 @@ FILES = {
     "W19": file_with(rule("a", "devices = 2")) + MINUTES,
     "W18": file_with(rule("a", 'devices = 2\nexpires = "2026-12-31"')),
     "W20": file_with(rule("a", 'devices = 2\nat = "node:libary"')),
+    "W23": file_with(rule("a", "devices = 2")) + MINUTES.replace("D-9", "D-1"),
     "W22": HEAD.replace("[charter]", "[charter]\napprovals = 2"),
     "W21": MEASURED.replace('least = "5 Mbit/s down, 2 Mbit/s up', 'least = "15 Mbit/s down, 5 Mbit/s up'),
 }
@@ -138,9 +140,17 @@ def found_in(code: str) -> tuple[Finding, ...]:
         *ending(ruleset, TODAY),
         *unknown_nodes(ruleset, NODES),
         *too_few_admins(ruleset, 1),
+        *(minutes_to_attest(_attested_by_two(), ruleset) if code == "W23" else ()),
         *unknown_uplink(ruleset, ""),
         *measured,
     )
+
+
+def _attested_by_two() -> Ruleset:
+    """The rules in force, in the case of W23."""
+    ruleset, _ = check_file(HEAD.replace("[charter]", "[charter]\nminutes_attested_by = 2"), village())
+    assert ruleset is not None
+    return ruleset
 
 
 def texts_of(text: str) -> Iterator[LazyText]:

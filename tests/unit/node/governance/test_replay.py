@@ -9,10 +9,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from node.accounting.intervals import INTERVAL_S, IntervalUsage
+from node.governance.account_classes import GROUP_MIN
 from node.governance.allowance import Unit
 from node.governance.parse import parse_ruleset
 from node.governance.replay import (
-    GROUP_MIN,
     Interval,
     Replay,
     TooFewAccounts,

@@ -8,9 +8,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from node.errors import Finding
+from node.governance.account_classes import GROUP_MIN
 from node.governance.observed_rules import bundles
 from node.governance.observed_sentences import observed_sentence
-from node.governance.replay import GROUP_MIN, Interval, TooFewAccounts, replay
+from node.governance.replay import Interval, TooFewAccounts, replay
 from node.governance.rule_effects import (
     SINGLE_CHANGES_MAX,
     ObservedCount,

@@ -31,6 +31,7 @@ CHARTER = {
     "step_max_days": 20,
     "answer_days": 5,
     "waiting": "72 hours",
+    "minutes_attested_by": 2,
 }
 TABLES = {"uplink.main": LINE, "uplink.mill": LINE, "charter": CHARTER}
 

@@ -15,8 +15,12 @@ from sqlite3 import Connection
 import pytest
 
 from node import storage
+from node.accounting.intervals import IntervalUsage
+from node.storage.interval_tables import interval_rows, save_intervals
 from node.storage.migrations import MIGRATIONS, migrate
+from node.storage.preview_tables import load_classes, save_classes
 from node.storage.tables import schema, table, table_names
+from node.units import AccountId, Bytes, Usage
 
 USES: dict[str, Callable[[Connection], object]] = {
     "create_table_sql": lambda db: db.execute(schema(db).create_table_sql("made", {"name": str}, pk="name")),
@@ -82,6 +86,21 @@ def test_a_notice_that_was_shown_at_this_node_alone_is_not_told_to_others_after_
     migrate(db)
     places = db.execute("SELECT place FROM notices ORDER BY number").fetchall()
     assert [("here",), ("zone:hills",), ("node:hill",)] == places
+    db.close()
+
+
+def test_after_an_update_no_preview_is_remembered_and_what_was_used_still_is() -> None:
+    db = sqlite3.connect(":memory:", isolation_level=None)
+    for migration in MIGRATIONS[:18]:
+        migration(db)
+    db.execute("PRAGMA user_version = 18")
+    usage = IntervalUsage(Usage(Bytes(1_000_000), Bytes(0)), is_busy=True)
+    save_intervals(db, {300: {AccountId("ana"): usage}})
+    migrate(db)
+    assert {} == load_classes(db)
+    save_classes(db, "2026-11-24", {AccountId("ana"): 3})
+    assert {"2026-11-24": {"ana": 3}} == load_classes(db)
+    assert [(300, "ana", 1_000_000, 0, 1)] == list(interval_rows(db))
     db.close()
 
 

@@ -60,3 +60,10 @@ def test_a_damaged_compiled_template_is_not_used(templates: Path) -> None:
 def test_templates_are_rendered_where_none_can_be_kept(templates: Path) -> None:
     (templates / "__pycache__").symlink_to("nowhere")  # neither a folder nor creatable, also for root
     assert b"before" == rendered()
+
+
+def test_a_time_can_be_read_by_people_and_by_programs(templates: Path) -> None:
+    at = "2026-04-01T23:05:00+02:00"
+    (templates / "page.html").write_text("{{ '" + at + "'|timed }}{{ ''|timed }}")
+    said = f'<time datetime="{at}">1 April 2026, 23:05 (\u2068UTC+2\u2069)</time>'
+    assert said in rendered().decode()

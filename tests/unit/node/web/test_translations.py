@@ -43,7 +43,7 @@ def test_english_follows_its_grammar() -> None:
     assert "9.6 Mbit/s" == ENGLISH.rate(BitsPerSecond(9_600_000))
     assert "1 April 2026" == ENGLISH.day("2026-04-01")
     assert "1 April 2026, 23:05" == ENGLISH.moment(datetime(2026, 4, 1, 23, 5, tzinfo=UTC))
-    assert "" == ENGLISH.day("") == ENGLISH.moment("")
+    assert "" == ENGLISH.day("") == ENGLISH.moment("") == ENGLISH.moment_in_zone("")
 
 
 def test_equal_speeds_are_given_once() -> None:
@@ -102,3 +102,18 @@ def test_a_valid_translation_of_a_rule_can_be_formatted_too(before: str, after: 
     source, translation = "{who} pay", f"{before}{{who}}{after}"
     if is_sound((source,), translation):
         assert "Ana" in translation.format(who="Ana")
+
+
+@pytest.mark.parametrize(
+    ("at", "offset"),
+    [
+        ("2026-04-01T23:05:00+02:00", "UTC+2"),
+        ("2026-04-01T23:05:00+05:45", "UTC+5:45"),
+        ("2026-04-01T23:05:00-03:30", "UTC-3:30"),
+        ("2026-04-01T23:05:00-00:15", "UTC-0:15"),
+        ("2026-04-01T23:05:00+00:00", "UTC"),
+    ],
+)
+def test_a_time_for_readers_elsewhere_says_how_far_it_is_from_utc(at: str, offset: str) -> None:
+    assert f"1 April 2026, 23:05 (\u2068{offset}\u2069)" == ENGLISH.moment_in_zone(at)
+    assert "1 April 2026, 23:05" == ENGLISH.moment_in_zone(at[:19]), "what was stored without an offset"
