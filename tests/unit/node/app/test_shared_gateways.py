@@ -282,6 +282,21 @@ async def test_a_second_node_with_absurd_counters_frees_nobody(both) -> None:
         assert "more than a line carries" in warning
 
 
+async def test_absurd_counters_under_a_token_that_was_never_heard_take_no_client_away(both) -> None:
+    gateway, token = await both.joined()
+    both.vall.count(gateway, token, 0)
+    both.exchange()
+    client, name = both.vall.service.client_key(gateway, ANA), both.vall.shared._named(gateway)
+    claims = GatewaysContent(serves=SERVES[BERG], second=SERVES[VALL], second_node=VALL)
+    for number in range(1, 9):
+        asks = CounterQuestion(name, client, f"{number:016x}", 2**53 - 1, 2**53 - 1)
+        both.vall.shared.take([(BERG, HANDOVER_PART, replace(claims, questions=(asks,)))])
+        both.vall.count(gateway, token, number * MB)
+    assert 8 * MB == await both.vall.booked()
+    (warning,) = map(str, both.vall.shared.warnings())
+    assert "more than a line carries" in warning
+
+
 async def test_a_node_that_is_removed_takes_its_gateways_along(both) -> None:
     gateway, token = await both.joined()
     told = both.at_berg(gateway)
