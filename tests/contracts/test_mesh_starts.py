@@ -89,7 +89,7 @@ async def test_a_start_merges_only_pages_whose_usage_may_not_be_stored() -> None
 async def test_soon_after_many_pages_came_at_once_a_start_merges_none_of_them(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """Not only hours later: a node that was taught a whole village may be restarted by whoever installs it."""
+    """Not only hours later: a node that was taught a whole village may be restarted by its installer."""
     monkeypatch.setattr(replicator, "UNBOOKED_LOOK_S", 0.02)
     monkeypatch.setattr(unbooked_pages, "MANY", 3)
     cache, ledger = FakePageCache(), SlowLedger()
