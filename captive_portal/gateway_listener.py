@@ -92,15 +92,14 @@ class Gateways:
         self.service.comes = comes
 
     async def run(self, renderer: Renderer) -> None:
-        """Until cancelled; returns when the settings name no address."""
+        """Until cancelled. Where the settings name no address, it only deletes what is kept too long."""
         await self.service.recall()
         server = self.server(renderer)
-        if server is None:
-            return
         async with asyncio.TaskGroup() as tasks:
-            tasks.create_task(server.run())
             tasks.create_task(self._forget_gone())
-            if self._certificate is not None:
+            if server is not None:
+                tasks.create_task(server.run())
+            if server is not None and self._certificate is not None:
                 tasks.create_task(self._https(self._certificate, server).run())
 
     async def _forget_gone(self) -> None:

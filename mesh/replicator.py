@@ -64,6 +64,7 @@ BUCKETS_PER_TURN = 500
 """Buckets noted before the event loop runs other tasks: about 1 ms."""
 LEDGER_AGAIN_S = 0.1
 ROOM_LOOK_S, ROOM_LOOKS = 0.1, 50
+UNBOOKED_LOOK_S = 20.0
 """While the disk cannot be written, pages of a neighbour come one by one, 5 s apart: it goes on to be heard."""
 LOOK_AT_REGISTRY_S = 5.0
 """Between two looks for nodes that left and records that no node says."""
@@ -317,11 +318,20 @@ class Replicator:
                         self._give_to_cache(name, page)
 
     async def _note_booked(self) -> None:
+        """Now and then, and soon after many pages came at once."""
+        waited_s, before = 0.0, self._unbooked.merges
         while True:
-            await asyncio.sleep(PERSIST_USAGE_EVERY_S)
+            await asyncio.sleep(UNBOOKED_LOOK_S)
             merges = self._unbooked.merges
+            are_many, before = self._unbooked.are_many(merges - before), merges
+            waited_s += UNBOOKED_LOOK_S
+            if not are_many and waited_s < PERSIST_USAGE_EVERY_S:
+                continue
+            waited_s = 0.0
             await self._usage_ledger.kept()
             self._unbooked.booked(merges)
+            if are_many:
+                await self.persist_pages()
 
     def _act(self, events: tuple[Event, ...]) -> None:
         for event in events:

@@ -14,6 +14,9 @@ BOOKED = "booked"
 """Name of the record in the page cache."""
 _TAG_BYTES = 4
 """Of the hash that stands for the name of a page: one that is taken for another is merged again, and nothing changes."""
+MANY, STILL_COMING_PERCENT = 2_000, 10
+"""So many pages came from nodes that had never met this one; hundreds of nodes change fewer in the two hours between two
+bookings. While more than this part of them came lately, there are more to come."""
 
 
 class UnbookedPages:
@@ -42,6 +45,12 @@ class UnbookedPages:
     def merges(self) -> int:
         """How many pages were merged so far."""
         return self._merges
+
+    def are_many(self, lately: int) -> bool:
+        """Whether their usage is to be stored now, so that a start need not merge them all again. `lately`: how many pages
+        were merged since this was asked last."""
+        count = len(self._merged)
+        return count >= MANY and lately * 100 <= count * STILL_COMING_PERCENT
 
     def booked(self, merges: int) -> None:
         """The usage of the first `merges` pages is on the disk."""

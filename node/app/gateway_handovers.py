@@ -6,13 +6,14 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from mesh.gateway_kind import CounterAnswer, CounterQuestion
-from node.gateways.counters import COUNTER_MAX, ClientCounters
+from node.gateways.counters import COUNTER_MAX, ClientCounters, CountedReport
 from node.gateways.gateway import Gateway
 from node.gateways.handover import (
     ClientHandover,
     CountedPart,
     HandoverQuestion,
     answer,
+    by_itself,
     can_follow,
     forget,
     give_up,
@@ -90,6 +91,15 @@ class GatewayHandovers:
         asked = before.handover.questions if before is not None else ()
         if handover.questions != asked:
             self.on_question()
+
+    def alone(self, gateway: Gateway, key: str, token: str, counted: CountedReport) -> CountedReport:
+        """A report of a client of a gateway that another node serves no longer. What waits for that node stays, until
+        `given_up`, and is not booked again with what was counted since."""
+        known = self.clients.get(gateway.id, {}).get(key)
+        if known is None:
+            return counted
+        known.handover, added = by_itself(known.handover, token, counted)
+        return replace(counted, added=added)
 
     def questions(self, gateways: Iterable[Gateway]) -> Iterator[CounterQuestion]:
         """What this node asks now."""

@@ -182,7 +182,10 @@ class GatewayService:
         if not self.recalled or today == DAY_UNKNOWN:
             return
         known = self._people.keys() | self.handovers.clients.keys()
-        gone = {each: self._gone.get(each, today) for each in known if self.registry.get(each) is None}
+        # A day that has not come yet is from a clock that was wrong.
+        gone = {
+            each: min(self._gone.get(each, today), today) for each in known if self.registry.get(each) is None
+        }
         for each in [one for one, since in gone.items() if days_between(since, today) >= GONE_DAYS]:
             del gone[each]
             self._forget(each)
@@ -314,7 +317,7 @@ class GatewayService:
             is_changed = after != known
         else:
             counted = count_report(before, reported, run=run, now=now)
-            is_changed = False
+            counted, is_changed = self.handovers.alone(gateway, key, token_name(token), counted), False
         if len(people.counters) >= CLIENTS_MAX:
             del people.counters[next(iter(people.counters))]
         people.counters[key] = counted.after

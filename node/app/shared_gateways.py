@@ -60,7 +60,8 @@ class SharedGatewaysService:
         if service is None or not self._settings.second:
             return told
         parts, self._left_out = gateways_by_part(self._gateways(service.registry))
-        told |= {part: GatewaysContent(gateways=listed) for part, listed in parts.items()}
+        if self._may_be_served():
+            told |= {part: GatewaysContent(gateways=listed) for part, listed in parts.items()}
         asked = sorted(service.handovers.questions(self._shared(service)), key=lambda each: each.row)
         answered = sorted(service.handovers.answers(), key=lambda each: each.row)
         told[HANDOVER_PART] = GatewaysContent(
@@ -140,23 +141,34 @@ class SharedGatewaysService:
     def other(self) -> NodeId | None:
         """The node that this one names, and that names this one: each the place and the key of the other."""
         named = self._settings.second_node
-        if named is None or named not in self.candidates():
-            return None
-        return named if self._handover(named).second_node == self._own else None
+        # For each report of a router: without a look at what all the others say.
+        is_other = named is not None and self._is_candidate(named) and self._names_this_one(named)
+        return named if is_other else None
 
     def candidates(self) -> list[NodeId]:
         """The nodes that say that they are at the place of the second one, and that this one is theirs. That is no proof:
         any node of the community can say it."""
-        own, second = self._settings.serves, self._settings.second
-        if not (own and second):
-            return []
-        said = {node: self._handover(node) for node in self._said}
-        return sorted(node for node, each in said.items() if (each.serves, each.second) == (second, own))
+        return sorted(filter(self._is_candidate, self._said))
 
     # --- ---
 
-    def _handover(self, node: NodeId) -> GatewaysContent:
-        return self._said.get(node, {}).get(HANDOVER_PART, GatewaysContent())
+    def _is_candidate(self, node: NodeId) -> bool:
+        own, second = self._settings.serves, self._settings.second
+        said = self._handover(node)
+        return said is not None and bool(own and second) and (said.serves, said.second) == (second, own)
+
+    def _names_this_one(self, node: NodeId) -> bool:
+        said = self._handover(node)
+        return said is not None and said.second_node == self._own
+
+    def _may_be_served(self) -> bool:
+        """Whether the gateways are told: not to a node that names no key. One with an earlier version would serve them, and
+        book beside this node. One that has said nothing yet, as after a start, is told."""
+        named = self._settings.second_node
+        return named is not None and (self._handover(named) is None or self._names_this_one(named))
+
+    def _handover(self, node: NodeId) -> GatewaysContent | None:
+        return self._said.get(node, {}).get(HANDOVER_PART)
 
     def _tell(self) -> None:
         """Which gateways of the other node are served here."""
@@ -193,12 +205,15 @@ class SharedGatewaysService:
             )
 
     def _named(self, gateway: Gateway) -> str:
-        """How both nodes call a gateway that both serve."""
-        other = self.other
-        if self._service is None or other is None or gateway.kind not in _KINDS:
+        """How both nodes call a gateway that both serve. One of this node's is shared as soon as the settings say so:
+        after a start the other node may have booked what this one has not heard of yet."""
+        if self._service is None or gateway.kind not in _KINDS:
             return ""
-        node = other if self._service.registry.is_told(gateway) else self._own
-        return f"{node[:NODE_CHARS]}/{gateway.id}"
+        if self._service.registry.is_told(gateway):
+            node = self.other
+        else:
+            node = self._own if self._settings.second and self._settings.second_node else None
+        return f"{node[:NODE_CHARS]}/{gateway.id}" if node is not None else ""
 
     def _shared(self, service: GatewayService) -> list[Gateway]:
         return [each for each in _served(service) if self._named(each)]

@@ -164,6 +164,12 @@ def pay(known: ClientHandover, added: Usage) -> tuple[ClientHandover, Usage]:
     return replace(known, owed=_minus(known.owed, paid)), _minus(added, paid)
 
 
+def by_itself(known: ClientHandover, token: str, counted: CountedReport) -> tuple[ClientHandover, Usage]:
+    """A report while no other node serves the gateway: all up to there is booked here, or waits in a question."""
+    part = CountedPart(token, NO_USAGE, counted.after.booked)
+    return pay(replace(known, parts=(part,), is_given=False), counted.added)
+
+
 def answer(known: ClientHandover, token: str, start: Usage) -> tuple[ClientHandover, Usage | None]:
     """How far this node booked below `start`; None: nothing that belongs to it. The client is given to the other node,
     unless this one took it over later."""
@@ -179,11 +185,11 @@ def can_follow(
     known: ClientHandover, token: str, said: Usage, counters: ClientCounters, now: Monotonic
 ) -> bool:
     """Whether the other node can have heard these counters of the client: no more than what this node heard itself under
-    the token, and what a line can have carried since then. Of another login this node cannot tell."""
-    heard = _highest(
-        [each.end for each in known.parts if each.token == token]
-        + [each.start for each in known.questions if each.token == token]
-    )
+    the token, and what a line can have carried since then. Of another login they go on from the last one, or begin at zero.
+    Of a client that it never heard this node cannot tell."""
+    ends = [(each.token, each.end) for each in known.parts]
+    ends += [(each.token, each.start) for each in known.questions]
+    heard = _highest(end for name, end in ends if name == token) or _highest(end for _, end in ends)
     most = carried_since(counters.at, now)
     return heard is None or _is_below(said, Usage(Bytes(heard.down + most), Bytes(heard.up + most)))
 

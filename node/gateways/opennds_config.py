@@ -122,8 +122,9 @@ def opennds_configuration(
             line
             for name, digest in scripts.items()
             for line in (
-                f"#   wget -O {name} http://{host}:{port}{SCRIPTS_PATH}{name}",
-                f"#   echo '{digest}  {name}' | sha256sum -c && chmod +x {name}",
+                # Root runs what has this name, also without permission to execute: it gets it when it has been checked.
+                f"#   wget -O new http://{host}:{port}{SCRIPTS_PATH}{name}",
+                f"#   echo '{digest}  new' | sha256sum -c && chmod +x new && mv new {name}",
             )
         ),
         f"#   {CRON}",

@@ -12,8 +12,11 @@ from pathlib import Path
 
 import pytest
 
+from captive_portal import gateway_listener
 from captive_portal.gateway_listener import Gateways
 from captive_portal.server import portal_renderer
+from node.app.gateway_handovers import HANDOVERS_STATE
+from node.app.gateway_service import GONE_DAYS
 from node.config import GatewaysSection, ListenAddress
 from node.gateways.gateway import Gateway
 from node.web.certificate_files import CertificateFiles
@@ -100,6 +103,28 @@ async def test_level_0_is_served_by_its_setting_only(running) -> None:
     is_served = running.gateways.settings.opennds_level_0
     said = await running.page(0, tls=False)
     assert said.startswith("HTTP/1.1 200 " if is_served else "HTTP/1.1 403 ")
+
+
+async def test_what_is_stored_of_devices_is_deleted_also_where_routers_no_longer_reach_the_node(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(gateway_listener, "FORGET_EVERY_S", 0.01)
+    fixture = AppFixture(None, tmp_path)
+    async with fixture.life() as run:
+        await fixture.archive.save_state(f"{HANDOVERS_STATE} 0123abcd", '{"ab":["",[],[],[0,0],false]}')
+        made = Gateways(
+            GatewaysSection(None, "", 1, False), FakeKeys(), run.loop, run.portal, fixture.archive
+        )
+        async with asyncio.TaskGroup() as tasks:
+            task = tasks.create_task(made.run(portal_renderer()))
+            async with asyncio.timeout(20):
+                while not made.service.recalled:
+                    await asyncio.sleep(0.01)
+                assert made.service.handovers.clients
+                fixture.clock.pass_time(GONE_DAYS * 86_400_000)
+                while made.service.handovers.clients:
+                    await asyncio.sleep(0.01)
+            task.cancel()
 
 
 def test_a_node_without_gateways_loads_no_code_of_their_protocols() -> None:

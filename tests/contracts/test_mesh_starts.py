@@ -6,8 +6,9 @@ from pathlib import Path
 
 import pytest
 
+from mesh import replicator, unbooked_pages
 from mesh.replicator import Replicator
-from mesh.unbooked_pages import BOOKED
+from mesh.unbooked_pages import BOOKED, UnbookedPages
 from node.accounting.ledger import UsageBucket
 from node.errors import StorageTrouble
 from node.storage.database import Store
@@ -80,6 +81,30 @@ async def test_a_start_merges_only_pages_whose_usage_may_not_be_stored() -> None
         assert again.exchange.root() == valley.exchange.root()
         await again.persist_pages()
     await booked(again, ledger)
+    last = SlowLedger()
+    await started(cache, last).restore()
+    assert [] == last.merged
+
+
+async def test_soon_after_many_pages_came_at_once_a_start_merges_none_of_them(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Not only hours later: a node that was taught a whole village may be restarted by its installer."""
+    monkeypatch.setattr(replicator, "UNBOOKED_LOOK_S", 0.02)
+    monkeypatch.setattr(unbooked_pages, "MANY", 3)
+    cache, ledger = FakePageCache(), SlowLedger()
+    ledger.stores.set()
+    valley = started(cache, ledger)
+    await valley.restore()
+    async with asyncio.TaskGroup() as tasks:
+        running = tasks.create_task(valley.run())
+        for number in range(1, 4):
+            valley.receive(HILL, page({"ana": number}, number, day=f"2026-11-0{number}").raw)
+        async with asyncio.timeout(10):
+            while any(map(UnbookedPages(cache.records.get(BOOKED)).includes, cache.records or "-")):
+                await asyncio.sleep(0.01)
+        running.cancel()
+    assert 3 == sum(b"\n" in record for record in cache.records.values())
     last = SlowLedger()
     await started(cache, last).restore()
     assert [] == last.merged

@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mesh.pages import changes_record, reservation
-from mesh.unbooked_pages import BOOKED, UnbookedPages, booked_record
+from mesh.unbooked_pages import BOOKED, MANY, UnbookedPages, booked_record
 from node.storage import usage_tables
 
 NAMES = [f"author-{number}/1-a/usage/2026-11-24/0000" for number in range(8)]
@@ -63,6 +63,20 @@ def test_pages_that_were_not_loaded_stay_in_the_record_until_they_are_merged() -
     last.merged(NAMES[0])
     last.booked(last.merges)
     assert not last.includes(NAMES[0])
+
+
+def test_many_pages_are_to_be_booked_when_hardly_any_come_still() -> None:
+    pages = UnbookedPages()
+    pages.all_were_seen()
+    for number in range(MANY - 1):
+        pages.merged(f"author/1-a/usage/2026-11-24/{number}")
+    assert not pages.are_many(0)
+    pages.merged(NAMES[0])
+    assert pages.are_many(0)
+    assert pages.are_many(MANY // 10)
+    assert not pages.are_many(MANY // 10 + 1)
+    pages.booked(pages.merges)
+    assert not pages.are_many(0)
 
 
 NO_RECORDS = [

@@ -22,7 +22,7 @@ from node.app.views import TermsAccepted
 from node.config import GatewaysSection, ListenAddress
 from node.gateways.counters import ReportedCounters
 from node.gateways.gateway import Gateway
-from node.gateways.handover import FORGOTTEN_MS
+from node.gateways.handover import FORGOTTEN_MS, PATIENCE_MS
 from node.identity import human_form
 from node.units import MacAddress, NodeId
 from tests.fakes.use_cases import ANA, BEN, AppFixture
@@ -282,6 +282,21 @@ async def test_a_second_node_with_absurd_counters_frees_nobody(both) -> None:
         assert "more than a line carries" in warning
 
 
+async def test_absurd_counters_under_a_token_that_was_never_heard_take_no_client_away(both) -> None:
+    gateway, token = await both.joined()
+    both.vall.count(gateway, token, 0)
+    both.exchange()
+    client, name = both.vall.service.client_key(gateway, ANA), both.vall.shared._named(gateway)
+    claims = GatewaysContent(serves=SERVES[BERG], second=SERVES[VALL], second_node=VALL)
+    for number in range(1, 9):
+        asks = CounterQuestion(name, client, f"{number:016x}", 2**53 - 1, 2**53 - 1)
+        both.vall.shared.take([(BERG, HANDOVER_PART, replace(claims, questions=(asks,)))])
+        both.vall.count(gateway, token, number * MB)
+    assert 8 * MB == await both.vall.booked()
+    (warning,) = map(str, both.vall.shared.warnings())
+    assert "more than a line carries" in warning
+
+
 async def test_a_node_that_is_removed_takes_its_gateways_along(both) -> None:
     gateway, token = await both.joined()
     told = both.at_berg(gateway)
@@ -398,6 +413,103 @@ async def test_a_question_to_a_node_that_is_not_named_any_longer_is_forgotten_to
         both.vall.app.clock.pass_time(FORGOTTEN_MS)
     both.vall.shared.settle_overdue()
     assert not any(each.handover.questions for each in known.values())
+
+
+async def test_what_the_second_node_booked_is_not_booked_again_before_its_pages_are_read(
+    tmp_path: Path,
+) -> None:
+    """The first node starts again, and its router speaks with it before the mesh does."""
+    async with serving(BERG, VALL, tmp_path / "berg") as berg:
+        await berg.fixture.run.loop.admit(ANA, "1")
+        async with serving(VALL, BERG, tmp_path / "vall") as vall:
+            both = BothNodes(vall, berg)
+            gateway, token = await both.joined()
+            vall.count(gateway, token, 0)
+            both.exchange()
+            vall.count(gateway, token, 10 * MB)
+            await both.booked()
+        berg.app.clock.pass_time(4 * 60_000)
+        for down in (12 * MB, 50 * MB):
+            berg.count(both.at_berg(gateway), token, down)
+        async with serving(VALL, BERG, tmp_path / "vall", app=vall.app) as vall:
+            both = BothNodes(vall, berg)
+            vall.count(gateway, token, 51 * MB)
+            both.exchange()
+            vall.count(gateway, token, 52 * MB)
+            both.exchange()
+            assert 52 * MB == await both.booked()
+
+
+async def test_what_waited_for_a_second_node_that_is_named_no_longer_is_booked_once(tmp_path: Path) -> None:
+    async with serving(BERG, VALL, tmp_path / "berg") as berg:
+        async with serving(VALL, BERG, tmp_path / "vall") as vall:
+            both = BothNodes(vall, berg)
+            gateway, token = await both.joined()
+            vall.count(gateway, token, 0)
+            both.exchange()
+            vall.app.clock.pass_time(4 * 60_000)
+            vall.count(gateway, token, 2 * MB)
+            assert 0 == await vall.booked(), "it asks"
+            await stored(vall)
+        async with serving(VALL, None, tmp_path / "vall", app=vall.app) as vall:
+            vall.count(gateway, token, 100 * MB)
+            assert 98 * MB == await vall.booked()
+            for _ in range(2):
+                vall.shared.settle_overdue()
+                vall.app.clock.pass_time(PATIENCE_MS)
+            vall.count(gateway, token, 101 * MB)
+            assert 101 * MB == await vall.booked()
+            await stored(vall)
+        async with serving(VALL, BERG, tmp_path / "vall", app=vall.app) as vall:
+            both = BothNodes(vall, berg)
+            vall.count(gateway, token, 102 * MB)
+            both.exchange()
+            assert 102 * MB == await both.booked(), "after it is named again"
+
+
+async def test_a_second_node_that_names_no_key_is_told_no_gateway(both) -> None:
+    """One with an earlier version would serve them, and book beside this node."""
+    gateway, _token = await both.joined()
+
+    def told() -> list[str]:
+        said = both.vall.shared.own()
+        return [each.id for part in said.values() for each in part.gateways]
+
+    claims = GatewaysContent(serves=SERVES[BERG], second=SERVES[VALL])
+    both.vall.shared.take([(BERG, HANDOVER_PART, claims)])
+    assert [] == told()
+    both.vall.shared.take([(BERG, HANDOVER_PART, replace(claims, second_node=VALL))])
+    assert [gateway.id] == told()
+    both.vall.shared.drop(BERG)
+    assert [gateway.id] == told(), "nothing is known of it, as after a start"
+
+
+async def test_a_report_does_not_look_at_what_all_nodes_of_the_community_say(both) -> None:
+    gateway, _token = await both.joined()
+
+    class Said(dict):
+        looks = 0
+
+        def get(self, *what):
+            Said.looks += 1
+            return super().get(*what)
+
+    others = {NodeId(f"{number:052}"): {HANDOVER_PART: CLAIMS} for number in range(100)}
+    both.berg.shared._said = Said(both.berg.shared._said | others)
+    assert both.berg.service.handovers.is_shared(both.at_berg(gateway))
+    assert Said.looks < 10
+
+
+async def test_a_clock_that_was_wrong_keeps_nothing_of_a_gateway_that_is_gone(both) -> None:
+    gateway, token = await both.joined()
+    both.berg.count(both.at_berg(gateway), token, MB)
+    both.berg.shared.drop(VALL)
+    berg = both.berg.service
+    berg._gone = {gateway.id: "2090-01-01"}
+    berg.forget_gone()
+    both.berg.app.clock.pass_time(GONE_DAYS * DAY_MS)
+    berg.forget_gone()
+    assert gateway.id not in berg.handovers.clients
 
 
 async def test_a_name_with_combining_accents_is_told_too(both) -> None:

@@ -1,6 +1,9 @@
 """The configuration that an admin pastes into an openNDS router."""
 
+import hashlib
+import os
 import shlex
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -11,6 +14,7 @@ from node.errors import InvalidValue
 from node.gateways.gateway import Gateway
 from node.gateways.opennds_config import (
     CRON,
+    FOLDER,
     FasAddress,
     fas_path,
     opennds_commands,
@@ -21,6 +25,7 @@ from node.gateways.opennds_config import (
 )
 
 KEY = "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08"
+NAMES = ("custombinauth.sh", "procomu-report.sh")
 ADDRESS = FasAddress("10.1.0.1", 2081)
 
 
@@ -85,11 +90,43 @@ def test_the_configuration_names_both_scripts_and_the_line_of_cron(has_certifica
         has_certificate=has_certificate,
         scripts={"custombinauth.sh": "a" * 64, "procomu-report.sh": "b" * 64},
     )
-    assert (
-        "# " + "  wget -O procomu-report.sh http://vall.example.org:2080/scripts/procomu-report.sh\n" in text
-    )
-    assert f"echo '{'a' * 64}  custombinauth.sh' | sha256sum -c" in text
+    assert "# " + "  wget -O new http://vall.example.org:2080/scripts/procomu-report.sh\n" in text
     assert {"custombinauth.sh", "procomu-report.sh"} <= set(text.replace("/", " ").split())
     assert f"#   {CRON}\n" in text
     scripts = Path(__file__).parents[4] / "node" / "gateways" / "opennds"
     assert CRON in (scripts / "procomu-report.sh").read_text()
+
+
+@pytest.mark.parametrize("is_changed_on_the_way", [False, True])
+def test_the_commands_replace_a_script_only_by_one_that_has_been_checked(tmp_path, is_changed_on_the_way):
+    """Root runs the one of before meanwhile: cron starts it, and openNDS includes the other one."""
+    programs, folder = tmp_path / "programs", tmp_path / "opennds"
+    for each in (programs, folder):
+        each.mkdir()
+    sent, right = ("changed" if is_changed_on_the_way else "right"), hashlib.sha256(b"right").hexdigest()
+    (programs / "wget").write_text(f'#!/bin/sh\n[ "$1" = -O ] && printf %s {sent} > "$2"\n')
+    (programs / "wget").chmod(0o755)
+    for name in NAMES:
+        (folder / name).write_text("before")
+        (folder / name).chmod(0o755)
+    text = opennds_configuration(
+        gateway(),
+        "vall.example.org",
+        KEY,
+        port=2080,
+        https_port=2445,
+        has_certificate=False,
+        scripts=dict.fromkeys(NAMES, right),
+    )
+    commands = [line.removeprefix("#   ") for line in text.splitlines() if line.startswith("#   ")]
+    assert (f"cd {FOLDER}", CRON) == (commands[0], commands[-1])
+    subprocess.run(
+        ["sh", "-c", "\n".join(commands[1:-1])],
+        cwd=folder,
+        env={"PATH": f"{programs}:{os.environ['PATH']}"},
+        capture_output=True,
+        check=False,
+    )
+    for name in NAMES:
+        assert ("before" if is_changed_on_the_way else "right") == (folder / name).read_text()
+        assert os.access(folder / name, os.X_OK)
