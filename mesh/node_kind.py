@@ -62,9 +62,9 @@ class NodeFacts:
     """Unix time of the page, for people who read it; 0 while the author does not know it."""
     attention: int = 0
     """How many things there need a person; what they are is said there only."""
-    through: NodeId | None = None
-    """The node over whose line everything goes that its usage pages count; None with a line of its own, with gateways, which
-    may have other lines, or while that is not known."""
+    through: tuple[NodeId, int] | None = None
+    """The node over whose line everything goes that its usage pages count, and the Unix time since when it was never seen
+    otherwise; None with a line of its own, with gateways, which may have other lines, or while that is not known."""
 
 
 def node_body(facts: NodeFacts) -> bytes:
@@ -82,7 +82,7 @@ def node_body(facts: NodeFacts) -> bytes:
     if facts.attention:
         said["attention"] = facts.attention
     if facts.through is not None:
-        said["through"] = facts.through
+        said["through"] = list(facts.through)
     if facts.made_s:
         said["made"] = facts.made_s
     return canonical(said)
@@ -108,8 +108,8 @@ def node_facts(body: bytes) -> NodeFacts | Malformed:
     if not (_is_uplink(uplink) and _is_at_most(load, LOAD_PERCENT_MAX) and is_number(made)):
         return Malformed("uplink is not [name, up or down], load is no percentage, or made is no time")
     through = fields.get("through")
-    if not (is_number(attention) and attention <= ATTENTION_MAX and (through is None or fits(through, NODE))):
-        return Malformed(f"attention is not a number up to {ATTENTION_MAX}, or through is no node")
+    if not (is_number(attention) and attention <= ATTENTION_MAX and _is_through(through)):
+        return Malformed(f"attention is not a number up to {ATTENTION_MAX}, or through is not [node, time]")
     return NodeFacts(
         name,
         version,
@@ -119,7 +119,7 @@ def node_facts(body: bytes) -> NodeFacts | Malformed:
         tuple(_link(each) for each in links),
         made,
         attention,
-        NodeId(through) if through is not None else None,
+        (NodeId(through[0]), through[1]) if through is not None else None,
     )
 
 
@@ -135,6 +135,13 @@ def _link(entry: list[Any]) -> NodeLink:
         round_trip_ms if round_trip_ms >= 0 else None,
         loss_percent if loss_percent >= 0 else None,
     )
+
+
+def _is_through(value: object) -> bool:
+    if value is None:
+        return True
+    entry = list_of(value, 2)
+    return entry is not None and len(entry) == 2 and fits(entry[0], NODE) and is_number(entry[1])
 
 
 def _is_address(entry: object) -> bool:

@@ -32,7 +32,7 @@ class LocalFacts:
     load_percent: float | None = None
     attention: int = 0
     """Things that need a person."""
-    through: NodeId | None = None
+    through: tuple[NodeId, int] | None = None
     """As in `NodeFacts`."""
 
 

@@ -2,7 +2,9 @@
 
 Compared is what a node's accounts downloaded, by its pages, with the bytes that this node sent to it: each downloaded byte
 went over the link before it was counted. Uploads are not compared, because a queue may drop them after they were counted.
-It is compared only for a node whose page says that everything its pages count goes over this node's line.
+It is compared only for a node whose page says that everything its pages count goes over this node's line, and only for a
+day between two others that are over and were counted as a whole as well: the other node may be in another time zone, or
+its clock may be wrong by some hours, so what it says of a day may have come on the one before or after.
 """
 
 import json
@@ -23,17 +25,19 @@ BYTES_MAX = 2**60
 LAST_HOUR = 23
 TOLERANCE_PERCENT = 10
 """Headers: packets that the kernel merges are counted with one, and not everywhere the same ones are merged."""
-TOLERANCE_BYTES = 64 * 2**20
+TOLERANCE_BYTES = 2**30
+"""What a fast line carries between two looks of the other node at its routes: so much may have come another way unseen."""
 LESS_FACTOR, LESS_BYTES = 4, 2**30
-"""What was sent is much more than what the pages say if it is more than so many times that, and so many bytes."""
+"""What was sent is much more than what the pages say of the three days if it is more than so many times that, and so many
+bytes."""
 
 type Hindrance = Literal["", "gap", "line"]
-"""Why nothing follows from a day: it was not counted as a whole, or the node's page did not say all the time that it uses
-this node's line alone."""
+"""Why nothing follows from a day: it was not counted as a whole, or by the node's page it may not have used this node's line
+alone on all of it."""
 type Verdict = Literal["agrees", "less", "more", "gap", "line"]
 """``more``: the pages say that more was downloaded than this node sent, which cannot both be true. ``less``: much more was
 sent than the pages say; what the node loads for itself, what its accounts use inside the community and what goes on to
-nodes behind it are in no page of it, so both can be true. ``gap``, ``line``: nothing follows."""
+nodes behind it are in no page of it, so both can be true. ``gap``, ``line``: nothing follows, or not yet."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,8 +67,6 @@ class LinkDay:
 
     sent: int = 0
     received: int = 0
-    sent_in_first_hour: int = 0
-    sent_in_last_hour: int = 0
     said_down: int = 0
     """By its pages, of all its accounts."""
     said_up: int = 0
@@ -114,22 +116,28 @@ def carried_on(
     reading: NeighbourReading,
     addresses: Mapping[NodeId, Iterable[MacAddress]],
     now: LocalHour,
-    on_our_line: Iterable[NodeId],
+    on_our_line: Mapping[NodeId, str],
 ) -> LinkLog:
     """The log after this reading. `addresses`: those known now; those of others stay while days with traffic are kept. An
     address of several nodes, as of those behind one that translates addresses, counts for the only one of them that is
-    `on_our_line`, or for none. `on_our_line`: nodes whose pages say that they use this node's line alone."""
+    `on_our_line`, or for none. `on_our_line`: nodes whose pages say that they use this node's line alone, and the day on
+    which that began: nothing follows from the days up to it, and from the last two of a node that does not say it."""
     if not reading.counters_id:
         return log
-    ours = frozenset(on_our_line)
-    known = _known(log.addresses, addresses, ours)
+    known = _known(log.addresses, addresses, on_our_line)
     goes_on = reading.counters_id == log.counters_id and _follows(log, now)
     days = {node: dict(kept) for node, kept in log.days.items()}
+    yesterday = _moved(now.day, -1)
+    # A node may have had another address for a while before that was seen; a day that was left early is not whole either.
+    broken_since = yesterday if goes_on else min(log.day or now.day, now.day)
     for node, of_node in known.items():
         new = _since(log, reading, node, of_node) if goes_on else _New()
         kept = days.setdefault(node, {})
         before = kept.get(now.day) or LinkDay(hindered="")
-        kept[now.day] = _added(before, new, now.hour, is_ours=node in ours)
+        kept[now.day] = replace(before, sent=before.sent + new.sent, received=before.received + new.received)
+        if not new.is_whole:
+            _hinder(kept, broken_since, now.day, "gap")
+        _hinder(kept, "" if node in on_our_line else yesterday, on_our_line.get(node, now.day), "line")
     kept_days = _latest(days, known, now.day)
     known = {node: of for node, of in known.items() if node in addresses or _is_used(kept_days[node])}
     booked = {mac: reading.counted[mac] for of in known.values() for mac in of if mac in reading.counted}
@@ -143,25 +151,29 @@ def said_on(log: LinkLog, said: Mapping[NodeId, Mapping[str, Usage]]) -> LinkLog
     for node, by_day in said.items():
         for day, used in by_day.items():
             if day in days.get(node, {}):
-                days[node][day] = replace(days[node][day], said_down=used.down, said_up=used.up)
+                down, up = min(used.down, BYTES_MAX), min(used.up, BYTES_MAX)
+                days[node][day] = replace(days[node][day], said_down=down, said_up=up)
     return replace(log, days=days)
 
 
 def most_sent(days: Mapping[str, LinkDay], day: str) -> int:
-    """The most that a node can have downloaded on that day by its own clock, which may be an hour off."""
-    before, after = (days.get(_moved(day, by), NO_DAY) for by in (-1, 1))
-    around = days[day].sent + before.sent_in_last_hour + after.sent_in_first_hour
+    """The most that a node can have downloaded on that day by its own clock."""
+    around = sum(each.sent for each in _around(days, day))
     return around + around * TOLERANCE_PERCENT // 100 + TOLERANCE_BYTES
 
 
 def verdict_of(days: Mapping[str, LinkDay], day: str) -> Verdict:
     """`days`: of one node; `day` is one of them."""
-    found = days[day]
-    if found.hindered:
-        return found.hindered
-    if found.said_down > most_sent(days, day):
+    around = _around(days, day)
+    for each in around:
+        if each.hindered:
+            return each.hindered
+    if max(days) <= _moved(day, 1):
+        return "gap"  # the day after is not over
+    if days[day].said_down > most_sent(days, day):
         return "more"
-    return "less" if found.sent > max(LESS_BYTES, LESS_FACTOR * found.said_down) else "agrees"
+    said = sum(each.said_down for each in around)
+    return "less" if days[day].sent > max(LESS_BYTES, LESS_FACTOR * said) else "agrees"
 
 
 @dataclass(frozen=True, slots=True)
@@ -278,16 +290,16 @@ def _since(log: LinkLog, reading: NeighbourReading, node: NodeId, addresses: Col
     return _New(sent, received, is_whole)
 
 
-def _added(before: LinkDay, new: _New, hour: int, *, is_ours: bool) -> LinkDay:
-    hindered: Hindrance = before.hindered if new.is_whole or before.hindered else "gap"
-    return replace(
-        before,
-        sent=before.sent + new.sent,
-        received=before.received + new.received,
-        sent_in_first_hour=before.sent_in_first_hour + (new.sent if hour == 0 else 0),
-        sent_in_last_hour=before.sent_in_last_hour + (new.sent if hour == LAST_HOUR else 0),
-        hindered=hindered if is_ours else "line",
-    )
+def _around(days: Mapping[str, LinkDay], day: str) -> tuple[LinkDay, ...]:
+    """The day, the one before and the one after."""
+    return tuple(days.get(_moved(day, by), NO_DAY) for by in (0, -1, 1))
+
+
+def _hinder(days: dict[str, LinkDay], first: str, last: str, why: Hindrance) -> None:
+    """A gap hides nothing about the line."""
+    for day, each in days.items():
+        if first <= day <= last and each.hindered != "line":
+            days[day] = replace(each, hindered=why)
 
 
 def _latest(
@@ -311,17 +323,16 @@ def _moved(day: str, by: int) -> str:
 
 
 def _numbers(day: LinkDay) -> Iterator[int]:
-    yield from (day.sent, day.received, day.sent_in_first_hour, day.sent_in_last_hour)
-    yield from (day.said_down, day.said_up)
+    yield from (day.sent, day.received, day.said_down, day.said_up)
 
 
 def _day(entry: Any) -> LinkDay:
     """Raises ValueError or TypeError."""
     *numbers, hindered = entry
-    if len(numbers) != 6 or hindered not in ("", "gap", "line"):
+    if len(numbers) != 4 or hindered not in ("", "gap", "line"):
         raise ValueError("no day")
-    sent, received, first, last, down, up = map(_number, numbers)
-    return LinkDay(sent, received, first, last, down, up, hindered)
+    sent, received, down, up = map(_number, numbers)
+    return LinkDay(sent, received, down, up, hindered)
 
 
 def _number(value: Any) -> int:

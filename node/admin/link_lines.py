@@ -47,7 +47,9 @@ _SENTENCES: Mapping[Verdict, str] = {
         "It does not say that it uses only this node’s line, so its people may use more or less than this link carries: "
         "nothing follows."
     ),
-    "gap": gettext_lazy("No day was counted from its beginning yet: nothing follows."),
+    "gap": gettext_lazy(
+        "Three days in a row have to be over and counted from their beginning: until then nothing follows."
+    ),
 }
 
 

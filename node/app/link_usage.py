@@ -4,7 +4,7 @@ import asyncio
 import logging
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from datetime import date, timedelta
+from datetime import date, datetime, timedelta, tzinfo
 from ipaddress import IPv4Address, IPv6Address, ip_address
 from pathlib import Path
 from typing import Protocol
@@ -75,8 +75,9 @@ class LinkUsage:
         self._is_loaded = self._is_in_trouble = False
         self._read_at: Monotonic | None = None
         self._save_at: Monotonic | None = None
-        self.through: NodeId | None = None
-        """The neighbour over whose line everything goes that this node's usage pages count."""
+        self.through: tuple[NodeId, int] | None = None
+        """The neighbour over whose line everything goes that this node's usage pages count, and the Unix time since when
+        each look of this run found it so."""
 
     def uses(self) -> tuple[LinkUse, ...]:
         """Of each neighbour whose link is counted; it never waits."""
@@ -99,7 +100,8 @@ class LinkUsage:
         sources, day = self._sources, self._clock.today()
         on_uplink, hops = await asyncio.to_thread(lambda: (sources.uplink_addresses(), sources.next_hops()))
         connected = {each.node: each for each in sources.peers() if each.state == _CONNECTED}
-        self.through = None if sources.has_gateways() else gateway_node(hops, on_uplink, connected.values())
+        gateway = None if sources.has_gateways() else gateway_node(hops, on_uplink, connected.values())
+        self._note_through(gateway if day != DAY_UNKNOWN else None)
         if day == DAY_UNKNOWN or not self._is_loaded:
             return
         # Pages before counters, so that nothing is said that was not counted yet.
@@ -107,9 +109,21 @@ class LinkUsage:
         on_mesh, reading = await asyncio.to_thread(lambda: (sources.mesh_addresses(), sources.read()))
         found = {node: hardware_of(peer, on_mesh) for node, peer in connected.items()}
         own = self._reconciler.node
-        ours = [node for node, facts in sources.pages().items() if facts.through == own]
-        now = LocalHour(day, self._clock.civil().hour)
+        civil = self._clock.civil()
+        ours = {
+            node: str(day_of(facts.through[1], civil.tzinfo))
+            for node, facts in sources.pages().items()
+            if facts.through is not None and facts.through[0] == own
+        }
+        now = LocalHour(day, civil.hour)
         self._log = said_on(carried_on(self._log, reading, found, now, ours), said)
+
+    def _note_through(self, gateway: NodeId | None) -> None:
+        """A short change counts too: some of what pages count went another way then."""
+        if gateway is None:
+            self.through = None
+        elif self.through is None or self.through[0] != gateway:
+            self.through = gateway, int(self._clock.civil().timestamp())
 
     async def _said(self, today: str) -> Mapping[NodeId, Mapping[str, Usage]]:
         """Of today and yesterday, now and then."""
@@ -150,12 +164,21 @@ def gateway_node(
     on_uplink: Mapping[str, MacAddress],
     connected: Iterable[PeerView],
 ) -> NodeId | None:
-    """The connected node that is the next hop of every default route, by its hardware address on the uplink."""
+    """The connected node that is the next hop of every default route, by its hardware address on the uplink. None if any
+    other host is seen there: what people load from it, or by a narrower route to it, does not pass the gateway."""
     gateways = {on_uplink.get(str(each)) for each in hops}
-    if len(gateways) != 1 or None in gateways:
+    if len(gateways) != 1 or gateways != set(on_uplink.values()):
         return None
     found = [each.node for each in connected if gateways & set(hardware_of(each, on_uplink))]
     return found[0] if len(found) == 1 else None
+
+
+def day_of(unix_s: int, zone: tzinfo | None) -> date:
+    """The last one there is for a time that no calendar has."""
+    try:
+        return datetime.fromtimestamp(unix_s, zone).date()
+    except (ValueError, OverflowError, OSError):
+        return date.max
 
 
 def hardware_of(peer: PeerView, known: Mapping[str, MacAddress]) -> tuple[MacAddress, ...]:

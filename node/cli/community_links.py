@@ -13,7 +13,7 @@ VERDICTS = {
     "less": "much more was sent than its pages say",
     "more": "cannot be: its pages say more than was sent to it, on {day}",
     "line": "has a line of its own, or does not say otherwise: nothing follows",
-    "gap": "no day was counted as a whole yet: nothing follows",
+    "gap": "nothing follows before three days in a row were counted as a whole",
 }
 
 

@@ -1,10 +1,10 @@
 """A node that publishes usage which cannot be true is shown beside the counter of its link, and nothing happens to it: real
 pages signed with its key, exchange, reconciler and SQLite; the kernel's counters are what the test says."""
 
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import AsyncIterator, Iterable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
-from datetime import timedelta
+from datetime import UTC, date, datetime, timedelta
 from ipaddress import IPv4Address
 from pathlib import Path
 from typing import Any
@@ -15,7 +15,7 @@ from mesh.node_kind import NodeFacts, NodeLink, node_body
 from mesh.page_kind import NOW
 from mesh.ports import PeerView
 from node.accounting.link_days import NOT_COUNTED, Carried, LinkUse, NeighbourReading
-from node.app.link_usage import SAVE_EVERY_MS, LinkSources, LinkUsage, gateway_node, hardware_of
+from node.app.link_usage import SAVE_EVERY_MS, LinkSources, LinkUsage, day_of, gateway_node, hardware_of
 from node.errors import StorageTrouble
 from node.storage.repository import StoredArchive
 from node.units import MacAddress, NodeId
@@ -28,7 +28,7 @@ HILL, COAST, VALLEY = id_of("hill"), id_of("coast"), id_of("valley")
 MAC, OTHER_MAC = MacAddress("02:00:00:00:00:0c"), MacAddress("02:00:00:00:00:0d")
 MET = PeerView(HILL, "hill", "trusted", ("10.66.0.2:41000", "10.66.0.3:7400"), 0)
 GIB = 2**30
-YESTERDAY, TODAY = "2026-11-24", "2026-11-25"
+YESTERDAY, TODAY, TOMORROW, THEN = "2026-11-26", "2026-11-27", "2026-11-28", "2026-11-29"
 
 
 @dataclass
@@ -80,9 +80,11 @@ class Watching:
         self.pages += 1
         await self.hear(page({"ana": down // 2, "ben": down - down // 2}, self.pages, day=day))
 
-    async def hill_uses(self, through: NodeId | None) -> None:
+    async def hill_uses(self, through: NodeId | None, since: str = "2026-11-20T00:00:00+00:00") -> None:
         self.pages += 1
-        facts = NodeFacts("hill", links=(NodeLink(VALLEY),), uplink=("main", "up"), through=through)
+        at = int(datetime.fromisoformat(since).timestamp())
+        said = (through, at) if through is not None else None
+        facts = NodeFacts("hill", links=(NodeLink(VALLEY),), uplink=("main", "up"), through=said)
         await self.hear(an_other_page("hill", kind="node", period=NOW, body=node_body(facts), seq=self.pages))
 
     async def at(self, day: str, hour: int, minute: int = 0, *, carried: int = 0) -> None:
@@ -94,8 +96,16 @@ class Watching:
         await self.usage.look()
 
     async def midnight(self) -> None:
+        """Yesterday was counted as a whole."""
+        await self.at("2026-11-25", 23, 59)
+        await self.at(YESTERDAY, 0, 0)
         await self.at(YESTERDAY, 23, 59)
         await self.at(TODAY, 0, 0)
+
+    async def later(self) -> None:
+        """Today can be judged."""
+        for at in ((TODAY, 23, 59), (TOMORROW, 0, 0), (TOMORROW, 23, 59), (THEN, 0, 0)):
+            await self.at(*at)
 
     @property
     def use(self) -> LinkUse:
@@ -125,9 +135,9 @@ async def test_a_node_that_says_much_more_than_was_sent_to_it_is_shown(valley: W
     await valley.midnight()
     await valley.hill_says(5 * GIB)
     await valley.at(TODAY, 10, carried=6 * GIB)
-    assert ("agrees", 6 * GIB, 5 * GIB) == (valley.use.verdict, valley.use.sent, valley.use.said_down)
+    assert ("gap", 6 * GIB, 5 * GIB) == (valley.use.verdict, valley.use.sent, valley.use.said_down)
     await valley.hill_says(60 * GIB)
-    await valley.at(TODAY, 11)
+    await valley.later()
     assert ("more", TODAY) == (valley.use.verdict, valley.use.worst_day)
     usage = await valley.place.loop.persistence.buckets(TODAY, node=HILL)
     assert 60 * GIB == sum(each.uplink.down for each in usage.values()), "it is shown, and counts as before"
@@ -140,6 +150,7 @@ async def test_a_node_that_hides_what_its_people_used_is_shown_as_something_to_a
     await valley.midnight()
     await valley.hill_says(GIB // 4)
     await valley.at(TODAY, 10, carried=9 * GIB)
+    await valley.later()
     assert "less" == valley.use.verdict
 
 
@@ -151,6 +162,19 @@ async def test_nothing_follows_while_its_page_does_not_say_that_it_uses_this_lin
     await valley.midnight()
     await valley.hill_says(60 * GIB)
     await valley.at(TODAY, 10)
+    await valley.later()
+    assert "line" == valley.use.verdict
+
+
+async def test_nothing_follows_when_its_page_says_only_later_that_it_used_another_line(
+    valley: Watching,
+) -> None:
+    """The link failed at noon, its people went another way, and pages came only when it was back."""
+    await valley.hill_uses(VALLEY)
+    await valley.midnight()
+    await valley.hill_says(60 * GIB)
+    await valley.hill_uses(VALLEY, since=f"{TODAY}T14:00:00+00:00")
+    await valley.later()
     assert "line" == valley.use.verdict
 
 
@@ -167,8 +191,10 @@ async def test_pages_are_read_before_the_counters_so_what_they_say_was_counted_a
         valley.link.sent += 50 * GIB
         return await read_pages(*since, **more)
 
-    monkeypatch.setattr(persistence, "buckets", carried_meanwhile)
-    await valley.at(TODAY, 1)
+    with monkeypatch.context() as meanwhile:
+        meanwhile.setattr(persistence, "buckets", carried_meanwhile)
+        await valley.at(TODAY, 1)
+    await valley.later()
     assert ("agrees", 50 * GIB) == (valley.use.verdict, valley.use.sent)
 
 
@@ -176,9 +202,9 @@ async def test_a_late_page_of_yesterday_counts_with_yesterday(valley: Watching) 
     await valley.hill_uses(VALLEY)
     await valley.midnight()
     await valley.at(TODAY, 23, 59, carried=GIB)
-    await valley.at("2026-11-26", 0, 0)
+    await valley.at(TOMORROW, 0, 0)
     await valley.hill_says(70 * GIB, day=TODAY)
-    await valley.at("2026-11-26", 9)
+    await valley.later()
     assert ("more", TODAY) == (valley.use.verdict, valley.use.worst_day)
 
 
@@ -191,6 +217,7 @@ async def test_a_restart_goes_on_where_the_counters_stand(valley: Watching) -> N
     assert () == valley.usage.uses(), "nothing is known before it was read"
     await valley.hill_says(6 * GIB)
     await valley.at(TODAY, 11, carried=2 * GIB)
+    await valley.later()
     assert ("agrees", 7 * GIB) == (valley.use.verdict, valley.use.sent)
 
 
@@ -200,6 +227,7 @@ async def test_counters_that_began_again_prove_nothing_on_that_day(valley: Watch
     valley.link.counters_id, valley.link.sent = "2", 0
     await valley.hill_says(60 * GIB)
     await valley.at(TODAY, 11)
+    await valley.later()
     assert "gap" == valley.use.verdict
 
 
@@ -247,25 +275,41 @@ async def test_a_node_with_gateways_does_not_say_that_all_its_usage_goes_over_on
     square = PeerView(COAST, "square", "trusted", ("192.0.2.7:7400",), 0)
     valley.link.peers = (MET, square)
     await valley.usage.look()
-    assert COAST == valley.usage.through
+    began = int(valley.place.clock.civil().timestamp())
+    assert (COAST, began) == valley.usage.through
+    valley.place.clock.pass_time(120_000)
+    await valley.usage.look()
+    assert (COAST, began) == valley.usage.through
     valley.link.gateways.append("library")
     await valley.usage.look()
     assert valley.usage.through is None
+    valley.link.gateways.clear()
+    await valley.usage.look()
+    assert (COAST, began + 120) == valley.usage.through, "what gateways counted before is in its pages"
+
+
+def test_a_time_that_no_calendar_has_is_after_all_days() -> None:
+    assert date(2026, 11, 27) == day_of(1_795_737_600, UTC)
+    assert date.max == day_of(2**53 - 1, UTC)
 
 
 def test_the_next_hop_of_all_default_routes_is_one_connected_node() -> None:
-    known = {"192.0.2.1": MAC, "192.0.2.2": OTHER_MAC, "192.0.2.3": MAC}
+    known = {"192.0.2.1": MAC, "192.0.2.3": MAC}
     hill = PeerView(HILL, "hill", "trusted", ("192.0.2.3:1",), 0)
     coast = PeerView(COAST, "coast", "trusted", ("192.0.2.2:1",), 0)
 
-    def found(*hops: str, peers: Iterable[PeerView] = (hill, coast)) -> NodeId | None:
-        return gateway_node([IPv4Address(each) for each in hops], known, peers)
+    def found(
+        *hops: str, peers: Iterable[PeerView] = (hill, coast), more: Mapping[str, MacAddress]
+    ) -> NodeId | None:
+        return gateway_node([IPv4Address(each) for each in hops], known | more, peers)
 
-    assert (HILL, COAST) == (found("192.0.2.1"), found("192.0.2.2"))
-    assert HILL == found("192.0.2.1", "192.0.2.3"), "two addresses of one node"
-    for hops in ((), ("192.0.2.1", "192.0.2.2"), ("192.0.2.9",), ("192.0.2.1", "192.0.2.9")):
-        assert found(*hops) is None
-    assert found("192.0.2.1", peers=(coast,)) is None
+    assert HILL == found("192.0.2.1", more={}) == found("192.0.2.1", "192.0.2.3", more={}), "of one node"
+    for hops in ((), ("192.0.2.9",), ("192.0.2.1", "192.0.2.9")):
+        assert found(*hops, more={}) is None
+    assert found("192.0.2.1", peers=(coast,), more={}) is None
+    other = {"192.0.2.2": OTHER_MAC}
+    assert found("192.0.2.1", "192.0.2.2", more=other) is None
+    assert found("192.0.2.1", more=other) is None, "people may load from a neighbour that is no gateway"
 
 
 def test_only_the_address_on_which_a_node_proved_its_key_leads_to_its_hardware_address() -> None:

@@ -161,7 +161,7 @@ NODE_SAYS = NodeFacts(
     25,
     (NodeLink(NODE), NodeLink(own_node_id(key_from_raw(bytes(32))), 20, 1)),
     1_795_600_000,
-    through=own_node_id(key_from_raw(bytes(32))),
+    through=(own_node_id(key_from_raw(bytes(32))), 1_795_500_000),
 )
 
 

@@ -164,7 +164,13 @@ def a_link_use(name: str) -> LinkUse:
         "coast": LinkDay(3 * giga, giga, said_down=9 * giga, hindered="line"),
         "valley": LinkDay(9 * giga, giga, said_down=giga, hindered=""),
     }[name]
-    return LinkUse(id_of(name), {"2026-11-24": day})
+    return LinkUse(id_of(name), among_quiet_days(day))
+
+
+def among_quiet_days(day: LinkDay) -> dict[str, LinkDay]:
+    """It can be judged: the days around it are over, and whole."""
+    quiet = LinkDay(hindered="")
+    return {f"2026-11-{number}": day if number == 24 else quiet for number in (23, 24, 25, 26)}
 
 
 def name_links(app: UseCases) -> None:

@@ -170,9 +170,10 @@ def test_a_node_knows_over_whose_line_its_people_go(place: KernelTestbed) -> Non
 
     place.hill.run("ping", "-c", "1", "10.66.0.1")
     place.hill.run("ping", "-c", "1", "fd66::1")
-    place.hill.ip(f"neigh replace 10.66.0.7 lladdr {OTHER_MAC} dev eth0")
     for address in ("10.66.0.1:7400", "[fd66::1]:7400", "[::ffff:10.66.0.1]:7400"):
         assert "square" == said(("square", address), ("mill", "10.66.0.7:7400"))
     assert "None" == said(("mill", "10.66.0.7:7400"))
+    place.hill.ip(f"neigh replace 10.66.0.7 lladdr {OTHER_MAC} dev eth0")
+    assert "None" == said(("square", "10.66.0.1:7400")), "people may load from another host there"
     place.hill.ip("route replace default via 10.66.0.7")
     assert "None" == said(("square", "10.66.0.1:7400"), ("mill", "10.66.0.7:7400")), "one route to each"

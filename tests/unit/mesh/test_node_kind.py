@@ -39,7 +39,7 @@ facts = st.builds(
         lambda nodes: st.tuples(*(st.builds(NodeLink, st.just(node), known, known) for node in sorted(nodes)))
     ),
     made_s=st.integers(0, NUMBER_MAX),
-    through=st.none() | st.sampled_from(NODES),
+    through=st.none() | st.tuples(st.sampled_from(NODES), st.integers(0, 2**53 - 1)),
 )
 
 
@@ -95,6 +95,11 @@ def test_whatever_a_page_says_reading_it_does_not_raise(body: bytes) -> None:
         ("links", [[NODES[0], 20.5, 1]]),
         ("links", {}),
         ("through", "hill"),
+        ("through", NODES[0]),
+        ("through", [NODES[0]]),
+        ("through", [NODES[0], -1]),
+        ("through", [NODES[0], 1, 2]),
+        ("through", [7, 1]),
         ("through", ["z" * 52]),
         ("through", 7),
         ("made", -1),

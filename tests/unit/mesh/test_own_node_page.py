@@ -46,7 +46,7 @@ def test_a_page_without_a_name_of_its_line_can_be_read() -> None:
 
 def test_it_says_over_whose_line_it_goes() -> None:
     assert said([]).through is None
-    assert HILL == said([], local=LocalFacts("1.2.0", ("main", "up"), through=HILL)).through
+    assert (HILL, 7) == said([], local=LocalFacts("1.2.0", ("main", "up"), through=(HILL, 7))).through
 
 
 def test_it_names_no_address_that_leads_nowhere_or_holds_a_hardware_address() -> None:

@@ -46,7 +46,7 @@ async def test_links_are_told_with_their_days() -> None:
     assert (HILLS, "more", "2026-11-24", 5 * 10**9) == tuple(
         hills[name] for name in ("node", "verdict", "day", "said_down")
     )
-    assert [("2026-11-24", "line", 3 * 10**9)] == [
+    assert ("2026-11-24", "line", 3 * 10**9) in [
         (each["day"], each["verdict"], each["sent"]) for each in coast["days"]
     ]
 
