@@ -62,9 +62,16 @@ def fair_rates(demands: Sequence[Demand], capacity: int) -> tuple[BitsPerSecond,
 
 
 def equal_parts(counts: Mapping[Demand, int], capacity: int) -> dict[Demand, BitsPerSecond]:
-    """`fair_rates` of many units of which few differ: the rate of each unit with that demand, rounded down."""
-    rates = fair_rates([demand.times(count) for demand, count in counts.items()], capacity)
-    return {d: BitsPerSecond(rate // n) for (d, n), rate in zip(counts.items(), rates, strict=True)}
+    """`fair_rates` of many units of which few differ: the rate of each unit with that demand, rounded down. It does not
+    depend on their order: who used what must not show in the last bit of a sum."""
+    ordered = sorted(counts.items(), key=_order)
+    rates = fair_rates([demand.times(count) for demand, count in ordered], capacity)
+    return {d: BitsPerSecond(rate // n) for (d, n), rate in zip(ordered, rates, strict=True)}
+
+
+def _order(counted: tuple[Demand, int]) -> tuple[int, int, int, int]:
+    demand, _ = counted
+    return demand.weight, demand.floor, -1 if demand.ceiling is None else demand.ceiling, demand.lifeline
 
 
 def _shrunk(demands: Sequence[Demand], floors: Sequence[int], capacity: int) -> tuple[BitsPerSecond, ...]:
