@@ -12,6 +12,10 @@ from node.errors import KernelRefused
 
 log = logging.getLogger(__name__)
 
+REDIRECTING = "ifb"
+"""Names of such interfaces begin like this. What another program sends through one, as SQM does with downloads, leaves
+without passing the hook for packets that leave: neighbours would seem to have been sent less than they used."""
+
 
 class NeighbourCounting:
     """Keeps the chains on the interfaces that are there. `say` runs one transaction, or raises KernelRefused."""
@@ -55,6 +59,8 @@ class NeighbourCounting:
 
 def read_neighbours() -> NeighbourReading:
     """The counters now. Opens its own nftables context, so it may run in any thread."""
+    if any(name.startswith(REDIRECTING) for _, name in socket.if_nameindex()):
+        return NOT_COUNTED
     reader = Nftables()
     try:
         listed = reader.run(f"list table {neighbour_counters.TABLE}")

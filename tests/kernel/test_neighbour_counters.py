@@ -87,6 +87,15 @@ def test_each_byte_from_and_to_a_neighbour_is_counted_and_nobody_elses(place: Ke
     assert MacAddress("01:00:5e:00:00:fb") not in reading(place).counted
 
 
+def test_beside_a_redirection_nothing_is_counted(place: KernelTestbed) -> None:
+    """Packets that came through an ifb pass the hook for those that leave uncounted."""
+    assert reading(place) != NOT_COUNTED
+    place.router.ip("link add ifb4wan type ifb")
+    assert NOT_COUNTED == reading(place)
+    place.router.ip("link del ifb4wan")
+    assert reading(place) != NOT_COUNTED
+
+
 def test_merged_packets_are_counted_within_the_stated_tolerance(place: KernelTestbed) -> None:
     """Of a download of a device behind the hill: what the last node counts is at most what the middle one sent."""
     size = 20_000_000
