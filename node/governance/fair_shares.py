@@ -71,7 +71,7 @@ def equal_parts(counts: Mapping[Demand, int], capacity: int) -> dict[Demand, Bit
 
 def _order(counted: tuple[Demand, int]) -> tuple[int, int, int, int]:
     demand, _ = counted
-    return demand.weight, demand.floor, -1 if demand.ceiling is None else demand.ceiling, demand.lifeline
+    return -demand.weight, demand.floor, -1 if demand.ceiling is None else demand.ceiling, demand.lifeline
 
 
 def _shrunk(demands: Sequence[Demand], floors: Sequence[int], capacity: int) -> tuple[BitsPerSecond, ...]:

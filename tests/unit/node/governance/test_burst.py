@@ -6,7 +6,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from node.enforcement.htb_classes import BURST_MS, UPLINK_MINOR, htb_classes
+from node.enforcement.htb_classes import BURST_BYTES_MAX, BURST_MS, UPLINK_MINOR, htb_classes
 from node.enforcement.plan import ShapedClass
 from node.enforcement.tc import PSCHED_TICK_NS, as_message, changes
 from node.errors import InvalidValue
@@ -227,6 +227,21 @@ def shaped(draw: st.DrawFn) -> dict[int, ShapedClass]:
     None,
     False,
 )
+@example(
+    {
+        2: ShapedClass(
+            2,
+            None,
+            NO_RATES,
+            Rates(BitsPerSecond(25_600_002_000), BitsPerSecond(32_000)),
+            1,
+            burst=Burst(Rates(BitsPerSecond(25_600_003_000), BitsPerSecond(32_000)), Milliseconds(1_000)),
+        ),
+    },
+    None,
+    None,
+    False,
+)
 @given(shaped(), st.none() | RATES, st.none() | RATES, st.booleans())
 def test_a_burst_changes_nothing_of_what_others_are_guaranteed_and_fits_the_kernels_counters(
     classes, uplink, measured, upwards
@@ -253,7 +268,9 @@ def test_a_burst_changes_nothing_of_what_others_are_guaranteed_and_fits_the_kern
         assert found[minor].parent_minor == without[below.minor].parent_minor
         saved = saved_bits(below.ceil, burst.rates.up if upwards else burst.rates.down, burst.length)
         # Without a line, a class of a pool with a burst has a higher ceiling, and so a little more at once.
-        at_once = max(without[below.minor].cburst_bytes, below.ceil * BURST_MS // 8000)
+        at_once = max(
+            without[below.minor].cburst_bytes, min(below.ceil * BURST_MS // 8000, BURST_BYTES_MAX)
+        )
         assert 0 <= below.cburst_bytes - at_once - saved // 8 <= 1
         assert below.cburst_bytes * 8_000 // below.ceil <= TICKS_MS
     seen: set[int] = set()
