@@ -268,9 +268,7 @@ def test_a_burst_changes_nothing_of_what_others_are_guaranteed_and_fits_the_kern
         assert found[minor].parent_minor == without[below.minor].parent_minor
         saved = saved_bits(below.ceil, burst.rates.up if upwards else burst.rates.down, burst.length)
         # Without a line, a class of a pool with a burst has a higher ceiling, and so a little more at once.
-        at_once = max(
-            without[below.minor].cburst_bytes, min(below.ceil * BURST_MS // 8000, BURST_BYTES_MAX)
-        )
+        at_once = max(without[below.minor].cburst_bytes, min(below.ceil * BURST_MS // 8000, BURST_BYTES_MAX))
         assert 0 <= below.cburst_bytes - at_once - saved // 8 <= 1
         assert below.cburst_bytes * 8_000 // below.ceil <= TICKS_MS
     seen: set[int] = set()
