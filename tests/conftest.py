@@ -44,7 +44,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 def pytest_configure(config: pytest.Config) -> None:
     # How fast examples come tells about the machine, and what else it does; not about the code.
     patient = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
-    # The same examples each time: a check of what has passed fails only when something has changed. --examples looks for others.
+    # The same examples each time: what has passed fails only when something has changed. --examples looks for others.
     settings.register_profile("quick", patient, max_examples=FEW, derandomize=True)
     settings.register_profile("thorough", patient, max_examples=MANY, derandomize=True)
     settings.load_profile("thorough" if config.getoption("--thorough") else "quick")
