@@ -14,6 +14,7 @@ from dataclasses import replace
 import pytest
 
 from node.accounting.meter import Reading
+from node.enforcement import flow_offload
 from node.enforcement.flows import ESTABLISHED_S
 from node.enforcement.kernel import ESTABLISHED, LinuxKernel
 from node.enforcement.plan import Admission, ShapedClass, TrafficPlan
@@ -438,7 +439,7 @@ def test_nothing_of_it_is_there_unless_it_is_wanted() -> None:
         finally:
             kernel.close()
         assert "table inet procomu" in shown
-        assert "netdev" not in shown
+        assert f"table {flow_offload.TABLE} " not in shown
         assert "flowtable" not in shown
         assert before == ESTABLISHED.read_text()
 
