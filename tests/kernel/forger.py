@@ -17,6 +17,8 @@ PORTAL_HOST = "login.procomu.lan"
 FAMILIES = (socket.AF_INET, socket.AF_INET6)
 ARP_LOCK = "net__ipv4__neigh__br-lan__locktime"
 """Linux ignores a new hardware address for an entry younger than `locktime` (1 s by default); 0 avoids the wait."""
+CLAIMS, CLAIM_AGAIN_S = 3, 0.02
+"""Even so it ignores one that comes in the same tick of its clock as the entry's last change."""
 CACHED_S = 0.6
 """The portal may use an entry of the neighbour table for so long (`captive_portal.neighbours.CACHE_MS`)."""
 ANSWER_S, TRIES = 6.0, 3
@@ -70,7 +72,9 @@ class ForgingDevice:
         way = int(":" in address)
         make = (forged_arp, forged_advertisement)[way]
         with contextlib.closing(self.raw_socket()) as wire:
-            wire.send(make(self.mac, address, mac, self.router_mac, self.router[way]))
+            for _ in range(CLAIMS):
+                wire.send(make(self.mac, address, mac, self.router_mac, self.router[way]))
+                time.sleep(CLAIM_AGAIN_S)
 
     def raw_socket(self) -> socket.socket:
         with self.place.entered():
