@@ -218,13 +218,14 @@ class _TwoSides:
     def treatments(self) -> Mapping[AccountId, Hashable]:
         """What each account that was active has before and after, day by day: rules and groups alone decide it, not what
         anybody used. Before, too: rules in force and groups are other ones at the next preview."""
-        found: dict[AccountId, list[Hashable]] = {account: [] for account in self.low}
+        found: dict[AccountId, list[int]] = {account: [] for account in self.low}
+        numbers: dict[Hashable, int] = {}
         for kinds, moments in self._by_day():
             entitled = [self._entitlements(moment, kinds) for moment in moments]
             for each, accounts in kinds.items():
-                whole = tuple(at_moment[each] for at_moment in entitled)
+                number = numbers.setdefault(tuple(at_moment[each] for at_moment in entitled), len(numbers))
                 for account in accounts:
-                    found[account].append(whole)
+                    found[account].append(number)
         return {account: tuple(days) for account, days in found.items()}
 
     def _by_day(self) -> Iterator[tuple[_Kinds, list[Moment]]]:

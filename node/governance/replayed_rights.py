@@ -40,6 +40,9 @@ type AccountSpeeds = tuple[list[int], list[int]]
 """Of each account, down and up."""
 
 
+type Entitlement = tuple[LineRights, tuple[tuple[Quota, bool], ...]]
+"""The rights, and the quotas, each with whether it has a consequence now."""
+
 type InternedRights = dict[tuple[object, ...], LineRights]
 
 
@@ -99,6 +102,8 @@ class RightsUnder(LineUse):
         """Since the hour began, for its quotas."""
         self._rights: dict[AccountId, LineRights] = {}
         """While the same rules apply."""
+        self._entitled: dict[tuple[tuple[int, int, bool], AccountKind], Entitlement] = {}
+        """By the rules that apply: most days have the same ones."""
 
     @property
     def slice_key(self) -> tuple[object, ...]:
@@ -127,12 +132,16 @@ class RightsUnder(LineUse):
                 rights[account] = self.rights_of(kind)
         self.divide([rights[account] for account in use.accounts])
 
-    def entitlement(self, kind: AccountKind) -> tuple[LineRights, tuple[tuple[Quota, bool], ...]]:
-        """The rights, and the quotas, each with whether it has a consequence now."""
+    def entitlement(self, kind: AccountKind) -> Entitlement:
         assert self._slice is not None, "begun"
-        tier, groups, _ = kind
-        counted = self._slice.counted(Unit(AccountId(""), tier, groups))
-        return self.rights_of(kind), tuple((each.quota, each.holds) for each in counted)
+        key = self._slice.rules_key, kind
+        known = self._entitled.get(key)
+        if known is None:
+            tier, groups, _ = kind
+            counted = self._slice.counted(Unit(AccountId(""), tier, groups))
+            known = self.rights_of(kind), tuple((each.quota, each.holds) for each in counted)
+            self._entitled[key] = known
+        return known
 
     def kind(self, account: AccountId, day: date, used: ReplayedUsage) -> AccountKind:
         """With its own usage."""

@@ -131,6 +131,11 @@ class PolicySlice:
         self._holding = mask_of(index for index, rule in enumerate(rules) if rule.id in now)
         self._ends: dict[str, datetime | None] = {}
 
+    @property
+    def rules_key(self) -> tuple[int, int, bool]:
+        """Slices with the same one give the same unit the same rights and quotas, whose ends and resets may differ."""
+        return self._here, self._holding, self.minute is None
+
     def allowance(self, unit: Unit, exhausted: frozenset[str]) -> Allowance:
         """What the class of `unit` may use when these quotas are exhausted; `quotas` is left empty."""
         key = (self._agreed.selectors[unit.tier, unit.groups], unit.tier == GUEST_TIER, exhausted)
