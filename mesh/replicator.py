@@ -64,8 +64,9 @@ BUCKETS_PER_TURN = 500
 """Buckets noted before the event loop runs other tasks: about 1 ms."""
 LEDGER_AGAIN_S = 0.1
 ROOM_LOOK_S, ROOM_LOOKS = 0.1, 50
-UNBOOKED_LOOK_S = 20.0
 """While the disk cannot be written, pages of a neighbour come one by one, 5 s apart: it goes on to be heard."""
+UNBOOKED_LOOK_S = 20.0
+"""Between two looks whether many pages wait for their usage to be stored."""
 LOOK_AT_REGISTRY_S = 5.0
 """Between two looks for nodes that left and records that no node says."""
 OWN_STREAMS_MAX = 4

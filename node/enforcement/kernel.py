@@ -256,9 +256,8 @@ class LinuxKernel:
                 _write(ESTABLISHED, str(state.established_before))
         self._writer.run(nft.remove())
         for commands in (flow_offload.remove(), neighbour_counters.remove()):
-            with contextlib.suppress(
-                KernelRefused
-            ):  # a kernel without the family netdev never had these tables
+            # A kernel without the family netdev never had these tables.
+            with contextlib.suppress(KernelRefused):
                 self._writer.run(commands)
         with contextlib.suppress(KernelRefused):  # a kernel without nftables for ARP never had this table
             self._writer.run(arrivals.remove_arp_table())

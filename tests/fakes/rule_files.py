@@ -100,3 +100,14 @@ def evaluate(
     share = replace(found.share, until=enforced.share.until)
     assert enforced == replace(found, quotas=(), share=share, ceiling=ceiling)
     return found
+
+
+MINUTES = """
+[decisions."D-9"]
+day = "2026-03-08"
+present = 31
+yes = 27
+no = 2
+signers = ["Ana Pons", "Ben Riu"]
+"""
+"""Of an assembly, for the rules that say `by = \"D-9\"`."""

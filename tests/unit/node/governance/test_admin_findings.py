@@ -8,6 +8,7 @@ from node.governance.admin_findings import minutes_to_attest, too_few_admins
 from node.governance.parse import parse_ruleset
 from node.governance.rules import Ruleset
 from tests.fakes.admin_pages import RULES
+from tests.fakes.rule_files import MINUTES
 
 
 def ruleset(approvals: int, of_charter: int) -> Ruleset:
@@ -38,16 +39,6 @@ def test_it_is_silent_exactly_if_there_are_enough(approvals: int, more: int, adm
     of_charter = min(10, approvals + more)
     is_reachable = of_charter <= max(1, admins)
     assert is_reachable == (not list(too_few_admins(ruleset(approvals, of_charter), admins)))
-
-
-MINUTES = """
-[decisions."D-9"]
-day = "2026-03-08"
-present = 31
-yes = 27
-no = 2
-signers = ["Ana Pons", "Ben Riu"]
-"""
 
 
 def attested(admins: int, rest: str = "") -> Ruleset:

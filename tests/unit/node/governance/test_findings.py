@@ -21,7 +21,7 @@ from node.governance.uplink_findings import unknown_uplink
 from node.translator import LazyText, translate
 from node.units import BitsPerSecond
 from node.web.translations import read_catalogues
-from tests.fakes.rule_files import HEAD, file_with, rule, village
+from tests.fakes.rule_files import HEAD, MINUTES, file_with, rule, village
 
 CATALOGUES = read_catalogues().translations
 TOP = rule("top", 'ceiling = "3 Mbit/s down, 1 Mbit/s up"')
@@ -77,14 +77,6 @@ WRONG = (
     f'{HEAD}[joining]\nways = ["door", "terms", "terms"]\nwhen_full = "never"\n[[test]]\n',
 )
 MILL = '[uplink.mill]\ndown = "46 Mbit/s"\nup = "46 Mbit/s"\n'
-MINUTES = """
-[decisions."D-9"]
-day = "2026-03-08"
-present = 31
-yes = 27
-no = 2
-signers = ["Ana Pons", "Ben Riu"]
-"""
 FILES = {
     "E01": WRONG[0],
     "E02": file_with(rule("a", FLOOR.format("300 kbit/s down, 96 kbit/s up") + "\ntogether = true")),

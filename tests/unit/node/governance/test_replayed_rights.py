@@ -55,7 +55,9 @@ TIMED = (
     rule("night", 'ceiling = "3 Mbit/s down, 1 Mbit/s up"\nwhen = "daily 22:00-06:00"', MEMBERS),
     rule("later", 'share = 150\nfrom = "2026-11-29"', '"group:school"'),
     rule(
-        "full", 'ceiling = "2 Mbit/s down, 1 Mbit/s up"\nwhile = "busy"\nwhen = "sat,sun 00:00-24:00"', '"group:school"'
+        "full",
+        'ceiling = "2 Mbit/s down, 1 Mbit/s up"\nwhile = "busy"\nwhen = "sat,sun 00:00-24:00"',
+        '"group:school"',
     ),
     rule("q", 'quota = "1 GB per day"\nthen = "share 50 until reset"\nwhen = "mon-fri 08:00-18:00"', MEMBERS),
 )
