@@ -15,21 +15,19 @@ from node.units import Microseconds, Monotonic
 # No node was running before this date: a clock that shows less was never set (boards without one start in 1970).
 EARLIEST = datetime(2026, 1, 1, tzinfo=UTC)
 STA_UNSYNC = 0x40
-UNNAMED_ZONE = "localtime"
-"""Name of a zone whose file is a copy."""
 _TIMEX_BYTES = 512
 
 
 def local_zone(root: Path = Path("/")) -> tzinfo:
-    """The time zone of this machine, with its name if that is known; UTC where none is set. The variable TZ names another
-    one."""
+    """The time zone of this machine, without a `key` if its file is a copy; UTC where none is set. The variable TZ names
+    another one."""
     try:
         if name := os.environ.get("TZ", "").lstrip(":"):
             return ZoneInfo(name)
         path = root / "etc/localtime"
         _, _, name = str(path.resolve()).partition("/zoneinfo/")
         with path.open("rb") as file:
-            return ZoneInfo.from_file(file, name or UNNAMED_ZONE)
+            return ZoneInfo.from_file(file, name or None)
     except (OSError, ValueError, ZoneInfoNotFoundError):
         return UTC
 

@@ -18,8 +18,6 @@ from node.translator import gettext_lazy, offset_words
 
 VERSIONS_A_PAGE = 10
 """Each is read and compared with the one before it."""
-UNNAMED_ZONE = "localtime"
-"""Name of a zone whose file is a copy; see `node.clock.local_zone`."""
 _NOBODY = frozenset({BY_ADMIN, BY_START, BY_EDIT, BY_NODE})
 """Values of `RuleVersion.by` that are no label of an admin."""
 
@@ -88,9 +86,9 @@ class RuleHistoryViews:
 
 def zone_sentence(now: datetime) -> str:
     """The clock that the times of a page are of, translatable: pages have no scripts, so they do not know the reader's."""
-    # What has no name of its own, such as a zone whose file is a copy, is known by its distance from UTC.
-    name = getattr(now.tzinfo, "key", UNNAMED_ZONE)
-    if name == UNNAMED_ZONE:
+    # What has no name, such as a zone whose file is a copy, is known by its distance from UTC.
+    name = getattr(now.tzinfo, "key", None)
+    if name is None:
         return gettext_lazy("Times are of the node’s clock, now {offset}.", offset=offset_words(now))
     return gettext_lazy(
         "Times are of the node’s clock: {zone}, now {offset}.", zone=name, offset=offset_words(now)
