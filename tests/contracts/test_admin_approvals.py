@@ -135,12 +135,7 @@ signers = ["Ana Pons", "Cora Mas"]
 
 
 async def test_minutes_that_two_admins_must_attest_count_when_the_second_approves(browser) -> None:
-    charter = "max_weight_ratio = 4\nminutes_attested_by = 2" if "max_weight_ratio = 4" in RULES else ""
-    rules = (
-        RULES.replace("max_weight_ratio = 4", charter)
-        if charter
-        else f"{RULES}\n[charter]\nminutes_attested_by = 2\n"
-    )
+    rules = f"{RULES}\n[charter]\nminutes_attested_by = 2\n"
     await browser.app.write_rules(rules)
     form = {"do": "check", "text": rules + MINUTES, "replacing": browser.app.admin.rule_file().fingerprint}
     _, page = await browser.send("/rules", **form)
