@@ -92,6 +92,7 @@ def portal_node(
     members: str = MEMBERS,
     session_ms: Milliseconds | None = SESSION_MS,
     terms: str = TERMS,
+    tick_s: float = TICK_S,
     **settings: object,
 ) -> AppFixture:
     """A node of the community Vall Verda; `settings` are others of the section ``node``."""
@@ -101,7 +102,7 @@ def portal_node(
         rules_text=rules_text,
         members=members,
         session_ms=session_ms,
-        tick_s=TICK_S,
+        tick_s=tick_s,
     )
     node.configure("community", name="Vall Verda")
     node.configure("portal", host=HOST)
