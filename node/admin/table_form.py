@@ -13,7 +13,13 @@ from node.governance.rule_edit import RuleDraft
 from node.governance.rules import ANSWER_DAYS, RESERVE_MAX_PERCENT, STEP_DAYS_MAX
 from node.governance.table_blanks import CHARTER, blanks_of, place_of_table
 from node.governance.table_edit import table_values
-from node.governance.uplink_table import LEAST_PART, USABLE_PERCENT
+from node.governance.uplink_table import (
+    LEAST_PART,
+    USABLE_PERCENT,
+    USABLE_PERCENT_MAX,
+    USABLE_PERCENT_MIN,
+    USABLE_UP_PERCENT,
+)
 from node.translator import LazyText, gettext_lazy
 
 
@@ -49,12 +55,21 @@ _LINE = (
             FormField(
                 "number",
                 "usable_percent",
-                gettext_lazy("Percent of it that people share"),
+                gettext_lazy("Percent of the download that people share"),
                 gettext_lazy(
                     "The rest keeps waiting short. From {least} to {most}; leave it empty for {number}.",
-                    least=50,
-                    most=100,
+                    least=USABLE_PERCENT_MIN,
+                    most=USABLE_PERCENT_MAX,
                     number=USABLE_PERCENT,
+                ),
+            ),
+            FormField(
+                "number",
+                "usable_up_percent",
+                gettext_lazy("Percent of the upload that people share"),
+                gettext_lazy(
+                    "Leave it empty for the same as of the download, or for {number} if that is empty too.",
+                    number=USABLE_UP_PERCENT,
                 ),
             ),
         ),

@@ -180,6 +180,7 @@ def _ruleset(document: TomlDocument, findings: list[Finding]) -> Ruleset:
         uplink_name="" if lines.several else MAIN_UPLINK if only is None else only.name,
         uplinks=lines.several,
         ladders=read_ladders(document, findings, charter, rules),
+        usable_up_permille=None if only is None else only.usable_up_permille,
     )
 
 

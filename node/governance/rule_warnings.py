@@ -31,6 +31,7 @@ from node.governance.rules import (
     Share,
 )
 from node.governance.times import NEVER_ENDS
+from node.governance.uplink_table import USABLE_PERCENT, USABLE_UP_PERCENT
 from node.governance.value_syntax import format_quota
 from node.toml_reader import closest
 from node.translator import gettext_lazy, ngettext_lazy
@@ -38,8 +39,9 @@ from node.units import GIGA, Bytes
 
 RULES_READ_MAX = 25
 """Rules that people can still read before an assembly."""
-USABLE_PERMILLE_FAIR = 900
-"""Of the uplink; measured: above this, one account with dozens of downloads gets more than its share."""
+USABLE_PERMILLE_FAIR, USABLE_UP_PERMILLE_FAIR = 900, 970
+"""Of the download and of the upload; measured: above the first, one account with dozens of downloads gets more than its
+share, and above the second the modem's queue stays full."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -256,17 +258,21 @@ def _open_end(rule: Rule) -> Iterable[Finding]:
 
 
 def _full_line(ruleset: Ruleset) -> Iterable[Finding]:
-    if ruleset.uplink is not None and ruleset.usable_permille > USABLE_PERMILLE_FAIR:
-        message = gettext_lazy(
-            "{key} is {percent}: over {most}, the queue builds up in the modem, which does not share the line fairly.",
-            key="usable_percent",
-            percent=ruleset.usable_permille // 10,
-            most=USABLE_PERMILLE_FAIR // 10,
-        )
-        fix = gettext_lazy(
-            "write {text}, or at most {most}", text="usable_percent = 85", most=USABLE_PERMILLE_FAIR // 10
-        )
-        yield Finding("W11", 0, message, fix)
+    if ruleset.uplink is None:
+        return
+    for key, permille, usual, fair in (
+        ("usable_percent", ruleset.usable_permille, USABLE_PERCENT, USABLE_PERMILLE_FAIR),
+        ("usable_up_percent", ruleset.usable_up_permille or 0, USABLE_UP_PERCENT, USABLE_UP_PERMILLE_FAIR),
+    ):
+        if permille > fair:
+            message = gettext_lazy(
+                "{key} is {percent}: over {most}, the queue builds up in the modem, which does not share the line fairly.",
+                key=key,
+                percent=permille // 10,
+                most=fair // 10,
+            )
+            fix = gettext_lazy("write {text}, or at most {most}", text=f"{key} = {usual}", most=fair // 10)
+            yield Finding("W11", 0, message, fix)
 
 
 def _closed_door(ruleset: Ruleset, units: Sequence[Unit]) -> Iterable[Finding]:

@@ -299,6 +299,13 @@ class NamedUplink:
     """Measured capacity."""
     usable_permille: int
     measured: MeasuredUplink | None = None
+    usable_up_permille: int | None = None
+    """Of the upload; None: as of the download."""
+
+    @property
+    def shaped(self) -> Rates:
+        """The rate that is shared."""
+        return usable(self.rates, self.usable_permille, self.usable_up_permille)
 
 
 @dataclass(frozen=True)  # no slots: `shaped` is computed once
@@ -339,6 +346,8 @@ class Ruleset:
     """All uplinks of a community with several, by name; also in the rules of one of them."""
     ladders: tuple[Ladder, ...] = ()
     """Their steps are rules for people with a case; see `ladders`."""
+    usable_up_permille: int | None = None
+    """Of the upload; None: as of the download."""
 
     @property
     def is_of_several(self) -> bool:
@@ -380,7 +389,7 @@ class Ruleset:
         return replace(self, rules=rules, observed=observed, uplinks=(), uplink_name=MAIN_UPLINK)
 
     def _on(self, uplink: NamedUplink) -> "Ruleset":
-        shaped = usable(uplink.rates, uplink.usable_permille)
+        shaped = uplink.shaped
         rules, observed = (
             tuple(_on_line(rule, shaped) for rule in each if not rule.uplinks or uplink.name in rule.uplinks)
             for each in (self.rules, self.observed)
@@ -389,6 +398,7 @@ class Ruleset:
             self,
             uplink=uplink.rates,
             usable_permille=uplink.usable_permille,
+            usable_up_permille=uplink.usable_up_permille,
             measured=uplink.measured,
             rules=rules,
             observed=observed,
@@ -400,7 +410,7 @@ class Ruleset:
         """The rate that is shared: the usable part of the uplink as stated."""
         if self.uplink is None:
             return None
-        return usable(self.uplink, self.usable_permille)
+        return usable(self.uplink, self.usable_permille, self.usable_up_permille)
 
     @cached_property
     def every_rule(self) -> tuple[Rule, ...]:
@@ -507,9 +517,10 @@ def shared_for(promised: BitsPerSecond) -> BitsPerSecond:
     return min(each for each in rounded if each - control_reserve(each) >= promised)
 
 
-def usable(uplink: Rates, permille: int) -> Rates:
-    """The part of a line that is shared."""
-    return Rates(_permille(uplink.down, permille), _permille(uplink.up, permille))
+def usable(uplink: Rates, permille: int, up_permille: int | None = None) -> Rates:
+    """The part of a line that is shared; of both directions `permille` where nothing else is said about the upload."""
+    up = permille if up_permille is None else up_permille
+    return Rates(_permille(uplink.down, permille), _permille(uplink.up, up))
 
 
 def _permille(rate: BitsPerSecond, permille: int) -> BitsPerSecond:

@@ -26,7 +26,7 @@ from node.governance.rule_blanks import (
     whole,
     write_rates,
 )
-from node.governance.uplink_table import RATE_SOURCES
+from node.governance.uplink_table import RATE_SOURCES, USABLE_PERCENT_MAX, USABLE_PERCENT_MIN
 from node.governance.value_syntax import (
     BUSY_AFTER_MAX,
     HOUR_MS,
@@ -143,7 +143,8 @@ def _length(
 LINE_KEYS: Mapping[str, KeyBlanks] = {
     "down": _rate("down"),
     "up": _rate("up"),
-    "usable_percent": _number("usable_percent", 50, 100),
+    "usable_percent": _number("usable_percent", USABLE_PERCENT_MIN, USABLE_PERCENT_MAX),
+    "usable_up_percent": _number("usable_up_percent", USABLE_PERCENT_MIN, USABLE_PERCENT_MAX),
     "rate": _source(),
     "least": _rates("least_"),
     "most": _rates("most_"),

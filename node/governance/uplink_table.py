@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from node.characters import is_name
 from node.errors import Finding, InvalidValue
 from node.governance.document import TomlTable, one_table, suggestion, write
-from node.governance.rules import MAIN_UPLINK, MeasuredUplink, NamedUplink, Ruleset, usable
+from node.governance.rules import MAIN_UPLINK, MeasuredUplink, NamedUplink, Ruleset
 from node.governance.value_syntax import NAME_WANTED, RATES_WANTED, parse_rates
 from node.toml_reader import TomlDocument
 from node.translator import gettext_lazy, literal
@@ -18,8 +18,10 @@ RULES_ON_LINES_MAX = 400
 """Each line is checked by itself; lines with the same rules count once."""
 NAMES_READ_MAX = 100
 """Of a table with more keys, the others are not even refused."""
-USABLE_PERCENT = 85
-"""Part of the uplink that is shared, so that the queue builds up here and not in the modem."""
+USABLE_PERCENT, USABLE_UP_PERCENT = 85, 95
+"""Part of the download, and of the upload, that is shared where a file says nothing, so that the queue builds up here and
+not in the modem. A download has passed the line before it waits here, and what is dropped then has taken some of it."""
+USABLE_PERCENT_MIN, USABLE_PERCENT_MAX = 50, 100
 RATE_SOURCES = ("stated", "measured")
 RATE_SOURCES_WANTED = gettext_lazy(
     "{measured} (the speed follows what the line carries) or {stated}",
@@ -32,7 +34,7 @@ LEAST_MIN = 16_000
 """In bit/s; that part of the least uplink. With none at all nothing could be shared, nor estimated."""
 UPLINK_WANTED = gettext_lazy("the name of a line, such as {one}, or a list of names", one='"main"')
 
-UPLINK_KEYS = ("down", "up", "usable_percent", "rate", "least", "most")
+UPLINK_KEYS = ("down", "up", "usable_percent", "usable_up_percent", "rate", "least", "most")
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +47,7 @@ class Uplinks:
     @property
     def shaped(self) -> Mapping[str, Rates | None]:
         """By name, the rate of each line that is shared; None where it has errors."""
-        rates = {each.name: usable(each.rates, each.usable_permille) for each in self.found}
+        rates = {each.name: each.shaped for each in self.found}
         return {name: rates.get(name) for name in self.names}
 
     @property
@@ -96,7 +98,7 @@ def _uplink(document: TomlDocument, name: str, findings: list[Finding]) -> Named
     if table is None:
         return None
     table.known(UPLINK_KEYS)
-    percent = table.integer("usable_percent", 50, 100) or USABLE_PERCENT
+    usable = _usable_permille(table)
     down = table.value("down", literal('"40 Mbit/s"'), _uplink_rate)
     up = table.value("up", literal('"8 Mbit/s"'), _uplink_rate)
     for key in ("down", "up"):
@@ -106,7 +108,18 @@ def _uplink(document: TomlDocument, name: str, findings: list[Finding]) -> Named
             table.refuse("", message, fix)
     stated = Rates(down, up) if down and up else None
     measured = _measured(table, stated)
-    return None if stated is None else NamedUplink(name, stated, percent * 10, measured)
+    return None if stated is None else NamedUplink(name, stated, usable[0], measured, usable[1])
+
+
+def _usable_permille(table: TomlTable) -> tuple[int, int | None]:
+    """Of the download, and of the upload where that is not the same. One number in the file is for both."""
+    down, up = (
+        table.integer(key, USABLE_PERCENT_MIN, USABLE_PERCENT_MAX)
+        for key in ("usable_percent", "usable_up_percent")
+    )
+    if down is None:
+        down, up = USABLE_PERCENT, up or USABLE_UP_PERCENT
+    return 10 * down, None if up is None or up == down else 10 * up
 
 
 def _measured(table: TomlTable, stated: Rates | None) -> MeasuredUplink | None:

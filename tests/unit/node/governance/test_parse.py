@@ -30,7 +30,7 @@ def test_the_example_of_a_community_is_parsed_completely():
     ruleset = example()
     assert "vall-baixa" == ruleset.community
     assert 14 == ruleset.version
-    assert (34_000_000, 6_800_000) == (ruleset.shaped.down, ruleset.shaped.up)
+    assert (34_000_000, 7_600_000) == (ruleset.shaped.down, ruleset.shaped.up)
     assert 8 == len(ruleset.rules)
     assert "tests" not in EXAMPLE
     assert 3 == len(ruleset.examples)

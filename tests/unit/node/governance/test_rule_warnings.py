@@ -130,6 +130,12 @@ def test_more_shares_than_can_be_shared_fairly_are_a_warning(percent, codes):
     assert codes == [finding.code for finding in found(text)]
 
 
+@pytest.mark.parametrize(("percent", "codes"), [(97, []), (98, ["W11"]), (100, ["W11"])])
+def test_an_upload_that_fills_the_modem_is_a_warning(percent, codes):
+    text = HEAD.replace("usable_percent = 80", f"usable_percent = 80\nusable_up_percent = {percent}")
+    assert codes == [finding.code for finding in found(text)]
+
+
 @pytest.mark.parametrize(("households", "codes"), [(0, ["W12"]), (3, [])])
 def test_a_join_method_that_needs_a_member_needs_members(households, codes):
     text = HEAD + '[joining]\nways = ["card", "introduction"]\nby = "D-2"\n'

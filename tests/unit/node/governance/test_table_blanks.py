@@ -12,7 +12,8 @@ from tests.fakes.rule_files import HEAD
 LINE = {
     "down": "40 Mbit/s",
     "up": "8 Mbit/s",
-    "usable_percent": 92,
+    "usable_percent": 82,
+    "usable_up_percent": 92,
     "rate": "measured",
     "least": "12 Mbit/s down, 4 Mbit/s up",
     "most": "50 Mbit/s down, 10 Mbit/s up",
@@ -94,6 +95,7 @@ def test_what_is_typed_replaces_the_value_of_its_key_alone():
         ("uplink.main", {"line_up_unit": "miles"}, "line_up_unit"),
         ("uplink.main", {"usable_percent": "49"}, "usable_percent"),
         ("uplink.main", {"usable_percent": "101"}, "usable_percent"),
+        ("uplink.main", {"usable_up_percent": "49"}, "usable_up_percent"),
         ("uplink.main", {"rate": "guessed"}, "rate"),
         ("uplink.main", {"least_down": ""}, "least_down"),
         ("charter", {"lifeline_up": "x"}, "lifeline_up"),

@@ -39,6 +39,30 @@ def alone(ruleset: Ruleset) -> Ruleset:
     return replace(ruleset, uplinks=())
 
 
+@pytest.mark.parametrize(
+    ("stated", "shaped"),
+    [
+        ("", (17_000_000, 4_750_000)),
+        ("usable_percent = 80\n", (16_000_000, 4_000_000)),
+        ("usable_up_percent = 90\n", (17_000_000, 4_500_000)),
+        ("usable_percent = 80\nusable_up_percent = 60\n", (16_000_000, 3_000_000)),
+    ],
+)
+def test_more_of_an_upload_is_shared_unless_one_number_is_for_both_directions(stated, shaped):
+    line = f'[uplink.main]\ndown = "20 Mbit/s"\nup = "5 Mbit/s"\n{stated}'
+    alone = read(re.sub(r"(?ms)^\[uplink\.main\].*?(?=^\[)", line, HEAD))
+    several = read(re.sub(r"(?ms)^\[uplink\.main\].*?(?=^\[)", f"{line}{MILL}", HEAD))
+    assert Rates(*map(BitsPerSecond, shaped)) == alone.shaped == several.of_uplink("main").shaped
+    assert Rates(BitsPerSecond(18_000_000), BitsPerSecond(4_500_000)) == several.of_uplink("mill").shaped
+
+
+def test_one_number_for_both_directions_means_the_same_as_two_that_are_equal():
+    twice = HEAD.replace("usable_percent = 80", "usable_percent = 80\nusable_up_percent = 80")
+    assert meaning_fingerprint(read(HEAD)) == meaning_fingerprint(read(twice))
+    other = HEAD.replace("usable_percent = 80", "usable_percent = 80\nusable_up_percent = 81")
+    assert meaning_fingerprint(read(HEAD)) != meaning_fingerprint(read(other))
+
+
 @given(TEXTS)
 def test_a_second_line_changes_nothing_on_the_first(text):
     before, after = read(text), read(text + MILL)
