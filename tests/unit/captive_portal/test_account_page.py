@@ -191,7 +191,7 @@ async def test_where_the_uplink_has_no_room_for_a_guarantee_the_page_says_how_mu
         assert 100 == my_page(app, BEN).floor_percent
         await app.join_by_card(CAI, "carme")
         await app.join(ANA)
-        assert 87 == my_page(app, BEN).floor_percent
+        assert 98 == my_page(app, BEN).floor_percent
 
 
 MEASURED = RULES.replace(
@@ -254,14 +254,14 @@ async def test_the_page_says_the_speed_of_the_line_and_what_one_could_have_of_it
         await app.join_by_card(BEN, "ana")
         await app.join(ANA)
         page = my_page(app, BEN)
-        assert page.line == LineView(Rates(34 * MEGA, 6_800_000), "guess", Rates(34 * MEGA, 6_800_000))
-        assert "The whole line: 34 Mbit/s download and 6.8 Mbit/s upload. This is the best guess." in (
+        assert page.line == LineView(Rates(34 * MEGA, 7_600_000), "guess", Rates(34 * MEGA, 7_600_000))
+        assert "The whole line: 34 Mbit/s download and 7.6 Mbit/s upload. This is the best guess." in (
             text_of(page)
         )
         await app.transfer({ANA: (1_200_000, 240_000)})
         page, guest = my_page(app, BEN), my_page(app, ANA)
-        assert page.line == LineView(Rates(34 * MEGA, 6_800_000), "guess", Rates(24 * MEGA, 4_800_000))
-        assert guest.line == LineView(Rates(34 * MEGA, 6_800_000), "guess", Rates(10 * MEGA, 2 * MEGA))
+        assert page.line == LineView(Rates(34 * MEGA, 7_600_000), "guess", Rates(24 * MEGA, 5_600_000))
+        assert guest.line == LineView(Rates(34 * MEGA, 7_600_000), "guess", Rates(10 * MEGA, 2 * MEGA))
         assert "<dt>Download</dt><dd>24 Mbit/s</dd>" in text_of(page)
         await app.slow_down(Rates(4 * MEGA, 4 * MEGA))
         page = my_page(app, BEN)
@@ -285,7 +285,7 @@ async def test_an_account_that_was_idle_for_long_reads_what_it_could_have_too() 
             assert line.could_have is not None
         await app.transfer({ANA: (3_000_000, 600_000)})
         assert my_page(app, BEN).line == LineView(
-            Rates(34 * MEGA, 6_800_000), "stated", Rates(24 * MEGA, 4_800_000)
+            Rates(34 * MEGA, 7_600_000), "stated", Rates(24 * MEGA, 5_600_000)
         )
 
 

@@ -75,14 +75,14 @@ async def test_why_says_the_speed_of_the_line_and_what_the_account_could_have(ap
     line = answer["line"]
     assert isinstance(line, LineView)
     assert "stated" == line.known
-    assert line.rates == Rates(34_000_000, 6_800_000)
-    assert (11_333_333, 2_266_666) == (line.could_have.down, line.could_have.up), "the school has two shares"
+    assert line.rates == Rates(34_000_000, 7_600_000)
+    assert (11_333_333, 2_533_333) == (line.could_have.down, line.could_have.up), "the school has two shares"
     assert (
-        " the line now: 34 Mbit/s download and 6.8 Mbit/s upload. This is the stated speed. It is not measured."
+        " the line now: 34 Mbit/s download and 7.6 Mbit/s upload. This is the stated speed. It is not measured."
         == answer["explain"][1]
     )
     assert answer["explain"][2].startswith(
-        " you could have now: 11.3 Mbit/s download and 2.2 Mbit/s upload, beside"
+        " you could have now: 11.3 Mbit/s download and 2.5 Mbit/s upload, beside"
     )
 
 
@@ -128,8 +128,8 @@ async def test_why_names_rules_that_are_only_observed_to_the_people_they_are_for
 async def test_the_status_says_what_each_could_have(app, answers):
     await app.join_by_card(PHONE)
     overview = answers.status({})["overview"]
-    assert ("stated", Rates(34_000_000, 6_800_000)) == (overview.uplink_known, overview.uplink)
-    assert [Rates(34_000_000, 6_800_000)] == [row.could_have for row in overview.online]
+    assert ("stated", Rates(34_000_000, 7_600_000)) == (overview.uplink_known, overview.uplink)
+    assert [Rates(34_000_000, 7_600_000)] == [row.could_have for row in overview.online]
 
 
 async def test_the_printed_codes_admit_people(app, commands):

@@ -200,5 +200,5 @@ def test_nodes_of_one_file_share_the_line_of_which_they_are_the_gateway():
         ceilings[name] = policy.ceiling.rule if policy.ceiling else None
         plans[name] = plan_of(fixture.standing).uplink
     assert "mill-top" == ceilings["mill"] != ceilings["main"]
-    assert (17_000_000, 4_250_000) == (plans["mill"].down, plans["mill"].up)
+    assert (17_000_000, 4_750_000) == (plans["mill"].down, plans["mill"].up)
     assert plans["main"] == plan_of(PolicyFixture().standing).uplink

@@ -85,8 +85,8 @@ def test_a_change_at_all_times_is_not_until_an_end_of_another_rule_that_cannot_b
         (
             'down = "40 Mbit/s"',
             'down = "30 Mbit/s"',
-            "People share 25.5 Mbit/s download and 6.8 Mbit/s upload of the line. "
-            "Until now: “People share 34 Mbit/s download and 6.8 Mbit/s upload of the line.”",
+            "People share 25.5 Mbit/s download and 7.6 Mbit/s upload of the line. "
+            "Until now: “People share 34 Mbit/s download and 7.6 Mbit/s upload of the line.”",
         ),
         (
             "max_weight_ratio = 4",

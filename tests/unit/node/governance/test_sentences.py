@@ -14,7 +14,7 @@ from tests.fakes.rule_files import (
 )
 
 EXPECTED = (
-    "People share 34 Mbit/s download and 6.8 Mbit/s upload of the line.",
+    "People share 34 Mbit/s download and 7.6 Mbit/s upload of the line.",
     "Every household always has at least 256 kbit/s download and 96 kbit/s upload. No rule can take this away.",
     "All guests together always have at least 1 Mbit/s download and 256 kbit/s upload. No rule can take this away.",
     "Nobody’s share is more than 4 times someone else’s.",
