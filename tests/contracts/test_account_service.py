@@ -298,6 +298,7 @@ async def test_simultaneous_guesses_are_counted_one_after_another(backend: UseCa
     )
 
 
+@pytest.mark.thorough
 async def test_the_passphrase_queue_is_no_longer_than_can_be_checked_soon(backend: UseCases) -> None:
     await give_passphrase(backend)
     macs = [MacAddress(SOME_MAC.format(number)) for number in range(40)]

@@ -184,6 +184,7 @@ async def test_slow_forms_keep_no_admin_out_and_do_not_fill_the_log(browser, cap
     assert [] == caplog.messages
 
 
+@pytest.mark.thorough
 async def test_half_a_request_and_an_unread_response_time_out(tmp_path, monkeypatch):
     monkeypatch.setattr(connections, "SWEEP_S", 0.1)
     limits = replace(LIMITS, request_s=1.0, idle_s=1.0)

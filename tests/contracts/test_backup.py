@@ -627,6 +627,7 @@ def test_a_full_disk_is_a_clear_error(machine):
         make_backup(machine.settings, machine.config, FullDisk(), version="1", now=NOW)
 
 
+@pytest.mark.thorough
 def test_a_large_database_is_read_in_little_memory(machine, tmp_path):
     """A process with 96 MB of address space beyond its start backs up and restores 40 MB."""
     with closing(sqlite3.connect(machine.paths[DATABASE])) as db, db:

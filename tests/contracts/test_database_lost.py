@@ -476,6 +476,7 @@ async def test_an_objection_to_rules_outlives_the_database_and_one_that_was_take
         } == kept
 
 
+@pytest.mark.thorough
 async def test_a_copy_is_of_one_moment_and_blocks_nobody(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:

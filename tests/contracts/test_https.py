@@ -515,7 +515,16 @@ async def test_forms_that_are_too_large_ambiguous_or_endless_are_refused_by_http
     assert [] == asked
 
 
-@pytest.mark.parametrize("said", ["nothing", "noise", "handshake", "half a request", "a request"])
+@pytest.mark.parametrize(
+    "said",
+    [
+        *(
+            pytest.param(each, marks=pytest.mark.thorough)
+            for each in ("nothing", "noise", "half a request", "a request")
+        ),
+        "handshake",
+    ],
+)
 async def test_a_closed_connection_is_freed_without_a_garbage_collection(folder: Path, said: str) -> None:
     """Old objects are looked at once a day: each connection that was kept open for a while would take 80 kB until then."""
 

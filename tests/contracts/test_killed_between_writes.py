@@ -291,7 +291,7 @@ def untrue(node: RoamingSharedNode, frames: list[bytes]) -> list[str]:
     return found
 
 
-@pytest.mark.parametrize("killed", ["hill", "valley"])
+@pytest.mark.parametrize("killed", [pytest.param("hill", marks=pytest.mark.thorough), "valley"])
 async def test_what_was_told_is_on_the_disk_whenever_a_node_is_killed(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, killed: str
 ) -> None:

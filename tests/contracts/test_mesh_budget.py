@@ -117,6 +117,7 @@ async def test_what_is_urgent_overtakes_a_backlog_on_a_slow_connection(
         assert BYTES > 5 * BURST_BYTES
 
 
+@pytest.mark.thorough
 async def test_a_connection_that_is_fast_carries_the_backlog_soon() -> None:
     async with neighbour_that_lacks_all(NodeWithRecord("square")) as hills:
         began = time.monotonic()

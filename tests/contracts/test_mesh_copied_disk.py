@@ -47,6 +47,7 @@ async def test_a_node_met_under_its_own_key_is_reported_on_both_and_both_go_on()
         assert {"hill": "trusted"} == valley.states()
 
 
+@pytest.mark.thorough
 async def test_two_copies_do_not_answer_each_others_incarnations_with_new_ones() -> None:
     """The later of the two would begin another one, and then the other, without end."""
     here, there = ledger(HERE, 5), ledger(THERE, 6)

@@ -29,6 +29,7 @@ ROOT = Path(__file__).resolve().parents[2]
 GROWTH_MB_MAX = 5
 
 
+@pytest.mark.thorough
 def test_nothing_forged_is_taken_in_nothing_crashes_and_memory_stays(pytestconfig: pytest.Config) -> None:
     """After an attack of 20 seconds; `python -m tests.bench.mesh_fuzz 600` takes longer."""
     seconds = "20" if pytestconfig.getoption("--thorough") else "5"

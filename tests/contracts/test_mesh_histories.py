@@ -386,6 +386,7 @@ def pages_are_written_at_once() -> object:
     patch.undo()
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize(
     "events",
     [

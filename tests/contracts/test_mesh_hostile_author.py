@@ -110,6 +110,7 @@ async def test_an_author_costs_no_more_than_the_limit_for_one_author(
         assert any(TOO_MUCH in warning for warning in place.replica.warnings())
 
 
+@pytest.mark.thorough
 async def test_the_number_of_pages_of_one_author_is_limited(tmp_path: Path) -> None:
     """Before, 64 incarnations of 62 days of 1,000 parts of two kinds, 0.4 kB each, were possible."""
     async with valley(tmp_path) as place:

@@ -1,5 +1,7 @@
 """A ledger that is lost repeatedly on one day: every incarnation is counted on every node, and few streams remain."""
 
+import pytest
+
 from mesh.messages import decode
 from mesh.page_format import Page
 from mesh.replicator import OWN_STREAMS_MAX
@@ -22,6 +24,7 @@ def agree(*nodes: NodeFixture) -> bool:
     return 1 == len({node.mesh._replica.exchange.root() for node in nodes})
 
 
+@pytest.mark.thorough
 async def test_ten_incarnations_of_one_day_are_all_counted_and_become_few_streams() -> None:
     """Each begins without knowing the ones before, as after a lost database: with the same number."""
     async with NodeFixture("valley", "hill", "coast").running() as valley:

@@ -44,6 +44,7 @@ async def full_node() -> AsyncIterator[tuple[NodeFixture, list[str]]]:
         yield node, ring[4:-4]
 
 
+@pytest.mark.thorough
 async def test_twelve_nodes_keep_eight_connections_each_at_most_and_news_reaches_all() -> None:
     async with segment(NAMES) as nodes:
         for node in nodes:

@@ -58,6 +58,7 @@ async def test_every_node_knows_all_links_and_forgets_one_that_ended() -> None:
         await until(lambda: {HILL} == links_of(hill, "valley"))
 
 
+@pytest.mark.thorough
 @pytest.mark.usefixtures("hasty")
 async def test_after_a_restart_a_page_that_is_still_true_is_not_published_again() -> None:
     cache, ledger = FakePageCache(), FakeUsageLedger(HILL)

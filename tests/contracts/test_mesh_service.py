@@ -489,6 +489,7 @@ async def test_a_silent_member_is_noticed() -> None:
         await asyncio.wait_for(_to_the_end(link), WAIT_S)
 
 
+@pytest.mark.thorough
 async def test_a_member_that_never_reads_costs_little_and_others_go_on() -> None:
     async with village("hill", "coast") as (hill, coast):
         hill.roster |= {id_of("valley")}
@@ -532,6 +533,7 @@ def interpreter_of_the_node() -> Iterator[None]:
     sys.setswitchinterval(switch_s)
 
 
+@pytest.mark.thorough
 @pytest.mark.usefixtures("interpreter_of_the_node")
 async def test_ten_thousand_accounts_never_block_the_loop_for_20_ms() -> None:
     """CPU time of one iteration of the event loop, so that a busy test machine does not count; both nodes share

@@ -275,6 +275,7 @@ async def test_a_certificate_with_a_name_that_cannot_be_read_ends_nothing() -> N
     assert id_of("valley") in listening_node.knocked
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("is_server", [False, True])
 async def test_odd_and_damaged_certificates_end_one_connection_alone(is_server: bool) -> None:
     """Keys of other kinds, Ed448 among them, years that are over, fields that are damaged and signed again."""
@@ -500,8 +501,10 @@ def without_a_key() -> ssl.SSLContext:
 @pytest.mark.parametrize(
     ("context", "text", "answer"),
     [
-        pytest.param(lambda: contexts(key_of("stranger"))[1], UPGRADE, b"403", id="refused"),
-        pytest.param(without_a_key, UPGRADE, b"", id="no key"),
+        pytest.param(
+            lambda: contexts(key_of("stranger"))[1], UPGRADE, b"403", id="refused", marks=pytest.mark.thorough
+        ),
+        pytest.param(without_a_key, UPGRADE, b"", id="no key", marks=pytest.mark.thorough),
         pytest.param(lambda: None, b"GET / HTTP/1.0\r\n\r\n", b"", id="no TLS"),
         pytest.param(lambda: None, b"", b"", id="hung up"),
     ],

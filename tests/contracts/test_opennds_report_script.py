@@ -263,7 +263,14 @@ def test_lines_in_what_a_client_sent_change_no_counter(router) -> None:
 
 
 @pytest.mark.parametrize(
-    "said", ["", "ndsctl is locked by another process\n", "Error: connect\n", "\x00\x01{"]
+    "said",
+    [
+        "",
+        *(
+            pytest.param(each, marks=pytest.mark.thorough)
+            for each in ("ndsctl is locked by another process\n", "Error: connect\n", "\x00\x01{")
+        ),
+    ],
 )
 def test_without_a_listing_nothing_is_reported(router, said) -> None:
     (router.folder / "json").write_text(said)

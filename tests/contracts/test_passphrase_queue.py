@@ -30,6 +30,7 @@ async def guess_without_end(desk: PassphraseQueue, mac: MacAddress) -> None:
             await asyncio.sleep(0.01)
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("is_known", [True, False])
 async def test_a_member_joins_while_forty_devices_guess_without_a_pause(is_known: bool) -> None:
     """Before, 32 devices held all places, and every other one was told to try again."""

@@ -237,6 +237,7 @@ async def slowest_ms(browser: PortalBrowser, times: int) -> float:
     return max(took)
 
 
+@pytest.mark.thorough
 async def test_ten_thousand_connections_use_little_memory_and_block_nobody(
     program: tuple[int, int], many_files: int
 ) -> None:

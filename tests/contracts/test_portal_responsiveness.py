@@ -167,6 +167,7 @@ async def test_while_one_device_tests_another_is_told_so(
         assert 200 == (await ben.get("/me")).status
 
 
+@pytest.mark.thorough
 async def test_a_device_that_never_reads_loses_its_test(
     server: PortalServer, ana: PortalBrowser, ben: PortalBrowser, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -352,6 +352,7 @@ async def test_after_a_kill_between_the_log_and_the_file_the_next_start_adopts_i
         await until(lambda: square.adoption.versions()[0].state == "active", 30)
 
 
+@pytest.mark.thorough
 async def test_with_a_full_disk_nothing_is_half_done_and_it_is_in_force_once_there_is_room(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -415,6 +416,7 @@ async def test_a_members_file_with_errors_is_kept_beside_the_one_of_the_communit
         await until(lambda: not square.files.members_findings, 30)
 
 
+@pytest.mark.thorough
 async def test_an_earlier_text_that_an_admin_puts_back_here_stays_until_the_community_has_another_one(
     tmp_path: Path,
 ) -> None:

@@ -101,6 +101,7 @@ async def test_a_changed_notice_takes_the_place_of_what_was_said_before(tmp_path
         await until(lambda: not heard(valley))
 
 
+@pytest.mark.thorough
 async def test_the_notices_of_a_node_that_was_removed_are_gone(tmp_path: Path) -> None:
     hill, valley = pair(tmp_path)
     async with hill.running(), valley.running(hill):
@@ -125,6 +126,7 @@ async def test_a_notice_passes_through_a_node_in_between(tmp_path: Path) -> None
             await until(lambda: bool(heard(coast)))
 
 
+@pytest.mark.thorough
 async def test_a_node_that_lost_its_database_withdraws_what_it_does_not_know(tmp_path: Path) -> None:
     hill, valley = pair(tmp_path)
     async with valley.running() as there:

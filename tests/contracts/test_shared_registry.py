@@ -178,6 +178,7 @@ async def test_after_a_split_both_have_the_later_change(tmp_path: Path) -> None:
         assert CardsVoid(ANA, later) in valley.loop.registry.rows()
 
 
+@pytest.mark.thorough
 async def test_values_of_a_hostile_node_that_cannot_be_read_change_nothing_and_the_next_change_mends_them(
     tmp_path: Path,
 ) -> None:
@@ -237,6 +238,7 @@ async def test_an_objection_is_read_at_every_node_and_answered_at_any(tmp_path: 
             assert not texts(hill)
 
 
+@pytest.mark.thorough
 async def test_two_answers_in_a_split_leave_the_same_one_at_both(tmp_path: Path) -> None:
     hill, valley = SharedNode("hill", tmp_path, "valley"), SharedNode("valley", tmp_path, "hill")
     async with hill.running(), valley.running(hill):
@@ -325,6 +327,7 @@ async def test_a_person_who_erases_their_data_at_one_node_is_erased_at_the_other
         assert set() == await used_days(valley)
 
 
+@pytest.mark.thorough
 async def test_a_node_that_returns_late_does_not_erase_what_came_after(tmp_path: Path) -> None:
     names = ("hill", "valley", "coast")
     hill, valley, coast = (SharedNode(name, tmp_path, *(set(names) - {name})) for name in names)
@@ -381,6 +384,7 @@ async def test_what_another_node_keeps_of_an_erased_device_goes_too_also_what_on
         assert 0 == await rows_of_phone(hill)
 
 
+@pytest.mark.thorough
 async def test_while_nothing_changes_no_page_is_written_whatever_is_known(tmp_path: Path) -> None:
     hill, valley = SharedNode("hill", tmp_path, "valley"), SharedNode("valley", tmp_path, "hill")
     async with hill.running(), valley.running(hill):

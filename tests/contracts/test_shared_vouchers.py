@@ -204,6 +204,7 @@ async def test_a_voucher_used_where_the_clock_is_not_known_counts_from_when_it_i
         await until(lambda: abs(left_ms(hill, code) - (DAY_MS - 7_200_000)) < 3_000)
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("wrong_s", [-7_200, 7_200, 5 * 86_400])
 async def test_a_node_with_a_wrong_clock_changes_no_end_and_has_the_right_one_when_it_is_corrected(
     tmp_path: Path, wrong_s: int, monkeypatch: pytest.MonkeyPatch
@@ -227,6 +228,7 @@ async def test_a_node_with_a_wrong_clock_changes_no_end_and_has_the_right_one_wh
         assert "used" == state(valley, code) == state(hill, code)
 
 
+@pytest.mark.thorough
 async def test_an_old_backup_makes_no_used_voucher_fresh_and_loses_no_batch(tmp_path: Path) -> None:
     hill, valley = pair(tmp_path)
     async with hill.running(), valley.running(hill):
@@ -372,6 +374,7 @@ def pages_of(node: SharedNode) -> list[bytes]:
     return [raw for raw in held if raw is not None]
 
 
+@pytest.mark.thorough
 async def test_a_community_in_which_nothing_changes_sends_no_list_again(tmp_path: Path) -> None:
     hill, valley = pair(tmp_path)
     async with hill.running(), valley.running(hill):

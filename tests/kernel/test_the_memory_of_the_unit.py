@@ -98,7 +98,10 @@ def crowd_out(
         attackers.close()
 
 
-@pytest.mark.parametrize("per_second", [None, PER_SECOND], ids=["all it can", "steady"])
+@pytest.mark.parametrize(
+    "per_second",
+    [pytest.param(None, id="all it can", marks=pytest.mark.thorough), pytest.param(PER_SECOND, id="steady")],
+)
 def test_more_connections_than_fit_neither_kill_the_node_nor_block_others(
     place: SingleRouter, per_second: float | None
 ) -> None:

@@ -143,6 +143,7 @@ def _trouble(router, name: str) -> str:
     return str(way["trouble"])
 
 
+@pytest.mark.thorough
 def test_a_node_that_lost_its_power_is_missed_until_it_is_back(place, square):
     hills = place.hills
     hills.start()
@@ -174,6 +175,7 @@ def test_a_disk_that_fills_is_told_and_so_is_the_room_that_somebody_makes(square
     assert_told(square, "disk_low", ["raised", "cleared"])
 
 
+@pytest.mark.thorough
 def test_an_old_backup_is_told_until_there_is_a_new_one(square):
     square.told("backup", "key")
     recipients = square.settings.community_key_file.with_name(RECIPIENTS)
@@ -184,6 +186,7 @@ def test_an_old_backup_is_told_until_there_is_a_new_one(square):
     assert_told(square, "backup_old", ["raised", "cleared"])
 
 
+@pytest.mark.thorough
 def test_an_empty_battery_is_told_until_it_is_charged(unstarted):
     """The machine keeps its own batteries."""
     battery = unstarted.folder / "power_supply" / "BAT0"
@@ -205,6 +208,7 @@ def charge(battery: Path, percent: int) -> None:
     draft.replace(battery / "capacity")
 
 
+@pytest.mark.thorough
 def test_a_certificate_that_is_not_renewed_is_told_until_it_is(unstarted):
     authority = Authority()
 
@@ -218,6 +222,7 @@ def test_a_certificate_that_is_not_renewed_is_told_until_it_is(unstarted):
     assert_is_told_and_over(unstarted, "certificate_ends", lambda: renew(13), lambda: renew(80))
 
 
+@pytest.mark.thorough
 def test_a_node_without_the_time_is_told_until_its_clock_is_set(unstarted, clock):
     """As on a board without a battery, whose clock begins in 1970 until somebody or something sets it."""
     set_clock(clock, EPOCH - datetime.now(UTC))
@@ -227,9 +232,8 @@ def test_a_node_without_the_time_is_told_until_its_clock_is_set(unstarted, clock
     assert [] == kinds(unstarted, "clock_jumped"), "what sets a clock that was never set is no jump"
 
 
-@pytest.mark.parametrize(
-    "jump", [timedelta(hours=2), pytest.param(timedelta(days=-30), marks=pytest.mark.thorough)]
-)
+@pytest.mark.thorough
+@pytest.mark.parametrize("jump", [timedelta(hours=2), timedelta(days=-30)])
 def test_a_clock_that_jumps_is_told_until_it_has_been_left_alone_for_a_while(unstarted, clock, jump):
     unstarted.start()
     # Only a clock that was looked at before can have jumped. The other node, which was not started, shows that it was.
@@ -239,6 +243,7 @@ def test_a_clock_that_jumps_is_told_until_it_has_been_left_alone_for_a_while(uns
     assert "clock_jumped" not in raised(unstarted)
 
 
+@pytest.mark.thorough
 def test_a_line_that_was_full_on_many_evenings_is_told_until_it_is_on_few(unstarted, clock):
     """The node finds the evenings in its own file, as it would have stored them; then it is off for some days."""
     days_ago = {6: 24_000_000, 5: 24_500_000, 4: 25_000_000, 3: 5_000_000, 2: 5_000_000, 1: 5_000_000}
@@ -286,7 +291,11 @@ why = "lessons need it"
 
 
 @pytest.mark.parametrize(
-    ("name", "carries"), [("floors_not_kept", 3_500_000), ("lifelines_not_kept", 700_000)]
+    ("name", "carries"),
+    [
+        pytest.param("floors_not_kept", 3_500_000, marks=pytest.mark.thorough),
+        ("lifelines_not_kept", 700_000),
+    ],
 )
 def test_a_line_that_is_too_slow_for_what_is_promised_is_told_until_it_is_faster(
     place, unstarted, comes, name, carries

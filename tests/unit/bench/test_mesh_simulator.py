@@ -33,5 +33,6 @@ def test_on_a_flat_segment_pages_spread_as_well_over_the_connections_that_nodes_
     assert 1.0 <= copies <= 1.3
 
 
+@pytest.mark.thorough
 def test_more_nodes_cost_more() -> None:
     assert busy_bps(8) < busy_bps(16)

@@ -78,6 +78,7 @@ async def test_all_objects_are_looked_at_when_it_starts_and_then_once_a_day() ->
         assert [2, *repeat(1, TURNS_A_DAY - 1), 2] == noted
 
 
+@pytest.mark.thorough
 @pytest.mark.usefixtures("quick")
 async def test_a_cycle_that_was_alive_when_all_was_looked_at_is_freed_within_a_day() -> None:
     with collections_noted():
@@ -90,6 +91,7 @@ async def test_a_cycle_that_was_alive_when_all_was_looked_at_is_freed_within_a_d
         assert gone() is None
 
 
+@pytest.mark.thorough
 async def test_all_objects_are_looked_at_earlier_when_memory_has_grown(monkeypatch) -> None:
     """Strangers can leave cycles behind that lived through the younger collections."""
     grown = memory_tuning.GROWN_BYTES

@@ -93,6 +93,7 @@ async def test_an_erased_device_is_in_no_part_of_the_file(store: Store, tmp_path
     assert b"phone of Ana" not in files(store)
 
 
+@pytest.mark.thorough
 async def test_an_erasure_is_answered_although_reading_a_large_file_takes_longer_than_callers_wait(
     store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
