@@ -14,7 +14,7 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from mesh.peering import KEEPALIVE_EVERY
+from mesh.link_writer import ROUND_EVERY_S
 from tests.bench.fairness import WEIGHTS, far, means, members, rates_of_seconds, rules
 from tests.bench.figures import Figures, jain, missing, quantile, say
 from tests.bench.many_clients import VirtualDevice
@@ -31,6 +31,7 @@ KEYS = (
     "own_added_ms_p95",
     "own_lost_percent",
     "line_use_percent",
+    "line_use_up_percent",
     "weighted_jain",
     "probes_lost",
     "none_light_added_ms_p50",
@@ -52,8 +53,8 @@ RPM_SETTLE_S, RPM_SECONDS, NONE_RPM_SECONDS, RPM_PATIENCE_S = 4, 11, 9, 3
 CONTROL_SETTLE_S, CONTROL_SECONDS, CONTROL_SECONDS_LONG = 3, 120, 600
 RESIDENT_NUMBER, RESIDENT_MAC = 40, "02:aa:00:00:00:28"
 """A device with a lease of its own, which does what keeps the line alive."""
-KEEPALIVE_S, KEEPALIVE_LATE_S = KEEPALIVE_EVERY // 1_000, 8
-"""Of the mesh: between two of them, and when one has not come."""
+MESH_ROUND_S, MESH_ROUND_LATE_S = int(ROUND_EVERY_S), 1.2 * ROUND_EVERY_S + 2
+"""Of the mesh: between two messages of a neighbour that has no news, and when one has not come."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -200,7 +201,7 @@ class BloatedLine:
             )
             for place, job in ((resident.place, lan), (node.place, uplink))
         ]  # fmt: skip
-        counted = {"mesh keepalives": _keepalives(node, seconds)}
+        counted = {"mesh rounds": _mesh_rounds(node, seconds)}
         for name, program in zip(("", "uplink: "), programs, strict=True):
             found = json.loads(program.communicate(timeout=60)[0])
             counted |= {f"{name}{kind}": (sent, unanswered) for kind, (sent, unanswered) in found.items()}
@@ -235,15 +236,15 @@ class BloatedLine:
         return [came.get(d.address6 if self._is_v6(d) else d.address, 0) for d in self._greedy]
 
 
-def _keepalives(node: Router, seconds: int) -> tuple[int, int]:
-    """Of the neighbour on the mesh link: how many were due, and how many had not come in time."""
+def _mesh_rounds(node: Router, seconds: int) -> tuple[int, int]:
+    """Of the neighbour on the mesh link: how many messages were due, and how many had not come in time."""
     began, late = time.monotonic(), 0
-    due = seconds // KEEPALIVE_S
+    due = seconds // MESH_ROUND_S
     for number in range(1, due + 1):
-        time.sleep(max(0.0, began + number * KEEPALIVE_S - time.monotonic()))
+        time.sleep(max(0.0, began + number * MESH_ROUND_S - time.monotonic()))
         peers = {peer["state"]: peer["heard_seconds_ago"] for peer in node.peers()}
-        if peers.get("trusted", KEEPALIVE_LATE_S + 1) > KEEPALIVE_LATE_S:
-            say(f"keepalive {number} is late: {peers}")
+        if peers.get("trusted", MESH_ROUND_LATE_S + 1) > MESH_ROUND_LATE_S:
+            say(f"round {number} of the mesh is late: {peers}")
             late += 1
     return due, late
 
@@ -341,6 +342,7 @@ def measure(*, is_long: bool = False) -> Figures:
         **added("own_added_ms_p95", trips, idle, 0.95, own=True),
         "own_lost_percent": lost_percent(trips),
         "line_use_percent": round(min(uses), 1),
+        "line_use_up_percent": round(uses[BOTH.index(True)], 1),
         "weighted_jain": min(fair),
         "probes_lost": sum(each.lost() for each in trips),
         **added("none_light_added_ms_p50", none, idle, 0.5),
