@@ -58,7 +58,7 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         missing_for_namespaces() if any(item.get_closest_marker("kernel") for item in items) else None
     )
     browser_missing = missing_for_browser()
-    items.sort(key=lambda item: item.get_closest_marker("late") is not None)
+    items.sort(key=_turn)
     for item in items:
         if browser_missing and item.get_closest_marker("browser"):
             item.add_marker(pytest.mark.skip(reason=browser_missing))
@@ -93,6 +93,13 @@ def no_thread_stays_behind() -> Iterator[None]:
     while (left := _left_behind(before)) and time.monotonic() < deadline:
         time.sleep(0.01)
     assert [] == sorted(thread.name for thread in left)
+
+
+def _turn(item: pytest.Item) -> int:
+    """The place of a test among all: 0 for the first."""
+    if item.get_closest_marker("early"):
+        return 0
+    return 2 if item.get_closest_marker("late") else 1
 
 
 def _left_behind(before: set[threading.Thread]) -> list[threading.Thread]:

@@ -150,7 +150,7 @@ def step(state: LineState, sample: Sample, line: UplinkRange, now: Microseconds)
     if sample.probed and sample.probed != state.probed:
         state = replace(state, probed=sample.probed, sensor=NOTHING_SEEN)
     state = replace(state, looked=now)
-    is_busy = max(_used(state.down, sample.carried), _used(state.up, sample.carried)) >= IDLE_PERMILLE
+    is_busy = _is_busy(state, sample.carried)
     sensor, delays, standing = state.sensor, list[QueueingDelay](), _standing(state, line)
     for answer in sample.answers:
         sensor, delay = queueing_delay.take(sensor, answer, is_idle=not is_busy, standing=standing)
@@ -173,6 +173,15 @@ def step(state: LineState, sample: Sample, line: UplinkRange, now: Microseconds)
     )
     state = _queued(state, seen, now)
     return _other_target(_judged(state, sample, line, now), sample, now)
+
+
+def _is_busy(state: LineState, carried: Rates) -> bool:
+    """Now or in the last two seconds: a line that suddenly carries much less is full with little."""
+    return any(
+        each * 1000 >= way.rate * IDLE_PERMILLE
+        for way in (state.down, state.up)
+        for each in (_carried(way, carried), *(before for _, before in way.recent))
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -311,9 +320,16 @@ def _other_target(state: LineState, sample: Sample, now: Microseconds) -> LineSt
     if sample.answers and state.preferred is not None:
         # The outage is over, but if the preferred one stays silent the next that is answered is preferred.
         return replace(state, target=state.preferred, preferred=None, chosen=now, sensor=NOTHING_SEEN)
-    if now - max(state.answered, state.chosen) < state.pace_us + SILENT_US or sample.targets < 2:
+    if not _is_silent(state, sample, now) or sample.targets < 2:
         return state
     return replace(state, target=(state.target + 1) % sample.targets, chosen=now, sensor=NOTHING_SEEN)
+
+
+def _is_silent(state: LineState, sample: Sample, now: Microseconds) -> bool:
+    """A probe has waited for its answer for long; without one on its way, the last answer came long ago."""
+    if sample.oldest is not None:
+        return now - max(sample.oldest, state.chosen) >= SILENT_US
+    return now - max(state.answered, state.chosen) >= state.pace_us + SILENT_US
 
 
 def _same_sensor(state: LineState, before: LineState) -> LineState:

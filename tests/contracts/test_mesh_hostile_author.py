@@ -92,7 +92,10 @@ async def test_accounts_missing_from_a_newer_page_of_a_day_are_withdrawn(tmp_pat
             lambda n: page(names(n), 1, part=n % 10, day=f"2027-01-{1 + n // 10:02d}"),
             marks=pytest.mark.thorough,
         ),
-        lambda n: page(names(n), n + 1, incarnation="2-b", of_incarnation=f"1-{n:04d}", part=n),
+        pytest.param(
+            lambda n: page(names(n), n + 1, incarnation="2-b", of_incarnation=f"1-{n:04d}", part=n),
+            marks=pytest.mark.thorough,
+        ),
     ],
     ids=["days", "incarnations", "parts", "earlier incarnations"],
 )

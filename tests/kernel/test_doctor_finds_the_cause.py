@@ -20,7 +20,7 @@ from tests.lab import rogue_dhcp_server
 from tests.lab.internet import ROOT
 from tests.lab.netns import Namespace
 
-pytestmark = pytest.mark.kernel
+pytestmark = [pytest.mark.kernel, pytest.mark.early]
 POLICY = "table inet other { chain pass { type filter hook forward priority 0; policy drop; }; }"
 LAST_RULE = "table ip other { chain pass { type filter hook forward priority 5; reject; }; }"
 NODE_TOML = """\

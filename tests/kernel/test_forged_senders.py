@@ -17,7 +17,7 @@ from tests.lab.agreement import MACS
 from tests.lab.netns import Lab
 from tests.lab.village import SQUARE, Router
 
-pytestmark = pytest.mark.kernel
+pytestmark = [pytest.mark.kernel, pytest.mark.early]
 BOTH = pytest.mark.parametrize("way", [0, 1], ids=["ARP", "NDP"])
 EACH_ONCE = pytest.mark.parametrize(
     ("way", "secure"),

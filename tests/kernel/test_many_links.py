@@ -12,7 +12,7 @@ from tests.kernel.mdns import crowded, flood, mouth
 from tests.kernel.test_two_routers_find_each_other import Line, at_which, is_trusting, lines
 from tests.lab.netns import Lab, LabProgram, Namespace
 
-pytestmark = pytest.mark.kernel
+pytestmark = [pytest.mark.kernel, pytest.mark.early]
 
 FLOOD_PER_S = 600
 MEET_S = 10.0

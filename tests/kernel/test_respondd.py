@@ -29,7 +29,7 @@ from tests.kernel.kernel_testbed import (
 from tests.lab import PATIENCE
 from tests.lab.netns import Namespace
 
-pytestmark = pytest.mark.kernel
+pytestmark = [pytest.mark.kernel, pytest.mark.early]
 PORT = 1001
 ALL = b"GET nodeinfo statistics neighbours"
 ON = replace(FIREWALL, answers_respondd=True)

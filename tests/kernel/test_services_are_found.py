@@ -24,7 +24,7 @@ from tests.kernel.mdns import GROUP4, PORT, crowded, mouth4
 from tests.lab import PATIENCE
 from tests.lab.netns import LabProgram, Namespace
 
-pytestmark = pytest.mark.kernel
+pytestmark = [pytest.mark.kernel, pytest.mark.early]
 WAIT_SECONDS = 15.0 * PATIENCE
 WIKI = ["Wiki", f"http://{STRANGER[0]}:8080/here", f"machine-8080.local, {STRANGER[0]}"]
 

@@ -48,7 +48,7 @@ from tests.kernel.kernel_testbed import (
 )
 from tests.lab.netns import Namespace
 
-pytestmark = pytest.mark.kernel
+pytestmark = [pytest.mark.kernel, pytest.mark.early]
 LINE = Rates(BitsPerSecond(2_000_000), BitsPerSecond(1_000_000))
 RESERVE = control_reserve(LINE.up)
 PERSON = 0x11

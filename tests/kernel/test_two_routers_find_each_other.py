@@ -10,7 +10,7 @@ import pytest
 from tests.lab import PATIENCE
 from tests.lab.netns import Lab, LabProgram, Namespace
 
-pytestmark = pytest.mark.kernel
+pytestmark = [pytest.mark.kernel, pytest.mark.early]
 
 WAIT_SECONDS = 12.0 * PATIENCE
 Line = dict[str, object]

@@ -27,7 +27,7 @@ from tests.kernel.kernel_testbed import (
     kernel_testbed,
 )
 
-pytestmark = pytest.mark.kernel
+pytestmark = [pytest.mark.kernel, pytest.mark.early]
 BOTH = pytest.mark.parametrize("way", [0, 1], ids=["IPv4", "IPv6"])
 MAINLY_IPV6 = pytest.mark.parametrize(
     "way", [pytest.param(0, marks=pytest.mark.thorough), 1], ids=["IPv4", "IPv6"]

@@ -16,7 +16,7 @@ from tests.lab.node_line import are_together, node_line, seconds_until
 from tests.lab.people import Person
 from tests.lab.village import Router, Site, Village, plug_into_internet
 
-pytestmark = pytest.mark.kernel
+pytestmark = [pytest.mark.kernel, pytest.mark.early]
 
 BYTES = 6_000_000
 """Less than an account of the lab has."""

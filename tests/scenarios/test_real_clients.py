@@ -22,7 +22,7 @@ from tests.lab.clients import (
 from tests.lab.people import Person
 from tests.lab.village import Router, Village, village
 
-pytestmark = pytest.mark.kernel
+pytestmark = [pytest.mark.kernel, pytest.mark.early]
 HOST = "login.vall.example"
 URI = f"https://{HOST}/captive-portal"
 RESOLVERS = ("10.77.0.1", "fd77::1")

@@ -11,7 +11,7 @@ from tests.lab import eventually
 from tests.lab.people import Person
 from tests.lab.village import Router
 
-pytestmark = pytest.mark.kernel
+pytestmark = [pytest.mark.kernel, pytest.mark.early]
 
 TIME = re.compile(r"\d{4}-\d\d-\d\d \d\d:\d\d")
 

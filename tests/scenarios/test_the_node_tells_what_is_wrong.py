@@ -28,7 +28,7 @@ from tests.lab.set_clock import VARIABLE, set_clock
 from tests.lab.village import LINE_BITS
 from tests.scenarios.test_the_uplink_is_cut import CUT
 
-pytestmark = pytest.mark.kernel
+pytestmark = [pytest.mark.kernel, pytest.mark.early]
 PATIENCE_S = 60.0 * PATIENCE
 LEARNS_S = 15.0
 """The node learns the usual delay of the line. One that becomes slow before cannot be measured, and the node shares
@@ -277,7 +277,7 @@ def store_evenings(folder: Path, days_ago: dict[int, int]) -> None:
 
 MEASURED_LINE = """
 rate = "measured"
-least = "1 Mbit/s down, 1 Mbit/s up"
+least = "512 kbit/s down, 512 kbit/s up"
 
 [charter]"""
 SCHOOL_FLOOR = """
@@ -316,8 +316,12 @@ def test_a_line_that_is_too_slow_for_what_is_promised_is_told_until_it_is_faster
         assert [] == kinds(unstarted, "lifelines_not_kept"), "the lifelines fit"
 
 
+MODEM_BYTES = 150_000
+"""The queue of a modem stays as long as it is when its rate falls."""
+
+
 def line_carries(place, bits: int) -> None:
-    queue = f"tc qdisc change dev line1 root tbf rate {bits} burst 6000 latency 60ms"
+    queue = f"tc qdisc change dev line1 root tbf rate {bits} burst 6000 limit {MODEM_BYTES}"
     place.internet.place.run(*queue.split())
 
 

@@ -11,7 +11,7 @@ from tests.lab.people import WishFailed
 from tests.lab.person import PROBE_URL
 from tests.scenarios.conftest import is_captured
 
-pytestmark = pytest.mark.kernel
+pytestmark = [pytest.mark.kernel, pytest.mark.early]
 NOTICED_S = 25.0
 """Two rounds of unanswered queries, at most ten seconds apart."""
 BACK_S = 8.0

@@ -9,6 +9,7 @@ from node.units import BitsPerSecond, Microseconds, Rates
 from node.uplink import autorate, line
 from node.uplink.autorate import Autorate, Delay, Direction, Measurement, RateRange, UplinkRange
 from node.uplink.line import LineState, Sample
+from node.uplink.prober import LATE_MIN
 from node.uplink.queueing_delay import RoundTrip
 
 Trace = Callable[[float], int]
@@ -84,6 +85,11 @@ class SimulatedLine:
         self.possible += min(capacity, self._demand(at)) * TURN_S
         self.delays.append(self._queued / capacity)
 
+    @property
+    def waiting(self) -> list[Microseconds]:
+        """When the probes were sent that are in the queue."""
+        return [Microseconds(round(sent * 1e6)) for sent, _ in self._waiting]
+
     def measured(self, at: float) -> Measurement:
         came = [] if self._is_mute else [answer for when, answer in self._answers if when <= at]
         self._answers = [(when, answer) for when, answer in self._answers if when > at]
@@ -147,17 +153,25 @@ def watched(
     longer_s: Callable[[float], float] = lambda _at: 0.0,
     queue_s: float = math.inf,
     is_stamped: bool = True,
+    least: int | None = None,
+    most: int | None = None,
 ) -> list[tuple[float, LineState]]:
-    """What is known of a line whose rate is stated, at each step. `longer_s`: the path beyond the line at a time."""
+    """What is known of a line at each step. Its rate is the stated one, or measured between `least` and `most`.
+    `longer_s`: the path beyond the line at a time."""
     simulated = SimulatedLine(trace, direction, demand=demand, queue_s=queue_s)
-    rates = Rates(BitsPerSecond(stated), BitsPerSecond(stated))
-    uplink = UplinkRange(rates, rates, rates)
+    uplink = UplinkRange(
+        *(
+            Rates(BitsPerSecond(each or stated), BitsPerSecond(each or stated))
+            for each in (stated, least, most)
+        )
+    )
     state, found, probed = line.begin(uplink, Microseconds(0)), list[tuple[float, LineState]](), 0.0
     for number in range(1, round(seconds / TURN_S)):
         at = number * TURN_S
         is_due = (at - probed) * 1e6 >= state.pace_us
         probed = at if is_due else probed
-        simulated.turn(at, stated, sends_probe=is_due)
+        rate = state.rates.down if direction == "down" else state.rates.up
+        simulated.turn(at, rate, sends_probe=is_due)
         if number % round(STEP_S / TURN_S) == 0:
             measured, now = simulated.measured(at), Microseconds(round(at * 1e6))
             none = BitsPerSecond(0)
@@ -166,7 +180,10 @@ def watched(
                 measured.carried if direction == "up" else none,
             )
             answers = [_trip(each, direction, longer_s, is_stamped=is_stamped) for each in measured.answered]
-            state = line.step(state, Sample(carried, answers), uplink, now)
+            waiting = simulated.waiting
+            late = waiting[LATE_MIN - 1] if len(waiting) >= LATE_MIN else None
+            sample = Sample(carried, answers, late, waiting[0] if waiting else None, targets=2)
+            state = line.step(state, sample, uplink, now)
             found.append((at, state))
     return found
 

@@ -340,3 +340,41 @@ def test_a_path_that_becomes_longer_on_a_line_that_is_used_up_is_learnt_at_the_n
     assert all(waits(found, 70, 200))
     assert not any(waits(found, 205, 400)), "what is as late after a lull does not wait"
     assert found[-1][1].queue is None
+
+
+@pytest.mark.parametrize("begins", [20 + turn / 50 for turn in range(12)])
+@pytest.mark.parametrize("is_stamped", [True, False])
+def test_a_full_line_that_suddenly_carries_next_to_nothing_is_followed_at_once(
+    begins: float, is_stamped: bool
+) -> None:
+    """Three in a hundred of what it carried, whenever the last probe was answered: that is full, not idle."""
+    found = watched(
+        lambda at: 25 * MBIT if at < begins else 700_000,
+        "down",
+        stated=21 * MBIT,
+        least=512_000,
+        most=25 * MBIT,
+        seconds=30,
+        queue_s=0.5,
+        is_stamped=is_stamped,
+    )
+    assert all(state.rates.down > 20 * MBIT for at, state in found if 5 < at < begins)
+    assert all(state.rates.down < MBIT for at, state in found if at > begins + 1.5)
+    assert {"known"} == {state.knowledge for at, state in found if at > begins + 1.5}
+    assert {0} == {state.target for _, state in found}
+
+
+def test_an_idle_line_that_became_slow_is_noticed_when_it_is_used() -> None:
+    """What arrives then is little of its rate. The first probe is late, and its target is kept."""
+    found = watched(
+        lambda at: 25 * MBIT if at < 25 else 700_000,
+        "down",
+        stated=21 * MBIT,
+        least=512_000,
+        most=25 * MBIT,
+        seconds=90,
+        demand=lambda at: 10**9 if at > 33 else 0,
+        queue_s=0.5,
+    )
+    assert all(state.rates.down < MBIT for at, state in found if at > 33 + IDLE_PACE_US / 1e6 + 2)
+    assert {0} == {state.target for _, state in found}
