@@ -27,6 +27,8 @@ FLOW_S, NAME_S = 3.0, 4.0
 """Timeouts after which a person gives up."""
 FLOW_EVERY_S, NAME_EVERY_S, ADMIN_EVERY_S = 0.1, 0.2, 1.0
 PAGE_S = 10.0
+ARRIVE_EVERY_S = 0.5
+"""Of one newcomer after the other; four at once are fewer than the ten leases a second that strangers are given."""
 PROBE = "http://connectivitycheck.gstatic.com/generate_204"
 GAVE_UP = (OSError, TimeoutError, ValueError, IndexError, EOFError)
 NUMBERS = re.compile(r"[0-9a-f]{4,}|\d+")
@@ -124,7 +126,7 @@ class Newcomers:
         ends, number = time.monotonic() + self._seconds, 0
         while not is_over(ends):
             number += 1
-            began = time.monotonic()
+            began = due = time.monotonic()
             resolver = self._arrive(number)
             if not resolver and _told_to_end:
                 break  # udhcpc received SIGTERM too
@@ -132,6 +134,7 @@ class Newcomers:
             if resolver:
                 began = time.monotonic()
                 self.pages.append((began, await self._page(resolver, began)))
+            await asyncio.sleep(max(0.0, due + ARRIVE_EVERY_S - time.monotonic()))
         return {"leases": self.leases, "pages": self.pages, "why": self.why}
 
     def _arrive(self, number: int) -> str | None:
@@ -144,11 +147,13 @@ class Newcomers:
             f"link set {self._interface} address {mac} up\n",
             text=True, check=False, capture_output=True,
         )  # fmt: skip
-        subprocess.run(
+        client = subprocess.run(
             ["udhcpc", "-i", self._interface, "-n", "-q", "-f", "-t", "8", "-T", "1", "-s", str(UDHCPC_SCRIPT)],
             env={**os.environ, "LAB_LEASE": str(self._lease)}, check=False, capture_output=True,
         )  # fmt: skip
         if not self._lease.exists():
+            said = client.stderr.decode(errors="replace").splitlines()
+            self.why[f"no lease: {client.returncode}, {NUMBERS.sub('#', ' / '.join(said[-3:]))}"] += 1
             return None
         lease = dict(line.partition("=")[::2] for line in self._lease.read_text().splitlines())
         return str(lease["dns"].split()[0])
