@@ -150,14 +150,14 @@ def step(state: LineState, sample: Sample, line: UplinkRange, now: Microseconds)
     if sample.probed and sample.probed != state.probed:
         state = replace(state, probed=sample.probed, sensor=NOTHING_SEEN)
     state = replace(state, looked=now)
-    is_busy = _is_busy(state, sample.carried)
+    is_used = _is_used(state, sample.carried)
     sensor, delays, standing = state.sensor, list[QueueingDelay](), _standing(state, line)
     for answer in sample.answers:
-        sensor, delay = queueing_delay.take(sensor, answer, is_idle=not is_busy, standing=standing)
+        sensor, delay = queueing_delay.take(sensor, answer, is_idle=not is_used, standing=standing)
         delays.append(delay)
     is_doubtful = _is_doubtful(state, sample, now)
     pace_us = IDLE_PACE_US if sensor.round_trip.windows else FIRST_PACE_US
-    if is_busy or is_doubtful:
+    if is_used or is_doubtful or _was_used(state):
         pace_us = _pace_us(state, sample.carried, now, is_doubtful=is_doubtful)
     state = replace(state, sensor=sensor, pace_us=pace_us, answered=now if delays else state.answered)
     if state.knowledge == "blind":
@@ -175,12 +175,16 @@ def step(state: LineState, sample: Sample, line: UplinkRange, now: Microseconds)
     return _other_target(_judged(state, sample, line, now), sample, now)
 
 
-def _is_busy(state: LineState, carried: Rates) -> bool:
-    """Now or in the last two seconds: a line that suddenly carries much less is full with little."""
+def _is_used(state: LineState, carried: Rates) -> bool:
+    return max(_used(state.down, carried), _used(state.up, carried)) >= IDLE_PERMILLE
+
+
+def _was_used(state: LineState) -> bool:
+    """In the last steps, two seconds of a measured line: one that suddenly carries next to nothing is full with that."""
     return any(
-        each * 1000 >= way.rate * IDLE_PERMILLE
+        carried * 1000 >= way.rate * IDLE_PERMILLE
         for way in (state.down, state.up)
-        for each in (_carried(way, carried), *(before for _, before in way.recent))
+        for _, carried in way.recent
     )
 
 
