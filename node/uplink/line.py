@@ -150,7 +150,7 @@ def step(state: LineState, sample: Sample, line: UplinkRange, now: Microseconds)
     if sample.probed and sample.probed != state.probed:
         state = replace(state, probed=sample.probed, sensor=NOTHING_SEEN)
     state = replace(state, looked=now)
-    is_used = _is_used(state, sample.carried)
+    is_used = any(_is_much(way, _carried(way, sample.carried)) for way in (state.down, state.up))
     sensor, delays, standing = state.sensor, list[QueueingDelay](), _standing(state, line)
     for answer in sample.answers:
         sensor, delay = queueing_delay.take(sensor, answer, is_idle=not is_used, standing=standing)
@@ -175,17 +175,9 @@ def step(state: LineState, sample: Sample, line: UplinkRange, now: Microseconds)
     return _other_target(_judged(state, sample, line, now), sample, now)
 
 
-def _is_used(state: LineState, carried: Rates) -> bool:
-    return max(_used(state.down, carried), _used(state.up, carried)) >= IDLE_PERMILLE
-
-
 def _was_used(state: LineState) -> bool:
-    """In the last steps, two seconds of a measured line: one that suddenly carries next to nothing is full with that."""
-    return any(
-        carried * 1000 >= way.rate * IDLE_PERMILLE
-        for way in (state.down, state.up)
-        for _, carried in way.recent
-    )
+    """In the last `autorate.STEPS_KEPT` steps. A line that suddenly carries next to nothing is full with that, not idle."""
+    return any(_is_much(way, carried) for way in (state.down, state.up) for _, carried in way.recent)
 
 
 @dataclass(frozen=True, slots=True)
@@ -271,7 +263,7 @@ def _is_lull(state: LineState, queue: StandingQueue, way: Autorate, carried: Rat
     was_usual = most * USED_PERMILLE <= _carried(way, state.without_queue) * 1000
     is_usual = was_usual and longer_us <= autorate.delay_limit_us(way.rate, state.sensor.noise_us)
     fell = passes * 1000 < max(most * IDLE_PERMILLE, way.rate * LULL_PERMILLE)
-    return passes * 1000 < way.rate * IDLE_PERMILLE and (fell or is_usual)
+    return not _is_much(way, passes) and (fell or is_usual)
 
 
 def _faded(most: Rates) -> Rates:
@@ -365,3 +357,8 @@ def _carried(way: Autorate, carried: Rates) -> BitsPerSecond:
 def _used(way: Autorate, carried: Rates) -> int:
     """Of its rate, per mille."""
     return _carried(way, carried) * 1000 // max(1, way.rate)
+
+
+def _is_much(way: Autorate, carried: BitsPerSecond) -> bool:
+    """Enough of its rate that a delay can be ours."""
+    return carried * 1000 >= way.rate * IDLE_PERMILLE
