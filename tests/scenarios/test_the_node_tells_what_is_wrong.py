@@ -277,7 +277,7 @@ def store_evenings(folder: Path, days_ago: dict[int, int]) -> None:
 
 MEASURED_LINE = """
 rate = "measured"
-least = "512 kbit/s down, 512 kbit/s up"
+least = "1 Mbit/s down, 1 Mbit/s up"
 
 [charter]"""
 SCHOOL_FLOOR = """
@@ -316,12 +316,8 @@ def test_a_line_that_is_too_slow_for_what_is_promised_is_told_until_it_is_faster
         assert [] == kinds(unstarted, "lifelines_not_kept"), "the lifelines fit"
 
 
-MODEM_BYTES = 150_000
-"""The queue of a modem stays as long as it is when its rate falls."""
-
-
 def line_carries(place, bits: int) -> None:
-    queue = f"tc qdisc change dev line1 root tbf rate {bits} burst 6000 limit {MODEM_BYTES}"
+    queue = f"tc qdisc change dev line1 root tbf rate {bits} burst 6000 latency 60ms"
     place.internet.place.run(*queue.split())
 
 
